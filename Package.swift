@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The lists of dependencies below are the architecture: an import runs downward only, from floor 4 to floor 0.
+// The gate (`deploy/test`) builds with `--explicit-target-dependency-import-check error`, so an import that is not
+// written here does not build.
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "bihuan",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "bihuan", targets: ["bihuan"]),
+        .library(name: "AMQP", targets: ["AMQP"]),
+        .library(name: "PostgreSQL", targets: ["PostgreSQL"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // System libraries
+        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
+        // Floor 0: the rules, pure
+        .target(name: "Casework", dependencies: [crypto], swiftSettings: strict),
+
+        // Floor 1: rooms that know nothing of each other
+        .target(name: "AMQP", dependencies: ["CRabbitMQ"], swiftSettings: strict),
+        .target(name: "PostgreSQL", dependencies: ["CPostgreSQL"], swiftSettings: strict),
+        .target(name: "LocalServers", swiftSettings: strict),
+        .target(name: "Contract", dependencies: ["Casework", crypto], swiftSettings: strict),
+
+        // Floor 2: the only place that holds SQL
+        .target(
+            name: "CaseStore", dependencies: ["Casework", "Contract", "PostgreSQL", crypto],
+            resources: [.embedInCode("Migrations")], swiftSettings: strict),
+
+        // Floor 3: the workers, and the rehearsal that watches them from outside
+        .target(
+            name: "Workers",
+            dependencies: ["Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging, lifecycle, yaml],
+            swiftSettings: strict),
+        .target(
+            name: "Demo",
+            dependencies: ["Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, yaml],
+            swiftSettings: strict),
+
+        // Floor 4: the one command
+        .executableTarget(
+            name: "bihuan",
+            dependencies: [
+                "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo",
+                crypto, logging, yaml, configuration, lifecycle, argumentParser,
+            ],
+            resources: [.embedInCode("Resources")], swiftSettings: strict),
+
+        .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
+        .testTarget(name: "ContractTests", dependencies: ["Contract", "Casework", crypto], resources: [.copy("Golden")], swiftSettings: strict),
+        .testTarget(name: "AMQPTests", dependencies: ["AMQP", "LocalServers"], swiftSettings: strict),
+        .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL", "LocalServers"], swiftSettings: strict),
+        .testTarget(name: "LocalServersTests", dependencies: ["LocalServers"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,237 @@
+import CRabbitMQ
+import Glibc
+
+/// One AMQP connection with its channels. Everything blocks, within the time-outs of its settings, and belongs to the one thread
+/// that made it: the library below is not thread-safe, and it serves heartbeats only inside calls. Call `nextEvent` (or a
+/// `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
+///
+/// An error with `isConnectionFatal` leaves the connection closed. What it had unconfirmed or unacknowledged is open again.
+public final class Connection {
+    let settings: ConnectionSettings
+    /// The library's handle; nil once the connection is gone.
+    var state: amqp_connection_state_t?
+    var channels: [UInt16: ChannelState] = [:]
+    /// Read from the wire while something else was wanted; handed out first by `nextEvent`.
+    var pending: ArraySlice<Event> = []
+    let arena = Arena()
+    private let channelNumberMax: UInt16
+
+    /// True between the broker's `blocked` and `unblocked`. The broker speaks of it only after the connection's first publish.
+    public internal(set) var isBlocked = false
+    public var isOpen: Bool { state != nil }
+    /// The socket, or -1. Readable does not mean that an event waits, nor the reverse: the library buffers.
+    public var fileDescriptor: Int32 { state.map { amqp_get_sockfd($0) } ?? -1 }
+
+    /// The most bytes a message's headers may take when encoded: a frame less the other properties, all of which may be full.
+    var headersBytesMax: Int { frameBytesMax - 4_096 }
+    /// As agreed with the broker.
+    public let frameBytesMax: Int
+
+    /// Connects and logs in. Throws `connectFailed`, `timedOut`, `authenticationFailed`, or `connectionClosedByBroker` as when the
+    /// virtual host does not exist (530).
+    public init(_ settings: ConnectionSettings) throws(AMQPError) {
+        try settings.validate()
+        self.settings = settings
+        guard let handle = amqp_new_connection() else { throw AMQPError(.connectFailed, "no memory") }
+        do {
+            try Self.connect(handle, settings, arena)
+        } catch {
+            amqp_destroy_connection(handle)
+            throw error
+        }
+        arena.recycle()
+        var rpcTimeout = timeval(seconds: settings.rpcTimeoutSeconds)
+        amqp_set_rpc_timeout(handle, &rpcTimeout)
+        channelNumberMax = UInt16(clamping: amqp_get_channel_max(handle))
+        frameBytesMax = Int(amqp_get_frame_max(handle))
+        state = handle
+    }
+
+    deinit {
+        abandon()
+    }
+
+    /// Polite, within two seconds; a peer that takes no bytes is only left. Never throws: what was in flight is open again.
+    public func close() {
+        if let state, wait(forRoomWithin: 0) {
+            var timeout = timeval(seconds: min(2, settings.rpcTimeoutSeconds))
+            amqp_set_rpc_timeout(state, &timeout)
+            _ = amqp_connection_close(state, AMQP_REPLY_SUCCESS)
+        }
+        abandon()
+    }
+
+    // MARK: Channels
+
+    /// Throws `invalidArgument` if the broker's limit of channels is reached.
+    public func openChannel() throws(AMQPError) -> ChannelNumber {
+        guard let number = (1...max(1, channelNumberMax)).first(where: { channels[$0] == nil }) else {
+            throw AMQPError(.invalidArgument, "no channel number is free")
+        }
+        channels[number] = ChannelState()
+        let channel = ChannelNumber(rawValue: number)
+        do {
+            _ = try call(on: channel) { state in amqp_channel_open(state, number) }
+        } catch {
+            channels[number] = nil
+            throw error
+        }
+        return channel
+    }
+
+    /// What the channel's consumers hold unacknowledged goes back to the queues. Closing a closed channel does nothing.
+    public func closeChannel(_ channel: ChannelNumber) throws(AMQPError) {
+        guard channels[channel.rawValue] != nil else { return }
+        let state = try connected()
+        let reply = amqp_channel_close(state, channel.rawValue, AMQP_REPLY_SUCCESS)
+        guard reply.reply_type == AMQP_RESPONSE_NORMAL else {
+            let error = failure(reply, on: channel)
+            if error.isConnectionFatal { throw error }
+            return
+        }
+        try forget(channel)
+    }
+
+    // MARK: Inside
+
+    func connected() throws(AMQPError) -> amqp_connection_state_t {
+        guard let state else { throw AMQPError(.connectionLost, "the connection is closed") }
+        return state
+    }
+
+    /// Leaves without a word. Frees everything the library holds for this connection.
+    func abandon() {
+        guard let state else { return }
+        self.state = nil
+        amqp_destroy_connection(state)
+        channels.removeAll()
+    }
+
+    /// The handle, if the channel is open. To write on a closed one would cost the connection (504).
+    func handle(for channel: ChannelNumber) throws(AMQPError) -> amqp_connection_state_t {
+        let state = try connected()
+        guard channels[channel.rawValue] != nil else { throw AMQPError(.channelClosed, "the channel is not open") }
+        return state
+    }
+
+    /// One question to the broker and its answer. The answer's pointers live until the next call on this connection.
+    func call<Reply>(
+        on channel: ChannelNumber, _ ask: (amqp_connection_state_t) -> UnsafeMutablePointer<Reply>?
+    ) throws(AMQPError) -> Reply {
+        let state = try handle(for: channel)
+        defer { arena.recycle() }
+        amqp_maybe_release_buffers(state)
+        guard let reply = ask(state) else { throw failure(amqp_get_rpc_reply(state), on: channel) }
+        return reply.pointee
+    }
+
+    /// Turns a refused or failed call into an error, and the connection or channel into what it now is.
+    func failure(_ reply: amqp_rpc_reply_t, on channel: ChannelNumber) -> AMQPError {
+        if reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION {
+            if reply.reply.id == rmq_channel_close { return closedByBroker(channel, reply.reply) }
+            if reply.reply.id == rmq_connection_close { return closedByBroker(reply.reply) }
+        }
+        return lost(reply.library_error)
+    }
+
+    /// The library's status means that this connection is of no more use.
+    func lost(_ status: Int32, file: String = #fileID, line: Int = #line) -> AMQPError {
+        abandon()
+        return Self.error(status, else: .connectionLost, file: file, line: line)
+    }
+
+    func closedByBroker(_ method: amqp_method_t) -> AMQPError {
+        let error = Self.connectionClosed(method)
+        if let state {
+            var nothing = amqp_connection_close_ok_t()
+            if wait(forRoomWithin: 0) { amqp_send_method(state, 0, rmq_connection_close_ok, &nothing) }
+        }
+        abandon()
+        return error
+    }
+
+    func closedByBroker(_ channel: ChannelNumber, _ method: amqp_method_t) -> AMQPError {
+        var error = AMQPError(.channelClosed, "the broker closed the channel")
+        if let close = method.decoded?.assumingMemoryBound(to: amqp_channel_close_t.self).pointee {
+            error = AMQPError(.channelClosed, String(repairing: close.reply_text), replyCode: close.reply_code)
+        }
+        guard let state else { return error }
+        var nothing = amqp_channel_close_ok_t()
+        let status = amqp_send_method(state, channel.rawValue, rmq_channel_close_ok, &nothing)
+        guard status == AMQP_STATUS_OK.rawValue else { return lost(status) }
+        channels[channel.rawValue]?.publisher?.channelClosed(error)
+        do throws(AMQPError) { try forget(channel) } catch { return error }
+        return error
+    }
+
+    /// Hands on what the library still holds, so that a frame of this channel never meets the next owner of its number.
+    private func forget(_ channel: ChannelNumber) throws(AMQPError) {
+        while let state, amqp_frames_enqueued(state) != 0 {
+            if case .event(let event) = try readFrame(within: 0) { pending.append(event) }
+        }
+        channels[channel.rawValue] = nil
+    }
+}
+
+// MARK: Connecting
+
+extension Connection {
+    private static func connect(
+        _ handle: amqp_connection_state_t, _ settings: ConnectionSettings, _ arena: Arena
+    ) throws(AMQPError) {
+        let deadline = Deadline(in: settings.connectTimeoutSeconds)
+        guard let socket = amqp_tcp_socket_new(handle) else { throw AMQPError(.connectFailed, "no memory") }
+        var timeout = timeval(seconds: deadline.secondsLeft)
+        let status = amqp_socket_open_noblock(socket, settings.host, Int32(settings.port), &timeout)
+        guard status == AMQP_STATUS_OK.rawValue else { throw error(status, else: .connectFailed) }
+        _ = rmq_set_tcp_user_timeout(amqp_get_sockfd(handle), UInt32(settings.tcpUserTimeoutMilliseconds))
+
+        timeout = timeval(seconds: deadline.secondsLeft)
+        amqp_set_handshake_timeout(handle, &timeout)
+        // The request to open the virtual host is a call of its own after the handshake.
+        amqp_set_rpc_timeout(handle, &timeout)
+        var properties = try arena.table(clientProperties(settings), bytesMax: 4_096)
+        let reply = rmq_login_plain(
+            handle, settings.virtualHost, AMQP_DEFAULT_MAX_CHANNELS, Int32(settings.frameBytesMax),
+            Int32(settings.heartbeatSeconds), &properties, settings.user, settings.password)
+        switch reply.reply_type {
+        case AMQP_RESPONSE_NORMAL: return
+        case AMQP_RESPONSE_SERVER_EXCEPTION where reply.reply.id == rmq_connection_close:
+            var refusal = connectionClosed(reply.reply)
+            if refusal.replyCode == UInt16(AMQP_ACCESS_REFUSED) { refusal.code = .authenticationFailed }
+            throw refusal
+        default: throw error(reply.library_error, else: .connectFailed)
+        }
+    }
+
+    /// Without these the broker sends neither confirms of refusal nor notices of cancelled consumers and blocked publishing.
+    private static func clientProperties(_ settings: ConnectionSettings) -> FieldTable {
+        var properties: FieldTable = [
+            "capabilities": .table([
+                "publisher_confirms": true, "basic.nack": true, "consumer_cancel_notify": true, "connection.blocked": true,
+            ])
+        ]
+        if let name = settings.connectionName { properties["connection_name"] = .string(name) }
+        return properties
+    }
+
+    private static func connectionClosed(_ method: amqp_method_t) -> AMQPError {
+        guard let close = method.decoded?.assumingMemoryBound(to: amqp_connection_close_t.self).pointee else {
+            return AMQPError(.connectionClosedByBroker, "the broker closed the connection")
+        }
+        return AMQPError(.connectionClosedByBroker, String(repairing: close.reply_text), replyCode: close.reply_code)
+    }
+
+    private static func error(
+        _ status: Int32, else code: AMQPError.Code, file: String = #fileID, line: Int = #line
+    ) -> AMQPError {
+        let text = amqp_error_string2(status).map { String(cString: $0) } ?? "status \(status)"
+        let code: AMQPError.Code =
+            switch amqp_status_enum(status) {
+            case AMQP_STATUS_TIMEOUT: .timedOut
+            case AMQP_STATUS_BAD_AMQP_DATA, AMQP_STATUS_UNKNOWN_CLASS, AMQP_STATUS_UNKNOWN_METHOD: .malformed
+            default: code
+            }
+        return AMQPError(code, text, isConnectionFatal: true, file: file, line: line)
+    }
+}

@@ -1,0 +1,28 @@
+import CRabbitMQ
+import Glibc
+
+/// A moment of the monotonic clock by which something must have happened.
+struct Deadline {
+    private let at: Double
+
+    init(in seconds: Double) {
+        at = Deadline.now + max(0, seconds)
+    }
+
+    var secondsLeft: Double { max(0, at - Deadline.now) }
+
+    private static var now: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
+
+extension timeval {
+    /// Bounded to a day: the library adds it to its own clock.
+    init(seconds: Double) {
+        let bounded = min(max(0, seconds), 86_400)
+        let whole = bounded.rounded(.down)
+        self.init(tv_sec: Int(whole), tv_usec: Int((bounded - whole) * 1e6))
+    }
+}

@@ -1,0 +1,423 @@
+-- The tables of the closed loop. Two roles: the owner, who runs this file, and the worker, who may do what the GRANTs at the
+-- end say and nothing else. Names of constraints are part of the design: docs/architecture.md maps invariants to them.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_worker') THEN
+        CREATE ROLE bihuan_worker NOLOGIN;
+    END IF;
+END $$;
+
+-- The office and the parties it knows -------------------------------------------------------------------------------------
+
+-- One row: the office itself, which has a ledger chain of its own.
+CREATE TABLE office (
+    id          integer PRIMARY KEY DEFAULT 1 CONSTRAINT office_is_one CHECK (id = 1),
+    name        text NOT NULL,
+    chain       uuid NOT NULL,
+    head        bytea NOT NULL,
+    entry_count integer NOT NULL
+);
+
+CREATE TABLE policy_version (
+    name      text NOT NULL,
+    version   integer NOT NULL,
+    digest    bytea NOT NULL,
+    yaml      text NOT NULL,
+    loaded_at timestamptz NOT NULL,
+    CONSTRAINT policy_version_once PRIMARY KEY (name, version)
+);
+
+CREATE TABLE unit (
+    id          text PRIMARY KEY CONSTRAINT unit_id_is_a_name CHECK (id ~ '^[a-z0-9-]{1,40}$'),
+    name        text NOT NULL,
+    kind        text NOT NULL,
+    region      text,
+    levels      text[] NOT NULL DEFAULT '{}',
+    parent      text REFERENCES unit,
+    active      boolean NOT NULL DEFAULT true,
+    sealing_key bytea,
+    chain       uuid NOT NULL UNIQUE,
+    head        bytea NOT NULL,
+    entry_count integer NOT NULL
+);
+
+-- Every unit with each unit above it and with itself.
+CREATE TABLE unit_closure (
+    ancestor   text NOT NULL REFERENCES unit,
+    descendant text NOT NULL REFERENCES unit,
+    depth      integer NOT NULL,
+    PRIMARY KEY (ancestor, descendant)
+);
+
+CREATE TABLE source (
+    id   text PRIMARY KEY CONSTRAINT source_id_is_a_name CHECK (id ~ '^[a-z0-9-]{1,40}$'),
+    name text NOT NULL,
+    kind text NOT NULL,
+    -- The unit that reports through this source, where it is one.
+    unit text REFERENCES unit
+);
+
+CREATE TABLE person (
+    id     text PRIMARY KEY CONSTRAINT person_id_is_a_name CHECK (id ~ '^[a-z0-9-]{1,40}$'),
+    name   text NOT NULL,
+    unit   text REFERENCES unit,
+    roles  text[] NOT NULL DEFAULT '{}',
+    active boolean NOT NULL DEFAULT true
+);
+
+-- A person who has a stake in what is reported about somebody.
+CREATE TABLE recusal (
+    person       text NOT NULL REFERENCES person,
+    accused_name text NOT NULL,
+    reason       text NOT NULL,
+    PRIMARY KEY (person, accused_name)
+);
+
+-- Working days by edition. Empty until a calendar is loaded: until then the policy reader refuses working days.
+CREATE TABLE calendar_day (
+    calendar  text NOT NULL,
+    edition   integer NOT NULL,
+    day       date NOT NULL,
+    working   boolean NOT NULL,
+    published boolean NOT NULL,
+    PRIMARY KEY (calendar, edition, day)
+);
+
+-- Reports -------------------------------------------------------------------------------------------------------------------
+
+CREATE SEQUENCE report_number;
+
+-- Narrow, because every act on a case locks and rewrites this row; what was written stands in report_text.
+CREATE TABLE report (
+    id            uuid PRIMARY KEY,
+    number        bigint NOT NULL CONSTRAINT report_number_once UNIQUE,
+    source        text NOT NULL,
+    source_id     text NOT NULL,
+    digest        bytea NOT NULL,
+    state         text NOT NULL CONSTRAINT report_state_known CHECK (state IN (
+                      'registered', 'needs_review', 'linked_as_repeat', 'not_accepted', 'referred', 'passed_up', 'routed',
+                      'in_hand', 'concluded', 'closed')),
+    source_kind   text NOT NULL,
+    matter_kind   text,
+    region        text,
+    real_name     boolean NOT NULL,
+    received_at   timestamptz NOT NULL,
+    registered_at timestamptz NOT NULL,
+    rule          text NOT NULL,
+    reason        text,
+    authority     text,
+    repeat_of     uuid REFERENCES report,
+    -- The source's own unit is barred: it got a bare receipt and gets no more.
+    muted         boolean NOT NULL DEFAULT false,
+    handoff_count integer NOT NULL DEFAULT 0,
+    salt          bytea NOT NULL,
+    head          bytea NOT NULL,
+    entry_count   integer NOT NULL,
+    CONSTRAINT report_one_per_submission UNIQUE (source, source_id),
+    CONSTRAINT report_repeat_names_its_twin CHECK ((state = 'linked_as_repeat') = (repeat_of IS NOT NULL)),
+    CONSTRAINT report_decided_by_a_rule CHECK (rule <> '')
+) WITH (fillfactor = 70);
+
+-- Masked: the reporter's own names, numbers and addresses are replaced.
+CREATE TABLE report_text (
+    report_id uuid PRIMARY KEY REFERENCES report,
+    title     text NOT NULL,
+    body      text NOT NULL
+);
+
+-- The original bytes of the submission, encrypted.
+CREATE TABLE vault (
+    report_id uuid PRIMARY KEY REFERENCES report,
+    key_id    text NOT NULL,
+    sealed    bytea NOT NULL
+);
+
+CREATE TABLE accused (
+    report_id uuid NOT NULL REFERENCES report,
+    ordinal   integer NOT NULL,
+    name      text NOT NULL,
+    organ     text,
+    position  text,
+    level     text,
+    region    text,
+    unit      text,
+    PRIMARY KEY (report_id, ordinal)
+);
+
+CREATE TABLE allegation (
+    report_id uuid NOT NULL REFERENCES report,
+    ordinal   integer NOT NULL,
+    category  text,
+    act       text NOT NULL,
+    PRIMARY KEY (report_id, ordinal)
+);
+
+-- Papers announced with a report; received_at stays empty while they are pending.
+CREATE TABLE attachment (
+    report_id   uuid NOT NULL REFERENCES report,
+    ordinal     integer NOT NULL,
+    name        text NOT NULL,
+    media_type  text,
+    bytes       bigint NOT NULL,
+    sha256      bytea NOT NULL,
+    received_at timestamptz,
+    PRIMARY KEY (report_id, ordinal)
+);
+
+-- Units that nothing of a report may reach: those the accused belong to or lead, and what stands below them.
+CREATE TABLE barred_unit (
+    report_id uuid NOT NULL REFERENCES report,
+    unit      text NOT NULL,
+    PRIMARY KEY (report_id, unit)
+);
+
+-- Who said the same before: keyed by a digest of reporter (or accused) and text.
+CREATE TABLE repeat_key (
+    key       bytea PRIMARY KEY,
+    report_id uuid NOT NULL
+);
+
+-- Handoffs and clocks -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE handoff (
+    id              uuid PRIMARY KEY,
+    report_id       uuid NOT NULL REFERENCES report,
+    attempt         integer NOT NULL,
+    unit            text NOT NULL REFERENCES unit,
+    kind            text NOT NULL,
+    state           text NOT NULL CONSTRAINT handoff_state_known CHECK (state IN (
+                        'awaiting_approval', 'released', 'dispatched', 'signed', 'in_hand', 'case_filed', 'concluded', 'closed',
+                        'returned', 'recalled', 'undeliverable')),
+    express         boolean NOT NULL,
+    rule            text NOT NULL CONSTRAINT handoff_decided_by_a_rule CHECK (rule <> ''),
+    -- SHA-256 of the body that was sent, which the unit repeats when it signs.
+    digest          bytea NOT NULL,
+    released_at     timestamptz,
+    dispatched_at   timestamptz,
+    signed_at       timestamptz,
+    signed_by       text,
+    disposition     text,
+    case_number     text,
+    case_filed_on   date,
+    case_notified_at timestamptz,
+    outcome         text,
+    concluded_at    timestamptz,
+    times_sent_back integer NOT NULL DEFAULT 0,
+    ended_at        timestamptz,
+    ended_because   text,
+    running_clocks  integer NOT NULL,
+    no_clock_reason text,
+    CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt),
+    CONSTRAINT handoff_signed_by_its_unit CHECK (
+        (signed_at IS NULL AND signed_by IS NULL) OR (signed_at IS NOT NULL AND signed_by = 'unit.' || unit)),
+    CONSTRAINT handoff_has_clock_or_reason CHECK (
+        state IN ('closed', 'returned', 'recalled', 'undeliverable') OR running_clocks > 0 OR no_clock_reason IS NOT NULL)
+) WITH (fillfactor = 60);
+
+-- What units wrote: progress, reasons of returns, summaries.
+CREATE TABLE handoff_note (
+    handoff_id uuid NOT NULL REFERENCES handoff,
+    event_id   text NOT NULL,
+    kind       text NOT NULL,
+    written_at timestamptz NOT NULL,
+    body       text NOT NULL,
+    PRIMARY KEY (handoff_id, event_id)
+);
+
+CREATE TABLE clock (
+    handoff_id   uuid NOT NULL REFERENCES handoff,
+    kind         text NOT NULL,
+    -- A conclusion that was sent back starts its clocks again.
+    round        integer NOT NULL,
+    report_id    uuid NOT NULL,
+    owed_by      text NOT NULL,
+    started_at   timestamptz NOT NULL,
+    due_at       timestamptz NOT NULL,
+    rule         text NOT NULL CONSTRAINT clock_explained_by_a_rule CHECK (rule <> ''),
+    citation     text,
+    stops_on     text NOT NULL,
+    step_at      timestamptz[] NOT NULL,
+    step_action  text[] NOT NULL,
+    next_step    integer NOT NULL,
+    -- When the next step of the ladder is due; empty when the clock stopped or the ladder ended.
+    next_at      timestamptz,
+    stopped_at   timestamptz,
+    stopped_by   text,
+    CONSTRAINT clock_once PRIMARY KEY (handoff_id, kind, round),
+    CONSTRAINT clock_stopped_has_no_step CHECK (stopped_at IS NULL OR next_at IS NULL),
+    CONSTRAINT clock_due_after_start CHECK (due_at >= started_at)
+) WITH (fillfactor = 80);
+
+-- A sweep costs what is due, not what exists.
+CREATE INDEX clock_due ON clock (next_at) WHERE next_at IS NOT NULL;
+
+-- A step of a ladder happens once.
+CREATE TABLE clock_step (
+    handoff_id uuid NOT NULL,
+    kind       text NOT NULL,
+    round      integer NOT NULL,
+    step       integer NOT NULL,
+    action     text NOT NULL,
+    taken_at   timestamptz NOT NULL,
+    CONSTRAINT clock_step_once PRIMARY KEY (handoff_id, kind, round, step)
+);
+
+-- The office's own notices are rows.
+CREATE TABLE person_notice (
+    id         uuid PRIMARY KEY,
+    person     text NOT NULL REFERENCES person,
+    report_id  uuid NOT NULL,
+    handoff_id uuid,
+    kind       text NOT NULL,
+    rule       text NOT NULL,
+    created_at timestamptz NOT NULL,
+    seen_at    timestamptz
+);
+
+-- The ledger ----------------------------------------------------------------------------------------------------------------
+
+-- One chain per subject (a report's is its id; units and the office name theirs). hash = SHA-256(previous hash ‖ sequence as
+-- eight bytes, most significant first ‖ bytes); the first entry follows 32 zero bytes.
+CREATE TABLE ledger_entry (
+    chain    uuid NOT NULL,
+    sequence integer NOT NULL CONSTRAINT ledger_entry_starts_at_one CHECK (sequence >= 1),
+    bytes    bytea NOT NULL,
+    hash     bytea NOT NULL CONSTRAINT ledger_entry_hash_is_sha256 CHECK (octet_length(hash) = 32),
+    CONSTRAINT ledger_entry_one_chain PRIMARY KEY (chain, sequence)
+);
+
+CREATE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger only grows' USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'ledger_only_grows';
+END $$;
+
+CREATE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows();
+
+-- Messages ------------------------------------------------------------------------------------------------------------------
+
+-- Twice equals once: the act is known by who sent it and its id.
+CREATE TABLE inbox (
+    sender      text NOT NULL,
+    event_id    text NOT NULL,
+    digest      bytea NOT NULL,
+    verdict     text NOT NULL CONSTRAINT inbox_verdict_known CHECK (verdict IN ('taken', 'refused', 'held', 'dead')),
+    -- The answer as it was sent, so that a repeat gets the same bytes again.
+    reply_type  text,
+    reply       bytea,
+    subject     text NOT NULL,
+    report_id   uuid,
+    received_at timestamptz NOT NULL,
+    CONSTRAINT inbox_once PRIMARY KEY (sender, event_id),
+    CONSTRAINT inbox_reply_has_type CHECK ((reply IS NULL) = (reply_type IS NULL))
+);
+
+-- Messages a lane is about to send, append-only; a confirmed row is deleted.
+CREATE TABLE outbox (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id    text NOT NULL,
+    worker      text NOT NULL,
+    lane        text NOT NULL,
+    exchange    text NOT NULL,
+    routing_key text NOT NULL,
+    type        text NOT NULL CONSTRAINT outbox_carries_no_submission CHECK (type <> 'bihuan.report.submitted.v1'),
+    subject     text NOT NULL,
+    addressee   text NOT NULL CONSTRAINT outbox_names_addressee CHECK (addressee ~ '^(unit|source|person|office)\.[a-z0-9-]{1,40}$'),
+    reports     uuid[] NOT NULL,
+    handoff_id  uuid,
+    body        bytea NOT NULL,
+    created_at  timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+-- Ahead of its state: tried again after each event of its handoff.
+CREATE TABLE held_message (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sender     text NOT NULL,
+    event_id   text NOT NULL,
+    handoff_id uuid NOT NULL REFERENCES handoff,
+    report_id  uuid NOT NULL REFERENCES report,
+    type       text NOT NULL,
+    key_id     text NOT NULL,
+    sealed     bytea NOT NULL,
+    held_at    timestamptz NOT NULL,
+    CONSTRAINT held_message_once UNIQUE (sender, event_id)
+);
+CREATE INDEX held_message_by_report ON held_message (report_id);
+
+-- What a lane could not handle. The bytes are encrypted.
+CREATE TABLE dead_letter (
+    id          uuid PRIMARY KEY,
+    reason      text NOT NULL,
+    detail      text NOT NULL,
+    type        text,
+    sender      text,
+    event_id    text,
+    queue       text NOT NULL,
+    routing_key text NOT NULL,
+    key_id      text NOT NULL,
+    sealed      bytea NOT NULL,
+    answered    boolean NOT NULL,
+    received_at timestamptz NOT NULL,
+    state       text NOT NULL DEFAULT 'open' CONSTRAINT dead_letter_state_known CHECK (state IN ('open', 'replayed', 'discarded')),
+    settled_at  timestamptz,
+    settled_by  text,
+    settled_because text
+);
+
+-- How often a message that kept coming back was tried, written before it is tried.
+CREATE TABLE attempt (
+    digest   bytea PRIMARY KEY,
+    count    integer NOT NULL,
+    noted_at timestamptz NOT NULL
+);
+
+-- The barrier at the one exit -----------------------------------------------------------------------------------------------
+
+-- Fails closed: a row that names a barred unit never gets into the outbox, whatever the rules thought.
+CREATE FUNCTION outbox_addressee_not_barred() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM written w
+        JOIN barred_unit b ON b.report_id = ANY (w.reports)
+        LEFT JOIN source s ON w.addressee = 'source.' || s.id
+        LEFT JOIN person p ON w.addressee = 'person.' || p.id
+        WHERE (w.addressee = 'unit.' || b.unit OR s.unit = b.unit OR p.unit = b.unit)
+          -- The bare receipt says nothing and may go.
+          AND w.type <> 'bihuan.report.received.v1'
+    ) THEN
+        RAISE EXCEPTION 'the barrier: the addressee is barred'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'outbox_addressee_not_barred';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER outbox_addressee_not_barred AFTER INSERT ON outbox
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION outbox_addressee_not_barred();
+
+CREATE FUNCTION handoff_unit_not_barred() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM written w JOIN barred_unit b ON b.report_id = w.report_id AND b.unit = w.unit) THEN
+        RAISE EXCEPTION 'the barrier: the unit is barred'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'handoff_unit_not_barred';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON handoff
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION handoff_unit_not_barred();
+
+-- What others may rely on ---------------------------------------------------------------------------------------------------
+
+CREATE VIEW report_status AS
+    SELECT source, source_id, number, state FROM report;
+
+-- Rights --------------------------------------------------------------------------------------------------------------------
+
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
+GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
+GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, barred_unit, repeat_key, handoff, handoff_note,
+    clock, clock_step, person_notice, ledger_entry, inbox, outbox, held_message, dead_letter, attempt TO bihuan_worker;
+GRANT UPDATE ON report, handoff, clock, inbox, dead_letter, attempt, office, unit, person_notice TO bihuan_worker;
+GRANT DELETE ON outbox, held_message, attempt TO bihuan_worker;
+REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

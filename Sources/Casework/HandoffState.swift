@@ -1,0 +1,178 @@
+/// Where a handoff stands.
+public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
+    case awaitingApproval = "awaiting_approval"
+    case released
+    case dispatched
+    case signed
+    case inHand = "in_hand"
+    case caseFiled = "case_filed"
+    case concluded
+    case closed
+    case returned
+    case recalled
+    case undeliverable
+
+    /// No act of the unit moves it any more.
+    public var isFinal: Bool {
+        switch self {
+        case .closed, .returned, .recalled: true
+        case .awaitingApproval, .released, .dispatched, .signed, .inHand, .caseFiled, .concluded, .undeliverable: false
+        }
+    }
+
+    /// The unit has signed and still owes an answer.
+    public var isInHand: Bool {
+        switch self {
+        case .signed, .inHand, .caseFiled: true
+        case .awaitingApproval, .released, .dispatched, .concluded, .closed, .returned, .recalled, .undeliverable: false
+        }
+    }
+}
+
+/// What happens to a handoff.
+public enum HandoffEvent: CaseIterable, Hashable, Sendable {
+    case approved
+    /// The broker confirmed that the message is in the unit's queue.
+    case confirmed
+    /// The broker gave the message back: no such queue.
+    case unroutable
+    /// The unit signed for it (签收).
+    case signed
+    /// The unit gives it back (退回) and the office agrees.
+    case returned
+    case progressed
+    /// A disposition was decided (四类处置).
+    case decided
+    /// A case was filed (立案).
+    case caseFiled
+    /// The case office told of the case (转立案回告).
+    case caseNotified
+    case concluded
+    case conclusionAccepted
+    case conclusionSentBack
+    case recalled
+}
+
+/// What else an event asks for, beside the new state.
+public enum HandoffEffect: Hashable, Sendable {
+    /// The report follows.
+    case report(ReportEvent)
+    /// Clocks of these kinds start.
+    case start(ClockStart)
+    /// Clocks that waited for this stop.
+    case stop(ClockStop)
+    /// The report's handling starts anew.
+    case routeAgain
+}
+
+/// The moments at which clocks start.
+public enum ClockStart: String, CaseIterable, Codable, Hashable, Sendable {
+    case released, signed, conclusionSentBack = "conclusion_sent_back"
+}
+
+/// The moments at which clocks stop.
+public enum ClockStop: String, CaseIterable, Codable, Hashable, Sendable {
+    case signed, answered, concluded, ended
+}
+
+extension HandoffState {
+    /// Moves on and says what follows from it, or why it cannot.
+    public mutating func apply(_ event: HandoffEvent) throws(Rejection) -> [HandoffEffect] {
+        let (next, effects) = try step(event)
+        self = next
+        return effects
+    }
+
+    private func step(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch self {
+        case .awaitingApproval: try beforeRelease(event)
+        case .released, .dispatched: try beforeSignature(event)
+        case .signed, .inHand: try whileInHand(event)
+        case .caseFiled: try afterFiling(event)
+        case .concluded: try whileJudged(event)
+        case .closed: throw .refused(.closed, state: rawValue)
+        case .returned: throw .refused(.returned, state: rawValue)
+        case .recalled: throw .refused(.recalled, state: rawValue)
+        case .undeliverable: try whileUndeliverable(event)
+        }
+    }
+
+    private func beforeRelease(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch event {
+        case .approved: (.released, [.start(.released)])
+        case .recalled: (.recalled, [.report(.fellBack)])
+        case .confirmed, .unroutable, .signed, .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded,
+            .conclusionAccepted, .conclusionSentBack:
+            throw .refused(.awaitingApproval, state: rawValue)
+        }
+    }
+
+    private func beforeSignature(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch event {
+        case .confirmed:
+            if self == .dispatched { throw .refused(.wrongState, state: rawValue) }
+            return (.dispatched, [])
+        case .unroutable:
+            if self == .dispatched { throw .refused(.wrongState, state: rawValue) }
+            return (.undeliverable, [.stop(.ended), .report(.fellBack)])
+        // A signature that overtakes the confirm implies it.
+        case .signed: return (.signed, [.stop(.signed), .start(.signed), .report(.signedFor)])
+        case .recalled: return (.recalled, [.stop(.ended), .report(.fellBack)])
+        // The signature may still be on its way: transport reorders.
+        case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded:
+            throw .early(state: rawValue)
+        case .approved, .conclusionAccepted, .conclusionSentBack:
+            throw .refused(.wrongState, state: rawValue)
+        }
+    }
+
+    private func whileInHand(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch event {
+        case .progressed: (.inHand, [])
+        case .decided: (.inHand, [.stop(.answered)])
+        case .caseFiled: (.caseFiled, [])
+        // The case office may know of the case before the unit's own message arrives.
+        case .caseNotified: (self, [])
+        case .concluded: (.concluded, [.stop(.answered), .stop(.concluded), .report(.concluded)])
+        case .returned: (.returned, [.stop(.ended), .report(.cameBack), .routeAgain])
+        case .recalled: (.recalled, [.stop(.ended), .report(.fellBack)])
+        case .signed: throw .refused(.alreadySigned, state: rawValue)
+        case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack:
+            throw .refused(.wrongState, state: rawValue)
+        }
+    }
+
+    private func afterFiling(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch event {
+        case .progressed, .caseNotified: (.caseFiled, [])
+        case .decided: (.caseFiled, [.stop(.answered)])
+        case .concluded: (.concluded, [.stop(.answered), .stop(.concluded), .report(.concluded)])
+        case .signed: throw .refused(.alreadySigned, state: rawValue)
+        case .caseFiled: throw .refused(.alreadyFiled, state: rawValue)
+        // A filed case stays where it was filed.
+        case .returned, .recalled: throw .refused(.caseFiled, state: rawValue)
+        case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack:
+            throw .refused(.wrongState, state: rawValue)
+        }
+    }
+
+    private func whileJudged(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch event {
+        case .conclusionAccepted: (.closed, [.stop(.ended), .report(.conclusionAccepted)])
+        case .conclusionSentBack: (.inHand, [.start(.conclusionSentBack), .report(.conclusionSentBack)])
+        case .signed: throw .refused(.alreadySigned, state: rawValue)
+        case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded, .recalled:
+            throw .refused(.alreadyConcluded, state: rawValue)
+        case .approved, .confirmed, .unroutable: throw .refused(.wrongState, state: rawValue)
+        }
+    }
+
+    private func whileUndeliverable(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
+        switch event {
+        case .recalled: (.recalled, [])
+        case .approved, .confirmed, .unroutable, .signed, .returned, .progressed, .decided, .caseFiled, .caseNotified,
+            .concluded, .conclusionAccepted, .conclusionSentBack:
+            throw .refused(.undeliverable, state: rawValue)
+        }
+    }
+}

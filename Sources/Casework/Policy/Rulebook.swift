@@ -1,0 +1,192 @@
+/// A policy made ready for use: checked, its words compiled, its vocabulary indexed. Immutable; one per policy version,
+/// shared by all lanes.
+public final class Rulebook: Sendable {
+    public let policy: Policy
+    public let levels: [String: Term]
+    public let matterKinds: [String: MatterKind]
+    public let categories: [String: Term]
+    public let sourceKinds: [String: Term]
+    public let handoffKinds: [String: HandoffKind]
+    public let dispositions: [String: Disposition]
+    public let returnReasons: [String: Term]
+    public let conclusionOutcomes: [String: Term]
+    public let authorities: [String: Authority]
+
+    private let matcher: WordMatcher
+    private let scopeRows: [(row: ScopeRow, words: CompiledWords)]
+    /// Group of the matcher that holds the words of the first proposal; the others follow.
+    private let firstProposalGroup: Int
+
+    /// Throws all problems of the policy at once.
+    public init(_ policy: Policy) throws(PolicyError) {
+        let problems = policy.validate()
+        guard problems.isEmpty else { throw PolicyError(.invalid, name: policy.name, problems: problems) }
+        self.policy = policy
+        let vocabulary = policy.vocabulary
+        levels = Rulebook.index(vocabulary.levels)
+        matterKinds = Rulebook.index(vocabulary.matterKinds)
+        categories = Rulebook.index(vocabulary.categories)
+        sourceKinds = Rulebook.index(vocabulary.sourceKinds)
+        handoffKinds = Rulebook.index(vocabulary.handoffKinds)
+        dispositions = Rulebook.index(vocabulary.dispositions)
+        returnReasons = Rulebook.index(vocabulary.returnReasons)
+        conclusionOutcomes = Rulebook.index(vocabulary.conclusionOutcomes)
+        authorities = Rulebook.index(vocabulary.authorities)
+
+        var groups = WordGroups(lists: policy.wordLists ?? [:])
+        scopeRows = policy.scope.rows.map { ($0, CompiledWords($0.when, in: &groups)) }
+        firstProposalGroup = groups.words.count
+        matcher = WordMatcher(groups: groups.words + policy.scope.proposals.map(\.words))
+    }
+
+    /// Named so that every decision can carry it.
+    func reference(_ row: some PolicyRow) -> RuleReference {
+        RuleReference(policy: policy.name, version: policy.version, row: row.id, citation: row.citation)
+    }
+
+    /// What of a submission's vocabulary the policy does not know: paths with "did you mean".
+    public func unknownVocabulary(in submission: Submission) -> [PolicyProblem] {
+        var problems: [PolicyProblem] = []
+        func check(_ id: String?, _ known: some Collection<String>, _ path: @autoclosure () -> String) {
+            guard let id, !known.contains(id) else { return }
+            let shown = String(id.prefix(40))
+            problems.append(
+                PolicyProblem(
+                    path: path(),
+                    message: "the policy does not know \"\(shown)\"" + Suggestion.phrase(for: shown, among: known)))
+        }
+        check(submission.matterKind, matterKinds.keys, "matterKind")
+        for (index, accused) in submission.accused.enumerated() {
+            check(accused.level, levels.keys, "accused[\(index)].level")
+        }
+        for (index, allegation) in submission.allegations.enumerated() {
+            check(allegation.category, categories.keys, "allegations[\(index)].category")
+        }
+        return problems
+    }
+
+    private static func index<Entry: VocabularyEntry>(_ entries: [Entry]) -> [String: Entry] {
+        Dictionary(entries.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+}
+
+// MARK: - Sealing and scope
+
+extension Rulebook {
+    /// What only a superior may handle passes sealed, undisclosed; `nil`: nothing stands against reading it.
+    public func sealing(of facts: ReportFacts) -> SealingRuling? {
+        policy.sealed.first { holds($0.when, facts) }.map {
+            SealingRuling(rule: reference($0), unitKind: $0.unitKind, handoffKind: $0.handoffKind)
+        }
+    }
+
+    /// Whether the report belongs to the office; always an answer, with the row that gave it.
+    public func scope(of facts: ReportFacts) -> ScopeRuling {
+        var scores = [Int32](repeating: 0, count: matcher.groupCount)
+        matcher.scan(facts.title, weight: Int32(policy.scope.titleWeight), into: &scores)
+        matcher.scan(facts.text, weight: 1, into: &scores)
+        let proposals = proposals(scores)
+        for (row, words) in scopeRows where holds(row.when, facts) && words.hold(scores) {
+            if let proposal = row.when.proposal, proposal == proposals.isEmpty { continue }
+            if let decision = decision(of: row, facts, proposals.first) {
+                return ScopeRuling(rule: reference(row), decision: decision, proposals: proposals)
+            }
+        }
+        let otherwise = policy.scope.otherwise
+        return ScopeRuling(
+            rule: reference(otherwise), decision: .needsReview(reason: otherwise.reason), proposals: proposals)
+    }
+
+    /// `nil` where the row's decision lacks what only the report could give: then the next row is asked.
+    private func decision(
+        of row: ScopeRow, _ facts: ReportFacts, _ best: ScopeProposal?
+    ) -> ScopeRuling.Decision? {
+        switch row.decide {
+        case .accept:
+            guard let kind = row.matterKind ?? facts.matterKind, matterKinds[kind]?.accepted == true else { return nil }
+            return .accept(matterKind: kind)
+        case .notAccepted:
+            let fitting = best.flatMap { row.authority == nil || row.authority == $0.authority ? $0 : nil }
+            guard let authority = row.authority ?? best?.authority else { return nil }
+            return .notAccepted(authority: authority, category: fitting?.category ?? authorities[authority]?.name ?? "")
+        case .needsReview:
+            return .needsReview(reason: row.reason ?? "")
+        }
+    }
+
+    private func proposals(_ scores: [Int32]) -> [ScopeProposal] {
+        policy.scope.proposals.enumerated()
+            .map { (order: $0.offset, row: $0.element, score: scores[firstProposalGroup + $0.offset]) }
+            .filter { $0.score > 0 }
+            .sorted { $0.score == $1.score ? $0.order < $1.order : $0.score > $1.score }
+            .prefix(5)
+            .map {
+                ScopeProposal(
+                    rule: reference($0.row), authority: $0.row.authority, category: $0.row.category, score: Int($0.score))
+            }
+    }
+
+    /// The conditions that need no text.
+    func holds(_ when: Condition, _ facts: ReportFacts) -> Bool {
+        func holds(_ wanted: Bool?, _ actual: @autoclosure () -> Bool) -> Bool { wanted.map { $0 == actual() } ?? true }
+        if let kinds = when.sourceKind, !kinds.contains(facts.sourceKind) { return false }
+        if let kinds = when.matterKind {
+            guard let kind = facts.matterKind, kinds.contains(kind) else { return false }
+        }
+        if let levels = when.level, !levels.contains(where: facts.levels.contains) { return false }
+        if let categories = when.category, !categories.contains(where: facts.categories.contains) { return false }
+        if let prefixes = when.region {
+            let places = facts.accusedRegions.union(facts.region.map { [$0] } ?? [])
+            guard places.contains(where: { place in prefixes.contains { place.hasPrefix($0) } }) else { return false }
+        }
+        return holds(when.accusedNamed, facts.accusedCount > 0)
+            && holds(when.allegationCategorised, facts.categories.contains { categories[$0] != nil })
+            && holds(when.realName, facts.isRealName)
+    }
+}
+
+// MARK: - Words
+
+/// The groups of words that conditions ask for; a named list is one group however often it is used.
+private struct WordGroups {
+    let lists: [String: [String]]
+    var words: [[String]] = []
+    private var groupOfList: [String: Int] = [:]
+
+    init(lists: [String: [String]]) { self.lists = lists }
+
+    mutating func groups(for entries: [String]) -> [Int] {
+        var found: [Int] = []
+        var loose: [String] = []
+        for entry in entries {
+            guard entry.hasPrefix("$") else {
+                loose.append(entry)
+                continue
+            }
+            let name = String(entry.dropFirst())
+            let group = groupOfList[name] ?? words.count
+            if group == words.count { words.append(lists[name] ?? []) }
+            groupOfList[name] = group
+            found.append(group)
+        }
+        if !loose.isEmpty {
+            found.append(words.count)
+            words.append(loose)
+        }
+        return found
+    }
+}
+
+private struct CompiledWords: Sendable {
+    let anyOf: [Int]?
+    let noneOf: [Int]
+
+    init(_ when: Condition, in groups: inout WordGroups) {
+        anyOf = when.anyOf.map { groups.groups(for: $0) }
+        noneOf = groups.groups(for: when.noneOf ?? [])
+    }
+
+    func hold(_ scores: [Int32]) -> Bool {
+        (anyOf.map { $0.contains { scores[$0] > 0 } } ?? true) && !noneOf.contains { scores[$0] > 0 }
+    }
+}

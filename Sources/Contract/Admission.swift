@@ -1,0 +1,46 @@
+import Casework
+
+/// Whether a message is who it says it is: routing key, CloudEvents `source` and the broker-validated `user-id` must name
+/// the same party, and that party must be one that sends such a message.
+public enum Admission {
+    public static func problem(
+        sender: Party?, routingKey: String, envelope: Envelope
+    ) -> Problem? {
+        guard let sender else {
+            return Problem(
+                code: "no_user_id",
+                text: "the AMQP property user-id is missing; set it to the user of your connection, so that the broker vouches for it")
+        }
+        guard envelope.source == sender else {
+            return Problem(
+                code: "wrong_source", path: "source",
+                text: "source is \(envelope.source), but the message was published by \(sender)")
+        }
+        if case .office = sender { return nil }
+        guard routingKey == envelope.type.routingKey(from: sender) else {
+            return Problem(
+                code: "wrong_routing_key",
+                text: "the routing key must be \(envelope.type.routingKey(from: sender))")
+        }
+        guard envelope.type.mayComeFrom(sender) else {
+            return Problem(code: "wrong_sender", path: "type", text: "\(sender) may not send \(envelope.type.rawValue)")
+        }
+        if envelope.type == .reportSubmitted, envelope.subject != envelope.id {
+            return Problem(code: "bad_value", path: "subject", text: "the subject of a report is its own id")
+        }
+        return nil
+    }
+}
+
+extension MessageType {
+    fileprivate func mayComeFrom(_ party: Party) -> Bool {
+        switch (self, party) {
+        case (.reportSubmitted, .source): true
+        case (.handoffSigned, .unit), (.handoffReturned, .unit), (.handoffProgress, .unit), (.dispositionDecided, .unit),
+            (.caseFiled, .unit), (.caseNotified, .unit), (.handoffConcluded, .unit):
+            true
+        case (.commandRecall, .person): true
+        default: false
+        }
+    }
+}

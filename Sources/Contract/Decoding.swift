@@ -1,0 +1,234 @@
+public import Casework
+import Foundation
+
+/// A message that was read: its head and what it says.
+public struct Message: Sendable {
+    public var envelope: Envelope
+    public var body: Body
+
+    /// What the office reads. Every case is the data of one type.
+    public enum Body: Sendable {
+        case reportSubmitted(Submission)
+        case handoffSigned(HandoffSigned)
+        case handoffReturned(HandoffReturned)
+        case handoffProgress(HandoffProgress)
+        case dispositionDecided(DispositionDecided)
+        case caseFiled(CaseFiled)
+        case caseNotified(CaseFiled)
+        case handoffConcluded(HandoffConcluded)
+        case commandRecall(CommandRecall)
+        case reportRegistered(InternalReference)
+        case handoffCameBack(InternalReference)
+    }
+}
+
+/// A message that could not be read, with what of its head could.
+public struct Unreadable: Error, Sendable {
+    public var problems: [Problem]
+    public var id: String?
+    public var type: String?
+    public var subject: String?
+
+    init(_ problems: [Problem], id: String? = nil, type: String? = nil, subject: String? = nil) {
+        self.problems = problems
+        self.id = id
+        self.type = type
+        self.subject = subject
+    }
+}
+
+extension Message {
+    /// Reads a body. `typeHint` is the AMQP property `type`, which spares a second reading when it is right.
+    public init(reading body: [UInt8], typeHint: String?, limits: Limits = .standard) throws(Unreadable) {
+        guard body.count <= limits.messageBytesMax else {
+            throw Unreadable([
+                Problem(code: "too_large", text: "the message has \(body.count) bytes; the limit is \(limits.messageBytesMax)")
+            ])
+        }
+        if let problem = JSONShape.problem(in: body, depthMax: limits.jsonDepthMax) { throw Unreadable([problem]) }
+        let json = Data(body)
+        if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
+            let message = try? Message(json, as: hint), message.envelope.type == hint, message.envelope.specversion == "1.0"
+        {
+            self = message
+        } else {
+            self = try Message(carefully: json)
+        }
+        if let problem = envelope.problem(limits: limits) {
+            throw Unreadable([problem], id: envelope.id, type: envelope.type.rawValue, subject: envelope.subject)
+        }
+    }
+
+    /// The slow way: finds out what is wrong, and with what.
+    private init(carefully json: Data) throws(Unreadable) {
+        let loose: LooseEnvelope
+        do {
+            loose = try JSONDecoder().decode(LooseEnvelope.self, from: json)
+        } catch {
+            throw Unreadable([Problem(code: "not_json", text: "the body is not a JSON object")])
+        }
+        func fail(_ problem: Problem) -> Unreadable {
+            Unreadable([problem], id: loose.id, type: loose.type, subject: loose.subject)
+        }
+        guard loose.specversion == "1.0" else {
+            throw fail(Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)"))
+        }
+        guard let name = loose.type else {
+            throw fail(Problem(code: "missing_field", path: "type", text: "the message has no type"))
+        }
+        guard let type = MessageType(rawValue: name) else { throw fail(.unknownType(name)) }
+        do {
+            self = try Message(json, as: type)
+        } catch let error as DecodingError {
+            throw fail(Problem(error))
+        } catch let problem as Problem {
+            throw fail(problem)
+        } catch {
+            throw fail(Problem(code: "not_json", text: "the body cannot be read as JSON"))
+        }
+    }
+
+    private init(_ json: Data, as type: MessageType) throws {
+        func event<Payload>(_ payload: Payload.Type) throws -> CloudEvent<Payload> {
+            try JSONDecoder().decode(CloudEvent<Payload>.self, from: json)
+        }
+        func message<Payload>(_ event: CloudEvent<Payload>, _ body: (Payload) -> Body) -> Message {
+            Message(envelope: Envelope(event), body: body(event.data))
+        }
+        switch type {
+        case .reportSubmitted: self = message(try event(Submission.self), Body.reportSubmitted)
+        case .handoffSigned: self = message(try event(Contract.HandoffSigned.self), Body.handoffSigned)
+        case .handoffReturned: self = message(try event(Contract.HandoffReturned.self), Body.handoffReturned)
+        case .handoffProgress: self = message(try event(Contract.HandoffProgress.self), Body.handoffProgress)
+        case .dispositionDecided: self = message(try event(Contract.DispositionDecided.self), Body.dispositionDecided)
+        case .caseFiled: self = message(try event(Contract.CaseFiled.self), Body.caseFiled)
+        case .caseNotified: self = message(try event(Contract.CaseFiled.self), Body.caseNotified)
+        case .handoffConcluded: self = message(try event(Contract.HandoffConcluded.self), Body.handoffConcluded)
+        case .commandRecall: self = message(try event(Contract.CommandRecall.self), Body.commandRecall)
+        case .reportRegistered: self = message(try event(InternalReference.self), Body.reportRegistered)
+        case .handoffCameBack: self = message(try event(InternalReference.self), Body.handoffCameBack)
+        case .reportAccepted, .reportRejected, .reportReceived, .handoffDispatched, .handoffRecalled,
+            .conclusionAccepted, .conclusionReturned, .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated,
+            .messageRefused, .commandTaken:
+            throw Problem(code: "unknown_type", path: "type", text: "\(type.rawValue) is sent by the office, not to it")
+        }
+    }
+}
+
+extension Problem: Error {
+    /// A decoding error in words for a person.
+    init(_ error: DecodingError) {
+        func path(_ keys: [any CodingKey]) -> String {
+            keys.reduce(into: "") { path, key in
+                if let index = key.intValue { path += "[\(index)]" } else { path += path.isEmpty ? key.stringValue : ".\(key.stringValue)" }
+            }
+        }
+        switch error {
+        case .keyNotFound(let key, let context):
+            self.init(
+                code: "missing_field", path: path(context.codingPath + [key]), text: "this field is missing")
+        case .typeMismatch(let type, let context):
+            self.init(code: "mistyped_field", path: path(context.codingPath), text: "this field must be \(Problem.word(for: type))")
+        case .valueNotFound(let type, let context):
+            self.init(code: "missing_field", path: path(context.codingPath), text: "this field is null, but must be \(Problem.word(for: type))")
+        case .dataCorrupted(let context):
+            self.init(
+                code: context.codingPath.isEmpty ? "not_json" : "bad_value", path: context.codingPath.isEmpty ? nil : path(context.codingPath),
+                text: context.codingPath.isEmpty ? "the body is not valid JSON" : context.debugDescription)
+        @unknown default:
+            self.init(code: "not_json", text: "the body cannot be read")
+        }
+    }
+
+    private static func word(for type: Any.Type) -> String {
+        switch type {
+        case is String.Type: "a text"
+        case is Int.Type: "a whole number"
+        case is Bool.Type: "true or false"
+        case is [Any].Type: "a list"
+        default: "an object"
+        }
+    }
+
+    static func unknownType(_ name: String) -> Problem {
+        let base = name.split(separator: ".").dropLast().joined(separator: ".")
+        let other = MessageType.allCases.first { $0.rawValue.hasPrefix(base + ".v") }
+        let text = other.map { "this version is not known; the office reads \($0.rawValue)" } ?? "this type is not known"
+        return Problem(code: other == nil ? "unknown_type" : "unknown_version", path: "type", text: text)
+    }
+}
+
+extension Envelope {
+    fileprivate func problem(limits: Limits) -> Problem? {
+        guard specversion == "1.0" else {
+            return Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)")
+        }
+        guard (1...limits.eventIDBytesMax).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            return Problem(
+                code: "bad_value", path: "id", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+        }
+        guard (1...limits.eventIDBytesMax).contains(subject.utf8.count), subject.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else {
+            return Problem(
+                code: "bad_value", path: "subject", text: "a subject has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+        }
+        return nil
+    }
+}
+
+/// What can be read of a head in which anything may be wrong.
+private struct LooseEnvelope: Decodable {
+    var specversion, id, type, subject: String?
+
+    enum Key: CodingKey { case specversion, id, type, subject }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        func text(_ key: Key) -> String? {
+            do { return try container.decodeIfPresent(String.self, forKey: key) } catch { return nil }
+        }
+        specversion = text(.specversion)
+        id = text(.id)
+        type = text(.type)
+        subject = text(.subject)
+    }
+}
+
+/// A first look at bytes that claim to be JSON, before a parser that recurses is let near them.
+enum JSONShape {
+    static func problem(in body: [UInt8], depthMax: Int) -> Problem? {
+        var depth = 0
+        var inText = false
+        var index = body.startIndex
+        while index < body.endIndex {
+            let byte = body[index]
+            if inText {
+                if byte == UInt8(ascii: "\\") {
+                    if escapesNUL(body, at: index) {
+                        return Problem(code: "control_character", text: "the text holds the character U+0000, which no register can keep")
+                    }
+                    index += 1
+                } else if byte == UInt8(ascii: "\"") {
+                    inText = false
+                }
+            } else {
+                switch byte {
+                case UInt8(ascii: "\""): inText = true
+                case UInt8(ascii: "{"), UInt8(ascii: "["):
+                    depth += 1
+                    if depth > depthMax {
+                        return Problem(code: "too_deep", text: "the JSON is nested more than \(depthMax) deep")
+                    }
+                case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+                default: break
+                }
+            }
+            index += 1
+        }
+        return nil
+    }
+
+    private static func escapesNUL(_ body: [UInt8], at index: Int) -> Bool {
+        index + 5 < body.count && body[index + 1] == UInt8(ascii: "u") && body[(index + 2)...(index + 5)].allSatisfy { $0 == 0x30 }
+    }
+}

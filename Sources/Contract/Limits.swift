@@ -1,0 +1,19 @@
+/// How much one message may hold. What is larger is refused with the limit's name, never cut.
+public struct Limits: Sendable {
+    public var messageBytesMax = 262_144
+    public var jsonDepthMax = 32
+    public var eventIDBytesMax = 128
+    public var textBytesMax = 200_000
+    public var titleBytesMax = 2_000
+    public var nameBytesMax = 600
+    public var accusedMax = 50
+    public var allegationsMax = 50
+    public var reportersMax = 20
+    public var attachmentsMax = 50
+    public var attachmentBytesMax = 1 << 30
+    public var reasonBytesMax = 4_000
+
+    public init() {}
+
+    public static let standard = Limits()
+}

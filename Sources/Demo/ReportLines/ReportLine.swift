@@ -1,0 +1,19 @@
+public import Casework
+
+/// One line of a JSON-lines file, read: what `bihuan submit` publishes as `report.submitted`.
+public struct ReportLine: Sendable, Hashable {
+    /// The line's number in its file, from 1.
+    public let number: Int
+    public let source: SourceID
+    /// The submission's id (CloudEvents `id`): 1 to 128 printable ASCII characters.
+    public let id: String
+    public let submission: Submission
+}
+
+/// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line holds.
+public struct LineProblem: Error, Sendable, Hashable, CustomStringConvertible {
+    public let number: Int
+    public let reason: String
+
+    public var description: String { "line \(number): \(reason)" }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+/// Servers that an owner left behind when it was killed.
+///
+/// They are found by what they were started with, which names our directory as one whole argument, not by a remembered process
+/// id alone: an id may be somebody else's by now, and an owner may die between starting a server and noting its id.
+/// Only the holder of the directory's lock may look, so that whatever is found has no owner.
+struct LeftBehind {
+    let directory: ServerDirectory
+
+    /// Ends what is left and returns when it is gone.
+    func end() throws(LocalServersError) {
+        // An immediate shutdown: the postmaster ends its own children, and recovery does the rest at the next start.
+        for processID in processes(where: isPostgreSQL) { kill(processID, SIGQUIT) }
+        for processID in processes(where: { isRabbitMQ($0) || isPortMapper($0) }) { kill(processID, SIGKILL) }
+        if Deadline.seconds(10).wait(for: { all.isEmpty }) { return }
+        for processID in all { kill(processID, SIGKILL) }
+        if Deadline.seconds(5).wait(for: { all.isEmpty }) { return }
+        throw .init(
+            .timedOut, "servers of \(directory.path) left behind by an earlier process cannot be stopped: kill pid "
+                + all.map(String.init).joined(separator: ", "))
+    }
+
+    private var all: [pid_t] {
+        processes { isPostgreSQL($0) || isRabbitMQ($0) || isPortMapper($0) }
+    }
+
+    /// `postgres` or `initdb` with `-D` and our data directory; a server's own children rename themselves and end with it.
+    private func isPostgreSQL(_ process: ProcessEntry) -> Bool {
+        process.has("-D", directory.postgresqlData) || process.has("-D", directory.postgresqlDataUnfinished)
+    }
+
+    private func isRabbitMQ(_ process: ProcessEntry) -> Bool {
+        process.has(RabbitMQServer.directoryFlag, directory.rabbitmq)
+    }
+
+    /// The port mapper takes no argument that could name a directory, but its environment does.
+    private func isPortMapper(_ process: ProcessEntry) -> Bool {
+        process.arguments.contains("-port") && process.name == "epmd" && process.environment.contains("HOME=" + directory.rabbitmq)
+    }
+
+    private func processes(where matches: (ProcessEntry) -> Bool) -> [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }.filter { matches(ProcessEntry(processID: $0)) }
+    }
+}
+
+/// One entry of `/proc`. A process that ended but was not waited for has no arguments.
+private struct ProcessEntry {
+    let processID: pid_t
+    let arguments: [String]
+
+    init(processID: pid_t) {
+        self.processID = processID
+        arguments = words(ofFile: "/proc/\(processID)/cmdline")
+    }
+
+    var name: String {
+        words(ofFile: "/proc/\(processID)/comm").first?.trimmingCharacters(in: .newlines) ?? ""
+    }
+
+    var environment: [String] {
+        words(ofFile: "/proc/\(processID)/environ")
+    }
+
+    func has(_ flag: String, _ value: String) -> Bool {
+        zip(arguments, arguments.dropFirst()).contains { $0 == flag && $1 == value }
+    }
+}
+
+private func words(ofFile path: String) -> [String] {
+    // FileManager trusts the size of a file, which is 0 in /proc; a handle reads to the end.
+    guard let handle = FileHandle(forReadingAtPath: path) else { return [] }
+    defer { try? handle.close() }
+    let bytes = (try? handle.readToEnd()) ?? nil
+    return (bytes ?? Data()).split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+}

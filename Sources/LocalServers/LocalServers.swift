@@ -1,0 +1,237 @@
+public import Foundation
+
+/// A private PostgreSQL cluster and a private RabbitMQ node on free ports of 127.0.0.1, all under one directory.
+///
+/// For trying things out, demonstrations and tests. Both keep their data from one start to the next and are as durable as any:
+/// fsync and confirms stay on. All methods block; any thread may call them.
+public final class LocalServers: @unchecked Sendable {
+    public struct Options: Sendable {
+        /// Lines for `postgresql.conf`, name and value; they win over ours.
+        public var postgresqlSettings: [String: String] = [:]
+        /// RabbitMQ's plugins; none by default, since each makes the start slower.
+        public var rabbitmqPlugins: [String] = []
+        /// How long each start may take, from the call until both servers answer.
+        public var startTimeoutSeconds = 60.0
+        /// Where the logs are written; nil: `log` in the directory.
+        public var logsTo: URL?
+        /// Asked some fifty times a second while the servers start; true ends the start with `.cancelled`.
+        public var isCancelled: @Sendable () -> Bool = { false }
+
+        public init() {}
+    }
+
+    /// How PostgreSQL is asked to stop.
+    public enum ShutdownMode: Sendable {
+        /// Waits for the clients to leave.
+        case smart
+        /// Rolls open transactions back, writes a checkpoint.
+        case fast
+        /// Stops like a crash: the next start recovers from the log.
+        case immediate
+
+        var signal: Int32 {
+            switch self {
+            case .smart: SIGTERM
+            case .fast: SIGINT
+            case .immediate: SIGQUIT
+            }
+        }
+    }
+
+    /// Protects the two servers and `directory`'s lock; held for the whole of a start or stop, so that they do not overlap.
+    private let lock = NSLock()
+    private let directory: ServerDirectory
+    private let reservation: PortReservation
+    private let postgresql: PostgreSQLServer
+    private let rabbitmq: RabbitMQServer
+    private let options: Options
+    private var isOwner = true
+
+    public let postgresqlPort: Int
+    public let rabbitmqPort: Int
+
+    /// Starts both servers and returns when both answer, RabbitMQ with the definitions imported.
+    ///
+    /// What an owner of the directory left behind when it was killed is ended first. Root runs PostgreSQL as user `postgres` and
+    /// RabbitMQ as user `rabbitmq`; anybody else runs both as themselves.
+    /// - Parameters:
+    ///   - directory: made if missing; it stays when the servers stop.
+    ///   - definitions: RabbitMQ's `definitions.json` (users, vhosts, permissions, queues …), imported at every start of the
+    ///     node. With nil the node has its default user `guest` and the virtual host `/`.
+    public static func start(
+        in directory: URL, definitions: Data?, options: Options = .init()
+    ) throws(LocalServersError) -> LocalServers {
+        let servers = try LocalServers(directory, definitions: definitions, options: options)
+        do throws(LocalServersError) {
+            try servers.startBoth()
+        } catch {
+            servers.stop()
+            throw error
+        }
+        return servers
+    }
+
+    private init(_ url: URL, definitions: Data?, options: Options) throws(LocalServersError) {
+        directory = try ServerDirectory(url, logs: options.logsTo)
+        let programs = try Programs.find(postgresqlVersion: PostgreSQLServer.version(in: directory))
+        try LeftBehind(directory: directory).end()
+        reservation = try PortReservation(preferring: directory.storedPorts)
+        let ports = reservation.ports
+        try directory.store(ports)
+        postgresqlPort = ports.postgresql
+        rabbitmqPort = ports.rabbitmq
+        postgresql = try PostgreSQLServer(
+            directory: directory, programs: programs, port: ports.postgresql, extraSettings: options.postgresqlSettings)
+        rabbitmq = try RabbitMQServer(
+            directory: directory, programs: programs, ports: ports, plugins: options.rabbitmqPlugins, definitions: definitions)
+        self.options = options
+    }
+
+    deinit { stop() }
+
+    // MARK: Where they are
+
+    /// A libpq URL, `postgresql://user:password@127.0.0.1:port/database`.
+    public func databaseURL(user: String, password: String?, database: String) -> String {
+        let secret = password.map { ":" + percentEncoded($0) } ?? ""
+        return "postgresql://\(percentEncoded(user))\(secret)@127.0.0.1:\(postgresqlPort)/\(percentEncoded(database))"
+    }
+
+    /// The superuser `postgres` in the database `postgres`. Its random password is kept in `postgresql/superuser.password`.
+    public var superuserURL: String {
+        databaseURL(user: "postgres", password: postgresql.superuserPassword, database: "postgres")
+    }
+
+    /// `amqp://user:password@127.0.0.1:port/virtualhost`; the virtual host `/` becomes `%2F`.
+    public func amqpURL(user: String, password: String, virtualHost: String) -> String {
+        "amqp://\(percentEncoded(user)):\(percentEncoded(password))@127.0.0.1:\(rabbitmqPort)/\(percentEncoded(virtualHost))"
+    }
+
+    /// Nil while the server does not run.
+    public var postgresqlProcessID: Int32? { lock.withLock { postgresql.processID } }
+
+    /// The Erlang machine's; nil while the node does not run.
+    public var rabbitmqProcessID: Int32? { lock.withLock { rabbitmq.processID } }
+
+    /// Runs `rabbitmqctl` against the node, within 60 s, and returns what it printed; a failure's words are in the error's cause.
+    public func rabbitmqctl(_ arguments: [String]) throws(LocalServersError) -> String {
+        try rabbitmq.control(arguments, seconds: 60)
+    }
+
+    // MARK: Stopping and starting one of them
+
+    public func restartPostgreSQL(mode: ShutdownMode = .fast) throws(LocalServersError) {
+        try locked { () throws(LocalServersError) in
+            endPostgreSQL(mode)
+            try beginPostgreSQL()
+        }
+    }
+
+    public func stopPostgreSQL(mode: ShutdownMode = .fast) {
+        lock.withLock { endPostgreSQL(mode) }
+    }
+
+    /// Does nothing if it runs.
+    public func startPostgreSQL() throws(LocalServersError) {
+        try locked { () throws(LocalServersError) in try beginPostgreSQL() }
+    }
+
+    public func restartRabbitMQ() throws(LocalServersError) {
+        try locked { () throws(LocalServersError) in
+            endRabbitMQ()
+            try beginRabbitMQ()
+        }
+    }
+
+    public func stopRabbitMQ() {
+        lock.withLock { endRabbitMQ() }
+    }
+
+    /// Does nothing if it runs.
+    public func startRabbitMQ() throws(LocalServersError) {
+        try locked { () throws(LocalServersError) in try beginRabbitMQ() }
+    }
+
+    /// Ends the node at once (SIGKILL), as a power cut would.
+    public func killRabbitMQ() {
+        lock.withLock { rabbitmq.kill() }
+    }
+
+    /// Stops both, within a minute at worst, and gives the directory free. Calling it again does nothing.
+    public func stop() {
+        lock.withLock {
+            guard isOwner else { return }
+            postgresql.requestStop(.fast)
+            rabbitmq.requestStop()
+            postgresql.finishStop(seconds: stopPatienceSeconds)
+            rabbitmq.finishStop(seconds: stopPatienceSeconds)
+            rabbitmq.stopPortMapper()
+            release()
+        }
+    }
+
+    /// What a SIGKILL of the owner does: the lock is gone, the servers run on. For tests of the next start.
+    func abandon() {
+        lock.withLock { release() }
+    }
+
+    // MARK: Steps
+
+    private let stopPatienceSeconds = 15.0
+
+    private func startBoth() throws(LocalServersError) {
+        try locked { () throws(LocalServersError) in
+            let deadline = Deadline.seconds(options.startTimeoutSeconds)
+            // RabbitMQ first: it takes longest, and PostgreSQL gets ready meanwhile.
+            try rabbitmq.launch()
+            try postgresql.initialise(until: deadline)
+            try postgresql.launch()
+            try postgresql.waitUntilReady(until: deadline, isCancelled: options.isCancelled)
+            try rabbitmq.waitUntilReady(until: deadline, isCancelled: options.isCancelled)
+        }
+    }
+
+    private func beginPostgreSQL() throws(LocalServersError) {
+        try requireOwner()
+        try postgresql.launch()
+        try postgresql.waitUntilReady(until: .seconds(options.startTimeoutSeconds), isCancelled: options.isCancelled)
+    }
+
+    private func endPostgreSQL(_ mode: ShutdownMode) {
+        postgresql.requestStop(mode)
+        postgresql.finishStop(seconds: stopPatienceSeconds)
+    }
+
+    private func beginRabbitMQ() throws(LocalServersError) {
+        try requireOwner()
+        try rabbitmq.launch()
+        try rabbitmq.waitUntilReady(until: .seconds(options.startTimeoutSeconds), isCancelled: options.isCancelled)
+    }
+
+    private func endRabbitMQ() {
+        rabbitmq.requestStop()
+        rabbitmq.finishStop(seconds: stopPatienceSeconds)
+    }
+
+    private func requireOwner() throws(LocalServersError) {
+        if !isOwner { throw .init(.startFailed, "the servers of this directory were stopped: start them anew") }
+    }
+
+    private func release() {
+        isOwner = false
+        reservation.release()
+        directory.unlock()
+    }
+
+    private func locked(_ body: () throws(LocalServersError) -> Void) throws(LocalServersError) {
+        lock.lock()
+        defer { lock.unlock() }
+        try body()
+    }
+}
+
+/// Only unreserved characters stay, so that any user, password, database or virtual host is safe in a URL.
+private func percentEncoded(_ text: String) -> String {
+    let unreserved = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    return text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? ""
+}

@@ -1,0 +1,113 @@
+import Foundation
+
+/// The ports of one directory, kept in its `ports.json` so that the URLs stay the same from one start to the next.
+struct LoopbackPorts: Codable, Sendable {
+    var postgresql: Int
+    var rabbitmq: Int
+    var distribution: Int
+    var epmd: Int
+}
+
+/// Four ports of 127.0.0.1 that nobody else is given while this lives.
+///
+/// Each is held by a bound socket that never listens. The kernel then neither hands the port out as an ephemeral one nor lets
+/// it be picked by another `bind` to port 0, while a server that sets `SO_REUSEADDR` (all of ours do) may still listen on it.
+final class PortReservation {
+    let ports: LoopbackPorts
+    private var sockets: [Int32]
+
+    /// Takes the preferred ports where they are free, new ones where not.
+    init(preferring preferred: LoopbackPorts?) throws(LocalServersError) {
+        var sockets: [Int32] = []
+        func reserve(_ preferred: Int?) -> Int {
+            if let preferred, isFree(preferred), let socket = boundSocket(port: preferred, reuse: true) {
+                sockets.append(socket)
+                return preferred
+            }
+            guard let socket = boundSocket(port: 0, reuse: false) else { return 0 }
+            // Only now: with it set before, the kernel might have picked a port that another reservation holds.
+            setReuse(socket)
+            sockets.append(socket)
+            return localPort(of: socket)
+        }
+        ports = LoopbackPorts(
+            postgresql: reserve(preferred?.postgresql), rabbitmq: reserve(preferred?.rabbitmq),
+            distribution: reserve(preferred?.distribution), epmd: reserve(preferred?.epmd))
+        self.sockets = sockets
+        if sockets.count < 4 {
+            release()
+            throw .init(.startFailed, "no free port of 127.0.0.1 could be bound", cause: systemMessage(errno))
+        }
+    }
+
+    func release() {
+        sockets.forEach { close($0) }
+        sockets = []
+    }
+
+    deinit { release() }
+}
+
+/// Whether a server on a port of 127.0.0.1 answers `request` with bytes that begin with `reply`.
+func answers(port: Int, request: [UInt8], replyBeginsWith reply: UInt8) -> Bool {
+    guard let socket = makeSocket() else { return false }
+    defer { close(socket) }
+    var patience = timeval(tv_sec: 2, tv_usec: 0)
+    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    guard withLoopbackAddress(port: port, { connect(socket, $0, $1) }) == 0,
+        send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
+    else { return false }
+    var first: UInt8 = 0
+    return recv(socket, &first, 1, 0) == 1 && first == reply
+}
+
+/// Whether something accepts connections on a port of 127.0.0.1.
+func accepts(port: Int) -> Bool {
+    guard let socket = makeSocket() else { return false }
+    defer { close(socket) }
+    return withLoopbackAddress(port: port) { connect(socket, $0, $1) } == 0
+}
+
+/// Listening is what tells: a port in TIME_WAIT after a restart is free, one with a listener is not.
+private func isFree(_ port: Int) -> Bool {
+    guard (1024...65535).contains(port), let socket = boundSocket(port: port, reuse: true) else { return false }
+    defer { close(socket) }
+    return listen(socket, 1) == 0
+}
+
+private func boundSocket(port: Int, reuse: Bool) -> Int32? {
+    guard let socket = makeSocket() else { return nil }
+    if reuse { setReuse(socket) }
+    if withLoopbackAddress(port: port, { bind(socket, $0, $1) }) == 0 { return socket }
+    close(socket)
+    return nil
+}
+
+private func makeSocket() -> Int32? {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    return descriptor < 0 ? nil : descriptor
+}
+
+private func setReuse(_ socket: Int32) {
+    var on: Int32 = 1
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+}
+
+private func localPort(of socket: Int32) -> Int {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+    }
+    return Int(in_port_t(bigEndian: address.sin_port))
+}
+
+private func withLoopbackAddress<Result>(port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(truncatingIfNeeded: port).bigEndian
+    address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
+    return withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    }
+}

@@ -1,0 +1,141 @@
+import Foundation
+
+/// A private PostgreSQL cluster: made once, then started and stopped. Loopback only, no socket file.
+final class PostgreSQLServer {
+    private let directory: ServerDirectory
+    private let programs: Programs
+    private let port: Int
+    private let extraSettings: [String: String]
+    private var process: ChildProcess?
+    let superuserPassword: String
+
+    init(directory: ServerDirectory, programs: Programs, port: Int, extraSettings: [String: String]) throws(LocalServersError) {
+        self.directory = directory
+        self.programs = programs
+        self.port = port
+        self.extraSettings = extraSettings
+        superuserPassword = try directory.keptText(
+            PostgreSQLServer.passwordFile(in: directory), mode: 0o600, owner: directory.postgresqlAccount,
+            new: { randomHexadecimal() })
+    }
+
+    /// The major version of the directory's cluster, nil before it is made.
+    static func version(in directory: ServerDirectory) -> String? {
+        FileManager.default.contents(atPath: directory.postgresqlData + "/PG_VERSION")
+            .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
+    }
+
+    var logFile: String { directory.logs + "/postgresql.log" }
+    var processID: pid_t? { process.flatMap { $0.isRunning ? $0.processID : nil } }
+
+    /// Runs `initdb` unless the cluster is there.
+    func initialise(until deadline: Deadline) throws(LocalServersError) {
+        if PostgreSQLServer.version(in: directory) != nil { return }
+        let unfinished = directory.postgresqlDataUnfinished
+        try? FileManager.default.removeItem(atPath: unfinished)
+        // Without syncing, because an interrupted initdb is thrown away whole; the server itself syncs.
+        let initdb = try ChildProcess.start(
+            command(
+                "initdb",
+                [
+                    "-D", unfinished, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync",
+                    "--pwfile=" + PostgreSQLServer.passwordFile(in: directory),
+                ]),
+            output: logFile)
+        guard initdb.waitForExit(until: deadline) else {
+            initdb.signal(SIGKILL)
+            throw .init(.timedOut, "initdb did not end in time: read \(logFile)")
+        }
+        guard initdb.exitStatus == 0, rename(unfinished, directory.postgresqlData) == 0 else {
+            throw .init(.startFailed, "initdb failed: read \(logFile)")
+        }
+    }
+
+    func launch() throws(LocalServersError) {
+        if processID != nil { return }
+        let owner = directory.postgresqlAccount
+        let data = directory.postgresqlData
+        try writeFile(data + "/postgresql.conf", Data(configuration.utf8), mode: 0o600, owner: owner)
+        try writeFile(
+            data + "/pg_hba.conf", Data("host all all 127.0.0.1/32 scram-sha-256\n".utf8), mode: 0o600, owner: owner)
+        // We hold the directory's lock and ended what was left behind, so a pid file is stale; after a crash its number may
+        // be another process's by now, and PostgreSQL would refuse to start.
+        unlink(data + "/postmaster.pid")
+        process = try ChildProcess.start(command("postgres", ["-D", data]), output: logFile)
+    }
+
+    /// Waits until the server asks for a password: before that it answers "the database system is starting up".
+    func waitUntilReady(until deadline: Deadline, isCancelled: () -> Bool) throws(LocalServersError) {
+        let parameters = "user\0postgres\0database\0postgres\0\0"
+        let length = UInt8(8 + parameters.utf8.count)
+        let startupMessage: [UInt8] = [0, 0, 0, length, 0, 3, 0, 0] + Array(parameters.utf8)
+        let authenticationRequest = UInt8(ascii: "R")
+        var ready = false
+        let decided = deadline.wait {
+            ready = answers(port: port, request: startupMessage, replyBeginsWith: authenticationRequest)
+            return ready || processID == nil || isCancelled()
+        }
+        if ready && processID != nil { return }
+        if !decided { throw .init(.timedOut, "PostgreSQL did not answer on port \(port) in time: read \(logFile)") }
+        if processID == nil { throw .init(.startFailed, "PostgreSQL ended while starting: read \(logFile)") }
+        throw .init(.cancelled, "the start of the servers was cancelled")
+    }
+
+    func requestStop(_ mode: LocalServers.ShutdownMode) {
+        process?.signal(mode.signal)
+    }
+
+    /// Waits for the end, asking ever more firmly, so that it comes in bounded time.
+    func finishStop(seconds: Double) {
+        guard let process else { return }
+        for signal in [SIGINT, SIGQUIT, SIGKILL] {
+            if process.waitForExit(until: .seconds(seconds)) { break }
+            process.signal(signal)
+        }
+        _ = process.waitForExit(until: .seconds(5))
+        self.process = nil
+    }
+
+    // MARK: Steps
+
+    private static func passwordFile(in directory: ServerDirectory) -> String {
+        directory.postgresql + "/superuser.password"
+    }
+
+    private func command(_ program: String, _ arguments: [String]) -> Command {
+        Command(
+            program: programs.postgresqlFolder + "/" + program, arguments: arguments,
+            environment: ["PATH": Programs.searchPath, "LC_ALL": "C", "TZ": "UTC", "HOME": directory.postgresql],
+            workingDirectory: directory.postgresql, account: directory.postgresqlAccount, setpriv: programs.setpriv)
+    }
+
+    private var configuration: String {
+        var settings = [
+            "listen_addresses": "127.0.0.1",
+            "port": "\(port)",
+            // No socket file: its path may be at most 107 bytes long, and TCP is what the URLs name.
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "shared_buffers": "256MB",
+            "max_wal_size": "2GB",
+            // Said aloud, because proofs of durability and benchmarks rest on them.
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "full_page_writes": "on",
+            "jit": "off",
+            "log_min_messages": "warning",
+            "log_line_prefix": "%m [%p] %q%u@%d ",
+            "logging_collector": "off",
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+            "password_encryption": "scram-sha-256",
+        ]
+        settings.merge(extraSettings) { _, extra in extra }
+        let lines = settings.sorted { $0.key < $1.key }.map { "\($0.key) = '\(quoted($0.value))'" }
+        return "# Written anew at each start.\n" + lines.joined(separator: "\n") + "\n"
+    }
+
+    private func quoted(_ value: String) -> String {
+        value.replacingOccurrences(of: "'", with: "''").replacingOccurrences(of: "\\", with: "\\\\")
+    }
+}

@@ -1,0 +1,196 @@
+import Foundation
+
+/// A private RabbitMQ node with its own Erlang port mapper (`epmd`), all of it on 127.0.0.1.
+final class RabbitMQServer {
+    /// An argument that means nothing to Erlang: it names the node's directory for whoever looks for left-behind servers.
+    static let directoryFlag = "-bihuan_directory"
+
+    private let directory: ServerDirectory
+    private let programs: Programs
+    private let ports: LoopbackPorts
+    /// Kept, because the folder of the node's data is named after it.
+    private let nodeName: String
+    private var node: ChildProcess?
+    private var portMapper: ChildProcess?
+
+    init(
+        directory: ServerDirectory, programs: Programs, ports: LoopbackPorts, plugins: [String], definitions: Data?
+    ) throws(LocalServersError) {
+        self.directory = directory
+        self.programs = programs
+        self.ports = ports
+        let owner = directory.rabbitmqAccount
+        let folder = directory.rabbitmq
+        nodeName = try directory.keptText(
+            folder + "/nodename", mode: 0o644, owner: owner, new: { "bihuan-\(randomHexadecimal(bytes: 4))@localhost" })
+        // Erlang takes a cookie only from a file that its owner alone can read.
+        _ = try directory.keptText(folder + "/.erlang.cookie", mode: 0o400, owner: owner, new: { randomHexadecimal() })
+        let pluginList = "[\(plugins.joined(separator: ", "))].\n"
+        try writeFile(folder + "/enabled_plugins", Data(pluginList.utf8), mode: 0o600, owner: owner)
+        try writeFile(folder + "/advanced.config", Data("[].\n".utf8), mode: 0o600, owner: owner)
+        if let definitions {
+            try writeFile(definitionsFile, definitions, mode: 0o600, owner: owner)
+        } else {
+            unlink(definitionsFile)
+        }
+        let configuration = configuration(hasDefinitions: definitions != nil)
+        try writeFile(folder + "/rabbitmq.conf", Data(configuration.utf8), mode: 0o600, owner: owner)
+    }
+
+    var logFile: String { directory.logs + "/rabbitmq/rabbitmq.log" }
+    var processID: pid_t? { node.flatMap { $0.isRunning ? $0.processID : nil } }
+
+    /// Starts the port mapper if it does not run, then the node.
+    func launch() throws(LocalServersError) {
+        if processID != nil { return }
+        try launchPortMapper()
+        // Distribution is set up here rather than by RabbitMQ, which would first start a second Erlang machine to bring up
+        // epmd and check names and ports: that takes a third of the whole start.
+        let arguments = [
+            "-sname", nodeName, "-start_epmd", "false",
+            "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
+            "-kernel", "inet_dist_listen_min", "\(ports.distribution)",
+            "-kernel", "inet_dist_listen_max", "\(ports.distribution)",
+            RabbitMQServer.directoryFlag, directory.rabbitmq,
+        ]
+        node = try ChildProcess.start(command(programs.rabbitmqServer, arguments), output: startLog)
+    }
+
+    /// Waits until the node greets an AMQP client. It opens its listeners after it has imported the definitions.
+    func waitUntilReady(until deadline: Deadline, isCancelled: () -> Bool) throws(LocalServersError) {
+        let protocolHeader = Array("AMQP".utf8) + [0, 0, 9, 1]
+        let methodFrame: UInt8 = 1
+        var ready = false
+        let decided = deadline.wait {
+            ready = answers(port: ports.rabbitmq, request: protocolHeader, replyBeginsWith: methodFrame)
+            return ready || processID == nil || isCancelled()
+        }
+        if ready && processID != nil { return }
+        if !decided { throw .init(.timedOut, "RabbitMQ did not answer on port \(ports.rabbitmq) in time: read \(logFile)") }
+        if processID == nil {
+            throw .init(.startFailed, "RabbitMQ ended while starting: read \(logFile) and \(startLog)")
+        }
+        throw .init(.cancelled, "the start of the servers was cancelled")
+    }
+
+    /// RabbitMQ takes SIGTERM as an orderly shutdown.
+    func requestStop() {
+        node?.signal(SIGTERM)
+    }
+
+    func finishStop(seconds: Double) {
+        guard let node else { return }
+        if !node.waitForExit(until: .seconds(seconds)) { kill() }
+        self.node = nil
+    }
+
+    /// Ends the node at once, as a power cut would.
+    func kill() {
+        node?.signal(SIGKILL)
+        _ = node?.waitForExit(until: .seconds(5))
+        node = nil
+    }
+
+    func stopPortMapper() {
+        portMapper?.signal(SIGKILL)
+        _ = portMapper?.waitForExit(until: .seconds(5))
+        portMapper = nil
+    }
+
+    /// Runs `rabbitmqctl` against the node and returns what it printed.
+    func control(_ arguments: [String], seconds: Double) throws(LocalServersError) -> String {
+        // The answers go to files: a pipe would have to be read while waiting with a time limit.
+        let output = temporaryFile()
+        let errors = temporaryFile()
+        defer {
+            unlink(output)
+            unlink(errors)
+        }
+        let word = arguments.first ?? ""
+        let process = try ChildProcess.start(
+            command(programs.rabbitmqctl, arguments), output: output, errors: errors)
+        guard process.waitForExit(until: .seconds(seconds)) else {
+            process.signal(SIGKILL)
+            _ = process.waitForExit(until: .seconds(5))
+            throw .init(.timedOut, "rabbitmqctl \(word) did not end within \(Int(seconds)) s: read \(logFile)")
+        }
+        let printed = text(ofFile: output)
+        guard process.exitStatus == 0 else {
+            throw .init(.startFailed, "rabbitmqctl \(word) failed: read \(logFile)", cause: printed + text(ofFile: errors))
+        }
+        return printed
+    }
+
+    // MARK: Steps
+
+    private var startLog: String { directory.logs + "/rabbitmq-start.log" }
+    private var definitionsFile: String { directory.rabbitmq + "/definitions.json" }
+
+    private func launchPortMapper() throws(LocalServersError) {
+        if portMapper?.isRunning == true { return }
+        let log = directory.logs + "/epmd.log"
+        let mapper = try ChildProcess.start(
+            command(programs.epmd, ["-port", "\(ports.epmd)", "-address", "127.0.0.1"]), output: log)
+        portMapper = mapper
+        _ = Deadline.seconds(10).wait { accepts(port: ports.epmd) || !mapper.isRunning }
+        guard mapper.isRunning, accepts(port: ports.epmd) else {
+            throw .init(.startFailed, "epmd did not start on port \(ports.epmd): read \(log)")
+        }
+    }
+
+    private func command(_ program: String, _ arguments: [String]) -> Command {
+        Command(
+            program: program, arguments: arguments, environment: environment, workingDirectory: directory.rabbitmq,
+            account: directory.rabbitmqAccount, setpriv: programs.setpriv)
+    }
+
+    private var environment: [String: String] {
+        let folder = directory.rabbitmq
+        return [
+            "PATH": Programs.searchPath,
+            "LANG": "C.UTF-8",
+            "HOME": folder,
+            "ERL_EPMD_PORT": "\(ports.epmd)",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_CRASH_DUMP": directory.logs + "/rabbitmq/erl_crash.dump",
+            "RABBITMQ_NODENAME": nodeName,
+            "RABBITMQ_DIST_PORT": "\(ports.distribution)",
+            "RABBITMQ_MNESIA_BASE": folder + "/mnesia",
+            "RABBITMQ_LOG_BASE": directory.logs + "/rabbitmq",
+            "RABBITMQ_LOGS": logFile,
+            "RABBITMQ_CONFIG_FILE": folder + "/rabbitmq",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": folder + "/advanced",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
+            "RABBITMQ_GENERATED_CONFIG_DIR": folder + "/generated",
+            "RABBITMQ_PID_FILE": folder + "/pid",
+            // The system's own settings are for the system's own node.
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            // Makes the start script become the node, instead of watching it: the process id stays, and SIGTERM reaches it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            // rabbitmqctl listens too while it runs: on loopback and any free port.
+            "RABBITMQ_CTL_DIST_PORT_MIN": "0",
+            "RABBITMQ_CTL_DIST_PORT_MAX": "0",
+            "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        ]
+    }
+
+    private func configuration(hasDefinitions: Bool) -> String {
+        """
+        # Written anew at each start.
+        listeners.tcp.1 = 127.0.0.1:\(ports.rabbitmq)
+        disk_free_limit.absolute = 50MB
+        vm_memory_high_watermark.relative = 0.4
+        raft.wal_max_size_bytes = 64000000
+        \(hasDefinitions ? "load_definitions = \(definitionsFile)" : "")
+
+        """
+    }
+
+    private func temporaryFile() -> String {
+        directory.path + "/rabbitmqctl-" + randomHexadecimal(bytes: 8)
+    }
+
+    private func text(ofFile path: String) -> String {
+        String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+    }
+}

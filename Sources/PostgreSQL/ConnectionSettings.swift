@@ -1,0 +1,55 @@
+/// Where the database is, and how long anything may take.
+///
+/// The time-outs hold on the server (`statement_timeout` and its kin) and on the socket, so that neither a slow
+/// statement, a forgotten transaction nor a vanished peer can hold the caller's thread. 0 turns a time-out off.
+/// What the URL itself says (`connect_timeout`, `options`, `application_name` …) wins over the fields below.
+public struct ConnectionSettings: Sendable {
+    let url: String
+    /// Seconds per host; libpq takes 1 as 2.
+    public var connectTimeoutSeconds = 5
+    public var statementTimeoutMilliseconds = 5000
+    public var lockTimeoutMilliseconds = 4000
+    public var idleInTransactionTimeoutMilliseconds = 2000
+    /// How long sent bytes may stay unacknowledged by the peer's kernel.
+    public var tcpUserTimeoutMilliseconds = 8000
+    public var applicationName: String?
+    /// Whether transactions are read-only unless they say otherwise.
+    public var readOnly = false
+
+    /// - Parameter url: a libpq URI (`postgresql://user@host:port,host2/name?…`) or a key=value string; with several
+    ///   hosts the first that answers is taken.
+    public init(url: String) {
+        self.url = url
+    }
+
+    /// What is passed to libpq ahead of the URL, so that the URL wins.
+    var parameters: [(keyword: String, value: String)] {
+        var parameters = [
+            ("connect_timeout", String(connectTimeoutSeconds)),
+            ("tcp_user_timeout", String(tcpUserTimeoutMilliseconds)),
+            // An idle connection to a vanished peer is noticed after 5 + 3 × 2 seconds.
+            ("keepalives", "1"), ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
+        ]
+        if let applicationName { parameters.append(("application_name", applicationName)) }
+        return parameters
+    }
+
+    /// Server settings for the session, in the form of the `options` parameter; of two equal names the later wins.
+    func options(urlOptions: String?) -> String {
+        var options = [
+            "-c statement_timeout=\(statementTimeoutMilliseconds)",
+            "-c lock_timeout=\(lockTimeoutMilliseconds)",
+            "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeoutMilliseconds)",
+        ]
+        if readOnly { options.append("-c default_transaction_read_only=on") }
+        if let urlOptions { options.append(urlOptions) }
+        return options.joined(separator: " ")
+    }
+}
+
+/// The URL may hold a password, so no way of printing the settings shows it.
+extension ConnectionSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "ConnectionSettings(\(applicationName ?? "unnamed"))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["applicationName": applicationName as Any]) }
+}

@@ -1,0 +1,185 @@
+import CPostgreSQL
+
+/// A statement ready to be sent: everything that can be wrong with its parameters has been found out.
+struct Query {
+    let type: any Statement.Type
+    let key: PreparedKey
+    let parameters: ParameterBuffer
+
+    init<S: Statement>(_ statement: S) throws(PostgreSQLError) {
+        type = S.self
+        do throws(PostgreSQLError) {
+            parameters = try ParameterBuffer(statement.parameters)
+        } catch {
+            var error = error
+            error.operation = String(describing: S.self)
+            throw error
+        }
+        key = PreparedKey(statement: ObjectIdentifier(S.self), oids: parameters.oids)
+    }
+
+    var operation: String { String(describing: type) }
+}
+
+/// A statement is prepared once for each list of parameter types it is used with (`.null` leaves a type open).
+struct PreparedKey: Hashable {
+    let statement: ObjectIdentifier
+    let oids: [UInt32]
+}
+
+extension Connection {
+    /// Runs the queries in one round trip and returns their results, one each; throws the first failure after the
+    /// server has answered everything.
+    func exchange(_ queries: [Query]) throws(PostgreSQLError) -> [ServerResult] {
+        guard !queries.isEmpty else { return [] }
+        var exchange = Exchange(connection: self, handle: try openHandle(), queries: queries)
+        return try exchange.run()
+    }
+}
+
+/// One exchange with the server, in libpq's pipeline mode even for a single statement: prepare what is not prepared yet,
+/// execute, and one Sync at the end.
+///
+/// The socket does not block, and what has arrived is read while there is still something to send: were both sides only
+/// to write, each would wait for the other for ever.
+private struct Exchange {
+    /// What the server owes an answer to.
+    private enum Step {
+        case prepare(query: Int, name: String)
+        case execute(query: Int)
+        case sync
+    }
+
+    /// Bytes after which libpq is made to send; below that it would send a packet for each statement.
+    private static let flushThresholdBytes = 65536
+
+    let connection: Connection
+    let handle: OpaquePointer
+    let queries: [Query]
+    private var steps: [Step] = []
+    /// How many steps have been answered in full.
+    private var answered = 0
+    private var results: [ServerResult] = []
+    private var firstError: PostgreSQLError?
+
+    init(connection: Connection, handle: OpaquePointer, queries: [Query]) {
+        self.connection = connection
+        self.handle = handle
+        self.queries = queries
+    }
+
+    mutating func run() throws(PostgreSQLError) -> [ServerResult] {
+        guard PQenterPipelineMode(handle) == 1 else { throw connection.lose("the connection is busy") }
+        try sendAll()
+        try takeAnswers()
+        while answered < steps.count { try waitAndReceive() }
+        guard PQexitPipelineMode(handle) == 1 else { throw connection.lose("the pipeline did not end") }
+        if let firstError { throw firstError }
+        guard results.count == queries.count else { throw connection.lose("answers are missing") }
+        return results
+    }
+
+    // MARK: Sending
+
+    private mutating func sendAll() throws(PostgreSQLError) {
+        // Known here as soon as they are sent; known to the connection once the server says that they succeeded.
+        var names = connection.prepared
+        var unsentBytes = 0
+        for (index, query) in queries.enumerated() {
+            if names[query.key] == nil { names[query.key] = try sendPrepare(index) }
+            try sendExecute(index, name: names[query.key] ?? "")
+            unsentBytes += query.parameters.bytes.count + 64
+            if unsentBytes > Self.flushThresholdBytes {
+                try flush()
+                unsentBytes = 0
+            }
+        }
+        guard PQpipelineSync(handle) == 1 else { throw connection.lose("sending failed") }
+        steps.append(.sync)
+        try flush()
+    }
+
+    private mutating func sendPrepare(_ index: Int) throws(PostgreSQLError) -> String {
+        let query = queries[index]
+        connection.preparedCount += 1
+        // The type's name is for the reader of `pg_prepared_statements`, the number makes it unique.
+        let name = "\(query.operation.prefix(40)) \(connection.preparedCount)"
+        let oids = query.key.oids
+        guard PQsendPrepare(handle, name, query.type.sql, Int32(oids.count), oids) == 1 else {
+            throw connection.lose("sending failed")
+        }
+        steps.append(.prepare(query: index, name: name))
+        return name
+    }
+
+    private mutating func sendExecute(_ index: Int, name: String) throws(PostgreSQLError) {
+        let sent = queries[index].parameters.withPointers { count, values, lengths, formats in
+            PQsendQueryPrepared(handle, name, count, values, lengths, formats, 1)
+        }
+        guard sent == 1 else { throw connection.lose("sending failed") }
+        steps.append(.execute(query: index))
+    }
+
+    private mutating func flush() throws(PostgreSQLError) {
+        while true {
+            switch PQflush(handle) {
+            case 0: return
+            case 1: try waitAndReceive()
+            default: throw connection.lose("sending failed", because: firstError)
+            }
+        }
+    }
+
+    // MARK: Receiving
+
+    private mutating func waitAndReceive() throws(PostgreSQLError) {
+        // Called with bytes still unsent (then it waits for either) and with all sent.
+        let writing = PQflush(handle) == 1
+        if try connection.waitForSocket(writing: writing, statements: queries.count) {
+            try connection.consumeInput(because: firstError)
+            try takeAnswers()
+        }
+    }
+
+    /// Takes every answer that has arrived in full.
+    private mutating func takeAnswers() throws(PostgreSQLError) {
+        while answered < steps.count, PQstatus(handle) == CONNECTION_OK, PQisBusy(handle) == 0 {
+            let result = PQgetResult(handle).map { ServerResult($0) }
+            switch (steps[answered], result?.status) {
+            case (.sync, PGRES_PIPELINE_SYNC):
+                answered += 1
+            case (.sync, nil):
+                continue
+            case (_, nil):
+                answered += 1
+            default:
+                if let result { take(result, for: steps[answered]) }
+            }
+        }
+    }
+
+    private mutating func take(_ result: ServerResult, for step: Step) {
+        // Once one has failed, the server answers the rest with "aborted".
+        if firstError != nil || result.status == PGRES_PIPELINE_ABORTED { return }
+        switch step {
+        case .prepare(let index, let name) where result.isSuccess:
+            connection.prepared[queries[index].key] = name
+        case .execute(let index) where result.isSuccess:
+            // Asked to commit a failed transaction, the server rolls back and calls it a success.
+            if queries[index].type == Commit.self, result.commandTag == "ROLLBACK" {
+                firstError = PostgreSQLError(.unexpectedResult, "the transaction had failed and was rolled back", operation: "Commit")
+            }
+            results.append(result)
+        case .prepare(let index, _):
+            firstError = result.error(operation: queries[index].operation)
+        case .execute(let index):
+            let error = result.error(operation: queries[index].operation)
+            firstError = error
+            // The statement is no longer there, or its row type has changed: it is to be prepared anew.
+            if error.sqlState == "26000" || error.sqlState == "0A000" { connection.prepared[queries[index].key] = nil }
+        case .sync:
+            // What the implicit transaction found out as it committed, such as a deferred constraint.
+            firstError = result.error(operation: nil)
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/// One step of the schema's history. A migration that has been applied anywhere is never changed.
+public struct Migration: Sendable {
+    /// A name with a number, such as `m0001_foundation`: letters, the number, an underscore, words.
+    public let name: String
+    /// The SQL. It runs in a transaction, unless its first line is `-- no transaction`: then it must be one statement
+    /// (such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`) that does no harm when it is run again after a crash.
+    public let sql: String
+
+    public init(name: String, sql: String) {
+        self.name = name
+        self.sql = sql
+    }
+
+    /// The number within the name; nil if there is none.
+    var number: Int? { Self.number(of: name) }
+
+    var runsInTransaction: Bool {
+        let firstLine = sql.prefix { !$0.isNewline }
+        return firstLine.trimmingPrefix { $0 == " " } .lowercased().hasPrefix("-- no transaction") == false
+    }
+
+    static func number(of name: String) -> Int? {
+        let digits = name.drop { $0.isASCII && $0.isLetter }.prefix { $0.isASCII && $0.isNumber }
+        return Int(digits)
+    }
+}

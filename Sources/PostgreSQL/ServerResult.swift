@@ -1,0 +1,62 @@
+import CPostgreSQL
+
+/// One answer of the server, as libpq holds it; freed with the object.
+final class ServerResult {
+    private let handle: OpaquePointer
+
+    init(_ handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    deinit {
+        PQclear(handle)
+    }
+
+    var status: ExecStatusType { PQresultStatus(handle) }
+
+    var isSuccess: Bool {
+        switch status {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: true
+        default: false
+        }
+    }
+
+    /// What the server calls the finished command, such as `COMMIT` or `INSERT 0 3`.
+    var commandTag: String { PQcmdStatus(handle).map { String(cString: $0) } ?? "" }
+
+    func decode<S: Statement>(for statement: S) throws(PostgreSQLError) -> QueryResult<S.Row> {
+        let rowCount = PQntuples(handle)
+        let columnCount = PQnfields(handle)
+        var rows: [S.Row] = []
+        rows.reserveCapacity(Int(rowCount))
+        do throws(PostgreSQLError) {
+            for row in 0..<rowCount {
+                var reader = RowReader(handle, row: row, columnCount: columnCount)
+                rows.append(try statement.decode(&reader))
+            }
+        } catch {
+            var error = error
+            if error.operation == nil { error.operation = String(describing: S.self) }
+            throw error
+        }
+        let affected = PQcmdTuples(handle).flatMap { Int(String(cString: $0)) } ?? 0
+        return QueryResult(rows: rows, affected: affected)
+    }
+
+    /// The error that the server (or libpq, then without SQLSTATE) put into this result.
+    func error(operation: String?) -> PostgreSQLError {
+        var error = PostgreSQLError(.server, operation: operation)
+        error.sqlState = field(diagnosticSQLState)
+        error.constraintName = field(diagnosticConstraintName)
+        error.tableName = field(diagnosticTableName)
+        error.primaryMessage = field(diagnosticMessage) ?? PQresultErrorMessage(handle).map { String(cString: $0) }
+        error.detail = field(diagnosticDetail)
+        error.hint = field(diagnosticHint)
+        error.isFatal = ["FATAL", "PANIC"].contains(field(diagnosticSeverity))
+        return error
+    }
+
+    private func field(_ code: Int32) -> String? {
+        PQresultErrorField(handle, code).map { String(cString: $0) }
+    }
+}

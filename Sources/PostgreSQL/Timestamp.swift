@@ -1,0 +1,49 @@
+public import Foundation
+
+/// A point in time as PostgreSQL's `timestamptz` holds it: microseconds since 1970-01-01T00:00:00Z, leap seconds not
+/// counted. `infinity` and `-infinity` are `distantFuture` and `distantPast`.
+public struct Timestamp: Hashable, Comparable, Sendable {
+    public var microsecondsSinceEpoch: Int64
+
+    public init(microsecondsSinceEpoch: Int64) {
+        self.microsecondsSinceEpoch = microsecondsSinceEpoch
+    }
+
+    /// PostgreSQL's `infinity`.
+    public static let distantFuture = Timestamp(microsecondsSinceEpoch: .max)
+    /// PostgreSQL's `-infinity`.
+    public static let distantPast = Timestamp(microsecondsSinceEpoch: .min)
+
+    public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microsecondsSinceEpoch < b.microsecondsSinceEpoch }
+
+    /// The nearest microsecond; what lies outside the range becomes one of the infinities.
+    public init(_ date: Date) {
+        let microseconds = (date.timeIntervalSince1970 * 1_000_000).rounded()
+        self.init(microsecondsSinceEpoch: Int64(exactly: microseconds) ?? (microseconds < 0 ? .min : .max))
+    }
+
+    public var date: Date { Date(timeIntervalSince1970: Double(microsecondsSinceEpoch) / 1_000_000) }
+}
+
+extension Timestamp {
+    /// 2000-01-01T00:00:00Z, from which the wire format counts.
+    private static let wireEpoch: Int64 = 946_684_800_000_000
+
+    /// nil where PostgreSQL has no such time.
+    var wireValue: Int64? {
+        if self == .distantFuture || self == .distantPast { return microsecondsSinceEpoch }
+        let (value, overflow) = microsecondsSinceEpoch.subtractingReportingOverflow(Self.wireEpoch)
+        return overflow ? nil : value
+    }
+
+    /// nil where the time, some 292,000 years off, does not fit.
+    init?(wireValue: Int64) {
+        if wireValue == .max || wireValue == .min {
+            self.init(microsecondsSinceEpoch: wireValue)
+            return
+        }
+        let (value, overflow) = wireValue.addingReportingOverflow(Self.wireEpoch)
+        if overflow { return nil }
+        self.init(microsecondsSinceEpoch: value)
+    }
+}
