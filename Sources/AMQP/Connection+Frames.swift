@@ -65,23 +65,18 @@ extension Connection {
         }
     }
 
-    /// Takes in what has arrived, without waiting. How a connection that only publishes hears confirms, `blocked` and closings.
+    /// Takes in what has arrived, without waiting, and sends a heartbeat if one is due. How a connection that only publishes
+    /// hears confirms, `blocked` and closings.
     func drain() throws(AMQPError) {
-        while let state, amqp_frames_enqueued(state) != 0 || amqp_data_in_buffer(state) != 0 || poll(POLLIN, within: 0) {
-            guard try serve(within: 0) else { return }
-        }
+        while try serve(within: 0) {}
     }
 
     /// False if the socket has no room to write within `seconds`: the library itself would wait for ever.
     func wait(forRoomWithin seconds: Double) -> Bool {
-        poll(POLLOUT, within: seconds)
-    }
-
-    private func poll(_ events: Int32, within seconds: Double) -> Bool {
-        var descriptor = pollfd(fd: fileDescriptor, events: Int16(events), revents: 0)
+        var descriptor = pollfd(fd: fileDescriptor, events: Int16(POLLOUT), revents: 0)
         let milliseconds = Int32(min(seconds * 1_000, 86_400_000).rounded(.up))
-        // An error or a hang-up also ends the wait: the read or write that follows says which.
-        return Glibc.poll(&descriptor, 1, milliseconds) > 0
+        // An error or a hang-up also ends the wait: the write that follows tells.
+        return poll(&descriptor, 1, milliseconds) > 0
     }
 
     /// Everything is read frame by frame and put together here, because the library's own reading of a message waits without a

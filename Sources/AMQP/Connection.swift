@@ -5,6 +5,9 @@ import Glibc
 /// that made it: the library below is not thread-safe, and it serves heartbeats only inside calls. Call `nextEvent` (or a
 /// `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
 ///
+/// That thread needs a stack of 8 MiB: the library decodes headers by recursion, and one frame of an ill-meaning publisher can
+/// nest 26,000 arrays, which ends the process on the 512 KiB that some thread libraries give.
+///
 /// An error with `isConnectionFatal` leaves the connection closed. What it had unconfirmed or unacknowledged is open again.
 public final class Connection {
     let settings: ConnectionSettings
@@ -15,6 +18,7 @@ public final class Connection {
     var pending: ArraySlice<Event> = []
     let arena = Arena()
     private let channelNumberMax: UInt16
+    private var lastChannelNumber: UInt16 = 0
 
     /// True between the broker's `blocked` and `unblocked`. The broker speaks of it only after the connection's first publish.
     public internal(set) var isBlocked = false
@@ -42,7 +46,7 @@ public final class Connection {
         arena.recycle()
         var rpcTimeout = timeval(seconds: settings.rpcTimeoutSeconds)
         amqp_set_rpc_timeout(handle, &rpcTimeout)
-        channelNumberMax = UInt16(clamping: amqp_get_channel_max(handle))
+        channelNumberMax = UInt16(clamping: max(1, min(amqp_get_channel_max(handle), AMQP_DEFAULT_MAX_CHANNELS)))
         frameBytesMax = Int(amqp_get_frame_max(handle))
         state = handle
     }
@@ -65,9 +69,15 @@ public final class Connection {
 
     /// Throws `invalidArgument` if the broker's limit of channels is reached.
     public func openChannel() throws(AMQPError) -> ChannelNumber {
-        guard let number = (1...max(1, channelNumberMax)).first(where: { channels[$0] == nil }) else {
+        _ = try connected()
+        // A number comes round only after all others, so that the tag of a delivery kept from a closed channel acknowledges
+        // nothing on a new one.
+        let last = lastChannelNumber
+        let upwards = (1...channelNumberMax).lazy.map { (last &+ $0 &- 1) % self.channelNumberMax + 1 }
+        guard let number = upwards.first(where: { channels[$0] == nil }) else {
             throw AMQPError(.invalidArgument, "no channel number is free")
         }
+        lastChannelNumber = number
         channels[number] = ChannelState()
         let channel = ChannelNumber(rawValue: number)
         do {
@@ -164,12 +174,11 @@ public final class Connection {
         return error
     }
 
-    /// Hands on what the library still holds, so that a frame of this channel never meets the next owner of its number.
+    /// Takes over what the library still holds, confirms of this channel among it; deliveries lost their tags with the channel.
     private func forget(_ channel: ChannelNumber) throws(AMQPError) {
-        while let state, amqp_frames_enqueued(state) != 0 {
-            if case .event(let event) = try readFrame(within: 0) { pending.append(event) }
-        }
+        while let state, amqp_frames_enqueued(state) != 0 { _ = try serve(within: 0) }
         channels[channel.rawValue] = nil
+        pending.removeAll { if case .delivery(let delivery) = $0 { delivery.channel == channel } else { false } }
     }
 }
 

@@ -13,7 +13,8 @@ public struct ConnectionSettings: Sendable {
     public var connectTimeoutSeconds = 5.0
     /// For each answer of the broker; a call without answer ends the connection.
     public var rpcTimeoutSeconds = 10.0
-    /// A peer that acknowledges nothing, or takes nothing, for this long is dead.
+    /// A peer that takes no bytes while some are waiting in the socket is dead after this time. That is what ends a write into
+    /// a broker that stopped reading; an alarm that lasts longer may so cost a publishing connection.
     public var tcpUserTimeoutMilliseconds = 8000
     public var frameBytesMax = 131_072
 

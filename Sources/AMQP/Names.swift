@@ -23,7 +23,7 @@ public struct RoutingKey: RawRepresentable, Hashable, Sendable, ExpressibleByStr
     public var description: String { rawValue }
 }
 
-/// A channel of one connection. A number may be given out again after its channel was closed.
+/// A channel of one connection.
 public struct ChannelNumber: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: UInt16
     public init(rawValue: UInt16) { self.rawValue = rawValue }

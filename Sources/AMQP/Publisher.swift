@@ -6,7 +6,7 @@
 /// would need the ids to be unique among those in flight, which a caller that repeats a message does not promise.
 public final class Publisher {
     public enum Outcome: Equatable, Sendable {
-        /// On disk where the queue promises it, or acknowledged by a broker that had nowhere to route it.
+        /// The broker answers for it. A message that is not mandatory is also confirmed when no queue took it.
         case confirmed
         /// The broker did not take it; it may be published again.
         case nacked

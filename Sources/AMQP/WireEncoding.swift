@@ -28,7 +28,7 @@ final class Arena {
     func bytes(_ source: [UInt8]) throws(AMQPError) -> amqp_bytes_t {
         guard !source.isEmpty else { return amqp_bytes_t() }
         let target = try allocate(source.count, of: UInt8.self)
-        for index in source.indices { target[index] = source[index] }
+        _ = UnsafeMutableBufferPointer(start: target, count: source.count).update(from: source)
         return amqp_bytes_t(len: source.count, bytes: target)
     }
 

@@ -61,13 +61,6 @@ func answers(port: Int, request: [UInt8], replyBeginsWith reply: UInt8) -> Bool 
     return recv(socket, &first, 1, 0) == 1 && first == reply
 }
 
-/// Whether something accepts connections on a port of 127.0.0.1.
-func accepts(port: Int) -> Bool {
-    guard let socket = makeSocket() else { return false }
-    defer { close(socket) }
-    return withLoopbackAddress(port: port) { connect(socket, $0, $1) } == 0
-}
-
 /// Listening is what tells: a port in TIME_WAIT after a restart is free, one with a listener is not.
 private func isFree(_ port: Int) -> Bool {
     guard (1024...65535).contains(port), let socket = boundSocket(port: port, reuse: true) else { return false }

@@ -132,8 +132,13 @@ final class RabbitMQServer {
         let mapper = try ChildProcess.start(
             command(programs.epmd, ["-port", "\(ports.epmd)", "-address", "127.0.0.1"]), output: log)
         portMapper = mapper
-        _ = Deadline.seconds(10).wait { accepts(port: ports.epmd) || !mapper.isRunning }
-        guard mapper.isRunning, accepts(port: ports.epmd) else {
+        // It is asked for its names, and answers with its port in four bytes, the first of them 0.
+        var ready = false
+        _ = Deadline.seconds(10).wait {
+            ready = answers(port: ports.epmd, request: [0, 1, UInt8(ascii: "n")], replyBeginsWith: 0)
+            return ready || !mapper.isRunning
+        }
+        if !ready || !mapper.isRunning {
             throw .init(.startFailed, "epmd did not start on port \(ports.epmd): read \(log)")
         }
     }
@@ -174,6 +179,7 @@ final class RabbitMQServer {
         ]
     }
 
+    /// No path stands in it: RabbitMQ reads this file as ASCII, and a relative name is looked for in the node's own folder.
     private func configuration(hasDefinitions: Bool) -> String {
         """
         # Written anew at each start.
@@ -181,7 +187,7 @@ final class RabbitMQServer {
         disk_free_limit.absolute = 50MB
         vm_memory_high_watermark.relative = 0.4
         raft.wal_max_size_bytes = 64000000
-        \(hasDefinitions ? "load_definitions = \(definitionsFile)" : "")
+        \(hasDefinitions ? "load_definitions = definitions.json" : "")
 
         """
     }

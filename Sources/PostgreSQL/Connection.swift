@@ -166,7 +166,9 @@ extension Connection {
 
     /// Runs `body`, such as a migration, without the limits on the length of statements and on idling within a
     /// transaction. The lock time-out stays, so that a waiting `ALTER TABLE` does not hold up everyone behind it.
+    /// A transaction that `body` leaves open is rolled back.
     public func withoutStatementTimeout<T>(_ body: (Connection) throws -> T) throws -> T {
+        if isInTransaction { throw PostgreSQLError(.invalidArgument, "a transaction is already open") }
         try execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         patienceMilliseconds = nil
         defer {
@@ -202,7 +204,8 @@ private struct AdvisoryUnlock: Statement {
 extension Connection {
     /// The server stops a statement after `statement_timeout`; a peer that is silent for longer is frozen or gone.
     private static func patience(_ settings: ConnectionSettings) -> Int? {
-        settings.statementTimeoutMilliseconds > 0 ? settings.statementTimeoutMilliseconds + 3000 : nil
+        guard settings.statementTimeoutMilliseconds > 0 else { return nil }
+        return min(settings.statementTimeoutMilliseconds, Int(Int32.max)) + 3000
     }
 
     private static func connect(

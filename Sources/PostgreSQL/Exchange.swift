@@ -148,6 +148,9 @@ private struct Exchange {
             switch (steps[answered], result?.status) {
             case (.sync, PGRES_PIPELINE_SYNC):
                 answered += 1
+            case (_, PGRES_COPY_IN), (_, PGRES_COPY_OUT), (_, PGRES_COPY_BOTH):
+                // libpq would offer this result for ever.
+                throw connection.lose("COPY is not supported")
             case (.sync, nil):
                 continue
             case (_, nil):
@@ -167,7 +170,8 @@ private struct Exchange {
         case .execute(let index) where result.isSuccess:
             // Asked to commit a failed transaction, the server rolls back and calls it a success.
             if queries[index].type == Commit.self, result.commandTag == "ROLLBACK" {
-                firstError = PostgreSQLError(.unexpectedResult, "the transaction had failed and was rolled back", operation: "Commit")
+                firstError = PostgreSQLError(
+                    .unexpectedResult, "the transaction had failed and was rolled back", operation: "Commit")
             }
             results.append(result)
         case .prepare(let index, _):

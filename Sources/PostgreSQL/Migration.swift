@@ -1,3 +1,5 @@
+import Foundation
+
 /// One step of the schema's history. A migration that has been applied anywhere is never changed.
 public struct Migration: Sendable {
     /// A name with a number, such as `m0001_foundation`: letters, the number, an underscore, words.
@@ -16,7 +18,7 @@ public struct Migration: Sendable {
 
     var runsInTransaction: Bool {
         let firstLine = sql.prefix { !$0.isNewline }
-        return firstLine.trimmingPrefix { $0 == " " } .lowercased().hasPrefix("-- no transaction") == false
+        return firstLine.trimmingCharacters(in: .whitespaces).lowercased() != "-- no transaction"
     }
 
     static func number(of name: String) -> Int? {

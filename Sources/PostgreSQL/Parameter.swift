@@ -128,8 +128,8 @@ struct ParameterBuffer {
     }
 
     private static func length(_ count: Int) throws(PostgreSQLError) -> Int32 {
-        guard let length = Int32(exactly: count) else { throw PostgreSQLError(.invalidArgument, "a parameter exceeds 2 GiB") }
-        return length
+        if let length = Int32(exactly: count) { return length }
+        throw PostgreSQLError(.invalidArgument, "a parameter exceeds 2 GiB")
     }
 }
 

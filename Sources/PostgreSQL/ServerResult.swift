@@ -39,8 +39,7 @@ final class ServerResult {
             if error.operation == nil { error.operation = String(describing: S.self) }
             throw error
         }
-        let affected = PQcmdTuples(handle).flatMap { Int(String(cString: $0)) } ?? 0
-        return QueryResult(rows: rows, affected: affected)
+        return QueryResult(rows: rows, affected: affectedCount)
     }
 
     /// The error that the server (or libpq, then without SQLSTATE) put into this result.
@@ -59,4 +58,9 @@ final class ServerResult {
     private func field(_ code: Int32) -> String? {
         PQresultErrorField(handle, code).map { String(cString: $0) }
     }
+}
+
+extension ServerResult {
+    /// How many rows the statement wrote or, for a SELECT, read.
+    var affectedCount: Int { PQcmdTuples(handle).flatMap { Int(String(cString: $0)) } ?? 0 }
 }

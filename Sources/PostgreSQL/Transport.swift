@@ -28,8 +28,8 @@ extension Connection {
     /// `statement_timeout` bounds the server's silence, but not that of a frozen machine: so the wait ends after that time
     /// for each of the `statements` under way, and a little more.
     func waitForSocket(writing: Bool, statements: Int) throws(PostgreSQLError) -> Bool {
-        let limit = patienceMilliseconds.map { Int32(clamping: $0.multipliedReportingOverflow(by: statements).partialValue) }
-        let deadline = limit.map { ContinuousClock.now + .milliseconds(Int($0)) }
+        let limit = patienceMilliseconds.map { min($0 * statements, 1_000_000_000) }
+        let deadline = limit.map { ContinuousClock.now + .milliseconds($0) }
         var descriptor = pollfd(fd: fileDescriptor, events: Int16(POLLIN | (writing ? POLLOUT : 0)), revents: 0)
         while true {
             let remaining = deadline.map { (ContinuousClock.now.duration(to: $0) / .milliseconds(1)).rounded(.up) }

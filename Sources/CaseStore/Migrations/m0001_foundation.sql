@@ -104,7 +104,10 @@ CREATE TABLE report (
     real_name     boolean NOT NULL,
     received_at   timestamptz NOT NULL,
     registered_at timestamptz NOT NULL,
+    -- How it was registered, and by which row: the verdict that a repeat of the submission gets again.
+    verdict       text NOT NULL,
     rule          text NOT NULL,
+    -- Why a person must look at it.
     reason        text,
     authority     text,
     repeat_of     uuid REFERENCES report,
@@ -236,9 +239,8 @@ CREATE TABLE clock (
     due_at       timestamptz NOT NULL,
     rule         text NOT NULL CONSTRAINT clock_explained_by_a_rule CHECK (rule <> ''),
     citation     text,
-    stops_on     text NOT NULL,
-    step_at      timestamptz[] NOT NULL,
-    step_action  text[] NOT NULL,
+    -- The steps in order: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
+    ladder       text NOT NULL,
     next_step    integer NOT NULL,
     -- When the next step of the ladder is due; empty when the clock stopped or the ladder ended.
     next_at      timestamptz,
@@ -315,8 +317,7 @@ CREATE TABLE inbox (
 
 -- Messages a lane is about to send, append-only; a confirmed row is deleted.
 CREATE TABLE outbox (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    event_id    text NOT NULL,
+    event_id    uuid PRIMARY KEY,
     worker      text NOT NULL,
     lane        text NOT NULL,
     exchange    text NOT NULL,

@@ -102,15 +102,6 @@ public struct RouteRuling: Sendable, Equatable {
     public let decision: Decision
 }
 
-/// The event that starts a clock.
-public enum ClockStart: String, Codable, Hashable, Sendable, CaseIterable {
-    /// The handoff was put in the outbox.
-    case released
-    case signed
-    /// A conclusion was sent back to the unit.
-    case concludedReturned = "conclusion_returned"
-}
-
 /// A clock to be started: its due moment and every step of its ladder, all computed beforehand.
 public struct ClockPlan: Sendable, Equatable {
     public struct Step: Sendable, Equatable {

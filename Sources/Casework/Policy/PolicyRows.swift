@@ -157,7 +157,15 @@ public struct RoutingRow: PolicyRow, Codable, Hashable, Sendable {
 
 /// A clock that runs for handoffs of some kinds.
 public struct ClockRow: PolicyRow, Codable, Hashable, Sendable {
-    public enum Kind: String, Codable, Hashable, Sendable, CaseIterable { case sign, overdue, feedback }
+    /// Each kind stops by its own event, which is code (`Clock.stops(on:)`); any end of the handoff stops them all.
+    public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
+        /// Until the unit signs (签收).
+        case sign
+        /// Until the unit tells what it decided to do (处置意见), or concludes.
+        case feedback
+        /// Until the unit concludes (办结).
+        case overdue
+    }
 
     public let id: String
     public let kind: Kind

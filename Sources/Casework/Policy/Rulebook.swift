@@ -12,6 +12,9 @@ public final class Rulebook: Sendable {
     public let conclusionOutcomes: [String: Term]
     public let authorities: [String: Authority]
 
+    /// A ruling on scope carries at most this many proposals.
+    static let proposalsMax = 5
+
     private let matcher: WordMatcher
     private let scopeRows: [(row: ScopeRow, words: CompiledWords)]
     /// Group of the matcher that holds the words of the first proposal; the others follow.
@@ -115,15 +118,19 @@ extension Rulebook {
     }
 
     private func proposals(_ scores: [Int32]) -> [ScopeProposal] {
-        policy.scope.proposals.enumerated()
-            .map { (order: $0.offset, row: $0.element, score: scores[firstProposalGroup + $0.offset]) }
-            .filter { $0.score > 0 }
-            .sorted { $0.score == $1.score ? $0.order < $1.order : $0.score > $1.score }
-            .prefix(5)
-            .map {
-                ScopeProposal(
-                    rule: reference($0.row), authority: $0.row.authority, category: $0.row.category, score: Int($0.score))
-            }
+        var proposals: [ScopeProposal] = []
+        for (order, row) in policy.scope.proposals.enumerated() {
+            let score = Int(scores[firstProposalGroup + order])
+            guard score > 0 else { continue }
+            // Kept in order by insertion: the earlier row stays ahead of an equal score.
+            let place = proposals.firstIndex { $0.score < score } ?? proposals.count
+            guard place < Rulebook.proposalsMax else { continue }
+            proposals.insert(
+                ScopeProposal(rule: reference(row), authority: row.authority, category: row.category, score: score),
+                at: place)
+            if proposals.count > Rulebook.proposalsMax { proposals.removeLast() }
+        }
+        return proposals
     }
 
     /// The conditions that need no text.

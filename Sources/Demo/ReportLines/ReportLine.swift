@@ -10,10 +10,17 @@ public struct ReportLine: Sendable, Hashable {
     public let submission: Submission
 }
 
-/// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line holds.
+/// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line holds, so it
+/// may be logged.
 public struct LineProblem: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The line's number in its file, from 1.
     public let number: Int
     public let reason: String
+
+    public init(number: Int, reason: String) {
+        self.number = number
+        self.reason = reason
+    }
 
     public var description: String { "line \(number): \(reason)" }
 }

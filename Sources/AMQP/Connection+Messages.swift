@@ -1,0 +1,112 @@
+import CRabbitMQ
+
+// MARK: Receiving
+
+extension Connection {
+    /// How many deliveries each later consumer of the channel may hold unacknowledged; 0 means no limit, at most 65,535.
+    public func setPrefetch(_ count: Int, on channel: ChannelNumber) throws(AMQPError) {
+        guard let count = UInt16(exactly: count) else { throw AMQPError(.invalidArgument, "a prefetch beyond 65535") }
+        _ = try call(on: channel) { state in amqp_basic_qos(state, channel.rawValue, 0, count, 0) }
+    }
+
+    /// Deliveries come by `nextEvent`. Returns the consumer tag, chosen by the broker if empty.
+    @discardableResult
+    public func consume(
+        _ queue: QueueName, consumerTag: String = "", exclusive: Bool = false, on channel: ChannelNumber
+    ) throws(AMQPError) -> String {
+        let name = try arena.shortText(queue.rawValue)
+        let tag = try arena.shortText(consumerTag)
+        let reply = try call(on: channel) { state in
+            amqp_basic_consume(state, channel.rawValue, name, tag, 0, 0, exclusive ? 1 : 0, amqp_table_t())
+        }
+        return String(repairing: reply.consumer_tag)
+    }
+
+    /// No more deliveries are sent; those under way still come, and those held stay the channel's to acknowledge.
+    public func cancel(consumerTag: String, on channel: ChannelNumber) throws(AMQPError) {
+        let tag = try arena.shortText(consumerTag)
+        _ = try call(on: channel) { state in amqp_basic_cancel(state, channel.rawValue, tag) }
+    }
+
+    /// Fetches one message; nil if the queue is empty. To be acknowledged like a delivery.
+    public func get(_ queue: QueueName, on channel: ChannelNumber) throws(AMQPError) -> Delivery? {
+        let state = try handle(for: channel)
+        defer { arena.recycle() }
+        let name = try arena.shortText(queue.rawValue)
+        amqp_maybe_release_buffers(state)
+        let reply = amqp_basic_get(state, channel.rawValue, name, 0)
+        guard reply.reply_type == AMQP_RESPONSE_NORMAL else { throw failure(reply, on: channel) }
+        guard reply.reply.id == rmq_basic_get_ok,
+            let got = reply.reply.decoded?.assumingMemoryBound(to: amqp_basic_get_ok_t.self).pointee,
+            let channelState = channels[channel.rawValue]
+        else { return nil }
+        channelState.fetching = .fetch(
+            deliveryTag: got.delivery_tag, redelivered: got.redelivered != 0,
+            exchange: String(repairing: got.exchange), routingKey: String(repairing: got.routing_key))
+
+        let deadline = Deadline(in: settings.rpcTimeoutSeconds)
+        while channelState.fetched == nil {
+            guard try serve(within: deadline.secondsLeft) else { throw lost(AMQP_STATUS_TIMEOUT.rawValue) }
+        }
+        defer { channelState.fetched = nil }
+        return channelState.fetched
+    }
+
+    /// With `multiple`, everything delivered on the channel up to this tag.
+    public func acknowledge(upTo deliveryTag: UInt64, multiple: Bool, on channel: ChannelNumber) throws(AMQPError) {
+        try send(on: channel) { state in amqp_basic_ack(state, channel.rawValue, deliveryTag, multiple ? 1 : 0) }
+    }
+
+    /// `basic.nack`: back to the queue with `requeue`, else to its dead-letter exchange or away.
+    public func reject(deliveryTag: UInt64, multiple: Bool, requeue: Bool, on channel: ChannelNumber) throws(AMQPError) {
+        try send(on: channel) { state in
+            amqp_basic_nack(state, channel.rawValue, deliveryTag, multiple ? 1 : 0, requeue ? 1 : 0)
+        }
+    }
+}
+
+// MARK: Publishing
+
+extension Connection {
+    /// From now on the broker confirms each publish on the channel; the first has tag 1. `Publisher` does the bookkeeping.
+    public func enableConfirms(on channel: ChannelNumber) throws(AMQPError) {
+        _ = try call(on: channel) { state in amqp_confirm_select(state, channel.rawValue) }
+    }
+
+    /// Sends one message; says nothing of its fate. First takes in what has arrived, so that a blocked connection or a closed
+    /// channel is noticed. Throws `blocked`, `channelClosed` or `invalidArgument` (nothing sent, the connection goes on).
+    public func publish(
+        _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool = false,
+        on channel: ChannelNumber
+    ) throws(AMQPError) {
+        try drain()
+        guard !isBlocked else { throw AMQPError(.blocked, "the broker takes no messages") }
+        try write(body, to: exchange, key: key, properties: properties, mandatory: mandatory, on: channel)
+    }
+
+    func write(
+        _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool,
+        on channel: ChannelNumber
+    ) throws(AMQPError) {
+        defer { arena.recycle() }
+        let exchange = try arena.shortText(exchange.rawValue)
+        let key = try arena.shortText(key.rawValue)
+        var wire = try arena.properties(properties, headersBytesMax: headersBytesMax)
+        try send(on: channel) { state in
+            body.withUnsafeBytes { bytes in
+                // The library only reads the bytes.
+                let content = amqp_bytes_t(len: bytes.count, bytes: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+                return amqp_basic_publish(state, channel.rawValue, exchange, key, mandatory ? 1 : 0, 0, &wire, content)
+            }
+        }
+    }
+
+    private func send(on channel: ChannelNumber, _ write: (amqp_connection_state_t) -> Int32) throws(AMQPError) {
+        let state = try handle(for: channel)
+        guard wait(forRoomWithin: settings.rpcTimeoutSeconds) else {
+            throw AMQPError(.timedOut, "the socket takes no bytes", isConnectionFatal: false)
+        }
+        let status = write(state)
+        guard status == AMQP_STATUS_OK.rawValue else { throw lost(status) }
+    }
+}

@@ -1,0 +1,253 @@
+public import Casework
+public import PostgreSQL
+
+/// Locks the reports and reads their rows, in the order of their ids. The report row is the only lock of a case.
+public struct LockReports: Statement {
+    public var reports: [ReportID]
+    public var handoffs: [HandoffID]
+    /// Leave out what another transaction holds, instead of waiting for it.
+    public init(reports: [ReportID], handoffs: [HandoffID] = []) {
+        self.reports = reports
+        self.handoffs = handoffs
+    }
+
+    public static let sql = """
+        SELECT \(reportColumns) FROM report
+        WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM handoff WHERE id = ANY ($2::uuid[]))
+        ORDER BY id
+        FOR UPDATE
+        """
+    public var parameters: [Parameter] { [.ids(reports), .ids(handoffs)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
+}
+
+/// Like `LockReports`, but leaves out what another transaction holds: a due clock comes again with the next sweep.
+public struct LockFreeReports: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+
+    public static let sql = """
+        SELECT \(reportColumns) FROM report WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
+}
+
+let reportColumns = """
+    id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
+    verdict, rule, reason, authority, repeat_of, muted, handoff_count, salt, head, entry_count
+    """
+
+extension Report {
+    init(_ row: inout RowReader) throws(PostgreSQLError) {
+        self.init(
+            id: try row.id(), number: try row.int8(), source: try row.name(), submissionID: try row.text(),
+            digest: try row.bytea(), state: try row.word(), sourceKind: try row.text(), matterKind: try row.textOrNil(),
+            region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
+            registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
+            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), muted: try row.bool(),
+            handoffCount: try row.int(), salt: try row.bytea(), head: try LedgerHead(&row))
+    }
+}
+
+extension LedgerHead {
+    init(_ row: inout RowReader) throws(PostgreSQLError) {
+        let hash = try row.bytea()
+        self.init(hash: hash, count: try row.int())
+    }
+}
+
+/// All handoffs of the reports, oldest first.
+public struct ReadHandoffs: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+
+    public static let sql = """
+        SELECT id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, dispatched_at, signed_at,
+               signed_by, disposition, case_number, case_filed_on - DATE '1970-01-01', case_notified_at, outcome, concluded_at,
+               times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason
+        FROM handoff WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, attempt
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Handoff {
+        Handoff(
+            id: try row.id(), reportID: try row.id(), attempt: try row.int(), unit: try row.name(), kind: try row.text(),
+            state: try row.word(), express: try row.bool(), rule: try row.text(), digest: try row.bytea(),
+            releasedAt: try row.instantOrNil(), dispatchedAt: try row.instantOrNil(), signedAt: try row.instantOrNil(),
+            signedBy: try row.textOrNil(), disposition: try row.textOrNil(), caseNumber: try row.textOrNil(),
+            caseFiledOn: try row.intOrNil().map { CivilDate(daysSinceEpoch: $0) },
+            caseNotifiedAt: try row.instantOrNil(), outcome: try row.textOrNil(), concludedAt: try row.instantOrNil(),
+            timesSentBack: try row.int(), endedAt: try row.instantOrNil(), endedBecause: try row.textOrNil(),
+            runningClocks: try row.int(), noClockReason: try row.textOrNil())
+    }
+}
+
+/// All clocks of the reports' handoffs.
+public struct ReadClocks: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+
+    public static let sql = """
+        SELECT c.handoff_id, c.kind, c.round, c.report_id, c.owed_by, c.started_at, c.due_at, c.rule, c.citation, c.ladder,
+               c.next_step, c.stopped_at, c.stopped_by
+        FROM clock c JOIN handoff h ON h.id = c.handoff_id
+        WHERE h.report_id = ANY ($1::uuid[])
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Clock {
+        Clock(
+            key: .init(handoffID: try row.id(), kind: try row.text(), round: try row.int()), reportID: try row.id(),
+            owedBy: try row.name(), startedAt: try row.instant(), dueAt: try row.instant(), rule: try row.text(),
+            citation: try row.textOrNil(), steps: Ladder.read(try row.text()), nextStep: try row.int(),
+            stoppedAt: try row.instantOrNil(), stoppedBy: try row.textOrNil())
+    }
+}
+
+/// A clock's steps as one text: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
+enum Ladder {
+    static func write(_ steps: [Clock.Step]) -> String {
+        steps.map { "\($0.action.rawValue)@\($0.at)" }.joined(separator: " ")
+    }
+
+    static func read(_ text: String) -> [Clock.Step] {
+        text.split(separator: " ").compactMap { step in
+            let parts = step.split(separator: "@", maxSplits: 1)
+            guard parts.count == 2, let action = ClockPlan.Step.Action(rawValue: String(parts[0])),
+                let at = Instant(String(parts[1]))
+            else { return nil }
+            return Clock.Step(at: at, action: action)
+        }
+    }
+}
+
+/// Units that the reports may not reach.
+public struct ReadBarredUnits: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = "SELECT report_id, unit FROM barred_unit WHERE report_id = ANY ($1::uuid[])"
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, UnitID) {
+        (try row.id(), try row.name())
+    }
+}
+
+/// What a unit gets to read of a report: masked.
+public struct ReportContent: Sendable {
+    public let reportID: ReportID
+    public let title: String
+    public let body: String
+}
+
+public struct ReadReportTexts: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = "SELECT report_id, title, body FROM report_text WHERE report_id = ANY ($1::uuid[])"
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportContent {
+        ReportContent(reportID: try row.id(), title: try row.text(), body: try row.text())
+    }
+}
+
+public struct ReadAccused: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = """
+        SELECT report_id, name, organ, position, level, region, unit FROM accused
+        WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Accused) {
+        (
+            try row.id(),
+            Accused(
+                name: try row.text(), organ: try row.textOrNil(), position: try row.textOrNil(),
+                level: try row.textOrNil(), region: try row.textOrNil(), unit: try row.nameOrNil())
+        )
+    }
+}
+
+public struct ReadAllegations: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = """
+        SELECT report_id, category, act FROM allegation WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Allegation) {
+        (try row.id(), Allegation(category: try row.textOrNil(), act: try row.text()))
+    }
+}
+
+public struct ReadAttachments: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = """
+        SELECT report_id, name, media_type, bytes, encode(sha256, 'hex') FROM attachment
+        WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Attachment) {
+        (
+            try row.id(),
+            Attachment(name: try row.text(), mediaType: try row.textOrNil(), bytes: try row.int(), sha256: try row.text())
+        )
+    }
+}
+
+/// Next registration numbers.
+public struct TakeReportNumbers: Statement {
+    public var count: Int
+    public init(count: Int) { self.count = count }
+    public static let sql = "SELECT nextval('report_number') FROM generate_series(1, $1::bigint)"
+    public var parameters: [Parameter] { [.int8(Int64(count))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int64 { try row.int8() }
+}
+
+/// Enters who said what first; of equal keys the first in order stays.
+public struct EnterRepeatKeys: Command {
+    public var keys: [[UInt8]]
+    public var reports: [ReportID]
+    public init(keys: [[UInt8]], reports: [ReportID]) {
+        self.keys = keys
+        self.reports = reports
+    }
+
+    public static let sql = """
+        INSERT INTO repeat_key (key, report_id)
+        SELECT key, report_id FROM unnest($1::bytea[], $2::uuid[]) WITH ORDINALITY AS said (key, report_id, place)
+        ORDER BY key, place
+        ON CONFLICT DO NOTHING
+        """
+    public var parameters: [Parameter] { [.byteas(keys), .ids(reports)] }
+}
+
+/// Which report said it first.
+public struct ReadRepeatKeys: Statement {
+    public var keys: [[UInt8]]
+    public init(keys: [[UInt8]]) { self.keys = keys }
+    public static let sql = "SELECT key, report_id FROM repeat_key WHERE key = ANY ($1::bytea[])"
+    public var parameters: [Parameter] { [.byteas(keys)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: [UInt8], report: ReportID) {
+        (try row.bytea(), try row.id())
+    }
+}
+
+/// Reports that were submitted under these ids, whatever became of them.
+public struct ReadSubmissions: Statement {
+    public var sources: [String]
+    public var submissionIDs: [String]
+    public init(sources: [String], submissionIDs: [String]) {
+        self.sources = sources
+        self.submissionIDs = submissionIDs
+    }
+
+    public static let sql = """
+        SELECT \(reportColumns.split(separator: ", ").map { "r.\($0)" }.joined(separator: ", "))
+        FROM unnest($1::text[], $2::text[]) AS asked (source, source_id)
+        JOIN report r ON r.source = asked.source AND r.source_id = asked.source_id
+        """
+    public var parameters: [Parameter] { [.texts(sources), .texts(submissionIDs)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
+}

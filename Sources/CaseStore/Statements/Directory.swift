@@ -1,0 +1,204 @@
+public import Casework
+public import PostgreSQL
+
+/// A unit as the office knows it.
+public struct UnitRow: Sendable {
+    public let id: UnitID
+    public let name: String
+    public let kind: String
+    public let region: String?
+    public let levels: Set<String>
+    public let parent: UnitID?
+    public let active: Bool
+    public let sealingKey: [UInt8]?
+
+    public init(
+        id: UnitID, name: String, kind: String, region: String?, levels: Set<String>, parent: UnitID?, active: Bool,
+        sealingKey: [UInt8]?
+    ) {
+        self.id = id
+        self.name = name
+        self.kind = kind
+        self.region = region
+        self.levels = levels
+        self.parent = parent
+        self.active = active
+        self.sealingKey = sealingKey
+    }
+}
+
+public struct ReadUnits: Statement {
+    public init() {}
+    public static let sql = "SELECT id, name, kind, region, levels, parent, active, sealing_key FROM unit ORDER BY id"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> UnitRow {
+        UnitRow(
+            id: try row.name(), name: try row.text(), kind: try row.text(), region: try row.textOrNil(),
+            levels: Set(try row.texts()), parent: try row.nameOrNil(), active: try row.bool(),
+            sealingKey: try row.byteaOrNil())
+    }
+}
+
+public struct ReadUnitClosure: Statement {
+    public init() {}
+    public static let sql = "SELECT ancestor, descendant FROM unit_closure"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ancestor: UnitID, descendant: UnitID) {
+        (try row.name(), try row.name())
+    }
+}
+
+public struct SourceRow: Sendable {
+    public let id: SourceID
+    public let name: String
+    public let kind: String
+    public let unit: UnitID?
+
+    public init(id: SourceID, name: String, kind: String, unit: UnitID?) {
+        self.id = id
+        self.name = name
+        self.kind = kind
+        self.unit = unit
+    }
+}
+
+public struct ReadSources: Statement {
+    public init() {}
+    public static let sql = "SELECT id, name, kind, unit FROM source ORDER BY id"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> SourceRow {
+        SourceRow(id: try row.name(), name: try row.text(), kind: try row.text(), unit: try row.nameOrNil())
+    }
+}
+
+public struct PersonRow: Sendable {
+    public let id: PersonID
+    public let name: String
+    public let unit: UnitID?
+    public let roles: Set<String>
+    public let active: Bool
+    /// In whose matters the person has a stake.
+    public let recusedFrom: Set<String>
+
+    public init(id: PersonID, name: String, unit: UnitID?, roles: Set<String>, active: Bool, recusedFrom: Set<String>) {
+        self.id = id
+        self.name = name
+        self.unit = unit
+        self.roles = roles
+        self.active = active
+        self.recusedFrom = recusedFrom
+    }
+}
+
+public struct ReadPersons: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT id, name, unit, roles, active, ARRAY(SELECT accused_name FROM recusal r WHERE r.person = p.id)
+        FROM person p ORDER BY id
+        """
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> PersonRow {
+        PersonRow(
+            id: try row.name(), name: try row.text(), unit: try row.nameOrNil(), roles: Set(try row.texts()),
+            active: try row.bool(), recusedFrom: Set(try row.texts()))
+    }
+}
+
+// What the owner enters when an office is set up.
+
+public struct EnterOffice: Command {
+    public var name: String
+    public var chain: ReportID
+    public init(name: String, chain: ReportID) {
+        self.name = name
+        self.chain = chain
+    }
+    public static let sql = """
+        INSERT INTO office (name, chain, head, entry_count) VALUES ($1, $2, decode(repeat('00', 32), 'hex'), 0) ON CONFLICT DO NOTHING
+        """
+    public var parameters: [Parameter] { [.text(name), .uuid(chain.uuid)] }
+}
+
+public struct EnterUnit: Command {
+    public var unit: UnitRow
+    public var chain: ReportID
+    public init(unit: UnitRow, chain: ReportID) {
+        self.unit = unit
+        self.chain = chain
+    }
+    public static let sql = """
+        INSERT INTO unit (id, name, kind, region, levels, parent, active, sealing_key, chain, head, entry_count)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, decode(repeat('00', 32), 'hex'), 0)
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, region = excluded.region,
+            levels = excluded.levels, parent = excluded.parent, active = excluded.active, sealing_key = excluded.sealing_key
+        """
+    public var parameters: [Parameter] {
+        [
+            .text(unit.id.rawValue), .text(unit.name), .text(unit.kind), .text(unit.region),
+            .texts(unit.levels.sorted()), .text(unit.parent?.rawValue), .bool(unit.active), .bytea(unit.sealingKey),
+            .uuid(chain.uuid),
+        ]
+    }
+}
+
+/// Works out anew who stands above whom.
+public struct RebuildUnitClosure: Command {
+    public init() {}
+    public static let sql = """
+        WITH RECURSIVE above (ancestor, descendant, depth) AS (
+            SELECT id, id, 0 FROM unit
+            UNION ALL
+            SELECT unit.parent, above.descendant, above.depth + 1 FROM above JOIN unit ON unit.id = above.ancestor
+            WHERE unit.parent IS NOT NULL AND above.depth < 32
+        ), gone AS (DELETE FROM unit_closure c WHERE NOT EXISTS (
+            SELECT FROM above a WHERE a.ancestor = c.ancestor AND a.descendant = c.descendant))
+        INSERT INTO unit_closure SELECT * FROM above
+        ON CONFLICT (ancestor, descendant) DO UPDATE SET depth = excluded.depth
+        """
+}
+
+public struct EnterSource: Command {
+    public var source: SourceRow
+    public init(source: SourceRow) { self.source = source }
+    public static let sql = """
+        INSERT INTO source (id, name, kind, unit) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, unit = excluded.unit
+        """
+    public var parameters: [Parameter] {
+        [.text(source.id.rawValue), .text(source.name), .text(source.kind), .text(source.unit?.rawValue)]
+    }
+}
+
+public struct EnterPerson: Command {
+    public var person: PersonRow
+    public init(person: PersonRow) { self.person = person }
+    public static let sql = """
+        WITH entered AS (
+            INSERT INTO person (id, name, unit, roles, active) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, unit = excluded.unit, roles = excluded.roles, active = excluded.active
+            RETURNING id
+        )
+        INSERT INTO recusal (person, accused_name, reason) SELECT entered.id, name, 'declared' FROM entered, unnest($6::text[]) AS name
+        ON CONFLICT DO NOTHING
+        """
+    public var parameters: [Parameter] {
+        [
+            .text(person.id.rawValue), .text(person.name), .text(person.unit?.rawValue), .texts(person.roles.sorted()),
+            .bool(person.active), .texts(person.recusedFrom.sorted()),
+        ]
+    }
+}
+
+public struct EnterPolicyVersion: Command {
+    public var name: String
+    public var version: Int
+    public var yaml: String
+    public var loadedAt: Instant
+    public init(name: String, version: Int, yaml: String, loadedAt: Instant) {
+        self.name = name
+        self.version = version
+        self.yaml = yaml
+        self.loadedAt = loadedAt
+    }
+    public static let sql = """
+        INSERT INTO policy_version (name, version, digest, yaml, loaded_at)
+        VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), $3, $4) ON CONFLICT DO NOTHING
+        """
+    public var parameters: [Parameter] { [.text(name), .int4(Int32(clamping: version)), .text(yaml), .instant(loadedAt)] }
+}

@@ -1,0 +1,204 @@
+public import Casework
+public import Foundation
+public import PostgreSQL
+
+/// A message ahead of its state (held), encrypted as long as it waits.
+public struct HeldMessage: Sendable {
+    public let key: InboxKey
+    public let handoffID: HandoffID
+    public let reportID: ReportID
+    public let type: String
+    public let box: VaultBox
+    public let heldAt: Instant
+
+    public init(key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, heldAt: Instant) {
+        self.key = key
+        self.handoffID = handoffID
+        self.reportID = reportID
+        self.type = type
+        self.box = box
+        self.heldAt = heldAt
+    }
+
+    fileprivate init(_ row: inout RowReader) throws(PostgreSQLError) {
+        self.init(
+            key: InboxKey(sender: try row.text(), eventID: try row.text()), handoffID: try row.id(),
+            reportID: try row.id(), type: try row.text(),
+            box: VaultBox(keyID: try row.text(), sealed: try row.bytea()), heldAt: try row.instant())
+    }
+}
+
+private let heldColumns = "sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at"
+
+/// What is held for these reports, oldest first.
+public struct ReadHeldMessages: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = "SELECT \(heldColumns) FROM held_message WHERE report_id = ANY ($1::uuid[]) ORDER BY id"
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(&row) }
+}
+
+/// Reports with messages that were held before `heldBefore`: time to ask whether they are given up.
+public struct ReadOverheldReports: Statement {
+    public var heldBefore: Instant
+    public var countMax: Int
+    public init(heldBefore: Instant, countMax: Int) {
+        self.heldBefore = heldBefore
+        self.countMax = countMax
+    }
+    public static let sql = "SELECT report_id FROM held_message WHERE held_at < $1 GROUP BY report_id ORDER BY min(held_at) LIMIT $2"
+    public var parameters: [Parameter] { [.instant(heldBefore), .int8(Int64(countMax))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
+}
+
+public struct InsertHeldMessages: Command {
+    public var messages: [HeldMessage]
+    public init(messages: [HeldMessage]) { self.messages = messages }
+    public static let sql = """
+        INSERT INTO held_message (\(heldColumns))
+        SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .texts(messages.map(\.key.sender)), .texts(messages.map(\.key.eventID)), .ids(messages.map(\.handoffID)),
+            .ids(messages.map(\.reportID)), .texts(messages.map(\.type)), .texts(messages.map(\.box.keyID)),
+            .byteas(messages.map(\.box.sealed)), .instants(messages.map(\.heldAt)),
+        ]
+    }
+}
+
+public struct DeleteHeldMessages: Command {
+    public var keys: [InboxKey]
+    public init(keys: [InboxKey]) { self.keys = keys }
+    public static let sql = """
+        DELETE FROM held_message USING unnest($1::text[], $2::text[]) AS done (sender, event_id)
+        WHERE held_message.sender = done.sender AND held_message.event_id = done.event_id
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+}
+
+/// A message that could not be handled, and why; its bytes are encrypted.
+public struct DeadLetter: Sendable {
+    public let id: UUID
+    /// A stable word: `not_json`, `stops_the_worker`, `too_costly` …
+    public let reason: String
+    /// For a person; holds nothing of the message.
+    public let detail: String
+    public let type: String?
+    public let sender: String?
+    public let eventID: String?
+    public let queue: String
+    public let routingKey: String
+    public let box: VaultBox
+    public let answered: Bool
+    public let receivedAt: Instant
+
+    public init(
+        id: UUID, reason: String, detail: String, type: String?, sender: String?, eventID: String?, queue: String,
+        routingKey: String, box: VaultBox, answered: Bool, receivedAt: Instant
+    ) {
+        self.id = id
+        self.reason = reason
+        self.detail = detail
+        self.type = type
+        self.sender = sender
+        self.eventID = eventID
+        self.queue = queue
+        self.routingKey = routingKey
+        self.box = box
+        self.answered = answered
+        self.receivedAt = receivedAt
+    }
+}
+
+public struct InsertDeadLetters: Command {
+    public var letters: [DeadLetter]
+    public init(letters: [DeadLetter]) { self.letters = letters }
+    public static let sql = """
+        INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, queue, routing_key, key_id, sealed, answered, received_at)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::bytea[], $11::bool[], $12::timestamptz[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .uuids(letters.map(\.id)), .texts(letters.map(\.reason)), .texts(letters.map(\.detail)),
+            .texts(letters.map(\.type)), .texts(letters.map(\.sender)), .texts(letters.map(\.eventID)),
+            .texts(letters.map(\.queue)), .texts(letters.map(\.routingKey)), .texts(letters.map(\.box.keyID)),
+            .byteas(letters.map(\.box.sealed)), .bools(letters.map(\.answered)), .instants(letters.map(\.receivedAt)),
+        ]
+    }
+}
+
+/// What a unit wrote about a handoff.
+public struct HandoffNote: Sendable {
+    public let handoffID: HandoffID
+    public let eventID: String
+    public let kind: String
+    public let writtenAt: Instant
+    public let body: String
+
+    public init(handoffID: HandoffID, eventID: String, kind: String, writtenAt: Instant, body: String) {
+        self.handoffID = handoffID
+        self.eventID = eventID
+        self.kind = kind
+        self.writtenAt = writtenAt
+        self.body = body
+    }
+}
+
+public struct InsertHandoffNotes: Command {
+    public var notes: [HandoffNote]
+    public init(notes: [HandoffNote]) { self.notes = notes }
+    public static let sql = """
+        INSERT INTO handoff_note (handoff_id, event_id, kind, written_at, body)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+        -- Another sender may have used the same id.
+        ON CONFLICT DO NOTHING
+        """
+    public var parameters: [Parameter] {
+        [
+            .ids(notes.map(\.handoffID)), .texts(notes.map(\.eventID)), .texts(notes.map(\.kind)),
+            .instants(notes.map(\.writtenAt)), .texts(notes.map(\.body)),
+        ]
+    }
+}
+
+/// Something a person of the office shall see.
+public struct PersonNotice: Sendable {
+    public let id: UUID
+    public let person: PersonID
+    public let reportID: ReportID
+    public let handoffID: HandoffID?
+    public let kind: String
+    public let rule: String
+    public let createdAt: Instant
+
+    public init(
+        id: UUID, person: PersonID, reportID: ReportID, handoffID: HandoffID?, kind: String, rule: String, createdAt: Instant
+    ) {
+        self.id = id
+        self.person = person
+        self.reportID = reportID
+        self.handoffID = handoffID
+        self.kind = kind
+        self.rule = rule
+        self.createdAt = createdAt
+    }
+}
+
+public struct InsertPersonNotices: Command {
+    public var notices: [PersonNotice]
+    public init(notices: [PersonNotice]) { self.notices = notices }
+    public static let sql = """
+        INSERT INTO person_notice (id, person, report_id, handoff_id, kind, rule, created_at)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .uuids(notices.map(\.id)), .texts(notices.map(\.person.rawValue)), .ids(notices.map(\.reportID)),
+            .ids(orNil: notices.map(\.handoffID)), .texts(notices.map(\.kind)), .texts(notices.map(\.rule)),
+            .instants(notices.map(\.createdAt)),
+        ]
+    }
+}

@@ -1,0 +1,112 @@
+import Crypto
+import Foundation
+
+/// One thing that happened, as the ledger keeps it: ids, codes, times, hands and salted commitments; never text, never a
+/// person outside the staff (invariant 7).
+public struct LedgerEvent: Hashable, Sendable {
+    /// A stable word: `registered`, `routed`, `signed` …
+    public var event: String
+    public var at: Instant
+    /// Whose hand: `unit.u7`, `office.routing`, `person.li`.
+    public var by: String
+    /// Further ids and codes. Keys and values are printable ASCII.
+    public var details: [String: String]
+
+    public init(_ event: String, at: Instant, by: String, details: [String: String] = [:]) {
+        self.event = event
+        self.at = at
+        self.by = by
+        self.details = details
+    }
+
+    /// The bytes that are stored and hashed, for ever as they are: JSON with sorted keys, all values texts.
+    public var bytes: [UInt8] {
+        var fields = details
+        fields["event"] = event
+        fields["at"] = at.description
+        fields["by"] = by
+        var json = "{"
+        for (index, key) in fields.keys.sorted().enumerated() {
+            if index > 0 { json += "," }
+            json += "\"\(LedgerEvent.printable(key))\":\"\(LedgerEvent.printable(fields[key] ?? ""))\""
+        }
+        return Array((json + "}").utf8)
+    }
+
+    /// Codes and ids need no escapes; whatever does is replaced, so that a foreign byte cannot forge a field.
+    private static func printable(_ text: String) -> String {
+        if text.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }) { return text }
+        return String(text.unicodeScalars.map { (0x20...0x7E).contains($0.value) && $0 != "\"" && $0 != "\\" ? Character($0) : "?" })
+    }
+}
+
+/// An entry as stored.
+public struct LedgerEntry: Hashable, Sendable {
+    public var sequence: Int
+    public var bytes: [UInt8]
+    public var hash: [UInt8]
+
+    public init(sequence: Int, bytes: [UInt8], hash: [UInt8]) {
+        self.sequence = sequence
+        self.bytes = bytes
+        self.hash = hash
+    }
+}
+
+/// The end of one chain: the hash of its last entry, and how many there are.
+public struct LedgerHead: Hashable, Sendable {
+    public private(set) var hash: [UInt8]
+    public private(set) var count: Int
+
+    /// What the first entry of every chain follows.
+    public static let genesis = LedgerHead(hash: [UInt8](repeating: 0, count: 32), count: 0)
+
+    public init(hash: [UInt8], count: Int) {
+        self.hash = hash
+        self.count = count
+    }
+
+    /// Adds an event and moves the head to it.
+    public mutating func append(_ event: LedgerEvent) -> LedgerEntry {
+        let bytes = event.bytes
+        let entry = LedgerEntry(
+            sequence: count + 1, bytes: bytes, hash: LedgerHead.hash(previous: hash, sequence: count + 1, bytes: bytes))
+        hash = entry.hash
+        count = entry.sequence
+        return entry
+    }
+
+    /// SHA-256(previous ‖ sequence as eight bytes, most significant first ‖ bytes).
+    public static func hash(previous: [UInt8], sequence: Int, bytes: [UInt8]) -> [UInt8] {
+        var hasher = SHA256()
+        hasher.update(data: previous)
+        withUnsafeBytes(of: UInt64(sequence).bigEndian) { hasher.update(bufferPointer: $0) }
+        hasher.update(data: bytes)
+        return Array(hasher.finalize())
+    }
+
+    /// Follows a chain from its start. Returns the sequence of the first entry that does not fit, or `nil` if all do and
+    /// the chain ends in this head.
+    public static func firstBreak(in entries: some Sequence<LedgerEntry>, endingIn head: LedgerHead) -> Int? {
+        var reached = LedgerHead.genesis
+        for entry in entries {
+            guard entry.sequence == reached.count + 1,
+                entry.hash == hash(previous: reached.hash, sequence: entry.sequence, bytes: entry.bytes)
+            else { return reached.count + 1 }
+            reached = LedgerHead(hash: entry.hash, count: entry.sequence)
+        }
+        return reached == head ? nil : min(reached.count, head.count) + 1
+    }
+}
+
+/// A commitment to something that does not stand in the ledger: it can be proved later, and not guessed from the entry.
+public enum Commitment {
+    public static func make(_ digest: [UInt8], salt: [UInt8]) -> String {
+        var hasher = SHA256()
+        hasher.update(data: salt)
+        hasher.update(data: digest)
+        return hasher.finalize().reduce(into: "") { text, byte in
+            text += byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
+        }
+    }
+}

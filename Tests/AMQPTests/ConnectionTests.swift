@@ -1,0 +1,207 @@
+import AMQP
+import Foundation
+import Testing
+
+@Suite("a connection", .serialized, .enabled(if: Broker.isThere, Broker.absent))
+struct ConnectionTests {
+    @Test("a refused password fails quickly, as a refusal")
+    func refusedPassword() throws {
+        var settings = try Broker.settings()
+        settings.password = "not the password"
+        let begun = ContinuousClock.now
+        let error = try #require(throws: AMQPError.self) { try Connection(settings) }
+        #expect(error.code == .authenticationFailed)
+        #expect(error.replyCode == 403)
+        #expect(error.isConnectionFatal)
+        #expect(ContinuousClock.now - begun < .seconds(4))
+    }
+
+    @Test("an unknown virtual host is named by the broker's code")
+    func unknownVirtualHost() throws {
+        var settings = try Broker.settings()
+        settings.virtualHost = Broker.uniqueName()
+        let error = try #require(throws: AMQPError.self) { try Connection(settings) }
+        #expect(error.code == .connectionClosedByBroker)
+        #expect(error.replyCode == 530)
+    }
+
+    @Test("where nothing listens, connecting fails")
+    func nothingListens() throws {
+        let listener = try Listener()
+        var settings = ConnectionSettings(host: "127.0.0.1", port: listener.port, user: "u", password: "p")
+        settings.connectTimeoutSeconds = 2
+        listener.close()
+        let error = try #require(throws: AMQPError.self) { try Connection(settings) }
+        #expect(error.code == .connectFailed)
+    }
+
+    @Test("a peer that accepts and says nothing times out within the connect time-out")
+    func silentPeer() throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        var settings = ConnectionSettings(host: "127.0.0.1", port: listener.port, user: "u", password: "p")
+        settings.connectTimeoutSeconds = 0.5
+        let begun = ContinuousClock.now
+        let error = try #require(throws: AMQPError.self) { try Connection(settings) }
+        #expect(error.code == .timedOut)
+        #expect(error.isConnectionFatal)
+        #expect(ContinuousClock.now - begun < .seconds(2))
+    }
+
+    @Test("heartbeats are served while nothing comes for many intervals")
+    func heartbeats() throws {
+        var settings = try Broker.settings()
+        settings.heartbeatSeconds = 1
+        let connection = try Connection(settings)
+        #expect(try connection.nextEvent(within: 4.5) == nil)
+        #expect(connection.isOpen)
+        #expect(try connection.roundTrip([1]).body == [1])
+        connection.close()
+        #expect(!connection.isOpen)
+    }
+
+    @Test("the broker's closing of the connection is thrown with its code, and a new connection works")
+    func closedByBroker() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let queue = try connection.ownQueue(on: channel)
+        try connection.consume(queue, consumerTag: "twice", on: channel)
+        let error = try #require(throws: AMQPError.self) { try connection.consume(queue, consumerTag: "twice", on: channel) }
+        #expect(error.code == .connectionClosedByBroker)
+        #expect(error.replyCode == 530)
+        #expect(error.isConnectionFatal)
+        #expect(!connection.isOpen)
+        #expect(throws: AMQPError.self) { try connection.nextEvent(within: 0) }
+        #expect(throws: AMQPError.self) { try connection.openChannel() }
+        #expect(try Broker.connection().roundTrip([2]).body == [2])
+    }
+
+    @Test("an unasked closing of a channel is an event, and the connection goes on")
+    func channelClosedUnasked() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        // A tag that was never delivered.
+        try connection.acknowledge(upTo: 77, multiple: false, on: channel)
+        guard case .channelClosed(channel, let error) = try connection.event() else {
+            Issue.record("the channel was not closed")
+            return
+        }
+        #expect(error.code == .channelClosed)
+        #expect(error.replyCode == 406)
+        #expect(!error.isConnectionFatal)
+        #expect(try connection.roundTrip([3]).body == [3])
+    }
+
+    @Test("a wrong operation closes its channel only", arguments: [404, 403, 406] as [UInt16])
+    func wrongOperation(replyCode: UInt16) throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let error = try #require(throws: AMQPError.self) {
+            switch replyCode {
+            case 404: try connection.declareQueue(Broker.uniqueQueue(), passive: true, on: channel)
+            case 403: try connection.declareExchange("amq.reserved", kind: .direct, on: channel)
+            default:
+                let queue = try connection.ownQueue(on: channel)
+                try connection.declareQueue(queue, durable: false, exclusive: true, arguments: ["x-max-length": 3], on: channel)
+            }
+        }
+        #expect(error.code == .channelClosed)
+        #expect(error.replyCode == replyCode)
+        #expect(!error.isConnectionFatal)
+        #expect("\(error)" == "AMQP: channelClosed (\(replyCode))")
+        let again = try #require(throws: AMQPError.self) { try connection.setPrefetch(1, on: channel) }
+        #expect(again.code == .channelClosed)
+        #expect(try connection.roundTrip([4]).body == [4])
+    }
+
+    @Test("what a closed channel was sent is not handed out, and goes to the next")
+    func closedChannelsDeliveries() throws {
+        let connection = try Broker.connection()
+        let first = try connection.openChannel()
+        let queue = try connection.ownQueue(on: first)
+        for _ in 0..<50 {
+            try connection.publish([5], to: .default, key: queue.key, properties: Properties(), on: first)
+        }
+        try connection.consume(queue, on: first)
+        let kept = try connection.delivery()
+        // An answer that comes after deliveries: they are kept by then.
+        #expect(try connection.declareQueue(queue, passive: true, on: first).messageCount == 0)
+        try connection.closeChannel(first)
+        try connection.closeChannel(first)
+        let second = try connection.openChannel()
+        #expect(second != first)
+        try connection.consume(queue, on: second)
+        for tag in 1...50 as ClosedRange<UInt64> {
+            let delivery = try connection.delivery()
+            #expect(delivery.channel == second)
+            #expect(delivery.deliveryTag == tag)
+        }
+        let error = try #require(throws: AMQPError.self) {
+            try connection.acknowledge(upTo: kept.deliveryTag, multiple: false, on: kept.channel)
+        }
+        #expect(error.code == .channelClosed)
+        #expect(!error.isConnectionFatal)
+    }
+
+    @Test("channels can be opened and closed more often than there are numbers, while others stay open")
+    func channelNumbersComeRound() throws {
+        let connection = try Broker.connection()
+        let first = try connection.openChannel()
+        let queue = try connection.ownQueue(on: first)
+        for _ in 0..<2_100 {
+            let channel = try connection.openChannel()
+            #expect(channel != first)
+            try connection.closeChannel(channel)
+        }
+        #expect(try connection.declareQueue(queue, passive: true, on: first).consumerCount == 0)
+    }
+
+    @Test("a closed connection says so and does not trap")
+    func closedTwice() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        connection.close()
+        connection.close()
+        #expect(connection.fileDescriptor == -1)
+        let error = try #require(throws: AMQPError.self) {
+            try connection.publish([], to: .default, key: "nowhere", properties: Properties(), on: channel)
+        }
+        #expect(error.code == .connectionLost)
+    }
+
+    @Test("a socket cut off from outside is a lost connection")
+    func cutOff() throws {
+        let connection = try Broker.connection()
+        _ = try connection.openChannel()
+        shutdown(connection.fileDescriptor, Int32(SHUT_RDWR))
+        let error = try #require(throws: AMQPError.self) { try connection.nextEvent(within: 5) }
+        #expect(error.code == .connectionLost)
+        #expect(error.isConnectionFatal)
+    }
+}
+
+/// A port on loopback that takes connections and says nothing.
+struct Listener {
+    let descriptor: Int32
+    let port: Int
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let fd = descriptor
+        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                bind(fd, generic, size) == 0 && listen(fd, 8) == 0 && getsockname(fd, generic, &size) == 0
+            }
+        }
+        try #require(isListening)
+        port = Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    func close() {
+        Foundation.close(descriptor)
+    }
+}

@@ -1,0 +1,62 @@
+import AMQP
+import Testing
+
+@Suite("connection settings")
+struct SettingsTests {
+    @Test("a URL gives host, port, virtual host, user and password, each percent-decoded")
+    func fullURL() throws {
+        let settings = try ConnectionSettings(url: "amqp://unit.u7:p%40ss%3Aword@broker.example:5673/%2Fdesk%20one")
+        #expect(settings.host == "broker.example")
+        #expect(settings.port == 5673)
+        #expect(settings.virtualHost == "/desk one")
+        #expect(settings.user == "unit.u7")
+        #expect(settings.password == "p@ss:word")
+    }
+
+    @Test("what a URL leaves out has the broker's defaults", arguments: ["amqp://h", "amqp://h/", "amqp://guest:guest@h:5672/%2F"])
+    func defaults(url: String) throws {
+        let settings = try ConnectionSettings(url: url)
+        #expect(settings.host == "h")
+        #expect(settings.port == 5672)
+        #expect(settings.virtualHost == "/")
+        #expect(settings.user == "guest")
+        #expect(settings.password == "guest")
+    }
+
+    @Test("an IPv6 address stands in brackets")
+    func ipv6() throws {
+        let settings = try ConnectionSettings(url: "amqp://a:b@[::1]:5673")
+        #expect(settings.host == "::1")
+        #expect(settings.port == 5673)
+    }
+
+    @Test(
+        "a URL that says something else is refused and not repeated",
+        arguments: [
+            "amqps://u:secret@h", "h:5672", "amqp://u:secret@", "amqp://u:secret@h:0", "amqp://u:secret@h:99999", "amqp://u:%zz@h",
+            "amqp://u:%00@h", "amqp://u:%ff@h", "amqp://u:secret@h/v?heartbeat=1", "amqp://u:secret@[::1]x",
+        ])
+    func refused(url: String) throws {
+        let error = try #require(throws: AMQPError.self) { try ConnectionSettings(url: url) }
+        #expect(error.code == .invalidArgument)
+        #expect(!error.debugDescription.contains("secret"))
+    }
+
+    @Test("settings never show their password")
+    func noPassword() throws {
+        let settings = try ConnectionSettings(url: "amqp://u:secret@h")
+        var dumped = ""
+        dump(settings, to: &dumped)
+        #expect(!("\(settings)" + String(reflecting: settings) + dumped).contains("secret"))
+    }
+
+    @Test("waits double up to the maximum and begin anew after success")
+    func backoff() {
+        var backoff = Backoff(initialSeconds: 0.1, maximumSeconds: 0.4, factor: 2)
+        for ceiling in [0.1, 0.2, 0.4, 0.4] {
+            #expect((ceiling / 2...ceiling).contains(backoff.next()))
+        }
+        backoff.reset()
+        #expect((0.05...0.1).contains(backoff.next()))
+    }
+}
