@@ -191,7 +191,7 @@ private struct ShapeReader {
 }
 
 /// What keys a policy has, and what stands under each.
-private indirect enum PolicyShape {
+private indirect enum PolicyShape: Sendable {
     case text, number, flag, span
     case choice([String])
     case list(PolicyShape)
@@ -199,7 +199,7 @@ private indirect enum PolicyShape {
     case lists
     case fields([String: Field])
 
-    struct Field {
+    struct Field: Sendable {
         let shape: PolicyShape
         let isRequired: Bool
     }

@@ -273,8 +273,7 @@ struct PolicyCheck {
                 }
             } else if bytes == 0 {
                 report(path, "a word must not be empty")
-            } else if bytes < 4 {
-                // One Chinese character has three bytes.
+            } else if word.unicodeScalars.count(where: { !$0.properties.isWhitespace }) < 2 {
                 report(path, "\"\(word)\" is too short: a single character stands in too many other words")
             } else if bytes > Policy.wordBytesMax {
                 report(path, "a word has at most \(Policy.wordBytesMax) bytes")

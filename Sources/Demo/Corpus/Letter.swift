@@ -21,15 +21,15 @@ struct Letter {
         return text
     }
 
-    /// `endings` fit the kind of matter: who asks for help ends otherwise than who suggests.
-    func write(_ matter: Matter, endings: [Phrase], _ scene: inout Scene) -> String {
+    /// A request for help begins and ends otherwise than an appeal or a suggestion.
+    func write(_ matter: Matter, isRequest: Bool, _ scene: inout Scene) -> String {
         // The frames of bodies that pass reports on speak of an accused, and here there is none.
         var text = ["visit", "phone"].contains(source) ? frame(&scene) : ""
-        scene.random.pick(Matter.openings).write(into: &text, &scene)
+        scene.random.pick(isRequest ? Matter.openings : Matter.plainOpenings).write(into: &text, &scene)
         scene.random.pick(matter.tellings).write(into: &text, &scene)
         text += "\n"
         if scene.random.chance(7) { chronicle(into: &text, &scene, steps: Self.neutralSteps) }
-        scene.random.pick(endings).write(into: &text, &scene)
+        scene.random.pick(isRequest ? Matter.endings : Matter.plainEndings).write(into: &text, &scene)
         sign(Matter.signatures, [""], &text, &scene)
         return text
     }
@@ -56,11 +56,13 @@ struct Letter {
             default: if index > 0 { scene.random.pick(Wording.connectors).write(into: &text, &scene) }
             }
             let tellings = scene.random.pick(exhaustive ? 4 : scene.random.chance(30) ? 2 : 1, of: charge.tellings)
+            scene.give(scene.amounts.indices.contains(index) ? scene.amounts[index] : nil)
             for telling in tellings {
                 telling.write(into: &text, &scene)
                 text += "\n"
             }
         }
+        scene.give(nil)
     }
 
     private func add(_ phrases: [Phrase], count: Int = 1, to text: inout String, _ scene: inout Scene) {

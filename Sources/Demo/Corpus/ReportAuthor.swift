@@ -66,8 +66,10 @@ struct ReportAuthor: Sendable {
         let accused = self.accused(&scene)
         let title = scene.random.pick(Wording.titles).written(&scene)
         let allegations = charges.map { charge in
-            Allegation(
-                category: scene.random.chance(94) ? charge.category : nil, act: charge.act.written(&scene))
+            let amounts = scene.newAmounts()
+            scene.amounts.append(amounts)
+            scene.give(amounts)
+            return Allegation(category: scene.random.chance(94) ? charge.category : nil, act: charge.act.written(&scene))
         }
         let text = Letter(source: source.kind, realName: realName).write(charges, &scene)
         return Submission(
@@ -120,8 +122,7 @@ struct ReportAuthor: Sendable {
             random: random, place: place, post: post, accused: "", reporter: identity,
             voice: ["visit", "phone"].contains(source.kind) ? .recorded : .own, year: year)
         let title = matter.title.written(&scene)
-        let text = Letter(source: source.kind, realName: realName).write(
-            matter, endings: kind == "outside" ? Matter.endings : Matter.plainEndings, &scene)
+        let text = Letter(source: source.kind, realName: realName).write(matter, isRequest: kind == "outside", &scene)
         return Submission(
             matterKind: kind, title: title, text: text, region: kind == nil ? nil : place.countyCode,
             reporters: reporters(realName, identity, &scene.random))

@@ -9,11 +9,20 @@ struct Scene: Sendable {
     let reporter: Identity
     let voice: Voice
     var topic = ""
+    /// For each allegation, so that its act and its telling speak of the same money and land.
+    var amounts: [Amounts] = []
+    private var given: Amounts?
     private let kin: String
     private let boss: String
     private let company: String
     private let project: String
-    fileprivate let thisYear: Int
+    private let thisYear: Int
+
+    struct Amounts: Sendable {
+        fileprivate var sum: String?
+        fileprivate var big: String?
+        fileprivate var area: String?
+    }
 
     /// Who speaks: the reporter, or an officer who writes down what was said.
     enum Voice: Sendable {
@@ -61,18 +70,30 @@ struct Scene: Sendable {
         case .day: "\(year())年\(random.number(1...12))月\(random.number(1...28))日"
         case .year: "\(year())年"
         case .count: "\(random.number(2...48))"
-        case .area: "\(random.number(6...320))"
+        case .area: take(\.area) ?? "\(random.number(6...320))"
         case .other: Names.person(&random)
         case .small: "\(random.number(3...95) * 100)元"
-        case .sum: "\(random.number(1...86)).\(random.number(1...9))万元"
-        case .big: "\(random.number(2...98) * 100)万元"
+        case .sum: take(\.sum) ?? "\(random.number(1...86)).\(random.number(1...9))万元"
+        case .big: take(\.big) ?? "\(random.number(2...98) * 100)万元"
         }
     }
 
-    private mutating func year() -> Int { thisYear - random.number(1...4) }
-}
+    mutating func newAmounts() -> Amounts {
+        give(nil)
+        return Amounts(sum: fill(.sum), big: fill(.big), area: fill(.area))
+    }
 
-extension Scene {
+    /// The next sum, the next large sum and the next area are these.
+    mutating func give(_ amounts: Amounts?) { given = amounts }
+
+    private mutating func take(_ amount: WritableKeyPath<Amounts, String?>) -> String? {
+        let value = given?[keyPath: amount]
+        given?[keyPath: amount] = nil
+        return value
+    }
+
     /// The year in which a long story begins.
     var firstYear: Int { thisYear - 3 }
+
+    private mutating func year() -> Int { thisYear - random.number(1...4) }
 }

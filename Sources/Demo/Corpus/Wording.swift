@@ -2,7 +2,7 @@
 enum Wording {
     static let titles: [Phrase] = [
         "关于反映{O}{T}{A}{topic}等问题的举报信", "反映{T}{A}{topic}问题", "{O}{T}{A}{topic}", "请求查处{O}{T}{A}{topic}的问题",
-        "举报{O}{A}：{topic}", "关于{A}{topic}的情况反映", "{C}{T}{A}涉嫌{topic}，望严查", "检举控告{O}{T}{A}",
+        "举报{O}{A}：{topic}", "关于{A}{topic}的情况反映", "{O}{T}{A}涉嫌{topic}，望严查", "检举控告{O}{T}{A}",
     ]
 
     static let openings: [Phrase] = [

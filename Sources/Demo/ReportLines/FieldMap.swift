@@ -57,12 +57,12 @@ public struct FieldMap: Sendable {
     }
 
     /// What a line says, in the words of the contract.
-    func apply(to line: JSONValue) throws(Refusal) -> (source: SourceID?, id: String?, submission: Submission) {
+    func apply(to line: JSONValue) throws(LineRefusal) -> (source: SourceID?, id: String?, submission: Submission) {
         var found: [Target: String] = [:]
         for target in Target.allCases where target != .receivedAt {
             if let rule = rules[target] { found[target] = try text(rule, of: line) }
         }
-        guard let body = found[.text] else { throw Refusal("the field \(name(of: .text)) is missing") }
+        guard let body = found[.text] else { throw LineRefusal("the field \(name(of: .text)) is missing") }
         var submission = Submission(title: found[.title] ?? "", text: body)
         submission.receivedAt = try receivedAt(of: line)
         submission.matterKind = found[.matterKind]
@@ -72,7 +72,7 @@ public struct FieldMap: Sendable {
         submission.allegations = found[.allegationAct].map { [Allegation(category: found[.allegationCategory], act: $0)] } ?? []
         var source: SourceID?
         if let word = found[.source] {
-            guard let id = SourceID(word) else { throw Refusal("the source \(name(of: .source)) is no id: [a-z0-9-]{1,40}") }
+            guard let id = SourceID(word) else { throw LineRefusal("the source \(name(of: .source)) is no id: [a-z0-9-]{1,40}") }
             source = id
         }
         return (source, found[.id], submission)
@@ -81,49 +81,49 @@ public struct FieldMap: Sendable {
     // MARK: Steps
 
     /// `nil` where the line has nothing there and the map no default. An empty text counts as nothing.
-    private func text(_ rule: Rule, of line: JSONValue) throws(Refusal) -> String? {
+    private func text(_ rule: Rule, of line: JSONValue) throws(LineRefusal) -> String? {
         if let value = rule.value { return value }
         guard let path = rule.path else { return nil }
         guard let value = line.value(at: path) else { return rule.fallback }
-        guard var text = value.asText else { throw Refusal("the field \"\(path.joined(separator: "."))\" is neither text nor a number") }
+        guard var text = value.asText else { throw LineRefusal("the field \"\(path.joined(separator: "."))\" is neither text nor a number") }
         if text.isEmpty { return rule.fallback }
         if let table = rule.table {
             guard let translated = table[text] ?? rule.fallback else {
-                throw Refusal("the field \"\(path.joined(separator: "."))\" holds a value that the map's table does not")
+                throw LineRefusal("the field \"\(path.joined(separator: "."))\" holds a value that the map's table does not")
             }
             text = translated
         }
         return rule.prefix + text
     }
 
-    private func receivedAt(of line: JSONValue) throws(Refusal) -> Instant? {
+    private func receivedAt(of line: JSONValue) throws(LineRefusal) -> Instant? {
         guard let rule = rules[.receivedAt], let text = try text(rule, of: line) else { return nil }
         guard let instant = rule.time.instant(of: text) else {
-            throw Refusal("the date in \(name(of: .receivedAt)) is not as the map says: \(rule.time)")
+            throw LineRefusal("the date in \(name(of: .receivedAt)) is not as the map says: \(rule.time)")
         }
         return instant
     }
 
-    private func reporter(_ found: [Target: String]) throws(Refusal) -> Reporter? {
+    private func reporter(_ found: [Target: String]) throws(LineRefusal) -> Reporter? {
         var reporter = Reporter(
             name: found[.reporterName], organ: found[.reporterOrgan], phone: found[.reporterPhone],
             email: found[.reporterEmail], idNumber: found[.reporterIDNumber], address: found[.reporterAddress])
         if reporter == Reporter() { return nil }
         if let word = found[.reporterConsent] {
             guard let consent = Reporter.Consent(rawValue: word) else {
-                throw Refusal("the consent \(name(of: .reporterConsent)) is none of anonymous, inside, handler")
+                throw LineRefusal("the consent \(name(of: .reporterConsent)) is none of anonymous, inside, handler")
             }
             reporter.consent = consent
         }
         return reporter
     }
 
-    private func accused(_ found: [Target: String]) throws(Refusal) -> Accused? {
+    private func accused(_ found: [Target: String]) throws(LineRefusal) -> Accused? {
         guard let accusedName = found[.accusedName] else { return nil }
         var unit: UnitID?
         if let word = found[.accusedUnit] {
             // A unit that cannot be read must not be dropped: the barrier stands on it.
-            guard let id = UnitID(word) else { throw Refusal("the unit \(name(of: .accusedUnit)) is no id: [a-z0-9-]{1,40}") }
+            guard let id = UnitID(word) else { throw LineRefusal("the unit \(name(of: .accusedUnit)) is no id: [a-z0-9-]{1,40}") }
             unit = id
         }
         return Accused(

@@ -34,7 +34,7 @@ public struct ReportLineReader: Sendable {
     public func read(_ line: [UInt8], number: Int) -> Swift.Result<ReportLine, LineProblem>? {
         let line = trimmed(line, number: number)
         if line.isEmpty { return nil }
-        do throws(Refusal) {
+        do throws(LineRefusal) {
             try checkLimits(line)
             guard let map else { return .success(try native(line, number: number)) }
             return .success(try foreign(line, map, number: number))
@@ -45,42 +45,35 @@ public struct ReportLineReader: Sendable {
 
     // MARK: Steps
 
-    private func native(_ line: ArraySlice<UInt8>, number: Int) throws(Refusal) -> ReportLine {
-        let header: NativeHeader
-        let submission: Submission
-        do {
-            let data = Data(line)
-            header = try JSONDecoder().decode(NativeHeader.self, from: data)
-            submission = try JSONDecoder().decode(Submission.self, from: data)
-        } catch {
-            throw Refusal(error)
-        }
-        return try report(number: number, source: header.source, id: header.id, submission, line)
+    private func native(_ line: ArraySlice<UInt8>, number: Int) throws(LineRefusal) -> ReportLine {
+        let read: NativeLine
+        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch { throw LineRefusal(error) }
+        return try report(number: number, source: read.source, id: read.id, read.submission, line)
     }
 
-    private func foreign(_ line: ArraySlice<UInt8>, _ map: FieldMap, number: Int) throws(Refusal) -> ReportLine {
+    private func foreign(_ line: ArraySlice<UInt8>, _ map: FieldMap, number: Int) throws(LineRefusal) -> ReportLine {
         let value: JSONValue
-        do { value = try JSONDecoder().decode(JSONValue.self, from: Data(line)) } catch { throw Refusal(error) }
-        guard case .object = value else { throw Refusal("not a JSON object") }
+        do { value = try JSONDecoder().decode(JSONValue.self, from: Data(line)) } catch { throw LineRefusal(error) }
+        guard case .object = value else { throw LineRefusal("not a JSON object") }
         let mapped = try map.apply(to: value)
         return try report(number: number, source: mapped.source, id: mapped.id, mapped.submission, line)
     }
 
     private func report(
         number: Int, source: SourceID?, id: String?, _ submission: Submission, _ line: ArraySlice<UInt8>
-    ) throws(Refusal) -> ReportLine {
+    ) throws(LineRefusal) -> ReportLine {
         guard submission.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
-            throw Refusal("the text is empty")
+            throw LineRefusal("the text is empty")
         }
         if let id, !(1...Self.idBytesMax).contains(id.utf8.count) || !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
-            throw Refusal("the id is not 1 to \(Self.idBytesMax) printable ASCII characters without spaces")
+            throw LineRefusal("the id is not 1 to \(Self.idBytesMax) printable ASCII characters without spaces")
         }
         let named: String
         if let id { named = id } else { named = try derivedID(line) }
         return ReportLine(number: number, source: source ?? defaultSource, id: named, submission: submission)
     }
 
-    private func derivedID(_ line: ArraySlice<UInt8>) throws(Refusal) -> String {
+    private func derivedID(_ line: ArraySlice<UInt8>) throws(LineRefusal) -> String {
         let canonical: Data
         do {
             let value = try JSONDecoder().decode(JSONValue.self, from: Data(line))
@@ -88,7 +81,7 @@ public struct ReportLineReader: Sendable {
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             canonical = try encoder.encode(value)
         } catch {
-            throw Refusal(error)
+            throw LineRefusal(error)
         }
         let digits = SHA256.hash(data: canonical).prefix(16).map { byte in
             let text = String(byte, radix: 16)
@@ -107,11 +100,11 @@ public struct ReportLineReader: Sendable {
         return rest
     }
 
-    private func checkLimits(_ line: ArraySlice<UInt8>) throws(Refusal) {
+    private func checkLimits(_ line: ArraySlice<UInt8>) throws(LineRefusal) {
         guard line.count <= Self.lineBytesMax else {
-            throw Refusal("longer than \(Self.lineBytesMax) bytes")
+            throw LineRefusal("longer than \(Self.lineBytesMax) bytes")
         }
-        guard String(validating: line, as: UTF8.self) != nil else { throw Refusal("not UTF-8") }
+        guard String(validating: line, as: UTF8.self) != nil else { throw LineRefusal("not UTF-8") }
         var depth = 0
         var inString = false
         var escaped = false
@@ -126,18 +119,29 @@ public struct ReportLineReader: Sendable {
             case 0x5D, 0x7D: depth -= 1
             default: break
             }
-            guard depth <= Self.depthMax else { throw Refusal("nested deeper than \(Self.depthMax)") }
+            guard depth <= Self.depthMax else { throw LineRefusal("nested deeper than \(Self.depthMax)") }
         }
     }
 }
 
-private struct NativeHeader: Decodable {
+/// `{"id"?, "source"?, …fields of Submission}`
+private struct NativeLine: Decodable {
     let id: String?
     let source: SourceID?
+    let submission: Submission
+
+    enum CodingKeys: String, CodingKey { case id, source }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decodeIfPresent(String.self, forKey: .id)
+        source = try container.decodeIfPresent(SourceID.self, forKey: .source)
+        submission = try Submission(from: decoder)
+    }
 }
 
 /// Why a line is refused, before it is known which line it was.
-struct Refusal: Error {
+struct LineRefusal: Error {
     let reason: String
 
     init(_ reason: String) { self.reason = reason }

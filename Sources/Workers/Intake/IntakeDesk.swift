@@ -1,0 +1,256 @@
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// The one door (归口受理): every report comes in here, is judged by the scope, and gets a number, once.
+struct IntakeDesk: Desk {
+    let worker = Worker.intake
+    let queues = [Topology.Queue.intake, Topology.Queue.command(.intake)]
+    let sealing: Sealing
+
+    func targets(of parcel: Parcel) -> Targets { Targets() }
+
+    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
+        var drafts: [Draft] = []
+        for parcel in parcels {
+            guard case .message(let message) = parcel.content else { continue }
+            switch message.body {
+            case .reportSubmitted(let submission):
+                if let draft = try self.draft(submission, parcel, &docket) { drafts.append(draft) }
+            case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified,
+                .handoffConcluded, .commandRecall, .reportRegistered, .handoffCameBack:
+                docket.refuse(parcel, [.wrongWorker])
+            }
+        }
+        guard !drafts.isEmpty else { return }
+        let known = try enter(drafts, reading: database)
+        var serials = known.serials.makeIterator()
+        for draft in drafts {
+            if let earlier = known.submissions[draft.parcel.key.eventID.joined(draft.source.id)] {
+                docket.repeatSubmission(earlier, parcel: draft.parcel)
+            } else if let serial = serials.next() {
+                let first = draft.repeatKey.flatMap { known.firstSaid[$0] }
+                try register(draft, serial: serial, repeatOf: first == draft.id ? nil : first, in: &docket)
+            }
+        }
+    }
+
+    // MARK: What is pure
+
+    /// A report that will be registered, with what the rules say of it.
+    private struct Draft {
+        let id: ReportID
+        let parcel: Parcel
+        let source: SourceRow
+        let submission: Submission
+        let barred: Set<UnitID>
+        let decision: Decision
+        let repeatKey: [UInt8]?
+
+        enum Decision {
+            case sealed(SealingRuling, to: UnitRow)
+            case scope(ScopeRuling)
+        }
+    }
+
+    private func draft(_ submission: Submission, _ parcel: Parcel, _ docket: inout Docket) throws -> Draft? {
+        guard case .source(let sourceID) = parcel.sender, let source = docket.directory.sources[sourceID] else {
+            docket.refuse(parcel, [Problem(code: "unknown_source", text: "this source is not registered with the office")])
+            return nil
+        }
+        let problems = SubmissionCheck.problems(in: submission, rulebook: docket.rulebook, directory: docket.directory)
+        guard problems.isEmpty else {
+            docket.refuse(parcel, problems)
+            return nil
+        }
+        let id = ReportID.make(at: docket.wall)
+        let facts = ReportFacts(submission: submission, sourceKind: source.kind)
+        let barred = Barrier.barredUnits(for: submission.accused) { docket.directory.subtree(of: $0) }
+        if let ruling = docket.rulebook.sealing(of: facts) {
+            guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
+                .min(by: { $0.id < $1.id })
+            else {
+                docket.refuse(
+                    parcel,
+                    [
+                        Problem(
+                            code: "no_superior",
+                            text: "only a superior may handle this, and none is registered here; nothing of it was kept, send it there")
+                    ])
+                return nil
+            }
+            return Draft(
+                id: id, parcel: parcel, source: source, submission: submission, barred: [],
+                decision: .sealed(ruling, to: superior), repeatKey: nil)
+        }
+        let ruling = docket.rulebook.scope(of: facts)
+        return Draft(
+            id: id, parcel: parcel, source: source, submission: submission, barred: barred, decision: .scope(ruling),
+            repeatKey: repeatKey(submission, ruling, secret: docket.vault.digestSecret))
+    }
+
+    /// Scope is asked before repeats: only what is accepted can be one.
+    private func repeatKey(_ submission: Submission, _ ruling: ScopeRuling, secret: [UInt8]) -> [UInt8]? {
+        guard case .accept = ruling.decision else { return nil }
+        let keys = RepeatKeys(submission: submission, secret: secret)
+        return (keys.reporterKey ?? keys.accusedKey).map { $0 + keys.textDigest }
+    }
+
+    // MARK: What the database knows
+
+    private struct Known {
+        var serials: [Int64]
+        /// Which report said first what a key stands for.
+        var firstSaid: [[UInt8]: ReportID]
+        /// Reports already registered under these ids, after their inbox row was pruned.
+        var submissions: [String: Report]
+    }
+
+    private func enter(_ drafts: [Draft], reading database: Database) throws -> Known {
+        let said = drafts.compactMap { draft in draft.repeatKey.map { (key: $0, id: draft.id) } }
+        let submissions = try database.run(
+            ReadSubmissions(sources: drafts.map(\.source.id.rawValue), submissionIDs: drafts.map(\.parcel.key.eventID))
+        ).rows
+        let known = Set(submissions.map { $0.submissionID.joined($0.source) })
+        let fresh = drafts.filter { !known.contains($0.parcel.key.eventID.joined($0.source.id)) }
+        let freshIDs = Set(fresh.map(\.id))
+        let entered = said.filter { freshIDs.contains($0.id) }
+        let (serials, _, first) = try database.pipeline(
+            TakeReportNumbers(count: fresh.count), EnterRepeatKeys(keys: entered.map(\.key), reports: entered.map(\.id)),
+            ReadRepeatKeys(keys: entered.map(\.key)))
+        return Known(
+            serials: serials.rows,
+            firstSaid: Dictionary(first.rows.map { ($0.key, $0.report) }) { first, _ in first },
+            submissions: Dictionary(submissions.map { ($0.submissionID.joined($0.source), $0) }) { first, _ in first })
+    }
+
+    // MARK: Registering
+
+    private func register(_ draft: Draft, serial: Int64, repeatOf twin: ReportID?, in docket: inout Docket) throws {
+        var state = ReportState.registered
+        var rule: String
+        var reason: String?
+        var authority: String?
+        var matterKind = draft.submission.matterKind
+        switch draft.decision {
+        case .sealed(let ruling, _):
+            try state.apply(.passedUp)
+            rule = ruling.rule.description
+        case .scope(let ruling):
+            rule = ruling.rule.description
+            switch ruling.decision {
+            case .accept(let kind):
+                matterKind = kind
+                if twin != nil {
+                    try state.apply(.linkedAsRepeat)
+                    rule = docket.rulebook.repeatRule(draft.submission.isRealName ? .reporter : .accused).description
+                }
+            case .notAccepted(let competent, _):
+                try state.apply(.declined)
+                authority = competent
+            case .needsReview(let why):
+                try state.apply(.sentToReview)
+                reason = why
+            }
+        }
+        let isSealed = state == .passedUp
+        let report = Report(
+            id: draft.id, number: Report.number(year: CivilDate(of: docket.now).components.year, serial: serial),
+            source: draft.source.id, submissionID: draft.parcel.key.eventID, digest: draft.parcel.digest, state: state,
+            sourceKind: draft.source.kind, matterKind: isSealed ? nil : matterKind,
+            region: isSealed ? nil : draft.submission.region, realName: !isSealed && draft.submission.isRealName,
+            receivedAt: draft.submission.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
+            reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
+            muted: draft.source.unit.map(draft.barred.contains) ?? false, handoffCount: 0, salt: Salt.make(),
+            head: .genesis)
+        var file = CaseFile(new: report, barred: draft.barred)
+        file.record(
+            LedgerEvent(
+                "registered", at: docket.now, by: docket.officeName,
+                details: [
+                    "number": report.displayNumber, "source": draft.source.id.rawValue, "verdict": state.rawValue, "rule": rule,
+                    "commitment": Commitment.make(report.digest, salt: report.salt),
+                ]))
+        docket.files[report.id] = file
+
+        if case .sealed(let ruling, let superior) = draft.decision {
+            try sealing.passUp(draft.parcel, report.id, ruling: ruling, to: superior, in: &docket)
+        } else {
+            try keep(draft, report.id, in: &docket)
+        }
+        docket.acknowledgeRegistration(of: report.id, parcel: draft.parcel)
+        if state == .registered { docket.tell(.routing, .reportRegistered, report: report.id) }
+        if let finished = docket.files[report.id], isSealed {
+            docket.newReports.append(.init(report: finished.report, barred: draft.barred, content: nil, vault: nil))
+        }
+    }
+
+    /// Registration splits a message: the original bytes go into the vault, masked text goes on.
+    private func keep(_ draft: Draft, _ id: ReportID, in docket: inout Docket) throws {
+        guard let file = docket.files[id] else { return }
+        docket.newReports.append(
+            .init(
+                report: file.report, barred: draft.barred,
+                content: Mask(reporters: draft.submission.reporters).apply(to: draft.submission),
+                vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id))))
+    }
+}
+
+extension Docket {
+    /// The answer to a submission, made from the report's own row: the same whenever it is asked for.
+    mutating func acknowledgeRegistration(of id: ReportID, parcel: Parcel) {
+        guard let report = files[id]?.report else { return }
+        acknowledgeRegistration(report, parcel: parcel)
+    }
+
+    private mutating func acknowledgeRegistration(_ report: Report, parcel: Parcel) {
+        guard let sender = parcel.sender else { return }
+        let event = Docket.replyID(to: parcel.key)
+        if report.muted {
+            send(
+                .reportReceived, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID, data: Nothing(),
+                reports: [], eventID: event)
+            return
+        }
+        send(
+            .reportAccepted, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID,
+            data: ReportAccepted(
+                number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority),
+            reports: files[report.id] == nil ? [] : [report.id], eventID: event)
+    }
+
+    /// The same submission once more: the original verdict; another one under the same id: refused.
+    mutating func repeatSubmission(_ earlier: Report, parcel: Parcel) {
+        if earlier.digest == parcel.digest {
+            acknowledgeRegistration(earlier, parcel: parcel)
+        } else {
+            refuse(parcel, [.idReused], variant: parcel.digest.hexadecimal)
+        }
+    }
+}
+
+extension String {
+    fileprivate func joined(_ source: SourceID) -> String { "\(source.rawValue)|\(self)" }
+}
+
+enum Salt {
+    static func make() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<2).flatMap { _ in withUnsafeBytes(of: generator.next() as UInt64) { Array($0) } }
+    }
+}
+
+extension CivilDate {
+    /// The day in the office's own zone: China has one, eight hours ahead of UTC.
+    init(of instant: Instant) {
+        self.init(daysSinceEpoch: Int((Double(instant.microsecondsSinceEpoch) / 1_000_000 + 8 * 3600) / 86_400))
+    }
+}
+
+extension Problem {
+    static let wrongWorker = Problem(code: "wrong_queue", text: "this type of message is not read here; see the routing keys of the contract")
+    static let idReused = Problem(
+        code: Refusal.idReused.rawValue, path: "id", text: "this id was used before for another message; the first one stands")
+}

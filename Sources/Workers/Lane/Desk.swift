@@ -1,0 +1,39 @@
+import CaseStore
+import Casework
+import Contract
+import PostgreSQL
+
+/// What one worker decides. A lane carries messages to it and its decisions away; the desk sees no broker.
+protocol Desk: Sendable {
+    var worker: Worker { get }
+    /// The queues it reads, those that overtake first.
+    var queues: [String] { get }
+    /// Which cases a message touches: they are locked and loaded before it is decided.
+    func targets(of parcel: Parcel) -> Targets
+    /// Whether decisions need what a report says, beside how it stands.
+    func needsContent(_ parcels: [Parcel]) -> Bool
+    /// Decides the messages of one transaction on the loaded cases, one after another.
+    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws
+    /// Work that no message brings; see `Errand`.
+    func errand(reading database: Database, now: Instant, wall: Instant, queuesWereEmptySince: Instant?) throws -> Errand?
+}
+
+/// Reports and handoffs, by id.
+struct Targets: Sendable {
+    var reports: [ReportID] = []
+    var handoffs: [HandoffID] = []
+}
+
+/// Work found by looking into the database: the cases to lock, and what to do on them.
+struct Errand: Sendable {
+    let reports: [ReportID]
+    /// Leave alone what another transaction holds: it comes again.
+    let skipsLocked: Bool
+    let needsContent: Bool
+    let work: @Sendable (inout Docket) throws -> Void
+}
+
+extension Desk {
+    func needsContent(_ parcels: [Parcel]) -> Bool { false }
+    func errand(reading database: Database, now: Instant, wall: Instant, queuesWereEmptySince: Instant?) throws -> Errand? { nil }
+}

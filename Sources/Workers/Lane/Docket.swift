@@ -1,0 +1,202 @@
+import CaseStore
+import Casework
+import Contract
+import Crypto
+import Foundation
+
+/// The work of one transaction: the cases it may change, loaded under their locks, and all that shall be written and sent.
+/// Decisions only change this value; nothing of it happens before the lane writes and commits it.
+struct Docket {
+    let worker: Worker
+    let directory: OfficeDirectory
+    let rulebook: Rulebook
+    let vault: Vault
+    /// Business time.
+    let now: Instant
+    /// Wall time, for what is transport.
+    let wall: Instant
+
+    var files: [ReportID: CaseFile] = [:]
+    /// Which report a handoff belongs to.
+    var reportOf: [HandoffID: ReportID] = [:]
+    var held: [ReportID: [HeldMessage]] = [:]
+    /// Masked texts, accused and allegations, where the worker needs them.
+    var contents: [ReportID: Submission] = [:]
+
+    var newReports: [CaseWrites.NewReport] = []
+    private(set) var letters: [OutboxRow] = []
+    private(set) var settlements: [InboxKey: Settlement] = [:]
+    var deadLetters: [DeadLetter] = []
+    var newlyHeld: [HeldMessage] = []
+    var noLongerHeld: [InboxKey] = []
+    var notes: [HandoffNote] = []
+    var notices: [PersonNotice] = []
+    var clockSteps: [ClockStepTaken] = []
+
+    init(worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, now: Instant, wall: Instant) {
+        self.worker = worker
+        self.directory = directory
+        self.rulebook = rulebook
+        self.vault = vault
+        self.now = now
+        self.wall = wall
+    }
+
+    var officeName: String { Party.office(worker).description }
+
+    func file(of handoff: HandoffID) -> CaseFile? { reportOf[handoff].flatMap { files[$0] } }
+
+    // MARK: Sending
+
+    /// Puts a message for a unit, a source or a person into the outbox, if the barrier admits it (invariant 5).
+    /// - Returns: the body's digest, or `nil` where the barrier stood.
+    @discardableResult
+    mutating func send<Payload: Codable & Sendable>(
+        _ type: MessageType, to addressee: Party, subject: String, inReplyTo: String? = nil, data: Payload,
+        reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, queue: String? = nil,
+        contentType: String = "application/json"
+    ) -> [UInt8]? {
+        guard admits(addressee, type: type, reports: reports) else { return nil }
+        let id = eventID ?? UUID.version7(at: wall)
+        let event = CloudEvent(
+            id: id.lowercased, source: .office(worker), type: type, subject: subject, time: now, inreplyto: inReplyTo,
+            datacontenttype: contentType, data: data)
+        let body = Wire.encode(event)
+        guard let key = queue ?? Topology.Queue.notice(for: addressee) else { return nil }
+        let exchange: String
+        if case .office = addressee {
+            exchange = Topology.Exchange.work
+        } else {
+            exchange = queue == nil ? Topology.Exchange.notice : Topology.Exchange.handoff
+        }
+        letters.append(
+            OutboxRow(
+                eventID: id, exchange: exchange, routingKey: key, type: type.rawValue, subject: subject,
+                addressee: addressee.description, reports: reports, handoffID: handoff, body: body))
+        return Array(SHA256.hash(data: body))
+    }
+
+    /// Tells another worker of this office: ids only.
+    mutating func tell(_ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, express: Bool = false) {
+        send(
+            type, to: .office(worker), subject: report.description,
+            data: InternalReference(report: report, handoff: handoff), reports: [report],
+            queue: express ? Topology.Queue.routingExpress : Topology.Queue.routing)
+    }
+
+    /// The barrier, asked for every message that leaves. A bare receipt says nothing and may go.
+    func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
+        let cases = reports.compactMap { files[$0] }
+        // A case that is not on the docket cannot be checked: it fails closed.
+        guard cases.count == reports.count else { return false }
+        switch addressee {
+        case .office: return true
+        case .unit(let unit): return Barrier.admits(unit, to: cases)
+        case .source(let source):
+            if type == .reportReceived { return true }
+            guard !cases.contains(where: { $0.report.muted && $0.report.source == source }) else { return false }
+            guard let unit = directory.sources[source]?.unit else { return true }
+            return Barrier.admits(unit, to: cases)
+        case .person(let id):
+            guard let person = directory.persons[id] else { return false }
+            return cases.allSatisfy { admits(person, to: $0) }
+        }
+    }
+
+    func admits(_ person: PersonRow, to file: CaseFile) -> Bool {
+        Barrier.admits(
+            personNamed: person.name, unit: person.unit, recusedFrom: person.recusedFrom,
+            accusedNames: Set((contents[file.report.id]?.accused ?? []).map(\.name)), to: file)
+    }
+
+    // MARK: Verdicts
+
+    /// The id of the answer to an act: the same whenever it is answered (invariant 2).
+    static func replyID(to key: InboxKey, variant: String = "") -> UUID {
+        var bytes = Array(SHA256.hash(data: Array("reply|\(key.sender)|\(key.eventID)|\(variant)".utf8)).prefix(16))
+        bytes[6] = 0x80 | (bytes[6] & 0x0F)
+        bytes[8] = 0x80 | (bytes[8] & 0x3F)
+        return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
+    }
+
+    mutating func settle(_ key: InboxKey, _ verdict: Verdict, reply: OutboxRow? = nil) {
+        settlements[key] = Settlement(key: key, verdict: verdict, replyType: reply?.type, reply: reply?.body)
+    }
+
+    /// Answers an act that was taken, and keeps the answer for repeats.
+    mutating func answer<Payload: Codable & Sendable>(
+        _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, reports: [ReportID],
+        handoff: HandoffID? = nil
+    ) {
+        let sent = letters.count
+        send(
+            type, to: sender, subject: subject, inReplyTo: key.eventID, data: data, reports: reports, handoff: handoff,
+            eventID: Docket.replyID(to: key))
+        if letters.count > sent { settle(key, .taken, reply: letters[sent]) }
+    }
+
+    /// Refuses an act, with the reason, and keeps the answer for repeats.
+    mutating func refuse(
+        _ key: InboxKey, from sender: Party?, type: String?, subject: String, inReplyTo: String?, problems: [Problem],
+        verdict: Verdict = .refused, variant: String = "", reports: [ReportID] = []
+    ) {
+        let sent = letters.count
+        if let sender, directory.knows(sender) {
+            let id = Docket.replyID(to: key, variant: variant)
+            if type == MessageType.reportSubmitted.rawValue, verdict == .refused {
+                send(
+                    .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo, data: ReportRejected(problems: problems),
+                    reports: reports, eventID: id)
+            } else {
+                send(
+                    .messageRefused, to: sender, subject: subject, inReplyTo: inReplyTo,
+                    data: MessageRefused(refusedType: type.map { String($0.prefix(200)) }, problems: problems),
+                    reports: reports, eventID: id)
+            }
+        }
+        // A second body under a known id leaves the first act's verdict alone.
+        if variant.isEmpty { settle(key, verdict, reply: letters.count > sent ? letters[sent] : nil) }
+    }
+
+    mutating func refuse(_ parcel: Parcel, _ problems: [Problem], variant: String = "") {
+        refuse(
+            parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
+            problems: problems, variant: variant)
+    }
+
+    /// Keeps what cannot be handled as a dead letter and tells the sender.
+    mutating func bury(_ parcel: Parcel, _ problem: Problem) throws {
+        let sent = letters.count
+        refuse(
+            parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
+            problems: [problem], verdict: .dead)
+        let id = UUID.version7(at: wall)
+        deadLetters.append(
+            DeadLetter(
+                id: id, reason: problem.code, detail: problem.path.map { "\($0): \(problem.text)" } ?? problem.text,
+                type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description,
+                eventID: parcel.key.eventID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
+                box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)),
+                answered: letters.count > sent, receivedAt: wall))
+    }
+
+    /// Sends an answer again as it was sent the first time.
+    mutating func repeatAnswer(_ row: InboxRow, to sender: Party) {
+        guard let type = row.replyType, let body = row.reply, let queue = Topology.Queue.notice(for: sender) else { return }
+        letters.append(
+            OutboxRow(
+                eventID: Docket.replyID(to: row.key), exchange: Topology.Exchange.notice, routingKey: queue, type: type,
+                subject: row.subject, addressee: sender.description, reports: [], handoffID: nil, body: body))
+    }
+
+    /// Everything that is to be written of cases.
+    var caseWrites: CaseWrites {
+        var writes = CaseWrites()
+        writes.newReports = newReports.map { new in
+            .init(report: files[new.report.id]?.report ?? new.report, barred: new.barred, content: new.content, vault: new.vault)
+        }
+        // In the order of their ids, as they were locked.
+        for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
+        return writes
+    }
+}

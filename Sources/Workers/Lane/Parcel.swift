@@ -1,0 +1,102 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Crypto
+
+/// A delivery, read: who sent it, what act it is, and what it says or why it cannot be taken.
+struct Parcel: Sendable {
+    enum Content: Sendable {
+        case message(Message)
+        /// Readable enough to be refused to its sender.
+        case refused(Refused)
+        /// No act of anybody can be made of it: a dead letter.
+        case dead(Problem, type: String?)
+    }
+
+    struct Refused: Sendable {
+        let type: String?
+        let problems: [Problem]
+    }
+
+    let queue: String
+    let delivery: Delivery
+    let sender: Party?
+    let key: InboxKey
+    let digest: [UInt8]
+    /// What answers are about: the subject, or of what has none the message id.
+    let subject: String
+    /// What answers reply to: the act's id, or of what has none the message id.
+    let inReplyTo: String?
+    let content: Content
+
+    init(_ delivery: Delivery, from queue: String) {
+        self.queue = queue
+        self.delivery = delivery
+        digest = Array(SHA256.hash(data: delivery.body))
+        let claimed = delivery.properties.userID.flatMap { Party($0) }
+        // Where nobody vouches for a name, the topic rule vouches for the owner that the key names.
+        sender = claimed ?? Party(ownerOf: delivery.routingKey)
+        let senderName = sender?.description ?? "unknown"
+
+        let digestID = "sha256:" + digest.hexadecimal
+        let messageID = delivery.properties.messageID.flatMap { $0.isEmpty ? nil : $0 }
+        do {
+            let message = try Message(reading: delivery.body, typeHint: delivery.properties.type)
+            key = InboxKey(sender: senderName, eventID: message.envelope.id)
+            subject = message.envelope.subject
+            inReplyTo = message.envelope.id
+            content = Parcel.judge(message, claimed: claimed, delivery: delivery, queue: queue)
+        } catch {
+            let usableID = error.id.flatMap { id in
+                (1...Limits.standard.eventIDBytesMax).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? id : nil
+            }
+            key = InboxKey(sender: senderName, eventID: usableID ?? digestID)
+            subject = Parcel.printable(error.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
+            inReplyTo = usableID ?? Parcel.printable(messageID)
+            let problem = error.problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
+            if usableID != nil, claimed != nil, !Parcel.isGivenUp(queue) {
+                content = .refused(Refused(type: error.type, problems: error.problems))
+            } else {
+                content = .dead(problem, type: error.type)
+            }
+        }
+    }
+
+    private static func judge(_ message: Message, claimed: Party?, delivery: Delivery, queue: String) -> Content {
+        let type = message.envelope.type.rawValue
+        if isGivenUp(queue) {
+            let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
+            return .dead(
+                Problem(code: reason, text: "the routing key \(delivery.routingKey.prefix(120)) leads to no queue of the office"),
+                type: type)
+        }
+        guard let problem = Admission.problem(sender: claimed, routingKey: delivery.routingKey, envelope: message.envelope)
+        else { return .message(message) }
+        // Without a name that the broker vouched for there is nobody to hold to it.
+        return claimed == nil ? .dead(problem, type: type) : .refused(Refused(type: type, problems: [problem]))
+    }
+
+    /// Queues in which only what the broker could not place ends.
+    private static func isGivenUp(_ queue: String) -> Bool {
+        queue == Topology.Queue.unroutable || queue == Topology.Queue.dead
+    }
+
+    private static func printable(_ text: String?) -> String? {
+        guard let text, (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+        return text
+    }
+
+    var body: [UInt8] { delivery.body }
+    var routingKey: String { delivery.routingKey }
+    var contentType: String? { delivery.properties.contentType }
+
+    /// The message's type as written, for refusals and dead letters.
+    var type: String? {
+        switch content {
+        case .message(let message): message.envelope.type.rawValue
+        case .refused(let refused): refused.type
+        case .dead(_, let type): type
+        }
+    }
+}

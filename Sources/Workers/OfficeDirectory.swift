@@ -1,0 +1,61 @@
+public import CaseStore
+public import Casework
+import Contract
+import PostgreSQL
+
+/// Units, sources and persons as the workers know them, read from the database and kept in memory.
+public struct OfficeDirectory: Sendable {
+    public let units: [UnitID: UnitRow]
+    public let sources: [SourceID: SourceRow]
+    public let persons: [PersonID: PersonRow]
+    /// The units as routing sees them, in the order of their ids.
+    public let routingUnits: [RoutingUnit]
+    private let below: [UnitID: Set<UnitID>]
+
+    public init(units: [UnitRow], closure: [(ancestor: UnitID, descendant: UnitID)], sources: [SourceRow], persons: [PersonRow]) {
+        self.units = Dictionary(units.map { ($0.id, $0) }) { first, _ in first }
+        self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
+        self.persons = Dictionary(persons.map { ($0.id, $0) }) { first, _ in first }
+        routingUnits = units.map {
+            RoutingUnit(id: $0.id, kind: $0.kind, region: $0.region, levels: $0.levels, active: $0.active)
+        }
+        below = closure.reduce(into: [:]) { below, pair in below[pair.ancestor, default: []].insert(pair.descendant) }
+    }
+
+    static func read(_ database: Database) throws -> OfficeDirectory {
+        let (units, closure, sources, persons) = try database.pipeline(
+            ReadUnits(), ReadUnitClosure(), ReadSources(), ReadPersons())
+        return OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
+    }
+
+    /// A unit with all that stand below it.
+    public func subtree(of unit: UnitID) -> Set<UnitID> { below[unit] ?? [unit] }
+
+    /// Whether answers and notices to this party have a queue to go to.
+    func knows(_ party: Party) -> Bool {
+        switch party {
+        case .unit(let id): units[id] != nil
+        case .source(let id): sources[id] != nil
+        case .person(let id): persons[id] != nil
+        case .office: false
+        }
+    }
+
+    /// Those who look after what escalates: active persons with the role.
+    func persons(with role: PersonRole) -> [PersonRow] {
+        persons.values.filter { $0.active && $0.roles.contains(role.rawValue) }.sorted { $0.id < $1.id }
+    }
+}
+
+/// What a person of the office may do. Roles are code, not policy: rights hang on them.
+public enum PersonRole: String, CaseIterable, Sendable {
+    /// Registers and looks after papers.
+    case clerk
+    /// Approves, recalls.
+    case leader
+    /// Gets what escalates, recalls.
+    case supervisor
+
+    /// Who may take a handoff back.
+    static let mayRecall: Set<String> = [PersonRole.leader.rawValue, PersonRole.supervisor.rawValue]
+}
