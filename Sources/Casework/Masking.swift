@@ -7,6 +7,8 @@
 public struct Mask: Sendable {
     /// Candidates by their first folded scalar, the longest first.
     private let tokens: [UInt32: [Token]]
+    /// Whether any token begins with a scalar of this low byte: answers most positions without a look-up.
+    private let mayBegin: [Bool]
 
     public init(reporters: [Reporter]) {
         var found: [Token] = []
@@ -20,6 +22,9 @@ public struct Mask: Sendable {
         }
         tokens = Dictionary(grouping: found) { $0.scalars[0] }
             .mapValues { $0.sorted { $0.scalars.count > $1.scalars.count } }
+        var mayBegin = [Bool](repeating: false, count: 256)
+        for token in found { mayBegin[Int(token.scalars[0] & 0xFF)] = true }
+        self.mayBegin = mayBegin
     }
 
     /// Nothing is known that could be hidden.
@@ -67,7 +72,9 @@ public struct Mask: Sendable {
     }
 
     private func token(at index: Int, in text: FoldedText) -> Token? {
-        tokens[text.scalars[index]]?.first { token in
+        let first = text.scalars[index]
+        guard mayBegin[Int(first & 0xFF)] else { return nil }
+        return tokens[first]?.first { token in
             let end = index + token.scalars.count
             return end <= text.scalars.count && text.scalars[index..<end].elementsEqual(token.scalars)
                 && token.boundary.holds(text, index..<end)
@@ -77,7 +84,14 @@ public struct Mask: Sendable {
 
 /// One thing to look for, folded as the text is.
 private struct Token: Sendable {
-    enum Kind: String { case name = "〔举报人〕", phone = "〔电话〕", identityNumber = "〔证件号〕", email = "〔邮箱〕", address = "〔住址〕", organ = "〔单位〕" }
+    enum Kind: String {
+        case name = "〔举报人〕"
+        case phone = "〔电话〕"
+        case identityNumber = "〔证件号〕"
+        case email = "〔邮箱〕"
+        case address = "〔住址〕"
+        case organ = "〔单位〕"
+    }
 
     /// What may not stand beside it: part of a longer number is another number, part of a longer word another word.
     enum Boundary {
@@ -107,7 +121,8 @@ private enum MaskTokens {
         // Several numbers may stand in one field, parted by what no number has inside.
         return phone.split { ",，;；、/".contains($0) }.flatMap { part -> [Token] in
             var digits = FoldedText.scalars(of: String(part)).filter(\.isFoldedDigit)
-            for code in ["0086", "86"] where digits.count >= 11 + code.utf8.count && digits.starts(with: code.utf8.map(UInt32.init)) {
+            for code in ["0086", "86"]
+            where digits.count >= 11 + code.utf8.count && digits.starts(with: code.utf8.map(UInt32.init)) {
                 digits.removeFirst(code.utf8.count)
                 break
             }
@@ -213,11 +228,20 @@ extension Unicode.Scalar {
     /// The scalar as it is compared: half width, lower case, digits for Chinese numerals; `nil` for what is passed over.
     fileprivate var folded: UInt32? {
         switch value {
-        case 0x4E00...0x9FFF: Unicode.Scalar.chineseDigits[value] ?? value
+        case 0x96F6, 0x3007: 0x30
+        case 0x4E00: 0x31
+        case 0x4E8C: 0x32
+        case 0x4E09: 0x33
+        case 0x56DB: 0x34
+        case 0x4E94: 0x35
+        case 0x516D: 0x36
+        case 0x4E03: 0x37
+        case 0x516B: 0x38
+        case 0x4E5D: 0x39
+        case 0x4E0A...0x9FFF: value
         case 0xFF01...0xFF5E: Unicode.Scalar(value - 0xFEE0)?.folded
         case 0x30...0x39, 0x61...0x7A, 0x2B, 0x40: value
         case 0x41...0x5A: value + 0x20
-        case 0x3007: 0x30
         // Space and control, hyphens, dots, underline, brackets; zero-width and ideographic forms of them.
         case 0...0x20, 0x7F...0xA0, 0x28, 0x29, 0x2D, 0x2E, 0x5F, 0xAD, 0xB7, 0x2000...0x2015, 0x2022, 0x2027...0x202F,
             0x2060...0x2064, 0x2212, 0x3000, 0x30FB, 0xFE58, 0xFE63, 0xFEFF:
@@ -225,9 +249,6 @@ extension Unicode.Scalar {
         default: value
         }
     }
-
-    private static let chineseDigits: [UInt32: UInt32] = Dictionary(
-        uniqueKeysWithValues: zip("零一二三四五六七八九".unicodeScalars.map(\.value), UInt32(0x30)...0x39))
 }
 
 extension UInt32 {

@@ -19,7 +19,8 @@ public struct RepeatKeys: Hashable, Sendable {
         let accused = submission.accused.map { Normal.joined([$0.name, $0.organ ?? ""]) }.sorted(by: Normal.precedes)
         let acts = submission.allegations.map { Normal.bytes($0.act) }.sorted(by: Normal.precedes)
         let papers = submission.attachments.map { Normal.bytes($0.sha256) }.sorted(by: Normal.precedes)
-        let content = [Normal.bytes(submission.title), Normal.bytes(submission.text)] + [accused, acts, papers].map(Normal.framed)
+        let told = [Normal.bytes(submission.title), Normal.bytes(submission.text)]
+        let content = told + [accused, acts, papers].map(Normal.framed)
         textDigest = Array(SHA256.hash(data: Normal.framed(content)))
 
         func key(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8]? {

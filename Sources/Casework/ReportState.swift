@@ -93,11 +93,9 @@ public enum Refusal: String, CaseIterable, Codable, Hashable, Sendable {
     case undeliverable
     case neverSigned = "never_signed"
     case wrongDigest = "wrong_digest"
-    case notAddressed = "not_addressed"
     case notAllowed = "not_allowed"
     case unknownHandoff = "unknown_handoff"
     case unknownWord = "unknown_word"
     case returnNotApproved = "return_not_approved"
     case idReused = "id_reused"
-    case barred
 }

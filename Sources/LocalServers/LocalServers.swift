@@ -57,7 +57,8 @@ public final class LocalServers: @unchecked Sendable {
     /// - Parameters:
     ///   - directory: made if missing; it stays when the servers stop.
     ///   - definitions: RabbitMQ's `definitions.json` (users, vhosts, permissions, queues …), imported at every start of the
-    ///     node. With nil the node has its default user `guest` and the virtual host `/`.
+    ///     node. With nil the node has its default user `guest` and the virtual host `/`. RabbitMQ 3.10 starts even when it cannot
+    ///     import all of them, and says nothing: the first entry it refuses ends the import.
     public static func start(
         in directory: URL, definitions: Data?, options: Options = .init()
     ) throws(LocalServersError) -> LocalServers {

@@ -29,6 +29,10 @@ final class RabbitMQServer {
         try writeFile(folder + "/enabled_plugins", Data(pluginList.utf8), mode: 0o600, owner: owner)
         try writeFile(folder + "/advanced.config", Data("[].\n".utf8), mode: 0o600, owner: owner)
         if let definitions {
+            // RabbitMQ passes over a file that is not JSON without a word.
+            guard (try? JSONSerialization.jsonObject(with: definitions)) is [String: Any] else {
+                throw .init(.startFailed, "the definitions for RabbitMQ are not a JSON object: correct them")
+            }
             try writeFile(definitionsFile, definitions, mode: 0o600, owner: owner)
         } else {
             unlink(definitionsFile)

@@ -32,6 +32,7 @@ final class ServerDirectory {
             try makeDirectories()
         } catch {
             close(lock)
+            lock = -1
             throw error
         }
     }

@@ -266,7 +266,9 @@ private indirect enum PolicyShape: Sendable {
             object(
                 [
                     "id": .text, "when": condition, "handoff_kind": .text,
-                    "to": object(["unit_kinds": .list(.text)], ["covers_region": .flag]),
+                    "to": object(
+                        ["unit_kinds": .list(.text)],
+                        ["place": .choice(RoutingRow.Target.Place.allCases.map(\.rawValue))]),
                 ], ["citation": .text])),
         "otherwise": otherwise,
     ])

@@ -297,6 +297,34 @@ END $$;
 CREATE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows();
 
+-- A signed statement of what stood in the ledger: the Merkle root over all entries since the checkpoint before, in the order
+-- of chain and sequence. It names the checkpoint before by the SHA-256 of what was signed then (32 zero bytes for the first).
+-- Made by the owner role alone.
+CREATE TABLE ledger_checkpoint (
+    number      integer PRIMARY KEY CONSTRAINT ledger_checkpoint_starts_at_one CHECK (number >= 1),
+    signed_at   timestamptz NOT NULL,
+    entry_count bigint NOT NULL CONSTRAINT ledger_checkpoint_covers_something CHECK (entry_count >= 1),
+    root        bytea NOT NULL CONSTRAINT ledger_checkpoint_root_is_sha256 CHECK (octet_length(root) = 32),
+    previous    bytea NOT NULL CONSTRAINT ledger_checkpoint_previous_is_sha256 CHECK (octet_length(previous) = 32),
+    public_key  bytea NOT NULL CONSTRAINT ledger_checkpoint_key_is_ed25519 CHECK (octet_length(public_key) = 32),
+    signature   bytea NOT NULL CONSTRAINT ledger_checkpoint_signature_is_ed25519 CHECK (octet_length(signature) = 64)
+);
+
+-- Which entries a checkpoint covers: of each chain that had grown, those from first to last.
+CREATE TABLE ledger_checkpoint_range (
+    chain          uuid NOT NULL,
+    first_sequence integer NOT NULL,
+    last_sequence  integer NOT NULL,
+    checkpoint     integer NOT NULL REFERENCES ledger_checkpoint,
+    CONSTRAINT ledger_checkpoint_range_once PRIMARY KEY (chain, first_sequence),
+    CONSTRAINT ledger_checkpoint_range_has_entries CHECK (first_sequence >= 1 AND last_sequence >= first_sequence)
+);
+
+CREATE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_checkpoint
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows();
+CREATE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_checkpoint_range
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows();
+
 -- Messages ------------------------------------------------------------------------------------------------------------------
 
 -- Twice equals once: the act is known by who sent it and its id.

@@ -133,13 +133,20 @@ public struct Routing: Codable, Hashable, Sendable {
 
 public struct RoutingRow: PolicyRow, Codable, Hashable, Sendable {
     public struct Target: Codable, Hashable, Sendable {
+        public enum Place: String, Codable, Hashable, Sendable, CaseIterable {
+            /// The unit's place contains the report's.
+            case covers
+            /// They are the same place.
+            case same
+        }
+
         public let unitKinds: [String]
-        /// Only units whose own place covers the report's; left out, any unit of the kind, those that cover it first.
-        public let coversRegion: Bool?
+        /// How the unit's place must lie to the report's; left out, anyhow, those that cover it first.
+        public let place: Place?
 
         enum CodingKeys: String, CodingKey {
+            case place
             case unitKinds = "unit_kinds"
-            case coversRegion = "covers_region"
         }
     }
 

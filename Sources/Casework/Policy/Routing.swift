@@ -38,7 +38,11 @@ extension Rulebook {
         var best: (nearness: Int, id: UnitID)?
         for unit in units where target.unitKinds.contains(unit.kind) {
             let nearness = nearness(of: unit, to: places)
-            if target.coversRegion == true, nearness == 0 { continue }
+            switch target.place {
+            case .covers: if nearness == 0 { continue }
+            case .same: guard let region = unit.region, places.contains(region) else { continue }
+            case nil: break
+            }
             if let best, (-best.nearness, best.id) <= (-nearness, unit.id) { continue }
             best = (nearness, unit.id)
         }

@@ -14,8 +14,8 @@ protocol Desk: Sendable {
     func needsContent(_ parcels: [Parcel]) -> Bool
     /// Decides the messages of one transaction on the loaded cases, one after another.
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws
-    /// Work that no message brings; see `Errand`.
-    func errand(reading database: Database, now: Instant, wall: Instant, queuesWereEmptySince: Instant?) throws -> Errand?
+    /// Work that no message brings; see `Errand`. `listeningSince` is `nil` until the lane has seen its queues empty.
+    func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand?
 }
 
 /// Reports and handoffs, by id.
@@ -33,7 +33,18 @@ struct Errand: Sendable {
     let work: @Sendable (inout Docket) throws -> Void
 }
 
+/// Why a message ends as a dead letter: what its sender is told, and what only the operator reads.
+struct Burial: Sendable {
+    let problem: Problem
+    let detail: String?
+
+    init(code: String, text: String, detail: String? = nil) {
+        problem = Problem(code: code, text: text)
+        self.detail = detail
+    }
+}
+
 extension Desk {
     func needsContent(_ parcels: [Parcel]) -> Bool { false }
-    func errand(reading database: Database, now: Instant, wall: Instant, queuesWereEmptySince: Instant?) throws -> Errand? { nil }
+    func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand? { nil }
 }

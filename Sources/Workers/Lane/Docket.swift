@@ -123,6 +123,13 @@ struct Docket {
         settlements[key] = Settlement(key: key, verdict: verdict, replyType: reply?.type, reply: reply?.body)
     }
 
+    /// Takes back what an act that failed half-way had put down.
+    mutating func undo(_ key: InboxKey, to settlement: Settlement?, letters count: Int, notes notesCount: Int) {
+        settlements[key] = settlement
+        letters.removeLast(letters.count - count)
+        notes.removeLast(notes.count - notesCount)
+    }
+
     /// Answers an act that was taken, and keeps the answer for repeats.
     mutating func answer<Payload: Codable & Sendable>(
         _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, reports: [ReportID],
@@ -164,8 +171,8 @@ struct Docket {
             problems: problems, variant: variant)
     }
 
-    /// Keeps what cannot be handled as a dead letter and tells the sender.
-    mutating func bury(_ parcel: Parcel, _ problem: Problem) throws {
+    /// Keeps what cannot be handled as a dead letter and tells the sender. `detail` is for the operator alone.
+    mutating func bury(_ parcel: Parcel, _ problem: Problem, detail: String? = nil) throws {
         let sent = letters.count
         refuse(
             parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
@@ -173,7 +180,7 @@ struct Docket {
         let id = UUID.version7(at: wall)
         deadLetters.append(
             DeadLetter(
-                id: id, reason: problem.code, detail: problem.path.map { "\($0): \(problem.text)" } ?? problem.text,
+                id: id, reason: problem.code, detail: detail ?? problem.description,
                 type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description,
                 eventID: parcel.key.eventID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
                 box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)),

@@ -1,0 +1,133 @@
+import AMQP
+import Casework
+import Contract
+import Crypto
+import Foundation
+
+/// One message to the office, with the same bytes whenever it is sent.
+struct Letter: Sendable {
+    let exchange: ExchangeName
+    let from: Party
+    /// The CloudEvents id: names the act.
+    let id: String
+    let type: MessageType
+    let subject: String
+    let body: [UInt8]
+    /// SHA-256 of the body, lower-case hexadecimal.
+    let digest: String
+    /// Wall microseconds when it was first handed to the broker.
+    var firstSentAt: Int64?
+    var refusals = 0
+
+    init<Payload>(_ event: CloudEvent<Payload>, to exchange: String) {
+        self.exchange = ExchangeName(rawValue: exchange)
+        from = event.source
+        id = event.id
+        type = event.type
+        subject = event.subject
+        body = Wire.encode(event)
+        digest = Array(SHA256.hash(data: body)).hexadecimal
+    }
+
+    var key: RoutingKey { RoutingKey(rawValue: type.routingKey(from: from)) }
+
+    /// The properties of one sending: the message id is new each time, for tracing only.
+    fileprivate var properties: Properties {
+        let now = Wall.now
+        return Properties(
+            contentType: MediaType.cloudEvents,
+            messageID: UUID.version7(at: Instant(microsecondsSinceEpoch: now)).lowercased, type: type.rawValue,
+            correlationID: subject, userID: from.description, timestamp: UInt64(now / 1_000_000))
+    }
+
+    /// The journal's line about it, once it is confirmed.
+    var published: JournalEntry {
+        JournalEntry(
+            fact: .published, at: firstSentAt ?? Wall.now, party: from.description, id: id, type: type.rawValue, subject: subject,
+            digest: digest)
+    }
+}
+
+/// Letters on their way to the broker: each stays here until it is confirmed, and is sent again on the next connection where the
+/// last one did not live to confirm it. What the broker refuses rests a while and is tried again a few times.
+final class Outgoing {
+    static let refusalsMax = 5
+    private static let restSeconds = 0.3
+
+    private var publisher: Publisher?
+    private var waiting: ArraySlice<Letter> = []
+    private var inFlight: [Int64: Letter] = [:]
+    private var resting: [(until: Int64, letter: Letter)] = []
+    private var lastToken: Int64 = 0
+
+    /// Letters that the broker would not take, with its reason.
+    private(set) var givenUp: [(letter: Letter, reason: String)] = []
+
+    /// All that is neither confirmed nor given up.
+    var count: Int { waiting.count + inFlight.count + resting.count }
+    /// Not yet handed to the broker.
+    var waitingCount: Int { waiting.count }
+    var hasInFlight: Bool { !inFlight.isEmpty }
+
+    func post(_ letter: Letter) { waiting.append(letter) }
+
+    /// Goes on over a new connection; what was in flight is sent again, first and in its order.
+    func attach(to connection: AMQP.Connection) throws(AMQPError) {
+        publisher = try Publisher(on: connection)
+        waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
+        inFlight = [:]
+    }
+
+    func detach() { publisher = nil }
+
+    /// Hands over what the window has room for.
+    func push() throws(AMQPError) {
+        guard let publisher else { return }
+        wakeResting()
+        while var letter = waiting.first {
+            let token = lastToken + 1
+            guard
+                try publisher.publish(
+                    letter.body, to: letter.exchange, key: letter.key, properties: letter.properties, mandatory: true,
+                    token: token, deadline: 0)
+            else { return }
+            lastToken = token
+            letter.firstSentAt = letter.firstSentAt ?? Wall.now
+            inFlight[token] = letter
+            waiting.removeFirst()
+        }
+        waiting = []
+    }
+
+    /// What was confirmed; waits at most `seconds` for all that is in flight.
+    func collect(within seconds: Double) throws(AMQPError) -> [Letter] {
+        guard let publisher else { return [] }
+        var confirmed: [Letter] = []
+        for (token, outcome) in try publisher.settle(within: seconds) {
+            guard let letter = inFlight.removeValue(forKey: token) else { continue }
+            switch outcome {
+            case .confirmed: confirmed.append(letter)
+            case .nacked: refuse(letter, "the broker does not take it")
+            case .returned(let code, _): refuse(letter, "no queue takes it (\(code))")
+            }
+        }
+        return confirmed
+    }
+
+    private func refuse(_ letter: Letter, _ reason: String) {
+        var letter = letter
+        letter.refusals += 1
+        if letter.refusals >= Self.refusalsMax {
+            givenUp.append((letter, reason))
+        } else {
+            resting.append((Wall.now + Int64(Self.restSeconds * 1_000_000) * Int64(letter.refusals), letter))
+        }
+    }
+
+    private func wakeResting() {
+        guard !resting.isEmpty else { return }
+        let now = Wall.now
+        waiting += resting.filter { $0.until <= now }.map(\.letter)
+        resting.removeAll { $0.until <= now }
+    }
+}

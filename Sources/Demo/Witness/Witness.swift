@@ -1,0 +1,72 @@
+import Casework
+import CaseStore
+public import Foundation
+public import PostgreSQL
+
+/// What is still under way, as far as tables and queues show it.
+public struct Settling: Sendable, Hashable, Encodable {
+    public let outbox: Int
+    public let held: Int
+    /// Reports that routing has still to route.
+    public let unrouted: Int
+    /// Handoffs of which something more is expected: the office's confirm, or an act of the unit.
+    public let liveHandoffs: Int
+    /// Queues that are not empty.
+    public let queues: [String: Int]
+
+    /// Nothing moves: what is counted now stays so until somebody acts.
+    public var isSettled: Bool { outbox == 0 && held == 0 && unrouted == 0 && queues.isEmpty }
+    /// Settled, and nobody owes an act.
+    public var isFinished: Bool { isSettled && liveHandoffs == 0 }
+}
+
+/// Compares what sources and units wrote down with each other and with the office's tables, and says what does not fit.
+///
+/// It reads only: the database over a read-only connection, the journals as files; it listens to no queue.
+public struct Witness: Sendable {
+    private let database: PostgreSQL.ConnectionSettings
+    private let journals: URL
+
+    /// - Parameter journals: the folder in which each party keeps its journal.
+    public init(database: PostgreSQL.ConnectionSettings, journals: URL) {
+        var database = database
+        database.readOnly = true
+        database.applicationName = database.applicationName ?? "witness"
+        self.database = database
+        self.journals = journals
+    }
+
+    /// - Parameter queueDepths: messages ready and unacknowledged by queue, as the caller learnt them from the broker.
+    public func settling(queueDepths: [String: Int]) throws -> Settling {
+        let connection = try Connection(database)
+        defer { connection.close() }
+        let row = try connection.run(CountUnderWay()).rows.first
+        return Settling(
+            outbox: row?.outbox ?? 0, held: row?.held ?? 0, unrouted: row?.unrouted ?? 0, liveHandoffs: row?.liveHandoffs ?? 0,
+            queues: queueDepths.filter { $0.value > 0 })
+    }
+
+    /// Says what became of everything. To be asked when it is settled: what is under way counts as lost.
+    public func testify() throws -> Testimony {
+        let connection = try Connection(database)
+        defer { connection.close() }
+        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection))
+
+        var testimony = Testimony()
+        testimony.redelivered = evidence.journals.redelivered
+        testimony.tornLines = evidence.journals.tornLines
+        testimony.chains = evidence.books.ledgers.count
+        evidence.count(into: &testimony)
+        testimony.lost += evidence.lostHandoffs() + evidence.lostActs()
+        testimony.doubled = evidence.doubledReports() + evidence.doubledHandoffs() + evidence.doubledActs()
+        testimony.ledgerFaults = evidence.brokenChains() + evidence.untoldStates()
+        evidence.tabulate(into: &testimony)
+        return testimony
+    }
+}
+
+/// All that can be compared.
+struct Evidence {
+    let journals: Journals
+    let books: Books
+}

@@ -1,0 +1,256 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import Logging
+import PostgreSQL
+import Synchronization
+
+/// Tells lanes to finish what they hold and end.
+final class StopFlag: Sendable {
+    private let raised = Atomic<Bool>(false)
+    var isRaised: Bool { raised.load(ordering: .acquiring) }
+    func raise() { raised.store(true, ordering: .releasing) }
+}
+
+/// One straight line on one thread: receive what has arrived, decide it in one transaction, send what follows, acknowledge.
+///
+///     receive → BEGIN → claim → lock → load → decide → write → COMMIT → publish, confirmed → acknowledge
+///
+/// It holds no state that matters: killed at any instruction, nothing is lost. What was not acknowledged comes again and
+/// meets its verdict in the inbox; what was not confirmed lies in the outbox and is sent by the lane's relay.
+final class Lane {
+    private let desk: any Desk
+    private let settings: LaneSettings
+    private let name: String
+    /// One lane of a process also looks after what dead lanes left in the outbox.
+    private let relays: Bool
+    private let stop: StopFlag
+    private var logger: Logger
+
+    private var store: LaneStore?
+    private var consumer: LaneConsumer?
+    private var outlet: LaneOutlet
+    /// Since when this lane has been listening, once it has seen its queues empty in that time.
+    private var listeningSince: Instant?
+    private var connectedAt = Instant.wall()
+    private var nextRelay = ContinuousClock.now
+
+    init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopFlag, logger: Logger) {
+        self.desk = desk
+        self.settings = settings
+        self.name = name
+        self.relays = relays
+        self.stop = stop
+        self.logger = logger
+        self.logger[metadataKey: "lane"] = "\(name)"
+        outlet = LaneOutlet(settings.broker, worker: desk.worker, name: name)
+    }
+
+    /// Runs until the flag is raised, whatever happens to broker and database meanwhile.
+    func run() {
+        var backoff = AMQP.Backoff(initialSeconds: 0.1, maximumSeconds: 3)
+        while !stop.isRaised {
+            do {
+                try connect()
+                backoff.reset()
+                while !stop.isRaised { try turn() }
+            } catch {
+                logger.warning("lane interrupted", metadata: ["cause": "\(error)"])
+                disconnect()
+                pause(backoff.next())
+            }
+        }
+        drain()
+        disconnect()
+        store?.close()
+    }
+
+    // MARK: Connections
+
+    /// The database first: no consumer is opened before it answers, so that no delivery is charged for its absence.
+    private func connect() throws {
+        if let store { try store.ensureOpen() } else { store = try LaneStore(settings, desk: desk, laneName: name) }
+        try outlet.connect()
+        if consumer == nil {
+            consumer = try LaneConsumer(settings.broker, desk: desk, batchSizeMax: settings.batchSizeMax, name: name)
+            listeningSince = nil
+            connectedAt = .wall()
+            logger.info("lane ready")
+        }
+    }
+
+    private func disconnect() {
+        consumer?.close()
+        consumer = nil
+        outlet.disconnect()
+    }
+
+    /// Sleeps, but not through the call to stop.
+    private func pause(_ seconds: Double) {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while !stop.isRaised, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.05) }
+    }
+
+    // MARK: One turn
+
+    private func turn() throws {
+        guard let consumer, let store else { return }
+        try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+        // The broker does not take messages: nothing new is begun, both connections are kept.
+        guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
+
+        let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: LaneSettings.idleSeconds)
+        if batch.isEmpty, listeningSince == nil { listeningSince = connectedAt }
+        if !batch.isEmpty {
+            try handle(batch.parcels)
+            try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+            try consumer.acknowledge(batch)
+        } else {
+            try outlet.serve()
+            if !outlet.settled.isEmpty { try process([]) }
+        }
+        if let errand = try retrying({ try store.errand(listeningSince: self.listeningSince) }) {
+            try process([], errand: errand)
+        }
+        try relay()
+    }
+
+
+    private func relay() throws {
+        guard relays, let store, ContinuousClock.now >= nextRelay else { return }
+        nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
+        outlet.retryNacked()
+        let known = outlet.eventIDs.union(outlet.settled.confirmed.map(\.eventID))
+        let rows = try retrying { try store.rowsLeftBehind(notAmong: known) }
+        if !rows.isEmpty { logger.info("sending what a dead lane left", metadata: ["rows": "\(rows.count)"]) }
+        outlet.add(rows)
+    }
+
+    // MARK: Handling a batch
+
+    private func handle(_ parcels: [Parcel]) throws {
+        let suspects = parcels.filter { $0.delivery.deliveryCount >= LaneSettings.suspiciousDeliveryCount }
+        let others = parcels.filter { $0.delivery.deliveryCount < LaneSettings.suspiciousDeliveryCount }
+        try process(others)
+        for suspect in suspects { try processAlone(suspect) }
+    }
+
+    /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted before it
+    /// is made, so that its neighbours are not blamed.
+    private func processAlone(_ parcel: Parcel) throws {
+        guard let store else { return }
+        let attempts = try retrying { try store.noteAttempt(parcel) }
+        if attempts > LaneSettings.attemptsMax {
+            try process([parcel], burying: Burial(code: "stops_the_worker", text: "the worker stopped each time it read this message"))
+        } else {
+            try process([parcel])
+        }
+        try retrying { try store.forgetAttempt(parcel) }
+    }
+
+    /// Carries parcels through the transaction, however often it takes; those that cannot be carried end as dead letters, alone.
+    private func process(_ parcels: [Parcel], burying burial: Burial? = nil, errand: Errand? = nil) throws {
+        var keys: Set<InboxKey> = []
+        let firsts = parcels.filter { keys.insert($0.key).inserted }
+        var timesTooCostly = 0
+        var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: 2)
+        while true {
+            do {
+                try transact(firsts, burying: burial, errand: errand)
+                break
+            } catch let error as PostgreSQLError where error.isTransient {
+                if error.isTooCostly, store?.answers() == true { timesTooCostly += 1 }
+                if timesTooCostly >= 3, errand == nil {
+                    try divide(firsts, because: Burial(code: "too_costly", text: "the database stopped the work on this message each time"))
+                    break
+                }
+                try wait(backoff.next(), because: error)
+            } catch is StaleCase {
+                try wait(backoff.next(), because: StaleCase())
+            } catch let error as AMQPError {
+                throw error
+            } catch {
+                logger.error("batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(error)"])
+                guard !firsts.isEmpty, burial == nil else { throw error }
+                try divide(firsts, because: Burial(code: "cannot_be_handled", text: "the office could not handle this message", detail: "\(error)"))
+                break
+            }
+        }
+        // The same act twice in one batch: the second meets the first's verdict.
+        if firsts.count < parcels.count {
+            var seen: Set<InboxKey> = []
+            try process(parcels.filter { !seen.insert($0.key).inserted })
+        }
+    }
+
+    private func transact(_ parcels: [Parcel], burying burial: Burial?, errand: Errand?) throws {
+        guard let store else { return }
+        try store.ensureOpen()
+        let settled = outlet.takeSettled()
+        do {
+            let buried = burial.map { burial in Dictionary(parcels.map { ($0.key, burial) }) { first, _ in first } } ?? [:]
+            outlet.add(try store.transact(parcels, burying: buried, settling: settled, errand: errand))
+        } catch {
+            outlet.putBack(settled)
+            throw error
+        }
+    }
+
+    /// Finds the one message that its neighbours must not suffer for.
+    private func divide(_ parcels: [Parcel], because burial: Burial) throws {
+        if parcels.count == 1 { return try process(parcels, burying: burial) }
+        let middle = parcels.count / 2
+        try process(Array(parcels[..<middle]))
+        try process(Array(parcels[middle...]))
+    }
+
+    /// Waits for the database, deliveries kept, heartbeats served.
+    private func wait(_ seconds: Double, because cause: any Error) throws {
+        guard !stop.isRaised else { throw LaneFault(reason: "asked to stop while the database was away") }
+        logger.notice("waiting for the database", metadata: ["cause": "\(cause)"])
+        try consumer?.serve(for: seconds)
+        try outlet.serve()
+    }
+
+    private func retrying<T>(_ work: () throws -> T) throws -> T {
+        var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: 2)
+        while true {
+            do {
+                try store?.ensureOpen()
+                return try work()
+            } catch let error as PostgreSQLError where error.isTransient {
+                try wait(backoff.next(), because: error)
+            }
+        }
+    }
+
+    // MARK: Ending
+
+    /// Takes no new deliveries, finishes those it holds, writes what was confirmed.
+    private func drain() {
+        guard let consumer, store != nil else { return }
+        do {
+            try consumer.cancel()
+            let end = ContinuousClock.now + .seconds(LaneSettings.drainSeconds)
+            while ContinuousClock.now < end, !outlet.isBehind {
+                let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: 0)
+                guard !batch.isEmpty else { break }
+                try handle(batch.parcels)
+                try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+                try consumer.acknowledge(batch)
+            }
+            try process([])
+            logger.info("lane drained")
+        } catch {
+            // Nothing is lost: what was not finished comes again.
+            logger.notice("lane ended before it was drained", metadata: ["cause": "\(error)"])
+        }
+    }
+}
+
+extension PostgreSQLError {
+    /// Stopped for its cost: statement time-out, or out of resources.
+    var isTooCostly: Bool { sqlState == "57014" || sqlState?.hasPrefix("53") == true }
+}

@@ -1,0 +1,129 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Foundation
+
+/// The publishing side of a lane: its own connection, its own rows of the outbox, confirms with many in flight.
+///
+/// What is not confirmed stays in `pending`, through lost connections too, and is sent again with the same event id.
+struct LaneOutlet {
+    /// What became of rows since the last transaction, to be written with the next one.
+    struct Settled {
+        var confirmed: [OutboxRow] = []
+        /// Given back by the broker: no such queue.
+        var unroutable: [OutboxRow] = []
+        var isEmpty: Bool { confirmed.isEmpty && unroutable.isEmpty }
+    }
+
+    private let settings: AMQP.ConnectionSettings
+    private let sender: String
+    private var link: (connection: Broker, publisher: Publisher)?
+    /// Rows to send, in order, and those sent but not confirmed, by token.
+    private var waiting: [OutboxRow] = []
+    private var inFlight: [Int64: OutboxRow] = [:]
+    /// Refused for now, as by a full queue: tried again now and then, while the lane goes on.
+    private var nacked: [OutboxRow] = []
+    private var nextToken: Int64 = 0
+    private(set) var settled = Settled()
+
+    init(_ settings: AMQP.ConnectionSettings, worker: Worker, name: String) {
+        var settings = settings
+        settings.connectionName = "\(name) publishing"
+        self.settings = settings
+        sender = Party.office(worker).description
+    }
+
+    var isConnected: Bool { link != nil }
+    /// The broker owes confirms, or does not take messages: no new batch meanwhile.
+    var isBehind: Bool { !waiting.isEmpty || !inFlight.isEmpty }
+    var eventIDs: Set<UUID> { Set((waiting + nacked + inFlight.values).map(\.eventID)) }
+
+    mutating func connect() throws {
+        guard link == nil else { return }
+        let connection = try Broker(settings)
+        link = (connection, try Publisher(on: connection))
+    }
+
+    /// What was in flight goes again over the next connection.
+    mutating func disconnect() {
+        link?.connection.close()
+        link = nil
+        waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
+        inFlight = [:]
+    }
+
+    mutating func add(_ rows: [OutboxRow]) { waiting += rows }
+
+    mutating func retryNacked() {
+        waiting += nacked
+        nacked = []
+    }
+
+    mutating func takeSettled() -> Settled {
+        defer { settled = Settled() }
+        return settled
+    }
+
+    /// A transaction that should have written this failed: it belongs to the next one.
+    mutating func putBack(_ unsettled: Settled) {
+        settled.confirmed += unsettled.confirmed
+        settled.unroutable += unsettled.unroutable
+    }
+
+    /// Sends what waits and reads confirms until all are there or the time is over.
+    mutating func flush(within seconds: Double) throws {
+        guard let link else { return }
+        let start = ContinuousClock.now
+        func remaining() -> Double { max(0, seconds - (ContinuousClock.now - start).seconds) }
+        var sent = 0
+        // Also when publishing throws: what was sent is in flight, and only there.
+        defer { waiting.removeFirst(sent) }
+        while sent < waiting.count {
+            let row = waiting[sent]
+            nextToken += 1
+            guard try link.publisher.publish(
+                row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey),
+                properties: properties(row), mandatory: true, token: nextToken, deadline: remaining())
+            else { break }
+            inFlight[nextToken] = row
+            sent += 1
+        }
+        for (token, outcome) in try link.publisher.settle(within: remaining()) {
+            guard let row = inFlight.removeValue(forKey: token) else { continue }
+            switch outcome {
+            case .confirmed: settled.confirmed.append(row)
+            case .returned: settled.unroutable.append(row)
+            case .nacked: nacked.append(row)
+            }
+        }
+    }
+
+    /// Serves the heartbeat of an idle connection.
+    func serve() throws {
+        guard let link else { return }
+        while let event = try link.connection.nextEvent(within: 0) {
+            if case .channelClosed(_, let error) = event { throw error }
+        }
+    }
+
+    private func properties(_ row: OutboxRow) -> Properties {
+        Properties(
+            contentType: MediaType.cloudEvents, messageID: UUID.version7(at: .wall()).lowercased, type: row.type,
+            correlationID: row.subject, userID: sender,
+            timestamp: UInt64(max(0, Instant.wall().microsecondsSinceEpoch / 1_000_000)))
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+extension Instant {
+    /// Wall time, for what is transport.
+    static func wall() -> Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(microsecondsSinceEpoch: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+    }
+}

@@ -1,0 +1,49 @@
+public import AMQP
+public import CaseStore
+public import Casework
+public import Contract
+public import PostgreSQL
+
+/// What a worker needs to run; the same for all its lanes.
+public struct LaneSettings: Sendable {
+    /// Host, port, virtual host; user and password of this worker.
+    public var broker: AMQP.ConnectionSettings
+    public var database: PostgreSQL.ConnectionSettings
+    public var clock: BusinessClock
+    public var rulebook: Rulebook
+    public var vault: Vault
+    /// For superiors without a key of their own.
+    public var sealedMailKey: SealingKey
+    /// Messages decided in one transaction, at most.
+    public var batchSizeMax = 200
+    /// Threads of one process.
+    public var lanes = 2
+    /// Wall seconds that a message ahead of its state is kept before it is refused.
+    public var earlyMessageHoldSeconds = 60.0
+    /// For tests of what happens when a message stops the worker: a message with this id does.
+    public var trapMessageID: String?
+
+    public init(
+        broker: AMQP.ConnectionSettings, database: PostgreSQL.ConnectionSettings, clock: BusinessClock,
+        rulebook: Rulebook, vault: Vault, sealedMailKey: SealingKey
+    ) {
+        self.broker = broker
+        self.database = database
+        self.clock = clock
+        self.rulebook = rulebook
+        self.vault = vault
+        self.sealedMailKey = sealedMailKey
+    }
+
+    /// No batch is taken, and confirms are not waited for, longer than this.
+    static let confirmTimeoutSeconds = 2.0
+    /// A message delivered this often is taken alone.
+    static let suspiciousDeliveryCount = 2
+    /// Attempts at a message taken alone, before it is a dead letter.
+    static let attemptsMax = 3
+    /// How long an idle lane sleeps; deliveries wake it at once.
+    static let idleSeconds = 0.25
+    static let relayIntervalSeconds = 1.0
+    static let directoryIntervalSeconds = 5.0
+    static let drainSeconds = 3.0
+}

@@ -1,0 +1,320 @@
+import CaseStore
+import Casework
+import Contract
+import Crypto
+import Foundation
+import PostgreSQL
+
+/// The database side of a lane: one connection, and the one transaction that every batch goes through.
+final class LaneStore {
+    private let settings: LaneSettings
+    private let desk: any Desk
+    /// Rows of the outbox carry it; the lane holds an advisory lock on it while it lives.
+    private(set) var laneName: String
+    private var database: Database
+    private var directory: OfficeDirectory
+    private var directoryReadAt: ContinuousClock.Instant
+    /// Lanes that died with rows unsent, whose locks this one holds until the rows are out.
+    private var adopted: Set<String> = []
+
+    /// Throws until the database answers, is migrated, and knows the office.
+    init(_ settings: LaneSettings, desk: any Desk, laneName: String) throws {
+        self.settings = settings
+        self.desk = desk
+        database = try LaneStore.connect(settings, laneName: laneName)
+        directory = try OfficeDirectory.read(database)
+        directoryReadAt = .now
+        // A name that another session holds is not ours any more: rows under it are being sent by that one.
+        self.laneName = laneName
+        if try !database.tryAdvisoryLock(LaneStore.lockKey(laneName)) {
+            self.laneName = "\(laneName)-\(UUID.version7(at: .wall()).lowercased.prefix(13))"
+            _ = try database.tryAdvisoryLock(LaneStore.lockKey(self.laneName))
+        }
+    }
+
+    func close() { database.close() }
+
+    private static func connect(_ settings: LaneSettings, laneName: String) throws -> Database {
+        var connection = settings.database
+        connection.applicationName = "bihuan \(laneName)"
+        let database = try Database(connection)
+        // Every statement goes in by keys: a plan that reads a whole table, made while tables were small or statistics old,
+        // would be wrong for ever after.
+        try database.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off")
+        return database
+    }
+
+    static func lockKey(_ name: String) -> Int64 {
+        let digest = Array(SHA256.hash(data: Array(name.utf8)).prefix(8))
+        return digest.withUnsafeBytes { Int64(bigEndian: $0.loadUnaligned(as: Int64.self)) }
+    }
+
+    // MARK: The transaction
+
+    /// BEGIN → claim → lock → load → decide → write → COMMIT. Returns what is to be sent.
+    /// - Parameters:
+    ///   - parcels: no two with the same key.
+    ///   - buried: those that are not decided any more but kept as dead letters, and why.
+    ///   - settled: what became of earlier letters.
+    func transact(
+        _ parcels: [Parcel], burying buried: [InboxKey: Burial] = [:], settling settled: LaneOutlet.Settled = .init(),
+        errand: Errand? = nil
+    ) throws -> [OutboxRow] {
+        do {
+            let letters = try transaction(parcels, burying: buried, settling: settled, errand: errand)
+            return letters
+        } catch {
+            rollBack()
+            throw error
+        }
+    }
+
+    private func transaction(
+        _ parcels: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
+    ) throws -> [OutboxRow] {
+        let wall = Instant.wall()
+        try refreshDirectory()
+        var docket = Docket(
+            worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
+            now: settings.clock.instant(atWall: wall), wall: wall)
+
+        let fresh = try claim(parcels, in: &docket)
+        let decided = fresh.filter { buried[$0.key] == nil }
+        try load(decided, settled, errand, into: &docket)
+        for parcel in fresh {
+            if let burial = buried[parcel.key] { try docket.bury(parcel, burial.problem, detail: burial.detail) }
+        }
+        try decide(decided, errand, on: &docket)
+        try docket.apply(settled)
+
+        try database.write(
+            docket.caseWrites, with: docket.commands(lane: laneName, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
+        try database.commit()
+        return docket.letters
+    }
+
+    /// What is not claimed was known before: it gets its verdict again, and goes no further.
+    private func claim(_ parcels: [Parcel], in docket: inout Docket) throws -> [Parcel] {
+        let (_, claimed) = try database.pipeline(
+            Begin(),
+            ClaimInbox(
+                keys: parcels.map(\.key), digests: parcels.map(\.digest), subjects: parcels.map(\.subject), receivedAt: docket.wall))
+        guard claimed.rows.count < parcels.count else { return parcels }
+        let own = Set(claimed.rows)
+        let repeats = parcels.filter { !own.contains($0.key) }
+        let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
+        let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
+        for parcel in repeats {
+            if let row = rows[parcel.key] { try answerAgain(parcel, row, in: &docket) }
+        }
+        return parcels.filter { own.contains($0.key) }
+    }
+
+    private func answerAgain(_ parcel: Parcel, _ row: InboxRow, in docket: inout Docket) throws {
+        guard row.digest == parcel.digest else {
+            return docket.refuse(parcel, [.idReused], variant: parcel.digest.hexadecimal)
+        }
+        switch row.verdict {
+        case .held, .dead: return
+        case .taken, .refused:
+            if row.reply != nil, let sender = parcel.sender {
+                docket.repeatAnswer(row, to: sender)
+            } else if case .message(let message) = parcel.content, case .reportSubmitted = message.body,
+                case .source(let source) = message.envelope.source
+            {
+                let reports = try database.run(
+                    ReadSubmissions(sources: [source.rawValue], submissionIDs: [parcel.key.eventID])
+                ).rows
+                for report in reports { docket.repeatSubmission(report, parcel: parcel) }
+            }
+        }
+    }
+
+    /// Locks the reports, in the order of their ids, and reads what stands in their cases.
+    private func load(
+        _ parcels: [Parcel], _ settled: LaneOutlet.Settled, _ errand: Errand?, into docket: inout Docket
+    ) throws {
+        var reports = Set(errand?.reports ?? [])
+        var handoffs: Set<HandoffID> = []
+        for parcel in parcels {
+            let targets = desk.targets(of: parcel)
+            reports.formUnion(targets.reports)
+            handoffs.formUnion(targets.handoffs)
+        }
+        for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
+        guard !reports.isEmpty || !handoffs.isEmpty else { return }
+
+        let locked = errand?.skipsLocked == true && parcels.isEmpty
+            ? try database.run(LockFreeReports(reports: reports.sorted())).rows
+            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(handoffs))).rows
+        let ids = locked.map(\.id)
+        guard !ids.isEmpty else { return }
+        let (handoffRows, clocks, barred, held) = try database.pipeline(
+            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids))
+        let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
+        let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
+        let barredOf = Dictionary(grouping: barred.rows, by: \.0)
+        docket.held = Dictionary(grouping: held.rows, by: \.reportID)
+        for report in locked {
+            docket.files[report.id] = CaseFile(
+                loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)), handoffs: handoffsOf[report.id] ?? [],
+                clocks: clocksOf[report.id] ?? [])
+        }
+        for handoff in handoffRows.rows { docket.reportOf[handoff.id] = handoff.reportID }
+        if errand?.needsContent == true || desk.needsContent(parcels) { try loadContents(of: locked, into: &docket) }
+    }
+
+    private func loadContents(of reports: [Report], into docket: inout Docket) throws {
+        let ids = reports.map(\.id)
+        let (texts, accused, allegations, papers) = try database.pipeline(
+            ReadReportTexts(reports: ids), ReadAccused(reports: ids), ReadAllegations(reports: ids), ReadAttachments(reports: ids))
+        let textOf = Dictionary(texts.rows.map { ($0.reportID, $0) }) { first, _ in first }
+        let accusedOf = Dictionary(grouping: accused.rows, by: \.0)
+        let allegationsOf = Dictionary(grouping: allegations.rows, by: \.0)
+        let papersOf = Dictionary(grouping: papers.rows, by: \.0)
+        for report in reports {
+            docket.contents[report.id] = Submission(
+                receivedAt: report.receivedAt, matterKind: report.matterKind, title: textOf[report.id]?.title ?? "",
+                text: textOf[report.id]?.body ?? "", region: report.region,
+                accused: (accusedOf[report.id] ?? []).map(\.1), allegations: (allegationsOf[report.id] ?? []).map(\.1),
+                attachments: (papersOf[report.id] ?? []).map(\.1))
+        }
+    }
+
+    private func decide(_ parcels: [Parcel], _ errand: Errand?, on docket: inout Docket) throws {
+        for parcel in parcels {
+            if parcel.key.eventID == settings.trapMessageID { abort() }
+            switch parcel.content {
+            case .message: continue
+            case .refused(let refused): docket.refuse(parcel, refused.problems)
+            case .dead(let problem, _): try docket.bury(parcel, problem)
+            }
+        }
+        try desk.decide(parcels, on: &docket, reading: database)
+        try errand?.work(&docket)
+    }
+
+    private func rollBack() {
+        // On a connection that is gone there is nothing to roll back; the caller sees that it is gone.
+        do { try database.rollback() } catch { database.close() }
+    }
+
+    // MARK: Between transactions
+
+    /// Whether the connection stands; if not, a new one is made.
+    func ensureOpen() throws {
+        guard !database.isOpen else { return }
+        database = try LaneStore.connect(settings, laneName: laneName)
+        adopted = []
+        if try !database.tryAdvisoryLock(LaneStore.lockKey(laneName)) {
+            laneName = "\(laneName.prefix(60))-\(UUID.version7(at: .wall()).lowercased.prefix(13))"
+            _ = try database.tryAdvisoryLock(LaneStore.lockKey(laneName))
+        }
+    }
+
+    /// Whether the database answers others while it stopped this lane's batch.
+    func answers() -> Bool {
+        do {
+            try ensureOpen()
+            try database.ping()
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    func noteAttempt(_ parcel: Parcel) throws -> Int {
+        try database.run(NoteAttempt(digest: parcel.digest, at: .wall())).rows.first ?? 1
+    }
+
+    func forgetAttempt(_ parcel: Parcel) throws {
+        try database.run(ForgetAttempt(digest: parcel.digest))
+    }
+
+    func errand(listeningSince since: Instant?) throws -> Errand? {
+        let wall = Instant.wall()
+        return try desk.errand(
+            reading: database, now: settings.clock.instant(atWall: wall), wall: wall, listeningSince: since)
+    }
+
+    /// Rows that lanes of this worker left behind when they died, unless another relay is at it.
+    func rowsLeftBehind(notAmong known: Set<UUID>) throws -> [OutboxRow] {
+        let relay = LaneStore.lockKey("relay \(desk.worker.rawValue)")
+        guard try database.tryAdvisoryLock(relay) else { return [] }
+        defer { unlock(relay) }
+        let late = try database.run(
+            ReadLateLanes(worker: desk.worker.rawValue, createdBefore: Instant.wall().adding(seconds: -1))
+        ).rows
+        for lane in adopted where !late.contains(lane) {
+            adopted.remove(lane)
+            unlock(LaneStore.lockKey(lane))
+        }
+        var rows: [OutboxRow] = []
+        for lane in late where lane != laneName {
+            guard try adopted.contains(lane) || database.tryAdvisoryLock(LaneStore.lockKey(lane)) else { continue }
+            adopted.insert(lane)
+            rows += try database.run(ReadOutbox(lane: lane, countMax: 500)).rows
+        }
+        return rows.filter { !known.contains($0.eventID) }
+    }
+
+    private func unlock(_ key: Int64) {
+        // A lost connection has lost its locks too.
+        do { _ = try database.advisoryUnlock(key) } catch { database.close() }
+    }
+
+    private func refreshDirectory() throws {
+        guard (ContinuousClock.now - directoryReadAt).seconds > LaneSettings.directoryIntervalSeconds else { return }
+        directory = try OfficeDirectory.read(database)
+        directoryReadAt = .now
+    }
+}
+
+extension OutboxRow {
+    /// Whether its confirm is an event of its handoff's state machine.
+    var movesHandoff: Bool { handoffID != nil && type == MessageType.handoffDispatched.rawValue }
+}
+
+extension Docket {
+    /// The broker has these, or has given them back.
+    mutating func apply(_ settled: LaneOutlet.Settled) throws {
+        for row in settled.confirmed where row.movesHandoff {
+            guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
+            let now = now
+            try move(id, .confirmed, as: "dispatched", by: officeName, details: [:]) { $0.dispatchedAt = now }
+        }
+        for row in settled.unroutable {
+            if row.movesHandoff, let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released {
+                try move(id, .unroutable, as: "undeliverable", by: officeName, details: [:]) { $0.endedBecause = "undeliverable" }
+            } else {
+                try keepUnroutable(row)
+            }
+        }
+    }
+
+    private mutating func keepUnroutable(_ row: OutboxRow) throws {
+        let id = UUID.version7(at: wall)
+        deadLetters.append(
+            DeadLetter(
+                id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type,
+                sender: officeName, eventID: row.eventID.lowercased, queue: row.exchange, routingKey: row.routingKey,
+                box: try vault.seal(row.body, context: Vault.context(deadLetter: id)), answered: false, receivedAt: wall))
+    }
+
+    /// Everything to be written beside the cases, in bulk.
+    func commands(lane: String, deleting sent: [UUID]) -> [any Command] {
+        var commands: [any Command] = []
+        if !notes.isEmpty { commands.append(InsertHandoffNotes(notes: notes)) }
+        if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
+        if !notices.isEmpty { commands.append(InsertPersonNotices(notices: notices)) }
+        if !newlyHeld.isEmpty { commands.append(InsertHeldMessages(messages: newlyHeld)) }
+        if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld)) }
+        if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
+        if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
+        if !letters.isEmpty {
+            commands.append(InsertOutbox(rows: letters, worker: worker.rawValue, lane: lane, createdAt: wall))
+        }
+        if !sent.isEmpty { commands.append(DeleteOutbox(eventIDs: sent)) }
+        return commands
+    }
+}

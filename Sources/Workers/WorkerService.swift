@@ -1,0 +1,61 @@
+public import Contract
+import Foundation
+public import Logging
+public import ServiceLifecycle
+
+/// One worker process: a few lanes, each on a thread of its own, until the service is asked to stop.
+public struct WorkerService: Service {
+    private let worker: Worker
+    private let settings: LaneSettings
+    private let logger: Logger
+
+    public init(_ worker: Worker, settings: LaneSettings, logger: Logger) {
+        self.worker = worker
+        self.settings = settings
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        let stop = StopFlag()
+        await withGracefulShutdownHandler {
+            await withTaskCancellationHandler {
+                await withTaskGroup(of: Void.self) { group in
+                    for index in 1...max(1, settings.lanes) {
+                        group.addTask { await self.runLane(index, stop: stop) }
+                    }
+                }
+            } onCancel: {
+                stop.raise()
+            }
+        } onGracefulShutdown: {
+            stop.raise()
+        }
+    }
+
+    /// librabbitmq and libpq block and are single-threaded: a lane is a thread, not a task.
+    private func runLane(_ index: Int, stop: StopFlag) async {
+        // New for each process: rows of a lane that died are told from those of one that lives.
+        let name = "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
+        await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
+            let thread = Thread {
+                Lane(
+                    makeDesk(), settings: settings, name: name, relays: index == 1, stop: stop, logger: logger
+                ).run()
+                ended.resume()
+            }
+            thread.name = "lane \(index)"
+            // librabbitmq reads nested header tables by recursion: one frame full of them needs some megabytes of stack.
+            thread.stackSize = 8 << 20
+            thread.start()
+        }
+    }
+
+    private func makeDesk() -> any Desk {
+        switch worker {
+        case .intake: IntakeDesk(sealing: Sealing(mailKey: settings.sealedMailKey))
+        case .routing: RoutingDesk()
+        case .deadlines: DeadlineDesk(batchSizeMax: settings.batchSizeMax)
+        case .feedback: FeedbackDesk(earlyMessageHoldSeconds: settings.earlyMessageHoldSeconds)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import CaseStore
+import PostgreSQL
+
+/// Brings the schema forward.
+struct Migrate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring the database's schema up to date.",
+        discussion: "Acts as the owner role: database.ownerUrl of bihuan.yaml, or --database. Running it twice does no harm.")
+
+    @OptionGroup var installation: InstallationOptions
+
+    @Option(help: ArgumentHelp("The database as its owner, instead of an installation's.", valueName: "url"))
+    var database: String?
+
+    func run() async throws {
+        try await plainly {
+            var settings: PostgreSQL.ConnectionSettings
+            if let database {
+                settings = ConnectionSettings(url: database)
+                settings.applicationName = "bihuan migrate"
+            } else {
+                settings = try await installation.configuration().ownerDatabaseSettings("bihuan migrate")
+            }
+            let (owner, applied) = (settings, { (settings: PostgreSQL.ConnectionSettings) in
+                let connection = try Connection(settings)
+                defer { connection.close() }
+                return try Schema.migrate(connection)
+            })
+            let names = try await onThread { try applied(owner) }
+            for name in names { Output.line("applied \(name)") }
+            if names.isEmpty { Output.line("nothing to apply: the schema is up to date") }
+        }
+    }
+}

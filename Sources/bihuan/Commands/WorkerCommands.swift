@@ -1,0 +1,94 @@
+import ArgumentParser
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import Logging
+import ServiceLifecycle
+import Workers
+
+// One process of one worker each, until SIGTERM or Ctrl-C. Any number may run.
+
+struct IntakeWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "intake", abstract: "Take reports in at the one door, register them.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.intake) }
+}
+
+struct RoutingWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "routing", abstract: "Hand reports to the units that must act.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.routing) }
+}
+
+struct DeadlinesWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deadlines", abstract: "Watch the clocks, remind, warn and escalate.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.deadlines) }
+}
+
+struct FeedbackWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "feedback", abstract: "Take in what units answer, and close the loop.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.feedback) }
+}
+
+struct WorkerOptions: ParsableArguments {
+    @OptionGroup var installation: InstallationOptions
+
+    @Flag(help: ArgumentHelp("Stop when standard input ends, as when the process that started this one does.", visibility: .hidden))
+    var untilInputEnds = false
+
+    func run(_ worker: Worker) async throws {
+        try await plainly {
+            let signals = TerminationSignals()
+            let configuration = try await installation.configuration(parties: [.office(worker)])
+            let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
+            let service = WorkerService(worker, settings: try configuration.laneSettings(for: worker), logger: logger)
+            var group = ServiceGroupConfiguration(services: [service], logger: logger)
+            group.maximumGracefulShutdownDuration = .seconds(5)
+            group.maximumCancellationDuration = .seconds(5)
+            try await run(ServiceGroup(configuration: group), until: signals)
+        }
+    }
+
+    private func run(_ group: ServiceGroup, until signals: TerminationSignals) async throws {
+        if untilInputEnds {
+            Thread.detachNewThread {
+                while let bytes = try? FileHandle.standardInput.read(upToCount: 4096), !bytes.isEmpty {}
+                signals.raise()
+            }
+        }
+        let shutdown = Task {
+            await signals.wait()
+            await group.triggerGracefulShutdown()
+        }
+        defer { shutdown.cancel() }
+        do {
+            try await group.run()
+        } catch where signals.isRaised {
+            // The signal overtook the start: there is nothing to shut down.
+        }
+    }
+}
+
+extension OfficeConfiguration {
+    /// What a worker's lanes need, read from the files that the configuration names.
+    func laneSettings(for worker: Worker) throws -> LaneSettings {
+        guard let yaml = try? String(contentsOf: policyFile, encoding: .utf8) else {
+            throw UserError("the policy file \(policyFile.path) cannot be read: check policy.file")
+        }
+        let policy = try PolicyFile.read(yaml, named: policyFile.lastPathComponent)
+        var settings = LaneSettings(
+            broker: try brokerSettings(for: .office(worker)), database: workerDatabaseSettings("bihuan \(worker.rawValue)"),
+            clock: clock, rulebook: try Rulebook(policy), vault: try Vault(keyFile: vaultKeyFile), sealedMailKey: sealedMailKey)
+        settings.batchSizeMax = lane.batchSizeMax
+        settings.lanes = lane.lanes
+        settings.earlyMessageHoldSeconds = lane.earlyMessageHoldSeconds
+        return settings
+    }
+}

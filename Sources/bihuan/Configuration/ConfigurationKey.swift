@@ -1,0 +1,75 @@
+/// One key of bihuan.yaml, as docs/configuration.md lists it. A key that is not here is a mistake and is named as one.
+struct ConfigurationKey: Sendable {
+    enum Kind: String, Sendable {
+        case text, number, seconds, path, time, base64
+        case wholeNumber = "whole number"
+    }
+
+    let name: String
+    let kind: Kind
+    /// Without it nothing starts.
+    let isRequired: Bool
+    let `default`: String?
+    let isSecret: Bool
+    let meaning: String
+
+    private init(
+        _ name: String, _ kind: Kind, required: Bool = false, default: String? = nil, secret: Bool = false, _ meaning: String
+    ) {
+        self.name = name
+        self.kind = kind
+        isRequired = required
+        self.default = `default`
+        isSecret = secret
+        self.meaning = meaning
+    }
+
+    /// The name of the environment variable that overrides it: `amqp.virtualHost` is `BIHUAN_AMQP_VIRTUAL_HOST`.
+    var environmentVariable: String {
+        var variable = "BIHUAN_"
+        var before: Character = "_"
+        for character in name {
+            if character.isUppercase, before.isLowercase { variable += "_" }
+            variable += character.isLetter || character.isNumber ? character.uppercased() : "_"
+            before = character
+        }
+        return variable
+    }
+
+    static let officeName = ConfigurationKey("office.name", .text, default: "Bihuan", "What the office is called.")
+    static let amqpHost = ConfigurationKey("amqp.host", .text, default: "127.0.0.1", "Where the broker is.")
+    static let amqpPort = ConfigurationKey("amqp.port", .wholeNumber, default: "5672", "1 to 65535.")
+    static let amqpVirtualHost = ConfigurationKey("amqp.virtualHost", .text, default: "bihuan", "The office's virtual host.")
+    static let databaseURL = ConfigurationKey(
+        "database.url", .text, required: true, secret: true,
+        "A libpq URL of the worker role; with several hosts the first that answers is taken.")
+    static let databaseOwnerURL = ConfigurationKey(
+        "database.ownerUrl", .text, secret: true, "A libpq URL of the owner role; needed by `migrate` and `ledger checkpoint` only.")
+    static let vaultKeyFile = ConfigurationKey(
+        "vault.keyFile", .path, default: "vault.key", "64 hexadecimal digits: the key that original submissions are encrypted with.")
+    static let sealedMailPublicKey = ConfigurationKey(
+        "sealedMail.publicKey", .base64, required: true,
+        "The X25519 key to which sealed mail goes whose superior unit has no key of its own. Its private half is kept elsewhere.")
+    static let policyFile = ConfigurationKey("policy.file", .path, default: "policy.yaml", "The rules.")
+    static let checkpointKeyFile = ConfigurationKey(
+        "checkpoint.keyFile", .path, default: "checkpoint.key",
+        "64 hexadecimal digits: the Ed25519 key that `ledger checkpoint` signs with.")
+    static let clockWallOrigin = ConfigurationKey(
+        "clock.wallOrigin", .time, "The wall moment at which business time was clock.businessOrigin. For rehearsals only.")
+    static let clockBusinessOrigin = ConfigurationKey("clock.businessOrigin", .time, "See clock.wallOrigin; both or neither.")
+    static let clockRate = ConfigurationKey("clock.rate", .number, default: "1", "Business seconds per wall second; 1 in service.")
+    static let laneBatchSizeMax = ConfigurationKey(
+        "lane.batchSizeMax", .wholeNumber, default: "200", "Messages handled in one transaction, 1 to 5000.")
+    static let laneCount = ConfigurationKey("lane.lanes", .wholeNumber, default: "2", "Lanes of one worker process, 1 to 64.")
+    static let laneEarlyMessageHoldSeconds = ConfigurationKey(
+        "lane.earlyMessageHoldSeconds", .seconds, default: "60", "How long a message that is ahead of its state is held, 0 to 86400.")
+    static let logLevel = ConfigurationKey(
+        "log.level", .text, default: "info", "trace, debug, info, notice, warning, error or critical.")
+
+    /// All but `users.…`, whose names are the installation's own.
+    static let all: [ConfigurationKey] = [
+        officeName, amqpHost, amqpPort, amqpVirtualHost, databaseURL, databaseOwnerURL, vaultKeyFile, sealedMailPublicKey,
+        policyFile, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,
+        laneEarlyMessageHoldSeconds, logLevel,
+    ]
+}

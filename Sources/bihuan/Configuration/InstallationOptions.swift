@@ -1,0 +1,39 @@
+import ArgumentParser
+import Contract
+import Foundation
+
+/// Which installation a command is about, and what to read differently from its file.
+struct InstallationOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The directory of the installation; its bihuan.yaml is read.", valueName: "dir"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("The configuration file, where it is not DIR/bihuan.yaml.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Set a key over file and environment, such as lane.lanes=4. May be repeated.", valueName: "key=value"))
+    var values: [String] = []
+
+    func validate() throws {
+        if data != nil, config != nil { throw ValidationError("give --data or --config, not both") }
+        if let bad = values.first(where: { !$0.contains("=") || $0.hasPrefix("=") }) {
+            throw ValidationError("--set takes key=value, such as lane.lanes=4, not '\(bad)'")
+        }
+    }
+
+    func configuration(parties: [Party] = []) async throws -> OfficeConfiguration {
+        try OfficeConfiguration.read(try await ConfigurationSource.open(file: file(), flags: flags), parties: parties)
+    }
+
+    private func file() throws -> URL {
+        if let config { return URL(filePath: config).absoluteURL }
+        if let data { return URL(filePath: data, directoryHint: .isDirectory).appending(path: "bihuan.yaml").absoluteURL }
+        throw UserError("which installation? Give --data DIR, as for `bihuan up`, or --config FILE")
+    }
+
+    private var flags: [String: String] {
+        let pairs = values.map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
+        return Dictionary(pairs.map { (String($0[0]), String($0[1])) }) { _, last in last }
+    }
+}

@@ -1,0 +1,209 @@
+import AMQP
+import Casework
+import Contract
+import Crypto
+import Demo
+import Foundation
+import LocalServers
+import Workers
+
+/// A whole office on this machine, under one directory: private servers, the sample's parties, the four workers.
+///
+///     DIR/bihuan.yaml          0600: addresses, passwords of all users
+///     DIR/policy.yaml          the rules; the shipped ones unless it exists
+///     DIR/vault.key            0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
+///     DIR/log/<worker>.log     and the servers' logs
+///
+/// Starting it again in the same directory keeps users, passwords, keys and the database.
+final class LocalOffice: Sendable {
+    struct Options: Sendable {
+        var directory: URL
+        var sample = SampleOffice.standard
+        /// Business time; nil keeps what bihuan.yaml says.
+        var clock: BusinessClock?
+        var processesPerWorker = 1
+        /// The program that runs the workers; by default this one.
+        var executable = LocalOffice.ownExecutable
+        /// Asked while the servers start; true ends the start.
+        var isCancelled: @Sendable () -> Bool = { false }
+        /// Told what happens to workers, one line each, from any thread.
+        var report: @Sendable (String) -> Void = { Output.note($0) }
+
+        init(directory: URL) { self.directory = directory }
+    }
+
+    let directory: URL
+    let configurationFile: URL
+    let configuration: OfficeConfiguration
+    let servers: LocalServers
+    let workers: WorkerProcesses
+
+    /// Starts servers and workers; returns when every worker consumes. Throws with everything stopped again.
+    static func start(_ options: Options) async throws -> LocalOffice {
+        let file = options.directory.appending(path: "bihuan.yaml")
+        var kept: OfficeConfiguration?
+        if FileManager.default.fileExists(atPath: file.path) {
+            // What the environment says now is not to be written into the file.
+            kept = try OfficeConfiguration.read(try await ConfigurationSource.open(file: file, flags: [:], environment: [:]))
+        }
+        let previous = kept
+        return try await onThread { try LocalOffice(options, file, previous) }
+    }
+
+    /// The running program's file; what it is called in the kernel's own folder where the file is gone, as after a new build.
+    static var ownExecutable: String {
+        let link = "/proc/self/exe"
+        let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) ?? link
+        return FileManager.default.isExecutableFile(atPath: path) ? path : link
+    }
+
+    private init(_ options: Options, _ file: URL, _ kept: OfficeConfiguration?) throws {
+        let policyFile = kept?.policyFile ?? options.directory.appending(path: "policy.yaml")
+        let policy = try LocalOffice.policy(at: policyFile)
+        let users = LocalOffice.users(of: options.sample, kept: kept?.users ?? [:])
+        var serverOptions = LocalServers.Options()
+        serverOptions.isCancelled = options.isCancelled
+        servers = try LocalServers.start(
+            in: options.directory, definitions: try users.definitions(options.sample).json(), options: serverOptions)
+        do {
+            directory = options.directory
+            configurationFile = file
+            let passwords = (owner: password(in: kept?.database.ownerURL), worker: password(in: kept?.database.url))
+            configuration = LocalOffice.configuration(
+                kept, options, servers, users: users.passwords, passwords: passwords, policyFile: policyFile)
+            let keys = KeyFiles(directory: directory)
+            try keys.makeOfficeKeys()
+            if policy.isNew { try writePrivately(policy.yaml, to: policyFile) }
+            try writePrivately(configuration.yaml(folder: directory), to: file)
+            let entry = OfficeEntry(servers: servers, configuration: configuration)
+            try entry.makeDatabase(passwords: passwords)
+            _ = try entry.enter(options.sample, keys: keys, policy: (policy.yaml, policy.name, policy.version))
+            let logs = directory.appending(path: "log")
+            workers = try WorkerProcesses(
+                .init(
+                    executable: options.executable, arguments: ["--data", directory.path, "--until-input-ends"],
+                    countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
+                    report: options.report))
+        } catch {
+            servers.stop()
+            throw error
+        }
+        workers.start()
+        do {
+            try waitForConsumers(options.isCancelled)
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    /// Stops the workers, which finish what they hold, then the servers. Blocks; calling it again does nothing.
+    func stop() {
+        workers.stop()
+        servers.stop()
+    }
+
+    // MARK: What others need
+
+    func password(of party: Party) -> String? { configuration.users[OfficeConfiguration.userKey(party)] }
+
+    /// With all rights on the virtual host.
+    var operatorAMQPURL: String {
+        servers.amqpURL(
+            user: OfficeConfiguration.operatorUser, password: configuration.users[OfficeConfiguration.operatorUser] ?? "",
+            virtualHost: configuration.broker.virtualHost)
+    }
+
+    func log(of worker: Worker) -> URL { directory.appending(path: "log/\(worker.rawValue).log") }
+
+    // MARK: Steps
+
+    private static func policy(at file: URL) throws -> (yaml: String, name: String, version: Int, isNew: Bool) {
+        let isNew = !FileManager.default.fileExists(atPath: file.path)
+        let yaml = isNew
+            ? String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self)
+            : try String(contentsOf: file, encoding: .utf8)
+        let policy = try PolicyFile.read(yaml, named: file.lastPathComponent)
+        return (yaml, policy.name, policy.version, isNew)
+    }
+
+    private static func users(of sample: SampleOffice, kept: [String: String]) -> Users {
+        let parties =
+            Worker.allCases.map { Party.office($0) } + sample.units.map { .unit($0.id) } + sample.sources.map { .source($0.id) }
+            + sample.persons.map { .person($0.id) }
+        var passwords = kept
+        for key in parties.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser] where passwords[key] == nil {
+            passwords[key] = randomPassword()
+        }
+        return Users(parties: parties, passwords: passwords)
+    }
+
+    private struct Users {
+        let parties: [Party]
+        let passwords: [String: String]
+
+        func definitions(_ sample: SampleOffice) -> Definitions {
+            Definitions(
+                virtualHost: "bihuan", units: sample.units.map(\.id), sources: sample.sources.map(\.id),
+                persons: sample.persons.map(\.id),
+                users: parties.map { BrokerUser(party: $0, password: passwords[OfficeConfiguration.userKey($0)] ?? "") },
+                administrator: (OfficeConfiguration.operatorUser, passwords[OfficeConfiguration.operatorUser] ?? ""))
+        }
+    }
+
+    private static func configuration(
+        _ kept: OfficeConfiguration?, _ options: Options, _ servers: LocalServers, users: [String: String],
+        passwords: (owner: String, worker: String), policyFile: URL
+    ) -> OfficeConfiguration {
+        func url(_ role: String, _ password: String) -> String {
+            servers.databaseURL(user: role, password: password, database: OfficeEntry.database)
+        }
+        let keys = KeyFiles(directory: options.directory)
+        // Of a new key only the public half is kept.
+        let sealedMailKey = kept?.sealedMailKey ?? SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey)
+        return OfficeConfiguration(
+            officeName: kept?.officeName ?? "闭环示例办公室",
+            broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan"),
+            database: .init(
+                url: url(OfficeEntry.workerRole, passwords.worker), ownerURL: url(OfficeEntry.ownerRole, passwords.owner)),
+            users: users, vaultKeyFile: keys.vault, sealedMailKey: sealedMailKey, policyFile: policyFile,
+            checkpointKeyFile: keys.checkpoint, clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(),
+            logLevel: kept?.logLevel ?? .info)
+    }
+
+    /// A worker is ready when its queue has a consumer, and it opens none before its database answers.
+    private func waitForConsumers(_ isCancelled: () -> Bool) throws {
+        let connection = try AMQP.Connection(try configuration.operatorBrokerSettings())
+        defer { connection.close() }
+        let channel = try connection.openChannel()
+        var missing = Worker.allCases
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !missing.isEmpty {
+            if isCancelled() { throw UserError("the start was cancelled") }
+            if ContinuousClock.now > deadline {
+                let logs = missing.map { log(of: $0).path }.joined(separator: ", ")
+                throw UserError("workers did not start within 20 s: read \(logs)")
+            }
+            missing = try missing.filter { worker in
+                try connection.declareQueue(QueueName(rawValue: worker.queueOfFirstConsumer), passive: true, on: channel).consumerCount == 0
+            }
+            usleep(20_000)
+        }
+    }
+}
+
+extension Worker {
+    fileprivate var queueOfFirstConsumer: String {
+        switch self {
+        case .intake: Topology.Queue.intake
+        case .routing: Topology.Queue.routing
+        case .deadlines: Topology.Queue.command(.deadlines)
+        case .feedback: Topology.Queue.feedback
+        }
+    }
+}
+
+/// The password within a URL; a new one where there is none.
+private func password(in url: String?) -> String {
+    url.flatMap { URLComponents(string: $0)?.password } ?? randomPassword()
+}

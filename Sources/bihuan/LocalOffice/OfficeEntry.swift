@@ -1,0 +1,65 @@
+import CaseStore
+import Casework
+import Demo
+import Foundation
+import LocalServers
+import PostgreSQL
+
+/// Makes a database server into an office's: roles, database, schema, and whom the office knows. All of it may be run again.
+struct OfficeEntry: Sendable {
+    static let ownerRole = "bihuan_owner"
+    static let workerRole = "bihuan_worker"
+    static let database = "bihuan"
+
+    let servers: LocalServers
+    let configuration: OfficeConfiguration
+
+    /// Roles with the passwords of the configuration, and the database, by the server's superuser.
+    func makeDatabase(passwords: (owner: String, worker: String)) throws {
+        let connection = try Connection(ConnectionSettings(url: servers.superuserURL))
+        defer { connection.close() }
+        for (role, password) in [(OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker)] {
+            try connection.execute(
+                """
+                DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '\(role)') THEN CREATE ROLE \(role); END IF; END $$;
+                ALTER ROLE \(role) LOGIN PASSWORD '\(password.replacing("'", with: "''"))'
+                """)
+        }
+        do {
+            try connection.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
+        } catch where error.sqlState == "42P04" {
+            // It is there from an earlier start.
+        }
+    }
+
+    /// Brings the schema up to date and enters the sample; returns the names of migrations applied.
+    func enter(_ sample: SampleOffice, keys: KeyFiles, policy: (yaml: String, name: String, version: Int)) throws -> [String] {
+        let connection = try Connection(configuration.ownerDatabaseSettings("bihuan up"))
+        defer { connection.close() }
+        let applied = try Schema.migrate(connection)
+        let now = configuration.now
+        var commands: [any Command] = [EnterOffice(name: configuration.officeName, chain: .make(at: now))]
+        for unit in sample.units {
+            let sealingKey = OfficeEntry.hasSealingKey(unit) ? try keys.sealingKey(of: unit.id) : nil
+            let row = UnitRow(
+                id: unit.id, name: unit.name, kind: unit.kind, region: unit.region, levels: Set(unit.levels), parent: unit.parent,
+                active: true, sealingKey: sealingKey)
+            commands.append(EnterUnit(unit: row, chain: .make(at: now)))
+        }
+        commands += sample.sources.map {
+            EnterSource(source: SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit))
+        }
+        commands += sample.persons.map {
+            EnterPerson(
+                person: PersonRow(
+                    id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true, recusedFrom: Set($0.recusedFrom)))
+        }
+        commands.append(RebuildUnitClosure())
+        commands.append(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: policy.yaml, loadedAt: now))
+        try connection.pipeline(commands: commands)
+        return applied
+    }
+
+    /// The superior, to whom sealed mail goes, and the city organs; the others show what happens without a key.
+    private static func hasSealingKey(_ unit: SampleUnit) -> Bool { ["superior", "city"].contains(unit.kind) }
+}

@@ -1,0 +1,50 @@
+import Casework
+import Testing
+
+@Suite("Clocks")
+struct PolicyClockTests {
+    @Test("a sign clock starts at release, and its ladder stands in the order of time")
+    func signLadder() throws {
+        let start = try #require(Instant("2026-03-02T08:00:00Z"))
+        let plans = try PolicyFixture.rulebook().clocks(startedBy: .released, handoffKind: "send_down", at: start)
+        let plan = try #require(plans.first)
+        #expect(plans.count == 1)
+        #expect(plan.kind == "sign")
+        #expect(plan.startedAt == start)
+        #expect(plan.dueAt.description == "2026-03-04T08:00:00Z")
+        #expect(plan.rule.description == "test-policy@3/sign")
+        #expect(plan.rule.citation == "默认值")
+        #expect(plan.steps.map(\.number) == [1, 2, 3, 4, 5])
+        #expect(
+            plan.steps.map { "\($0.at) \($0.action)" } == [
+                "2026-03-03T08:00:00Z remind", "2026-03-04T08:00:00Z overdue", "2026-03-05T08:00:00Z remind",
+                "2026-03-06T08:00:00Z remind", "2026-03-07T08:00:00Z escalate",
+            ])
+    }
+
+    @Test("which clocks an event starts is data", arguments: [
+        (ClockStart.released, "transfer", ["sign"]), (.signed, "transfer", ["overdue"]),
+        (.conclusionSentBack, "transfer", ["overdue"]), (.signed, "send_down", []), (.released, "unheard-of", []),
+    ])
+    func startedBy(start: ClockStart, kind: String, clocks: [String]) throws {
+        let plans = try PolicyFixture.rulebook().clocks(
+            startedBy: start, handoffKind: kind, at: Instant(microsecondsSinceEpoch: 0))
+        #expect(plans.map(\.kind) == clocks)
+    }
+
+    @Test("a warning comes before the limit, counted back from it")
+    func warning() throws {
+        let start = try #require(Instant("2026-02-20T00:00:00Z"))
+        let plan = try #require(
+            try PolicyFixture.rulebook().clocks(startedBy: .signed, handoffKind: "transfer", at: start).first)
+        #expect(
+            plan.steps.map { "\($0.at) \($0.action)" } == ["2026-03-15T00:00:00Z warn", "2026-03-22T00:00:00Z overdue"])
+    }
+
+    @Test("where no clock runs after the signature, the policy says why")
+    func reason() throws {
+        let rulebook = try PolicyFixture.rulebook()
+        #expect(rulebook.noClockReason(handoffKind: "send_down") == "由督查监督")
+        #expect(rulebook.noClockReason(handoffKind: "transfer") == nil)
+    }
+}
