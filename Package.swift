@@ -73,10 +73,31 @@ let package = Package(
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
 
+        // Tests. They share one pair of servers, which `TestServers` starts around them.
+        .target(
+            name: "TestOffice", dependencies: ["AMQP", "PostgreSQL", "Casework", "Contract", "CaseStore"],
+            path: "Tests/TestOffice", swiftSettings: strict),
+        .executableTarget(
+            name: "TestServers", dependencies: ["TestOffice", "CaseStore", "Casework", "Contract", "LocalServers", "PostgreSQL"],
+            path: "Tests/TestServers", swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
-        .testTarget(name: "ContractTests", dependencies: ["Contract", "Casework", crypto], resources: [.copy("Golden")], swiftSettings: strict),
-        .testTarget(name: "AMQPTests", dependencies: ["AMQP", "LocalServers"], swiftSettings: strict),
-        .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL", "LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "ContractTests", dependencies: ["Contract", "Casework", crypto], resources: [.copy("Golden")],
+            swiftSettings: strict),
+        .testTarget(name: "AMQPTests", dependencies: ["AMQP"], swiftSettings: strict),
+        .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL"], swiftSettings: strict),
         .testTarget(name: "LocalServersTests", dependencies: ["LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "WorkersTests",
+            dependencies: [
+                "Workers", "TestOffice", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging, yaml,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "DemoTests",
+            dependencies: ["Demo", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "BihuanTests",
+            dependencies: ["bihuan", "Casework", "Contract", "CaseStore", "PostgreSQL", "LocalServers"],
+            resources: [.copy("Golden")], swiftSettings: strict),
     ]
 )

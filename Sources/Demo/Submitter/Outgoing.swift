@@ -5,7 +5,7 @@ import Crypto
 import Foundation
 
 /// One message to the office, with the same bytes whenever it is sent.
-struct Letter: Sendable {
+struct Posting: Sendable {
     let exchange: ExchangeName
     let from: Party
     /// The CloudEvents id: names the act.
@@ -55,13 +55,13 @@ final class Outgoing {
     private static let restSeconds = 0.3
 
     private var publisher: Publisher?
-    private var waiting: ArraySlice<Letter> = []
-    private var inFlight: [Int64: Letter] = [:]
-    private var resting: [(until: Int64, letter: Letter)] = []
+    private var waiting: ArraySlice<Posting> = []
+    private var inFlight: [Int64: Posting] = [:]
+    private var resting: [(until: Int64, letter: Posting)] = []
     private var lastToken: Int64 = 0
 
     /// Letters that the broker would not take, with its reason.
-    private(set) var givenUp: [(letter: Letter, reason: String)] = []
+    private(set) var givenUp: [(letter: Posting, reason: String)] = []
 
     /// All that is neither confirmed nor given up.
     var count: Int { waiting.count + inFlight.count + resting.count }
@@ -69,7 +69,7 @@ final class Outgoing {
     var waitingCount: Int { waiting.count }
     var hasInFlight: Bool { !inFlight.isEmpty }
 
-    func post(_ letter: Letter) { waiting.append(letter) }
+    func post(_ letter: Posting) { waiting.append(letter) }
 
     /// Goes on over a new connection; what was in flight is sent again, first and in its order.
     func attach(to connection: AMQP.Connection) throws(AMQPError) {
@@ -100,9 +100,9 @@ final class Outgoing {
     }
 
     /// What was confirmed; waits at most `seconds` for all that is in flight.
-    func collect(within seconds: Double) throws(AMQPError) -> [Letter] {
+    func collect(within seconds: Double) throws(AMQPError) -> [Posting] {
         guard let publisher else { return [] }
-        var confirmed: [Letter] = []
+        var confirmed: [Posting] = []
         for (token, outcome) in try publisher.settle(within: seconds) {
             guard let letter = inFlight.removeValue(forKey: token) else { continue }
             switch outcome {
@@ -114,7 +114,7 @@ final class Outgoing {
         return confirmed
     }
 
-    private func refuse(_ letter: Letter, _ reason: String) {
+    private func refuse(_ letter: Posting, _ reason: String) {
         var letter = letter
         letter.refusals += 1
         if letter.refusals >= Self.refusalsMax {

@@ -62,11 +62,11 @@ public struct Submitter: Sendable {
     }
 
     /// The message of a report: the same bytes for the same report, for ever.
-    static func letter(_ report: ReportLine) -> Letter {
+    static func letter(_ report: ReportLine) -> Posting {
         // The office takes the receipt from the report itself. A clock here would make another body of a second sending, which
         // the office refuses as a reused id.
         let time = report.submission.receivedAt ?? Instant(microsecondsSinceEpoch: 0)
-        return Letter(
+        return Posting(
             CloudEvent(
                 id: report.id, source: .source(report.source), type: .reportSubmitted, subject: report.id, time: time,
                 data: report.submission),
@@ -185,7 +185,7 @@ private final class SourceSender {
     }
 
     /// Sends what there is room for; returns what was confirmed meanwhile.
-    func turn(within seconds: Double) throws -> [Letter] {
+    func turn(within seconds: Double) throws -> [Posting] {
         do throws(AMQPError) {
             guard try connected() else { return [] }
             try outgoing.push()

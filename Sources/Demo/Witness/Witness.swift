@@ -69,4 +69,21 @@ public struct Witness: Sendable {
 struct Evidence {
     let journals: Journals
     let books: Books
+    /// What the ledger tells of each report.
+    let stories: [UUID: Story]
+    /// Where the ledger tells an act: its entries, by who did it and its id.
+    let told: [ActKey: [LedgerWords]]
+
+    init(journals: Journals, books: Books) {
+        self.journals = journals
+        self.books = books
+        stories = books.ledgers.mapValues { Story($0) }
+        var told: [ActKey: [LedgerWords]] = [:]
+        for story in stories.values {
+            for words in story.entries {
+                if let act = words.act { told[ActKey(party: words.by, id: act), default: []].append(words) }
+            }
+        }
+        self.told = told
+    }
 }

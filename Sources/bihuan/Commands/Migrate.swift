@@ -22,12 +22,12 @@ struct Migrate: AsyncParsableCommand {
             } else {
                 settings = try await installation.configuration().ownerDatabaseSettings("bihuan migrate")
             }
-            let (owner, applied) = (settings, { (settings: PostgreSQL.ConnectionSettings) in
-                let connection = try Connection(settings)
+            let owner = settings
+            let names = try await onThread {
+                let connection = try Connection(owner)
                 defer { connection.close() }
                 return try Schema.migrate(connection)
-            })
-            let names = try await onThread { try applied(owner) }
+            }
             for name in names { Output.line("applied \(name)") }
             if names.isEmpty { Output.line("nothing to apply: the schema is up to date") }
         }

@@ -1,3 +1,6 @@
+import Casework
+import Contract
+import Crypto
 import Foundation
 
 extension OfficeConfiguration {

@@ -25,10 +25,12 @@ struct OfficeEntry: Sendable {
                 ALTER ROLE \(role) LOGIN PASSWORD '\(password.replacing("'", with: "''"))'
                 """)
         }
-        do {
+        do throws(PostgreSQLError) {
             try connection.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
-        } catch where error.sqlState == "42P04" {
-            // It is there from an earlier start.
+        } catch {
+            // It may be there from an earlier start.
+            let duplicateDatabase = "42P04"
+            if error.sqlState != duplicateDatabase { throw error }
         }
     }
 

@@ -1,0 +1,59 @@
+public import CaseStore
+public import Casework
+public import Contract
+import Foundation
+public import PostgreSQL
+
+/// The office of the tests: few units, so that a virtual host for it is made in no time.
+public enum SmallOffice {
+    public static let units: [UnitRow] = [
+        unit("d1", "第一监督检查室", "department", region: "p", levels: ["city", "province"]),
+        unit("d2", "第二监督检查室", "department", region: "p", levels: ["city", "province"]),
+        unit("c01", "甲市纪委监委", "city", region: "p-c01", levels: ["village", "township", "county", "city"]),
+        unit("c01-d01", "甲市东区纪委监委", "county", region: "p-c01-d01", parent: "c01", levels: ["village", "township"]),
+        unit("superior", "上级纪委监委", "superior", region: nil, levels: []),
+        unit("case-office", "案件监督管理室", "case_office", region: nil, levels: []),
+    ]
+    public static let sources: [SourceRow] = [
+        SourceRow(id: SourceID(unchecked: "letter"), name: "来信", kind: "letter", unit: nil),
+        SourceRow(id: SourceID(unchecked: "web"), name: "网络举报", kind: "web", unit: nil),
+        SourceRow(id: SourceID(unchecked: "subordinate"), name: "下级报送", kind: "subordinate", unit: UnitID(unchecked: "c01")),
+    ]
+    public static let persons: [PersonRow] = [
+        person("li", "李组长", roles: ["leader"]), person("wang", "王督查", roles: ["supervisor"]),
+        person("zhao", "赵办事员", roles: ["clerk"]), person("qian", "钱督查", roles: ["supervisor"], recusedFrom: ["避嫌人"]),
+    ]
+
+    public static func definitions(virtualHost: String) -> Definitions {
+        Definitions(
+            virtualHost: virtualHost, units: units.map(\.id), sources: sources.map(\.id), persons: persons.map(\.id),
+            users: parties.map { BrokerUser(party: $0, password: TestServers.password) },
+            administrator: (name: "admin", password: TestServers.password))
+    }
+
+    public static var parties: [Party] {
+        units.map { .unit($0.id) } + sources.map { .source($0.id) } + persons.map { .person($0.id) }
+            + Worker.allCases.map { .office($0) }
+    }
+
+    /// Enters it into a migrated database, as the owner.
+    public static func enter(into database: Connection, at instant: Instant) throws {
+        try database.run(EnterOffice(name: "测试办公室", chain: .make(at: instant)))
+        for unit in units { try database.run(EnterUnit(unit: unit, chain: .make(at: instant))) }
+        try database.run(RebuildUnitClosure())
+        for source in sources { try database.run(EnterSource(source: source)) }
+        for person in persons { try database.run(EnterPerson(person: person)) }
+    }
+
+    private static func unit(
+        _ id: String, _ name: String, _ kind: String, region: String?, parent: String? = nil, levels: Set<String>
+    ) -> UnitRow {
+        UnitRow(
+            id: UnitID(unchecked: id), name: name, kind: kind, region: region, levels: levels,
+            parent: parent.map { UnitID(unchecked: $0) }, active: true, sealingKey: nil)
+    }
+
+    private static func person(_ id: String, _ name: String, roles: Set<String>, recusedFrom: Set<String> = []) -> PersonRow {
+        PersonRow(id: PersonID(unchecked: id), name: name, unit: nil, roles: roles, active: true, recusedFrom: recusedFrom)
+    }
+}

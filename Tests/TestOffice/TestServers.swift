@@ -1,0 +1,52 @@
+public import AMQP
+import Foundation
+
+/// The pair of servers that a test run shares, as `TestServers` starts and announces it in the environment.
+///
+/// Every test has a database of its own, made from a migrated template, and a virtual host of its own, out of a pool that the
+/// node was started with.
+public struct TestServers: Sendable {
+    public static let databaseVariable = "BIHUAN_TEST_DATABASE_URL"
+    public static let brokerVariable = "BIHUAN_TEST_AMQP_URL"
+    public static let officesVariable = "BIHUAN_TEST_OFFICES"
+    public static let template = "bihuan_template"
+    public static let password = "test"
+    public static func virtualHost(_ number: Int) -> String { "office-\(number)" }
+
+    /// As a superuser.
+    public let databaseURL: String
+    /// As an administrator.
+    public let brokerURL: String
+    /// How many virtual hosts wait in the pool.
+    public let offices: Int
+
+    /// `nil` where no servers were announced: suites that need them say so and are skipped.
+    public static let announced: TestServers? = {
+        let environment = ProcessInfo.processInfo.environment
+        guard let database = environment[databaseVariable], let broker = environment[brokerVariable],
+            let offices = environment[officesVariable].flatMap(Int.init)
+        else { return nil }
+        return TestServers(databaseURL: database, brokerURL: broker, offices: offices)
+    }()
+
+    public static let missing = "needs the servers that deploy/test starts"
+
+    /// A connection string for another database or user of the same cluster.
+    public func databaseURL(user: String? = nil, database: String) -> String {
+        guard var url = URLComponents(string: databaseURL) else { return databaseURL }
+        url.path = "/" + database
+        if let user {
+            url.user = user
+            url.password = TestServers.password
+        }
+        return url.string ?? databaseURL
+    }
+
+    public func broker(user: String, virtualHost: String) throws -> AMQP.ConnectionSettings {
+        var settings = try AMQP.ConnectionSettings(url: brokerURL)
+        settings.user = user
+        settings.password = TestServers.password
+        settings.virtualHost = virtualHost
+        return settings
+    }
+}

@@ -1,0 +1,78 @@
+// Starts the pair of servers that all tests share, runs a command with their addresses in its environment, and stops them:
+//
+//     TestServers DIRECTORY OFFICES COMMAND [ARGUMENT …]
+//
+// OFFICES is how many virtual hosts, each with the queues of a small office, wait for tests that need one.
+
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import LocalServers
+import PostgreSQL
+import TestOffice
+
+let arguments = CommandLine.arguments
+guard arguments.count >= 4, let offices = Int(arguments[2]) else {
+    FileHandle.standardError.write(Data("usage: TestServers DIRECTORY OFFICES COMMAND [ARGUMENT …]\n".utf8))
+    exit(2)
+}
+
+/// One definitions file for many virtual hosts: the lists of each, joined; users once.
+func definitions() throws -> Data {
+    var joined: [String: [Any]] = [:]
+    for number in 1...max(1, offices) {
+        let json = try SmallOffice.definitions(virtualHost: TestServers.virtualHost(number)).json()
+        for (key, value) in try JSONSerialization.jsonObject(with: json) as? [String: [Any]] ?? [:] {
+            if number > 1, key == "users" { continue }
+            joined[key, default: []] += value
+        }
+    }
+    // Tests of the client itself use the default virtual host.
+    joined["vhosts", default: []].append(["name": "/"])
+    joined["permissions", default: []].append(["user": "admin", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"])
+    return try JSONSerialization.data(withJSONObject: joined)
+}
+
+func makeTemplate(_ servers: LocalServers) throws {
+    let superuser = try Connection(ConnectionSettings(url: servers.superuserURL))
+    try superuser.execute(
+        """
+        DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_owner') THEN
+                CREATE ROLE bihuan_owner LOGIN PASSWORD '\(TestServers.password)';
+                CREATE ROLE bihuan_worker LOGIN PASSWORD '\(TestServers.password)';
+            END IF;
+        END $$
+        """)
+    try superuser.execute("DROP DATABASE IF EXISTS \(TestServers.template)")
+    try superuser.execute("CREATE DATABASE \(TestServers.template) OWNER bihuan_owner")
+    superuser.close()
+    let owner = try Connection(
+        ConnectionSettings(url: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template)))
+    try Schema.migrate(owner)
+    try SmallOffice.enter(into: owner, at: Instant(Date()))
+    owner.close()
+}
+
+do {
+    let servers = try LocalServers.start(
+        in: URL(fileURLWithPath: arguments[1], isDirectory: true), definitions: try definitions())
+    defer { servers.stop() }
+    try makeTemplate(servers)
+    let command = Process()
+    command.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    command.arguments = Array(arguments[3...])
+    command.environment = ProcessInfo.processInfo.environment.merging([
+        TestServers.databaseVariable: servers.superuserURL,
+        TestServers.brokerVariable: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"),
+        TestServers.officesVariable: String(offices),
+    ]) { _, new in new }
+    try command.run()
+    command.waitUntilExit()
+    servers.stop()
+    exit(command.terminationStatus)
+} catch {
+    FileHandle.standardError.write(Data("the test servers did not start: \(error)\n".utf8))
+    exit(1)
+}

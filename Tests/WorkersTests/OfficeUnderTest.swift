@@ -1,0 +1,295 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Crypto
+import Foundation
+import Logging
+import PostgreSQL
+import Synchronization
+import TestOffice
+import Testing
+
+@testable import Workers
+
+/// One office for one test: a database and a virtual host of its own, real servers, lanes started and stopped at will.
+final class OfficeUnderTest {
+    private static let taken = Atomic<Int>(0)
+
+    let servers: TestServers
+    let virtualHost: String
+    let databaseName: String
+    let vault: Vault
+    let rulebook: Rulebook
+    let mailKey = Curve25519.KeyAgreement.PrivateKey()
+    private var lanes: [RunningLane] = []
+
+    /// Requires the announced servers; suites are disabled without them.
+    init() throws {
+        servers = try #require(TestServers.announced)
+        let number = OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue
+        try #require(number <= servers.offices, "the pool of virtual hosts is used up: start TestServers with more")
+        virtualHost = TestServers.virtualHost(number)
+        databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"
+        vault = try Vault(keyBytes: (0..<32).map { _ in UInt8.random(in: 0...255) })
+        rulebook = try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy"))
+        let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
+        try superuser.execute("CREATE DATABASE \(databaseName) TEMPLATE \(TestServers.template)")
+        superuser.close()
+    }
+
+    /// Stops what runs and drops the database; a lane that does not stop fails the test.
+    func close() throws {
+        try stopLanes()
+        let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
+        try superuser.execute("DROP DATABASE \(databaseName) WITH (FORCE)")
+        superuser.close()
+    }
+
+    static func policyText() throws -> String {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
+        return try String(contentsOf: file, encoding: .utf8)
+    }
+
+    // MARK: Lanes
+
+    var settings: LaneSettings {
+        get throws { try settings(for: .intake) }
+    }
+
+    func settings(for worker: Worker, clock: BusinessClock = .real) throws -> LaneSettings {
+        var settings = LaneSettings(
+            broker: try servers.broker(user: Party.office(worker).description, virtualHost: virtualHost),
+            database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)), clock: clock,
+            rulebook: rulebook, vault: vault, sealedMailKey: SealingKey(mailKey.publicKey))
+        settings.batchSizeMax = 50
+        return settings
+    }
+
+    func desk(_ worker: Worker, earlyMessageHoldSeconds: Double = 60) -> any Desk {
+        switch worker {
+        case .intake: IntakeDesk(sealing: Sealing(mailKey: SealingKey(mailKey.publicKey)))
+        case .routing: RoutingDesk()
+        case .deadlines: DeadlineDesk(batchSizeMax: 50)
+        case .feedback: FeedbackDesk(earlyMessageHoldSeconds: earlyMessageHoldSeconds)
+        }
+    }
+
+    @discardableResult
+    func start(
+        _ worker: Worker, clock: BusinessClock = .real, earlyMessageHoldSeconds: Double = 60, name: String? = nil,
+        change: (inout LaneSettings) throws -> Void = { _ in }
+    ) throws -> RunningLane {
+        var settings = try settings(for: worker, clock: clock)
+        try change(&settings)
+        let lane = RunningLane(
+            desk(worker, earlyMessageHoldSeconds: earlyMessageHoldSeconds), settings: settings,
+            name: name ?? "\(worker.rawValue)-test-\(UInt32.random(in: 0 ... .max))")
+        lanes.append(lane)
+        return lane
+    }
+
+    func startAll() throws { for worker in Worker.allCases { try start(worker) } }
+
+    func stopLanes() throws {
+        for lane in lanes { try lane.stop() }
+        lanes = []
+    }
+
+    // MARK: Parties
+
+    func client(_ party: Party) throws -> PartyClient {
+        try PartyClient(party, try servers.broker(user: party.description, virtualHost: virtualHost))
+    }
+
+    func source(_ id: String = "letter") throws -> PartyClient { try client(.source(SourceID(unchecked: id))) }
+    func unit(_ id: String) throws -> PartyClient { try client(.unit(UnitID(unchecked: id))) }
+    func person(_ id: String) throws -> PartyClient { try client(.person(PersonID(unchecked: id))) }
+
+    // MARK: Looking into the tables
+
+    /// As a superuser, so that a test may also do what no worker may.
+    func database() throws -> Database { try Database(ConnectionSettings(url: servers.databaseURL(database: databaseName))) }
+
+    /// The first column of a query, as text.
+    func texts(_ sql: String) throws -> [String] {
+        let database = try database()
+        defer { database.close() }
+        return try database.texts(sql)
+    }
+
+    func count(_ sql: String) throws -> Int { Int(try texts("SELECT (\(sql))::text").first ?? "") ?? -1 }
+
+    /// Waits until a query's first column is what is expected, looking again as soon as the last look is over.
+    func wait(
+        for expected: [String], _ sql: String, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let database = try database()
+        defer { database.close() }
+        let end = ContinuousClock.now + .seconds(seconds)
+        var seen: [String] = []
+        while ContinuousClock.now < end {
+            seen = try database.texts(sql)
+            if seen == expected { return }
+            // Gives way to the lanes: a statement that takes its time on the server.
+            try database.execute("SELECT pg_sleep(0.02)")
+        }
+        Issue.record("expected \(expected), saw \(seen): \(sql)", sourceLocation: sourceLocation)
+    }
+}
+
+/// A lane on a thread of its own.
+final class RunningLane {
+    private let flag = StopFlag()
+    private let ended = DispatchSemaphore(value: 0)
+    let name: String
+
+    init(_ desk: any Desk, settings: LaneSettings, name: String) {
+        self.name = name
+        let (flag, ended) = (flag, ended)
+        var logger = Logger(label: "test")
+        logger.logLevel = ProcessInfo.processInfo.environment["BIHUAN_TEST_LOG"] == nil ? .critical : .debug
+        let quiet = logger
+        let thread = Thread {
+            Lane(desk, settings: settings, name: name, relays: true, stop: flag, logger: quiet).run()
+            ended.signal()
+        }
+        thread.stackSize = 8 << 20
+        thread.start()
+    }
+
+    func stop() throws {
+        flag.raise()
+        try #require(ended.wait(timeout: .now() + 20) == .success, "lane \(name) did not end")
+    }
+}
+
+/// A unit, a source or a person: speaks the contract over AMQP and nothing else.
+final class PartyClient {
+    let party: Party
+    private let connection: AMQP.Connection
+    private let publisher: Publisher
+    private let channel: ChannelNumber
+    private var consumed: [String: [Delivery]] = [:]
+    private var queueOf: [String: String] = [:]
+
+    init(_ party: Party, _ settings: AMQP.ConnectionSettings) throws {
+        self.party = party
+        connection = try AMQP.Connection(settings)
+        publisher = try Publisher(on: connection)
+        channel = try connection.openChannel()
+        try connection.setPrefetch(1000, on: channel)
+    }
+
+    func close() { connection.close() }
+
+    /// Publishes bytes as they are.
+    func publish(_ body: [UInt8], to exchange: String, key: String, properties: Properties) throws {
+        _ = try publisher.publish(
+            body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties, token: 0, deadline: 5)
+        let outcomes = try publisher.settle(within: 10).map(\.outcome)
+        #expect(outcomes == [.confirmed])
+    }
+
+    /// Publishes an act under this party's name, as the contract wants it.
+    @discardableResult
+    func send<Payload: Codable & Sendable>(
+        _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload
+    ) throws -> String {
+        let event = CloudEvent(
+            id: id, source: party, type: type, subject: subject, time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: data)
+        try publish(Wire.encode(event), to: exchange, key: type.routingKey(from: party), properties: properties(type, subject))
+        return id
+    }
+
+    @discardableResult
+    func submit(_ submission: Submission, id: String = UUID().uuidString) throws -> String {
+        try send(.reportSubmitted, id: id, subject: id, submission)
+    }
+
+    func properties(_ type: MessageType, _ subject: String) -> Properties {
+        Properties(
+            contentType: MediaType.cloudEvents, messageID: UUID().uuidString, type: type.rawValue, correlationID: subject,
+            userID: party.description)
+    }
+
+    var exchange: String {
+        switch party {
+        case .unit: Topology.Exchange.feedback
+        case .source: Topology.Exchange.intake
+        case .person: Topology.Exchange.command
+        case .office: Topology.Exchange.work
+        }
+    }
+
+    /// The next message of a queue, acknowledged; fails the test when none comes.
+    func next(_ queue: String, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation) throws -> Delivery {
+        if !queueOf.values.contains(queue) {
+            queueOf[try connection.consume(QueueName(rawValue: queue), on: channel)] = queue
+        }
+        let end = ContinuousClock.now + .seconds(seconds)
+        while consumed[queue, default: []].isEmpty, ContinuousClock.now < end {
+            guard let event = try connection.nextEvent(within: 0.2) else { continue }
+            if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] { consumed[from, default: []].append(delivery) }
+        }
+        guard let delivery = consumed[queue, default: []].first else {
+            Issue.record("nothing came to \(queue)", sourceLocation: sourceLocation)
+            throw NothingCame()
+        }
+        consumed[queue]?.removeFirst()
+        try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: delivery.channel)
+        return delivery
+    }
+
+    func event<Payload: Codable & Sendable>(
+        _ queue: String, as payload: Payload.Type, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> CloudEvent<Payload> {
+        let delivery = try next(queue, within: seconds, sourceLocation: sourceLocation)
+        return try JSONDecoder().decode(CloudEvent<Payload>.self, from: Data(delivery.body))
+    }
+
+    var inbox: String {
+        guard case .unit(let id) = party else { return "" }
+        return Topology.Queue.inbox(id)
+    }
+
+    var notices: String { Topology.Queue.notice(for: party) ?? "" }
+}
+
+struct NothingCame: Error {}
+
+extension Database {
+    func texts(_ sql: String) throws -> [String] {
+        try run(TextQuery.make(sql)).rows
+    }
+}
+
+/// Any query whose first column is text. Prepared statements are per type, so this one wraps the SQL in a function of its own.
+private enum TextQuery {
+    struct Rows: Statement {
+        let query: String
+        static let sql = "SELECT unnest(xpath('//v/text()', query_to_xml($1, true, false, '')))::text"
+        var parameters: [Parameter] { [.text(query)] }
+        func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
+    }
+
+    static func make(_ sql: String) -> Rows { Rows(query: "SELECT t.v FROM (\(sql)) AS t (v)") }
+}
+
+/// Reports for tests.
+enum Sample {
+    /// An accusation that the shipped policy accepts and sends to the city unit c01.
+    static func accusation(
+        _ text: String = "反映甲市某镇副镇长张三在危房改造资金中虚报冒领，贪污公款二十万元，用于个人购房。", name: String = "张三",
+        unit: String? = nil, level: String = "township", reporters: [Reporter] = []
+    ) -> Submission {
+        Submission(
+            matterKind: "accusation", title: "举报张三贪污", text: text, region: "p-c01", reporters: reporters,
+            accused: [
+                Accused(
+                    name: name, organ: "某镇政府", position: "副镇长", level: level, region: "p-c01",
+                    unit: unit.map { UnitID(unchecked: $0) })
+            ], allegations: [Allegation(category: "corruption", act: "贪污危房改造资金")])
+    }
+}
