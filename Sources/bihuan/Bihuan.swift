@@ -11,7 +11,7 @@ struct Bihuan: AsyncParsableCommand {
             how to submit reports to it. The four workers are one process each; any number of each may run.
             """,
         groupedSubcommands: [
-            CommandGroup(name: "An office on this machine", subcommands: [Up.self]),
+            CommandGroup(name: "An office on this machine", subcommands: [Demo.self, Up.self, SimulateUnits.self, WitnessCommand.self]),
             CommandGroup(
                 name: "Workers",
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),

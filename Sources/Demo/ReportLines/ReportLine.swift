@@ -8,6 +8,13 @@ public struct ReportLine: Sendable, Hashable {
     /// The submission's id (CloudEvents `id`): 1 to 128 printable ASCII characters.
     public let id: String
     public let submission: Submission
+
+    public init(number: Int, source: SourceID, id: String, submission: Submission) {
+        self.number = number
+        self.source = source
+        self.id = id
+        self.submission = submission
+    }
 }
 
 /// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line holds, so it

@@ -29,6 +29,8 @@ struct Posting: Sendable {
         digest = Array(SHA256.hash(data: body)).hexadecimal
     }
 
+    var act: ActKey { ActKey(party: from.description, id: id) }
+
     var key: RoutingKey { RoutingKey(rawValue: type.routingKey(from: from)) }
 
     /// The properties of one sending: the message id is new each time, for tracing only.
@@ -48,7 +50,7 @@ struct Posting: Sendable {
     }
 }
 
-/// Letters on their way to the broker: each stays here until it is confirmed, and is sent again on the next connection where the
+/// Messages on their way to the broker: each stays here until it is confirmed, and is sent again on the next connection where the
 /// last one did not live to confirm it. What the broker refuses rests a while and is tried again a few times.
 final class Outgoing {
     static let refusalsMax = 5
@@ -57,11 +59,11 @@ final class Outgoing {
     private var publisher: Publisher?
     private var waiting: ArraySlice<Posting> = []
     private var inFlight: [Int64: Posting] = [:]
-    private var resting: [(until: Int64, letter: Posting)] = []
+    private var resting: [(until: Int64, posting: Posting)] = []
     private var lastToken: Int64 = 0
 
-    /// Letters that the broker would not take, with its reason.
-    private(set) var givenUp: [(letter: Posting, reason: String)] = []
+    /// Those that the broker would not take, with its reason.
+    private(set) var givenUp: [(posting: Posting, reason: String)] = []
 
     /// All that is neither confirmed nor given up.
     var count: Int { waiting.count + inFlight.count + resting.count }
@@ -69,7 +71,7 @@ final class Outgoing {
     var waitingCount: Int { waiting.count }
     var hasInFlight: Bool { !inFlight.isEmpty }
 
-    func post(_ letter: Posting) { waiting.append(letter) }
+    func post(_ posting: Posting) { waiting.append(posting) }
 
     /// Goes on over a new connection; what was in flight is sent again, first and in its order.
     func attach(to connection: AMQP.Connection) throws(AMQPError) {
@@ -84,16 +86,16 @@ final class Outgoing {
     func push() throws(AMQPError) {
         guard let publisher else { return }
         wakeResting()
-        while var letter = waiting.first {
+        while var posting = waiting.first {
             let token = lastToken + 1
             guard
                 try publisher.publish(
-                    letter.body, to: letter.exchange, key: letter.key, properties: letter.properties, mandatory: true,
+                    posting.body, to: posting.exchange, key: posting.key, properties: posting.properties, mandatory: true,
                     token: token, deadline: 0)
             else { return }
             lastToken = token
-            letter.firstSentAt = letter.firstSentAt ?? Wall.now
-            inFlight[token] = letter
+            posting.firstSentAt = posting.firstSentAt ?? Wall.now
+            inFlight[token] = posting
             waiting.removeFirst()
         }
         waiting = []
@@ -104,30 +106,30 @@ final class Outgoing {
         guard let publisher else { return [] }
         var confirmed: [Posting] = []
         for (token, outcome) in try publisher.settle(within: seconds) {
-            guard let letter = inFlight.removeValue(forKey: token) else { continue }
+            guard let posting = inFlight.removeValue(forKey: token) else { continue }
             switch outcome {
-            case .confirmed: confirmed.append(letter)
-            case .nacked: refuse(letter, "the broker does not take it")
-            case .returned(let code, _): refuse(letter, "no queue takes it (\(code))")
+            case .confirmed: confirmed.append(posting)
+            case .nacked: refuse(posting, "the broker does not take it")
+            case .returned(let code, _): refuse(posting, "no queue takes it (\(code))")
             }
         }
         return confirmed
     }
 
-    private func refuse(_ letter: Posting, _ reason: String) {
-        var letter = letter
-        letter.refusals += 1
-        if letter.refusals >= Self.refusalsMax {
-            givenUp.append((letter, reason))
+    private func refuse(_ posting: Posting, _ reason: String) {
+        var posting = posting
+        posting.refusals += 1
+        if posting.refusals >= Self.refusalsMax {
+            givenUp.append((posting, reason))
         } else {
-            resting.append((Wall.now + Int64(Self.restSeconds * 1_000_000) * Int64(letter.refusals), letter))
+            resting.append((Wall.now + Int64(Self.restSeconds * 1_000_000) * Int64(posting.refusals), posting))
         }
     }
 
     private func wakeResting() {
         guard !resting.isEmpty else { return }
         let now = Wall.now
-        waiting += resting.filter { $0.until <= now }.map(\.letter)
+        waiting += resting.filter { $0.until <= now }.map(\.posting)
         resting.removeAll { $0.until <= now }
     }
 }

@@ -11,7 +11,8 @@ public final class ReceiptReader: Sendable {
     private let threads: [WorkThread]
     private let tally: Tally
 
-    /// Begins to read. - Parameter journals: a folder that exists; each source's journal is `source.<id>.jsonl` in it.
+    /// Begins to read.
+    /// - Parameter journals: a folder that exists; each source's journal is `source.<id>.jsonl` in it.
     public init(broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journals: URL) throws {
         let stopSignal = stopSignal
         let tally = Tally()

@@ -53,7 +53,7 @@ public struct Submitter: Sendable {
         var run = Run(settings: self)
         defer { run.close() }
         for report in reports {
-            run.pace()
+            try run.pace()
             run.accept(report)
             try run.advance(progress, untilWaitingAtMost: 512)
         }
@@ -62,7 +62,7 @@ public struct Submitter: Sendable {
     }
 
     /// The message of a report: the same bytes for the same report, for ever.
-    static func letter(_ report: ReportLine) -> Posting {
+    static func posting(_ report: ReportLine) -> Posting {
         // The office takes the receipt from the report itself. A clock here would make another body of a second sending, which
         // the office refuses as a reused id.
         let time = report.submission.receivedAt ?? Instant(microsecondsSinceEpoch: 0)
@@ -78,7 +78,8 @@ public struct Submitter: Sendable {
 private struct Run {
     private let settings: Submitter
     private var senders: [SourceID: SourceSender] = [:]
-    private var lines: [SourceID: [String: Int]] = [:]
+    /// The line numbers of what is under way, by sender and id.
+    private var lines: [ActKey: Int] = [:]
     private var result = SubmitSummary()
     private var read = 0
     private let startedAt = Wall.now
@@ -91,26 +92,25 @@ private struct Run {
         guard let password = settings.passwords[report.source] else {
             return refuse(report.number, "no password is known for source \(report.source)")
         }
-        let letter = Submitter.letter(report)
-        guard letter.body.count <= settings.messageBytesMax else {
+        let posting = Submitter.posting(report)
+        guard posting.body.count <= settings.messageBytesMax else {
             return refuse(
-                report.number, "the message has \(letter.body.count) bytes; the limit (messageBytesMax) is \(settings.messageBytesMax)")
+                report.number, "the message has \(posting.body.count) bytes; the limit (messageBytesMax) is \(settings.messageBytesMax)")
         }
         if senders[report.source] == nil {
             senders[report.source] = SourceSender(report.source, password: password, settings: settings)
         }
-        lines[report.source, default: [:]][report.id] = report.number
-        senders[report.source]?.outgoing.post(letter)
+        lines[posting.act] = report.number
+        senders[report.source]?.outgoing.post(posting)
     }
 
-    /// Waits for the report's turn, if a rate is set. The wait is short against a heartbeat, or served by `advance`.
-    func pace() {
+    /// Waits for the report's turn, if a rate is set, and takes in confirms meanwhile.
+    mutating func pace() throws {
         guard let rate = settings.reportsPerSecond, rate > 0 else { return }
         let due = startedAt + Int64(Double(read) / rate * 1_000_000)
         while Wall.now < due {
-            let left = Double(due - Wall.now) / 1_000_000
-            for sender in senders.values where left > 0.01 { sender.serveQuietly() }
-            Wall.pause(seconds: min(left, 0.01))
+            try serve(within: 0)
+            Wall.pause(seconds: min(Double(due - Wall.now) / 1_000_000, 0.01))
         }
     }
 
@@ -128,8 +128,8 @@ private struct Run {
             try serve(within: 0.05)
             progress(SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count))
         }
-        for (source, sender) in senders {
-            for (letter, reason) in sender.outgoing.givenUp { refuse(lines[source]?[letter.id] ?? 0, reason) }
+        for sender in senders.values {
+            for (posting, reason) in sender.outgoing.givenUp { refuse(lines[posting.act] ?? 0, reason) }
         }
         progress(SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count))
     }
@@ -149,19 +149,13 @@ private struct Run {
             let confirmed = try sender.turn(within: sender.outgoing.hasInFlight ? seconds : 0)
             try settings.journal?.append(confirmed.map(\.published))
             result.confirmed += confirmed.count
-            for letter in confirmed { lines[letter.from.source ?? SourceID(unchecked: "")]?[letter.id] = nil }
+            for posting in confirmed { lines[posting.act] = nil }
         }
         if seconds > 0, !senders.values.contains(where: \.outgoing.hasInFlight) { Wall.pause(seconds: seconds) }
     }
 
     private mutating func refuse(_ number: Int, _ reason: String) {
         result.problems.append(LineProblem(number: number, reason: reason))
-    }
-}
-
-extension Party {
-    fileprivate var source: SourceID? {
-        if case .source(let id) = self { id } else { nil }
     }
 }
 
@@ -196,11 +190,6 @@ private final class SourceSender {
         }
     }
 
-    /// Answers heartbeats; a failure shows itself at the next turn.
-    func serveQuietly() {
-        if connection != nil { try? outgoing.push() }
-    }
-
     func close() {
         connection?.close()
         connection = nil
@@ -229,5 +218,12 @@ private final class SourceSender {
             throw DemoError(.brokerAway, "no broker for \(Int(patienceSeconds)) s", cause: error)
         }
         connectAgainAt = now + Int64(backoff.next() * 1_000_000)
+    }
+}
+
+extension ReportLine {
+    /// A report of the corpus as if it were read from a file, under the number of its line.
+    public init(_ sample: SampleReport, number: Int) {
+        self.init(number: number, source: sample.source, id: sample.id, submission: sample.submission)
     }
 }

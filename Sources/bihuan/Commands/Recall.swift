@@ -45,9 +45,10 @@ struct Recall: AsyncParsableCommand {
             guard let person = PersonID(person), let handoff = HandoffID(handoff) else { throw ExitCode.validationFailure }
             let configuration = try await installation.configuration(parties: [.person(person)])
             let act = id ?? Recall.actID(person, handoff, reason)
+            // A repeat must be the same bytes, so no clock is read; the office enters the time by its own.
             let event = CloudEvent(
-                id: act, source: .person(person), type: .commandRecall, subject: handoff.description, time: configuration.now,
-                data: CommandRecall(reason: reason))
+                id: act, source: .person(person), type: .commandRecall, subject: handoff.description,
+                time: Instant(microsecondsSinceEpoch: 0), data: CommandRecall(reason: reason))
             let client = PersonClient(broker: try configuration.brokerSettings(for: .person(person)), person: person)
             let timeout = timeout
             switch try await onThread({ try client.send(event, timeoutSeconds: timeout) }) {

@@ -5,6 +5,7 @@ import Crypto
 import Demo
 import Foundation
 import LocalServers
+import Logging
 import Workers
 
 /// A whole office on this machine, under one directory: private servers, the sample's parties, the four workers.
@@ -68,7 +69,7 @@ final class LocalOffice: Sendable {
         do {
             directory = options.directory
             configurationFile = file
-            let passwords = (owner: password(in: kept?.database.ownerURL), worker: password(in: kept?.database.url))
+            let passwords = (owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url))
             configuration = LocalOffice.configuration(
                 kept, options, servers, users: users.passwords, passwords: passwords, policyFile: policyFile)
             let keys = KeyFiles(directory: directory)
@@ -204,6 +205,6 @@ extension Worker {
 }
 
 /// The password within a URL; a new one where there is none.
-private func password(in url: String?) -> String {
+private func keptPassword(in url: String?) -> String {
     url.flatMap { URLComponents(string: $0)?.password } ?? randomPassword()
 }

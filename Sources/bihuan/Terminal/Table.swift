@@ -1,4 +1,4 @@
-/// Rows of words in aligned columns; columns of numbers are aligned to the right.
+/// A title and rows of a label, a number and perhaps a remark. Labels are ASCII, so that counting characters aligns them.
 struct Table {
     private var rows: [(label: String, value: Int, remark: String)] = []
     let title: String
@@ -7,21 +7,21 @@ struct Table {
 
     mutating func add(_ label: String, _ value: Int, _ remark: String = "") { rows.append((label, value, remark)) }
 
-    /// - Parameter width: of the column of labels, so that several tables stand in line.
-    func lines(labelWidth width: Int) -> [String] {
-        let valueWidth = rows.map { String($0.value).count }.max() ?? 1
-        return [title]
-            + rows.map { row in
-                let label = row.label + String(repeating: " ", count: max(0, width - row.label.count))
-                let value = String(repeating: " ", count: max(0, valueWidth - String(row.value).count)) + String(row.value)
-                return "  \(label)  \(value)\(row.remark.isEmpty ? "" : "  " + row.remark)"
-            }
+    /// Several tables with their columns in line.
+    static func printed(_ tables: [Table]) -> String {
+        let rows = tables.flatMap(\.rows)
+        let labelWidth = rows.map(\.label.count).max() ?? 0
+        let valueWidth = rows.map { String($0.value).count }.max() ?? 0
+        return tables.map { $0.printed(labelWidth, valueWidth) }.joined(separator: "\n\n")
     }
 
-    var labelWidth: Int { rows.map(\.label.count).max() ?? 0 }
-
-    static func printed(_ tables: [Table]) -> String {
-        let width = tables.map(\.labelWidth).max() ?? 0
-        return tables.map { $0.lines(labelWidth: width).joined(separator: "\n") }.joined(separator: "\n\n")
+    private func printed(_ labelWidth: Int, _ valueWidth: Int) -> String {
+        let lines = rows.map { row in
+            let value = String(row.value)
+            let label = row.label + String(repeating: " ", count: labelWidth - row.label.count)
+            let space = String(repeating: " ", count: 2 + valueWidth - value.count)
+            return "  " + label + space + value + (row.remark.isEmpty ? "" : "  " + row.remark)
+        }
+        return ([title] + lines).joined(separator: "\n")
     }
 }

@@ -15,6 +15,8 @@ extension UserError {
     init(_ error: any Error) {
         switch error {
         case let error as UserError: self = error
+        case let error as LocalServersError where error.code == .alreadyRunning:
+            self.init("\(error): stop that process, or choose another directory")
         case let error as LocalServersError: self.init(error.description)
         case let error as PostgreSQLError: self.init(error)
         case let error as AMQPError: self.init(error)

@@ -53,7 +53,9 @@ final class PartyLine {
     private let settings: AMQP.ConnectionSettings
     private let queues: [String]
     private var connection: AMQP.Connection?
-    private var channel: ChannelNumber?
+    /// Counts the connections, so that a tag of one is never acknowledged on the next, where it would be another message's.
+    private var connectionNumber = 0
+    private var receivedOn = 0
     private var backoff = Backoff(initialSeconds: 0.1, maximumSeconds: 2)
     private var connectAgainAt: Int64 = 0
 
@@ -70,6 +72,7 @@ final class PartyLine {
     /// What has arrived, at most a batch; waits at most `seconds` for the first. Nothing while the broker is away.
     func receive(within seconds: Double) -> [Arrival] {
         attempt([]) { connection throws(AMQPError) in
+            receivedOn = connectionNumber
             var arrivals: [Arrival] = []
             while arrivals.count < Self.batchSizeMax,
                 let event = try connection.nextEvent(within: arrivals.isEmpty ? seconds : 0)
@@ -88,12 +91,13 @@ final class PartyLine {
         }
     }
 
-    /// Acknowledges these and all that came before them.
+    /// Acknowledges what was received last, and all before it; where the connection was lost since, it comes again.
     func acknowledge(_ arrivals: [Arrival]) {
-        guard let last = arrivals.last?.delivery else { return }
-        attempt(()) { connection throws(AMQPError) in
-            // The tag belongs to a channel that may be gone: then the messages come again.
-            if last.channel == channel { try connection.acknowledge(upTo: last.deliveryTag, multiple: true, on: last.channel) }
+        guard let last = arrivals.last?.delivery, let connection, receivedOn == connectionNumber else { return }
+        do throws(AMQPError) {
+            try connection.acknowledge(upTo: last.deliveryTag, multiple: true, on: last.channel)
+        } catch {
+            lose()
         }
     }
 
@@ -136,7 +140,8 @@ final class PartyLine {
         try made.setPrefetch(Self.batchSizeMax * 2, on: reading)
         for queue in queues { try made.consume(QueueName(rawValue: queue), on: reading) }
         try outgoing.attach(to: made)
-        (connection, channel) = (made, reading)
+        connection = made
+        connectionNumber += 1
         backoff.reset()
         return made
     }
@@ -144,7 +149,6 @@ final class PartyLine {
     private func lose() {
         outgoing.detach()
         connection = nil
-        channel = nil
         connectAgainAt = Wall.now + Int64(backoff.next() * 1_000_000)
     }
 }

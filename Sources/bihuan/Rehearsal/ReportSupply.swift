@@ -1,0 +1,82 @@
+import Casework
+import Demo
+import Foundation
+
+/// Where the reports of a rehearsal come from: the built-in corpus, or a file.
+struct ReportSupply: Sendable {
+    let isBuiltIn: Bool
+    let count: Int
+    private let seed: UInt64
+    private let lines: [ReportLine]
+
+    /// Of the built-in corpus one in so many is one that the office must refuse.
+    private static let badEvery = 500
+
+    init(input: String?, map: String?, count: Int, seed: UInt64) throws {
+        self.seed = seed
+        isBuiltIn = input == nil
+        guard let input else {
+            self.count = count
+            lines = []
+            return
+        }
+        var fieldMap: FieldMap?
+        if let map {
+            guard let yaml = try? String(contentsOfFile: map, encoding: .utf8) else { throw UserError("the map \(map) cannot be read") }
+            do { fieldMap = try FieldMap(yaml: yaml) } catch {
+                throw UserError("the map \(map) is not right:\n" + error.problems.map { "  " + $0 }.joined(separator: "\n"))
+            }
+        }
+        let reader = ReportLineReader(map: fieldMap, defaultSource: SourceID(unchecked: "web"))
+        var good: [ReportLine] = []
+        for (offset, line) in try LineReader(path: input, bytesMax: ReportLineReader.lineBytesMax).enumerated() {
+            switch reader.read(line, number: offset + 1) {
+            case .success(let report): good.append(report)
+            case .failure(let problem): Output.note("\(problem)")
+            case nil: continue
+            }
+        }
+        lines = good
+        self.count = good.count
+    }
+
+    /// - Parameter now: business time at which they come in.
+    func reports(now: Instant) -> [ReportLine] {
+        guard isBuiltIn else { return lines }
+        var corpus = Corpus(seed: seed, receivedAround: now)
+        return (0..<count).map { index in
+            let sample = corpus.next()
+            var submission = sample.submission
+            if index % ReportSupply.badEvery == ReportSupply.badEvery - 1 { submission.matterKind = "no-such-kind" }
+            return ReportLine(number: index + 1, source: sample.source, id: sample.id, submission: submission)
+        }
+    }
+}
+
+/// The directory of a rehearsal's office.
+struct RehearsalFolder: Sendable {
+    let url: URL
+    private let isTemporary: Bool
+
+    init(_ data: String?) throws {
+        isTemporary = data == nil
+        let files = FileManager.default
+        if let data {
+            url = URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL
+            if files.fileExists(atPath: url.appending(path: "bihuan.yaml").path) {
+                // Its business time ran on, thousands of times as fast, since the last rehearsal.
+                throw UserError("\(url.path) already holds an office: give the demo a directory of its own")
+            }
+        } else {
+            url = files.temporaryDirectory.appending(path: "bihuan-demo-\(UInt32.random(in: 0 ... .max))", directoryHint: .isDirectory)
+        }
+        try files.createDirectory(at: journals, withIntermediateDirectories: true)
+    }
+
+    var journals: URL { url.appending(path: "journals", directoryHint: .isDirectory) }
+
+    func removeIfTemporary() {
+        guard isTemporary else { return }
+        do { try FileManager.default.removeItem(at: url) } catch { Output.note("\(url.path) could not be removed") }
+    }
+}

@@ -1,0 +1,67 @@
+import AMQP
+import Casework
+import Contract
+@testable import Demo
+import Foundation
+import Testing
+
+/// A broker that holds the sample office (users, exchanges, queues), where every user's password is its name and nobody but the
+/// tests reads or writes. The URL is an administrator's.
+enum SubmitterOffice {
+    static let url = ProcessInfo.processInfo.environment["BIHUAN_TEST_OFFICE_AMQP_URL"]
+    static let isThere = url != nil
+    static let absent: Comment = "BIHUAN_TEST_OFFICE_AMQP_URL names no broker with the sample office"
+
+    static func settings() throws -> ConnectionSettings { try ConnectionSettings(url: #require(url)) }
+
+    static var sourcePasswords: [SourceID: String] {
+        Dictionary(uniqueKeysWithValues: SampleOffice.standard.sources.map { ($0.id, "source.\($0.id)") })
+    }
+
+    static func reports(_ count: Int) -> [ReportLine] {
+        var corpus = Corpus(seed: 3, receivedAround: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000))
+        return (1...count).map { number in
+            let sample = corpus.next()
+            return ReportLine(number: number, source: sample.source, id: sample.id, submission: sample.submission)
+        }
+    }
+
+    /// Takes `count` messages from a queue, which must come.
+    static func take(_ count: Int, from queue: String, within seconds: Double = 20) throws -> [Delivery] {
+        let connection = try Connection(settings())
+        defer { connection.close() }
+        let channel = try connection.openChannel()
+        try connection.consume(QueueName(rawValue: queue), on: channel)
+        var taken: [Delivery] = []
+        while taken.count < count {
+            let event = try #require(try connection.nextEvent(within: seconds), "only \(taken.count) of \(count) came")
+            guard case .delivery(let delivery) = event else { continue }
+            taken.append(delivery)
+            try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
+        }
+        return taken
+    }
+
+    static func purge(_ queues: [String]) throws {
+        let connection = try Connection(settings())
+        defer { connection.close() }
+        let channel = try connection.openChannel()
+        for queue in queues { try connection.purgeQueue(QueueName(rawValue: queue), on: channel) }
+    }
+
+    static func withFolder(_ body: (URL) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("demo-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder)
+    }
+}
+
+/// Asks again until `condition` holds; fails when it does not within `seconds`.
+func eventually(within seconds: Double = 20, _ condition: () throws -> Bool) throws {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while try !condition() {
+        try #require(ContinuousClock.now < deadline, "it did not happen in time")
+        usleep(2_000)
+    }
+}

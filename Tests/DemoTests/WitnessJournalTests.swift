@@ -1,0 +1,49 @@
+@testable import Demo
+import Foundation
+import Testing
+
+@Suite("A journal")
+struct WitnessJournalTests {
+    private let file = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString).jsonl")
+
+    @Test("gives back what was written, whatever the ids hold")
+    func roundTrip() throws {
+        defer { try? FileManager.default.removeItem(at: file) }
+        let entries = [
+            entry("plain"), entry("quote\"back\\slash\u{1}举报"),
+            JournalEntry(
+                fact: .delivered, at: 7, party: "unit.d1", id: "a", type: "t", subject: "s", inreplyto: "r", digest: "d",
+                redelivered: true, sealed: true),
+        ]
+        try Journal(file: file).append(entries)
+        #expect(try JournalReader(file: file).entries() == entries)
+    }
+
+    @Test("is appended to when opened again")
+    func appended() throws {
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Journal(file: file).append(entry("first"))
+        try Journal(file: file).append(entry("second"))
+        #expect(try JournalReader(file: file).entries().map(\.id) == ["first", "second"])
+    }
+
+    @Test("goes on after a line that was torn, and the torn line is counted")
+    func torn() throws {
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("{\"fact\":\"published\",\"at\":12,\"par".utf8).write(to: file)
+        try Journal(file: file).append(entry("whole"))
+        var ids: [String] = []
+        let torn = try JournalReader(file: file).read { ids.append($0.id) }
+        #expect(ids == ["whole"])
+        #expect(torn == 1)
+    }
+
+    @Test("that cannot be opened says so")
+    func unwritable() {
+        #expect(throws: DemoError.self) { try Journal(file: URL(fileURLWithPath: "/nonexistent/folder/x.jsonl")) }
+    }
+
+    private func entry(_ id: String) -> JournalEntry {
+        JournalEntry(fact: .published, at: 42, party: "source.web", id: id, type: "bihuan.report.submitted.v1", subject: id, digest: "ab")
+    }
+}

@@ -1,0 +1,222 @@
+import CaseStore
+import Casework
+import Contract
+import Crypto
+@testable import Demo
+import Foundation
+import PostgreSQL
+import Testing
+
+/// A database with the office's tables, and a folder of journals, both filled by hand: no worker runs.
+final class WitnessOffice {
+    static let serverURL = ProcessInfo.processInfo.environment["BIHUAN_TEST_DATABASE_URL"]
+    static let isThere = serverURL != nil
+    static let absent: Comment = "BIHUAN_TEST_DATABASE_URL names no PostgreSQL server"
+
+    let connection: Connection
+    let journals: URL
+    let witness: Witness
+    private var number: Int64 = 0
+    private var clock: Int64 = 1_772_438_400_000_000
+
+    private init(_ connection: Connection, url: String, journals: URL) {
+        self.connection = connection
+        self.journals = journals
+        witness = Witness(database: ConnectionSettings(url: url), journals: journals)
+    }
+
+    /// Makes both, runs `body` and the checks of the witness in it, and takes both away again.
+    static func with(_ body: (WitnessOffice) throws -> Void) throws {
+        let server = try #require(serverURL)
+        let name = "witness_" + UUID().uuidString.lowercased().replacing("-", with: "")
+        var components = try #require(URLComponents(string: server))
+        components.path = "/" + name
+        let url = try #require(components.string)
+        let maintenance = try Connection(settings(server))
+        defer { maintenance.close() }
+        let journals = FileManager.default.temporaryDirectory.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: journals, withIntermediateDirectories: true)
+        try maintenance.execute("CREATE DATABASE \(name) TEMPLATE template0")
+        defer {
+            try? FileManager.default.removeItem(at: journals)
+            try? maintenance.execute("DROP DATABASE \(name) WITH (FORCE)")
+        }
+        let connection = try Connection(settings(url))
+        defer { connection.close() }
+        try Schema.migrate(connection)
+        try connection.execute(
+            """
+            INSERT INTO office (name, chain, head, entry_count)
+            VALUES ('办公室', gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0);
+            INSERT INTO unit (id, name, kind, chain, head, entry_count)
+            SELECT id, id, 'department', gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0 FROM (VALUES ('d1'), ('d2')) AS u (id)
+            """)
+        try body(WitnessOffice(connection, url: url, journals: journals))
+    }
+
+    private static func settings(_ url: String) -> ConnectionSettings {
+        var settings = ConnectionSettings(url: url)
+        settings.statementTimeoutMilliseconds = 60_000
+        return settings
+    }
+
+    // MARK: What happens
+
+    var now: Instant { Instant(microsecondsSinceEpoch: clock) }
+
+    /// A source submits; the broker confirms; the office registers and answers.
+    func submit(_ id: String, state: ReportState = .registered) throws -> Case {
+        try published("source.web", id, .reportSubmitted, subject: id)
+        try delivered("source.web", "answer-\(id)", .reportAccepted, subject: id, inreplyto: id)
+        number += 1
+        let report = Report(
+            id: ReportID.make(at: now), number: Report.number(year: 2026, serial: number), source: SourceID(unchecked: "web"),
+            submissionID: id, digest: digest(id), state: state, sourceKind: "web", matterKind: nil, region: nil,
+            realName: false, receivedAt: now, registeredAt: now, verdict: state, rule: "p@1/r", reason: nil, authority: nil,
+            repeatOf: nil, muted: false, handoffCount: 0, salt: [1, 2, 3], head: .genesis)
+        var file = CaseFile(new: report, barred: [])
+        file.record(
+            LedgerEvent(
+                "registered", at: now, by: "office.intake",
+                details: ["verdict": state.rawValue, "commitment": Commitment.make(report.digest, salt: report.salt)]))
+        let entered = Case(office: self, file: file)
+        try entered.save()
+        return entered
+    }
+
+    /// The whole way: routed to a unit, signed for, concluded, closed.
+    @discardableResult
+    func loop(_ id: String, unit: String = "d1") throws -> Case {
+        let one = try submit(id)
+        try one.route(to: unit)
+        try one.act(.signed, "signed", .handoffSigned)
+        try one.act(.decided, "disposition_decided", .dispositionDecided)
+        try one.conclude()
+        return one
+    }
+
+    func published(_ party: String, _ id: String, _ type: MessageType, subject: String) throws {
+        try journal(.published, party, id, type, subject: subject)
+    }
+
+    func delivered(_ party: String, _ id: String, _ type: MessageType, subject: String, inreplyto: String? = nil) throws {
+        try journal(.delivered, party, id, type, subject: subject, inreplyto: inreplyto)
+    }
+
+    private func journal(
+        _ fact: JournalEntry.Fact, _ party: String, _ id: String, _ type: MessageType, subject: String, inreplyto: String? = nil
+    ) throws {
+        clock += 1_000
+        try Journal(file: JournalFolder.file(of: party, in: journals)).append(
+            JournalEntry(
+                fact: fact, at: clock, party: party, id: id, type: type.rawValue, subject: subject, inreplyto: inreplyto,
+                digest: digest(id).hexadecimal))
+    }
+
+    func digest(_ id: String) -> [UInt8] { Array(SHA256.hash(data: Array(id.utf8))) }
+
+    /// A unit's act as the office's inbox knows it.
+    func claim(_ sender: String, _ id: String, subject: String, verdict: String = "taken") throws {
+        try connection.execute(
+            """
+            INSERT INTO inbox (sender, event_id, digest, verdict, subject, received_at)
+            VALUES ('\(sender)', '\(id)', '\\x\(digest(id).hexadecimal)', '\(verdict)', '\(subject)', now())
+            """)
+    }
+
+    /// As a superuser may: past foreign keys and triggers.
+    func tamper(_ sql: String) throws {
+        try connection.execute("SET session_replication_role = replica; \(sql); SET session_replication_role = origin")
+    }
+
+    /// Takes lines out of a party's journal.
+    func suppress(_ party: String, where isSuppressed: (JournalEntry) -> Bool) throws {
+        let file = JournalFolder.file(of: party, in: journals)
+        let kept = try JournalReader(file: file).entries().filter { !isSuppressed($0) }
+        try FileManager.default.removeItem(at: file)
+        try Journal(file: file).append(kept)
+    }
+}
+
+/// One report on its way, written to the tables as the workers write it.
+final class Case {
+    private unowned let office: WitnessOffice
+    private var file: CaseFile
+    private(set) var handoff: HandoffID?
+    private var unit = ""
+    private var round = 0
+
+    fileprivate init(office: WitnessOffice, file: CaseFile) {
+        self.office = office
+        self.file = file
+    }
+
+    var report: Report { file.report }
+    var party: String { "unit.\(unit)" }
+    var handoffName: String { handoff?.description ?? "" }
+
+    func actID(_ name: String) -> String { "\(handoffName)-\(name)" }
+
+    func route(to unit: String, delivering: Bool = true) throws {
+        let id = HandoffID.make(at: office.now)
+        handoff = id
+        self.unit = unit
+        try file.apply(.routed)
+        file.add(
+            Handoff(
+                id: id, reportID: report.id, attempt: report.handoffCount + 1, unit: UnitID(unchecked: unit), kind: "transfer",
+                state: .released, express: false, rule: "p@1/r", digest: office.digest("body"), releasedAt: office.now,
+                noClockReason: "none is needed here"))
+        record("routed", by: "office.routing", act: nil)
+        try save()
+        try move(.confirmed, "dispatched", by: "office.routing", act: nil)
+        if delivering { try office.delivered(party, "dispatch-\(id)", .handoffDispatched, subject: handoffName) }
+    }
+
+    /// An act of the unit that is taken.
+    func act(_ event: HandoffEvent, _ name: String, _ type: MessageType, suffix: String = "") throws {
+        let id = actID(name + suffix)
+        try office.published(party, id, type, subject: handoffName)
+        try office.claim(party, id, subject: handoffName)
+        try move(event, name, by: party, act: id)
+    }
+
+    func conclude() throws {
+        round += 1
+        try act(.concluded, "concluded", .handoffConcluded, suffix: "-\(round)")
+        try move(.conclusionAccepted, "conclusion_accepted", by: party, act: actID("concluded-\(round)"))
+    }
+
+    func move(_ event: HandoffEvent, _ name: String, by hand: String, act: String?) throws {
+        guard let id = handoff, var state = file[handoff: id]?.state else { return }
+        for case .report(let event) in try state.apply(event) { try file.apply(event) }
+        let now = office.now
+        file.update(id) {
+            $0.state = state
+            if event == .confirmed { $0.dispatchedAt = now }
+            if event == .signed { ($0.signedAt, $0.signedBy) = (now, hand) }
+            if event == .decided { $0.disposition = "closed" }
+        }
+        record(name, by: hand, act: act)
+        try save()
+    }
+
+    /// An entry in the chain, whatever the rules say to it.
+    func record(_ name: String, by hand: String, act: String?) {
+        var details = ["handoff": handoffName]
+        details["act"] = act
+        file.record(LedgerEvent(name, at: office.now, by: hand, details: details))
+    }
+
+    func save() throws {
+        var writes = CaseWrites()
+        if file.isNew {
+            writes.newReports = [
+                .init(report: file.report, barred: [], content: Submission(title: "t", text: "t"), vault: VaultBox(keyID: "k", sealed: [1]))
+            ]
+        }
+        writes.collect(file)
+        try office.connection.transaction { _ = try $0.pipeline(commands: writes.commands) }
+        file = CaseFile(loaded: file.report, barred: [], handoffs: file.handoffs, clocks: [])
+    }
+}

@@ -1,0 +1,233 @@
+import CaseStore
+import Casework
+import Contract
+@testable import Demo
+import Foundation
+import PostgreSQL
+import Testing
+
+@Suite("The witness", .serialized, .enabled(if: WitnessOffice.isThere, WitnessOffice.absent))
+struct WitnessTests {
+    @Test("of a run in which nothing went wrong every line is true")
+    func honest() throws {
+        try WitnessOffice.with { office in
+            for number in 1...30 { try office.loop("r-\(number)", unit: number.isMultiple(of: 2) ? "d1" : "d2") }
+            _ = try office.submit("outside", state: .notAccepted)
+            _ = try office.submit("unclear", state: .needsReview)
+            try office.published("source.web", "bad", .reportSubmitted, subject: "bad")
+            try office.delivered("source.web", "answer-bad", .reportRejected, subject: "bad", inreplyto: "bad")
+
+            let testimony = try office.witness.testify()
+            #expect(testimony.lines.filter { !$0.holds } == [])
+            #expect(testimony.lost == [])
+            #expect(testimony.doubled == [])
+            #expect(testimony.ledgerFaults == [])
+            #expect(testimony.submitted == 33)
+            #expect(testimony.registered == 32)
+            #expect(testimony.rejected == 1)
+            #expect(testimony.closed == 30)
+            #expect(testimony.notAccepted == 1)
+            #expect(testimony.inReview == 1)
+            #expect(testimony.chains == 32)
+            #expect(testimony.units.map(\.unit) == ["d1", "d2"])
+            #expect(testimony.units.allSatisfy { $0.feedbackRate == 1 })
+            #expect(testimony.latency?.count == 30)
+            #expect(testimony.statesNeverSeen.contains("handoff undeliverable"))
+            #expect(!testimony.statesNeverSeen.contains("handoff dispatched"))
+            #expect(testimony.acceptedLine(shareMin: 0.6).holds)
+            #expect(!testimony.acceptedLine(shareMin: 0.99).holds)
+        }
+    }
+
+    @Test("the testimony is written as JSON under the documented keys")
+    func json() throws {
+        try WitnessOffice.with { office in
+            try office.loop("r-1")
+            let json = try office.witness.testify().json()
+            let object = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
+            for key in [
+                "submitted", "registered", "rejected", "dead", "closed", "open", "not_accepted", "repeats", "in_review",
+                "passed_up", "lost", "doubled", "redelivered",
+            ] {
+                #expect(object[key] is Int, "\(key)")
+            }
+            #expect((object["lines"] as? [Any])?.count == 5)
+        }
+    }
+
+    // MARK: Planted faults
+
+    @Test("a deleted report row makes the first line false, and is named")
+    func deletedReport() throws {
+        try WitnessOffice.with { office in
+            try office.loop("r-1")
+            let victim = try office.loop("r-2")
+            try office.tamper("DELETE FROM report WHERE id = '\(victim.report.id)'")
+            let testimony = try office.witness.testify()
+            #expect(testimony.submitted == 2)
+            #expect(testimony.registered == 1)
+            #expect(!testimony.lines[0].holds)
+            #expect(!testimony.lines[2].holds)
+            #expect(testimony.lost.map(\.about) == ["source.web r-2"])
+            #expect(testimony.ledgerFaults.contains { $0.about == "chain \(victim.report.id)" })
+        }
+    }
+
+    @Test("a delivery that its unit never saw is lost")
+    func suppressedDelivery() throws {
+        try WitnessOffice.with { office in
+            let victim = try office.loop("r-1")
+            try office.loop("r-2")
+            try office.suppress("unit.d1") { $0.type == MessageType.handoffDispatched.rawValue && $0.subject == victim.handoffName }
+            let testimony = try office.witness.testify()
+            #expect(testimony.lost.map(\.about) == ["handoff \(victim.handoffName)"])
+            #expect(!testimony.lines[2].holds)
+        }
+    }
+
+    @Test("a unit that got nothing at all has lost everything sent to it, and what waits in the outbox is not lost")
+    func silentUnit() throws {
+        try WitnessOffice.with { office in
+            let silent = try office.submit("r-1")
+            try silent.route(to: "d2", delivering: false)
+            let waiting = try office.submit("r-2")
+            try waiting.route(to: "d2", delivering: false)
+            try office.connection.execute(
+                """
+                INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, created_at)
+                VALUES (gen_random_uuid(), 'routing', 'l', 'x', 'k', 'bihuan.handoff.dispatched.v1', 's', 'unit.d2',
+                    '{\(waiting.report.id)}', '\(waiting.handoffName)', '', now())
+                """)
+            #expect(try office.witness.testify().lost.map(\.about) == ["handoff \(silent.handoffName)"])
+            let settling = try office.witness.settling(queueDepths: [:])
+            #expect(!settling.isSettled)
+        }
+    }
+
+    @Test("an act entered into the ledger a second time is doubled, although its chain holds")
+    func actTwice() throws {
+        try WitnessOffice.with { office in
+            let victim = try office.loop("r-1")
+            victim.record("signed", by: victim.party, act: victim.actID("signed"))
+            try victim.save()
+            let testimony = try office.witness.testify()
+            #expect(!testimony.lines[2].holds)
+            #expect(testimony.doubled.contains { $0.about == "unit.d1 \(victim.actID("signed"))" })
+            #expect(testimony.ledgerFaults == [])
+        }
+    }
+
+    @Test("an act applied under another id is doubled as well")
+    func actUnderOtherID() throws {
+        try WitnessOffice.with { office in
+            let victim = try office.loop("r-1")
+            victim.record("concluded", by: victim.party, act: "another-id")
+            try victim.save()
+            let about = try office.witness.testify().doubled.map(\.about)
+            #expect(about.contains("unit.d1 another-id"))
+            #expect(about.contains("report \(victim.report.id)"))
+        }
+    }
+
+    @Test("a second handoff of one report is doubled")
+    func handoffTwice() throws {
+        try WitnessOffice.with { office in
+            let victim = try office.loop("r-1")
+            let second = UUID().uuidString.lowercased()
+            try office.tamper(
+                """
+                INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks, no_clock_reason)
+                SELECT '\(second)', report_id, 2, 'd2', kind, 'dispatched', express, rule, digest, 0, 'x'
+                FROM handoff WHERE report_id = '\(victim.report.id)'
+                """)
+            try office.delivered("unit.d2", "second", .handoffDispatched, subject: second)
+            let testimony = try office.witness.testify()
+            #expect(testimony.doubled.map(\.about) == ["report \(victim.report.id)"])
+            #expect(testimony.ledgerFaults.map(\.about) == ["handoff \(second)"])
+        }
+    }
+
+    @Test("a second report for one submission is doubled")
+    func reportTwice() throws {
+        try WitnessOffice.with { office in
+            let victim = try office.loop("r-1")
+            try office.tamper(
+                """
+                ALTER TABLE report DROP CONSTRAINT report_one_per_submission;
+                INSERT INTO report SELECT (jsonb_populate_record(r, '{"id": "\(UUID().uuidString)", "number": 99}'::jsonb)).*
+                FROM report r WHERE id = '\(victim.report.id)'
+                """)
+            #expect(try office.witness.testify().doubled.map(\.about) == ["source.web r-1"])
+        }
+    }
+
+    @Test("a state that was changed behind the ledger's back is a fault of the ledger, and so is a broken chain")
+    func ledgerFaults() throws {
+        try WitnessOffice.with { office in
+            let moved = try office.loop("r-1")
+            let broken = try office.loop("r-2")
+            try office.tamper("UPDATE report SET state = 'in_hand' WHERE id = '\(moved.report.id)'")
+            try office.tamper(
+                "UPDATE ledger_entry SET bytes = '{}' WHERE chain = '\(broken.report.id)' AND sequence = 3")
+            let testimony = try office.witness.testify()
+            let about = Set(testimony.ledgerFaults.map(\.about))
+            #expect(about.contains("report \(moved.report.id)"))
+            #expect(about.contains("chain \(broken.report.id)"))
+            #expect(!testimony.lines[3].holds)
+        }
+    }
+
+    // MARK: What is no fault
+
+    @Test("the same message delivered again counts as redelivered, and changes nothing else")
+    func redelivered() throws {
+        try WitnessOffice.with { office in
+            let one = try office.loop("r-1")
+            try office.delivered(one.party, "dispatch-\(one.handoffName)", .handoffDispatched, subject: one.handoffName)
+            try office.published("source.web", "r-1", .reportSubmitted, subject: "r-1")
+            let testimony = try office.witness.testify()
+            #expect(testimony.redelivered == 1)
+            #expect(testimony.submitted == 1)
+            #expect(testimony.lines.filter { !$0.holds } == [])
+        }
+    }
+
+    @Test("a dead letter is counted while it is open, and a confirmed report without a trace is lost")
+    func deadAndLost() throws {
+        try WitnessOffice.with { office in
+            try office.published("source.web", "dead", .reportSubmitted, subject: "dead")
+            try office.published("source.web", "gone", .reportSubmitted, subject: "gone")
+            try office.connection.execute(
+                """
+                INSERT INTO dead_letter (id, reason, detail, sender, event_id, queue, routing_key, key_id, sealed, answered, received_at)
+                VALUES (gen_random_uuid(), 'x', 'x', 'source.web', 'dead', 'q', 'k', 'k', '', true, now())
+                """)
+            let testimony = try office.witness.testify()
+            #expect(testimony.dead == 1)
+            #expect(testimony.lost.map(\.about) == ["source.web gone"])
+            #expect(!testimony.lines[0].holds)
+        }
+    }
+
+    @Test("a recalled handoff leaves its report open, with the reason")
+    func recalled() throws {
+        try WitnessOffice.with { office in
+            let one = try office.submit("r-1")
+            try one.route(to: "d1")
+            try one.move(.recalled, "recalled", by: "person.leader", act: "recall-1")
+            let testimony = try office.witness.testify()
+            #expect(testimony.open == 1)
+            #expect(testimony.openReports.map(\.reason) == ["handoff 1 with d1 was recalled"])
+            #expect(testimony.lines.filter { !$0.holds }.map(\.text) == ["closed of accepted: 0 of 1, at least 95 %"])
+        }
+    }
+
+    @Test("an act that the broker confirmed and the office never took in is lost")
+    func lostAct() throws {
+        try WitnessOffice.with { office in
+            let one = try office.loop("r-1")
+            try office.published(one.party, one.actID("progress"), .handoffProgress, subject: one.handoffName)
+            #expect(try office.witness.testify().lost.map(\.about) == ["unit.d1 \(one.actID("progress"))"])
+        }
+    }
+}
