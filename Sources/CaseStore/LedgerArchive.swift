@@ -121,6 +121,8 @@ public struct LedgerVerifier: Sendable {
     public private(set) var chainCount = 0
     public private(set) var checkpointCount = 0
     public private(set) var uncoveredCount = 0
+    /// The public keys that checkpoints were signed with. Whether they are the right ones the reader must know.
+    public private(set) var signers: Set<[UInt8]> = []
     private var chain: UUID?
     private var subject: LedgerSubject?
     private var reached = LedgerHead.genesis
@@ -209,6 +211,7 @@ public struct LedgerVerifier: Sendable {
         guard tree.root == checkpoint.root else { throw fault("its root is not that of the entries it covers") }
         previousStatement = checkpoint.statementDigest
         checkpointCount += 1
+        signers.insert(checkpoint.publicKey)
     }
 
     private mutating func end(chains: Int, entries: Int) throws(LedgerFault) {

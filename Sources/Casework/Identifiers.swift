@@ -12,9 +12,11 @@ extension UUIDIdentifier {
 
     /// Reads the canonical form, 8-4-4-4-12 hexadecimal digits; `nil` for anything else.
     public init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 36, let uuid = UUID(uuidString: String(text)) else { return nil }
+        guard let uuid = UUID(canonical: text) else { return nil }
         self.init(uuid)
     }
+
+    public static var shape: String { "not a UUID" }
 
     public var description: String { uuid.lowercased }
 
@@ -23,7 +25,7 @@ extension UUIDIdentifier {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let id = Self(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a UUID")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: Self.shape)
         }
         self = id
     }
@@ -66,6 +68,8 @@ extension NameIdentifier {
         self.init(unchecked: String(rawValue))
     }
 
+    public static var shape: String { "an id matches [a-z0-9-]{1,40}" }
+
     public var description: String { rawValue }
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
@@ -73,7 +77,7 @@ extension NameIdentifier {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let id = Self(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "an id matches [a-z0-9-]{1,40}")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: Self.shape)
         }
         self = id
     }
@@ -118,6 +122,20 @@ extension UUID {
                 0x80 | (byte(low, 56) & 0x3F), byte(low, 48), byte(low, 40), byte(low, 32),
                 byte(low, 24), byte(low, 16), byte(low, 8), byte(low, 0)
             ))
+    }
+
+    /// Reads 8-4-4-4-12 hexadecimal digits and nothing else. Foundation's own reader also takes blanks in their place, and
+    /// one id would have many spellings.
+    init?(canonical text: some StringProtocol) {
+        guard text.utf8.count == 36,
+            text.utf8.enumerated().allSatisfy({ index, byte in
+                switch index {
+                case 8, 13, 18, 23: byte == 0x2D
+                default: (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) || (0x41...0x46).contains(byte)
+                }
+            })
+        else { return nil }
+        self.init(uuidString: String(text))
     }
 
     /// The canonical form in lower case, as PostgreSQL prints it.

@@ -34,6 +34,9 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
         return fraction == 0 ? time + "Z" : time + ".\(fraction, width: 6)Z"
     }
 
+    /// The seconds of the years 1 to 9999.
+    private static let readableSeconds = -719_162 * 86_400..<2_932_897 * 86_400
+
     /// Reads RFC 3339 with `Z` or an offset; `nil` for anything else, dates that do not exist included.
     public init?(_ text: String) {
         var text = text
@@ -59,6 +62,8 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
                 }
                 guard reader.isAtEnd else { return nil }
                 let seconds = day.daysSinceEpoch * 86_400 + hour * 3600 + minute * 60 + second - offset
+                // An offset may lead out of the years that four digits write: it could not be read again.
+                guard Instant.readableSeconds.contains(seconds) else { return nil }
                 return Int64(seconds) * 1_000_000 + micros
             })
         else { return nil }
@@ -67,11 +72,13 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
 }
 
 extension Instant: Codable {
+    /// What is said of a text that cannot be read; likewise below and for ids.
+    public static let shape = "not a date and time as RFC 3339 writes it, such as 2026-03-02T08:00:00Z"
+
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let instant = Instant(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "not a date and time as RFC 3339 writes it, such as 2026-03-02T08:00:00Z")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: Instant.shape)
         }
         self = instant
     }
@@ -150,10 +157,12 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
 }
 
 extension CivilDate: Codable {
+    public static let shape = "not a date such as 2026-03-02"
+
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let date = CivilDate(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a date such as 2026-03-02")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: CivilDate.shape)
         }
         self = date
     }

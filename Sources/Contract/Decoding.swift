@@ -131,14 +131,26 @@ extension Problem: Error {
             self.init(code: "mistyped_field", path: path(context.codingPath), text: "this field must be \(Problem.word(for: type))")
         case .valueNotFound(let type, let context):
             self.init(code: "missing_field", path: path(context.codingPath), text: "this field is null, but must be \(Problem.word(for: type))")
-        case .dataCorrupted(let context):
+        case .dataCorrupted(let context) where context.codingPath.isEmpty:
             self.init(
-                code: context.codingPath.isEmpty ? "not_json" : "bad_value", path: context.codingPath.isEmpty ? nil : path(context.codingPath),
-                text: context.codingPath.isEmpty ? "the body is not valid JSON" : context.debugDescription)
+                code: "not_json",
+                text: "the body cannot be read as JSON: perhaps a text holds a bare control character or half a surrogate pair, or a number a fraction")
+        case .dataCorrupted(let context):
+            self.init(code: "bad_value", path: path(context.codingPath), text: Problem.own(context.debugDescription))
         @unknown default:
             self.init(code: "not_json", text: "the body cannot be read")
         }
     }
+
+    /// What our own types say of a value. Foundation's words quote the value, and a reason quotes nothing of the message
+    /// (invariant 6).
+    private static func own(_ text: String) -> String {
+        ownTexts.contains(text) ? text : "this value cannot be taken; see the contract for those that can"
+    }
+
+    private static let ownTexts: Set<String> = [
+        Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape,
+    ]
 
     private static func word(for type: Any.Type) -> String {
         switch type {
@@ -194,9 +206,19 @@ private struct LooseEnvelope: Decodable {
     }
 }
 
-/// A first look at bytes that claim to be JSON, before a parser that recurses is let near them.
+/// A first look at bytes that claim to be JSON, before a parser is let near them that recurses, and that would also take
+/// other encodings than UTF-8.
 enum JSONShape {
+    private static let nul = Problem(
+        code: "control_character", text: "the text holds the character U+0000, which no register can keep")
+
     static func problem(in body: [UInt8], depthMax: Int) -> Problem? {
+        if body.starts(with: [0xEF, 0xBB, 0xBF]) {
+            return Problem(code: "not_utf8", text: "the body begins with a byte order mark; JSON is sent without one")
+        }
+        guard String(validating: body, as: UTF8.self) != nil else {
+            return Problem(code: "not_utf8", text: "the body is not UTF-8")
+        }
         var depth = 0
         var inText = false
         var index = body.startIndex
@@ -204,12 +226,12 @@ enum JSONShape {
             let byte = body[index]
             if inText {
                 if byte == UInt8(ascii: "\\") {
-                    if escapesNUL(body, at: index) {
-                        return Problem(code: "control_character", text: "the text holds the character U+0000, which no register can keep")
-                    }
+                    if escapesNUL(body, at: index) { return nul }
                     index += 1
                 } else if byte == UInt8(ascii: "\"") {
                     inText = false
+                } else if byte == 0 {
+                    return nul
                 }
             } else {
                 switch byte {
@@ -220,6 +242,8 @@ enum JSONShape {
                         return Problem(code: "too_deep", text: "the JSON is nested more than \(depthMax) deep")
                     }
                 case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+                // Between texts it is a sign of UTF-16.
+                case 0: return Problem(code: "not_utf8", text: "the body is not UTF-8")
                 default: break
                 }
             }

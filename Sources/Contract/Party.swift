@@ -29,6 +29,8 @@ public enum Party: Hashable, Sendable, Codable, CustomStringConvertible {
         }
     }
 
+    static let shape = "not a name such as unit.u7, source.web, person.li or office.intake"
+
     public var description: String {
         switch self {
         case .unit(let id): "unit.\(id.rawValue)"
@@ -48,8 +50,7 @@ public enum Party: Hashable, Sendable, Codable, CustomStringConvertible {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let party = Party(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "not a name such as unit.u7, source.web, person.li or office.intake")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: Party.shape)
         }
         self = party
     }

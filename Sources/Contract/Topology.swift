@@ -171,7 +171,11 @@ public struct Definitions: Sendable {
         let last: [String: DefinitionsFile.Value] = [
             "x-queue-type": .text("quorum"), "x-delivery-limit": .number(Topology.deliveryLimit),
         ]
-        return (officeQueues + partyQueues).map { .init(name: $0, vhost: virtualHost, arguments: dying) }
+        // What a unit says in order is heard in order: one lane at a time reads, and another takes over when it goes.
+        let inOrder = dying.merging(["x-single-active-consumer": .flag(true)]) { _, new in new }
+        return (officeQueues + partyQueues).map {
+            .init(name: $0, vhost: virtualHost, arguments: $0 == Topology.Queue.feedback ? inOrder : dying)
+        }
             + [Topology.Queue.unroutable, Topology.Queue.dead].map { .init(name: $0, vhost: virtualHost, arguments: last) }
     }
 
@@ -211,13 +215,14 @@ private struct DefinitionsFile: Encodable {
     var bindings: [Binding]
 
     enum Value: Encodable {
-        case text(String), number(Int)
+        case text(String), number(Int), flag(Bool)
 
         func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
             switch self {
             case .text(let text): try container.encode(text)
             case .number(let number): try container.encode(number)
+            case .flag(let flag): try container.encode(flag)
             }
         }
     }

@@ -36,6 +36,27 @@ public enum SmallOffice {
             + Worker.allCases.map { .office($0) }
     }
 
+    /// Makes the roles and the migrated database that every test's own is copied from.
+    public static func makeTemplate(superuser url: String, owner ownerURL: String) throws {
+        let superuser = try Connection(ConnectionSettings(url: url))
+        try superuser.execute(
+            """
+            DO $$ BEGIN
+                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_owner') THEN
+                    CREATE ROLE bihuan_owner LOGIN PASSWORD '\(TestServers.password)';
+                    CREATE ROLE bihuan_worker LOGIN PASSWORD '\(TestServers.password)';
+                END IF;
+            END $$
+            """)
+        try superuser.execute("DROP DATABASE IF EXISTS \(TestServers.template)")
+        try superuser.execute("CREATE DATABASE \(TestServers.template) OWNER bihuan_owner")
+        superuser.close()
+        let owner = try Connection(ConnectionSettings(url: ownerURL))
+        try Schema.migrate(owner)
+        try enter(into: owner, at: Instant(Date()))
+        owner.close()
+    }
+
     /// Enters it into a migrated database, as the owner.
     public static func enter(into database: Connection, at instant: Instant) throws {
         try database.run(EnterOffice(name: "测试办公室", chain: .make(at: instant)))

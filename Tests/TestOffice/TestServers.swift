@@ -31,6 +31,12 @@ public struct TestServers: Sendable {
 
     public static let missing = "needs the servers that deploy/test starts"
 
+    public init(databaseURL: String, brokerURL: String, offices: Int) {
+        self.databaseURL = databaseURL
+        self.brokerURL = brokerURL
+        self.offices = offices
+    }
+
     /// A connection string for another database or user of the same cluster.
     public func databaseURL(user: String? = nil, database: String) -> String {
         guard var url = URLComponents(string: databaseURL) else { return databaseURL }

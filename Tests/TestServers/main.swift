@@ -4,12 +4,9 @@
 //
 // OFFICES is how many virtual hosts, each with the queues of a small office, wait for tests that need one.
 
-import CaseStore
-import Casework
 import Contract
 import Foundation
 import LocalServers
-import PostgreSQL
 import TestOffice
 
 let arguments = CommandLine.arguments
@@ -34,32 +31,13 @@ func definitions() throws -> Data {
     return try JSONSerialization.data(withJSONObject: joined)
 }
 
-func makeTemplate(_ servers: LocalServers) throws {
-    let superuser = try Connection(ConnectionSettings(url: servers.superuserURL))
-    try superuser.execute(
-        """
-        DO $$ BEGIN
-            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_owner') THEN
-                CREATE ROLE bihuan_owner LOGIN PASSWORD '\(TestServers.password)';
-                CREATE ROLE bihuan_worker LOGIN PASSWORD '\(TestServers.password)';
-            END IF;
-        END $$
-        """)
-    try superuser.execute("DROP DATABASE IF EXISTS \(TestServers.template)")
-    try superuser.execute("CREATE DATABASE \(TestServers.template) OWNER bihuan_owner")
-    superuser.close()
-    let owner = try Connection(
-        ConnectionSettings(url: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template)))
-    try Schema.migrate(owner)
-    try SmallOffice.enter(into: owner, at: Instant(Date()))
-    owner.close()
-}
-
 do {
     let servers = try LocalServers.start(
         in: URL(fileURLWithPath: arguments[1], isDirectory: true), definitions: try definitions())
     defer { servers.stop() }
-    try makeTemplate(servers)
+    try SmallOffice.makeTemplate(
+        superuser: servers.superuserURL,
+        owner: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template))
     let command = Process()
     command.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     command.arguments = Array(arguments[3...])

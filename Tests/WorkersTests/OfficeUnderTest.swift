@@ -22,16 +22,20 @@ final class OfficeUnderTest {
     let vault: Vault
     let rulebook: Rulebook
     let mailKey = Curve25519.KeyAgreement.PrivateKey()
+    /// 32 bytes, kept for workers that run as processes.
+    let vaultKey = (0..<32).map { _ in UInt8.random(in: 0...255) }
+    /// What all lanes of this office said, however small.
+    let log = LogSink()
     private var lanes: [RunningLane] = []
 
-    /// Requires the announced servers; suites are disabled without them.
-    init() throws {
-        servers = try #require(TestServers.announced)
+    /// Requires the announced servers, unless others are given; suites are disabled without them.
+    init(on given: TestServers? = nil) throws {
+        servers = try given ?? #require(TestServers.announced)
         let number = OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue
         try #require(number <= servers.offices, "the pool of virtual hosts is used up: start TestServers with more")
         virtualHost = TestServers.virtualHost(number)
         databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"
-        vault = try Vault(keyBytes: (0..<32).map { _ in UInt8.random(in: 0...255) })
+        vault = try Vault(keyBytes: vaultKey)
         rulebook = try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy"))
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
         try superuser.execute("CREATE DATABASE \(databaseName) TEMPLATE \(TestServers.template)")
@@ -46,11 +50,10 @@ final class OfficeUnderTest {
         superuser.close()
     }
 
-    static func policyText() throws -> String {
-        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
-        return try String(contentsOf: file, encoding: .utf8)
-    }
+    static let policyFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
+
+    static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 
     // MARK: Lanes
 
@@ -79,13 +82,13 @@ final class OfficeUnderTest {
     @discardableResult
     func start(
         _ worker: Worker, clock: BusinessClock = .real, earlyMessageHoldSeconds: Double = 60, name: String? = nil,
-        change: (inout LaneSettings) throws -> Void = { _ in }
+        relays: Bool = true, change: (inout LaneSettings) throws -> Void = { _ in }
     ) throws -> RunningLane {
         var settings = try settings(for: worker, clock: clock)
         try change(&settings)
         let lane = RunningLane(
             desk(worker, earlyMessageHoldSeconds: earlyMessageHoldSeconds), settings: settings,
-            name: name ?? "\(worker.rawValue)-test-\(UInt32.random(in: 0 ... .max))")
+            name: name ?? "\(worker.rawValue)-test-\(UInt32.random(in: 0 ... .max))", relays: relays, log: log)
         lanes.append(lane)
         return lane
     }
@@ -145,14 +148,12 @@ final class RunningLane {
     private let ended = DispatchSemaphore(value: 0)
     let name: String
 
-    init(_ desk: any Desk, settings: LaneSettings, name: String) {
+    init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, log: LogSink) {
         self.name = name
         let (flag, ended) = (flag, ended)
-        var logger = Logger(label: "test")
-        logger.logLevel = ProcessInfo.processInfo.environment["BIHUAN_TEST_LOG"] == nil ? .critical : .debug
-        let quiet = logger
+        let logger = Logger(label: name) { _ in log }
         let thread = Thread {
-            Lane(desk, settings: settings, name: name, relays: true, stop: flag, logger: quiet).run()
+            Lane(desk, settings: settings, name: name, relays: relays, stop: flag, logger: logger).run()
             ended.signal()
         }
         thread.stackSize = 8 << 20
@@ -193,6 +194,8 @@ final class PartyClient {
     }
 
     /// Publishes an act under this party's name, as the contract wants it.
+    ///
+    /// Returns its id. The bytes of an act are the same whenever it is made.
     @discardableResult
     func send<Payload: Codable & Sendable>(
         _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload

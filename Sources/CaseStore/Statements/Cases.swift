@@ -15,7 +15,9 @@ public struct LockReports: Statement {
         SELECT \(reportColumns) FROM report
         WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM handoff WHERE id = ANY ($2::uuid[]))
         ORDER BY id
-        FOR UPDATE
+        -- Nobody changes a report's id, so rows that refer to it may be written by others meanwhile: a plain FOR UPDATE would
+        -- make them wait, in an order of their own, and so in circles.
+        FOR NO KEY UPDATE
         """
     public var parameters: [Parameter] { [.ids(reports), .ids(handoffs)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
@@ -27,7 +29,7 @@ public struct LockFreeReports: Statement {
     public init(reports: [ReportID]) { self.reports = reports }
 
     public static let sql = """
-        SELECT \(reportColumns) FROM report WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
+        SELECT \(reportColumns) FROM report WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }

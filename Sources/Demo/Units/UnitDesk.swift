@@ -44,8 +44,11 @@ struct UnitDesk {
         self.behaviour = behaviour
     }
 
-    /// An office that sends a third conclusion back wants something that this unit does not have.
-    static let conclusionsMax = 3
+    /// An office that sends so many conclusions back wants something that this unit does not have.
+    static let conclusionsMax = 10
+    /// Wall seconds before a better conclusion, times how often it was sent back: what it was sent back for may still be on its
+    /// way, since the office reads one queue with several lanes.
+    static let secondThoughtSeconds = 0.3
 
     // MARK: Hearing
 
@@ -76,8 +79,9 @@ struct UnitDesk {
                 entry.inreplyto == UnitAct.conclude(sentBack + 1).id(of: handoff)
             else { return }
             cases[handoff]?.timesSentBack = sentBack + 1
-            let missing: [UnitAct] = cases[handoff]?.hasDecided == true ? [] : [.decide]
-            goOn(handoff, with: missing + [.conclude(sentBack + 2)], at)
+            if cases[handoff]?.hasDecided == false { goOn(handoff, with: [.decide], at) }
+            let pause = Self.secondThoughtSeconds * Double(sentBack + 1) * clock.rate
+            goOn(handoff, with: [.conclude(sentBack + 2)], at.adding(seconds: pause))
         default: break
         }
     }

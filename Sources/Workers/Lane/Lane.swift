@@ -106,6 +106,7 @@ final class Lane {
         if !batch.isEmpty {
             try handle(batch.parcels)
             try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+            try settings.interrupt?(.afterPublish)
             try consumer.acknowledge(batch)
         } else {
             try outlet.serve()
@@ -188,7 +189,8 @@ final class Lane {
     private func transact(_ parcels: [Parcel], burying burial: Burial?, errand: Errand?) throws {
         guard let store else { return }
         try store.ensureOpen()
-        let settled = outlet.takeSettled()
+        // An errand leaves out cases that others hold, so what became of letters is written without one.
+        let settled = errand == nil ? outlet.takeSettled() : LaneOutlet.Settled()
         do {
             let buried = burial.map { burial in Dictionary(parcels.map { ($0.key, burial) }) { first, _ in first } } ?? [:]
             outlet.add(try store.transact(parcels, burying: buried, settling: settled, errand: errand))

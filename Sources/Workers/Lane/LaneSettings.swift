@@ -22,6 +22,8 @@ public struct LaneSettings: Sendable {
     public var earlyMessageHoldSeconds = 60.0
     /// For tests of what happens when a message stops the worker: a message with this id does.
     public var trapMessageID: String?
+    /// For tests of what happens when a lane is cut off: called at each point of carrying a batch; what it throws ends the batch.
+    public var interrupt: (@Sendable (LanePoint) throws -> Void)?
 
     public init(
         broker: AMQP.ConnectionSettings, database: PostgreSQL.ConnectionSettings, clock: BusinessClock,
@@ -46,4 +48,14 @@ public struct LaneSettings: Sendable {
     static let relayIntervalSeconds = 1.0
     static let directoryIntervalSeconds = 5.0
     static let drainSeconds = 3.0
+}
+
+/// The points between which a batch can be cut off.
+public enum LanePoint: String, CaseIterable, Sendable {
+    /// Everything is written, nothing of it stands.
+    case beforeCommit
+    /// The effect stands; the lane has not learned it, and nothing is sent.
+    case afterCommit
+    /// The broker has what was sent; the batch is not acknowledged.
+    case afterPublish
 }

@@ -89,7 +89,9 @@ final class LaneStore {
 
         try database.write(
             docket.caseWrites, with: docket.commands(lane: laneName, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
+        if !parcels.isEmpty { try settings.interrupt?(.beforeCommit) }
         try database.commit()
+        if !parcels.isEmpty { try settings.interrupt?(.afterCommit) }
         return docket.letters
     }
 

@@ -27,6 +27,7 @@ struct Ledger: AsyncParsableCommand {
                 Output.line(
                     "the ledger is whole: \(verifier.entryCount) entries in \(verifier.chainCount) chains, "
                         + "\(verifier.checkpointCount) checkpoints\(late)")
+                for key in verifier.signers.map(\.hexadecimal).sorted() { Output.line("signed with \(key)") }
             }
         }
 

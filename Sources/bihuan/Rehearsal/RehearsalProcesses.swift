@@ -9,6 +9,8 @@ final class Sidecar: @unchecked Sendable {
     init(_ arguments: [String], log: URL) throws {
         process.executableURL = URL(filePath: LocalOffice.ownExecutable)
         process.arguments = arguments
+        // A worker that is started meanwhile must not hold this end open.
+        _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         process.standardInput = input
         guard FileManager.default.createFile(atPath: log.path, contents: nil) else { throw UserError("\(log.path) cannot be written") }
         let handle = try FileHandle(forWritingTo: log)
@@ -17,10 +19,10 @@ final class Sidecar: @unchecked Sendable {
         try process.run()
     }
 
-    /// Its input ends, whereupon it finishes what it holds.
+    /// Asks it to finish what it holds, and waits.
     func stop() {
         guard process.isRunning else { return }
-        try? input.fileHandleForWriting.close()
+        process.terminate()
         process.waitUntilExit()
     }
 }

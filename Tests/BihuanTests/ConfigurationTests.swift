@@ -1,0 +1,119 @@
+import Casework
+import Contract
+import Foundation
+import Testing
+
+@testable import bihuan
+
+@Suite("Configuration")
+struct ConfigurationTests {
+    private static let publicKey = "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="
+    private static let right = """
+        amqp: {port: 5673}
+        database: {url: "postgresql://w:p@127.0.0.1/b"}
+        users: {office-intake: "secret", unit-d1: "12345"}
+        vault: {keyFile: keys/vault.key}
+        sealedMail: {publicKey: "\(publicKey)"}
+        """
+
+    @Test("what the file does not say has its default, and paths are relative to the file")
+    func defaults() async throws {
+        let configuration = try await read(Self.right)
+        #expect(configuration.broker.host == "127.0.0.1" && configuration.broker.port == 5673)
+        #expect(configuration.broker.virtualHost == "bihuan")
+        #expect(configuration.users == ["office-intake": "secret", "unit-d1": "12345"])
+        #expect(configuration.vaultKeyFile.path.hasSuffix("/keys/vault.key"))
+        #expect(configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent() == configuration.policyFile.deletingLastPathComponent())
+        #expect(configuration.lane.batchSizeMax == 200 && configuration.lane.lanes == 2)
+        #expect(configuration.clock == .real)
+    }
+
+    @Test("the environment wins over the file, and a flag over both")
+    func precedence() async throws {
+        let environment = ["BIHUAN_AMQP_PORT": "1", "BIHUAN_LANE_LANES": "7", "BIHUAN_USERS_OFFICE_INTAKE": "other", "HOME": "/"]
+        let configuration = try await read(Self.right, flags: ["amqp.port": "2"], environment: environment)
+        #expect(configuration.broker.port == 2)
+        #expect(configuration.lane.lanes == 7)
+        #expect(configuration.users["office-intake"] == "other")
+    }
+
+    @Test("everything that is wrong is named at once, with the key that was meant")
+    func allProblemsAtOnce() async throws {
+        let yaml = """
+            amqp: {prot: 5673, port: many}
+            lane: {lanes: [1, 2], batchSizeMax: 0}
+            clock: {rate: 60}
+            sealedMail: {publicKey: "short"}
+            log: {level: warn}
+            """
+        let error = await #expect(throws: UserError.self) {
+            try await read(
+                yaml, flags: ["lane.lane": "1"], environment: ["BIHUAN_AMQP_PROT": "1"], parties: [.office(.routing)])
+        }
+        let text = try #require(error).description
+        for problem in [
+            "amqp.prot (line 1): unknown key; did you mean \"amqp.port\"?", "amqp.port: must be a whole number from 1 to 65535",
+            "lane.lanes (line 2): must be a single value", "lane.batchSizeMax: must be a whole number from 1 to 5000",
+            "clock: a clock that differs from the wall's needs wallOrigin, businessOrigin and rate",
+            "sealedMail.publicKey: must be the 32 bytes of an X25519 public key in base64",
+            "log.level: must be one of", "database.url: is missing", "users.office-routing: is missing",
+            "--set lane.lane: unknown key; did you mean \"lane.lanes\"?",
+            "BIHUAN_AMQP_PROT: unknown variable; did you mean \"BIHUAN_AMQP_PORT\"?",
+        ] {
+            #expect(text.contains(problem), "\(problem)\n— is not in —\n\(text)")
+        }
+    }
+
+    @Test("a file that is no YAML is named with its line")
+    func notYAML() async throws {
+        let error = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nusers: {a: b\nx: ]") }
+        #expect(error?.description.contains("is no YAML with keys and values: look at line") == true)
+    }
+
+    @Test("what up writes is read as the same again")
+    func writtenIsReadAgain() async throws {
+        var configuration = try await read(Self.right)
+        configuration.officeName = "省纪委 \"信访\"室: #1\nzwei"
+        configuration.database.ownerURL = "postgresql://o:p%22@127.0.0.1/b"
+        configuration.clock = BusinessClock(
+            wallOrigin: Instant(microsecondsSinceEpoch: 1_700_000_000_123_456), businessOrigin: Instant(microsecondsSinceEpoch: 0), rate: 8640)
+        configuration.lane.earlyMessageHoldSeconds = 2.5
+        let folder = configuration.policyFile.deletingLastPathComponent()
+        let again = try await read(configuration.yaml(folder: folder), in: folder)
+        #expect(again.officeName == configuration.officeName)
+        #expect(again.database.ownerURL == configuration.database.ownerURL)
+        #expect(again.clock == configuration.clock)
+        #expect(again.lane.earlyMessageHoldSeconds == 2.5)
+        #expect(again.users == configuration.users)
+        #expect(again.vaultKeyFile.path == configuration.vaultKeyFile.path)
+        #expect(again.sealedMailKey.id == configuration.sealedMailKey.id)
+    }
+
+    @Test("the documentation lists every key as it is")
+    func documentation() throws {
+        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/configuration.md").standardizedFileURL
+        var lines = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "\n")
+        let start = try #require(lines.firstIndex { $0.hasPrefix("|---") }) + 1
+        let end = try #require(lines.firstIndex { $0.hasPrefix("| `users.NAME`") })
+        lines.replaceSubrange(
+            start..<end,
+            with: ConfigurationKey.all.map { key in
+                "| `\(key.name)` | \(key.kind.rawValue) | \(key.isRequired ? "yes" : "no") | \(key.default.map { "`\($0)`" } ?? "") | "
+                    + "\(key.isSecret ? "yes" : "no") | \(key.meaning) |"
+            })
+        try Golden.check(lines.joined(separator: "\n"), at: page)
+    }
+
+    @discardableResult
+    private func read(
+        _ yaml: String, flags: [String: String] = [:], environment: [String: String] = [:], parties: [Party] = [], in folder: URL? = nil
+    ) async throws -> OfficeConfiguration {
+        let folder = folder ?? FileManager.default.temporaryDirectory.appending(path: "bihuan-configuration-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "bihuan.yaml")
+        try Data(yaml.utf8).write(to: file)
+        return try OfficeConfiguration.read(
+            try await ConfigurationSource.open(file: file, flags: flags, environment: environment), parties: parties)
+    }
+}

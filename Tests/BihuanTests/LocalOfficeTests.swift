@@ -1,0 +1,153 @@
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import LocalServers
+import PostgreSQL
+import Testing
+
+@testable import bihuan
+
+/// One office for the whole story, since its servers take seconds to start.
+@Suite("A whole office on this machine", .serialized)
+struct LocalOfficeTests {
+    @Test("an office starts, works, says where things are, survives kills and restarts, and proves its ledger")
+    func story() async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-office-\(UUID().uuidString.prefix(8))")
+        defer { try? FileManager.default.removeItem(at: directory) }
+        var office = try await start(directory)
+        do {
+            try await secondStartSaysSo(directory)
+            try await submits(to: office)
+            try await killedWorkerComesBack(office)
+            try ledgerIsProved(office)
+            let before = office.configuration
+            office.stop()
+            #expect(try bihuan(["status", "--data", directory.path]).errors.contains("the database does not answer"))
+
+            office = try await start(directory)
+            #expect(office.configuration.users == before.users)
+            #expect(office.configuration.database.url == before.database.url)
+            #expect(try reports(office) == 20, "the database is kept")
+            try tamperedLedgerIsNamed(office)
+        } catch {
+            office.stop()
+            throw error
+        }
+        office.stop()
+        #expect(office.workers.running.isEmpty && office.servers.rabbitmqProcessID == nil)
+    }
+
+    // MARK: The story
+
+    private func secondStartSaysSo(_ directory: URL) async throws {
+        let result = try bihuan(["up", "--data", directory.path])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("are already running, pid \(getpid())"), "\(result.errors)")
+        let mode = try FileManager.default.attributesOfItem(atPath: directory.appending(path: "bihuan.yaml").path)[.posixPermissions]
+        #expect(mode as? Int == 0o600)
+    }
+
+    private func submits(to office: LocalOffice) async throws {
+        let good = (0..<20).map { "{\"id\":\"r-\($0)\",\"title\":\"反映\",\"text\":\"某某第\($0)次贪污公款，请查处。\"}" }
+        let file = office.directory.appending(path: "reports.jsonl")
+        try Data((good + ["no report", "{\"text\":\"\"}"]).joined(separator: "\n").utf8).write(to: file)
+        for _ in 1...2 {
+            let result = try bihuan(["submit", "--data", office.directory.path, "--file", file.path])
+            #expect(result.status == 1)
+            #expect(result.output.hasPrefix("20 submitted, 2 not"))
+            #expect(result.errors.contains("line 21: not JSON") && result.errors.contains("line 22: the text is empty"))
+        }
+        try await eventually("20 reports, submitted twice, are registered once") { try reports(office) == 20 }
+        let status = try bihuan(["status", "--data", office.directory.path])
+        #expect(status.status == 0 && status.output.contains("bihuan.intake"))
+    }
+
+    private func killedWorkerComesBack(_ office: LocalOffice) async throws {
+        try await eventually("four workers run") { office.workers.running.count == 4 }
+        let before = Set(office.workers.running.map(\.processID))
+        #expect(office.workers.killRandom() != nil)
+        try await eventually("another process took its place") {
+            let now = Set(office.workers.running.map(\.processID))
+            return now.count == 4 && now != before
+        }
+        #expect(office.workers.restartCount == 1)
+    }
+
+    private func ledgerIsProved(_ office: LocalOffice) throws {
+        let data = ["--data", office.directory.path]
+        #expect(try bihuan(["ledger", "verify"] + data).output.contains("the ledger is whole"))
+        #expect(try bihuan(["ledger", "checkpoint"] + data).output.hasPrefix("bihuan ledger checkpoint v1\nnumber 1\n"))
+        #expect(try bihuan(["ledger", "checkpoint"] + data).output == "nothing has come since the last checkpoint\n")
+        let export = office.directory.appending(path: "export.jsonl").path
+        #expect(try bihuan(["ledger", "export", "--output", export] + data).status == 0)
+        let ours = try bihuan(["ledger", "verify", "--file", export])
+        #expect(ours.status == 0 && ours.output.contains("1 checkpoints\nsigned with "))
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy/verify-ledger.py").standardizedFileURL
+        let theirs = try Program.run("/usr/bin/env", ["python3", script.path, export])
+        #expect(theirs.output == ours.output, "the script and the command say the same")
+
+        // One hexadecimal digit of the signature, then of an entry's hash.
+        for key in ["\"signature\":\"", "\"hash\":\""] {
+            var text = try String(contentsOfFile: export, encoding: .utf8)
+            let at = try #require(text.range(of: key)).upperBound
+            text.replaceSubrange(at...at, with: text[at] == "0" ? "1" : "0")
+            let tampered = office.directory.appending(path: "tampered.jsonl").path
+            try Data(text.utf8).write(to: URL(filePath: tampered))
+            let ours = try bihuan(["ledger", "verify", "--file", tampered])
+            let theirs = try Program.run("/usr/bin/env", ["python3", script.path, tampered])
+            #expect(ours.status == 1 && theirs.status == 1)
+            #expect(ours.errors == "Error: " + theirs.errors)
+        }
+    }
+
+    private func tamperedLedgerIsNamed(_ office: LocalOffice) throws {
+        var superuser = try #require(URLComponents(string: office.servers.superuserURL))
+        superuser.path = "/bihuan"
+        let connection = try Connection(ConnectionSettings(url: try #require(superuser.string)))
+        defer { connection.close() }
+        #expect(throws: PostgreSQLError.self) { try connection.execute("UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea") }
+        try connection.execute(
+            """
+            ALTER TABLE ledger_entry DISABLE TRIGGER ledger_only_grows;
+            UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea WHERE chain = (SELECT id FROM report WHERE source_id = 'r-7') AND sequence = 1
+            """)
+        let report = try #require(try connection.run(FindReport(sourceID: "r-7")).rows.first)
+        let result = try bihuan(["ledger", "verify", "--data", office.directory.path])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("the ledger is NOT whole: report \(report), entry 1: the hash does not fit"), "\(result.errors)")
+    }
+
+    // MARK: Helpers
+
+    private func bihuan(_ arguments: [String]) throws -> Program.Result { try Program.run(Program.bihuan, arguments) }
+
+    private func start(_ directory: URL) async throws -> LocalOffice {
+        var options = LocalOffice.Options(directory: directory)
+        options.executable = Program.bihuan
+        options.report = { _ in }
+        return try await LocalOffice.start(options)
+    }
+
+    private func reports(_ office: LocalOffice) throws -> Int {
+        let connection = try Connection(office.configuration.workerDatabaseSettings("test"))
+        defer { connection.close() }
+        return try connection.run(CountReports()).rows.reduce(0) { $0 + $1.count }
+    }
+
+    /// Asks again until it is so; fails after 20 s.
+    private func eventually(_ what: String, _ condition: () throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try !condition() {
+            try #require(ContinuousClock.now < deadline, "not within 20 s: \(what)")
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+}
+
+private struct FindReport: Statement {
+    static let sql = "SELECT id FROM report WHERE source_id = $1"
+    let sourceID: String
+    var parameters: [Parameter] { [.text(sourceID)] }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { ReportID(try row.uuid()) }
+}

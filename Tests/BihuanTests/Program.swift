@@ -1,0 +1,34 @@
+import Foundation
+
+@testable import bihuan
+
+/// Programs as a person runs them.
+enum Program {
+    struct Result {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    /// It lies beside the program that runs the tests.
+    static let bihuan = URL(filePath: LocalOffice.ownExecutable).deletingLastPathComponent().appending(path: "bihuan").path
+
+    static func run(_ program: String, _ arguments: [String]) throws -> Result {
+        let process = Process()
+        let (output, errors) = (Pipe(), Pipe())
+        process.executableURL = URL(filePath: program)
+        process.arguments = arguments
+        // What it prints must not depend on who runs the tests.
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BIHUAN_") && $0.key != "COLUMNS" }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let printed = output.fileHandleForReading.readDataToEndOfFile()
+        let complained = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Result(
+            status: process.terminationStatus, output: String(decoding: printed, as: UTF8.self),
+            errors: String(decoding: complained, as: UTF8.self))
+    }
+}

@@ -1,0 +1,134 @@
+import Casework
+import Contract
+import Crypto
+import Foundation
+import Testing
+
+/// Messages as they once went over the wire: what stands in `Golden/` must be readable for ever. New fields make a new
+/// example; `BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for review.
+@Suite("Golden messages")
+struct GoldenTests {
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
+    static let writes = ProcessInfo.processInfo.environment["BIHUAN_WRITE_GOLDEN"] == "1"
+    /// Opens the sealed example; it stands here only for that.
+    static let sealedFile = "handoff.dispatched.sealed.json"
+    static let sealedKeyBytes = (0..<32).map { UInt8($0) }
+
+    /// The bytes of a file without its last newline.
+    static func golden(_ name: String) throws -> [UInt8] {
+        let bytes = [UInt8](try Data(contentsOf: folder.appending(path: name)))
+        return bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes
+    }
+
+    static func golden(_ type: MessageType) throws -> [UInt8] { try golden("\(type.short).json") }
+
+    static func write(_ bytes: [UInt8], _ name: String) throws {
+        try Data(bytes + [UInt8(ascii: "\n")]).write(to: folder.appending(path: name))
+    }
+
+    @Test("a message is written as its golden file has it", arguments: MessageType.allCases)
+    func writesGolden(type: MessageType) throws {
+        if Self.writes { try Self.write(Examples.body(type), "\(type.short).json") }
+        #expect(text(Examples.body(type)) == text(try Self.golden(type)))
+    }
+
+    @Test("a golden message is read, and written again as the same bytes", arguments: MessageType.allCases)
+    func readsGolden(type: MessageType) throws {
+        let body = try Self.golden(type)
+        #expect(text(try Examples.rewritten(body, as: type)) == text(body))
+    }
+
+    @Test("fields that nobody knows yet are passed over, wherever they stand", arguments: MessageType.allCases)
+    func toleratesUnknownFields(type: MessageType) throws {
+        let body = try Self.golden(type)
+        let richer = try JSONSerialization.data(withJSONObject: Self.enriched(try JSONSerialization.jsonObject(with: Data(body))))
+        #expect(richer.count > body.count)
+        #expect(text(try Examples.rewritten([UInt8](richer), as: type)) == text(body))
+        if Examples.readByOffice.contains(type) {
+            let message = try Message(reading: [UInt8](richer), typeHint: type.rawValue)
+            #expect(message.envelope.type == type)
+        }
+    }
+
+    @Test("the office reads what is sent to it, with and without the right hint", arguments: MessageType.allCases)
+    func officeReads(type: MessageType) throws {
+        let body = try Self.golden(type)
+        for hint in [type.rawValue, nil, "", "bihuan.nonsense.v1", MessageType.handoffProgress.rawValue, MessageType.messageRefused.rawValue] {
+            guard Examples.readByOffice.contains(type) else {
+                let error = #expect(throws: Unreadable.self) { try Message(reading: body, typeHint: hint) }
+                #expect(error?.problems.map(\.code) == ["unknown_type"])
+                continue
+            }
+            let message = try Message(reading: body, typeHint: hint)
+            #expect(message.envelope.type == type)
+            #expect(message.envelope.source == Examples.sender(of: type))
+            #expect("\(message.body)".hasPrefix("\(type)("))
+        }
+    }
+
+    @Test("what only the contract's required fields has is read", arguments: MessageType.allCases)
+    func toleratesMissingOptionals(type: MessageType) throws {
+        var object = try #require(try JSONSerialization.jsonObject(with: Data(try Self.golden(type))) as? [String: Any])
+        object["datacontenttype"] = nil
+        object["inreplyto"] = nil
+        var body = [UInt8](try JSONSerialization.data(withJSONObject: object))
+        _ = try Examples.rewritten(body, as: type)
+        guard type == .reportSubmitted else { return }
+        object["data"] = ["text": "反映张三。"]
+        body = [UInt8](try JSONSerialization.data(withJSONObject: object))
+        guard case .reportSubmitted(let submission) = try Message(reading: body, typeHint: nil).body else {
+            Issue.record("not read as a report")
+            return
+        }
+        #expect(submission == Submission(title: "", text: "反映张三。"))
+    }
+
+    @Test("there is one golden file for every type, and none besides")
+    func oneFilePerType() throws {
+        let files = Set(try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".json") })
+        #expect(files == Set(MessageType.allCases.map { "\($0.short).json" } + [Self.sealedFile]))
+    }
+
+    @Test("types are literal words with a version, and no two have the same short name")
+    func typeNames() throws {
+        let shape = try Regex(#"bihuan\.[a-z]+(\.[a-z_]+)+\.v1"#)
+        for type in MessageType.allCases {
+            #expect(type.rawValue.wholeMatch(of: shape) != nil, "\(type)")
+            #expect(type.rawValue == "bihuan.\(type.short).v1")
+        }
+        #expect(Set(MessageType.allCases.map(\.short)).count == MessageType.allCases.count)
+    }
+
+    @Test("a sealed message of long ago opens with its key")
+    func opensSealedGolden() throws {
+        let key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: Self.sealedKeyBytes)
+        if Self.writes, !FileManager.default.fileExists(atPath: Self.folder.appending(path: Self.sealedFile).path) {
+            let sealed = try SealedData.seal(
+                try Self.golden(.reportSubmitted), contentType: MediaType.cloudEvents, number: "S2026-00000001", to: SealingKey(key.publicKey),
+                id: "example-sealed", type: .handoffDispatched, subject: Examples.handoff)
+            let event = CloudEvent(
+                id: "example-sealed", source: .office(.intake), type: .handoffDispatched, subject: Examples.handoff, time: Examples.moment,
+                datacontenttype: MediaType.sealed, data: sealed)
+            try Self.write(Wire.encode(event), Self.sealedFile)
+        }
+        let body = try Self.golden(Self.sealedFile)
+        #expect(text(try Examples.rewritten(body, SealedData.self)) == text(body))
+        let event = try JSONDecoder().decode(CloudEvent<SealedData>.self, from: Data(body))
+        let opened = try event.data.open(with: key, id: event.id, type: event.type, subject: event.subject)
+        #expect(text(opened) == text(try Self.golden(.reportSubmitted)))
+    }
+
+    /// Every object gets a field of each kind that no version knows.
+    private static func enriched(_ value: Any) -> Any {
+        if let object = value as? [String: Any] {
+            var richer = object.mapValues(enriched)
+            richer["zNew"] = ["deep": [1, 2.5, true, NSNull(), "x"]]
+            richer["aNew"] = NSNull()
+            return richer
+        }
+        if let list = value as? [Any] { return list.map(enriched) }
+        return value
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}

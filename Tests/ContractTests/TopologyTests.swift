@@ -1,0 +1,200 @@
+import Casework
+import Contract
+import Foundation
+import Testing
+
+/// Reads the definitions file as RabbitMQ does: as JSON with RabbitMQ's own names.
+@Suite("Topology")
+struct TopologyTests {
+    struct File: Decodable {
+        struct Named: Decodable { var name: String }
+        struct Permission: Decodable { var user, vhost, configure, write, read: String }
+        struct TopicPermission: Decodable { var user, vhost, exchange, write, read: String }
+        struct Exchange: Decodable {
+            var name, vhost, type: String
+            var durable: Bool
+            var auto_delete: Bool
+            var arguments: [String: String]
+        }
+        struct Queue: Decodable {
+            var name, vhost: String
+            var durable: Bool
+            var auto_delete: Bool
+            var arguments: Arguments
+        }
+        struct Arguments: Decodable, Equatable {
+            var type: String
+            var deliveryLimit: Int
+            var deadLetterExchange: String?
+            var deadLetterStrategy: String?
+            var overflow: String?
+
+            enum CodingKeys: String, CodingKey {
+                case type = "x-queue-type"
+                case deliveryLimit = "x-delivery-limit"
+                case deadLetterExchange = "x-dead-letter-exchange"
+                case deadLetterStrategy = "x-dead-letter-strategy"
+                case overflow = "x-overflow"
+            }
+        }
+        struct Binding: Decodable, Hashable { var source, destination, destination_type, routing_key: String }
+
+        var users: [Named]
+        var vhosts: [Named]
+        var permissions: [Permission]
+        var topic_permissions: [TopicPermission]
+        var exchanges: [Exchange]
+        var queues: [Queue]
+        var bindings: [Binding]
+    }
+
+    static let parties = [
+        "unit.d1", "unit.d10", "unit.d1-x", "source.web", "source.web2", "person.li", "person.lili", "office.intake", "office.routing",
+        "office.deadlines", "office.feedback",
+    ]
+
+    static func file() throws -> (file: File, bytes: Data) {
+        let definitions = Definitions(
+            virtualHost: "bihuan", units: ["d1", "d10", "d1-x"].map { UnitID(unchecked: $0) },
+            sources: ["web", "web2"].map { SourceID(unchecked: $0) }, persons: ["li", "lili"].map { PersonID(unchecked: $0) },
+            users: parties.compactMap { Party($0) }.map { BrokerUser(party: $0, password: "secret-\($0)") })
+        let bytes = try definitions.json()
+        return (try JSONDecoder().decode(File.self, from: bytes), bytes)
+    }
+
+    @Test("every queue is a durable quorum queue whose delivery limit cannot fire, and none but the last ones lets a message go")
+    func queues() throws {
+        let file = try Self.file().file
+        let dying = File.Arguments(
+            type: "quorum", deliveryLimit: 100_000, deadLetterExchange: "bihuan.dead", deadLetterStrategy: "at-least-once", overflow: "reject-publish")
+        let last = File.Arguments(type: "quorum", deliveryLimit: 100_000)
+        for queue in file.queues {
+            #expect(queue.arguments == (["bihuan.unroutable", "bihuan.dead"].contains(queue.name) ? last : dying), "\(queue.name)")
+            #expect(queue.durable && !queue.auto_delete && queue.vhost == "bihuan")
+        }
+        #expect(Set(file.queues.map(\.name)).count == file.queues.count)
+        #expect(
+            Set(file.queues.map(\.name)) == [
+                "bihuan.intake", "bihuan.routing", "bihuan.routing.express", "bihuan.feedback", "bihuan.unroutable", "bihuan.dead",
+                "bihuan.command.intake", "bihuan.command.routing", "bihuan.command.deadlines", "bihuan.command.feedback",
+                "unit.d1.inbox", "unit.d1.express", "unit.d1.notice", "unit.d10.inbox", "unit.d10.express", "unit.d10.notice",
+                "unit.d1-x.inbox", "unit.d1-x.express", "unit.d1-x.notice", "source.web.notice", "source.web2.notice", "person.li.reply",
+                "person.lili.reply",
+            ])
+    }
+
+    @Test("outsiders' exchanges are topics with an alternate; the office's own are direct without one, so that a return names its message")
+    func exchanges() throws {
+        let file = try Self.file().file
+        let found = Dictionary(uniqueKeysWithValues: file.exchanges.map { ($0.name, ($0.type, $0.arguments["alternate-exchange"])) })
+        for name in ["bihuan.intake", "bihuan.feedback", "bihuan.command"] {
+            #expect(found[name]?.0 == "topic" && found[name]?.1 == "bihuan.unroutable", "\(name)")
+        }
+        for name in ["bihuan.work", "bihuan.handoff", "bihuan.notice"] { #expect(found[name]?.0 == "direct" && found[name]?.1 == nil, "\(name)") }
+        for name in ["bihuan.unroutable", "bihuan.dead"] { #expect(found[name]?.0 == "fanout" && found[name]?.1 == nil, "\(name)") }
+        #expect(found.count == 8 && file.exchanges.allSatisfy { $0.durable && !$0.auto_delete })
+    }
+
+    @Test("every queue is bound, by its name where the exchange is direct")
+    func bindings() throws {
+        let file = try Self.file().file
+        #expect(Set(file.bindings.map(\.destination)) == Set(file.queues.map(\.name)))
+        let direct = Set(file.exchanges.filter { $0.type == "direct" }.map(\.name))
+        for binding in file.bindings where direct.contains(binding.source) { #expect(binding.routing_key == binding.destination) }
+        func has(_ source: String, _ queue: String, _ key: String) -> Bool {
+            file.bindings.contains(.init(source: source, destination: queue, destination_type: "queue", routing_key: key))
+        }
+        #expect(has("bihuan.intake", "bihuan.intake", "#"))
+        #expect(has("bihuan.feedback", "bihuan.feedback", "#"))
+        #expect(has("bihuan.command", "bihuan.command.feedback", "*.*.feedback.#"))
+        #expect(has("bihuan.handoff", "unit.d1.inbox", "unit.d1.inbox"))
+        #expect(has("bihuan.notice", "person.li.reply", "person.li.reply"))
+    }
+
+    /// User, what it may read, what it may write; of all queues and exchanges, nothing else.
+    static let rights: [(String, Set<String>, Set<String>)] = [
+        ("unit.d1", ["unit.d1.inbox", "unit.d1.express", "unit.d1.notice"], ["bihuan.feedback"]),
+        ("unit.d10", ["unit.d10.inbox", "unit.d10.express", "unit.d10.notice"], ["bihuan.feedback"]),
+        ("unit.d1-x", ["unit.d1-x.inbox", "unit.d1-x.express", "unit.d1-x.notice"], ["bihuan.feedback"]),
+        ("source.web", ["source.web.notice"], ["bihuan.intake"]),
+        ("source.web2", ["source.web2.notice"], ["bihuan.intake"]),
+        ("person.li", ["person.li.reply"], ["bihuan.command"]),
+        ("person.lili", ["person.lili.reply"], ["bihuan.command"]),
+        ("office.intake", ["bihuan.intake", "bihuan.command.intake"], ["bihuan.work", "bihuan.notice", "bihuan.handoff"]),
+        (
+            "office.routing", ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"],
+            ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
+        ),
+        ("office.deadlines", ["bihuan.command.deadlines"], ["bihuan.work", "bihuan.notice"]),
+        (
+            "office.feedback", ["bihuan.feedback", "bihuan.unroutable", "bihuan.dead", "bihuan.command.feedback"],
+            ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
+        ),
+    ]
+
+    @Test("a user reads its own queues and writes its own exchange, and configures nothing", arguments: rights)
+    func permissions(user: String, reads: Set<String>, writes: Set<String>) throws {
+        let file = try Self.file().file
+        let mine = file.permissions.filter { $0.user == user }
+        let permission = try #require(mine.first)
+        #expect(mine.count == 1 && permission.vhost == "bihuan")
+        // Server-named queues, other people's queues, and names that only begin or end like one's own.
+        let strange = ["", "amq.gen-1", "amq.topic", "unit.d1.inbox.x", "x.unit.d1.inbox", "unit.d1xinbox", "unit.d1.", "unit.d1.outbox", "bihuanxfeedback"]
+        let names = file.queues.map(\.name) + file.exchanges.map(\.name) + strange
+        #expect(try Set(names.filter { try matches(permission.read, $0) }) == reads.union(reads.intersection(file.exchanges.map(\.name))))
+        #expect(try Set(names.filter { try matches(permission.write, $0) }) == writes)
+        #expect(try names.filter { try !$0.isEmpty && matches(permission.configure, $0) }.isEmpty)
+    }
+
+    /// User, exchange, keys it may use, keys it may not.
+    static let topics: [(String, String, [String], [String])] = [
+        (
+            "unit.d1", "bihuan.feedback", ["unit.d1.handoff.signed", "unit.d1.case.filed"],
+            ["unit.d10.handoff.signed", "unit.d1-x.handoff.signed", "unit.d1", "xunit.d1.handoff.signed", "unitxd1.handoff", "source.d1.x", ""]
+        ),
+        ("source.web", "bihuan.intake", ["source.web.report.submitted"], ["source.web2.report.submitted", "unit.web.report.submitted", "source.web"]),
+        ("person.li", "bihuan.command", ["person.li.feedback.recall"], ["person.lili.feedback.recall", "office.feedback.recall", "person.li"]),
+    ]
+
+    @Test("a user may use keys of its own name only", arguments: topics)
+    func topicPermissions(user: String, exchange: String, allowed: [String], denied: [String]) throws {
+        let rules = try Self.file().file.topic_permissions.filter { $0.user == user }
+        let rule = try #require(rules.first)
+        #expect(rules.count == 1 && rule.exchange == exchange)
+        for key in allowed { #expect(try matches(rule.write, key), "\(key)") }
+        for key in denied { #expect(try !matches(rule.write, key), "\(key)") }
+        #expect(try !matches(rule.read, allowed[0]))
+    }
+
+    @Test("no user may write a topic exchange without a rule for its keys: without one, all are allowed")
+    func noTopicWithoutRule() throws {
+        let file = try Self.file().file
+        let topics = file.exchanges.filter { $0.type == "topic" }.map(\.name)
+        for permission in file.permissions {
+            for exchange in topics where try matches(permission.write, exchange) {
+                #expect(file.topic_permissions.contains { $0.user == permission.user && $0.exchange == exchange }, "\(permission.user) on \(exchange)")
+            }
+        }
+    }
+
+    @Test("passwords stand in the file as salted hashes, and no user has a tag unless there is an administrator")
+    func passwords() throws {
+        let (file, bytes) = try Self.file()
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(!text.contains("secret-"))
+        #expect(Set(file.users.map(\.name)) == Set(Self.parties))
+        #expect(!text.contains("administrator"))
+        #expect(text.contains("rabbit_password_hashing_sha256"))
+        #expect(file.vhosts.map(\.name) == ["bihuan"])
+    }
+
+    @Test("each message goes to the queue of its addressee, and the office's own notices are rows")
+    func noticeQueues() {
+        #expect(Topology.Queue.notice(for: .unit(UnitID(unchecked: "d1"))) == "unit.d1.notice")
+        #expect(Topology.Queue.notice(for: .source(SourceID(unchecked: "web"))) == "source.web.notice")
+        #expect(Topology.Queue.notice(for: .person(PersonID(unchecked: "li"))) == "person.li.reply")
+        #expect(Topology.Queue.notice(for: .office(.intake)) == nil)
+    }
+
+    private func matches(_ pattern: String, _ name: String) throws -> Bool { try name.firstMatch(of: Regex(pattern)) != nil }
+}

@@ -1,0 +1,46 @@
+// One worker as a process of its own, for tests of what happens when it is stopped by force. Everything it needs comes from
+// its environment, as `WorkerProcess` of the tests writes it.
+
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Crypto
+import Foundation
+import Logging
+import PostgreSQL
+import Workers
+
+func required(_ name: String) -> String {
+    guard let value = ProcessInfo.processInfo.environment[name] else {
+        FileHandle.standardError.write(Data("\(name) is missing\n".utf8))
+        exit(2)
+    }
+    return value
+}
+
+func bytes(_ name: String) -> [UInt8] { [UInt8](Data(base64Encoded: required(name)) ?? Data()) }
+
+guard let worker = Worker(rawValue: required("TEST_WORKER")), let mailKey = SealingKey(rawRepresentation: bytes("TEST_MAIL_KEY"))
+else {
+    FileHandle.standardError.write(Data("the environment names no worker or no key\n".utf8))
+    exit(2)
+}
+let policy = try String(contentsOfFile: required("TEST_POLICY"), encoding: .utf8)
+var settings = LaneSettings(
+    broker: try AMQP.ConnectionSettings(url: required("TEST_BROKER_URL")),
+    database: PostgreSQL.ConnectionSettings(url: required("TEST_DATABASE_URL")), clock: .real,
+    rulebook: try Rulebook(try PolicyFile.read(policy, named: "policy")), vault: try Vault(keyBytes: bytes("TEST_VAULT_KEY")),
+    sealedMailKey: mailKey)
+settings.batchSizeMax = 50
+settings.lanes = 1
+settings.trapMessageID = ProcessInfo.processInfo.environment["TEST_TRAP"]
+if let point = ProcessInfo.processInfo.environment["TEST_KILL_AT"].flatMap(LanePoint.init(rawValue:)) {
+    settings.interrupt = { reached in
+        // The way a power cut ends a process: nothing is closed, written or said.
+        if reached == point { kill(getpid(), SIGKILL) }
+    }
+}
+var logger = Logger(label: "test worker")
+logger.logLevel = .critical
+try await WorkerService(worker, settings: settings, logger: logger).run()

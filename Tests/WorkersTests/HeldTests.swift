@@ -1,0 +1,158 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Ahead of its state", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct HeldTests {
+    /// An office whose feedback worker does not run yet, with a handoff at the city.
+    private func opened() throws -> (OfficeUnderTest, PartyClient, Arrived) {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.start(.routing)
+        let city = try office.unit("c01")
+        return (office, city, try office.handOff(from: try office.source(), to: city))
+    }
+
+    @Test("a signature and a conclusion in one batch are applied one after the other")
+    func oneBatch() throws {
+        let (office, city, arrived) = try opened()
+        try city.sign(arrived)
+        try city.decide(arrived)
+        let id = try city.conclude(arrived)
+        try office.start(.feedback)
+        let answer = try city.heard()
+        #expect(answer.type == MessageType.conclusionAccepted.rawValue)
+        #expect(answer.inReplyTo == id)
+        try office.waitForState("closed", of: arrived)
+        try office.close()
+    }
+
+    @Test("a conclusion before its signature in one batch waits for it, and is answered once")
+    func reversedInOneBatch() throws {
+        let (office, city, arrived) = try opened()
+        try city.decide(arrived)
+        let id = try city.conclude(arrived)
+        try city.sign(arrived)
+        try office.start(.feedback)
+        let heard = try city.heardOnceDecided()
+        #expect(heard.map(\.type) == [MessageType.conclusionAccepted.rawValue])
+        #expect(heard.map(\.inReplyTo) == [id])
+        #expect(try office.inbox(id, from: city.party) == "taken")
+        try office.waitForState("closed", of: arrived)
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        try office.close()
+    }
+
+    @Test("what one lane held is applied by another, after the first one is gone; a repeat meanwhile changes nothing")
+    func acrossLanes() throws {
+        let (office, city, arrived) = try opened()
+        let first = try office.start(.feedback)
+        try city.decide(arrived)
+        let conclusion = city.prepare(
+            .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。"))
+        try city.publish(conclusion)
+        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try office.inbox(conclusion.id, from: city.party) == "held")
+        try office.settle()
+        let books = try office.books()
+        try city.publish(conclusion)
+        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try office.books() == books)
+        try first.stop()
+
+        try office.start(.feedback)
+        try city.sign(arrived)
+        let answer = try city.heard()
+        #expect(answer.type == MessageType.conclusionAccepted.rawValue)
+        #expect(answer.inReplyTo == conclusion.id)
+        // A repeat now gets what was answered then.
+        try city.publish(conclusion)
+        #expect(try city.heard().delivery.body == answer.delivery.body)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("two lanes that get a handoff's messages in any order close it")
+    func twoLanes() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.start(.routing)
+        // Small batches, so that the messages of one handoff fall to both lanes.
+        for _ in 1...2 { try office.start(.feedback) { $0.batchSizeMax = 3 } }
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        for _ in 1...40 { try letter.submit(.new()) }
+        var arrived: [Arrived] = []
+        for _ in 1...40 { arrived.append(try city.receiveHandoff()) }
+        for handoff in arrived.shuffled() { try city.decide(handoff) }
+        let mixed = (arrived.map { (handoff: $0, signs: true) } + arrived.map { (handoff: $0, signs: false) }).shuffled()
+        for act in mixed {
+            if act.signs { try city.sign(act.handoff) } else { try city.conclude(act.handoff) }
+        }
+        try office.wait(for: ["40"], "SELECT count(*) FROM handoff WHERE state = 'closed'")
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        #expect(try office.count("SELECT count(*) FROM inbox WHERE verdict <> 'taken'") == 0)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("a conclusion whose signature never comes is refused by the feedback worker, once it listened long enough")
+    func neverSigned() throws {
+        let (office, city, arrived) = try opened()
+        let patient = try office.start(.feedback)
+        let id = try city.conclude(arrived)
+        try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
+        #expect(try city.heardOnceDecided().isEmpty)
+        try patient.stop()
+        #expect(try office.inbox(id, from: city.party) == "held")
+
+        try office.start(.feedback, earlyMessageHoldSeconds: 0.3)
+        let refusals = [try city.heard(), try city.heard()]
+        #expect(refusals.map(\.problem) == ["never_signed", "never_signed"])
+        #expect(refusals[0].inReplyTo == id)
+        #expect(try office.inbox(id, from: city.party) == "refused")
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        // The handoff itself still waits for its signature.
+        try city.sign(arrived)
+        try office.waitForState("signed", of: arrived)
+        try office.close()
+    }
+
+    @Test("nothing is given up while the signature may lie in the queue of a worker that did not listen")
+    func notListening() throws {
+        let (office, city, arrived) = try opened()
+        let first = try office.start(.feedback)
+        try city.decide(arrived)
+        let id = try city.conclude(arrived)
+        #expect(try city.heardOnceDecided().isEmpty)
+        try first.stop()
+        try office.change("UPDATE held_message SET held_at = held_at - interval '1 hour'")
+        // Nobody listened all that hour.
+        try city.sign(arrived)
+        try office.start(.feedback, earlyMessageHoldSeconds: 0)
+        let answer = try city.heard()
+        #expect(answer.inReplyTo == id)
+        #expect(answer.type == MessageType.conclusionAccepted.rawValue)
+        try office.close()
+    }
+
+    @Test("what is held for a handoff that is recalled is refused at once")
+    func recalledMeanwhile() throws {
+        let (office, city, arrived) = try opened()
+        try office.start(.feedback)
+        let id = try city.conclude(arrived)
+        #expect(try city.heardOnceDecided().isEmpty)
+        let li = try office.person("li")
+        try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
+        #expect(try li.heard().type == MessageType.commandTaken.rawValue)
+        let answer = try city.heard()
+        #expect(answer.inReplyTo == id)
+        #expect(answer.problem == "recalled")
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        try office.close()
+    }
+}

@@ -1,0 +1,130 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Returns and conclusions", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct ReturnTests {
+    @Test("an approved return is routed again, never to a unit that returned the report")
+    func approved() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city, department) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
+        let arrived = try office.handOff(.new(level: "city"), from: letter, to: city)
+        try city.sign(arrived)
+        let id = try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        let answer = try city.heard()
+        #expect(answer.type == MessageType.handoffRecalled.rawValue)
+        #expect(answer.inReplyTo == id)
+        #expect(answer.data["cause"] as? String == "return_approved")
+
+        let second = try department.receiveHandoff()
+        #expect(second.number == arrived.number)
+        try department.sign(second)
+        try department.send(.handoffReturned, subject: second.handoff, HandoffReturned(reason: "conflict_of_interest", text: "应当回避此件"))
+        #expect(try department.heard().type == MessageType.handoffRecalled.rawValue)
+        let third = try (try office.unit("d2")).receiveHandoff()
+        #expect(third.number == arrived.number)
+        #expect(try office.texts("SELECT unit FROM handoff ORDER BY attempt") == ["c01", "d1", "d2"])
+        #expect(try office.texts("SELECT state FROM handoff ORDER BY attempt").prefix(2) == ["returned", "returned"])
+        // The unit that gave it back has no say any more.
+        try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
+        #expect(try city.heard().problem == "returned")
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("a return that nobody else can take goes to a person")
+    func nobodyLeft() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: letter, to: city)
+        try city.sign(arrived)
+        try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        _ = try city.heard()
+        try office.wait(for: ["needs_review"], "SELECT state FROM report")
+        try office.close()
+    }
+
+    @Test("a return that is not approved is refused with the rule that says so, and the handoff stays in hand")
+    func notApproved() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: letter, to: city)
+        try city.sign(arrived)
+        try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "否"))
+        let refused = try city.heard()
+        #expect(refused.problem == "return_not_approved")
+        #expect(refused.problemText?.contains("cn-discipline@1/return-refused") == true)
+        try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "tired", text: "不想办理此件"))
+        #expect(try city.heard().problem == "unknown_word")
+        #expect(try office.handoffState(arrived) == "signed")
+        try office.close()
+    }
+
+    @Test("a conclusion without a disposition is sent back and, completed, accepted")
+    func sentBack() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, department) = (try office.source(), try office.unit("d1"))
+        // A kind of handoff with clocks: a transfer.
+        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        try department.sign(arrived)
+        try department.conclude(arrived)
+        let back = try department.heard()
+        #expect(back.type == MessageType.conclusionReturned.rawValue)
+        #expect(back.data["rule"] as? String == "cn-discipline@1/conclusion-no-disposition")
+        try office.waitForState("in_hand", of: arrived)
+        // The clock for what was sent back runs, as the second round of its kind.
+        #expect(try office.texts("SELECT kind || round FROM clock WHERE stopped_at IS NULL ORDER BY 1") == ["overdue2"])
+        try department.decide(arrived)
+        try department.conclude(arrived)
+        #expect(try department.heard().type == MessageType.conclusionAccepted.rawValue)
+        #expect(try office.texts("SELECT state || times_sent_back FROM handoff") == ["closed1"])
+        #expect(try office.texts("SELECT state FROM report") == ["closed"])
+        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
+        try office.close()
+    }
+
+    @Test("only the case office tells of a case, for any handoff; nobody acts on another unit's handoff")
+    func caseOffice() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city, caseOffice) = (try office.source(), try office.unit("c01"), try office.unit("case-office"))
+        let arrived = try office.handOff(from: letter, to: city)
+        try city.sign(arrived)
+        let told = CaseFiled(caseNumber: "甲〔1〕", filedOn: CivilDate(daysSinceEpoch: 20_000))
+        try city.send(.caseNotified, subject: arrived.handoff, told)
+        #expect(try city.heard().problem == "unknown_handoff")
+        try caseOffice.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
+        #expect(try caseOffice.heard().problem == "unknown_handoff")
+        try caseOffice.send(.caseNotified, subject: arrived.handoff, told)
+        #expect(try caseOffice.heardOnceDecided().isEmpty)
+        #expect(try office.texts("SELECT case_number FROM handoff WHERE case_notified_at IS NOT NULL") == ["甲〔1〕"])
+        #expect(try office.texts("SELECT convert_from(bytes, 'UTF8')::jsonb->>'by' FROM ledger_entry ORDER BY sequence DESC LIMIT 1") == ["unit.case-office"])
+        try office.close()
+    }
+
+    @Test("a wrong digest does not sign, and a second signature is refused")
+    func signatures() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: letter, to: city)
+        for wrong in [String(repeating: "0", count: 64), "", "überhaupt"] {
+            try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: wrong))
+            #expect(try city.heard().problem == "wrong_digest")
+        }
+        try city.sign(arrived)
+        try city.sign(arrived)
+        #expect(try city.heard().problem == "already_signed")
+        #expect(try office.handoffState(arrived) == "signed")
+        try office.close()
+    }
+}

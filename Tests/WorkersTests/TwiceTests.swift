@@ -1,0 +1,217 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Twice equals once", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct TwiceTests {
+    /// Sends an act, sends it again, sends another one under its id; only the first may have an effect, and what was answered
+    /// first is answered again.
+    private func expectOnce(
+        _ act: PreparedAct, other: PreparedAct, by party: PartyClient, in office: OfficeUnderTest,
+        answered: Bool, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let label = "\(act.type)"
+        #expect(act.id == other.id && act.body != other.body, "\(label)")
+        try party.publish(act)
+        let first = try party.heardOnceDecided().filter { $0.inReplyTo == act.id }
+        #expect(first.count == (answered ? 1 : 0), "\(label)", sourceLocation: sourceLocation)
+        try office.settle()
+        let books = try office.books()
+
+        try party.publish(act)
+        let second = try party.heardOnceDecided().filter { $0.inReplyTo == act.id }
+        #expect(second.map(\.delivery.body) == first.map(\.delivery.body), "\(label)", sourceLocation: sourceLocation)
+        #expect(second.map(\.id) == first.map(\.id), "\(label)", sourceLocation: sourceLocation)
+        for (one, two) in zip(first, second) {
+            #expect(one.delivery.properties.messageID != two.delivery.properties.messageID, "\(label)", sourceLocation: sourceLocation)
+        }
+        try office.settle()
+        #expect(try office.books() == books, "\(label)", sourceLocation: sourceLocation)
+
+        try party.publish(other)
+        let refused = try party.heardOnceDecided().filter { $0.inReplyTo == act.id }
+        #expect(refused.map(\.problem) == ["id_reused"], "\(label)", sourceLocation: sourceLocation)
+        #expect(refused.first?.id != first.first?.id, "\(label)", sourceLocation: sourceLocation)
+        try office.settle()
+        #expect(try office.books() == books, "\(label)", sourceLocation: sourceLocation)
+        #expect(try office.inbox(act.id, from: party.party) == "taken", "\(label)", sourceLocation: sourceLocation)
+    }
+
+    @Test("every act of a unit sent twice has one effect and one answer; another body under its id is refused")
+    func actsOfUnits() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let city = try office.unit("c01")
+        let caseOffice = try office.unit("case-office")
+
+        func expectOnce<Payload: Codable & Sendable>(
+            _ type: MessageType, _ data: Payload, other: Payload, by unit: PartyClient? = nil, signedBefore: Bool = true,
+            decidedBefore: Bool = false, answered: Bool = false
+        ) throws {
+            let arrived = try office.handOff(from: letter, to: city)
+            if signedBefore { try city.sign(arrived) }
+            if decidedBefore { try city.decide(arrived) }
+            // Signed before the other unit speaks.
+            if signedBefore { _ = try city.heardOnceDecided() }
+            let unit = unit ?? city
+            let id = UUID().uuidString
+            try self.expectOnce(
+                unit.prepare(type, id: id, subject: arrived.handoff, data),
+                other: unit.prepare(type, id: id, subject: arrived.handoff, other), by: unit, in: office, answered: answered)
+        }
+
+        let signing = try office.handOff(from: letter, to: city)
+        let id = UUID().uuidString
+        try self.expectOnce(
+            city.prepare(.handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest)),
+            other: city.prepare(.handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest, signedBy: "另一人")),
+            by: city, in: office, answered: false)
+        try expectOnce(.handoffProgress, HandoffProgress(text: "已约谈"), other: HandoffProgress(text: "未约谈"))
+        try expectOnce(
+            .dispositionDecided, DispositionDecided(disposition: "preliminary_verification"),
+            other: DispositionDecided(disposition: "closed"))
+        let day = CivilDate(daysSinceEpoch: 20_000)
+        try expectOnce(.caseFiled, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), other: CaseFiled(caseNumber: "甲〔2〕", filedOn: day))
+        try expectOnce(
+            .caseNotified, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), other: CaseFiled(caseNumber: "甲〔2〕", filedOn: day), by: caseOffice)
+        try expectOnce(
+            .handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"),
+            other: HandoffConcluded(outcome: "unfounded", summary: "查无实据"), decidedBefore: true, answered: true)
+        try expectOnce(
+            .handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"),
+            other: HandoffReturned(reason: "conflict_of_interest", text: "应当回避，请另行分流"), answered: true)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("a report submitted twice is registered once, and its receipt comes again byte for byte; so does a rejection")
+    func submissions() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let id = UUID().uuidString
+        try expectOnce(
+            letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()),
+            other: letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), by: letter, in: office, answered: true)
+        #expect(try office.count("SELECT count(*) FROM report") == 1)
+
+        let bad = letter.prepare(.reportSubmitted, subject: "x", Submission.new())
+        try letter.publish(bad)
+        let once = try letter.heard()
+        try letter.publish(bad)
+        let again = try letter.heard()
+        #expect(once.delivery.body == again.delivery.body)
+        #expect(once.delivery.properties.messageID != again.delivery.properties.messageID)
+        try office.close()
+    }
+
+    @Test("a receipt comes again also when the inbox was pruned of it")
+    func prunedInbox() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let id = UUID().uuidString
+        let act = letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
+        try letter.publish(act)
+        let first = try letter.heard()
+        try office.settle()
+        try office.change("DELETE FROM inbox WHERE event_id = '\(id)'")
+        try letter.publish(act)
+        let second = try letter.heard()
+        #expect(second.delivery.body == first.delivery.body)
+        #expect(try office.count("SELECT count(*) FROM report") == 1)
+        try office.close()
+    }
+
+    @Test("the same id by another sender is another act")
+    func otherSender() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, web) = (try office.source(), try office.source("web"))
+        let id = UUID().uuidString
+        try letter.submit(.new(), id: id)
+        try web.submit(.new(), id: id)
+        #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try office.count("SELECT count(*) FROM report") == 2)
+
+        let city = try office.unit("c01")
+        let arrived = try city.receiveHandoff()
+        let act = UUID().uuidString
+        try city.send(.handoffSigned, id: act, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+        try office.waitForState("signed", of: arrived)
+        let county = try office.unit("c01-d01")
+        try county.send(.handoffSigned, id: act, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+        #expect(try county.heard().problem == "unknown_handoff")
+        #expect(try office.inbox(act, from: city.party) == "taken")
+        #expect(try office.inbox(act, from: county.party) == "refused")
+        try office.close()
+    }
+
+    @Test("a recall sent twice recalls once, and the verdict comes again")
+    func recall() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let city = try office.unit("c01")
+        let arrived = try office.handOff(from: try office.source(), to: city)
+        let li = try office.person("li")
+        let id = UUID().uuidString
+        try expectOnce(
+            li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "发错单位")),
+            other: li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "另一理由")), by: li, in: office,
+            answered: true)
+        #expect(try Heard(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
+        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"recalled\"%'") == 1)
+        try office.close()
+    }
+
+    @Test("the office's own messages delivered twice route once")
+    func internalMessages() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.start(.feedback)
+        let letter = try office.source()
+        try letter.submit(.new())
+        let routing = try office.client(.office(.routing))
+        let registered = try routing.next(Topology.Queue.routing)
+        routing.close()
+
+        func sendTwice(_ delivery: Delivery, as worker: Worker) throws {
+            let client = try office.client(.office(worker))
+            for _ in 1...2 {
+                try client.publish(
+                    delivery.body, to: Topology.Exchange.work, key: Topology.Queue.routing,
+                    properties: Properties(messageID: UUID().uuidString, type: delivery.properties.type, userID: client.party.description))
+            }
+            client.close()
+        }
+        try sendTwice(registered, as: .intake)
+        let first = try office.start(.routing)
+        let city = try office.unit("c01")
+        let arrived = try city.receiveHandoff()
+        try office.wait(for: ["1"], "SELECT count(*) FROM inbox WHERE sender = 'office.intake'")
+        try office.settle()
+        try first.stop()
+        #expect(try office.count("SELECT count(*) FROM handoff") == 1)
+
+        try city.sign(arrived)
+        try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        #expect(try city.heard().type == MessageType.handoffRecalled.rawValue)
+        let second = try office.client(.office(.routing))
+        let cameBack = try second.next(Topology.Queue.routing)
+        second.close()
+        try sendTwice(cameBack, as: .feedback)
+        try office.start(.routing)
+        try office.wait(for: ["needs_review"], "SELECT state FROM report")
+        try office.settle()
+        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%sent_to_review%'") == 1)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+}
