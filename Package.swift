@@ -10,7 +10,7 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("ExistentialAny"),
-]
+] + (Context.environment["BIHUAN_GATE"] == nil ? [] : [.treatAllWarnings(as: .error)])
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -78,7 +78,7 @@ let package = Package(
             name: "TestOffice", dependencies: ["AMQP", "PostgreSQL", "Casework", "Contract", "CaseStore"],
             path: "Tests/TestOffice", swiftSettings: strict),
         .executableTarget(
-            name: "TestServers", dependencies: ["TestOffice", "CaseStore", "Casework", "Contract", "LocalServers", "PostgreSQL"],
+            name: "TestServers", dependencies: ["TestOffice", "CaseStore", "Casework", "Contract", "Demo", "LocalServers", "PostgreSQL"],
             path: "Tests/TestServers", swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
         .testTarget(

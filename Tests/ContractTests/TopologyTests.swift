@@ -28,6 +28,7 @@ struct TopologyTests {
             var deadLetterExchange: String?
             var deadLetterStrategy: String?
             var overflow: String?
+            var singleActiveConsumer: Bool?
 
             enum CodingKeys: String, CodingKey {
                 case type = "x-queue-type"
@@ -35,6 +36,7 @@ struct TopologyTests {
                 case deadLetterExchange = "x-dead-letter-exchange"
                 case deadLetterStrategy = "x-dead-letter-strategy"
                 case overflow = "x-overflow"
+                case singleActiveConsumer = "x-single-active-consumer"
             }
         }
         struct Binding: Decodable, Hashable { var source, destination, destination_type, routing_key: String }
@@ -68,8 +70,15 @@ struct TopologyTests {
         let dying = File.Arguments(
             type: "quorum", deliveryLimit: 100_000, deadLetterExchange: "bihuan.dead", deadLetterStrategy: "at-least-once", overflow: "reject-publish")
         let last = File.Arguments(type: "quorum", deliveryLimit: 100_000)
+        // What a unit says in order is heard in order.
+        var inOrder = dying
+        inOrder.singleActiveConsumer = true
         for queue in file.queues {
-            #expect(queue.arguments == (["bihuan.unroutable", "bihuan.dead"].contains(queue.name) ? last : dying), "\(queue.name)")
+            switch queue.name {
+            case "bihuan.unroutable", "bihuan.dead": #expect(queue.arguments == last, "\(queue.name)")
+            case "bihuan.feedback": #expect(queue.arguments == inOrder)
+            default: #expect(queue.arguments == dying, "\(queue.name)")
+            }
             #expect(queue.durable && !queue.auto_delete && queue.vhost == "bihuan")
         }
         #expect(Set(file.queues.map(\.name)).count == file.queues.count)

@@ -5,17 +5,19 @@ import Contract
 import Foundation
 import Testing
 
-/// A broker that holds the sample office (users, exchanges, queues), where every user's password is its name and nobody but the
+/// A broker that holds the sample office (users, exchanges, queues), that `TestServers` starts; nobody but the
 /// tests reads or writes. The URL is an administrator's.
 enum SubmitterOffice {
     static let url = ProcessInfo.processInfo.environment["BIHUAN_TEST_OFFICE_AMQP_URL"]
+    /// Of every user.
+    static let password = "test"
     static let isThere = url != nil
     static let absent: Comment = "BIHUAN_TEST_OFFICE_AMQP_URL names no broker with the sample office"
 
     static func settings() throws -> ConnectionSettings { try ConnectionSettings(url: #require(url)) }
 
     static var sourcePasswords: [SourceID: String] {
-        Dictionary(uniqueKeysWithValues: SampleOffice.standard.sources.map { ($0.id, "source.\($0.id)") })
+        Dictionary(uniqueKeysWithValues: SampleOffice.standard.sources.map { ($0.id, password) })
     }
 
     static func reports(_ count: Int) -> [ReportLine] {

@@ -97,7 +97,7 @@ struct SubmitterBrokerTests {
         var settings = try SubmitterOffice.settings()
         let report = SubmitterOffice.reports(1)[0]
         settings.user = "source.\(report.source)"
-        settings.password = settings.user
+        settings.password = SubmitterOffice.password
         let outgoing = Outgoing()
         outgoing.post(Submitter.posting(report))
 

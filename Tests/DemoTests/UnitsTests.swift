@@ -166,7 +166,7 @@ struct UnitsBrokerTests {
             var behaviour = UnitBehaviour.plain
             behaviour.caseFiledPerMille = 1000
             let logins = [
-                UnitLogin(id: unit, password: "unit.d1", sealingKey: key), UnitLogin(id: caseOffice, password: "unit.case-office"),
+                UnitLogin(id: unit, password: SubmitterOffice.password, sealingKey: key), UnitLogin(id: caseOffice, password: SubmitterOffice.password),
             ]
             // Sign, decide, conclude of both; file and notify of the one that is not sealed.
             try run(logins, in: folder, behaviour: behaviour) { units in try eventually { units.counts.actsConfirmed == 8 } }
@@ -177,7 +177,7 @@ struct UnitsBrokerTests {
     }
 
     private func run(
-        _ logins: [UnitLogin] = [UnitLogin(id: unit, password: "unit.d1")], in folder: URL, behaviour: UnitBehaviour,
+        _ logins: [UnitLogin] = [UnitLogin(id: unit, password: SubmitterOffice.password)], in folder: URL, behaviour: UnitBehaviour,
         _ body: (SimulatedUnits) throws -> Void
     ) throws {
         let units = SimulatedUnits(

@@ -5,6 +5,7 @@
 // OFFICES is how many virtual hosts, each with the queues of a small office, wait for tests that need one.
 
 import Contract
+import Demo
 import Foundation
 import LocalServers
 import TestOffice
@@ -15,20 +16,30 @@ guard arguments.count >= 4, let offices = Int(arguments[2]) else {
     exit(2)
 }
 
-/// One definitions file for many virtual hosts: the lists of each, joined; users once.
+/// One definitions file for many virtual hosts: the lists of each, joined; each user once.
 func definitions() throws -> Data {
+    let small = (1...max(1, offices)).map { SmallOffice.definitions(virtualHost: TestServers.virtualHost($0)) }
     var joined: [String: [Any]] = [:]
-    for number in 1...max(1, offices) {
-        let json = try SmallOffice.definitions(virtualHost: TestServers.virtualHost(number)).json()
-        for (key, value) in try JSONSerialization.jsonObject(with: json) as? [String: [Any]] ?? [:] {
-            if number > 1, key == "users" { continue }
-            joined[key, default: []] += value
+    var users: Set<String> = []
+    for office in small + [sampleOffice()] {
+        for (key, value) in try JSONSerialization.jsonObject(with: office.json()) as? [String: [[String: Any]]] ?? [:] {
+            joined[key, default: []] += value.filter { key != "users" || users.insert($0["name"] as? String ?? "").inserted }
         }
     }
     // Tests of the client itself use the default virtual host.
     joined["vhosts", default: []].append(["name": "/"])
     joined["permissions", default: []].append(["user": "admin", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"])
     return try JSONSerialization.data(withJSONObject: joined)
+}
+
+/// The demo's office, for tests of its submitter and units.
+func sampleOffice() -> Definitions {
+    let sample = SampleOffice.standard
+    let parties = sample.units.map { Party.unit($0.id) } + sample.sources.map { .source($0.id) } + sample.persons.map { .person($0.id) }
+    return Definitions(
+        virtualHost: "sample", units: sample.units.map(\.id), sources: sample.sources.map(\.id), persons: sample.persons.map(\.id),
+        users: parties.map { BrokerUser(party: $0, password: TestServers.password) },
+        administrator: (name: "admin", password: TestServers.password))
 }
 
 do {
@@ -45,6 +56,7 @@ do {
         TestServers.databaseVariable: servers.superuserURL,
         TestServers.brokerVariable: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"),
         TestServers.officesVariable: String(offices),
+        "BIHUAN_TEST_OFFICE_AMQP_URL": servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "sample"),
     ]) { _, new in new }
     try command.run()
     command.waitUntilExit()

@@ -146,6 +146,7 @@ final class OfficeUnderTest {
 final class RunningLane {
     private let flag = StopFlag()
     private let ended = DispatchSemaphore(value: 0)
+    private var hasEnded = false
     let name: String
 
     init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, log: LogSink) {
@@ -162,6 +163,8 @@ final class RunningLane {
 
     func stop() throws {
         flag.raise()
+        if hasEnded { return }
+        hasEnded = true
         try #require(ended.wait(timeout: .now() + 20) == .success, "lane \(name) did not end")
     }
 }

@@ -66,6 +66,13 @@ extension PartyClient {
     /// Everything that comes to this party's notice queue before the answer to an act that is certain to be refused. A queue
     /// keeps its order: what was sent before is decided by then, if one lane decides it all.
     func heardOnceDecided(sourceLocation: SourceLocation = #_sourceLocation) throws -> [Heard] {
+        var heard = try heardUntilRefused(sourceLocation)
+        // Intake refuses first and registers then, in one batch; the next batch comes after that.
+        if case .source = party { heard += try heardUntilRefused(sourceLocation) }
+        return heard
+    }
+
+    private func heardUntilRefused(_ sourceLocation: SourceLocation) throws -> [Heard] {
         let marker = UUID().uuidString
         switch party {
         case .source: try send(.reportSubmitted, id: marker, subject: marker, Submission(matterKind: "unheard-of", title: "", text: "无"))

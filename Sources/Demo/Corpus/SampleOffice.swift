@@ -96,7 +96,7 @@ private let standardUnits: [SampleUnit] =
         unit("d1", "第一监督检查室", "department", "p", ["city", "province"]),
         unit("d2", "第二监督检查室", "department", "p", ["city", "province"]),
         unit("d3", "第三监督检查室", "department", "p", ["city", "province"]),
-        unit("d4", "第四审查调查室", "department", "p", ["city", "province"]),
+        unit("d4", "第四审查调查室", "department", "p", []),
         unit("s1", "派驻省自然资源厅纪检监察组", "stationed", "p", ["county"]),
         unit("s2", "派驻省卫生健康委员会纪检监察组", "stationed", "p", ["county"]),
     ]

@@ -66,6 +66,8 @@ extension Evidence {
         testimony.sources = sourceRows(counted)
         testimony.states = Dictionary(grouping: counted, by: \.state).map { .init(state: $0.key.rawValue, count: $0.value.count) }
             .sorted { $0.state < $1.state }
+        testimony.authorities = Dictionary(grouping: counted.filter { $0.state == .notAccepted }, by: { $0.authority ?? "none" })
+            .map { .init(authority: $0.key, count: $0.value.count) }.sorted { ($1.count, $0.authority) < ($0.count, $1.authority) }
         testimony.units = unitRows()
         testimony.latency = latency(counted)
         testimony.statesNeverSeen = statesNeverSeen()

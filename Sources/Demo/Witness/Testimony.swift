@@ -48,6 +48,8 @@ public struct Testimony: Sendable, Encodable {
     public var openReports: [OpenReport] = []
     public var sources: [SourceRow] = []
     public var states: [StateRow] = []
+    /// Who is competent for what was not accepted, most first.
+    public var authorities: [AuthorityRow] = []
     public var units: [UnitRow] = []
     /// From the publish to the first unit's inbox; `nil` where nothing got there.
     public var latency: Latency?
@@ -67,6 +69,11 @@ public struct Testimony: Sendable, Encodable {
         public var submitted = 0
         public var accepted = 0
         public var closed = 0
+    }
+
+    public struct AuthorityRow: Sendable, Hashable, Encodable {
+        public let authority: String
+        public let count: Int
     }
 
     public struct StateRow: Sendable, Hashable, Encodable {
@@ -164,7 +171,7 @@ public struct Testimony: Sendable, Encodable {
         case ledgerFaults = "ledger_faults"
         case chains, findings
         case openReports = "open_reports"
-        case sources, states, units, latency
+        case sources, states, authorities, units, latency
         case statesNeverSeen = "states_never_seen"
         case acceptedShare = "accepted_share"
         case tornLines = "torn_lines"
@@ -185,6 +192,7 @@ public struct Testimony: Sendable, Encodable {
         try container.encode(openReports, forKey: .openReports)
         try container.encode(sources, forKey: .sources)
         try container.encode(states, forKey: .states)
+        try container.encode(authorities, forKey: .authorities)
         try container.encode(units, forKey: .units)
         try container.encodeIfPresent(latency, forKey: .latency)
         try container.encode(statesNeverSeen, forKey: .statesNeverSeen)

@@ -211,14 +211,14 @@ extension Docket {
         if report.muted {
             send(
                 .reportReceived, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID, data: Nothing(),
-                reports: [], eventID: event)
+                reports: [], eventID: event, at: report.registeredAt)
             return
         }
         send(
             .reportAccepted, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID,
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority),
-            reports: files[report.id] == nil ? [] : [report.id], eventID: event)
+            reports: files[report.id] == nil ? [] : [report.id], eventID: event, at: report.registeredAt)
     }
 
     /// The same submission once more: the original verdict; another one under the same id: refused.

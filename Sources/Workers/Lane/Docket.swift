@@ -53,14 +53,14 @@ struct Docket {
     @discardableResult
     mutating func send<Payload: Codable & Sendable>(
         _ type: MessageType, to addressee: Party, subject: String, inReplyTo: String? = nil, data: Payload,
-        reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, queue: String? = nil,
+        reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, at time: Instant? = nil, queue: String? = nil,
         contentType: String = "application/json"
     ) -> [UInt8]? {
         guard admits(addressee, type: type, reports: reports) else { return nil }
         let id = eventID ?? UUID.version7(at: wall)
         let event = CloudEvent(
-            id: id.lowercased, source: .office(worker), type: type, subject: subject, time: now, inreplyto: inReplyTo,
-            datacontenttype: contentType, data: data)
+            id: id.lowercased, source: .office(worker), type: type, subject: subject, time: time ?? now,
+            inreplyto: inReplyTo, datacontenttype: contentType, data: data)
         let body = Wire.encode(event)
         guard let key = queue ?? Topology.Queue.notice(for: addressee) else { return nil }
         let exchange: String

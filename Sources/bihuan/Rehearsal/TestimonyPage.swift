@@ -10,6 +10,11 @@ enum TestimonyPage {
                 testimony.sources.map { [$0.source, "\($0.submitted)", "\($0.accepted)", "\($0.closed)"] }),
             grid(["state of report", "count"], testimony.states.map { [$0.state, "\($0.count)"] }),
         ]
+        if !testimony.authorities.isEmpty {
+            parts.append(
+                grid(
+                    ["not accepted, competent is", "count"], testimony.authorities.map { [$0.authority, "\($0.count)"] }))
+        }
         if !testimony.units.isEmpty {
             parts.append(
                 grid(

@@ -1,0 +1,519 @@
+CREATE FUNCTION public.handoff_unit_not_barred() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM written w JOIN barred_unit b ON b.report_id = w.report_id AND b.unit = w.unit) THEN
+        RAISE EXCEPTION 'the barrier: the unit is barred'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'handoff_unit_not_barred';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.ledger_only_grows() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger only grows' USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'ledger_only_grows';
+END $$;
+CREATE FUNCTION public.outbox_addressee_not_barred() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM written w
+        JOIN barred_unit b ON b.report_id = ANY (w.reports)
+        LEFT JOIN source s ON w.addressee = 'source.' || s.id
+        LEFT JOIN person p ON w.addressee = 'person.' || p.id
+        WHERE (w.addressee = 'unit.' || b.unit OR s.unit = b.unit OR p.unit = b.unit)
+          -- The bare receipt says nothing and may go.
+          AND w.type <> 'bihuan.report.received.v1'
+    ) THEN
+        RAISE EXCEPTION 'the barrier: the addressee is barred'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'outbox_addressee_not_barred';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TABLE public.accused (
+    report_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    name text NOT NULL,
+    organ text,
+    "position" text,
+    level text,
+    region text,
+    unit text
+);
+CREATE TABLE public.allegation (
+    report_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    category text,
+    act text NOT NULL
+);
+CREATE TABLE public.attachment (
+    report_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    name text NOT NULL,
+    media_type text,
+    bytes bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    received_at timestamp with time zone
+);
+CREATE TABLE public.attempt (
+    digest bytea NOT NULL,
+    count integer NOT NULL,
+    noted_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.barred_unit (
+    report_id uuid NOT NULL,
+    unit text NOT NULL
+);
+CREATE TABLE public.calendar_day (
+    calendar text NOT NULL,
+    edition integer NOT NULL,
+    day date NOT NULL,
+    working boolean NOT NULL,
+    published boolean NOT NULL
+);
+CREATE TABLE public.clock (
+    handoff_id uuid NOT NULL,
+    kind text NOT NULL,
+    round integer NOT NULL,
+    report_id uuid NOT NULL,
+    owed_by text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    rule text NOT NULL,
+    citation text,
+    ladder text NOT NULL,
+    next_step integer NOT NULL,
+    next_at timestamp with time zone,
+    stopped_at timestamp with time zone,
+    stopped_by text,
+    CONSTRAINT clock_due_after_start CHECK ((due_at >= started_at)),
+    CONSTRAINT clock_explained_by_a_rule CHECK ((rule <> ''::text)),
+    CONSTRAINT clock_stopped_has_no_step CHECK (((stopped_at IS NULL) OR (next_at IS NULL)))
+)
+WITH (fillfactor='80');
+CREATE TABLE public.clock_step (
+    handoff_id uuid NOT NULL,
+    kind text NOT NULL,
+    round integer NOT NULL,
+    step integer NOT NULL,
+    action text NOT NULL,
+    taken_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.dead_letter (
+    id uuid NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    type text,
+    sender text,
+    event_id text,
+    queue text NOT NULL,
+    routing_key text NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL,
+    answered boolean NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_because text,
+    CONSTRAINT dead_letter_state_known CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'discarded'::text])))
+);
+CREATE TABLE public.handoff (
+    id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    attempt integer NOT NULL,
+    unit text NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    express boolean NOT NULL,
+    rule text NOT NULL,
+    digest bytea NOT NULL,
+    released_at timestamp with time zone,
+    dispatched_at timestamp with time zone,
+    signed_at timestamp with time zone,
+    signed_by text,
+    disposition text,
+    case_number text,
+    case_filed_on date,
+    case_notified_at timestamp with time zone,
+    outcome text,
+    concluded_at timestamp with time zone,
+    times_sent_back integer DEFAULT 0 NOT NULL,
+    ended_at timestamp with time zone,
+    ended_because text,
+    running_clocks integer NOT NULL,
+    no_clock_reason text,
+    CONSTRAINT handoff_decided_by_a_rule CHECK ((rule <> ''::text)),
+    CONSTRAINT handoff_has_clock_or_reason CHECK (((state = ANY (ARRAY['closed'::text, 'returned'::text, 'recalled'::text, 'undeliverable'::text])) OR (running_clocks > 0) OR (no_clock_reason IS NOT NULL))),
+    CONSTRAINT handoff_signed_by_its_unit CHECK (
+CASE
+    WHEN (signed_at IS NULL) THEN (signed_by IS NULL)
+    ELSE ((signed_by IS NOT NULL) AND (signed_by = ('unit.'::text || unit)))
+END),
+    CONSTRAINT handoff_state_known CHECK ((state = ANY (ARRAY['awaiting_approval'::text, 'released'::text, 'dispatched'::text, 'signed'::text, 'in_hand'::text, 'case_filed'::text, 'concluded'::text, 'closed'::text, 'returned'::text, 'recalled'::text, 'undeliverable'::text])))
+)
+WITH (fillfactor='60');
+CREATE TABLE public.handoff_note (
+    handoff_id uuid NOT NULL,
+    event_id text NOT NULL,
+    kind text NOT NULL,
+    written_at timestamp with time zone NOT NULL,
+    body text NOT NULL
+);
+CREATE TABLE public.held_message (
+    id bigint NOT NULL,
+    sender text NOT NULL,
+    event_id text NOT NULL,
+    handoff_id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    type text NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL,
+    held_at timestamp with time zone NOT NULL
+);
+ALTER TABLE public.held_message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.held_message_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.inbox (
+    sender text NOT NULL,
+    event_id text NOT NULL,
+    digest bytea NOT NULL,
+    verdict text NOT NULL,
+    reply_type text,
+    reply bytea,
+    subject text NOT NULL,
+    report_id uuid,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT inbox_reply_has_type CHECK (((reply IS NULL) = (reply_type IS NULL))),
+    CONSTRAINT inbox_verdict_known CHECK ((verdict = ANY (ARRAY['taken'::text, 'refused'::text, 'held'::text, 'dead'::text])))
+);
+CREATE TABLE public.ledger_checkpoint (
+    number integer NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    entry_count bigint NOT NULL,
+    root bytea NOT NULL,
+    previous bytea NOT NULL,
+    public_key bytea NOT NULL,
+    signature bytea NOT NULL,
+    CONSTRAINT ledger_checkpoint_covers_something CHECK ((entry_count >= 1)),
+    CONSTRAINT ledger_checkpoint_key_is_ed25519 CHECK ((octet_length(public_key) = 32)),
+    CONSTRAINT ledger_checkpoint_previous_is_sha256 CHECK ((octet_length(previous) = 32)),
+    CONSTRAINT ledger_checkpoint_root_is_sha256 CHECK ((octet_length(root) = 32)),
+    CONSTRAINT ledger_checkpoint_signature_is_ed25519 CHECK ((octet_length(signature) = 64)),
+    CONSTRAINT ledger_checkpoint_starts_at_one CHECK ((number >= 1))
+);
+CREATE TABLE public.ledger_checkpoint_range (
+    chain uuid NOT NULL,
+    first_sequence integer NOT NULL,
+    last_sequence integer NOT NULL,
+    checkpoint integer NOT NULL,
+    CONSTRAINT ledger_checkpoint_range_has_entries CHECK (((first_sequence >= 1) AND (last_sequence >= first_sequence)))
+);
+CREATE TABLE public.ledger_entry (
+    chain uuid NOT NULL,
+    sequence integer NOT NULL,
+    bytes bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT ledger_entry_hash_is_sha256 CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT ledger_entry_starts_at_one CHECK ((sequence >= 1))
+);
+CREATE TABLE public.office (
+    id integer DEFAULT 1 NOT NULL,
+    name text NOT NULL,
+    chain uuid NOT NULL,
+    head bytea NOT NULL,
+    entry_count integer NOT NULL,
+    CONSTRAINT office_is_one CHECK ((id = 1))
+);
+CREATE TABLE public.outbox (
+    event_id uuid NOT NULL,
+    worker text NOT NULL,
+    lane text NOT NULL,
+    exchange text NOT NULL,
+    routing_key text NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    addressee text NOT NULL,
+    reports uuid[] NOT NULL,
+    handoff_id uuid,
+    body bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT outbox_carries_no_submission CHECK ((type <> 'bihuan.report.submitted.v1'::text)),
+    CONSTRAINT outbox_names_addressee CHECK ((addressee ~ '^(unit|source|person|office)\.[a-z0-9-]{1,40}$'::text))
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
+CREATE TABLE public.person (
+    id text NOT NULL,
+    name text NOT NULL,
+    unit text,
+    roles text[] DEFAULT '{}'::text[] NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    CONSTRAINT person_id_is_a_name CHECK ((id ~ '^[a-z0-9-]{1,40}$'::text))
+);
+CREATE TABLE public.person_notice (
+    id uuid NOT NULL,
+    person text NOT NULL,
+    report_id uuid NOT NULL,
+    handoff_id uuid,
+    kind text NOT NULL,
+    rule text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone
+);
+CREATE TABLE public.policy_version (
+    name text NOT NULL,
+    version integer NOT NULL,
+    digest bytea NOT NULL,
+    yaml text NOT NULL,
+    loaded_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.recusal (
+    person text NOT NULL,
+    accused_name text NOT NULL,
+    reason text NOT NULL
+);
+CREATE TABLE public.repeat_key (
+    key bytea NOT NULL,
+    report_id uuid NOT NULL
+);
+CREATE TABLE public.report (
+    id uuid NOT NULL,
+    number bigint NOT NULL,
+    source text NOT NULL,
+    source_id text NOT NULL,
+    digest bytea NOT NULL,
+    state text NOT NULL,
+    source_kind text NOT NULL,
+    matter_kind text,
+    region text,
+    real_name boolean NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    registered_at timestamp with time zone NOT NULL,
+    verdict text NOT NULL,
+    rule text NOT NULL,
+    reason text,
+    authority text,
+    repeat_of uuid,
+    muted boolean DEFAULT false NOT NULL,
+    handoff_count integer DEFAULT 0 NOT NULL,
+    salt bytea NOT NULL,
+    head bytea NOT NULL,
+    entry_count integer NOT NULL,
+    CONSTRAINT report_decided_by_a_rule CHECK ((rule <> ''::text)),
+    CONSTRAINT report_repeat_names_its_twin CHECK (((state = 'linked_as_repeat'::text) = (repeat_of IS NOT NULL))),
+    CONSTRAINT report_state_known CHECK ((state = ANY (ARRAY['registered'::text, 'needs_review'::text, 'linked_as_repeat'::text, 'not_accepted'::text, 'referred'::text, 'passed_up'::text, 'routed'::text, 'in_hand'::text, 'concluded'::text, 'closed'::text])))
+)
+WITH (fillfactor='70');
+CREATE SEQUENCE public.report_number
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE VIEW public.report_status AS
+ SELECT report.source,
+    report.source_id,
+    report.number,
+    report.state
+   FROM public.report;
+CREATE TABLE public.report_text (
+    report_id uuid NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL
+);
+CREATE TABLE public.schema_migration (
+    name text NOT NULL,
+    checksum bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.source (
+    id text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    unit text,
+    CONSTRAINT source_id_is_a_name CHECK ((id ~ '^[a-z0-9-]{1,40}$'::text))
+);
+CREATE TABLE public.unit (
+    id text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    region text,
+    levels text[] DEFAULT '{}'::text[] NOT NULL,
+    parent text,
+    active boolean DEFAULT true NOT NULL,
+    sealing_key bytea,
+    chain uuid NOT NULL,
+    head bytea NOT NULL,
+    entry_count integer NOT NULL,
+    CONSTRAINT unit_id_is_a_name CHECK ((id ~ '^[a-z0-9-]{1,40}$'::text))
+);
+CREATE TABLE public.unit_closure (
+    ancestor text NOT NULL,
+    descendant text NOT NULL,
+    depth integer NOT NULL
+);
+CREATE TABLE public.vault (
+    report_id uuid NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL
+);
+ALTER TABLE ONLY public.accused
+    ADD CONSTRAINT accused_pkey PRIMARY KEY (report_id, ordinal);
+ALTER TABLE ONLY public.allegation
+    ADD CONSTRAINT allegation_pkey PRIMARY KEY (report_id, ordinal);
+ALTER TABLE ONLY public.attachment
+    ADD CONSTRAINT attachment_pkey PRIMARY KEY (report_id, ordinal);
+ALTER TABLE ONLY public.attempt
+    ADD CONSTRAINT attempt_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY public.barred_unit
+    ADD CONSTRAINT barred_unit_pkey PRIMARY KEY (report_id, unit);
+ALTER TABLE ONLY public.calendar_day
+    ADD CONSTRAINT calendar_day_pkey PRIMARY KEY (calendar, edition, day);
+ALTER TABLE ONLY public.clock
+    ADD CONSTRAINT clock_once PRIMARY KEY (handoff_id, kind, round);
+ALTER TABLE ONLY public.clock_step
+    ADD CONSTRAINT clock_step_once PRIMARY KEY (handoff_id, kind, round, step);
+ALTER TABLE ONLY public.dead_letter
+    ADD CONSTRAINT dead_letter_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.handoff
+    ADD CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt);
+ALTER TABLE ONLY public.handoff_note
+    ADD CONSTRAINT handoff_note_pkey PRIMARY KEY (handoff_id, event_id);
+ALTER TABLE ONLY public.handoff
+    ADD CONSTRAINT handoff_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.held_message
+    ADD CONSTRAINT held_message_once UNIQUE (sender, event_id);
+ALTER TABLE ONLY public.held_message
+    ADD CONSTRAINT held_message_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.inbox
+    ADD CONSTRAINT inbox_once PRIMARY KEY (sender, event_id);
+ALTER TABLE ONLY public.ledger_checkpoint
+    ADD CONSTRAINT ledger_checkpoint_pkey PRIMARY KEY (number);
+ALTER TABLE ONLY public.ledger_checkpoint_range
+    ADD CONSTRAINT ledger_checkpoint_range_once PRIMARY KEY (chain, first_sequence);
+ALTER TABLE ONLY public.ledger_entry
+    ADD CONSTRAINT ledger_entry_one_chain PRIMARY KEY (chain, sequence);
+ALTER TABLE ONLY public.office
+    ADD CONSTRAINT office_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (event_id);
+ALTER TABLE ONLY public.person_notice
+    ADD CONSTRAINT person_notice_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.person
+    ADD CONSTRAINT person_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.policy_version
+    ADD CONSTRAINT policy_version_once PRIMARY KEY (name, version);
+ALTER TABLE ONLY public.recusal
+    ADD CONSTRAINT recusal_pkey PRIMARY KEY (person, accused_name);
+ALTER TABLE ONLY public.repeat_key
+    ADD CONSTRAINT repeat_key_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_number_once UNIQUE (number);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_one_per_submission UNIQUE (source, source_id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.report_text
+    ADD CONSTRAINT report_text_pkey PRIMARY KEY (report_id);
+ALTER TABLE ONLY public.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.source
+    ADD CONSTRAINT source_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.unit
+    ADD CONSTRAINT unit_chain_key UNIQUE (chain);
+ALTER TABLE ONLY public.unit_closure
+    ADD CONSTRAINT unit_closure_pkey PRIMARY KEY (ancestor, descendant);
+ALTER TABLE ONLY public.unit
+    ADD CONSTRAINT unit_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.vault
+    ADD CONSTRAINT vault_pkey PRIMARY KEY (report_id);
+CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
+CREATE INDEX held_message_by_report ON public.held_message USING btree (report_id);
+CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON public.handoff REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.handoff_unit_not_barred();
+CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
+CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint_range FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
+CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
+CREATE TRIGGER outbox_addressee_not_barred AFTER INSERT ON public.outbox REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.outbox_addressee_not_barred();
+ALTER TABLE ONLY public.accused
+    ADD CONSTRAINT accused_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.allegation
+    ADD CONSTRAINT allegation_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.attachment
+    ADD CONSTRAINT attachment_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.barred_unit
+    ADD CONSTRAINT barred_unit_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.clock
+    ADD CONSTRAINT clock_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
+ALTER TABLE ONLY public.handoff_note
+    ADD CONSTRAINT handoff_note_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
+ALTER TABLE ONLY public.handoff
+    ADD CONSTRAINT handoff_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.handoff
+    ADD CONSTRAINT handoff_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.held_message
+    ADD CONSTRAINT held_message_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
+ALTER TABLE ONLY public.held_message
+    ADD CONSTRAINT held_message_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.ledger_checkpoint_range
+    ADD CONSTRAINT ledger_checkpoint_range_checkpoint_fkey FOREIGN KEY (checkpoint) REFERENCES public.ledger_checkpoint(number);
+ALTER TABLE ONLY public.person_notice
+    ADD CONSTRAINT person_notice_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
+ALTER TABLE ONLY public.person
+    ADD CONSTRAINT person_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.recusal
+    ADD CONSTRAINT recusal_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_repeat_of_fkey FOREIGN KEY (repeat_of) REFERENCES public.report(id);
+ALTER TABLE ONLY public.report_text
+    ADD CONSTRAINT report_text_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.source
+    ADD CONSTRAINT source_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.unit_closure
+    ADD CONSTRAINT unit_closure_ancestor_fkey FOREIGN KEY (ancestor) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.unit_closure
+    ADD CONSTRAINT unit_closure_descendant_fkey FOREIGN KEY (descendant) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.unit
+    ADD CONSTRAINT unit_parent_fkey FOREIGN KEY (parent) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.vault
+    ADD CONSTRAINT vault_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+GRANT SELECT,INSERT ON TABLE public.accused TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.allegation TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.attachment TO bihuan_worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.attempt TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.barred_unit TO bihuan_worker;
+GRANT SELECT ON TABLE public.calendar_day TO bihuan_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.clock TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.clock_step TO bihuan_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.dead_letter TO bihuan_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.handoff TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.handoff_note TO bihuan_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE public.held_message TO bihuan_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.inbox TO bihuan_worker;
+GRANT SELECT ON TABLE public.ledger_checkpoint TO bihuan_worker;
+GRANT SELECT ON TABLE public.ledger_checkpoint_range TO bihuan_worker;
+REVOKE ALL ON TABLE public.ledger_entry FROM bihuan_owner;
+GRANT SELECT,INSERT,REFERENCES,TRIGGER ON TABLE public.ledger_entry TO bihuan_owner;
+GRANT SELECT,INSERT ON TABLE public.ledger_entry TO bihuan_worker;
+GRANT SELECT,UPDATE ON TABLE public.office TO bihuan_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE public.outbox TO bihuan_worker;
+GRANT SELECT ON TABLE public.person TO bihuan_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.person_notice TO bihuan_worker;
+GRANT SELECT ON TABLE public.policy_version TO bihuan_worker;
+GRANT SELECT ON TABLE public.recusal TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.repeat_key TO bihuan_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.report TO bihuan_worker;
+GRANT USAGE ON SEQUENCE public.report_number TO bihuan_worker;
+GRANT SELECT ON TABLE public.report_status TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.report_text TO bihuan_worker;
+GRANT SELECT ON TABLE public.schema_migration TO bihuan_worker;
+GRANT SELECT ON TABLE public.source TO bihuan_worker;
+GRANT SELECT,UPDATE ON TABLE public.unit TO bihuan_worker;
+GRANT SELECT ON TABLE public.unit_closure TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.vault TO bihuan_worker;

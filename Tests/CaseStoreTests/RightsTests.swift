@@ -1,0 +1,90 @@
+import CaseStore
+import PostgreSQL
+import TestOffice
+import Testing
+
+@Suite("Rights", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct RightsTests {
+    /// What the worker role may do beside reading, table by table. Nobody else but the owner may do anything.
+    static let workerRights: [String: Set<String>] = [
+        "report": ["INSERT", "UPDATE"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
+        "attachment": ["INSERT"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT", "UPDATE"],
+        "handoff_note": ["INSERT"], "clock": ["INSERT", "UPDATE"], "clock_step": ["INSERT"], "person_notice": ["INSERT", "UPDATE"],
+        "ledger_entry": ["INSERT"], "inbox": ["INSERT", "UPDATE"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
+        "dead_letter": ["INSERT", "UPDATE"], "attempt": ["INSERT", "UPDATE", "DELETE"], "office": ["UPDATE"], "unit": ["UPDATE"],
+    ]
+
+    @Test("the worker role may do what the table of rights says, and nothing else")
+    func workerHasNoOtherRights() throws {
+        let store = try StoreUnderTest()
+        let connection = try store.superuser()
+        let granted = try connection.texts(
+            """
+            SELECT c.relname || ' ' || p.privilege FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES'])
+                AS p (privilege)
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND has_table_privilege('bihuan_worker', c.oid, p.privilege)
+            """)
+        #expect(Set(granted) == Set(Self.workerRights.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
+        let readable = try connection.texts(
+            """
+            SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+                AND NOT has_table_privilege('bihuan_worker', oid, 'SELECT')
+            """)
+        #expect(readable.filter { $0 != "schema_migration" } == [])
+        #expect(try connection.texts("SELECT 'create' WHERE has_schema_privilege('bihuan_worker', 'public', 'CREATE')") == [])
+        connection.close()
+        try store.drop()
+    }
+
+    static let ledgerTables = ["ledger_entry", "ledger_checkpoint", "ledger_checkpoint_range"]
+
+    static func changes(of table: String) -> [String] {
+        let column = table == "ledger_checkpoint" ? "number" : "chain"
+        return [
+            "UPDATE \(table) SET \(column) = \(column)", "DELETE FROM \(table)", "TRUNCATE \(table) CASCADE", "DELETE FROM \(table) WHERE false",
+        ]
+    }
+
+    @Test("nobody changes the ledger: not the worker, not the owner, not a superuser", arguments: ledgerTables)
+    func ledgerOnlyGrows(table: String) throws {
+        let store = try StoreUnderTest()
+        try store.enterScene()
+        for connection in [try store.worker(), try store.owner(), try store.superuser()] {
+            for sql in Self.changes(of: table) {
+                let refusal = try connection.refusal(of: sql)
+                #expect(refusal?.sqlState == "42501", "\(sql)")
+            }
+            connection.close()
+        }
+        let superuser = try store.superuser()
+        for sql in Self.changes(of: table) { #expect(try superuser.refusal(of: sql)?.constraintName == "ledger_only_grows", "\(sql)") }
+        #expect(try superuser.texts("SELECT count(*)::text FROM \(table)") == ["1"])
+        superuser.close()
+        try store.drop()
+    }
+
+    static let forbidden = [
+        "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox", "DELETE FROM barred_unit",
+        "UPDATE barred_unit SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''", "UPDATE outbox SET addressee = 'unit.c01'",
+        "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit", "INSERT INTO source VALUES ('x', 'x', 'x')",
+        "UPDATE source SET unit = NULL", "INSERT INTO person (id, name) VALUES ('x', 'x')", "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
+        "INSERT INTO recusal VALUES ('li', 'x', 'x')", "DELETE FROM unit_closure", "INSERT INTO policy_version VALUES ('x', 1, '', '', '2026-01-01')",
+        "INSERT INTO office (name) VALUES ('x')", "INSERT INTO calendar_day VALUES ('x', 1, '2026-01-01', true, true)",
+        "DELETE FROM person_notice", "DELETE FROM dead_letter", "DELETE FROM clock_step", "ALTER TABLE outbox DISABLE TRIGGER ALL",
+        "DROP TRIGGER outbox_addressee_not_barred ON outbox", "ALTER TABLE handoff DROP CONSTRAINT handoff_signed_by_its_unit",
+        "DROP TABLE barred_unit", "CREATE TABLE mine (x integer)", "SET session_replication_role = replica", "SET ROLE bihuan_owner",
+        "SELECT setval('report_number', 1)",
+        "CREATE OR REPLACE FUNCTION outbox_addressee_not_barred() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "INSERT INTO ledger_checkpoint SELECT * FROM ledger_checkpoint", "DELETE FROM schema_migration",
+    ]
+
+    @Test("what is not the worker's to do is refused it")
+    func workerIsRefused() throws {
+        let store = try StoreUnderTest()
+        try store.enterScene()
+        let worker = try store.worker()
+        for sql in Self.forbidden { #expect(try worker.refusal(of: sql)?.sqlState == "42501", "\(sql)") }
+        worker.close()
+        try store.drop()
+    }
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+"""Checks what `bihuan demo --json` says of the real petitions: all registered, most sent to whoever is competent."""
+import json
+import sys
+
+result = json.load(open(sys.argv[1], encoding="utf-8"))
+checks = {
+    "all 2,816 are submitted and registered": result["submitted"] == result["registered"] == 2816,
+    "at least 2,000 are not accepted": result["not_accepted"] >= 2000,
+    "at least 10 authorities are named": len(result["authorities"]) >= 10,
+    "nothing is lost or doubled": result["lost"] == result["doubled"] == 0,
+}
+for text, holds in checks.items():
+    print("true " if holds else "FALSE", text)
+sys.exit(0 if all(checks.values()) else 1)
