@@ -80,17 +80,28 @@ let package = Package(
         .executableTarget(
             name: "TestServers", dependencies: ["TestOffice", "CaseStore", "Casework", "Contract", "Demo", "LocalServers", "PostgreSQL"],
             path: "Tests/TestServers", swiftSettings: strict),
+        // A worker as a process, for tests that kill it.
+        .executableTarget(
+            name: "TestWorker",
+            dependencies: ["Workers", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging],
+            path: "Tests/TestWorker", swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
         .testTarget(
-            name: "ContractTests", dependencies: ["Contract", "Casework", crypto], resources: [.copy("Golden")],
+            name: "ContractTests", dependencies: ["Contract", "Casework", crypto], exclude: ["Golden"],
             swiftSettings: strict),
+        .testTarget(
+            name: "CaseStoreTests",
+            dependencies: ["CaseStore", "TestOffice", "Casework", "Contract", "PostgreSQL", crypto, yaml], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "AMQPTests", dependencies: ["AMQP"], swiftSettings: strict),
         .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL"], swiftSettings: strict),
         .testTarget(name: "LocalServersTests", dependencies: ["LocalServers"], swiftSettings: strict),
         .testTarget(
             name: "WorkersTests",
             dependencies: [
-                "Workers", "TestOffice", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging, yaml,
+                "Workers", "TestOffice", "TestWorker", "LocalServers", "Casework", "Contract", "CaseStore", "AMQP",
+                "PostgreSQL", crypto, logging, yaml,
             ], swiftSettings: strict),
         .testTarget(
             name: "DemoTests",
@@ -98,6 +109,6 @@ let package = Package(
         .testTarget(
             name: "BihuanTests",
             dependencies: ["bihuan", "Casework", "Contract", "CaseStore", "PostgreSQL", "LocalServers"],
-            resources: [.copy("Golden")], swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
     ]
 )

@@ -1,1 +1,148 @@
+import Foundation
 import Testing
+
+/// Rules of style that matter, as tests.
+@Suite("Tidiness")
+struct TidyTests {
+    @Test("a file can be held in the head: at most 450 lines")
+    func filesAreShort() throws {
+        let long = try SourceTree.files(in: "Sources", "swift", "sql").filter { $0.lines.count > 450 }.map(\.path)
+        // The first migration is one list of tables; it may be rewritten until the first release.
+        expectOnly(["Sources/CaseStore/Migrations/m0001_foundation.sql"], in: long, "files of more than 450 lines")
+    }
+
+    @Test("a function is a screen: at most 70 lines")
+    func functionsAreShort() throws {
+        let bodies = try SourceTree.files(in: "Sources", "swift").flatMap { file in Self.bodies(in: file).map { ("\(file.path): \($0.name)", $0.length) } }
+        #expect(bodies.count > 300 && bodies.contains { $0.1 > 30 }, "the search for functions finds them")
+        let long = bodies.filter { $0.1 > 70 }.map(\.0)
+        expectOnly([], in: long, "functions of more than 70 lines")
+    }
+
+    @Test("nothing that input reaches can stop the process: no `try!`, `as!`, `fatalError`")
+    func nothingStops() throws {
+        expectOnly([], in: try Self.lines(of: "Sources", with: /\b(try!|as!|fatalError\()/), "what stops the process")
+    }
+
+    @Test("only the one command prints; everybody else logs")
+    func onlyTheCommandPrints() throws {
+        let found = try Self.lines(of: "Sources", with: /\bprint\(/).filter { !$0.hasPrefix("Sources/bihuan/") }
+        expectOnly([], in: found, "prints outside the command")
+    }
+
+    @Test("no SQL reads a clock: business time is a parameter")
+    func noSQLReadsAClock() throws {
+        let clocks = /(?i)\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\(|\b(current|local)_(date|time|timestamp)\b|\blocaltime(stamp)?\b/
+        let found = try SourceTree.files(in: "Sources", "swift", "sql").filter { ["CaseStore", "PostgreSQL", "Workers"].contains($0.room) }
+            .flatMap { file in file.code.filter { $0.text.contains(clocks) }.map { _ in file.path } }
+        // When a migration was applied is book-keeping; nothing is decided by it.
+        expectOnly(["Sources/PostgreSQL/MigrationRunner.swift"], in: found, "SQL that reads a clock")
+    }
+
+    @Test("tables are spoken to in the store alone")
+    func onlyTheStoreHoldsSQL() throws {
+        let words = /\b(SELECT [a-z*(]|INSERT INTO [a-z]|UPDATE [a-z_]+ SET|DELETE FROM [a-z])/
+        let found = try SourceTree.files(in: "Sources", "swift").filter { !["CaseStore", "PostgreSQL"].contains($0.room) }
+            .filter { file in file.code.contains { $0.text.contains(words) } }.map(\.path)
+        expectOnly([], in: found, "SQL outside the store")
+    }
+
+    // MARK: Imports
+
+    static let floors = [
+        "Casework": 0, "CRabbitMQ": 0, "CPostgreSQL": 0, "AMQP": 1, "PostgreSQL": 1, "LocalServers": 1, "Contract": 1, "CaseStore": 2, "Workers": 3,
+        "Demo": 3, "bihuan": 4,
+    ]
+    /// Rooms that know no word of the domain.
+    static let wordless: Set<String> = ["AMQP", "PostgreSQL", "LocalServers"]
+    /// What a room may import beside our own and Swift's libraries.
+    static let packages: [String: Set<String>] = [
+        "Casework": ["Crypto"], "Contract": ["Crypto"], "CaseStore": ["Crypto"], "Demo": ["Crypto", "Yams"],
+        "Workers": ["Crypto", "Logging", "ServiceLifecycle", "Yams"],
+        "bihuan": ["ArgumentParser", "Configuration", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals", "Yams", "SystemPackage"],
+    ]
+    static let swiftsOwn: Set<String> = ["Foundation", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift"]
+
+    @Test("an import runs downward, from floor to floor; the rules import Foundation and Crypto only")
+    func importsFollowFloors() throws {
+        var wrong: [String] = []
+        var count = 0
+        for file in try SourceTree.files(in: "Sources", "swift") {
+            let floor = try #require(Self.floors[file.room], "\(file.room) has no floor")
+            for line in file.code where line.text.contains("import ") {
+                guard let match = line.text.wholeMatch(of: /\s*(?:(?:public|internal|package|@testable|@preconcurrency)\s+)*import\s+(?:struct\s+|func\s+)?(\w+)[.\w]*\s*/) else {
+                    continue
+                }
+                let module = String(match.1)
+                count += 1
+                let allowed =
+                    if let other = Self.floors[module] {
+                        other < floor && !(Self.wordless.contains(file.room) && module == "Casework")
+                    } else if Self.swiftsOwn.contains(module) {
+                        file.room != "Casework" || module == "Foundation"
+                    } else {
+                        Self.packages[file.room, default: []].contains(module)
+                    }
+                if !allowed { wrong.append("\(file.path): \(module)") }
+            }
+        }
+        #expect(count > 100, "the search for imports finds them")
+        expectOnly([], in: wrong, "imports that do not run downward")
+    }
+
+    // MARK: Documents
+
+    @Test("no link in a document is dead")
+    func linksLive() throws {
+        let documents = try SourceTree.files(in: "docs", "md") + SourceTree.files(in: "", "md").filter { !$0.path.contains("/") }
+        #expect(documents.count >= 2)
+        var dead: [String] = []
+        for document in documents {
+            let folder = SourceTree.root.appending(path: document.path).deletingLastPathComponent()
+            for match in Self.prose(document).matches(of: /\]\(([^)\s]+)\)/) {
+                let target = match.1.prefix { $0 != "#" }
+                guard !target.isEmpty, !target.contains("://"), !target.hasPrefix("mailto:") else { continue }
+                let path = folder.appending(path: String(target)).path
+                if !FileManager.default.fileExists(atPath: path) { dead.append("\(document.path): \(target)") }
+            }
+        }
+        expectOnly([], in: dead, "dead links")
+    }
+
+    // MARK: -
+
+    private static func lines(of folder: String, with pattern: Regex<(Substring, Substring)>) throws -> [String] {
+        try SourceTree.files(in: folder, "swift").flatMap { file in
+            file.code.filter { $0.text.contains(pattern) }.map { "\(file.path): \($0.text.trimmingCharacters(in: .whitespaces))" }
+        }
+    }
+
+    private static func lines(of folder: String, with pattern: Regex<Substring>) throws -> [String] {
+        try SourceTree.files(in: folder, "swift").flatMap { file in
+            file.code.filter { $0.text.contains(pattern) }.map { "\(file.path): \($0.text.trimmingCharacters(in: .whitespaces))" }
+        }
+    }
+
+    /// A document without its blocks of code.
+    private static func prose(_ document: SourceTree.File) -> String {
+        var inCode = false
+        return document.lines.filter { line in
+            if line.hasPrefix("```") { inCode.toggle() }
+            return !inCode && !line.hasPrefix("    ")
+        }.joined(separator: "\n")
+    }
+
+    /// Functions, initialisers and computed properties with the number of their lines. Goes by indentation, which the
+    /// formatter keeps: a body ends at the first brace as far left as its beginning.
+    private static func bodies(in file: SourceTree.File) -> [(name: String, length: Int)] {
+        let lines = file.lines
+        return lines.indices.compactMap { start in
+            let line = lines[start]
+            guard let match = line.firstMatch(of: /^(\s*)(?:[\w@()]+\s+)*(?:func|init|subscript|var|deinit)\b\??[^=]*/),
+                line.hasSuffix("{") || line.hasSuffix("(")
+            else { return nil }
+            let end = lines[(start + 1)...].firstIndex { $0.hasPrefix(match.1 + "}") } ?? start
+            return (line.trimmingCharacters(in: .whitespaces), end - start + 1)
+        }
+    }
+}

@@ -6,6 +6,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_worker') THEN
         CREATE ROLE bihuan_worker NOLOGIN;
     END IF;
+EXCEPTION
+    -- Roles belong to the whole cluster: the migration of another database was quicker.
+    WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 
 -- The office and the parties it knows -------------------------------------------------------------------------------------

@@ -147,11 +147,7 @@ CREATE TABLE public.handoff (
     no_clock_reason text,
     CONSTRAINT handoff_decided_by_a_rule CHECK ((rule <> ''::text)),
     CONSTRAINT handoff_has_clock_or_reason CHECK (((state = ANY (ARRAY['closed'::text, 'returned'::text, 'recalled'::text, 'undeliverable'::text])) OR (running_clocks > 0) OR (no_clock_reason IS NOT NULL))),
-    CONSTRAINT handoff_signed_by_its_unit CHECK (
-CASE
-    WHEN (signed_at IS NULL) THEN (signed_by IS NULL)
-    ELSE ((signed_by IS NOT NULL) AND (signed_by = ('unit.'::text || unit)))
-END),
+    CONSTRAINT handoff_signed_by_its_unit CHECK ((((signed_at IS NULL) = (signed_by IS NULL)) AND ((signed_by IS NULL) OR (signed_by = ('unit.'::text || unit))))),
     CONSTRAINT handoff_state_known CHECK ((state = ANY (ARRAY['awaiting_approval'::text, 'released'::text, 'dispatched'::text, 'signed'::text, 'in_hand'::text, 'case_filed'::text, 'concluded'::text, 'closed'::text, 'returned'::text, 'recalled'::text, 'undeliverable'::text])))
 )
 WITH (fillfactor='60');

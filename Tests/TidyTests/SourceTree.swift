@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+
+/// The project's own files, as text.
+enum SourceTree {
+    static let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    struct File: Sendable {
+        /// From the project's root: `Sources/Casework/Ledger.swift`.
+        let path: String
+        let text: String
+
+        var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+        /// The folder within `Sources` or `Tests`.
+        var room: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
+        /// The lines without comments and what stands in them.
+        var code: [(number: Int, text: Substring)] {
+            lines.enumerated().map { number, line in
+                (number + 1, line.withoutComment)
+            }
+        }
+    }
+
+    /// All files below a folder with one of the endings, in the order of their paths.
+    static func files(in folder: String, _ endings: String...) throws -> [File] {
+        let base = root.appending(path: folder)
+        let paths = try #require(FileManager.default.enumerator(atPath: base.path), "no folder \(folder)")
+            .compactMap { $0 as? String }.filter { path in endings.contains { path.hasSuffix(".\($0)") } }
+        return try paths.sorted().filter { !$0.split(separator: "/").contains(".build") }.map {
+            File(path: folder.isEmpty ? $0 : "\(folder)/\($0)", text: try String(contentsOf: base.appending(path: $0), encoding: .utf8))
+        }
+    }
+
+    static func read(_ path: String) throws -> String { try String(contentsOf: root.appending(path: path), encoding: .utf8) }
+}
+
+/// What a rule found, held against the exceptions it has. Exceptions only go: one that is no longer needed fails too.
+func expectOnly(_ exceptions: Set<String>, in found: some Sequence<String>, _ rule: String, sourceLocation: SourceLocation = #_sourceLocation) {
+    let found = Set(found)
+    #expect(found.subtracting(exceptions).sorted() == [], "\(rule)", sourceLocation: sourceLocation)
+    #expect(exceptions.subtracting(found).sorted() == [], "exceptions that are not needed any more: \(rule)", sourceLocation: sourceLocation)
+}
+
+extension Substring {
+    /// Up to two slashes at the beginning or after a blank; those of an address follow a colon.
+    fileprivate var withoutComment: Substring {
+        var bytes = utf8[...]
+        while let slash = bytes.firstIndex(of: UInt8(ascii: "/")) {
+            let next = utf8.index(after: slash)
+            let isAlone = slash == startIndex || utf8[utf8.index(before: slash)] == UInt8(ascii: " ")
+            if isAlone, next < endIndex, utf8[next] == UInt8(ascii: "/") { return self[..<slash] }
+            bytes = utf8[next...]
+        }
+        return self
+    }
+}

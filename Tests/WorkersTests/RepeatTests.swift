@@ -1,0 +1,71 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Repeats", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct RepeatTests {
+    private let reporter = Reporter(name: "孙诉", phone: "13711112222")
+
+    @Test("the same said again by the same reporter is registered, linked, and not handed over again")
+    func repeats() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, web, city) = (try office.source(), try office.source("web"), try office.unit("c01"))
+        let said = Submission.new(reporters: [reporter])
+        let first = try office.handOff(said, from: letter, to: city)
+        try web.submit(said)
+        let again = try web.heard()
+        #expect(again.data["state"] as? String == "linked_as_repeat")
+        #expect(again.data["rule"] as? String == "cn-discipline@1/repeat-reporter")
+        #expect(again.number != first.number)
+        #expect(
+            try office.texts("SELECT o.source_id FROM report r JOIN report o ON o.id = r.repeat_of") == [first.submission])
+
+        // Another reporter's is no repeat; nor is one that says more.
+        let other = Submission(
+            matterKind: said.matterKind, title: said.title, text: said.text, region: said.region,
+            reporters: [Reporter(name: "李诉", phone: "13733334444")], accused: said.accused, allegations: said.allegations)
+        _ = try office.handOff(other, from: letter, to: city)
+        var more = said
+        more.text += "另有新情况。"
+        _ = try office.handOff(more, from: letter, to: city)
+        try office.settle()
+        #expect(try office.count("SELECT count(*) FROM handoff") == 3)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("of equal reports in one batch the first stands and the others are linked to it")
+    func oneBatch() throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        let said = Submission.new()
+        for _ in 1...5 { try letter.submit(said) }
+        try office.start(.intake)
+        var states: [String] = []
+        for _ in 1...5 { states.append(try #require(try letter.heard().data["state"] as? String)) }
+        #expect(states == ["registered"] + Array(repeating: "linked_as_repeat", count: 4))
+        #expect(try office.count("SELECT count(DISTINCT repeat_of) FROM report WHERE state = 'linked_as_repeat'") == 1)
+        try office.close()
+    }
+
+    @Test("of equal reports on two lanes at once exactly one stands")
+    func twoLanes() throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        let kinds = (1...20).map { _ in Submission.new(reporters: [reporter]) }
+        for said in (kinds + kinds + kinds).shuffled() { try letter.submit(said) }
+        for _ in 1...2 { try office.start(.intake) { $0.batchSizeMax = 4 } }
+        try office.wait(for: ["60"], "SELECT count(*) FROM report")
+        #expect(try office.count("SELECT count(*) FROM report WHERE state = 'registered'") == 20)
+        #expect(try office.count("SELECT count(*) FROM report r JOIN report o ON o.id = r.repeat_of WHERE o.state = 'registered'") == 40)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+}
