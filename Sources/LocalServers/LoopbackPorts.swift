@@ -24,6 +24,14 @@ final class PortReservation {
                 sockets.append(socket)
                 return preferred
             }
+            // Below the ports that the kernel hands to outgoing connections, so that they are free again after a stop.
+            for _ in 0..<100 {
+                let port = Int.random(in: 20_000..<32_000)
+                guard isFree(port), let socket = boundSocket(port: port, reuse: false) else { continue }
+                setReuse(socket)
+                sockets.append(socket)
+                return port
+            }
             guard let socket = boundSocket(port: 0, reuse: false) else { return 0 }
             // Only now: with it set before, the kernel might have picked a port that another reservation holds.
             setReuse(socket)

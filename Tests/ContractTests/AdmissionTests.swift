@@ -57,7 +57,9 @@ struct AdmissionTests {
     }
 
     /// Whatever kinds of outsiders there are, each type comes from one kind only.
-    @Test("every type that the office reads has one kind of sender, and no other is admitted", arguments: Examples.readByOffice.sorted { $0.rawValue < $1.rawValue })
+    @Test(
+        "every type that the office reads has one kind of sender, and no other is admitted",
+        arguments: Examples.readByOffice.sorted { $0.rawValue < $1.rawValue })
     func oneKindOfSender(type: MessageType) throws {
         let outsiders = ["unit.x", "source.x", "person.x"].compactMap { Party($0) }
         let admitted = try outsiders.filter {

@@ -128,7 +128,8 @@ struct DecodingTests {
             "a consent that there is not", report(data: #"{"text":"x","reporters":[{"consent":"王五"}]}"#), "bad_value",
             "data.reporters[0].consent", "cannot be taken"),
         Refusal(
-            "a subject that is no act of filing", report(type: #""bihuan.case.filed.v1""#, source: #""unit.d1""#, data: #"{"caseNumber":"1","filedOn":"2026-02-30"}"#),
+            "a filing on a day that does not exist",
+            report(type: #""bihuan.case.filed.v1""#, source: #""unit.d1""#, data: #"{"caseNumber":"1","filedOn":"2026-02-30"}"#),
             "bad_value", "data.filedOn", "2026-03-02"),
         Refusal(
             "an answer that is a text",

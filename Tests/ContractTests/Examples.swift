@@ -13,7 +13,9 @@ enum Examples {
         switch type {
         case .reportSubmitted: write(type, subject: "example-report-submitted", submission)
         case .reportAccepted:
-            write(type, subject: "s-1", ReportAccepted(number: "2026-00000001", state: .notAccepted, rule: "cn-discipline@1/scope-web", authority: "housing"))
+            write(
+                type, subject: "s-1",
+                ReportAccepted(number: "2026-00000001", state: .notAccepted, rule: "cn-discipline@1/scope-web", authority: "housing"))
         case .reportRejected: write(type, subject: "s-1", ReportRejected(problems: problems))
         case .reportReceived: write(type, subject: "s-1", Nothing())
         case .handoffSigned: write(type, HandoffSigned(digest: String(repeating: "0a", count: 32), signedBy: "周内勤"))
@@ -106,7 +108,10 @@ enum Examples {
                     name: "王五", organ: "某村", phone: "13800000000", email: "w@example.com", idNumber: "110101199001010000",
                     address: "某路1号", consent: .handler)
             ],
-            accused: [Accused(name: "张三", organ: "某镇政府", position: "副镇长", level: "township", region: "p-c01", unit: UnitID(unchecked: "c01"))],
+            accused: [
+                Accused(
+                    name: "张三", organ: "某镇政府", position: "副镇长", level: "township", region: "p-c01", unit: UnitID(unchecked: "c01"))
+            ],
             allegations: [Allegation(category: "corruption", act: "贪污危房改造资金")],
             attachments: [Attachment(name: "账页.jpg", mediaType: "image/jpeg", bytes: 123_456, sha256: String(repeating: "0b", count: 32))])
     }
@@ -120,11 +125,15 @@ enum Examples {
 
     private static var notice: ClockNotice {
         ClockNotice(
-            clock: "sign", startedAt: moment, dueAt: moment.adding(seconds: 172_800), step: 1, rule: "cn-discipline@1/clock-sign", citation: "默认值")
+            clock: "sign", startedAt: moment, dueAt: moment.adding(seconds: 172_800), step: 1, rule: "cn-discipline@1/clock-sign",
+            citation: "默认值")
     }
 
     private static var problems: [Problem] {
-        [Problem(code: "unknown_word", path: "data.accused[0].level", text: "the policy does not know \"x\""), Problem(code: "not_json", text: "no JSON")]
+        [
+            Problem(code: "unknown_word", path: "data.accused[0].level", text: "the policy does not know \"x\""),
+            Problem(code: "not_json", text: "no JSON"),
+        ]
     }
 
     private static var reference: InternalReference {

@@ -14,6 +14,13 @@ enum SourceTree {
         var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
         /// The folder within `Sources` or `Tests`.
         var room: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
+        /// Every two words that follow each other, such as `struct Vault`.
+        var pairsOfWords: Set<String> {
+            let words = text.utf8.split { byte in
+                !(0x30...0x39).contains(byte) && !(0x41...0x5A).contains(byte) && !(0x61...0x7A).contains(byte) && byte != 0x5F
+            }
+            return Set(zip(words, words.dropFirst()).map { "\(Substring($0)) \(Substring($1))" })
+        }
         /// The lines without comments and what stands in them.
         var code: [(number: Int, text: Substring)] {
             lines.enumerated().map { number, line in

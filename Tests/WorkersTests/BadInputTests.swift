@@ -49,7 +49,7 @@ struct BadInputTests {
         }
         try expect(Array("no json".utf8), problem: "not_json", dead: true)
         try expect([], problem: "not_json", dead: true)
-        try expect([0xFF, 0xFE, 0x00], problem: "not_json", dead: true)
+        try expect([0xFF, 0xFE, 0x00], problem: "not_utf8", dead: true)
         try expect(Array(String(repeating: "[", count: 100_000).utf8), problem: "too_deep", dead: true)
         try expect([UInt8](repeating: 0x20, count: 300_000), problem: "too_large", dead: true)
         try expect(try bytes(letter), user: nil, problem: "no_user_id", dead: true)

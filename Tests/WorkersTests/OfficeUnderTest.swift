@@ -248,6 +248,14 @@ final class PartyClient {
         return delivery
     }
 
+    /// The next message of a queue that is read already, acknowledged; `nil` when the broker has none at hand.
+    func nextIfAny(_ queue: String) throws -> Delivery? {
+        while let event = try connection.nextEvent(within: 0.3) {
+            if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] { consumed[from, default: []].append(delivery) }
+        }
+        return consumed[queue, default: []].isEmpty ? nil : try next(queue)
+    }
+
     func event<Payload: Codable & Sendable>(
         _ queue: String, as payload: Payload.Type, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> CloudEvent<Payload> {

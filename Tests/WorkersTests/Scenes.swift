@@ -50,6 +50,11 @@ struct Arrived {
     let submission: String
 }
 
+extension Delivery {
+    /// What a unit repeats when it signs.
+    var digest: String { Array(SHA256.hash(data: body)).hexadecimal }
+}
+
 extension PartyClient {
     func prepare<Payload: Codable & Sendable>(
         _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload
@@ -98,7 +103,7 @@ extension PartyClient {
         let heard = try Heard(try next(queue ?? inbox, within: seconds, sourceLocation: sourceLocation))
         #expect(heard.type == MessageType.handoffDispatched.rawValue, sourceLocation: sourceLocation)
         return Arrived(
-            handoff: heard.subject, digest: Array(SHA256.hash(data: heard.delivery.body)).hexadecimal, number: heard.number ?? "",
+            handoff: heard.subject, digest: heard.delivery.digest, number: heard.number ?? "",
             submission: "")
     }
 

@@ -119,6 +119,8 @@ public struct InsertDeadLetters: Command {
         INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, queue, routing_key, key_id, sealed, answered, received_at)
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::bytea[], $11::bool[], $12::timestamptz[])
+        -- What the broker gave back is kept under its event's id, and may be given back again.
+        ON CONFLICT DO NOTHING
         """
     public var parameters: [Parameter] {
         [

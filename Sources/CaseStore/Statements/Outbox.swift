@@ -51,6 +51,8 @@ public struct InsertOutbox: Command {
             string_to_array(reports, ',')::uuid[], handoff_id, body, $12
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bytea[])
             AS row (event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body)
+        -- Two lanes that answer the same repeats meet in the same order, and never in a circle.
+        ORDER BY event_id
         -- The answer to a repeat may still wait to be sent: once is enough.
         ON CONFLICT DO NOTHING
         """

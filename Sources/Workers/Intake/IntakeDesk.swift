@@ -46,6 +46,8 @@ struct IntakeDesk: Desk {
         let source: SourceRow
         let submission: Submission
         let barred: Set<UnitID>
+        /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
+        let isMuted: Bool
         let decision: Decision
         let repeatKey: [UInt8]?
 
@@ -68,6 +70,7 @@ struct IntakeDesk: Desk {
         let id = ReportID.make(at: docket.wall)
         let facts = ReportFacts(submission: submission, sourceKind: source.kind)
         let barred = Barrier.barredUnits(for: submission.accused) { docket.directory.subtree(of: $0) }
+        let isMuted = source.unit.map(barred.contains) ?? false
         if let ruling = docket.rulebook.sealing(of: facts) {
             guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
                 .min(by: { $0.id < $1.id })
@@ -82,13 +85,13 @@ struct IntakeDesk: Desk {
                 return nil
             }
             return Draft(
-                id: id, parcel: parcel, source: source, submission: submission, barred: [],
+                id: id, parcel: parcel, source: source, submission: submission, barred: [], isMuted: isMuted,
                 decision: .sealed(ruling, to: superior), repeatKey: nil)
         }
         let ruling = docket.rulebook.scope(of: facts)
         return Draft(
-            id: id, parcel: parcel, source: source, submission: submission, barred: barred, decision: .scope(ruling),
-            repeatKey: repeatKey(submission, ruling, secret: docket.vault.digestSecret))
+            id: id, parcel: parcel, source: source, submission: submission, barred: barred, isMuted: isMuted,
+            decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.vault.digestSecret))
     }
 
     /// Scope is asked before repeats: only what is accepted can be one.
@@ -163,7 +166,7 @@ struct IntakeDesk: Desk {
             region: isSealed ? nil : draft.submission.region, realName: !isSealed && draft.submission.isRealName,
             receivedAt: draft.submission.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
-            muted: draft.source.unit.map(draft.barred.contains) ?? false, handoffCount: 0, salt: Salt.make(),
+            muted: draft.isMuted, handoffCount: 0, salt: Salt.make(),
             head: .genesis)
         var file = CaseFile(new: report, barred: draft.barred)
         file.record(

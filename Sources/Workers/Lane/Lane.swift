@@ -36,6 +36,8 @@ final class Lane {
     private var listeningSince: Instant?
     private var connectedAt = Instant.wall()
     private var nextRelay = ContinuousClock.now
+    /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
+    private var mayHaveCommittedUnknowingly = false
 
     init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopFlag, logger: Logger) {
         self.desk = desk
@@ -118,13 +120,18 @@ final class Lane {
         try relay()
     }
 
-
+    /// Sends what would otherwise stay: what the broker refused for now, own rows that this lane does not know of, and what
+    /// dead lanes left.
     private func relay() throws {
-        guard relays, let store, ContinuousClock.now >= nextRelay else { return }
+        guard let store, ContinuousClock.now >= nextRelay else { return }
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
         outlet.retryNacked()
-        let known = outlet.eventIDs.union(outlet.settled.confirmed.map(\.eventID))
-        let rows = try retrying { try store.rowsLeftBehind(notAmong: known) }
+        if mayHaveCommittedUnknowingly {
+            outlet.add(try retrying { try store.ownRows(notAmong: outlet.eventIDs) })
+            mayHaveCommittedUnknowingly = false
+        }
+        guard relays else { return }
+        let rows = try retrying { try store.rowsLeftBehind(notAmong: outlet.eventIDs) }
         if !rows.isEmpty { logger.info("sending what a dead lane left", metadata: ["rows": "\(rows.count)"]) }
         outlet.add(rows)
     }
@@ -163,7 +170,7 @@ final class Lane {
                 break
             } catch let error as PostgreSQLError where error.isTransient {
                 if error.isTooCostly, store?.answers() == true { timesTooCostly += 1 }
-                if timesTooCostly >= 3, errand == nil {
+                if timesTooCostly >= 3, errand == nil, burial == nil, !firsts.isEmpty {
                     try divide(firsts, because: Burial(code: "too_costly", text: "the database stopped the work on this message each time"))
                     break
                 }
@@ -196,6 +203,7 @@ final class Lane {
             outlet.add(try store.transact(parcels, burying: buried, settling: settled, errand: errand))
         } catch {
             outlet.putBack(settled)
+            mayHaveCommittedUnknowingly = true
             throw error
         }
     }

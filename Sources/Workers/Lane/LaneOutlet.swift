@@ -37,7 +37,10 @@ struct LaneOutlet {
     var isConnected: Bool { link != nil }
     /// The broker owes confirms, or does not take messages: no new batch meanwhile.
     var isBehind: Bool { !waiting.isEmpty || !inFlight.isEmpty }
-    var eventIDs: Set<UUID> { Set((waiting + nacked + inFlight.values).map(\.eventID)) }
+    /// Everything that this lane knows to be in the outbox.
+    var eventIDs: Set<UUID> {
+        Set((waiting + nacked + inFlight.values + settled.confirmed + settled.unroutable).map(\.eventID))
+    }
 
     mutating func connect() throws {
         guard link == nil else { return }

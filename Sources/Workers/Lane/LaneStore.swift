@@ -239,6 +239,11 @@ final class LaneStore {
             reading: database, now: settings.clock.instant(atWall: wall), wall: wall, listeningSince: since)
     }
 
+    /// Rows under this lane's name that it does not know of.
+    func ownRows(notAmong known: Set<UUID>) throws -> [OutboxRow] {
+        try database.run(ReadOutbox(lane: laneName, countMax: .max)).rows.filter { !known.contains($0.eventID) }
+    }
+
     /// Rows that lanes of this worker left behind when they died, unless another relay is at it.
     func rowsLeftBehind(notAmong known: Set<UUID>) throws -> [OutboxRow] {
         let relay = LaneStore.lockKey("relay \(desk.worker.rawValue)")
@@ -286,16 +291,29 @@ extension Docket {
             try move(id, .confirmed, as: "dispatched", by: officeName, details: [:]) { $0.dispatchedAt = now }
         }
         for row in settled.unroutable {
-            if row.movesHandoff, let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released {
-                try move(id, .unroutable, as: "undeliverable", by: officeName, details: [:]) { $0.endedBecause = "undeliverable" }
-            } else {
+            let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
+            switch handoff?.state {
+            case .released:
+                try giveUp(row)
+            case .undeliverable:
+                // Written before, by a transaction whose end this lane did not learn.
+                continue
+            default:
                 try keepUnroutable(row)
             }
         }
     }
 
+    private mutating func giveUp(_ row: OutboxRow) throws {
+        guard let id = row.handoffID else { return }
+        try move(id, .unroutable, as: "undeliverable", by: officeName, details: [:]) { $0.endedBecause = "undeliverable" }
+        guard let report = reportOf[id] else { return }
+        files[report]?.updateReport { $0.reason = "undeliverable" }
+    }
+
+    /// Kept under the event's own id: a second time it is there already.
     private mutating func keepUnroutable(_ row: OutboxRow) throws {
-        let id = UUID.version7(at: wall)
+        let id = row.eventID
         deadLetters.append(
             DeadLetter(
                 id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type,

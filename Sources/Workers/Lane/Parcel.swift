@@ -68,7 +68,7 @@ struct Parcel: Sendable {
         if isGivenUp(queue) {
             let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
             return .dead(
-                Problem(code: reason, text: "the routing key \(delivery.routingKey.prefix(120)) leads to no queue of the office"),
+                Problem(code: reason, text: "the routing key \(keepable(delivery.routingKey).prefix(120)) leads to no queue of the office"),
                 type: type)
         }
         guard let problem = Admission.problem(sender: claimed, routingKey: delivery.routingKey, envelope: message.envelope)
@@ -82,13 +82,16 @@ struct Parcel: Sendable {
         queue == Topology.Queue.unroutable || queue == Topology.Queue.dead
     }
 
+    private static func keepable(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
+
     private static func printable(_ text: String?) -> String? {
         guard let text, (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
         return text
     }
 
     var body: [UInt8] { delivery.body }
-    var routingKey: String { delivery.routingKey }
+    /// As the database can keep it: a key may hold U+0000, which no text of PostgreSQL does.
+    var routingKey: String { Parcel.keepable(delivery.routingKey) }
     var contentType: String? { delivery.properties.contentType }
 
     /// The message's type as written, for refusals and dead letters.

@@ -26,7 +26,8 @@ final class Lifeline: @unchecked Sendable {
     }
 }
 
-/// Starts a program in a session of its own, so that the terminal's Ctrl-C reaches it through us alone, and in order.
+/// Starts a program in a session of its own, so that the terminal's Ctrl-C reaches it through us alone, and in order. None of our
+/// descriptors but these are its.
 /// - Parameters:
 ///   - input: the descriptor it reads as standard input.
 ///   - log: the file that its output and errors are appended to.
@@ -37,6 +38,12 @@ func spawn(_ program: String, _ arguments: [String], input: Int32, log: String) 
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+    // A child that held the writing end of somebody's pipe would keep its reader waiting for ever. The C library declares this
+    // behind _GNU_SOURCE, which Swift does not set; so it is found by name.
+    guard let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else {
+        throw UserError("the C library is too old: glibc 2.34 or newer is needed")
+    }
+    _ = unsafeBitCast(closeFrom, to: AddCloseFrom.self)(&actions, STDERR_FILENO + 1)
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -56,3 +63,5 @@ func spawn(_ program: String, _ arguments: [String], input: Int32, log: String) 
     guard status == 0 else { throw UserError("\(program) could not be started: \(String(cString: strerror(status)))") }
     return processID
 }
+
+private typealias AddCloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32

@@ -1,0 +1,76 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Many at once", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct ContentionTests {
+    @Test("two feedback lanes and two that watch the clocks work on the same hundred handoffs, a thousand acts: none is lost")
+    func sameHandoffs() throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        let department = try office.unit("d1")
+        try office.start(.intake)
+        try office.start(.routing)
+        // Transfers, whose clocks go on after the signature.
+        for _ in 1...100 { try letter.submit(.new(level: "province")) }
+        var arrived: [Arrived] = []
+        for _ in 1...100 { arrived.append(try department.receiveHandoff()) }
+        try office.settle()
+
+        // Twelve days a second: while the acts come in, the steps of all ladders fall due.
+        let wall = Instant.wall()
+        let clock = BusinessClock(wallOrigin: wall, businessOrigin: wall, rate: 12 * 86_400)
+        for _ in 1...2 {
+            try office.start(.feedback, clock: clock)
+            try office.start(.deadlines, clock: clock)
+        }
+        for handoff in arrived { try department.sign(handoff) }
+        var acts: [String] = []
+        for round in 1...1000 {
+            let handoff = arrived[Int.random(in: 0..<100)].handoff
+            switch round % 3 {
+            case 0: acts.append(try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: "第\(round)次")))
+            case 1: acts.append(try department.send(.dispositionDecided, subject: handoff, DispositionDecided(disposition: "kept_for_later")))
+            default: acts.append(try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: " ")))
+            }
+        }
+        try office.wait(for: ["1100"], "SELECT count(*) FROM inbox WHERE sender = 'unit.d1' AND verdict = 'taken'", within: 40)
+        // The ladders' ends: 120 days after the signature, at most.
+        try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at IS NOT NULL", within: 40)
+        try office.stopLanes()
+
+        let noted = try office.texts(
+            """
+            SELECT convert_from(bytes, 'UTF8')::jsonb->>'act' FROM ledger_entry
+            WHERE convert_from(bytes, 'UTF8')::jsonb->>'event' IN ('progress', 'disposition_decided')
+            """)
+        #expect(noted.sorted() == acts.sorted())
+        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"signed\"%'") == 100)
+        #expect(try office.count("SELECT count(*) FROM handoff_note") == 333)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        // Each step of each clock once: in its table, in the clock and in the ledger.
+        #expect(
+            try office.count(
+                """
+                SELECT count(*) FROM clock c WHERE next_step <> (
+                    SELECT count(*) FROM clock_step s WHERE s.handoff_id = c.handoff_id AND s.kind = c.kind AND s.round = c.round)
+                """) == 0)
+        let steps = try office.count("SELECT count(*) FROM clock_step")
+        #expect(steps >= 600)
+        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8')::jsonb ? 'step'") == steps)
+        #expect(try office.count("SELECT count(*) FROM handoff h WHERE running_clocks <> (SELECT count(*) FROM clock c WHERE c.handoff_id = h.id AND stopped_at IS NULL)") == 0)
+        #expect(!office.log.lines.contains { $0.contains("40P01") }, "locks were taken in a circle")
+        try office.expectWholeLedger()
+        // And each was told once.
+        var told: Set<String> = []
+        for _ in 0..<steps { told.insert(try department.heard().id) }
+        #expect(told.count == steps)
+        try office.close()
+    }
+}

@@ -1,0 +1,44 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("A message that stops the worker", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct TrapTests {
+    @Test("only the message that stops the worker ends as a dead letter; its hundred neighbours are registered")
+    func trap() throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        let trap = UUID().uuidString
+        var ids: Set<String> = []
+        for index in 1...101 { ids.insert(try letter.submit(.new(), id: index == 30 ? trap : UUID().uuidString)) }
+        // Whoever watches over the workers starts them again.
+        var deaths = 0
+        var worker = try WorkerProcess(.intake, of: office, trap: trap)
+        while deaths < 20, try office.count("SELECT count(*) FROM dead_letter") == 0 {
+            if worker.endsByItself(within: 0.2) {
+                deaths += 1
+                worker = try WorkerProcess(.intake, of: office, trap: trap)
+            }
+        }
+        #expect(deaths < 20)
+        try office.wait(for: ["100"], "SELECT count(*) FROM report", within: 30)
+        var problems: [String: String] = [:]
+        while !ids.isEmpty {
+            let answer = try letter.heard()
+            ids.remove(answer.inReplyTo ?? "")
+            if let problem = answer.problem { problems[answer.inReplyTo ?? ""] = problem }
+        }
+        #expect(problems == [trap: "stops_the_worker"])
+        #expect(try office.texts("SELECT reason || event_id FROM dead_letter") == ["stops_the_worker" + trap])
+        #expect(try office.inbox(trap, from: letter.party) == "dead")
+        worker.kill()
+        #expect(try office.count("SELECT count(*) FROM attempt") == 0)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+}
