@@ -5,13 +5,13 @@ import Testing
 
 @Suite("Rights", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RightsTests {
-    /// What the worker role may do beside reading, table by table. Nobody else but the owner may do anything.
+    /// What the worker role may do beside reading, table by table; what it may update stands below, column by column. Nobody else but the owner may do anything.
     static let workerRights: [String: Set<String>] = [
-        "report": ["INSERT", "UPDATE"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
-        "attachment": ["INSERT"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT", "UPDATE"],
-        "handoff_note": ["INSERT"], "clock": ["INSERT", "UPDATE"], "clock_step": ["INSERT"], "person_notice": ["INSERT", "UPDATE"],
-        "ledger_entry": ["INSERT"], "inbox": ["INSERT", "UPDATE"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
-        "dead_letter": ["INSERT", "UPDATE"], "attempt": ["INSERT", "UPDATE", "DELETE"], "office": ["UPDATE"], "unit": ["UPDATE"],
+        "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
+        "attachment": ["INSERT"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
+        "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
+        "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
+        "dead_letter": ["INSERT"], "attempt": ["INSERT", "DELETE"],
     ]
 
     @Test("the worker role may do what the table of rights says, and nothing else")
@@ -32,6 +32,32 @@ struct RightsTests {
             """)
         #expect(readable.filter { $0 != "schema_migration" } == [])
         #expect(try connection.texts("SELECT 'create' WHERE has_schema_privilege('bihuan_worker', 'public', 'CREATE')") == [])
+        connection.close()
+        try store.drop()
+    }
+
+    static let updatableColumns: [String: Set<String>] = [
+        "report": ["state", "matter_kind", "reason", "authority", "handoff_count", "head", "entry_count"],
+        "handoff": [
+            "state", "released_at", "dispatched_at", "signed_at", "signed_by", "disposition", "case_number", "case_filed_on",
+            "case_notified_at", "outcome", "concluded_at", "times_sent_back", "ended_at", "ended_because", "running_clocks",
+            "no_clock_reason",
+        ],
+        "clock": ["next_step", "next_at", "stopped_at", "stopped_by"],
+        "inbox": ["verdict", "reply_type", "reply", "report_id"], "attempt": ["count", "noted_at"],
+    ]
+
+    @Test("the worker role may update the columns that acts change, and no other")
+    func workerUpdatesColumns() throws {
+        let store = try StoreUnderTest()
+        let connection = try store.superuser()
+        let granted = try connection.texts(
+            """
+            SELECT c.relname || ' ' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND NOT a.attisdropped
+                AND has_column_privilege('bihuan_worker', c.oid, a.attnum, 'UPDATE')
+            """)
+        #expect(Set(granted) == Set(Self.updatableColumns.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
         connection.close()
         try store.drop()
     }
@@ -67,7 +93,7 @@ struct RightsTests {
         "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox", "DELETE FROM barred_unit",
         "UPDATE barred_unit SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''", "UPDATE outbox SET addressee = 'unit.c01'",
         "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit", "INSERT INTO source VALUES ('x', 'x', 'x')",
-        "UPDATE source SET unit = NULL", "INSERT INTO person (id, name) VALUES ('x', 'x')", "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
+        "UPDATE source SET unit = NULL", "UPDATE unit SET sealing_key = NULL", "UPDATE handoff SET unit = 'c01'", "UPDATE report SET rule = 'x'", "INSERT INTO person (id, name) VALUES ('x', 'x')", "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
         "INSERT INTO recusal VALUES ('li', 'x', 'x')", "DELETE FROM unit_closure", "INSERT INTO policy_version VALUES ('x', 1, '', '', '2026-01-01')",
         "INSERT INTO office (name) VALUES ('x')", "INSERT INTO calendar_day VALUES ('x', 1, '2026-01-01', true, true)",
         "DELETE FROM person_notice", "DELETE FROM dead_letter", "DELETE FROM clock_step", "ALTER TABLE outbox DISABLE TRIGGER ALL",

@@ -31,7 +31,8 @@ final class OfficeUnderTest {
     /// Requires the announced servers, unless others are given; suites are disabled without them.
     init(on given: TestServers? = nil) throws {
         servers = try given ?? #require(TestServers.announced)
-        let number = OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue
+        // Servers of a test's own have one virtual host.
+        let number = given == nil ? OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue : 1
         try #require(number <= servers.offices, "the pool of virtual hosts is used up: start TestServers with more")
         virtualHost = TestServers.virtualHost(number)
         databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"
@@ -250,7 +251,7 @@ final class PartyClient {
 
     /// The next message of a queue that is read already, acknowledged; `nil` when the broker has none at hand.
     func nextIfAny(_ queue: String) throws -> Delivery? {
-        while let event = try connection.nextEvent(within: 0.3) {
+        while consumed[queue, default: []].isEmpty, let event = try connection.nextEvent(within: 0.3) {
             if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] { consumed[from, default: []].append(delivery) }
         }
         return consumed[queue, default: []].isEmpty ? nil : try next(queue)

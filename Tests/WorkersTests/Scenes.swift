@@ -5,6 +5,7 @@ import Contract
 import Crypto
 import Foundation
 import PostgreSQL
+import TestOffice
 import Testing
 
 @testable import Workers
@@ -156,6 +157,13 @@ extension OfficeUnderTest {
         let database = try database()
         defer { database.close() }
         try database.execute(sql)
+    }
+
+    /// Works on the database from outside it.
+    func maintain(_ statements: String...) throws {
+        let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
+        defer { superuser.close() }
+        for statement in statements { try superuser.execute(statement) }
     }
 
     func handoffState(_ arrived: Arrived) throws -> String { try texts("SELECT state FROM handoff WHERE id = '\(arrived.handoff)'").first ?? "" }

@@ -216,7 +216,8 @@ CREATE TABLE handoff (
     no_clock_reason text,
     CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt),
     CONSTRAINT handoff_signed_by_its_unit CHECK (
-        (signed_at IS NULL AND signed_by IS NULL) OR (signed_at IS NOT NULL AND signed_by = 'unit.' || unit)),
+        -- Both or neither, asked first: a comparison with NULL would let a CHECK pass.
+        (signed_at IS NULL) = (signed_by IS NULL) AND (signed_by IS NULL OR signed_by = 'unit.' || unit)),
     CONSTRAINT handoff_has_clock_or_reason CHECK (
         state IN ('closed', 'returned', 'recalled', 'undeliverable') OR running_clocks > 0 OR no_clock_reason IS NOT NULL)
 ) WITH (fillfactor = 60);
@@ -450,6 +451,12 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, barred_unit, repeat_key, handoff, handoff_note,
     clock, clock_step, person_notice, ledger_entry, inbox, outbox, held_message, dead_letter, attempt TO bihuan_worker;
-GRANT UPDATE ON report, handoff, clock, inbox, dead_letter, attempt, office, unit, person_notice TO bihuan_worker;
+-- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
+GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count) ON report TO bihuan_worker;
+GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
+    outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
+GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;
+GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
+GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
 GRANT DELETE ON outbox, held_message, attempt TO bihuan_worker;
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

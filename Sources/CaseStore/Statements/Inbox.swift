@@ -96,12 +96,17 @@ public struct Settlement: Sendable {
     public var verdict: Verdict
     public var replyType: String?
     public var reply: [UInt8]?
+    /// What the answer is about; the barrier asks for it when it is sent again.
+    public var reportID: ReportID?
 
-    public init(key: InboxKey, verdict: Verdict, replyType: String? = nil, reply: [UInt8]? = nil) {
+    public init(
+        key: InboxKey, verdict: Verdict, replyType: String? = nil, reply: [UInt8]? = nil, reportID: ReportID? = nil
+    ) {
         self.key = key
         self.verdict = verdict
         self.replyType = replyType
         self.reply = reply
+        self.reportID = reportID
     }
 }
 
@@ -110,9 +115,9 @@ public struct SettleInbox: Command {
     public init(_ settlements: [Settlement]) { self.settlements = settlements }
 
     public static let sql = """
-        UPDATE inbox SET verdict = act.verdict, reply_type = act.reply_type, reply = act.reply
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])
-            AS act (sender, event_id, verdict, reply_type, reply)
+        UPDATE inbox SET verdict = act.verdict, reply_type = act.reply_type, reply = act.reply, report_id = act.report_id
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
+            AS act (sender, event_id, verdict, reply_type, reply, report_id)
         WHERE inbox.sender = act.sender AND inbox.event_id = act.event_id
           -- A verdict is written once.
           AND (inbox.verdict IN ('held', 'dead') OR inbox.reply IS NULL)
@@ -122,7 +127,7 @@ public struct SettleInbox: Command {
         [
             .texts(settlements.map(\.key.sender)), .texts(settlements.map(\.key.eventID)),
             .texts(settlements.map(\.verdict.rawValue)), .texts(settlements.map(\.replyType)),
-            .byteas(settlements.map(\.reply)),
+            .byteas(settlements.map(\.reply)), .ids(orNil: settlements.map(\.reportID)),
         ]
     }
 }

@@ -34,7 +34,7 @@ public struct Sealing: Sendable {
             Handoff(
                 id: handoffID, reportID: reportID, attempt: 1, unit: superior.id, kind: ruling.handoffKind, state: .released,
                 express: express, rule: ruling.rule.description, digest: digest, releasedAt: docket.now,
-                noClockReason: docket.rulebook.reasonWithoutClock(handoffKind: ruling.handoffKind)))
+                noClockReason: docket.rulebook.noClockReason(handoffKind: ruling.handoffKind)))
         file.start(docket.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: docket.now), for: handoffID)
         file.record(
             LedgerEvent(
@@ -45,12 +45,5 @@ public struct Sealing: Sendable {
                 ]))
         docket.files[reportID] = file
         docket.reportOf[handoffID] = reportID
-    }
-}
-
-extension Rulebook {
-    /// Why no clock runs for an open handoff (invariant 8): the policy's reason, or that it sets no further duty.
-    func reasonWithoutClock(handoffKind: String) -> String {
-        noClockReason(handoffKind: handoffKind) ?? "the policy sets no further duty"
     }
 }

@@ -120,7 +120,8 @@ struct Docket {
     }
 
     mutating func settle(_ key: InboxKey, _ verdict: Verdict, reply: OutboxRow? = nil) {
-        settlements[key] = Settlement(key: key, verdict: verdict, replyType: reply?.type, reply: reply?.body)
+        settlements[key] = Settlement(
+            key: key, verdict: verdict, replyType: reply?.type, reply: reply?.body, reportID: reply?.reports.first)
     }
 
     /// Takes back what an act that failed half-way had put down.
@@ -193,7 +194,7 @@ struct Docket {
         letters.append(
             OutboxRow(
                 eventID: Docket.replyID(to: row.key), exchange: Topology.Exchange.notice, routingKey: queue, type: type,
-                subject: row.subject, addressee: sender.description, reports: [], handoffID: nil, body: body))
+                subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [], handoffID: nil, body: body))
     }
 
     /// Everything that is to be written of cases.

@@ -85,7 +85,7 @@ extension Docket {
                 id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
                 state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
                 releasedAt: waits ? nil : now,
-                noClockReason: waits ? "awaits approval" : rulebook.reasonWithoutClock(handoffKind: kind)))
+                noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind)))
         if !waits { file.start(plans, for: id) }
         file.record(
             LedgerEvent(

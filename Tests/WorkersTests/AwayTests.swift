@@ -1,0 +1,85 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("While the database is away", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct AwayTests {
+    @Test("two hundred worker starts open no consumer and charge no delivery; when it is back, all is handled")
+    func starts() throws {
+        let office = try OfficeUnderTest()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        try office.startAll()
+        let arrived = try office.handOff(from: letter, to: city)
+        try office.stopLanes()
+        let ids = try (1...20).map { _ in try letter.submit(.new()) }
+        try city.sign(arrived)
+
+        try office.closeDatabase()
+        let administrator = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+        let channel = try administrator.openChannel()
+        for _ in 1...50 {
+            // Four at a time, each of which tries at least once before it is stopped.
+            try office.startAll()
+            for queue in [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback] {
+                let status = try administrator.declareQueue(QueueName(rawValue: queue), passive: true, on: channel)
+                #expect(status.consumerCount == 0, "\(queue)")
+            }
+            try office.stopLanes()
+        }
+        #expect(office.log.lines.filter { $0.contains("lane interrupted") }.count >= 200)
+        let status = try administrator.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel)
+        #expect(status.messageCount == 20)
+        // What was never delivered says so: nobody is blamed when a worker stops later.
+        let first = try #require(try administrator.get(QueueName(rawValue: Topology.Queue.intake), on: channel))
+        #expect(first.deliveryCount == 0)
+        #expect(!first.redelivered)
+        administrator.close()
+
+        try office.openDatabase()
+        try office.startAll()
+        var answered: Set<String> = []
+        for _ in ids { answered.insert(try #require(try letter.heard().inReplyTo)) }
+        #expect(answered == Set(ids))
+        try office.waitForState("signed", of: arrived)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        #expect(try office.count("SELECT count(*) FROM attempt") == 0)
+        try office.close()
+    }
+
+    @Test("a worker whose database goes away keeps its deliveries and connections, and goes on when it is back")
+    func goesAway() throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        try office.startAll()
+        try letter.submit(.new())
+        _ = try letter.heard()
+        try office.closeDatabase()
+        var ids: Set<String> = []
+        for _ in 1...30 { ids.insert(try letter.submit(.new())) }
+        // Delivered, tried, kept.
+        while !office.log.lines.contains(where: { $0.contains("waiting for the database") }) { ids.insert(try letter.submit(.new())) }
+        try office.openDatabase()
+        for _ in ids { ids.remove(try letter.heard().inReplyTo ?? "") }
+        #expect(ids.isEmpty)
+        #expect(office.log.lines.filter { $0.contains("lane ready") }.count == Worker.allCases.count)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+}
+
+extension OfficeUnderTest {
+    /// No session in, and none left.
+    func closeDatabase() throws {
+        try maintain(
+            "ALTER DATABASE \(databaseName) WITH ALLOW_CONNECTIONS false",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '\(databaseName)'")
+    }
+
+    func openDatabase() throws { try maintain("ALTER DATABASE \(databaseName) WITH ALLOW_CONNECTIONS true") }
+}
