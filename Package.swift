@@ -10,7 +10,7 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("ExistentialAny"),
-] + (Context.environment["BIHUAN_GATE"] == nil ? [] : [.treatAllWarnings(as: .error)])
+] + (Context.environment["TEST_BIHUAN_GATE"] == nil ? [] : [.treatAllWarnings(as: .error)])
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")

@@ -49,9 +49,11 @@ public struct Delivery: Sendable {
     public var properties: Properties
     public var body: [UInt8]
 
-    /// How often a quorum queue delivered the message before; 0 when the queue does not count.
+    /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery the header
+    /// would be the publisher's own word, and is not believed.
     public var deliveryCount: Int {
-        Int(clamping: properties.headers["x-delivery-count"]?.intValue ?? 0)
+        guard redelivered else { return 0 }
+        return Int(clamping: properties.headers["x-delivery-count"]?.intValue ?? 0)
     }
 }
 

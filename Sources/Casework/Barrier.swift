@@ -2,12 +2,17 @@
 public enum Barrier {
     /// The units that a report may not reach: those the accused belong to, and all below them, because who leads a unit leads
     /// what stands under it.
-    /// - Parameter below: a unit with all its descendants.
-    public static func barredUnits(for accused: [Accused], below: (UnitID) -> Set<UnitID>) -> Set<UnitID> {
+    /// - Parameters:
+    ///   - named: the unit of that name: sources know the organ a person works in by its name more often than by its id.
+    ///   - below: a unit with all its descendants.
+    public static func barredUnits(
+        for accused: [Accused], named: (String) -> UnitID? = { _ in nil }, below: (UnitID) -> Set<UnitID>
+    ) -> Set<UnitID> {
         accused.reduce(into: []) { barred, person in
-            guard let unit = person.unit else { return }
-            barred.insert(unit)
-            barred.formUnion(below(unit))
+            for unit in [person.unit, person.organ.flatMap(named)].compactMap(\.self) {
+                barred.insert(unit)
+                barred.formUnion(below(unit))
+            }
         }
     }
 

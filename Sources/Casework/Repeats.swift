@@ -17,10 +17,17 @@ public struct RepeatKeys: Hashable, Sendable {
     /// - Parameter secret: the office's key for this purpose, at least 16 random bytes.
     public init(submission: Submission, secret: [UInt8]) {
         let accused = submission.accused.map { Normal.joined([$0.name, $0.organ ?? ""]) }.sorted(by: Normal.precedes)
+        // A unit, level or place that the other did not name is news: it may change who must not get the report.
+        let told = submission.accused.map { person in
+            Normal.joined([
+                person.name, person.organ ?? "", person.position ?? "", person.level ?? "", person.region ?? "",
+                person.unit?.rawValue ?? "",
+            ])
+        }.sorted(by: Normal.precedes)
         let acts = submission.allegations.map { Normal.bytes($0.act) }.sorted(by: Normal.precedes)
         let papers = submission.attachments.map { Normal.bytes($0.sha256) }.sorted(by: Normal.precedes)
-        let told = [Normal.bytes(submission.title), Normal.bytes(submission.text)]
-        let content = told + [accused, acts, papers].map(Normal.framed)
+        let texts = [Normal.bytes(submission.title), Normal.bytes(submission.text)]
+        let content = texts + [told, acts, papers].map(Normal.framed)
         textDigest = Array(SHA256.hash(data: Normal.framed(content)))
 
         func key(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8]? {

@@ -40,6 +40,10 @@ public enum Party: Hashable, Sendable, Codable, CustomStringConvertible {
         }
     }
 
+    public var isOffice: Bool {
+        if case .office = self { true } else { false }
+    }
+
     /// The owner that a routing key names: its first two words.
     public init?(ownerOf routingKey: some StringProtocol) {
         let words = routingKey.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)

@@ -191,6 +191,7 @@ final class RabbitMQServer {
         disk_free_limit.absolute = 50MB
         vm_memory_high_watermark.relative = 0.4
         raft.wal_max_size_bytes = 64000000
+        max_message_size = 2097152
         \(hasDefinitions ? "load_definitions = definitions.json" : "")
 
         """

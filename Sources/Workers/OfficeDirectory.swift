@@ -11,6 +11,7 @@ public struct OfficeDirectory: Sendable {
     /// The units as routing sees them, in the order of their ids.
     public let routingUnits: [RoutingUnit]
     private let below: [UnitID: Set<UnitID>]
+    private let unitNamed: [String: UnitID]
 
     public init(units: [UnitRow], closure: [(ancestor: UnitID, descendant: UnitID)], sources: [SourceRow], persons: [PersonRow]) {
         self.units = Dictionary(units.map { ($0.id, $0) }) { first, _ in first }
@@ -19,6 +20,7 @@ public struct OfficeDirectory: Sendable {
         routingUnits = units.map {
             RoutingUnit(id: $0.id, kind: $0.kind, region: $0.region, levels: $0.levels, active: $0.active)
         }
+        unitNamed = Dictionary(units.map { ($0.name.filter { !$0.isWhitespace }, $0.id) }) { first, _ in first }
         below = closure.reduce(into: [:]) { below, pair in below[pair.ancestor, default: []].insert(pair.descendant) }
     }
 
@@ -27,6 +29,9 @@ public struct OfficeDirectory: Sendable {
             ReadUnits(), ReadUnitClosure(), ReadSources(), ReadPersons())
         return OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
     }
+
+    /// The unit that bears this name, blanks aside.
+    public func unit(named name: String) -> UnitID? { unitNamed[name.filter { !$0.isWhitespace }] }
 
     /// A unit with all that stand below it.
     public func subtree(of unit: UnitID) -> Set<UnitID> { below[unit] ?? [unit] }

@@ -4,9 +4,9 @@ import Testing
 
 /// The broker the tests use: an administrator with all rights on one virtual host. Each test names its own queues and exchanges.
 enum Broker {
-    static let url = ProcessInfo.processInfo.environment["BIHUAN_TEST_AMQP_URL"]
+    static let url = ProcessInfo.processInfo.environment["TEST_BIHUAN_AMQP_URL"]
     static let isThere = url != nil
-    static let absent: Comment = "BIHUAN_TEST_AMQP_URL names no broker"
+    static let absent: Comment = "TEST_BIHUAN_AMQP_URL names no broker"
 
     static func settings(_ name: String = #function) throws -> ConnectionSettings {
         var settings = try ConnectionSettings(url: #require(url))

@@ -5,7 +5,7 @@ import PostgreSQL
 import TestOffice
 import Testing
 
-/// `BIHUAN_WRITE_GOLDEN=1` writes `Golden/schema.sql` anew; the change is for review.
+/// `TEST_BIHUAN_WRITE_GOLDEN=1` writes `Golden/schema.sql` anew; the change is for review.
 @Suite("The schema", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct SchemaTests {
     static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden/schema.sql")
@@ -16,7 +16,7 @@ struct SchemaTests {
         let owner = try store.owner()
         #expect(try Schema.migrate(owner) == Schema.migrations().map(\.name))
         let schema = try Self.dump(store)
-        if ProcessInfo.processInfo.environment["BIHUAN_WRITE_GOLDEN"] == "1" { try Data(schema.utf8).write(to: Self.golden) }
+        if ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1" { try Data(schema.utf8).write(to: Self.golden) }
         #expect(schema.contains("CREATE TABLE public.report ("))
         // By lines, so that a failure shows what differs and not two whole schemas.
         let (found, wanted) = (Set(lines(schema)), Set(lines(try String(contentsOf: Self.golden, encoding: .utf8))))

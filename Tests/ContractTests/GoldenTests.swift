@@ -5,11 +5,11 @@ import Foundation
 import Testing
 
 /// Messages as they once went over the wire: what stands in `Golden/` must be readable for ever. New fields make a new
-/// example; `BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for review.
+/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for review.
 @Suite("Golden messages")
 struct GoldenTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
-    static let writes = ProcessInfo.processInfo.environment["BIHUAN_WRITE_GOLDEN"] == "1"
+    static let writes = ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1"
     /// Opens the sealed example; it stands here only for that.
     static let sealedFile = "handoff.dispatched.sealed.json"
     static let sealedKeyBytes = (0..<32).map { UInt8($0) }

@@ -208,7 +208,7 @@ struct ReportLinesFieldMapTests {
 
 @Suite("The shipped map for petitions")
 struct ReportLinesPetitionsTests {
-    private static let path = ProcessInfo.processInfo.environment["BIHUAN_PETITIONS"]
+    private static let path = ProcessInfo.processInfo.environment["TEST_BIHUAN_PETITIONS"]
 
     @Test("reads a petition of the board and leaves the account and the answer behind")
     func one() throws {
@@ -224,7 +224,7 @@ struct ReportLinesPetitionsTests {
 
     @Test(
         "reads all petitions of the file, each under its own id",
-        .enabled(if: path != nil, "BIHUAN_PETITIONS names no petitions.jsonl"))
+        .enabled(if: path != nil, "TEST_BIHUAN_PETITIONS names no petitions.jsonl"))
     func all() throws {
         let path = try #require(Self.path)
         let reader = try Self.reader()

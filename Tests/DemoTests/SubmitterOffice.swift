@@ -8,11 +8,11 @@ import Testing
 /// A broker that holds the sample office (users, exchanges, queues), that `TestServers` starts; nobody but the
 /// tests reads or writes. The URL is an administrator's.
 enum SubmitterOffice {
-    static let url = ProcessInfo.processInfo.environment["BIHUAN_TEST_OFFICE_AMQP_URL"]
+    static let url = ProcessInfo.processInfo.environment["TEST_BIHUAN_OFFICE_AMQP_URL"]
     /// Of every user.
     static let password = "test"
     static let isThere = url != nil
-    static let absent: Comment = "BIHUAN_TEST_OFFICE_AMQP_URL names no broker with the sample office"
+    static let absent: Comment = "TEST_BIHUAN_OFFICE_AMQP_URL names no broker with the sample office"
 
     static func settings() throws -> ConnectionSettings { try ConnectionSettings(url: #require(url)) }
 

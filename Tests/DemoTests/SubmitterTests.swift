@@ -137,7 +137,7 @@ struct SubmitterBrokerTests {
                     properties: Properties(type: event.type.rawValue), on: channel)
             }
             let reader = try ReceiptReader(
-                broker: SubmitterOffice.settings(), passwords: [SourceID(unchecked: "web"): "source.web"], journals: folder)
+                broker: SubmitterOffice.settings(), passwords: [SourceID(unchecked: "web"): SubmitterOffice.password], journals: folder)
             try eventually { reader.count == 20 }
             try reader.stop()
             let entries = try JournalReader(file: JournalFolder.file(of: "source.web", in: folder)).entries()

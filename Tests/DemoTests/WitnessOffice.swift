@@ -9,9 +9,9 @@ import Testing
 
 /// A database with the office's tables, and a folder of journals, both filled by hand: no worker runs.
 final class WitnessOffice {
-    static let serverURL = ProcessInfo.processInfo.environment["BIHUAN_TEST_DATABASE_URL"]
+    static let serverURL = ProcessInfo.processInfo.environment["TEST_BIHUAN_DATABASE_URL"]
     static let isThere = serverURL != nil
-    static let absent: Comment = "BIHUAN_TEST_DATABASE_URL names no PostgreSQL server"
+    static let absent: Comment = "TEST_BIHUAN_DATABASE_URL names no PostgreSQL server"
 
     let connection: Connection
     let journals: URL

@@ -2,11 +2,11 @@ import Foundation
 import PostgreSQL
 import Testing
 
-/// A database of a test's own, on the server that `BIHUAN_TEST_DATABASE_URL` names (as a superuser).
+/// A database of a test's own, on the server that `TEST_BIHUAN_DATABASE_URL` names (as a superuser).
 struct TestDatabase {
-    static let serverURL = ProcessInfo.processInfo.environment["BIHUAN_TEST_DATABASE_URL"]
+    static let serverURL = ProcessInfo.processInfo.environment["TEST_BIHUAN_DATABASE_URL"]
     static let isAvailable = serverURL != nil
-    static let whyDisabled: Comment = "BIHUAN_TEST_DATABASE_URL names no PostgreSQL server"
+    static let whyDisabled: Comment = "TEST_BIHUAN_DATABASE_URL names no PostgreSQL server"
 
     let name: String
     let url: String

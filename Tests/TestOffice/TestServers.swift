@@ -6,9 +6,9 @@ import Foundation
 /// Every test has a database of its own, made from a migrated template, and a virtual host of its own, out of a pool that the
 /// node was started with.
 public struct TestServers: Sendable {
-    public static let databaseVariable = "BIHUAN_TEST_DATABASE_URL"
-    public static let brokerVariable = "BIHUAN_TEST_AMQP_URL"
-    public static let officesVariable = "BIHUAN_TEST_OFFICES"
+    public static let databaseVariable = "TEST_BIHUAN_DATABASE_URL"
+    public static let brokerVariable = "TEST_BIHUAN_AMQP_URL"
+    public static let officesVariable = "TEST_BIHUAN_OFFICES"
     public static let template = "bihuan_template"
     public static let password = "test"
     public static func virtualHost(_ number: Int) -> String { "office-\(number)" }

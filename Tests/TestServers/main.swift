@@ -56,7 +56,7 @@ do {
         TestServers.databaseVariable: servers.superuserURL,
         TestServers.brokerVariable: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"),
         TestServers.officesVariable: String(offices),
-        "BIHUAN_TEST_OFFICE_AMQP_URL": servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "sample"),
+        "TEST_BIHUAN_OFFICE_AMQP_URL": servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "sample"),
     ]) { _, new in new }
     try command.run()
     command.waitUntilExit()

@@ -3,10 +3,10 @@ import Logging
 import Synchronization
 
 /// Keeps every line the lanes of one office log, so that a test can ask what they said; prints them too where
-/// `BIHUAN_TEST_LOG` is set.
+/// `TEST_BIHUAN_LOG` is set.
 final class LogSink: LogHandler, Sendable {
     private let kept = Mutex<[String]>([])
-    private let prints = ProcessInfo.processInfo.environment["BIHUAN_TEST_LOG"] != nil
+    private let prints = ProcessInfo.processInfo.environment["TEST_BIHUAN_LOG"] != nil
 
     var lines: [String] { kept.withLock { $0 } }
 

@@ -159,12 +159,12 @@ struct PolicyFileTests {
         #expect(try Self.rulebook().scope(of: sample.facts).rule.row == sample.rule)
     }
 
-    private static let petitions = ProcessInfo.processInfo.environment["BIHUAN_PETITIONS"]
+    private static let petitions = ProcessInfo.processInfo.environment["TEST_BIHUAN_PETITIONS"]
 
     /// Real petitions of a province's message board, as JSON lines with `title` and `text`, which the project does not carry.
     @Test(
         "of real petitions most lie outside, none of these with a word of breach, at ten authorities or more",
-        .enabled(if: petitions != nil, "BIHUAN_PETITIONS names no file of petitions (JSON lines, unpacked)"))
+        .enabled(if: petitions != nil, "TEST_BIHUAN_PETITIONS names no file of petitions (JSON lines, unpacked)"))
     func realPetitions() throws {
         struct Petition: Decodable {
             let title: String

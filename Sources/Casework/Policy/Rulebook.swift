@@ -56,7 +56,7 @@ public final class Rulebook: Sendable {
             problems.append(
                 PolicyProblem(
                     path: path(),
-                    message: "the policy does not know \"\(shown)\"" + Suggestion.phrase(for: shown, among: known)))
+                    message: "the policy does not know this word" + Suggestion.phrase(for: shown, among: known)))
         }
         check(submission.matterKind, matterKinds.keys, "matterKind")
         for (index, accused) in submission.accused.enumerated() {

@@ -175,7 +175,7 @@ extension Docket {
         if reachedUnit {
             send(
                 .handoffRecalled, to: .unit(handoff.unit), subject: handoff.id.description,
-                data: HandoffRecalled(cause: "recalled", reason: "the office took it back"), reports: [handoff.reportID],
+                data: HandoffRecalled(cause: "recalled", reason: data.reason), reports: [handoff.reportID],
                 handoff: handoff.id,
                 queue: handoff.express ? Topology.Queue.express(handoff.unit) : Topology.Queue.inbox(handoff.unit))
         }
@@ -233,10 +233,10 @@ extension Docket {
 
     private func known(_ word: String, _ words: [String], _ path: String) throws {
         guard !words.contains(word) else { return }
-        let shown = String(word.prefix(40))
+        // The word itself is not repeated: a shifted column may have put a name there.
         throw Problem(
             code: Refusal.unknownWord.rawValue, path: path,
-            text: "the policy does not know \"\(shown)\"\(Suggestion.phrase(for: shown, among: words)); it knows \(words.joined(separator: ", "))")
+            text: "the policy does not know this word\(Suggestion.phrase(for: String(word.prefix(40)), among: words)); it knows \(words.joined(separator: ", "))")
     }
 
     private func fits(_ text: String, _ path: String) throws {

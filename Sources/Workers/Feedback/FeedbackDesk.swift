@@ -38,6 +38,16 @@ struct FeedbackDesk: Desk {
             case .refused(let problem): docket.refuse(parcel, [problem])
             case .early(let handoff):
                 guard let report = docket.reportOf[handoff] else { continue }
+                guard docket.waiting(for: handoff, in: report).count < LaneSettings.heldPerHandoffMax else {
+                    docket.refuse(
+                        parcel,
+                        [
+                            Problem(
+                                code: "too_many_early",
+                                text: "\(LaneSettings.heldPerHandoffMax) messages of this handoff wait for its signature already; sign it first")
+                        ])
+                    continue
+                }
                 docket.newlyHeld.append(
                     HeldMessage(
                         key: parcel.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue,

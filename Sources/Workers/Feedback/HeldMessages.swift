@@ -50,7 +50,7 @@ extension Docket {
         }
     }
 
-    private func waiting(for handoff: HandoffID, in report: ReportID) -> [HeldMessage] {
+    func waiting(for handoff: HandoffID, in report: ReportID) -> [HeldMessage] {
         ((held[report] ?? []) + newlyHeld).filter { $0.handoffID == handoff && !noLongerHeld.contains($0.key) }
     }
 
@@ -58,7 +58,7 @@ extension Docket {
         if newlyHeld.contains(where: { $0.key == message.key }) {
             newlyHeld.removeAll { $0.key == message.key }
         } else {
-            noLongerHeld.append(message.key)
+            noLongerHeld.insert(message.key)
         }
     }
 

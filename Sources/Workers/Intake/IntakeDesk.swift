@@ -59,7 +59,8 @@ struct IntakeDesk: Desk {
 
     private func draft(_ submission: Submission, _ parcel: Parcel, _ docket: inout Docket) throws -> Draft? {
         guard case .source(let sourceID) = parcel.sender, let source = docket.directory.sources[sourceID] else {
-            docket.refuse(parcel, [Problem(code: "unknown_source", text: "this source is not registered with the office")])
+            // It has no queue to be answered in, and may only have been quicker than its registration: kept, not dropped.
+            try docket.bury(parcel, Problem(code: "unknown_source", text: "this source is not registered with the office"))
             return nil
         }
         let problems = SubmissionCheck.problems(in: submission, rulebook: docket.rulebook, directory: docket.directory)
@@ -69,7 +70,8 @@ struct IntakeDesk: Desk {
         }
         let id = ReportID.make(at: docket.wall)
         let facts = ReportFacts(submission: submission, sourceKind: source.kind)
-        let barred = Barrier.barredUnits(for: submission.accused) { docket.directory.subtree(of: $0) }
+        let barred = Barrier.barredUnits(
+            for: submission.accused, named: { docket.directory.unit(named: $0) }, below: { docket.directory.subtree(of: $0) })
         let isMuted = source.unit.map(barred.contains) ?? false
         if let ruling = docket.rulebook.sealing(of: facts) {
             guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })

@@ -14,6 +14,8 @@ enum SubmissionCheck {
         check.count(submission.reporters.count, "data.reporters", max: limits.reportersMax)
         check.count(submission.attachments.count, "data.attachments", max: limits.attachmentsMax)
         check.code(submission.region, "data.region")
+        // A list that is too long is not looked through: one problem says it all.
+        guard check.problems.isEmpty else { return check.problems }
         for (index, accused) in submission.accused.enumerated() {
             let path = "data.accused[\(index)]"
             check.text(accused.name, "\(path).name", min: 1, max: limits.nameBytesMax)
@@ -51,7 +53,7 @@ enum SubmissionCheck {
         let unknown = rulebook.unknownVocabulary(in: submission).map {
             Problem(code: "unknown_word", path: "data.\($0.path)", text: $0.message)
         }
-        return check.problems + unknown
+        return Array((check.problems + unknown).prefix(20))
     }
 
     private struct Check {

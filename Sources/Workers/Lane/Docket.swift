@@ -28,7 +28,7 @@ struct Docket {
     private(set) var settlements: [InboxKey: Settlement] = [:]
     var deadLetters: [DeadLetter] = []
     var newlyHeld: [HeldMessage] = []
-    var noLongerHeld: [InboxKey] = []
+    var noLongerHeld: Set<InboxKey> = []
     var notes: [HandoffNote] = []
     var notices: [PersonNotice] = []
     var clockSteps: [ClockStepTaken] = []
@@ -103,10 +103,12 @@ struct Docket {
         }
     }
 
+    /// Fails closed: who is accused in a case that is not loaded, or is sealed, nobody here can tell.
     func admits(_ person: PersonRow, to file: CaseFile) -> Bool {
-        Barrier.admits(
+        guard let content = contents[file.report.id], file.report.verdict != .passedUp else { return false }
+        return Barrier.admits(
             personNamed: person.name, unit: person.unit, recusedFrom: person.recusedFrom,
-            accusedNames: Set((contents[file.report.id]?.accused ?? []).map(\.name)), to: file)
+            accusedNames: Set(content.accused.map(\.name)), to: file)
     }
 
     // MARK: Verdicts
@@ -183,7 +185,7 @@ struct Docket {
             DeadLetter(
                 id: id, reason: problem.code, detail: detail ?? problem.description,
                 type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description,
-                eventID: parcel.key.eventID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
+                eventID: parcel.ownID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
                 box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)),
                 answered: letters.count > sent, receivedAt: wall))
     }

@@ -56,11 +56,15 @@ final class Lane {
         while !stop.isRaised {
             do {
                 try connect()
-                backoff.reset()
-                while !stop.isRaised { try turn() }
+                while !stop.isRaised {
+                    try turn()
+                    backoff.reset()
+                }
             } catch {
                 logger.warning("lane interrupted", metadata: ["cause": "\(error)"])
                 disconnect()
+                // What the database refuses may be the fault of this connection, such as one to a server that only reads.
+                if !(error is AMQPError) { store?.disconnect() }
                 pause(backoff.next())
             }
         }
@@ -104,7 +108,7 @@ final class Lane {
         guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
         let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: LaneSettings.idleSeconds)
-        if batch.isEmpty, listeningSince == nil { listeningSince = connectedAt }
+        if batch.isEmpty, listeningSince == nil, try consumer.queuesAreEmpty() { listeningSince = connectedAt }
         if !batch.isEmpty {
             try handle(batch.parcels)
             try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
@@ -139,10 +143,20 @@ final class Lane {
     // MARK: Handling a batch
 
     private func handle(_ parcels: [Parcel]) throws {
-        let suspects = parcels.filter { $0.delivery.deliveryCount >= LaneSettings.suspiciousDeliveryCount }
-        let others = parcels.filter { $0.delivery.deliveryCount < LaneSettings.suspiciousDeliveryCount }
-        try process(others)
-        for suspect in suspects { try processAlone(suspect) }
+        // In the order in which they came: what was sent earlier is heard earlier.
+        var trusted: [Parcel] = []
+        for parcel in parcels {
+            guard parcel.delivery.deliveryCount >= LaneSettings.suspiciousDeliveryCount else {
+                trusted.append(parcel)
+                continue
+            }
+            if !trusted.isEmpty { try process(trusted) }
+            trusted = []
+            try processAlone(parcel)
+            try consumer?.serve()
+            try outlet.serve()
+        }
+        if !trusted.isEmpty { try process(trusted) }
     }
 
     /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted before it
@@ -220,6 +234,9 @@ final class Lane {
     private func wait(_ seconds: Double, because cause: any Error) throws {
         guard !stop.isRaised else { throw LaneFault(reason: "asked to stop while the database was away") }
         logger.notice("waiting for the database", metadata: ["cause": "\(cause)"])
+        // Time in which nothing was heard does not count as listening.
+        listeningSince = nil
+        connectedAt = .wall()
         try consumer?.serve(for: seconds)
         try outlet.serve()
     }
@@ -261,6 +278,6 @@ final class Lane {
 }
 
 extension PostgreSQLError {
-    /// Stopped for its cost: statement time-out, or out of resources.
-    var isTooCostly: Bool { sqlState == "57014" || sqlState?.hasPrefix("53") == true }
+    /// Stopped for its cost: statement time-out, out of resources, or a transaction that waited too long for our own decisions.
+    var isTooCostly: Bool { sqlState == "57014" || sqlState == "25P03" || sqlState?.hasPrefix("53") == true }
 }

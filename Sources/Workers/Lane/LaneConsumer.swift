@@ -21,6 +21,7 @@ final class LaneConsumer {
     struct Batch {
         var parcels: [Parcel] = []
         fileprivate var upTo: [ChannelNumber: UInt64] = [:]
+        fileprivate var bytes = 0
         var isEmpty: Bool { parcels.isEmpty }
     }
 
@@ -64,7 +65,14 @@ final class LaneConsumer {
         try serve()
     }
 
-    var hasNothingWaiting: Bool { lines.allSatisfy(\.waiting.isEmpty) }
+    /// Whether the broker holds nothing either that this lane, or another in its stead, could be given.
+    func queuesAreEmpty() throws -> Bool {
+        for line in lines {
+            let status = try connection.declareQueue(QueueName(rawValue: line.queue), passive: true, on: line.channel)
+            if status.messageCount > 0 { return false }
+        }
+        return lines.allSatisfy(\.waiting.isEmpty)
+    }
 
     func acknowledge(_ batch: Batch) throws {
         for (channel, tag) in batch.upTo { try connection.acknowledge(upTo: tag, multiple: true, on: channel) }
@@ -81,11 +89,16 @@ final class LaneConsumer {
     func close() { connection.close() }
 
     private func take(from index: Int, _ count: Int, into batch: inout Batch) {
+        var taken = 0
         for delivery in lines[index].waiting.prefix(count) {
+            guard batch.bytes < LaneSettings.batchBytesMax else { break }
+            batch.bytes += delivery.body.count
+            taken += 1
             batch.parcels.append(Parcel(delivery, from: lines[index].queue))
             batch.upTo[delivery.channel] = delivery.deliveryTag
         }
-        lines[index].waiting = lines[index].waiting.dropFirst(count)
+        // A copy, so that what was taken does not stay in memory behind the slice.
+        lines[index].waiting = ArraySlice(Array(lines[index].waiting.dropFirst(taken)))
     }
 
     private func take(_ event: Event) throws {

@@ -41,6 +41,10 @@ public struct LaneSettings: Sendable {
     static let confirmTimeoutSeconds = 2.0
     /// A message delivered this often is taken alone.
     static let suspiciousDeliveryCount = 2
+    /// A batch is closed once its bodies are this large together.
+    static let batchBytesMax = 4 << 20
+    /// Messages of one handoff that wait for its signature, at most.
+    static let heldPerHandoffMax = 100
     /// Attempts at a message taken alone, before it is a dead letter.
     static let attemptsMax = 3
     /// How long an idle lane sleeps; deliveries wake it at once.

@@ -34,6 +34,9 @@ final class LaneStore {
 
     func close() { database.close() }
 
+    /// The next use makes a new connection.
+    func disconnect() { database.close() }
+
     private static func connect(_ settings: LaneSettings, laneName: String) throws -> Database {
         var connection = settings.database
         connection.applicationName = "bihuan \(laneName)"
@@ -295,6 +298,8 @@ extension Docket {
             switch handoff?.state {
             case .released:
                 try giveUp(row)
+                // Of a sealed pass-through these are the only bytes; they stay sealed to the superior.
+                if let id = row.handoffID, file(of: id)?.report.verdict == .passedUp { try keepUnroutable(row) }
             case .undeliverable:
                 // Written before, by a transaction whose end this lane did not learn.
                 continue
@@ -328,7 +333,7 @@ extension Docket {
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
         if !notices.isEmpty { commands.append(InsertPersonNotices(notices: notices)) }
         if !newlyHeld.isEmpty { commands.append(InsertHeldMessages(messages: newlyHeld)) }
-        if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld)) }
+        if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld.sorted())) }
         if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
         if !letters.isEmpty {

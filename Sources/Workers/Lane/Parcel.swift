@@ -43,7 +43,9 @@ struct Parcel: Sendable {
         let messageID = delivery.properties.messageID.flatMap { $0.isEmpty ? nil : $0 }
         do {
             let message = try Message(reading: delivery.body, typeHint: delivery.properties.type)
-            key = InboxKey(sender: senderName, eventID: message.envelope.id)
+            // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it should be.
+            let isAstray = claimed == nil || Parcel.isGivenUp(queue)
+            key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
             subject = message.envelope.subject
             inReplyTo = message.envelope.id
             content = Parcel.judge(message, claimed: claimed, delivery: delivery, queue: queue)
@@ -51,11 +53,13 @@ struct Parcel: Sendable {
             let usableID = error.id.flatMap { id in
                 (1...Limits.standard.eventIDBytesMax).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? id : nil
             }
-            key = InboxKey(sender: senderName, eventID: usableID ?? digestID)
+            let isAstray = claimed == nil || Parcel.isGivenUp(queue)
+            key = InboxKey(sender: senderName, eventID: isAstray ? digestID : usableID ?? digestID)
             subject = Parcel.printable(error.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
             inReplyTo = usableID ?? Parcel.printable(messageID)
             let problem = error.problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
-            if usableID != nil, claimed != nil, !Parcel.isGivenUp(queue) {
+            // The office cannot be refused: what it sent itself and cannot read must be kept.
+            if usableID != nil, !isAstray, !(sender?.isOffice ?? false) {
                 content = .refused(Refused(type: error.type, problems: error.problems))
             } else {
                 content = .dead(problem, type: error.type)
@@ -83,6 +87,9 @@ struct Parcel: Sendable {
     }
 
     private static func keepable(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
+
+    /// The id that the message itself carries, where one can be read.
+    var ownID: String { inReplyTo ?? key.eventID }
 
     private static func printable(_ text: String?) -> String? {
         guard let text, (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }

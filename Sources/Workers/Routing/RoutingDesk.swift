@@ -40,8 +40,11 @@ extension Docket {
     fileprivate mutating func route(_ id: ReportID, act: String) throws {
         guard var file = files[id], file.report.state == .registered, let content = contents[id] else { return }
         let returnedBy = Set(file.handoffs.filter { $0.state == .returned }.map(\.unit))
+        var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
+        // The reporter stays in the vault; whether there is a real name was kept.
+        facts.isRealName = file.report.realName
         let ruling = rulebook.route(
-            ReportFacts(submission: content, sourceKind: file.report.sourceKind), among: directory.routingUnits,
+            facts, among: directory.routingUnits,
             barred: file.barred, returnedBy: returnedBy)
         switch ruling.decision {
         case .needsReview(let reason):
