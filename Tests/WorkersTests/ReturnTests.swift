@@ -17,7 +17,8 @@ struct ReturnTests {
         let arrived = try office.handOff(.new(level: "city"), from: letter, to: city)
         try city.sign(arrived)
         let id = try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
-        let answer = try city.heard()
+        // In the queue that brought the handoff.
+        let answer = try Heard(try city.next(city.inbox))
         #expect(answer.type == MessageType.handoffRecalled.rawValue)
         #expect(answer.inReplyTo == id)
         #expect(answer.data["cause"] as? String == "return_approved")
@@ -26,7 +27,7 @@ struct ReturnTests {
         #expect(second.number == arrived.number)
         try department.sign(second)
         try department.send(.handoffReturned, subject: second.handoff, HandoffReturned(reason: "conflict_of_interest", text: "应当回避此件"))
-        #expect(try department.heard().type == MessageType.handoffRecalled.rawValue)
+        #expect(try Heard(try department.next(department.inbox)).type == MessageType.handoffRecalled.rawValue)
         let third = try (try office.unit("d2")).receiveHandoff()
         #expect(third.number == arrived.number)
         #expect(try office.texts("SELECT unit FROM handoff ORDER BY attempt") == ["c01", "d1", "d2"])
@@ -46,7 +47,7 @@ struct ReturnTests {
         let arrived = try office.handOff(from: letter, to: city)
         try city.sign(arrived)
         try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
-        _ = try city.heard()
+        _ = try Heard(try city.next(city.inbox))
         try office.wait(for: ["needs_review"], "SELECT state FROM report")
         try office.close()
     }

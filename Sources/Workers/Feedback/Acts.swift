@@ -122,7 +122,7 @@ extension Docket {
         answer(
             act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
             data: HandoffRecalled(cause: "return_approved", reason: ruling.message), reports: [handoff.reportID],
-            handoff: handoff.id)
+            handoff: handoff.id, queue: Topology.Queue.inbox(handoff.unit))
         tell(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
     }
 

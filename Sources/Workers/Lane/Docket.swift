@@ -136,12 +136,12 @@ struct Docket {
     /// Answers an act that was taken, and keeps the answer for repeats.
     mutating func answer<Payload: Codable & Sendable>(
         _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, reports: [ReportID],
-        handoff: HandoffID? = nil
+        handoff: HandoffID? = nil, queue: String? = nil
     ) {
         let sent = letters.count
         send(
             type, to: sender, subject: subject, inReplyTo: key.eventID, data: data, reports: reports, handoff: handoff,
-            eventID: Docket.replyID(to: key))
+            eventID: Docket.replyID(to: key), queue: queue)
         if letters.count > sent { settle(key, .taken, reply: letters[sent]) }
     }
 
@@ -192,10 +192,15 @@ struct Docket {
 
     /// Sends an answer again as it was sent the first time.
     mutating func repeatAnswer(_ row: InboxRow, to sender: Party) {
-        guard let type = row.replyType, let body = row.reply, let queue = Topology.Queue.notice(for: sender) else { return }
+        guard let type = row.replyType, let body = row.reply, let notices = Topology.Queue.notice(for: sender) else { return }
+        var (exchange, queue) = (Topology.Exchange.notice, notices)
+        // What takes a handoff away travels in the queue that brought it.
+        if type == MessageType.handoffRecalled.rawValue, case .unit(let unit) = sender {
+            (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.inbox(unit))
+        }
         letters.append(
             OutboxRow(
-                eventID: Docket.replyID(to: row.key), exchange: Topology.Exchange.notice, routingKey: queue, type: type,
+                eventID: Docket.replyID(to: row.key), exchange: exchange, routingKey: queue, type: type,
                 subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [], handoffID: nil, body: body))
     }
 

@@ -36,6 +36,7 @@ final class Lane {
     private var listeningSince: Instant?
     private var connectedAt = Instant.wall()
     private var nextRelay = ContinuousClock.now
+    private var hadErrand = false
     /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
     private var mayHaveCommittedUnknowingly = false
 
@@ -107,7 +108,8 @@ final class Lane {
         // The broker does not take messages: nothing new is begun, both connections are kept.
         guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
-        let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: LaneSettings.idleSeconds)
+        // Where more clocks may be due, the lane does not sleep.
+        let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadErrand ? 0 : LaneSettings.idleSeconds)
         if batch.isEmpty, listeningSince == nil, try consumer.queuesAreEmpty() { listeningSince = connectedAt }
         if !batch.isEmpty {
             try handle(batch.parcels)
@@ -118,9 +120,9 @@ final class Lane {
             try outlet.serve()
             if !outlet.settled.isEmpty { try process([]) }
         }
-        if let errand = try retrying({ try store.errand(listeningSince: self.listeningSince) }) {
-            try process([], errand: errand)
-        }
+        let errand = try retrying { try store.errand(listeningSince: self.listeningSince) }
+        if let errand { try process([], errand: errand) }
+        hadErrand = (errand?.reports.count ?? 0) * 4 >= settings.batchSizeMax
         try relay()
     }
 
