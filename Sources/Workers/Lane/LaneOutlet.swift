@@ -114,7 +114,15 @@ struct LaneOutlet {
         Properties(
             contentType: MediaType.cloudEvents, messageID: UUID.version7(at: .wall()).lowercased, type: row.type,
             correlationID: row.subject, userID: sender,
-            timestamp: UInt64(max(0, Instant.wall().microsecondsSinceEpoch / 1_000_000)))
+            timestamp: UInt64(max(0, Instant.wall().microsecondsSinceEpoch / 1_000_000)),
+            headers: ["traceparent": .string(traceparent(row))])
+    }
+
+    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's.
+    private func traceparent(_ row: OutboxRow) -> String {
+        let trace = (row.reports.first?.uuid ?? row.eventID).lowercased.replacing("-", with: "")
+        let span = UUID.version7(at: .wall()).lowercased.replacing("-", with: "").suffix(16)
+        return "00-\(trace)-\(span)-01"
     }
 }
 

@@ -73,6 +73,7 @@ struct Rehearsal: Sendable {
         let rate = Double(submitted.confirmed) / max(submitted.seconds, 0.001)
         Output.line(String(format: "%d reports submitted at %.0f/s; everything answered %.1f s after the start of the servers\n", submitted.confirmed, rate, (ContinuousClock.now - began).inSeconds))
         for problem in submitted.problems { Output.note("\(problem)") }
+        Output.line(try queueLine(office))
         if !isQuiet { Output.line("FALSE  queues, outbox and held messages did not empty in time; what is under way counts as lost") }
         return try testify() && isQuiet
     }
@@ -146,6 +147,11 @@ struct Rehearsal: Sendable {
             // A verdict that its person did not wait for stays: it is the person's, and only the person may take it away.
             if words.count == 2, let count = Int(words[1]), !words[0].hasPrefix("person.") { depths[String(words[0])] = count }
         }
+    }
+
+    private func queueLine(_ office: LocalOffice) throws -> String {
+        let filled = try allDepths(office).filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        return "messages in queues: " + (filled.isEmpty ? "none" : filled.map { "\($0.key) \($0.value)" }.joined(separator: ", ")) + "\n"
     }
 
     private func testify() throws -> Bool {
