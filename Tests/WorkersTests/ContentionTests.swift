@@ -25,6 +25,7 @@ struct ContentionTests {
         // Twelve days a second: while the acts come in, the steps of all ladders fall due.
         let wall = Instant.wall()
         let clock = BusinessClock(wallOrigin: wall, businessOrigin: wall, rate: 12 * 86_400)
+        try office.letLanesShareFeedback()
         for _ in 1...2 {
             try office.start(.feedback, clock: clock)
             try office.start(.deadlines, clock: clock)

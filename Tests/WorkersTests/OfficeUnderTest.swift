@@ -56,6 +56,19 @@ final class OfficeUnderTest {
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 
+    /// Takes the single active consumer off the feedback queue, so that two lanes really work on it at once: what the topology
+    /// spares them otherwise must not be what keeps them right.
+    func letLanesShareFeedback() throws {
+        let broker = try AMQP.Connection(try servers.broker(user: "admin", virtualHost: virtualHost))
+        defer { broker.close() }
+        let channel = try broker.openChannel()
+        let queue = QueueName(rawValue: Topology.Queue.feedback)
+        _ = try broker.deleteQueue(queue, on: channel)
+        _ = try broker.declareQueue(
+            queue, arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))], on: channel)
+        try broker.bindQueue(queue, to: ExchangeName(rawValue: Topology.Exchange.feedback), key: "#", on: channel)
+    }
+
     // MARK: Lanes
 
     var settings: LaneSettings {
