@@ -5,7 +5,6 @@ public import PostgreSQL
 public struct LockReports: Statement {
     public var reports: [ReportID]
     public var handoffs: [HandoffID]
-    /// Leave out what another transaction holds, instead of waiting for it.
     public init(reports: [ReportID], handoffs: [HandoffID] = []) {
         self.reports = reports
         self.handoffs = handoffs

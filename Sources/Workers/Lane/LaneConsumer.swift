@@ -4,7 +4,6 @@ import Contract
 /// The consuming side of a lane: one connection, one channel per queue, so that each queue is acknowledged in its own order.
 final class LaneConsumer {
     private let connection: Broker
-    private let worker: Worker
     private var lines: [Line] = []
     private var lineOf: [ChannelNumber: Int] = [:]
     private(set) var isCancelled = false
@@ -28,7 +27,6 @@ final class LaneConsumer {
     init(_ settings: AMQP.ConnectionSettings, desk: any Desk, batchSizeMax: Int, name: String) throws {
         var settings = settings
         settings.connectionName = "\(name) consuming"
-        worker = desk.worker
         connection = try Broker(settings)
         for queue in desk.queues {
             let channel = try connection.openChannel()
