@@ -65,18 +65,17 @@ extension Connection {
         }
     }
 
-    /// Takes in what has arrived, without waiting, and sends a heartbeat if one is due. How a connection that only publishes
-    /// hears confirms, `blocked` and closings.
-    func drain() throws(AMQPError) {
+    /// Takes in what has arrived, without waiting, and sends a heartbeat if one is due; keeps events for `nextEvent`. For whoever
+    /// is busy with something else for longer than a heartbeat interval: call it twice in each. The prefetch bounds what is kept.
+    public func serve() throws(AMQPError) {
         while try serve(within: 0) {}
     }
 
     /// False if the socket has no room to write within `seconds`: the library itself would wait for ever.
     func wait(forRoomWithin seconds: Double) -> Bool {
         var descriptor = pollfd(fd: fileDescriptor, events: Int16(POLLOUT), revents: 0)
-        let milliseconds = Int32(min(seconds * 1_000, 86_400_000).rounded(.up))
         // An error or a hang-up also ends the wait: the write that follows tells.
-        return poll(&descriptor, 1, milliseconds) > 0
+        return poll(&descriptor, 1, Deadline(in: seconds).millisecondsLeft) > 0
     }
 
     /// Everything is read frame by frame and put together here, because the library's own reading of a message waits without a

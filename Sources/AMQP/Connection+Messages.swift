@@ -9,15 +9,17 @@ extension Connection {
         _ = try call(on: channel) { state in amqp_basic_qos(state, channel.rawValue, 0, count, 0) }
     }
 
-    /// Deliveries come by `nextEvent`. Returns the consumer tag, chosen by the broker if empty.
+    /// Deliveries come by `nextEvent`, each to be acknowledged or rejected. Returns the consumer tag, chosen by the broker if empty.
+    /// The arguments are those of the broker, such as `x-priority`.
     @discardableResult
     public func consume(
-        _ queue: QueueName, consumerTag: String = "", exclusive: Bool = false, on channel: ChannelNumber
+        _ queue: QueueName, consumerTag: String = "", exclusive: Bool = false, arguments: FieldTable = [:], on channel: ChannelNumber
     ) throws(AMQPError) -> String {
         let name = try arena.shortText(queue.rawValue)
         let tag = try arena.shortText(consumerTag)
+        let table = try arena.table(arguments, bytesMax: headersBytesMax)
         let reply = try call(on: channel) { state in
-            amqp_basic_consume(state, channel.rawValue, name, tag, 0, 0, exclusive ? 1 : 0, amqp_table_t())
+            amqp_basic_consume(state, channel.rawValue, name, tag, 0, 0, exclusive ? 1 : 0, table)
         }
         return String(repairing: reply.consumer_tag)
     }
@@ -79,7 +81,7 @@ extension Connection {
         _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool = false,
         on channel: ChannelNumber
     ) throws(AMQPError) {
-        try drain()
+        try serve()
         guard !isBlocked else { throw AMQPError(.blocked, "the broker takes no messages") }
         try write(body, to: exchange, key: key, properties: properties, mandatory: mandatory, on: channel)
     }

@@ -1,15 +1,18 @@
 import CRabbitMQ
 
 extension Connection {
-    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406.
+    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. `passive` only asks whether it
+    /// exists, whatever its kind: if not, the channel is closed with 404.
     public func declareExchange(
-        _ exchange: ExchangeName, kind: ExchangeKind, durable: Bool = true, arguments: FieldTable = [:], on channel: ChannelNumber
+        _ exchange: ExchangeName, kind: ExchangeKind, durable: Bool = true, passive: Bool = false, autoDelete: Bool = false,
+        arguments: FieldTable = [:], on channel: ChannelNumber
     ) throws(AMQPError) {
         let name = try arena.shortText(exchange.rawValue)
         let kind = try arena.shortText(kind.rawValue)
         let table = try arena.table(arguments, bytesMax: headersBytesMax)
         _ = try call(on: channel) { state in
-            amqp_exchange_declare(state, channel.rawValue, name, kind, 0, durable ? 1 : 0, 0, 0, table)
+            amqp_exchange_declare(
+                state, channel.rawValue, name, kind, passive ? 1 : 0, durable ? 1 : 0, autoDelete ? 1 : 0, 0, table)
         }
     }
 
@@ -18,7 +21,8 @@ extension Connection {
         _ = try call(on: channel) { state in amqp_exchange_delete(state, channel.rawValue, name, 0) }
     }
 
-    /// `passive` only asks whether the queue exists: if not, the channel is closed with 404.
+    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. The broker chooses a name for an
+    /// empty one, and tells it. `passive` only asks whether the queue exists: if not, the channel is closed with 404.
     @discardableResult
     public func declareQueue(
         _ queue: QueueName, durable: Bool = true, exclusive: Bool = false, autoDelete: Bool = false, passive: Bool = false,
@@ -30,7 +34,9 @@ extension Connection {
             amqp_queue_declare(
                 state, channel.rawValue, name, passive ? 1 : 0, durable ? 1 : 0, exclusive ? 1 : 0, autoDelete ? 1 : 0, table)
         }
-        return QueueStatus(messageCount: Int(reply.message_count), consumerCount: Int(reply.consumer_count))
+        return QueueStatus(
+            name: QueueName(rawValue: String(repairing: reply.queue)), messageCount: Int(reply.message_count),
+            consumerCount: Int(reply.consumer_count))
     }
 
     public func bindQueue(
@@ -41,6 +47,17 @@ extension Connection {
         let key = try arena.shortText(key.rawValue)
         let table = try arena.table(arguments, bytesMax: headersBytesMax)
         _ = try call(on: channel) { state in amqp_queue_bind(state, channel.rawValue, queue, exchange, key, table) }
+    }
+
+    /// The same arguments as the binding had. To take away what is not bound does nothing.
+    public func unbindQueue(
+        _ queue: QueueName, from exchange: ExchangeName, key: RoutingKey, arguments: FieldTable = [:], on channel: ChannelNumber
+    ) throws(AMQPError) {
+        let queue = try arena.shortText(queue.rawValue)
+        let exchange = try arena.shortText(exchange.rawValue)
+        let key = try arena.shortText(key.rawValue)
+        let table = try arena.table(arguments, bytesMax: headersBytesMax)
+        _ = try call(on: channel) { state in amqp_queue_unbind(state, channel.rawValue, queue, exchange, key, table) }
     }
 
     /// Returns how many messages went with it. To delete a queue that does not exist does nothing.

@@ -5,8 +5,7 @@ import Glibc
 /// that made it: the library below is not thread-safe, and it serves heartbeats only inside calls. Call `nextEvent` (or a
 /// `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
 ///
-/// That thread needs a stack of 8 MiB: the library decodes headers by recursion, and one frame of an ill-meaning publisher can
-/// nest 26,000 arrays, which ends the process on the 512 KiB that some thread libraries give.
+/// That thread needs a stack of some 5 MiB for frames of 128 KiB, which is checked when it connects.
 ///
 /// An error with `isConnectionFatal` leaves the connection closed. What it had unconfirmed or unacknowledged is open again.
 public final class Connection {
@@ -17,9 +16,13 @@ public final class Connection {
     /// Read from the wire while something else was wanted; handed out first by `nextEvent`.
     var pending: ArraySlice<Event> = []
     let arena = Arena()
+    /// Held because the handle refers to it.
+    private let tls: TLSSession?
     private let channelNumberMax: UInt16
     private var lastChannelNumber: UInt16 = 0
 
+    /// The host that answered.
+    public let endpoint: Endpoint
     /// True between the broker's `blocked` and `unblocked`. The broker speaks of it only after the connection's first publish.
     public internal(set) var isBlocked = false
     public var isOpen: Bool { state != nil }
@@ -31,19 +34,16 @@ public final class Connection {
     /// As agreed with the broker.
     public let frameBytesMax: Int
 
-    /// Connects and logs in. Throws `connectFailed`, `timedOut`, `authenticationFailed`, or `connectionClosedByBroker` as when the
-    /// virtual host does not exist (530).
+    /// Connects to the first of the hosts that lets us in. Throws `connectFailed`, `timedOut`, `tlsFailed`, `authenticationFailed`,
+    /// `connectionClosedByBroker` as when the virtual host does not exist (530), or `invalidArgument` for settings that cannot be.
     public init(_ settings: ConnectionSettings) throws(AMQPError) {
         try settings.validate()
         self.settings = settings
-        guard let handle = amqp_new_connection() else { throw AMQPError(.connectFailed, "no memory") }
-        do {
-            try Self.connect(handle, settings, arena)
-        } catch {
-            amqp_destroy_connection(handle)
-            throw error
-        }
-        arena.recycle()
+        try Self.requireStack(forFramesOf: settings.frameBytesMax)
+        let link = try Link.open(settings, arena)
+        let handle = link.handle
+        tls = link.tls
+        endpoint = link.endpoint
         var rpcTimeout = timeval(seconds: settings.rpcTimeoutSeconds)
         amqp_set_rpc_timeout(handle, &rpcTimeout)
         channelNumberMax = UInt16(clamping: max(1, min(amqp_get_channel_max(handle), AMQP_DEFAULT_MAX_CHANNELS)))
@@ -104,6 +104,16 @@ public final class Connection {
 
     // MARK: Inside
 
+    /// The library decodes headers by recursion: five bytes of a frame nest one more array, and each takes some 115 bytes of the
+    /// stack. One frame of an ill-meaning publisher would so end a process that reads on a small stack.
+    private static func requireStack(forFramesOf frameBytes: Int) throws(AMQPError) {
+        let needed = frameBytes / 5 * 160 + 1 << 18
+        let bytes = rmq_stack_bytes_left()
+        guard bytes >= needed else {
+            throw AMQPError(.invalidArgument, "the thread's stack has \(bytes) bytes left, and frames of \(frameBytes) need \(needed)")
+        }
+    }
+
     func connected() throws(AMQPError) -> amqp_connection_state_t {
         guard let state else { throw AMQPError(.connectionLost, "the connection is closed") }
         return state
@@ -147,11 +157,11 @@ public final class Connection {
     /// The library's status means that this connection is of no more use.
     func lost(_ status: Int32, file: String = #fileID, line: Int = #line) -> AMQPError {
         abandon()
-        return Self.error(status, else: .connectionLost, file: file, line: line)
+        return AMQPError(status: status, else: .connectionLost, file: file, line: line)
     }
 
     func closedByBroker(_ method: amqp_method_t) -> AMQPError {
-        let error = Self.connectionClosed(method)
+        let error = AMQPError(connectionClosed: method)
         if let state {
             var nothing = amqp_connection_close_ok_t()
             if wait(forRoomWithin: 0) { amqp_send_method(state, 0, rmq_connection_close_ok, &nothing) }
@@ -179,68 +189,5 @@ public final class Connection {
         while let state, amqp_frames_enqueued(state) != 0 { _ = try serve(within: 0) }
         channels[channel.rawValue] = nil
         pending.removeAll { if case .delivery(let delivery) = $0 { delivery.channel == channel } else { false } }
-    }
-}
-
-// MARK: Connecting
-
-extension Connection {
-    private static func connect(
-        _ handle: amqp_connection_state_t, _ settings: ConnectionSettings, _ arena: Arena
-    ) throws(AMQPError) {
-        let deadline = Deadline(in: settings.connectTimeoutSeconds)
-        guard let socket = amqp_tcp_socket_new(handle) else { throw AMQPError(.connectFailed, "no memory") }
-        var timeout = timeval(seconds: deadline.secondsLeft)
-        let status = amqp_socket_open_noblock(socket, settings.host, Int32(settings.port), &timeout)
-        guard status == AMQP_STATUS_OK.rawValue else { throw error(status, else: .connectFailed) }
-        _ = rmq_set_tcp_user_timeout(amqp_get_sockfd(handle), UInt32(settings.tcpUserTimeoutMilliseconds))
-
-        timeout = timeval(seconds: deadline.secondsLeft)
-        amqp_set_handshake_timeout(handle, &timeout)
-        // The request to open the virtual host is a call of its own after the handshake.
-        amqp_set_rpc_timeout(handle, &timeout)
-        var properties = try arena.table(clientProperties(settings), bytesMax: 4_096)
-        let reply = rmq_login_plain(
-            handle, settings.virtualHost, AMQP_DEFAULT_MAX_CHANNELS, Int32(settings.frameBytesMax),
-            Int32(settings.heartbeatSeconds), &properties, settings.user, settings.password)
-        switch reply.reply_type {
-        case AMQP_RESPONSE_NORMAL: return
-        case AMQP_RESPONSE_SERVER_EXCEPTION where reply.reply.id == rmq_connection_close:
-            var refusal = connectionClosed(reply.reply)
-            if refusal.replyCode == UInt16(AMQP_ACCESS_REFUSED) { refusal.code = .authenticationFailed }
-            throw refusal
-        default: throw error(reply.library_error, else: .connectFailed)
-        }
-    }
-
-    /// Without these the broker sends neither confirms of refusal nor notices of cancelled consumers and blocked publishing.
-    private static func clientProperties(_ settings: ConnectionSettings) -> FieldTable {
-        var properties: FieldTable = [
-            "capabilities": .table([
-                "publisher_confirms": true, "basic.nack": true, "consumer_cancel_notify": true, "connection.blocked": true,
-            ])
-        ]
-        if let name = settings.connectionName { properties["connection_name"] = .string(name) }
-        return properties
-    }
-
-    private static func connectionClosed(_ method: amqp_method_t) -> AMQPError {
-        guard let close = method.decoded?.assumingMemoryBound(to: amqp_connection_close_t.self).pointee else {
-            return AMQPError(.connectionClosedByBroker, "the broker closed the connection")
-        }
-        return AMQPError(.connectionClosedByBroker, String(repairing: close.reply_text), replyCode: close.reply_code)
-    }
-
-    private static func error(
-        _ status: Int32, else code: AMQPError.Code, file: String = #fileID, line: Int = #line
-    ) -> AMQPError {
-        let text = amqp_error_string2(status).map { String(cString: $0) } ?? "status \(status)"
-        let code: AMQPError.Code =
-            switch amqp_status_enum(status) {
-            case AMQP_STATUS_TIMEOUT: .timedOut
-            case AMQP_STATUS_BAD_AMQP_DATA, AMQP_STATUS_UNKNOWN_CLASS, AMQP_STATUS_UNKNOWN_METHOD: .malformed
-            default: code
-            }
-        return AMQPError(code, text, isConnectionFatal: true, file: file, line: line)
     }
 }

@@ -15,13 +15,20 @@ public struct Properties: Equatable, Sendable {
     public var appID: String?
     /// Seconds since 1970.
     public var timestamp: UInt64?
+    /// 0 to 255; only queues made with `x-max-priority` heed it.
+    public var priority: UInt8?
+    /// After how many milliseconds, as decimal digits, a queue drops the message.
+    public var expiration: String?
+    /// Of no meaning to the broker.
+    public var clusterID: String?
     public var deliveryMode: DeliveryMode
     public var headers: FieldTable
 
     public init(
         contentType: String? = nil, contentEncoding: String? = nil, messageID: String? = nil, type: String? = nil,
         correlationID: String? = nil, userID: String? = nil, replyTo: String? = nil, appID: String? = nil,
-        timestamp: UInt64? = nil, deliveryMode: DeliveryMode = .persistent, headers: FieldTable = [:]
+        timestamp: UInt64? = nil, priority: UInt8? = nil, expiration: String? = nil, clusterID: String? = nil,
+        deliveryMode: DeliveryMode = .persistent, headers: FieldTable = [:]
     ) {
         self.contentType = contentType
         self.contentEncoding = contentEncoding
@@ -32,6 +39,9 @@ public struct Properties: Equatable, Sendable {
         self.replyTo = replyTo
         self.appID = appID
         self.timestamp = timestamp
+        self.priority = priority
+        self.expiration = expiration
+        self.clusterID = clusterID
         self.deliveryMode = deliveryMode
         self.headers = headers
     }

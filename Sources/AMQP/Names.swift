@@ -30,12 +30,29 @@ public struct ChannelNumber: Hashable, Sendable, CustomStringConvertible {
     public var description: String { String(rawValue) }
 }
 
-public enum ExchangeKind: String, Sendable {
-    case direct, topic, fanout, headers
+/// How an exchange chooses queues. Plugins of the broker bring more of them, such as "x-consistent-hash".
+public struct ExchangeKind: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+    public init(stringLiteral value: String) { rawValue = value }
+    public var description: String { rawValue }
+
+    public static let direct: ExchangeKind = "direct"
+    public static let topic: ExchangeKind = "topic"
+    public static let fanout: ExchangeKind = "fanout"
+    public static let headers: ExchangeKind = "headers"
 }
 
 public struct QueueStatus: Equatable, Sendable {
+    /// As given, or chosen by the broker.
+    public var name: QueueName
     /// Messages ready for delivery; those delivered and not yet acknowledged are not among them.
     public var messageCount: Int
     public var consumerCount: Int
+
+    public init(name: QueueName, messageCount: Int, consumerCount: Int) {
+        self.name = name
+        self.messageCount = messageCount
+        self.consumerCount = consumerCount
+    }
 }

@@ -60,7 +60,7 @@ public final class Publisher {
         token: Int64, deadline: Double
     ) throws(AMQPError) -> Bool {
         let end = Deadline(in: deadline)
-        try connection.drain()
+        try connection.serve()
         try throwFailure()
         while !hasRoom(for: body.count) {
             guard try connection.serve(within: end.secondsLeft) else { return false }
@@ -83,7 +83,7 @@ public final class Publisher {
         let end = Deadline(in: seconds)
         do throws(AMQPError) {
             while inFlightCount > 0, failure == nil, try connection.serve(within: end.secondsLeft) {}
-            try connection.drain()
+            try connection.serve()
         } catch {
             failure = failure ?? error
         }

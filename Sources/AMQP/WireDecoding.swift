@@ -30,6 +30,9 @@ extension Properties {
             replyTo: text(AMQP_BASIC_REPLY_TO_FLAG, source.reply_to),
             appID: text(AMQP_BASIC_APP_ID_FLAG, source.app_id),
             timestamp: source._flags & amqp_flags_t(AMQP_BASIC_TIMESTAMP_FLAG) == 0 ? nil : source.timestamp,
+            priority: source._flags & amqp_flags_t(AMQP_BASIC_PRIORITY_FLAG) == 0 ? nil : source.priority,
+            expiration: text(AMQP_BASIC_EXPIRATION_FLAG, source.expiration),
+            clusterID: text(AMQP_BASIC_CLUSTER_ID_FLAG, source.cluster_id),
             deliveryMode: source._flags & amqp_flags_t(AMQP_BASIC_DELIVERY_MODE_FLAG) != 0 && source.delivery_mode == 2
                 ? .persistent : .transient)
         if source._flags & amqp_flags_t(AMQP_BASIC_HEADERS_FLAG) != 0 {

@@ -135,6 +135,12 @@ final class Arena {
         try set(source.userID, AMQP_BASIC_USER_ID_FLAG, \.user_id, in: &target)
         try set(source.replyTo, AMQP_BASIC_REPLY_TO_FLAG, \.reply_to, in: &target)
         try set(source.appID, AMQP_BASIC_APP_ID_FLAG, \.app_id, in: &target)
+        try set(source.expiration, AMQP_BASIC_EXPIRATION_FLAG, \.expiration, in: &target)
+        try set(source.clusterID, AMQP_BASIC_CLUSTER_ID_FLAG, \.cluster_id, in: &target)
+        if let priority = source.priority {
+            target._flags |= amqp_flags_t(AMQP_BASIC_PRIORITY_FLAG)
+            target.priority = priority
+        }
         if let timestamp = source.timestamp {
             target._flags |= amqp_flags_t(AMQP_BASIC_TIMESTAMP_FLAG)
             target.timestamp = timestamp

@@ -72,3 +72,17 @@ struct Unexpected: Error {
 extension QueueName {
     var key: RoutingKey { RoutingKey(rawValue: rawValue) }
 }
+
+extension QueueStatus {
+    static func empty(_ name: QueueName) -> QueueStatus { QueueStatus(name: name, messageCount: 0, consumerCount: 0) }
+}
+
+/// The error that `body` must end with, before the time is over.
+func failure(
+    before seconds: Double, sourceLocation: SourceLocation = #_sourceLocation, of body: () throws -> Void
+) throws -> AMQPError {
+    let begun = ContinuousClock.now
+    let error = try #require(throws: AMQPError.self, sourceLocation: sourceLocation) { try body() }
+    #expect(ContinuousClock.now - begun < .seconds(seconds), sourceLocation: sourceLocation)
+    return error
+}

@@ -48,16 +48,51 @@ struct ConnectionTests {
         #expect(ContinuousClock.now - begun < .seconds(2))
     }
 
+    @Test("a peer that speaks something else is an error in time, never a crash", arguments: Listener.nonsense.indices)
+    func nonsense(index: Int) throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        listener.answer(Listener.nonsense[index])
+        var settings = ConnectionSettings(host: "127.0.0.1", port: listener.port, user: "u", password: "p")
+        settings.connectTimeoutSeconds = 1
+        for tls in [nil, TLSSettings()] {
+            settings.tls = tls
+            #expect(try failure(before: 2) { _ = try Connection(settings) }.isConnectionFatal)
+        }
+    }
+
     @Test("heartbeats are served while nothing comes for many intervals")
     func heartbeats() throws {
         var settings = try Broker.settings()
         settings.heartbeatSeconds = 1
         let connection = try Connection(settings)
-        #expect(try connection.nextEvent(within: 4.5) == nil)
+        #expect(try connection.nextEvent(within: 3.6) == nil)
         #expect(connection.isOpen)
         #expect(try connection.roundTrip([1]).body == [1])
         connection.close()
         #expect(!connection.isOpen)
+    }
+
+    @Test("a caller that is busy for longer than two heartbeats keeps the connection by serving it")
+    func busyCaller() throws {
+        var settings = try Broker.settings()
+        settings.heartbeatSeconds = 1
+        let connection = try Connection(settings)
+        let channel = try connection.openChannel()
+        let queue = try connection.ownQueue(on: channel)
+        try connection.consume(queue, on: channel)
+        try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel)
+        let unserved = try Connection(settings)
+        // Work that does not call the library but for this, twice in each interval.
+        let begun = ContinuousClock.now
+        while ContinuousClock.now - begun < .seconds(4) {
+            let part = ContinuousClock.now
+            while ContinuousClock.now - part < .milliseconds(500) { _ = (0..<1_000).reduce(0, &+) }
+            try connection.serve()
+        }
+        #expect(try connection.delivery(within: 0).body == [1])
+        #expect(try connection.roundTrip([2]).body == [2])
+        #expect(try failure(before: 1) { while try unserved.nextEvent(within: 0) != nil {} }.code == .connectionLost)
     }
 
     @Test("the broker's closing of the connection is thrown with its code, and a new connection works")
@@ -98,7 +133,7 @@ struct ConnectionTests {
         let channel = try connection.openChannel()
         let error = try #require(throws: AMQPError.self) {
             switch replyCode {
-            case 404: try connection.declareQueue(Broker.uniqueQueue(), passive: true, on: channel)
+            case 404: try connection.declareExchange("amqp-tests.none", kind: .direct, passive: true, on: channel)
             case 403: try connection.declareExchange("amq.reserved", kind: .direct, on: channel)
             default:
                 let queue = try connection.ownQueue(on: channel)
@@ -112,6 +147,32 @@ struct ConnectionTests {
         let again = try #require(throws: AMQPError.self) { try connection.setPrefetch(1, on: channel) }
         #expect(again.code == .channelClosed)
         #expect(try connection.roundTrip([4]).body == [4])
+    }
+
+    @Test("asking passively tells whether queue and exchange exist, and the error holds the broker's words")
+    func passive() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let queue = try connection.ownQueue(on: channel)
+        #expect(try connection.declareQueue(queue, passive: true, on: channel) == QueueStatus.empty(queue))
+        try connection.declareExchange("amq.topic", kind: .direct, passive: true, on: channel)
+        let error = try #require(throws: AMQPError.self) {
+            try connection.declareQueue("amqp-tests.none", passive: true, on: channel)
+        }
+        #expect(error.replyCode == 404)
+        #expect(error.debugDescription.contains("no queue 'amqp-tests.none'"))
+        #expect(!"\(error)".contains("amqp-tests.none"), "the bland description names nothing")
+    }
+
+    @Test("a queue without a name gets one from the broker")
+    func namedByBroker() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let queue = try connection.declareQueue("", durable: false, exclusive: true, on: channel).name
+        #expect(queue.rawValue.hasPrefix("amq.gen-"))
+        try connection.consume(queue, on: channel)
+        try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel)
+        #expect(try connection.delivery().body == [1])
     }
 
     @Test("what a closed channel was sent is not handed out, and goes to the next")
@@ -202,6 +263,33 @@ struct Listener {
     }
 
     func close() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
         Foundation.close(descriptor)
     }
+
+    /// Sends `bytes` to whoever connects, and no more, until it is closed.
+    func answer(_ bytes: [UInt8]) {
+        let descriptor = descriptor
+        Thread {
+            while case let peer = accept(descriptor, nil, nil), peer >= 0 {
+                _ = send(peer, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            }
+        }.start()
+    }
+
+    static let nonsense: [[UInt8]] = [
+        Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8),
+        // Another version of AMQP.
+        Array("AMQP".utf8) + [0, 1, 0, 0],
+        // A frame of 4 GiB; one without its end; one of no size; a method that does not exist; a method cut short.
+        [1, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 4_000),
+        [1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 10, 0x00] + [UInt8](repeating: 1, count: 300_000),
+        [1, 0, 0, 0, 0, 0, 0, 0xCE],
+        [1, 0, 0, 0, 0, 0, 4, 0x7F, 0xFF, 0x7F, 0xFF, 0xCE],
+        [1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 10, 0xCE],
+        // connection.start whose table of properties is longer than the frame.
+        [1, 0, 0, 0, 0, 0, 10, 0, 10, 0, 10, 0, 9, 0xFF, 0xFF, 0xFF, 0xFF, 0xCE],
+        // A message's header where no message is.
+        [2, 0, 1, 0, 0, 0, 14, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0xCE],
+    ]
 }

@@ -9,7 +9,7 @@ struct MessageTests {
         let sent = Properties(
             contentType: "application/cloudevents+json", contentEncoding: "identity", messageID: "m-1", type: "a.b.v1",
             correlationID: "c-1", userID: try Broker.settings().user, replyTo: "r", appID: "tests", timestamp: 1_700_000_000,
-            deliveryMode: .transient,
+            priority: 255, expiration: "60000", clusterID: "c", deliveryMode: .transient,
             headers: [
                 "void": .void, "yes": true, "no": false, "least": .int(.min), "most": .int(.max), "half": .double(0.5),
                 "text": "闭环", "bytes": .bytes([0, 255, 1]), "when": .timestamp(1_700_000_001), "nothing": "",
@@ -48,7 +48,8 @@ struct MessageTests {
         let text = String(repeating: "x", count: 255)
         let full = Properties(
             contentType: text, contentEncoding: text, messageID: text, type: text, correlationID: text, replyTo: text, appID: text,
-            timestamp: .max, headers: ["h": .bytes([UInt8](repeating: 1, count: connection.frameBytesMax - 4_200))])
+            timestamp: .max, priority: 0, expiration: "4294967295", clusterID: text,
+            headers: ["h": .bytes([UInt8](repeating: 1, count: connection.frameBytesMax - 4_200))])
         #expect(try connection.roundTrip([7], full).properties == full)
     }
 
@@ -97,6 +98,46 @@ struct MessageTests {
         let second = try connection.delivery()
         #expect(second.redelivered)
         #expect(second.body == [9])
+
+        try connection.unbindQueue(queue, from: exchange, key: "unit.*.signed", on: channel)
+        try connection.publish([10], to: exchange, key: "unit.u7.signed", properties: Properties(), mandatory: true, on: channel)
+        guard case .returned = try connection.event() else {
+            Issue.record("it went on to the queue")
+            return
+        }
+    }
+
+    @Test("a returned message comes whole, however large")
+    func returnedWhole() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let body = [UInt8](repeating: 8, count: 300_000)
+        let properties = Properties(contentType: "a/b", messageID: "m", headers: ["t": .table(["deep": .array([1])])])
+        let nowhere = RoutingKey(rawValue: Broker.uniqueName())
+        try connection.publish(body, to: "amq.topic", key: nowhere, properties: properties, mandatory: true, on: channel)
+        guard case .returned(let returned) = try connection.event() else {
+            Issue.record("no return")
+            return
+        }
+        #expect(returned.replyCode == 312)
+        #expect(returned.replyText == "NO_ROUTE")
+        #expect(returned.exchange == "amq.topic")
+        #expect(returned.routingKey == nowhere.rawValue)
+        #expect(returned.properties == properties)
+        #expect(returned.body == body)
+        #expect(returned.channel == channel)
+    }
+
+    @Test("a consumer's arguments reach the broker: the higher priority is served first")
+    func consumerArguments() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let queue = try connection.ownQueue(on: channel)
+        let low = try connection.consume(queue, arguments: ["x-priority": -5], on: channel)
+        let high = try connection.consume(queue, arguments: ["x-priority": 5], on: channel)
+        #expect(low != high)
+        for _ in 0..<5 { try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel) }
+        for _ in 0..<5 { #expect(try connection.delivery().consumerTag == high) }
     }
 
     @Test("a quorum queue counts deliveries")

@@ -49,7 +49,10 @@ struct PublisherTests {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection, messagesInFlightMax: 1)
         let channel = try connection.openChannel()
-        let queue = try connection.ownQueue(on: channel)
+        // Its confirms wait for the disk.
+        let queue = Broker.uniqueQueue()
+        try connection.declareQueue(queue, arguments: ["x-queue-type": "quorum"], on: channel)
+        defer { _ = try? connection.deleteQueue(queue, on: channel) }
         var refused = 0
         for token in 0..<50 as Range<Int64> {
             if try !publisher.send([1], to: queue, token: token, deadline: 0) { refused += 1 }

@@ -23,6 +23,32 @@ struct SettingsTests {
         #expect(settings.password == "guest")
     }
 
+    @Test("several hosts stand before the virtual host, with a port each or the usual one")
+    func severalHosts() throws {
+        let settings = try ConnectionSettings(url: "amqp://u:p@a:5673,b,[::1]:5674/v")
+        #expect(settings.endpoints.map(\.description) == ["a:5673", "b:5672", "[::1]:5674"])
+        #expect(settings.virtualHost == "v")
+        #expect("\(settings)" == "amqp://a:5673,b:5672,[::1]:5674")
+    }
+
+    @Test("an amqps URL means TLS on port 5671 with the peer verified; parameters are RabbitMQ's own")
+    func parameters() throws {
+        let plain = try ConnectionSettings(url: "amqps://h")
+        #expect(plain.port == 5671)
+        #expect(plain.tls == TLSSettings())
+        #expect(plain.tls?.verifiesPeer == true)
+        let settings = try ConnectionSettings(
+            url: "amqps://h/v?cacertfile=/etc/a%20b.pem&certfile=c&keyfile=k&verify=verify_none&server_name_indication=n"
+                + "&heartbeat=5&connection_timeout=1500&auth_mechanism=external")
+        let tls = TLSSettings(authorityFile: "/etc/a b.pem", certificateFile: "c", keyFile: "k", serverName: "n", verifiesPeer: false)
+        #expect(settings.tls == tls)
+        #expect(settings.heartbeatSeconds == 5)
+        #expect(settings.connectTimeoutSeconds == 1.5)
+        #expect(settings.authentication == .external)
+        #expect(settings.virtualHost == "v")
+        #expect(try ConnectionSettings(url: "amqp://h?heartbeat=0").virtualHost == "/")
+    }
+
     @Test("an IPv6 address stands in brackets")
     func ipv6() throws {
         let settings = try ConnectionSettings(url: "amqp://a:b@[::1]:5673")
@@ -33,8 +59,12 @@ struct SettingsTests {
     @Test(
         "a URL that says something else is refused and not repeated",
         arguments: [
-            "amqps://u:secret@h", "h:5672", "amqp://u:secret@", "amqp://u:secret@h:0", "amqp://u:secret@h:99999", "amqp://u:%zz@h",
-            "amqp://u:%00@h", "amqp://u:%ff@h", "amqp://u:secret@h/v?heartbeat=1", "amqp://u:secret@[::1]x",
+            "https://u:secret@h", "h:5672", "amqp://u:secret@", "amqp://u:secret@h:0", "amqp://u:secret@h:99999", "amqp://u:%zz@h",
+            "amqp://u:%00@h", "amqp://u:%ff@h", "amqp://u:secret@[::1]x", "amqp://u:secret@a,,b", "amqp://u:secret@a,b:0", "amqp://u:secret@h#f",
+            "amqp://u:secret@h/v?heartbeet=1", "amqp://u:secret@h?heartbeat=soon", "amqp://u:secret@h?heartbeat=-1", "amqp://u:secret@h?heartbeat",
+            "amqp://u:secret@h?connection_timeout=0", "amqp://u:secret@h?verify=verify_none", "amqp://u:secret@h?cacertfile=f",
+            "amqps://u:secret@h?verify=yes", "amqps://u:secret@h?certfile=f", "amqps://u:secret@h?cacertfile=", "amqps://u:secret@h?auth_mechanism=other",
+            "amqps://u:secret@h?verify=%zz",
         ])
     func refused(url: String) throws {
         let error = try #require(throws: AMQPError.self) { try ConnectionSettings(url: url) }

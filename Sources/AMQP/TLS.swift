@@ -1,0 +1,81 @@
+import CRabbitMQ
+
+/// How a connection over TLS (1.2 or newer) proves who the broker is, and who we are. Files are in PEM.
+public struct TLSSettings: Sendable, Equatable {
+    /// The authorities that may have signed the broker's certificate; nil: those the system trusts.
+    public var authorityFile: String?
+    /// Our own certificate, followed by those between it and its authority, for a broker that asks for one.
+    public var certificateFile: String?
+    /// Its key, not encrypted.
+    public var keyFile: String?
+    /// The name that the broker's certificate must hold, also told to the broker; nil: the host that is connected to.
+    public var serverName: String?
+    /// False: any certificate of any host will do. What is sent is then hidden from listeners, and from nobody else.
+    public var verifiesPeer = true
+
+    public init(
+        authorityFile: String? = nil, certificateFile: String? = nil, keyFile: String? = nil, serverName: String? = nil,
+        verifiesPeer: Bool = true
+    ) {
+        self.authorityFile = authorityFile
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+        self.serverName = serverName
+        self.verifiesPeer = verifiesPeer
+    }
+
+    func validate() throws(AMQPError) {
+        let texts = [authorityFile, certificateFile, keyFile, serverName].compactMap(\.self)
+        guard !texts.contains(where: { $0.isEmpty || $0.utf8.contains(0) }), serverName?.utf8.count ?? 0 <= 255 else {
+            throw AMQPError(.invalidArgument, "a TLS setting is empty, holds a NUL, or is a name of more than 255 bytes")
+        }
+        guard (certificateFile == nil) == (keyFile == nil) else {
+            throw AMQPError(.invalidArgument, "a certificate file and a key file need each other")
+        }
+    }
+}
+
+/// The TLS of one connection: what OpenSSL's callbacks share. Outlives the library's handle.
+final class TLSSession {
+    private let shared: UnsafeMutablePointer<rmq_tls>
+
+    init() {
+        shared = .allocate(capacity: 1)
+        shared.initialize(to: rmq_tls())
+    }
+
+    deinit {
+        shared.deallocate()
+    }
+
+    /// Why TLS failed on this thread just now; nil if it did not.
+    var failureReason: String? { rmq_tls_reason(shared).map { String(cString: $0) } }
+
+    /// A socket for `handle` that will take only the broker on `host` for its peer. The socket belongs to the handle.
+    func makeSocket(
+        for handle: amqp_connection_state_t, _ settings: TLSSettings, host: String
+    ) throws(AMQPError) -> OpaquePointer {
+        guard let socket = amqp_ssl_socket_new(handle) else { throw AMQPError(.tlsFailed, "OpenSSL did not start") }
+        let name = settings.serverName ?? host
+        let isAddress = Resolver.isAddress(name)
+        if !isAddress {
+            withUnsafeMutableBytes(of: &shared.pointee.server_name) { $0.copyBytes(from: name.utf8.prefix($0.count - 1)) }
+        }
+        guard rmq_tls_prepare(socket, shared, name, isAddress ? 1 : 0, settings.verifiesPeer ? 1 : 0) == 1 else {
+            throw unusable("TLS 1.2 or the name to expect")
+        }
+        guard !settings.verifiesPeer || rmq_tls_trust(socket, settings.authorityFile) == 1 else {
+            throw unusable("the file of authorities \(settings.authorityFile ?? "of the system")")
+        }
+        if let certificates = settings.certificateFile, let key = settings.keyFile {
+            guard rmq_tls_present(socket, certificates, key) == 1 else {
+                throw unusable("the certificate \(certificates) or its key \(key)")
+            }
+        }
+        return socket
+    }
+
+    private func unusable(_ what: String) -> AMQPError {
+        AMQPError(.invalidArgument, "OpenSSL cannot use \(what)", tlsReason: failureReason)
+    }
+}

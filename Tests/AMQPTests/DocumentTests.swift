@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+/// `docs/amqp.md` says how each trap of the C library is dealt with. Whatever it names exists.
+@Suite("The page about AMQP")
+struct DocumentTests {
+    private static let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    private static func rows() throws -> [[Substring]] {
+        let lines = try String(contentsOf: root.appending(path: "docs/amqp.md"), encoding: .utf8).split(separator: "\n")
+        return lines.drop { !$0.hasPrefix("| Trap |") }.prefix { $0.hasPrefix("|") }.dropFirst(2).map { $0.split(separator: "|") }
+    }
+
+    private static func names(_ cell: Substring) -> [String] { cell.matches(of: /`([^`]+)`/).map { String($0.1) } }
+
+    private static func text(in folder: String) throws -> [String: String] {
+        let base = root.appending(path: folder)
+        let files = try FileManager.default.contentsOfDirectory(atPath: base.path)
+        return try Dictionary(uniqueKeysWithValues: files.map { ($0, try String(contentsOf: base.appending(path: $0), encoding: .utf8)) })
+    }
+
+    @Test("every trap of the table has a place in the sources and a test, and both are there")
+    func table() throws {
+        let rows = try Self.rows()
+        #expect(rows.count >= 18)
+        let tests = try Self.text(in: "Tests/AMQPTests").values
+        let sources = try Self.text(in: "Sources/AMQP").merging(Self.text(in: "Sources/CRabbitMQ")) { first, _ in first }
+        for row in rows {
+            try #require(row.count == 4, "\(row)")
+            let places = Self.names(row[2])
+            #expect(!places.isEmpty, "no place: \(row[0])")
+            #expect(places.filter { sources[$0] == nil } == [], "\(row[0])")
+            let named = Self.names(row[3])
+            #expect(!named.isEmpty, "no test: \(row[0])")
+            for name in named {
+                let parts = name.split(separator: ".")
+                try #require(parts.count == 2, "\(name) is no Suite.test")
+                let exists = tests.contains { text in
+                    text.contains("struct \(parts[0]) {") && text.firstRange(of: "func \(parts[1])(").map {
+                        text[..<$0.lowerBound].suffix(600).contains("@Test")
+                    } == true
+                }
+                #expect(exists, "no test \(name)")
+            }
+        }
+    }
+}

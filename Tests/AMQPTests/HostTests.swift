@@ -1,0 +1,73 @@
+import AMQP
+import Foundation
+import Testing
+
+@Suite("several hosts", .serialized, .enabled(if: Broker.isThere, Broker.absent))
+struct HostTests {
+    /// Nothing listens there.
+    private func closedPort() throws -> Int {
+        let listener = try Listener()
+        listener.close()
+        return listener.port
+    }
+
+    @Test("the next host is tried after one where nothing listens, one that is silent and one without an address")
+    func nextHost() throws {
+        let silent = try Listener()
+        defer { silent.close() }
+        var settings = try Broker.settings()
+        let right = Endpoint(host: settings.host, port: settings.port)
+        settings.alternatives = [
+            Endpoint(host: "127.0.0.1", port: silent.port), Endpoint(host: "no-such-host.invalid", port: 5672), right,
+        ]
+        settings.host = "127.0.0.1"
+        settings.port = try closedPort()
+        settings.connectTimeoutSeconds = 1
+        let connection = try Connection(settings)
+        #expect(connection.endpoint == right)
+        #expect(try connection.roundTrip([1]).body == [1])
+    }
+
+    @Test("when none lets us in, each host's failure is told and none had more than its time")
+    func noHost() throws {
+        let silent = try Listener()
+        defer { silent.close() }
+        var settings = ConnectionSettings(host: "127.0.0.1", port: try closedPort(), user: "u", password: "secret")
+        settings.alternatives = [Endpoint(host: "127.0.0.1", port: silent.port)]
+        settings.connectTimeoutSeconds = 0.5
+        let error = try failure(before: 2) { _ = try Connection(settings) }
+        #expect(error.code == .connectFailed)
+        let told = error.debugDescription
+        #expect(told.contains("127.0.0.1:\(settings.port): AMQP: connectFailed"))
+        #expect(told.contains("127.0.0.1:\(silent.port): AMQP: timedOut"))
+        #expect(!told.contains("secret"))
+    }
+
+    @Test("a refused password is not tried on the next host")
+    func refusedPassword() throws {
+        let silent = try Listener()
+        defer { silent.close() }
+        var settings = try Broker.settings()
+        settings.alternatives = [Endpoint(host: "127.0.0.1", port: silent.port)]
+        settings.password = "not the password"
+        let error = try #require(throws: AMQPError.self) { try Connection(settings) }
+        #expect(error.code == .authenticationFailed)
+    }
+
+    @Test("the look-up of a name ends with the connect time-out, whatever the name servers do")
+    func lookUp() throws {
+        var settings = ConnectionSettings(host: "no-such-host.invalid", user: "u", password: "p")
+        settings.connectTimeoutSeconds = 0.3
+        let error = try failure(before: 1) { _ = try Connection(settings) }
+        #expect(error.code == .connectFailed || error.code == .timedOut)
+        #expect(error.isConnectionFatal)
+    }
+
+    @Test("a name with several addresses is tried at each")
+    func everyAddress() throws {
+        var settings = try Broker.settings()
+        // Often ::1 comes first, where the broker of the tests does not listen.
+        settings.host = "localhost"
+        #expect(try Connection(settings).roundTrip([2]).body == [2])
+    }
+}
