@@ -9,6 +9,7 @@ static const int diagnosticMessage = PG_DIAG_MESSAGE_PRIMARY;
 static const int diagnosticDetail = PG_DIAG_MESSAGE_DETAIL;
 static const int diagnosticHint = PG_DIAG_MESSAGE_HINT;
 static const int diagnosticTableName = PG_DIAG_TABLE_NAME;
+static const int diagnosticColumnName = PG_DIAG_COLUMN_NAME;
 static const int diagnosticConstraintName = PG_DIAG_CONSTRAINT_NAME;
 
 #endif

@@ -5,18 +5,25 @@ import Foundation
 /// thread at a time.
 ///
 /// A lost connection is noticed by the call that meets it, which throws `.connectionLost`, as does every later one; whoever
-/// owns it makes a new one. Everything here goes through one exchange: send, receive while sending, wait by `poll`.
+/// owns it makes a new one. Once connected, nothing here waits in libpq: it sends, receives while sending, and waits by `poll`.
+///
+/// While rows go out by `copyIn` or come in by `forEachRow`, and while a notice is handed over, the connection does nothing
+/// else: other calls throw `.invalidArgument`.
 public final class Connection {
     /// nil once the connection was closed or lost.
     var handle: OpaquePointer?
     /// How long one statement may take before the peer is held to be gone; nil for no limit.
     var patienceMilliseconds: Int?
+    /// Whether `withoutStatementTimeout` is under way.
+    var isWithoutLimits = false
     /// The names of the statements prepared on this connection.
     var prepared: [PreparedKey: String] = [:]
     /// Names are never used twice, so a statement that is prepared anew cannot collide with its former self.
     var preparedCount = 0
-    private let notices = NoticeSink()
-    private let settings: ConnectionSettings
+    /// What keeps the connection from other work, in words for the error that says so.
+    var occupation: String?
+    let notices = NoticeSink()
+    let settings: ConnectionSettings
 
     /// Connects; tries each host of the URL for at most `connectTimeoutSeconds`.
     public init(_ settings: ConnectionSettings) throws(PostgreSQLError) {
@@ -46,8 +53,9 @@ public final class Connection {
         }
     }
 
-    /// Receives the server's notices and warnings, which may quote data. Without it they are dropped.
-    public var onNotice: ((String) -> Void)? {
+    /// Receives the server's notices and warnings, on the thread and within the call that meets them. Without it they are
+    /// dropped. It must not hold the connection strongly, which holds it.
+    public var onNotice: ((ServerNotice) -> Void)? {
         get { notices.receive }
         set { notices.receive = newValue }
     }
@@ -63,7 +71,8 @@ public final class Connection {
     ///
     /// When one fails, those after it are not run, and its error is thrown once the server has answered for all; the
     /// connection stays usable. A transaction begun before or within the pipeline is then a failed one, to be rolled back.
-    /// Rows are read after all statements have run, so a `.decoding` error does not undo them.
+    /// `outcomes` tells of each statement what became of it. Rows are read after all statements have run, so a
+    /// `.decoding` error does not undo them.
     @discardableResult
     public func pipeline<each S: Statement>(
         _ statement: repeat each S
@@ -93,7 +102,7 @@ public final class Connection {
     }
 
     /// Sends SQL as it stands, without parameters and without reading rows; several statements, separated by
-    /// semicolons, form one transaction unless they say otherwise. COPY is refused.
+    /// semicolons, form one transaction unless they say otherwise. A COPY from or to the client ends the connection.
     public func execute(_ sql: String) throws(PostgreSQLError) {
         if sql.utf8.contains(0) { throw PostgreSQLError(.invalidArgument, "the SQL holds a NUL character") }
         try exchangeSimple(sql)
@@ -104,8 +113,9 @@ public final class Connection {
         try run(Ping())
     }
 
-    /// Closes at once; what was not committed is rolled back by the server.
+    /// Closes at once; what was not committed is rolled back by the server. Within a notice's handler it does nothing.
     public func close() {
+        if notices.isDelivering { return }
         PQfinish(handle)
         handle = nil
         prepared = [:]
@@ -116,152 +126,7 @@ public final class Connection {
 @available(*, unavailable)
 extension Connection: Sendable {}
 
-// MARK: Transactions and locks
-
-extension Connection {
-    public func begin() throws(PostgreSQLError) {
-        if isInTransaction { throw PostgreSQLError(.invalidArgument, "a transaction is already open") }
-        try run(Begin())
-    }
-
-    public func commit() throws(PostgreSQLError) {
-        try run(Commit())
-    }
-
-    /// Does nothing when no transaction is open, or when the connection is gone and the transaction with it.
-    public func rollback() throws(PostgreSQLError) {
-        guard isInTransaction else { return }
-        do throws(PostgreSQLError) {
-            try run(Rollback())
-        } catch where error.isConnectionLost {
-            return
-        }
-    }
-
-    /// Commits when `body` returns, rolls back when it throws, and passes its error on.
-    public func transaction<T>(_ body: (Connection) throws -> T) throws -> T {
-        try begin()
-        do {
-            let value = try body(self)
-            try commit()
-            return value
-        } catch {
-            // The first error is the one that tells what happened.
-            try? rollback()
-            throw error
-        }
-    }
-
-    /// Takes the advisory lock `key` for this session, unless another session holds it. Taken twice, it must be
-    /// released twice.
-    public func tryAdvisoryLock(_ key: Int64) throws(PostgreSQLError) -> Bool {
-        try run(TryAdvisoryLock(key: key)).rows.first ?? false
-    }
-
-    /// Releases it; false if this session did not hold it.
-    @discardableResult
-    public func advisoryUnlock(_ key: Int64) throws(PostgreSQLError) -> Bool {
-        try run(AdvisoryUnlock(key: key)).rows.first ?? false
-    }
-
-    /// Runs `body`, such as a migration, without the limits on the length of statements and on idling within a
-    /// transaction. The lock time-out stays, so that a waiting `ALTER TABLE` does not hold up everyone behind it.
-    /// A transaction that `body` leaves open is rolled back.
-    public func withoutStatementTimeout<T>(_ body: (Connection) throws -> T) throws -> T {
-        if isInTransaction { throw PostgreSQLError(.invalidArgument, "a transaction is already open") }
-        try execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
-        patienceMilliseconds = nil
-        defer {
-            patienceMilliseconds = Self.patience(settings)
-            try? rollback()
-            try? execute("RESET statement_timeout; RESET idle_in_transaction_session_timeout")
-        }
-        return try body(self)
-    }
-}
-
 private struct Ping: Statement {
     static let sql = "SELECT 1"
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
-}
-
-private struct TryAdvisoryLock: Statement {
-    static let sql = "SELECT pg_try_advisory_lock($1)"
-    let key: Int64
-    var parameters: [Parameter] { [.int8(key)] }
-    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
-}
-
-private struct AdvisoryUnlock: Statement {
-    static let sql = "SELECT pg_advisory_unlock($1)"
-    let key: Int64
-    var parameters: [Parameter] { [.int8(key)] }
-    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
-}
-
-// MARK: Connecting
-
-extension Connection {
-    /// The server stops a statement after `statement_timeout`; a peer that is silent for longer is frozen or gone.
-    private static func patience(_ settings: ConnectionSettings) -> Int? {
-        guard settings.statementTimeoutMilliseconds > 0 else { return nil }
-        return min(settings.statementTimeoutMilliseconds, Int(Int32.max)) + 3000
-    }
-
-    private static func connect(
-        _ settings: ConnectionSettings, _ notices: NoticeSink
-    ) throws(PostgreSQLError) -> OpaquePointer {
-        if settings.url.utf8.contains(0) { throw PostgreSQLError(.invalidArgument, "the URL holds a NUL character") }
-        let urlOptions = try Self.urlOptions(settings.url)
-        // Of two equal keywords libpq takes the later; `dbname` is where it expands a URL.
-        let parameters =
-            settings.parameters + [("dbname", settings.url)]
-            + [("options", settings.options(urlOptions: urlOptions)), ("client_encoding", "UTF8")]
-        guard let handle = start(parameters) else { throw PostgreSQLError(.connectFailed, "out of memory") }
-        PQsetNoticeProcessor(handle, NoticeSink.callback, Unmanaged.passUnretained(notices).toOpaque())
-        // libpq's one blocking call that keeps the time-out per host would print notices made while connecting; a reset
-        // of a connection barely begun does the same and uses our processor.
-        PQreset(handle)
-        guard PQstatus(handle) == CONNECTION_OK, PQsetnonblocking(handle, 1) == 0 else {
-            var error = PostgreSQLError(.connectFailed)
-            error.primaryMessage = PQerrorMessage(handle).map { String(cString: $0) }
-            PQfinish(handle)
-            throw error
-        }
-        return handle
-    }
-
-    private static func start(_ parameters: [(keyword: String, value: String)]) -> OpaquePointer? {
-        let strings = parameters.flatMap { [strdup($0.keyword), strdup($0.value)] }
-        defer { for string in strings { free(string) } }
-        let keywords = stride(from: 0, to: strings.count, by: 2).map { UnsafePointer(strings[$0]) } + [nil]
-        let values = stride(from: 1, to: strings.count, by: 2).map { UnsafePointer(strings[$0]) } + [nil]
-        return PQconnectStartParams(keywords, values, 1)
-    }
-
-    /// The `options` within the URL. libpq's own message for a bad URL may quote the password and is dropped.
-    private static func urlOptions(_ url: String) throws(PostgreSQLError) -> String? {
-        var message: UnsafeMutablePointer<CChar>?
-        let parsed = PQconninfoParse(url, &message)
-        defer {
-            PQfreemem(message)
-            PQconninfoFree(parsed)
-        }
-        guard var option = parsed else { throw PostgreSQLError(.invalidArgument, "the connection URL cannot be parsed") }
-        while let keyword = option.pointee.keyword {
-            if strcmp(keyword, "options") == 0 { return option.pointee.val.map { String(cString: $0) } }
-            option += 1
-        }
-        return nil
-    }
-}
-
-/// Where libpq delivers notices. A class, so that its address is stable.
-private final class NoticeSink {
-    var receive: ((String) -> Void)?
-
-    static let callback: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?) -> Void = { sink, message in
-        guard let sink, let message else { return }
-        Unmanaged<NoticeSink>.fromOpaque(sink).takeUnretainedValue().receive?(String(cString: message))
-    }
 }

@@ -3,6 +3,10 @@
 /// The time-outs hold on the server (`statement_timeout` and its kin) and on the socket, so that neither a slow
 /// statement, a forgotten transaction nor a vanished peer can hold the caller's thread. 0 turns a time-out off.
 /// What the URL itself says (`connect_timeout`, `options`, `application_name` …) wins over the fields below.
+///
+/// Whatever libpq knows can stand in the URL: `target_session_attrs=read-write` to pass over hosts that are read-only,
+/// `sslmode=verify-full&sslrootcert=…` to talk to the right server only, `sslcert=…&sslkey=…` to be known by certificate.
+/// Without `sslmode`, libpq also talks in the clear.
 public struct ConnectionSettings: Sendable {
     let url: String
     /// Seconds per host; libpq takes 1 as 2.

@@ -8,17 +8,25 @@ struct Query {
 
     init<S: Statement>(_ statement: S) throws(PostgreSQLError) {
         type = S.self
+        if Self.isClientCopy(S.sql) {
+            throw PostgreSQLError(.invalidArgument, "COPY goes through copyIn", operation: String(describing: S.self))
+        }
         do throws(PostgreSQLError) {
             parameters = try ParameterBuffer(statement.parameters)
         } catch {
-            var error = error
-            error.operation = String(describing: S.self)
-            throw error
+            throw error.inside(S.self)
         }
         key = PreparedKey(statement: ObjectIdentifier(S.self), oids: parameters.oids)
     }
 
     var operation: String { String(describing: type) }
+
+    /// COPY from or to this end has a protocol of its own, and no place in a pipeline.
+    private static func isClientCopy(_ sql: String) -> Bool {
+        guard let first = sql.utf8.first, first | 0x20 == UInt8(ascii: "c"), sql.prefix(4).lowercased() == "copy" else { return false }
+        let upper = sql.uppercased()
+        return upper.contains("STDIN") || upper.contains("STDOUT")
+    }
 }
 
 /// A statement is prepared once for each list of parameter types it is used with (`.null` leaves a type open).
@@ -31,7 +39,16 @@ extension Connection {
     /// Runs the queries in one round trip and returns their results, one each; throws the first failure after the
     /// server has answered everything.
     func exchange(_ queries: [Query]) throws(PostgreSQLError) -> [ServerResult] {
-        guard !queries.isEmpty else { return [] }
+        let (results, failure) = try exchangeKeepingResults(queries)
+        if let failure { throw failure }
+        return results
+    }
+
+    /// The same, but with the results of those that ran before the first failure, and that failure.
+    func exchangeKeepingResults(
+        _ queries: [Query]
+    ) throws(PostgreSQLError) -> (results: [ServerResult], failure: PostgreSQLError?) {
+        guard !queries.isEmpty else { return ([], nil) }
         var exchange = Exchange(connection: self, handle: try openHandle(), queries: queries)
         return try exchange.run()
     }
@@ -68,15 +85,14 @@ private struct Exchange {
         self.queries = queries
     }
 
-    mutating func run() throws(PostgreSQLError) -> [ServerResult] {
+    mutating func run() throws(PostgreSQLError) -> ([ServerResult], PostgreSQLError?) {
         guard PQenterPipelineMode(handle) == 1 else { throw connection.lose("the connection is busy") }
         try sendAll()
         try takeAnswers()
         while answered < steps.count { try waitAndReceive() }
         guard PQexitPipelineMode(handle) == 1 else { throw connection.lose("the pipeline did not end") }
-        if let firstError { throw firstError }
-        guard results.count == queries.count else { throw connection.lose("answers are missing") }
-        return results
+        guard firstError != nil || results.count == queries.count else { throw connection.lose("answers are missing") }
+        return (results, firstError)
     }
 
     // MARK: Sending
@@ -150,7 +166,7 @@ private struct Exchange {
                 answered += 1
             case (_, PGRES_COPY_IN), (_, PGRES_COPY_OUT), (_, PGRES_COPY_BOTH):
                 // libpq would offer this result for ever.
-                throw connection.lose("COPY is not supported")
+                throw connection.lose("COPY goes through copyIn only")
             case (.sync, nil):
                 continue
             case (_, nil):

@@ -4,7 +4,8 @@ public import Foundation
 /// Reads one row's columns in their order. It lives only while `Statement.decode` runs, and cannot be kept.
 ///
 /// Each method reads the next column, checks its type, and throws `.decoding` when the column has another type, is NULL
-/// (unless the method ends in `OrNil`), or is not there. Arrays must have one dimension and no NULLs.
+/// (unless the method ends in `OrNil`), or is not there. Arrays must have one dimension; their lower bound is not kept.
+/// Those with NULLs in them are read by `array(of:)`.
 public struct RowReader: ~Copyable {
     private let result: OpaquePointer
     private let row: Int32
@@ -50,6 +51,14 @@ public struct RowReader: ~Copyable {
     public mutating func timestamptzOrNil() throws(PostgreSQLError) -> Timestamp? { try valueOrNil(Wire.timestamptz) }
     public mutating func timestamptzs() throws(PostgreSQLError) -> [Timestamp] { try array(Wire.timestamptz) }
 
+    public mutating func date() throws(PostgreSQLError) -> CalendarDate { try value(Wire.date) }
+    public mutating func dateOrNil() throws(PostgreSQLError) -> CalendarDate? { try valueOrNil(Wire.date) }
+    public mutating func dates() throws(PostgreSQLError) -> [CalendarDate] { try array(Wire.date) }
+
+    public mutating func numeric() throws(PostgreSQLError) -> ExactDecimal { try value(Wire.numeric) }
+    public mutating func numericOrNil() throws(PostgreSQLError) -> ExactDecimal? { try valueOrNil(Wire.numeric) }
+    public mutating func numerics() throws(PostgreSQLError) -> [ExactDecimal] { try array(Wire.numeric) }
+
     /// The document's text, as the server spells it.
     public mutating func jsonb() throws(PostgreSQLError) -> String { try value(Wire.json) }
     public mutating func jsonbOrNil() throws(PostgreSQLError) -> String? { try valueOrNil(Wire.json) }
@@ -72,15 +81,37 @@ public struct RowReader: ~Copyable {
         return value
     }
 
+    /// An array with all that it may hold: nil for a NULL column, nil elements for NULLs within.
+    public mutating func array<T>(of type: ElementType<T>) throws(PostgreSQLError) -> [T?]? {
+        guard let (column, bytes) = try arrayBytes(type.wire) else { return nil }
+        var values: [T?] = []
+        let isWhole = type.wire.forEachElement(bytes) { value in
+            values.append(value)
+            return true
+        }
+        guard isWhole else { throw error(column, "is no one-dimensional array of \(type.wire.name)") }
+        return values
+    }
+
     private mutating func array<T>(_ type: WireType<T>) throws(PostgreSQLError) -> [T] {
+        guard let (column, bytes) = try arrayBytes(type) else { throw error(column - 1, "is NULL") }
+        var values: [T] = []
+        let isWhole = type.forEachElement(bytes) { value in
+            guard let value else { return false }
+            values.append(value)
+            return true
+        }
+        guard isWhole else { throw error(column, "is no one-dimensional array of \(type.name) without NULLs") }
+        return values
+    }
+
+    private mutating func arrayBytes<T>(
+        _ type: WireType<T>
+    ) throws(PostgreSQLError) -> (column: Int32, bytes: UnsafeRawBufferPointer)? {
         let column = try next()
         let oid = PQftype(result, column)
         guard type.acceptsArray(oid) else { throw error(column, "has type oid \(oid), not an array of \(type.name)") }
-        guard let bytes = bytes(column) else { throw error(column, "is NULL") }
-        guard let values = type.decodeArray(bytes) else {
-            throw error(column, "is no one-dimensional array of \(type.name) without NULLs")
-        }
-        return values
+        return bytes(column).map { (column, $0) }
     }
 
     private mutating func next() throws(PostgreSQLError) -> Int32 {

@@ -3,13 +3,16 @@ import CPostgreSQL
 /// One answer of the server, as libpq holds it; freed with the object.
 final class ServerResult {
     private let handle: OpaquePointer
+    private let isOwned: Bool
 
-    init(_ handle: OpaquePointer) {
+    /// - Parameter isOwned: false for a result that libpq only lends, as it does to the receiver of a notice.
+    init(_ handle: OpaquePointer, isOwned: Bool = true) {
         self.handle = handle
+        self.isOwned = isOwned
     }
 
     deinit {
-        PQclear(handle)
+        if isOwned { PQclear(handle) }
     }
 
     var status: ExecStatusType { PQresultStatus(handle) }
@@ -35,9 +38,7 @@ final class ServerResult {
                 rows.append(try statement.decode(&reader))
             }
         } catch {
-            var error = error
-            if error.operation == nil { error.operation = String(describing: S.self) }
-            throw error
+            throw error.inside(S.self)
         }
         return QueryResult(rows: rows, affected: affectedCount)
     }
@@ -48,11 +49,29 @@ final class ServerResult {
         error.sqlState = field(diagnosticSQLState)
         error.constraintName = field(diagnosticConstraintName)
         error.tableName = field(diagnosticTableName)
+        error.columnName = field(diagnosticColumnName)
         error.primaryMessage = field(diagnosticMessage) ?? PQresultErrorMessage(handle).map { String(cString: $0) }
         error.detail = field(diagnosticDetail)
         error.hint = field(diagnosticHint)
         error.isFatal = ["FATAL", "PANIC"].contains(field(diagnosticSeverity))
         return error
+    }
+
+    /// The notice that libpq put into this result.
+    var notice: ServerNotice {
+        ServerNotice(
+            severity: field(diagnosticSeverity) ?? "", sqlState: field(diagnosticSQLState) ?? "",
+            debugDetail: field(diagnosticMessage) ?? "")
+    }
+
+    /// Reads the one row of a result in single-row mode.
+    func decodeRow<S: Statement>(for statement: S) throws(PostgreSQLError) -> S.Row {
+        var reader = RowReader(handle, row: 0, columnCount: PQnfields(handle))
+        do throws(PostgreSQLError) {
+            return try statement.decode(&reader)
+        } catch {
+            throw error.inside(S.self)
+        }
     }
 
     private func field(_ code: Int32) -> String? {
@@ -63,4 +82,13 @@ final class ServerResult {
 extension ServerResult {
     /// How many rows the statement wrote or, for a SELECT, read.
     var affectedCount: Int { PQcmdTuples(handle).flatMap { Int(String(cString: $0)) } ?? 0 }
+}
+
+extension PostgreSQLError {
+    /// The same, said of a statement, unless it already names one.
+    func inside(_ type: Any.Type) -> PostgreSQLError {
+        var error = self
+        if error.operation == nil { error.operation = String(describing: type) }
+        return error
+    }
 }

@@ -2,6 +2,9 @@ public import Foundation
 
 /// A point in time as PostgreSQL's `timestamptz` holds it: microseconds since 1970-01-01T00:00:00Z, leap seconds not
 /// counted. `infinity` and `-infinity` are `distantFuture` and `distantPast`.
+///
+/// It reaches from 4714-11-24 BC, where PostgreSQL begins, to the year 294,247; the last 30 years of PostgreSQL's own range
+/// do not fit and are a `.decoding` error.
 public struct Timestamp: Hashable, Comparable, Sendable {
     public var microsecondsSinceEpoch: Int64
 
@@ -28,12 +31,14 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 extension Timestamp {
     /// 2000-01-01T00:00:00Z, from which the wire format counts.
     private static let wireEpoch: Int64 = 946_684_800_000_000
+    /// 4714-11-24 00:00:00 BC, counted from there.
+    private static let firstWireValue: Int64 = -211_813_488_000_000_000
 
     /// nil where PostgreSQL has no such time.
     var wireValue: Int64? {
         if self == .distantFuture || self == .distantPast { return microsecondsSinceEpoch }
         let (value, overflow) = microsecondsSinceEpoch.subtractingReportingOverflow(Self.wireEpoch)
-        return overflow ? nil : value
+        return overflow || value < Self.firstWireValue ? nil : value
     }
 
     /// nil where the time, some 292,000 years off, does not fit.
@@ -43,7 +48,7 @@ extension Timestamp {
             return
         }
         let (value, overflow) = wireValue.addingReportingOverflow(Self.wireEpoch)
-        if overflow { return nil }
+        if overflow || value == .max { return nil }
         self.init(microsecondsSinceEpoch: value)
     }
 }

@@ -3,7 +3,15 @@ import Foundation
 
 /// Waiting for the socket, the simple protocol, and what happens when the connection is gone.
 extension Connection {
+    /// For whoever begins something.
     func openHandle() throws(PostgreSQLError) -> OpaquePointer {
+        if notices.isDelivering { throw PostgreSQLError(.invalidArgument, "a notice is being handed over") }
+        if let occupation { throw PostgreSQLError(.invalidArgument, occupation) }
+        return try liveHandle()
+    }
+
+    /// For whoever is in the middle of something.
+    func liveHandle() throws(PostgreSQLError) -> OpaquePointer {
         guard let handle else { throw PostgreSQLError(.connectionLost, "the connection is closed") }
         guard PQstatus(handle) == CONNECTION_OK else { throw lose("the connection broke") }
         return handle
@@ -29,13 +37,20 @@ extension Connection {
     /// for each of the `statements` under way, and a little more.
     func waitForSocket(writing: Bool, statements: Int) throws(PostgreSQLError) -> Bool {
         let limit = patienceMilliseconds.map { min($0 * statements, 1_000_000_000) }
+        let events = try pollSocket(POLLIN | (writing ? POLLOUT : 0), withinMilliseconds: limit)
+        if events == 0 { throw lose("the server did not answer in time") }
+        return events & ~POLLOUT != 0
+    }
+
+    /// What has happened on the socket, 0 if nothing did in that time; nil for no limit.
+    func pollSocket(_ events: Int32, withinMilliseconds limit: Int?) throws(PostgreSQLError) -> Int32 {
         let deadline = limit.map { ContinuousClock.now + .milliseconds($0) }
-        var descriptor = pollfd(fd: fileDescriptor, events: Int16(POLLIN | (writing ? POLLOUT : 0)), revents: 0)
+        var descriptor = pollfd(fd: fileDescriptor, events: Int16(events), revents: 0)
         while true {
             let remaining = deadline.map { (ContinuousClock.now.duration(to: $0) / .milliseconds(1)).rounded(.up) }
             let ready = poll(&descriptor, 1, remaining.map { Int32(max($0, 0)) } ?? -1)
-            if ready > 0 { return descriptor.revents & ~Int16(POLLOUT) != 0 }
-            if ready == 0 { throw lose("the server did not answer in time") }
+            if ready > 0 { return Int32(descriptor.revents) }
+            if ready == 0 { return 0 }
             // A signal interrupts; anything else means that the descriptor is of no use.
             if errno != EINTR { throw lose("waiting for the socket failed") }
         }
@@ -43,33 +58,48 @@ extension Connection {
 
     /// Reads what has arrived.
     func consumeInput(because error: PostgreSQLError?) throws(PostgreSQLError) {
-        let handle = try openHandle()
+        let handle = try liveHandle()
         if PQconsumeInput(handle) == 1 { return }
         // The server's last word may be among what was read together with the end.
         let last = error == nil ? PQgetResult(handle).map { ServerResult($0).error(operation: nil) } : nil
         throw lose("the connection broke", because: error ?? last)
     }
 
-    /// Sends SQL by the simple protocol and takes all answers; throws the first failure.
-    func exchangeSimple(_ sql: String) throws(PostgreSQLError) {
-        let handle = try openHandle()
-        guard PQsendQuery(handle, sql) == 1 else { throw lose("sending failed") }
-        var firstError: PostgreSQLError?
+    /// The next answer, outside of pipelines; nil when there is none left. Sends what is unsent meanwhile.
+    func nextResult(because error: PostgreSQLError? = nil) throws(PostgreSQLError) -> ServerResult? {
+        let handle = try liveHandle()
         while true {
             let unsent = PQflush(handle)
-            if unsent < 0 { throw lose("sending failed", because: firstError) }
-            if unsent == 1 || PQisBusy(handle) == 1 {
-                if try waitForSocket(writing: unsent == 1, statements: 1) { try consumeInput(because: firstError) }
-                continue
-            }
-            guard let result = PQgetResult(handle).map({ ServerResult($0) }) else { break }
+            if unsent < 0 { throw lose("sending failed", because: error) }
+            if unsent == 0, PQisBusy(handle) == 0 { return PQgetResult(handle).map { ServerResult($0) } }
+            if try waitForSocket(writing: unsent == 1, statements: 1) { try consumeInput(because: error) }
+        }
+    }
+
+    /// Takes the answers that are left and returns the first failure, or else the last success.
+    func remainingResults() throws(PostgreSQLError) -> Result<ServerResult?, PostgreSQLError> {
+        var outcome: Result<ServerResult?, PostgreSQLError> = .success(nil)
+        var failure: PostgreSQLError?
+        while let result = try nextResult(because: failure) {
+            if failure != nil { continue }
             switch result.status {
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                throw lose("COPY is not supported")
+                // libpq would offer this result for ever.
+                throw lose("COPY goes through copyIn only")
+            case _ where result.isSuccess, PGRES_SINGLE_TUPLE:
+                outcome = .success(result)
             default:
-                if !result.isSuccess, firstError == nil { firstError = result.error(operation: nil) }
+                let error = result.error(operation: nil)
+                failure = error
+                outcome = .failure(error)
             }
         }
-        if let firstError { throw firstError }
+        return outcome
+    }
+
+    /// Sends SQL by the simple protocol and takes all answers; throws the first failure.
+    func exchangeSimple(_ sql: String) throws(PostgreSQLError) {
+        guard PQsendQuery(try openHandle(), sql) == 1 else { throw lose("sending failed") }
+        _ = try remainingResults().get()
     }
 }

@@ -17,7 +17,9 @@ enum OID {
     static let unknown: UInt32 = 705
     static let bpchar: UInt32 = 1042, bpcharArray: UInt32 = 1014
     static let varchar: UInt32 = 1043, varcharArray: UInt32 = 1015
+    static let date: UInt32 = 1082, dateArray: UInt32 = 1182
     static let timestamptz: UInt32 = 1184, timestamptzArray: UInt32 = 1185
+    static let numeric: UInt32 = 1700, numericArray: UInt32 = 1231
     static let uuid: UInt32 = 2950, uuidArray: UInt32 = 2951
     static let jsonb: UInt32 = 3802, jsonbArray: UInt32 = 3807
 
@@ -42,24 +44,28 @@ struct WireType<Value>: Sendable {
         arrayOIDs.contains(oid) || (acceptsUserTypes && oid >= OID.firstOfUsers)
     }
 
-    /// Reads a one-dimensional array without NULLs; nil when it is something else.
-    func decodeArray(_ bytes: UnsafeRawBufferPointer) -> [Value]? {
-        guard let dimensions: Int32 = bytes.integer(at: 0) else { return nil }
-        if dimensions == 0 { return [] }
+    /// Reads a one-dimensional array, whatever its lower bound, and hands over its elements, nil for NULL, until one is not
+    /// taken. False when one was not, or when it is something else.
+    func forEachElement(_ bytes: UnsafeRawBufferPointer, _ take: (Value?) -> Bool) -> Bool {
+        guard let dimensions: Int32 = bytes.integer(at: 0) else { return false }
+        if dimensions == 0 { return true }
         guard dimensions == 1, let elementOID: UInt32 = bytes.integer(at: 8), accepts(elementOID),
             let count: Int32 = bytes.integer(at: 12), count >= 0
-        else { return nil }
-        var values: [Value] = []
-        values.reserveCapacity(Int(count))
+        else { return false }
         var at = 20
         for _ in 0..<count {
-            guard let length: Int32 = bytes.integer(at: at), length >= 0, at + 4 + Int(length) <= bytes.count,
-                let value = decode(UnsafeRawBufferPointer(rebasing: bytes[(at + 4)..<(at + 4 + Int(length))]), elementOID)
-            else { return nil }
-            values.append(value)
-            at += 4 + Int(length)
+            guard let length: Int32 = bytes.integer(at: at) else { return false }
+            at += 4
+            if length == -1 {
+                if !take(nil) { return false }
+                continue
+            }
+            guard length >= 0, at + Int(length) <= bytes.count,
+                let value = decode(UnsafeRawBufferPointer(rebasing: bytes[at..<(at + Int(length))]), elementOID), take(value)
+            else { return false }
+            at += Int(length)
         }
-        return values
+        return true
     }
 }
 
@@ -114,6 +120,16 @@ enum Wire {
         name: "timestamptz", oids: [OID.timestamptz], arrayOIDs: [OID.timestamptzArray]
     ) { bytes, _ in
         bytes.integer(at: 0).flatMap { Timestamp(wireValue: $0) }
+    }
+
+    static let date = WireType<CalendarDate>(name: "date", oids: [OID.date], arrayOIDs: [OID.dateArray]) { bytes, _ in
+        bytes.count == 4 ? bytes.integer(at: 0).map { CalendarDate(wireValue: $0) } : nil
+    }
+
+    static let numeric = WireType<ExactDecimal>(
+        name: "numeric", oids: [OID.numeric], arrayOIDs: [OID.numericArray]
+    ) { bytes, _ in
+        ExactDecimal(wireFields: stride(from: 0, to: bytes.count, by: 2).compactMap { bytes.integer(at: $0) })
     }
 
     /// `jsonb` begins with the version of its format; `json` is plain text.

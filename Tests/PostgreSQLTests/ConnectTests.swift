@@ -11,9 +11,9 @@ struct ConnectTests {
             _ = try Connection(ConnectionSettings(url: "postgresql://someone:hush@127.0.0.1:1/none"))
         }
         #expect(failure.code == .connectFailed && failure.isTransient)
-        #expect("\(failure)" == "PostgreSQL: connectFailed")
-        #expect(failure.debugDescription.contains("refused"))
-        #expect(!failure.debugDescription.contains("hush"))
+        #expect("\(failure)" == "PostgreSQL: connectFailed, refused")
+        #expect(failure.debugDetail?.contains("127.0.0.1") == true)
+        #expect(!"\(String(reflecting: failure)) \(failure.debugDetail ?? "")".contains("hush"))
     }
 
     @Test("a host that accepts and then is silent is given up")
@@ -24,7 +24,7 @@ struct ConnectTests {
         settings.connectTimeoutSeconds = 2
         let failure = try error { _ = try Connection(settings) }
         #expect(failure.code == .connectFailed)
-        #expect(failure.debugDescription.contains("timeout"))
+        #expect(failure.description.contains("did not answer in time"))
     }
 
     @Test("a URL that cannot be read is refused without being quoted")
@@ -32,7 +32,7 @@ struct ConnectTests {
         for url in ["postgresql://someone:hush%zz@host/", "password=hush =", "host=a\0b"] {
             let failure = try error { _ = try Connection(ConnectionSettings(url: url)) }
             #expect(failure.code == .invalidArgument)
-            #expect(!failure.debugDescription.contains("hush"))
+            #expect(!"\(failure.debugDescription) \(failure.debugDetail ?? "")".contains("hush"))
         }
     }
 
@@ -61,21 +61,5 @@ struct ConnectTests {
         #expect(twice.description.contains("m0001_a") && twice.description.contains("m1_b"))
         let none = try error { _ = try MigrationRunner([Migration(name: "foundation", sql: "")]) }
         #expect(none.description.contains("foundation"))
-    }
-
-    /// A socket on which connections are accepted by the kernel and never answered.
-    private func listeningSocket() throws -> (descriptor: Int32, port: UInt16) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) | listen(descriptor, 5) | getsockname(descriptor, pointer, &length)
-            }
-        }
-        try #require(result == 0)
-        return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 }

@@ -6,7 +6,7 @@ import Testing
 struct PipelineTests {
     @Test("a statement is prepared once and used again")
     func preparedOnce() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             for number in 1...5 { #expect(try connection.run(Twice(number: number)).rows == [number * 2]) }
             _ = try connection.pipeline(Twice(number: 6), Twice(number: 7))
             #expect(try connection.run(PreparedCalled("Twice")).rows == [7])
@@ -15,7 +15,7 @@ struct PipelineTests {
 
     @Test("a statement without its type's first shape is prepared beside it")
     func preparedForOtherTypes() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let values: [Parameter] = [.int8(7), .text("seven"), .bool(true), .int8(nil), .int8(8)]
             let texts = try values.map { try connection.run(AsText(value: $0)).rows.first ?? "nothing" }
             #expect(texts == ["7", "seven", "true", "nothing", "8"])
@@ -136,7 +136,7 @@ struct PipelineTests {
 
     @Test("two thousand statements of 10 KB each way do not block one another")
     func large() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let echoes = (0..<2000).map { Echo(bytes: [UInt8](repeating: UInt8($0 % 251), count: 10_000)) }
             let results = try connection.pipeline(all: echoes)
             #expect(results.count == 2000)
@@ -176,39 +176,35 @@ struct PipelineTests {
         }
     }
 
-    @Test("an advisory lock belongs to one connection, and dies with it")
-    func advisoryLock() throws {
-        try TestDatabase.with { database in
-            let (first, second) = (try database.connect(), try database.connect())
-            defer { second.close() }
-            #expect(try first.tryAdvisoryLock(42))
-            #expect(try !second.tryAdvisoryLock(42))
-            #expect(try second.tryAdvisoryLock(43))
-            #expect(try first.advisoryUnlock(42))
-            #expect(try second.tryAdvisoryLock(42))
-            #expect(try !first.advisoryUnlock(42))
-            #expect(try first.tryAdvisoryLock(44))
-            first.close()
-            try eventually { try second.tryAdvisoryLock(44) }
-        }
-    }
-
-    @Test("notices go to whoever listens")
-    func notices() throws {
-        try TestDatabase.connected { connection in
-            let heard = Heard()
-            connection.onNotice = { heard.notices.append($0) }
-            try connection.execute("DO $$ BEGIN RAISE NOTICE 'hello'; END $$")
-            #expect(heard.notices.count == 1 && heard.notices[0].contains("hello"))
-            connection.onNotice = nil
-            try connection.execute("DROP TABLE IF EXISTS nothing")
-            #expect(heard.notices.count == 1)
+    @Test("of each statement of a pipeline it is told what became of it: done, failed, or not run")
+    func outcomes() throws {
+        try TestDatabase.reading { connection in
+            func told(_ values: [Int]) throws -> [String] {
+                try connection.outcomes(all: values.map { Divide(by: $0) }).map { outcome in
+                    switch outcome {
+                    case .success(let result): "\(result.rows)"
+                    case .failure(let error): "\(error.code) \(error.sqlState ?? "-") \(error.operation ?? "-")"
+                    }
+                }
+            }
+            #expect(try told([2, 5]) == ["[50]", "[20]"])
+            #expect(
+                try told([2, 5, 0, 4, 0]) == ["[50]", "[20]", "server 22012 Divide", "aborted - Divide", "aborted - Divide"])
+            #expect(try told([0]) == ["server 22012 Divide"])
+            #expect(try told([]) == [])
+            #expect(try told([4]) == ["[25]"])
+            connection.close()
+            let lost = try error { _ = try told([1]) }
+            #expect(lost.isConnectionLost)
         }
     }
 }
 
-private final class Heard {
-    var notices: [String] = []
+private struct Divide: Statement {
+    static let sql = "SELECT 100 / $1"
+    let by: Int
+    var parameters: [Parameter] { [.int8(Int64(by))] }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
 }
 
 private struct Twice: Statement {

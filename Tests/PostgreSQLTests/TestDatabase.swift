@@ -6,6 +6,8 @@ import Testing
 struct TestDatabase {
     static let serverURL = ProcessInfo.processInfo.environment["TEST_BIHUAN_DATABASE_URL"]
     static let isAvailable = serverURL != nil
+    /// Memory is read from `/proc`.
+    static let isLinux = FileManager.default.fileExists(atPath: "/proc/self/status")
     static let whyDisabled: Comment = "TEST_BIHUAN_DATABASE_URL names no PostgreSQL server"
 
     let name: String
@@ -45,6 +47,15 @@ struct TestDatabase {
             defer { connection.close() }
             try body(connection)
         }
+    }
+
+    /// A connection for a test that only reads: such tests cannot meet, and need no database of their own.
+    static func reading(_ body: (Connection) throws -> Void) throws {
+        var settings = ConnectionSettings(url: try #require(serverURL))
+        settings.readOnly = true
+        let connection = try Connection(settings)
+        defer { connection.close() }
+        try body(connection)
     }
 
     func connect(_ change: (inout ConnectionSettings) -> Void = { _ in }) throws -> Connection {
@@ -106,3 +117,29 @@ func error(_ body: () throws -> Void) throws -> PostgreSQLError {
 }
 
 struct NothingThrown: Error {}
+
+/// Ends another session's server process, and waits until it has gone.
+struct EndSession: Statement {
+    static let sql = "SELECT pg_terminate_backend($1, 10000)"
+    let processID: Int32
+    var parameters: [Parameter] { [.int4(processID)] }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
+}
+
+/// Whether another session is in `pg_sleep`.
+struct IsNapping: Statement {
+    static let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep')"
+    let processID: Int32
+    var parameters: [Parameter] { [.int4(processID)] }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
+}
+
+/// Sleeps for twenty seconds, as far as it is let.
+struct Nap: Statement {
+    static let sql = "SELECT pg_sleep(20)::text"
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
+}
+
+final class Heard {
+    var notices: [ServerNotice] = []
+}

@@ -14,7 +14,7 @@ private let moments = [
 struct TypeTests {
     @Test("every scalar comes back as it was sent, NULL included")
     func scalars() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let id = UUID()
             let full = Scalars(
                 bool: true, int4: .min, int8: .max, double: -0.1, text: awkward, bytea: allBytes, uuid: id,
@@ -31,7 +31,7 @@ struct TypeTests {
 
     @Test("every array comes back element by element, NULL elements included")
     func arraysWithNulls() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let rows = [
                 Scalars(
                     bool: false, int4: -1, int8: 1 << 40, double: 2.5, text: awkward, bytea: [0, 0], uuid: UUID(),
@@ -53,7 +53,7 @@ struct TypeTests {
 
     @Test("arrays are read as arrays, the empty ones too")
     func arrays() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let full = Arrays(
                 bools: [true, false], int8s: [.min, 0, .max], doubles: [0, -1.5], texts: [awkward, ""],
                 byteas: [allBytes, []], uuids: [UUID(), UUID()], timestamptzs: moments, jsonbs: ["1", #"{"k": "v"}"#])
@@ -66,7 +66,7 @@ struct TypeTests {
 
     @Test("times mean on the server what they mean here")
     func timestampText() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let texts = try connection.run(TimesAsText(times: moments)).rows
             #expect(
                 texts == [
@@ -87,7 +87,7 @@ struct TypeTests {
 
     @Test("a NUL within a text is refused before anything is sent")
     func nulCharacter() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             let text = try error { try connection.run(EchoScalars(scalars: Scalars(text: "a\0b"))) }
             #expect(text.code == .invalidArgument)
             #expect(text.description.contains("NUL"))
@@ -98,7 +98,7 @@ struct TypeTests {
 
     @Test("a row of another shape is a decoding error, and the connection stays usable")
     func wrongShape() throws {
-        try TestDatabase.connected { connection in
+        try TestDatabase.reading { connection in
             for wrong in [try error { try connection.run(WrongType()) }, try error { try connection.run(UnexpectedNull()) },
                 try error { try connection.run(TooFewColumns()) }, try error { try connection.run(NullElement()) }] {
                 #expect(wrong.code == .decoding)

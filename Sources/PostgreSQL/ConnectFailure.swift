@@ -1,0 +1,41 @@
+/// Why no connection came about, in words of ours. libpq has no codes for this, only text, which names hosts and users; so
+/// known phrases of it are looked for, and what is not known is left out.
+enum ConnectFailure {
+    /// Each reason once, in the order of the hosts; nil when none is known.
+    static func reason(in message: String) -> String? {
+        var found: [String] = []
+        for line in message.split(separator: "\n") {
+            guard let reason = reasons.first(where: { line.contains($0.phrase) })?.reason, !found.contains(reason) else { continue }
+            found.append(reason)
+        }
+        return found.isEmpty ? nil : found.joined(separator: "; ")
+    }
+
+    private static let reasons: [(phrase: String, reason: String)] = [
+        ("does not match host name", "the server's certificate is for another host"),
+        ("certificate verify failed", "the server's certificate is expired, not yet valid, or signed by an unknown authority"),
+        ("does not support SSL", "the server does not speak TLS"),
+        ("requires a valid client certificate", "the server wants a client certificate"),
+        ("certificate authentication failed", "the client certificate is for another user"),
+        ("SSL error", "TLS failed"),
+        ("certificate file", "a certificate or key file cannot be used"),
+        ("private key file", "a certificate or key file cannot be used"),
+        ("password authentication failed", "the user or the password is wrong"),
+        ("no password supplied", "the server wants a password"),
+        ("no pg_hba.conf entry", "the server does not admit this user from here"),
+        ("pg_hba.conf rejects", "the server does not admit this user from here"),
+        ("too many clients", "the server has no connection left"),
+        ("too many connections", "the server has no connection left"),
+        ("remaining connection slots", "the server has no connection left"),
+        ("the database system is", "the server is starting or stopping"),
+        ("session is read-only", "the server is read-only"),
+        ("session is not read-only", "the server is not read-only"),
+        ("is in hot standby mode", "the server is a standby"),
+        ("is not in hot standby mode", "the server is not a standby"),
+        ("timeout expired", "the server did not answer in time"),
+        ("Connection refused", "refused"),
+        ("could not translate host name", "the host's name cannot be resolved"),
+        ("server closed the connection", "the server hung up"),
+        ("does not exist", "the user or the database does not exist"),
+    ]
+}

@@ -1,0 +1,36 @@
+import CPostgreSQL
+
+/// A notice or warning of the server. Its `description` may go into any log; the words, which may quote data, may not.
+public struct ServerNotice: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`, whatever the language of the server's messages.
+    public let severity: String
+    /// The five characters of the SQLSTATE; `00000` for most notices.
+    public let sqlState: String
+    /// What the server said.
+    public let debugDetail: String
+
+    public var description: String { "PostgreSQL: \(severity), SQLSTATE \(sqlState)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}
+
+/// Where libpq delivers notices. A class, so that its address is stable.
+final class NoticeSink {
+    var receive: ((ServerNotice) -> Void)?
+    /// How many have come.
+    private(set) var count = 0
+    /// libpq calls from its depths, where the connection must not be touched.
+    private(set) var isDelivering = false
+
+    static let callback: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?) -> Void = { sink, result in
+        guard let sink, let result else { return }
+        Unmanaged<NoticeSink>.fromOpaque(sink).takeUnretainedValue().deliver(ServerResult(result, isOwned: false).notice)
+    }
+
+    private func deliver(_ notice: ServerNotice) {
+        count += 1
+        isDelivering = true
+        receive?(notice)
+        isDelivering = false
+    }
+}
