@@ -19,7 +19,7 @@ struct Command: Sendable {
 }
 
 /// A program that we started: in a session of its own, so that the terminal's Ctrl-C does not reach it before we stop the
-/// servers in order; with `/dev/null` as input and none of our descriptors.
+/// servers in order; with none of our descriptors.
 final class ChildProcess {
     let processID: pid_t
     private(set) var exitStatus: Int32?
@@ -28,12 +28,16 @@ final class ChildProcess {
         self.processID = processID
     }
 
-    /// - Parameter output: the file that its output and errors are appended to.
-    static func start(_ command: Command, output: String, errors: String? = nil) throws(LocalServersError) -> ChildProcess {
+    /// - Parameters:
+    ///   - input: the file it reads as standard input; nothing by default.
+    ///   - output: the file that its output and errors are appended to.
+    static func start(
+        _ command: Command, input: String = "/dev/null", output: String, errors: String? = nil
+    ) throws(LocalServersError) -> ChildProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
         if let errors {
             posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)

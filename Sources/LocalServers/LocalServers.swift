@@ -10,6 +10,8 @@ public final class LocalServers: @unchecked Sendable {
         public var postgresqlSettings: [String: String] = [:]
         /// RabbitMQ's plugins; none by default, since each makes the start slower.
         public var rabbitmqPlugins: [String] = []
+        /// Lines for `rabbitmq.conf`, name and value, such as the plugins' own.
+        public var rabbitmqSettings: [String: String] = [:]
         /// How long each start may take, from the call until both servers answer.
         public var startTimeoutSeconds = 60.0
         /// Where the logs are written; nil: `log` in the directory.
@@ -84,7 +86,8 @@ public final class LocalServers: @unchecked Sendable {
         postgresql = try PostgreSQLServer(
             directory: directory, programs: programs, port: ports.postgresql, extraSettings: options.postgresqlSettings)
         rabbitmq = try RabbitMQServer(
-            directory: directory, programs: programs, ports: ports, plugins: options.rabbitmqPlugins, definitions: definitions)
+            directory: directory, programs: programs, ports: ports, plugins: options.rabbitmqPlugins,
+            extraSettings: options.rabbitmqSettings, definitions: definitions)
         self.options = options
     }
 

@@ -10,15 +10,19 @@ final class RabbitMQServer {
     private let ports: LoopbackPorts
     /// Kept, because the folder of the node's data is named after it.
     private let nodeName: String
+    /// Lines for `rabbitmq.conf`.
+    private let extraSettings: [String: String]
     private var node: ChildProcess?
     private var portMapper: ChildProcess?
 
     init(
-        directory: ServerDirectory, programs: Programs, ports: LoopbackPorts, plugins: [String], definitions: Data?
+        directory: ServerDirectory, programs: Programs, ports: LoopbackPorts, plugins: [String],
+        extraSettings: [String: String], definitions: Data?
     ) throws(LocalServersError) {
         self.directory = directory
         self.programs = programs
         self.ports = ports
+        self.extraSettings = extraSettings
         let owner = directory.rabbitmqAccount
         let folder = directory.rabbitmq
         nodeName = try directory.keptText(
@@ -103,26 +107,10 @@ final class RabbitMQServer {
 
     /// Runs `rabbitmqctl` against the node and returns what it printed.
     func control(_ arguments: [String], seconds: Double) throws(LocalServersError) -> String {
-        // The answers go to files: a pipe would have to be read while waiting with a time limit.
-        let output = temporaryFile()
-        let errors = temporaryFile()
-        defer {
-            unlink(output)
-            unlink(errors)
-        }
-        let word = arguments.first ?? ""
-        let process = try ChildProcess.start(
-            command(programs.rabbitmqctl, arguments), output: output, errors: errors)
-        guard process.waitForExit(until: .seconds(seconds)) else {
-            process.signal(SIGKILL)
-            _ = process.waitForExit(until: .seconds(5))
-            throw .init(.timedOut, "rabbitmqctl \(word) did not end within \(Int(seconds)) s: read \(logFile)")
-        }
-        let printed = text(ofFile: output)
-        guard process.exitStatus == 0 else {
-            throw .init(.startFailed, "rabbitmqctl \(word) failed: read \(logFile)", cause: printed + text(ofFile: errors))
-        }
-        return printed
+        try RabbitMQControl(
+            node: "the private node of \(directory.path)", program: programs.rabbitmqctl, environment: environment,
+            folder: directory.rabbitmq, account: directory.rabbitmqAccount, logFile: logFile
+        ).run(arguments, seconds: seconds)
     }
 
     // MARK: Steps
@@ -155,14 +143,8 @@ final class RabbitMQServer {
 
     private var environment: [String: String] {
         let folder = directory.rabbitmq
-        return [
-            "PATH": Programs.searchPath,
-            "LANG": "C.UTF-8",
-            "HOME": folder,
-            "ERL_EPMD_PORT": "\(ports.epmd)",
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        return RabbitMQControl.environment(nodeName: nodeName, folder: folder, epmdPort: ports.epmd).merging([
             "ERL_CRASH_DUMP": directory.logs + "/rabbitmq/erl_crash.dump",
-            "RABBITMQ_NODENAME": nodeName,
             "RABBITMQ_DIST_PORT": "\(ports.distribution)",
             "RABBITMQ_MNESIA_BASE": folder + "/mnesia",
             "RABBITMQ_LOG_BASE": directory.logs + "/rabbitmq",
@@ -172,15 +154,9 @@ final class RabbitMQServer {
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
             "RABBITMQ_GENERATED_CONFIG_DIR": folder + "/generated",
             "RABBITMQ_PID_FILE": folder + "/pid",
-            // The system's own settings are for the system's own node.
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             // Makes the start script become the node, instead of watching it: the process id stays, and SIGTERM reaches it.
             "RUNNING_UNDER_SYSTEMD": "true",
-            // rabbitmqctl listens too while it runs: on loopback and any free port.
-            "RABBITMQ_CTL_DIST_PORT_MIN": "0",
-            "RABBITMQ_CTL_DIST_PORT_MAX": "0",
-            "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        ]
+        ]) { _, new in new }
     }
 
     /// No path stands in it: RabbitMQ reads this file as ASCII, and a relative name is looked for in the node's own folder.
@@ -193,15 +169,8 @@ final class RabbitMQServer {
         raft.wal_max_size_bytes = 64000000
         max_message_size = 2097152
         \(hasDefinitions ? "load_definitions = definitions.json" : "")
+        \(extraSettings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: "\n"))
 
         """
-    }
-
-    private func temporaryFile() -> String {
-        directory.path + "/rabbitmqctl-" + randomHexadecimal(bytes: 8)
-    }
-
-    private func text(ofFile path: String) -> String {
-        String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }
 }

@@ -8,6 +8,7 @@ import Testing
 struct TopologyTests {
     struct File: Decodable {
         struct Named: Decodable { var name: String }
+        struct User: Decodable { var name, password_hash, tags: String }
         struct Permission: Decodable { var user, vhost, configure, write, read: String }
         struct TopicPermission: Decodable { var user, vhost, exchange, write, read: String }
         struct Exchange: Decodable {
@@ -41,7 +42,7 @@ struct TopologyTests {
         }
         struct Binding: Decodable, Hashable { var source, destination, destination_type, routing_key: String }
 
-        var users: [Named]
+        var users: [User]
         var vhosts: [Named]
         var permissions: [Permission]
         var topic_permissions: [TopicPermission]
@@ -54,12 +55,14 @@ struct TopologyTests {
         "unit.d1", "unit.d10", "unit.d1-x", "source.web", "source.web2", "person.li", "person.lili", "office.intake", "office.routing",
         "office.deadlines", "office.feedback",
     ]
+    static let monitors = ["prometheus", "p"]
 
     static func file() throws -> (file: File, bytes: Data) {
         let definitions = Definitions(
             virtualHost: "bihuan", units: ["d1", "d10", "d1-x"].map { UnitID(unchecked: $0) },
             sources: ["web", "web2"].map { SourceID(unchecked: $0) }, persons: ["li", "lili"].map { PersonID(unchecked: $0) },
-            users: parties.compactMap { Party($0) }.map { BrokerUser(party: $0, password: "secret-\($0)") })
+            users: parties.compactMap { Party($0) }.map { BrokerUser(party: $0, password: "secret-\($0)") }
+                + monitors.map { BrokerUser(.monitor($0), password: "secret-\($0)") })
         let bytes = try definitions.json()
         return (try JSONDecoder().decode(File.self, from: bytes), bytes)
     }
@@ -131,14 +134,14 @@ struct TopologyTests {
         ("person.lili", ["person.lili.reply"], ["bihuan.command"]),
         ("office.intake", ["bihuan.intake", "bihuan.command.intake"], ["bihuan.work", "bihuan.notice", "bihuan.handoff"]),
         (
-            "office.routing", ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"],
-            ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
+            "office.routing", ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"], ["bihuan.notice", "bihuan.handoff"]
         ),
-        ("office.deadlines", ["bihuan.command.deadlines"], ["bihuan.work", "bihuan.notice"]),
+        ("office.deadlines", ["bihuan.command.deadlines"], ["bihuan.notice"]),
         (
             "office.feedback", ["bihuan.feedback", "bihuan.unroutable", "bihuan.dead", "bihuan.command.feedback"],
             ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
         ),
+        ("monitor.prometheus", [], []), ("monitor.p", [], []),
     ]
 
     @Test("a user reads its own queues and writes its own exchange, and configures nothing", arguments: rights)
@@ -148,11 +151,11 @@ struct TopologyTests {
         let permission = try #require(mine.first)
         #expect(mine.count == 1 && permission.vhost == "bihuan")
         // Server-named queues, other people's queues, and names that only begin or end like one's own.
-        let strange = ["", "amq.gen-1", "amq.topic", "unit.d1.inbox.x", "x.unit.d1.inbox", "unit.d1xinbox", "unit.d1.", "unit.d1.outbox", "bihuanxfeedback"]
+        let strange = ["amq.gen-1", "amq.topic", "unit.d1.inbox.x", "x.unit.d1.inbox", "unit.d1xinbox", "unit.d1.", "unit.d1.outbox", "bihuanxfeedback"]
         let names = file.queues.map(\.name) + file.exchanges.map(\.name) + strange
         #expect(try Set(names.filter { try matches(permission.read, $0) }) == reads.union(reads.intersection(file.exchanges.map(\.name))))
         #expect(try Set(names.filter { try matches(permission.write, $0) }) == writes)
-        #expect(try names.filter { try !$0.isEmpty && matches(permission.configure, $0) }.isEmpty)
+        #expect(try names.filter { try matches(permission.configure, $0) }.isEmpty)
     }
 
     /// User, exchange, keys it may use, keys it may not.
@@ -186,15 +189,53 @@ struct TopologyTests {
         }
     }
 
-    @Test("passwords stand in the file as salted hashes, and no user has a tag unless there is an administrator")
+    @Test("every queue is read by somebody, and by one kind of user only; every exchange that outsiders write has its alternate")
+    func everyQueueHasAReader() throws {
+        let file = try Self.file().file
+        for queue in file.queues.map(\.name) {
+            let readers = try file.permissions.filter { try matches($0.read, queue) }.map(\.user)
+            #expect(readers.count == 1, "\(queue): \(readers)")
+        }
+        let parties = Self.parties.filter { !$0.hasPrefix("office.") }
+        let written = try file.exchanges.filter { exchange in
+            try file.permissions.contains { try parties.contains($0.user) && matches($0.write, exchange.name) }
+        }
+        #expect(Set(written.map(\.name)) == ["bihuan.intake", "bihuan.feedback", "bihuan.command"])
+        #expect(written.allSatisfy { $0.arguments["alternate-exchange"] == "bihuan.unroutable" })
+        #expect(file.queues.map(\.name).contains("bihuan.unroutable"))
+    }
+
+    @Test("ids that would mean something in a regular expression or a routing key do not exist", arguments: ["d.1", "d*", "d#", "(d|e)", "d1$", "D1", "", "d 1", ".*", "d\\1", "é"])
+    func idsAreNames(id: String) {
+        #expect(UnitID(id) == nil && SourceID(id) == nil && PersonID(id) == nil && Party("unit.\(id)") == nil)
+        #expect(!BrokerRole.isMonitorName(id))
+    }
+
+    @Test("passwords stand in the file as salted hashes, monitors alone have a tag, and nobody is administrator")
     func passwords() throws {
         let (file, bytes) = try Self.file()
         let text = String(decoding: bytes, as: UTF8.self)
         #expect(!text.contains("secret-"))
-        #expect(Set(file.users.map(\.name)) == Set(Self.parties))
+        #expect(Set(file.users.map(\.name)) == Set(Self.parties + ["monitor.prometheus", "monitor.p"]))
+        for user in file.users { #expect(user.tags == (user.name.hasPrefix("monitor.") ? "monitoring" : "")) }
         #expect(!text.contains("administrator"))
         #expect(text.contains("rabbit_password_hashing_sha256"))
         #expect(file.vhosts.map(\.name) == ["bihuan"])
+    }
+
+    @Test("a password fits its own hash only; a user whose password is not known has none")
+    func passwordHashes() throws {
+        let hash = PasswordHash.make("secret")
+        #expect(hash != PasswordHash.make("secret"), "each has its own salt")
+        #expect(PasswordHash.fits("secret", hash: hash, algorithm: PasswordHash.algorithm))
+        #expect(!PasswordHash.fits("secret2", hash: hash, algorithm: PasswordHash.algorithm))
+        #expect(!PasswordHash.fits("secret", hash: hash, algorithm: "rabbit_password_hashing_md5"))
+        #expect(!PasswordHash.fits("", hash: "", algorithm: PasswordHash.algorithm))
+        // The example of RabbitMQ's documentation on password hashes: salt 908DC60A, password "test12".
+        #expect(PasswordHash.fits("test12", hash: "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", algorithm: PasswordHash.algorithm))
+        let file = Definitions(
+            virtualHost: "v", units: [], sources: [], persons: [], users: [BrokerUser(.monitor("m"), password: nil)]).file()
+        #expect(file.users.map(\.password_hash) == [""])
     }
 
     @Test("each message goes to the queue of its addressee, and the office's own notices are rows")
@@ -203,6 +244,42 @@ struct TopologyTests {
         #expect(Topology.Queue.notice(for: .source(SourceID(unchecked: "web"))) == "source.web.notice")
         #expect(Topology.Queue.notice(for: .person(PersonID(unchecked: "li"))) == "person.li.reply")
         #expect(Topology.Queue.notice(for: .office(.intake)) == nil)
+    }
+
+    // MARK: The page
+
+    @Test("docs/topology.md names the same exchanges, queues and users, with the same rights")
+    func documented() throws {
+        let page = try String(contentsOf: Self.page, encoding: .utf8)
+        #expect(Self.rows(of: "Exchange", in: page).map { $0[0] } == Topology.Exchange.all.map { [$0] })
+        let id = "<id>"
+        let partyQueues = [
+            Topology.Queue.inbox(UnitID(unchecked: id)), Topology.Queue.express(UnitID(unchecked: id)), Topology.Queue.notice(UnitID(unchecked: id)),
+            Topology.Queue.notice(SourceID(unchecked: id)), Topology.Queue.reply(PersonID(unchecked: id)),
+        ]
+        #expect(Self.rows(of: "Queue", in: page).map { $0[0] } == (Topology.Queue.office + partyQueues).map { [$0] })
+
+        let roles: [BrokerRole] = [
+            .party(.unit(UnitID(unchecked: id))), .party(.source(SourceID(unchecked: id))), .party(.person(PersonID(unchecked: id))),
+        ] + Worker.allCases.map { .party(.office($0)) } + [.monitor("<name>")]
+        let rows = Self.rows(of: "User", in: page)
+        #expect(rows.map { $0[0] } == roles.map { [$0.description] })
+        for (row, role) in zip(rows, roles) {
+            let rights = Rights(role)
+            #expect(Set(row[1]) == Set(rights.queues), "\(role) reads")
+            #expect(Set(row[2]) == Set(rights.exchanges), "\(role) writes")
+            #expect(row[3] == (rights.keyPrefix.map { [$0] } ?? []), "\(role) uses keys")
+        }
+    }
+
+    private static let page = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "../../docs/topology.md")
+
+    /// The words between back-ticks, cell by cell, of the table whose first heading is this.
+    private static func rows(of heading: String, in page: String) -> [[[String]]] {
+        let lines = page.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.drop { !$0.hasPrefix("| \(heading) |") }.prefix { $0.hasPrefix("|") }.dropFirst(2).map { line in
+            line.split(separator: "|").map { cell in cell.matches(of: /`([^`]+)`/).map { String($0.1) } }
+        }
     }
 
     private func matches(_ pattern: String, _ name: String) throws -> Bool { try name.firstMatch(of: Regex(pattern)) != nil }

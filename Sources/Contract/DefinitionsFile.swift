@@ -1,0 +1,181 @@
+public import Foundation
+
+/// RabbitMQ's definitions: what `load_definitions` reads, `export_definitions` writes. The field names are RabbitMQ's; what it
+/// writes beyond these is passed over.
+public struct DefinitionsFile: Codable, Sendable {
+    public var users: [User] = []
+    public var vhosts: [VirtualHost] = []
+    public var permissions: [Permission] = []
+    public var topic_permissions: [TopicPermission] = []
+    public var exchanges: [Exchange] = []
+    public var queues: [Queue] = []
+    public var bindings: [Binding] = []
+
+    public init() {}
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        users = try container.decodeIfPresent([User].self, forKey: .users) ?? []
+        vhosts = try container.decodeIfPresent([VirtualHost].self, forKey: .vhosts) ?? []
+        permissions = try container.decodeIfPresent([Permission].self, forKey: .permissions) ?? []
+        topic_permissions = try container.decodeIfPresent([TopicPermission].self, forKey: .topic_permissions) ?? []
+        exchanges = try container.decodeIfPresent([Exchange].self, forKey: .exchanges) ?? []
+        queues = try container.decodeIfPresent([Queue].self, forKey: .queues) ?? []
+        bindings = try container.decodeIfPresent([Binding].self, forKey: .bindings) ?? []
+    }
+
+    /// The file's bytes, the same for the same contents.
+    public func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        return try encoder.encode(self)
+    }
+
+    public var isEmpty: Bool {
+        users.isEmpty && vhosts.isEmpty && permissions.isEmpty && topic_permissions.isEmpty && exchanges.isEmpty
+            && queues.isEmpty && bindings.isEmpty
+    }
+
+    public struct User: Codable, Sendable {
+        public var name: String
+        /// Empty: nobody can log in by password.
+        public var password_hash: String
+        public var hashing_algorithm: String
+        /// Separated by commas, in the order of the alphabet.
+        public var tags: String
+
+        public init(name: String, password_hash: String, tags: String, hashing_algorithm: String = PasswordHash.algorithm) {
+            self.name = name
+            self.password_hash = password_hash
+            self.hashing_algorithm = hashing_algorithm
+            self.tags = tags
+        }
+
+        /// Tags come as a list from some versions, as one text from others.
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            name = try container.decode(String.self, forKey: .name)
+            password_hash = try container.decodeIfPresent(String.self, forKey: .password_hash) ?? ""
+            hashing_algorithm = try container.decodeIfPresent(String.self, forKey: .hashing_algorithm) ?? PasswordHash.algorithm
+            let list = (try? container.decode([String].self, forKey: .tags))
+                ?? (try? container.decode(String.self, forKey: .tags))?.split(separator: ",").map(String.init)
+            tags = (list ?? []).sorted().joined(separator: ",")
+        }
+    }
+
+    public struct VirtualHost: Codable, Sendable {
+        public var name: String
+        public init(name: String) { self.name = name }
+    }
+
+    public struct Permission: Codable, Sendable, Equatable {
+        public var user, vhost, configure, write, read: String
+
+        public init(user: String, vhost: String, configure: String, write: String, read: String) {
+            (self.user, self.vhost, self.configure, self.write, self.read) = (user, vhost, configure, write, read)
+        }
+    }
+
+    public struct TopicPermission: Codable, Sendable, Equatable {
+        public var user, vhost, exchange, write, read: String
+
+        public init(user: String, vhost: String, exchange: String, write: String, read: String) {
+            (self.user, self.vhost, self.exchange, self.write, self.read) = (user, vhost, exchange, write, read)
+        }
+    }
+
+    public struct Exchange: Codable, Sendable, Equatable {
+        public var name, vhost, type: String
+        public var durable = true
+        public var auto_delete = false
+        public var `internal` = false
+        public var arguments: [String: Value]
+
+        public init(name: String, vhost: String, type: String, arguments: [String: Value] = [:]) {
+            (self.name, self.vhost, self.type, self.arguments) = (name, vhost, type, arguments)
+        }
+
+        /// RabbitMQ leaves `internal` out where it is false.
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            name = try container.decode(String.self, forKey: .name)
+            vhost = try container.decode(String.self, forKey: .vhost)
+            type = try container.decode(String.self, forKey: .type)
+            durable = try container.decode(Bool.self, forKey: .durable)
+            auto_delete = try container.decode(Bool.self, forKey: .auto_delete)
+            `internal` = try container.decodeIfPresent(Bool.self, forKey: .internal) ?? false
+            arguments = try container.decode([String: Value].self, forKey: .arguments)
+        }
+    }
+
+    public struct Queue: Codable, Sendable, Equatable {
+        public var name, vhost: String
+        public var durable = true
+        public var auto_delete = false
+        public var arguments: [String: Value]
+
+        public init(name: String, vhost: String, arguments: [String: Value]) {
+            (self.name, self.vhost, self.arguments) = (name, vhost, arguments)
+        }
+    }
+
+    public struct Binding: Codable, Sendable, Hashable {
+        public var source, vhost, destination: String
+        public var destination_type = "queue"
+        public var routing_key: String
+        public var arguments: [String: Value] = [:]
+
+        public init(source: String, vhost: String, destination: String, routing_key: String) {
+            (self.source, self.vhost, self.destination, self.routing_key) = (source, vhost, destination, routing_key)
+        }
+    }
+
+    /// A value of an argument table, as JSON has it.
+    public enum Value: Codable, Sendable, Hashable, CustomStringConvertible {
+        case text(String), number(Int), decimal(Double), flag(Bool), list([Value]), table([String: Value]), nothing
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let flag = try? container.decode(Bool.self) {
+                self = .flag(flag)
+            } else if let number = try? container.decode(Int.self) {
+                self = .number(number)
+            } else if let decimal = try? container.decode(Double.self) {
+                self = .decimal(decimal)
+            } else if let text = try? container.decode(String.self) {
+                self = .text(text)
+            } else if let list = try? container.decode([Value].self) {
+                self = .list(list)
+            } else if let table = try? container.decode([String: Value].self) {
+                self = .table(table)
+            } else {
+                self = .nothing
+            }
+        }
+
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            switch self {
+            case .text(let text): try container.encode(text)
+            case .number(let number): try container.encode(number)
+            case .decimal(let decimal): try container.encode(decimal)
+            case .flag(let flag): try container.encode(flag)
+            case .list(let list): try container.encode(list)
+            case .table(let table): try container.encode(table)
+            case .nothing: try container.encodeNil()
+            }
+        }
+
+        public var description: String {
+            switch self {
+            case .text(let text): text
+            case .number(let number): "\(number)"
+            case .decimal(let decimal): "\(decimal)"
+            case .flag(let flag): "\(flag)"
+            case .list(let list): "[" + list.map(\.description).joined(separator: ", ") + "]"
+            case .table(let table): "{" + table.map { "\($0.key): \($0.value)" }.sorted().joined(separator: ", ") + "}"
+            case .nothing: "null"
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import Contract
+import Foundation
+
+/// A way to a broker's definitions. Calls block, each for a bounded time.
+protocol BrokerAccess: Sendable {
+    /// In words for an error: which way was tried.
+    var name: String { get }
+    /// All that the broker holds, of all virtual hosts.
+    func definitions() throws -> DefinitionsFile
+    /// Makes what is missing and overwrites users and rights; touches nothing else.
+    func add(_ definitions: DefinitionsFile) throws
+    func remove(_ removal: TopologyDifference.Removal, in virtualHost: String, wanted: DefinitionsFile) throws
+    /// What a queue holds and who reads it, as it is now; nil where there is no such queue.
+    func depth(of queue: String, in virtualHost: String) throws -> QueueDepth?
+}
+
+struct QueueDepth: Equatable {
+    /// Delivered and not acknowledged included.
+    var messages: Int
+    var consumers: Int
+    var isEmpty: Bool { messages == 0 && consumers == 0 }
+}

@@ -1,0 +1,310 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import LocalServers
+import PostgreSQL
+import Testing
+
+@testable import bihuan
+
+/// One private broker for the whole story, since its start takes seconds; a virtual host for each way to it.
+@Suite("bihuan topology", .serialized)
+struct TopologyCommandTests {
+    @Test("what is missing, widened, foreign or unchangeable on a broker is seen, and repaired by rabbitmqctl and by the management interface")
+    func story() throws {
+        let office = try TopologyOffice()
+        defer { office.close() }
+        for way in [try office.byControl(), try office.byManagement()] {
+            try makesEverything(way)
+            try repairs(way)
+            try namesWhatCannotBeChanged(way)
+            try takesRightsAway(way)
+            try keepsPasswords(way)
+            try way.leave()
+        }
+        try saysWhatWasTried(try office.byControl())
+    }
+
+    // MARK: The story, each step from a broker that is as it shall be
+
+    private func makesEverything(_ way: TopologyWay) throws {
+        let shown = try way.run("show")
+        #expect(shown.status == 0 && shown.output.contains("unit.u1-x.inbox") && shown.output.contains("monitor.\(way.monitor)"))
+        let empty = try way.run("diff")
+        #expect(empty.status == 1)
+        #expect(Set(empty.lines).isSuperset(of: [
+            "+ virtual host \(way.virtualHost)", "+ user monitor.\(way.monitor)", "+ permission unit.u1",
+            "+ topic permission unit.u1 on bihuan.feedback", "+ exchange bihuan.intake", "+ queue unit.u10.inbox",
+            "+ binding bihuan.handoff -> unit.u1.inbox by its name",
+        ]), "\(empty.output)\(empty.errors)")
+        let refused = try way.run("apply")
+        #expect(refused.status == 1 && refused.errors.contains("give --passwords FILE"), "\(refused.errors)")
+        #expect(try way.run("diff").lines == empty.lines, "a refused apply changes nothing")
+
+        let applied = try way.run("apply", "--passwords", way.passwordFile)
+        #expect(applied.status == 0, "\(applied.output)\(applied.errors)")
+        #expect(Set(applied.lines).isSuperset(of: empty.lines))
+        let mode = try FileManager.default.attributesOfItem(atPath: way.passwordFile)[.posixPermissions]
+        #expect(mode as? Int == 0o600)
+        let written = try Data(contentsOf: URL(filePath: way.passwordFile))
+        try way.isAsItShallBe()
+        let again = try way.run("apply", "--passwords", way.passwordFile)
+        #expect(again.status == 0 && again.lines == ["nothing to do"], "\(again.output)")
+        #expect(try Data(contentsOf: URL(filePath: way.passwordFile)) == written)
+
+        try monitorOnlyLooks(way)
+        try loadedIntoANewNode(way)
+    }
+
+    private func monitorOnlyLooks(_ way: TopologyWay) throws {
+        let monitor = try way.connect("monitor.\(way.monitor)")
+        defer { monitor.close() }
+        func refusal(_ attempt: (AMQP.Connection, ChannelNumber) throws -> Void) throws -> UInt16? {
+            do { try attempt(monitor, try monitor.openChannel()) } catch let error as AMQPError { return error.replyCode }
+            return nil
+        }
+        for queue in ["bihuan.intake", "bihuan.dead", "unit.u1.inbox", "person.li.reply"] {
+            let name = QueueName(rawValue: queue)
+            #expect(try refusal { _ = try $0.consume(name, on: $1) } == 403)
+            #expect(try refusal { _ = try $0.get(name, on: $1) } == 403)
+            #expect(try refusal { _ = try $0.purgeQueue(name, on: $1) } == 403)
+            #expect(try refusal { _ = try $0.deleteQueue(name, on: $1) } == 403)
+            #expect(try refusal { _ = try $0.declareQueue(name, passive: true, on: $1) } == nil, "it may ask how deep a queue is")
+        }
+        for exchange in Topology.Exchange.all + ["", "amq.topic"] {
+            let code = try refusal { connection, _ in
+                let publisher = try Publisher(on: connection)
+                _ = try publisher.publish(
+                    [1], to: ExchangeName(rawValue: exchange), key: "unit.u1.inbox", properties: Properties(), token: 0, deadline: 5)
+                _ = try publisher.settle(within: 10)
+            }
+            #expect(code == 403, "\(exchange)")
+        }
+        #expect(try refusal { _ = try $0.declareQueue("spy", on: $1) } == 403)
+        #expect(try refusal { _ = try $0.declareExchange("spy", kind: .fanout, on: $1) } == 403)
+    }
+
+    /// The file for `load_definitions` holds the passwords as hashes that fit, and no password.
+    private func loadedIntoANewNode(_ way: TopologyWay) throws {
+        let passwords = try PasswordFile(URL(filePath: way.passwordFile)).passwords
+        let bare = try way.run("show", "--json")
+        #expect(bare.errors.contains("users have no password in it"))
+        let result = try way.run("show", "--json", "--passwords", way.passwordFile)
+        #expect(result.status == 0 && result.errors.isEmpty)
+        let file = try JSONDecoder().decode(DefinitionsFile.self, from: Data(result.output.utf8))
+        #expect(!passwords.isEmpty && passwords.values.allSatisfy { !result.output.contains($0) })
+        for user in file.users {
+            #expect(PasswordHash.fits(try #require(passwords[user.name]), hash: user.password_hash, algorithm: user.hashing_algorithm))
+        }
+        let parts = try JSONDecoder().decode(DefinitionsFile.self, from: Data(bare.output.utf8))
+        #expect(parts.users.allSatisfy { $0.password_hash.isEmpty })
+    }
+
+    private func repairs(_ way: TopologyWay) throws {
+        try way.allow("unit.u1", configure: ".*", write: "^bihuan\\.feedback$", read: ".*")
+        try way.byHand("DELETE", ["topic-permissions", way.virtualHost, "unit.u10"])
+        try way.allowTopic("person.li", "bihuan.command", write: ".*", read: "^$")
+        try way.allowTopic("source.web", "amq.topic", write: ".*", read: ".*")
+        try way.byHand("DELETE", ["permissions", way.virtualHost, "source.web"])
+        try way.setPassword("unit.u1-x", "by-hand", tags: "management,administrator")
+        try way.setPassword("unit.old", "old")
+        try way.allow("unit.old", read: "^unit\\.u1\\.inbox$")
+        // Somebody of another office on the same broker.
+        try way.setPassword("unit.elsewhere", "elsewhere")
+        try way.allow("unit.elsewhere", in: "/")
+        let administrator = try way.administrator()
+        defer { administrator.close() }
+        let channel = try administrator.openChannel()
+        try administrator.deleteQueue("person.li.reply", on: channel)
+        try administrator.declareQueue("spy", on: channel)
+        try administrator.bindQueue("spy", to: "bihuan.handoff", key: "unit.u1.inbox", on: channel)
+        try administrator.bindQueue("unit.u1.notice", to: "amq.topic", key: "#", on: channel)
+        try administrator.bindQueue("unit.u1.inbox", to: "bihuan.handoff", key: "unit.u1.inbox", arguments: ["x": "y"], on: channel)
+        try administrator.declareExchange("bihuan.old", kind: .direct, on: channel)
+
+        let repairable = [
+            "~ permission unit.u1: configure \".*\", shall be \"^$\"; read \".*\", shall be \"^unit\\.u1\\.(express|inbox|notice)$\"",
+            "+ permission source.web", "+ topic permission unit.u10 on bihuan.feedback",
+            "~ topic permission person.li on bihuan.command: write \".*\", shall be \"^person\\.li\\.\"",
+            "~ user unit.u1-x: tags \"administrator,management\", shall be \"\"", "+ queue person.li.reply",
+            "+ binding bihuan.notice -> person.li.reply by its name",
+        ]
+        let unwanted = [
+            "- user unit.old", "- topic permission source.web on amq.topic", "- binding bihuan.handoff -> spy by \"unit.u1.inbox\"",
+            "- binding amq.topic -> unit.u1.notice by \"#\"", "- binding bihuan.handoff -> unit.u1.inbox by its name {x: y}",
+            "- exchange bihuan.old",
+        ]
+        let seen = try way.run("diff")
+        #expect(seen.status == 1)
+        #expect(Set(seen.lines) == Set(repairable + unwanted), "\(seen.output)")
+        #expect(seen.errors.contains("operator is no user of the office and has rights here"), "\(seen.errors)")
+
+        let applied = try way.run("apply")
+        #expect(applied.status == 0, "\(applied.output)\(applied.errors)")
+        #expect(Set(applied.lines) == Set(repairable + unwanted.map { "left: \($0)" } + ["--prune removes what is not wanted"]))
+        let pruned = try way.run("apply", "--prune")
+        #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
+        #expect(Set(pruned.lines) == Set(unwanted))
+        try way.isAsItShallBe()
+        let users = try way.users
+        #expect(users.contains("unit.elsewhere") && users.contains("operator") && !users.contains("unit.old"))
+        try administrator.deleteQueue("spy", on: channel)
+        try way.byHand("DELETE", ["users", "unit.elsewhere"])
+        // Its password was kept while its tags were corrected.
+        try way.connect("unit.u1-x", password: "by-hand").close()
+    }
+
+    private func namesWhatCannotBeChanged(_ way: TopologyWay) throws {
+        let administrator = try way.administrator()
+        defer { administrator.close() }
+        let channel = try administrator.openChannel()
+        try administrator.deleteQueue("unit.u1.inbox", on: channel)
+        try administrator.declareQueue("unit.u1.inbox", arguments: ["x-queue-type": "quorum", "x-delivery-limit": 3], on: channel)
+        try administrator.deleteExchange("bihuan.notice", on: channel)
+        try administrator.declareExchange("bihuan.notice", kind: .topic, on: channel)
+        let missing = way.noticeQueues.map { "+ binding bihuan.notice -> \($0) by its name" } + ["+ binding bihuan.handoff -> unit.u1.inbox by its name"]
+        let fixed = [
+            "~ queue unit.u1.inbox: no x-dead-letter-exchange, shall be bihuan.dead; no x-dead-letter-strategy, shall be at-least-once; "
+                + "x-delivery-limit 3, shall be 100000; no x-overflow, shall be reject-publish (cannot be changed in place)",
+            "~ exchange bihuan.notice: type topic, shall be direct (cannot be changed in place)",
+        ]
+        let seen = try way.run("diff")
+        #expect(Set(seen.lines) == Set(missing + fixed), "\(seen.output)")
+        let applied = try way.run("apply", "--prune", "--with-messages")
+        #expect(applied.status == 1, "what is left is no success")
+        #expect(Set(applied.lines).isSuperset(of: missing + fixed.map { "left: \($0)" }), "\(applied.output)")
+        try administrator.deleteQueue("unit.u1.inbox", on: channel)
+        try administrator.deleteExchange("bihuan.notice", on: channel)
+        #expect(try way.run("apply").status == 0)
+        try way.isAsItShallBe()
+    }
+
+    private func takesRightsAway(_ way: TopologyWay) throws {
+        let administrator = try way.administrator()
+        defer { administrator.close() }
+        let publisher = try Publisher(on: administrator)
+        _ = try publisher.publish(
+            [1], to: .default, key: "unit.u10.inbox", properties: Properties(), token: 0, deadline: 5)
+        #expect(try publisher.settle(within: 10).map(\.outcome) == [.confirmed])
+        let unit = try way.connect("unit.u10")
+        let channel = try unit.openChannel()
+        _ = try unit.consume("unit.u10.express", on: channel)
+
+        try way.office.enter(active: false, "u10")
+        let seen = try way.run("diff")
+        #expect(Set(seen.lines).isSuperset(of: ["- user unit.u10", "- queue unit.u10.inbox", "- queue unit.u10.notice"]), "\(seen.output)")
+        #expect(try way.run("apply").status == 0, "nothing is removed unless it is asked for")
+        try way.connect("unit.u10").close()
+
+        let pruned = try way.run("apply", "--prune")
+        #expect(pruned.status == 1)
+        #expect(pruned.lines.contains("- user unit.u10") && pruned.lines.contains("- queue unit.u10.notice"), "\(pruned.output)")
+        #expect(pruned.lines.contains("left: - queue unit.u10.inbox"))
+        #expect(pruned.lines.contains { $0.hasPrefix("queue unit.u10.inbox was kept: it holds 1 messages") }, "\(pruned.output)")
+        #expect(throws: AMQPError.self, "its connection was ended with the user") {
+            while try unit.nextEvent(within: 10) != nil {}
+            try unit.closeChannel(channel)
+        }
+        unit.close()
+        #expect { try way.connect("unit.u10") } throws: { ($0 as? AMQPError)?.code == .authenticationFailed }
+
+        let removed = try way.run("apply", "--prune", "--with-messages")
+        #expect(removed.status == 0 && removed.lines.contains("- queue unit.u10.inbox"), "\(removed.output)")
+        try way.isAsItShallBe()
+        try way.office.enter(active: true, "u10")
+        #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
+        // The password that stands in the file is used again.
+        try way.connect("unit.u10").close()
+    }
+
+    private func keepsPasswords(_ way: TopologyWay) throws {
+        let file = URL(filePath: way.passwordFile)
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let password = try #require(try PasswordFile(file).passwords["unit.u1"])
+        try way.setPassword("unit.u1", "by-hand")
+        try way.isAsItShallBe()
+        let notTheirs = ["~ user unit.u1: the password is not the one given"]
+        #expect(try way.run("diff", "--passwords", file.path).lines == notTheirs)
+        #expect(try way.run("apply").lines == ["nothing to do"])
+        try way.connect("unit.u1", password: "by-hand").close()
+        let applied = try way.run("apply", "--passwords", file.path)
+        #expect(applied.lines == notTheirs, "\(applied.output)\(applied.errors)")
+        try way.connect("unit.u1", password: password).close()
+        #expect(try String(contentsOf: file, encoding: .utf8) == text)
+    }
+
+    private func saysWhatWasTried(_ way: TopologyWay) throws {
+        let noNode = try way.run("diff", "--node", "nobody@localhost")
+        #expect(noNode.status == 1)
+        #expect(noNode.errors.contains("rabbitmqctl for the node nobody@localhost was tried and failed"), "\(noNode.errors)")
+        #expect(noNode.errors.contains("--management URL"))
+        let nobody = try way.run("diff", "--management", "http://127.0.0.1:1")
+        #expect(nobody.status == 1 && nobody.errors.contains("http://127.0.0.1:1 as user operator was tried and does not answer"), "\(nobody.errors)")
+        let wrong = way.office.directory.appending(path: "wrong").path
+        try Data("wrong\n".utf8).write(to: URL(filePath: wrong))
+        let refused = try way.run("diff", "--management", way.office.managementURL, "--management-password-file", wrong)
+        #expect(refused.status == 1 && refused.errors.contains("it refuses the user or the password"), "\(refused.errors)")
+        #expect(try way.run("diff", "--monitor", "a.b").errors.contains("--monitor takes a name"))
+    }
+}
+
+/// Values only, no broker.
+@Suite("The difference between two topologies")
+struct TopologyDifferenceTests {
+    private let wanted = OfficeTopology(
+        virtualHost: "v", units: ["u1"].map { UnitID(unchecked: $0) }, sources: [], persons: [], monitors: []
+    ).file(passwords: ["unit.u1": "secret"])
+
+    private func lines(_ change: (inout DefinitionsFile) -> Void) -> [String] {
+        var found = wanted
+        change(&found)
+        return TopologyDifference(wanted: wanted, found: found, virtualHost: "v", passwords: ["unit.u1": "secret"]).lines.map(\.description)
+    }
+
+    @Test("nothing differs from itself, in whatever order, nor by what belongs to another virtual host")
+    func same() {
+        #expect(lines { _ in } == [])
+        #expect(lines { $0.queues.reverse() } == [])
+        #expect(lines { file in
+            file.users.append(.init(name: "unit.u2", password_hash: "", tags: ""))
+            file.permissions.append(.init(user: "unit.u2", vhost: "w", configure: "", write: "", read: ""))
+            file.queues.append(.init(name: "unit.u2.inbox", vhost: "w", arguments: [:]))
+            file.bindings.append(.init(source: "bihuan.work", vhost: "w", destination: "unit.u2.inbox", routing_key: "x"))
+        } == [])
+    }
+
+    @Test("a user without any rights is still one too many; one of another office loses its rights here only")
+    func extraUsers() {
+        #expect(lines { $0.users.append(.init(name: "office.console", password_hash: "", tags: "")) } == ["- user office.console"])
+        #expect(lines { $0.users.append(.init(name: "guest", password_hash: "", tags: "administrator")) } == [])
+        #expect(lines { file in
+            file.users.append(.init(name: "unit.u2", password_hash: "", tags: ""))
+            for host in ["v", "w"] { file.permissions.append(.init(user: "unit.u2", vhost: host, configure: "", write: "", read: ".*")) }
+        } == ["- permission unit.u2"])
+    }
+
+    @Test("a queue that is not durable, or deletes itself, differs")
+    func queues() throws {
+        let index = try #require(wanted.queues.firstIndex { $0.name == "unit.u1.inbox" })
+        #expect(lines { $0.queues[index].durable = false } == ["~ queue unit.u1.inbox: not durable (cannot be changed in place)"])
+        #expect(lines { $0.queues[index].arguments["x-max-length"] = .number(5) } == ["~ queue unit.u1.inbox: x-max-length 5, shall not be (cannot be changed in place)"])
+    }
+
+    @Test("a file of passwords that cannot be read is refused with the line; comments and blank lines are passed over")
+    func passwordFile() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "passwords-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        #expect(try PasswordFile(file).passwords.isEmpty, "one that is not there has none")
+        try Data("# by hand\n\nunit.u1 a\nunit.u2\tb".utf8).write(to: file)
+        var passwords = try PasswordFile(file)
+        #expect(passwords.passwords == ["unit.u1": "a", "unit.u2": "b"])
+        try passwords.add(["unit.u3": "c"])
+        #expect(try String(contentsOf: file, encoding: .utf8) == "# by hand\n\nunit.u1 a\nunit.u2\tb\nunit.u3 c\n")
+        for (bad, words) in [("unit.u1\n", "line 1 of"), ("unit.u1 a b\n", "line 1 of"), ("unit.u1 a\nunit.u1 b\n", "unit.u1 a second time")] {
+            try Data(bad.utf8).write(to: file)
+            #expect { try PasswordFile(file) } throws: { ($0 as? UserError)?.description.contains(words) == true }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import LocalServers
+import PostgreSQL
+import Testing
+
+@testable import bihuan
+
+/// A private broker that holds nothing of an office yet, with the management plugin, and a database that knows a small one.
+final class TopologyOffice {
+    let directory: URL
+    let servers: LocalServers
+    let managementURL: String
+    private let passwords = (owner: "owner", worker: "worker")
+    static let units = ["u1", "u10", "u1-x"]
+
+    init() throws {
+        directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-topology-\(UUID().uuidString.prefix(8))")
+        let port = try freePort()
+        managementURL = "http://127.0.0.1:\(port)"
+        var options = LocalServers.Options()
+        options.rabbitmqPlugins = ["rabbitmq_management"]
+        options.rabbitmqSettings = ["management.tcp.ip": "127.0.0.1", "management.tcp.port": "\(port)"]
+        servers = try LocalServers.start(in: directory, definitions: nil, options: options)
+        do {
+            let superuser = try PostgreSQL.Connection(ConnectionSettings(url: servers.superuserURL))
+            defer { superuser.close() }
+            for (role, password) in [(OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker)] {
+                try superuser.execute("CREATE ROLE \(role) LOGIN PASSWORD '\(password)'")
+            }
+            try superuser.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
+            let owner = try owner()
+            defer { owner.close() }
+            try Schema.migrate(owner)
+            for unit in TopologyOffice.units { try enter(active: true, unit) }
+            try owner.run(EnterSource(source: SourceRow(id: SourceID(unchecked: "web"), name: "网络举报", kind: "web", unit: nil)))
+            for (id, isActive) in [("li", true), ("gone", false)] {
+                try owner.run(
+                    EnterPerson(
+                        person: PersonRow(
+                            id: PersonID(unchecked: id), name: "李组长", unit: nil, roles: ["leader"], active: isActive, recusedFrom: [])))
+            }
+            _ = try servers.rabbitmqctl(["add_user", "operator", "operator"])
+            _ = try servers.rabbitmqctl(["set_user_tags", "operator", "administrator"])
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    func close() {
+        servers.stop()
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    func byControl() throws -> TopologyWay { try TopologyWay(self, virtualHost: "by-control", monitor: "c", arguments: []) }
+
+    func byManagement() throws -> TopologyWay {
+        try TopologyWay(self, virtualHost: "by-management", monitor: "m", arguments: ["--management", managementURL])
+    }
+
+    func enter(active: Bool, _ id: String) throws {
+        let owner = try owner()
+        defer { owner.close() }
+        let row = UnitRow(
+            id: UnitID(unchecked: id), name: "某单位", kind: "department", region: nil, levels: [], parent: nil, active: active, sealingKey: nil)
+        try owner.run(EnterUnit(unit: row, chain: .make(at: Instant(Date()))))
+    }
+
+    private func owner() throws -> PostgreSQL.Connection {
+        try PostgreSQL.Connection(
+            ConnectionSettings(url: servers.databaseURL(user: OfficeEntry.ownerRole, password: passwords.owner, database: OfficeEntry.database)))
+    }
+
+    /// The text of a bihuan.yaml.
+    func settings(virtualHost: String) -> String {
+        let url = servers.databaseURL(user: OfficeEntry.workerRole, password: passwords.worker, database: OfficeEntry.database)
+        return """
+            amqp: {host: 127.0.0.1, port: \(servers.rabbitmqPort), virtualHost: \(virtualHost)}
+            database: {url: "\(url)"}
+            users: {operator: operator}
+            sealedMail: {publicKey: \(Data(repeating: 9, count: 32).base64EncodedString())}
+
+            """
+    }
+}
+
+/// One way to the broker, with a virtual host and settings of its own. The users are the broker's, so their passwords are one file.
+struct TopologyWay {
+    let office: TopologyOffice
+    let virtualHost: String
+    let monitor: String
+    private let arguments: [String]
+    private let settings: String
+    let passwordFile: String
+
+    init(_ office: TopologyOffice, virtualHost: String, monitor: String, arguments: [String]) throws {
+        self.office = office
+        self.virtualHost = virtualHost
+        self.monitor = monitor
+        self.arguments = arguments
+        // Beside the private node's folder, where rabbitmqctl's way looks for it.
+        let file = office.directory.appending(path: "\(virtualHost).yaml")
+        try Data(office.settings(virtualHost: virtualHost).utf8).write(to: file)
+        settings = file.path
+        passwordFile = office.directory.appending(path: "passwords").path
+    }
+
+    struct Said {
+        let status: Int32
+        let output: String
+        let errors: String
+        var lines: [String] { output.split(separator: "\n").map(String.init) }
+    }
+
+    func run(_ command: String, _ more: String...) throws -> Said {
+        let way = command == "show" || more.contains("--node") || more.contains("--management") ? [] : arguments
+        let result = try Program.run(
+            Program.bihuan, ["topology", command, "--config", settings, "--monitor", monitor] + way + more)
+        return Said(status: result.status, output: result.output, errors: result.errors)
+    }
+
+    func isAsItShallBe(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let said = try run("diff")
+        #expect(said.status == 0 && said.output == "nothing differs\n", "\(said.output)\(said.errors)", sourceLocation: sourceLocation)
+    }
+
+    /// What an operator does by hand: a call of the management interface, which takes milliseconds.
+    @discardableResult
+    func byHand(_ method: String, _ path: [String], _ body: [String: String]? = nil) throws -> Data {
+        try ManagementAccess(
+            try #require(URL(string: office.managementURL)), user: "operator", password: "operator",
+            broker: ConnectionSettings(host: "", user: "", password: "")
+        ).send(method, path, try body.map { try JSONSerialization.data(withJSONObject: $0) })
+    }
+
+    /// The parties' users stay, without rights.
+    func leave() throws {
+        try byHand("DELETE", ["vhosts", virtualHost])
+        try byHand("DELETE", ["users", "monitor.\(monitor)"])
+    }
+
+    func allow(_ user: String, in host: String? = nil, configure: String = "", write: String = "", read: String = "") throws {
+        try byHand("PUT", ["permissions", host ?? virtualHost, user], ["configure": configure, "write": write, "read": read])
+    }
+
+    func allowTopic(_ user: String, _ exchange: String, write: String, read: String) throws {
+        try byHand("PUT", ["topic-permissions", virtualHost, user], ["exchange": exchange, "write": write, "read": read])
+    }
+
+    func setPassword(_ user: String, _ password: String, tags: String = "") throws {
+        try byHand("PUT", ["users", user], ["password": password, "tags": tags])
+    }
+
+    var users: [String] {
+        get throws {
+            struct User: Decodable { var name: String }
+            return try JSONDecoder().decode([User].self, from: try byHand("GET", ["users"])).map(\.name)
+        }
+    }
+
+    /// With all rights in the virtual host, which the management's user also needs to remove what is not wanted.
+    func administrator() throws -> AMQP.Connection {
+        try allow("operator", configure: ".*", write: ".*", read: ".*")
+        return try connect("operator", password: "operator")
+    }
+
+    /// With the password that the file holds.
+    func connect(_ user: String, password: String? = nil) throws -> AMQP.Connection {
+        let password = try password ?? #require(try PasswordFile(URL(filePath: passwordFile)).passwords[user])
+        return try AMQP.Connection(
+            ConnectionSettings(
+                host: "127.0.0.1", port: office.servers.rabbitmqPort, virtualHost: virtualHost, user: user, password: password))
+    }
+
+    var noticeQueues: [String] { TopologyOffice.units.map { "unit.\($0).notice" } + ["source.web.notice", "person.li.reply"] }
+}
+
+/// A port of 127.0.0.1 that nobody listened on a moment ago.
+private func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            bind(descriptor, address, length) == 0 ? getsockname(descriptor, address, &length) : -1
+        }
+    }
+    try #require(status == 0, "no free port")
+    return Int(in_port_t(bigEndian: address.sin_port))
+}
