@@ -17,10 +17,9 @@ public enum Admission {
                 text: "source is \(envelope.source), but the message was published by \(sender)")
         }
         if case .office = sender { return nil }
-        guard routingKey == envelope.type.routingKey(from: sender) else {
-            return Problem(
-                code: "wrong_routing_key",
-                text: "the routing key must be \(envelope.type.routingKey(from: sender))")
+        let keys = envelope.type.routingKeys(from: sender)
+        guard keys.contains(routingKey) else {
+            return Problem(code: "wrong_routing_key", text: "the routing key must be \(keys.joined(separator: " or "))")
         }
         guard envelope.type.mayComeFrom(sender) else {
             return Problem(code: "wrong_sender", path: "type", text: "\(sender) may not send \(envelope.type.rawValue)")
@@ -35,11 +34,11 @@ public enum Admission {
 extension MessageType {
     fileprivate func mayComeFrom(_ party: Party) -> Bool {
         switch (self, party) {
-        case (.reportSubmitted, .source): true
+        case (.reportSubmitted, .source), (.attachmentPart, .source): true
         case (.handoffSigned, .unit), (.handoffReturned, .unit), (.handoffProgress, .unit), (.dispositionDecided, .unit),
             (.caseFiled, .unit), (.caseNotified, .unit), (.handoffConcluded, .unit):
             true
-        case (.commandRecall, .person): true
+        case (.commandRecall, .person), (.commandReplay, .person), (.commandDiscard, .person): true
         default: false
         }
     }

@@ -10,7 +10,8 @@ public struct Limits: Sendable {
     public var allegationsMax = 50
     public var reportersMax = 20
     public var attachmentsMax = 50
-    public var attachmentBytesMax = 1 << 30
+    public var attachmentBytesMax = 64 << 20
+    public var attachmentPartsMax = 1024
     public var reasonBytesMax = 4_000
 
     public init() {}

@@ -1,4 +1,5 @@
 public import Casework
+import Foundation
 
 /// The data of `report.accepted`: the report stands in the books.
 public struct ReportAccepted: Codable, Hashable, Sendable {
@@ -9,12 +10,41 @@ public struct ReportAccepted: Codable, Hashable, Sendable {
     public var rule: String?
     /// Who is competent, where the office is not.
     public var authority: String?
+    /// How many announced papers are not here whole; absent where none is missing.
+    public var papersPending: Int?
 
-    public init(number: String, state: ReportState, rule: String? = nil, authority: String? = nil) {
+    public init(
+        number: String, state: ReportState, rule: String? = nil, authority: String? = nil, papersPending: Int? = nil
+    ) {
         self.number = number
         self.state = state
         self.rule = rule
         self.authority = authority
+        self.papersPending = papersPending
+    }
+}
+
+/// The data of `attachment.part`: a piece of a paper that was announced with a report, or the manifest that closes it.
+/// What is larger than one message travels so; the report is registered meanwhile.
+public struct AttachmentPart: Codable, Hashable, Sendable {
+    /// Of the whole paper, as it was announced: lower-case hexadecimal.
+    public var sha256: String
+    /// Counted from 1, with `content`.
+    public var part: Int?
+    /// The piece's bytes, in Base64.
+    public var content: String?
+    /// The closing manifest: how many parts there are.
+    public var count: Int?
+
+    public init(sha256: String, part: Int, content: [UInt8]) {
+        self.sha256 = sha256
+        self.part = part
+        self.content = Data(content).base64EncodedString()
+    }
+
+    public init(sha256: String, count: Int) {
+        self.sha256 = sha256
+        self.count = count
     }
 }
 
@@ -41,9 +71,14 @@ public struct ReportRejected: Codable, Hashable, Sendable {
     public init(problems: [Problem]) { self.problems = problems }
 }
 
-/// Data that says nothing: the bare receipt `report.received`, `conclusion.accepted`.
+/// Data that says nothing: the bare receipt `report.received`, the command `command.replay`.
 public struct Nothing: Codable, Hashable, Sendable {
+    private enum NoKeys: CodingKey {}
     public init() {}
+
+    /// Fields that nobody knows are tolerated; what is no object is not.
+    public init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: NoKeys.self) }
+    public func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: NoKeys.self) }
 }
 
 /// The data of `handoff.dispatched`: what the unit shall act on. Texts are masked; the reporter is not in it.
@@ -208,6 +243,12 @@ public struct MessageRefused: Codable, Hashable, Sendable {
 
 /// The data of `command.recall`: a person takes a handoff back.
 public struct CommandRecall: Codable, Hashable, Sendable {
+    public var reason: String
+    public init(reason: String) { self.reason = reason }
+}
+
+/// The data of `command.discard`: a dead letter that needs nothing more, and why.
+public struct CommandDiscard: Codable, Hashable, Sendable {
     public var reason: String
     public init(reason: String) { self.reason = reason }
 }

@@ -9,6 +9,7 @@ struct AdmissionTests {
     static let table: [(user: String?, key: String, source: String, type: MessageType, problem: String?)] = [
         // Each in its own name
         ("source.web", "source.web.report.submitted", "source.web", .reportSubmitted, nil),
+        ("source.web", "source.web.attachment.part", "source.web", .attachmentPart, nil),
         ("unit.d1", "unit.d1.handoff.signed", "unit.d1", .handoffSigned, nil),
         ("unit.d1", "unit.d1.handoff.returned", "unit.d1", .handoffReturned, nil),
         ("unit.d1", "unit.d1.handoff.progress", "unit.d1", .handoffProgress, nil),
@@ -17,6 +18,11 @@ struct AdmissionTests {
         ("unit.d1", "unit.d1.case.notified", "unit.d1", .caseNotified, nil),
         ("unit.d1", "unit.d1.handoff.concluded", "unit.d1", .handoffConcluded, nil),
         ("person.li", "person.li.feedback.recall", "person.li", .commandRecall, nil),
+        // Of a dead letter, to the worker that buried it
+        ("person.li", "person.li.intake.replay", "person.li", .commandReplay, nil),
+        ("person.li", "person.li.routing.replay", "person.li", .commandReplay, nil),
+        ("person.li", "person.li.deadlines.discard", "person.li", .commandDiscard, nil),
+        ("person.li", "person.li.feedback.discard", "person.li", .commandDiscard, nil),
         // The office itself, whose keys are names of queues
         ("office.intake", "bihuan.routing", "office.intake", .reportRegistered, nil),
         ("office.feedback", "bihuan.routing.express", "office.feedback", .handoffCameBack, nil),
@@ -38,12 +44,16 @@ struct AdmissionTests {
         ("unit.d1", "", "unit.d1", .handoffSigned, "wrong_routing_key"),
         ("person.li", "person.li.command.recall", "person.li", .commandRecall, "wrong_routing_key"),
         ("person.li", "person.li.routing.recall", "person.li", .commandRecall, "wrong_routing_key"),
+        ("person.li", "person.li.feedback.discard", "person.li", .commandReplay, "wrong_routing_key"),
+        ("person.li", "person.li.kitchen.replay", "person.li", .commandReplay, "wrong_routing_key"),
         // What is not theirs to send
         ("unit.d1", "unit.d1.report.submitted", "unit.d1", .reportSubmitted, "wrong_sender"),
         ("source.web", "source.web.handoff.signed", "source.web", .handoffSigned, "wrong_sender"),
         ("person.li", "person.li.handoff.signed", "person.li", .handoffSigned, "wrong_sender"),
         ("unit.d1", "unit.d1.feedback.recall", "unit.d1", .commandRecall, "wrong_sender"),
         ("source.web", "source.web.feedback.recall", "source.web", .commandRecall, "wrong_sender"),
+        ("unit.d1", "unit.d1.attachment.part", "unit.d1", .attachmentPart, "wrong_sender"),
+        ("unit.d1", "unit.d1.feedback.replay", "unit.d1", .commandReplay, "wrong_sender"),
         ("unit.d1", "unit.d1.report.registered", "unit.d1", .reportRegistered, "wrong_sender"),
         ("unit.d1", "unit.d1.handoff.came_back", "unit.d1", .handoffCameBack, "wrong_sender"),
     ]
@@ -64,7 +74,8 @@ struct AdmissionTests {
         let outsiders = ["unit.x", "source.x", "person.x"].compactMap { Party($0) }
         let admitted = try outsiders.filter {
             let envelope = try Self.envelope(type, source: $0.description)
-            return Admission.problem(sender: $0, routingKey: type.routingKey(from: $0), envelope: envelope) == nil
+            let (sender, keys) = ($0, type.routingKeys(from: $0))
+            return keys.allSatisfy { Admission.problem(sender: sender, routingKey: $0, envelope: envelope) == nil }
         }
         switch type {
         case .reportRegistered, .handoffCameBack: #expect(admitted.isEmpty)

@@ -81,6 +81,9 @@ struct DecodingTests {
         Refusal("an unknown version", report(type: #""bihuan.report.submitted.v2""#), "unknown_version", "type", "bihuan.report.submitted.v1"),
         Refusal("a type without version", report(type: #""bihuan.report.submitted""#), "unknown_type", "type", "not known"),
         Refusal("a type the office sends", report(type: #""bihuan.report.accepted.v1""#), "unknown_type", "type", "sent by the office"),
+        Refusal(
+            "a type that is described and not handled yet", report(type: #""bihuan.identity.requested.v1""#), "not_handled_yet", "type",
+            "does not handle it"),
         Refusal("no id", report(id: "null"), "missing_field", "id", "must be a text"),
         Refusal("an empty id", report(id: #""""#), "bad_value", "id", "1 to 128"),
         Refusal("an id of 129 characters", report(id: #""\#(String(repeating: "x", count: 129))""#), "bad_value", "id", "1 to 128"),

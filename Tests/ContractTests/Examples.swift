@@ -7,11 +7,14 @@ enum Examples {
     static let moment = Instant("2026-03-02T08:00:00Z") ?? Instant(microsecondsSinceEpoch: 0)
     static let handoff = "0195a5f2-6c00-7abc-8def-0123456789ab"
     static let report = "0195a5f2-6c00-7abc-8def-00000000000a"
+    static let deadLetter = "0195a5f2-6c00-7abc-8def-00000000000d"
+    static let paper = String(repeating: "0b", count: 32)
 
     /// The golden bytes of a type, made anew.
     static func body(_ type: MessageType) -> [UInt8] {
         switch type {
         case .reportSubmitted: write(type, subject: "example-report-submitted", submission)
+        case .attachmentPart: write(type, subject: "s-1", AttachmentPart(sha256: paper, part: 1, content: Array("一页账".utf8)))
         case .reportAccepted:
             write(
                 type, subject: "s-1",
@@ -31,15 +34,30 @@ enum Examples {
         case .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated: write(type, notice)
         case .messageRefused: write(type, MessageRefused(refusedType: "bihuan.handoff.signed.v9", problems: problems))
         case .commandRecall: write(type, CommandRecall(reason: "交办单位有误"))
+        case .commandReplay: write(type, subject: deadLetter, Nothing())
+        case .commandDiscard: write(type, subject: deadLetter, CommandDiscard(reason: "来文单位已重新发送"))
         case .commandTaken: write(type, CommandTaken(text: "recalled; the report needs review"))
         case .reportRegistered, .handoffCameBack: write(type, reference)
         }
     }
 
+    /// Other forms of a type, under the names of their golden files: a field that came later makes a new form, and the old one
+    /// stays readable.
+    static let variants: [(name: String, type: MessageType, body: [UInt8])] = [
+        ("attachment.part.closing", .attachmentPart, write(.attachmentPart, form: "-closing", subject: "s-1", AttachmentPart(sha256: paper, count: 1))),
+        (
+            "report.accepted.papers_pending", .reportAccepted,
+            write(
+                .reportAccepted, form: "-papers-pending", subject: "s-1",
+                ReportAccepted(number: "2026-00000001", state: .registered, rule: "cn-discipline@1/scope-named", papersPending: 1))
+        ),
+    ]
+
     /// Reads a body as its type and writes it again.
     static func rewritten(_ body: [UInt8], as type: MessageType) throws -> [UInt8] {
         switch type {
         case .reportSubmitted: try rewritten(body, Submission.self)
+        case .attachmentPart: try rewritten(body, AttachmentPart.self)
         case .reportAccepted: try rewritten(body, ReportAccepted.self)
         case .reportRejected: try rewritten(body, ReportRejected.self)
         case .reportReceived: try rewritten(body, Nothing.self)
@@ -55,6 +73,8 @@ enum Examples {
         case .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated: try rewritten(body, ClockNotice.self)
         case .messageRefused: try rewritten(body, MessageRefused.self)
         case .commandRecall: try rewritten(body, CommandRecall.self)
+        case .commandReplay: try rewritten(body, Nothing.self)
+        case .commandDiscard: try rewritten(body, CommandDiscard.self)
         case .commandTaken: try rewritten(body, CommandTaken.self)
         case .reportRegistered, .handoffCameBack: try rewritten(body, InternalReference.self)
         }
@@ -66,18 +86,18 @@ enum Examples {
 
     /// What the office reads; the others it only sends.
     static let readByOffice: Set<MessageType> = [
-        .reportSubmitted, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified,
-        .handoffConcluded, .commandRecall, .reportRegistered, .handoffCameBack,
+        .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled,
+        .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack,
     ]
 
     /// Who sends a type in these examples.
     static func sender(of type: MessageType) -> Party {
         switch type {
-        case .reportSubmitted: .source(SourceID(unchecked: "web"))
+        case .reportSubmitted, .attachmentPart: .source(SourceID(unchecked: "web"))
         case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .handoffConcluded:
             .unit(UnitID(unchecked: "d1"))
         case .caseNotified: .unit(UnitID(unchecked: "case-office"))
-        case .commandRecall: .person(PersonID(unchecked: "li"))
+        case .commandRecall, .commandReplay, .commandDiscard: .person(PersonID(unchecked: "li"))
         case .reportAccepted, .reportRejected, .reportReceived, .reportRegistered: .office(.intake)
         case .handoffDispatched: .office(.routing)
         case .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated: .office(.deadlines)
@@ -88,13 +108,15 @@ enum Examples {
 
     // MARK: -
 
-    private static func write<Payload: Codable & Sendable>(_ type: MessageType, subject: String = handoff, _ data: Payload) -> [UInt8] {
+    private static func write<Payload: Codable & Sendable>(
+        _ type: MessageType, form: String = "", subject: String = handoff, _ data: Payload
+    ) -> [UInt8] {
         let sender = sender(of: type)
         var answered: String?
         if case .office = sender { answered = "act-1" }
         return Wire.encode(
             CloudEvent(
-                id: "example-\(type.short.replacing(".", with: "-"))", source: sender, type: type, subject: subject, time: moment,
+                id: "example-\(type.short.replacing(".", with: "-"))\(form)", source: sender, type: type, subject: subject, time: moment,
                 inreplyto: answered, data: data))
     }
 
@@ -113,7 +135,7 @@ enum Examples {
                     name: "张三", organ: "某镇政府", position: "副镇长", level: "township", region: "p-c01", unit: UnitID(unchecked: "c01"))
             ],
             allegations: [Allegation(category: "corruption", act: "贪污危房改造资金")],
-            attachments: [Attachment(name: "账页.jpg", mediaType: "image/jpeg", bytes: 123_456, sha256: String(repeating: "0b", count: 32))])
+            attachments: [Attachment(name: "账页.jpg", mediaType: "image/jpeg", bytes: 123_456, sha256: paper)])
     }
 
     private static var dispatched: HandoffDispatched {

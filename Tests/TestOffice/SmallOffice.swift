@@ -21,7 +21,7 @@ public enum SmallOffice {
     ]
     public static let persons: [PersonRow] = [
         person("li", "李组长", roles: ["leader"]), person("wang", "王督查", roles: ["supervisor"]),
-        person("zhao", "赵办事员", roles: ["clerk"]), person("qian", "钱督查", roles: ["supervisor"], recusedFrom: ["避嫌人"]),
+        person("sun", "孙运维", roles: ["operator"]), person("zhao", "赵办事员", roles: ["clerk"]), person("qian", "钱督查", roles: ["supervisor"], recusedFrom: ["避嫌人"]),
     ]
 
     public static func definitions(virtualHost: String) -> Definitions {

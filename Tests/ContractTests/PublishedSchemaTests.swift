@@ -1,0 +1,229 @@
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+/// The published schemas say what the code does.
+@Suite("Published schemas")
+struct PublishedSchemaTests {
+    /// The golden messages of a type in all their forms, by name.
+    static func goldens(_ type: MessageType) throws -> [(name: String, body: [UInt8])] {
+        var names = [type.short] + Examples.variants.filter { $0.type == type }.map(\.name)
+        if type == .handoffDispatched { names.append(String(GoldenTests.sealedFile.dropLast(".json".count))) }
+        return try names.map { ($0, try GoldenTests.golden("\($0).json")) }
+    }
+
+    static let publicTypes = MessageType.allCases.filter { !PublishedContract.internalTypes.contains($0) }
+    static let readTypes = MessageType.allCases.filter(Examples.readByOffice.contains)
+
+    @Test("every golden message fits its schema", arguments: MessageType.allCases)
+    func goldensFit(type: MessageType) throws {
+        for (name, body) in try Self.goldens(type) { #expect(SchemaJudge.shared.problems(in: body) == [], "\(name)") }
+    }
+
+    @Test("every type that is handled or planned has its schema and its worked example, and there are none besides")
+    func oneFileForEach() throws {
+        let planned = Set(PlannedMessageType.allCases.map { "\($0.short).json" })
+        let handled = Set(Self.publicTypes.map { "\($0.short).json" })
+        #expect(try PublishedContract.names(in: "schemas") == planned.union(handled).union(["common.json"]))
+        #expect(try PublishedContract.names(in: "schemas/internal") == Set(PublishedContract.internalTypes.map { "\($0.short).json" }))
+        let forms = Set(try Self.publicTypes.flatMap { try Self.goldens($0).map { "\($0.name).json" } })
+        #expect(try PublishedContract.names(in: "messages") == planned.union(forms))
+    }
+
+    @Test("a schema names its type, and says whether it is planned")
+    func schemaHeads() throws {
+        func check(_ schema: JSONValue, _ name: String, short: String, planned: Bool) {
+            #expect(schema["$schema"]?.text == "https://json-schema.org/draft/2020-12/schema", "\(name)")
+            #expect(schema["$id"]?.text == "\(short).json", "\(name)")
+            #expect(schema["title"]?.text == name)
+            #expect(schema["properties"]?["type"]?["const"]?.text == name, "\(name)")
+            #expect(schema["x-status"]?.text == (planned ? "planned" : nil), "\(name)")
+            #expect(schema["description"]?.text?.hasPrefix("Planned:") == planned, "\(name)")
+        }
+        for type in MessageType.allCases { check(try PublishedContract.schema(type), type.rawValue, short: type.short, planned: false) }
+        for type in PlannedMessageType.allCases { check(try PublishedContract.schema(type), type.rawValue, short: type.short, planned: true) }
+    }
+
+    @Test("no schema forbids fields that nobody knows yet")
+    func toleratesUnknownFields() throws {
+        for folder in ["schemas", "schemas/internal"] {
+            for name in try PublishedContract.names(in: folder) {
+                let text = try PublishedContract.text("\(folder)/\(name)")
+                #expect(!text.contains("additionalProperties") && !text.contains("unevaluatedProperties"), "\(name)")
+            }
+        }
+        let golden = try JSONValue(try GoldenTests.golden(.reportSubmitted))
+        let richer = golden.replacing([.key("new")], with: .whole(1)).replacing([.key("data"), .key("new")], with: .list([.null]))
+        #expect(SchemaJudge.shared.problems(in: try richer.bytes) == [])
+    }
+
+    @Test("worked examples of handled types are the golden messages, laid out for readers", arguments: publicTypes)
+    func workedExamples(type: MessageType) throws {
+        for (name, body) in try Self.goldens(type) {
+            let page = try JSONValue(body).page
+            if GoldenTests.writes { try PublishedContract.write(page, "messages/\(name).json") }
+            #expect(try PublishedContract.text("messages/\(name).json") == page)
+        }
+    }
+
+    @Test("worked examples of planned types fit their schemas, and are laid out alike", arguments: PlannedMessageType.allCases)
+    func plannedExamples(type: PlannedMessageType) throws {
+        let path = "messages/\(type.short).json"
+        let message = try PublishedContract.json(path)
+        #expect(message["type"]?.text == type.rawValue)
+        #expect(SchemaJudge.shared.problems(in: try PublishedContract.bytes(path)) == [])
+        if GoldenTests.writes { try PublishedContract.write(try message.page, path) }
+        #expect(try PublishedContract.text(path) == message.page)
+    }
+
+    // MARK: Schema and reader
+
+    /// Judged by the desk that takes papers, because only it knows what was announced.
+    static let judgedByTheDesk: Set<String> = ["/data/part", "/data/content", "/data/count"]
+
+    @Test("the golden messages have every field that the schemas know, and none besides", arguments: MessageType.allCases)
+    func everyFieldIsShown(type: MessageType) throws {
+        let common = try PublishedContract.json("schemas/common.json")
+        let declared = PublishedContract.declaredFields(of: try PublishedContract.schema(type), common: common)
+        var shown: Set<String> = []
+        for (_, body) in try Self.goldens(type) {
+            for path in try JSONValue(body).fields {
+                shown.insert(path.map { if case .key(let key) = $0 { key } else { "*" } }.joined(separator: "/"))
+            }
+        }
+        // An act of an outsider answers nothing; what the office sends may.
+        if !Examples.sender(of: type).isOffice { shown.insert("inreplyto") }
+        #expect(shown.subtracting(declared).sorted() == [])
+        #expect(declared.subtracting(shown).sorted() == [])
+    }
+
+    @Test("a field that is taken away is missed by schema and reader alike, or by neither", arguments: readTypes)
+    func requiredAlike(type: MessageType) throws {
+        var required = 0
+        for (name, body) in try Self.goldens(type) {
+            let golden = try JSONValue(body)
+            for path in golden.fields where type != .attachmentPart || !Self.judgedByTheDesk.contains(Self.text(path)) {
+                let poorer = try golden.replacing(path, with: nil).bytes
+                let misses = !SchemaJudge.shared.problems(in: poorer).isEmpty
+                if misses { required += 1 }
+                let refuses = Self.refuses(poorer)
+                #expect(refuses == misses, "\(name) without \(Self.text(path))")
+                // For the reader, null is as good as absent.
+                let refusesNull = Self.refuses(try golden.replacing(path, with: .null).bytes)
+                #expect(refusesNull == misses, "\(name) with null as \(Self.text(path))")
+            }
+        }
+        #expect(required >= 7, "the head alone has seven required fields")
+    }
+
+    @Test("a field of another kind is refused by schema and reader alike", arguments: readTypes)
+    func mistypedAlike(type: MessageType) throws {
+        for (name, body) in try Self.goldens(type) {
+            let golden = try JSONValue(body)
+            for path in golden.fields {
+                let other: JSONValue =
+                    switch golden.value(at: path) {
+                    case .text: .whole(7)
+                    case .object: .list([])
+                    case .list: .object([:])
+                    case .whole, .number, .flag, .null, nil: .text("7")
+                    }
+                let wrong = try golden.replacing(path, with: other).bytes
+                let (fits, refuses) = (SchemaJudge.shared.problems(in: wrong).isEmpty, Self.refuses(wrong))
+                #expect(!fits, "\(name) with another \(Self.text(path)) fits the schema")
+                #expect(refuses, "\(name) with another \(Self.text(path)) is read")
+            }
+        }
+    }
+
+    static let values: [(type: MessageType, path: [JSONValue.Step], value: String, valid: Bool)] = [
+        (.reportSubmitted, [.key("id")], "a 1", false), (.reportSubmitted, [.key("id")], "", false),
+        (.reportSubmitted, [.key("id")], "a-1\n", false), (.reportSubmitted, [.key("id")], String(repeating: "x", count: 128), true),
+        (.reportSubmitted, [.key("id")], String(repeating: "x", count: 129), false), (.handoffSigned, [.key("id")], "甲", false),
+        (.reportSubmitted, [.key("subject")], "a 1", false), (.reportSubmitted, [.key("source")], "web", false),
+        (.reportSubmitted, [.key("source")], "source.Web", false), (.handoffSigned, [.key("source")], "unit.d1\n", false),
+        (.handoffSigned, [.key("source")], "unit.", false), (.handoffSigned, [.key("source")], "unit.a-1", true),
+        (.reportSubmitted, [.key("specversion")], "0.3", false),
+        (.reportSubmitted, [.key("time")], "2026-02-30T00:00:00Z", false), (.reportSubmitted, [.key("time")], "2026-03-02", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02T24:00:00Z", false), (.reportSubmitted, [.key("time")], "2026-03-02T23:59:60Z", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02T08:00:00", false), (.reportSubmitted, [.key("time")], "2026-03-02T08:00:00+24:00", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02 08:00:00.5+08:00", true), (.reportSubmitted, [.key("time")], "2024-02-29t08:00:00z", true),
+        (.reportSubmitted, [.key("data"), .key("receivedAt")], "2025-02-29T08:00:00Z", false),
+        (.reportSubmitted, [.key("data"), .key("reporters"), .index(0), .key("consent")], "perhaps", false),
+        (.reportSubmitted, [.key("data"), .key("accused"), .index(0), .key("unit")], "C 1", false),
+        (.caseFiled, [.key("data"), .key("filedOn")], "2026-02-30", false), (.caseFiled, [.key("data"), .key("filedOn")], "2024-02-29", true),
+        (.caseFiled, [.key("data"), .key("filedOn")], "2026-2-3", false), (.caseNotified, [.key("data"), .key("filedOn")], "0000-01-01", false),
+        (.dispositionDecided, [.key("data"), .key("decidedOn")], "20260301", false),
+    ]
+
+    @Test("ids, names, dates and words are taken or refused by schema and reader alike", arguments: values)
+    func valuesAlike(type: MessageType, path: [JSONValue.Step], value: String, valid: Bool) throws {
+        let body = try JSONValue(try GoldenTests.golden(type)).replacing(path, with: .text(value)).bytes
+        let (fits, refuses) = (SchemaJudge.shared.problems(in: body).isEmpty, Self.refuses(body))
+        #expect(fits == valid && refuses == !valid)
+    }
+
+    private static func refuses(_ body: [UInt8]) -> Bool {
+        do {
+            _ = try Message(reading: body, typeHint: nil)
+            return false
+        } catch {
+            return true
+        }
+    }
+
+    private static func text(_ path: [JSONValue.Step]) -> String { path.map(\.description).joined() }
+
+    // MARK: Numbers and words
+
+    @Test("the limits in the schemas are those of the code")
+    func limits() throws {
+        let common = try PublishedContract.json("schemas/common.json")
+        let limits = Limits.standard
+        func of(_ name: String) -> JSONValue? { common["$defs"]?[name] }
+        for (name, limit) in [("text", limits.textBytesMax), ("title", limits.titleBytesMax), ("shortText", limits.nameBytesMax)] {
+            #expect(of(name)?["x-maxBytes"]?.whole == limit && of(name)?["maxLength"]?.whole == limit, "\(name)")
+        }
+        for name in ["eventID", "subject", "inReplyTo"] { #expect(of(name)?["maxLength"]?.whole == limits.eventIDBytesMax, "\(name)") }
+        #expect(of("attachment")?["properties"]?["bytes"]?["maximum"]?.whole == limits.attachmentBytesMax)
+        #expect(of("part")?["maximum"]?.whole == limits.attachmentPartsMax)
+        let part = try PublishedContract.schema(.attachmentPart)
+        #expect(part["properties"]?["data"]?["properties"]?["count"]?["maximum"]?.whole == limits.attachmentPartsMax)
+        let report = try PublishedContract.schema(.reportSubmitted)["properties"]?["data"]?["properties"]
+        for (name, limit) in [
+            ("reporters", limits.reportersMax), ("accused", limits.accusedMax), ("allegations", limits.allegationsMax),
+            ("attachments", limits.attachmentsMax),
+        ] { #expect(report?[name]?["maxItems"]?.whole == limit, "\(name)") }
+        let validator = try PublishedContract.text("validate.py").replacing("_", with: "")
+        #expect(validator.contains("MESSAGEBYTESMAX = \(limits.messageBytesMax)\n"))
+        let envelope = try #require(of("envelope")?["description"]?.text).replacing(",", with: "")
+        #expect(envelope.contains("\(limits.messageBytesMax) bytes") && envelope.contains("\(limits.jsonDepthMax) deep"))
+    }
+
+    @Test("words that are code are those of the code")
+    func words() throws {
+        let accepted = try PublishedContract.schema(.reportAccepted)["properties"]?["data"]?["properties"]?["state"]?["enum"]?.list
+        #expect(accepted?.compactMap(\.text) == ReportState.allCases.map(\.rawValue))
+        let common = try PublishedContract.json("schemas/common.json")["$defs"]
+        let workers = Worker.allCases.map(\.rawValue).joined(separator: "|")
+        #expect(common?["officeParty"]?["pattern"]?.text == #"^office\.(\#(workers))$"#)
+        for name in ["party", "partSender"] { #expect(common?[name]?["pattern"]?.text?.contains(#"office\.(\#(workers))"#) == true) }
+        let media = common?["envelope"]?["properties"]?["datacontenttype"]?["enum"]?.list?.compactMap(\.text)
+        #expect(media == ["application/json", MediaType.sealed])
+    }
+
+    @Test("who may send a type says its schema", arguments: MessageType.allCases)
+    func senders(type: MessageType) throws {
+        let sender =
+            switch Examples.sender(of: type) {
+            case .unit: "unitParty"
+            case .source: type == .attachmentPart ? "partSender" : "sourceParty"
+            case .person: "personParty"
+            case .office: "officeParty"
+            }
+        let reference = try PublishedContract.schema(type)["properties"]?["source"]?["$ref"]?.text
+        #expect(reference?.hasSuffix("common.json#/$defs/\(sender)") == true)
+    }
+}

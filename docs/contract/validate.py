@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Holds messages against the contract's schemas: python3 validate.py MESSAGE.json …
+
+Needs Python 3.8 and jsonschema 4.10 or newer (Debian: python3-jsonschema), and no network. Exit 0: all fit, 1: something does
+not, 2: this cannot run.
+
+A validator of your own may do the same with the files in schemas/. Two things it will not know are checked here: x-maxBytes
+(lengths in bytes of UTF-8), and that days exist.
+
+With --lines it answers until its input ends: each line in is a JSON text, the body in Base64; each line out a JSON list of
+what is wrong with it, empty if nothing is.
+"""
+import base64
+import binascii
+import datetime
+import json
+import pathlib
+import re
+import sys
+
+try:
+    from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
+except ImportError:
+    print("validate.py needs jsonschema 4.10 or newer (Debian: python3-jsonschema)", file=sys.stderr)
+    sys.exit(2)
+
+SCHEMAS = pathlib.Path(__file__).resolve().parent / "schemas"
+MESSAGE_BYTES_MAX = 262_144
+MOMENT = re.compile(r"(.{10})[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-](\d\d):(\d\d))", re.ASCII)
+
+formats = FormatChecker(formats=())
+
+
+@formats.checks("date", raises=ValueError)
+def is_date(value):
+    if isinstance(value, str):
+        datetime.date.fromisoformat(value)
+    return True
+
+
+@formats.checks("date-time", raises=ValueError)
+def is_moment(value):
+    if not isinstance(value, str):
+        return True
+    match = MOMENT.fullmatch(value)
+    if not match:
+        return False
+    datetime.date.fromisoformat(match[1])
+    hour, minute, second, offset_hours, offset_minutes = (int(group or 0) for group in match.groups()[1:])
+    return hour < 24 and minute < 60 and second < 60 and offset_hours < 24 and offset_minutes < 60
+
+
+def max_bytes(validator, limit, value, schema):
+    if isinstance(value, str) and len(value.encode("utf-8", "surrogatepass")) > limit:
+        yield ValidationError(f"has more than {limit} bytes")
+
+
+def pattern(validator, expression, value, schema):
+    # Python's "$" also matches before a last newline; that of JSON Schema does not.
+    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", expression), value):
+        yield ValidationError(f"does not match {expression}")
+
+
+Validator = validators.extend(Draft202012Validator, {"x-maxBytes": max_bytes, "pattern": pattern})
+
+
+class Judge:
+    """All schemas, read once."""
+
+    def __init__(self):
+        files = sorted(SCHEMAS.rglob("*.json"))
+        self.schemas = {path.as_uri(): json.loads(path.read_text(encoding="utf-8")) for path in files}
+        self.by_type = {schema["title"]: uri for uri, schema in self.schemas.items() if schema["title"].startswith("bihuan.")}
+        self.validators = {}
+        for schema in self.schemas.values():
+            Draft202012Validator.check_schema(schema)
+            # A schema that names its dialect would be read by a validator without what is added above.
+            del schema["$schema"]
+
+    def validator(self, uri):
+        if uri not in self.validators:
+            self.validators[uri] = Validator({"$ref": uri}, format_checker=formats, **self.references())
+        return self.validators[uri]
+
+    def references(self):
+        try:
+            from referencing import Registry
+            from referencing.jsonschema import DRAFT202012
+        except ImportError:  # before jsonschema 4.18
+            from jsonschema import RefResolver
+
+            return {"resolver": RefResolver("", {}, store=dict(self.schemas))}
+        pairs = [(uri, DRAFT202012.create_resource(schema)) for uri, schema in self.schemas.items()]
+        return {"registry": Registry().with_resources(pairs)}
+
+    def problems(self, body):
+        """What is wrong with the bytes of a message, in sentences."""
+        if len(body) > MESSAGE_BYTES_MAX:
+            return [f"the body has {len(body)} bytes; the limit is {MESSAGE_BYTES_MAX}"]
+        try:
+            message = json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
+        except (ValueError, RecursionError) as error:
+            return [f"the body is not JSON in UTF-8: {error}"]
+        if not isinstance(message, dict):
+            return ["the body is not a JSON object"]
+        name = message.get("type")
+        if not isinstance(name, str) or name not in self.by_type:
+            return [f"type: the contract has no message {json.dumps(name)[:200]}"]
+        errors = self.validator(self.by_type[name]).iter_errors(message)
+        return [sentence(error) for error in sorted(errors, key=lambda error: [str(step) for step in error.absolute_path])]
+
+
+def refuse_constant(name):
+    raise ValueError(f"{name} is no JSON")
+
+
+def sentence(error):
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path).lstrip(".")
+    text = error.message if len(error.message) <= 300 else error.message[:300] + " …"
+    return f"{place}: {text}" if place else text
+
+
+def answer_lines(judge):
+    for line in sys.stdin:
+        try:
+            body = base64.b64decode(json.loads(line), validate=True)
+        except (ValueError, TypeError, binascii.Error) as error:
+            answer = [f"the line is no JSON text in Base64: {error}"]
+        else:
+            answer = judge.problems(body)
+        print(json.dumps(answer), flush=True)
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 0 if arguments else 2
+    judge = Judge()
+    if arguments == ["--lines"]:
+        answer_lines(judge)
+        return 0
+    worst = 0
+    for name in arguments:
+        try:
+            problems = judge.problems(pathlib.Path(name).read_bytes())
+        except OSError as error:
+            print(f"{name}: {error.strerror}", file=sys.stderr)
+            return 2
+        print(f"{name}: {'fits' if not problems else ''}".rstrip())
+        for problem in problems:
+            worst = 1
+            print(f"    {problem}")
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
