@@ -7,6 +7,9 @@ public struct VaultBox: Hashable, Sendable {
     public let keyID: String
     public let sealed: [UInt8]
 
+    /// What a box has beside the bytes in it: nonce and tag.
+    public static let overheadBytes = 12 + 16
+
     public init(keyID: String, sealed: [UInt8]) {
         self.keyID = keyID
         self.sealed = sealed
@@ -68,4 +71,5 @@ public struct Vault: Sendable {
     public static func context(report id: ReportID) -> String { "report|\(id)" }
     public static func context(message sender: String, _ eventID: String) -> String { "message|\(sender)|\(eventID)" }
     public static func context(deadLetter id: UUID) -> String { "dead|\(id.lowercased)" }
+    public static func context(paper sha256: String, part: Int, of id: ReportID) -> String { "paper|\(id)|\(sha256)|\(part)" }
 }

@@ -21,6 +21,8 @@ public struct Report: Hashable, Sendable {
     /// The source's own unit is barred: it got a bare receipt and gets no more.
     public let muted: Bool
     public var handoffCount: Int
+    /// How many papers were announced with it.
+    public let papers: Int
     public let salt: [UInt8]
     public var head: LedgerHead
 
@@ -28,7 +30,7 @@ public struct Report: Hashable, Sendable {
         id: ReportID, number: Int64, source: SourceID, submissionID: String, digest: [UInt8], state: ReportState,
         sourceKind: String, matterKind: String?, region: String?, realName: Bool, receivedAt: Instant,
         registeredAt: Instant, verdict: ReportState, rule: String, reason: String?, authority: String?,
-        repeatOf: ReportID?, muted: Bool, handoffCount: Int, salt: [UInt8], head: LedgerHead
+        repeatOf: ReportID?, muted: Bool, handoffCount: Int, papers: Int = 0, salt: [UInt8], head: LedgerHead
     ) {
         self.id = id
         self.number = number
@@ -49,6 +51,7 @@ public struct Report: Hashable, Sendable {
         self.repeatOf = repeatOf
         self.muted = muted
         self.handoffCount = handoffCount
+        self.papers = papers
         self.salt = salt
         self.head = head
     }

@@ -51,6 +51,8 @@ public enum HandoffEvent: CaseIterable, Hashable, Sendable {
     case conclusionAccepted
     case conclusionSentBack
     case recalled
+    /// What could not be delivered is sent once more, as it was.
+    case sentAgain
 }
 
 /// What else an event asks for, beside the new state.
@@ -102,7 +104,7 @@ extension HandoffState {
         case .approved: (.released, [.start(.released)])
         case .recalled: (.recalled, [.report(.fellBack)])
         case .confirmed, .unroutable, .signed, .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded,
-            .conclusionAccepted, .conclusionSentBack:
+            .conclusionAccepted, .conclusionSentBack, .sentAgain:
             throw .refused(.awaitingApproval, state: rawValue)
         }
     }
@@ -121,7 +123,7 @@ extension HandoffState {
         // The signature may still be on its way: transport reorders.
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded:
             throw .early(state: rawValue)
-        case .approved, .conclusionAccepted, .conclusionSentBack:
+        case .approved, .conclusionAccepted, .conclusionSentBack, .sentAgain:
             throw .refused(.wrongState, state: rawValue)
         }
     }
@@ -137,7 +139,7 @@ extension HandoffState {
         case .returned: (.returned, [.stop(.ended), .report(.cameBack), .routeAgain])
         case .recalled: (.recalled, [.stop(.ended), .report(.fellBack)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
-        case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack:
+        case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack, .sentAgain:
             throw .refused(.wrongState, state: rawValue)
         }
     }
@@ -151,7 +153,7 @@ extension HandoffState {
         case .caseFiled: throw .refused(.alreadyFiled, state: rawValue)
         // A filed case stays where it was filed.
         case .returned, .recalled: throw .refused(.caseFiled, state: rawValue)
-        case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack:
+        case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack, .sentAgain:
             throw .refused(.wrongState, state: rawValue)
         }
     }
@@ -163,13 +165,14 @@ extension HandoffState {
         case .signed: throw .refused(.alreadySigned, state: rawValue)
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded, .recalled:
             throw .refused(.alreadyConcluded, state: rawValue)
-        case .approved, .confirmed, .unroutable: throw .refused(.wrongState, state: rawValue)
+        case .approved, .confirmed, .unroutable, .sentAgain: throw .refused(.wrongState, state: rawValue)
         }
     }
 
     private func whileUndeliverable(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
         switch event {
         case .recalled: (.recalled, [])
+        case .sentAgain: (.released, [.start(.released), .report(.routed)])
         case .approved, .confirmed, .unroutable, .signed, .returned, .progressed, .decided, .caseFiled, .caseNotified,
             .concluded, .conclusionAccepted, .conclusionSentBack:
             throw .refused(.undeliverable, state: rawValue)

@@ -62,7 +62,7 @@ extension ReportState {
         case (.concluded, .conclusionAccepted): return .closed
         // A sealed pass-through stays what it is: the superior's own books go on from here.
         case (.passedUp, .signedFor), (.passedUp, .concluded), (.passedUp, .conclusionAccepted),
-            (.passedUp, .conclusionSentBack), (.passedUp, .fellBack):
+            (.passedUp, .conclusionSentBack), (.passedUp, .fellBack), (.passedUp, .routed):
             return .passedUp
         case (.registered, _), (.needsReview, _), (.linkedAsRepeat, _), (.notAccepted, _), (.referred, _),
             (.passedUp, _), (.routed, _), (.inHand, _), (.concluded, _), (.closed, _):

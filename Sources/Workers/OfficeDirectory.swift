@@ -60,7 +60,11 @@ public enum PersonRole: String, CaseIterable, Sendable {
     case leader
     /// Gets what escalates, recalls.
     case supervisor
+    /// Runs the machinery: decides about dead letters, sees no case.
+    case `operator`
 
     /// Who may take a handoff back.
     static let mayRecall: Set<String> = [PersonRole.leader.rawValue, PersonRole.supervisor.rawValue]
+    /// Who may replay and discard dead letters.
+    static let maySettleDeadLetters: Set<String> = [PersonRole.operator.rawValue]
 }

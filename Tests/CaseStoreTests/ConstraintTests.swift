@@ -40,6 +40,10 @@ struct ConstraintTests {
         """
     }
 
+    private static func piece(_ part: Int) -> String {
+        "INSERT INTO attachment_part (report_id, sha256, part, digest, key_id, sealed) VALUES ('\(report)', 'h', \(part), 'd', 'k', 's')"
+    }
+
     private static func letter(to addressee: String, type: String = "bihuan.handoff.dispatched.v1", about reports: String = "'{\(report)}'") -> String {
         """
         INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
@@ -131,10 +135,20 @@ struct ConstraintTests {
         "outbox_carries_no_submission": [letter(to: "unit.d1", type: "bihuan.report.submitted.v1")],
         "dead_letter_state_known": [
             """
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, key_id, sealed, answered, received_at, state)
-            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'k', 's', false, \(moment), 'forgotten')
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, answered, received_at, state, settled_at,
+                settled_by, settled_because)
+            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', false, \(moment), 'forgotten', \(moment), 'person.li', 'r')
             """
         ],
+        "dead_letter_settled_by_somebody": ["'discarded', NULL, NULL, NULL", "'open', NULL, 'person.li', NULL", "'replayed', \(moment), 'person.li', NULL"].map {
+            """
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, answered, received_at, state, settled_at,
+                settled_by, settled_because)
+            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', false, \(moment), \($0))
+            """
+        },
+        "attachment_part_counted_from_one": [piece(0), piece(-1)],
+        "attachment_part_once": [piece(1) + ";" + piece(1)],
     ]
 
     @Test("every named constraint refuses the rows that break it")

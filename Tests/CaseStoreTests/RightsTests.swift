@@ -8,7 +8,7 @@ struct RightsTests {
     /// What the worker role may do beside reading, table by table; what it may update stands below, column by column. Nobody else but the owner may do anything.
     static let workerRights: [String: Set<String>] = [
         "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
-        "attachment": ["INSERT"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
+        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
         "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
         "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
         "dead_letter": ["INSERT"], "attempt": ["INSERT", "DELETE"],
@@ -45,6 +45,8 @@ struct RightsTests {
         ],
         "clock": ["next_step", "next_at", "stopped_at", "stopped_by"],
         "inbox": ["verdict", "reply_type", "reply", "report_id"], "attempt": ["count", "noted_at"],
+        "attachment": ["received_at"],
+        "dead_letter": ["replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
     ]
 
     @Test("the worker role may update the columns that acts change, and no other")

@@ -27,8 +27,8 @@ struct StateMachineTests {
             sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
             signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
         passed_up:
-            signedFor, concluded, conclusionSentBack, conclusionAccepted, fellBack → passed_up
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack → refused wrong_state
+            routed, signedFor, concluded, conclusionSentBack, conclusionAccepted, fellBack → passed_up
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, cameBack → refused wrong_state
         routed:
             signedFor → in_hand
             fellBack → needs_review
@@ -56,19 +56,19 @@ struct StateMachineTests {
             approved → released; start(released)
             recalled → recalled; report(fellBack)
             confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused awaiting_approval
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack → refused awaiting_approval
+            caseNotified, concluded, conclusionAccepted, conclusionSentBack, sentAgain → refused awaiting_approval
         released:
             confirmed → dispatched
             unroutable → undeliverable; stop(ended), report(fellBack)
             signed → signed; stop(signed), start(signed), report(signedFor)
             recalled → recalled; stop(ended), report(fellBack)
             returned, progressed, decided, caseFiled, caseNotified, concluded → early
-            approved, conclusionAccepted, conclusionSentBack → refused wrong_state
+            approved, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         dispatched:
             signed → signed; stop(signed), start(signed), report(signedFor)
             recalled → recalled; stop(ended), report(fellBack)
             returned, progressed, decided, caseFiled, caseNotified, concluded → early
-            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack → refused wrong_state
+            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         signed:
             progressed → in_hand
             decided → in_hand; stop(answered)
@@ -78,7 +78,7 @@ struct StateMachineTests {
             returned → returned; stop(ended), report(cameBack), routeAgain
             recalled → recalled; stop(ended), report(fellBack)
             signed → refused already_signed
-            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack → refused wrong_state
+            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         in_hand:
             progressed, caseNotified → in_hand
             decided → in_hand; stop(answered)
@@ -87,7 +87,7 @@ struct StateMachineTests {
             returned → returned; stop(ended), report(cameBack), routeAgain
             recalled → recalled; stop(ended), report(fellBack)
             signed → refused already_signed
-            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack → refused wrong_state
+            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         case_filed:
             progressed, caseNotified → case_filed
             decided → case_filed; stop(answered)
@@ -95,24 +95,25 @@ struct StateMachineTests {
             signed → refused already_signed
             caseFiled → refused already_filed
             returned, recalled → refused case_filed
-            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack → refused wrong_state
+            approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         concluded:
             conclusionAccepted → closed; stop(ended), report(conclusionAccepted)
             conclusionSentBack → in_hand; start(conclusionSentBack), report(conclusionSentBack)
             signed → refused already_signed
             returned, progressed, decided, caseFiled, caseNotified, concluded, recalled → refused already_concluded
-            approved, confirmed, unroutable → refused wrong_state
+            approved, confirmed, unroutable, sentAgain → refused wrong_state
         closed:
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused closed
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled → refused closed
+            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused closed
         returned:
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused returned
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled → refused returned
+            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused returned
         recalled:
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused recalled
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled → refused recalled
+            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused recalled
         undeliverable:
             recalled → recalled
+            sentAgain → released; start(released), report(routed)
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused undeliverable
             caseNotified, concluded, conclusionAccepted, conclusionSentBack → refused undeliverable
         """)

@@ -164,7 +164,7 @@ struct SampleOfficeTests {
         #expect(office.units.allSatisfy { UnitID($0.id.rawValue) != nil && $0.parent.map(units.contains) ?? true })
         #expect(Set(office.sources.map(\.kind)).count == 9)
         #expect(office.sources.allSatisfy { SourceID($0.id.rawValue) != nil && $0.unit.map(units.contains) ?? true })
-        #expect(Set(office.persons.flatMap(\.roles)) == ["clerk", "leader", "supervisor"])
+        #expect(Set(office.persons.flatMap(\.roles)) == ["clerk", "leader", "supervisor", "operator"])
         #expect(office.persons.filter { !$0.recusedFrom.isEmpty }.count == 1)
     }
 

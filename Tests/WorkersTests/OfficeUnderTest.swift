@@ -258,6 +258,8 @@ final class PartyClient {
             throw NothingCame()
         }
         consumed[queue]?.removeFirst()
+        // Whatever the office sends is what the contract publishes.
+        #expect(SchemaJudge.shared.problems(in: delivery.body) == [], sourceLocation: sourceLocation)
         try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: delivery.channel)
         return delivery
     }

@@ -180,6 +180,8 @@ extension OfficeUnderTest {
     func expectWholeLedger(sourceLocation: SourceLocation = #_sourceLocation) throws {
         let database = try database()
         defer { database.close() }
+        // Heads and entries of one moment: lanes may still be writing.
+        try database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         let heads = try database.run(ReadLedgerHeads(after: nil, countMax: 100_000)).rows
         let entries = Dictionary(grouping: try database.run(ReadLedgerEntries(after: nil, countMax: 1_000_000)).rows, by: \.chain)
         for head in heads {

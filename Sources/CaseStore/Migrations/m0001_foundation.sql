@@ -117,6 +117,8 @@ CREATE TABLE report (
     -- The source's own unit is barred: it got a bare receipt and gets no more.
     muted         boolean NOT NULL DEFAULT false,
     handoff_count integer NOT NULL DEFAULT 0,
+    -- Announced with it; they travel apart.
+    papers        integer NOT NULL DEFAULT 0,
     salt          bytea NOT NULL,
     head          bytea NOT NULL,
     entry_count   integer NOT NULL,
@@ -169,6 +171,17 @@ CREATE TABLE attachment (
     sha256      bytea NOT NULL,
     received_at timestamptz,
     PRIMARY KEY (report_id, ordinal)
+);
+
+-- The pieces of papers, encrypted; of a paper that is not whole yet those that came.
+CREATE TABLE attachment_part (
+    report_id uuid NOT NULL REFERENCES report,
+    sha256    bytea NOT NULL,
+    part      integer NOT NULL CONSTRAINT attachment_part_counted_from_one CHECK (part >= 1),
+    digest    bytea NOT NULL,
+    key_id    text NOT NULL,
+    sealed    bytea NOT NULL,
+    CONSTRAINT attachment_part_once PRIMARY KEY (report_id, sha256, part)
 );
 
 -- Units that nothing of a report may reach: those the accused belong to or lead, and what stands below them.
@@ -225,11 +238,12 @@ CREATE TABLE handoff (
 -- What units wrote: progress, reasons of returns, summaries.
 CREATE TABLE handoff_note (
     handoff_id uuid NOT NULL REFERENCES handoff,
+    sender     text NOT NULL,
     event_id   text NOT NULL,
     kind       text NOT NULL,
     written_at timestamptz NOT NULL,
     body       text NOT NULL,
-    PRIMARY KEY (handoff_id, event_id)
+    PRIMARY KEY (handoff_id, sender, event_id)
 );
 
 CREATE TABLE clock (
@@ -386,17 +400,31 @@ CREATE TABLE dead_letter (
     type        text,
     sender      text,
     event_id    text,
+    -- Where the act stands in the inbox; empty for what the office sent itself.
+    inbox_id    text,
     queue       text NOT NULL,
     routing_key text NOT NULL,
+    -- Who hears commands about it.
+    worker      text NOT NULL,
+    -- What an office's own message was about, and to whom: the barrier is asked again before it is sent again.
+    addressee   text,
+    subject     text,
+    reports     uuid[] NOT NULL DEFAULT '{}',
+    handoff_id  uuid,
     key_id      text NOT NULL,
     sealed      bytea NOT NULL,
     answered    boolean NOT NULL,
     received_at timestamptz NOT NULL,
+    -- How often it was tried again and ended here again.
+    replays     integer NOT NULL DEFAULT 0,
     state       text NOT NULL DEFAULT 'open' CONSTRAINT dead_letter_state_known CHECK (state IN ('open', 'replayed', 'discarded')),
     settled_at  timestamptz,
     settled_by  text,
-    settled_because text
+    settled_because text,
+    CONSTRAINT dead_letter_settled_by_somebody CHECK (
+        (state = 'open') = (settled_at IS NULL) AND (state = 'open') = (settled_by IS NULL) AND (state = 'open') = (settled_because IS NULL))
 );
+CREATE INDEX dead_letter_by_age ON dead_letter (received_at, id);
 
 -- How often a message that kept coming back was tried, written before it is tried.
 CREATE TABLE attempt (
@@ -449,7 +477,7 @@ CREATE VIEW report_status AS
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
-GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, barred_unit, repeat_key, handoff, handoff_note,
+GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_unit, repeat_key, handoff, handoff_note,
     clock, clock_step, person_notice, ledger_entry, inbox, outbox, held_message, dead_letter, attempt TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count) ON report TO bihuan_worker;
@@ -458,5 +486,7 @@ GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, dispositi
 GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;
 GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
-GRANT DELETE ON outbox, held_message, attempt TO bihuan_worker;
+GRANT UPDATE (received_at) ON attachment TO bihuan_worker;
+GRANT UPDATE (replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
+GRANT DELETE ON outbox, held_message, attempt, attachment_part TO bihuan_worker;
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

@@ -85,10 +85,10 @@ struct InsertReports: Command {
 
     static let sql = """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name,
-            received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, salt, head, entry_count)
+            received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count)
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::uuid[], $18::bool[], $19::int[], $20::bytea[], $21::bytea[], $22::int[])
+            $17::uuid[], $18::bool[], $19::int[], $20::int[], $21::bytea[], $22::bytea[], $23::int[])
         """
 
     var parameters: [Parameter] {
@@ -99,7 +99,7 @@ struct InsertReports: Command {
             .bools(reports.map(\.realName)), .instants(reports.map(\.receivedAt)),
             .instants(reports.map(\.registeredAt)), .texts(reports.map(\.verdict.rawValue)), .texts(reports.map(\.rule)),
             .texts(reports.map(\.reason)), .texts(reports.map(\.authority)), .ids(orNil: reports.map(\.repeatOf)),
-            .bools(reports.map(\.muted)), .integers(reports.map(\.handoffCount)), .byteas(reports.map(\.salt)),
+            .bools(reports.map(\.muted)), .integers(reports.map(\.handoffCount)), .integers(reports.map(\.papers)), .byteas(reports.map(\.salt)),
             .byteas(reports.map(\.head.hash)), .integers(reports.map(\.head.count)),
         ]
     }

@@ -36,7 +36,7 @@ public struct LockFreeReports: Statement {
 
 let reportColumns = """
     id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
-    verdict, rule, reason, authority, repeat_of, muted, handoff_count, salt, head, entry_count
+    verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count
     """
 
 extension Report {
@@ -47,7 +47,7 @@ extension Report {
             region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
             registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
             authority: try row.textOrNil(), repeatOf: try row.idOrNil(), muted: try row.bool(),
-            handoffCount: try row.int(), salt: try row.bytea(), head: try LedgerHead(&row))
+            handoffCount: try row.int(), papers: try row.int(), salt: try row.bytea(), head: try LedgerHead(&row))
     }
 }
 

@@ -78,70 +78,18 @@ public struct DeleteHeldMessages: Command {
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
 }
 
-/// A message that could not be handled, and why; its bytes are encrypted.
-public struct DeadLetter: Sendable {
-    public let id: UUID
-    /// A stable word: `not_json`, `stops_the_worker`, `too_costly` …
-    public let reason: String
-    /// For a person; holds nothing of the message.
-    public let detail: String
-    public let type: String?
-    public let sender: String?
-    public let eventID: String?
-    public let queue: String
-    public let routingKey: String
-    public let box: VaultBox
-    public let answered: Bool
-    public let receivedAt: Instant
-
-    public init(
-        id: UUID, reason: String, detail: String, type: String?, sender: String?, eventID: String?, queue: String,
-        routingKey: String, box: VaultBox, answered: Bool, receivedAt: Instant
-    ) {
-        self.id = id
-        self.reason = reason
-        self.detail = detail
-        self.type = type
-        self.sender = sender
-        self.eventID = eventID
-        self.queue = queue
-        self.routingKey = routingKey
-        self.box = box
-        self.answered = answered
-        self.receivedAt = receivedAt
-    }
-}
-
-public struct InsertDeadLetters: Command {
-    public var letters: [DeadLetter]
-    public init(letters: [DeadLetter]) { self.letters = letters }
-    public static let sql = """
-        INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, queue, routing_key, key_id, sealed, answered, received_at)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::bytea[], $11::bool[], $12::timestamptz[])
-        -- What the broker gave back is kept under its event's id, and may be given back again.
-        ON CONFLICT DO NOTHING
-        """
-    public var parameters: [Parameter] {
-        [
-            .uuids(letters.map(\.id)), .texts(letters.map(\.reason)), .texts(letters.map(\.detail)),
-            .texts(letters.map(\.type)), .texts(letters.map(\.sender)), .texts(letters.map(\.eventID)),
-            .texts(letters.map(\.queue)), .texts(letters.map(\.routingKey)), .texts(letters.map(\.box.keyID)),
-            .byteas(letters.map(\.box.sealed)), .bools(letters.map(\.answered)), .instants(letters.map(\.receivedAt)),
-        ]
-    }
-}
-
 /// What a unit wrote about a handoff.
 public struct HandoffNote: Sendable {
     public let handoffID: HandoffID
+    public let sender: String
     public let eventID: String
     public let kind: String
     public let writtenAt: Instant
     public let body: String
 
-    public init(handoffID: HandoffID, eventID: String, kind: String, writtenAt: Instant, body: String) {
+    public init(handoffID: HandoffID, sender: String, eventID: String, kind: String, writtenAt: Instant, body: String) {
         self.handoffID = handoffID
+        self.sender = sender
         self.eventID = eventID
         self.kind = kind
         self.writtenAt = writtenAt
@@ -153,14 +101,12 @@ public struct InsertHandoffNotes: Command {
     public var notes: [HandoffNote]
     public init(notes: [HandoffNote]) { self.notes = notes }
     public static let sql = """
-        INSERT INTO handoff_note (handoff_id, event_id, kind, written_at, body)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
-        -- Another sender may have used the same id.
-        ON CONFLICT DO NOTHING
+        INSERT INTO handoff_note (handoff_id, sender, event_id, kind, written_at, body)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
         """
     public var parameters: [Parameter] {
         [
-            .ids(notes.map(\.handoffID)), .texts(notes.map(\.eventID)), .texts(notes.map(\.kind)),
+            .ids(notes.map(\.handoffID)), .texts(notes.map(\.sender)), .texts(notes.map(\.eventID)), .texts(notes.map(\.kind)),
             .instants(notes.map(\.writtenAt)), .texts(notes.map(\.body)),
         ]
     }

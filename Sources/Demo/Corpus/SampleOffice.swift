@@ -66,7 +66,7 @@ public struct SamplePerson: Sendable, Hashable {
     public let id: PersonID
     public let name: String
     public let unit: UnitID?
-    /// `clerk`, `leader`, `supervisor`.
+    /// `clerk`, `leader`, `supervisor`, `operator`.
     public let roles: [String]
     /// Names of accused whose reports this person must not see or touch (回避).
     public let recusedFrom: [String]
@@ -132,4 +132,5 @@ private let standardPersons: [SamplePerson] = [
     SamplePerson(id: PersonID(unchecked: "clerk-2"), name: "程晓禾", roles: ["clerk"], recusedFrom: [recusalAccused]),
     SamplePerson(id: PersonID(unchecked: "leader"), name: "贺正明", roles: ["leader"]),
     SamplePerson(id: PersonID(unchecked: "supervisor"), name: "沈励行", roles: ["supervisor"]),
+    SamplePerson(id: PersonID(unchecked: "operator"), name: "骆维安", roles: ["operator"]),
 ]

@@ -80,7 +80,8 @@ extension Docket {
             }
         case .handoffConcluded(let data): try conclude(handoff, data, act)
         case .commandRecall(let data): try recall(handoff, data, act)
-        case .reportSubmitted, .reportRegistered, .handoffCameBack: throw Problem.wrongWorker
+        case .reportSubmitted, .attachmentPart, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
+            throw Problem.wrongWorker
         }
     }
 
@@ -228,7 +229,7 @@ extension Docket {
         guard text.utf8.count <= Limits.standard.textBytesMax, !text.utf8.contains(0) else {
             throw Problem(code: "too_large", text: "the text is longer than \(Limits.standard.textBytesMax) bytes, or holds U+0000")
         }
-        notes.append(HandoffNote(handoffID: id, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
+        notes.append(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
     }
 
     private func known(_ word: String, _ words: [String], _ path: String) throws {

@@ -10,20 +10,33 @@ struct IntakeDesk: Desk {
     let queues = [Topology.Queue.intake, Topology.Queue.command(.intake)]
     let sealing: Sealing
 
-    func targets(of parcel: Parcel) -> Targets { Targets() }
+    func targets(of parcel: Parcel) -> Targets {
+        guard case .message(let message) = parcel.content, case .attachmentPart = message.body,
+            case .source(let source) = message.envelope.source
+        else { return Targets() }
+        return Targets(submission: (source, message.envelope.subject))
+    }
 
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
         var drafts: [Draft] = []
+        var pieces: [(AttachmentPart, Parcel)] = []
         for parcel in parcels {
             guard case .message(let message) = parcel.content else { continue }
             switch message.body {
             case .reportSubmitted(let submission):
                 if let draft = try self.draft(submission, parcel, &docket) { drafts.append(draft) }
+            case .attachmentPart(let part): pieces.append((part, parcel))
             case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified,
-                .handoffConcluded, .commandRecall, .reportRegistered, .handoffCameBack:
+                .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
                 docket.refuse(parcel, [.wrongWorker])
             }
         }
+        try register(drafts, in: &docket, reading: database)
+        // After the reports, one of which a piece may belong to.
+        if !pieces.isEmpty { try docket.takePieces(pieces, reading: database) }
+    }
+
+    private func register(_ drafts: [Draft], in docket: inout Docket, reading database: Database) throws {
         guard !drafts.isEmpty else { return }
         let known = try enter(drafts, reading: database)
         var serials = known.serials.makeIterator()
@@ -168,8 +181,9 @@ struct IntakeDesk: Desk {
             region: isSealed ? nil : draft.submission.region, realName: !isSealed && draft.submission.isRealName,
             receivedAt: draft.submission.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
-            muted: draft.isMuted, handoffCount: 0, salt: Salt.make(),
-            head: .genesis)
+            muted: draft.isMuted, handoffCount: 0,
+            papers: isSealed ? 0 : Set(draft.submission.attachments.map { $0.sha256.lowercased() }).count,
+            salt: Salt.make(), head: .genesis)
         var file = CaseFile(new: report, barred: draft.barred)
         file.record(
             LedgerEvent(
@@ -222,7 +236,8 @@ extension Docket {
         send(
             .reportAccepted, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID,
             data: ReportAccepted(
-                number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority),
+                number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
+                papersPending: report.papers > 0 ? report.papers : nil),
             reports: files[report.id] == nil ? [] : [report.id], eventID: event, at: report.registeredAt)
     }
 

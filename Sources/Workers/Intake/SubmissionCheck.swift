@@ -66,7 +66,7 @@ enum SubmissionCheck {
         mutating func text(_ text: String?, _ path: String, min: Int = 0, max: Int) {
             guard let text else { return }
             let count = text.utf8.count
-            if count < min { add("missing_field", path, "must not be empty") }
+            if min > 0, text.unicodeScalars.allSatisfy(\.properties.isWhitespace) { add("missing_field", path, "must not be empty") }
             if count > max { add("too_large", path, "has \(count) bytes; the limit is \(max)") }
             if text.utf8.contains(0) { add("control_character", path, "holds the character U+0000, which no register can keep") }
         }

@@ -18,10 +18,12 @@ protocol Desk: Sendable {
     func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand?
 }
 
-/// Reports and handoffs, by id.
+/// Reports and handoffs, by id, and a report as its source calls it.
 struct Targets: Sendable {
     var reports: [ReportID] = []
     var handoffs: [HandoffID] = []
+    /// A source's own id of a report.
+    var submission: (source: SourceID, id: String)?
 }
 
 /// Work found by looking into the database: the cases to lock, and what to do on them.

@@ -32,6 +32,10 @@ struct Docket {
     var notes: [HandoffNote] = []
     var notices: [PersonNotice] = []
     var clockSteps: [ClockStepTaken] = []
+    var papers = PaperBook()
+    var letterSettlements: [DeadLetterSettlement] = []
+    /// Why acts were refused, or ended as dead letters, in this transaction.
+    private(set) var problems: [InboxKey: [Problem]] = [:]
 
     init(worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, now: Instant, wall: Instant) {
         self.worker = worker
@@ -148,12 +152,12 @@ struct Docket {
     /// Refuses an act, with the reason, and keeps the answer for repeats.
     mutating func refuse(
         _ key: InboxKey, from sender: Party?, type: String?, subject: String, inReplyTo: String?, problems: [Problem],
-        verdict: Verdict = .refused, variant: String = "", reports: [ReportID] = []
+        variant: String = "", reports: [ReportID] = []
     ) {
         let sent = letters.count
         if let sender, directory.knows(sender) {
             let id = Docket.replyID(to: key, variant: variant)
-            if type == MessageType.reportSubmitted.rawValue, verdict == .refused {
+            if type == MessageType.reportSubmitted.rawValue, variant != Docket.burial {
                 send(
                     .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo, data: ReportRejected(problems: problems),
                     reports: reports, eventID: id)
@@ -165,7 +169,9 @@ struct Docket {
             }
         }
         // A second body under a known id leaves the first act's verdict alone.
-        if variant.isEmpty { settle(key, verdict, reply: letters.count > sent ? letters[sent] : nil) }
+        guard variant.isEmpty else { return }
+        self.problems[key] = problems
+        settle(key, .refused, reply: letters.count > sent ? letters[sent] : nil)
     }
 
     mutating func refuse(_ parcel: Parcel, _ problems: [Problem], variant: String = "") {
@@ -176,19 +182,29 @@ struct Docket {
 
     /// Keeps what cannot be handled as a dead letter and tells the sender. `detail` is for the operator alone.
     mutating func bury(_ parcel: Parcel, _ problem: Problem, detail: String? = nil) throws {
+        settle(parcel.key, .dead)
+        problems[parcel.key] = [problem]
+        // It lies among the dead letters already, and its sender knows.
+        if parcel.replayOf != nil { return }
         let sent = letters.count
-        refuse(
-            parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
-            problems: [problem], verdict: .dead)
+        // Not the verdict, which a replay may still bring: a message with an id of its own.
+        refuse(parcel, [problem], variant: Docket.burial)
         let id = UUID.version7(at: wall)
-        deadLetters.append(
-            DeadLetter(
-                id: id, reason: problem.code, detail: detail ?? problem.description,
-                type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description,
-                eventID: parcel.ownID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
-                box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)),
-                answered: letters.count > sent, receivedAt: wall))
+        var letter = DeadLetter(
+            id: id, reason: problem.code, detail: detail ?? problem.description,
+            type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description, eventID: parcel.ownID,
+            inboxID: parcel.key.eventID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
+            worker: parcel.ownerAsDeadLetter(of: worker).rawValue,
+            box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)), answered: letters.count > sent,
+            receivedAt: wall)
+        letter.subject = parcel.subject
+        deadLetters.append(letter)
     }
+
+    private static let burial = "dead"
+
+    /// Sends the office's own message once more, as it was.
+    mutating func sendAgain(_ row: OutboxRow) { letters.append(row) }
 
     /// Sends an answer again as it was sent the first time.
     mutating func repeatAnswer(_ row: InboxRow, to sender: Party) {

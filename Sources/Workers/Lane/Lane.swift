@@ -148,7 +148,7 @@ final class Lane {
         // In the order in which they came: what was sent earlier is heard earlier.
         var trusted: [Parcel] = []
         for parcel in parcels {
-            guard parcel.delivery.deliveryCount >= LaneSettings.suspiciousDeliveryCount else {
+            guard parcel.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount else {
                 trusted.append(parcel)
                 continue
             }

@@ -92,7 +92,7 @@ final class LaneConsumer {
             guard batch.bytes < LaneSettings.batchBytesMax else { break }
             batch.bytes += delivery.body.count
             taken += 1
-            batch.parcels.append(Parcel(delivery, from: lines[index].queue))
+            batch.parcels.append(Parcel(Arrival(delivery), from: lines[index].queue))
             batch.upTo[delivery.channel] = delivery.deliveryTag
         }
         // A copy, so that what was taken does not stay in memory behind the slice.

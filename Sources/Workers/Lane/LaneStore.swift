@@ -8,10 +8,10 @@ import PostgreSQL
 /// The database side of a lane: one connection, and the one transaction that every batch goes through.
 final class LaneStore {
     private let settings: LaneSettings
-    private let desk: any Desk
+    let desk: any Desk
     /// Rows of the outbox carry it; the lane holds an advisory lock on it while it lives.
     private(set) var laneName: String
-    private var database: Database
+    private(set) var database: Database
     private var directory: OfficeDirectory
     private var directoryReadAt: ContinuousClock.Instant
     /// Lanes that died with rows unsent, whose locks this one holds until the rows are out.
@@ -82,12 +82,18 @@ final class LaneStore {
             now: settings.clock.instant(atWall: wall), wall: wall)
 
         let fresh = try claim(parcels, in: &docket)
-        let decided = fresh.filter { buried[$0.key] == nil }
-        try load(decided, settled, errand, into: &docket)
+        let kept = fresh.filter { buried[$0.key] == nil }
+        let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &docket)
+        let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
+        try load(decided, settled, errand, alsoReports: words.flatMap(\.letter.reports), into: &docket)
         for parcel in fresh {
-            if let burial = buried[parcel.key] { try docket.bury(parcel, burial.problem, detail: burial.detail) }
+            guard let burial = buried[parcel.key] else { continue }
+            // The letter stays where it is; a word about it need not be kept.
+            if parcel.isAboutDeadLetter { docket.refuse(parcel, [burial.problem]); continue }
+            try docket.bury(parcel, burial.problem, detail: burial.detail)
         }
         try decide(decided, errand, on: &docket)
+        for word in words { docket.conclude(word) }
         try docket.apply(settled)
 
         try database.write(
@@ -137,14 +143,20 @@ final class LaneStore {
 
     /// Locks the reports, in the order of their ids, and reads what stands in their cases.
     private func load(
-        _ parcels: [Parcel], _ settled: LaneOutlet.Settled, _ errand: Errand?, into docket: inout Docket
+        _ parcels: [Parcel], _ settled: LaneOutlet.Settled, _ errand: Errand?, alsoReports: [ReportID], into docket: inout Docket
     ) throws {
-        var reports = Set(errand?.reports ?? [])
+        var reports = Set((errand?.reports ?? []) + alsoReports)
         var handoffs: Set<HandoffID> = []
+        var submissions: [(source: SourceID, id: String)] = []
         for parcel in parcels {
             let targets = desk.targets(of: parcel)
             reports.formUnion(targets.reports)
             handoffs.formUnion(targets.handoffs)
+            if let submission = targets.submission { submissions.append(submission) }
+        }
+        if !submissions.isEmpty {
+            let known = ReadSubmissions(sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
+            reports.formUnion(try database.run(known).rows.map(\.id))
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
         guard !reports.isEmpty || !handoffs.isEmpty else { return }
@@ -319,11 +331,15 @@ extension Docket {
     /// Kept under the event's own id: a second time it is there already.
     private mutating func keepUnroutable(_ row: OutboxRow) throws {
         let id = row.eventID
-        deadLetters.append(
-            DeadLetter(
-                id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type,
-                sender: officeName, eventID: row.eventID.lowercased, queue: row.exchange, routingKey: row.routingKey,
-                box: try vault.seal(row.body, context: Vault.context(deadLetter: id)), answered: false, receivedAt: wall))
+        var letter = DeadLetter(
+            id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type, sender: officeName,
+            eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange, routingKey: row.routingKey, worker: worker.rawValue,
+            box: try vault.seal(row.body, context: Vault.context(deadLetter: id)), answered: false, receivedAt: wall)
+        letter.addressee = row.addressee
+        letter.subject = row.subject
+        letter.reports = row.reports
+        letter.handoffID = row.handoffID
+        deadLetters.append(letter)
     }
 
     /// Everything to be written beside the cases, in bulk.
@@ -335,6 +351,8 @@ extension Docket {
         if !newlyHeld.isEmpty { commands.append(InsertHeldMessages(messages: newlyHeld)) }
         if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld.sorted())) }
         if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
+        if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
+        commands += papers.commands(at: now)
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
         if !letters.isEmpty {
             commands.append(InsertOutbox(rows: letters, worker: worker.rawValue, lane: lane, createdAt: wall))

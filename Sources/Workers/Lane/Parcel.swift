@@ -3,8 +3,31 @@ import CaseStore
 import Casework
 import Contract
 import Crypto
+import Foundation
 
-/// A delivery, read: who sent it, what act it is, and what it says or why it cannot be taken.
+/// What arrived: the bytes, and what of the transport a reader needs.
+struct Arrival: Sendable {
+    let body: [UInt8]
+    let routingKey: String
+    /// Whom the broker vouches for.
+    let userID: String?
+    let type: String?
+    let messageID: String?
+    var contentType: String?
+    /// How often it was delivered before.
+    var deliveryCount = 0
+}
+
+extension Arrival {
+    init(_ delivery: Delivery) {
+        self.init(
+            body: delivery.body, routingKey: delivery.routingKey, userID: delivery.properties.userID,
+            type: delivery.properties.type, messageID: delivery.properties.messageID,
+            contentType: delivery.properties.contentType, deliveryCount: delivery.deliveryCount)
+    }
+}
+
+/// An arrival, read: who sent it, what act it is, and what it says or why it cannot be taken.
 struct Parcel: Sendable {
     enum Content: Sendable {
         case message(Message)
@@ -20,7 +43,7 @@ struct Parcel: Sendable {
     }
 
     let queue: String
-    let delivery: Delivery
+    let arrival: Arrival
     let sender: Party?
     let key: InboxKey
     let digest: [UInt8]
@@ -29,26 +52,29 @@ struct Parcel: Sendable {
     /// What answers reply to: the act's id, or of what has none the message id.
     let inReplyTo: String?
     let content: Content
+    /// The dead letter that this was, when it goes through the line once more.
+    let replayOf: UUID?
 
-    init(_ delivery: Delivery, from queue: String) {
+    init(_ arrival: Arrival, from queue: String, replayOf letter: UUID? = nil) {
         self.queue = queue
-        self.delivery = delivery
-        digest = Array(SHA256.hash(data: delivery.body))
-        let claimed = delivery.properties.userID.flatMap { Party($0) }
+        self.arrival = arrival
+        replayOf = letter
+        digest = Array(SHA256.hash(data: arrival.body))
+        let claimed = arrival.userID.flatMap { Party($0) }
         // Where nobody vouches for a name, the topic rule vouches for the owner that the key names.
-        sender = claimed ?? Party(ownerOf: delivery.routingKey)
+        sender = claimed ?? Party(ownerOf: arrival.routingKey)
         let senderName = sender?.description ?? "unknown"
 
         let digestID = "sha256:" + digest.hexadecimal
-        let messageID = delivery.properties.messageID.flatMap { $0.isEmpty ? nil : $0 }
+        let messageID = arrival.messageID.flatMap { $0.isEmpty ? nil : $0 }
         do {
-            let message = try Message(reading: delivery.body, typeHint: delivery.properties.type)
+            let message = try Message(reading: arrival.body, typeHint: arrival.type)
             // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it should be.
             let isAstray = claimed == nil || Parcel.isGivenUp(queue)
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
             subject = message.envelope.subject
             inReplyTo = message.envelope.id
-            content = Parcel.judge(message, claimed: claimed, delivery: delivery, queue: queue)
+            content = Parcel.judge(message, claimed: claimed, routingKey: arrival.routingKey, queue: queue)
         } catch {
             let usableID = error.id.flatMap { id in
                 (1...Limits.standard.eventIDBytesMax).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? id : nil
@@ -67,22 +93,22 @@ struct Parcel: Sendable {
         }
     }
 
-    private static func judge(_ message: Message, claimed: Party?, delivery: Delivery, queue: String) -> Content {
+    private static func judge(_ message: Message, claimed: Party?, routingKey: String, queue: String) -> Content {
         let type = message.envelope.type.rawValue
         if isGivenUp(queue) {
             let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
             return .dead(
-                Problem(code: reason, text: "the routing key \(keepable(delivery.routingKey).prefix(120)) leads to no queue of the office"),
+                Problem(code: reason, text: "the routing key \(keepable(routingKey).prefix(120)) leads to no queue of the office"),
                 type: type)
         }
-        guard let problem = Admission.problem(sender: claimed, routingKey: delivery.routingKey, envelope: message.envelope)
+        guard let problem = Admission.problem(sender: claimed, routingKey: routingKey, envelope: message.envelope)
         else { return .message(message) }
         // Without a name that the broker vouched for there is nobody to hold to it.
         return claimed == nil ? .dead(problem, type: type) : .refused(Refused(type: type, problems: [problem]))
     }
 
     /// Queues in which only what the broker could not place ends.
-    private static func isGivenUp(_ queue: String) -> Bool {
+    static func isGivenUp(_ queue: String) -> Bool {
         queue == Topology.Queue.unroutable || queue == Topology.Queue.dead
     }
 
@@ -96,10 +122,26 @@ struct Parcel: Sendable {
         return text
     }
 
-    var body: [UInt8] { delivery.body }
+    var body: [UInt8] { arrival.body }
+    /// A person's word about a dead letter.
+    var isAboutDeadLetter: Bool {
+        guard case .message(let message) = content else { return false }
+        return message.envelope.type == .commandReplay || message.envelope.type == .commandDiscard
+    }
+    /// Who hears commands about it, should it end as a dead letter. What came astray is heard by the one it was meant for.
+    func ownerAsDeadLetter(of lane: Worker) -> Worker {
+        guard Parcel.isGivenUp(queue) else { return lane }
+        switch type.flatMap(MessageType.init(rawValue:)) {
+        case .reportSubmitted, .attachmentPart: return .intake
+        case .some(let type) where !type.commandOwners.isEmpty:
+            let words = routingKey.split(separator: ".")
+            return words.count > 2 ? Worker(rawValue: String(words[2])) ?? lane : lane
+        default: return lane
+        }
+    }
     /// As the database can keep it: a key may hold U+0000, which no text of PostgreSQL does.
-    var routingKey: String { Parcel.keepable(delivery.routingKey) }
-    var contentType: String? { delivery.properties.contentType }
+    var routingKey: String { Parcel.keepable(arrival.routingKey) }
+    var contentType: String? { arrival.contentType }
 
     /// The message's type as written, for refusals and dead letters.
     var type: String? {

@@ -13,8 +13,8 @@ struct RoutingDesk: Desk {
         guard case .message(let message) = parcel.content else { return Targets() }
         switch message.body {
         case .reportRegistered(let reference), .handoffCameBack(let reference): return Targets(reports: [reference.report])
-        case .reportSubmitted, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled,
-            .caseNotified, .handoffConcluded, .commandRecall:
+        case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+            .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
             return Targets()
         }
     }
@@ -27,8 +27,8 @@ struct RoutingDesk: Desk {
             switch message.body {
             case .reportRegistered(let reference), .handoffCameBack(let reference):
                 try docket.route(reference.report, act: parcel.key.eventID)
-            case .reportSubmitted, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled,
-                .caseNotified, .handoffConcluded, .commandRecall:
+            case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+                .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
                 docket.refuse(parcel, [.wrongWorker])
             }
         }

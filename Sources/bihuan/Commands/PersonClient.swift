@@ -3,35 +3,77 @@ import Casework
 import Contract
 import Foundation
 
-/// Sends a person's command and waits for the office's verdict. Blocks its thread.
-struct PersonClient: Sendable {
+/// A person's connection: publishes commands and hears the office's verdicts. Blocks its thread.
+///
+/// A person has one at a time, because the queue of verdicts is read exclusively: a second command waits until the first is done.
+final class PersonClient {
     enum Verdict: Sendable {
         case taken(String)
         case refused([Problem])
-        /// Nothing came in time; the command may still be taken.
-        case silent
     }
 
-    let broker: AMQP.ConnectionSettings
-    let person: PersonID
+    private let person: PersonID
+    private let user: String
+    private let connection: AMQP.Connection
+    private let channel: ChannelNumber
+    private let publisher: Publisher
+    private var token: Int64 = 0
 
-    func send<Payload>(_ event: CloudEvent<Payload>, timeoutSeconds: Double) throws -> Verdict {
+    /// - Parameter timeoutSeconds: how long to wait for another command of the same person.
+    init(_ broker: AMQP.ConnectionSettings, person: PersonID, timeoutSeconds: Double) throws {
+        self.person = person
+        user = broker.user
+        connection = try AMQP.Connection(broker)
+        // First the reader, then commands: a verdict must not come to nobody.
+        channel = try PersonClient.consume(of: person, on: connection, until: .now + .seconds(timeoutSeconds))
+        publisher = try Publisher(on: connection)
+    }
+
+    func close() { connection.close() }
+
+    /// Sends one command and waits for its verdict; `nil` when none came in time: the command may still be taken.
+    func send<Payload>(_ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double) throws -> Verdict? {
         let deadline = ContinuousClock.now + .seconds(timeoutSeconds)
-        let connection = try AMQP.Connection(broker)
-        defer { connection.close() }
-        // First the reader, then the command: of two commands of one person the second waits until the first has its verdict.
-        let channel = try consume(on: connection, until: deadline)
-        try publish(event, on: connection, until: deadline)
+        try publish(event, to: owner, timeoutSeconds: timeoutSeconds)
         while ContinuousClock.now < deadline {
-            guard case .delivery(let delivery)? = try connection.nextEvent(within: (deadline - .now).inSeconds) else { continue }
+            if let (act, verdict) = try next(within: (deadline - .now).inSeconds), act == event.id { return verdict }
+        }
+        return nil
+    }
+
+    /// - Parameter owner: the worker that shall hear it, of a command that several hear.
+    func publish<Payload>(_ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double) throws {
+        let deadline = ContinuousClock.now + .seconds(timeoutSeconds)
+        let now = Instant(Date())
+        let properties = Properties(
+            contentType: MediaType.cloudEvents, messageID: UUID.version7(at: now).lowercased, type: event.type.rawValue,
+            correlationID: event.subject, userID: user, timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
+        token += 1
+        let sent = try publisher.publish(
+            Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.command),
+            key: RoutingKey(rawValue: event.type.routingKey(from: .person(person), owner: owner)), properties: properties,
+            token: token, deadline: (deadline - .now).inSeconds)
+        let outcomes = sent ? try publisher.settle(within: (deadline - .now).inSeconds) : []
+        guard outcomes.first?.outcome == .confirmed else {
+            throw UserError("the broker did not take the command: run it again")
+        }
+    }
+
+    /// The next verdict, with the id of the act it answers; `nil` when none came in time.
+    func next(within seconds: Double) throws -> (act: String, verdict: Verdict)? {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        repeat {
+            guard case .delivery(let delivery)? = try connection.nextEvent(within: max(0, (deadline - .now).inSeconds)) else { continue }
             // A verdict left over from a command whose sender did not wait is dropped: whoever repeats that act gets it again.
             try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
-            if let verdict = verdict(delivery, of: event.id) { return verdict }
-        }
-        return .silent
+            if let verdict = PersonClient.read(delivery) { return verdict }
+        } while ContinuousClock.now < deadline
+        return nil
     }
 
-    private func consume(on connection: AMQP.Connection, until deadline: ContinuousClock.Instant) throws -> ChannelNumber {
+    private static func consume(
+        of person: PersonID, on connection: AMQP.Connection, until deadline: ContinuousClock.Instant
+    ) throws -> ChannelNumber {
         let queue = QueueName(rawValue: Topology.Queue.reply(person))
         while true {
             let channel = try connection.openChannel()
@@ -48,33 +90,15 @@ struct PersonClient: Sendable {
         }
     }
 
-    private func publish<Payload>(
-        _ event: CloudEvent<Payload>, on connection: AMQP.Connection, until deadline: ContinuousClock.Instant
-    ) throws {
-        let publisher = try Publisher(on: connection)
-        let now = Instant(Date())
-        let properties = Properties(
-            contentType: MediaType.cloudEvents, messageID: UUID.version7(at: now).lowercased, type: event.type.rawValue,
-            correlationID: event.subject, userID: broker.user, timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
-        let sent = try publisher.publish(
-            Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.command),
-            key: RoutingKey(rawValue: event.type.routingKey(from: .person(person))), properties: properties, token: 1,
-            deadline: (deadline - .now).inSeconds)
-        let outcomes = sent ? try publisher.settle(within: (deadline - .now).inSeconds) : []
-        guard outcomes.first?.outcome == .confirmed else {
-            throw UserError("the broker did not take the command: run it again")
-        }
-    }
-
-    private func verdict(_ delivery: Delivery, of act: String) -> Verdict? {
+    private static func read(_ delivery: Delivery) -> (String, Verdict)? {
         let body = Data(delivery.body)
         switch delivery.properties.type {
         case MessageType.commandTaken.rawValue:
-            guard let event = try? JSONDecoder().decode(CloudEvent<CommandTaken>.self, from: body), event.inreplyto == act else { return nil }
-            return .taken(event.data.text)
+            guard let event = try? JSONDecoder().decode(CloudEvent<CommandTaken>.self, from: body), let act = event.inreplyto else { return nil }
+            return (act, .taken(event.data.text))
         case MessageType.messageRefused.rawValue:
-            guard let event = try? JSONDecoder().decode(CloudEvent<MessageRefused>.self, from: body), event.inreplyto == act else { return nil }
-            return .refused(event.data.problems)
+            guard let event = try? JSONDecoder().decode(CloudEvent<MessageRefused>.self, from: body), let act = event.inreplyto else { return nil }
+            return (act, .refused(event.data.problems))
         default: return nil
         }
     }

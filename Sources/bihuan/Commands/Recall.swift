@@ -49,14 +49,19 @@ struct Recall: AsyncParsableCommand {
             let event = CloudEvent(
                 id: act, source: .person(person), type: .commandRecall, subject: handoff.description,
                 time: Instant(microsecondsSinceEpoch: 0), data: CommandRecall(reason: reason))
-            let client = PersonClient(broker: try configuration.brokerSettings(for: .person(person)), person: person)
+            let broker = try configuration.brokerSettings(for: .person(person))
             let timeout = timeout
-            switch try await onThread({ try client.send(event, timeoutSeconds: timeout) }) {
+            let verdict = try await onThread {
+                let client = try PersonClient(broker, person: person, timeoutSeconds: timeout)
+                defer { client.close() }
+                return try client.send(event, timeoutSeconds: timeout)
+            }
+            switch verdict {
             case .taken(let text): Output.line(text)
             case .refused(let problems):
                 for problem in problems { Output.note("refused: \(problem)") }
                 throw ExitCode(1)
-            case .silent:
+            case nil:
                 throw UserError(
                     "no verdict within \(Int(timeout)) s: the command is with the office; run it again to read the verdict, and see "
                         + "that the feedback worker runs")

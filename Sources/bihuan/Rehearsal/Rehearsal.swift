@@ -130,11 +130,13 @@ struct Rehearsal: Sendable {
         let event = CloudEvent(
             id: "demo-recall-\(handoff)", source: .person(leader.id), type: .commandRecall, subject: handoff.description,
             time: office.configuration.now, data: CommandRecall(reason: "承办单位迟迟未办，收回另行处理"))
-        let client = PersonClient(broker: try office.configuration.brokerSettings(for: .person(leader.id)), person: leader.id)
+        let client = try PersonClient(
+            try office.configuration.brokerSettings(for: .person(leader.id)), person: leader.id, timeoutSeconds: 5)
+        defer { client.close() }
         switch try client.send(event, timeoutSeconds: 5) {
         case .taken: return 1
         // The unit was quicker, or the feedback worker was just killed: another one next time.
-        case .refused, .silent: return 0
+        case .refused, nil: return 0
         }
     }
 

@@ -57,6 +57,15 @@ CREATE TABLE public.attachment (
     sha256 bytea NOT NULL,
     received_at timestamp with time zone
 );
+CREATE TABLE public.attachment_part (
+    report_id uuid NOT NULL,
+    sha256 bytea NOT NULL,
+    part integer NOT NULL,
+    digest bytea NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL,
+    CONSTRAINT attachment_part_counted_from_one CHECK ((part >= 1))
+);
 CREATE TABLE public.attempt (
     digest bytea NOT NULL,
     count integer NOT NULL,
@@ -108,16 +117,24 @@ CREATE TABLE public.dead_letter (
     type text,
     sender text,
     event_id text,
+    inbox_id text,
     queue text NOT NULL,
     routing_key text NOT NULL,
+    worker text NOT NULL,
+    addressee text,
+    subject text,
+    reports uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    handoff_id uuid,
     key_id text NOT NULL,
     sealed bytea NOT NULL,
     answered boolean NOT NULL,
     received_at timestamp with time zone NOT NULL,
+    replays integer DEFAULT 0 NOT NULL,
     state text DEFAULT 'open'::text NOT NULL,
     settled_at timestamp with time zone,
     settled_by text,
     settled_because text,
+    CONSTRAINT dead_letter_settled_by_somebody CHECK ((((state = 'open'::text) = (settled_at IS NULL)) AND ((state = 'open'::text) = (settled_by IS NULL)) AND ((state = 'open'::text) = (settled_because IS NULL)))),
     CONSTRAINT dead_letter_state_known CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'discarded'::text])))
 );
 CREATE TABLE public.handoff (
@@ -153,6 +170,7 @@ CREATE TABLE public.handoff (
 WITH (fillfactor='60');
 CREATE TABLE public.handoff_note (
     handoff_id uuid NOT NULL,
+    sender text NOT NULL,
     event_id text NOT NULL,
     kind text NOT NULL,
     written_at timestamp with time zone NOT NULL,
@@ -299,6 +317,7 @@ CREATE TABLE public.report (
     repeat_of uuid,
     muted boolean DEFAULT false NOT NULL,
     handoff_count integer DEFAULT 0 NOT NULL,
+    papers integer DEFAULT 0 NOT NULL,
     salt bytea NOT NULL,
     head bytea NOT NULL,
     entry_count integer NOT NULL,
@@ -364,6 +383,8 @@ ALTER TABLE ONLY public.accused
     ADD CONSTRAINT accused_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.allegation
     ADD CONSTRAINT allegation_pkey PRIMARY KEY (report_id, ordinal);
+ALTER TABLE ONLY public.attachment_part
+    ADD CONSTRAINT attachment_part_once PRIMARY KEY (report_id, sha256, part);
 ALTER TABLE ONLY public.attachment
     ADD CONSTRAINT attachment_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.attempt
@@ -381,7 +402,7 @@ ALTER TABLE ONLY public.dead_letter
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt);
 ALTER TABLE ONLY public.handoff_note
-    ADD CONSTRAINT handoff_note_pkey PRIMARY KEY (handoff_id, event_id);
+    ADD CONSTRAINT handoff_note_pkey PRIMARY KEY (handoff_id, sender, event_id);
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.held_message
@@ -431,6 +452,7 @@ ALTER TABLE ONLY public.unit
 ALTER TABLE ONLY public.vault
     ADD CONSTRAINT vault_pkey PRIMARY KEY (report_id);
 CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
+CREATE INDEX dead_letter_by_age ON public.dead_letter USING btree (received_at, id);
 CREATE INDEX held_message_by_report ON public.held_message USING btree (report_id);
 CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON public.handoff REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.handoff_unit_not_barred();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
@@ -441,6 +463,8 @@ ALTER TABLE ONLY public.accused
     ADD CONSTRAINT accused_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.allegation
     ADD CONSTRAINT allegation_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.attachment_part
+    ADD CONSTRAINT attachment_part_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.attachment
     ADD CONSTRAINT attachment_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.barred_unit
@@ -482,6 +506,8 @@ ALTER TABLE ONLY public.vault
 GRANT SELECT,INSERT ON TABLE public.accused TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.allegation TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.attachment TO bihuan_worker;
+GRANT UPDATE(received_at) ON TABLE public.attachment TO bihuan_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE public.attachment_part TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(count) ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(noted_at) ON TABLE public.attempt TO bihuan_worker;
@@ -494,6 +520,13 @@ GRANT UPDATE(stopped_at) ON TABLE public.clock TO bihuan_worker;
 GRANT UPDATE(stopped_by) ON TABLE public.clock TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.clock_step TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(reason) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(detail) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(replays) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(state) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(settled_at) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(settled_by) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(settled_because) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(state) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(released_at) ON TABLE public.handoff TO bihuan_worker;

@@ -1,0 +1,244 @@
+public import Casework
+public import Foundation
+public import PostgreSQL
+
+/// A message that could not be handled, and why; its bytes are encrypted.
+public struct DeadLetter: Sendable {
+    public let id: UUID
+    /// A stable word: `not_json`, `stops_the_worker`, `too_costly` …
+    public var reason: String
+    /// For a person; holds nothing of the message.
+    public var detail: String
+    public var type: String?
+    public var sender: String?
+    public var eventID: String?
+    /// Where the act stands in the inbox; `nil` for what the office sent itself.
+    public var inboxID: String?
+    /// The queue it came from; of the office's own messages the exchange they were for.
+    public var queue: String
+    public var routingKey: String
+    /// The worker that hears commands about it.
+    public var worker: String
+    /// Of the office's own messages: to whom, about what.
+    public var addressee: String?
+    public var subject: String?
+    public var reports: [ReportID] = []
+    public var handoffID: HandoffID?
+    public var box: VaultBox
+    public var answered: Bool
+    public var receivedAt: Instant
+
+    public init(
+        id: UUID, reason: String, detail: String, type: String?, sender: String?, eventID: String?, inboxID: String?,
+        queue: String, routingKey: String, worker: String, box: VaultBox, answered: Bool, receivedAt: Instant
+    ) {
+        self.id = id
+        self.reason = reason
+        self.detail = detail
+        self.type = type
+        self.sender = sender
+        self.eventID = eventID
+        self.inboxID = inboxID
+        self.queue = queue
+        self.routingKey = routingKey
+        self.worker = worker
+        self.box = box
+        self.answered = answered
+        self.receivedAt = receivedAt
+    }
+}
+
+/// What became of a dead letter.
+public enum DeadLetterState: String, CaseIterable, Hashable, Sendable {
+    /// Nobody has decided about it.
+    case open
+    /// It went through its handler once more and has its verdict.
+    case replayed
+    /// A person said that nothing more is to be done.
+    case discarded
+}
+
+public struct InsertDeadLetters: Command {
+    public var letters: [DeadLetter]
+    public init(letters: [DeadLetter]) { self.letters = letters }
+    public static let sql = """
+        INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
+            reports, handoff_id, key_id, sealed, answered, received_at)
+        SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
+            -- Arrays of arrays do not unnest: the reports of a row come as one text.
+            string_to_array(reports, ',')::uuid[], handoff_id, key_id, sealed, answered, received_at
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[], $17::bool[], $18::timestamptz[])
+            AS row (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject, reports,
+                handoff_id, key_id, sealed, answered, received_at)
+        -- What the broker gave back is kept under its event's id, and may be given back again, also after it was sent again.
+        ON CONFLICT (id) DO UPDATE SET
+            state = 'open', settled_at = NULL, settled_by = NULL, settled_because = NULL, replays = dead_letter.replays + 1
+        WHERE dead_letter.state = 'replayed'
+        """
+    public var parameters: [Parameter] {
+        [
+            .uuids(letters.map(\.id)), .texts(letters.map(\.reason)), .texts(letters.map(\.detail)),
+            .texts(letters.map(\.type)), .texts(letters.map(\.sender)), .texts(letters.map(\.eventID)),
+            .texts(letters.map(\.inboxID)), .texts(letters.map(\.queue)), .texts(letters.map(\.routingKey)),
+            .texts(letters.map(\.worker)), .texts(letters.map(\.addressee)), .texts(letters.map(\.subject)),
+            .texts(letters.map { $0.reports.map(\.description).joined(separator: ",") }), .ids(orNil: letters.map(\.handoffID)),
+            .texts(letters.map(\.box.keyID)), .byteas(letters.map(\.box.sealed)), .bools(letters.map(\.answered)),
+            .instants(letters.map(\.receivedAt)),
+        ]
+    }
+}
+
+/// Dead letters that a command is about, locked in the order of their ids.
+public struct LockDeadLetters: Statement {
+    public var ids: [UUID]
+    public init(ids: [UUID]) { self.ids = ids }
+    public static let sql = """
+        SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject, reports, handoff_id,
+            key_id, sealed, answered, received_at, state
+        FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+        """
+    public var parameters: [Parameter] { [.uuids(ids)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (letter: DeadLetter, state: DeadLetterState) {
+        let (id, reason, detail) = (try row.uuid(), try row.text(), try row.text())
+        let (type, sender, eventID, inboxID) = (try row.textOrNil(), try row.textOrNil(), try row.textOrNil(), try row.textOrNil())
+        let (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
+        let (addressee, subject) = (try row.textOrNil(), try row.textOrNil())
+        let (reports, handoff): ([ReportID], HandoffID?) = (try row.uuids().map { ReportID($0) }, try row.idOrNil())
+        var letter = DeadLetter(
+            id: id, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, inboxID: inboxID, queue: queue,
+            routingKey: routingKey, worker: worker, box: VaultBox(keyID: try row.text(), sealed: try row.bytea()),
+            answered: try row.bool(), receivedAt: try row.instant())
+        letter.addressee = addressee
+        letter.subject = subject
+        letter.reports = reports
+        letter.handoffID = handoff
+        return (letter, try row.word())
+    }
+}
+
+/// What a command made of a dead letter. `open`: it was tried again and ended here again, for this reason.
+public struct DeadLetterSettlement: Sendable {
+    public let id: UUID
+    public let state: DeadLetterState
+    public let at: Instant
+    public let by: String
+    /// The verdict, or why it was discarded, or why it is dead still.
+    public let because: String
+    /// Of what is dead still: the reason's stable word.
+    public let reason: String?
+
+    public init(id: UUID, state: DeadLetterState, at: Instant, by: String, because: String, reason: String? = nil) {
+        self.id = id
+        self.state = state
+        self.at = at
+        self.by = by
+        self.because = because
+        self.reason = reason
+    }
+}
+
+public struct SettleDeadLetters: Command {
+    public var settlements: [DeadLetterSettlement]
+    public init(_ settlements: [DeadLetterSettlement]) { self.settlements = settlements }
+    public static let sql = """
+        UPDATE dead_letter SET
+            state = s.state, replays = replays + (s.state = 'open')::int,
+            reason = CASE WHEN s.state = 'open' THEN coalesce(s.reason, dead_letter.reason) ELSE dead_letter.reason END,
+            detail = CASE WHEN s.state = 'open' THEN s.because ELSE detail END,
+            settled_at = CASE WHEN s.state <> 'open' THEN s.at END, settled_by = CASE WHEN s.state <> 'open' THEN s.by END,
+            settled_because = CASE WHEN s.state <> 'open' THEN s.because END
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[]) AS s (id, state, at, by, because, reason)
+        -- It is settled once.
+        WHERE dead_letter.id = s.id AND dead_letter.state = 'open'
+        """
+    public var parameters: [Parameter] {
+        [
+            .uuids(settlements.map(\.id)), .texts(settlements.map(\.state.rawValue)), .instants(settlements.map(\.at)),
+            .texts(settlements.map(\.by)), .texts(settlements.map(\.because)), .texts(settlements.map(\.reason)),
+        ]
+    }
+}
+
+/// Which dead letters are meant; `nil` leaves a property open.
+public struct DeadLetterFilter: Sendable {
+    public var state: DeadLetterState? = .open
+    public var reason: String?
+    public var type: String?
+    public var sender: String?
+    public var receivedAfter: Instant?
+    public var receivedBefore: Instant?
+    public init() {}
+}
+
+/// A dead letter as an operator sees it: everything but its bytes.
+public struct DeadLetterSummary: Sendable {
+    public let id: UUID
+    public let reason: String
+    public let detail: String
+    public let type: String?
+    public let sender: String?
+    public let eventID: String?
+    public let queue: String
+    public let routingKey: String
+    public let worker: String
+    public let bytes: Int
+    public let answered: Bool
+    public let receivedAt: Instant
+    public let replays: Int
+    public let state: DeadLetterState
+    public let settledAt: Instant?
+    public let settledBy: String?
+    public let settledBecause: String?
+
+    fileprivate init(_ row: inout RowReader) throws(PostgreSQLError) {
+        (id, reason, detail) = (try row.uuid(), try row.text(), try row.text())
+        (type, sender, eventID) = (try row.textOrNil(), try row.textOrNil(), try row.textOrNil())
+        (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
+        (bytes, answered, receivedAt, replays) = (try row.int(), try row.bool(), try row.instant(), try row.int())
+        (state, settledAt) = (try row.word(), try row.instantOrNil())
+        (settledBy, settledBecause) = (try row.textOrNil(), try row.textOrNil())
+    }
+}
+
+private let summaryColumns = """
+    id, reason, detail, type, sender, event_id, queue, routing_key, worker, octet_length(sealed) - \(VaultBox.overheadBytes), answered, \
+    received_at, replays, state, settled_at, settled_by, settled_because
+    """
+
+/// Dead letters, oldest first, a page at a time: those after a given one.
+public struct ListDeadLetters: Statement {
+    public var filter: DeadLetterFilter
+    public var after: (receivedAt: Instant, id: UUID)?
+    public var countMax: Int
+    public init(_ filter: DeadLetterFilter, after: (receivedAt: Instant, id: UUID)? = nil, countMax: Int) {
+        self.filter = filter
+        self.after = after
+        self.countMax = countMax
+    }
+
+    public static let sql = """
+        SELECT \(summaryColumns) FROM dead_letter
+        WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR type = $3)
+          AND ($4::text IS NULL OR sender = $4) AND ($5::timestamptz IS NULL OR received_at >= $5)
+          AND ($6::timestamptz IS NULL OR received_at < $6)
+          AND ($7::timestamptz IS NULL OR (received_at, id) > ($7, $8::uuid))
+        ORDER BY received_at, id LIMIT $9
+        """
+    public var parameters: [Parameter] {
+        [
+            .text(filter.state?.rawValue), .text(filter.reason), .text(filter.type), .text(filter.sender),
+            .instant(filter.receivedAfter), .instant(filter.receivedBefore), .instant(after?.receivedAt), .uuid(after?.id),
+            .int8(Int64(countMax)),
+        ]
+    }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary { try DeadLetterSummary(&row) }
+}
+
+public struct ReadDeadLetters: Statement {
+    public var ids: [UUID]
+    public init(ids: [UUID]) { self.ids = ids }
+    public static let sql = "SELECT \(summaryColumns) FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id"
+    public var parameters: [Parameter] { [.uuids(ids)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary { try DeadLetterSummary(&row) }
+}

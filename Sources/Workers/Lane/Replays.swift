@@ -1,0 +1,197 @@
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// A person's word about a dead letter, with the letter, locked; and the letter's message where it goes through the line again.
+struct WordOnLetter {
+    let command: Parcel
+    let person: Party
+    let letter: DeadLetter
+    let replayed: Parcel?
+    /// Of a message of the office's own: its bytes.
+    let ownBody: [UInt8]?
+}
+
+extension LaneStore {
+    /// Locks the letters that these commands are about. What cannot be done is refused here.
+    ///
+    /// A replay runs the stored bytes through the same handler with the stored sender: nothing is published again under
+    /// another's name.
+    func openLetters(_ commands: [Parcel], in docket: inout Docket) throws -> [WordOnLetter] {
+        guard !commands.isEmpty else { return [] }
+        let rows = try database.run(LockDeadLetters(ids: commands.compactMap { UUID(uuidString: $0.subject) })).rows
+        var open = Dictionary(rows.map { ($0.letter.id, $0) }) { first, _ in first }
+        var words: [WordOnLetter] = []
+        for command in commands {
+            guard case .message(let message) = command.content, let person = command.sender, docket.maySettleLetters(person) else {
+                docket.refuse(command, [Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide about dead letters")])
+                continue
+            }
+            guard let (letter, state) = UUID(uuidString: command.subject).flatMap({ open[$0] }), letter.worker == desk.worker.rawValue
+            else {
+                docket.refuse(
+                    command, [Problem(code: "unknown_dead_letter", path: "subject", text: "no dead letter with this id waits here")])
+                continue
+            }
+            guard state == .open else {
+                docket.refuse(command, [Problem(code: "already_settled", text: "this dead letter was \(state.rawValue) before")])
+                continue
+            }
+            // A second word about it in the same batch finds it settled.
+            open[letter.id] = (letter, message.envelope.type == .commandDiscard ? .discarded : .replayed)
+            if message.envelope.type == .commandDiscard {
+                words.append(WordOnLetter(command: command, person: person, letter: letter, replayed: nil, ownBody: nil))
+            } else if let word = try replay(letter, command, by: person, in: &docket) {
+                words.append(word)
+            }
+        }
+        return try claimReplayed(words, in: &docket)
+    }
+
+    private func replay(_ letter: DeadLetter, _ command: Parcel, by person: Party, in docket: inout Docket) throws -> WordOnLetter? {
+        let body: [UInt8]
+        do {
+            body = try docket.vault.open(letter.box, context: Vault.context(deadLetter: letter.id))
+        } catch {
+            docket.refuse(
+                command, [Problem(code: "cannot_be_opened", text: "the letter was sealed with key \(letter.box.keyID), which this office has not")])
+            return nil
+        }
+        if letter.addressee != nil {
+            return WordOnLetter(command: command, person: person, letter: letter, replayed: nil, ownBody: body)
+        }
+        let arrival = Arrival(
+            body: body, routingKey: letter.routingKey, userID: letter.sender, type: letter.type, messageID: letter.eventID)
+        // What came astray is heard as if it had come to the one it was meant for.
+        let queue = desk.queues.contains(letter.queue) && !Parcel.isGivenUp(letter.queue) ? letter.queue : desk.queues[0]
+        return WordOnLetter(
+            command: command, person: person, letter: letter, replayed: Parcel(arrival, from: queue, replayOf: letter.id), ownBody: nil)
+    }
+
+    /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again by
+    /// itself and has its verdict.
+    private func claimReplayed(_ words: [WordOnLetter], in docket: inout Docket) throws -> [WordOnLetter] {
+        let parcels = words.compactMap(\.replayed)
+        guard !parcels.isEmpty else { return words }
+        let claimed = Set(
+            try database.run(
+                ClaimInbox(
+                    keys: parcels.map(\.key), digests: parcels.map(\.digest), subjects: parcels.map(\.subject), receivedAt: docket.wall)
+            ).rows)
+        let known = try database.run(ReadInbox(keys: parcels.map(\.key).filter { !claimed.contains($0) })).rows
+        let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
+        var seen: Set<InboxKey> = []
+        return words.filter { word in
+            guard let parcel = word.replayed else { return true }
+            let row = rows[parcel.key]
+            let isOpen = claimed.contains(parcel.key) || (row?.verdict == .dead && row?.digest == parcel.digest)
+            if isOpen, seen.insert(parcel.key).inserted { return true }
+            docket.refuse(
+                word.command,
+                [Problem(code: "already_decided", text: "this act has a verdict, or waits for one, without this letter: discard the letter")])
+            return false
+        }
+    }
+}
+
+extension Docket {
+    fileprivate func maySettleLetters(_ party: Party) -> Bool {
+        guard case .person(let id) = party, let person = directory.persons[id], person.active else { return false }
+        return !person.roles.isDisjoint(with: PersonRole.maySettleDeadLetters)
+    }
+
+    /// Writes what became of a letter, and tells the person.
+    mutating func conclude(_ word: WordOnLetter) {
+        if let body = word.ownBody { return sendAgain(word, body) }
+        guard let parcel = word.replayed else { return discard(word) }
+        let problem = problems[parcel.key]?.first
+        switch settlements[parcel.key]?.verdict {
+        case .dead:
+            settle(word, .open, problem?.description ?? "dead again", reason: problem?.code)
+            refuse(
+                word.command,
+                [Problem(code: "dead_again", text: "it could not be handled this time either: \(problem?.description ?? "no reason known")")])
+        case .refused: taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", parcel)
+        case .held: taken(word, "replayed: held until its handoff is signed for", parcel)
+        case .taken, nil:
+            if settlements[parcel.key] == nil { settle(parcel.key, .taken) }
+            taken(word, "replayed: taken", parcel)
+        }
+    }
+
+    private mutating func taken(_ word: WordOnLetter, _ text: String, _ parcel: Parcel) {
+        // What nobody had vouched for was known by its bytes alone: that row of the inbox is settled too.
+        if let sender = word.letter.sender, let id = word.letter.inboxID, id != parcel.key.eventID {
+            settle(InboxKey(sender: sender, eventID: id), settlements[parcel.key]?.verdict ?? .taken)
+        }
+        settle(word, .replayed, text)
+    }
+
+    private mutating func discard(_ word: WordOnLetter) {
+        guard case .message(let message) = word.command.content, case .commandDiscard(let data) = message.body,
+            data.reason.contains(where: { !$0.isWhitespace })
+        else {
+            return refuse(word.command, [Problem(code: "missing_field", path: "data.reason", text: "a discard needs a reason")])
+        }
+        guard data.reason.utf8.count <= Limits.standard.reasonBytesMax, !data.reason.utf8.contains(0) else {
+            return refuse(
+                word.command,
+                [
+                    Problem(
+                        code: "too_large", path: "data.reason",
+                        text: "the reason is longer than \(Limits.standard.reasonBytesMax) bytes, or holds U+0000")
+                ])
+        }
+        let letter = word.letter
+        if let name = letter.sender, let id = letter.inboxID {
+            refuse(
+                InboxKey(sender: name, eventID: id), from: Party(name), type: letter.type, subject: letter.subject ?? id,
+                inReplyTo: letter.eventID,
+                problems: [Problem(code: "discarded", text: "the office could not handle this message and will not try again: \(data.reason)")])
+        }
+        settle(word, .discarded, data.reason)
+    }
+
+    /// A message of the office's own that had no queue. The barrier is asked again.
+    private mutating func sendAgain(_ word: WordOnLetter, _ body: [UInt8]) {
+        let letter = word.letter
+        guard let type = letter.type.flatMap(MessageType.init(rawValue:)), let addressee = letter.addressee.flatMap({ Party($0) }),
+            admits(addressee, type: type, reports: letter.reports)
+        else {
+            return refuse(
+                word.command, [Problem(code: Refusal.notAllowed.rawValue, text: "this message may not go to its addressee any more: discard it")])
+        }
+        if type == .handoffDispatched, let handoff = letter.handoffID {
+            do {
+                try move(
+                    handoff, .sentAgain, as: "sent_again", by: word.person.description,
+                    details: ["act": word.command.key.eventID]
+                ) {
+                    $0.endedAt = nil
+                    $0.endedBecause = nil
+                }
+            } catch {
+                return refuse(word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
+            }
+        }
+        sendAgain(
+            OutboxRow(
+                eventID: letter.id, exchange: letter.queue, routingKey: letter.routingKey, type: type.rawValue,
+                subject: letter.subject ?? "", addressee: addressee.description, reports: letter.reports, handoffID: letter.handoffID,
+                body: body))
+        settle(word, .replayed, "sent again")
+    }
+
+    /// Tells the person, unless the letter stays open, which is told as a refusal.
+    private mutating func settle(_ word: WordOnLetter, _ state: DeadLetterState, _ because: String, reason: String? = nil) {
+        letterSettlements.append(
+            DeadLetterSettlement(
+                id: word.letter.id, state: state, at: now, by: word.person.description, because: because, reason: reason))
+        guard state != .open else { return }
+        answer(
+            word.command.key, to: word.person, .commandTaken, subject: word.command.subject,
+            data: CommandTaken(text: state == .discarded ? "discarded" : because), reports: [])
+    }
+}

@@ -1,0 +1,219 @@
+import ArgumentParser
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// What could not be handled.
+struct Dead: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look through the dead letters, try them again, or set them aside for good.",
+        discussion: """
+            A message that the office could not handle is kept, encrypted, with the reason, and its sender was told. Nothing here \
+            shows what a message says.
+            """,
+        subcommands: [DeadList.self, DeadShow.self, DeadReplay.self, DeadDiscard.self])
+}
+
+/// Which dead letters are meant.
+struct DeadLetterSelection: ParsableArguments {
+    @Option(help: ArgumentHelp("Only those with this reason, such as unknown_source.", valueName: "word"))
+    var reason: String?
+
+    @Option(help: ArgumentHelp("Only those of this type, such as report.submitted.", valueName: "type"))
+    var type: String?
+
+    @Option(help: ArgumentHelp("Only those of this sender, such as source.web.", valueName: "party"))
+    var sender: String?
+
+    @Option(help: ArgumentHelp("Only those at least this old, such as 90s, 15m, 2h or 7d.", valueName: "age"))
+    var olderThan: Age?
+
+    @Option(help: ArgumentHelp("Only those at most this old.", valueName: "age"))
+    var newerThan: Age?
+
+    func filter(_ state: DeadLetterState?) -> DeadLetterFilter {
+        let now = Instant(Date())
+        var filter = DeadLetterFilter()
+        filter.state = state
+        filter.reason = reason
+        filter.type = type.map { $0.hasPrefix("bihuan.") ? $0 : "bihuan.\($0).v1" }
+        filter.sender = sender
+        filter.receivedBefore = olderThan.map { now.adding(seconds: -$0.seconds) }
+        filter.receivedAfter = newerThan.map { now.adding(seconds: -$0.seconds) }
+        return filter
+    }
+
+    var isEmpty: Bool { reason == nil && type == nil && sender == nil && olderThan == nil && newerThan == nil }
+}
+
+/// A length of time as people write it: a whole number and one of s, m, h, d.
+struct Age: ExpressibleByArgument {
+    let seconds: Double
+
+    init?(argument: String) {
+        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let last = argument.last, let unit = units[last], let count = UInt32(argument.dropLast()) else { return nil }
+        seconds = Double(count) * unit
+    }
+
+    /// The largest unit that says enough: `47s`, `12m`, `3h`, `15d`.
+    static func text(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<120: "\(Int(max(0, seconds)))s"
+        case ..<7200: "\(Int(seconds / 60))m"
+        case ..<172_800: "\(Int(seconds / 3600))h"
+        default: "\(Int(seconds / 86_400))d"
+        }
+    }
+}
+
+/// Reads dead letters page by page, so that a hundred thousand of them stand in nobody's memory.
+struct DeadLetterPages {
+    let database: PostgreSQL.Connection
+    let filter: DeadLetterFilter
+    private var after: (receivedAt: Instant, id: UUID)?
+
+    init(_ database: PostgreSQL.Connection, _ filter: DeadLetterFilter) {
+        self.database = database
+        self.filter = filter
+    }
+
+    mutating func next() throws -> [DeadLetterSummary] {
+        let page = try database.run(ListDeadLetters(filter, after: after, countMax: 500)).rows
+        if let last = page.last { after = (last.receivedAt, last.id) }
+        return page
+    }
+}
+
+struct DeadList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List dead letters, oldest first.",
+        discussion: "Without --state those that nobody has decided about. Ages count from when the office took the message.")
+
+    @OptionGroup var selection: DeadLetterSelection
+
+    @Option(help: ArgumentHelp("open, replayed, discarded or all.", valueName: "state"))
+    var state = "open"
+
+    @Flag(help: "One JSON object a line.")
+    var json = false
+
+    @OptionGroup var installation: InstallationOptions
+
+    func validate() throws {
+        if state != "all", DeadLetterState(rawValue: state) == nil {
+            throw ValidationError("--state takes open, replayed, discarded or all, not '\(state)'")
+        }
+    }
+
+    func run() async throws {
+        try await plainly {
+            let configuration = try await installation.configuration()
+            let (filter, json) = (selection.filter(DeadLetterState(rawValue: state)), json)
+            try await onThread {
+                let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
+                defer { database.close() }
+                var (pages, count) = (DeadLetterPages(database, filter), 0)
+                if !json { Output.line(DeadLetterSummary.heading) }
+                while case let page = try pages.next(), !page.isEmpty {
+                    for letter in page { Output.line(json ? try letter.json() : letter.line(at: Instant(Date()))) }
+                    count += page.count
+                }
+                if !json { Output.line(count == 1 ? "1 dead letter" : "\(count) dead letters") }
+            }
+        }
+    }
+}
+
+struct DeadShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show all that is known of dead letters, except what they say.")
+
+    @Argument(help: "Ids of dead letters.")
+    var ids: [String]
+
+    @OptionGroup var installation: InstallationOptions
+
+    func validate() throws { try DeadShow.checked(ids) }
+
+    func run() async throws {
+        try await plainly {
+            let configuration = try await installation.configuration()
+            let wanted = ids.compactMap { UUID(uuidString: $0) }
+            let letters = try await onThread {
+                let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
+                defer { database.close() }
+                return try database.run(ReadDeadLetters(ids: wanted)).rows
+            }
+            Output.line(letters.map(\.page).joined(separator: "\n\n"))
+            let missing = Set(wanted).subtracting(letters.map(\.id))
+            for id in missing.map(\.lowercased).sorted() { Output.note("no dead letter has the id \(id)") }
+            if !missing.isEmpty { throw ExitCode(1) }
+        }
+    }
+
+    static func checked(_ ids: [String]) throws {
+        if let bad = ids.first(where: { UUID(uuidString: $0) == nil }) {
+            throw ValidationError("a dead letter's id is a UUID, not '\(bad)': see `bihuan dead list`")
+        }
+    }
+}
+
+extension DeadLetterSummary {
+    static let heading = columns("ID", "AGE", "REASON", "TYPE", "SENDER", "ANSWERED")
+
+    func line(at now: Instant) -> String {
+        DeadLetterSummary.columns(
+            id.lowercased, Age.text(now.seconds(since: receivedAt)), reason, typeName, sender ?? "-", answered ? "yes" : "no")
+            + (state == .open ? (replays > 0 ? "  tried again \(replays) times" : "") : "  \(state.rawValue): \(settledBecause ?? "")")
+    }
+
+    private static func columns(_ id: String, _ age: String, _ reason: String, _ type: String, _ sender: String, _ answered: String) -> String {
+        func wide(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
+        return wide(id, 38) + wide(age, 6) + wide(reason, 20) + wide(type, 22) + wide(sender, 22) + answered
+    }
+
+    /// Without what all of them share.
+    private var typeName: String {
+        guard let type else { return "-" }
+        return type.hasPrefix("bihuan.") && type.hasSuffix(".v1") ? String(type.dropFirst(7).dropLast(3)) : String(type.prefix(40))
+    }
+
+    var page: String {
+        var lines: [(String, String?)] = [
+            ("id", id.lowercased), ("reason", reason), ("detail", detail), ("type", type), ("sender", sender),
+            ("event id", eventID), ("came by", "\(queue), key \(routingKey)"), ("worker", worker), ("bytes", String(bytes)),
+            ("taken in", receivedAt.description),
+            ("answered", answered ? "yes, its sender was told" : "no, there was nobody to tell"),
+            ("tried again", replays > 0 ? "\(replays) times, in vain" : nil), ("state", state.rawValue),
+        ]
+        lines += [("settled", settledAt?.description), ("by", settledBy), ("because", settledBecause)]
+        return lines.compactMap { label, value in
+            value.map { label + String(repeating: " ", count: 13 - label.count) + $0 }
+        }.joined(separator: "\n")
+    }
+
+    func json() throws -> String {
+        struct Line: Encodable {
+            let id, reason, detail: String
+            let type, sender, eventID: String?
+            let queue, routingKey, worker: String
+            let bytes: Int
+            let answered: Bool
+            let receivedAt: Instant
+            let replays: Int
+            let state: String
+            let settledAt: Instant?
+            let settledBy, settledBecause: String?
+        }
+        let line = Line(
+            id: id.lowercased, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, queue: queue,
+            routingKey: routingKey, worker: worker, bytes: bytes, answered: answered, receivedAt: receivedAt, replays: replays,
+            state: state.rawValue, settledAt: settledAt, settledBy: settledBy, settledBecause: settledBecause)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(line), as: UTF8.self)
+    }
+}

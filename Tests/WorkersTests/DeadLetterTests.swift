@@ -1,0 +1,217 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Dead letters", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct DeadLetterTests {
+    private func letterID(_ office: OfficeUnderTest) throws -> String {
+        try #require(try office.texts("SELECT id FROM dead_letter ORDER BY received_at DESC, id DESC LIMIT 1").first)
+    }
+
+    private func letterState(_ office: OfficeUnderTest) throws -> [String] {
+        try office.texts("SELECT state || ' ' || replays || ' ' || coalesce(settled_by, '-') FROM dead_letter ORDER BY received_at, id")
+    }
+
+    /// Sends a command about a dead letter to the worker that keeps it, and hears the verdict.
+    private func order<Payload: Codable & Sendable>(
+        _ type: MessageType, _ letter: String, _ data: Payload, by person: PartyClient, to worker: Worker = .intake,
+        id: String = UUID().uuidString, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Heard {
+        let act = person.prepare(type, id: id, subject: letter, data)
+        try person.publish(
+            act.body, to: person.exchange, key: type.routingKey(from: person.party, owner: worker), properties: person.properties(type, letter))
+        let verdict = try person.heard(sourceLocation: sourceLocation)
+        #expect(verdict.inReplyTo == id, sourceLocation: sourceLocation)
+        return verdict
+    }
+
+    private static let marked = "难以入库"
+
+    /// An office in which a report ended as a dead letter, for a reason that can be taken away.
+    private func officeWithDeadReport() throws -> (OfficeUnderTest, PartyClient, id: String, act: PreparedAct, burial: Heard) {
+        let office = try OfficeUnderTest()
+        try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marked)%')")
+        try office.startAll()
+        let letter = try office.source()
+        var report = Submission.new()
+        report.text += Self.marked
+        let id = UUID().uuidString
+        let act = letter.prepare(.reportSubmitted, id: id, subject: id, report)
+        try letter.publish(act)
+        let burial = try letter.heard()
+        #expect(burial.problem == "cannot_be_handled" && burial.type == MessageType.messageRefused.rawValue)
+        return (office, letter, id, act, burial)
+    }
+
+    @Test("a replay runs the stored bytes through the same handler: the act gets its verdict once, its sender the answer")
+    func replay() throws {
+        let (office, letter, id, act, burial) = try officeWithDeadReport()
+        let operatorClient = try office.person("sun")
+        // Meanwhile a repeat is acknowledged and changes nothing.
+        try letter.publish(act)
+        #expect(try letter.heardOnceDecided().isEmpty)
+        #expect(try office.inbox(id, from: letter.party) == "dead")
+
+        // Still broken: the letter stays, its sender hears nothing new, the person the reason.
+        let dead = try letterID(office)
+        let vain = try order(.commandReplay, dead, Nothing(), by: operatorClient)
+        #expect(vain.problem == "cannot_be_handled" || vain.problem == "dead_again")
+        #expect(try office.count("SELECT count(*) FROM dead_letter WHERE state = 'open'") == 1)
+
+        try office.change("ALTER TABLE report_text DROP CONSTRAINT no_marker")
+        let command = UUID().uuidString
+        let done = try order(.commandReplay, dead, Nothing(), by: operatorClient, id: command)
+        #expect(done.type == MessageType.commandTaken.rawValue)
+        let answer = try letter.heard()
+        #expect(answer.type == MessageType.reportAccepted.rawValue && answer.inReplyTo == id)
+        #expect(answer.id != burial.id, "two answers, two ids")
+        #expect(try office.inbox(id, from: letter.party) == "taken")
+        #expect(try office.count("SELECT count(*) FROM report WHERE source = 'letter' AND source_id = '\(id)'") == 1)
+        #expect(try office.texts("SELECT state || ' ' || settled_by FROM dead_letter") == ["replayed person.sun"])
+
+        // The same command again: the same verdict. Another one: it is settled. The report itself again: its verdict.
+        let again = try order(.commandReplay, dead, Nothing(), by: operatorClient, id: command)
+        #expect(again.id == done.id)
+        #expect(try order(.commandReplay, dead, Nothing(), by: operatorClient).problem == "already_settled")
+        try letter.publish(act)
+        #expect(try letter.heard().id == answer.id)
+        #expect(try office.count("SELECT count(*) FROM report") == 1)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("a discarded letter is refused to its sender with the reason, and is kept")
+    func discard() throws {
+        let (office, letter, id, act, burial) = try officeWithDeadReport()
+        let sun = try office.person("sun")
+        let dead = try letterID(office)
+        #expect(try order(.commandDiscard, dead, CommandDiscard(reason: " "), by: sun).problem == "missing_field")
+        #expect(
+            try order(.commandDiscard, dead, CommandDiscard(reason: "内容残缺，请重新提交"), by: sun).type == MessageType.commandTaken.rawValue)
+        let answer = try letter.heard()
+        #expect(answer.problem == "discarded" && answer.problemText?.contains("请重新提交") == true)
+        #expect(answer.inReplyTo == id && answer.id != burial.id)
+        #expect(try office.inbox(id, from: letter.party) == "refused")
+        #expect(try office.texts("SELECT state || ' ' || settled_because FROM dead_letter") == ["discarded 内容残缺，请重新提交"])
+        #expect(try order(.commandReplay, dead, Nothing(), by: sun).problem == "already_settled")
+        try letter.publish(act)
+        #expect(try letter.heard().id == answer.id, "the original verdict")
+        try office.close()
+    }
+
+    @Test("only an operator decides about dead letters, and only about those that are there, at the worker that keeps them")
+    func refusals() throws {
+        let (office, _, _, _, _) = try officeWithDeadReport()
+        let dead = try letterID(office)
+        let (sun, li) = (try office.person("sun"), try office.person("li"))
+        #expect(try order(.commandReplay, dead, Nothing(), by: li).problem == "not_allowed")
+        #expect(try order(.commandDiscard, dead, CommandDiscard(reason: "无"), by: li).problem == "not_allowed")
+        #expect(try order(.commandReplay, UUID().uuidString.lowercased(), Nothing(), by: sun).problem == "unknown_dead_letter")
+        #expect(try order(.commandReplay, "no-letter", Nothing(), by: sun).problem == "unknown_dead_letter")
+        #expect(try order(.commandReplay, dead, Nothing(), by: sun, to: .feedback).problem == "unknown_dead_letter")
+        #expect(try letterState(office) == ["open 0 -"])
+        try office.close()
+    }
+
+    @Test("what nobody had vouched for is heard on replay under the stored sender, and is the same act as the one sent rightly")
+    func withoutUserID() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, sun) = (try office.source(), try office.person("sun"))
+        let id = UUID().uuidString
+        let act = letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
+        var properties = letter.properties(act.type, act.subject)
+        properties.userID = nil
+        try letter.publish(act.body, to: letter.exchange, key: act.key, properties: properties)
+        #expect(try letter.heard().problem == "no_user_id")
+        #expect(try order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        let answer = try letter.heard()
+        #expect(answer.type == MessageType.reportAccepted.rawValue)
+        try letter.publish(act)
+        #expect(try letter.heard().id == answer.id)
+        #expect(try office.count("SELECT count(*) FROM report") == 1)
+        #expect(try office.count("SELECT count(*) FROM inbox WHERE verdict = 'dead'") == 0)
+        try office.close()
+    }
+
+    @Test("a source that was registered later gets its report in by replay")
+    func unknownSource() throws {
+        let office = try OfficeUnderTest()
+        try office.change("DELETE FROM source WHERE id = 'web'")
+        try office.startAll()
+        let (web, sun) = (try office.source("web"), try office.person("sun"))
+        let id = try web.submit(.new())
+        try office.wait(for: ["unknown_source false"], "SELECT reason || ' ' || answered FROM dead_letter")
+        try office.stopLanes()
+        try office.change("INSERT INTO source (id, name, kind) VALUES ('web', '网络举报', 'web')")
+        try office.startAll()
+        #expect(try order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        let answer = try web.heard()
+        #expect(answer.inReplyTo == id && answer.type == MessageType.reportAccepted.rawValue)
+        try office.close()
+    }
+
+    @Test("a message of the office that had no queue is sent again by replay, as it was; again without a queue it is open again")
+    func undeliverable() throws {
+        let office = try OfficeUnderTest()
+        let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+        defer { admin.close() }
+        let channel = try admin.openChannel()
+        let queue = QueueName(rawValue: "source.letter.notice")
+        _ = try admin.deleteQueue(queue, on: channel)
+        try office.startAll()
+        let (letter, sun) = (try office.source(), try office.person("sun"))
+        let id = try letter.submit(.new())
+        try office.wait(for: ["undeliverable intake"], "SELECT reason || ' ' || worker FROM dead_letter")
+        let dead = try letterID(office)
+        #expect(try order(.commandReplay, dead, Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        try office.wait(for: ["open 1"], "SELECT state || ' ' || replays FROM dead_letter")
+
+        _ = try admin.declareQueue(
+            queue, arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))], on: channel)
+        try admin.bindQueue(queue, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue.rawValue), on: channel)
+        #expect(try order(.commandReplay, dead, Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        let answer = try letter.heard()
+        #expect(answer.inReplyTo == id && answer.id == dead, "the event id stays the same")
+        try office.wait(for: ["replayed 1"], "SELECT state || ' ' || replays FROM dead_letter")
+        try office.close()
+    }
+
+    @Test("a sealed pass-through that found no queue goes out by replay, and its clocks run again")
+    func sealed() throws {
+        let office = try OfficeUnderTest()
+        let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+        defer { admin.close() }
+        let channel = try admin.openChannel()
+        let queues = ["unit.superior.inbox", "unit.superior.express"].map { QueueName(rawValue: $0) }
+        for queue in queues { _ = try admin.deleteQueue(queue, on: channel) }
+        try office.startAll()
+        let (letter, sun) = (try office.source(), try office.person("sun"))
+        try letter.submit(.new(level: "central"))
+        _ = try letter.heard()
+        try office.wait(for: ["undeliverable"], "SELECT state FROM handoff")
+        for queue in queues {
+            _ = try admin.declareQueue(
+                queue, arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))], on: channel)
+            try admin.bindQueue(
+                queue, to: ExchangeName(rawValue: Topology.Exchange.handoff), key: RoutingKey(rawValue: queue.rawValue), on: channel)
+        }
+        #expect(try order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        try office.wait(for: ["dispatched"], "SELECT state FROM handoff")
+        #expect(try office.texts("SELECT state FROM report") == ["passed_up"])
+        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") > 0)
+        let superior = try office.unit("superior")
+        let express = try office.count("SELECT count(*) FROM handoff WHERE express") == 1
+        let arrived = try superior.receiveHandoff(from: express ? superior.express : superior.inbox)
+        try superior.sign(arrived)
+        try office.waitForState("signed", of: arrived)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+}

@@ -1,0 +1,161 @@
+import Casework
+import Contract
+import Crypto
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Papers that travel in parts", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct PaperTests {
+    private struct Paper {
+        let bytes: [UInt8]
+        let pieces: [[UInt8]]
+        let sha256: String
+
+        init(_ count: Int, pieces number: Int) {
+            let all = (0..<count).map { _ in UInt8.random(in: 0...255) }
+            let size = (count + number - 1) / number
+            bytes = all
+            pieces = stride(from: 0, to: count, by: size).map { start in Array(all[start..<min(start + size, count)]) }
+            sha256 = Array(SHA256.hash(data: all)).hexadecimal
+        }
+
+        var attachment: Casework.Attachment { Casework.Attachment(name: "转账记录.pdf", mediaType: "application/pdf", bytes: bytes.count, sha256: sha256) }
+    }
+
+    /// A report with these papers, registered; its id is the subject of their parts.
+    private func submit(_ papers: [Paper], from source: PartyClient, unit: String? = nil) throws -> (id: String, answer: Heard) {
+        var report = Submission.new(unit: unit)
+        report.attachments = papers.map(\.attachment)
+        let id = try source.submit(report)
+        return (id, try source.heard())
+    }
+
+    private func send(_ paper: Paper, _ number: Int, of report: String, by source: PartyClient, bytes: [UInt8]? = nil, id: String = UUID().uuidString) throws {
+        try source.send(
+            .attachmentPart, id: id, subject: report,
+            AttachmentPart(sha256: paper.sha256, part: number, content: bytes ?? paper.pieces[number - 1]))
+    }
+
+    private func close(_ paper: Paper, of report: String, by source: PartyClient, count: Int? = nil) throws -> Heard {
+        let id = try source.send(.attachmentPart, subject: report, AttachmentPart(sha256: paper.sha256, count: count ?? paper.pieces.count))
+        let answer = try source.heard()
+        #expect(answer.inReplyTo == id && answer.subject == report)
+        return answer
+    }
+
+    @Test("a report is registered at once and shows papers pending; parts in any order and a manifest make a paper whole")
+    func whole() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let (first, second) = (Paper(500_000, pieces: 4), Paper(10, pieces: 1))
+        let (report, accepted) = try submit([first, second], from: letter)
+        #expect(accepted.type == MessageType.reportAccepted.rawValue)
+        #expect(accepted.data["papersPending"] as? Int == 2)
+        for number in [3, 1, 4, 2] { try send(first, number, of: report, by: letter) }
+        let half = try close(first, of: report, by: letter)
+        #expect(half.type == MessageType.reportAccepted.rawValue && half.data["papersPending"] as? Int == 1)
+        try send(second, 1, of: report, by: letter)
+        let all = try close(second, of: report, by: letter)
+        #expect(all.data["papersPending"] == nil && all.number == accepted.number)
+        #expect(try office.count("SELECT count(*) FROM attachment WHERE received_at IS NOT NULL") == 2)
+        #expect(try office.places(of: Array(first.bytes.prefix(64))).isEmpty, "no paper lies in clear")
+        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%paper_received%'") == 2)
+        // A second manifest, and a part that comes late: repeats.
+        #expect(try close(first, of: report, by: letter).data["papersPending"] == nil)
+        try send(first, 2, of: report, by: letter)
+        #expect(try letter.heardOnceDecided().isEmpty)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("missing parts are named; a doubled part is a repeat; an altered one is refused, and the first stands")
+    func missingDoubledAltered() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let paper = Paper(3_000, pieces: 3)
+        let (report, _) = try submit([paper], from: letter)
+        try send(paper, 1, of: report, by: letter)
+        let early = try close(paper, of: report, by: letter)
+        #expect(early.problem == "parts_missing" && early.problemText?.contains("part 2, 3 did not come") == true)
+        let id = UUID().uuidString
+        for _ in 1...2 { try send(paper, 2, of: report, by: letter, id: id) }
+        try send(paper, 2, of: report, by: letter)
+        try send(paper, 2, of: report, by: letter, bytes: [1, 2, 3])
+        #expect(try letter.heard().problem == "part_differs")
+        try send(paper, 2, of: report, by: letter, bytes: [1, 2, 3], id: id)
+        #expect(try letter.heard().problem == "id_reused")
+        #expect(try letter.heardOnceDecided().isEmpty)
+        try send(paper, 3, of: report, by: letter)
+        #expect(try close(paper, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
+        try office.close()
+    }
+
+    @Test("parts that are not the announced paper are dropped together and can be sent anew")
+    func dropped() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let paper = Paper(2_000, pieces: 2)
+        let (report, _) = try submit([paper], from: letter)
+        try send(paper, 1, of: report, by: letter)
+        try send(paper, 2, of: report, by: letter, bytes: Array(paper.pieces[1].reversed()))
+        #expect(try close(paper, of: report, by: letter).problem == "wrong_digest")
+        #expect(try office.count("SELECT count(*) FROM attachment_part") == 0)
+        for number in 1...2 { try send(paper, number, of: report, by: letter) }
+        // A part too many is as wrong as one too few.
+        try send(paper, 3, of: report, by: letter, bytes: [7])
+        #expect(try close(paper, of: report, by: letter).problem == "wrong_digest")
+        for number in 1...2 { try send(paper, number, of: report, by: letter) }
+        #expect(try close(paper, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
+        try office.close()
+    }
+
+    @Test("parts of no report, of another's, of a paper nobody announced, without number or with a wrong one are refused")
+    func refusals() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, web) = (try office.source(), try office.source("web"))
+        let (paper, other) = (Paper(100, pieces: 1), Paper(100, pieces: 1))
+        let (report, _) = try submit([paper], from: letter)
+        func problem(_ data: AttachmentPart, _ subject: String, by source: PartyClient) throws -> String? {
+            try source.send(.attachmentPart, subject: subject, data)
+            return try source.heard().problem
+        }
+        #expect(try problem(AttachmentPart(sha256: paper.sha256, count: 1), "no-report", by: letter) == "unknown_report")
+        #expect(try problem(AttachmentPart(sha256: paper.sha256, count: 1), report, by: web) == "unknown_report")
+        #expect(try problem(AttachmentPart(sha256: other.sha256, count: 1), report, by: letter) == "unknown_paper")
+        #expect(try problem(AttachmentPart(sha256: "", count: 1), report, by: letter) == "unknown_paper")
+        for number in [0, -1, Limits.standard.attachmentPartsMax + 1, Int.max] {
+            #expect(try problem(AttachmentPart(sha256: paper.sha256, part: number, content: [1]), report, by: letter) == "bad_value")
+            #expect(try problem(AttachmentPart(sha256: paper.sha256, count: number), report, by: letter) == "bad_value")
+        }
+        #expect(try problem(AttachmentPart(sha256: paper.sha256, part: 1, content: paper.bytes + [1]), report, by: letter) == "too_large")
+        var odd = AttachmentPart(sha256: paper.sha256, count: 1)
+        odd.part = 1
+        #expect(try problem(odd, report, by: letter) == "bad_value")
+        odd = AttachmentPart(sha256: paper.sha256, part: 1, content: [])
+        odd.content = "no base64!"
+        #expect(try problem(odd, report, by: letter) == "bad_value")
+        try office.close()
+    }
+
+    @Test("a source that got a bare receipt gets no more than one for its papers")
+    func muted() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        // The source is of the unit that the accused belongs to.
+        let source = try office.source("subordinate")
+        let paper = Paper(100, pieces: 1)
+        let (report, receipt) = try submit([paper], from: source, unit: "c01")
+        #expect(receipt.type == MessageType.reportReceived.rawValue)
+        try send(paper, 1, of: report, by: source)
+        let answer = try close(paper, of: report, by: source)
+        #expect(answer.type == MessageType.reportReceived.rawValue && answer.data.isEmpty)
+        try office.close()
+    }
+}
