@@ -63,12 +63,14 @@ let package = Package(
             name: "Demo",
             dependencies: ["Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, yaml],
             swiftSettings: strict),
+        // Plays the office to a unit that is being developed, and judges what it answers
+        .target(name: "Conformance", dependencies: ["Casework", "Contract", "AMQP", crypto], swiftSettings: strict),
 
         // Floor 4: the one command
         .executableTarget(
             name: "bihuan",
             dependencies: [
-                "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo",
+                "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo", "Conformance",
                 crypto, logging, yaml, configuration, lifecycle, argumentParser,
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
@@ -87,14 +89,14 @@ let package = Package(
             path: "Tests/TestWorker", swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
         .testTarget(
-            name: "ContractTests", dependencies: ["Contract", "Casework", crypto], exclude: ["Golden"],
+            name: "ContractTests", dependencies: ["Contract", "Casework", "TestOffice", crypto, yaml], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
             name: "CaseStoreTests",
             dependencies: ["CaseStore", "TestOffice", "Casework", "Contract", "PostgreSQL", crypto, yaml], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
-        .testTarget(name: "AMQPTests", dependencies: ["AMQP"], swiftSettings: strict),
+        .testTarget(name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers"], swiftSettings: strict),
         .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL"], swiftSettings: strict),
         .testTarget(name: "LocalServersTests", dependencies: ["LocalServers"], swiftSettings: strict),
         .testTarget(
@@ -107,8 +109,12 @@ let package = Package(
             name: "DemoTests",
             dependencies: ["Demo", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto], swiftSettings: strict),
         .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["Conformance", "bihuan", "TestOffice", "LocalServers", "Casework", "Contract", "AMQP", crypto],
+            exclude: ["Units"], swiftSettings: strict),
+        .testTarget(
             name: "BihuanTests",
-            dependencies: ["bihuan", "Casework", "Contract", "CaseStore", "PostgreSQL", "LocalServers"],
+            dependencies: ["bihuan", "AMQP", "Casework", "Contract", "CaseStore", "PostgreSQL", "LocalServers"],
             exclude: ["Golden"], swiftSettings: strict),
     ]
 )

@@ -83,7 +83,7 @@ struct LocalOfficeTests {
         #expect(try bihuan(["ledger", "export", "--output", export] + data).status == 0)
         let ours = try bihuan(["ledger", "verify", "--file", export])
         #expect(ours.status == 0 && ours.output.contains("1 checkpoints\nsigned with "))
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy/verify-ledger.py").standardizedFileURL
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/contract/examples/verify-ledger.py").standardizedFileURL
         let theirs = try Program.run("/usr/bin/env", ["python3", script.path, export])
         #expect(theirs.output == ours.output, "the script and the command say the same")
 

@@ -13,7 +13,9 @@ struct Ledger: AsyncParsableCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Follow all chains and checkpoints; name the first entry that does not fit.",
-            discussion: "Exit 0 if all fit, 1 if not. An export is verified without a database, as deploy/verify-ledger.py does.")
+            discussion: """
+                Exit 0 if all fit, 1 if not. An export is verified without a database, as docs/contract/examples/verify-ledger.py does.
+                """)
 
         @Option(help: ArgumentHelp("An exported ledger instead of an installation's; - for standard input.", valueName: "export"))
         var file: String?
@@ -61,7 +63,7 @@ struct Ledger: AsyncParsableCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the ledger as JSON lines, as it stands at one moment.",
-            discussion: "docs/ledger.md describes the lines; deploy/verify-ledger.py verifies them without this program.")
+            discussion: "docs/ledger.md describes the lines; docs/contract/examples/verify-ledger.py verifies them without this program.")
 
         @Option(help: ArgumentHelp("The file to write; by default standard output.", valueName: "file"))
         var output: String?

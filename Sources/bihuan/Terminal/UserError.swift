@@ -45,6 +45,8 @@ extension UserError {
             self.init("the broker does not answer: check that it runs and that amqp.host and amqp.port are right")
         case .authenticationFailed:
             self.init("the broker refuses the user or the password: check users in bihuan.yaml")
+        case .tlsFailed:
+            self.init("no TLS with the broker: \(error.tlsReason ?? "no reason given"): check the certificates")
         case .connectionLost:
             self.init("the connection to the broker was lost: run the command again")
         case .blocked:

@@ -1,0 +1,133 @@
+import AMQP
+import ArgumentParser
+import Casework
+import Conformance
+import Contract
+import Foundation
+
+/// The contract with units, for those who build a unit's system.
+struct ContractCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "contract", abstract: "Check a unit's system against the contract.", subcommands: [ContractCheck.self])
+}
+
+/// Plays the office to a unit's system and judges its answers.
+struct ContractCheck: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Play the office to a unit's system, and judge what it does.",
+        discussion: """
+            Starts a private broker with the unit's queues, prints how to connect, waits for the unit's system, then sends it \
+            invented handoffs and judges every message it publishes. Exit 0 if all scenarios pass, 1 if not. A system that waits for a \
+            person needs a larger --patience, and a person who signs and concludes.
+            """)
+
+    @Option(help: ArgumentHelp("The unit that the system acts for.", valueName: "id"))
+    var unit: String?
+
+    @Option(help: ArgumentHelp(
+        "Keep the private broker here, with its port and the unit's password, so that the system is configured once.", valueName: "dir"))
+    var directory: String?
+
+    @Option(help: ArgumentHelp("The private broker's port; by default a free one, kept with --directory.", valueName: "port"))
+    var port: Int?
+
+    @Option(help: ArgumentHelp("The unit's password on the private broker; by default a random one.", valueName: "password"))
+    var password: String?
+
+    @Option(help: ArgumentHelp(
+        """
+        Use a virtual host that has the queues and no workers, instead of a private broker. The URL's user needs the tag \
+        impersonator, since it speaks as office.routing and office.feedback; it writes bihuan.handoff and bihuan.notice, and reads \
+        bihuan.feedback.
+        """, valueName: "url"))
+    var amqp: String?
+
+    @Option(help: ArgumentHelp("How long each expected message may take.", valueName: "seconds"))
+    var patience = 10.0
+
+    @Option(help: ArgumentHelp("How long to listen for what must not come.", valueName: "seconds"))
+    var listen = 2.0
+
+    @Option(help: ArgumentHelp("How long the unit's system may take to connect.", valueName: "seconds"))
+    var wait = 600.0
+
+    @Option(help: ArgumentHelp("Play this scenario alone.", valueName: "name"))
+    var only: String?
+
+    @Option(help: ArgumentHelp("Also write the verdicts here.", valueName: "file"))
+    var json: String?
+
+    @Flag(help: "Name the scenarios, and play none.")
+    var list = false
+
+    func validate() throws {
+        if list { return }
+        guard let unit else { throw ValidationError("--unit is missing") }
+        guard UnitID(unit) != nil else { throw ValidationError("--unit: \(UnitID.shape)") }
+        if amqp != nil, directory != nil || port != nil || password != nil {
+            throw ValidationError("--amqp uses a broker that is there: --directory, --port and --password are for a private one")
+        }
+        if let port, !(1024...65_535).contains(port) { throw ValidationError("--port takes 1024 to 65535") }
+        for (name, value) in [("patience", patience), ("listen", listen), ("wait", wait)] where !(0.1...86_400).contains(value) {
+            throw ValidationError("--\(name) takes 0.1 to 86400 seconds")
+        }
+        if let only, !Scenario.all.contains(where: { $0.name == only }) {
+            throw ValidationError("there is no scenario \(only); --list names them")
+        }
+    }
+
+    func run() async throws {
+        if list { return Output.line(ContractReport.list) }
+        guard let id = unit.flatMap({ UnitID($0) }) else { return }
+        try await plainly {
+            let signals = TerminationSignals()
+            let found: [Verdict]
+            do {
+                found = try await verdicts(of: id, signals)
+            } catch where signals.isRaised {
+                Output.note("stopped")
+                throw ExitCode(130)
+            } catch let error as AMQPError where error.replyCode == 406 && amqp != nil {
+                throw UserError("the broker does not let this user speak as the office: give it the tag impersonator (rabbitmqctl set_user_tags)")
+            }
+            let report = ContractReport(unit: id, verdicts: found)
+            Output.line(report.text)
+            if let json { try report.json().write(to: URL(filePath: json)) }
+            if !report.passed { throw ExitCode(1) }
+        }
+    }
+
+    private func verdicts(of id: UnitID, _ signals: TerminationSignals) async throws -> [Verdict] {
+        if let amqp {
+            let settings = try AMQP.ConnectionSettings(url: amqp)
+            Output.note("waiting until the system of unit.\(id) reads its queues on \(settings) …")
+            let options = options(id, routing: settings, feedback: settings, signals)
+            return try await onThread { try Check(options).run() }
+        }
+        Output.note("starting a private broker …")
+        let (directory, port, password) = (directory, port, password)
+        return try await onThread {
+            let broker = try CheckBroker(
+                unit: id, directory: directory.map { URL(filePath: $0, directoryHint: .isDirectory).absoluteURL.standardizedFileURL },
+                port: port, password: password, isCancelled: { signals.isRaised })
+            defer { broker.stop() }
+            Output.line(broker.announcement)
+            Output.note("waiting until the unit's system reads its queues …")
+            var options = options(id, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), signals)
+            options.takesWhatLies = true
+            return try Check(options).run()
+        }
+    }
+
+    private func options(
+        _ id: UnitID, routing: AMQP.ConnectionSettings, feedback: AMQP.ConnectionSettings, _ signals: TerminationSignals
+    ) -> Check.Options {
+        var options = Check.Options(unit: id, routing: routing, feedback: feedback)
+        (options.patienceSeconds, options.listenSeconds, options.connectSeconds) = (patience, listen, wait)
+        options.only = only
+        options.progress = { Output.note("playing \($0)") }
+        options.isCancelled = { signals.isRaised }
+        return options
+    }
+}
