@@ -1,3 +1,4 @@
+import AMQP
 import CaseStore
 import Casework
 import Contract
@@ -19,6 +20,7 @@ struct LocalOfficeTests {
         do {
             try await secondStartSaysSo(directory)
             try await submits(to: office)
+            try await deadLettersAreSettled(office)
             try await killedWorkerComesBack(office)
             try ledgerIsProved(office)
             let before = office.configuration
@@ -74,6 +76,47 @@ struct LocalOfficeTests {
         #expect(office.workers.restartCount == 1)
     }
 
+    /// What is no report ends as a dead letter; nothing but its bytes' absence makes a replay end otherwise.
+    private func deadLettersAreSettled(_ office: LocalOffice) async throws {
+        let web = Party.source(SourceID(unchecked: "web"))
+        let broker = try AMQP.Connection(try office.configuration.brokerSettings(for: web))
+        defer { broker.close() }
+        let publisher = try Publisher(on: broker)
+        for number in 1...3 {
+            try publisher.publish(
+                Array("no report \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
+                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)), properties: Properties(userID: web.description),
+                token: Int64(number), deadline: 5)
+        }
+        _ = try publisher.settle(within: 5)
+        let data = ["--data", office.directory.path]
+        try await eventually("three dead letters lie there") { try bihuan(["dead", "list"] + data).output.contains("3 dead letters") }
+        let list = try bihuan(["dead", "list", "--json", "--sender", "source.web", "--reason", "not_json", "--newer-than", "1h"] + data)
+        let lines = list.output.split(separator: "\n")
+        #expect(list.status == 0 && lines.count == 3 && !list.output.contains("no report"))
+        let letter = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
+        let id = try #require(letter["id"] as? String)
+        #expect(try bihuan(["dead", "list", "--older-than", "1h"] + data).output.contains("0 dead letters"))
+        let page = try bihuan(["dead", "show", id] + data)
+        #expect(page.status == 0 && page.output.contains("answered     yes, its sender was told"))
+        let unknown = try bihuan(["dead", "show", "00000000-0000-0000-0000-000000000000"] + data)
+        #expect(unknown.status == 1 && unknown.errors.contains("no dead letter has the id"))
+
+        let aim = ["--reason", "not_json", "--as", "operator"] + data
+        let dry = try bihuan(["dead", "replay", "--dry-run"] + aim)
+        #expect(dry.status == 0 && dry.output.contains("3 would be replayed"))
+        let replay = try bihuan(["dead", "replay"] + aim)
+        #expect(replay.status == 1 && replay.output == "3 not settled\n" && replay.errors.contains("could not be handled this time either"))
+        #expect(try bihuan(["dead", "list"] + data).output.contains("tried again 1 times"))
+        #expect(try bihuan(["dead", "replay", id, "--as", "clerk"] + data).errors.contains("you may not decide about dead letters"))
+        let one = try bihuan(["dead", "discard", id, "--because", "不是举报", "--as", "operator"] + data)
+        #expect(one.status == 0 && one.output == "1 discarded\n", "\(one.errors)")
+        let rest = try bihuan(["dead", "discard", "--because", "不是举报"] + aim)
+        #expect(rest.status == 0 && rest.output == "2 discarded\n", "\(rest.errors)")
+        #expect(try bihuan(["dead", "list", "--state", "discarded"] + data).output.contains("3 dead letters"))
+        #expect(try bihuan(["dead", "replay", id, "--as", "operator"] + data).errors.contains("was discarded before"))
+    }
+
     private func ledgerIsProved(_ office: LocalOffice) throws {
         let data = ["--data", office.directory.path]
         #expect(try bihuan(["ledger", "verify"] + data).output.contains("the ledger is whole"))
@@ -104,7 +147,7 @@ struct LocalOfficeTests {
     private func tamperedLedgerIsNamed(_ office: LocalOffice) throws {
         var superuser = try #require(URLComponents(string: office.servers.superuserURL))
         superuser.path = "/bihuan"
-        let connection = try Connection(ConnectionSettings(url: try #require(superuser.string)))
+        let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: try #require(superuser.string)))
         defer { connection.close() }
         #expect(throws: PostgreSQLError.self) { try connection.execute("UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea") }
         try connection.execute(
@@ -130,7 +173,7 @@ struct LocalOfficeTests {
     }
 
     private func reports(_ office: LocalOffice) throws -> Int {
-        let connection = try Connection(office.configuration.workerDatabaseSettings("test"))
+        let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("test"))
         defer { connection.close() }
         return try connection.run(CountReports()).rows.reduce(0) { $0 + $1.count }
     }

@@ -67,17 +67,17 @@ struct DeadDiscard: AsyncParsableCommand {
     @OptionGroup var options: SettlingOptions
 
     @Option(help: "Why, in a sentence; the sender reads it.")
-    var reason: String
+    var because: String
 
     func validate() throws {
-        if reason.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty { throw ValidationError("give a reason") }
-        if reason.utf8.count > Limits.standard.reasonBytesMax {
+        if because.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty { throw ValidationError("say why, with --because") }
+        if because.utf8.count > Limits.standard.reasonBytesMax {
             throw ValidationError("the reason has more than \(Limits.standard.reasonBytesMax) bytes")
         }
     }
 
     func run() async throws {
-        let reason = reason
+        let reason = because
         try await plainly { try await Settling(options).run { _ in CommandDiscard(reason: reason) } }
     }
 }
