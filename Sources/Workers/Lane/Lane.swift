@@ -104,7 +104,7 @@ final class Lane {
 
     private func turn() throws {
         guard let consumer, let store else { return }
-        try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+        try outlet.flush()
         // The broker does not take messages: nothing new is begun, both connections are kept.
         guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
@@ -113,7 +113,7 @@ final class Lane {
         if batch.isEmpty, listeningSince == nil, try consumer.queuesAreEmpty() { listeningSince = connectedAt }
         if !batch.isEmpty {
             try handle(batch.parcels)
-            try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+            try outlet.flush()
             try settings.interrupt?(.afterPublish)
             try consumer.acknowledge(batch)
         } else {
@@ -267,9 +267,10 @@ final class Lane {
                 let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: 0)
                 guard !batch.isEmpty else { break }
                 try handle(batch.parcels)
-                try outlet.flush(within: LaneSettings.confirmTimeoutSeconds)
+                try outlet.flush()
                 try consumer.acknowledge(batch)
             }
+            try outlet.flush(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
             try process([])
             logger.info("lane drained")
         } catch {

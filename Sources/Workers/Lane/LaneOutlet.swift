@@ -22,6 +22,8 @@ struct LaneOutlet {
     /// Rows to send, in order, and those sent but not confirmed, by token.
     private var waiting: [OutboxRow] = []
     private var inFlight: [Int64: OutboxRow] = [:]
+    /// When each was sent, oldest first; those confirmed meanwhile are passed over.
+    private var sendings: ArraySlice<(token: Int64, at: ContinuousClock.Instant)> = []
     /// Refused for now, as by a full queue: tried again now and then, while the lane goes on.
     private var nacked: [OutboxRow] = []
     private var nextToken: Int64 = 0
@@ -35,8 +37,12 @@ struct LaneOutlet {
     }
 
     var isConnected: Bool { link != nil }
-    /// The broker owes confirms, or does not take messages: no new batch meanwhile.
-    var isBehind: Bool { !waiting.isEmpty || !inFlight.isEmpty }
+    /// The broker does not take messages, or owes a confirm for too long: no new batch meanwhile.
+    var isBehind: Bool {
+        if !waiting.isEmpty { return true }
+        guard let oldest = sendings.first else { return false }
+        return (ContinuousClock.now - oldest.at).seconds > LaneSettings.confirmTimeoutSeconds
+    }
     /// Everything that this lane knows to be in the outbox.
     var eventIDs: Set<UUID> {
         Set((waiting + nacked + inFlight.values + settled.confirmed + settled.unroutable).map(\.eventID))
@@ -54,6 +60,7 @@ struct LaneOutlet {
         link = nil
         waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
         inFlight = [:]
+        sendings = []
     }
 
     mutating func add(_ rows: [OutboxRow]) { waiting += rows }
@@ -74,11 +81,14 @@ struct LaneOutlet {
         settled.unroutable += unsettled.unroutable
     }
 
-    /// Sends what waits and reads confirms until all are there or the time is over.
-    mutating func flush(within seconds: Double) throws {
+    /// Sends what waits, as far as the broker takes it, and reads the confirms that have arrived. They are not waited for:
+    /// the rows are safe in the outbox, and the next batch is decided meanwhile.
+    /// - Parameter confirmsWithin: how long to wait for all confirms, in seconds; a lane that ends does.
+    mutating func flush(confirmsWithin seconds: Double = 0) throws {
         guard let link else { return }
         let start = ContinuousClock.now
-        func remaining() -> Double { max(0, seconds - (ContinuousClock.now - start).seconds) }
+        func remaining(of seconds: Double) -> Double { max(0, seconds - (ContinuousClock.now - start).seconds) }
+        let sending = waiting.isEmpty ? nil : Sending()
         var sent = 0
         // Also when publishing throws: what was sent is in flight, and only there.
         defer { waiting.removeFirst(sent) }
@@ -87,12 +97,18 @@ struct LaneOutlet {
             nextToken += 1
             guard try link.publisher.publish(
                 row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey),
-                properties: properties(row), mandatory: true, token: nextToken, deadline: remaining())
+                properties: sending?.properties(row, from: sender) ?? Properties(), mandatory: true, token: nextToken,
+                deadline: remaining(of: LaneSettings.confirmTimeoutSeconds))
             else { break }
             inFlight[nextToken] = row
+            sendings.append((nextToken, start))
             sent += 1
         }
-        for (token, outcome) in try link.publisher.settle(within: remaining()) {
+        try settle(link.publisher.settle(within: remaining(of: seconds)))
+    }
+
+    private mutating func settle(_ outcomes: [(token: Int64, outcome: Publisher.Outcome)]) {
+        for (token, outcome) in outcomes {
             guard let row = inFlight.removeValue(forKey: token) else { continue }
             switch outcome {
             case .confirmed: settled.confirmed.append(row)
@@ -100,6 +116,7 @@ struct LaneOutlet {
             case .nacked: nacked.append(row)
             }
         }
+        sendings = sendings.drop { inFlight[$0.token] == nil }
     }
 
     /// Serves the heartbeat of an idle connection.
@@ -109,21 +126,28 @@ struct LaneOutlet {
             if case .channelClosed(_, let error) = event { throw error }
         }
     }
+}
 
-    private func properties(_ row: OutboxRow) -> Properties {
-        Properties(
-            contentType: MediaType.cloudEvents, messageID: UUID.version7(at: .wall()).lowercased, type: row.type,
-            correlationID: row.subject, userID: sender,
-            timestamp: UInt64(max(0, Instant.wall().microsecondsSinceEpoch / 1_000_000)),
-            headers: ["traceparent": .string(traceparent(row))])
+/// What all messages of one flush have alike.
+private struct Sending {
+    private let now = Instant.wall()
+
+    func properties(_ row: OutboxRow, from sender: String) -> Properties {
+        let id = UUID.version7(at: now)
+        return Properties(
+            contentType: MediaType.cloudEvents, messageID: id.lowercased, type: row.type, correlationID: row.subject, userID: sender,
+            timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)), headers: ["traceparent": .string(traceparent(row, id))])
     }
 
-    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's.
-    private func traceparent(_ row: OutboxRow) -> String {
-        let trace = (row.reports.first?.uuid ?? row.eventID).lowercased.replacing("-", with: "")
-        let span = UUID.version7(at: .wall()).lowercased.replacing("-", with: "").suffix(16)
-        return "00-\(trace)-\(span)-01"
+    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's; each sending is a span.
+    private func traceparent(_ row: OutboxRow, _ sending: UUID) -> String {
+        let trace = (row.reports.first?.uuid ?? row.eventID).bytes.hexadecimal
+        return "00-\(trace)-\(Array(sending.bytes.suffix(8)).hexadecimal)-01"
     }
+}
+
+extension UUID {
+    fileprivate var bytes: [UInt8] { withUnsafeBytes(of: uuid) { Array($0) } }
 }
 
 extension Duration {
