@@ -11,8 +11,8 @@ struct Docket {
     let directory: OfficeDirectory
     let rulebook: Rulebook
     let vault: Vault
-    /// Business time.
-    let now: Instant
+    /// Business time, told once the locks are held: what waited for a case must not tell of a moment before what it waited for.
+    var now: Instant
     /// Wall time, for what is transport.
     let wall: Instant
 

@@ -86,6 +86,7 @@ final class LaneStore {
         let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &docket)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
         try load(decided, settled, errand, alsoReports: words.flatMap(\.letter.reports), into: &docket)
+        docket.now = settings.clock.instant(atWall: .wall())
         for parcel in fresh {
             guard let burial = buried[parcel.key] else { continue }
             // The letter stays where it is; a word about it need not be kept.
