@@ -4,7 +4,7 @@ import Yams
 /// Reads a policy as officials write it: YAML, UTF-8, one document.
 ///
 /// What YAML allows and a policy does not need is refused: anchors and aliases (a few lines of which can unfold to
-/// gigabytes), tags, several documents, a key twice, deep nesting, files beyond `bytesMax`.
+/// gigabytes), tags, several documents, a key twice, deep nesting, files beyond `bytesMax` or `YAMLText.valuesMax`.
 public enum PolicyFile {
     public static let bytesMax = 1 << 20
     public static let depthMax = 12
@@ -18,9 +18,10 @@ public enum PolicyFile {
         func refuse(_ message: String, line: Int? = nil) -> PolicyError {
             PolicyError(.unreadable, name: name, problems: [PolicyProblem(path: "", message: message, line: line)])
         }
-        guard yaml.utf8.count <= bytesMax else { throw refuse("a policy has at most \(bytesMax) bytes") }
-        if let line = lineOfAlias(in: yaml) {
-            throw refuse("anchors (&name) and aliases (*name) are not taken; write the text out, or use word_lists", line: line)
+        do throws(YAMLText.Refusal) {
+            try YAMLText.check(yaml, bytesMax: bytesMax, subject: "a policy")
+        } catch {
+            throw refuse(error.message, line: error.line)
         }
         let root: Node
         do {
@@ -52,42 +53,13 @@ public enum PolicyFile {
         return policy
     }
 
-    /// The first line with something that looks like an anchor or an alias, comments left out.
-    ///
-    /// Looked for in the text, since by the time the parser has built the tree an alias bomb is in it. A quoted text with
-    /// ` *word` in it is refused too; a policy does well without.
-    private static func lineOfAlias(in yaml: String) -> Int? {
-        var line = 1
-        var inComment = false
-        var isAtStart = true
-        var iterator = yaml.utf8.makeIterator()
-        var next = iterator.next()
-        while let byte = next {
-            next = iterator.next()
-            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
-                if byte == UInt8(ascii: "\n") { line += 1 }
-                inComment = false
-                isAtStart = true
-                continue
-            }
-            if inComment { continue }
-            if isAtStart, byte == UInt8(ascii: "#") {
-                inComment = true
-            } else if isAtStart, byte == UInt8(ascii: "&") || byte == UInt8(ascii: "*"), let next, next > 0x20 {
-                return line
-            }
-            isAtStart = byte <= 0x20 || "[]{},:-?!".utf8.contains(byte)
-        }
-        return nil
-    }
-
     private static func explain(_ error: YamlError) -> (message: String, line: Int?) {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
             ("the file is no YAML: \(problem)", mark.line)
         case .duplicatedKeysInMapping(let keys, let context):
-            ("the same key stands twice: \(keys.joined(separator: ", "))", context.mark.line)
+            ("the same key stands twice: \(keys.prefix(3).map { String($0.prefix(40)) }.joined(separator: ", "))", context.mark.line)
         default:
             ("the file is no YAML", nil)
         }
@@ -137,6 +109,7 @@ private struct ShapeReader {
     private mutating func choice(_ node: Node, _ words: [String], _ path: String) {
         guard let word = text(of: node) else { return fail(node, path, "must be one of \(words.joined(separator: ", "))") }
         if !words.contains(word) {
+            if hasEnough { return isFatal = true }
             let hint = Suggestion.phrase(for: word, among: words)
             fail(node, path, "\"\(word.prefix(40))\" is none of \(words.joined(separator: ", "))\(hint)")
         }
@@ -162,6 +135,7 @@ private struct ShapeReader {
         for (key, value) in mapping {
             guard let name = text(of: key) else { return fail(key, path, "a key must be a text") }
             guard let field = fields[name] else {
+                if hasEnough { continue }
                 let shown = String(name.prefix(40))
                 add(key, prefix + shown, "unknown key" + Suggestion.phrase(for: shown, among: fields.keys))
                 continue
@@ -184,8 +158,11 @@ private struct ShapeReader {
         add(node, path, message)
     }
 
+    /// What a further slip should have been is not looked for, and nothing more is told.
+    private var hasEnough: Bool { problems.count >= PolicyFile.problemsMax }
+
     private mutating func add(_ node: Node, _ path: String, _ message: String) {
-        guard problems.count < PolicyFile.problemsMax else { return }
+        guard !hasEnough else { return }
         problems.append(PolicyProblem(path: path, message: message, line: node.mark?.line))
     }
 }

@@ -9,11 +9,12 @@ extension PolicyCheck {
             startFitsKind(row, path)
             if row.steps.isEmpty { report(path + ".steps", "a clock needs at least one step, or nobody learns of it") }
             for (step, rung) in row.steps.enumerated() { ladder(rung, of: row, "\(path).steps[\(step)]") }
-            if row.steps.reduce(0, { $0 + ($1.times ?? 1) }) > ClockPlan.stepsMax {
+            // A row counts as one too many at most, so that no number of times overflows the sum.
+            if row.steps.reduce(0, { $0 + min($1.times ?? 1, ClockPlan.stepsMax + 1) }) > ClockPlan.stepsMax {
                 report(path + ".steps", "a ladder has at most \(ClockPlan.stepsMax) steps")
             }
         }
-        for (index, row) in policy.clocks.enumerated() {
+        for (index, row) in policy.clocks.enumerated() where !hasEnough {
             let twin = policy.clocks[..<index].first {
                 $0.kind == row.kind && $0.starts == row.starts && !Set($0.handoffKinds).isDisjoint(with: row.handoffKinds)
             }
@@ -65,7 +66,7 @@ extension PolicyCheck {
         if let every = rung.every { span(every, path + ".every", from: 1) }
         if (rung.every == nil) != (rung.times == nil) { report(path, "every and times stand together") }
         if let times = rung.times, !(1...ClockPlan.stepsMax).contains(times) {
-            report(path + ".times", "lies between 1 and \(ClockPlan.stepsMax)")
+            return report(path + ".times", "lies between 1 and \(ClockPlan.stepsMax)")
         }
         timeFitsAction(rung, of: row, path)
     }

@@ -179,8 +179,13 @@ struct PolicyCheck {
 
     // MARK: What all parts share
 
+    /// Nobody mends more at once.
+    private static let problemsMax = 100
+    /// Where there are enough problems, a further one need not be looked for: what it should have been is found by comparing.
+    var hasEnough: Bool { problems.count >= Self.problemsMax }
+
     mutating func report(_ path: String, _ message: String) {
-        problems.append(PolicyProblem(path: path, message: message))
+        if !hasEnough { problems.append(PolicyProblem(path: path, message: message)) }
     }
 
     mutating func row(_ row: some PolicyRow, _ path: String) {
@@ -214,15 +219,19 @@ struct PolicyCheck {
     }
 
     mutating func known(_ id: String, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
-        let ids = entries.map(\.id)
-        if !ids.contains(id) {
-            report(path, "\"\(id)\" is no \(what) of the vocabulary" + Suggestion.phrase(for: id, among: ids))
-        }
+        known(id, Set(entries.map(\.id)), what, path)
+    }
+
+    private mutating func known(_ id: String, _ ids: Set<String>, _ what: String, _ path: String) {
+        guard !hasEnough, !ids.contains(id) else { return }
+        let shown = String(id.prefix(40))
+        report(path, "\"\(shown)\" is no \(what) of the vocabulary" + Suggestion.phrase(for: shown, among: ids))
     }
 
     mutating func allKnown(_ ids: [String]?, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
         filled(ids, path)
-        for (index, id) in (ids ?? []).enumerated() { known(id, entries, what, "\(path)[\(index)]") }
+        let names = Set(entries.map(\.id))
+        for (index, id) in (ids ?? []).enumerated() { known(id, names, what, "\(path)[\(index)]") }
     }
 
     /// A condition that nothing can meet is a slip.

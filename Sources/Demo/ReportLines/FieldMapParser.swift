@@ -3,6 +3,11 @@ import Yams
 
 /// Reads a field map and gathers everything that is wrong with it, so that one look mends the file.
 struct FieldMapParser {
+    static let bytesMax = 1 << 18
+    /// Of a path, a time pattern; and of what is repeated in a problem.
+    private static let wordBytesMax = 200
+    private static let problemsMax = 100
+
     private(set) var problems: [String] = []
 
     private static let topKeys = ["source", "fields", "ignored"]
@@ -12,13 +17,18 @@ struct FieldMapParser {
     mutating func parse(_ yaml: String) -> [FieldMap.Target: FieldMap.Rule] {
         let root: Node?
         do {
+            try YAMLText.check(yaml, bytesMax: Self.bytesMax, subject: "a field map")
             root = try Yams.compose(yaml: yaml)
+        } catch let refusal as YAMLText.Refusal {
+            problem(refusal.message + (refusal.line.map { " (line \($0))" } ?? ""))
+            return [:]
         } catch {
-            problems.append("not YAML: \(error)")
+            // The parser's words show the place, which may be a very long line.
+            problem("not YAML: \("\(error)".prefix(400))")
             return [:]
         }
         guard let top = root?.mapping else {
-            problems.append("a field map is a mapping with the keys \(Self.topKeys.joined(separator: ", "))")
+            problem("a field map is a mapping with the keys \(Self.topKeys.joined(separator: ", "))")
             return [:]
         }
         var rules: [FieldMap.Target: FieldMap.Rule] = [:]
@@ -31,10 +41,10 @@ struct FieldMapParser {
             default: unknown(key.string, "key", among: Self.topKeys)
             }
         }
-        if rules[.text] == nil { problems.append("fields.text is missing: a report needs its text") }
+        if rules[.text] == nil { problem("fields.text is missing: a report needs its text") }
         for (target, rule) in rules.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             if let path = rule.path?.joined(separator: "."), ignored.contains(path) {
-                problems.append("\"\(path)\" is ignored and gives \(target.rawValue): only one can be")
+                problem("\"\(path)\" is ignored and gives \(target.rawValue): only one can be")
             }
         }
         return rules
@@ -54,11 +64,11 @@ struct FieldMapParser {
     }
 
     private mutating func checkSource(_ word: String) {
-        if SourceID(word) == nil { problems.append("source: \"\(word)\" is no id, which matches [a-z0-9-]{1,40}") }
+        if SourceID(word) == nil { problem("source: \"\(word.prefix(40))\" is no id, which matches [a-z0-9-]{1,40}") }
     }
 
     private mutating func fields(_ node: Node, into rules: inout [FieldMap.Target: FieldMap.Rule]) {
-        guard let mapping = node.mapping else { return problems.append("fields must be a mapping") }
+        guard let mapping = node.mapping else { return problem("fields must be a mapping") }
         for (key, node) in mapping {
             guard let target = key.string.flatMap(FieldMap.Target.init(rawValue:)), target != .source else {
                 let targets = FieldMap.Target.allCases.filter { $0 != .source }.map(\.rawValue)
@@ -73,7 +83,7 @@ struct FieldMapParser {
         let name = target == .source ? "source" : "fields.\(target.rawValue)"
         if let path = node.scalar?.string { return FieldMap.Rule(path: self.path(path, name)) }
         guard let mapping = node.mapping else {
-            problems.append("\(name) must be a field's path or a mapping")
+            problem("\(name) must be a field's path or a mapping")
             return nil
         }
         var rule = FieldMap.Rule()
@@ -91,11 +101,11 @@ struct FieldMapParser {
             default: unknown(key.string, "key in \(name)", among: Self.ruleKeys)
             }
         }
-        if (rule.path == nil) == (rule.value == nil) { problems.append("\(name) needs either from or value") }
+        if (rule.path == nil) == (rule.value == nil) { problem("\(name) needs either from or value") }
         if target == .receivedAt {
             time(format, zone, name).map { rule.time = $0 }
         } else if format != nil || zone != nil {
-            problems.append("\(name): only receivedAt has a format and a zone")
+            problem("\(name): only receivedAt has a format and a zone")
         }
         return rule
     }
@@ -105,15 +115,15 @@ struct FieldMapParser {
             nil: .rfc3339, "rfc3339": .rfc3339, "unix": .unixSeconds, "unix-ms": .unixMilliseconds,
         ]
         if let pattern = named[format] {
-            if zone != nil { problems.append("\(name).zone: these times carry their zone") }
+            if zone != nil { problem("\(name).zone: these times carry their zone") }
             return pattern
         }
-        guard let format, TimePattern.isValid(format) else {
-            problems.append("\(name).format is none of rfc3339, unix, unix-ms and no pattern of yyyy MM dd HH mm ss")
+        guard let format, format.utf8.count <= Self.wordBytesMax, TimePattern.isValid(format) else {
+            problem("\(name).format is none of rfc3339, unix, unix-ms and no pattern of yyyy MM dd HH mm ss")
             return nil
         }
-        guard let zone, Instant("2000-01-01T00:00:00" + zone) != nil else {
-            problems.append("\(name).zone is missing or not as in \"+08:00\" or \"Z\"")
+        guard let zone, zone.utf8.count <= Self.wordBytesMax, Instant("2000-01-01T00:00:00" + zone) != nil else {
+            problem("\(name).zone is missing or not as in \"+08:00\" or \"Z\"")
             return nil
         }
         return .pattern(format, zone: zone)
@@ -121,7 +131,7 @@ struct FieldMapParser {
 
     private mutating func table(_ node: Node, _ name: String) -> [String: String]? {
         guard let mapping = node.mapping else {
-            problems.append("\(name) must be a mapping")
+            problem("\(name) must be a mapping")
             return nil
         }
         var table: [String: String] = [:]
@@ -131,29 +141,38 @@ struct FieldMapParser {
 
     private mutating func list(_ node: Node) -> [String] {
         guard let sequence = node.sequence else {
-            problems.append("ignored must be a list of fields")
+            problem("ignored must be a list of fields")
             return []
         }
         return sequence.map { text($0, "ignored") }
     }
 
     private mutating func path(_ text: String, _ name: String) -> [String]? {
+        guard text.utf8.count <= Self.wordBytesMax else {
+            problem("\(name): a path has at most \(Self.wordBytesMax) bytes")
+            return nil
+        }
         let path = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        if path.contains("") { problems.append("\(name): \"\(text)\" is no path such as body.text") }
+        if path.contains("") { problem("\(name): \"\(text)\" is no path such as body.text") }
         return path
     }
 
     private mutating func text(_ node: Node, _ name: String) -> String {
         if let text = node.scalar?.string { return text }
-        problems.append("\(name) must be text")
+        problem("\(name) must be text")
         return ""
     }
 
     private mutating func unknown(_ key: String?, _ what: String, among known: [String]) {
-        guard let key else { return problems.append("a \(what) must be text") }
-        let nearest = known.map { ($0, Self.distance(key, $0)) }.min { $0.1 < $1.1 }
+        guard let key = key?.prefix(40) else { return problem("a \(what) must be text") }
+        let nearest = known.map { ($0, Self.distance(String(key), $0)) }.min { $0.1 < $1.1 }
         let hint = nearest.map { $0.1 <= 3 && $0.1 < key.count ? "; did you mean \"\($0.0)\"?" : "" } ?? ""
-        problems.append("\"\(key)\" is no \(what)" + hint)
+        problem("\"\(key)\" is no \(what)" + hint)
+    }
+
+    /// Nobody mends more at once.
+    private mutating func problem(_ text: String) {
+        if problems.count < Self.problemsMax { problems.append(text) }
     }
 
     /// Insertions, deletions and replacements between two words, case aside (Levenshtein).

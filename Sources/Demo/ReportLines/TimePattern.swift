@@ -41,7 +41,9 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
     private static func instant(count: String, microseconds: Int64) -> Instant? {
         guard let number = Int64(count) else { return nil }
         let (product, overflow) = number.multipliedReportingOverflow(by: microseconds)
-        return overflow ? nil : Instant(microsecondsSinceEpoch: product)
+        let instant = Instant(microsecondsSinceEpoch: product)
+        // Beyond the years that four digits write, the office could not read it.
+        return overflow || Instant(instant.description) != instant ? nil : instant
     }
 
     private static func instant(of text: String, _ pattern: String, _ zone: String) -> Instant? {

@@ -1,0 +1,59 @@
+/// A first look at YAML that people wrote, before a parser is let near it.
+///
+/// What YAML allows and no file of ours needs is refused: anchors and aliases, a few lines of which unfold to gigabytes; keys that
+/// are lists or tables themselves, of which each is compared with all within it; and deep nesting. And since a parser makes some
+/// hundred bytes of memory of two bytes of text, a file is bounded by its values, not by its bytes alone.
+public enum YAMLText {
+    /// Room for the rows and words that a policy may have; the shipped one has some three thousand values.
+    public static let valuesMax = 60_000
+    /// Brackets within brackets.
+    public static let depthMax = 64
+
+    /// Why a text is not given to the parser.
+    public struct Refusal: Error, Hashable, Sendable {
+        public let message: String
+        /// Counted from 1.
+        public let line: Int?
+    }
+
+    /// - Parameter subject: what the text is, in words for its writer: `a policy`.
+    public static func check(_ yaml: String, bytesMax: Int, subject: String) throws(Refusal) {
+        guard yaml.utf8.count <= bytesMax else { throw Refusal(message: "\(subject) has at most \(bytesMax) bytes", line: nil) }
+        var (line, values, depth) = (1, 0, 0)
+        var inComment = false
+        // Whether a value may begin here, and whether a key may; blanks leave it so.
+        var (isAtValue, isAtKey) = (true, true)
+        var iterator = yaml.utf8.makeIterator()
+        var next = iterator.next()
+        while let byte = next {
+            next = iterator.next()
+            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
+                if byte == UInt8(ascii: "\n") { line += 1 }
+                (inComment, isAtValue, isAtKey) = (false, true, true)
+                continue
+            }
+            if inComment { continue }
+            switch byte {
+            case UInt8(ascii: "#") where isAtValue: inComment = true
+            // A quoted text with ` *word` in it is refused too; files of ours do well without.
+            case UInt8(ascii: "&") where isAtValue, UInt8(ascii: "*") where isAtValue:
+                guard let next, next > 0x20 else { break }
+                throw Refusal(message: "anchors (&name) and aliases (*name) are not taken; write the text out", line: line)
+            case UInt8(ascii: "?") where isAtKey && (next ?? 0x20) <= 0x20:
+                throw Refusal(message: "keys are words; a key after a question mark is not taken", line: line)
+            // Brackets within quotes count as well: who needs so many of them?
+            case UInt8(ascii: "["), UInt8(ascii: "{"):
+                depth += 1
+                values += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth = max(0, depth - 1)
+            // These part a value from the one before.
+            case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"): values += 1
+            default: break
+            }
+            if depth > depthMax { throw Refusal(message: "brackets stand more than \(depthMax) deep in one another", line: line) }
+            if values > valuesMax { throw Refusal(message: "\(subject) has at most \(valuesMax) values", line: line) }
+            isAtValue = byte <= 0x20 || "[]{},:-?!".utf8.contains(byte)
+            isAtKey = byte <= 0x20 ? isAtKey : "[{,-".utf8.contains(byte)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Casework
+import Testing
+
+@Suite("YAML before it is parsed")
+struct YAMLTextTests {
+    private static func refusal(_ yaml: String, bytesMax: Int = 1 << 20) -> YAMLText.Refusal? {
+        do throws(YAMLText.Refusal) {
+            try YAMLText.check(yaml, bytesMax: bytesMax, subject: "a file")
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("anchors and aliases are refused with their line, wherever a value may begin", arguments: [
+        ("a: &x 1", 1), ("a: 1\nb: *x", 2), ("- [a, &x b]", 1), ("&x a: 1", 1), ("# c\r\n\r\n- *x", 3), ("a: !t &x 1", 1), ("a:\n  <<: *b", 2),
+    ])
+    func aliases(yaml: String, line: Int) {
+        #expect(Self.refusal(yaml)?.line == line)
+        #expect(Self.refusal(yaml)?.message.contains("anchors (&name)") == true)
+    }
+
+    @Test("ampersands and asterisks in comments and between words are none", arguments: ["# &a *b", "a: b & c * d", "a: R&D", "a: 2*3 # *x"])
+    func noAliases(yaml: String) { #expect(Self.refusal(yaml) == nil) }
+
+    @Test("a file is bounded by its values, however they are written", arguments: ["a,", "- ", "a: ", "[],", "{},", "-"])
+    func values(unit: String) {
+        let many = String(repeating: unit, count: YAMLText.valuesMax + 1)
+        #expect(Self.refusal(many)?.message == "a file has at most \(YAMLText.valuesMax) values")
+        #expect(Self.refusal(String(repeating: unit, count: 1_000)) == nil)
+    }
+
+    @Test("brackets stand in one another 64 deep at most", arguments: ["[", "{", "[ {", "- [", "a: {"])
+    func depth(unit: String) {
+        let brackets = unit.count { $0 == "[" || $0 == "{" }
+        #expect(Self.refusal(String(repeating: unit, count: 64 / brackets)) == nil)
+        #expect(Self.refusal(String(repeating: unit, count: 64 / brackets + 1))?.message == "brackets stand more than 64 deep in one another")
+        #expect(Self.refusal(String(repeating: "[]{}", count: 500)) == nil)
+    }
+
+    @Test("a key is a word", arguments: ["? a\n: b", "{? a : b}", "a:\n  ? [x]\n  : y", "?", "- ? a", "[? a, b]"])
+    func keys(yaml: String) {
+        #expect(Self.refusal(yaml)?.message.hasPrefix("keys are words") == true)
+        #expect(Self.refusal("a: why?\nb: ?x\nc: what ? is") == nil)
+    }
+
+    @Test("a file is bounded by its bytes")
+    func bytes() {
+        #expect(Self.refusal("长", bytesMax: 2)?.message == "a file has at most 2 bytes")
+        #expect(Self.refusal("长", bytesMax: 3) == nil)
+    }
+}

@@ -1,0 +1,57 @@
+import Casework
+import Foundation
+import Testing
+import Workers
+
+/// What fuzzing found, kept.
+@Suite("Policies that would harm")
+struct PolicyHazardTests {
+    private static let policy = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "Sources/bihuan/Resources/policy_cn_discipline.yaml")
+
+    private static func error(_ yaml: String) throws -> PolicyError {
+        try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }
+    }
+
+    @Test("a step that is taken more often than can be counted is refused", arguments: [
+        "9223372036854775807", "-9223372036854775808", "4611686018427387904", "0", "33",
+    ])
+    func times(number: String) throws {
+        var yaml = try String(contentsOf: Self.policy, encoding: .utf8)
+        let times = try #require(yaml.range(of: #"times: \d+"#, options: .regularExpression))
+        yaml.replaceSubrange(times, with: "times: \(number)")
+        #expect(try Self.error(yaml).problems.contains { $0.path.hasSuffix(".times") && $0.message.contains("between 1 and") })
+    }
+
+    @Test("a file of many values is refused before it is read", arguments: [
+        "returns: [" + String(repeating: "a,", count: 500_000), "returns:\n" + String(repeating: "- \n", count: 300_000),
+        (0..<70_000).map { "k\($0): 1\n" }.joined(),
+    ])
+    func values(yaml: String) throws {
+        #expect(try Self.error(yaml).problems.map(\.message) == ["a policy has at most \(YAMLText.valuesMax) values"])
+    }
+
+    @Test("a file full of slips is told of in a hundred sentences, and soon")
+    func slips() throws {
+        let keys = (0..<25_000).map { "key_\($0): 1\n" }.joined()
+        var error = try Self.error(keys)
+        #expect(error.problems.count == PolicyFile.problemsMax)
+
+        var yaml = try String(contentsOf: Self.policy, encoding: .utf8)
+        let level = try #require(yaml.range(of: "[central]"))
+        yaml.replaceSubrange(level, with: "[" + (0..<25_000).map { "level_\($0)" }.joined(separator: ",") + "]")
+        error = try Self.error(yaml)
+        #expect(error.problems.count == PolicyFile.problemsMax)
+    }
+
+    @Test("a problem repeats little of the file")
+    func longWords() throws {
+        let word = String(repeating: "k", count: 100_000)
+        let twice = "\(word): 1\n\(word): 2\n"
+        #expect(try Self.error(twice).problems.allSatisfy { $0.description.utf8.count < 300 })
+
+        let policy = try String(contentsOf: Self.policy, encoding: .utf8)
+        let long = policy.replacing("level: [central]", with: "level: [\(word)]")
+        #expect(try Self.error(long).problems.allSatisfy { $0.description.utf8.count < 300 })
+    }
+}
