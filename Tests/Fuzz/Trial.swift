@@ -1,0 +1,49 @@
+import Foundation
+
+/// Tries inputs, one after the other, and writes each on the blackboard before it is tried. Runs in a process of its own.
+struct Trial {
+    let reader: Reader
+    let seed: UInt64
+    let indices: Range<Int>
+    let board: Blackboard
+
+    /// Whether all went well. A wrong answer ends it; a crash or a hang is for the watching process to see.
+    func run() -> Bool {
+        Trial.boundMemory()
+        let mutator = Mutator(reader)
+        let seeds = Seeds.of(reader)
+        var gauge = Gauge()
+        // What is made once, such as tables of characters, is no input's fault.
+        _ = try? reader.read(seeds[0])
+        board[.firstAnonymousBytes] = Gauge.Usage.anonymousBytes
+        for index in indices {
+            var random = SeededRandom(seed: seed, index: index)
+            // The seeds themselves come first.
+            let input = index < seeds.count ? seeds[index] : mutator.input(&random)
+            board.input = input
+            board[.startedNanoseconds] = Int(Gauge.Usage.seconds * 1e9)
+            board[.index] = index
+            let slowest = gauge.slowestSeconds
+            do throws(WrongAnswer) {
+                try gauge.measure(reader, input)
+            } catch {
+                board.remark = error.what
+                return false
+            }
+            if gauge.slowestSeconds > slowest {
+                board[.slowestNanoseconds] = Int(gauge.slowestSeconds * 1e9)
+                board[.slowestIndex] = index
+            }
+            board[.largestBytes] = gauge.largestBytes
+        }
+        board[.lastAnonymousBytes] = Gauge.Usage.anonymousBytes
+        board[.index] = indices.upperBound
+        return true
+    }
+
+    /// An input that asks for all the memory there is shall end this process, and no other.
+    private static func boundMemory() {
+        var limit = rlimit(rlim_cur: 4 << 30, rlim_max: 4 << 30)
+        setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
+    }
+}
