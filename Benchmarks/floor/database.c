@@ -1,0 +1,208 @@
+// One connection in libpq's pipeline mode, and arrays in PostgreSQL's binary form.
+#include "floor.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Columns ----------------------------------------------------------------------------------------------------------------
+
+// Dimensions, null flag, element type, length, lower bound: filled in at the end.
+enum { ARRAY_HEAD = 20 };
+static const int64_t seconds_from_1970_to_2000 = 946684800;
+
+void begin_column(column *c, Oid element) {
+    static const char head[ARRAY_HEAD];
+    c->data.length = 0;
+    add_bytes(&c->data, head, sizeof head);
+    c->element = element;
+    c->count = 0;
+    c->has_null = false;
+}
+
+void put_bytes(column *c, const void *bytes, size_t count) {
+    uint32_t length = htonl((uint32_t)count);
+    add_bytes(&c->data, &length, sizeof length);
+    add_bytes(&c->data, bytes, count);
+    c->count++;
+}
+
+void put_null(column *c) {
+    uint32_t length = htonl(UINT32_MAX);
+    add_bytes(&c->data, &length, sizeof length);
+    c->has_null = true;
+    c->count++;
+}
+
+void put_text(column *c, const char *text) {
+    if (text) put_bytes(c, text, strlen(text));
+    else put_null(c);
+}
+
+void put_uuid(column *c, const uuid *id) {
+    if (id) put_bytes(c, id->byte, sizeof id->byte);
+    else put_null(c);
+}
+
+void put_int(column *c, int32_t value) {
+    uint32_t wire = htonl((uint32_t)value);
+    put_bytes(c, &wire, sizeof wire);
+}
+
+void put_long(column *c, int64_t value) {
+    uint64_t wire = htobe64((uint64_t)value);
+    put_bytes(c, &wire, sizeof wire);
+}
+
+void put_bool(column *c, bool value) {
+    char wire = value;
+    put_bytes(c, &wire, sizeof wire);
+}
+
+void put_instant(column *c, int64_t microseconds) { put_long(c, microseconds - seconds_from_1970_to_2000 * 1000000); }
+
+parameter array_of(column *c) {
+    uint32_t head[5] = {htonl(c->count > 0), htonl(c->has_null), htonl(c->element), htonl((uint32_t)c->count), htonl(1)};
+    memcpy(c->data.data, head, sizeof head);
+    // An array of nothing has no dimension.
+    return (parameter){c->data.data, c->count > 0 ? (int)c->data.length : 12};
+}
+
+parameter instant_in(int64_t *store, int64_t microseconds) {
+    *store = (int64_t)htobe64((uint64_t)(microseconds - seconds_from_1970_to_2000 * 1000000));
+    return (parameter){store, sizeof *store};
+}
+
+parameter text_in(const char *text) { return (parameter){text, (int)strlen(text)}; }
+
+// The connection ---------------------------------------------------------------------------------------------------------
+
+static void run_plain(PGconn *connection, const char *sql) {
+    PGresult *result = PQexec(connection, sql);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) die("%s: %s", sql, PQerrorMessage(connection));
+    PQclear(result);
+}
+
+static PGconn *connect_to_database(const char *application) {
+    const char *keys[] = {"dbname", "application_name", NULL};
+    const char *values[] = {opt.database_url, application, NULL};
+    PGconn *connection = PQconnectdbParams(keys, values, 1);
+    if (PQstatus(connection) != CONNECTION_OK) die("%s", PQerrorMessage(connection));
+    // The workers' own rights, whoever connects.
+    run_plain(connection, "SET ROLE bihuan_worker");
+    // As the workers do: every statement goes in by keys.
+    run_plain(connection, "SET enable_seqscan = off");
+    run_plain(connection, "SET enable_hashjoin = off");
+    run_plain(connection, "SET enable_mergejoin = off");
+    run_plain(connection, "SET jit = off");
+    return connection;
+}
+
+static PGresult *next_result(database *d, const char *what, ExecStatusType wanted, ExecStatusType or_wanted) {
+    PGresult *result = PQgetResult(d->connection);
+    ExecStatusType status = PQresultStatus(result);
+    if (!result || (status != wanted && status != or_wanted))
+        die("%s: %s", what, result && *PQresultErrorMessage(result) ? PQresultErrorMessage(result) : PQerrorMessage(d->connection));
+    return result;
+}
+
+database *open_database(const char *application, const statement *const *statements, int count) {
+    database *d = allocate(1, sizeof *d);
+    d->connection = connect_to_database(application);
+    if (!PQenterPipelineMode(d->connection)) die("no pipeline mode: %s", PQerrorMessage(d->connection));
+    for (int i = 0; i < count; i++)
+        if (!PQsendPrepare(d->connection, statements[i]->name, statements[i]->sql, 0, NULL)) die("%s: %s", statements[i]->name, PQerrorMessage(d->connection));
+    if (!PQpipelineSync(d->connection)) die("sync: %s", PQerrorMessage(d->connection));
+    for (int i = 0; i < count; i++) {
+        PQclear(next_result(d, statements[i]->name, PGRES_COMMAND_OK, PGRES_COMMAND_OK));
+        if (PQgetResult(d->connection)) die("%s: more answers than questions", statements[i]->name);
+    }
+    PQclear(next_result(d, "sync", PGRES_PIPELINE_SYNC, PGRES_PIPELINE_SYNC));
+    return d;
+}
+
+void queue_statement(database *d, const statement *s, const parameter *parameters, int count) {
+    enum { PARAMETERS_MAX = 24 };
+    const char *values[PARAMETERS_MAX];
+    int lengths[PARAMETERS_MAX], formats[PARAMETERS_MAX];
+    if (count > PARAMETERS_MAX || d->queued_count == QUEUED_MAX) die("%s: too much at once", s->name);
+    for (int i = 0; i < count; i++) {
+        values[i] = parameters[i].bytes;
+        lengths[i] = parameters[i].length;
+        formats[i] = 1;
+    }
+    if (!PQsendQueryPrepared(d->connection, s->name, count, values, lengths, formats, 1)) die("%s: %s", s->name, PQerrorMessage(d->connection));
+    d->queued[d->queued_count++] = s;
+}
+
+static void count_rows(PGresult *result) {
+    const char *tag = PQcmdStatus(result);
+    atomic_long *counter = !strncmp(tag, "INSERT", 6) ? &shared->inserted
+        : !strncmp(tag, "UPDATE", 6) ? &shared->updated : !strncmp(tag, "DELETE", 6) ? &shared->deleted : NULL;
+    if (counter) atomic_fetch_add(counter, atol(PQcmdTuples(result)));
+}
+
+void run_queued(database *d) {
+    for (int i = 0; i < d->result_count; i++) PQclear(d->results[i]);
+    if (!PQpipelineSync(d->connection)) die("sync: %s", PQerrorMessage(d->connection));
+    for (int i = 0; i < d->queued_count; i++) {
+        d->results[i] = next_result(d, d->queued[i]->name, PGRES_COMMAND_OK, PGRES_TUPLES_OK);
+        count_rows(d->results[i]);
+        if (PQgetResult(d->connection)) die("%s: more answers than questions", d->queued[i]->name);
+    }
+    PQclear(next_result(d, "sync", PGRES_PIPELINE_SYNC, PGRES_PIPELINE_SYNC));
+    d->result_count = d->queued_count;
+    d->queued_count = 0;
+}
+
+PGresult *result_of(database *d, const statement *s) {
+    for (int i = 0; i < d->result_count; i++)
+        if (d->queued[i] == s) return d->results[i];
+    die("%s was not asked", s->name);
+}
+
+void close_database(database *d) {
+    for (int i = 0; i < d->result_count; i++) PQclear(d->results[i]);
+    PQfinish(d->connection);
+    free(d);
+}
+
+// What is there ----------------------------------------------------------------------------------------------------------
+
+static int read_parties(PGconn *connection, const char *sql, party *out) {
+    PGresult *result = PQexec(connection, sql);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) die("%s: %s", sql, PQerrorMessage(connection));
+    int count = PQntuples(result);
+    if (count > PARTIES_MAX) die("more than %d parties of a kind", PARTIES_MAX);
+    for (int i = 0; i < count; i++) {
+        write_text(out[i].id, sizeof out[i].id, "%s", PQgetvalue(result, i, 0));
+        write_text(out[i].kind, sizeof out[i].kind, "%s", PQgetvalue(result, i, 1));
+    }
+    PQclear(result);
+    return count;
+}
+
+static void refuse_unless_on(PGconn *connection, const char *setting) {
+    char sql[64];
+    write_text(sql, sizeof sql, "SHOW %s", setting);
+    PGresult *result = PQexec(connection, sql);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || strcmp(PQgetvalue(result, 0, 0), "on") != 0)
+        die("%s is not on: a rate without it means nothing", setting);
+    PQclear(result);
+}
+
+void read_office(void) {
+    PGconn *connection = connect_to_database("floor");
+    refuse_unless_on(connection, "fsync");
+    refuse_unless_on(connection, "synchronous_commit");
+    refuse_unless_on(connection, "full_page_writes");
+    party none[PARTIES_MAX];
+    source_count = read_parties(connection, "SELECT id, kind FROM source ORDER BY id", sources);
+    unit_count = read_parties(connection, "SELECT id, kind FROM unit WHERE kind IN ('department', 'city', 'county') ORDER BY id", units);
+    if (read_parties(connection, "SELECT id, kind FROM unit WHERE kind = 'case_office' ORDER BY id LIMIT 1", none) == 1)
+        memcpy(barred_unit, none[0].id, sizeof barred_unit);
+    if (source_count == 0 || unit_count == 0) die("the database knows no sources or no units: enter an office first");
+    PQfinish(connection);
+}
