@@ -1,0 +1,152 @@
+// Does one thing a given number of times, over fixed inputs, for callgrind to count. `check` runs it twice with different numbers;
+// the difference is free of what the start of the process costs.
+
+import Casework
+import Contract
+import Demo
+import Foundation
+import Workers
+
+@main
+struct Instructions {
+    static func main() throws {
+        let arguments = CommandLine.arguments
+        if arguments.count == 2, arguments[1] == "list" { return print(Measure.allCases.map(\.rawValue).joined(separator: "\n")) }
+        guard arguments.count == 3, let measure = Measure(rawValue: arguments[1]), let count = Int(arguments[2]), count > 0 else {
+            FileHandle.standardError.write(Data("usage: Instructions list | MEASURE COUNT\n".utf8))
+            exit(2)
+        }
+        let work = try Work()
+        var total = 0
+        for index in 0..<count { total += try work.run(measure, index) }
+        // Printed so that nothing of it can be left out.
+        print(measure.rawValue, total)
+    }
+}
+
+/// What is counted: each once per message.
+enum Measure: String, CaseIterable {
+    case decodeReport = "decode-report"
+    case decodeSignature = "decode-signature"
+    case decideScope = "decide-scope"
+    case decideRoute = "decide-route"
+    case decideHandoff = "decide-handoff"
+    case mask
+    case encodeDispatch = "encode-dispatch"
+    case encodeReceipt = "encode-receipt"
+}
+
+/// The inputs, made once.
+struct Work {
+    private static let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
+    /// As many different reports as a batch may have.
+    private static let reportCount = 50
+
+    private let rulebook: Rulebook
+    private let units: [RoutingUnit]
+    private let submissions: [Submission]
+    private let reportBodies: [[UInt8]]
+    private let signatureBody: [UInt8]
+    private let masks: [Mask]
+
+    init() throws {
+        let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let yaml = try String(contentsOf: root.appending(path: "Sources/bihuan/Resources/policy_cn_discipline.yaml"), encoding: .utf8)
+        rulebook = try Rulebook(PolicyFile.read(yaml, named: "policy"))
+        units = SampleOffice.standard.units.map {
+            RoutingUnit(id: $0.id, kind: $0.kind, region: $0.region, levels: Set($0.levels))
+        }
+        let corpus = Corpus(seed: 1, receivedAround: Work.moment)
+        let reports = (0..<Work.reportCount).map { corpus.report(at: $0) }
+        submissions = reports.map(\.submission)
+        masks = submissions.map { Mask(reporters: $0.reporters) }
+        reportBodies = reports.map { report in
+            Wire.encode(
+                CloudEvent(
+                    id: report.id, source: .source(report.source), type: .reportSubmitted, subject: report.id, time: Work.moment,
+                    data: report.submission))
+        }
+        signatureBody = Wire.encode(
+            CloudEvent(
+                id: "signed-1", source: .unit(UnitID(unchecked: "c01")), type: .handoffSigned, subject: Work.handoffID.description,
+                time: Work.moment, data: HandoffSigned(digest: String(repeating: "0b", count: 32), signedBy: "收发室")))
+    }
+
+    private static let reportID = ReportID(UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 0, 0, 0, 0, 0, 1)))
+    private static let handoffID = HandoffID(UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 0, 0, 0, 0, 0, 2)))
+
+    /// A number that depends on what was done.
+    func run(_ measure: Measure, _ index: Int) throws -> Int {
+        let place = index % submissions.count
+        let submission = submissions[place]
+        switch measure {
+        case .decodeReport:
+            return try Message(reading: reportBodies[place], typeHint: MessageType.reportSubmitted.rawValue).envelope.id.utf8.count
+        case .decodeSignature:
+            return try Message(reading: signatureBody, typeHint: MessageType.handoffSigned.rawValue).envelope.id.utf8.count
+        case .decideScope:
+            let facts = ReportFacts(submission: submission, sourceKind: "web")
+            let sealed = rulebook.sealing(of: facts) == nil ? 0 : 1
+            return rulebook.scope(of: facts).proposals.count + rulebook.unknownVocabulary(in: submission).count + sealed
+        case .decideRoute:
+            let ruling = rulebook.route(ReportFacts(submission: submission, sourceKind: "web"), among: units)
+            return ruling.rule.row.utf8.count
+        case .decideHandoff: return try walk()
+        case .mask: return masks[place].apply(to: submission).text.utf8.count
+        case .encodeDispatch: return Wire.encode(dispatch(submission)).count
+        case .encodeReceipt:
+            let accepted = ReportAccepted(number: "2026-00000123", state: .registered, rule: "cn-discipline@1/scope-named", authority: nil)
+            return Wire.encode(
+                CloudEvent(
+                    id: "receipt-1", source: .office(.intake), type: .reportAccepted, subject: "sample-1", time: Work.moment,
+                    inreplyto: "sample-1", data: accepted)
+            ).count
+        }
+    }
+
+    private func dispatch(_ submission: Submission) -> CloudEvent<HandoffDispatched> {
+        CloudEvent(
+            id: "dispatch-1", source: .office(.routing), type: .handoffDispatched, subject: Work.handoffID.description, time: Work.moment,
+            data: HandoffDispatched(
+                number: "2026-00000123", kind: "transfer", matterKind: submission.matterKind, title: submission.title,
+                text: submission.text, region: submission.region, accused: submission.accused, allegations: submission.allegations,
+                attachments: [], signBy: Work.moment, resultOwed: true, rule: "cn-discipline@1/route-city"))
+    }
+
+    /// One handoff from its release to its end, with its clocks and its entries in the ledger.
+    private func walk() throws -> Int {
+        let unit = UnitID(unchecked: "c01")
+        var file = CaseFile(
+            new: Report(
+                id: Work.reportID, number: 202_600_000_123, source: SourceID(unchecked: "web"), submissionID: "sample-1", digest: [1],
+                state: .registered, sourceKind: "web", matterKind: "accusation", region: "p-c01", realName: true,
+                receivedAt: Work.moment, registeredAt: Work.moment, verdict: .registered, rule: "cn-discipline@1/scope-named",
+                reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, salt: [2], head: .genesis), barred: [])
+        try file.apply(.routed)
+        file.add(
+            Handoff(
+                id: Work.handoffID, reportID: Work.reportID, attempt: 1, unit: unit, kind: "transfer", state: .released, express: false,
+                rule: "cn-discipline@1/route-city", digest: [3], releasedAt: Work.moment))
+        file.start(rulebook.clocks(startedBy: .released, handoffKind: "transfer", at: Work.moment), for: Work.handoffID)
+        for event in [HandoffEvent.confirmed, .signed, .progressed, .decided, .concluded, .conclusionAccepted] {
+            var state = file[handoff: Work.handoffID]?.state ?? .released
+            for effect in try state.apply(event) {
+                switch effect {
+                case .report(let change): try file.apply(change)
+                case .start(let start):
+                    file.start(rulebook.clocks(startedBy: start, handoffKind: "transfer", at: Work.moment), for: Work.handoffID)
+                case .stop(let stop): file.stopClocks(of: Work.handoffID, on: stop, at: Work.moment, by: "act-1")
+                case .routeAgain: break
+                }
+            }
+            file.update(Work.handoffID) { $0.state = state }
+            file.record(
+                LedgerEvent("\(event)", at: Work.moment, by: "unit.c01", details: ["handoff": Work.handoffID.description, "act": "act-1"]))
+        }
+        guard file[handoff: Work.handoffID]?.state == .closed else { throw NotClosed() }
+        return file.newEntries.count + file.clocks.count
+    }
+
+    struct NotClosed: Error {}
+}
