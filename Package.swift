@@ -17,6 +17,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -32,6 +33,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -71,7 +73,7 @@ let package = Package(
             name: "bihuan",
             dependencies: [
                 "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo", "Conformance",
-                crypto, logging, yaml, configuration, lifecycle, argumentParser,
+                crypto, logging, yaml, configuration, lifecycle, argumentParser, histogram,
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
 
@@ -87,6 +89,18 @@ let package = Package(
             name: "TestWorker",
             dependencies: ["Workers", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging],
             path: "Tests/TestWorker", swiftSettings: strict),
+        // Gives readers of outside bytes what nobody should send.
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "AMQP", "PostgreSQL", "CRabbitMQ", "CPostgreSQL", "Casework", "Contract", "Workers", "Demo", crypto,
+            ],
+            path: "Tests/Fuzz", swiftSettings: strict),
+        // Does one thing many times, for callgrind to count.
+        .executableTarget(
+            name: "Instructions", dependencies: ["Casework", "Contract", "Demo", "Workers"], path: "Benchmarks/instructions",
+            exclude: ["check", "thresholds.json"], swiftSettings: strict),
+        .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
         .testTarget(
             name: "ContractTests", dependencies: ["Contract", "Casework", "TestOffice", crypto, yaml], exclude: ["Golden"],

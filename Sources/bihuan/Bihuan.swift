@@ -17,5 +17,6 @@ struct Bihuan: AsyncParsableCommand {
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),
             CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Status.self]),
             CommandGroup(name: "Care", subcommands: [Migrate.self, TopologyCommand.self, ContractCommand.self, Ledger.self, Dead.self]),
+            CommandGroup(name: "Proof", subcommands: [BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self]),
         ])
 }

@@ -61,7 +61,7 @@ struct TidyTests {
     static let packages: [String: Set<String>] = [
         "Casework": ["Crypto"], "Contract": ["Crypto"], "CaseStore": ["Crypto"], "Demo": ["Crypto", "Yams"], "Conformance": ["Crypto"],
         "Workers": ["Crypto", "Logging", "ServiceLifecycle", "Yams"],
-        "bihuan": ["ArgumentParser", "Configuration", "Crypto", "Logging", "ServiceLifecycle", "UnixSignals", "Yams", "SystemPackage"],
+        "bihuan": ["ArgumentParser", "Configuration", "Crypto", "Histogram", "Logging", "ServiceLifecycle", "UnixSignals", "Yams", "SystemPackage"],
     ]
     static let swiftsOwn: Set<String> = ["Foundation", "FoundationNetworking", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift"]
 

@@ -1,18 +1,18 @@
 /// A small, fast random source (SplitMix64) whose sequence depends on its seed alone, on every platform and for ever.
-struct SeededRandom: Sendable {
+public struct SeededRandom: Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { state = seed }
 
     /// A source for what has a name, so that the same name always draws the same.
-    init(name: String) {
+    public init(name: String) {
         // FNV-1a: `Hasher` is seeded anew in each process and would not repeat.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         state = hash
     }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -20,25 +20,26 @@ struct SeededRandom: Sendable {
         return mixed ^ (mixed >> 31)
     }
 
-    mutating func below(_ bound: Int) -> Int {
+    /// From 0 up to, not including, `bound`.
+    public mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(max(1, bound))).high)
     }
 
-    mutating func number(_ range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
+    public mutating func number(_ range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
 
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
+    public mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
 
     /// `choices` must not be empty.
-    mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
+    public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
 
     /// Up to `count` different elements, in the order drawn.
-    mutating func pick<Element>(_ count: Int, of choices: [Element]) -> [Element] {
+    public mutating func pick<Element>(_ count: Int, of choices: [Element]) -> [Element] {
         var left = choices
         return (0..<min(count, left.count)).map { _ in left.remove(at: below(left.count)) }
     }
 
     /// An index drawn by weight.
-    mutating func weighted(_ weights: [Int]) -> Int {
+    public mutating func weighted(_ weights: [Int]) -> Int {
         var rest = below(weights.reduce(0, +))
         for (index, weight) in weights.enumerated() {
             if rest < weight { return index }

@@ -133,6 +133,7 @@ private struct SimulatedUnit {
     private let line: PartyLine
     private let journal: Journal
     private let clock: BusinessClock
+    private let behaviour: UnitBehaviour
     private let isCaseOffice: Bool
     private let switchboard: Switchboard
     private var desk: UnitDesk
@@ -147,6 +148,7 @@ private struct SimulatedUnit {
         let party = Party.unit(login.id)
         self.login = login
         self.clock = clock
+        self.behaviour = behaviour
         self.isCaseOffice = isCaseOffice
         self.switchboard = switchboard
         line = PartyLine(
@@ -218,11 +220,20 @@ private struct SimulatedUnit {
         counts.planned = desk.plannedCount
     }
 
+    /// The same acts again, with the same bytes, each at most once.
+    private func repeatSome(of confirmed: [Posting]) {
+        for posting in confirmed where !desk.hasPublished(posting.id) {
+            var random = SeededRandom(name: "again|\(behaviour.seed)|\(posting.id)")
+            if random.below(1000) < behaviour.repeatedPerMille { line.outgoing.post(posting) }
+        }
+    }
+
     private mutating func noteConfirmed(_ confirmed: [Posting]) throws {
         counts.givenUp = line.outgoing.givenUp.count
         if confirmed.isEmpty { return }
         let entries = confirmed.map(\.published)
         try journal.append(entries)
+        repeatSome(of: confirmed)
         for entry in entries { desk.hear(entry) }
         switchboard.tell(confirmed.filter { $0.type == .caseFiled }.compactMap { desk.filedCase(of: $0.subject) })
         counts.actsConfirmed += confirmed.count

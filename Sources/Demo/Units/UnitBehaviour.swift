@@ -23,6 +23,9 @@ public struct UnitBehaviour: Sendable, Hashable {
     /// Business seconds between two acts on one handoff.
     public var thinkSeconds = 0.0
 
+    /// Acts that are sent a second time once they were confirmed, as by a unit that lost its own notes.
+    public var repeatedPerMille = 0
+
     /// Words of the policy in force.
     public var words = Words()
 

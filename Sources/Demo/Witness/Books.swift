@@ -41,7 +41,8 @@ struct Books {
         handoffByID = Dictionary(handoffs.map { ($0.id.description, $0) }) { first, _ in first }
     }
 
-    private static func pages<Row>(_ page: (Row?) throws -> [Row]) throws -> [Row] {
+    /// All pages of a table, each asked for with the last row of the one before.
+    static func pages<Row>(_ page: (Row?) throws -> [Row]) throws -> [Row] {
         var all = try page(nil)
         var last = all
         while last.count == witnessPageRowsMax {

@@ -25,7 +25,7 @@ public struct Settling: Sendable, Hashable, Encodable {
 /// It reads only: the database over a read-only connection, the journals as files; it listens to no queue.
 public struct Witness: Sendable {
     private let database: PostgreSQL.ConnectionSettings
-    private let journals: URL
+    let journals: URL
 
     /// - Parameter journals: the folder in which each party keeps its journal.
     public init(database: PostgreSQL.ConnectionSettings, journals: URL) {
@@ -36,9 +36,12 @@ public struct Witness: Sendable {
         self.journals = journals
     }
 
+    /// A read-only connection of its own.
+    func open() throws -> Connection { try Connection(database) }
+
     /// - Parameter queueDepths: messages ready and unacknowledged by queue, as the caller learnt them from the broker.
     public func settling(queueDepths: [String: Int]) throws -> Settling {
-        let connection = try Connection(database)
+        let connection = try open()
         defer { connection.close() }
         let row = try connection.run(CountUnderWay()).rows.first
         return Settling(
@@ -48,7 +51,7 @@ public struct Witness: Sendable {
 
     /// Says what became of everything. To be asked when it is settled: what is under way counts as lost.
     public func testify() throws -> Testimony {
-        let connection = try Connection(database)
+        let connection = try open()
         defer { connection.close() }
         let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection))
 

@@ -14,6 +14,9 @@ struct SimulateUnits: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The folder for the units' journals.", valueName: "dir"))
     var journals: String
 
+    @Option(help: ArgumentHelp("Of a thousand confirmed acts, so many are sent again.", valueName: "n"))
+    var repeatedPerMille = 0
+
     @OptionGroup var options: WorkerOptions
 
     func run() async throws {
@@ -30,8 +33,11 @@ struct SimulateUnits: AsyncParsableCommand {
             }
             var broker = try configuration.operatorBrokerSettings()
             (broker.user, broker.password) = ("", "")
+            var behaviour = UnitBehaviour()
+            behaviour.repeatedPerMille = repeatedPerMille
             let simulated = SimulatedUnits(
-                units: units, broker: broker, clock: configuration.clock, journals: URL(filePath: journals, directoryHint: .isDirectory))
+                units: units, broker: broker, clock: configuration.clock, behaviour: behaviour,
+                journals: URL(filePath: journals, directoryHint: .isDirectory))
             let stop = StopSignal()
             let signals = TerminationSignals()
             async let ended: Void = onThread { try simulated.run(until: stop) }

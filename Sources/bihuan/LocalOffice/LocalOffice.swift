@@ -25,6 +25,8 @@ final class LocalOffice: Sendable {
         var processesPerWorker = 1
         /// The program that runs the workers; by default this one.
         var executable = LocalOffice.ownExecutable
+        /// What names the installation to a worker; by default its directory.
+        var workerInstallation: (@Sendable (OfficeConfiguration) throws -> [String])?
         /// Asked while the servers start; true ends the start.
         var isCancelled: @Sendable () -> Bool = { false }
         /// Told what happens to workers, one line each, from any thread.
@@ -80,9 +82,10 @@ final class LocalOffice: Sendable {
             try entry.makeDatabase(passwords: passwords)
             _ = try entry.enter(options.sample, keys: keys, policy: (policy.yaml, policy.name, policy.version))
             let logs = directory.appending(path: "log")
+            let installation = try options.workerInstallation?(configuration) ?? ["--data", directory.path]
             workers = try WorkerProcesses(
                 .init(
-                    executable: options.executable, arguments: ["--data", directory.path, "--until-input-ends"],
+                    executable: options.executable, arguments: installation + ["--until-input-ends"],
                     countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
                     report: options.report))
         } catch {

@@ -68,6 +68,15 @@ final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
+    /// Sends a signal to a running process of this worker; false if none runs.
+    @discardableResult
+    func signal(_ number: Int32, to worker: Worker) -> Bool {
+        condition.withLock {
+            guard let processID = slots.first(where: { $0.worker == worker && $0.processID != nil })?.processID else { return false }
+            return kill(processID, number) == 0
+        }
+    }
+
     /// Asks all to finish what they hold, waits, and ends what is left after `patienceSeconds`.
     func stop(patienceSeconds: Double = 12) {
         condition.lock()

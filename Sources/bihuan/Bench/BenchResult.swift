@@ -1,0 +1,82 @@
+import CaseStore
+
+/// What one round showed. What is said of a report is said of what the round counts: registered reports in `intake`, handoffs that
+/// reached their unit in `routing`, closed loops in `feedback` and `loop`.
+struct RoundResult: Sendable {
+    var perSecond: Double
+    var count: Int
+    /// Processor microseconds per report, by who used them.
+    var cpuMicroseconds: [String: Double] = [:]
+    /// Per worker, in MiB, at the end of the round.
+    var anonymousMiB: [String: Double] = [:]
+    /// Rows written per report, by table; and the index entries that go with them.
+    var costs = WriteCosts()
+    /// What arrived at others, by type.
+    var arrived: [String: Int] = [:]
+}
+
+/// What the database wrote per report.
+struct WriteCosts: Sendable, Equatable {
+    var inserted: [String: Double] = [:]
+    var updated: [String: Double] = [:]
+    var deleted: [String: Double] = [:]
+    var indexEntries = 0.0
+    var logBytes = 0.0
+
+    var rowsInserted: Double { inserted.values.reduce(0, +) }
+    var rowsUpdated: Double { updated.values.reduce(0, +) }
+    var rowsDeleted: Double { deleted.values.reduce(0, +) }
+
+    init() {}
+
+    /// An inserted row has an entry in each index of its table, and so has each version of a row that could not stay in place.
+    init(from before: [TableWrites], to after: [TableWrites], logBytes: Int64, reports: Int) {
+        let earlier = Dictionary(before.map { ($0.table, $0) }) { first, _ in first }
+        let share = 1 / Double(max(1, reports))
+        for table in after {
+            let old = earlier[table.table]
+            let (inserts, updates) = (table.inserted - (old?.inserted ?? 0), table.updated - (old?.updated ?? 0))
+            let deletes = table.deleted - (old?.deleted ?? 0)
+            let moved = updates - (table.updatedInPlace - (old?.updatedInPlace ?? 0))
+            if inserts > 0 { inserted[table.table] = Double(inserts) * share }
+            if updates > 0 { updated[table.table] = Double(updates) * share }
+            if deletes > 0 { deleted[table.table] = Double(deletes) * share }
+            indexEntries += Double((inserts + moved) * table.indexes) * share
+        }
+        self.logBytes = Double(logBytes) * share
+    }
+}
+
+/// What all rounds of one bench showed.
+struct BenchResult: Sendable {
+    var name: BenchName
+    var rounds: [RoundResult] = []
+    var latencies: Latencies?
+    /// Where there are no rounds: per worker, in MiB, after the latencies were measured.
+    var pacedAnonymousMiB: [String: Double] = [:]
+    /// Reports a second while latencies were measured.
+    var latencyRate: Double?
+    var settings: [String: String] = [:]
+    /// Reports that were in the ledger before.
+    var scale = 0
+    /// Reports a second of the bare C program, by round.
+    var floorRates: [Double] = []
+
+    /// The office's rate as a share of the floor's.
+    var floorRatio: Double? {
+        guard !floorRates.isEmpty, let perSecond else { return nil }
+        let floor = Spread(floorRates).median
+        return floor > 0 ? perSecond.median / floor : nil
+    }
+
+    var perSecond: Spread? { rounds.isEmpty ? nil : Spread(rounds.map(\.perSecond)) }
+
+    /// Memory per worker, in MiB.
+    var sizes: [String: Double] { rounds.isEmpty ? pacedAnonymousMiB : medians(\.anonymousMiB) }
+
+    /// The median over the rounds of something that each round has by name.
+    func medians(_ values: (RoundResult) -> [String: Double]) -> [String: Double] {
+        let all = rounds.map(values)
+        return Set(all.flatMap(\.keys)).reduce(into: [:]) { medians, key in medians[key] = Spread(all.map { $0[key] ?? 0 }).median }
+    }
+}

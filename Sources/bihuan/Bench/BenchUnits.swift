@@ -1,0 +1,151 @@
+import AMQP
+import Casework
+import Contract
+import Crypto
+import Demo
+import Foundation
+import Synchronization
+
+/// All units of the sample at once, as quick and cheap as can be: each handoff is signed, gets its disposition and is concluded in
+/// one go. What arrived is acknowledged when the broker has the answers.
+final class BenchUnits: Listener {
+    private static let batchMax = 300
+
+    private let office: BenchOffice
+    private let units: [UnitID]
+    private let log: ArrivalLog
+    private let stopping = Atomic<Bool>(false)
+    private let isReady = Atomic<Bool>(false)
+    private let failure = Failure()
+    private let concluded: Mutex<[String: Int64]> = Mutex([:])
+    private let confirmed = Atomic<Int>(0)
+    private let thread: Mutex<RehearsalThread?> = Mutex(nil)
+
+    init(_ office: BenchOffice, _ units: [UnitID], into log: ArrivalLog) {
+        self.office = office
+        self.units = units
+        self.log = log
+        thread.withLock {
+            $0 = RehearsalThread(named: "units") { [self] in
+                do { try run() } catch { failure.set(error) }
+            }
+        }
+    }
+
+    /// Acts that the broker has confirmed.
+    var actsConfirmed: Int { confirmed.load(ordering: .acquiring) }
+    /// When each handoff's conclusion was handed to the broker.
+    var concludedAt: [String: Int64] { concluded.withLock { $0 } }
+
+    func check() throws { try failure.check() }
+
+    /// Blocks until the units listen.
+    func waitUntilReady() throws {
+        while !isReady.load(ordering: .acquiring) {
+            try check()
+            Monotonic.sleep(seconds: 0.005)
+        }
+    }
+
+    func stop() throws {
+        stopping.store(true, ordering: .releasing)
+        thread.withLock { $0?.join() }
+        try check()
+    }
+
+    private func run() throws {
+        let reading = try AMQP.Connection(office.operatorBroker("units"))
+        defer { reading.close() }
+        var desks: [UnitID: Desk] = [:]
+        defer { for desk in desks.values { desk.connection.close() } }
+        for unit in units { desks[unit] = try Desk(try office.configuration.brokerSettings(for: .unit(unit))) }
+        let channel = try reading.openChannel()
+        try reading.setPrefetch(2 * BenchUnits.batchMax, on: channel)
+        for unit in units {
+            for queue in Topology.Queue.all(of: .unit(unit)) { try reading.consume(QueueName(rawValue: queue), on: channel) }
+        }
+        isReady.store(true, ordering: .releasing)
+        while !stopping.load(ordering: .acquiring) {
+            var arrived: [(delivery: Delivery, at: Int64)] = []
+            while arrived.count < BenchUnits.batchMax, let event = try reading.nextEvent(within: arrived.isEmpty ? 0.02 : 0) {
+                switch event {
+                case .delivery(let delivery): arrived.append((delivery, Monotonic.now))
+                case .channelClosed(_, let error): throw error
+                case .consumerCancelled: throw UserError("the broker took a queue away while it was being read")
+                case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
+                }
+            }
+            guard let last = arrived.last?.delivery else {
+                for desk in desks.values { try desk.serve() }
+                continue
+            }
+            log.note(arrived)
+            try answer(arrived.map(\.delivery), desks)
+            try reading.acknowledge(upTo: last.deliveryTag, multiple: true, on: channel)
+        }
+    }
+
+    private func answer(_ deliveries: [Delivery], _ desks: [UnitID: Desk]) throws {
+        var busy: Set<UnitID> = []
+        var times: [String: Int64] = [:]
+        for delivery in deliveries where delivery.properties.type == MessageType.handoffDispatched.rawValue {
+            guard case .unit(let unit) = Party(ownerOf: delivery.routingKey), let desk = desks[unit] else { continue }
+            let handoff = delivery.properties.correlationID ?? ""
+            try desk.answer(handoff, body: delivery.body, as: unit)
+            times[handoff] = Monotonic.now
+            busy.insert(unit)
+        }
+        concluded.withLock { $0.merge(times) { $1 } }
+        for unit in busy {
+            if let desk = desks[unit] { confirmed.add(try desk.settle(), ordering: .acquiringAndReleasing) }
+        }
+    }
+
+    /// One unit's way to the office.
+    private final class Desk {
+        let connection: AMQP.Connection
+        private let publisher: Publisher
+        private var token: Int64 = 0
+        private let words = UnitBehaviour.Words()
+
+        init(_ settings: AMQP.ConnectionSettings) throws {
+            connection = try AMQP.Connection(settings)
+            publisher = try Publisher(on: connection, messagesInFlightMax: 2_000, bytesInFlightMax: 4 << 20)
+        }
+
+        func answer(_ handoff: String, body: [UInt8], as unit: UnitID) throws {
+            let digest = Array(SHA256.hash(data: body)).hexadecimal
+            let (disposition, outcome) = ("talk_inquiry", words.dispositions["talk_inquiry"]?.first ?? "clarified")
+            try send(.handoffSigned, HandoffSigned(digest: digest, signedBy: "收发员"), "signed", handoff, unit)
+            try send(.dispositionDecided, DispositionDecided(disposition: disposition), "disposition", handoff, unit)
+            let conclusion = HandoffConcluded(outcome: outcome, summary: "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。", reporterAnswered: true)
+            try send(.handoffConcluded, conclusion, "concluded", handoff, unit)
+        }
+
+        /// Waits for the confirms; returns how many came.
+        func settle() throws -> Int {
+            let outcomes = try publisher.settle(within: 30)
+            for (_, outcome) in outcomes where outcome != .confirmed { throw UserError("the broker did not take an act of a unit: \(outcome)") }
+            if publisher.inFlightCount > 0 { throw UserError("the broker owes a unit \(publisher.inFlightCount) confirms after 30 s") }
+            return outcomes.count
+        }
+
+        func serve() throws { _ = try publisher.settle(within: 0) }
+
+        private func send<Payload: Codable & Sendable>(
+            _ type: MessageType, _ data: Payload, _ suffix: String, _ handoff: String, _ unit: UnitID
+        ) throws {
+            let now = Instant(Date())
+            let party = Party.unit(unit)
+            let event = CloudEvent(id: "\(handoff)-\(suffix)", source: party, type: type, subject: handoff, time: now, data: data)
+            let properties = Properties(
+                contentType: MediaType.cloudEvents, messageID: UUID.version7(at: now).lowercased, type: type.rawValue,
+                correlationID: handoff, userID: party.description, timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
+            token += 1
+            guard try publisher.publish(
+                Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.feedback),
+                key: RoutingKey(rawValue: type.routingKey(from: party)), properties: properties, mandatory: true, token: token, deadline: 30)
+            else { throw UserError("the broker took no act of a unit for 30 s") }
+        }
+    }
+}

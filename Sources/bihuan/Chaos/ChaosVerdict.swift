@@ -1,0 +1,74 @@
+import Casework
+import Contract
+import Demo
+import Foundation
+import PostgreSQL
+import Workers
+
+/// What is said of a run: a line for the run itself and one for each invariant.
+struct ChaosVerdict: Sendable, Encodable {
+    let record: ChaosRecord
+    let lines: [CheckedLine]
+    let invariants: [InvariantLine]
+    let trails: [Trail]
+
+    var holds: Bool { lines.allSatisfy(\.holds) && invariants.allSatisfy(\.holds) }
+
+    /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the workers' logs.
+    init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
+        record = try ChaosRecord.read(from: directory)
+        let yaml = try String(contentsOf: configuration.policyFile, encoding: .utf8)
+        let corpus = ChaosCorpus(seed: record.seed, receivedAround: record.receivedAround)
+        let facts = RunFacts(
+            policy: try PolicyFile.read(yaml, named: configuration.policyFile.lastPathComponent), clock: configuration.clock,
+            began: record.began, ended: record.ended, logs: Worker.allCases.map { directory.appending(path: "log/\($0.rawValue).log") }
+        ) { corpus.submission(source: $0, id: $1) }
+        var database = configuration.workerDatabaseSettings("bihuan chaos")
+        // Whole tables are read, after a run of any length.
+        database.statementTimeoutMilliseconds = 120_000
+        let examination = try Witness(database: database, journals: journals).examine(facts)
+        invariants = examination.lines
+        trails = examination.trails
+        let (lost, doubled, wrong) = (examination.testimony.lost.count, examination.testimony.doubled.count, examination.wrongStates)
+        let testimony = examination.testimony
+        lines = record.lines + [
+            CheckedLine(
+                text: "submitted = registered + rejected + dead: \(testimony.submitted) = \(testimony.registered) + \(testimony.rejected) + \(testimony.dead)",
+                holds: testimony.submitted == testimony.registered + testimony.rejected + testimony.dead),
+            CheckedLine(
+                text: "closed of accepted: \(testimony.closed) of \(testimony.accepted), at least 95 %",
+                holds: testimony.accepted > 0 && Double(testimony.closed) >= 0.95 * Double(testimony.accepted)),
+            CheckedLine(text: "lost \(lost), doubled \(doubled), wrong states \(wrong)", holds: lost == 0 && doubled == 0 && wrong == 0)
+        ]
+    }
+
+    var text: String {
+        var parts = [record.story.joined(separator: "\n")]
+        if !record.failures.isEmpty { parts.append("could not be made:\n" + record.failures.map { "  \($0)" }.joined(separator: "\n")) }
+        if !record.interruptions.isEmpty { parts.append("the load had to begin anew:\n" + record.interruptions.map { "  \($0)" }.joined(separator: "\n")) }
+        let judged = lines.map { ($0.holds, $0.text) } + invariants.map { ($0.holds, $0.text) }
+        parts.append(judged.map { "\($0.0 ? "true " : "FALSE")  \($0.1)" }.joined(separator: "\n"))
+        if !holds { parts.append(breachText) }
+        return parts.joined(separator: "\n\n")
+    }
+
+    private static let findingsMax = 10
+
+    private var breachText: String {
+        var parts = ["A line is false. To see it again, as far as the machine's own timing allows:\n  \(record.command)"]
+        for line in invariants where !line.breaches.isEmpty {
+            let more = line.breaches.count - Self.findingsMax
+            parts.append(
+                "invariant \(line.number), seed \(record.seed):\n"
+                    + line.breaches.prefix(Self.findingsMax).map { "  \($0)" }.joined(separator: "\n") + (more > 0 ? "\n  … and \(more) more" : ""))
+        }
+        for trail in trails { parts.append("trail of report \(trail.report):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n")) }
+        return parts.joined(separator: "\n\n")
+    }
+
+    func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return try encoder.encode(self)
+    }
+}

@@ -1,0 +1,165 @@
+import Contract
+import Foundation
+import LocalServers
+import Synchronization
+
+/// The two hands that disturb an office: one kills workers, the other does everything else.
+final class Disturber: Sendable {
+    /// What was done, and what could not be.
+    struct Tally: Sendable {
+        var killed = 0
+        /// Kills that struck another worker than planned, because nothing was in flight at that one.
+        var killedAnother = 0
+        var killedByWorker: [Worker: Int] = [:]
+        var done: [Disturbance.Kind: Int] = [:]
+        var failures: [String] = []
+    }
+
+    private let office: LocalOffice
+    private let broker: BadNetwork
+    private let database: BadNetwork
+    private let load: ChaosLoad
+    private let seed: UInt64
+    private let state = Mutex(Tally())
+    private let stopped = Atomic<Bool>(false)
+    private let threads: Mutex<[RehearsalThread]> = Mutex([])
+    private let ended = Atomic<Int>(0)
+
+    /// How long a kill waits for messages in flight at its worker; then it waits for some at any, as long as the run lasts.
+    private static let patienceSeconds = 0.8
+
+    init(_ office: LocalOffice, broker: BadNetwork, database: BadNetwork, load: ChaosLoad, seed: UInt64) {
+        (self.office, self.broker, self.database, self.load, self.seed) = (office, broker, database, load, seed)
+    }
+
+    var tally: Tally { state.withLock { $0 } }
+    /// Everything that was planned was tried.
+    var isFinished: Bool { ended.load(ordering: .acquiring) == 2 }
+
+    func begin(_ plan: DisturbancePlan) {
+        let start = ContinuousClock.now
+        threads.withLock {
+            $0 = [
+                RehearsalThread(named: "killer") { [self] in kill(plan.kills, since: start) },
+                RehearsalThread(named: "disturber") { [self] in disturb(plan.others, since: start) },
+            ]
+        }
+    }
+
+    /// Begins nothing more, waits for what is under way, and makes the weather fine again.
+    func stop() {
+        stopped.store(true, ordering: .releasing)
+        threads.withLock { threads in for thread in threads { thread.join() } }
+        broker.set(.clear)
+        database.set(.clear)
+        for worker in Worker.allCases { office.workers.signal(SIGCONT, to: worker) }
+    }
+
+    // MARK: Kills
+
+    private func kill(_ kills: [Disturbance], since start: ContinuousClock.Instant) {
+        var inFlight = InFlight(office)
+        for planned in kills {
+            guard wait(until: start + .seconds(planned.at)), let worker = planned.worker else { break }
+            let struck = strike(worker, &inFlight, for: Self.patienceSeconds) ?? strikeAny(after: worker, &inFlight)
+            guard let struck else { break }
+            state.withLock {
+                $0.killed += 1
+                $0.killedByWorker[struck, default: 0] += 1
+                if struck != worker { $0.killedAnother += 1 }
+            }
+        }
+        inFlight.close()
+        ended.add(1, ordering: .acquiringAndReleasing)
+    }
+
+    /// Kills this worker as soon as messages are in flight at it; `nil` if none are for so long.
+    private func strike(_ worker: Worker, _ inFlight: inout InFlight, for seconds: Double) -> Worker? {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while ContinuousClock.now < end, !stopped.load(ordering: .acquiring) {
+            if let processID = inFlight.processInFlight(at: worker), office.workers.signal(SIGKILL, to: worker) {
+                inFlight.struck(processID)
+                return worker
+            }
+            usleep(5_000)
+        }
+        return nil
+    }
+
+    /// The first of all workers, from the one after the planned, at which something is in flight.
+    private func strikeAny(after planned: Worker, _ inFlight: inout InFlight) -> Worker? {
+        let all = Worker.allCases
+        let first = (all.firstIndex(of: planned) ?? 0) + 1
+        while !stopped.load(ordering: .acquiring) {
+            for index in all.indices {
+                if let struck = strike(all[(first + index) % all.count], &inFlight, for: 0.02) { return struck }
+            }
+        }
+        return nil
+    }
+
+    // MARK: Everything else
+
+    private func disturb(_ others: [Disturbance], since start: ContinuousClock.Instant) {
+        for (index, disturbance) in others.enumerated() {
+            guard wait(until: start + .seconds(disturbance.at)) else { break }
+            do {
+                try perform(disturbance, index)
+                state.withLock { $0.done[disturbance.kind, default: 0] += 1 }
+            } catch {
+                state.withLock { $0.failures.append("\(disturbance.kind.rawValue): \(error)") }
+            }
+        }
+        ended.add(1, ordering: .acquiringAndReleasing)
+    }
+
+    private func perform(_ disturbance: Disturbance, _ index: Int) throws {
+        switch disturbance.kind {
+        case .kill: break
+        case .pause:
+            guard let worker = disturbance.worker else { return }
+            office.workers.signal(SIGSTOP, to: worker)
+            last(disturbance.seconds)
+            office.workers.signal(SIGCONT, to: worker)
+        case .restartBroker: try office.servers.restartRabbitMQ()
+        case .killBroker:
+            office.servers.killRabbitMQ()
+            try office.servers.startRabbitMQ()
+        case .closeConnections:
+            _ = try office.servers.rabbitmqctl(["-q", "close_all_connections", "-p", office.configuration.broker.virtualHost, "disturbed"])
+        case .restartDatabaseFast: try office.servers.restartPostgreSQL(mode: .fast)
+        case .restartDatabaseImmediate: try office.servers.restartPostgreSQL(mode: .immediate)
+        case .cutBroker: make(.cut, of: broker, for: disturbance.seconds)
+        case .cutDatabase: make(.cut, of: database, for: disturbance.seconds)
+        case .silenceBroker: make(.silent, of: broker, for: disturbance.seconds)
+        case .silenceDatabase: make(.silent, of: database, for: disturbance.seconds)
+        case .slowBroker: make(.slow(delaySeconds: 0.03, bytesPerSecond: 300_000), of: broker, for: disturbance.seconds)
+        case .slowDatabase: make(.slow(delaySeconds: 0.02, bytesPerSecond: 300_000), of: database, for: disturbance.seconds)
+        case .sendAgain: try load.sendAgain(disturbance.count, seed: seed &+ UInt64(index))
+        case .memoryAlarm: try alarm(disturbance.seconds)
+        }
+    }
+
+    /// As if the node had no memory left, so that it blocks every publisher.
+    private func alarm(_ seconds: Double) throws {
+        _ = try office.servers.rabbitmqctl(["-q", "set_vm_memory_high_watermark", "0.000001"])
+        last(seconds)
+        _ = try office.servers.rabbitmqctl(["-q", "set_vm_memory_high_watermark", "0.4"])
+    }
+
+    private func make(_ weather: BadNetwork.Weather, of network: BadNetwork, for seconds: Double) {
+        network.set(weather)
+        last(seconds)
+        network.set(.clear)
+    }
+
+    // MARK: Time
+
+    /// False when all shall end.
+    private func wait(until instant: ContinuousClock.Instant) -> Bool {
+        while ContinuousClock.now < instant, !stopped.load(ordering: .acquiring) { usleep(2_000) }
+        return !stopped.load(ordering: .acquiring)
+    }
+
+    private func last(_ seconds: Double) { _ = wait(until: .now + .seconds(seconds)) }
+}

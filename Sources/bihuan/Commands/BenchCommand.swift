@@ -1,0 +1,137 @@
+import ArgumentParser
+import Foundation
+
+/// How fast an office is on this machine, and what a report costs it.
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure how fast an office is on this machine, and what a report costs.",
+        discussion: """
+            Starts private servers, which are as durable as any, and measures with workers that run as processes of their own. \
+            With --amqp and --database it makes a virtual host and a database of its own on servers that are there, and removes \
+            them afterwards. \
+            docs/performance.md tells what each bench does and what the numbers mean.
+            """)
+
+    @Argument(help: ArgumentHelp("What to measure: intake, routing, feedback, loop, latency. Default: all.", valueName: "bench"))
+    var names: [BenchName] = []
+
+    @Option(help: ArgumentHelp("Reports of a round.", valueName: "n"))
+    var count = 20_000
+
+    @Option(help: ArgumentHelp("Rounds that count; one more comes first, to warm up.", valueName: "n"))
+    var rounds = 3
+
+    @Option(help: ArgumentHelp("Messages handled in one transaction, as lane.batchSizeMax.", valueName: "n"))
+    var batch: Int?
+
+    @Option(help: ArgumentHelp("Lanes of a worker process, as lane.lanes.", valueName: "n"))
+    var lanes: Int?
+
+    @Option(help: ArgumentHelp("Reports a second while latencies are measured.", valueName: "n"))
+    var rate: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "First fill the ledger with so many reports; several numbers, such as 0,100000,1000000, are measured one after the other.",
+            valueName: "n,…"))
+    var scale = "0"
+
+    @Option(help: ArgumentHelp("The sources of the bare C program that rates are compared with; none: not compared.", valueName: "dir"))
+    var floor = "Benchmarks/floor"
+
+    @Option(help: ArgumentHelp("A broker that is there already, by a user with the tag administrator; with --database.", valueName: "url"))
+    var amqp: String?
+
+    @Option(help: ArgumentHelp("That broker's management interface. Default: port 15672 of its host.", valueName: "url"))
+    var management: String?
+
+    @Option(help: ArgumentHelp("A database server that is there already, by a superuser; with --amqp.", valueName: "url"))
+    var database: String?
+
+    @Option(help: ArgumentHelp("A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("Write the numbers to a file as JSON.", valueName: "file"))
+    var json: String?
+
+    func validate() throws {
+        if !(1...10_000_000).contains(count) { throw ValidationError("--count takes 1 to 10000000") }
+        if !(1...1_000).contains(rounds) { throw ValidationError("--rounds takes 1 to 1000") }
+        if let batch, !(1...5_000).contains(batch) { throw ValidationError("--batch takes 1 to 5000") }
+        if let lanes, !(1...64).contains(lanes) { throw ValidationError("--lanes takes 1 to 64") }
+        if (amqp == nil) != (database == nil) { throw ValidationError("--amqp and --database go together") }
+        if management != nil, amqp == nil { throw ValidationError("--management belongs to --amqp") }
+        if scales == nil { throw ValidationError("--scale takes numbers that grow, such as 0,100000,1000000") }
+        if let rate, !(0.1...1_000_000).contains(rate) { throw ValidationError("--rate takes 0.1 to 1000000") }
+    }
+
+    private var scales: [Int]? {
+        let words = scale.split(separator: ",", omittingEmptySubsequences: false)
+        let numbers = words.compactMap { Int($0) }
+        let grows = zip(numbers, numbers.dropFirst()).allSatisfy { $0 < $1 }
+        return numbers.count == words.count && grows && numbers.allSatisfy { (0...100_000_000).contains($0) } ? numbers : nil
+    }
+
+    func run() async throws {
+        try await plainly {
+            let signals = TerminationSignals()
+            var settings = BenchSettings()
+            (settings.count, settings.rounds, settings.batch, settings.lanes, settings.rate) = (count, rounds, batch, lanes, rate)
+            settings.floor = floor == "none" ? nil : URL(filePath: floor, directoryHint: .isDirectory).absoluteURL
+            settings.isCancelled = { signals.isRaised }
+            let home = try RehearsalFolder(data)
+            defer { home.removeIfTemporary() }
+            let office = try await office(in: home.url, settings)
+            let (plan, names, scales) = (settings, names.isEmpty ? BenchName.allCases : names, scales ?? [0])
+            do {
+                let results = try await onThread { try measure(names, scales, office, plan) }
+                try await onThread { office.stop() }
+                if let json { try writeJSON(results, to: json) }
+            } catch {
+                try? await onThread { office.stop() }
+                throw error
+            }
+        }
+    }
+
+    private func office(in directory: URL, _ settings: BenchSettings) async throws -> BenchOffice {
+        guard let amqp, let database else {
+            Output.note("starting PostgreSQL and RabbitMQ in \(directory.path) …")
+            return try await BenchOffice.start(in: directory, executable: settings.executable, isCancelled: settings.isCancelled)
+        }
+        let addresses = try GivenServers.Addresses(amqp: amqp, management: management, database: database)
+        return try await onThread {
+            let servers = try GivenServers(addresses, in: directory)
+            do {
+                return try BenchOffice(on: servers, directory: directory)
+            } catch {
+                servers.remove()
+                throw error
+            }
+        }
+    }
+
+    /// Prints each bench as it ends, since a run may take long.
+    private func measure(_ names: [BenchName], _ scales: [Int], _ office: BenchOffice, _ settings: BenchSettings) throws -> [BenchResult] {
+        let bench = try Bench(office, settings)
+        var results: [BenchResult] = []
+        for scale in scales {
+            try bench.fill(to: scale)
+            for name in names {
+                results.append(try bench.run(name))
+                Output.line(BenchPage.text(results[results.count - 1]) + "\n")
+            }
+        }
+        if scales.count > 1 { Output.line(BenchPage.scales(results)) }
+        return results
+    }
+
+    private func writeJSON(_ results: [BenchResult], to file: String) throws {
+        do {
+            try BenchPage.json(results, batch: batch, lanes: lanes).write(to: URL(filePath: file))
+        } catch {
+            throw UserError("\(file) cannot be written")
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import Contract
+import Foundation
+import Testing
+
+@testable import bihuan
+
+@Suite("What disturbs an office, and what it rests on")
+struct ChaosPlanTests {
+    @Test("a seed gives the same plan for ever, another seed another one")
+    func seeded() {
+        let plan = DisturbancePlan(seed: 7, minutes: 3, kills: 50)
+        #expect(plan.lines == DisturbancePlan(seed: 7, minutes: 3, kills: 50).lines)
+        #expect(plan.lines != DisturbancePlan(seed: 8, minutes: 3, kills: 50).lines)
+        #expect(plan.kills.prefix(2).map(\.line) == ["    5.19 s  kill  routing", "    7.07 s  kill  routing"])
+    }
+
+    @Test("the kills are as many as asked, in order and within the time; two minutes bring every other kind")
+    func complete() {
+        let plan = DisturbancePlan(seed: 1, minutes: 2, kills: 40)
+        #expect(plan.kills.count == 40 && plan.kills.allSatisfy { $0.kind == .kill && $0.worker != nil })
+        #expect(plan.kills.map(\.at) == plan.kills.map(\.at).sorted())
+        #expect((plan.kills + plan.others).allSatisfy { (2...120).contains($0.at) })
+        #expect(Set(plan.others.map(\.kind)) == Set(Disturbance.Kind.allCases).subtracting([.kill]))
+        #expect(Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
+    }
+
+    @Test("what is not durable is refused by name")
+    func durability() {
+        let good = ChaosDurability(
+            settings: ["fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"],
+            queues: [.init(name: "bihuan.intake", type: "quorum", isDurable: true)])
+        #expect(good.problems.isEmpty)
+        var bad = good
+        bad.settings["fsync"] = "off"
+        bad.settings["full_page_writes"] = nil
+        bad.queues.append(.init(name: "unit.d1.inbox", type: "classic", isDurable: false))
+        #expect(
+            bad.problems == [
+                "fsync is off, not on", "full_page_writes is unknown, not on", "the queue unit.d1.inbox is classic, durable false",
+            ])
+        bad.queues = []
+        #expect(bad.problems.contains("there are no queues"))
+        #expect(good.messageProblems.count == ChaosDurability.exchanges.count)
+        var seen = good
+        for exchange in ChaosDurability.exchanges { seen.messages[exchange] = 1 }
+        #expect(seen.messageProblems.isEmpty)
+        seen.messagesNotPersistent = 2
+        #expect(seen.messageProblems == ["2 messages were not persistent"])
+    }
+}
+
+@Suite("A bad network")
+struct BadNetworkTests {
+    @Test("it forwards in clear weather, holds back in silence and lets go afterwards, resets when it is cut, and is late when it is slow")
+    func weather() throws {
+        let echo = try EchoServer()
+        let network = try BadNetwork()
+        defer { network.close() }
+        network.lead(to: echo.port)
+        let line = try Line(to: network.port)
+        #expect(line.echo("one") == "one")
+
+        network.set(.silent)
+        #expect(line.echo("two", withinMilliseconds: 200) == nil)
+        network.set(.clear)
+        #expect(line.answer(withinMilliseconds: 5_000) == "two")
+
+        network.set(.slow(delaySeconds: 0.1, bytesPerSecond: 10_000))
+        let began = ContinuousClock.now
+        #expect(line.echo("three") == "three")
+        #expect(ContinuousClock.now - began >= .milliseconds(200), "late on the way there, and on the way back")
+
+        network.set(.cut)
+        #expect(line.isReset(withinMilliseconds: 5_000))
+        #expect(try Line(to: network.port).isReset(withinMilliseconds: 5_000))
+        network.set(.clear)
+        #expect(try Line(to: network.port).echo("four") == "four")
+    }
+
+    /// Sends back what it gets, to one client after the other.
+    private final class EchoServer: Sendable {
+        let port: Int
+
+        init() throws {
+            let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            try #require(listen(listener, 8) == 0)
+            port = localPort(of: listener)
+            Thread.detachNewThread {
+                while true {
+                    let client = accept(listener, nil, nil)
+                    guard client >= 0 else { return }
+                    Thread.detachNewThread {
+                        var bytes = [UInt8](repeating: 0, count: 1024)
+                        while true {
+                            let count = recv(client, &bytes, bytes.count, 0)
+                            guard count > 0, send(client, bytes, count, Int32(MSG_NOSIGNAL)) == count else { break }
+                        }
+                        close(client)
+                    }
+                }
+            }
+        }
+    }
+
+    private final class Line {
+        private let descriptor: Int32
+
+        init(to port: Int) throws {
+            descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = in_port_t(port).bigEndian
+            address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
+            let connected = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            }
+            try #require(connected == 0)
+        }
+
+        deinit { close(descriptor) }
+
+        func echo(_ text: String, withinMilliseconds limit: Int32 = 5_000) -> String? {
+            let bytes = Array(text.utf8)
+            guard send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { return nil }
+            return answer(withinMilliseconds: limit)
+        }
+
+        func answer(withinMilliseconds limit: Int32) -> String? {
+            var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&polled, 1, limit) == 1 else { return nil }
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            let count = recv(descriptor, &bytes, bytes.count, 0)
+            return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+        }
+
+        func isReset(withinMilliseconds limit: Int32) -> Bool {
+            var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&polled, 1, limit) == 1 else { return false }
+            var byte: UInt8 = 0
+            return recv(descriptor, &byte, 1, 0) < 0 && errno == ECONNRESET
+        }
+    }
+}
+
+private func localPort(of socket: Int32) -> Int {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+    }
+    return Int(in_port_t(bigEndian: address.sin_port))
+}
