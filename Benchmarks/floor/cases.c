@@ -11,24 +11,27 @@
 const statement lock_reports = {"lock_reports",
     "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, "
     "verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count FROM report "
-    "WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM handoff WHERE id = ANY ($2::uuid[])) "
+    "WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM unnest($2::uuid[]) AS wanted (id) "
+    "CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found) "
     "ORDER BY id FOR NO KEY UPDATE"};
 
 const statement read_handoffs = {"read_handoffs",
-    "SELECT id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, dispatched_at, signed_at, "
-    "signed_by, disposition, case_number, case_filed_on - DATE '1970-01-01', case_notified_at, outcome, concluded_at, "
-    "times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason "
-    "FROM handoff WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, attempt"};
+    BY_REPORT(
+        "id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, dispatched_at, signed_at, "
+        "signed_by, disposition, case_number, case_filed_on - DATE '1970-01-01', case_notified_at, outcome, concluded_at, "
+        "times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason",
+        "handoff", "ORDER BY attempt")};
 
 const statement read_clocks = {"read_clocks",
-    "SELECT c.handoff_id, c.kind, c.round, c.report_id, c.owed_by, c.started_at, c.due_at, c.rule, c.citation, c.ladder, "
-    "c.next_step, c.stopped_at, c.stopped_by FROM clock c JOIN handoff h ON h.id = c.handoff_id WHERE h.report_id = ANY ($1::uuid[])"};
+    "SELECT found.* FROM unnest($1::uuid[]) AS wanted (report) "
+    "CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h "
+    "CROSS JOIN LATERAL (SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, "
+    "stopped_at, stopped_by FROM clock WHERE handoff_id = h.id OFFSET 0) AS found"};
 
-const statement read_barred_units = {"read_barred_units", "SELECT report_id, unit FROM barred_unit WHERE report_id = ANY ($1::uuid[])"};
+const statement read_barred_units = {"read_barred_units", BY_REPORT("report_id, unit", "barred_unit", "")};
 
 const statement read_held_messages = {"read_held_messages",
-    "SELECT sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at FROM held_message "
-    "WHERE report_id = ANY ($1::uuid[]) ORDER BY id"};
+    BY_REPORT("sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at", "held_message", "ORDER BY id")};
 
 const statement update_reports = {"update_reports",
     "UPDATE report SET state = new.state, handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count "

@@ -97,6 +97,7 @@ static PGconn *connect_to_database(const char *application) {
     run_plain(connection, "SET enable_hashjoin = off");
     run_plain(connection, "SET enable_mergejoin = off");
     run_plain(connection, "SET jit = off");
+    run_plain(connection, "SET max_parallel_workers_per_gather = 0");
     return connection;
 }
 
@@ -111,6 +112,7 @@ static PGresult *next_result(database *d, const char *what, ExecStatusType wante
 database *open_database(const char *application, const statement *const *statements, int count) {
     database *d = allocate(1, sizeof *d);
     d->connection = connect_to_database(application);
+    d->replan_at = 4;
     if (!PQenterPipelineMode(d->connection)) die("no pipeline mode: %s", PQerrorMessage(d->connection));
     for (int i = 0; i < count; i++)
         if (!PQsendPrepare(d->connection, statements[i]->name, statements[i]->sql, 0, NULL)) die("%s: %s", statements[i]->name, PQerrorMessage(d->connection));
@@ -127,7 +129,14 @@ void queue_statement(database *d, const statement *s, const parameter *parameter
     enum { PARAMETERS_MAX = 24 };
     const char *values[PARAMETERS_MAX];
     int lengths[PARAMETERS_MAX], formats[PARAMETERS_MAX];
-    if (count > PARAMETERS_MAX || d->queued_count == QUEUED_MAX) die("%s: too much at once", s->name);
+    // As a lane does: a plan of the first moments, when tables were empty, is not kept.
+    static const statement discard_plans = {"discard_plans", "DISCARD PLANS"};
+    if (s == &begin && ++d->transaction_count == d->replan_at) {
+        d->replan_at *= 4;
+        if (!PQsendQueryParams(d->connection, discard_plans.sql, 0, NULL, NULL, NULL, NULL, 1)) die("%s", PQerrorMessage(d->connection));
+        d->queued[d->queued_count++] = &discard_plans;
+    }
+    if (count > PARAMETERS_MAX || d->queued_count >= QUEUED_MAX) die("%s: too much at once", s->name);
     for (int i = 0; i < count; i++) {
         values[i] = parameters[i].bytes;
         lengths[i] = parameters[i].length;

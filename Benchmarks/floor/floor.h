@@ -115,12 +115,19 @@ parameter instant_in(int64_t *store, int64_t microseconds);
 parameter text_in(const char *text);
 
 typedef struct { const char *name, *sql; } statement;
-enum { QUEUED_MAX = 24 };
+
+// Rows of reports, one report after the other, each by the index: the shape in which the workers ask.
+#define BY_REPORT(columns, table, order) \
+    "SELECT found.* FROM unnest($1::uuid[]) AS wanted (report) CROSS JOIN LATERAL (" \
+    "SELECT " columns " FROM " table " WHERE report_id = wanted.report " order " OFFSET 0) AS found"
+enum { QUEUED_MAX = 25 };
 typedef struct {
     PGconn *connection;
     const statement *queued[QUEUED_MAX];
     PGresult *results[QUEUED_MAX];
     int queued_count, result_count;
+    // Transactions begun, and at which one plans are made anew.
+    long transaction_count, replan_at;
 } database;
 
 database *open_database(const char *application, const statement *const *statements, int count);

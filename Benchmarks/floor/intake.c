@@ -8,16 +8,18 @@
 #include <string.h>
 
 static const statement read_submissions = {"read_submissions",
-    "SELECT r.id, r.number, r.source, r.source_id, r.digest, r.state, r.source_kind, r.matter_kind, r.region, r.real_name, "
-    "r.received_at, r.registered_at, r.verdict, r.rule, r.reason, r.authority, r.repeat_of, r.muted, r.handoff_count, r.papers, r.salt, "
-    "r.head, r.entry_count FROM unnest($1::text[], $2::text[]) AS asked (source, source_id) "
-    "JOIN report r ON r.source = asked.source AND r.source_id = asked.source_id"};
+    "SELECT found.* FROM unnest($1::text[], $2::text[]) AS asked (source, source_id) CROSS JOIN LATERAL ("
+    "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, "
+    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count "
+    "FROM report WHERE report.source = asked.source AND report.source_id = asked.source_id OFFSET 0) AS found"};
 static const statement take_numbers = {"take_numbers", "SELECT nextval('report_number') FROM generate_series(1, $1::bigint)"};
 static const statement enter_keys = {"enter_keys",
     "INSERT INTO repeat_key (key, report_id) "
     "SELECT key, report_id FROM unnest($1::bytea[], $2::uuid[]) WITH ORDINALITY AS said (key, report_id, place) "
     "ORDER BY key, place ON CONFLICT DO NOTHING"};
-static const statement read_keys = {"read_keys", "SELECT key, report_id FROM repeat_key WHERE key = ANY ($1::bytea[])"};
+static const statement read_keys = {"read_keys",
+    "SELECT found.* FROM unnest($1::bytea[]) AS wanted (key) "
+    "CROSS JOIN LATERAL (SELECT key, report_id FROM repeat_key WHERE repeat_key.key = wanted.key OFFSET 0) AS found"};
 static const statement insert_reports = {"insert_reports",
     "INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, "
     "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count) "

@@ -6,19 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const statement read_texts = {"read_texts", "SELECT report_id, title, body FROM report_text WHERE report_id = ANY ($1::uuid[])"};
+static const statement read_texts = {"read_texts", BY_REPORT("report_id, title, body", "report_text", "")};
 static const statement read_accused = {"read_accused",
-    "SELECT report_id, name, organ, position, level, region, unit FROM accused WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal"};
+    BY_REPORT("report_id, name, organ, position, level, region, unit", "accused", "ORDER BY ordinal")};
 static const statement read_allegations = {"read_allegations",
-    "SELECT report_id, category, act FROM allegation WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal"};
+    BY_REPORT("report_id, category, act", "allegation", "ORDER BY ordinal")};
 static const statement read_papers = {"read_papers",
-    "SELECT report_id, name, media_type, bytes, encode(sha256, 'hex') FROM attachment WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal"};
+    BY_REPORT("report_id, name, media_type, bytes, encode(sha256, 'hex')", "attachment", "ORDER BY ordinal")};
 static const statement insert_handoffs = {"insert_handoffs",
     "INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, running_clocks, no_clock_reason) "
     "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::text[], $9::bytea[], "
     "$10::timestamptz[], $11::int[], $12::text[])"};
 static const statement mark_dispatched = {"mark_dispatched",
-    "UPDATE handoff SET state = 'dispatched', dispatched_at = $2::timestamptz WHERE id = ANY ($1::uuid[])"};
+    "UPDATE handoff SET state = 'dispatched', dispatched_at = $2::timestamptz FROM unnest($1::uuid[]) AS new (id) "
+    "WHERE handoff.id = new.id"};
 
 // Rows of one report in an answer that is sorted by report: they are taken in that order.
 typedef struct { const PGresult *rows; int next, count; } cursor;

@@ -1,6 +1,19 @@
 public import Casework
 public import PostgreSQL
 
+/// Reads rows of reports, one report after the other, each by the index.
+///
+/// Asked in one condition (`= ANY`), the planner would read the whole index and throw away most, while statistics are missing or
+/// old: `OFFSET 0` keeps it from turning the question round.
+func rowsByReport(of table: String, orderedBy order: String? = nil, _ columns: String) -> String {
+    """
+    SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
+    CROSS JOIN LATERAL (
+        SELECT \(columns) FROM \(table) WHERE report_id = wanted.report\(order.map { " ORDER BY \($0)" } ?? "") OFFSET 0
+    ) AS found
+    """
+}
+
 /// Locks the reports and reads their rows, in the order of their ids. The report row is the only lock of a case.
 public struct LockReports: Statement {
     public var reports: [ReportID]
@@ -12,7 +25,12 @@ public struct LockReports: Statement {
 
     public static let sql = """
         SELECT \(reportColumns) FROM report
-        WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM handoff WHERE id = ANY ($2::uuid[]))
+        WHERE id IN (
+            SELECT unnest($1::uuid[])
+            UNION
+            SELECT report_id FROM unnest($2::uuid[]) AS wanted (id)
+            CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found
+        )
         ORDER BY id
         -- Nobody changes a report's id, so rows that refer to it may be written by others meanwhile: a plain FOR UPDATE would
         -- make them wait, in an order of their own, and so in circles.
@@ -63,12 +81,13 @@ public struct ReadHandoffs: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
 
-    public static let sql = """
-        SELECT id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, dispatched_at, signed_at,
-               signed_by, disposition, case_number, case_filed_on - DATE '1970-01-01', case_notified_at, outcome, concluded_at,
-               times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason
-        FROM handoff WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, attempt
+    public static let sql = rowsByReport(
+        of: "handoff", orderedBy: "attempt",
         """
+        id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, dispatched_at, signed_at,
+        signed_by, disposition, case_number, case_filed_on - DATE '1970-01-01', case_notified_at, outcome, concluded_at,
+        times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason
+        """)
     public var parameters: [Parameter] { [.ids(reports)] }
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Handoff {
@@ -90,10 +109,12 @@ public struct ReadClocks: Statement {
     public init(reports: [ReportID]) { self.reports = reports }
 
     public static let sql = """
-        SELECT c.handoff_id, c.kind, c.round, c.report_id, c.owed_by, c.started_at, c.due_at, c.rule, c.citation, c.ladder,
-               c.next_step, c.stopped_at, c.stopped_by
-        FROM clock c JOIN handoff h ON h.id = c.handoff_id
-        WHERE h.report_id = ANY ($1::uuid[])
+        SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
+        CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
+        CROSS JOIN LATERAL (
+            SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, stopped_at, stopped_by
+            FROM clock WHERE handoff_id = h.id OFFSET 0
+        ) AS found
         """
     public var parameters: [Parameter] { [.ids(reports)] }
 
@@ -127,7 +148,7 @@ enum Ladder {
 public struct ReadBarredUnits: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = "SELECT report_id, unit FROM barred_unit WHERE report_id = ANY ($1::uuid[])"
+    public static let sql = rowsByReport(of: "barred_unit", "report_id, unit")
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, UnitID) {
         (try row.id(), try row.name())
@@ -144,7 +165,7 @@ public struct ReportContent: Sendable {
 public struct ReadReportTexts: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = "SELECT report_id, title, body FROM report_text WHERE report_id = ANY ($1::uuid[])"
+    public static let sql = rowsByReport(of: "report_text", "report_id, title, body")
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportContent {
         ReportContent(reportID: try row.id(), title: try row.text(), body: try row.text())
@@ -154,10 +175,8 @@ public struct ReadReportTexts: Statement {
 public struct ReadAccused: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = """
-        SELECT report_id, name, organ, position, level, region, unit FROM accused
-        WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal
-        """
+    public static let sql = rowsByReport(
+        of: "accused", orderedBy: "ordinal", "report_id, name, organ, position, level, region, unit")
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Accused) {
         (
@@ -172,9 +191,7 @@ public struct ReadAccused: Statement {
 public struct ReadAllegations: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = """
-        SELECT report_id, category, act FROM allegation WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal
-        """
+    public static let sql = rowsByReport(of: "allegation", orderedBy: "ordinal", "report_id, category, act")
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Allegation) {
         (try row.id(), Allegation(category: try row.textOrNil(), act: try row.text()))
@@ -184,10 +201,8 @@ public struct ReadAllegations: Statement {
 public struct ReadAttachments: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = """
-        SELECT report_id, name, media_type, bytes, encode(sha256, 'hex') FROM attachment
-        WHERE report_id = ANY ($1::uuid[]) ORDER BY report_id, ordinal
-        """
+    public static let sql = rowsByReport(
+        of: "attachment", orderedBy: "ordinal", "report_id, name, media_type, bytes, encode(sha256, 'hex')")
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Attachment) {
         (
@@ -228,7 +243,10 @@ public struct EnterRepeatKeys: Command {
 public struct ReadRepeatKeys: Statement {
     public var keys: [[UInt8]]
     public init(keys: [[UInt8]]) { self.keys = keys }
-    public static let sql = "SELECT key, report_id FROM repeat_key WHERE key = ANY ($1::bytea[])"
+    public static let sql = """
+        SELECT found.* FROM unnest($1::bytea[]) AS wanted (key)
+        CROSS JOIN LATERAL (SELECT key, report_id FROM repeat_key WHERE repeat_key.key = wanted.key OFFSET 0) AS found
+        """
     public var parameters: [Parameter] { [.byteas(keys)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: [UInt8], report: ReportID) {
         (try row.bytea(), try row.id())
@@ -245,9 +263,10 @@ public struct ReadSubmissions: Statement {
     }
 
     public static let sql = """
-        SELECT \(reportColumns.split(separator: ", ").map { "r.\($0)" }.joined(separator: ", "))
-        FROM unnest($1::text[], $2::text[]) AS asked (source, source_id)
-        JOIN report r ON r.source = asked.source AND r.source_id = asked.source_id
+        SELECT found.* FROM unnest($1::text[], $2::text[]) AS asked (source, source_id)
+        CROSS JOIN LATERAL (
+            SELECT \(reportColumns) FROM report WHERE report.source = asked.source AND report.source_id = asked.source_id OFFSET 0
+        ) AS found
         """
     public var parameters: [Parameter] { [.texts(sources), .texts(submissionIDs)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }

@@ -75,9 +75,11 @@ public struct ReadInbox: Statement {
     public init(keys: [InboxKey]) { self.keys = keys }
 
     public static let sql = """
-        SELECT i.sender, i.event_id, i.digest, i.verdict, i.subject, i.reply_type, i.reply, i.report_id
-        FROM unnest($1::text[], $2::text[]) AS act (sender, event_id)
-        JOIN inbox i ON i.sender = act.sender AND i.event_id = act.event_id
+        SELECT found.* FROM unnest($1::text[], $2::text[]) AS act (sender, event_id)
+        CROSS JOIN LATERAL (
+            SELECT sender, event_id, digest, verdict, subject, reply_type, reply, report_id
+            FROM inbox WHERE inbox.sender = act.sender AND inbox.event_id = act.event_id OFFSET 0
+        ) AS found
         """
 
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }

@@ -34,7 +34,7 @@ private let heldColumns = "sender, event_id, handoff_id, report_id, type, key_id
 public struct ReadHeldMessages: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = "SELECT \(heldColumns) FROM held_message WHERE report_id = ANY ($1::uuid[]) ORDER BY id"
+    public static let sql = rowsByReport(of: "held_message", orderedBy: "id", heldColumns)
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(&row) }
 }

@@ -14,6 +14,9 @@ final class LaneStore {
     private(set) var database: Database
     private var directory: OfficeDirectory
     private var directoryReadAt: ContinuousClock.Instant
+    /// Transactions since the connection was made, and at which one plans are made anew.
+    private var transactionCount = 0
+    private var replanAt = 4
     /// Lanes that died with rows unsent, whose locks this one holds until the rows are out.
     private var adopted: Set<String> = []
 
@@ -43,7 +46,11 @@ final class LaneStore {
         let database = try Database(connection)
         // Every statement goes in by keys: a plan that reads a whole table, made while tables were small or statistics old,
         // would be wrong for ever after.
-        try database.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off")
+        try database.execute(
+            """
+            SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+            SET max_parallel_workers_per_gather = 0
+            """)
         return database
     }
 
@@ -77,6 +84,7 @@ final class LaneStore {
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
         try refreshDirectory()
+        try refreshPlans()
         var docket = Docket(
             worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
             now: settings.clock.instant(atWall: wall), wall: wall)
@@ -223,6 +231,7 @@ final class LaneStore {
     func ensureOpen() throws {
         guard !database.isOpen else { return }
         database = try LaneStore.connect(settings, laneName: laneName)
+        (transactionCount, replanAt) = (0, 4)
         adopted = []
         if try !database.tryAdvisoryLock(LaneStore.lockKey(laneName)) {
             laneName = "\(laneName.prefix(60))-\(UUID.version7(at: .wall()).lowercased.prefix(13))"
@@ -284,6 +293,15 @@ final class LaneStore {
     private func unlock(_ key: Int64) {
         // A lost connection has lost its locks too.
         do { _ = try database.advisoryUnlock(key) } catch { database.close() }
+    }
+
+    /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow, until
+    /// their statistics are next gathered. So plans are made anew, ever more rarely.
+    private func refreshPlans() throws {
+        transactionCount += 1
+        guard transactionCount == replanAt else { return }
+        replanAt *= 4
+        try database.execute("DISCARD PLANS")
     }
 
     private func refreshDirectory() throws {
