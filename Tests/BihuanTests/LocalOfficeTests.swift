@@ -83,7 +83,7 @@ struct LocalOfficeTests {
         defer { broker.close() }
         let publisher = try Publisher(on: broker)
         for number in 1...3 {
-            try publisher.publish(
+            _ = try publisher.publish(
                 Array("no report \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
                 key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)), properties: Properties(userID: web.description),
                 token: Int64(number), deadline: 5)
