@@ -21,9 +21,10 @@ BEGIN
     IF EXISTS (
         SELECT FROM written w
         JOIN barred_unit b ON b.report_id = ANY (w.reports)
-        LEFT JOIN source s ON w.addressee = 'source.' || s.id
-        LEFT JOIN person p ON w.addressee = 'person.' || p.id
-        WHERE (w.addressee = 'unit.' || b.unit OR s.unit = b.unit OR p.unit = b.unit)
+        -- Whose unit an addressee is, is asked only where somebody is barred at all.
+        WHERE (w.addressee = 'unit.' || b.unit
+            OR EXISTS (SELECT FROM source s WHERE s.unit = b.unit AND w.addressee = 'source.' || s.id)
+            OR EXISTS (SELECT FROM person p WHERE p.unit = b.unit AND w.addressee = 'person.' || p.id))
           -- The bare receipt says nothing and may go.
           AND w.type <> 'bihuan.report.received.v1'
     ) THEN
@@ -262,7 +263,7 @@ CREATE TABLE public.outbox (
     CONSTRAINT outbox_carries_no_submission CHECK ((type <> 'bihuan.report.submitted.v1'::text)),
     CONSTRAINT outbox_names_addressee CHECK ((addressee ~ '^(unit|source|person|office)\.[a-z0-9-]{1,40}$'::text))
 )
-WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
+WITH (toast_tuple_target='8160', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
 CREATE TABLE public.person (
     id text NOT NULL,
     name text NOT NULL,
@@ -342,7 +343,8 @@ CREATE TABLE public.report_text (
     report_id uuid NOT NULL,
     title text NOT NULL,
     body text NOT NULL
-);
+)
+WITH (toast_tuple_target='8160');
 CREATE TABLE public.schema_migration (
     name text NOT NULL,
     checksum bytea NOT NULL,
@@ -378,7 +380,8 @@ CREATE TABLE public.vault (
     report_id uuid NOT NULL,
     key_id text NOT NULL,
     sealed bytea NOT NULL
-);
+)
+WITH (toast_tuple_target='8160');
 ALTER TABLE ONLY public.accused
     ADD CONSTRAINT accused_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.allegation
@@ -454,6 +457,7 @@ ALTER TABLE ONLY public.vault
 CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
 CREATE INDEX dead_letter_by_age ON public.dead_letter USING btree (received_at, id);
 CREATE INDEX held_message_by_report ON public.held_message USING btree (report_id);
+CREATE INDEX outbox_by_age ON public.outbox USING btree (created_at);
 CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON public.handoff REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.handoff_unit_not_barred();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint_range FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
