@@ -121,8 +121,10 @@ struct BenchTests {
             try await onThread {
                 var settings = BenchSettings()
                 (settings.count, settings.rounds, settings.rate, settings.executable) = (60, 1, 100, Program.bihuan)
+                settings.idleSeconds = 0.2
                 let bench = try Bench(office, settings)
                 try measures(bench)
+                try watches(bench)
                 try fills(bench, office)
                 try refuses(bench, office)
             }
@@ -136,7 +138,7 @@ struct BenchTests {
     // MARK: The story
 
     private func measures(_ bench: Bench) throws {
-        for name in BenchName.allCases {
+        for name in [BenchName.intake, .routing, .feedback, .loop, .latency] {
             let result = try bench.run(name)
             #expect(result.settings["fsync"] == "on" && result.settings["synchronous_commit"] == "on" && result.settings["full_page_writes"] == "on")
             let latencies = try #require(result.latencies)
@@ -151,6 +153,17 @@ struct BenchTests {
             #expect(round.costs.inserted["inbox"] == ["intake": 1, "routing": 1, "feedback": 3, "loop": 5][name.rawValue], "\(name)")
             #expect(round.costs.inserted["outbox"] == round.costs.deleted["outbox"])
         }
+    }
+
+    private func watches(_ bench: Bench) throws {
+        let service = try bench.run(.worker).service
+        #expect(Set(service.keys) == ["intake", "routing", "deadlines", "feedback"])
+        for (worker, figures) in service {
+            #expect(figures.readyMilliseconds > 1 && figures.idleCPUMilliseconds < 1_000, "\(worker)")
+            #expect((figures.drainedMilliseconds ?? 1) > 0, "\(worker)")
+        }
+        let samples = try bench.run(.soak).soak
+        #expect(samples.last?.closed == 60 && samples.last?.anonymousMiB.count == 4)
     }
 
     private func fills(_ bench: Bench, _ office: BenchOffice) throws {

@@ -33,6 +33,8 @@ final class Bench: @unchecked Sendable {
         case .feedback: try feedback(&result)
         case .loop: try loop(&result)
         case .latency: try latency(&result)
+        case .worker: try worker(&result)
+        case .soak: try soak(&result)
         }
         // The floor's own database is empty: with more in the ledger the two would not be the same work.
         if scale == 0, [.intake, .loop].contains(name), let folder = settings.floor {
@@ -159,6 +161,13 @@ final class Bench: @unchecked Sendable {
                 Monotonic.sleep(seconds: 0.01)
             }
         }
+    }
+
+    /// What rounds before left to be written must not be measured with the latencies after them.
+    func writeOut() throws {
+        let superuser = try office.superuser()
+        defer { superuser.close() }
+        try superuser.execute("CHECKPOINT")
     }
 
     func note(_ text: String) {

@@ -7,7 +7,7 @@ extension Bench {
     static let answers: [MessageType] = [.reportAccepted, .reportRejected, .reportReceived, .messageRefused]
 
     var sourceQueues: [String] { sample.sources.map { Topology.Queue.notice($0.id) } }
-    private var workQueues: [String] { [Topology.Queue.routing, Topology.Queue.routingExpress] }
+    var workQueues: [String] { [Topology.Queue.routing, Topology.Queue.routingExpress] }
 
     /// From the queue at the door to the answer in the source's queue. The reports wait there before the workers start: to feed
     /// them meanwhile would cost the same two processors.
@@ -32,6 +32,7 @@ extension Bench {
     /// From the moment at which each report should have been sent to its answer.
     private func intakeLatencies(perSecond rate: Double) throws -> Latencies {
         let letters = corpus.take(max(1, min(settings.count, Int(rate * BenchSettings.latencySeconds))))
+        try writeOut()
         let log = ArrivalLog(keepsSubjects: true)
         var running = Running(log: log, listeners: try [sourceQueues, workQueues].map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
         defer { running.end() }

@@ -24,6 +24,7 @@ extension Bench {
     func paced(_ result: inout BenchResult, perSecond rate: Double, _ stretch: KeyPath<PacedLatencies, Latencies>) throws {
         let letters = corpus.takeHandedOff(max(1, min(settings.count, Int(rate * BenchSettings.latencySeconds))))
         note(String(format: "%@: latencies at %.0f/s", result.name.rawValue, rate))
+        try writeOut()
         let log = ArrivalLog(keepsSubjects: true)
         let running = try everything(log)
         defer { running.end() }

@@ -19,6 +19,16 @@ enum BenchPage {
                     format: "p50 %.1f  p99 %.1f  p99.9 %.1f  longest %.1f", latencies.milliseconds(percentile: 50),
                     latencies.milliseconds(percentile: 99), latencies.milliseconds(percentile: 99.9), latencies.maximumMilliseconds))
         }
+        for (worker, figures) in result.service.sorted(by: { $0.key < $1.key }) {
+            let drained = figures.drainedMilliseconds.map { String(format: "  drained in %.0f ms", $0) } ?? ""
+            add(worker, String(format: "ready in %.0f ms%@  idle %.1f ms of processor a second", figures.readyMilliseconds, drained, figures.idleCPUMilliseconds))
+        }
+        for (worker, perLoop) in SoakSample.messagesPerLoop.sorted(by: { $0.key < $1.key }) {
+            guard let last = result.soak.last, let early = result.soak.first(where: { $0.closed * perLoop >= 50_000 }),
+                let before = early.anonymousMiB[worker], let after = last.anonymousMiB[worker]
+            else { continue }
+            add(worker, String(format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d", before, early.closed * perLoop, after, last.closed * perLoop))
+        }
         let cpu = result.medians(\.cpuMicroseconds).sorted { $0.key < $1.key }
         if !cpu.isEmpty { add("processor µs per report", cpu.map { String(format: "%@ %.0f", $0.key, $0.value) }.joined(separator: "  ")) }
         let sizes = result.sizes.sorted { $0.key < $1.key }
@@ -79,6 +89,8 @@ struct BenchObject: Encodable {
     let scale: Int
     let floor_reports_per_second, floor_ratio: Double?
     let settings: [String: String]
+    let service: [String: ServiceFigures]?
+    let soak: [SoakSample]?
 
     init(_ result: BenchResult, batch: Int?, lanes: Int?) {
         name = result.name.rawValue
@@ -106,5 +118,7 @@ struct BenchObject: Encodable {
         self.batch = batch
         self.lanes = lanes
         settings = result.settings
+        service = result.service.isEmpty ? nil : result.service
+        soak = result.soak.isEmpty ? nil : result.soak
     }
 }

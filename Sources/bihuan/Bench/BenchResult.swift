@@ -57,6 +57,10 @@ struct BenchResult: Sendable {
     /// Reports a second while latencies were measured.
     var latencyRate: Double?
     var settings: [String: String] = [:]
+    /// What a worker process is as a service.
+    var service: [String: ServiceFigures] = [:]
+    /// Memory while messages went by.
+    var soak: [SoakSample] = []
     /// Reports that were in the ledger before.
     var scale = 0
     /// Reports a second of the bare C program, by round.

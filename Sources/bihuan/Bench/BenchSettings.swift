@@ -3,7 +3,11 @@ import Foundation
 
 /// What `bihuan bench` can measure.
 enum BenchName: String, CaseIterable, ExpressibleByArgument, Sendable {
-    case intake, routing, feedback, loop, latency
+    case intake, routing, feedback, loop, latency, worker
+    /// Takes long, and is run only when asked for.
+    case soak
+
+    static let usual: [BenchName] = allCases.filter { $0 != .soak }
 }
 
 /// How it is measured.
@@ -17,6 +21,8 @@ struct BenchSettings: Sendable {
     var lanes: Int?
     /// Reports a second where latencies are measured; each bench has its own where nil.
     var rate: Double?
+    /// How long an idle worker is watched.
+    var idleSeconds = 10.0
     /// Where the sources of the floor are; nil: it is not measured.
     var floor: URL?
     /// The program that is run as worker.

@@ -5,8 +5,8 @@ import Foundation
 
 extension Bench {
     private var unitIDs: [UnitID] { sample.units.map(\.id) }
-    private var inboxes: [String] { unitIDs.flatMap { [Topology.Queue.inbox($0), Topology.Queue.express($0)] } }
-    private var unitNotices: [String] { unitIDs.map { Topology.Queue.notice($0) } }
+    var inboxes: [String] { unitIDs.flatMap { [Topology.Queue.inbox($0), Topology.Queue.express($0)] } }
+    var unitNotices: [String] { unitIDs.map { Topology.Queue.notice($0) } }
 
     /// From registered reports, which wait for the worker, to handoffs in the units' queues.
     func routing(_ result: inout BenchResult) throws {
@@ -40,7 +40,7 @@ extension Bench {
     // MARK: What is made ready for a stage, and not measured
 
     /// Lets intake take reports and leaves what it passes on in the routing queue.
-    private func register(_ letters: [Feeder.Letter]) throws {
+    func register(_ letters: [Feeder.Letter]) throws {
         try preload(letters)
         let log = ArrivalLog()
         var running = Running(log: log, listeners: [Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
@@ -51,7 +51,7 @@ extension Bench {
     }
 
     /// Lets reports go as far as their units, and leaves what the units say in the feedback queue.
-    private func handOver(_ letters: [Feeder.Letter]) throws {
+    func handOver(_ letters: [Feeder.Letter]) throws {
         try preload(letters)
         let log = ArrivalLog()
         let units = BenchUnits(office, unitIDs, into: log)

@@ -13,10 +13,10 @@ struct BenchCommand: AsyncParsableCommand {
             docs/performance.md tells what each bench does and what the numbers mean.
             """)
 
-    @Argument(help: ArgumentHelp("What to measure: intake, routing, feedback, loop, latency. Default: all.", valueName: "bench"))
+    @Argument(help: ArgumentHelp("What to measure: intake, routing, feedback, loop, latency, worker; soak, which takes long. Default: all but soak.", valueName: "bench"))
     var names: [BenchName] = []
 
-    @Option(help: ArgumentHelp("Reports of a round.", valueName: "n"))
+    @Option(help: ArgumentHelp("Reports of a round, or of the whole soak.", valueName: "n"))
     var count = 20_000
 
     @Option(help: ArgumentHelp("Rounds that count; one more comes first, to warm up.", valueName: "n"))
@@ -83,7 +83,7 @@ struct BenchCommand: AsyncParsableCommand {
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
             let office = try await office(in: home.url, settings)
-            let (plan, names, scales) = (settings, names.isEmpty ? BenchName.allCases : names, scales ?? [0])
+            let (plan, names, scales) = (settings, names.isEmpty ? BenchName.usual : names, scales ?? [0])
             do {
                 let results = try await onThread { try measure(names, scales, office, plan) }
                 try await onThread { office.stop() }
