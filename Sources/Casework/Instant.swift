@@ -27,11 +27,15 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// RFC 3339 in UTC with microseconds only where there are any: `2026-03-02T08:00:00Z`.
     public var description: String {
         let (days, micros) = microsecondsSinceEpoch.quotientAndRemainder(floor: 86_400_000_000)
-        let day = CivilDate(daysSinceEpoch: Int(days))
         let seconds = Int(micros / 1_000_000)
         let fraction = Int(micros % 1_000_000)
-        let time = "\(day)T\(seconds / 3600, width: 2):\(seconds / 60 % 60, width: 2):\(seconds % 60, width: 2)"
-        return fraction == 0 ? time + "Z" : time + ".\(fraction, width: 6)Z"
+        var digits = DigitWriter()
+        CivilDate(daysSinceEpoch: Int(days)).write(to: &digits)
+        digits.write("T", seconds / 3600, width: 2)
+        digits.write(":", seconds / 60 % 60, width: 2)
+        digits.write(":", seconds % 60, width: 2)
+        if fraction != 0 { digits.write(".", fraction, width: 6) }
+        return digits.text + "Z"
     }
 
     /// The seconds of the years 1 to 9999.
@@ -141,8 +145,16 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
     }
 
     public var description: String {
+        var digits = DigitWriter()
+        write(to: &digits)
+        return digits.text
+    }
+
+    fileprivate func write(to digits: inout DigitWriter) {
         let (year, month, day) = components
-        return "\(year, width: 4)-\(month, width: 2)-\(day, width: 2)"
+        digits.write(nil, year, width: 4)
+        digits.write("-", month, width: 2)
+        digits.write("-", day, width: 2)
     }
 
     public static func < (left: CivilDate, right: CivilDate) -> Bool { left.daysSinceEpoch < right.daysSinceEpoch }
@@ -251,10 +263,22 @@ extension Int64 {
     }
 }
 
-extension String.StringInterpolation {
-    /// A number padded with zeros on the left.
-    fileprivate mutating func appendInterpolation(_ number: Int, width: Int) {
-        let digits = String(number)
-        appendLiteral(String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits)
+/// Writes numbers padded with zeros on the left: times stand in every message and every entry.
+private struct DigitWriter {
+    private(set) var text = ""
+
+    mutating func write(_ separator: Unicode.Scalar?, _ number: Int, width: Int) {
+        if let separator { text.unicodeScalars.append(separator) }
+        guard number >= 0 else { return text += String(number) }
+        var divisor = 1
+        var left = width - 1
+        while left > 0 || number / divisor >= 10 {
+            divisor *= 10
+            left -= 1
+        }
+        while divisor > 0 {
+            text.unicodeScalars.append(Unicode.Scalar(UInt8(0x30 + number / divisor % 10)))
+            divisor /= 10
+        }
     }
 }

@@ -25,18 +25,28 @@ public struct LedgerEvent: Hashable, Sendable {
         fields["event"] = event
         fields["at"] = at.description
         fields["by"] = by
-        var json = "{"
-        for (index, key) in fields.keys.sorted().enumerated() {
-            if index > 0 { json += "," }
-            json += "\"\(LedgerEvent.printable(key))\":\"\(LedgerEvent.printable(fields[key] ?? ""))\""
+        var json: [UInt8] = []
+        json.reserveCapacity(64 * fields.count)
+        for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
+            json.append(UInt8(ascii: json.isEmpty ? "{" : ","))
+            LedgerEvent.append(key, to: &json)
+            json.append(UInt8(ascii: ":"))
+            LedgerEvent.append(value, to: &json)
         }
-        return Array((json + "}").utf8)
+        json.append(UInt8(ascii: "}"))
+        return json
     }
 
     /// Codes and ids need no escapes; whatever does is replaced, so that a foreign byte cannot forge a field.
-    private static func printable(_ text: String) -> String {
-        if text.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }) { return text }
-        return String(text.unicodeScalars.map { (0x20...0x7E).contains($0.value) && $0 != "\"" && $0 != "\\" ? Character($0) : "?" })
+    private static func append(_ text: String, to json: inout [UInt8]) {
+        func isPrintable(_ value: some BinaryInteger) -> Bool { (0x20...0x7E).contains(value) && value != 0x22 && value != 0x5C }
+        json.append(UInt8(ascii: "\""))
+        if text.utf8.allSatisfy(isPrintable) {
+            json += text.utf8
+        } else {
+            json += text.unicodeScalars.map { isPrintable($0.value) ? UInt8($0.value) : UInt8(ascii: "?") }
+        }
+        json.append(UInt8(ascii: "\""))
     }
 }
 
@@ -105,8 +115,6 @@ public enum Commitment {
         var hasher = SHA256()
         hasher.update(data: salt)
         hasher.update(data: digest)
-        return hasher.finalize().reduce(into: "") { text, byte in
-            text += byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
-        }
+        return Array(hasher.finalize()).hexadecimal
     }
 }

@@ -229,6 +229,10 @@ enum JSONShape {
         guard String(validating: body, as: UTF8.self) != nil else {
             return Problem(code: "not_utf8", text: "the body is not UTF-8")
         }
+        return body.withUnsafeBufferPointer { problem(inUTF8: $0, depthMax: depthMax) }
+    }
+
+    private static func problem(inUTF8 body: UnsafeBufferPointer<UInt8>, depthMax: Int) -> Problem? {
         var depth = 0
         var inText = false
         var index = body.startIndex
@@ -262,7 +266,7 @@ enum JSONShape {
         return nil
     }
 
-    private static func escapesNUL(_ body: [UInt8], at index: Int) -> Bool {
+    private static func escapesNUL(_ body: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
         index + 5 < body.count && body[index + 1] == UInt8(ascii: "u") && body[(index + 2)...(index + 5)].allSatisfy { $0 == 0x30 }
     }
 }

@@ -1,3 +1,4 @@
+import Casework
 import Contract
 import Crypto
 import Foundation

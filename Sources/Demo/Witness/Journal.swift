@@ -1,3 +1,4 @@
+import Casework
 public import Foundation
 import Synchronization
 
