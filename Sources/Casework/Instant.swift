@@ -265,11 +265,15 @@ extension Int64 {
 
 /// Writes numbers padded with zeros on the left: times stand in every message and every entry.
 private struct DigitWriter {
-    private(set) var text = ""
+    private var bytes: [UInt8] = []
+
+    init() { bytes.reserveCapacity(27) }
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
 
     mutating func write(_ separator: Unicode.Scalar?, _ number: Int, width: Int) {
-        if let separator { text.unicodeScalars.append(separator) }
-        guard number >= 0 else { return text += String(number) }
+        if let separator { bytes.append(UInt8(ascii: separator)) }
+        guard number >= 0 else { return bytes += Array(String(number).utf8) }
         var divisor = 1
         var left = width - 1
         while left > 0 || number / divisor >= 10 {
@@ -277,7 +281,7 @@ private struct DigitWriter {
             left -= 1
         }
         while divisor > 0 {
-            text.unicodeScalars.append(Unicode.Scalar(UInt8(0x30 + number / divisor % 10)))
+            bytes.append(UInt8(0x30 + number / divisor % 10))
             divisor /= 10
         }
     }
