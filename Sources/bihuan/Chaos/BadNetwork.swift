@@ -100,14 +100,16 @@ final class BadNetwork: @unchecked Sendable {
                 link.move(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, orders.weather)
             }
             links.removeAll(where: \.isOver)
-            if polled[0].revents != 0 { accept(orders) }
+            if polled[0].revents != 0 { accept() }
         }
     }
 
-    private func accept(_ orders: Orders) {
+    private func accept() {
         while true {
             let client = Foundation.accept(listener, nil, nil)
             guard client >= 0 else { return }
+            // Whoever comes after an order meets the weather of that order, though this round began before it.
+            let orders = orders.withLock(\.self)
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard orders.weather != .cut, withLoopback(port: orders.targetPort, { connect(server, $0, $1) }) == 0 else {
                 Link(client: client, server: server).reset()

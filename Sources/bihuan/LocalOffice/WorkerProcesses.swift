@@ -44,9 +44,12 @@ final class WorkerProcesses: @unchecked Sendable {
 
     func start() {
         for index in slots.indices {
-            condition.withLock { slots[index].isWatched = true }
+            let worker = condition.withLock {
+                slots[index].isWatched = true
+                return slots[index].worker
+            }
             let thread = Thread { [self] in watch(index) }
-            thread.name = "watch-\(slots[index].worker.rawValue)"
+            thread.name = "watch-\(worker.rawValue)"
             thread.start()
         }
     }
@@ -143,11 +146,10 @@ final class WorkerProcesses: @unchecked Sendable {
     }
 
     private func reportEnd(_ index: Int, _ processID: pid_t, _ ending: Ending) {
-        let isStopping = condition.withLock {
+        let (isStopping, worker) = condition.withLock {
             if !self.isStopping { restarts += 1 }
-            return self.isStopping
+            return (self.isStopping, slots[index].worker)
         }
-        let worker = slots[index].worker
         if !isStopping {
             settings.report("worker \(worker.rawValue) (pid \(processID)) \(ending); it is started again, its log is \(settings.log(worker).path)")
         }
