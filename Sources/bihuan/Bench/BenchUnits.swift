@@ -65,7 +65,13 @@ final class BenchUnits: Listener {
             for queue in Topology.Queue.all(of: .unit(unit)) { try reading.consume(QueueName(rawValue: queue), on: channel) }
         }
         isReady.store(true, ordering: .releasing)
+        var served = ContinuousClock.now
         while !stopping.load(ordering: .acquiring) {
+            // A unit that gets nothing for long has a heartbeat all the same.
+            if ContinuousClock.now - served > .seconds(5) {
+                for desk in desks.values { try desk.serve() }
+                served = .now
+            }
             var arrived: [(delivery: Delivery, at: Int64)] = []
             while arrived.count < BenchUnits.batchMax, let event = try reading.nextEvent(within: arrived.isEmpty ? 0.02 : 0) {
                 switch event {
@@ -75,10 +81,7 @@ final class BenchUnits: Listener {
                 case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
                 }
             }
-            guard let last = arrived.last?.delivery else {
-                for desk in desks.values { try desk.serve() }
-                continue
-            }
+            guard let last = arrived.last?.delivery else { continue }
             log.note(arrived)
             try answer(arrived.map(\.delivery), desks)
             try reading.acknowledge(upTo: last.deliveryTag, multiple: true, on: channel)
