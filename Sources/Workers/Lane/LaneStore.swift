@@ -44,13 +44,7 @@ final class LaneStore {
         var connection = settings.database
         connection.applicationName = "bihuan \(laneName)"
         let database = try Database(connection)
-        // Every statement goes in by keys: a plan that reads a whole table, made while tables were small or statistics old,
-        // would be wrong for ever after.
-        try database.execute(
-            """
-            SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-            SET max_parallel_workers_per_gather = 0
-            """)
+        try database.execute(PlannerSettings.sql)
         return database
     }
 
