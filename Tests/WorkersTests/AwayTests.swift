@@ -22,9 +22,13 @@ struct AwayTests {
         try office.closeDatabase()
         let administrator = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         let channel = try administrator.openChannel()
-        for _ in 1...50 {
+        for round in 1...50 {
             // Four at a time, each of which tries at least once before it is stopped.
             try office.startAll()
+            let deadline = ContinuousClock.now + .seconds(30)
+            while office.log.lines.filter({ $0.contains("lane interrupted") }).count < 4 * round, ContinuousClock.now < deadline {
+                Thread.sleep(forTimeInterval: 0.005)
+            }
             for queue in [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback] {
                 let status = try administrator.declareQueue(QueueName(rawValue: queue), passive: true, on: channel)
                 #expect(status.consumerCount == 0, "\(queue)")
