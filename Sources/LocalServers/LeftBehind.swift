@@ -8,14 +8,17 @@ import Foundation
 struct LeftBehind {
     let directory: ServerDirectory
 
-    /// Ends what is left and returns when it is gone.
+    /// Ends what is left and returns when it is gone, its ports with it.
     func end() throws(LocalServersError) {
+        let found = all
+        // A process that dies loses its arguments, by which it is found, before it closes its sockets.
+        let areGone = { found.allSatisfy(hasEnded) && all.isEmpty }
         // An immediate shutdown: the postmaster ends its own children, and recovery does the rest at the next start.
         for processID in processes(where: isPostgreSQL) { kill(processID, SIGQUIT) }
         for processID in processes(where: { isRabbitMQ($0) || isPortMapper($0) }) { kill(processID, SIGKILL) }
-        if Deadline.seconds(10).wait(for: { all.isEmpty }) { return }
+        if Deadline.seconds(10).wait(for: areGone) { return }
         for processID in all { kill(processID, SIGKILL) }
-        if Deadline.seconds(5).wait(for: { all.isEmpty }) { return }
+        if Deadline.seconds(5).wait(for: areGone) { return }
         throw .init(
             .timedOut, "servers of \(directory.path) left behind by an earlier process cannot be stopped: kill pid "
                 + all.map(String.init).joined(separator: ", "))
@@ -66,6 +69,15 @@ private struct ProcessEntry {
     func has(_ flag: String, _ value: String) -> Bool {
         zip(arguments, arguments.dropFirst()).contains { $0 == flag && $1 == value }
     }
+}
+
+/// Whether a process is gone, or a zombie whose last thread has ended: what it had open is closed.
+private func hasEnded(_ processID: pid_t) -> Bool {
+    // "pid (name) state …"; a name may hold anything, also parentheses.
+    let stat = words(ofFile: "/proc/\(processID)/stat").first ?? ""
+    guard let state = stat.split(separator: ")").last?.split(separator: " ").first else { return true }
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/task")) ?? []
+    return (state == "Z" || state == "X") && threads.count <= 1
 }
 
 private func words(ofFile path: String) -> [String] {

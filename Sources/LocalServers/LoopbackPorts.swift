@@ -36,7 +36,7 @@ final class PortReservation {
             // Only now: with it set before, the kernel might have picked a port that another reservation holds.
             setReuse(socket)
             sockets.append(socket)
-            return localPort(of: socket)
+            return Loopback.port(of: socket)
         }
         ports = LoopbackPorts(
             postgresql: reserve(preferred?.postgresql), rabbitmq: reserve(preferred?.rabbitmq),
@@ -62,7 +62,7 @@ func answers(port: Int, request: [UInt8], replyBeginsWith reply: UInt8) -> Bool 
     defer { close(socket) }
     var patience = timeval(tv_sec: 2, tv_usec: 0)
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    guard withLoopbackAddress(port: port, { connect(socket, $0, $1) }) == 0,
+    guard Loopback.withAddress(port: port, { connect(socket, $0, $1) }) == 0,
         send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
     else { return false }
     var first: UInt8 = 0
@@ -79,7 +79,7 @@ private func isFree(_ port: Int) -> Bool {
 private func boundSocket(port: Int, reuse: Bool) -> Int32? {
     guard let socket = makeSocket() else { return nil }
     if reuse { setReuse(socket) }
-    if withLoopbackAddress(port: port, { bind(socket, $0, $1) }) == 0 { return socket }
+    if Loopback.withAddress(port: port, { bind(socket, $0, $1) }) == 0 { return socket }
     close(socket)
     return nil
 }
@@ -92,23 +92,4 @@ private func makeSocket() -> Int32? {
 private func setReuse(_ socket: Int32) {
     var on: Int32 = 1
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-}
-
-private func localPort(of socket: Int32) -> Int {
-    var address = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
-    }
-    return Int(in_port_t(bigEndian: address.sin_port))
-}
-
-private func withLoopbackAddress<Result>(port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(truncatingIfNeeded: port).bigEndian
-    address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
-    return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-    }
 }

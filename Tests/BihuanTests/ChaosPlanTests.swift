@@ -1,5 +1,6 @@
 import Contract
 import Foundation
+import LocalServers
 import Testing
 
 @testable import bihuan
@@ -84,7 +85,7 @@ struct BadNetworkTests {
         init() throws {
             let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             try #require(listen(listener, 8) == 0)
-            port = localPort(of: listener)
+            port = Loopback.port(of: listener)
             Thread.detachNewThread {
                 while true {
                     let client = accept(listener, nil, nil)
@@ -107,13 +108,7 @@ struct BadNetworkTests {
 
         init(to port: Int) throws {
             descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = in_port_t(port).bigEndian
-            address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
-            let connected = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-            }
+            let connected = Loopback.withAddress(port: port) { connect(descriptor, $0, $1) }
             try #require(connected == 0)
         }
 
@@ -140,13 +135,4 @@ struct BadNetworkTests {
             return recv(descriptor, &byte, 1, 0) < 0 && errno == ECONNRESET
         }
     }
-}
-
-private func localPort(of socket: Int32) -> Int {
-    var address = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
-    }
-    return Int(in_port_t(bigEndian: address.sin_port))
 }

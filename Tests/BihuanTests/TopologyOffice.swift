@@ -183,15 +183,6 @@ struct TopologyWay {
 private func freePort() throws -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let status = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-            bind(descriptor, address, length) == 0 ? getsockname(descriptor, address, &length) : -1
-        }
-    }
-    try #require(status == 0, "no free port")
-    return Int(in_port_t(bigEndian: address.sin_port))
+    try #require(Loopback.withAddress(port: 0) { bind(descriptor, $0, $1) } == 0, "no free port")
+    return Loopback.port(of: descriptor)
 }

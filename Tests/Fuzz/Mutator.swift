@@ -1,3 +1,5 @@
+import Demo
+
 /// Makes inputs for one reader: a seed of the corpus, changed a few times.
 struct Mutator {
     private let seeds: [[UInt8]]

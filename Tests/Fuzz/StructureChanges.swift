@@ -1,3 +1,5 @@
+import Demo
+
 /// Changes that find the parts of JSON text and treat them as wholes.
 enum JSONChanges {
     private static let openers = Set("{[".utf8), closers = Set("}]".utf8)
@@ -88,8 +90,6 @@ enum YAMLChanges {
         bytes = Array(lines.joined(separator: [UInt8(ascii: "\n")]))
     }
 }
-
-extension SeededRandom: RandomNumberGenerator {}
 
 /// Tables as brokers write them, every kind of value among them.
 enum TableBytes {

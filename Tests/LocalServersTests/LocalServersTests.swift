@@ -128,6 +128,41 @@ struct LocalServersTests {
         #expect(again.ports.epmd == first.ports.epmd)
     }
 
+    /// A process loses its memory, and with it the arguments by which it is found, before its sockets.
+    @Test("what was left behind has let go of its ports when it counts as ended")
+    func endedMeansPortsFree() throws {
+        let scratch = try ScratchDirectory()
+        let directory = try ServerDirectory(scratch.servers, logs: nil)
+        for _ in 1...3 {
+            let reservation = try PortReservation(preferring: nil)
+            let port = reservation.ports.postgresql
+            let server = Process()
+            server.executableURL = URL(filePath: "/usr/bin/python3")
+            server.arguments = ["-c", largeServer, RabbitMQServer.directoryFlag, directory.rabbitmq, "\(port)"]
+            let output = Pipe()
+            server.standardOutput = output
+            try server.run()
+            #expect(try output.fileHandleForReading.read(upToCount: 5) == Data("ready".utf8))
+            reservation.release()
+
+            try LeftBehind(directory: directory).end()
+            #expect(try PortReservation(preferring: reservation.ports).ports.postgresql == port)
+            server.waitUntilExit()
+        }
+    }
+
+    private let largeServer = """
+        import socket, sys
+        server = socket.socket()
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", int(sys.argv[3])))
+        server.listen()
+        memory = b"1" * 400_000_000
+        sys.stdout.write("ready")
+        sys.stdout.flush()
+        server.accept()
+        """
+
     private let definitions = """
         {"users": [{"name": "office", "password": "secret", "tags": "administrator"}],
          "vhosts": [{"name": "office"}],

@@ -1,8 +1,14 @@
 /// A small, fast random source (SplitMix64) whose sequence depends on its seed alone, on every platform and for ever.
-public struct SeededRandom: Sendable {
+public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     public init(seed: UInt64) { state = seed }
+
+    /// The source of one of many things drawn with one seed, so that any of them can be drawn again without those before it.
+    public init(seed: UInt64, index: Int) {
+        self.init(seed: seed)
+        state ^= next() &+ UInt64(bitPattern: Int64(index)) &* 0xD1B5_4A32_D192_ED03
+    }
 
     /// A source for what has a name, so that the same name always draws the same.
     public init(name: String) {

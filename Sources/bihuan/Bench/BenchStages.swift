@@ -54,7 +54,7 @@ extension Bench {
     func handOver(_ letters: [Feeder.Letter]) throws {
         try preload(letters)
         let log = ArrivalLog()
-        let units = BenchUnits(office, unitIDs, into: log)
+        let units = try BenchUnits(office, unitIDs, into: log)
         var running = Running(log: log, listeners: [Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log), units])
         defer { running.end() }
         running.processes = try start([.intake, .routing])
@@ -95,7 +95,7 @@ extension Bench {
 
     /// All workers, sources that read their answers, units that answer at once.
     func everything(_ log: ArrivalLog) throws -> Running {
-        let units = BenchUnits(office, unitIDs, into: log)
+        let units = try BenchUnits(office, unitIDs, into: log)
         var running = Running(log: log, listeners: [units, Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
         do {
             running.processes = try start(Worker.allCases)

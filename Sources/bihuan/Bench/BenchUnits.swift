@@ -9,98 +9,64 @@ import Synchronization
 /// All units of the sample at once, as quick and cheap as can be: each handoff is signed, gets its disposition and is concluded in
 /// one go. What arrived is acknowledged when the broker has the answers.
 final class BenchUnits: Listener {
-    private static let batchMax = 300
+    private let answers = Answers()
+    private let drain: Drain
 
-    private let office: BenchOffice
-    private let units: [UnitID]
-    private let log: ArrivalLog
-    private let stopping = Atomic<Bool>(false)
-    private let isReady = Atomic<Bool>(false)
-    private let failure = Failure()
-    private let concluded: Mutex<[String: Int64]> = Mutex([:])
-    private let confirmed = Atomic<Int>(0)
-    private let thread: Mutex<RehearsalThread?> = Mutex(nil)
-
-    init(_ office: BenchOffice, _ units: [UnitID], into log: ArrivalLog) {
-        self.office = office
-        self.units = units
-        self.log = log
-        thread.withLock {
-            $0 = RehearsalThread(named: "units") { [self] in
-                do { try run() } catch { failure.set(error) }
-            }
-        }
+    init(_ office: BenchOffice, _ units: [UnitID], into log: ArrivalLog) throws {
+        drain = Drain(
+            try office.operatorBroker("units"), queues: units.flatMap { Topology.Queue.all(of: .unit($0)) }, into: log, batchMax: 300,
+            handler: { [answers] in try Desks(office, units, answers) })
     }
 
     /// Acts that the broker has confirmed.
-    var actsConfirmed: Int { confirmed.load(ordering: .acquiring) }
+    var actsConfirmed: Int { answers.confirmed.load(ordering: .acquiring) }
     /// When each handoff's conclusion was handed to the broker.
-    var concludedAt: [String: Int64] { concluded.withLock { $0 } }
+    var concludedAt: [String: Int64] { answers.concludedAt.withLock { $0 } }
 
-    func check() throws { try failure.check() }
+    func check() throws { try drain.check() }
+    func waitUntilReady() throws { try drain.waitUntilReady() }
+    func stop() throws { try drain.stop() }
 
-    /// Blocks until the units listen.
-    func waitUntilReady() throws {
-        while !isReady.load(ordering: .acquiring) {
-            try check()
-            Monotonic.sleep(seconds: 0.005)
-        }
+    private final class Answers: Sendable {
+        let confirmed = Atomic<Int>(0)
+        let concludedAt: Mutex<[String: Int64]> = Mutex([:])
     }
 
-    func stop() throws {
-        stopping.store(true, ordering: .releasing)
-        thread.withLock { $0?.join() }
-        try check()
-    }
+    private final class Desks: DrainHandler {
+        private let answers: Answers
+        private var desks: [UnitID: Desk] = [:]
+        private var served = ContinuousClock.now
 
-    private func run() throws {
-        let reading = try AMQP.Connection(office.operatorBroker("units"))
-        defer { reading.close() }
-        var desks: [UnitID: Desk] = [:]
-        defer { for desk in desks.values { desk.connection.close() } }
-        for unit in units { desks[unit] = try Desk(try office.configuration.brokerSettings(for: .unit(unit))) }
-        let channel = try reading.openChannel()
-        try reading.setPrefetch(2 * BenchUnits.batchMax, on: channel)
-        for unit in units {
-            for queue in Topology.Queue.all(of: .unit(unit)) { try reading.consume(QueueName(rawValue: queue), on: channel) }
+        init(_ office: BenchOffice, _ units: [UnitID], _ answers: Answers) throws {
+            self.answers = answers
+            for unit in units { desks[unit] = try Desk(try office.configuration.brokerSettings(for: .unit(unit))) }
         }
-        isReady.store(true, ordering: .releasing)
-        var served = ContinuousClock.now
-        while !stopping.load(ordering: .acquiring) {
-            // A unit that gets nothing for long has a heartbeat all the same.
-            if ContinuousClock.now - served > .seconds(5) {
-                for desk in desks.values { try desk.serve() }
-                served = .now
+
+        func handle(_ deliveries: [Delivery]) throws {
+            var busy: Set<UnitID> = []
+            var times: [String: Int64] = [:]
+            for delivery in deliveries where delivery.properties.type == MessageType.handoffDispatched.rawValue {
+                guard case .unit(let unit) = Party(ownerOf: delivery.routingKey), let desk = desks[unit] else { continue }
+                let handoff = delivery.properties.correlationID ?? ""
+                try desk.answer(handoff, body: delivery.body, as: unit)
+                times[handoff] = Monotonic.now
+                busy.insert(unit)
             }
-            var arrived: [(delivery: Delivery, at: Int64)] = []
-            while arrived.count < BenchUnits.batchMax, let event = try reading.nextEvent(within: arrived.isEmpty ? 0.02 : 0) {
-                switch event {
-                case .delivery(let delivery): arrived.append((delivery, Monotonic.now))
-                case .channelClosed(_, let error): throw error
-                case .consumerCancelled: throw UserError("the broker took a queue away while it was being read")
-                case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
-                }
+            answers.concludedAt.withLock { $0.merge(times) { $1 } }
+            for unit in busy {
+                if let desk = desks[unit] { answers.confirmed.add(try desk.settle(), ordering: .acquiringAndReleasing) }
             }
-            guard let last = arrived.last?.delivery else { continue }
-            log.note(arrived)
-            try answer(arrived.map(\.delivery), desks)
-            try reading.acknowledge(upTo: last.deliveryTag, multiple: true, on: channel)
         }
-    }
 
-    private func answer(_ deliveries: [Delivery], _ desks: [UnitID: Desk]) throws {
-        var busy: Set<UnitID> = []
-        var times: [String: Int64] = [:]
-        for delivery in deliveries where delivery.properties.type == MessageType.handoffDispatched.rawValue {
-            guard case .unit(let unit) = Party(ownerOf: delivery.routingKey), let desk = desks[unit] else { continue }
-            let handoff = delivery.properties.correlationID ?? ""
-            try desk.answer(handoff, body: delivery.body, as: unit)
-            times[handoff] = Monotonic.now
-            busy.insert(unit)
+        /// A unit that gets nothing for long has a heartbeat all the same.
+        func rest() throws {
+            if ContinuousClock.now - served < .seconds(5) { return }
+            for desk in desks.values { try desk.serve() }
+            served = .now
         }
-        concluded.withLock { $0.merge(times) { $1 } }
-        for unit in busy {
-            if let desk = desks[unit] { confirmed.add(try desk.settle(), ordering: .acquiringAndReleasing) }
+
+        func close() {
+            for desk in desks.values { desk.connection.close() }
         }
     }
 

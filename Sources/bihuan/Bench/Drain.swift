@@ -9,20 +9,35 @@ protocol Listener: Sendable {
     func stop() throws
 }
 
+/// What becomes of the messages that a drain reads. It is made on the drain's thread and stays there.
+protocol DrainHandler {
+    /// The messages are acknowledged when this returns.
+    func handle(_ deliveries: [Delivery]) throws
+    /// Between two batches, some fifty times a second when nothing comes.
+    func rest() throws
+    func close()
+}
+
 /// Reads queues away on a thread of its own, in batches, as their owners would, so that what the office sends does not pile up.
 final class Drain: Listener {
-    private static let batchMax = 1_000
-
     private let stopping = Atomic<Bool>(false)
+    private let isReady = Atomic<Bool>(false)
     private let failure = Failure()
     private let thread: Mutex<RehearsalThread?> = Mutex(nil)
 
-    /// - Parameter broker: of a user that may read all these queues.
-    init(_ broker: AMQP.ConnectionSettings, queues: [String], into log: ArrivalLog) {
+    /// - Parameters:
+    ///   - broker: of a user that may read all these queues.
+    ///   - handler: nil: what arrives is noted and acknowledged.
+    init(
+        _ broker: AMQP.ConnectionSettings, queues: [String], into log: ArrivalLog, batchMax: Int = 1_000,
+        handler: (@Sendable () throws -> any DrainHandler)? = nil
+    ) {
         thread.withLock {
             $0 = RehearsalThread(named: "drain") { [self] in
                 do {
-                    try run(broker, queues, log)
+                    let handler = try handler?()
+                    defer { handler?.close() }
+                    try run(broker, queues, log, batchMax, handler)
                 } catch {
                     failure.set(error)
                 }
@@ -32,6 +47,14 @@ final class Drain: Listener {
 
     func check() throws { try failure.check() }
 
+    /// Blocks until it listens.
+    func waitUntilReady() throws {
+        while !isReady.load(ordering: .acquiring) {
+            try check()
+            Monotonic.sleep(seconds: 0.005)
+        }
+    }
+
     /// Throws what made it give up before.
     func stop() throws {
         stopping.store(true, ordering: .releasing)
@@ -39,15 +62,19 @@ final class Drain: Listener {
         try check()
     }
 
-    private func run(_ broker: AMQP.ConnectionSettings, _ queues: [String], _ log: ArrivalLog) throws {
+    private func run(
+        _ broker: AMQP.ConnectionSettings, _ queues: [String], _ log: ArrivalLog, _ batchMax: Int, _ handler: (any DrainHandler)?
+    ) throws {
         let connection = try AMQP.Connection(broker)
         defer { connection.close() }
         let channel = try connection.openChannel()
-        try connection.setPrefetch(2 * Drain.batchMax, on: channel)
+        try connection.setPrefetch(2 * batchMax, on: channel)
         for queue in queues { try connection.consume(QueueName(rawValue: queue), on: channel) }
+        isReady.store(true, ordering: .releasing)
         while !stopping.load(ordering: .acquiring) {
-            var arrived: [(Delivery, Int64)] = []
-            while arrived.count < Drain.batchMax, let event = try connection.nextEvent(within: arrived.isEmpty ? 0.05 : 0) {
+            try handler?.rest()
+            var arrived: [(delivery: Delivery, at: Int64)] = []
+            while arrived.count < batchMax, let event = try connection.nextEvent(within: arrived.isEmpty ? 0.02 : 0) {
                 switch event {
                 case .delivery(let delivery): arrived.append((delivery, Monotonic.now))
                 case .channelClosed(_, let error): throw error
@@ -55,8 +82,9 @@ final class Drain: Listener {
                 case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
                 }
             }
-            guard let last = arrived.last?.0 else { continue }
+            guard let last = arrived.last?.delivery else { continue }
             log.note(arrived)
+            try handler?.handle(arrived.map(\.delivery))
             try connection.acknowledge(upTo: last.deliveryTag, multiple: true, on: channel)
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import LocalServers
 import Synchronization
 
 /// A TCP proxy on a free port of 127.0.0.1 before one server, which can be cut, silenced and slowed.
@@ -32,21 +33,16 @@ final class BadNetwork: @unchecked Sendable {
     init() throws(UserError) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         var ends: [Int32] = [-1, -1]
-        guard listener >= 0, withLoopback(port: 0, { bind(listener, $0, $1) }) == 0, listen(listener, 128) == 0, pipe(&ends) == 0 else {
+        guard listener >= 0, Loopback.withAddress(port: 0, { bind(listener, $0, $1) }) == 0, listen(listener, 128) == 0, pipe(&ends) == 0 else {
             throw UserError("no port for a proxy can be had: \(String(cString: strerror(errno)))")
         }
         for end in ends {
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
         }
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &length) }
-        }
         self.listener = listener
         wake = (ends[0], ends[1])
-        port = Int(in_port_t(bigEndian: address.sin_port))
+        port = Loopback.port(of: listener)
         thread = RehearsalThread(named: "network") { [unowned self] in run() }
     }
 
@@ -111,7 +107,7 @@ final class BadNetwork: @unchecked Sendable {
             // Whoever comes after an order meets the weather of that order, though this round began before it.
             let orders = orders.withLock(\.self)
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            guard orders.weather != .cut, withLoopback(port: orders.targetPort, { connect(server, $0, $1) }) == 0 else {
+            guard orders.weather != .cut, Loopback.withAddress(port: orders.targetPort, { connect(server, $0, $1) }) == 0 else {
                 Link(client: client, server: server).reset()
                 continue
             }
@@ -225,15 +221,5 @@ private struct Flow {
         }
         if chunks.isEmpty { chunks = [] }
         return true
-    }
-}
-
-private func withLoopback<Result>(port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(truncatingIfNeeded: port).bigEndian
-    address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
-    return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
     }
 }
