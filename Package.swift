@@ -98,7 +98,7 @@ let package = Package(
             path: "Tests/Fuzz", swiftSettings: strict),
         // Does one thing many times, for callgrind to count.
         .executableTarget(
-            name: "Instructions", dependencies: ["Casework", "Contract", "Demo", "Workers"], path: "Benchmarks/instructions",
+            name: "Instructions", dependencies: ["Casework", "CaseStore", "Contract", "Demo", "Workers"], path: "Benchmarks/instructions",
             exclude: ["check", "thresholds.json"], swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),

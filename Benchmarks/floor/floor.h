@@ -42,7 +42,7 @@ __attribute__((format(printf, 2, 3))) void add_text(buffer *to, const char *form
 
 // What all processes of a run see.
 enum stage { SUBMITTER, INTAKE, ROUTING, UNITS, FEEDBACK, READER, STAGES };
-enum { LANES_MAX = 16 };
+enum { LANES_MAX = 64 };
 typedef struct {
     atomic_int ready, go, stop, failed;
     atomic_long done[STAGES];           // messages taken and answered for (SUBMITTER: sent)

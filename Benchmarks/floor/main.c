@@ -47,7 +47,7 @@ static void read_options(int count, char **arguments) {
         case 'd': opt.database_url = optarg; break;
         case 'n': opt.count = number_of(optarg, 100000000); break;
         case 'b': opt.batch = (int)number_of(optarg, 5000); break;
-        case 'r': opt.rounds = (int)number_of(optarg, 1000); break;
+        case 'r': opt.rounds = (int)number_of(optarg, 10000); break;
         case 'l': opt.lanes = (int)number_of(optarg, LANES_MAX); break;
         case 'c': opt.all_close = true; break;
         case 'q': opt.reads_notices = false; break;

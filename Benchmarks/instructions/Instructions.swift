@@ -1,6 +1,7 @@
 // Does one thing a given number of times, over fixed inputs, for callgrind to count. `check` runs it twice with different numbers;
 // the difference is free of what the start of the process costs.
 
+import CaseStore
 import Casework
 import Contract
 import Demo
@@ -11,7 +12,7 @@ import Workers
 struct Instructions {
     static func main() throws {
         let arguments = CommandLine.arguments
-        if arguments.count == 2, arguments[1] == "list" { return print(Measure.allCases.map(\.rawValue).joined(separator: "\n")) }
+        if arguments.count == 2, arguments[1] == "list" { return print(Measure.counted.map(\.rawValue).joined(separator: "\n")) }
         guard arguments.count == 3, let measure = Measure(rawValue: arguments[1]), let count = Int(arguments[2]), count > 0 else {
             FileHandle.standardError.write(Data("usage: Instructions list | MEASURE COUNT\n".utf8))
             exit(2)
@@ -34,6 +35,10 @@ enum Measure: String, CaseIterable {
     case mask
     case encodeDispatch = "encode-dispatch"
     case encodeReceipt = "encode-receipt"
+    /// The cipher's instructions depend on the processor: this one is timed, not counted.
+    case sealOriginal = "seal-original"
+
+    static let counted = allCases.filter { $0 != .sealOriginal }
 }
 
 /// The inputs, made once.
@@ -48,6 +53,7 @@ struct Work {
     private let reportBodies: [[UInt8]]
     private let signatureBody: [UInt8]
     private let masks: [Mask]
+    private let vault: Vault
 
     init() throws {
         let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().deletingLastPathComponent()
@@ -61,6 +67,7 @@ struct Work {
         let reports = (0..<Work.reportCount).map { corpus.report(at: $0) }
         submissions = reports.map(\.submission)
         masks = submissions.map { Mask(reporters: $0.reporters) }
+        vault = try Vault(keyBytes: Array(repeating: 7, count: 32))
         reportBodies = reports.map { report in
             Wire.encode(
                 CloudEvent(
@@ -94,6 +101,7 @@ struct Work {
             return ruling.rule.row.utf8.count
         case .decideHandoff: return try walk()
         case .mask: return masks[place].apply(to: submission).text.utf8.count
+        case .sealOriginal: return try vault.seal(reportBodies[place], context: Vault.context(report: Work.reportID)).sealed.count
         case .encodeDispatch: return Wire.encode(dispatch(submission)).count
         case .encodeReceipt:
             let accepted = ReportAccepted(number: "2026-00000123", state: .registered, rule: "cn-discipline@1/scope-named", authority: nil)

@@ -18,6 +18,29 @@ struct BenchArithmeticTests {
         #expect(Spread([7]).median == 7)
     }
 
+    @Test("a rate begins with the first messages that came, or with the workers where nothing lies between")
+    func rates() {
+        let second: Int64 = 1_000_000_000
+        let spread = BenchArithmetic.perSecond([1, 2, 3, 4, 5].map { $0 * second }, from: 1, started: 0)
+        #expect(spread.rate == 1 && spread.isWithoutStart)
+        let burst = BenchArithmetic.perSecond([2, 2, 2, 2].map { $0 * second }, from: 1, started: 0)
+        #expect(burst.rate == 2 && !burst.isWithoutStart)
+        let single = BenchArithmetic.perSecond([4 * second], from: 1, started: 0)
+        #expect(single.rate == 0.25 && !single.isWithoutStart)
+    }
+
+    @Test("a worker that grew with its messages is named; one that became warm is not, and a short soak tells nothing")
+    func growth() {
+        func samples(_ sizes: [(Int, Double)]) -> [SoakSample] {
+            sizes.map { SoakSample(closed: $0.0, seconds: 1, anonymousMiB: ["feedback": $0.1, "intake": 20]) }
+        }
+        let leak = SoakSample.growth(samples([(5_000, 9), (20_000, 10), (60_000, 10), (700_000, 30)]))
+        #expect(leak.map(\.worker) == ["feedback", "intake"])
+        #expect(leak[0].isGrowth && leak[0].early.messages == 60_000 && leak[0].late.messages == 2_100_000)
+        #expect(SoakSample.growth(samples([(20_000, 10), (700_000, 11)])).contains { $0.isGrowth } == false)
+        #expect(SoakSample.growth(samples([(60, 9)])).isEmpty)
+    }
+
     @Test("percentiles are those of the times that were fed, to three digits")
     func percentiles() {
         var latencies = Latencies()
@@ -73,8 +96,11 @@ struct BenchArithmeticTests {
             round.anonymousMiB = ["intake": rate / 10]
             return round
         }
-        result.latencies = Latencies()
-        result.latencies?.record(nanoseconds: 4_000_000)
+        result.latencyRounds = [4_000_000, 4_000_000 as Int64].map { nanoseconds in
+            var latencies = Latencies()
+            latencies.record(nanoseconds: nanoseconds)
+            return latencies
+        }
         result.latencyRate = 100
         result.floorRates = [400, 500, 350]
         let object = try #require(try JSONSerialization.jsonObject(with: try BenchPage.json([result], batch: 50, lanes: nil)) as? [String: Any])
@@ -82,6 +108,7 @@ struct BenchArithmeticTests {
         #expect(object["reports_per_second"] as? Double == 200)
         #expect(object["reports_per_second_min"] as? Double == 100 && object["reports_per_second_max"] as? Double == 300)
         #expect(object["p50_ms"] as? Double == 4 && object["p99_ms"] as? Double == 4 && object["p999_ms"] as? Double == 4)
+        #expect(object["p99_ms_rounds"] as? [Double] == [4, 4] && result.latencies?.count == 2)
         #expect(object["rss_anon_mib"] as? Double == 20)
         #expect(object["floor_ratio"] as? Double == 0.5 && object["batch"] as? Int == 50)
         let several = try JSONSerialization.jsonObject(with: try BenchPage.json([result, result], batch: nil, lanes: nil))
@@ -102,6 +129,7 @@ struct BenchArithmeticTests {
 
     @Test("what cannot be measured is refused before anything starts", arguments: [
         ["--scale", "5,3"], ["--scale", "x"], ["--count", "0"], ["--rounds", "0"], ["--batch", "0"], ["--lanes", "65"], ["--rate", "0"], ["nothing"],
+        ["--json", "/nowhere/at/all.json"], ["--json", "/tmp"], ["--floor", "/nowhere"],
     ])
     func refuses(arguments: [String]) throws {
         let result = try Program.run(Program.bihuan, ["bench", "intake"] + arguments)
@@ -143,14 +171,14 @@ struct BenchTests {
             #expect(result.settings["fsync"] == "on" && result.settings["synchronous_commit"] == "on" && result.settings["full_page_writes"] == "on")
             let latencies = try #require(result.latencies)
             #expect(latencies.count == 60 && latencies.milliseconds(percentile: 50) > 0, "\(name)")
-            guard name != .latency else { continue }
+            #expect(result.settings["messages"]?.hasSuffix(" seen, all persistent") == true)
             let round = try #require(result.rounds.first)
             #expect(round.count == 60 && round.perSecond > 0)
-            let worker = name == .loop ? "intake" : name.rawValue
+            let worker = [.loop, .latency].contains(name) ? "intake" : name.rawValue
             #expect(try #require(round.anonymousMiB[worker]) > 1)
             #expect(Set(round.cpuMicroseconds.keys).isSuperset(of: ["bench", "broker", "database", worker]))
             #expect(round.costs.logBytes > 500 && round.costs.indexEntries > round.costs.rowsInserted)
-            #expect(round.costs.inserted["inbox"] == ["intake": 1, "routing": 1, "feedback": 3, "loop": 5][name.rawValue], "\(name)")
+            #expect(round.costs.inserted["inbox"] == ["intake": 1, "routing": 1, "feedback": 3, "loop": 5, "latency": 5][name.rawValue], "\(name)")
             #expect(round.costs.inserted["outbox"] == round.costs.deleted["outbox"])
         }
     }
@@ -160,19 +188,27 @@ struct BenchTests {
         #expect(Set(service.keys) == ["intake", "routing", "deadlines", "feedback"])
         for (worker, figures) in service {
             #expect(figures.readyMilliseconds > 1 && figures.idleCPUMilliseconds < 1_000, "\(worker)")
-            #expect((figures.drainedMilliseconds ?? 1) > 0, "\(worker)")
+            #expect(figures.drainedMilliseconds > 0, "\(worker)")
         }
         let samples = try bench.run(.soak).soak
         #expect(samples.last?.closed == 60 && samples.last?.anonymousMiB.count == 4)
     }
 
     private func fills(_ bench: Bench, _ office: BenchOffice) throws {
-        let database = try office.worker()
-        defer { database.close() }
-        func count() throws -> Int { try database.run(CountReports()).rows.reduce(0) { $0 + $1.count } }
-        let total = try count() + 300
-        try bench.fill(to: total)
-        #expect(try count() == total)
+        func count() throws -> Int {
+            let database = try office.worker()
+            defer { database.close() }
+            return try database.run(CountReports()).rows.reduce(0) { $0 + $1.count }
+        }
+        // Whatever was measured before, and however often: exactly so many.
+        for (scale, expected) in [(0, 0), (300, 300), (300, 300), (0, 0), (400, 400)] {
+            try bench.prepare(scale)
+            #expect(try count() == expected)
+        }
+        let result = try bench.run(.intake, scale: 300)
+        #expect(result.scale == 300 && result.rounds.first?.count == 60)
+        #expect(try count() > 300)
+        try bench.prepare(300)
         let verified = try Program.run(Program.bihuan, ["ledger", "verify", "--data", office.directory.path])
         #expect(verified.status == 0 && verified.output.contains("the ledger is whole"), "\(verified.errors)")
     }
@@ -182,7 +218,8 @@ struct BenchTests {
             let error = #expect(throws: UserError.self, sourceLocation: sourceLocation) { try bench.run(.latency) }
             #expect(error?.description.hasPrefix("not measured: ") == true && error?.description.contains(word) == true, sourceLocation: sourceLocation)
         }
-        let superuser = try office.superuser()
+        // Not in the office's own database, which each bench makes anew.
+        let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: office.administrationURL))
         defer { superuser.close() }
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) SET synchronous_commit = off")
         expectRefusal("synchronous_commit = off")

@@ -22,7 +22,7 @@ struct Mutator {
         case .policy, .map: shape = .yaml
         case .table: shape = .table
         case .row: shape = .row
-        case .words, .faultCrash, .faultHang, .faultMemory, .faultAnswer: shape = .text
+        case .words, .faultCrash, .faultHang, .faultMemory, .faultLeak, .faultAnswer: shape = .text
         }
         tokens = Tokens.of(shape)
     }

@@ -20,6 +20,7 @@ enum Reader: String, CaseIterable {
     case faultCrash = "fault-crash"
     case faultHang = "fault-hang"
     case faultMemory = "fault-memory"
+    case faultLeak = "fault-leak"
     case faultAnswer = "fault-answer"
 
     static let real = allCases.filter { !$0.rawValue.hasPrefix("fault-") }
@@ -34,7 +35,7 @@ enum Reader: String, CaseIterable {
         case .line: try Files.line(bytes)
         case .table: try Tables.read(bytes)
         case .row: try Rows.read(bytes)
-        case .faultCrash, .faultHang, .faultMemory, .faultAnswer: try Fault.read(bytes, self)
+        case .faultCrash, .faultHang, .faultMemory, .faultLeak, .faultAnswer: try Fault.read(bytes, self)
         }
     }
 }
@@ -52,6 +53,9 @@ struct WrongAnswer: Error {
 
 /// Does what a reader must not do, on inputs that hold an `!`.
 private enum Fault {
+    /// A trial is one thread.
+    nonisolated(unsafe) private static var kept: [[UInt8]] = []
+
     static func read(_ bytes: [UInt8], _ fault: Reader) throws(WrongAnswer) {
         guard bytes.contains(UInt8(ascii: "!")) else { return }
         switch fault {
@@ -66,6 +70,8 @@ private enum Fault {
             // Gone again when the call is over: only a peak tells of it.
             let many = [UInt8](repeating: bytes[0], count: 100 << 20)
             try WrongAnswer.unless(many.last == bytes[0], "memory that does not hold what was put there")
+        case .faultLeak:
+            kept.append([UInt8](repeating: bytes[0], count: 1 << 20))
         default:
             throw WrongAnswer("an exclamation mark")
         }

@@ -17,7 +17,7 @@ enum Seeds {
         case .line: golden + (nativeLines + foreignLines).map { Array($0.utf8) } + Hazards.json
         case .table: Hazards.tables
         case .row: Rows.oids.indices.map { [UInt8($0)] + [0, 0, 0, 0, 0, 0, 0, 1] }
-        case .faultCrash, .faultHang, .faultMemory, .faultAnswer: [Array("a".utf8)]
+        case .faultCrash, .faultHang, .faultMemory, .faultLeak, .faultAnswer: [Array("a".utf8)]
         }
     }
 

@@ -36,10 +36,21 @@ struct Trial {
                 board[.slowestIndex] = index
             }
             board[.largestBytes] = gauge.largestBytes
+            // Not every time: to ask costs as much as many a reader.
+            if index % 50 == 49, let kept = keptMebibytes() {
+                board.remark = "keeps \(kept) MiB after \(index + 1 - indices.lowerBound) inputs"
+                return false
+            }
         }
         board[.lastAnonymousBytes] = Gauge.Usage.anonymousBytes
         board[.index] = indices.upperBound
         return true
+    }
+
+    /// What all inputs together have left behind, where it is more than one may take.
+    private func keptMebibytes() -> Int? {
+        let kept = Gauge.Usage.anonymousBytes - board[.firstAnonymousBytes]
+        return kept > Gauge.bytesMax ? kept >> 20 : nil
     }
 
     /// An input that asks for all the memory there is shall end this process, and no other.

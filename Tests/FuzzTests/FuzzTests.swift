@@ -40,6 +40,12 @@ struct FuzzTests {
         #expect(second.kept == [kept])
     }
 
+    @Test("what a reader keeps of each input is found when it is too much of them all")
+    func leak() throws {
+        let run = try FuzzRun("fault-leak", "--inputs", "50000", "--seed", "7")
+        #expect(run.status == 1 && run.output.contains("fault-leak: FAILED: keeps "), "\(run.output)")
+    }
+
     @Test("who asks for a reader that there is not learns which there are")
     func usage() throws {
         let run = try FuzzRun("nobody")

@@ -12,21 +12,27 @@ final class Bench: @unchecked Sendable {
     let settings: BenchSettings
     var corpus: CorpusSupply
     let sample = SampleOffice.standard
-    /// How many reports the ledger was filled with.
-    private var scale = 0
+    private let floor: Floor?
+    /// How many reports the filled copy of the database holds.
+    private var filled = 0
+    /// Messages that arrived somewhere, each of which was looked at.
+    private var messagesSeen = 0
     private var progress = ProgressLine()
 
-    init(_ office: BenchOffice, _ settings: BenchSettings) throws {
+    init(_ office: BenchOffice, _ settings: BenchSettings, floor: Floor? = nil) throws {
         self.office = office
         self.settings = settings
+        self.floor = floor
         corpus = try CorpusSupply(office)
     }
 
-    /// What is measured over several rounds; nothing is measured unless it is durable.
-    func run(_ name: BenchName) throws -> BenchResult {
+    /// What is measured over several rounds, in a ledger that holds `scale` reports at first; nothing is measured unless it is durable.
+    func run(_ name: BenchName, scale: Int = 0) throws -> BenchResult {
+        try prepare(scale)
         var result = BenchResult(name: name)
         result.scale = scale
         result.settings = try checkDurability()
+        messagesSeen = 0
         switch name {
         case .intake: try intake(&result)
         case .routing: try routing(&result)
@@ -36,27 +42,34 @@ final class Bench: @unchecked Sendable {
         case .worker: try worker(&result)
         case .soak: try soak(&result)
         }
+        if messagesSeen > 0 { result.settings["messages"] = "\(messagesSeen) seen, all persistent" }
         // The floor's own database is empty: with more in the ledger the two would not be the same work.
-        if scale == 0, [.intake, .loop].contains(name), let folder = settings.floor {
-            if let floor = try Floor(folder: folder, office, settings) {
-                note("\(name.rawValue): the floor")
+        if scale == 0, let floor, Floor.stages.contains(name) {
+            note("\(name.rawValue): the floor")
+            do {
                 result.floorRates = try floor.rates(of: name)
-            } else {
-                note("the floor is not measured: there is no \(folder.path)/Makefile")
+            } catch {
+                // What was measured of the office is not lost by it.
+                result.floorProblem = UserError(error).description
             }
         }
         return result
     }
 
-    /// Fills the ledger until it holds so many reports.
-    func fill(to scale: Int) throws {
-        guard scale > 0 else { return }
-        let began = ContinuousClock.now
-        note("filling the ledger with \(scale) reports")
-        let fill = try LedgerFill(office, &corpus, upTo: scale)
-        try fill.fill(to: scale, isCancelled: settings.isCancelled) { progress.draw("\($0) of \(scale)", share: Double($0) / Double(scale)) }
-        self.scale = scale
-        note(String(format: "the ledger holds %d reports after %.0f s", scale, (ContinuousClock.now - began).inSeconds))
+    /// Puts the ledger back to what it was at first, with `scale` reports in it, whatever was measured before.
+    func prepare(_ scale: Int) throws {
+        guard scale > 0 else { return try office.restore(.empty) }
+        if filled != scale {
+            try office.restore(.empty)
+            let began = ContinuousClock.now
+            note("filling the ledger with \(scale) reports")
+            let fill = try LedgerFill(office, &corpus, total: scale)
+            try fill.fill(isCancelled: settings.isCancelled) { progress.draw("\($0) of \(scale)", share: Double($0) / Double(scale)) }
+            try office.keep()
+            filled = scale
+            note(String(format: "the ledger holds %d reports after %.0f s", scale, (ContinuousClock.now - began).inSeconds))
+        }
+        try office.restore(.filled)
     }
 
     func checkDurability() throws -> [String: String] {
@@ -70,7 +83,6 @@ final class Bench: @unchecked Sendable {
             persons: sample.persons.map(\.id), users: [])
         try Durability.check(broker, definitions.file().queues)
         settings["queues"] = "quorum"
-        settings["messages"] = "persistent, confirmed"
         return settings
     }
 
@@ -100,20 +112,24 @@ final class Bench: @unchecked Sendable {
         defer { meter.close() }
         var running = Running(log: log, listeners: try queues.map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
         defer { running.end() }
+        let idle = cpuTimes(running)
+        let started = Monotonic.now
         running.processes = try start(workers)
-        try wait(for: max(1, Int(Double(total) * BenchSettings.startingShare)), of: total, counted, running)
+        let first = max(1, Int(Double(total) * BenchSettings.startingShare))
+        try wait(for: first, of: total, counted, running)
         let began = (count: log.count(of: counted), times: cpuTimes(running))
         try wait(for: total, of: total, counted, running)
-        let used = cpuTimes(running).since(began.times)
+        let ended = cpuTimes(running)
         let sizes = running.processes?.anonymousMiB ?? [:]
-        try running.finish()
-        try Durability.check(log)
+        try finish(running)
 
         let arrivals = log.times(of: counted)
-        let measured = max(1, arrivals.count - began.count)
-        let seconds = Monotonic.seconds(from: arrivals[min(began.count, arrivals.count) - 1], to: arrivals[arrivals.count - 1])
-        var round = RoundResult(perSecond: Double(measured) / max(seconds, 0.001), count: arrivals.count)
-        round.cpuMicroseconds = used.seconds.mapValues { $0 * 1e6 / Double(measured) }
+        let (rate, counts) = BenchArithmetic.perSecond(arrivals, from: first, started: started)
+        var round = RoundResult(perSecond: rate, count: arrivals.count)
+        // Where all came between two looks, the start of the workers is counted too.
+        let isSeen = counts && began.count < arrivals.count
+        let measured = Double(isSeen ? arrivals.count - began.count : arrivals.count)
+        round.cpuMicroseconds = ended.since(isSeen ? began.times : idle).seconds.mapValues { $0 * 1e6 / measured }
         round.anonymousMiB = sizes
         round.costs = try meter.costs(reports: arrivals.count)
         round.arrived = log.counts
@@ -129,15 +145,26 @@ final class Bench: @unchecked Sendable {
             workers, in: office.directory, .init(executable: settings.executable, lanes: settings.lanes, batch: settings.batch))
     }
 
+    /// Ends what runs, and makes sure that what arrived was persistent.
+    func finish(_ running: Running) throws {
+        try running.finish()
+        try Durability.check(running.log)
+        messagesSeen += running.log.total
+    }
+
     /// Until so many of these types have arrived; gives up when nothing more comes.
     func wait(for count: Int, of total: Int, _ counted: [MessageType], _ running: Running) throws {
+        try wait(for: count, of: total, running) { running.log.count(of: counted) }
+    }
+
+    func wait(for count: Int, of total: Int, _ running: Running, counting: () -> Int) throws {
         var last = (count: -1, at: ContinuousClock.now)
         while true {
-            let arrived = running.log.count(of: counted)
+            let arrived = counting()
             if arrived >= count { return progress.clear() }
             if settings.isCancelled() { throw UserError("cancelled") }
             try running.check()
-            let moved = running.log.total
+            let moved = running.log.total + arrived
             if moved != last.count { last = (moved, .now) }
             guard ContinuousClock.now - last.at < .seconds(BenchSettings.patienceSeconds) else {
                 throw UserError(

@@ -17,8 +17,7 @@ extension Bench {
             return try measure([.intake], until: count, of: Bench.answers, at: [sourceQueues, workQueues])
         }
         let rate = settings.rate ?? (result.perSecond?.median ?? 0) / 2
-        result.latencyRate = rate
-        result.latencies = try intakeLatencies(perSecond: rate)
+        try pacedRounds(of: &result, perSecond: rate) { (try intakeLatencies($0, perSecond: rate), nil) }
     }
 
     /// Puts reports into the queue at the door, where nobody reads.
@@ -30,8 +29,8 @@ extension Bench {
     }
 
     /// From the moment at which each report should have been sent to its answer.
-    private func intakeLatencies(perSecond rate: Double) throws -> Latencies {
-        let letters = corpus.take(max(1, min(settings.count, Int(rate * BenchSettings.latencySeconds))))
+    private func intakeLatencies(_ count: Int, perSecond rate: Double) throws -> Latencies {
+        let letters = corpus.take(count)
         try writeOut()
         let log = ArrivalLog(keepsSubjects: true)
         var running = Running(log: log, listeners: try [sourceQueues, workQueues].map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
@@ -41,11 +40,10 @@ extension Bench {
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
         try feeder.open(sample.sources.map(\.id))
-        note(String(format: "intake: latencies at %.0f/s", rate))
         let intended = try feeder.send(letters, perSecond: rate, from: Monotonic.now + 50_000_000)
         try feeder.finish()
         try wait(for: letters.count, of: letters.count, Bench.answers, running)
-        try running.finish()
+        try finish(running)
         var latencies = Latencies()
         for type in Bench.answers {
             let marks = log.marks(of: type)

@@ -18,8 +18,11 @@ final class BenchOffice: @unchecked Sendable {
     let directory: URL
     private let place: Place
     /// A superuser's, in the office's own database and in the one to make others from.
-    private let superuserURL, administrationURL: String
+    private let superuserURL: String
+    let administrationURL: String
     private let databaseProcessID: pid_t?
+    /// The office's database, and the role that owns it.
+    private let database, owner: String
 
     /// Starts servers in `directory`, which is made if missing.
     static func start(in directory: URL, executable: String, isCancelled: @escaping @Sendable () -> Bool) async throws -> BenchOffice {
@@ -49,7 +52,8 @@ final class BenchOffice: @unchecked Sendable {
         superuser.path = "/" + OfficeEntry.database
         superuserURL = superuser.string ?? ""
         databaseProcessID = office.servers.postgresqlProcessID
-        try copyForFloor(of: OfficeEntry.database)
+        (database, owner) = (OfficeEntry.database, OfficeEntry.ownerRole)
+        try copyWhatIsEmpty()
     }
 
     /// On servers that are there; what is made on them goes with `stop`.
@@ -64,7 +68,8 @@ final class BenchOffice: @unchecked Sendable {
         let backend = connection.backendProcessID
         databaseProcessID = ProcessUsage.name(of: backend) == "postgres" ? ProcessUsage.parent(of: backend) : nil
         connection.close()
-        try copyForFloor(of: servers.name)
+        (database, owner) = (servers.name, servers.owner)
+        try copyWhatIsEmpty()
     }
 
     func stop() {
@@ -74,32 +79,68 @@ final class BenchOffice: @unchecked Sendable {
         }
     }
 
-    // MARK: An office of its own for the floor
+    // MARK: What stands in the database
 
-    /// What the floor's virtual host and database are called.
-    private var floor: String {
-        switch place {
-        case .own: "bihuan_floor"
-        case .given(let servers): servers.name + "_floor"
+    /// Copies of the office's database that others are made from.
+    enum Copy: String {
+        /// Nothing but whom the office knows.
+        case empty
+        /// What `keep` found.
+        case filled
+    }
+
+    /// Puts the office's database back to what it was when the copy was made.
+    func restore(_ copy: Copy) throws {
+        try administrate { connection in
+            try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)")
+            // Written as files: through the log, a large one would cost its size once more, and checkpoints in what is measured next.
+            try connection.execute("CREATE DATABASE \(database) TEMPLATE \(database)_\(copy.rawValue) OWNER \(owner) STRATEGY file_copy")
         }
     }
 
-    /// A second database while the first holds nothing but whom the office knows.
-    private func copyForFloor(of template: String) throws {
+    /// Makes the database as it is now the filled copy. Then there is no other until `restore`.
+    func keep() throws {
+        try administrate { connection in
+            try connection.execute("DROP DATABASE IF EXISTS \(database)_\(Copy.filled.rawValue)")
+            try whenUnused { () throws(PostgreSQLError) in
+                try connection.execute("ALTER DATABASE \(database) RENAME TO \(database)_\(Copy.filled.rawValue)")
+            }
+        }
+    }
+
+    /// While the database holds nothing but whom the office knows: one copy to begin from, one for the floor.
+    private func copyWhatIsEmpty() throws {
+        try administrate { connection in
+            for copy in ["\(database)_\(Copy.empty.rawValue)", floor] {
+                try whenUnused { () throws(PostgreSQLError) in try connection.execute("CREATE DATABASE \(copy) TEMPLATE \(database)") }
+            }
+        }
+    }
+
+    private func administrate(_ work: (PostgreSQL.Connection) throws -> Void) throws {
         let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: administrationURL))
         defer { connection.close() }
+        try connection.withoutStatementTimeout(work)
+    }
+
+    /// The backends of workers that have just ended may still be there for a moment.
+    private func whenUnused(_ work: () throws(PostgreSQLError) -> Void) throws {
         let deadline = ContinuousClock.now + .seconds(10)
         while true {
             do throws(PostgreSQLError) {
-                return try connection.execute("CREATE DATABASE \(floor) TEMPLATE \(template)")
+                return try work()
             } catch {
-                // The backends of the workers may still be there for a moment.
                 let objectInUse = "55006"
                 guard error.sqlState == objectInUse, ContinuousClock.now < deadline else { throw error }
                 Monotonic.sleep(seconds: 0.05)
             }
         }
     }
+
+    // MARK: An office of its own for the floor
+
+    /// What the floor's virtual host and database are called.
+    private var floor: String { database + "_floor" }
 
     /// A virtual host with the same queues. May be called again.
     func prepareFloor() throws {

@@ -20,11 +20,32 @@ struct PacedLatencies: Sendable {
 }
 
 extension Bench {
-    /// Sends reports through the whole office at a fixed rate and keeps the latencies of one stretch.
+    /// Sends reports through the whole office at a fixed rate, round by round, and keeps the latencies of one stretch.
     func paced(_ result: inout BenchResult, perSecond rate: Double, _ stretch: KeyPath<PacedLatencies, Latencies>) throws {
-        let letters = corpus.takeHandedOff(max(1, min(settings.count, Int(rate * BenchSettings.latencySeconds))))
-        note(String(format: "%@: latencies at %.0f/s", result.name.rawValue, rate))
-        try writeOut()
+        try pacedRounds(of: &result, perSecond: rate) { count in
+            let (latencies, round) = try pacedRound(count, perSecond: rate)
+            return (latencies[keyPath: stretch], round)
+        }
+    }
+
+    /// - Parameter round: with so many reports: the latencies, and what else was measured.
+    func pacedRounds(of result: inout BenchResult, perSecond rate: Double, _ round: (_ count: Int) throws -> (Latencies, RoundResult?)) throws {
+        result.latencyRate = rate
+        let isAllThereIs = result.rounds.isEmpty
+        for number in 1...settings.rounds {
+            let (latencies, measured) = try round(max(1, min(settings.count, Int(rate * BenchSettings.latencySeconds))))
+            result.latencyRounds.append(latencies)
+            if isAllThereIs, let measured { result.rounds.append(measured) }
+            note(String(
+                format: "%@: latencies at %.0f/s, round %d of %d, p50 %.1f ms, p99 %.1f ms", result.name.rawValue, rate, number, settings.rounds,
+                latencies.milliseconds(percentile: 50), latencies.milliseconds(percentile: 99)))
+        }
+    }
+
+    private func pacedRound(_ count: Int, perSecond rate: Double) throws -> (PacedLatencies, RoundResult) {
+        let letters = corpus.takeHandedOff(count)
+        let meter = try WriteMeter(try office.superuser())
+        defer { meter.close() }
         let log = ArrivalLog(keepsSubjects: true)
         let running = try everything(log)
         defer { running.end() }
@@ -33,17 +54,25 @@ extension Bench {
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
         try feeder.open(sample.sources.map(\.id))
-        let intended = try feeder.send(letters, perSecond: rate, from: Monotonic.now + 50_000_000)
+        let times = cpuTimes(running)
+        let began = Monotonic.now
+        let intended = try feeder.send(letters, perSecond: rate, from: began + 50_000_000)
         try feeder.finish()
         let total = letters.count + Bench.pacedWarmUp
         try wait(for: total, of: total, [.conclusionAccepted], running)
+        let used = cpuTimes(running).since(times)
         let sizes = running.processes?.anonymousMiB ?? [:]
-        try running.finish()
-        try Durability.check(log)
+        try finish(running)
         let concluded = running.listeners.compactMap { ($0 as? BenchUnits)?.concludedAt }.first ?? [:]
-        result.latencies = try latencies(log, intended, concluded)[keyPath: stretch]
-        result.latencyRate = rate
-        if result.rounds.isEmpty { result.pacedAnonymousMiB = sizes }
+
+        let delivered = log.times(of: [.handoffDispatched])
+        var round = RoundResult(
+            perSecond: Double(letters.count) / Monotonic.seconds(from: began, to: delivered[delivered.count - 1]), count: letters.count)
+        round.cpuMicroseconds = used.seconds.mapValues { $0 * 1e6 / Double(letters.count) }
+        round.anonymousMiB = sizes
+        round.costs = try meter.costs(reports: total)
+        round.arrived = log.counts
+        return (try latencies(log, intended, concluded), round)
     }
 
     private static let pacedWarmUp = 50

@@ -5,6 +5,15 @@ enum BenchPage {
     static func text(_ result: BenchResult) -> String {
         var lines = [result.name.rawValue + (result.scale > 0 ? ", \(result.scale) reports in the ledger" : "")]
         func add(_ label: String, _ value: String) { lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value) }
+        /// The median of each, and how far the rounds lie apart where they do.
+        func addSpreads(_ label: String, _ format: String, _ spreads: [String: Spread]) {
+            if spreads.isEmpty { return }
+            let words = spreads.sorted { $0.key < $1.key }.map { name, spread in
+                let (median, least, most) = (String(format: format, spread.median), String(format: format, spread.min), String(format: format, spread.max))
+                return (name.isEmpty ? "" : name + " ") + median + (least == most ? "" : " (\(least)–\(most))")
+            }
+            add(label, words.joined(separator: "  "))
+        }
         if let rate = result.perSecond {
             add("reports per second", String(format: "%.0f  (%.0f–%.0f in %d rounds)", rate.median, rate.min, rate.max, result.rounds.count))
         }
@@ -12,34 +21,41 @@ enum BenchPage {
             let floor = Spread(result.floorRates)
             add("the floor per second", String(format: "%.0f  (%.0f–%.0f), so this is %.2f of it", floor.median, floor.min, floor.max, ratio))
         }
+        if let problem = result.floorProblem { add("the floor per second", "not measured: " + problem) }
         if let latencies = result.latencies, let rate = result.latencyRate {
+            let percentiles = [50, 99, 99.9].map { percent in
+                let rounds = result.latency(percentile: percent).map { String(format: " (%.1f–%.1f)", $0.min, $0.max) } ?? ""
+                return String(format: "p%g %.1f", percent, latencies.milliseconds(percentile: percent)) + rounds
+            }
             add(
                 String(format: "milliseconds at %.0f/s", rate),
-                String(
-                    format: "p50 %.1f  p99 %.1f  p99.9 %.1f  longest %.1f", latencies.milliseconds(percentile: 50),
-                    latencies.milliseconds(percentile: 99), latencies.milliseconds(percentile: 99.9), latencies.maximumMilliseconds))
+                percentiles.joined(separator: "  ") + String(format: "  longest %.1f  of %d", latencies.maximumMilliseconds, latencies.count))
         }
         for (worker, figures) in result.service.sorted(by: { $0.key < $1.key }) {
-            let drained = figures.drainedMilliseconds.map { String(format: "  drained in %.0f ms", $0) } ?? ""
-            add(worker, String(format: "ready in %.0f ms%@  idle %.1f ms of processor a second", figures.readyMilliseconds, drained, figures.idleCPUMilliseconds))
-        }
-        for (worker, perLoop) in SoakSample.messagesPerLoop.sorted(by: { $0.key < $1.key }) {
-            guard let last = result.soak.last, let early = result.soak.first(where: { $0.closed * perLoop >= 50_000 }),
-                let before = early.anonymousMiB[worker], let after = last.anonymousMiB[worker]
-            else { continue }
-            add(worker, String(format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d", before, early.closed * perLoop, after, last.closed * perLoop))
-        }
-        let cpu = result.medians(\.cpuMicroseconds).sorted { $0.key < $1.key }
-        if !cpu.isEmpty { add("processor µs per report", cpu.map { String(format: "%@ %.0f", $0.key, $0.value) }.joined(separator: "  ")) }
-        let sizes = result.sizes.sorted { $0.key < $1.key }
-        if !sizes.isEmpty { add("RssAnon MiB", sizes.map { String(format: "%@ %.1f", $0.key, $0.value) }.joined(separator: "  ")) }
-        if let costs = result.rounds.last?.costs {
             add(
-                "rows per report",
-                String(format: "%.2f inserted  %.2f updated  %.2f deleted", costs.rowsInserted, costs.rowsUpdated, costs.rowsDeleted))
-            add("index entries per report", String(format: "%.2f", costs.indexEntries))
-            add("write-ahead log bytes per report", String(format: "%.0f", costs.logBytes))
+                worker,
+                String(
+                    format: "ready in %.0f ms  drained in %.0f ms  idle %.1f ms of processor a second", figures.readyMilliseconds,
+                    figures.drainedMilliseconds, figures.idleCPUMilliseconds))
         }
+        if !result.soak.isEmpty {
+            let growth = SoakSample.growth(result.soak)
+            for worker in growth {
+                add(
+                    worker.worker,
+                    String(
+                        format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes, worker.early.messages,
+                        worker.late.mebibytes, worker.late.messages, worker.isGrowth ? ": IT GREW" : ""))
+            }
+            if growth.isEmpty { add("memory", "too few messages to tell whether a worker grows") }
+        }
+        addSpreads("processor µs per report", "%.0f", result.spreads(\.cpuMicroseconds))
+        addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
+        addSpreads(
+            "rows per report", "%.2f",
+            result.spreads { ["inserted": $0.costs.rowsInserted, "updated": $0.costs.rowsUpdated, "deleted": $0.costs.rowsDeleted] })
+        addSpreads("index entries per report", "%.2f", result.spreads { ["": $0.costs.indexEntries] })
+        addSpreads("write-ahead log bytes per report", "%.0f", result.spreads { ["": $0.costs.logBytes] })
         add("durability", result.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
         return lines.joined(separator: "\n")
     }
@@ -80,6 +96,7 @@ struct BenchObject: Encodable {
     let rounds: [Double]
     let count: Int?
     let p50_ms, p99_ms, p999_ms, latency_rate_per_second: Double?
+    let p50_ms_rounds, p99_ms_rounds: [Double]
     let rss_anon_mib: Double?
     let rss_anon_mib_by_process, cpu_us_per_report: [String: Double]
     let rows_per_report: Double?
@@ -102,16 +119,17 @@ struct BenchObject: Encodable {
         p50_ms = result.latencies?.milliseconds(percentile: 50)
         p99_ms = result.latencies?.milliseconds(percentile: 99)
         p999_ms = result.latencies?.milliseconds(percentile: 99.9)
+        p50_ms_rounds = result.latencyRounds.map { $0.milliseconds(percentile: 50) }
+        p99_ms_rounds = result.latencyRounds.map { $0.milliseconds(percentile: 99) }
         latency_rate_per_second = result.latencyRate
-        rss_anon_mib_by_process = result.sizes
+        rss_anon_mib_by_process = result.medians(\.anonymousMiB)
         rss_anon_mib = rss_anon_mib_by_process.values.max()
         cpu_us_per_report = result.medians(\.cpuMicroseconds)
-        let costs = result.rounds.last?.costs
-        rows_per_report = costs.map { $0.rowsInserted + $0.rowsUpdated + $0.rowsDeleted }
-        rows_inserted_by_table = costs?.inserted ?? [:]
-        rows_updated_by_table = costs?.updated ?? [:]
-        index_entries_per_report = costs?.indexEntries
-        wal_bytes_per_report = costs?.logBytes
+        rows_per_report = result.spread { $0.costs.rowsInserted + $0.costs.rowsUpdated + $0.costs.rowsDeleted }?.median
+        rows_inserted_by_table = result.medians(\.costs.inserted)
+        rows_updated_by_table = result.medians(\.costs.updated)
+        index_entries_per_report = result.spread(\.costs.indexEntries)?.median
+        wal_bytes_per_report = result.spread(\.costs.logBytes)?.median
         scale = result.scale
         floor_reports_per_second = result.floorRates.isEmpty ? nil : Spread(result.floorRates).median
         floor_ratio = result.floorRatio

@@ -51,9 +51,7 @@ struct WriteCosts: Sendable, Equatable {
 struct BenchResult: Sendable {
     var name: BenchName
     var rounds: [RoundResult] = []
-    var latencies: Latencies?
-    /// Where there are no rounds: per worker, in MiB, after the latencies were measured.
-    var pacedAnonymousMiB: [String: Double] = [:]
+    var latencyRounds: [Latencies] = []
     /// Reports a second while latencies were measured.
     var latencyRate: Double?
     var settings: [String: String] = [:]
@@ -65,6 +63,8 @@ struct BenchResult: Sendable {
     var scale = 0
     /// Reports a second of the bare C program, by round.
     var floorRates: [Double] = []
+    /// Why there are none.
+    var floorProblem: String?
 
     /// The office's rate as a share of the floor's.
     var floorRatio: Double? {
@@ -75,12 +75,29 @@ struct BenchResult: Sendable {
 
     var perSecond: Spread? { rounds.isEmpty ? nil : Spread(rounds.map(\.perSecond)) }
 
-    /// Memory per worker, in MiB.
-    var sizes: [String: Double] { rounds.isEmpty ? pacedAnonymousMiB : medians(\.anonymousMiB) }
-
-    /// The median over the rounds of something that each round has by name.
-    func medians(_ values: (RoundResult) -> [String: Double]) -> [String: Double] {
-        let all = rounds.map(values)
-        return Set(all.flatMap(\.keys)).reduce(into: [:]) { medians, key in medians[key] = Spread(all.map { $0[key] ?? 0 }).median }
+    /// Of all rounds together; `nil` where none was measured.
+    var latencies: Latencies? {
+        guard var all = latencyRounds.first else { return nil }
+        for latencies in latencyRounds.dropFirst() { all.add(latencies) }
+        return all
     }
+
+    /// What so many percent stayed below in each round, in milliseconds.
+    func latency(percentile percent: Double) -> Spread? {
+        latencyRounds.isEmpty ? nil : Spread(latencyRounds.map { $0.milliseconds(percentile: percent) })
+    }
+
+    /// Over the rounds, of something that each has.
+    func spread(_ value: (RoundResult) -> Double) -> Spread? { rounds.isEmpty ? nil : Spread(rounds.map(value)) }
+
+    /// Over the rounds, of something that each has by name.
+    func spreads(_ values: (RoundResult) -> [String: Double]) -> [String: Spread] {
+        let all = rounds.map(values)
+        return Set(all.flatMap(\.keys)).reduce(into: [:]) { spreads, key in spreads[key] = Spread(all.map { $0[key] ?? 0 }) }
+    }
+
+    func medians(_ values: (RoundResult) -> [String: Double]) -> [String: Double] { spreads(values).mapValues(\.median) }
+
+    /// Workers that became larger in the soak.
+    var grown: [SoakSample.Growth] { SoakSample.growth(soak).filter(\.isGrowth) }
 }

@@ -7,8 +7,8 @@ import Foundation
 struct ServiceFigures: Sendable, Encodable {
     /// From the start of the process until its queue has a consumer.
     var readyMilliseconds = 0.0
-    /// From SIGTERM, given while its queue is full, to its end.
-    var drainedMilliseconds: Double?
+    /// From SIGTERM, given while its queue is full, to its end; of deadlines, whose work comes from the database, while nothing is due.
+    var drainedMilliseconds = 0.0
     /// Processor milliseconds in a second in which nothing comes.
     var idleCPUMilliseconds = 0.0
 
@@ -54,7 +54,7 @@ extension Bench {
     }
 
     /// Ends the worker when it has done a tenth of what waits for it; then another one does the rest.
-    private func drained(_ worker: Worker) throws -> Double? {
+    private func drained(_ worker: Worker) throws -> Double {
         let count = min(settings.count, BenchSettings.warmUpCountMax)
         let log = ArrivalLog()
         let counted: [MessageType]
@@ -69,8 +69,7 @@ extension Bench {
         case .feedback:
             try handOver(corpus.takeHandedOff(count))
             (counted, queues) = ([.conclusionAccepted], [unitNotices])
-        // Its work comes from the database; in the middle of a batch it ends as the others do.
-        case .deadlines: return nil
+        case .deadlines: return try ended(worker)
         }
         var running = Running(log: log, listeners: try queues.map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
         defer { running.end() }
@@ -81,7 +80,16 @@ extension Bench {
         let milliseconds = Monotonic.seconds(from: began, to: Monotonic.now) * 1_000
         running.processes = try start([worker])
         try wait(for: count, of: count, counted, running)
-        try running.finish()
+        try finish(running)
         return milliseconds
+    }
+
+    private func ended(_ worker: Worker) throws -> Double {
+        let process = try start([worker])
+        defer { process.stop() }
+        try waitForConsumers(of: [Topology.Queue.command(worker)])
+        let began = Monotonic.now
+        process.stop()
+        return Monotonic.seconds(from: began, to: Monotonic.now) * 1_000
     }
 }

@@ -23,8 +23,6 @@ struct BenchSettings: Sendable {
     var rate: Double?
     /// How long an idle worker is watched.
     var idleSeconds = 10.0
-    /// Where the sources of the floor are; nil: it is not measured.
-    var floor: URL?
     /// The program that is run as worker.
     var executable = LocalOffice.ownExecutable
     var isCancelled: @Sendable () -> Bool = { false }

@@ -14,6 +14,27 @@ struct SoakSample: Sendable, Encodable {
 
     /// How many messages each worker handles of a loop: of feedback a signature, a disposition and a conclusion.
     static let messagesPerLoop = ["intake": 1, "routing": 1, "feedback": 3]
+
+    /// What a worker was when it had handled its first messages, and what it was at the end.
+    struct Growth: Sendable {
+        let worker: String
+        let early, late: (messages: Int, mebibytes: Double)
+
+        /// Beyond what an allocator keeps now and then: a leak of ten bytes a message shows after a million.
+        var isGrowth: Bool { late.mebibytes > early.mebibytes * 1.15 + 2 }
+    }
+
+    private static let earlyMessages = 50_000
+
+    /// Of each worker that has handled more than it takes to be warm; sorted by name.
+    static func growth(_ samples: [SoakSample]) -> [Growth] {
+        messagesPerLoop.sorted { $0.key < $1.key }.compactMap { worker, perLoop in
+            guard let last = samples.last, let early = samples.first(where: { $0.closed * perLoop >= earlyMessages }), early.closed < last.closed,
+                let before = early.anonymousMiB[worker], let after = last.anonymousMiB[worker]
+            else { return nil }
+            return Growth(worker: worker, early: (early.closed * perLoop, before), late: (last.closed * perLoop, after))
+        }
+    }
 }
 
 extension Bench {
@@ -49,7 +70,6 @@ extension Bench {
         }
         try wait(for: settings.count, of: settings.count, [.conclusionAccepted], running)
         sample()
-        try running.finish()
-        try Durability.check(log)
+        try finish(running)
     }
 }

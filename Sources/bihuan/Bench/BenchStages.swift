@@ -47,7 +47,7 @@ extension Bench {
         defer { running.end() }
         running.processes = try start([.intake])
         try wait(for: letters.count, of: letters.count, Bench.answers, running)
-        try running.finish()
+        try finish(running)
     }
 
     /// Lets reports go as far as their units, and leaves what the units say in the feedback queue.
@@ -59,11 +59,9 @@ extension Bench {
         defer { running.end() }
         running.processes = try start([.intake, .routing])
         try wait(for: letters.count, of: letters.count, [.handoffDispatched], running)
-        while units.actsConfirmed < 3 * letters.count {
-            try running.check()
-            Monotonic.sleep(seconds: 0.005)
-        }
-        try running.finish()
+        let acts = 3 * letters.count
+        try wait(for: acts, of: acts, running) { units.actsConfirmed }
+        try finish(running)
     }
 
     // MARK: The whole loop
@@ -81,8 +79,7 @@ extension Bench {
         try wait(for: count, of: count, [.conclusionAccepted], running)
         let used = cpuTimes(running).since(times)
         let sizes = running.processes?.anonymousMiB ?? [:]
-        try running.finish()
-        try Durability.check(log)
+        try finish(running)
 
         let closed = log.times(of: [.conclusionAccepted])
         var round = RoundResult(perSecond: Double(closed.count) / Monotonic.seconds(from: began, to: closed[closed.count - 1]), count: closed.count)

@@ -8,9 +8,16 @@ struct Floor {
     private let office: BenchOffice
     private let settings: BenchSettings
 
-    /// Builds it beside the office, so that its folder stays as it is; `nil` where `folder` holds none.
-    init?(folder: URL, _ office: BenchOffice, _ settings: BenchSettings) throws {
-        guard FileManager.default.fileExists(atPath: folder.appending(path: "Makefile").path) else { return nil }
+    /// What of an office it can be compared with.
+    static let stages: Set<BenchName> = [.intake, .loop]
+    /// Fewer say nothing of a rate, and may hold none that goes all the way.
+    private static let countMin = 500
+
+    /// Builds it beside the office, so that its folder stays as it is. Throws where `folder` holds none, or no compiler is there.
+    init(folder: URL, _ office: BenchOffice, _ settings: BenchSettings) throws {
+        guard FileManager.default.fileExists(atPath: folder.appending(path: "Makefile").path) else {
+            throw UserError("there is no \(folder.path)/Makefile")
+        }
         let output = office.directory.appending(path: "floor")
         try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
         _ = try Floor.run("/usr/bin/env", ["make", "--silent", "-C", folder.path, "OUT=\(output.path)"])
@@ -28,7 +35,8 @@ struct Floor {
     func rates(of name: BenchName) throws -> [Double] {
         try office.prepareFloor()
         let arguments = [
-            name.rawValue, "--amqp", office.floorAMQPURL, "--database", office.floorDatabaseURL, "--count", "\(settings.count)",
+            name.rawValue, "--amqp", office.floorAMQPURL, "--database", office.floorDatabaseURL, "--count",
+            "\(max(settings.count, Floor.countMin))",
             "--rounds", "\(settings.rounds + 1)", "--batch", "\(settings.batch ?? office.configuration.lane.batchSizeMax)",
             "--lanes", "\(settings.lanes ?? office.configuration.lane.lanes)",
         ]
@@ -52,7 +60,7 @@ struct Floor {
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             let said = (try? String(contentsOf: errors, encoding: .utf8))?.split(separator: "\n").last.map(String.init) ?? "nothing"
-            throw UserError("the floor could not be measured, it said: \(said)")
+            throw UserError("\(program == "/usr/bin/env" ? "make" : "it") said: \(said)")
         }
         return String(decoding: printed, as: UTF8.self)
     }

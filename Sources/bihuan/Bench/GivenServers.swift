@@ -22,6 +22,9 @@ final class GivenServers: Sendable {
 
         /// - Parameter management: the management interface; where nil, port 15672 of the broker's host.
         init(amqp: String, management: String?, database: String) throws {
+            guard amqp.lowercased().hasPrefix("amqp://") else {
+                throw UserError("--amqp takes a URL such as amqp://user:password@127.0.0.1:5672: a bench speaks AMQP without TLS")
+            }
             self.amqp = try AMQP.ConnectionSettings(url: amqp)
             let host = self.amqp.host.contains(":") ? "[\(self.amqp.host)]" : self.amqp.host
             guard let url = URL(string: management ?? "http://\(host):15672"), url.scheme?.hasPrefix("http") == true else {
@@ -82,6 +85,9 @@ final class GivenServers: Sendable {
         }
     }
 
+    /// The role that owns the database.
+    var owner: String { name + "_owner" }
+
     var superuserURL: String {
         get throws { try GivenServers.url(addresses.database, database: name, user: nil, password: nil) }
     }
@@ -114,7 +120,7 @@ final class GivenServers: Sendable {
         attempt("the database \(name)") {
             let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: addresses.database))
             defer { connection.close() }
-            for database in [name, name + "_floor"] { try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)") }
+            for database in [name] + ["floor", "empty", "filled"].map({ "\(name)_\($0)" }) { try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)") }
             for role in ["\(name)_worker", "\(name)_owner"] { try connection.execute("DROP ROLE IF EXISTS \(role)") }
         }
     }
@@ -129,7 +135,9 @@ final class GivenServers: Sendable {
     private func refuseIfUsed() throws {
         let found = Set(try management.definitions().users.map(\.name))
         if let user = userNames.sorted().first(where: found.contains) {
-            throw UserError("this broker already has a user \(user): an office lives there, and a bench needs its users. Take another broker")
+            throw UserError(
+                "this broker already has a user \(user): an office lives there, or a bench that was killed left its own, and this one needs "
+                    + "these names. Take another broker, or delete the users that nobody needs")
         }
     }
 

@@ -21,26 +21,28 @@ struct LedgerFill {
     private let rulebook: Rulebook
     private let vault: Vault
     private let samples: [CorpusSupply.HandedOff]
+    private let total: Int
 
-    init(_ office: BenchOffice, _ corpus: inout CorpusSupply, upTo total: Int) throws {
+    init(_ office: BenchOffice, _ corpus: inout CorpusSupply, total: Int) throws {
         self.office = office
+        self.total = total
         vault = try Vault(keyFile: office.configuration.vaultKeyFile)
         rulebook = corpus.rulebook
         samples = corpus.samplesHandedOff(min(LedgerFill.textsMax, max(1, total)))
     }
 
-    /// Adds reports until there are `total`; `progress` is told how many there are.
-    func fill(to total: Int, isCancelled: () -> Bool, progress: (Int) -> Void) throws {
+    /// Adds `total` reports to tables without any; `progress` is told how many there are.
+    func fill(isCancelled: () -> Bool, progress: (Int) -> Void) throws {
         let superuser = try office.superuser()
         defer { superuser.close() }
         try superuser.withoutStatementTimeout { connection in
             // The rows refer to one another as they are made; to look each up again would take most of the time.
             try connection.execute("SET session_replication_role = replica")
-            var count = try connection.run(CountReports()).rows.reduce(0) { $0 + $1.count }
+            var count = 0
             while count < total {
                 if isCancelled() { throw UserError("cancelled") }
                 let added = min(LedgerFill.chunk, total - count)
-                try add(added, from: count, of: total, connection)
+                try add(added, from: count, connection)
                 count += added
                 progress(count)
             }
@@ -50,7 +52,7 @@ struct LedgerFill {
         }
     }
 
-    private func add(_ added: Int, from count: Int, of total: Int, _ connection: PostgreSQL.Connection) throws {
+    private func add(_ added: Int, from count: Int, _ connection: PostgreSQL.Connection) throws {
         let serials = try connection.run(TakeReportNumbers(count: added)).rows
         let now = office.configuration.now
         var batch = Batch()

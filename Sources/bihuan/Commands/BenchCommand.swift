@@ -33,12 +33,15 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "First fill the ledger with so many reports; several numbers, such as 0,100000,1000000, are measured one after the other.",
+            "Fill the ledger with so many reports before each bench; several numbers, such as 0,100000,1000000, are measured one after the other.",
             valueName: "n,…"))
     var scale = "0"
 
-    @Option(help: ArgumentHelp("The sources of the bare C program that rates are compared with; none: not compared.", valueName: "dir"))
-    var floor = "Benchmarks/floor"
+    @Option(
+        help: ArgumentHelp(
+            "The sources of the bare C program that rates are compared with; none: not compared. Default: Benchmarks/floor, where it is.",
+            valueName: "dir"))
+    var floor: String?
 
     @Option(help: ArgumentHelp("A broker that is there already, by a user with the tag administrator; with --database.", valueName: "url"))
     var amqp: String?
@@ -63,6 +66,10 @@ struct BenchCommand: AsyncParsableCommand {
         if (amqp == nil) != (database == nil) { throw ValidationError("--amqp and --database go together") }
         if management != nil, amqp == nil { throw ValidationError("--management belongs to --amqp") }
         if scales == nil { throw ValidationError("--scale takes numbers that grow, such as 0,100000,1000000") }
+        try JSONFile.check(json)
+        if let floor, floor != "none", !FileManager.default.fileExists(atPath: floor + "/Makefile") {
+            throw ValidationError("--floor: there is no \(floor)/Makefile")
+        }
         if let rate, !(0.1...1_000_000).contains(rate) { throw ValidationError("--rate takes 0.1 to 1000000") }
     }
 
@@ -78,7 +85,6 @@ struct BenchCommand: AsyncParsableCommand {
             let signals = TerminationSignals()
             var settings = BenchSettings()
             (settings.count, settings.rounds, settings.batch, settings.lanes, settings.rate) = (count, rounds, batch, lanes, rate)
-            settings.floor = floor == "none" ? nil : URL(filePath: floor, directoryHint: .isDirectory).absoluteURL
             settings.isCancelled = { signals.isRaised }
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
@@ -87,7 +93,7 @@ struct BenchCommand: AsyncParsableCommand {
             do {
                 let results = try await onThread { try measure(names, scales, office, plan) }
                 try await onThread { office.stop() }
-                if let json { try writeJSON(results, to: json) }
+                try judge(results)
             } catch {
                 try? await onThread { office.stop() }
                 throw error
@@ -112,19 +118,39 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    /// Prints each bench as it ends, since a run may take long.
+    /// Prints and writes each bench as it ends, since a run may take long.
     private func measure(_ names: [BenchName], _ scales: [Int], _ office: BenchOffice, _ settings: BenchSettings) throws -> [BenchResult] {
-        let bench = try Bench(office, settings)
+        let bench = try Bench(office, settings, floor: try floor(for: names, office, settings))
         var results: [BenchResult] = []
         for scale in scales {
-            try bench.fill(to: scale)
             for name in names {
-                results.append(try bench.run(name))
+                results.append(try bench.run(name, scale: scale))
                 Output.line(BenchPage.text(results[results.count - 1]) + "\n")
+                if let json { try writeJSON(results, to: json) }
             }
         }
         if scales.count > 1 { Output.line(BenchPage.scales(results)) }
         return results
+    }
+
+    /// Built before anything is measured. What was not asked for may be missing.
+    private func floor(for names: [BenchName], _ office: BenchOffice, _ settings: BenchSettings) throws -> Floor? {
+        guard floor != "none", !Floor.stages.isDisjoint(with: names) else { return nil }
+        do {
+            return try Floor(folder: URL(filePath: floor ?? "Benchmarks/floor", directoryHint: .isDirectory).absoluteURL, office, settings)
+        } catch {
+            let problem = "the floor is not measured: \(UserError(error))"
+            if floor != nil { throw UserError(problem) }
+            Output.note(problem)
+            return nil
+        }
+    }
+
+    /// What must not pass for a result.
+    private func judge(_ results: [BenchResult]) throws {
+        if let problem = results.compactMap(\.floorProblem).first { throw UserError("the floor could not be measured: \(problem)") }
+        let grown = Set(results.flatMap(\.grown).map(\.worker)).sorted()
+        if !grown.isEmpty { throw UserError("grew with the messages it handled: \(grown.joined(separator: ", "))") }
     }
 
     private func writeJSON(_ results: [BenchResult], to file: String) throws {

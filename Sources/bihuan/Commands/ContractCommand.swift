@@ -63,6 +63,7 @@ struct ContractCheck: AsyncParsableCommand {
 
     func validate() throws {
         if list { return }
+        try JSONFile.check(json)
         guard let unit else { throw ValidationError("--unit is missing") }
         guard UnitID(unit) != nil else { throw ValidationError("--unit: \(UnitID.shape)") }
         if amqp != nil, directory != nil || port != nil || password != nil {

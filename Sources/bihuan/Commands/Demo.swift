@@ -40,6 +40,7 @@ struct Demo: AsyncParsableCommand {
 
     func validate() throws {
         if !(1...10_000_000).contains(reports) { throw ValidationError("--reports takes 1 to 10000000") }
+        try JSONFile.check(json)
         if map != nil, input == nil { throw ValidationError("--map describes the lines of --input") }
         if !(0.001...100).contains(daysPerSecond) { throw ValidationError("--days-per-second takes 0.001 to 100") }
     }
