@@ -37,6 +37,24 @@ extension ConnectionSettings {
         try validate()
     }
 
+    /// The URL that says the same, as far as URLs can, without user and password.
+    public var url: String {
+        let usual = ConnectionSettings(host: "", user: "", password: "")
+        let hosts = endpoints.map { $0.host.contains(":") ? $0.description : "\(Self.encoded($0.host)):\($0.port)" }
+        var parameters: [(String, String?)] = [
+            ("cacertfile", tls?.authorityFile), ("certfile", tls?.certificateFile), ("keyfile", tls?.keyFile),
+            ("server_name_indication", tls?.serverName), ("verify", tls?.verifiesPeer == false ? "verify_none" : nil),
+        ]
+        if case .external = authentication { parameters.append(("auth_mechanism", "external")) }
+        if heartbeatSeconds != usual.heartbeatSeconds { parameters.append(("heartbeat", String(heartbeatSeconds))) }
+        if connectTimeoutSeconds != usual.connectTimeoutSeconds {
+            parameters.append(("connection_timeout", String(Int((connectTimeoutSeconds * 1_000).rounded(.up)))))
+        }
+        let query = parameters.compactMap { name, value in value.map { "\(name)=\(Self.encoded($0, keeping: "/"))" } }
+        return (tls == nil ? "amqp://" : "amqps://") + hosts.joined(separator: ",") + "/" + Self.encoded(virtualHost)
+            + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
+    }
+
     private mutating func take(_ parameter: Substring) throws(AMQPError) {
         let equals = parameter.firstIndex(of: "=") ?? parameter.endIndex
         let name = parameter[..<equals]
@@ -85,6 +103,15 @@ extension ConnectionSettings {
     private static func number(_ text: String, _ name: String) throws(AMQPError) -> Int {
         guard let number = Int(text), number >= 0 else { throw wrong("has a \(name) that is no whole number") }
         return number
+    }
+
+    private static func encoded(_ text: String, keeping kept: String = "") -> String {
+        text.utf8.map { byte -> String in
+            let character = Character(UnicodeScalar(byte))
+            let isPlain = character.isASCII && (character.isLetter || character.isNumber) || ("-._~" + kept).contains(character)
+            let digits = String(byte, radix: 16, uppercase: true)
+            return isPlain ? String(character) : "%" + (digits.count == 1 ? "0" : "") + digits
+        }.joined()
     }
 
     private static func decoded(_ text: Substring, _ part: String) throws(AMQPError) -> String {

@@ -287,6 +287,12 @@ struct Listener {
         [1, 0, 0, 0, 0, 0, 0, 0xCE],
         [1, 0, 0, 0, 0, 0, 4, 0x7F, 0xFF, 0x7F, 0xFF, 0xCE],
         [1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 10, 0xCE],
+        // Frames of a method and of a message's header that are too short to say which.
+        [1, 0, 0, 0, 0, 0, 2, 0, 10, 0xCE],
+        [2, 0, 1, 0, 0, 0, 2, 0, 60, 0xCE],
+        // connection.start as it should be, then connection.tune with frames of one byte.
+        [1, 0, 0, 0, 0, 0, 28, 0, 10, 0, 10, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5] + Array("PLAIN".utf8) + [0, 0, 0, 5] + Array("en_US".utf8)
+            + [0xCE, 1, 0, 0, 0, 0, 0, 12, 0, 10, 0, 30, 0, 0, 0, 0, 0, 1, 0, 0, 0xCE],
         // connection.start whose table of properties is longer than the frame.
         [1, 0, 0, 0, 0, 0, 10, 0, 10, 0, 10, 0, 9, 0xFF, 0xFF, 0xFF, 0xFF, 0xCE],
         // A message's header where no message is.

@@ -49,6 +49,17 @@ struct SettingsTests {
         #expect(try ConnectionSettings(url: "amqp://h?heartbeat=0").virtualHost == "/")
     }
 
+    @Test("the URL of settings makes the same settings again, but for user and password", arguments: [
+        "amqp://h:5672/%2F", "amqp://a:1,[::1]:2/v%20%3F%25%E7%AB%A0", "amqps://h:5671/v?cacertfile=/etc/a%20b%26.pem",
+        "amqps://h:1/v?certfile=c&keyfile=k&server_name_indication=n&verify=verify_none&auth_mechanism=external&heartbeat=5&connection_timeout=1500",
+    ])
+    func url(_ url: String) throws {
+        var settings = try ConnectionSettings(url: url)
+        settings.user = "u"
+        settings.password = "secret"
+        #expect(settings.url == url)
+    }
+
     @Test("an IPv6 address stands in brackets")
     func ipv6() throws {
         let settings = try ConnectionSettings(url: "amqp://a:b@[::1]:5673")

@@ -1,3 +1,4 @@
+import AMQP
 import Casework
 import Contract
 import Foundation
@@ -9,7 +10,7 @@ import Testing
 struct ConfigurationTests {
     private static let publicKey = "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="
     private static let right = """
-        amqp: {port: 5673}
+        amqp: {url: "amqp://127.0.0.1:5673/bihuan"}
         database: {url: "postgresql://w:p@127.0.0.1/b"}
         users: {office-intake: "secret", unit-d1: "12345"}
         vault: {keyFile: keys/vault.key}
@@ -19,8 +20,8 @@ struct ConfigurationTests {
     @Test("what the file does not say has its default, and paths are relative to the file")
     func defaults() async throws {
         let configuration = try await read(Self.right)
-        #expect(configuration.broker.host == "127.0.0.1" && configuration.broker.port == 5673)
-        #expect(configuration.broker.virtualHost == "bihuan")
+        #expect(configuration.broker.url == "amqp://127.0.0.1:5673/bihuan")
+        #expect(try await read(Self.right.replacing(/amqp:.*\n/, with: "")).broker.url == "amqp://127.0.0.1:5672/bihuan")
         #expect(configuration.users == ["office-intake": "secret", "unit-d1": "12345"])
         #expect(configuration.vaultKeyFile.path.hasSuffix("/keys/vault.key"))
         #expect(configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent() == configuration.policyFile.deletingLastPathComponent())
@@ -30,9 +31,9 @@ struct ConfigurationTests {
 
     @Test("the environment wins over the file, and a flag over both")
     func precedence() async throws {
-        let environment = ["BIHUAN_AMQP_PORT": "1", "BIHUAN_LANE_LANES": "7", "BIHUAN_USERS_OFFICE_INTAKE": "other", "HOME": "/"]
-        let configuration = try await read(Self.right, flags: ["amqp.port": "2"], environment: environment)
-        #expect(configuration.broker.port == 2)
+        let environment = ["BIHUAN_AMQP_URL": "amqp://a", "BIHUAN_LANE_LANES": "7", "BIHUAN_USERS_OFFICE_INTAKE": "other", "HOME": "/"]
+        let configuration = try await read(Self.right, flags: ["amqp.url": "amqp://b"], environment: environment)
+        #expect(configuration.broker.host == "b")
         #expect(configuration.lane.lanes == 7)
         #expect(configuration.users["office-intake"] == "other")
     }
@@ -40,7 +41,7 @@ struct ConfigurationTests {
     @Test("everything that is wrong is named at once, with the key that was meant")
     func allProblemsAtOnce() async throws {
         let yaml = """
-            amqp: {prot: 5673, port: many}
+            amqp: {ulr: "amqp://h", url: "amqp://h:many"}
             lane: {lanes: [1, 2], batchSizeMax: 0}
             clock: {rate: 60}
             sealedMail: {publicKey: "short"}
@@ -48,19 +49,35 @@ struct ConfigurationTests {
             """
         let error = await #expect(throws: UserError.self) {
             try await read(
-                yaml, flags: ["lane.lane": "1"], environment: ["BIHUAN_AMQP_PROT": "1"], parties: [.office(.routing)])
+                yaml, flags: ["lane.lane": "1"], environment: ["BIHUAN_AMQP_ULR": "1"], parties: [.office(.routing)])
         }
         let text = try #require(error).description
         for problem in [
-            "amqp.prot (line 1): unknown key; did you mean \"amqp.port\"?", "amqp.port: must be a whole number from 1 to 65535",
+            "amqp.ulr (line 1): unknown key; did you mean \"amqp.url\"?", "amqp.url: must be as amqp://HOST:PORT/VHOST",
             "lane.lanes (line 2): must be a single value", "lane.batchSizeMax: must be a whole number from 1 to 5000",
             "clock: a clock that differs from the wall's needs wallOrigin, businessOrigin and rate",
             "sealedMail.publicKey: must be the 32 bytes of an X25519 public key in base64",
             "log.level: must be one of", "database.url: is missing", "users.office-routing: is missing",
             "--set lane.lane: unknown key; did you mean \"lane.lanes\"?",
-            "BIHUAN_AMQP_PROT: unknown variable; did you mean \"BIHUAN_AMQP_PORT\"?",
+            "BIHUAN_AMQP_ULR: unknown variable; did you mean \"BIHUAN_AMQP_URL\"?",
         ] {
             #expect(text.contains(problem), "\(problem)\n— is not in —\n\(text)")
+        }
+    }
+
+    @Test("the broker's hosts, TLS and time-outs stand in one URL, whose files are relative to the settings' own; users do not")
+    func broker() async throws {
+        let url = "amqps://one.example,[::1]:5673/v?cacertfile=tls/ca.pem&certfile=/etc/me.pem&keyfile=me.key&heartbeat=5"
+        let configuration = try await read(Self.right, flags: ["amqp.url": url])
+        let folder = configuration.policyFile.deletingLastPathComponent().path
+        let intake = try configuration.brokerSettings(for: .office(.intake))
+        #expect(intake.endpoints.map(\.description) == ["one.example:5671", "[::1]:5673"])
+        #expect(intake.tls?.authorityFile == folder + "/tls/ca.pem" && intake.tls?.certificateFile == "/etc/me.pem")
+        #expect(intake.virtualHost == "v" && intake.heartbeatSeconds == 5)
+        #expect(intake.user == "office.intake" && intake.password == "secret")
+        for (wrong, words) in [("amqp://u:p@h/v", "must name no user"), ("amqps://h/v?auth_mechanism=external", "logs in by its password")] {
+            let error = await #expect(throws: UserError.self) { try await read(Self.right, flags: ["amqp.url": wrong]) }
+            #expect(error?.description.contains("amqp.url: must") == true && error?.description.contains(words) == true)
         }
     }
 
@@ -74,6 +91,8 @@ struct ConfigurationTests {
     func writtenIsReadAgain() async throws {
         var configuration = try await read(Self.right)
         configuration.officeName = "省纪委 \"信访\"室: #1\nzwei"
+        configuration.broker = try AMQP.ConnectionSettings(
+            url: "amqps://a,[::1]:5/a%2Fb%20%3F?cacertfile=\(configuration.policyFile.deletingLastPathComponent().path)/c%26a.pem&verify=verify_none")
         configuration.database.ownerURL = "postgresql://o:p%22@127.0.0.1/b"
         configuration.clock = BusinessClock(
             wallOrigin: Instant(microsecondsSinceEpoch: 1_700_000_000_123_456), businessOrigin: Instant(microsecondsSinceEpoch: 0), rate: 8640)
@@ -83,6 +102,7 @@ struct ConfigurationTests {
         #expect(again.officeName == configuration.officeName)
         #expect(again.database.ownerURL == configuration.database.ownerURL)
         #expect(again.clock == configuration.clock)
+        #expect(again.broker.url == configuration.broker.url && again.broker.virtualHost == "a/b ?")
         #expect(again.lane.earlyMessageHoldSeconds == 2.5)
         #expect(again.users == configuration.users)
         #expect(again.vaultKeyFile.path == configuration.vaultKeyFile.path)

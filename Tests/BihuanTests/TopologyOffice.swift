@@ -76,10 +76,10 @@ final class TopologyOffice {
     }
 
     /// The text of a bihuan.yaml.
-    func settings(virtualHost: String) -> String {
+    func settings(virtualHost: String, port: Int? = nil) -> String {
         let url = servers.databaseURL(user: OfficeEntry.workerRole, password: passwords.worker, database: OfficeEntry.database)
         return """
-            amqp: {host: 127.0.0.1, port: \(servers.rabbitmqPort), virtualHost: \(virtualHost)}
+            amqp: {url: "amqp://127.0.0.1:\(port ?? servers.rabbitmqPort)/\(virtualHost)"}
             database: {url: "\(url)"}
             users: {operator: operator}
             sealedMail: {publicKey: \(Data(repeating: 9, count: 32).base64EncodedString())}
@@ -169,18 +169,18 @@ struct TopologyWay {
     }
 
     /// With the password that the file holds.
-    func connect(_ user: String, password: String? = nil) throws -> AMQP.Connection {
+    func connect(_ user: String, password: String? = nil, port: Int? = nil) throws -> AMQP.Connection {
         let password = try password ?? #require(try PasswordFile(URL(filePath: passwordFile)).passwords[user])
         return try AMQP.Connection(
             ConnectionSettings(
-                host: "127.0.0.1", port: office.servers.rabbitmqPort, virtualHost: virtualHost, user: user, password: password))
+                host: "127.0.0.1", port: port ?? office.servers.rabbitmqPort, virtualHost: virtualHost, user: user, password: password))
     }
 
     var noticeQueues: [String] { TopologyOffice.units.map { "unit.\($0).notice" } + ["source.web.notice", "person.li.reply"] }
 }
 
 /// A port of 127.0.0.1 that nobody listened on a moment ago.
-private func freePort() throws -> Int {
+func freePort() throws -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     try #require(Loopback.withAddress(port: 0) { bind(descriptor, $0, $1) } == 0, "no free port")

@@ -78,7 +78,7 @@ final class Lane {
 
     /// The database first: no consumer is opened before it answers, so that no delivery is charged for its absence.
     private func connect() throws {
-        if let store { try store.ensureOpen() } else { store = try LaneStore(settings, desk: desk, laneName: name) }
+        if let store { try store.ensureOpen() } else { store = try LaneStore(settings, desk: desk, laneName: name, logger: logger) }
         try outlet.connect()
         if consumer == nil {
             consumer = try LaneConsumer(settings.broker, desk: desk, batchSizeMax: settings.batchSizeMax, name: name)

@@ -3,11 +3,13 @@ import Casework
 import Contract
 import Crypto
 import Foundation
+import Logging
 import PostgreSQL
 
 /// The database side of a lane: one connection, and the one transaction that every batch goes through.
 final class LaneStore {
     private let settings: LaneSettings
+    private let logger: Logger
     let desk: any Desk
     /// Rows of the outbox carry it; the lane holds an advisory lock on it while it lives.
     private(set) var laneName: String
@@ -21,10 +23,11 @@ final class LaneStore {
     private var adopted: Set<String> = []
 
     /// Throws until the database answers, is migrated, and knows the office.
-    init(_ settings: LaneSettings, desk: any Desk, laneName: String) throws {
+    init(_ settings: LaneSettings, desk: any Desk, laneName: String, logger: Logger) throws {
         self.settings = settings
         self.desk = desk
-        database = try LaneStore.connect(settings, laneName: laneName)
+        self.logger = logger
+        database = try LaneStore.connect(settings, laneName: laneName, logger)
         directory = try OfficeDirectory.read(database)
         directoryReadAt = .now
         // A name that another session holds is not ours any more: rows under it are being sent by that one.
@@ -40,10 +43,15 @@ final class LaneStore {
     /// The next use makes a new connection.
     func disconnect() { database.close() }
 
-    private static func connect(_ settings: LaneSettings, laneName: String) throws -> Database {
+    private static func connect(_ settings: LaneSettings, laneName: String, _ logger: Logger) throws -> Database {
         var connection = settings.database
         connection.applicationName = "bihuan \(laneName)"
         let database = try Database(connection)
+        // Its words may quote a row, so they are left out.
+        database.onNotice = { notice in
+            logger.log(
+                level: notice.level, "notice from the database", metadata: ["severity": "\(notice.severity)", "code": "\(notice.sqlState)"])
+        }
         try database.execute(PlannerSettings.sql)
         return database
     }
@@ -224,7 +232,7 @@ final class LaneStore {
     /// Whether the connection stands; if not, a new one is made.
     func ensureOpen() throws {
         guard !database.isOpen else { return }
-        database = try LaneStore.connect(settings, laneName: laneName)
+        database = try LaneStore.connect(settings, laneName: laneName, logger)
         (transactionCount, replanAt) = (0, 4)
         adopted = []
         if try !database.tryAdvisoryLock(LaneStore.lockKey(laneName)) {
@@ -302,6 +310,17 @@ final class LaneStore {
         guard (ContinuousClock.now - directoryReadAt).seconds > LaneSettings.directoryIntervalSeconds else { return }
         directory = try OfficeDirectory.read(database)
         directoryReadAt = .now
+    }
+}
+
+extension ServerNotice {
+    fileprivate var level: Logger.Level {
+        switch severity {
+        case "WARNING": .warning
+        case "NOTICE": .notice
+        case "DEBUG": .debug
+        default: .info
+        }
     }
 }
 

@@ -60,7 +60,8 @@ final class GivenServers: Sendable {
         users[OfficeConfiguration.operatorUser] = randomPassword()
         userNames = Set(parties.map(\.description) + [OfficeConfiguration.operatorUser])
         configuration = OfficeConfiguration(
-            officeName: "闭环示例办公室", broker: .init(host: addresses.amqp.host, port: addresses.amqp.port, virtualHost: name),
+            officeName: "闭环示例办公室",
+            broker: .init(host: addresses.amqp.host, port: addresses.amqp.port, virtualHost: name, user: "", password: ""),
             database: .init(
                 url: try GivenServers.url(addresses.database, database: name, user: "\(name)_worker", password: workerPassword),
                 ownerURL: try GivenServers.url(addresses.database, database: name, user: "\(name)_owner", password: ownerPassword)),

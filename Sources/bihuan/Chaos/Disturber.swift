@@ -1,3 +1,4 @@
+import AMQP
 import Contract
 import Foundation
 import LocalServers

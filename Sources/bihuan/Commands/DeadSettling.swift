@@ -151,18 +151,18 @@ private struct Settling {
         var waiting: [String: DeadLetterSummary] = [:]
         var (done, refused, sent) = ([String: Int](), 0, 0)
         var progress = ProgressLine()
-        let start = ContinuousClock.now
-        var heardAt = start
+        var pace = Pace(perSecond: options.rate)
+        var heardAt = ContinuousClock.now
         while sent < letters.count || !waiting.isEmpty {
-            let due = Int((ContinuousClock.now - start).inSeconds * options.rate) + 1
-            while sent < letters.count, sent < due, waiting.count < windowMax {
+            while sent < letters.count, waiting.count < windowMax, pace.take(at: .now) {
                 let command = event(letters[sent])
                 if waiting.isEmpty { heardAt = .now }
                 waiting[command.id] = letters[sent]
                 try client.publish(command, to: Worker(rawValue: letters[sent].worker), timeoutSeconds: options.timeout)
                 sent += 1
             }
-            if let (act, verdict) = try client.next(within: sent < letters.count ? 1 / options.rate : 0.2),
+            let mayGoOn = sent < letters.count && waiting.count < windowMax
+            if let (act, verdict) = try client.next(within: mayGoOn ? pace.secondsLeft(at: .now) : 0.2),
                 let letter = waiting.removeValue(forKey: act)
             {
                 heardAt = .now
@@ -174,7 +174,8 @@ private struct Settling {
                     Output.note("\(letter.id.lowercased): \(problems.map(\.description).joined(separator: "; "))")
                 }
             }
-            progress.draw("\(letters.count - waiting.count - (letters.count - sent)) of \(letters.count)", share: Double(sent - waiting.count) / Double(letters.count))
+            let decided = sent - waiting.count
+            progress.draw("\(decided) of \(letters.count) decided", share: Double(decided) / Double(letters.count))
             if !waiting.isEmpty, (ContinuousClock.now - heardAt).inSeconds > options.timeout { break }
         }
         progress.clear()

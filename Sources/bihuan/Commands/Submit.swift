@@ -69,10 +69,7 @@ struct Submit: AsyncParsableCommand {
         }
         guard !passwords.isEmpty else { throw UserError("bihuan.yaml has no password of a source: add users.source-ID") }
         // User and password are put in for each source.
-        let broker = AMQP.ConnectionSettings(
-            host: configuration.broker.host, port: configuration.broker.port, virtualHost: configuration.broker.virtualHost,
-            user: "", password: "")
-        return (Submitter(broker: broker, passwords: Dictionary(uniqueKeysWithValues: passwords)), SourceID(unchecked: "web"))
+        return (Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)), SourceID(unchecked: "web"))
     }
 
     private func fieldMap() throws -> FieldMap? {

@@ -24,7 +24,7 @@ struct ConfigurationKey: Sendable {
         self.meaning = meaning
     }
 
-    /// The name of the environment variable that overrides it: `amqp.virtualHost` is `BIHUAN_AMQP_VIRTUAL_HOST`.
+    /// The name of the environment variable that overrides it: `database.ownerUrl` is `BIHUAN_DATABASE_OWNER_URL`.
     var environmentVariable: String {
         var variable = "BIHUAN_"
         var before: Character = "_"
@@ -37,9 +37,9 @@ struct ConfigurationKey: Sendable {
     }
 
     static let officeName = ConfigurationKey("office.name", .text, default: "Bihuan", "What the office is called.")
-    static let amqpHost = ConfigurationKey("amqp.host", .text, default: "127.0.0.1", "Where the broker is.")
-    static let amqpPort = ConfigurationKey("amqp.port", .wholeNumber, default: "5672", "1 to 65535.")
-    static let amqpVirtualHost = ConfigurationKey("amqp.virtualHost", .text, default: "bihuan", "The office's virtual host.")
+    static let amqpURL = ConfigurationKey(
+        "amqp.url", .text, default: "amqp://127.0.0.1/bihuan",
+        "The broker's hosts and the office's virtual host; `amqps` for TLS. With several hosts the first that answers is taken.")
     static let databaseURL = ConfigurationKey(
         "database.url", .text, required: true, secret: true,
         "A libpq URL of the worker role; with several hosts the first that answers is taken.")
@@ -68,7 +68,7 @@ struct ConfigurationKey: Sendable {
 
     /// All but `users.…`, whose names are the installation's own.
     static let all: [ConfigurationKey] = [
-        officeName, amqpHost, amqpPort, amqpVirtualHost, databaseURL, databaseOwnerURL, vaultKeyFile, sealedMailPublicKey,
+        officeName, amqpURL, databaseURL, databaseOwnerURL, vaultKeyFile, sealedMailPublicKey,
         policyFile, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,
         laneEarlyMessageHoldSeconds, logLevel,
     ]

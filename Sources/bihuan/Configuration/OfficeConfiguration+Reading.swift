@@ -1,3 +1,4 @@
+import AMQP
 import Casework
 import Contract
 import Foundation
@@ -29,8 +30,7 @@ private struct ConfigurationCheck {
     }
 
     mutating func configuration(_ parties: [Party]) -> OfficeConfiguration? {
-        let broker = OfficeConfiguration.Broker(
-            host: text(.amqpHost), port: wholeNumber(.amqpPort, 1...65_535), virtualHost: text(.amqpVirtualHost))
+        let broker = broker(.amqpURL)
         let database = OfficeConfiguration.Database(url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name))
         let lane = OfficeConfiguration.Lane(
             batchSizeMax: wholeNumber(.laneBatchSizeMax, 1...5_000), lanes: wholeNumber(.laneCount, 1...64),
@@ -40,7 +40,8 @@ private struct ConfigurationCheck {
         let users = users(parties)
         let clock = clock()
         let logLevel = logLevel()
-        guard let sealedMailKey = sealingKey(.sealedMailPublicKey), problems.isEmpty else { return nil }
+        let sealedMailKey = sealingKey(.sealedMailPublicKey)
+        guard let broker, let sealedMailKey, problems.isEmpty else { return nil }
         return OfficeConfiguration(
             officeName: name, broker: broker, database: database, users: users, vaultKeyFile: files.vault,
             sealedMailKey: sealedMailKey, policyFile: files.policy, checkpointKeyFile: files.checkpoint, clock: clock, lane: lane,
@@ -91,6 +92,24 @@ private struct ConfigurationCheck {
 
     private mutating func path(_ key: ConfigurationKey) -> URL {
         URL(filePath: text(key), relativeTo: source.folder).absoluteURL
+    }
+
+    private mutating func broker(_ key: ConfigurationKey) -> AMQP.ConnectionSettings? {
+        let url = text(key)
+        guard var broker = try? AMQP.ConnectionSettings(url: url) else {
+            problems.append("\(key.name): must be as amqp://HOST:PORT/VHOST, or amqps:// for TLS; docs/amqp.md lists the parameters")
+            return nil
+        }
+        if url.drop(while: { $0 != "/" }).dropFirst(2).prefix(while: { $0 != "/" && $0 != "?" }).contains("@") {
+            problems.append("\(key.name): must name no user: passwords stand under users")
+        }
+        if case .external = broker.authentication {
+            problems.append("\(key.name): must not have auth_mechanism=external: every user logs in by its password")
+        }
+        (broker.user, broker.password) = ("", "")
+        let folder = source.folder
+        broker.tls = broker.tls?.mapFiles { URL(filePath: $0, relativeTo: folder).absoluteURL.path }
+        return broker
     }
 
     private mutating func sealingKey(_ key: ConfigurationKey) -> SealingKey? {

@@ -1,3 +1,4 @@
+import AMQP
 import Casework
 import Contract
 import Crypto
@@ -10,12 +11,14 @@ extension OfficeConfiguration {
         if clock != .real {
             clockLine = "clock: {wallOrigin: \"\(clock.wallOrigin)\", businessOrigin: \"\(clock.businessOrigin)\", rate: \(clock.rate)}"
         }
+        var broker = broker
+        broker.tls = broker.tls?.mapFiles { path(URL(filePath: $0), in: folder) }
         let ownerLine = database.ownerURL.map { "\n  ownerUrl: \(quoted($0))" } ?? ""
         return """
             # Made by `bihuan up`, which writes it anew at each start: values are kept, comments are not.
             # It holds passwords: keep it to yourself. docs/configuration.md describes every key.
             office: {name: \(quoted(officeName))}
-            amqp: {host: \(quoted(broker.host)), port: \(broker.port), virtualHost: \(quoted(broker.virtualHost))}
+            amqp: {url: \(quoted(broker.url))}
             database:
               url: \(quoted(database.url))\(ownerLine)
             # Passwords of the broker's users; unit-d1 is the user unit.d1. The operator has all rights on the virtual host.

@@ -9,12 +9,6 @@ import PostgreSQL
 ///
 /// docs/configuration.md says the same for readers; `ConfigurationKey` holds names, defaults and meanings.
 struct OfficeConfiguration: Sendable {
-    struct Broker: Sendable {
-        var host: String
-        var port: Int
-        var virtualHost: String
-    }
-
     struct Database: Sendable {
         /// Of the worker role.
         var url: String
@@ -29,7 +23,8 @@ struct OfficeConfiguration: Sendable {
     }
 
     var officeName: String
-    var broker: Broker
+    /// Where the broker is and how it is reached; user and password are put in for each party. Files of its TLS are absolute paths.
+    var broker: AMQP.ConnectionSettings
     var database: Database
     /// Passwords of broker users by `userKey`.
     var users: [String: String]
@@ -77,8 +72,19 @@ struct OfficeConfiguration: Sendable {
         guard let password = users[key] else {
             throw UserError("bihuan.yaml has no password for \(user): add users.\(key)" + Suggestion.phrase(for: key, among: users.keys))
         }
-        return AMQP.ConnectionSettings(
-            host: broker.host, port: broker.port, virtualHost: broker.virtualHost, user: user, password: password,
-            connectionName: "bihuan \(user)")
+        var settings = broker
+        (settings.user, settings.password, settings.connectionName) = (user, password, "bihuan \(user)")
+        return settings
+    }
+}
+
+extension TLSSettings {
+    /// The same with other paths.
+    func mapFiles(_ path: (String) -> String) -> TLSSettings {
+        var settings = self
+        settings.authorityFile = authorityFile.map(path)
+        settings.certificateFile = certificateFile.map(path)
+        settings.keyFile = keyFile.map(path)
+        return settings
     }
 }

@@ -167,7 +167,7 @@ final class LocalOffice: Sendable {
         let sealedMailKey = kept?.sealedMailKey ?? SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey)
         return OfficeConfiguration(
             officeName: kept?.officeName ?? "闭环示例办公室",
-            broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan"),
+            broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
             database: .init(
                 url: url(OfficeEntry.workerRole, passwords.worker), ownerURL: url(OfficeEntry.ownerRole, passwords.owner)),
             users: users, vaultKeyFile: keys.vault, sealedMailKey: sealedMailKey, policyFile: policyFile,

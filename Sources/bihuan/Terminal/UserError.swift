@@ -42,11 +42,13 @@ extension UserError {
     private init(_ error: AMQPError) {
         switch error.code {
         case .connectFailed, .timedOut:
-            self.init("the broker does not answer: check that it runs and that amqp.host and amqp.port are right")
+            self.init("the broker does not answer: check that it runs and that amqp.url is right")
         case .authenticationFailed:
             self.init("the broker refuses the user or the password: check users in bihuan.yaml")
         case .tlsFailed:
             self.init("no TLS with the broker: \(error.tlsReason ?? "no reason given"): check the certificates")
+        case .invalidArgument where error.tlsReason != nil:
+            self.init("a file of amqp.url cannot be used for TLS: \(error.tlsReason ?? "")")
         case .connectionLost:
             self.init("the connection to the broker was lost: run the command again")
         case .blocked:

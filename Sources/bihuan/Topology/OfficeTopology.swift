@@ -1,3 +1,4 @@
+import AMQP
 import CaseStore
 import Casework
 import Contract
@@ -9,7 +10,7 @@ struct OfficeTopology: Sendable {
 
     /// Units and persons that are no longer active get nothing: neither queues nor a user.
     static func read(_ configuration: OfficeConfiguration, monitors: [String]) throws -> OfficeTopology {
-        let database = try Connection(configuration.workerDatabaseSettings("bihuan topology"))
+        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan topology"))
         defer { database.close() }
         let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
         return OfficeTopology(

@@ -1,0 +1,41 @@
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Notices of the database", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct NoticeTests {
+    @Test("what the database warns of stands in the worker's log with severity and code, on every connection, and without its words")
+    func logged() throws {
+        let office = try OfficeUnderTest()
+        try office.change(
+            """
+            CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE WARNING 'of %', NEW.body USING ERRCODE = '01ABC'; RETURN NEW; END $$;
+            CREATE TRIGGER warns BEFORE INSERT ON report_text FOR EACH ROW EXECUTE FUNCTION warn()
+            """)
+        try office.start(.intake)
+        let letter = try office.source()
+        for count in 1...2 {
+            var report = Submission.new()
+            report.text += "不可入日志"
+            try letter.submit(report)
+            try office.log.wait(for: "notice from the database", lines: count)
+            _ = try letter.heard()
+            // The next report comes over another connection.
+            try office.change(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND usename = 'bihuan_worker'
+                """)
+        }
+        let lines = office.log.lines.filter { $0.contains("notice from the database") }
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.hasPrefix("warning ") && $0.contains("WARNING") && $0.contains("01ABC") }, "\(lines)")
+        #expect(!office.log.lines.contains { $0.contains("不可入日志") })
+        try office.close()
+    }
+}
