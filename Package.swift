@@ -128,7 +128,7 @@ let package = Package(
             exclude: ["Units"], swiftSettings: strict),
         .testTarget(
             name: "BihuanTests",
-            dependencies: ["bihuan", "AMQP", "Casework", "Contract", "CaseStore", "PostgreSQL", "LocalServers"],
+            dependencies: ["bihuan", "AMQP", "Casework", "Contract", "CaseStore", "Demo", "PostgreSQL", "LocalServers"],
             exclude: ["Golden"], swiftSettings: strict),
     ]
 )

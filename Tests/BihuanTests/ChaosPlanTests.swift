@@ -1,4 +1,6 @@
+import Casework
 import Contract
+import Demo
 import Foundation
 import LocalServers
 import Testing
@@ -23,6 +25,42 @@ struct ChaosPlanTests {
         #expect((plan.kills + plan.others).allSatisfy { (2...120).contains($0.at) })
         #expect(Set(plan.others.map(\.kind)) == Set(Disturbance.Kind.allCases).subtracting([.kill]))
         #expect(Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
+    }
+
+    @Test("the command of a run names all that it depends on; what was planned and not done makes its line false; what was not planned is told")
+    func record() {
+        let start = Instant(microsecondsSinceEpoch: 0)
+        var record = ChaosRecord(
+            seed: 7, minutes: 0.5, killsPlanned: 0, rate: 100, daysPerSecond: 4.5, began: start, ended: start, receivedAround: start)
+        #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --seed 7 --rate 100 --days-per-second 4.5")
+        record.rate = nil
+        #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --seed 7 --days-per-second 4.5")
+
+        record.othersPlanned = ["pause": 2, "cut broker": 1]
+        record.others = ["pause": 2]
+        let missing = "other disturbances done: 2 of 3 planned: cut broker 0 of 1, pause 2 of 2"
+        #expect(record.lines.first { $0.text == missing }?.holds == false)
+        record.others["cut broker"] = 1
+        #expect(record.lines.first { $0.text.hasPrefix("other disturbances done: 3 of 3") }?.holds == true)
+        #expect(record.lines.first?.text == "kills done: 0 of 0 planned, each of a worker that held work")
+        #expect(record.lines.first?.holds == true)
+        let left = record.story.first { $0.contains("not part of it") } ?? ""
+        #expect(left.contains("memory alarm") && !left.contains("pause") && !left.contains("kill,"))
+        #expect(DisturbancePlan(seed: 7, minutes: 1, kills: 0).kills.isEmpty)
+    }
+
+    @Test("a file that cannot be written is refused before anything starts, and so is a run that could not settle")
+    func refused() throws {
+        for arguments in [
+            ["--json", "/nowhere/at/all.json"], ["--json", "/"], ["--days-per-second", "0.4"], ["--kills", "-1"],
+        ] {
+            let run = try Program.run(Program.bihuan, ["chaos"] + arguments)
+            #expect(run.status == 64, "\(arguments): \(run.errors)")
+        }
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).json")
+        try JSONFile.check(file.path)
+        #expect(!FileManager.default.fileExists(atPath: file.path))
+        #expect(try Program.run(Program.bihuan, ["chaos", "--plan", "--kills", "0", "--json", file.path]).status == 0)
     }
 
     @Test("what is not durable is refused by name")

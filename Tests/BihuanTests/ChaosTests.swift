@@ -1,5 +1,6 @@
 import CaseStore
 import Casework
+import Demo
 import Foundation
 import LocalServers
 import PostgreSQL
@@ -19,7 +20,9 @@ struct ChaosTests {
             ["chaos", "--minutes", "0.25", "--kills", "6", "--seed", "3", "--rate", "50", "--days-per-second", "15", "--data", directory.path])
         try #require(run.status == 0, "\(run.output)\n\(run.errors)")
         #expect(run.output.contains("fsync = on, full_page_writes = on, synchronous_commit = on"))
-        #expect(run.output.contains("true   kills done: 6 of 6, each while messages were in flight"))
+        #expect(run.output.contains("true   kills done: 6 of 6 planned, each of a worker that held work"))
+        #expect(run.output.contains("true   other disturbances done: 3 of 3 planned: ") && run.output.contains("not part of it: "))
+        #expect(run.output.contains("true   settings, queues and messages durable after the last disturbance too"))
         #expect(run.output.contains("true   lost 0, doubled 0, wrong states 0"))
         for number in 1...11 { #expect(run.output.contains("\ntrue   invariant \(number), "), "\(run.output)") }
 
@@ -31,25 +34,31 @@ struct ChaosTests {
         #expect(try Program.run(Program.bihuan, verdict).status == 0, "to judge changes nothing")
 
         let record = try ChaosRecord.read(from: directory)
-        try plant(servers, record, journals)
+        let lost = try plant(servers, record, journals)
         let breached = try Program.run(Program.bihuan, verdict)
         #expect(breached.status == 1)
         for number in 1...11 { #expect(breached.output.contains("\nFALSE  invariant \(number), "), "\(breached.output)") }
-        #expect(breached.output.contains("--minutes 0.25 --kills 6 --seed 3") && breached.output.contains("invariant 1, seed 3:"))
+        #expect(breached.output.contains("--minutes 0.25 --kills 6 --seed 3 --rate 50 --days-per-second 15\n") && breached.output.contains("invariant 1, seed 3:"))
         #expect(breached.output.contains("trail of report ") && breached.output.contains("  ledger 1: {\"at\":"))
+        let trail = breached.output.components(separatedBy: "\ntrail of ").first { $0.hasPrefix("\(lost):\n") } ?? breached.output
+        #expect(trail.contains("  inbox \(lost): it is not there\n"), "\(trail)")
+        #expect(trail.contains(": source.") && trail.contains(" published bihuan.report.submitted.v1 ") && trail.contains(" in reply to "), "\(trail)")
         let written = try String(contentsOf: file, encoding: .utf8)
+        #expect(written.contains("\n  \"holds\" : false,\n"))
         for finding in findings { #expect(written.contains(finding), "\(finding)") }
     }
 
     /// What must be said of what is planted, in the order of the invariants.
     private let findings = [
         "the broker confirmed this act, but the office never took it in", "came with 2 different bodies", "no message in the inbox brought it",
-        "unit.d4 signed, it is addressed to", "waits to be sent to unit.", "its reporter stands in clear in a table", "broken at entry",
+        "unit.d4 signed, it is addressed to", "waits to be sent to unit.", "its reporter stands in clear in a table",
+        "its reporter stands in clear in an answer", "log postgresql.log", "broken at entry",
         "by its rule at", "names the rule nowhere@1/none", "it was never answered", "it was received at",
     ]
 
-    /// One breach of each invariant, past every constraint and trigger, as only who owns the server can.
-    private func plant(_ servers: LocalServers, _ record: ChaosRecord, _ journals: URL) throws {
+    /// One breach of each invariant at least, past every constraint and trigger, as only who owns the server can. Returns the
+    /// submission whose report was lost.
+    private func plant(_ servers: LocalServers, _ record: ChaosRecord, _ journals: URL) throws -> String {
         var url = try #require(URLComponents(string: servers.superuserURL))
         url.path = "/\(OfficeEntry.database)"
         let connection = try Connection(ConnectionSettings(url: try #require(url.string)))
@@ -59,6 +68,11 @@ struct ChaosTests {
         let named = try #require(doors.lazy.compactMap { door in
             corpus.submission(source: door.source, id: door.submissionID)?.reporters.first?.name.map { (report: door.reportID, name: $0) }
         }.first { !$0.name.isEmpty })
+        let lost = try #require(doors.last)
+        let lines = (0..<record.reports).map { corpus.line(at: $0) }
+        let refused = try #require(lines.first { $0.submission.matterKind == "no-such-kind" && $0.submission.reporters.first?.address != nil })
+        let address = try #require(refused.submission.reporters.first?.address)
+        let number = try #require(lines.lazy.compactMap { $0.submission.reporters.first?.idNumber }.first { $0.hasSuffix("X") })
         try connection.execute(
             """
             SET session_replication_role = replica;
@@ -69,6 +83,10 @@ struct ChaosTests {
             INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
                 SELECT report_id, 'routing', 'nobody', 'bihuan.handoff', 'unit.' || unit || '.inbox', 'bihuan.handoff.dispatched.v1', '',
                        'unit.' || unit, ARRAY[report_id], '', '2026-01-01' FROM barred_unit LIMIT 1;
+            DELETE FROM report WHERE id = '\(lost.reportID)';
+            DELETE FROM inbox WHERE (sender, event_id) = ('source.\(lost.source)', '\(lost.submissionID)');
+            UPDATE inbox SET reply = reply || convert_to('\(address)', 'UTF8')
+                WHERE (sender, event_id) = ('source.\(refused.source)', '\(refused.id)');
             UPDATE report_text SET body = body || '\(named.name)' WHERE report_id = '\(named.report)';
             UPDATE ledger_entry SET bytes = set_byte(bytes, 2, 120)
                 WHERE (chain, sequence) = (SELECT chain, sequence FROM ledger_entry WHERE sequence = 2 LIMIT 1);
@@ -77,6 +95,11 @@ struct ChaosTests {
             UPDATE inbox SET received_at = received_at + interval '1 year' WHERE (sender, event_id) = (SELECT sender, event_id FROM inbox LIMIT 1);
             """)
         try plantInJournal(journals)
+        let log = try FileHandle(forWritingTo: journals.deletingLastPathComponent().appending(path: "log/postgresql.log"))
+        defer { try? log.close() }
+        try log.seekToEnd()
+        try log.write(contentsOf: Data("no row of \(number) was found\n".utf8))
+        return "source.\(lost.source) \(lost.submissionID)"
     }
 
     /// A source that lost an answer, and one that got the same answer with other bytes.

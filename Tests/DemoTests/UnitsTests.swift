@@ -15,15 +15,30 @@ struct UnitsTests {
     @Test("decides the same for the same handoff, and about as often as its shares say")
     func shares() {
         let ids = (0..<10_000).map { "h-\($0)" }
-        let plans = ids.map { UnitPlan(handoff: $0, sealed: false, behaviour: UnitBehaviour()) }
-        #expect(plans == ids.map { UnitPlan(handoff: $0, sealed: false, behaviour: UnitBehaviour()) })
+        let plans = ids.map { UnitPlan(matter: $0, sealed: false, behaviour: UnitBehaviour()) }
+        #expect(plans == ids.map { UnitPlan(matter: $0, sealed: false, behaviour: UnitBehaviour()) })
         #expect((300...500).contains(plans.count { $0.returnReason != nil }))
         #expect((700...900).contains(plans.count { $0.filesCase }))
         #expect((220...380).contains(plans.count { $0.concludesLate }))
         #expect((140...260).contains(plans.count { $0.signsLate }))
         #expect(Set(plans.map(\.disposition)).count == 4)
-        let sealed = ids.map { UnitPlan(handoff: $0, sealed: true, behaviour: UnitBehaviour()) }
+        let sealed = ids.map { UnitPlan(matter: $0, sealed: true, behaviour: UnitBehaviour()) }
         #expect(!sealed.contains { $0.returnReason != nil || $0.filesCase })
+    }
+
+    @Test("does the same in every run of a seed with what has the same text, under whatever id it comes; another seed does other things")
+    func reproducible() {
+        func acts(seed: UInt64, run: String) -> [[UnitAct]] {
+            var behaviour = UnitBehaviour()
+            behaviour.seed = seed
+            return (0..<200).map { number in
+                var desk = UnitDesk(clock: .real, behaviour: behaviour)
+                desk.hear(heard(.handoffDispatched, "\(run)-\(number)", matter: "text-\(number)"))
+                return desk.takeDue(at: far).map(\.act)
+            }
+        }
+        #expect(acts(seed: 7, run: "monday") == acts(seed: 7, run: "tuesday"))
+        #expect(acts(seed: 7, run: "monday") != acts(seed: 8, run: "monday"))
     }
 
     @Test("signs with the body's digest, decides, concludes")
@@ -74,7 +89,7 @@ struct UnitsTests {
     func sentBack() throws {
         var behaviour = UnitBehaviour.plain
         behaviour.concludedPoorlyPerMille = 1000
-        let poor = try #require((0...99).map { "h-\($0)" }.first { UnitPlan(handoff: $0, sealed: false, behaviour: behaviour).flaw == .noDisposition })
+        let poor = try #require((0...99).map { "h-\($0)" }.first { UnitPlan(matter: $0, sealed: false, behaviour: behaviour).flaw == .noDisposition })
         var desk = UnitDesk(clock: .real, behaviour: behaviour)
         desk.hear(heard(.handoffDispatched, poor))
         #expect(desk.takeDue(at: far).map(\.act) == [.sign, .conclude(1)])
@@ -111,10 +126,12 @@ struct UnitsTests {
             == Dictionary(uniqueKeysWithValues: all.dropFirst(all.count / 2).map { ($0.id, $0.body) }))
     }
 
-    private func heard(_ type: MessageType, _ handoff: String, inreplyto: String? = nil, at offset: Int64 = 0) -> JournalEntry {
+    private func heard(
+        _ type: MessageType, _ handoff: String, inreplyto: String? = nil, at offset: Int64 = 0, matter: String? = nil
+    ) -> JournalEntry {
         JournalEntry(
             fact: .delivered, at: start.microsecondsSinceEpoch + offset, party: "unit.d1", id: "\(type.short)-\(handoff)",
-            type: type.rawValue, subject: handoff, inreplyto: inreplyto, digest: "digest of \(handoff)")
+            type: type.rawValue, subject: handoff, inreplyto: inreplyto, digest: "digest of \(handoff)", matter: matter)
     }
 }
 
@@ -132,6 +149,8 @@ struct UnitsBrokerTests {
             let entries = try JournalReader(file: JournalFolder.file(of: "unit.d1", in: folder)).entries()
             #expect(Set(entries.filter { $0.fact == .delivered }.map(\.subject)) == Set(handoffs))
             #expect(entries.count { $0.fact == .published } == 600)
+            let matters = Set(entries.filter { $0.fact == .delivered }.map(\.matter))
+            #expect(matters.count == 1 && matters != [nil], "all have the same text")
 
             let acts = try SubmitterOffice.take(600, from: Topology.Queue.feedback)
             for act in acts {

@@ -13,7 +13,7 @@ struct WitnessJournalTests {
             entry("plain"), entry("quote\"back\\slash\u{1}举报"),
             JournalEntry(
                 fact: .delivered, at: 7, party: "unit.d1", id: "a", type: "t", subject: "s", inreplyto: "r", digest: "d",
-                redelivered: true, sealed: true),
+                redelivered: true, sealed: true, matter: "m"),
         ]
         try Journal(file: file).append(entries)
         #expect(try JournalReader(file: file).entries() == entries)

@@ -230,4 +230,27 @@ struct WitnessTests {
             #expect(try office.witness.testify().lost.map(\.about) == ["unit.d1 \(one.actID("progress"))"])
         }
     }
+    @Test("a process holds work while a lane of its own has written and not committed, or has letters to send; nobody else's count")
+    func workInHand() throws {
+        try WitnessOffice.with { office in
+            let database = office.connection
+            func holds(_ lanePrefix: String) throws -> Bool? { try database.run(ReadWorkInHand(lanePrefix: lanePrefix)).rows.first }
+            try database.execute("SET application_name = 'bihuan intake-17-5-1'")
+            #expect(try holds("intake-17-") == false)
+            try database.execute("BEGIN; SELECT FROM report")
+            #expect(try holds("intake-17-") == false, "it only reads")
+            try database.execute("ROLLBACK; BEGIN; INSERT INTO attempt (digest, count, noted_at) VALUES ('a', 1, now())")
+            #expect(try holds("intake-17-") == true)
+            #expect(try holds("intake-1-") == false)
+            #expect(try holds("routing-17-") == false)
+            try database.execute("ROLLBACK")
+            try database.execute(
+                """
+                INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
+                VALUES (gen_random_uuid(), 'intake', 'intake-17-5-2', 'x', 'k', 't', 's', 'unit.d2', '{}', '', now())
+                """)
+            #expect(try holds("intake-17-") == true)
+            #expect(try holds("intake-18-") == false, "what a dead process left is not in the hands of the next")
+        }
+    }
 }

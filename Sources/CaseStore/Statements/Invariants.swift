@@ -220,11 +220,31 @@ public struct ReadDurability: Statement {
     }
 }
 
-/// Rows of the outbox that a kind of worker has not sent, or not yet deleted.
-public struct CountOutbox: Statement {
-    public var worker: String
-    public init(worker: String) { self.worker = worker }
-    public static let sql = "SELECT count(*) FROM outbox WHERE worker = $1"
-    public var parameters: [Parameter] { [.text(worker)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
+/// What stands in clear beside dead letters, settled ones too.
+public struct ReadDeadLetterTexts: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT coalesce(sender, ''), coalesce(event_id, ''), reports, concat_ws(' ', reason, detail, settled_because)
+        FROM dead_letter ORDER BY id
+        """
+    public func decode(
+        _ row: inout RowReader
+    ) throws(PostgreSQLError) -> (sender: String, eventID: String, reports: [ReportID], text: String) {
+        (try row.text(), try row.text(), try row.uuids().map { ReportID($0) }, try row.text())
+    }
+}
+
+/// Whether one process of a worker holds work at this moment: a session of one of its lanes has written in a transaction that is
+/// still open, or letters stand in the outbox under the name of one of its lanes.
+public struct ReadWorkInHand: Statement {
+    /// What the names of its lanes begin with: `intake-4711-`.
+    public var lanePrefix: String
+    public init(lanePrefix: String) { self.lanePrefix = lanePrefix }
+
+    public static let sql = """
+        SELECT EXISTS (SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'bihuan ' || $1) AND backend_xid IS NOT NULL)
+            OR EXISTS (SELECT FROM outbox WHERE starts_with(lane, $1))
+        """
+    public var parameters: [Parameter] { [.text(lanePrefix)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
 }

@@ -20,13 +20,19 @@ struct Arrival: Sendable {
             fact: .delivered, at: Wall.now, party: party.description,
             id: head?.id ?? delivery.properties.messageID ?? "sha256:\(digest)", type: head?.type ?? delivery.properties.type ?? "",
             subject: head?.subject ?? delivery.properties.correlationID ?? "", inreplyto: head?.inreplyto, digest: digest,
-            redelivered: delivery.redelivered ? true : nil, sealed: head?.datacontenttype == MediaType.sealed ? true : nil)
+            redelivered: delivery.redelivered ? true : nil, sealed: head?.datacontenttype == MediaType.sealed ? true : nil, matter: head?.matter)
+    }
+
+    private struct Text: Decodable {
+        let title, text: String
+        var matter: String { Array(SHA256.hash(data: Array("\(title)\n\(text)".utf8)).prefix(8)).hexadecimal }
     }
 
     private struct Head: Decodable {
         let id, type, subject: String
         let inreplyto, datacontenttype: String?
         let sealed: SealedData?
+        let matter: String?
 
         enum Key: CodingKey { case id, type, subject, inreplyto, datacontenttype, data }
 
@@ -38,6 +44,8 @@ struct Arrival: Sendable {
             inreplyto = try container.decodeIfPresent(String.self, forKey: .inreplyto)
             datacontenttype = try container.decodeIfPresent(String.self, forKey: .datacontenttype)
             sealed = datacontenttype == MediaType.sealed ? try? container.decode(SealedData.self, forKey: .data) : nil
+            matter = sealed == nil && type == MessageType.handoffDispatched.rawValue
+                ? (try? container.decode(Text.self, forKey: .data)).map(\.matter) : nil
         }
     }
 }

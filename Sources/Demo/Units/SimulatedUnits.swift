@@ -223,7 +223,8 @@ private struct SimulatedUnit {
     /// The same acts again, with the same bytes, each at most once.
     private func repeatSome(of confirmed: [Posting]) {
         for posting in confirmed where !desk.hasPublished(posting.id) {
-            var random = SeededRandom(name: "again|\(behaviour.seed)|\(posting.id)")
+            let act = posting.id.dropFirst(posting.subject.count)
+            var random = SeededRandom(name: "again|\(behaviour.seed)|\(desk.matter(of: posting.subject))\(act)")
             if random.below(1000) < behaviour.repeatedPerMille { line.outgoing.post(posting) }
         }
     }

@@ -1,7 +1,7 @@
 import Casework
 
 /// How simulated units behave: shares of handoffs, in per mille, and business time. The same seed decides the same for the same
-/// handoff, whichever process asks and however often.
+/// text at the same unit, whichever process asks, in whichever run, and however often.
 public struct UnitBehaviour: Sendable, Hashable {
     public var seed: UInt64 = 1
 
@@ -85,7 +85,7 @@ enum UnitAct: Hashable, Sendable {
     func id(of handoff: String) -> String { "\(handoff)-\(suffix)" }
 }
 
-/// What a unit will do with one handoff, decided by its id alone.
+/// What a unit will do with one handoff, decided by the seed and by what it is about.
 struct UnitPlan: Hashable, Sendable {
     var signsLate = false
     var returnReason: String?
@@ -100,8 +100,8 @@ struct UnitPlan: Hashable, Sendable {
 
     enum Flaw: Hashable, Sendable { case noSummary, noDisposition }
 
-    init(handoff: String, sealed: Bool, behaviour: UnitBehaviour) {
-        var random = SeededRandom(name: "\(behaviour.seed)|\(handoff)")
+    init(matter: String, sealed: Bool, behaviour: UnitBehaviour) {
+        var random = SeededRandom(name: "\(behaviour.seed)|\(matter)")
         let words = behaviour.words
         disposition = random.pick(words.dispositions.keys.sorted())
         outcome = random.pick(words.dispositions[disposition] ?? ["unfounded"])

@@ -21,6 +21,7 @@ struct UnitDesk {
         /// Of the body received; `nil` while only something else of the handoff has arrived.
         var digest: String?
         var sealed = false
+        var matter: String?
         var remaining: ArraySlice<DueAct> = []
         var isRecalled = false
         /// The office has sent back so many conclusions.
@@ -90,6 +91,7 @@ struct UnitDesk {
         guard cases[entry.subject]?.digest == nil else { return }
         cases[entry.subject, default: Case()].digest = entry.digest
         cases[entry.subject]?.sealed = entry.sealed == true
+        cases[entry.subject]?.matter = entry.matter.map { "\(entry.party)|\($0)" }
         guard cases[entry.subject]?.isRecalled == false else { return }
         schedule(entry.subject, plan(entry.subject).opening, from: at)
     }
@@ -169,8 +171,11 @@ struct UnitDesk {
 
     // MARK: Wording
 
+    /// What decides how this unit handles a handoff: its text where it can be read, or else the handoff's id.
+    func matter(of handoff: String) -> String { cases[handoff]?.matter ?? handoff }
+
     private func plan(_ handoff: String) -> UnitPlan {
-        UnitPlan(handoff: handoff, sealed: cases[handoff]?.sealed ?? false, behaviour: behaviour)
+        UnitPlan(matter: matter(of: handoff), sealed: cases[handoff]?.sealed ?? false, behaviour: behaviour)
     }
 
     /// The message of an act.

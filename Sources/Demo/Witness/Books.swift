@@ -8,7 +8,8 @@ struct Books {
     private(set) var reports: [Report] = []
     private(set) var handoffs: [WitnessedHandoff] = []
     private(set) var claims: [ActKey: WitnessedClaim] = [:]
-    private(set) var deadLetters: Set<ActKey> = []
+    /// Open ones, with their reason.
+    private(set) var deadLetters: [ActKey: String] = [:]
     /// Every chain of the ledger, in order.
     private(set) var ledgers: [UUID: [LedgerEntry]] = [:]
     private(set) var heads: [UUID: LedgerHead] = [:]
@@ -25,7 +26,7 @@ struct Books {
             claims[ActKey(party: claim.sender, id: claim.eventID)] = claim
         }
         for letter in try connection.run(ReadOpenDeadLetters()).rows {
-            deadLetters.insert(ActKey(party: letter.sender, id: letter.eventID))
+            deadLetters[ActKey(party: letter.sender, id: letter.eventID)] = letter.reason
         }
         for chained in try Books.pages({ try connection.run(ReadLedgerPage(after: $0)).rows }) {
             ledgers[chained.chain, default: []].append(chained.entry)

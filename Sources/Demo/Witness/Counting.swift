@@ -14,7 +14,7 @@ extension Evidence {
                 if report.digest.hexadecimal != published.digest {
                     testimony.lost.append(Finding(about: "\(key)", what: "what stands in the books has other bytes than what was sent"))
                 }
-            } else if books.deadLetters.contains(ActKey(party: "source.\(key.source)", id: key.id)) {
+            } else if books.deadLetters[ActKey(party: "source.\(key.source)", id: key.id)] != nil {
                 testimony.dead += 1
             } else if journals.answers[key]?.contains(where: { $0.type == MessageType.reportRejected.rawValue }) == true {
                 testimony.rejected += 1

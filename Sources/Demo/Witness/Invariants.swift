@@ -22,7 +22,17 @@ public struct InvariantLine: Sendable, Hashable, Encodable {
         return "invariant \(number), \(name): checked \(checked) \(objects)\(found)"
     }
 
-    enum CodingKeys: String, CodingKey { case number, name, objects, checked, breaches }
+    enum CodingKeys: String, CodingKey { case number, name, objects, checked, breaches, holds }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(number, forKey: .number)
+        try container.encode(name, forKey: .name)
+        try container.encode(objects, forKey: .objects)
+        try container.encode(checked, forKey: .checked)
+        try container.encode(breaches, forKey: .breaches)
+        try container.encode(holds, forKey: .holds)
+    }
 }
 
 /// What is known of a run from outside its books.
@@ -34,7 +44,7 @@ public struct RunFacts: Sendable {
     public var began: Instant
     public var ended: Instant
     public var office: SampleOffice
-    /// The worker's logs, in which nobody's identity may stand.
+    /// The logs of workers, servers and units, in which nobody's identity may stand.
     public var logs: [URL]
     /// What a source really sent under an id; `nil` for what is not of the corpus.
     public var truth: @Sendable (_ source: String, _ id: String) -> Submission?
@@ -59,7 +69,7 @@ public struct Examination: Sendable {
     public let lines: [InvariantLine]
     /// Rows and handoffs whose state the ledger does not tell.
     public let wrongStates: Int
-    /// What is known of the reports that the first breaches are about.
+    /// What is known of the reports, or of the acts without one, that the first breaches are about.
     public let trails: [Trail]
 
     public var holds: Bool { lines.allSatisfy(\.holds) }
@@ -82,11 +92,12 @@ extension Witness {
             inquiry.barrierStood(), try inquiry.identityKept(connection), inquiry.ledgerGrew(), inquiry.clocksRan(),
             inquiry.rulesNamed(), inquiry.sendersLearned(), inquiry.businessTime(),
         ]
-        var trails: [Trail] = []
-        for finding in lines.flatMap(\.breaches) where trails.count < Self.trailsMax {
-            guard let report = inquiry.report(of: finding.about), !trails.contains(where: { $0.report == report.id }) else { continue }
-            trails.append(try Trail(report, evidence, journals: journals))
+        var subjects: [TrailSubject] = []
+        for finding in lines.flatMap(\.breaches) where subjects.count < Self.trailsMax {
+            guard let subject = inquiry.subject(of: finding), !subjects.contains(where: { $0.about == subject.about }) else { continue }
+            subjects.append(subject)
         }
+        let trails = try Trail.tell(subjects, evidence, journals: journals)
         return Examination(testimony: testimony, lines: lines, wrongStates: evidence.untoldStates().count, trails: trails)
     }
 }
@@ -122,18 +133,4 @@ struct Inquiry {
 
     var books: Books { evidence.books }
     var journals: Journals { evidence.journals }
-
-    /// The report that a finding is about.
-    func report(of about: String) -> Report? {
-        let words = about.split(separator: " ", maxSplits: 1).map(String.init)
-        guard words.count == 2 else { return nil }
-        switch words[0] {
-        case "report", "chain": return ReportID(words[1]).flatMap { books.reportByID[$0] }
-        case "handoff": return books.handoffByID[words[1]].flatMap { books.reportByID[$0.reportID] }
-        default:
-            if let source = words[0].sourceID { return books.reportsBySubmission[SubmissionKey(source: source, id: words[1])]?.first }
-            let subject = journals.acts[ActKey(party: words[0], id: words[1])]?.subject
-            return subject.flatMap { books.handoffByID[$0] }.flatMap { books.reportByID[$0.reportID] }
-        }
-    }
 }

@@ -28,10 +28,12 @@ public struct JournalEntry: Codable, Hashable, Sendable {
     public var redelivered: Bool?
     /// Its data was sealed.
     public var sealed: Bool?
+    /// Of a handoff that is not sealed: what tells its text from others, the same in every run in which the text is the same.
+    public var matter: String?
 
     public init(
         fact: Fact, at: Int64, party: String, id: String, type: String, subject: String, inreplyto: String? = nil,
-        digest: String, redelivered: Bool? = nil, sealed: Bool? = nil
+        digest: String, redelivered: Bool? = nil, sealed: Bool? = nil, matter: String? = nil
     ) {
         self.fact = fact
         self.at = at
@@ -43,6 +45,7 @@ public struct JournalEntry: Codable, Hashable, Sendable {
         self.digest = digest
         self.redelivered = redelivered
         self.sealed = sealed
+        self.matter = matter
     }
 
     /// One line of JSON with its line end.
@@ -56,6 +59,7 @@ public struct JournalEntry: Codable, Hashable, Sendable {
         JournalEntry.write("digest", digest, to: &line)
         if redelivered == true { line += ",\"redelivered\":true".utf8 }
         if sealed == true { line += ",\"sealed\":true".utf8 }
+        if let matter { JournalEntry.write("matter", matter, to: &line) }
         line += "}\n".utf8
     }
 

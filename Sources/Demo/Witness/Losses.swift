@@ -21,7 +21,7 @@ extension Evidence {
         var findings: [Finding] = []
         for (key, act) in journals.acts.sorted(by: { $0.key < $1.key }) {
             guard let claim = books.claims[key] else {
-                if !books.deadLetters.contains(key) {
+                if books.deadLetters[key] == nil {
                     findings.append(Finding(about: "\(key)", what: "the broker confirmed this act, but the office never took it in"))
                 }
                 continue

@@ -12,6 +12,9 @@ struct ChaosDurability: Sendable {
         let name: String
         let type: String
         let isDurable: Bool
+
+        /// It outlives its node.
+        var isLasting: Bool { type == "quorum" && isDurable }
     }
 
     var settings: [String: String]
@@ -44,7 +47,7 @@ struct ChaosDurability: Sendable {
             "\($0) is \(settings[$0] ?? "unknown"), not on"
         }
         if queues.isEmpty { problems.append("there are no queues") }
-        problems += queues.filter { $0.type != "quorum" || !$0.isDurable }.map { "the queue \($0.name) is \($0.type), durable \($0.isDurable)" }
+        problems += queues.filter { !$0.isLasting }.map { "the queue \($0.name) is \($0.type), durable \($0.isDurable)" }
         return problems
     }
 
@@ -55,12 +58,15 @@ struct ChaosDurability: Sendable {
         return problems
     }
 
+    /// Everything that speaks against an acknowledgement.
+    var allProblems: [String] { problems + messageProblems }
+
     var lines: [String] {
         let seen = Self.exchanges.map { "\($0) \(messages[$0, default: 0])" }.joined(separator: ", ")
         return [
             "PostgreSQL: " + settings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: ", "),
-            "RabbitMQ: \(queues.count) queues, all quorum and durable",
-            "messages looked at on their way, all persistent: \(seen)",
+            "RabbitMQ: \(queues.count) queues, of them quorum and durable \(queues.count { $0.isLasting })",
+            "messages looked at on their way, of them not persistent \(messagesNotPersistent): \(seen)",
         ]
     }
 

@@ -5,13 +5,15 @@ import Demo
 import Foundation
 import Synchronization
 
-/// An endless stream of invented reports at a steady rate, from a thread of its own, until it is told to stop.
+/// An endless stream of invented reports, at a steady rate or as fast as the office closes them, from a thread of its own, until it
+/// is told to stop.
 final class ChaosLoad: Sendable {
     private let broker: AMQP.ConnectionSettings
     private let passwords: [SourceID: String]
     private let journal: Journal
     private let corpus: ChaosCorpus
-    private let rate: Double
+    private let rate: Double?
+    private let watcher: AMQP.ConnectionSettings
     private let read = Atomic<Int>(0)
     private let stopped = Atomic<Bool>(false)
     private let problems: Mutex<[String]> = Mutex([])
@@ -20,8 +22,15 @@ final class ChaosLoad: Sendable {
     /// How far back a stream begins anew that the broker ended: nothing of it is lost, since the ids are the same.
     private static let reachBack = 2_000
 
-    init(broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal, corpus: ChaosCorpus, rate: Double) {
-        (self.broker, self.passwords, self.journal, self.corpus, self.rate) = (broker, passwords, journal, corpus, rate)
+    /// - Parameters:
+    ///   - rate: reports a second; `nil`: as many as the office closes.
+    ///   - watcher: somebody who may see how much waits in every queue.
+    init(
+        broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal, corpus: ChaosCorpus, rate: Double?,
+        watcher: AMQP.ConnectionSettings
+    ) {
+        (self.broker, self.passwords, self.journal, self.corpus) = (broker, passwords, journal, corpus)
+        (self.rate, self.watcher) = (rate, watcher)
         thread.withLock { $0 = RehearsalThread(named: "load") { [self] in run() } }
     }
 
@@ -36,13 +45,14 @@ final class ChaosLoad: Sendable {
         thread.withLock { $0?.join() }
     }
 
-    /// Sends reports again that were sent before, with the same ids and bytes.
-    func sendAgain(_ count: Int, seed: UInt64) throws {
+    /// Sends reports again that were sent before, with the same ids and bytes; false if there are none yet.
+    func sendAgain(_ count: Int, seed: UInt64) throws -> Bool {
         var random = SeededRandom(seed: seed)
         let sent = self.count
-        guard sent > 0 else { return }
+        guard sent > 0 else { return false }
         let lines = (0..<count).map { _ in corpus.line(at: random.below(sent)) }
         _ = try submitter().submit(reports: lines)
+        return true
     }
 
     private func submitter() -> Submitter {
@@ -53,11 +63,14 @@ final class ChaosLoad: Sendable {
 
     private func run() {
         var from = 0
+        var pace = rate == nil ? LoadPace(Backlog(watcher)) : nil
+        defer { pace?.close() }
         while true {
             var submitter = submitter()
             submitter.reportsPerSecond = rate
             let stream = sequence(state: from) { [self] (index: inout Int) -> ReportLine? in
-                if stopped.load(ordering: .acquiring) { return nil }
+                let isStopped = { self.stopped.load(ordering: .acquiring) }
+                guard pace?.wait(unless: isStopped) ?? !isStopped() else { return nil }
                 defer { index += 1 }
                 if index >= read.load(ordering: .relaxed) { read.store(index + 1, ordering: .relaxed) }
                 return corpus.line(at: index)

@@ -7,6 +7,9 @@ struct ChaosRecord: Codable, Sendable {
     var seed: UInt64
     var minutes: Double
     var killsPlanned: Int
+    /// Reports a second; `nil` where the load followed the office.
+    var rate: Double?
+    var daysPerSecond: Double
     /// Wall time, from before the workers' start to when everything had settled.
     var began: Instant
     var ended: Instant
@@ -17,12 +20,15 @@ struct ChaosRecord: Codable, Sendable {
     var kills = 0
     var killedAnother = 0
     var killedByWorker: [String: Int] = [:]
-    /// How often each other disturbance was done.
+    /// How often each other disturbance was to be done, and was.
+    var othersPlanned: [String: Int] = [:]
     var others: [String: Int] = [:]
     var failures: [String] = []
     var interruptions: [String] = []
     var restarts = 0
     var durability: [String] = []
+    /// What did not hold any more after the last disturbance.
+    var durabilityProblems: [String] = []
     /// Queues, outbox and held messages emptied in time.
     var isQuiet = false
 
@@ -39,13 +45,26 @@ struct ChaosRecord: Codable, Sendable {
     }
 
     /// How to see it again.
-    var command: String { "bihuan chaos --minutes \(minutes.formatted(.number.grouping(.never))) --kills \(killsPlanned) --seed \(seed)" }
+    var command: String {
+        func word(_ number: Double) -> String { number == number.rounded() ? String(format: "%.0f", number) : "\(number)" }
+        let rate = rate.map { " --rate \(word($0))" } ?? ""
+        return "bihuan chaos --minutes \(word(minutes)) --kills \(killsPlanned) --seed \(seed)\(rate) --days-per-second \(word(daysPerSecond))"
+    }
 
     /// What must hold of the run itself, before anything is said of the office.
     var lines: [CheckedLine] {
-        [
-            CheckedLine(text: "kills done: \(kills) of \(killsPlanned), each while messages were in flight", holds: kills == killsPlanned),
+        let byKind = othersPlanned.sorted { $0.key < $1.key }.map { "\($0.key) \(others[$0.key, default: 0]) of \($0.value)" }
+        return [
+            CheckedLine(text: "kills done: \(kills) of \(killsPlanned) planned, each of a worker that held work", holds: kills == killsPlanned),
+            CheckedLine(
+                text: "other disturbances done: \(others.values.reduce(0, +)) of \(othersPlanned.values.reduce(0, +)) planned: "
+                    + byKind.joined(separator: ", "),
+                holds: !othersPlanned.isEmpty && othersPlanned.allSatisfy { others[$0.key, default: 0] >= $0.value }),
             CheckedLine(text: "disturbances that could not be made: \(failures.count)", holds: failures.isEmpty),
+            CheckedLine(
+                text: "settings, queues and messages durable after the last disturbance too"
+                    + (durabilityProblems.isEmpty ? "" : ": no: " + durabilityProblems.joined(separator: "; ")),
+                holds: durabilityProblems.isEmpty),
             CheckedLine(text: "reports submitted: \(reports)", holds: reports > 0),
             CheckedLine(text: "queues, outbox and held messages emptied", holds: isQuiet),
         ]
@@ -54,11 +73,10 @@ struct ChaosRecord: Codable, Sendable {
     /// What was done, in words.
     var story: [String] {
         let killed = killedByWorker.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        let done = others.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let left = Disturbance.Kind.allCases.filter { $0 != .kill && othersPlanned[$0.rawValue] == nil }.map(\.rawValue)
         return [
             "seed \(seed): \(reports) reports at \(String(format: "%.0f", Double(reports) / max(1, seconds)))/s for \(String(format: "%.0f", seconds)) s",
             "workers killed \(kills) (\(killed)), of them \(killedAnother) others than planned; started again \(restarts)",
-            "other disturbances: \(done.isEmpty ? "none" : done)",
-        ] + durability
+        ] + (left.isEmpty ? [] : ["too short a run to do everything, not part of it: \(left.joined(separator: ", "))"]) + durability
     }
 }

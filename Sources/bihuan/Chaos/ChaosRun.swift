@@ -12,7 +12,8 @@ struct ChaosRun: Sendable {
     let seed: UInt64
     let minutes: Double
     let kills: Int
-    var reportsPerSecond = 250.0
+    /// `nil`: as many as the office closes.
+    var reportsPerSecond: Double?
     var daysPerSecond = 4.5
     var json: String?
 
@@ -73,8 +74,8 @@ struct ChaosRun: Sendable {
         var durability = try ChaosDurability(office)
         try refuse(durability.problems)
         let units = try Sidecar(
-            ["simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--repeated-per-mille", "\(Self.repeatedPerMille)",
-             "--until-input-ends"], log: home.url.appending(path: "log/units.log"))
+            ["simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--seed", "\(seed)",
+             "--repeated-per-mille", "\(Self.repeatedPerMille)", "--until-input-ends"], log: home.url.appending(path: "log/units.log"))
         defer { units.stop() }
         let passwords = Dictionary(
             uniqueKeysWithValues: SampleOffice.standard.sources.compactMap { source in office.password(of: .source(source.id)).map { (source.id, $0) } })
@@ -85,17 +86,23 @@ struct ChaosRun: Sendable {
         let receivedAround = office.configuration.now
         let load = ChaosLoad(
             broker: settings, passwords: passwords, journal: try Journal(file: JournalFolder.file(of: "submitter", in: home.journals)),
-            corpus: ChaosCorpus(seed: seed, receivedAround: receivedAround), rate: reportsPerSecond)
+            corpus: ChaosCorpus(seed: seed, receivedAround: receivedAround), rate: reportsPerSecond,
+            watcher: try office.configuration.operatorBrokerSettings())
         let loadBegan = ContinuousClock.now
         defer { load.stop() }
         try durability.look(at: office, seconds: 30)
         try refuse(durability.messageProblems)
 
+        let plan = DisturbancePlan(seed: seed, minutes: minutes, kills: kills)
         let disturber = Disturber(office, broker: broker, database: database, load: load, seed: seed)
-        disturb(disturber, load)
-        load.stop()
+        disturb(disturber, plan, load)
         var record = ChaosRecord(
-            seed: seed, minutes: minutes, killsPlanned: kills, began: began, ended: began, receivedAround: receivedAround)
+            seed: seed, minutes: minutes, killsPlanned: kills, rate: reportsPerSecond, daysPerSecond: daysPerSecond, began: began,
+            ended: began, receivedAround: receivedAround)
+        record.othersPlanned = Dictionary(plan.others.map { ($0.kind.rawValue, 1) }, uniquingKeysWith: +)
+        record.durability = durability.lines.map { "at the start: \($0)" }
+        lookAgain(at: office, &record)
+        load.stop()
         record.seconds = (ContinuousClock.now - loadBegan).inSeconds
         record.reports = load.count
         record.interruptions = load.interruptions
@@ -104,7 +111,7 @@ struct ChaosRun: Sendable {
         try receipts.stop()
         // What is judged stands still: clocks of what stayed open would go on.
         office.workers.stop()
-        note(disturber.tally, durability, office, in: &record)
+        note(disturber.tally, office, in: &record)
         try record.write(to: home.url)
         return try judge()
     }
@@ -113,10 +120,10 @@ struct ChaosRun: Sendable {
         if !problems.isEmpty { throw UserError("nothing could be shown: " + problems.joined(separator: "; ")) }
     }
 
-    /// The kills are what is to be shown, so they are done even where they take longer than planned; but not longer than twice that.
-    private func disturb(_ disturber: Disturber, _ load: ChaosLoad) {
+    /// What was planned is to be shown, so it is done even where it takes longer than planned; but not longer than twice that.
+    private func disturb(_ disturber: Disturber, _ plan: DisturbancePlan, _ load: ChaosLoad) {
         let start = ContinuousClock.now
-        disturber.begin(DisturbancePlan(seed: seed, minutes: minutes, kills: kills))
+        disturber.begin(plan)
         let (enough, end) = (start + .seconds(minutes * 60), start + .seconds(minutes * 120 + 60))
         var told = start
         while !signals.isRaised, ContinuousClock.now < end, ContinuousClock.now < enough || !disturber.isFinished {
@@ -130,14 +137,26 @@ struct ChaosRun: Sendable {
         disturber.stop()
     }
 
-    private func note(_ tally: Disturber.Tally, _ durability: ChaosDurability, _ office: LocalOffice, in record: inout ChaosRecord) {
+    /// While reports still come in: what stood at the start must have stood until now.
+    private func lookAgain(at office: LocalOffice, _ record: inout ChaosRecord) {
+        guard !signals.isRaised else { return record.durabilityProblems = ["the run was interrupted"] }
+        do {
+            var durability = try ChaosDurability(office)
+            try durability.look(at: office, seconds: 60)
+            record.durability += durability.lines.map { "at the end: \($0)" }
+            record.durabilityProblems = durability.allProblems
+        } catch {
+            record.durabilityProblems = ["they could not be looked at: \(UserError(error))"]
+        }
+    }
+
+    private func note(_ tally: Disturber.Tally, _ office: LocalOffice, in record: inout ChaosRecord) {
         record.kills = tally.killed
         record.killedAnother = tally.killedAnother
         record.killedByWorker = Dictionary(uniqueKeysWithValues: tally.killedByWorker.map { ($0.key.rawValue, $0.value) })
         record.others = Dictionary(uniqueKeysWithValues: tally.done.map { ($0.key.rawValue, $0.value) })
         record.failures = tally.failures
         record.restarts = office.workers.restartCount
-        record.durability = durability.lines
         record.ended = Instant(Date())
     }
 

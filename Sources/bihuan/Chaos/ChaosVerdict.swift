@@ -14,14 +14,14 @@ struct ChaosVerdict: Sendable, Encodable {
 
     var holds: Bool { lines.allSatisfy(\.holds) && invariants.allSatisfy(\.holds) }
 
-    /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the workers' logs.
+    /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the logs of workers, units and servers.
     init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
         record = try ChaosRecord.read(from: directory)
         let yaml = try String(contentsOf: configuration.policyFile, encoding: .utf8)
         let corpus = ChaosCorpus(seed: record.seed, receivedAround: record.receivedAround)
         let facts = RunFacts(
             policy: try PolicyFile.read(yaml, named: configuration.policyFile.lastPathComponent), clock: configuration.clock,
-            began: record.began, ended: record.ended, logs: Worker.allCases.map { directory.appending(path: "log/\($0.rawValue).log") }
+            began: record.began, ended: record.ended, logs: try Self.logs(in: directory)
         ) { corpus.submission(source: $0, id: $1) }
         var database = configuration.workerDatabaseSettings("bihuan chaos")
         // Whole tables are read, after a run of any length.
@@ -62,8 +62,28 @@ struct ChaosVerdict: Sendable, Encodable {
                 "invariant \(line.number), seed \(record.seed):\n"
                     + line.breaches.prefix(Self.findingsMax).map { "  \($0)" }.joined(separator: "\n") + (more > 0 ? "\n  … and \(more) more" : ""))
         }
-        for trail in trails { parts.append("trail of report \(trail.report):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n")) }
+        for trail in trails { parts.append("trail of \(trail.about):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n")) }
         return parts.joined(separator: "\n\n")
+    }
+
+    /// Every file below `log`, whoever wrote it.
+    private static func logs(in directory: URL) throws -> [URL] {
+        let folder = directory.appending(path: "log", directoryHint: .isDirectory)
+        let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: [.isRegularFileKey])
+        let logs = try files?.compactMap { $0 as? URL }.filter { try $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true } ?? []
+        guard !logs.isEmpty else { throw UserError("there are no logs in \(folder.path)") }
+        return logs.sorted { $0.path < $1.path }
+    }
+
+    private enum CodingKeys: String, CodingKey { case record, lines, invariants, trails, holds }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(holds, forKey: .holds)
+        try container.encode(record, forKey: .record)
+        try container.encode(lines, forKey: .lines)
+        try container.encode(invariants, forKey: .invariants)
+        try container.encode(trails, forKey: .trails)
     }
 
     func json() throws -> Data {

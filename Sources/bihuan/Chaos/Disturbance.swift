@@ -5,7 +5,7 @@ import Foundation
 /// One thing that is done to a working office from outside.
 struct Disturbance: Sendable, Hashable {
     enum Kind: String, CaseIterable, Sendable, Codable {
-        /// SIGKILL of a worker while messages are in flight.
+        /// SIGKILL of a worker that holds work.
         case kill
         /// SIGSTOP of a worker, SIGCONT after a while.
         case pause

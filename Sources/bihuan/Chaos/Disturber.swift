@@ -9,7 +9,7 @@ final class Disturber: Sendable {
     /// What was done, and what could not be.
     struct Tally: Sendable {
         var killed = 0
-        /// Kills that struck another worker than planned, because nothing was in flight at that one.
+        /// Kills that struck another worker than planned, because that one held no work.
         var killedAnother = 0
         var killedByWorker: [Worker: Int] = [:]
         var done: [Disturbance.Kind: Int] = [:]
@@ -26,7 +26,7 @@ final class Disturber: Sendable {
     private let threads: Mutex<[RehearsalThread]> = Mutex([])
     private let ended = Atomic<Int>(0)
 
-    /// How long a kill waits for messages in flight at its worker; then it waits for some at any, as long as the run lasts.
+    /// How long a kill waits for work in its worker's hands; then it waits for some in anybody's, as long as the run lasts.
     private static let patienceSeconds = 0.8
 
     init(_ office: LocalOffice, broker: BadNetwork, database: BadNetwork, load: ChaosLoad, seed: UInt64) {
@@ -74,11 +74,11 @@ final class Disturber: Sendable {
         ended.add(1, ordering: .acquiringAndReleasing)
     }
 
-    /// Kills this worker as soon as messages are in flight at it; `nil` if none are for so long.
+    /// Kills this worker as soon as it holds work; `nil` if it holds none for so long.
     private func strike(_ worker: Worker, _ inFlight: inout InFlight, for seconds: Double) -> Worker? {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end, !stopped.load(ordering: .acquiring) {
-            if let processID = inFlight.processInFlight(at: worker), office.workers.signal(SIGKILL, to: worker) {
+            if let processID = inFlight.processInFlight(at: worker), office.workers.signal(SIGKILL, toProcess: processID) {
                 inFlight.struck(processID)
                 return worker
             }
@@ -87,7 +87,7 @@ final class Disturber: Sendable {
         return nil
     }
 
-    /// The first of all workers, from the one after the planned, at which something is in flight.
+    /// The first of all workers, from the one after the planned, that holds work.
     private func strikeAny(after planned: Worker, _ inFlight: inout InFlight) -> Worker? {
         let all = Worker.allCases
         let first = (all.firstIndex(of: planned) ?? 0) + 1
@@ -106,6 +106,8 @@ final class Disturber: Sendable {
             guard wait(until: start + .seconds(disturbance.at)) else { break }
             do {
                 try perform(disturbance, index)
+                // What was cut short by the end of all does not count.
+                if stopped.load(ordering: .acquiring) { break }
                 state.withLock { $0.done[disturbance.kind, default: 0] += 1 }
             } catch {
                 state.withLock { $0.failures.append("\(disturbance.kind.rawValue): \(error)") }
@@ -119,7 +121,7 @@ final class Disturber: Sendable {
         case .kill: break
         case .pause:
             guard let worker = disturbance.worker else { return }
-            office.workers.signal(SIGSTOP, to: worker)
+            try whenPossible { office.workers.signal(SIGSTOP, to: worker) }
             last(disturbance.seconds)
             office.workers.signal(SIGCONT, to: worker)
         case .restartBroker: try office.servers.restartRabbitMQ()
@@ -136,7 +138,7 @@ final class Disturber: Sendable {
         case .silenceDatabase: make(.silent, of: database, for: disturbance.seconds)
         case .slowBroker: make(.slow(delaySeconds: 0.03, bytesPerSecond: 300_000), of: broker, for: disturbance.seconds)
         case .slowDatabase: make(.slow(delaySeconds: 0.02, bytesPerSecond: 300_000), of: database, for: disturbance.seconds)
-        case .sendAgain: try load.sendAgain(disturbance.count, seed: seed &+ UInt64(index))
+        case .sendAgain: try whenPossible { try load.sendAgain(disturbance.count, seed: seed &+ UInt64(index)) }
         case .memoryAlarm: try alarm(disturbance.seconds)
         }
     }
@@ -155,6 +157,13 @@ final class Disturber: Sendable {
     }
 
     // MARK: Time
+
+    /// Tries until it can be done: a worker that was just killed cannot be stopped, and what was not yet sent not be sent again.
+    private func whenPossible(_ attempt: () throws -> Bool) throws {
+        while try !attempt() {
+            guard wait(until: .now + .milliseconds(10)) else { return }
+        }
+    }
 
     /// False when all shall end.
     private func wait(until instant: ContinuousClock.Instant) -> Bool {

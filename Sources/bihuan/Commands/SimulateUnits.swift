@@ -14,6 +14,9 @@ struct SimulateUnits: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The folder for the units' journals.", valueName: "dir"))
     var journals: String
 
+    @Option(help: ArgumentHelp("The seed of what the units decide.", valueName: "n"))
+    var seed: UInt64 = 1
+
     @Option(help: ArgumentHelp("Of a thousand confirmed acts, so many are sent again.", valueName: "n"))
     var repeatedPerMille = 0
 
@@ -34,6 +37,7 @@ struct SimulateUnits: AsyncParsableCommand {
             var broker = try configuration.operatorBrokerSettings()
             (broker.user, broker.password) = ("", "")
             var behaviour = UnitBehaviour()
+            behaviour.seed = seed
             behaviour.repeatedPerMille = repeatedPerMille
             let simulated = SimulatedUnits(
                 units: units, broker: broker, clock: configuration.clock, behaviour: behaviour,

@@ -80,6 +80,12 @@ final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
+    /// Sends a signal to this process; false if it does not run as a worker any more.
+    @discardableResult
+    func signal(_ number: Int32, toProcess processID: pid_t) -> Bool {
+        condition.withLock { slots.contains { $0.processID == processID } && kill(processID, number) == 0 }
+    }
+
     /// Asks all to finish what they hold, waits, and ends what is left after `patienceSeconds`.
     func stop(patienceSeconds: Double = 12) {
         condition.lock()

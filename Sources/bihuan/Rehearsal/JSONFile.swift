@@ -1,15 +1,21 @@
 import ArgumentParser
 import Foundation
 
-/// A file that a command writes at its end.
+/// The file that `--json` names.
 enum JSONFile {
-    /// Throws at once where it could not be written: what took long to find out would be lost. Nil is no file.
-    static func check(_ path: String?) throws(ValidationError) {
+    /// Says before anything starts whether the file could be written in the end.
+    static func check(_ path: String?) throws {
         guard let path else { return }
+        let files = FileManager.default
         let file = URL(filePath: path).absoluteURL
-        var isDirectory: ObjCBool = false
-        let isThere = FileManager.default.fileExists(atPath: file.path, isDirectory: &isDirectory)
-        let mustBeWritable = isThere ? file.path : file.deletingLastPathComponent().path
-        if isDirectory.boolValue || access(mustBeWritable, W_OK) != 0 { throw ValidationError("\(path) cannot be written") }
+        let folder = file.deletingLastPathComponent().path
+        var isFolder: ObjCBool = false
+        guard files.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+            throw ValidationError("--json: there is no folder \(folder)")
+        }
+        let exists = files.fileExists(atPath: file.path, isDirectory: &isFolder)
+        guard exists ? !isFolder.boolValue && files.isWritableFile(atPath: file.path) : files.isWritableFile(atPath: folder) else {
+            throw ValidationError("--json: \(file.path) cannot be written")
+        }
     }
 }
