@@ -25,6 +25,9 @@ struct TopologyCommandTests {
             try way.leave()
         }
         try saysWhatWasTried(try office.byControl())
+        try loadedIntoANewNode(try office.byControl())
+        try asksNobodyElse(try office.byControl())
+        try takesWhicheverIsThere(office)
     }
 
     // MARK: The story, each step from a broker that is as it shall be
@@ -55,7 +58,7 @@ struct TopologyCommandTests {
         #expect(try Data(contentsOf: URL(filePath: way.passwordFile)) == written)
 
         try monitorOnlyLooks(way)
-        try loadedIntoANewNode(way)
+        try printsDefinitions(way)
     }
 
     private func monitorOnlyLooks(_ way: TopologyWay) throws {
@@ -87,7 +90,7 @@ struct TopologyCommandTests {
     }
 
     /// The file for `load_definitions` holds the passwords as hashes that fit, and no password.
-    private func loadedIntoANewNode(_ way: TopologyWay) throws {
+    private func printsDefinitions(_ way: TopologyWay) throws {
         let passwords = try PasswordFile(URL(filePath: way.passwordFile)).passwords
         let bare = try way.run("show", "--json")
         #expect(bare.errors.contains("users have no password in it"))
@@ -100,6 +103,52 @@ struct TopologyCommandTests {
         }
         let parts = try JSONDecoder().decode(DefinitionsFile.self, from: Data(bare.output.utf8))
         #expect(parts.users.allSatisfy { $0.password_hash.isEmpty })
+    }
+
+    /// A node that began with the printed file differs in nothing, and lets the users in.
+    private func loadedIntoANewNode(_ way: TopologyWay) throws {
+        let printed = try way.run("show", "--json", "--passwords", way.passwordFile)
+        let directory = way.office.directory.appending(path: "new")
+        let servers = try LocalServers.start(in: directory, definitions: Data(printed.output.utf8))
+        defer { servers.stop() }
+        let settings = directory.appending(path: "bihuan.yaml")
+        try Data(way.office.settings(virtualHost: way.virtualHost, port: servers.rabbitmqPort).utf8).write(to: settings)
+        let seen = try Program.run(
+            Program.bihuan,
+            ["topology", "diff", "--config", settings.path, "--monitor", way.monitor, "--passwords", way.passwordFile])
+        #expect(seen.status == 0 && seen.output == "nothing differs\n", "\(seen.output)\(seen.errors)")
+        try way.connect("unit.u1", port: servers.rabbitmqPort).close()
+    }
+
+    /// The private node of the directory would answer, but is not the broker that the settings name.
+    private func asksNobodyElse(_ way: TopologyWay) throws {
+        for hosts in ["broker.example:5672", "127.0.0.1:\(way.office.servers.rabbitmqPort),10.0.0.7:5672"] {
+            for command in ["diff", "apply"] {
+                let refused = try way.run(command, "--set", "amqp.url=amqp://\(hosts)/\(way.virtualHost)")
+                #expect(refused.status == 1 && refused.output.isEmpty, "\(refused.output)")
+                #expect(refused.errors.contains("amqp.url names ") && refused.errors.contains("give --management http://"), "\(refused.errors)")
+            }
+        }
+        let another = try way.run("apply", "--set", "amqp.url=amqp://127.0.0.1:1/\(way.virtualHost)")
+        #expect(another.status == 1 && another.errors.contains("a broker that does not listen on port 1,"), "\(another.errors)")
+    }
+
+    private func takesWhicheverIsThere(_ office: TopologyOffice) throws {
+        let port = office.servers.rabbitmqPort
+        let control = ControlAccess(try #require(try RabbitMQControl.ofPrivateNode(in: office.directory)))
+        let management = ManagementAccess(
+            try #require(URL(string: office.managementURL)), user: "operator", password: "operator",
+            broker: ConnectionSettings(host: "127.0.0.1", port: port, user: "", password: ""))
+        let absent: () throws -> any BrokerAccess = { throw UserError("rabbitmqctl is not installed on this machine") }
+        #expect(try BrokerOptions.firstListening(on: [port], [{ control }, absent]).name == control.name)
+        #expect(try BrokerOptions.firstListening(on: [port], [absent, { management }]).name == management.name)
+        let noNode = ControlAccess(try RabbitMQControl.ofSystemNode("nobody@localhost"))
+        #expect(try BrokerOptions.firstListening(on: [port], [{ noNode }, { management }]).name == management.name)
+        #expect { try BrokerOptions.firstListening(on: [1], [absent, { control }, { management }]) } throws: { error in
+            let lines = "\(error)".split(separator: "\n")
+            return lines.count == 4 && lines[0].contains("not installed") && lines[1].hasPrefix(control.name)
+                && lines[2].hasPrefix(management.name) && lines[1...2].allSatisfy { $0.contains("does not listen on port 1,") }
+        }
     }
 
     private func repairs(_ way: TopologyWay) throws {

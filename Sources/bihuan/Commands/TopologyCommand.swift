@@ -59,7 +59,8 @@ struct TopologyCommand: AsyncParsableCommand {
             try await plainly {
                 let configuration = try await installation.configuration()
                 let topology = try await read(configuration, monitors)
-                let access = try broker.access(configuration, directory: try installation.directory())
+                let (broker, directory) = (broker, try installation.directory())
+                let access = try await onThread { try broker.access(configuration, directory: directory) }
                 let given = try passwords.map { try PasswordFile(URL(filePath: $0)).passwords } ?? [:]
                 let found = try await onThread { try access.definitions() }
                 let difference = TopologyDifference(
@@ -105,7 +106,8 @@ struct TopologyCommand: AsyncParsableCommand {
             try await plainly {
                 let configuration = try await installation.configuration()
                 let topology = try await read(configuration, monitors)
-                let access = try broker.access(configuration, directory: try installation.directory())
+                let (broker, directory) = (broker, try installation.directory())
+                let access = try await onThread { try broker.access(configuration, directory: directory) }
                 var options = TopologyApplication.Options()
                 options.prunes = prune
                 options.withMessages = withMessages

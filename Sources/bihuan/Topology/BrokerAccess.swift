@@ -5,6 +5,8 @@ import Foundation
 protocol BrokerAccess: Sendable {
     /// In words for an error: which way was tried.
     var name: String { get }
+    /// The ports on which the broker's nodes take AMQP, plain or over TLS.
+    func ports() throws -> Set<Int>
     /// All that the broker holds, of all virtual hosts.
     func definitions() throws -> DefinitionsFile
     /// Makes what is missing and overwrites users and rights; touches nothing else.

@@ -25,19 +25,52 @@ struct BrokerOptions: ParsableArguments {
         if management != nil, node != nil { throw ValidationError("give --management or --node, not both") }
     }
 
-    /// The management interface if it is named; else the node that is named; else the private node of the installation's
-    /// directory, if it has one; else this machine's own.
+    /// The management interface if it is named; else the node that is named. Else the broker that amqp.url names, which must then
+    /// be on this machine: the private node of the installation's directory, if it has one; or this machine's own, by rabbitmqctl
+    /// or the management interface, whichever is there. Blocks.
     func access(_ configuration: OfficeConfiguration, directory: URL) throws -> any BrokerAccess {
-        if let management {
-            guard let url = URL(string: management), ["http", "https"].contains(url.scheme), url.host() != nil else {
-                throw UserError("--management takes a URL such as http://127.0.0.1:15672")
-            }
-            return ManagementAccess(
-                url, user: managementUser, password: try managementPassword(configuration),
-                broker: .init(host: configuration.broker.host, port: configuration.broker.port, user: "", password: ""))
+        if let management { return try managementAccess(management, configuration) }
+        if let node { return ControlAccess(try RabbitMQControl.ofSystemNode(node)) }
+        let broker = configuration.broker
+        if let elsewhere = broker.endpoints.first(where: { !$0.isOnThisMachine }) {
+            throw UserError(
+                "amqp.url names \(elsewhere.host), and only the node of this machine could be asked without being named: give "
+                    + "--management http://\(elsewhere.host):15672, or --node NAME")
         }
-        if node == nil, let control = try RabbitMQControl.ofPrivateNode(in: directory) { return ControlAccess(control) }
-        return ControlAccess(try RabbitMQControl.ofSystemNode(node))
+        let ports = broker.endpoints.map(\.port)
+        if let control = try RabbitMQControl.ofPrivateNode(in: directory) {
+            return try BrokerOptions.firstListening(on: ports, [{ ControlAccess(control) }])
+        }
+        return try BrokerOptions.firstListening(
+            on: ports,
+            [
+                { ControlAccess(try RabbitMQControl.ofSystemNode(nil)) },
+                { try managementAccess("http://127.0.0.1:15672", configuration) },
+            ])
+    }
+
+    /// The first way that leads to a broker which takes AMQP on one of the ports; else the error says what was met on each.
+    static func firstListening(on ports: [Int], _ ways: [() throws -> any BrokerAccess]) throws -> any BrokerAccess {
+        var failures: [String] = []
+        for way in ways {
+            do {
+                let access = try way()
+                if try !Set(ports).isDisjoint(with: access.ports()) { return access }
+                let wanted = ports.map(String.init).joined(separator: ", ")
+                failures.append("\(access.name) leads to a broker that does not listen on port \(wanted), where amqp.url looks for one")
+            } catch {
+                failures.append(UserError(error).description)
+            }
+        }
+        throw UserError(failures.joined(separator: "\n") + "\nName the broker with --management URL, or with --node NAME.")
+    }
+
+    private func managementAccess(_ address: String, _ configuration: OfficeConfiguration) throws -> ManagementAccess {
+        guard let url = URL(string: address), ["http", "https"].contains(url.scheme), url.host() != nil else {
+            throw UserError("--management takes a URL such as http://127.0.0.1:15672")
+        }
+        return ManagementAccess(
+            url, user: managementUser, password: try managementPassword(configuration), broker: configuration.broker)
     }
 
     private func managementPassword(_ configuration: OfficeConfiguration) throws -> String {
@@ -52,6 +85,13 @@ struct BrokerOptions: ParsableArguments {
             throw UserError("bihuan.yaml has no password for \(managementUser): add users.\(key), or give --management-password-file")
         }
         return password
+    }
+}
+
+extension Endpoint {
+    /// Whether the host is written as this machine's own loopback.
+    fileprivate var isOnThisMachine: Bool {
+        ["localhost", "::1"].contains(host.lowercased()) || host.wholeMatch(of: /127(\.[0-9]{1,3}){3}/) != nil
     }
 }
 

@@ -11,6 +11,16 @@ struct ControlAccess: BrokerAccess {
 
     var name: String { "rabbitmqctl for \(control.node)" }
 
+    func ports() throws -> Set<Int> {
+        // Its fields are the name of the record, node, protocol, host, address, port, options.
+        let printed = try evaluated(
+            """
+            list_to_tuple([element(6, L) || L <- rabbit_networking:active_listeners(), \
+            lists:member(element(3, L), ['amqp', 'amqp/ssl'])])
+            """)
+        return Set(printed.matches(of: /[0-9]+/).compactMap { Int($0.output) })
+    }
+
     func definitions() throws -> DefinitionsFile {
         let text = try run(["--quiet", "export_definitions", "-", "--format", "json"])
         do {

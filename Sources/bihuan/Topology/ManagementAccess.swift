@@ -15,7 +15,7 @@ struct ManagementAccess: BrokerAccess {
     private let session: URLSession
     private static let patienceSeconds = 60.0
 
-    /// - Parameter broker: its user and password are the management's; only host and port are taken.
+    /// - Parameter broker: how it is reached by AMQP; user and password are the management's.
     init(_ url: URL, user: String, password: String, broker: AMQP.ConnectionSettings) {
         self.url = url
         self.user = user
@@ -30,6 +30,18 @@ struct ManagementAccess: BrokerAccess {
     }
 
     var name: String { "the management interface at \(url.absoluteString) as user \(user)" }
+
+    func ports() throws -> Set<Int> {
+        struct Overview: Decodable {
+            struct Listener: Decodable {
+                var `protocol`: String
+                var port: Int
+            }
+            var listeners: [Listener]
+        }
+        let overview = try JSONDecoder().decode(Overview.self, from: try send("GET", ["overview"]))
+        return Set(overview.listeners.filter { ["amqp", "amqp/ssl"].contains($0.protocol) }.map(\.port))
+    }
 
     func definitions() throws -> DefinitionsFile {
         let answer = try send("GET", ["definitions"])
