@@ -123,7 +123,7 @@ extension Docket {
         answer(
             act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
             data: HandoffRecalled(cause: "return_approved", reason: ruling.message), reports: [handoff.reportID],
-            handoff: handoff.id, queue: Topology.Queue.inbox(handoff.unit))
+            handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         tell(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
     }
 
@@ -177,8 +177,7 @@ extension Docket {
             send(
                 .handoffRecalled, to: .unit(handoff.unit), subject: handoff.id.description,
                 data: HandoffRecalled(cause: "recalled", reason: data.reason), reports: [handoff.reportID],
-                handoff: handoff.id,
-                queue: handoff.express ? Topology.Queue.express(handoff.unit) : Topology.Queue.inbox(handoff.unit))
+                handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         }
         answer(
             act.key, to: act.sender, .commandTaken, subject: handoff.id.description,

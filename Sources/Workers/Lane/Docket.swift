@@ -212,7 +212,7 @@ struct Docket {
         var (exchange, queue) = (Topology.Exchange.notice, notices)
         // What takes a handoff away travels in the queue that brought it.
         if type == MessageType.handoffRecalled.rawValue, case .unit(let unit) = sender {
-            (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.inbox(unit))
+            (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
         }
         letters.append(
             OutboxRow(
