@@ -29,7 +29,9 @@ struct Docket {
     var deadLetters: [DeadLetter] = []
     var newlyHeld: [HeldMessage] = []
     var noLongerHeld: Set<InboxKey> = []
-    var notes: [HandoffNote] = []
+    private(set) var notes: [HandoffNote] = []
+    /// Acts whose notes stand in the books, or will: each is written once.
+    var noted: Set<InboxKey> = []
     var notices: [PersonNotice] = []
     var clockSteps: [ClockStepTaken] = []
     var papers = PaperBook()
@@ -115,6 +117,19 @@ struct Docket {
             accusedNames: Set(content.accused.map(\.name)), to: file)
     }
 
+    mutating func add(_ note: HandoffNote) {
+        notes.append(note)
+        noted.insert(note.key)
+    }
+
+    /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so a message
+    /// over the limit is a fault of ours: the act that asks for it is kept as a dead letter, and nothing of it is written or sent.
+    func checkSizes(limits: Limits = .standard) throws {
+        for letter in letters where letter.body.count > limits.messageBytesMax {
+            throw Oversize(type: letter.type, addressee: letter.addressee, bytes: letter.body.count)
+        }
+    }
+
     // MARK: Verdicts
 
     /// The id of the answer to an act: the same whenever it is answered (invariant 2).
@@ -134,6 +149,7 @@ struct Docket {
     mutating func undo(_ key: InboxKey, to settlement: Settlement?, letters count: Int, notes notesCount: Int) {
         settlements[key] = settlement
         letters.removeLast(letters.count - count)
+        for note in notes[notesCount...] { noted.remove(note.key) }
         notes.removeLast(notes.count - notesCount)
     }
 
@@ -230,4 +246,12 @@ struct Docket {
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
         return writes
     }
+}
+
+/// A message of the office's own over the limit of all messages.
+struct Oversize: Error, CustomStringConvertible {
+    let type: String
+    let addressee: String
+    let bytes: Int
+    var description: String { "\(type) to \(addressee) would have \(bytes) bytes, more than a message may" }
 }

@@ -149,12 +149,12 @@ final class LaneStore {
         _ parcels: [Parcel], _ settled: LaneOutlet.Settled, _ errand: Errand?, alsoReports: [ReportID], into docket: inout Docket
     ) throws {
         var reports = Set((errand?.reports ?? []) + alsoReports)
-        var handoffs: Set<HandoffID> = []
         var submissions: [(source: SourceID, id: String)] = []
+        var acts: [(handoff: HandoffID, key: InboxKey)] = []
         for parcel in parcels {
             let targets = desk.targets(of: parcel)
             reports.formUnion(targets.reports)
-            handoffs.formUnion(targets.handoffs)
+            acts += targets.handoffs.map { ($0, parcel.key) }
             if let submission = targets.submission { submissions.append(submission) }
         }
         if !submissions.isEmpty {
@@ -162,19 +162,21 @@ final class LaneStore {
             reports.formUnion(try database.run(known).rows.map(\.id))
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
-        guard !reports.isEmpty || !handoffs.isEmpty else { return }
+        guard !reports.isEmpty || !acts.isEmpty else { return }
 
         let locked = errand?.skipsLocked == true && parcels.isEmpty
             ? try database.run(LockFreeReports(reports: reports.sorted())).rows
-            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(handoffs))).rows
+            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
-        let (handoffRows, clocks, barred, held) = try database.pipeline(
-            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids))
+        let (handoffRows, clocks, barred, held, noted) = try database.pipeline(
+            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids),
+            ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
         let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
         let barredOf = Dictionary(grouping: barred.rows, by: \.0)
         docket.held = Dictionary(grouping: held.rows, by: \.reportID)
+        docket.noted = Set(noted.rows)
         for report in locked {
             docket.files[report.id] = CaseFile(
                 loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)), handoffs: handoffsOf[report.id] ?? [],
