@@ -172,6 +172,9 @@ extension Docket {
         guard data.reason.contains(where: { !$0.isWhitespace }) else {
             throw Problem(code: "missing_field", path: "data.reason", text: "a recall needs a reason")
         }
+        guard data.reason.utf8.count <= Limits.standard.reasonBytesMax else {
+            throw Problem(code: "too_large", path: "data.reason", text: "the reason is longer than \(Limits.standard.reasonBytesMax) bytes")
+        }
         let reachedUnit = handoff.state != .awaitingApproval
         try move(handoff.id, .recalled, as: "recalled", act) { $0.endedBecause = "recalled" }
         if var file = self.file(of: handoff.id) {

@@ -58,6 +58,8 @@ struct IntakeDesk: Desk {
         let parcel: Parcel
         let source: SourceRow
         let submission: Submission
+        /// As it leaves the vault, masked; `nil` of what is sealed, of which nothing is entered.
+        let content: Submission?
         let barred: Set<UnitID>
         /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
         let isMuted: Bool
@@ -99,13 +101,22 @@ struct IntakeDesk: Desk {
                     ])
                 return nil
             }
+            if let problem = HandingOn.problem(withSealed: parcel.body.count) {
+                docket.refuse(parcel, [problem])
+                return nil
+            }
             return Draft(
-                id: id, parcel: parcel, source: source, submission: submission, barred: [], isMuted: isMuted,
+                id: id, parcel: parcel, source: source, submission: submission, content: nil, barred: [], isMuted: isMuted,
                 decision: .sealed(ruling, to: superior), repeatKey: nil)
+        }
+        let content = Mask(reporters: submission.reporters).apply(to: submission)
+        if let problem = HandingOn.problem(with: content) {
+            docket.refuse(parcel, [problem])
+            return nil
         }
         let ruling = docket.rulebook.scope(of: facts)
         return Draft(
-            id: id, parcel: parcel, source: source, submission: submission, barred: barred, isMuted: isMuted,
+            id: id, parcel: parcel, source: source, submission: submission, content: content, barred: barred, isMuted: isMuted,
             decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.vault.digestSecret))
     }
 
@@ -211,8 +222,7 @@ struct IntakeDesk: Desk {
         guard let file = docket.files[id] else { return }
         docket.newReports.append(
             .init(
-                report: file.report, barred: draft.barred,
-                content: Mask(reporters: draft.submission.reporters).apply(to: draft.submission),
+                report: file.report, barred: draft.barred, content: draft.content,
                 vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id))))
     }
 }

@@ -98,6 +98,7 @@ final class LaneStore {
         try decide(decided, errand, on: &docket)
         for word in words { docket.conclude(word) }
         try docket.apply(settled)
+        try docket.checkSizes()
 
         try database.write(
             docket.caseWrites, with: docket.commands(lane: laneName, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
