@@ -74,8 +74,7 @@ struct IntakeDesk: Desk {
 
     private func draft(_ submission: Submission, _ parcel: Parcel, _ docket: inout Docket) throws -> Draft? {
         guard case .source(let sourceID) = parcel.sender, let source = docket.directory.sources[sourceID] else {
-            // It has no queue to be answered in, and may only have been quicker than its registration: kept, not dropped.
-            try docket.bury(parcel, Problem(code: "unknown_source", text: "this source is not registered with the office"))
+            try docket.bury(parcel, .unknownSource)
             return nil
         }
         let problems = SubmissionCheck.problems(in: submission, rulebook: docket.rulebook, directory: docket.directory)
@@ -280,6 +279,9 @@ extension CivilDate {
 }
 
 extension Problem {
+    /// It may only have been quicker than its registration: kept, not dropped.
+    static let unknownSource = Problem(
+        code: "unknown_source", text: "this sender is not registered with the office; what it sent is kept, and can be sent again once it is")
     static let wrongWorker = Problem(code: "wrong_queue", text: "this type of message is not read here; see the routing keys of the contract")
     static let idReused = Problem(
         code: Refusal.idReused.rawValue, path: "id", text: "this id was used before for another message; the first one stands")

@@ -92,6 +92,8 @@ struct Docket {
 
     /// The barrier, asked for every message that leaves. A bare receipt says nothing and may go.
     func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
+        // What is about no case keeps none from anybody.
+        if reports.isEmpty { return true }
         let cases = reports.compactMap { files[$0] }
         // A case that is not on the docket cannot be checked: it fails closed.
         guard cases.count == reports.count else { return false }
@@ -171,7 +173,8 @@ struct Docket {
         variant: String = "", reports: [ReportID] = []
     ) {
         let sent = letters.count
-        if let sender, directory.knows(sender) {
+        // Also one whom the office does not know: it may have a queue, and without one the answer is kept as undeliverable.
+        if let sender {
             let id = Docket.replyID(to: key, variant: variant)
             if type == MessageType.reportSubmitted.rawValue, variant != Docket.burial {
                 send(
@@ -180,7 +183,7 @@ struct Docket {
             } else {
                 send(
                     .messageRefused, to: sender, subject: subject, inReplyTo: inReplyTo,
-                    data: MessageRefused(refusedType: type.map { String($0.prefix(200)) }, problems: problems),
+                    data: MessageRefused(refusedType: type, problems: problems),
                     reports: reports, eventID: id)
             }
         }
@@ -208,9 +211,8 @@ struct Docket {
         let id = UUID.version7(at: wall)
         var letter = DeadLetter(
             id: id, reason: problem.code, detail: detail ?? problem.description,
-            type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description, eventID: parcel.ownID,
-            inboxID: parcel.key.eventID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
-            worker: parcel.ownerAsDeadLetter(of: worker).rawValue,
+            type: parcel.type, sender: parcel.senderName, eventID: parcel.ownID, inboxID: parcel.key.eventID, queue: parcel.queue,
+            routingKey: String(parcel.routingKey.prefix(255)), worker: parcel.ownerAsDeadLetter(of: worker).rawValue,
             box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)), answered: letters.count > sent,
             receivedAt: wall)
         letter.subject = parcel.subject

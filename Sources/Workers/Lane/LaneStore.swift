@@ -74,7 +74,7 @@ final class LaneStore {
     }
 
     private func transaction(
-        _ parcels: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
+        _ arrived: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
         try refreshDirectory()
@@ -83,6 +83,7 @@ final class LaneStore {
             worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
             now: settings.clock.instant(atWall: wall), wall: wall)
 
+        let parcels = arrived.map(known)
         let fresh = try claim(parcels, in: &docket)
         let kept = fresh.filter { buried[$0.key] == nil }
         let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &docket)
@@ -106,6 +107,12 @@ final class LaneStore {
         try database.commit()
         if !parcels.isEmpty { try settings.interrupt?(.afterCommit) }
         return docket.letters
+    }
+
+    /// What a stranger sends is kept, and decided by nobody.
+    func known(_ parcel: Parcel) -> Parcel {
+        guard let sender = parcel.sender, !directory.knows(sender) else { return parcel }
+        return parcel.fromStranger
     }
 
     /// What is not claimed was known before: it gets its verdict again, and goes no further.
