@@ -55,14 +55,17 @@ static void stop_clock(const lane *l, const handoff_row *h, const char *kind, co
     put_text(&stopped[4], by);
 }
 
-static void conclude(lane *l, const handoff_row *h, const char *id, const char *sender, const char *act) {
-    static const char summary[] = "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。";
+static void add_note(const lane *l, const handoff_row *h, const char *sender, const char *act, const char *kind, const char *body) {
     put_uuid(&notes[0], &h->id);
     put_text(&notes[1], sender);
     put_text(&notes[2], act);
-    put_text(&notes[3], "conclusion");
+    put_text(&notes[3], kind);
     put_instant(&notes[4], l->now);
-    put_text(&notes[5], summary);
+    put_text(&notes[5], body);
+}
+
+static void conclude(lane *l, const handoff_row *h, const char *id, const char *sender, const char *act) {
+    add_note(l, h, sender, act, "conclusion", "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。");
 
     char event[37];
     letter *row = new_letter(l, "bihuan.notice", "bihuan.conclusion.accepted.v1");
@@ -107,6 +110,7 @@ static void take_act(lane *l, const amqp_envelope_t *e, handoff_row *handoffs, i
         h->of->state = "in_hand";
         add_entry(h->of, "{\"act\":\"%s\",\"at\":\"%s\",\"by\":\"%s\",\"disposition\":\"closed\",\"event\":\"disposition_decided\",\"handoff\":\"%s\"}",
             act, l->time, sender, id);
+        add_note(l, h, sender, act, "disposition", "closed");
     } else if (length == 27 && !memcmp(type, "bihuan.handoff.concluded.v1", length)) {
         h->acts |= CONCLUDED;
         h->of->state = "closed";

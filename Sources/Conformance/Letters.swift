@@ -89,7 +89,7 @@ struct Letters: Sendable {
     func refusal(of act: String, type: String?, _ subject: String, _ problems: [Problem], at now: Instant) -> Sending {
         notice(
             .messageRefused, id: answerID("refused", act), subject: subject, inReplyTo: act,
-            MessageRefused(refusedType: type, problems: problems), at: now)
+            MessageRefused(refusedType: type.flatMap { MessageType.looksLikeOne($0) ? $0 : nil }, problems: problems), at: now)
     }
 
     private func notice<Data: Codable & Sendable>(

@@ -48,8 +48,12 @@ extension Message {
                 Problem(code: "too_large", text: "the message has \(body.count) bytes; the limit is \(limits.messageBytesMax)")
             ])
         }
-        if let problem = JSONShape.problem(in: body, depthMax: limits.jsonDepthMax) { throw Unreadable([problem]) }
         let json = Data(body)
+        if let problem = JSONShape.problem(in: body, depthMax: limits.jsonDepthMax) {
+            // Where it is all but JSON, the head may tell whom to answer, and on what.
+            let head = problem.code == "not_json" ? try? JSONDecoder().decode(LooseEnvelope.self, from: json) : nil
+            throw Unreadable([problem], id: head?.id, type: head?.type, subject: head?.subject)
+        }
         if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
             let message = try? Message(json, as: hint), message.envelope.type == hint, message.envelope.specversion == "1.0"
         {
@@ -213,60 +217,5 @@ private struct LooseEnvelope: Decodable {
         id = text(.id)
         type = text(.type)
         subject = text(.subject)
-    }
-}
-
-/// A first look at bytes that claim to be JSON, before a parser is let near them that recurses, and that would also take
-/// other encodings than UTF-8.
-enum JSONShape {
-    private static let nul = Problem(
-        code: "control_character", text: "the text holds the character U+0000, which no register can keep")
-
-    static func problem(in body: [UInt8], depthMax: Int) -> Problem? {
-        if body.starts(with: [0xEF, 0xBB, 0xBF]) {
-            return Problem(code: "not_utf8", text: "the body begins with a byte order mark; JSON is sent without one")
-        }
-        guard String(validating: body, as: UTF8.self) != nil else {
-            return Problem(code: "not_utf8", text: "the body is not UTF-8")
-        }
-        return body.withUnsafeBufferPointer { problem(inUTF8: $0, depthMax: depthMax) }
-    }
-
-    private static func problem(inUTF8 body: UnsafeBufferPointer<UInt8>, depthMax: Int) -> Problem? {
-        var depth = 0
-        var inText = false
-        var index = body.startIndex
-        while index < body.endIndex {
-            let byte = body[index]
-            if inText {
-                if byte == UInt8(ascii: "\\") {
-                    if escapesNUL(body, at: index) { return nul }
-                    index += 1
-                } else if byte == UInt8(ascii: "\"") {
-                    inText = false
-                } else if byte == 0 {
-                    return nul
-                }
-            } else {
-                switch byte {
-                case UInt8(ascii: "\""): inText = true
-                case UInt8(ascii: "{"), UInt8(ascii: "["):
-                    depth += 1
-                    if depth > depthMax {
-                        return Problem(code: "too_deep", text: "the JSON is nested more than \(depthMax) deep")
-                    }
-                case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-                // Between texts it is a sign of UTF-16.
-                case 0: return Problem(code: "not_utf8", text: "the body is not UTF-8")
-                default: break
-                }
-            }
-            index += 1
-        }
-        return nil
-    }
-
-    private static func escapesNUL(_ body: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
-        index + 5 < body.count && body[index + 1] == UInt8(ascii: "u") && body[(index + 2)...(index + 5)].allSatisfy { $0 == 0x30 }
     }
 }

@@ -231,7 +231,7 @@ public struct ClockNotice: Codable, Hashable, Sendable {
 
 /// The data of `message.refused`: nothing was changed, and why.
 public struct MessageRefused: Codable, Hashable, Sendable {
-    /// The type that was refused, as it was written.
+    /// The type that was refused, as it was written; absent where it could not be read, or does not look like one.
     public var refusedType: String?
     public var problems: [Problem]
 

@@ -34,6 +34,8 @@ public enum Topology {
         public static func command(_ worker: Worker) -> String { "bihuan.command.\(worker.rawValue)" }
         public static func inbox(_ unit: UnitID) -> String { "unit.\(unit.rawValue).inbox" }
         public static func express(_ unit: UnitID) -> String { "unit.\(unit.rawValue).express" }
+        /// The queue that a handoff comes in, and whatever takes it away again.
+        public static func handoff(to unit: UnitID, express isExpress: Bool) -> String { isExpress ? express(unit) : inbox(unit) }
         public static func notice(_ unit: UnitID) -> String { "unit.\(unit.rawValue).notice" }
         public static func notice(_ source: SourceID) -> String { "source.\(source.rawValue).notice" }
         public static func reply(_ person: PersonID) -> String { "person.\(person.rawValue).reply" }

@@ -36,13 +36,13 @@ public struct OfficeDirectory: Sendable {
     /// A unit with all that stand below it.
     public func subtree(of unit: UnitID) -> Set<UnitID> { below[unit] ?? [unit] }
 
-    /// Whether answers and notices to this party have a queue to go to.
+    /// Whether this party is one of the office's: itself, or a unit, a source or a person in its tables.
     func knows(_ party: Party) -> Bool {
         switch party {
         case .unit(let id): units[id] != nil
         case .source(let id): sources[id] != nil
         case .person(let id): persons[id] != nil
-        case .office: false
+        case .office: true
         }
     }
 

@@ -44,6 +44,8 @@ struct ConstraintTests {
         "INSERT INTO attachment_part (report_id, sha256, part, digest, key_id, sealed) VALUES ('\(report)', 'h', \(part), 'd', 'k', 's')"
     }
 
+    private static let note = "INSERT INTO handoff_note VALUES ('\(handoff)', 'unit.d1', 'e', 'progress', \(moment), 'b')"
+
     private static func letter(to addressee: String, type: String = "bihuan.handoff.dispatched.v1", about reports: String = "'{\(report)}'") -> String {
         """
         INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
@@ -83,6 +85,7 @@ struct ConstraintTests {
             """
         ],
         "clock_step_once": ["INSERT INTO clock_step VALUES ('\(handoff)', 'sign', 1, 1, 'overdue', \(moment))"],
+        "handoff_note_once": [note + "; " + note],
         "report_number_once": [report(number: 202_600_000_001)],
         "report_state_known": [report(state: "lost"), "UPDATE report SET state = 'lost'"],
         "report_repeat_names_its_twin": [

@@ -41,18 +41,18 @@ struct DecodingTests {
     }
 
     static let shapes: [Refusal] = [
-        Refusal("an empty body", "", "not_json", "not a JSON object"),
-        Refusal("blanks", " \n\t", "not_json", "not a JSON object"),
-        Refusal("no JSON", "hello", "not_json", "not a JSON object"),
-        Refusal("XML", "<report/>", "not_json", "not a JSON object"),
+        Refusal("an empty body", "", "not_json", "cannot be read as JSON"),
+        Refusal("blanks", " \n\t", "not_json", "cannot be read as JSON"),
+        Refusal("no JSON", "hello", "not_json", "cannot be read as JSON"),
+        Refusal("XML", "<report/>", "not_json", "cannot be read as JSON"),
         Refusal("a list", "[]", "not_json", "not a JSON object"),
         Refusal("a text", #""x""#, "not_json", "not a JSON object"),
         Refusal("a number", "1", "not_json", "not a JSON object"),
         Refusal("null", "null", "not_json", "not a JSON object"),
-        Refusal("a body cut short", String(report().dropLast()), "not_json", "not a JSON object"),
-        Refusal("something after the end", report() + "x", "not_json", "not a JSON object"),
-        Refusal("two objects", report() + report(), "not_json", "not a JSON object"),
-        Refusal("an open text", #"{"specversion":"1.0"#, "not_json", "not a JSON object"),
+        Refusal("a body cut short", String(report().dropLast()), "not_json", "cannot be read as JSON"),
+        Refusal("something after the end", report() + "x", "not_json", "cannot be read as JSON"),
+        Refusal("two objects", report() + report(), "not_json", "cannot be read as JSON"),
+        Refusal("an open text", #"{"specversion":"1.0"#, "not_json", "cannot be read as JSON"),
         Refusal("a byte order mark", [0xEF, 0xBB, 0xBF] + Array(report().utf8), "not_utf8", "byte order mark"),
         Refusal("UTF-16", Array(report().utf16).flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }, "not_utf8", "UTF-8"),
         Refusal("Latin-1", Array(report(data: #"{"text":""#).utf8) + [0xE9] + Array(#""}}"#.utf8), "not_utf8", "UTF-8"),
@@ -67,8 +67,39 @@ struct DecodingTests {
         Refusal("a newline as it is", report(data: "{\"text\":\"a\nb\"}"), "not_json", "cannot be read as JSON"),
         Refusal("a lone high surrogate", report(data: #"{"text":"a\ud800b"}"#), "not_json", "cannot be read as JSON"),
         Refusal("a lone low surrogate", report(data: #"{"text":"a\udc00b"}"#), "not_json", "cannot be read as JSON"),
-        Refusal("surrogates the wrong way round", report(data: #"{"text":"\udc00\ud800"}"#), "not_json", "cannot be read as JSON"),
+        Refusal("surrogates the wrong way round", report(data: #"{"text":"\udc00\ud800"}"#), "not_json", "half a surrogate pair"),
+        Refusal("a high surrogate before another escape", unread(#""\ud800\n""#), "not_json", "half a surrogate pair"),
+        Refusal("half a surrogate pair in a name", report(data: #"{"text":"x","\ud800":1}"#), "not_json", "half a surrogate pair"),
+        Refusal("a comma before the end", report(data: #"{"text":"x",}"#), "not_json", "cannot stand here"),
+        Refusal("a comma before the end of a list", unread("[1,]"), "not_json", "cannot stand here"),
+        Refusal("two commas", unread("[1,,2]"), "not_json", "cannot stand here"),
+        Refusal("only a comma", unread("{,}"), "not_json", "cannot stand here"),
+        Refusal("no comma", unread("[1 2]"), "not_json", "cannot stand here"),
+        Refusal("no colon", unread(#"{"a" 1}"#), "not_json", "cannot stand here"),
+        Refusal("a name without quotes", unread("{a:1}"), "not_json", "cannot stand here"),
+        Refusal("a name that is a number", unread("{1:1}"), "not_json", "cannot stand here"),
+        Refusal("a list that ends as an object", unread("[1}"), "not_json", "cannot stand here"),
+        Refusal("single quotes", unread("'x'"), "not_json", "cannot stand here"),
+        Refusal("a comment", unread("1 // x"), "not_json", "cannot stand here"),
+        Refusal("an escape that JSON has not", unread(#""\q""#), "not_json", "no such escape"),
+        Refusal("an escape cut short", unread(#""\u12""#), "not_json", "no such escape"),
+        Refusal("an escape with a letter beyond F", unread(#""\u12fg""#), "not_json", "no such escape"),
     ]
+
+    static let numbers: [Refusal] = ["1-2", "01", "-01", "-", "+1", ".5", "1.", "1.e3", "1e", "1e+", "0x10", "NaN", "Infinity", "-Infinity", "1_000", "True", "nul", "undefined"].map {
+        Refusal("for a number or a word: \($0)", unread($0), "not_json", "cannot stand here")
+    }
+
+    static let names: [Refusal] = [
+        Refusal("a name twice", report(data: #"{"text":"x","text":"y"}"#), "repeated_name", "a name twice"),
+        Refusal("a name twice in the head", report(id: #""a-1","id":"a-2""#), "repeated_name", "a name twice"),
+        Refusal("a name twice, once in escapes", unread(#"{"name":1,"\u006e\u0061me":2}"#), "repeated_name", "a name twice"),
+        Refusal("the empty name twice", unread(#"{"":1,"a":2,"":3}"#), "repeated_name", "a name twice"),
+        Refusal("a name twice among a thousand", unread("{" + (0...1000).map { #""k\#($0 % 1000)":0"# }.joined(separator: ",") + "}"), "repeated_name", "a name twice"),
+    ]
+
+    /// A report with a value in a field that no reader looks into.
+    static func unread(_ value: String) -> String { report(data: #"{"text":"x","new":\#(value)}"#) }
 
     static let heads: [Refusal] = [
         Refusal("no specversion", "{}", "not_cloudevents", "specversion", #"must be "1.0""#),
@@ -140,7 +171,7 @@ struct DecodingTests {
             "mistyped_field", "data.reporterAnswered", "must be true or false"),
     ]
 
-    @Test("what cannot be read is refused with its reason and its place", arguments: shapes + heads + contents)
+    @Test("what cannot be read is refused with its reason and its place", arguments: shapes + numbers + names + heads + contents)
     func refuses(_ refusal: Refusal) throws {
         for hint in [nil, MessageType.reportSubmitted.rawValue] {
             let error = try #require(#expect(throws: Unreadable.self) { try Message(reading: refusal.body, typeHint: hint) })
@@ -161,7 +192,18 @@ struct DecodingTests {
         #expect(error.subject == object["subject"] as? String)
     }
 
+    @Test("of a body that is all but JSON the head is read, so that the sender can be answered; of one that says two things it is not")
+    func headOfWhatIsNoJSON() throws {
+        func refusal(_ value: String) throws -> Unreadable {
+            try #require(#expect(throws: Unreadable.self) { try Message(reading: Array(Self.unread(value).utf8), typeHint: nil) })
+        }
+        for value in ["[1,]", #""\q""#, "1-2", "01"] { #expect(try refusal(value).id == "a-1", "\(value)") }
+        #expect(try refusal(#"{"a":1,"a":2}"#).id == nil)
+    }
+
     @Test("a whole message is read, at the limits too", arguments: [
+        unread(#"[0,-0,1.5,1e3,1E-3,-1.25e+10,true,false,null,"",[],{},[[]],{"a":{}},"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\uD83D\uDE00",1e999]"#),
+        unread(" [ 1 ,\t2\r\n] "), unread(#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}],"A":1,"é":1,"e\u0301":1}"#),
         report(), report(id: #""\#(String(repeating: "x", count: 128))""#), nested(32),
         report(data: #"{"text":"\\u0000 is written out, {[{[ too"}"#), report(data: #"{"text":"\ud83d\ude00"}"#), " \r\n\t" + report() + " \n",
         report(data: #"{"text":"\#(String(repeating: "x", count: 262_144 - report(data: #"{"text":""}"#).utf8.count))"}"#),

@@ -47,6 +47,13 @@ struct BadInputCatalogueTests {
         ("a lone high surrogate", { report($0, text: #"甲\ud800乙"#) }, .refused("not_json")),
         ("a lone low surrogate", { report($0, text: #"甲\udfff"#) }, .refused("not_json")),
         ("a bare control character", { report($0, text: "甲\u{7}乙") }, .refused("not_json")),
+        ("a comma before the end", { event(id: $0, data: #"{"text":"x",}"#) }, .refused("not_json")),
+        ("an escape that JSON has not, where nobody looks", { report($0, more: #","x":"\q""#) }, .refused("not_json")),
+        ("half a surrogate pair where nobody looks", { report($0, more: #","x":"\ud800""#) }, .refused("not_json")),
+        ("a sum for a number", { report($0, more: #","x":1-2"#) }, .refused("not_json")),
+        ("a number that begins with 0", { report($0, more: #","x":01"#) }, .refused("not_json")),
+        ("a field twice", { report($0, more: #","text":"y""#) }, .dead("repeated_name")),
+        ("a field twice, once in escapes", { report($0, more: #","\u0074ext":"y""#) }, .dead("repeated_name")),
         ("escaped control characters", { report($0, text: #"甲\u0001\u0007\u001b[31m乙"#) }, .accepted),
         ("99,000 combining marks", { report($0, text: "e" + String(repeating: "\u{301}", count: 99_000)) }, .accepted),
         ("100,000 combining marks, over the limit of texts", { report($0, text: "e" + String(repeating: "\u{301}", count: 100_000)) }, .refused("too_large")),
@@ -194,6 +201,7 @@ struct BadInputCatalogueTests {
         #expect(again.delivery.body == receipt.delivery.body)
         try city.publish(signature)
         #expect(try city.heard().problem == "already_signed")
+        #expect(try office.inbox(signature.id, from: city.party) == "refused")
         var altered = Submission.new()
         altered.title = "另一份"
         try letter.submit(altered, id: id)

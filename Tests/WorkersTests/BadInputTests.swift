@@ -71,6 +71,30 @@ struct BadInputTests {
         try office.close()
     }
 
+    @Test("a type that does not look like one is repeated nowhere: not in the answer, and in no table")
+    func oddTypes() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        func answer(type: String, id: String = UUID().uuidString, specversion: String = "1.0") throws -> Heard {
+            try letter.publish(
+                try bytes(letter, id: id, type: type, specversion: specversion), to: letter.exchange,
+                key: MessageType.reportSubmitted.routingKey(from: letter.party), properties: letter.properties(.reportSubmitted, "x"))
+            return try letter.heard()
+        }
+        let slipped = "王五举报张三"
+        #expect(try answer(type: slipped).problem == "unknown_type")
+        #expect(try answer(type: slipped, specversion: "0.3").problem == "not_cloudevents")
+        // No id can be made of this one: a dead letter.
+        #expect(try answer(type: slipped, id: "编号").problem == "unknown_type")
+        #expect(try office.places(of: Array(slipped.utf8)) == [])
+        #expect(try office.texts("SELECT coalesce(type, '-') FROM dead_letter") == ["-"])
+        let long = try answer(type: "e" + String(repeating: "\u{301}", count: 100_000))
+        #expect(long.problem == "unknown_type" && long.delivery.body.count < 1000 && long.data["refusedType"] == nil)
+        #expect(try answer(type: "bihuan.report.burnt.v1").data["refusedType"] as? String == "bihuan.report.burnt.v1")
+        try office.close()
+    }
+
     @Test("a bad message in a batch costs its neighbours nothing")
     func neighbours() throws {
         let office = try OfficeUnderTest()

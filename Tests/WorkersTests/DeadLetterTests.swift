@@ -1,4 +1,5 @@
 import AMQP
+import CaseStore
 import Casework
 import Contract
 import Foundation
@@ -147,13 +148,99 @@ struct DeadLetterTests {
         try office.startAll()
         let (web, sun) = (try office.source("web"), try office.person("sun"))
         let id = try web.submit(.new())
-        try office.wait(for: ["unknown_source false"], "SELECT reason || ' ' || answered FROM dead_letter")
+        #expect(try web.heard().problem == "unknown_source")
+        #expect(try office.texts("SELECT reason || ' ' || answered FROM dead_letter") == ["unknown_source true"])
         try office.stopLanes()
         try office.change("INSERT INTO source (id, name, kind) VALUES ('web', '网络举报', 'web')")
         try office.startAll()
         #expect(try order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
         let answer = try web.heard()
         #expect(answer.inReplyTo == id && answer.type == MessageType.reportAccepted.rawValue)
+        try office.close()
+    }
+
+    @Test("whatever one sends whom the broker vouches for and the office does not know is kept and answered, and heard once it does")
+    func strangers() throws {
+        let office = try OfficeUnderTest()
+        try office.change(
+            """
+            DELETE FROM source WHERE id = 'web'; DELETE FROM person WHERE id = 'zhao';
+            DELETE FROM unit_closure WHERE descendant = 'd2'; DELETE FROM unit WHERE id = 'd2'
+            """)
+        try office.startAll()
+        let (web, d2, zhao) = (try office.source("web"), try office.unit("d2"), try office.person("zhao"))
+        let (id, handoff) = (UUID().uuidString, UUID().uuidString.lowercased())
+        let textless = UUID().uuidString
+        let acts: [(party: PartyClient, act: PreparedAct, verdict: String)] = [
+            (web, web.prepare(.reportSubmitted, id: textless, subject: textless, Nothing()), "missing_field"),
+            (web, web.prepare(.attachmentPart, subject: id, AttachmentPart(sha256: String(repeating: "0", count: 64), count: 1)), "unknown_report"),
+            (web, web.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), MessageType.reportAccepted.rawValue),
+            (d2, d2.prepare(.handoffProgress, subject: handoff, HandoffProgress(text: "进展")), "unknown_handoff"),
+            (zhao, zhao.prepare(.commandRecall, subject: handoff, CommandRecall(reason: "发错单位")), "unknown_handoff"),
+        ]
+        for (party, act, _) in acts {
+            try party.publish(act)
+            let answer = try party.heard()
+            #expect(answer.problem == "unknown_source" && answer.inReplyTo == act.id)
+        }
+        #expect(
+            try office.texts("SELECT reason || ' ' || sender || ' ' || answered FROM dead_letter ORDER BY sender")
+                == ["person.zhao", "source.web", "source.web", "source.web", "unit.d2"].map { "unknown_source \($0) true" })
+        try office.stopLanes()
+        let database = try office.database()
+        let (unit, person) = (SmallOffice.units[1], try #require(SmallOffice.persons.first { $0.id.rawValue == "zhao" }))
+        try database.run(EnterUnit(unit: unit, chain: .make(at: .wall())))
+        try database.run(RebuildUnitClosure())
+        try database.run(EnterSource(source: SmallOffice.sources[1]))
+        try database.run(EnterPerson(person: person))
+        database.close()
+        try office.startAll()
+        for (party, act, verdict) in acts {
+            try party.publish(act)
+            let answer = try party.heard()
+            #expect(answer.problem ?? answer.type == verdict && answer.inReplyTo == act.id)
+        }
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 5)
+        try office.close()
+    }
+
+    @Test("an answer to a stranger who has no queue is kept beside what it answers")
+    func strangerWithoutQueue() throws {
+        let office = try OfficeUnderTest()
+        let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+        defer { admin.close() }
+        _ = try admin.deleteQueue(QueueName(rawValue: "source.web.notice"), on: try admin.openChannel())
+        try office.change("DELETE FROM source WHERE id = 'web'")
+        try office.startAll()
+        try (try office.source("web")).submit(.new())
+        try office.wait(
+            for: ["undeliverable source.web", "unknown_source -"],
+            "SELECT reason || ' ' || coalesce(addressee, '-') FROM dead_letter ORDER BY reason")
+        try office.close()
+    }
+
+    @Test("what a broker's user sends who is no party is laid to nobody's door: kept under that user, answered to nobody, and no replay makes it another's")
+    func userWithoutParty() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, sun) = (try office.source(), try office.person("sun"))
+        let act = letter.prepare(.reportSubmitted, subject: UUID().uuidString, Submission.new())
+        let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+        let publisher = try Publisher(on: admin)
+        for body in [act.body, Array("no JSON".utf8)] {
+            _ = try publisher.publish(
+                body, to: ExchangeName(rawValue: letter.exchange), key: RoutingKey(rawValue: act.key), properties: Properties(userID: "admin"),
+                token: 1, deadline: 5)
+            #expect(try publisher.settle(within: 5).map(\.outcome) == [.confirmed])
+        }
+        admin.close()
+        try office.wait(
+            for: ["not_json admin false", "unknown_source admin false"], "SELECT reason || ' ' || sender || ' ' || answered FROM dead_letter ORDER BY reason")
+        let letters = try office.texts("SELECT id FROM dead_letter WHERE reason = 'unknown_source'")
+        #expect(try order(.commandReplay, try #require(letters.first), Nothing(), by: sun).problem == "dead_again")
+        #expect(try letter.heardOnceDecided().isEmpty)
+        #expect(try office.count("SELECT count(*) FROM report") == 0)
+        #expect(try office.count("SELECT count(*) FROM inbox WHERE sender = 'admin' AND verdict = 'dead'") == 2)
         try office.close()
     }
 

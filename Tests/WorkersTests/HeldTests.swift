@@ -77,6 +77,34 @@ struct HeldTests {
         try office.close()
     }
 
+    @Test("what waits for its signature and comes again after the inbox was pruned waits once, also beside its signature")
+    func pruned() throws {
+        let (office, city, arrived) = try opened()
+        let lane = try office.start(.feedback)
+        let progress = city.prepare(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "已约谈"))
+        let decision = city.prepare(.dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "kept_for_later"))
+        for act in [progress, decision] { try city.publish(act) }
+        #expect(try city.heardOnceDecided().isEmpty)
+        try office.change("DELETE FROM inbox WHERE sender = 'unit.c01'")
+        try city.publish(progress)
+        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try office.count("SELECT count(*) FROM held_message") == 2)
+        try lane.stop()
+        // In one batch.
+        try office.change("DELETE FROM inbox WHERE sender = 'unit.c01'")
+        try city.sign(arrived)
+        for act in [progress, decision] { try city.publish(act) }
+        try office.start(.feedback)
+        #expect(try city.heardOnceDecided().isEmpty)
+        try office.waitForState("in_hand", of: arrived)
+        #expect(try office.texts("SELECT kind FROM handoff_note ORDER BY kind") == ["disposition", "progress"])
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        #expect(try office.count("SELECT count(*) FROM inbox WHERE sender = 'unit.c01' AND verdict = 'held'") == 0)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
     @Test("two lanes that get a handoff's messages in any order close it")
     func twoLanes() throws {
         let office = try OfficeUnderTest()

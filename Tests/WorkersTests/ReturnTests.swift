@@ -39,6 +39,23 @@ struct ReturnTests {
         try office.close()
     }
 
+    @Test("the return of an express handoff is answered in the express queue, and so is its repeat")
+    func express() throws {
+        let office = try OfficeUnderTest()
+        try office.change("UPDATE source SET kind = 'superior' WHERE id = 'letter'")
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(.new(level: "city"), from: letter, to: city, queue: city.express)
+        try city.sign(arrived)
+        let act = city.prepare(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        for _ in 1...2 {
+            try city.publish(act)
+            let answer = try Heard(try city.next(city.express))
+            #expect(answer.type == MessageType.handoffRecalled.rawValue && answer.inReplyTo == act.id)
+        }
+        try office.close()
+    }
+
     @Test("a return that nobody else can take goes to a person")
     func nobodyLeft() throws {
         let office = try OfficeUnderTest()

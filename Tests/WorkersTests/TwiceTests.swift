@@ -133,6 +133,46 @@ struct TwiceTests {
         try office.close()
     }
 
+    @Test("an act on a handoff that comes again after the inbox was pruned of it has no second effect and is no dead letter")
+    func prunedActs() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, department, caseOffice) = (try office.source(), try office.unit("d1"), try office.unit("case-office"))
+        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        func prepare<Payload: Codable & Sendable>(_ type: MessageType, _ data: Payload, by unit: PartyClient? = nil) -> PreparedAct {
+            (unit ?? department).prepare(type, subject: arrived.handoff, data)
+        }
+        let day = CivilDate(daysSinceEpoch: 20_000)
+        let notified = prepare(.caseNotified, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), by: caseOffice)
+        let acts = [
+            prepare(.handoffSigned, HandoffSigned(digest: arrived.digest)), prepare(.handoffProgress, HandoffProgress(text: "已约谈")),
+            prepare(.handoffProgress, HandoffProgress(text: " ")),
+            // Sent back for want of a disposition, and later of a summary.
+            prepare(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实")),
+            prepare(.dispositionDecided, DispositionDecided(disposition: "preliminary_verification")),
+            prepare(.caseFiled, CaseFiled(caseNumber: "甲〔1〕", filedOn: day)),
+            prepare(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: " ")),
+        ]
+        for act in acts { try department.publish(act) }
+        #expect(try department.heardOnceDecided().map(\.type) == Array(repeating: MessageType.conclusionReturned.rawValue, count: 2))
+        try caseOffice.publish(notified)
+        #expect(try caseOffice.heardOnceDecided().isEmpty)
+        try office.settle()
+        let books = try office.books()
+
+        try office.change("DELETE FROM inbox")
+        for act in acts { try department.publish(act) }
+        let again = try department.heardOnceDecided()
+        #expect(again.map(\.problem) == ["already_signed", "already_concluded", "already_concluded"])
+        #expect(again.map(\.inReplyTo) == [acts[0].id, acts[3].id, acts[6].id])
+        try caseOffice.publish(notified)
+        #expect(try caseOffice.heardOnceDecided().isEmpty)
+        try office.settle()
+        #expect(try office.books() == books)
+        #expect(try office.inbox(acts[1].id, from: department.party) == "taken")
+        try office.close()
+    }
+
     @Test("the same id by another sender is another act")
     func otherSender() throws {
         let office = try OfficeUnderTest()

@@ -238,7 +238,8 @@ CREATE TABLE handoff (
         state IN ('closed', 'returned', 'recalled', 'undeliverable') OR running_clocks > 0 OR no_clock_reason IS NOT NULL)
 ) WITH (fillfactor = 60);
 
--- What units wrote: progress, reasons of returns, summaries.
+-- What acts said: progress, dispositions, case numbers, reasons of returns and recalls, summaries. One for each act but signatures,
+-- whose second the state refuses: by it an act is known that the inbox was pruned of.
 CREATE TABLE handoff_note (
     handoff_id uuid NOT NULL REFERENCES handoff,
     sender     text NOT NULL,
@@ -246,7 +247,7 @@ CREATE TABLE handoff_note (
     kind       text NOT NULL,
     written_at timestamptz NOT NULL,
     body       text NOT NULL,
-    PRIMARY KEY (handoff_id, sender, event_id)
+    CONSTRAINT handoff_note_once PRIMARY KEY (handoff_id, sender, event_id)
 );
 
 CREATE TABLE clock (

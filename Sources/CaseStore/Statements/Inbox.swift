@@ -68,6 +68,8 @@ public struct InboxRow: Sendable {
     public let replyType: String?
     public let reply: [UInt8]?
     public let reportID: ReportID?
+    /// Of an answer that takes a handoff away: whether an express queue brought it.
+    public let express: Bool
 }
 
 public struct ReadInbox: Statement {
@@ -77,7 +79,10 @@ public struct ReadInbox: Statement {
     public static let sql = """
         SELECT found.* FROM unnest($1::text[], $2::text[]) AS act (sender, event_id)
         CROSS JOIN LATERAL (
-            SELECT sender, event_id, digest, verdict, subject, reply_type, reply, report_id
+            SELECT sender, event_id, digest, verdict, subject, reply_type, reply, report_id,
+                -- Only an act on a handoff is answered so: its subject is one.
+                CASE WHEN reply_type = 'bihuan.handoff.recalled.v1'
+                    THEN coalesce((SELECT express FROM handoff WHERE handoff.id = inbox.subject::uuid), false) ELSE false END
             FROM inbox WHERE inbox.sender = act.sender AND inbox.event_id = act.event_id OFFSET 0
         ) AS found
         """
@@ -88,7 +93,7 @@ public struct ReadInbox: Statement {
         InboxRow(
             key: InboxKey(sender: try row.text(), eventID: try row.text()), digest: try row.bytea(),
             verdict: try row.word(), subject: try row.text(), replyType: try row.textOrNil(),
-            reply: try row.byteaOrNil(), reportID: try row.idOrNil())
+            reply: try row.byteaOrNil(), reportID: try row.idOrNil(), express: try row.bool())
     }
 }
 

@@ -78,7 +78,7 @@ public struct DeleteHeldMessages: Command {
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
 }
 
-/// What a unit wrote about a handoff.
+/// What an act said of a handoff: one for each act, of those that a handoff's state takes more than once.
 public struct HandoffNote: Sendable {
     public let handoffID: HandoffID
     public let sender: String
@@ -94,6 +94,31 @@ public struct HandoffNote: Sendable {
         self.kind = kind
         self.writtenAt = writtenAt
         self.body = body
+    }
+
+    public var key: InboxKey { InboxKey(sender: sender, eventID: eventID) }
+}
+
+/// Which of these acts have their note already: they were taken, even if the inbox was pruned of them since.
+public struct ReadNotedActs: Statement {
+    public var handoffs: [HandoffID]
+    /// In the order of the handoffs they are about.
+    public var keys: [InboxKey]
+    public init(handoffs: [HandoffID], keys: [InboxKey]) {
+        self.handoffs = handoffs
+        self.keys = keys
+    }
+
+    public static let sql = """
+        SELECT act.sender, act.event_id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS act (handoff_id, sender, event_id)
+        CROSS JOIN LATERAL (
+            SELECT FROM handoff_note AS note
+            WHERE note.handoff_id = act.handoff_id AND note.sender = act.sender AND note.event_id = act.event_id OFFSET 0
+        ) AS found
+        """
+    public var parameters: [Parameter] { [.ids(handoffs), .texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> InboxKey {
+        InboxKey(sender: try row.text(), eventID: try row.text())
     }
 }
 

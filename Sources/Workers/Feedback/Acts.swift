@@ -32,6 +32,7 @@ extension Docket {
                 return .refused(Problem(code: refusal.rawValue, text: "the handoff is \(state.replacing("_", with: " ")): \(refusal.words)"))
             }
         case let problem as Problem: return .refused(problem)
+        case is TakenBefore: return .done(handoff.id)
         default: return .refused(Problem(code: Refusal.wrongState.rawValue, text: "the act does not fit"))
         }
     }
@@ -64,12 +65,14 @@ extension Docket {
             try move(handoff.id, .decided, as: "disposition_decided", act, details: ["disposition": data.disposition]) {
                 $0.disposition = data.disposition
             }
+            try note(handoff.id, "disposition", data.disposition, act)
         case .caseFiled(let data):
             try fits(data.caseNumber, "data.caseNumber")
             try move(handoff.id, .caseFiled, as: "case_filed", act, details: ["filed_on": data.filedOn.description]) {
                 $0.caseNumber = data.caseNumber
                 $0.caseFiledOn = data.filedOn
             }
+            try note(handoff.id, "case_filed", data.caseNumber, act)
         case .caseNotified(let data):
             try fits(data.caseNumber, "data.caseNumber")
             let now = now
@@ -78,6 +81,7 @@ extension Docket {
                 if $0.caseFiledOn == nil { $0.caseFiledOn = data.filedOn }
                 $0.caseNotifiedAt = now
             }
+            try note(handoff.id, "case_notified", data.caseNumber, act)
         case .handoffConcluded(let data): try conclude(handoff, data, act)
         case .commandRecall(let data): try recall(handoff, data, act)
         case .reportSubmitted, .attachmentPart, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
@@ -123,7 +127,7 @@ extension Docket {
         answer(
             act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
             data: HandoffRecalled(cause: "return_approved", reason: ruling.message), reports: [handoff.reportID],
-            handoff: handoff.id, queue: Topology.Queue.inbox(handoff.unit))
+            handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         tell(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
     }
 
@@ -134,6 +138,8 @@ extension Docket {
             $0.outcome = data.outcome
             $0.concludedAt = now
         }
+        // It was judged, and sent back, before the inbox was pruned of it.
+        guard !noted.contains(act.key) else { throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue) }
         try note(handoff.id, "conclusion", data.summary, act)
         let ruling = rulebook.judgeConclusion(
             outcome: data.outcome, hasDisposition: handoff.disposition != nil,
@@ -166,6 +172,9 @@ extension Docket {
         guard data.reason.contains(where: { !$0.isWhitespace }) else {
             throw Problem(code: "missing_field", path: "data.reason", text: "a recall needs a reason")
         }
+        guard data.reason.utf8.count <= Limits.standard.reasonBytesMax else {
+            throw Problem(code: "too_large", path: "data.reason", text: "the reason is longer than \(Limits.standard.reasonBytesMax) bytes")
+        }
         let reachedUnit = handoff.state != .awaitingApproval
         try move(handoff.id, .recalled, as: "recalled", act) { $0.endedBecause = "recalled" }
         if var file = self.file(of: handoff.id) {
@@ -177,8 +186,7 @@ extension Docket {
             send(
                 .handoffRecalled, to: .unit(handoff.unit), subject: handoff.id.description,
                 data: HandoffRecalled(cause: "recalled", reason: data.reason), reports: [handoff.reportID],
-                handoff: handoff.id,
-                queue: handoff.express ? Topology.Queue.express(handoff.unit) : Topology.Queue.inbox(handoff.unit))
+                handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         }
         answer(
             act.key, to: act.sender, .commandTaken, subject: handoff.id.description,
@@ -224,12 +232,14 @@ extension Docket {
         files[reportID] = file
     }
 
+    /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state still takes
+    /// its like: then its note tells, and nothing of it is done again.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
-        guard text.contains(where: { !$0.isWhitespace }) else { return }
+        guard !noted.contains(act.key) else { throw TakenBefore() }
         guard text.utf8.count <= Limits.standard.textBytesMax, !text.utf8.contains(0) else {
             throw Problem(code: "too_large", text: "the text is longer than \(Limits.standard.textBytesMax) bytes, or holds U+0000")
         }
-        notes.append(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
+        add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
     }
 
     private func known(_ word: String, _ words: [String], _ path: String) throws {
@@ -246,6 +256,9 @@ extension Docket {
         }
     }
 }
+
+/// The act's note stands in the books already.
+private struct TakenBefore: Error {}
 
 extension Refusal {
     /// What a person reads.

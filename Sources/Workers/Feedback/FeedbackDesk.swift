@@ -38,7 +38,13 @@ struct FeedbackDesk: Desk {
             case .refused(let problem): docket.refuse(parcel, [problem])
             case .early(let handoff):
                 guard let report = docket.reportOf[handoff] else { continue }
-                guard docket.waiting(for: handoff, in: report).count < LaneSettings.heldPerHandoffMax else {
+                let waiting = docket.waiting(for: handoff, in: report)
+                // The inbox was pruned of it, and it waits still.
+                if waiting.contains(where: { $0.key == parcel.key }) {
+                    docket.settle(parcel.key, .held)
+                    continue
+                }
+                guard waiting.count < LaneSettings.heldPerHandoffMax else {
                     docket.refuse(
                         parcel,
                         [

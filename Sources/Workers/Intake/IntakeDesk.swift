@@ -58,6 +58,8 @@ struct IntakeDesk: Desk {
         let parcel: Parcel
         let source: SourceRow
         let submission: Submission
+        /// As it leaves the vault, masked; `nil` of what is sealed, of which nothing is entered.
+        let content: Submission?
         let barred: Set<UnitID>
         /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
         let isMuted: Bool
@@ -72,8 +74,7 @@ struct IntakeDesk: Desk {
 
     private func draft(_ submission: Submission, _ parcel: Parcel, _ docket: inout Docket) throws -> Draft? {
         guard case .source(let sourceID) = parcel.sender, let source = docket.directory.sources[sourceID] else {
-            // It has no queue to be answered in, and may only have been quicker than its registration: kept, not dropped.
-            try docket.bury(parcel, Problem(code: "unknown_source", text: "this source is not registered with the office"))
+            try docket.bury(parcel, .unknownSource)
             return nil
         }
         let problems = SubmissionCheck.problems(in: submission, rulebook: docket.rulebook, directory: docket.directory)
@@ -99,13 +100,22 @@ struct IntakeDesk: Desk {
                     ])
                 return nil
             }
+            if let problem = HandingOn.problem(withSealed: parcel.body.count) {
+                docket.refuse(parcel, [problem])
+                return nil
+            }
             return Draft(
-                id: id, parcel: parcel, source: source, submission: submission, barred: [], isMuted: isMuted,
+                id: id, parcel: parcel, source: source, submission: submission, content: nil, barred: [], isMuted: isMuted,
                 decision: .sealed(ruling, to: superior), repeatKey: nil)
+        }
+        let content = Mask(reporters: submission.reporters).apply(to: submission)
+        if let problem = HandingOn.problem(with: content) {
+            docket.refuse(parcel, [problem])
+            return nil
         }
         let ruling = docket.rulebook.scope(of: facts)
         return Draft(
-            id: id, parcel: parcel, source: source, submission: submission, barred: barred, isMuted: isMuted,
+            id: id, parcel: parcel, source: source, submission: submission, content: content, barred: barred, isMuted: isMuted,
             decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.vault.digestSecret))
     }
 
@@ -211,8 +221,7 @@ struct IntakeDesk: Desk {
         guard let file = docket.files[id] else { return }
         docket.newReports.append(
             .init(
-                report: file.report, barred: draft.barred,
-                content: Mask(reporters: draft.submission.reporters).apply(to: draft.submission),
+                report: file.report, barred: draft.barred, content: draft.content,
                 vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id))))
     }
 }
@@ -270,6 +279,9 @@ extension CivilDate {
 }
 
 extension Problem {
+    /// It may only have been quicker than its registration: kept, not dropped.
+    static let unknownSource = Problem(
+        code: "unknown_source", text: "this sender is not registered with the office; what it sent is kept, and can be sent again once it is")
     static let wrongWorker = Problem(code: "wrong_queue", text: "this type of message is not read here; see the routing keys of the contract")
     static let idReused = Problem(
         code: Refusal.idReused.rawValue, path: "id", text: "this id was used before for another message; the first one stands")

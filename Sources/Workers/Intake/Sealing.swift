@@ -27,7 +27,7 @@ public struct Sealing: Sendable {
         guard let digest = docket.send(
             .handoffDispatched, to: .unit(superior.id), subject: handoffID.description, data: sealed, reports: [reportID],
             handoff: handoffID, eventID: eventID,
-            queue: express ? Topology.Queue.express(superior.id) : Topology.Queue.inbox(superior.id),
+            queue: Topology.Queue.handoff(to: superior.id, express: express),
             contentType: MediaType.sealed)
         else { return }
         file.add(

@@ -29,7 +29,9 @@ struct Docket {
     var deadLetters: [DeadLetter] = []
     var newlyHeld: [HeldMessage] = []
     var noLongerHeld: Set<InboxKey> = []
-    var notes: [HandoffNote] = []
+    private(set) var notes: [HandoffNote] = []
+    /// Acts whose notes stand in the books, or will: each is written once.
+    var noted: Set<InboxKey> = []
     var notices: [PersonNotice] = []
     var clockSteps: [ClockStepTaken] = []
     var papers = PaperBook()
@@ -90,6 +92,8 @@ struct Docket {
 
     /// The barrier, asked for every message that leaves. A bare receipt says nothing and may go.
     func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
+        // What is about no case keeps none from anybody.
+        if reports.isEmpty { return true }
         let cases = reports.compactMap { files[$0] }
         // A case that is not on the docket cannot be checked: it fails closed.
         guard cases.count == reports.count else { return false }
@@ -115,6 +119,19 @@ struct Docket {
             accusedNames: Set(content.accused.map(\.name)), to: file)
     }
 
+    mutating func add(_ note: HandoffNote) {
+        notes.append(note)
+        noted.insert(note.key)
+    }
+
+    /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so a message
+    /// over the limit is a fault of ours: the act that asks for it is kept as a dead letter, and nothing of it is written or sent.
+    func checkSizes(limits: Limits = .standard) throws {
+        for letter in letters where letter.body.count > limits.messageBytesMax {
+            throw Oversize(type: letter.type, addressee: letter.addressee, bytes: letter.body.count)
+        }
+    }
+
     // MARK: Verdicts
 
     /// The id of the answer to an act: the same whenever it is answered (invariant 2).
@@ -134,6 +151,7 @@ struct Docket {
     mutating func undo(_ key: InboxKey, to settlement: Settlement?, letters count: Int, notes notesCount: Int) {
         settlements[key] = settlement
         letters.removeLast(letters.count - count)
+        for note in notes[notesCount...] { noted.remove(note.key) }
         notes.removeLast(notes.count - notesCount)
     }
 
@@ -155,7 +173,8 @@ struct Docket {
         variant: String = "", reports: [ReportID] = []
     ) {
         let sent = letters.count
-        if let sender, directory.knows(sender) {
+        // Also one whom the office does not know: it may have a queue, and without one the answer is kept as undeliverable.
+        if let sender {
             let id = Docket.replyID(to: key, variant: variant)
             if type == MessageType.reportSubmitted.rawValue, variant != Docket.burial {
                 send(
@@ -164,7 +183,7 @@ struct Docket {
             } else {
                 send(
                     .messageRefused, to: sender, subject: subject, inReplyTo: inReplyTo,
-                    data: MessageRefused(refusedType: type.map { String($0.prefix(200)) }, problems: problems),
+                    data: MessageRefused(refusedType: type, problems: problems),
                     reports: reports, eventID: id)
             }
         }
@@ -192,9 +211,8 @@ struct Docket {
         let id = UUID.version7(at: wall)
         var letter = DeadLetter(
             id: id, reason: problem.code, detail: detail ?? problem.description,
-            type: parcel.type.map { String($0.prefix(200)) }, sender: parcel.sender?.description, eventID: parcel.ownID,
-            inboxID: parcel.key.eventID, queue: parcel.queue, routingKey: String(parcel.routingKey.prefix(255)),
-            worker: parcel.ownerAsDeadLetter(of: worker).rawValue,
+            type: parcel.type, sender: parcel.senderName, eventID: parcel.ownID, inboxID: parcel.key.eventID, queue: parcel.queue,
+            routingKey: String(parcel.routingKey.prefix(255)), worker: parcel.ownerAsDeadLetter(of: worker).rawValue,
             box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)), answered: letters.count > sent,
             receivedAt: wall)
         letter.subject = parcel.subject
@@ -212,7 +230,7 @@ struct Docket {
         var (exchange, queue) = (Topology.Exchange.notice, notices)
         // What takes a handoff away travels in the queue that brought it.
         if type == MessageType.handoffRecalled.rawValue, case .unit(let unit) = sender {
-            (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.inbox(unit))
+            (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
         }
         letters.append(
             OutboxRow(
@@ -230,4 +248,12 @@ struct Docket {
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
         return writes
     }
+}
+
+/// A message of the office's own over the limit of all messages.
+struct Oversize: Error, CustomStringConvertible {
+    let type: String
+    let addressee: String
+    let bytes: Int
+    var description: String { "\(type) to \(addressee) would have \(bytes) bytes, more than a message may" }
 }

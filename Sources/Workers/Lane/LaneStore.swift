@@ -82,7 +82,7 @@ final class LaneStore {
     }
 
     private func transaction(
-        _ parcels: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
+        _ arrived: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
         try refreshDirectory()
@@ -91,6 +91,7 @@ final class LaneStore {
             worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
             now: settings.clock.instant(atWall: wall), wall: wall)
 
+        let parcels = arrived.map(known)
         let fresh = try claim(parcels, in: &docket)
         let kept = fresh.filter { buried[$0.key] == nil }
         let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &docket)
@@ -106,6 +107,7 @@ final class LaneStore {
         try decide(decided, errand, on: &docket)
         for word in words { docket.conclude(word) }
         try docket.apply(settled)
+        try docket.checkSizes()
 
         try database.write(
             docket.caseWrites, with: docket.commands(lane: laneName, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
@@ -113,6 +115,12 @@ final class LaneStore {
         try database.commit()
         if !parcels.isEmpty { try settings.interrupt?(.afterCommit) }
         return docket.letters
+    }
+
+    /// What a stranger sends is kept, and decided by nobody.
+    func known(_ parcel: Parcel) -> Parcel {
+        guard let sender = parcel.sender, !directory.knows(sender) else { return parcel }
+        return parcel.fromStranger
     }
 
     /// What is not claimed was known before: it gets its verdict again, and goes no further.
@@ -157,12 +165,12 @@ final class LaneStore {
         _ parcels: [Parcel], _ settled: LaneOutlet.Settled, _ errand: Errand?, alsoReports: [ReportID], into docket: inout Docket
     ) throws {
         var reports = Set((errand?.reports ?? []) + alsoReports)
-        var handoffs: Set<HandoffID> = []
         var submissions: [(source: SourceID, id: String)] = []
+        var acts: [(handoff: HandoffID, key: InboxKey)] = []
         for parcel in parcels {
             let targets = desk.targets(of: parcel)
             reports.formUnion(targets.reports)
-            handoffs.formUnion(targets.handoffs)
+            acts += targets.handoffs.map { ($0, parcel.key) }
             if let submission = targets.submission { submissions.append(submission) }
         }
         if !submissions.isEmpty {
@@ -170,19 +178,21 @@ final class LaneStore {
             reports.formUnion(try database.run(known).rows.map(\.id))
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
-        guard !reports.isEmpty || !handoffs.isEmpty else { return }
+        guard !reports.isEmpty || !acts.isEmpty else { return }
 
         let locked = errand?.skipsLocked == true && parcels.isEmpty
             ? try database.run(LockFreeReports(reports: reports.sorted())).rows
-            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(handoffs))).rows
+            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
-        let (handoffRows, clocks, barred, held) = try database.pipeline(
-            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids))
+        let (handoffRows, clocks, barred, held, noted) = try database.pipeline(
+            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids),
+            ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
         let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
         let barredOf = Dictionary(grouping: barred.rows, by: \.0)
         docket.held = Dictionary(grouping: held.rows, by: \.reportID)
+        docket.noted = Set(noted.rows)
         for report in locked {
             docket.files[report.id] = CaseFile(
                 loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)), handoffs: handoffsOf[report.id] ?? [],

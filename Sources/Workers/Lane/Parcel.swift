@@ -33,25 +33,27 @@ struct Parcel: Sendable {
         case message(Message)
         /// Readable enough to be refused to its sender.
         case refused(Refused)
-        /// No act of anybody can be made of it: a dead letter.
+        /// No act of anybody can be made of it: a dead letter. Its type as written, where it looks like one.
         case dead(Problem, type: String?)
     }
 
     struct Refused: Sendable {
+        /// As written, where it looks like a type.
         let type: String?
         let problems: [Problem]
     }
 
     let queue: String
     let arrival: Arrival
+    /// Who is answered; `nil` where there is nobody.
     let sender: Party?
-    let key: InboxKey
+    private(set) var key: InboxKey
     let digest: [UInt8]
     /// What answers are about: the subject, or of what has none the message id.
     let subject: String
     /// What answers reply to: the act's id, or of what has none the message id.
     let inReplyTo: String?
-    let content: Content
+    private(set) var content: Content
     /// The dead letter that this was, when it goes through the line once more.
     let replayOf: UUID?
 
@@ -61,11 +63,12 @@ struct Parcel: Sendable {
         replayOf = letter
         digest = Array(SHA256.hash(data: arrival.body))
         let claimed = arrival.userID.flatMap { Party($0) }
-        // Where nobody vouches for a name, the topic rule vouches for the owner that the key names.
-        sender = claimed ?? Party(ownerOf: arrival.routingKey)
-        let senderName = sender?.description ?? "unknown"
+        // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no party, such as
+        // an administrator, speaks for nobody: what it sent is not held against the owner of its key.
+        sender = arrival.userID == nil ? Party(ownerOf: arrival.routingKey) : claimed
+        let senderName = sender?.description ?? arrival.userID.map(Parcel.keepable) ?? "unknown"
 
-        let digestID = "sha256:" + digest.hexadecimal
+        let digestID = Parcel.id(of: digest)
         let messageID = arrival.messageID.flatMap { $0.isEmpty ? nil : $0 }
         do {
             let message = try Message(reading: arrival.body, typeHint: arrival.type)
@@ -74,7 +77,7 @@ struct Parcel: Sendable {
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
             subject = message.envelope.subject
             inReplyTo = message.envelope.id
-            content = Parcel.judge(message, claimed: claimed, routingKey: arrival.routingKey, queue: queue)
+            content = Parcel.judge(message, arrival, claimed: claimed, queue: queue)
         } catch {
             let usableID = error.id.flatMap { id in
                 (1...Limits.standard.eventIDBytesMax).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? id : nil
@@ -84,28 +87,42 @@ struct Parcel: Sendable {
             subject = Parcel.printable(error.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
             inReplyTo = usableID ?? Parcel.printable(messageID)
             let problem = error.problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
+            let type = error.type.flatMap { MessageType.looksLikeOne($0) ? $0 : nil }
             // The office cannot be refused: what it sent itself and cannot read must be kept.
             if usableID != nil, !isAstray, !(sender?.isOffice ?? false) {
-                content = .refused(Refused(type: error.type, problems: error.problems))
+                content = .refused(Refused(type: type, problems: error.problems))
             } else {
-                content = .dead(problem, type: error.type)
+                content = .dead(problem, type: type)
             }
         }
     }
 
-    private static func judge(_ message: Message, claimed: Party?, routingKey: String, queue: String) -> Content {
+    private static func judge(_ message: Message, _ arrival: Arrival, claimed: Party?, queue: String) -> Content {
         let type = message.envelope.type.rawValue
         if isGivenUp(queue) {
             let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
             return .dead(
-                Problem(code: reason, text: "the routing key \(keepable(routingKey).prefix(120)) leads to no queue of the office"),
+                Problem(code: reason, text: "the routing key \(keepable(arrival.routingKey).prefix(120)) leads to no queue of the office"),
                 type: type)
         }
-        guard let problem = Admission.problem(sender: claimed, routingKey: routingKey, envelope: message.envelope)
+        if arrival.userID != nil, claimed == nil { return .dead(.unknownSource, type: type) }
+        guard let problem = Admission.problem(sender: claimed, routingKey: arrival.routingKey, envelope: message.envelope)
         else { return .message(message) }
         // Without a name that the broker vouched for there is nobody to hold to it.
         return claimed == nil ? .dead(problem, type: type) : .refused(Refused(type: type, problems: [problem]))
     }
+
+    /// The same where the office does not know its sender: kept and answered, but nobody's act, so that it does not take the id from
+    /// the act when that is sent again by one who is registered by then.
+    var fromStranger: Parcel {
+        var parcel = self
+        parcel.key = InboxKey(sender: key.sender, eventID: Parcel.id(of: digest))
+        if case .dead = content { return parcel }
+        parcel.content = .dead(.unknownSource, type: type)
+        return parcel
+    }
+
+    private static func id(of digest: [UInt8]) -> String { "sha256:" + digest.hexadecimal }
 
     /// Queues in which only what the broker could not place ends.
     static func isGivenUp(_ queue: String) -> Bool {
@@ -123,6 +140,8 @@ struct Parcel: Sendable {
     }
 
     var body: [UInt8] { arrival.body }
+    /// The sender, or the broker's user where it is none, as a dead letter keeps it.
+    var senderName: String? { sender?.description ?? arrival.userID.map(Parcel.keepable) }
     /// A person's word about a dead letter.
     var isAboutDeadLetter: Bool {
         guard case .message(let message) = content else { return false }
@@ -143,7 +162,7 @@ struct Parcel: Sendable {
     var routingKey: String { Parcel.keepable(arrival.routingKey) }
     var contentType: String? { arrival.contentType }
 
-    /// The message's type as written, for refusals and dead letters.
+    /// The message's type as written, where it looks like one, for refusals and dead letters.
     var type: String? {
         switch content {
         case .message(let message): message.envelope.type.rawValue

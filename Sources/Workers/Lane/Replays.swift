@@ -67,7 +67,8 @@ extension LaneStore {
         // What came astray is heard as if it had come to the one it was meant for.
         let queue = desk.queues.contains(letter.queue) && !Parcel.isGivenUp(letter.queue) ? letter.queue : desk.queues[0]
         return WordOnLetter(
-            command: command, person: person, letter: letter, replayed: Parcel(arrival, from: queue, replayOf: letter.id), ownBody: nil)
+            command: command, person: person, letter: letter, replayed: known(Parcel(arrival, from: queue, replayOf: letter.id)),
+            ownBody: nil)
     }
 
     /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again by

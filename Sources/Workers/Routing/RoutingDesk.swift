@@ -79,7 +79,7 @@ extension Docket {
         if !waits {
             guard let sent = send(
                 .handoffDispatched, to: .unit(unit), subject: id.description, data: body, reports: [file.report.id], handoff: id,
-                queue: express ? Topology.Queue.express(unit) : Topology.Queue.inbox(unit))
+                queue: Topology.Queue.handoff(to: unit, express: express))
             else { throw Barred(unit: unit) }
             digest = sent
         }

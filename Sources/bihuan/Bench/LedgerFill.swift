@@ -102,10 +102,15 @@ struct LedgerFill {
         for (act, days) in [("signed", 1.0), ("disposition", 2), ("concluded", 20)] {
             taken(unit, "\(handoff)-\(act)", handoff.description, at.adding(seconds: days * 86_400))
         }
-        batch.notes.append(
-            HandoffNote(
-                handoffID: handoff, sender: unit.description, eventID: "\(handoff)-concluded", kind: "conclusion",
-                writtenAt: at.adding(seconds: 20 * 86_400), body: "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。"))
+        for (act, kind, days, body) in [
+            ("disposition", "disposition", 2.0, "talk_inquiry"),
+            ("concluded", "conclusion", 20, "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。"),
+        ] {
+            batch.notes.append(
+                HandoffNote(
+                    handoffID: handoff, sender: unit.description, eventID: "\(handoff)-\(act)", kind: kind,
+                    writtenAt: at.adding(seconds: days * 86_400), body: body))
+        }
         batch.repeatKeys.append((LedgerFill.digest("reporter \(index)") + LedgerFill.digest("text \(index)"), report.id))
         batch.writes.newReports.append(
             .init(

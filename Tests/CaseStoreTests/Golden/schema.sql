@@ -405,7 +405,7 @@ ALTER TABLE ONLY public.dead_letter
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt);
 ALTER TABLE ONLY public.handoff_note
-    ADD CONSTRAINT handoff_note_pkey PRIMARY KEY (handoff_id, sender, event_id);
+    ADD CONSTRAINT handoff_note_once PRIMARY KEY (handoff_id, sender, event_id);
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.held_message

@@ -1,0 +1,237 @@
+import Foundation
+
+/// Whether bytes are JSON (RFC 8259), told by one pass over them, before a reader is let near them that recurses, that takes more
+/// than JSON and other encodings than UTF-8, and that does not look into fields nobody asked for.
+///
+/// Refused beyond the letter of the RFC is what two readers would read differently: a name twice in one object, half a surrogate
+/// pair; and U+0000.
+enum JSONShape {
+    static func problem(in body: [UInt8], depthMax: Int) -> Problem? {
+        if body.starts(with: [0xEF, 0xBB, 0xBF]) {
+            return Problem(code: "not_utf8", text: "the body begins with a byte order mark; JSON is sent without one")
+        }
+        guard String(validating: body, as: UTF8.self) != nil else { return .notUTF8 }
+        return body.withUnsafeBufferPointer { bytes in
+            var scan = JSONScan(bytes, depthMax: depthMax)
+            do throws(Problem) {
+                try scan.body()
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+}
+
+extension Problem {
+    fileprivate static let notUTF8 = Problem(code: "not_utf8", text: "the body is not UTF-8")
+    fileprivate static let nul = Problem(code: "control_character", text: "the text holds the character U+0000, which no register can keep")
+}
+
+private struct JSONScan {
+    private let bytes: UnsafeBufferPointer<UInt8>
+    private let depthMax: Int
+    private var index = 0
+    /// Hashes of the names in all objects that are open, the innermost last. They are keyed anew in each process, so nobody can
+    /// make two names alike.
+    private var names: [Int] = []
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>, depthMax: Int) {
+        self.bytes = bytes
+        self.depthMax = depthMax
+        names.reserveCapacity(64)
+    }
+
+    mutating func body() throws(Problem) {
+        try value(depth: 0)
+        guard next() == nil else { throw unexpected() }
+    }
+
+    /// - Parameter depth: how many lists and objects are open around it.
+    private mutating func value(depth: Int) throws(Problem) {
+        switch next() ?? 0 {
+        case UInt8(ascii: "\""): _ = try text()
+        case UInt8(ascii: "{"): try object(depth: depth + 1)
+        case UInt8(ascii: "["): try list(depth: depth + 1)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): try number()
+        case UInt8(ascii: "t"): try word("true")
+        case UInt8(ascii: "f"): try word("false")
+        case UInt8(ascii: "n"): try word("null")
+        default: throw unexpected()
+        }
+    }
+
+    // MARK: Lists and objects
+
+    private mutating func list(depth: Int) throws(Problem) {
+        try open(depth)
+        if takeNext(UInt8(ascii: "]")) { return }
+        repeat { try value(depth: depth) } while takeNext(UInt8(ascii: ","))
+        guard takeNext(UInt8(ascii: "]")) else { throw unexpected() }
+    }
+
+    private mutating func object(depth: Int) throws(Problem) {
+        try open(depth)
+        if takeNext(UInt8(ascii: "}")) { return }
+        let first = names.count
+        repeat {
+            guard next() == UInt8(ascii: "\"") else { throw unexpected() }
+            let (place, hasEscapes) = try text()
+            names.append(hash(of: place, hasEscapes: hasEscapes))
+            guard takeNext(UInt8(ascii: ":")) else { throw unexpected() }
+            try value(depth: depth)
+        } while takeNext(UInt8(ascii: ","))
+        guard takeNext(UInt8(ascii: "}")) else { throw unexpected() }
+        guard areDifferent(from: first) else {
+            throw Problem(code: "repeated_name", text: "the object that ends at byte \(index) holds a name twice; two readers would read it differently")
+        }
+        names.removeLast(names.count - first)
+    }
+
+    private mutating func open(_ depth: Int) throws(Problem) {
+        guard depth <= depthMax else { throw Problem(code: "too_deep", text: "the JSON is nested more than \(depthMax) deep") }
+        index += 1
+    }
+
+    private mutating func areDifferent(from first: Int) -> Bool {
+        names.withUnsafeMutableBufferPointer { all in
+            var names = UnsafeMutableBufferPointer(rebasing: all[first...])
+            names.sort()
+            return zip(names, names.dropFirst()).allSatisfy { $0 != $1 }
+        }
+    }
+
+    private func hash(of place: Range<Int>, hasEscapes: Bool) -> Int {
+        var hasher = Hasher()
+        if hasEscapes, let name = try? JSONDecoder().decode(String.self, from: Data(bytes[(place.lowerBound - 1)...place.upperBound])) {
+            Array(name.utf8).withUnsafeBytes { hasher.combine(bytes: $0) }
+        } else {
+            hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[place]))
+        }
+        return hasher.finalize()
+    }
+
+    // MARK: Texts
+
+    /// Returns what stands between the quotes.
+    private mutating func text() throws(Problem) -> (place: Range<Int>, hasEscapes: Bool) {
+        index += 1
+        let start = index
+        var hasEscapes = false
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""):
+                index += 1
+                return (start..<index - 1, hasEscapes)
+            case UInt8(ascii: "\\"):
+                hasEscapes = true
+                try escape()
+            case 0: throw .nul
+            case ..<0x20: throw wrong("a bare control character stands in a text")
+            default: index += 1
+            }
+        }
+        throw unexpected()
+    }
+
+    private mutating func escape() throws(Problem) {
+        index += 1
+        guard index < bytes.count else { throw unexpected() }
+        switch bytes[index] {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+            UInt8(ascii: "r"), UInt8(ascii: "t"):
+            index += 1
+        case UInt8(ascii: "u"):
+            switch try codeUnit() {
+            case 0: throw .nul
+            case 0xD800...0xDBFF:
+                guard index + 1 < bytes.count, bytes[index] == UInt8(ascii: "\\"), bytes[index + 1] == UInt8(ascii: "u") else { throw halfPair() }
+                index += 1
+                guard case 0xDC00...0xDFFF = try codeUnit() else { throw halfPair() }
+            case 0xDC00...0xDFFF: throw halfPair()
+            default: break
+            }
+        default: throw wrong("JSON has no such escape")
+        }
+    }
+
+    /// Four hexadecimal digits behind a `u`.
+    private mutating func codeUnit() throws(Problem) -> UInt16 {
+        index += 1
+        var unit: UInt16 = 0
+        for _ in 0..<4 {
+            guard index < bytes.count else { throw unexpected() }
+            switch bytes[index] {
+            case let digit where isDigit(digit): unit = unit << 4 | UInt16(digit - 0x30)
+            case let letter where (0x61...0x66).contains(letter | 0x20): unit = unit << 4 | UInt16((letter | 0x20) - 0x61 + 10)
+            default: throw wrong("JSON has no such escape")
+            }
+            index += 1
+        }
+        return unit
+    }
+
+    private func halfPair() -> Problem { wrong("half a surrogate pair stands in a text") }
+
+    // MARK: Numbers and words
+
+    private mutating func number() throws(Problem) {
+        if bytes[index] == UInt8(ascii: "-") { index += 1 }
+        if index < bytes.count, bytes[index] == UInt8(ascii: "0") { index += 1 } else { try digits() }
+        if index < bytes.count, bytes[index] == UInt8(ascii: ".") {
+            index += 1
+            try digits()
+        }
+        if index < bytes.count, bytes[index] | 0x20 == UInt8(ascii: "e") {
+            index += 1
+            if index < bytes.count, bytes[index] == UInt8(ascii: "+") || bytes[index] == UInt8(ascii: "-") { index += 1 }
+            try digits()
+        }
+    }
+
+    /// One at least.
+    private mutating func digits() throws(Problem) {
+        let start = index
+        while index < bytes.count, isDigit(bytes[index]) { index += 1 }
+        guard index > start else { throw unexpected() }
+    }
+
+    private func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
+
+    private mutating func word(_ word: StaticString) throws(Problem) {
+        for offset in 0..<word.utf8CodeUnitCount {
+            guard index < bytes.count, bytes[index] == word.utf8Start[offset] else { throw unexpected() }
+            index += 1
+        }
+    }
+
+    // MARK: Steps
+
+    /// The next byte that is no blank, not yet taken; `nil` at the end.
+    private mutating func next() -> UInt8? {
+        while index < bytes.count {
+            switch bytes[index] {
+            case 0x20, 0x0A, 0x0D, 0x09: index += 1
+            case let byte: return byte
+            }
+        }
+        return nil
+    }
+
+    private mutating func takeNext(_ byte: UInt8) -> Bool {
+        guard next() == byte else { return false }
+        index += 1
+        return true
+    }
+
+    private func unexpected() -> Problem {
+        guard index < bytes.count else { return wrong("it ends too early") }
+        // Between texts it is a sign of UTF-16.
+        return bytes[index] == 0 ? .notUTF8 : wrong("this cannot stand here")
+    }
+
+    /// Counted from 0, and nothing of the body is quoted.
+    private func wrong(_ what: String) -> Problem {
+        Problem(code: "not_json", text: "the body cannot be read as JSON: at byte \(index), \(what)")
+    }
+}
