@@ -12,12 +12,12 @@ public struct CloudEvent<Payload: Codable & Sendable>: Codable, Sendable {
     public var subject: String
     public var time: Instant
     public var inreplyto: String?
-    public var datacontenttype: String? = "application/json"
+    public var datacontenttype: String? = MediaType.json
     public var data: Payload
 
     public init(
         id: String, source: Party, type: MessageType, subject: String, time: Instant, inreplyto: String? = nil,
-        datacontenttype: String? = "application/json", data: Payload
+        datacontenttype: String? = MediaType.json, data: Payload
     ) {
         self.id = id
         self.source = source
@@ -39,6 +39,7 @@ public struct Envelope: Codable, Hashable, Sendable {
     public var subject: String
     public var time: Instant
     public var inreplyto: String?
+    public var datacontenttype: String?
 
     init<Payload>(_ event: CloudEvent<Payload>) {
         specversion = event.specversion
@@ -48,11 +49,13 @@ public struct Envelope: Codable, Hashable, Sendable {
         subject = event.subject
         time = event.time
         inreplyto = event.inreplyto
+        datacontenttype = event.datacontenttype
     }
 }
 
 /// What the media types of bodies and of sealed data are called.
 public enum MediaType {
+    public static let json = "application/json"
     public static let cloudEvents = "application/cloudevents+json"
     public static let sealed = "application/vnd.bihuan.sealed+json"
 }

@@ -61,7 +61,7 @@ extension Message {
         } else {
             self = try Message(carefully: json)
         }
-        if let problem = envelope.problem(limits: limits) {
+        if let problem = envelope.problem(limits: limits) ?? contentProblem(limits: limits) {
             throw Unreadable([problem], id: envelope.id, type: envelope.type.rawValue, subject: envelope.subject)
         }
     }
@@ -198,7 +198,7 @@ extension Envelope {
             return Problem(
                 code: "bad_value", path: "subject", text: "a subject has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }
-        return nil
+        return refinementProblem(limits: limits)
     }
 }
 

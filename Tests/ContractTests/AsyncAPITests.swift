@@ -50,6 +50,47 @@ struct AsyncAPITests {
         }
     }
 
+    /// The fixed fields of the specification's objects, of those that the document uses.
+    static let fields: [(path: [String], isMap: Bool, fields: Set<String>)] = [
+        ([], false, ["asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations", "components"]),
+        (["info"], false, ["title", "version", "description", "termsOfService", "contact", "license", "tags", "externalDocs"]),
+        (
+            ["servers"], true,
+            ["host", "protocol", "protocolVersion", "pathname", "description", "title", "summary", "variables", "security", "tags",
+                "externalDocs", "bindings"]
+        ),
+        (
+            ["channels"], true,
+            ["address", "messages", "title", "summary", "description", "servers", "parameters", "tags", "externalDocs", "bindings"]
+        ),
+        (
+            ["operations"], true,
+            ["action", "channel", "title", "summary", "description", "security", "tags", "externalDocs", "bindings", "traits", "messages",
+                "reply"]
+        ),
+        (
+            ["components"], false,
+            ["schemas", "servers", "channels", "operations", "messages", "securitySchemes", "serverVariables", "parameters",
+                "correlationIds", "replies", "replyAddresses", "externalDocs", "tags", "operationTraits", "messageTraits",
+                "serverBindings", "channelBindings", "operationBindings", "messageBindings"]
+        ),
+        (
+            ["components", "messages"], true,
+            ["headers", "payload", "correlationId", "contentType", "name", "title", "summary", "description", "tags", "externalDocs",
+                "bindings", "examples", "traits"]
+        ),
+    ]
+
+    @Test("its objects have no field that the specification does not know", arguments: fields.indices)
+    func fixedFields(row: Int) throws {
+        let (path, isMap, known) = Self.fields[row]
+        let object = try #require(document.value(at: path.map { .key($0) })?.object)
+        for one in isMap ? Array(object.values) : [.object(object)] {
+            let unknown = Set((one.object ?? [:]).keys.filter { $0 != "$ref" && !$0.hasPrefix("x-") }).subtracting(known)
+            #expect(unknown == [], "\(path.joined(separator: "."))")
+        }
+    }
+
     @Test("every reference leads somewhere")
     func references() throws {
         let references = document.fields.filter { $0.last == .key("$ref") }.compactMap { document.value(at: $0)?.text }

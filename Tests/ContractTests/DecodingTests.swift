@@ -130,6 +130,10 @@ struct DecodingTests {
         Refusal("a worker that there is not", report(source: #""office.kitchen""#), "bad_value", "source", "unit.u7"),
         Refusal("a time in words", report(time: #""yesterday""#), "bad_value", "time", "RFC 3339"),
         Refusal("a day that does not exist", report(time: #""2026-02-30T00:00:00Z""#), "bad_value", "time", "RFC 3339"),
+        Refusal(
+            "data that is said to be no JSON", report(type: #""bihuan.report.submitted.v1","datacontenttype":"text/plain""#), "bad_value",
+            "datacontenttype", "application/json"),
+        Refusal("an answer to no id", report(type: #""bihuan.report.submitted.v1","inreplyto":"""#), "bad_value", "inreplyto", "1 to 128"),
         Refusal("a time that is a number", report(time: "1772438400"), "mistyped_field", "time", "must be a text"),
     ]
 
@@ -169,6 +173,20 @@ struct DecodingTests {
             "an answer that is a text",
             report(type: #""bihuan.handoff.concluded.v1""#, source: #""unit.d1""#, data: #"{"outcome":"a","summary":"b","reporterAnswered":"yes"}"#),
             "mistyped_field", "data.reporterAnswered", "must be true or false"),
+        Refusal(
+            "a signature by nobody", report(type: #""bihuan.handoff.signed.v1""#, source: #""unit.d1""#, data: #"{"digest":"a","signedBy":""}"#),
+            "missing_field", "data.signedBy", "must not be empty"),
+        Refusal(
+            "a recall for a blank reason", report(type: #""bihuan.command.recall.v1""#, source: #""person.li""#, data: #"{"reason":" \u3000"}"#),
+            "missing_field", "data.reason", "needs a reason"),
+        Refusal(
+            "a reason of 4,001 bytes",
+            report(type: #""bihuan.command.discard.v1""#, source: #""person.li""#, data: #"{"reason":"\#(String(repeating: "x", count: 4_001))"}"#),
+            "too_large", "data.reason", "the limit is 4000"),
+        Refusal(
+            "a piece and a manifest in one", report(type: #""bihuan.attachment.part.v1""#, data: #"{"sha256":"a","part":1,"content":"aaaa","count":1}"#),
+            "bad_value", "data", "either part and content"),
+        Refusal("neither piece nor manifest", report(type: #""bihuan.attachment.part.v1""#, data: #"{"sha256":"a"}"#), "bad_value", "data", "either"),
     ]
 
     @Test("what cannot be read is refused with its reason and its place", arguments: shapes + numbers + names + heads + contents)

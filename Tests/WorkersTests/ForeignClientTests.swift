@@ -146,6 +146,40 @@ struct ForeignClientTests {
         try office.close()
     }
 
+    @Test("a report from source.sh is registered, signed, filed and concluded by unit.sh, and closed; sent again, it is the same act")
+    func shellLoop() throws {
+        try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume", "timeout")
+        let (office, folder) = (try OfficeUnderTest(), try Folder())
+        let report = try folder.report(Sample.accusation())
+        let arguments = [folder.path("source"), report]
+        // Nobody is in the office.
+        let early = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"])
+        #expect(try early.status() == 3)
+        try office.startAll()
+        let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office, environment: ["CASE_WORD": "危房"])
+        let first = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
+        #expect(try first.status() == 0)
+        let said = first.printed
+        #expect(said.wholeMatch(of: /accepted \S+ registered\n/) != nil, "\(said)")
+
+        try office.wait(for: ["closed"], "SELECT state FROM report", within: 40)
+        #expect(try office.texts("SELECT state || ' ' || signed_by || ' ' || (case_filed_on IS NOT NULL) FROM handoff") == ["closed unit.c01 true"])
+        #expect(try office.texts("SELECT verdict FROM inbox WHERE sender = 'unit.c01'") == ["taken", "taken", "taken", "taken"])
+
+        let again = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
+        #expect(try again.status() == 0)
+        #expect(again.printed == said)
+        #expect(try office.count("SELECT count(*) FROM report") == 1)
+        unit.terminate()
+        _ = try unit.status()
+
+        try Data(#"{"text":"无","matterKind":"gossip"}"#.utf8).write(to: URL(fileURLWithPath: report))
+        let wrong = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
+        #expect(try wrong.status() == 1)
+        #expect(wrong.printed.hasPrefix("rejected data.matterKind "))
+        try office.close()
+    }
+
     @Test("a unit in shell that cannot write takes nothing; once it can, what came meanwhile comes again")
     func shellThatCannotWrite() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume")

@@ -21,8 +21,12 @@ final class ForeignProgram {
 
     /// - Parameters:
     ///   - program: a file among the examples, or a program of the system by its path.
+    ///   - environment: what it is told beside its arguments.
     ///   - errors: a file for what it complains of; the terminal, where none is given.
-    init(_ program: String, _ arguments: [String], as user: String, of office: OfficeUnderTest, errors: URL? = nil) throws {
+    init(
+        _ program: String, _ arguments: [String], as user: String, of office: OfficeUnderTest, environment: [String: String] = [:],
+        errors: URL? = nil
+    ) throws {
         var broker = try #require(URLComponents(string: office.servers.brokerURL))
         broker.user = user
         broker.password = TestServers.password
@@ -30,7 +34,9 @@ final class ForeignProgram {
         process.executableURL = program.hasPrefix("/") ? URL(fileURLWithPath: program) : Self.examples.appending(path: program)
         process.arguments = arguments
         // Debian's own Python, whatever else is first on the path of whoever runs the tests.
-        process.environment = ["PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string), "PYTHONDONTWRITEBYTECODE": "1"]
+        process.environment = environment.merging(
+            ["PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string), "PYTHONDONTWRITEBYTECODE": "1"]
+        ) { given, _ in given }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         if let errors {

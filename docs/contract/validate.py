@@ -4,8 +4,9 @@
 Needs Python 3.8 and jsonschema 4.10 or newer (Debian: python3-jsonschema), and no network. Exit 0: all fit, 1: something does
 not, 2: this cannot run.
 
-A validator of your own may do the same with the files in schemas/. Two things it will not know are checked here: x-maxBytes
-(lengths in bytes of UTF-8), and that days exist.
+A validator of your own may do the same with the files in schemas/. What JSON Schema cannot say is checked here: x-maxBytes
+(lengths in bytes of UTF-8), that days exist and moments lie in the years 1 to 9999, how deep a body is nested, that no text
+holds half a surrogate pair, and that the subject of a report is its own id.
 
 With --lines it answers until its input ends: each line in is a JSON text, the body in Base64; each line out a JSON list of
 what is wrong with it, empty if nothing is.
@@ -26,7 +27,8 @@ except ImportError:
 
 SCHEMAS = pathlib.Path(__file__).resolve().parent / "schemas"
 MESSAGE_BYTES_MAX = 262_144
-MOMENT = re.compile(r"(.{10})[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-](\d\d):(\d\d))", re.ASCII)
+JSON_DEPTH_MAX = 32
+MOMENT = re.compile(r"(.{10})[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 
 formats = FormatChecker(formats=())
 
@@ -38,16 +40,19 @@ def is_date(value):
     return True
 
 
-@formats.checks("date-time", raises=ValueError)
+@formats.checks("date-time", raises=(ValueError, OverflowError))
 def is_moment(value):
     if not isinstance(value, str):
         return True
     match = MOMENT.fullmatch(value)
     if not match:
         return False
-    datetime.date.fromisoformat(match[1])
-    hour, minute, second, offset_hours, offset_minutes = (int(group or 0) for group in match.groups()[1:])
-    return hour < 24 and minute < 60 and second < 60 and offset_hours < 24 and offset_minutes < 60
+    day, hour, minute, second, sign, hours, minutes = match.groups(default="0")
+    offset = datetime.timedelta(hours=int(hours), minutes=int(minutes))
+    moment = datetime.datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}")
+    # An offset may lead out of the years that can be written.
+    moment + offset if sign == "-" else moment - offset
+    return int(hours) < 24 and int(minutes) < 60
 
 
 def max_bytes(validator, limit, value, schema):
@@ -103,11 +108,32 @@ class Judge:
             return [f"the body is not JSON in UTF-8: {error}"]
         if not isinstance(message, dict):
             return ["the body is not a JSON object"]
+        if is_too_deep(message):
+            return [f"the body is nested more than {JSON_DEPTH_MAX} deep"]
         name = message.get("type")
         if not isinstance(name, str) or name not in self.by_type:
             return [f"type: the contract has no message {json.dumps(name)[:200]}"]
         errors = self.validator(self.by_type[name]).iter_errors(message)
-        return [sentence(error) for error in sorted(errors, key=lambda error: [str(step) for step in error.absolute_path])]
+        found = [sentence(error) for error in sorted(errors, key=lambda error: [str(step) for step in error.absolute_path])]
+        return found + list(beyond_schemas(message))
+
+
+def is_too_deep(message):
+    level = [message]
+    for _ in range(JSON_DEPTH_MAX):
+        fields = [value.values() if isinstance(value, dict) else value for value in level]
+        level = [field for values in fields for field in values if isinstance(field, (dict, list))]
+    return bool(level)
+
+
+def beyond_schemas(message):
+    """What is wrong and no schema can say."""
+    try:
+        json.dumps(message, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        yield "a text holds half a surrogate pair"
+    if message["type"] == "bihuan.report.submitted.v1" and message.get("subject") != message.get("id"):
+        yield "subject: the subject of a report is its own id"
 
 
 def refuse_constant(name):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A unit in shell: amqp-consume reads, publish.py sends, files under STATE are the books.
 #     AMQP_URL=amqp://unit.c01:PASSWORD@HOST/VHOST ./unit.sh STATE
-# Runs until SIGTERM. Needs amqp-tools, jq, python3-pika, util-linux (flock).
+# Runs until SIGTERM. With CASE_WORD set, files a case for handoffs whose text holds that word. Needs amqp-tools, jq, python3-pika, util-linux (flock).
 set -euo pipefail
 
 state=${1:?usage: AMQP_URL=… unit.sh STATE}
@@ -41,6 +41,10 @@ conclude() {
     act "$1" "concluded-$2" handoff.concluded '{"outcome":"substantiated","summary":"经核实，已处理。","reporterAnswered":true}'
 }
 
+is_case() {
+    [ -n "${CASE_WORD:-}" ] && jq -e --arg word "$CASE_WORD" '.data | "\(.title) \(.text)" | contains($word)' "$1" > /dev/null
+}
+
 # What follows from one message that lies in a file. Doing it twice makes nothing new.
 react() {
     local handoff type digest round
@@ -55,7 +59,11 @@ react() {
         digest=$(sha256sum < "$1" | cut -d' ' -f1)
         act "$handoff" signed handoff.signed "{\"digest\":\"$digest\"}"
         # What is sealed is for a person with the key.
-        if [ "$(jq -r '.datacontenttype // ""' "$1")" != application/vnd.bihuan.sealed+json ]; then conclude "$handoff" 1; fi
+        [ "$(jq -r '.datacontenttype // ""' "$1")" = application/vnd.bihuan.sealed+json ] && return
+        if is_case "$1"; then
+            act "$handoff" case-filed case.filed "{\"caseNumber\":\"LA-${handoff: -12}\",\"filedOn\":\"$(date +%Y-%m-%d)\"}"
+        fi
+        conclude "$handoff" 1
         ;;
     bihuan.handoff.recalled.v1) : | keep "$state/recalled/$handoff" ;;
     bihuan.conclusion.returned.v1)

@@ -1,0 +1,73 @@
+import Casework
+
+extension Message {
+    /// What the schemas say of a message beyond the kinds of its fields: lengths, texts that may not be blank, fields that go
+    /// together. A report is left to its desk, which names all that is wrong with it at once.
+    func contentProblem(limits: Limits) -> Problem? {
+        switch body {
+        case .reportSubmitted, .dispositionDecided, .commandReplay, .reportRegistered, .handoffCameBack: nil
+        case .attachmentPart(let data): data.problem
+        case .handoffSigned(let data): Problem.text(data.signedBy, "data.signedBy", 1...limits.nameBytesMax)
+        case .handoffReturned(let data): Problem.text(data.text, "data.text", 0...limits.textBytesMax)
+        case .handoffProgress(let data): Problem.text(data.text, "data.text", 0...limits.textBytesMax)
+        case .caseFiled(let data), .caseNotified(let data): Problem.text(data.caseNumber, "data.caseNumber", 1...limits.nameBytesMax)
+        case .handoffConcluded(let data): Problem.text(data.summary, "data.summary", 0...limits.textBytesMax)
+        case .commandRecall(let data): Problem.reason(data.reason, limits)
+        case .commandDiscard(let data): Problem.reason(data.reason, limits)
+        }
+    }
+}
+
+extension AttachmentPart {
+    fileprivate var problem: Problem? {
+        switch (part, content, count) {
+        case (.some, .some, nil), (nil, nil, .some): nil
+        default:
+            Problem(
+                code: "bad_value", path: "data", text: "either part and content, of one piece, or count, of the manifest that closes the paper")
+        }
+    }
+}
+
+extension Problem {
+    fileprivate static func text(_ text: String?, _ path: String, _ bytes: ClosedRange<Int>) -> Problem? {
+        guard let count = text?.utf8.count, !bytes.contains(count) else { return nil }
+        if count < bytes.lowerBound { return Problem(code: "missing_field", path: path, text: "must not be empty") }
+        return Problem(code: "too_large", path: path, text: "has \(count) bytes; the limit is \(bytes.upperBound)")
+    }
+
+    /// What a person gives as the reason of a command.
+    fileprivate static func reason(_ reason: String, _ limits: Limits) -> Problem? {
+        guard reason.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+            return Problem(code: "missing_field", path: "data.reason", text: "this needs a reason")
+        }
+        return text(reason, "data.reason", 1...limits.reasonBytesMax)
+    }
+}
+
+extension Envelope {
+    /// What is wrong with fields of the head that may be left out.
+    func refinementProblem(limits: Limits) -> Problem? {
+        if let id = inreplyto?.utf8, !(1...limits.eventIDBytesMax).contains(id.count) || !id.allSatisfy({ (0x21...0x7E).contains($0) }) {
+            return Problem(code: "bad_value", path: "inreplyto", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+        }
+        if let datacontenttype, datacontenttype != MediaType.json, !MediaType.isJSON(datacontenttype) {
+            return Problem(
+                code: "bad_value", path: "datacontenttype", text: "data is a JSON object, so its media type must be \(MediaType.json), or absent")
+        }
+        return nil
+    }
+}
+
+extension MediaType {
+    /// As CloudEvents' JSON format has it: whether the subtype is `json` or ends in `+json`, whatever its parameters.
+    fileprivate static func isJSON(_ text: String) -> Bool {
+        let parts = text.prefix { $0 != ";" }.lowercased().split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, parts.allSatisfy({ $0.utf8.allSatisfy(isTokenByte) }) else { return false }
+        return parts[1] == "json" || parts[1].dropFirst().hasSuffix("+json")
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) || "!#$&^_.+-".utf8.contains(byte)
+    }
+}
