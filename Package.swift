@@ -124,7 +124,7 @@ let package = Package(
             dependencies: ["Demo", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto], swiftSettings: strict),
         .testTarget(
             name: "ConformanceTests",
-            dependencies: ["Conformance", "bihuan", "TestOffice", "LocalServers", "Casework", "Contract", "AMQP", crypto],
+            dependencies: ["Conformance", "bihuan", "Workers", "TestOffice", "LocalServers", "Casework", "Contract", "AMQP", crypto],
             exclude: ["Units"], swiftSettings: strict),
         .testTarget(
             name: "BihuanTests",

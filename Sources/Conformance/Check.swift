@@ -7,6 +7,8 @@ import Foundation
 public struct Check: Sendable {
     public struct Options: Sendable {
         public var unit: UnitID
+        /// By what the office judges words, returns and conclusions.
+        public var rulebook: Rulebook
         /// As `office.routing`, or as a user with the tag `impersonator`; writes `bihuan.handoff`.
         public var routing: ConnectionSettings
         /// As `office.feedback`, or as a user with the tag `impersonator`; writes `bihuan.handoff` and `bihuan.notice`, reads
@@ -27,8 +29,9 @@ public struct Check: Sendable {
         /// Asked about once a second; true ends the check with `ConformanceError.cancelled`.
         public var isCancelled: @Sendable () -> Bool = { false }
 
-        public init(unit: UnitID, routing: ConnectionSettings, feedback: ConnectionSettings) {
+        public init(unit: UnitID, rulebook: Rulebook, routing: ConnectionSettings, feedback: ConnectionSettings) {
             self.unit = unit
+            self.rulebook = rulebook
             self.routing = routing
             self.feedback = feedback
         }
@@ -51,7 +54,8 @@ public struct Check: Sendable {
             unit: options.unit, routing: options.routing, feedback: options.feedback, takesWhatLies: options.takesWhatLies)
         defer { player.close() }
         var play = Play(
-            office: OfficeSide(unit: options.unit, run: String(format: "%08x", UInt32.random(in: 0 ... .max))), player: player, options: options)
+            office: OfficeSide(unit: options.unit, run: String(format: "%08x", UInt32.random(in: 0 ... .max)), rulebook: options.rulebook),
+            player: player, options: options)
         try play.waitForUnit()
         var missing: [String: String] = [:]
         var blocked: String?
@@ -138,7 +142,8 @@ private struct Play {
                 if try !hear(for: options.patienceSeconds, until: { $0.isFulfilled(wish, of: id) }) {
                     let unread = try player.unreadQueues()
                     let gone = unread.isEmpty ? "" : "; nobody reads \(unread.joined(separator: ", ")) any more"
-                    return "\(wish.words) of \(id) within \(options.patienceSeconds.formatted()) s\(gone)"
+                    let objection = office.handoffs[id]?.objection.map { "; \($0)" } ?? ""
+                    return "\(wish.words) of \(id) within \(options.patienceSeconds.formatted()) s\(objection)\(gone)"
                 }
             case .noticesRead:
                 let queue = Topology.Queue.notice(options.unit)

@@ -26,9 +26,9 @@ struct Letters: Sendable {
 
     // MARK: Handoffs
 
-    func dispatch(_ id: String, _ style: Style, express: Bool, at now: Instant) -> Sending {
+    func dispatch(_ id: String, _ style: Style, kind: String, express: Bool, at now: Instant) -> Sending {
         let data = HandoffDispatched(
-            number: "CHECK-\(id.suffix(12))-\(id.prefix(13))", kind: express ? "assignment" : "transfer", matterKind: "accusation",
+            number: number(of: id, at: now), kind: kind, matterKind: "accusation",
             title: "对接检验用件，内容均系虚构", text: text(style), region: "p-c01",
             accused: [Accused(name: "张三", organ: "某镇政府", position: "副镇长", level: "township", region: "p-c01")],
             allegations: [Allegation(category: "corruption", act: "贪污危房改造资金")], attachments: [],
@@ -43,6 +43,12 @@ struct Letters: Sendable {
             exchange: Topology.Exchange.handoff, type: event.type.rawValue, subject: id, body: body)
     }
 
+    /// As the office's numbers look; that it is of no office, the title says.
+    private func number(of id: String, at now: Instant) -> String {
+        let serial = SHA256.hash(data: Array(id.utf8)).prefix(4).reduce(0) { $0 << 8 | Int($1) } % 100_000_000
+        return "\(now.description.prefix(4))-" + String(format: "%08d", serial)
+    }
+
     private func text(_ style: Style) -> String {
         let plain = "反映某镇副镇长张三在危房改造资金中虚报冒领。"
         return switch style {
@@ -53,10 +59,10 @@ struct Letters: Sendable {
         }
     }
 
-    /// Fields that a later version of the contract may bring, at the head and in the data.
+    /// Fields that a later version of the contract may bring: an extension of CloudEvents at the head, anything in the data.
     private func withUnknownFields(_ body: [UInt8]) -> [UInt8] {
         var text = String(decoding: body, as: UTF8.self)
-        text.replace(#"{"data":{"#, with: #"{"extensionOfLater":{"deep":[1,2.5,null]},"data":{"fieldOfLater":{"a":["b",true]},"#, maxReplacements: 1)
+        text.replace(#"{"data":{"#, with: #"{"extensionoflater":"of a later version","data":{"fieldOfLater":{"a":["b",true],"deep":[1,2.5,null]},"#, maxReplacements: 1)
         return Array(text.utf8)
     }
 
@@ -69,8 +75,7 @@ struct Letters: Sendable {
 
     // MARK: What follows
 
-    func recall(_ id: String, queue: String, cause: String, inReplyTo act: String?, at now: Instant) -> Sending {
-        let reason = cause == "recalled" ? "检验：收回该件" : "检验：同意退回"
+    func recall(_ id: String, queue: String, cause: String, reason: String, inReplyTo act: String?, at now: Instant) -> Sending {
         let event = CloudEvent(
             id: act.map { answerID("recall", $0) } ?? "recall-\(id)", source: .office(.feedback), type: .handoffRecalled, subject: id, time: now,
             inreplyto: act, data: HandoffRecalled(cause: cause, reason: reason))
@@ -78,12 +83,8 @@ struct Letters: Sendable {
             sender: .feedback, queue: queue, exchange: Topology.Exchange.handoff, type: event.type.rawValue, subject: id, body: Wire.encode(event))
     }
 
-    func judgement(_ id: String, accepted: Bool, inReplyTo act: String, at now: Instant) -> Sending {
-        let data =
-            accepted
-            ? ConclusionJudged(rule: "conformance@1/accepted", text: "同意办结")
-            : ConclusionJudged(rule: "conformance@1/no-disposition", text: "没有处置意见，或者办理情况说明不够具体，请补充后再报")
-        return notice(accepted ? .conclusionAccepted : .conclusionReturned, id: answerID("judged", act), subject: id, inReplyTo: act, data, at: now)
+    func judgement(_ id: String, accepted: Bool, _ data: ConclusionJudged, inReplyTo act: String, at now: Instant) -> Sending {
+        notice(accepted ? .conclusionAccepted : .conclusionReturned, id: answerID("judged", act), subject: id, inReplyTo: act, data, at: now)
     }
 
     func refusal(of act: String, type: String?, _ subject: String, _ problems: [Problem], at now: Instant) -> Sending {

@@ -5,11 +5,14 @@ import Crypto
 import Foundation
 
 /// The office's side of the conversation with one unit, pure: it knows what was sent, judges what is heard, and says what the
-/// office answers. Every message is read by the contract's own decoder, rules of admission and state machine.
+/// office answers. Every message is read by the contract's own decoder, rules of admission and state machine; words, returns and
+/// conclusions are judged by an office's policy.
 public struct OfficeSide: Sendable {
     struct Handoff: Sendable {
         let scenario: String
         let conduct: Conduct
+        /// A word of the policy.
+        let kind: String
         /// Where its message goes, and what takes it away.
         let queue: String
         let sending: Sending
@@ -17,7 +20,10 @@ public struct OfficeSide: Sendable {
         var state = HandoffState.released
         var wasSent = false
         var recallIsKnown = false
+        var hasDisposition = false
         var conclusions = 0
+        /// What the policy said to the last return or conclusion that it did not take.
+        var objection: String?
         var refusals = 0
         var early: [Message] = []
     }
@@ -34,10 +40,12 @@ public struct OfficeSide: Sendable {
     /// How many messages of the unit were heard.
     public private(set) var heardCount = 0
     let letters: Letters
+    private let rulebook: Rulebook
 
     /// - Parameter run: eight hexadecimal digits that tell this run's handoffs from an earlier run's.
-    public init(unit: UnitID, run: String) {
+    public init(unit: UnitID, run: String, rulebook: Rulebook) {
         self.unit = unit
+        self.rulebook = rulebook
         letters = Letters(unit: unit, run: run)
     }
 
@@ -46,9 +54,10 @@ public struct OfficeSide: Sendable {
     /// Makes a handoff, whose message is not sent yet. Returns its id.
     mutating func announce(_ style: Style, express: Bool, conduct: Conduct, of scenario: String, at now: Instant) -> String {
         let id = letters.newHandoffID(at: now)
-        let sending = letters.dispatch(id, style, express: express, at: now)
+        let kind = rulebook.policy.vocabulary.handoffKinds.first { $0.express == express }?.id ?? (express ? "assignment" : "transfer")
+        let sending = letters.dispatch(id, style, kind: kind, express: express, at: now)
         handoffs[id] = Handoff(
-            scenario: scenario, conduct: conduct, queue: sending.queue, sending: sending, digest: Array(SHA256.hash(data: sending.body)))
+            scenario: scenario, conduct: conduct, kind: kind, queue: sending.queue, sending: sending, digest: Array(SHA256.hash(data: sending.body)))
         return id
     }
 
@@ -62,7 +71,7 @@ public struct OfficeSide: Sendable {
         guard var handoff = handoffs[id] else { return [] }
         do { _ = try handoff.state.apply(.recalled) } catch { return [] }
         handoffs[id] = handoff
-        return [letters.recall(id, queue: handoff.queue, cause: "recalled", inReplyTo: nil, at: now)]
+        return [letters.recall(id, queue: handoff.queue, cause: "recalled", reason: "检验：收回该件", inReplyTo: nil, at: now)]
     }
 
     mutating func recallIsKnown(_ id: String) { handoffs[id]?.recallIsKnown = true }
@@ -197,6 +206,10 @@ public struct OfficeSide: Sendable {
 
     private mutating func apply(_ message: Message, to id: String, at now: Instant) throws(Rejection) -> [Sending] {
         guard var handoff = handoffs[id] else { return [] }
+        if let problem = rulebook.unknownWord(in: message.body) {
+            note(Scenario.words, id, "\(message.envelope.type.short): \(problem)")
+            return [letters.refusal(of: message.envelope.id, type: message.envelope.type.rawValue, id, [problem], at: now)]
+        }
         var answers: [Sending] = []
         let act = message.envelope.id
         switch message.body {
@@ -211,19 +224,28 @@ public struct OfficeSide: Sendable {
                         path: "data.digest", at: now)
                 ]
             }
-        case .handoffReturned:
+        case .handoffReturned(let data):
             _ = try handoff.state.apply(.returned)
-            answers = [letters.recall(id, queue: handoff.queue, cause: "return_approved", inReplyTo: act, at: now)]
+            let ruling = rulebook.judgeReturn(reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: 0)
+            guard ruling.approved else {
+                let words = "\(ruling.message) (\(ruling.rule))"
+                handoffs[id]?.objection = "the return was not approved: \(words)"
+                return [refusal(message, .returnNotApproved, words, at: now)]
+            }
+            answers = [
+                letters.recall(id, queue: handoff.queue, cause: "return_approved", reason: ruling.message, inReplyTo: act, at: now)
+            ]
         case .handoffProgress: _ = try handoff.state.apply(.progressed)
-        case .dispositionDecided: _ = try handoff.state.apply(.decided)
+        case .dispositionDecided:
+            _ = try handoff.state.apply(.decided)
+            handoff.hasDisposition = true
         case .caseFiled: _ = try handoff.state.apply(.caseFiled)
         case .caseNotified: _ = try handoff.state.apply(.caseNotified)
-        case .handoffConcluded:
+        case .handoffConcluded(let data):
             _ = try handoff.state.apply(.concluded)
-            let accepted = handoff.conduct != .sendsBackOnce || handoff.conclusions > 0
-            handoff.conclusions += 1
-            _ = try handoff.state.apply(accepted ? .conclusionAccepted : .conclusionSentBack)
-            answers = [letters.judgement(id, accepted: accepted, inReplyTo: act, at: now)]
+            let judged = judge(data, &handoff)
+            _ = try handoff.state.apply(judged.accepted ? .conclusionAccepted : .conclusionSentBack)
+            answers = [letters.judgement(id, accepted: judged.accepted, judged.data, inReplyTo: act, at: now)]
         // What no unit may send was refused by the rules of admission before.
         default: return []
         }
@@ -233,6 +255,20 @@ public struct OfficeSide: Sendable {
         // What overtook the signature fits now, or never.
         for message in held { answers += perform(message, at: now) }
         return answers
+    }
+
+    /// What the policy says to a conclusion. No reporter is known, so none has to be answered.
+    private func judge(_ data: HandoffConcluded, _ handoff: inout Handoff) -> (accepted: Bool, data: ConclusionJudged) {
+        // Every conclusion before this one was sent back.
+        let ruling = rulebook.judgeConclusion(
+            outcome: data.outcome, hasDisposition: handoff.hasDisposition, hasSummary: data.summary.contains { !$0.isWhitespace },
+            realNameAnswered: data.reporterAnswered, isRealName: false, timesReturned: handoff.conclusions)
+        handoff.conclusions += 1
+        if ruling.accepted, handoff.conduct == .sendsBackOnce, handoff.conclusions == 1 {
+            return (false, ConclusionJudged(rule: "conformance@1/sent-back", text: "检验：请补充后再报"))
+        }
+        if !ruling.accepted { handoff.objection = "the last conclusion was sent back: \(ruling.message) (\(ruling.rule))" }
+        return (ruling.accepted, ConclusionJudged(rule: ruling.rule.description, text: ruling.message))
     }
 
     private mutating func noteWrongDigest(_ digest: String, _ id: String, _ handoff: Handoff) {

@@ -16,7 +16,7 @@ public struct Scenario: Sendable {
             name: signs, expectation: "signs a handoff with the SHA-256 of its exact body",
             steps: [.dispatch("a"), .await(.signature, "a")]),
         Scenario(
-            name: "concludes", expectation: "answers a handoff it has signed: concludes it, or returns it",
+            name: "concludes", expectation: "answers a handoff it has signed: concludes it, or returns it, in a way that the policy takes",
             steps: [.dispatch("a"), .await(.answer, "a")]),
         Scenario(
             name: "chinese-text", expectation: "signs rightly for Chinese text, rare characters, escapes and odd spacing",
@@ -58,6 +58,7 @@ public struct Scenario: Sendable {
 
     static let aboutAll: [Scenario] = [
         Scenario(name: form, expectation: "every message is well formed: user-id, source, routing key, properties, data", steps: []),
+        Scenario(name: words, expectation: "every word is one of the policy's: outcomes, dispositions, reasons of a return", steps: []),
         Scenario(name: ids, expectation: "an id names one act: what is sent again under it is the same bytes", steps: []),
         Scenario(name: order, expectation: "every act fits the state of its handoff", steps: []),
         Scenario(name: uninvited, expectation: "publishes nothing about handoffs it never got", steps: []),
@@ -67,6 +68,7 @@ public struct Scenario: Sendable {
     static let deliveredTwice = "delivered-twice"
     static let refusal = "refusal"
     static let form = "form"
+    static let words = "words"
     static let ids = "ids"
     static let order = "order"
     static let uninvited = "uninvited"
@@ -128,7 +130,7 @@ enum Wish: Sendable {
     var words: String {
         switch self {
         case .signature: "no handoff.signed"
-        case .answer: "no handoff.concluded and no handoff.returned"
+        case .answer: "no handoff.concluded and no handoff.returned that the office takes"
         case .secondConclusion: "no second handoff.concluded after conclusion.returned"
         case .refusedAct: "no act after the signature"
         }

@@ -61,11 +61,14 @@ struct CommandTests {
         #expect(runs[0].output.contains("amqp://unit.c01:"))
     }
 
-    @Test("what cannot be a unit is said at once")
+    @Test("what cannot be a unit, and a policy that cannot be read, are said at once")
     func arguments() throws {
         let wrong = try Ended(["contract", "check", "--unit", "C 01"])
         #expect(wrong.status == 64)
         #expect(wrong.errors.contains(UnitID.shape))
+        let lawless = try Ended(["contract", "check", "--unit", "c01", "--policy", "/nowhere/policy.yaml"])
+        #expect(lawless.status == 1)
+        #expect(lawless.errors.contains("/nowhere/policy.yaml cannot be read"), "\(lawless.errors)")
     }
 
     /// One unit, and a user who may speak as others.

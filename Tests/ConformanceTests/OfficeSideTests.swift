@@ -3,6 +3,7 @@ import Casework
 import Contract
 import Crypto
 import Foundation
+import TestOffice
 import Testing
 
 @testable import Conformance
@@ -12,14 +13,16 @@ import Testing
 struct OfficeSideTests {
     static let now = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
     static let unit = Party.unit(UnitProcess.unit)
+    static let rulebook = Result { try shippedRulebook() }
 
     /// An office that has handed one thing to the unit, and what the unit then says.
     struct Scene {
-        var office = OfficeSide(unit: UnitProcess.unit, run: "00000001")
+        var office: OfficeSide
         let handoff: String
         let digest: String
 
-        init(_ conduct: Conduct = .judges) {
+        init(_ conduct: Conduct = .judges) throws {
+            office = OfficeSide(unit: UnitProcess.unit, run: "00000001", rulebook: try rulebook.get())
             handoff = office.announce(.plain, express: false, conduct: conduct, of: "signs", at: now)
             digest = Array(SHA256.hash(data: office.dispatch(handoff)[0].body)).hexadecimal
         }
@@ -42,34 +45,42 @@ struct OfficeSideTests {
             act(.handoffSigned, HandoffSigned(digest: digest), id: id, change: change)
         }
         var conclusion: Utterance { conclusion() }
-        func conclusion(id: String? = nil) -> Utterance { act(.handoffConcluded, HandoffConcluded(outcome: "o", summary: "s"), id: id) }
+        func conclusion(id: String? = nil) -> Utterance { act(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"), id: id) }
+        var disposition: Utterance { act(.dispositionDecided, DispositionDecided(disposition: "preliminary_verification")) }
         var progress: Utterance { act(.handoffProgress, HandoffProgress(text: "p")) }
-        var giveBack: Utterance { act(.handoffReturned, HandoffReturned(reason: "r")) }
+        var giveBack: Utterance { act(.handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖")) }
 
-        /// The short types of what the office answers to all of them.
-        mutating func hear(_ utterances: Utterance...) -> [String] {
-            utterances.flatMap { office.hear($0, at: now) }.map { MessageType(rawValue: $0.type)?.short ?? $0.type }
+        /// The short types of what the office answers to all of them. Whatever it is, it fits the published schemas.
+        mutating func hear(_ utterances: Utterance..., sourceLocation: SourceLocation = #_sourceLocation) -> [String] {
+            hear(utterances, sourceLocation)
         }
 
         mutating func expect(_ answers: [String], to utterances: Utterance..., sourceLocation: SourceLocation = #_sourceLocation) {
-            let heard = utterances.flatMap { office.hear($0, at: now) }.map { MessageType(rawValue: $0.type)?.short ?? $0.type }
-            #expect(heard == answers, sourceLocation: sourceLocation)
+            #expect(hear(utterances, sourceLocation) == answers, sourceLocation: sourceLocation)
+        }
+
+        private mutating func hear(_ utterances: [Utterance], _ sourceLocation: SourceLocation) -> [String] {
+            utterances.flatMap { office.hear($0, at: now) }.map { sending in
+                #expect(SchemaJudge.shared.problems(in: sending.body) == [], sourceLocation: sourceLocation)
+                return MessageType(rawValue: sending.type)?.short ?? sending.type
+            }
         }
 
         var faults: [String] { office.faults.map { "\($0.scenario): \($0.text)" } }
     }
 
     @Test("what is right is answered as the office answers it, and finds no fault")
-    func right() {
-        var concluded = Scene()
-        concluded.expect(["conclusion.accepted"], to: concluded.signature(), concluded.progress, concluded.conclusion)
-        var returned = Scene()
+    func right() throws {
+        var concluded = try Scene()
+        concluded.expect(["conclusion.accepted"], to: concluded.signature(), concluded.progress, concluded.disposition, concluded.conclusion)
+        var returned = try Scene()
         returned.expect(["handoff.recalled"], to: returned.signature(), returned.giveBack)
-        var sentBack = Scene(.sendsBackOnce)
+        var sentBack = try Scene(.sendsBackOnce)
         sentBack.expect(
-            ["conclusion.returned", "conclusion.accepted"], to: sentBack.signature(), sentBack.conclusion(id: "1"), sentBack.conclusion(id: "2"))
-        var reordered = Scene()
-        reordered.expect(["conclusion.accepted"], to: reordered.conclusion, reordered.signature())
+            ["conclusion.returned", "conclusion.accepted"],
+            to: sentBack.signature(), sentBack.disposition, sentBack.conclusion(id: "1"), sentBack.conclusion(id: "2"))
+        var reordered = try Scene()
+        reordered.expect(["conclusion.accepted"], to: reordered.disposition, reordered.conclusion, reordered.signature())
         for scene in [concluded, returned, sentBack, reordered] {
             var office = scene.office
             office.finish()
@@ -78,8 +89,8 @@ struct OfficeSideTests {
     }
 
     @Test("a resend with the same bytes gets the same answer and finds no fault")
-    func resent() {
-        var scene = Scene()
+    func resent() throws {
+        var scene = try Scene()
         _ = scene.hear(scene.signature(), scene.signature())
         let first = scene.office.hear(scene.conclusion, at: Self.now)
         let second = scene.office.hear(scene.conclusion, at: Self.now.adding(seconds: 5))
@@ -112,7 +123,7 @@ struct OfficeSideTests {
             [$0.signature(id: "1"), $0.conclusion(id: "1")]
         },
         Wrong("concluded twice", "order", "handoff.concluded came while the handoff was closed", "conclusion.accepted", "message.refused") {
-            [$0.signature(), $0.conclusion(id: "1"), $0.conclusion(id: "2")]
+            [$0.signature(), $0.disposition, $0.conclusion(id: "1"), $0.conclusion(id: "2")]
         },
         Wrong("no user", "form", "user-id is missing", "message.refused") { [$0.signature { $0.properties.userID = nil }] },
         Wrong("another's name", "form", "published by unit.d1", "message.refused") { [$0.signature { $0.properties.userID = "unit.d1" }] },
@@ -125,6 +136,24 @@ struct OfficeSideTests {
         Wrong("a field missing", "form", "data.digest: this field is missing", "message.refused") {
             [$0.act(.handoffSigned, HandoffProgress(text: "p"))]
         },
+        Wrong("a signature by nobody", "form", "data.signedBy: must not be empty", "message.refused") {
+            [$0.act(.handoffSigned, HandoffSigned(digest: $0.digest, signedBy: ""))]
+        },
+        Wrong("a signature by 201 characters", "form", "data.signedBy: has 603 bytes; the limit is 600", "message.refused") {
+            [$0.act(.handoffSigned, HandoffSigned(digest: $0.digest, signedBy: String(repeating: "周", count: 201)))]
+        },
+        Wrong("a case without number", "form", "data.caseNumber: must not be empty", "message.refused") {
+            [$0.signature(), $0.act(.caseFiled, CaseFiled(caseNumber: "", filedOn: CivilDate(daysSinceEpoch: 20_000)))]
+        },
+        Wrong("a made-up outcome", "words", "data.outcome: the policy does not know this word; it knows substantiated", "message.refused") {
+            [$0.signature(), $0.disposition, $0.act(.handoffConcluded, HandoffConcluded(outcome: "banana", summary: "查实"))]
+        },
+        Wrong("a made-up disposition", "words", "data.disposition: the policy does not know this word; it knows talk_inquiry", "message.refused") {
+            [$0.signature(), $0.act(.dispositionDecided, DispositionDecided(disposition: "forgiven"))]
+        },
+        Wrong("a made-up reason to return", "words", "data.reason: the policy does not know this word; it knows not_competent", "message.refused") {
+            [$0.signature(), $0.act(.handoffReturned, HandoffReturned(reason: "tired", text: "不想办理"))]
+        },
         Wrong("what the office says", "form", "sent by the office", "message.refused") { [$0.act(.handoffDispatched, HandoffProgress(text: "p"))] },
         Wrong("a stranger", "uninvited", "never handed to this unit", "message.refused") {
             [$0.act(.handoffProgress, HandoffProgress(text: "p"), subject: "01a20511-f9f9-7975-ae53-dcaf5d9cdb69")]
@@ -132,9 +161,9 @@ struct OfficeSideTests {
     ]
 
     @Test("what is wrong is said under the scenario it belongs to", arguments: wrongs.indices)
-    func wrong(row: Int) {
+    func wrong(row: Int) throws {
         let wrong = Self.wrongs[row]
-        var scene = Scene()
+        var scene = try Scene()
         let answered = wrong.says(scene).flatMap { scene.hear($0) }
         #expect(answered == wrong.answers, "\(wrong.name)")
         let faults = scene.office.faults
@@ -143,16 +172,16 @@ struct OfficeSideTests {
     }
 
     @Test("what waited for a signature that never came is said at the end")
-    func neverSigned() {
-        var scene = Scene()
+    func neverSigned() throws {
+        var scene = try Scene()
         scene.expect([], to: scene.conclusion)
         scene.office.finish()
         #expect(scene.faults == ["order: handoff.concluded came, and handoff.signed before it never did"])
     }
 
     @Test("an act that crosses the recall is nobody's fault; one after it was acknowledged is; a resend is not")
-    func recall() {
-        var scene = Scene()
+    func recall() throws {
+        var scene = try Scene()
         _ = scene.hear(scene.signature())
         let recall = scene.office.recall(scene.handoff, at: Self.now)
         #expect(recall.count == 1)
@@ -164,9 +193,35 @@ struct OfficeSideTests {
         #expect(scene.faults == ["signs: handoff.concluded came after the recall was acknowledged"])
     }
 
+    /// What a unit says that is no fault, and that the policy does not take; what the policy says to it, and the answer.
+    static let objections: [(name: String, words: String, answer: String, says: @Sendable (Scene) -> [Utterance])] = [
+        ("no disposition", "cn-discipline@1/conclusion-no-disposition", "conclusion.returned", { [$0.conclusion] }),
+        (
+            "no summary", "cn-discipline@1/conclusion-no-summary", "conclusion.returned",
+            { [$0.disposition, $0.act(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: " "))] }
+        ),
+        (
+            "a return without words", "cn-discipline@1/return-refused", "message.refused",
+            { [$0.act(.handoffReturned, HandoffReturned(reason: "not_competent"))] }
+        ),
+    ]
+
+    @Test("what the policy does not take is answered as the office answers it, and keeps the handoff from counting as answered", arguments: objections.indices)
+    func objection(row: Int) throws {
+        let row = Self.objections[row]
+        var scene = try Scene()
+        _ = scene.hear(scene.signature())
+        #expect(row.says(scene).flatMap { scene.hear($0) } == [row.answer], "\(row.name)")
+        #expect(!scene.office.isFulfilled(.answer, of: scene.handoff))
+        #expect(scene.office.handoffs[scene.handoff]?.objection?.contains(row.words) == true, "\(row.name)")
+        #expect(scene.faults == [])
+        // Made whole, it is taken.
+        scene.expect(["conclusion.accepted"], to: scene.act(.dispositionDecided, DispositionDecided(disposition: "closed"), id: "d2"), scene.conclusion(id: "c2"))
+    }
+
     @Test("a few acts after refusals are a unit's right; more of them are a loop")
-    func loop() {
-        var scene = Scene(.refusesAll)
+    func loop() throws {
+        var scene = try Scene(.refusesAll)
         _ = scene.hear(scene.signature())
         for number in 1...5 { scene.expect(["message.refused"], to: scene.conclusion(id: "\(number)")) }
         #expect(scene.faults == [])
@@ -175,8 +230,8 @@ struct OfficeSideTests {
     }
 
     @Test("a type that the contract describes for later is answered, and is no fault")
-    func planned() {
-        var scene = Scene()
+    func planned() throws {
+        var scene = try Scene()
         let later = scene.act(.handoffProgress, HandoffProgress(text: "p")) {
             $0.body = Array(String(decoding: $0.body, as: UTF8.self).replacing("handoff.progress.v1", with: "extension.requested.v1").utf8)
         }
@@ -185,28 +240,31 @@ struct OfficeSideTests {
     }
 
     @Test("what a unit finishes of an earlier run is answered, and is no fault")
-    func earlierRun() {
-        var scene = Scene()
+    func earlierRun() throws {
+        var scene = try Scene()
         let earlier = Letters(unit: UnitProcess.unit, run: "00000000").newHandoffID(at: Self.now)
         scene.expect(["message.refused"], to: scene.act(.handoffProgress, HandoffProgress(text: "p"), subject: earlier))
         #expect(scene.faults == [])
     }
 
-    @Test("every letter of the office is what the contract says it is")
+    @Test("every letter of the office fits the published schemas; what no unit can know is known to none of them")
     func letters() throws {
         let letters = Letters(unit: UnitProcess.unit, run: "00000001")
         let id = letters.newHandoffID(at: Self.now)
         #expect(HandoffID(id) != nil)
         for style in [Style.plain, .chinese, .large, .unknownFields] {
-            let sending = letters.dispatch(id, style, express: false, at: Self.now)
+            let sending = letters.dispatch(id, style, kind: "transfer", express: false, at: Self.now)
+            #expect(SchemaJudge.shared.problems(in: sending.body) == [], "\(style)")
             let event = try JSONDecoder().decode(CloudEvent<HandoffDispatched>.self, from: Data(sending.body))
             #expect(event.type == .handoffDispatched && event.subject == id && event.specversion == "1.0")
-            #expect(sending.body.count <= Limits.standard.messageBytesMax)
         }
-        #expect(letters.dispatch(id, .large, express: false, at: Self.now).body.count > 200_000)
+        #expect(letters.dispatch(id, .large, kind: "transfer", express: false, at: Self.now).body.count > 200_000)
         for sending in letters.unknownTypes(at: Self.now) {
             #expect(MessageType(rawValue: sending.type) == nil)
-            #expect(try JSONSerialization.jsonObject(with: Data(sending.body)) is [String: Any])
+            let problems = SchemaJudge.shared.problems(in: sending.body)
+            #expect(problems.count == 1 && problems[0].hasPrefix("type: the contract has no message"))
         }
+        var scene = try Scene()
+        for sending in scene.office.recall(scene.handoff, at: Self.now) { #expect(SchemaJudge.shared.problems(in: sending.body) == []) }
     }
 }

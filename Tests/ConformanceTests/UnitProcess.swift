@@ -4,6 +4,7 @@ import Contract
 import Foundation
 import TestOffice
 import Testing
+import Workers
 
 @testable import Conformance
 
@@ -56,6 +57,12 @@ final class UnitProcess {
     }
 }
 
+/// The shipped policy.
+func shippedRulebook() throws -> Rulebook {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
+    return try Rulebook(try PolicyFile.read(try String(contentsOf: file, encoding: .utf8), named: "policy"))
+}
+
 /// A virtual host without workers, out of the end of the pool; tests of workers take theirs from its beginning.
 struct TestHost {
     let servers: TestServers
@@ -78,7 +85,7 @@ struct TestHost {
 
     func options() throws -> Check.Options {
         var options = Check.Options(
-            unit: UnitProcess.unit, routing: try servers.broker(user: "office.routing", virtualHost: name),
+            unit: UnitProcess.unit, rulebook: try shippedRulebook(), routing: try servers.broker(user: "office.routing", virtualHost: name),
             feedback: try servers.broker(user: "office.feedback", virtualHost: name))
         options.connectSeconds = 20
         options.patienceSeconds = 5

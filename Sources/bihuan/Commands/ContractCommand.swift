@@ -4,6 +4,7 @@ import Casework
 import Conformance
 import Contract
 import Foundation
+import Workers
 
 /// The contract with units, for those who build a unit's system.
 struct ContractCommand: AsyncParsableCommand {
@@ -18,7 +19,7 @@ struct ContractCheck: AsyncParsableCommand {
         abstract: "Play the office to a unit's system, and judge what it does.",
         discussion: """
             Starts a private broker with the unit's queues, prints how to connect, waits for the unit's system, then sends it \
-            invented handoffs and judges every message it publishes. Exit 0 if all scenarios pass, 1 if not. A system that waits for a \
+            invented handoffs and judges every message it publishes, its words, returns and conclusions by the policy. Exit 0 if all scenarios pass, 1 if not. A system that waits for a \
             person needs a larger --patience, and a person who signs and concludes.
             """)
 
@@ -42,6 +43,9 @@ struct ContractCheck: AsyncParsableCommand {
         bihuan.feedback.
         """, valueName: "url"))
     var amqp: String?
+
+    @Option(help: ArgumentHelp("The office's policy; by default the one that comes with bihuan.", valueName: "file"))
+    var policy: String?
 
     @Option(help: ArgumentHelp("How long each expected message may take.", valueName: "seconds"))
     var patience = 10.0
@@ -99,11 +103,22 @@ struct ContractCheck: AsyncParsableCommand {
         }
     }
 
+    private func rulebook() throws -> Rulebook {
+        guard let policy else {
+            return try Rulebook(try PolicyFile.read(String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self), named: "policy"))
+        }
+        guard let yaml = try? String(contentsOfFile: policy, encoding: .utf8) else {
+            throw UserError("the policy file \(policy) cannot be read: check --policy")
+        }
+        return try Rulebook(try PolicyFile.read(yaml, named: URL(filePath: policy).lastPathComponent))
+    }
+
     private func verdicts(of id: UnitID, _ signals: TerminationSignals) async throws -> [Verdict] {
+        let rulebook = try rulebook()
         if let amqp {
             let settings = try AMQP.ConnectionSettings(url: amqp)
             Output.note("waiting until the system of unit.\(id) reads its queues on \(settings) …")
-            let options = options(id, routing: settings, feedback: settings, signals)
+            let options = options(id, rulebook, routing: settings, feedback: settings, signals)
             return try await onThread { try Check(options).run() }
         }
         Output.note("starting a private broker …")
@@ -115,16 +130,16 @@ struct ContractCheck: AsyncParsableCommand {
             defer { broker.stop() }
             Output.line(broker.announcement)
             Output.note("waiting until the unit's system reads its queues …")
-            var options = options(id, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), signals)
+            var options = options(id, rulebook, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), signals)
             options.takesWhatLies = true
             return try Check(options).run()
         }
     }
 
     private func options(
-        _ id: UnitID, routing: AMQP.ConnectionSettings, feedback: AMQP.ConnectionSettings, _ signals: TerminationSignals
+        _ id: UnitID, _ rulebook: Rulebook, routing: AMQP.ConnectionSettings, feedback: AMQP.ConnectionSettings, _ signals: TerminationSignals
     ) -> Check.Options {
-        var options = Check.Options(unit: id, routing: routing, feedback: feedback)
+        var options = Check.Options(unit: id, rulebook: rulebook, routing: routing, feedback: feedback)
         (options.patienceSeconds, options.listenSeconds, options.connectSeconds) = (patience, listen, wait)
         options.only = only
         options.progress = { Output.note("playing \($0)") }

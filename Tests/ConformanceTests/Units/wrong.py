@@ -33,6 +33,20 @@ def none():
 
 
 @flaw
+def takes_only_what_fits():
+    """No flaw: it holds what it knows against the published schemas, and stops at what does not fit."""
+    sys.path.insert(0, os.path.dirname(os.environ["EXAMPLES"]))
+    import validate
+    judge = validate.Judge()
+
+    def take(self, body, plan, proper=unit.Books.take):
+        if json.loads(body)["type"] in judge.by_type and judge.problems(body):
+            os._exit(1)
+        proper(self, body, plan)
+    unit.Books.take = take
+
+
+@flaw
 def silent():
     unit.Books.take = lambda self, body, plan: None
 
@@ -69,8 +83,16 @@ def deaf_to_express():
 
 
 @flaw
-def never_concludes():
-    unit.Books.conclude = lambda self, handoff, plan: None
+def never_decides():
+    unit.Books.decide = lambda self, handoff, plan: None
+
+
+@flaw
+def makes_up_words():
+    def conclude(self, handoff, plan, proper=unit.Books.conclude):
+        plan.outcome = "banana"
+        proper(self, handoff, plan)
+    unit.Books.conclude = conclude
 
 
 @flaw
