@@ -32,6 +32,8 @@ final class WorkerProcess {
         environment["TEST_POLICY"] = OfficeUnderTest.policyFile.path
         environment["TEST_TRAP"] = trap
         environment["TEST_KILL_AT"] = point?.rawValue
+        // A death that is wanted need not explain itself, which takes longer than to die.
+        environment["SWIFT_BACKTRACE"] = "enable=no"
         process.environment = environment
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice

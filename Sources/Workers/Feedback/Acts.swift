@@ -54,6 +54,7 @@ extension Docket {
     }
 
     private mutating func apply(_ act: Act, to handoff: Handoff) throws {
+        if let problem = rulebook.unknownWord(in: act.message.body) { throw problem }
         switch act.message.body {
         case .handoffSigned(let data): try sign(handoff, data, act)
         case .handoffReturned(let data): try giveBack(handoff, data, act)
@@ -61,20 +62,17 @@ extension Docket {
             try move(handoff.id, .progressed, as: "progress", act)
             try note(handoff.id, "progress", data.text, act)
         case .dispositionDecided(let data):
-            try known(data.disposition, rulebook.policy.vocabulary.dispositions.map(\.id), "data.disposition")
             try move(handoff.id, .decided, as: "disposition_decided", act, details: ["disposition": data.disposition]) {
                 $0.disposition = data.disposition
             }
             try note(handoff.id, "disposition", data.disposition, act)
         case .caseFiled(let data):
-            try fits(data.caseNumber, "data.caseNumber")
             try move(handoff.id, .caseFiled, as: "case_filed", act, details: ["filed_on": data.filedOn.description]) {
                 $0.caseNumber = data.caseNumber
                 $0.caseFiledOn = data.filedOn
             }
             try note(handoff.id, "case_filed", data.caseNumber, act)
         case .caseNotified(let data):
-            try fits(data.caseNumber, "data.caseNumber")
             let now = now
             try move(handoff.id, .caseNotified, as: "case_notified", act, details: ["filed_on": data.filedOn.description]) {
                 if $0.caseNumber == nil { $0.caseNumber = data.caseNumber }
@@ -92,7 +90,6 @@ extension Docket {
     // MARK: Acts with rules of their own
 
     private mutating func sign(_ handoff: Handoff, _ data: HandoffSigned, _ act: Act) throws {
-        if let by = data.signedBy { try fits(by, "data.signedBy") }
         let (now, hand) = (now, act.sender.description)
         // The state first: a second signature is told so, whatever digest it carries.
         var state = handoff.state
@@ -110,7 +107,6 @@ extension Docket {
     }
 
     private mutating func giveBack(_ handoff: Handoff, _ data: HandoffReturned, _ act: Act) throws {
-        try known(data.reason, rulebook.policy.vocabulary.returnReasons.map(\.id), "data.reason")
         var state = handoff.state
         _ = try state.apply(.returned)
         let hops = file(of: handoff.id)?.handoffs.count { $0.state == .returned } ?? 0
@@ -132,7 +128,6 @@ extension Docket {
     }
 
     private mutating func conclude(_ handoff: Handoff, _ data: HandoffConcluded, _ act: Act) throws {
-        try known(data.outcome, rulebook.policy.vocabulary.conclusionOutcomes.map(\.id), "data.outcome")
         let now = now
         try move(handoff.id, .concluded, as: "concluded", act, details: ["outcome": data.outcome]) {
             $0.outcome = data.outcome
@@ -168,12 +163,6 @@ extension Docket {
         else {
             // The same words for a missing role and for a recusal: nobody learns whom a report is about.
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
-        }
-        guard data.reason.contains(where: { !$0.isWhitespace }) else {
-            throw Problem(code: "missing_field", path: "data.reason", text: "a recall needs a reason")
-        }
-        guard data.reason.utf8.count <= Limits.standard.reasonBytesMax else {
-            throw Problem(code: "too_large", path: "data.reason", text: "the reason is longer than \(Limits.standard.reasonBytesMax) bytes")
         }
         let reachedUnit = handoff.state != .awaitingApproval
         try move(handoff.id, .recalled, as: "recalled", act) { $0.endedBecause = "recalled" }
@@ -236,24 +225,7 @@ extension Docket {
     /// its like: then its note tells, and nothing of it is done again.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
         guard !noted.contains(act.key) else { throw TakenBefore() }
-        guard text.utf8.count <= Limits.standard.textBytesMax, !text.utf8.contains(0) else {
-            throw Problem(code: "too_large", text: "the text is longer than \(Limits.standard.textBytesMax) bytes, or holds U+0000")
-        }
         add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
-    }
-
-    private func known(_ word: String, _ words: [String], _ path: String) throws {
-        guard !words.contains(word) else { return }
-        // The word itself is not repeated: a shifted column may have put a name there.
-        throw Problem(
-            code: Refusal.unknownWord.rawValue, path: path,
-            text: "the policy does not know this word\(Suggestion.phrase(for: String(word.prefix(40)), among: words)); it knows \(words.joined(separator: ", "))")
-    }
-
-    private func fits(_ text: String, _ path: String) throws {
-        guard (1...Limits.standard.nameBytesMax).contains(text.utf8.count), !text.utf8.contains(0) else {
-            throw Problem(code: "bad_value", path: path, text: "must have 1 to \(Limits.standard.nameBytesMax) bytes, without U+0000")
-        }
     }
 }
 

@@ -131,19 +131,8 @@ extension Docket {
     }
 
     private mutating func discard(_ word: WordOnLetter) {
-        guard case .message(let message) = word.command.content, case .commandDiscard(let data) = message.body,
-            data.reason.contains(where: { !$0.isWhitespace })
-        else {
-            return refuse(word.command, [Problem(code: "missing_field", path: "data.reason", text: "a discard needs a reason")])
-        }
-        guard data.reason.utf8.count <= Limits.standard.reasonBytesMax, !data.reason.utf8.contains(0) else {
-            return refuse(
-                word.command,
-                [
-                    Problem(
-                        code: "too_large", path: "data.reason",
-                        text: "the reason is longer than \(Limits.standard.reasonBytesMax) bytes, or holds U+0000")
-                ])
+        guard case .message(let message) = word.command.content, case .commandDiscard(let data) = message.body else {
+            return refuse(word.command, [.wrongWorker])
         }
         let letter = word.letter
         if let name = letter.sender, let id = letter.inboxID {

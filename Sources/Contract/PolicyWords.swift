@@ -1,9 +1,8 @@
-import Casework
-import Contract
+public import Casework
 
 extension Rulebook {
-    /// A word of an act that the policy does not know, said as the office says it.
-    func unknownWord(in body: Message.Body) -> Problem? {
+    /// A word of an act that the policy does not know. The word itself is not repeated: a shifted column may have put a name there.
+    public func unknownWord(in body: Message.Body) -> Problem? {
         switch body {
         case .dispositionDecided(let data): unknown(data.disposition, policy.vocabulary.dispositions.map(\.id), "data.disposition")
         case .handoffReturned(let data): unknown(data.reason, policy.vocabulary.returnReasons.map(\.id), "data.reason")
