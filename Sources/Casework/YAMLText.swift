@@ -1,7 +1,8 @@
 /// A first look at YAML that people wrote, before a parser is let near it.
 ///
 /// What YAML allows and no file of ours needs is refused: anchors and aliases, a few lines of which unfold to gigabytes; keys that
-/// are lists or tables themselves, of which each is compared with all within it; and deep nesting. And since a parser makes some
+/// are lists or tables themselves, of which each is compared with all within it; deep nesting; and line breaks that look like none (U+0085,
+/// U+2028, U+2029, a byte order mark within), behind which all of that could begin unseen. And since a parser makes some
 /// hundred bytes of memory of two bytes of text, a file is bounded by its values, not by its bytes alone.
 public enum YAMLText {
     /// Room for the rows and words that a policy may have; the shipped one has some three thousand values.
@@ -23,10 +24,19 @@ public enum YAMLText {
         var inComment = false
         // Whether a value may begin here, and whether a key may; blanks leave it so.
         var (isAtValue, isAtKey) = (true, true)
-        var iterator = yaml.utf8.makeIterator()
+        // A mark at the very start is some editors' habit.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        var iterator = yaml.utf8.dropFirst(yaml.utf8.starts(with: mark) ? mark.count : 0).makeIterator()
         var next = iterator.next()
+        var lastThree: (UInt8, UInt8, UInt8) = (0, 0, 0)
         while let byte = next {
             next = iterator.next()
+            lastThree = (lastThree.1, lastThree.2, byte)
+            switch lastThree {
+            case (_, 0xC2, 0x85), (0xE2, 0x80, 0xA8), (0xE2, 0x80, 0xA9), (0xEF, 0xBB, 0xBF):
+                throw Refusal(message: "U+0085, U+2028, U+2029 and U+FEFF are not taken; end lines by a line feed", line: line)
+            default: break
+            }
             if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
                 if byte == UInt8(ascii: "\n") { line += 1 }
                 (inComment, isAtValue, isAtKey) = (false, true, true)

@@ -44,6 +44,15 @@ struct YAMLTextTests {
         #expect(Self.refusal("a: why?\nb: ?x\nc: what ? is") == nil)
     }
 
+    @Test("behind a line break that looks like none nothing begins unseen", arguments: [
+        "\u{85}? ? a", "a: 1\n# c\u{85}? ? a", "a: 1\u{2028}? a", "a: 1\u{2029}&x b: *x", "a: 1\n\u{FEFF}? a",
+    ])
+    func hiddenBreaks(yaml: String) {
+        #expect(Self.refusal(yaml)?.message.hasPrefix("U+0085, ") == true)
+        #expect(Self.refusal("\u{FEFF}a: 长\u{A0}…") == nil, "a mark at the start is an editor's")
+        #expect(Self.refusal("\u{FEFF}? a")?.message.hasPrefix("keys are words") == true)
+    }
+
     @Test("a file is bounded by its bytes")
     func bytes() {
         #expect(Self.refusal("长", bytesMax: 2)?.message == "a file has at most 2 bytes")
