@@ -12,7 +12,7 @@ enum Hazards {
             "fields: &a { text: x, id: *a }\n", "fields:\n  text: { table: &t { a: b }, from: x }\n  id: { from: y, table: *t }\n",
             "base: &b { text: x }\nfields:\n  <<: *b\n  id: y\n", "fields: !!set { text, id }\nsource: !<tag:yaml.org,2002:int> 7\n",
             "name: a\nname: b\n", "fields: { text: x, text: y }\n", "? [a, [b]]\n: x\n? [a, [b]]\n: y\n", "? { ? { a: b } : c } : d\n",
-            "%YAML 1.2\n%TAG ! tag:x,2000:\n---\na: !y z\n", "---\na: 1\n---\nb: 2\n", "a: |\n" + times("  x\n", 50_000), "\u{FEFF}name: a\n",
+            "# c\u{85}\u{85}" + times("? ", 2_000) + "a", "%YAML 1.2\n%TAG ! tag:x,2000:\n---\na: !y z\n", "---\na: 1\n---\nb: 2\n", "a: |\n" + times("  x\n", 50_000), "\u{FEFF}name: a\n",
             times("[", 100_000), times("[", 900) + times("]", 900), times("- ", 100_000) + "a", times("? ", 900) + "a", times("{a: ", 100_000),
             times("{", 400) + times("}: a", 400), times("[[], ", 500), "a: " + times("\"x\\", 20_000), "a: !" + times("x", 100_000) + " y",
             "name: " + times("长", mebibyte / 3 - 8), times("k", 500_000) + ": x\n", "returns: [" + times("a,", mebibyte / 2 - 16) + "]",
