@@ -39,7 +39,7 @@ struct Letters: Sendable {
         if style == .unknownFields { body = withUnknownFields(body) }
         if style == .chinese { body = oddlySpaced(body) }
         return Sending(
-            sender: .routing, queue: express ? Topology.Queue.express(unit) : Topology.Queue.inbox(unit),
+            sender: .routing, queue: Topology.Queue.handoff(to: unit, express: express),
             exchange: Topology.Exchange.handoff, type: event.type.rawValue, subject: id, body: body)
     }
 
@@ -90,7 +90,7 @@ struct Letters: Sendable {
     func refusal(of act: String, type: String?, _ subject: String, _ problems: [Problem], at now: Instant) -> Sending {
         notice(
             .messageRefused, id: answerID("refused", act), subject: subject, inReplyTo: act,
-            MessageRefused(refusedType: type.flatMap { MessageType.looksLikeOne($0) ? $0 : nil }, problems: problems), at: now)
+            MessageRefused(refusedType: MessageType.repeatable(type), problems: problems), at: now)
     }
 
     private func notice<Data: Codable & Sendable>(

@@ -48,7 +48,7 @@ extension Problem {
 extension Envelope {
     /// What is wrong with fields of the head that may be left out.
     func refinementProblem(limits: Limits) -> Problem? {
-        if let id = inreplyto?.utf8, !(1...limits.eventIDBytesMax).contains(id.count) || !id.allSatisfy({ (0x21...0x7E).contains($0) }) {
+        if let inreplyto, !limits.admitsID(inreplyto) {
             return Problem(code: "bad_value", path: "inreplyto", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }
         if let datacontenttype, datacontenttype != MediaType.json, !MediaType.isJSON(datacontenttype) {

@@ -189,12 +189,11 @@ extension Envelope {
         guard specversion == "1.0" else {
             return Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)")
         }
-        guard (1...limits.eventIDBytesMax).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard limits.admitsID(id) else {
             return Problem(
                 code: "bad_value", path: "id", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }
-        guard (1...limits.eventIDBytesMax).contains(subject.utf8.count), subject.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else {
+        guard limits.admitsID(subject) else {
             return Problem(
                 code: "bad_value", path: "subject", text: "a subject has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }

@@ -17,4 +17,9 @@ public struct Limits: Sendable {
     public init() {}
 
     public static let standard = Limits()
+
+    /// Whether a text can be an id or a subject: printable ASCII, no blanks, of a length that is kept.
+    public func admitsID(_ text: String) -> Bool {
+        (1...eventIDBytesMax).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
 }

@@ -40,13 +40,15 @@ public enum MessageType: String, CaseIterable, Hashable, Sendable, Codable {
         String(rawValue.dropFirst("bihuan.".count).dropLast(".v1".count))
     }
 
-    /// Whether a text looks like the type of a message, known or not. What does not is repeated nowhere: it may be of any length,
-    /// and a column that slipped may have put a name there.
-    public static func looksLikeOne(_ text: String) -> Bool {
-        (1...100).contains(text.utf8.count)
-            && text.utf8.allSatisfy {
+    /// What was written as the type of a message, where it looks like one, known or not. What does not is repeated nowhere: it may
+    /// be of any length, and a column that slipped may have put a name there.
+    public static func repeatable(_ text: String?) -> String? {
+        guard let text, (1...100).contains(text.utf8.count),
+            text.utf8.allSatisfy({
                 (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E || $0 == 0x5F || $0 == 0x2D
-            }
+            })
+        else { return nil }
+        return text
     }
 
     /// The workers that hear a command: of a dead letter the one whose lane buried it. Empty for what is no command.

@@ -1,4 +1,5 @@
 public import Casework
+import Contract
 import Crypto
 import Foundation
 
@@ -17,7 +18,6 @@ public struct ReportLineReader: Sendable {
     public static let lineBytesMax = 1_048_576
     /// Nested objects and lists; deeper is refused before it is parsed.
     public static let depthMax = 32
-    public static let idBytesMax = 128
 
     /// `defaultSource` is taken where neither the line nor the map names one.
     public init(map: FieldMap?, defaultSource: SourceID) {
@@ -65,8 +65,8 @@ public struct ReportLineReader: Sendable {
         guard submission.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             throw LineRefusal("the text is empty")
         }
-        if let id, !(1...Self.idBytesMax).contains(id.utf8.count) || !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
-            throw LineRefusal("the id is not 1 to \(Self.idBytesMax) printable ASCII characters without spaces")
+        if let id, !Limits.standard.admitsID(id) {
+            throw LineRefusal("the id is not 1 to \(Limits.standard.eventIDBytesMax) printable ASCII characters without spaces")
         }
         let named: String
         if let id { named = id } else { named = try derivedID(line) }

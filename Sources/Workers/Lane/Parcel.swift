@@ -79,15 +79,13 @@ struct Parcel: Sendable {
             inReplyTo = message.envelope.id
             content = Parcel.judge(message, arrival, claimed: claimed, queue: queue)
         } catch {
-            let usableID = error.id.flatMap { id in
-                (1...Limits.standard.eventIDBytesMax).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? id : nil
-            }
+            let usableID = Parcel.printable(error.id)
             let isAstray = claimed == nil || Parcel.isGivenUp(queue)
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : usableID ?? digestID)
             subject = Parcel.printable(error.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
             inReplyTo = usableID ?? Parcel.printable(messageID)
             let problem = error.problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
-            let type = error.type.flatMap { MessageType.looksLikeOne($0) ? $0 : nil }
+            let type = MessageType.repeatable(error.type)
             // The office cannot be refused: what it sent itself and cannot read must be kept.
             if usableID != nil, !isAstray, !(sender?.isOffice ?? false) {
                 content = .refused(Refused(type: type, problems: error.problems))
@@ -135,8 +133,7 @@ struct Parcel: Sendable {
     var ownID: String { inReplyTo ?? key.eventID }
 
     private static func printable(_ text: String?) -> String? {
-        guard let text, (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
-        return text
+        text.flatMap { Limits.standard.admitsID($0) ? $0 : nil }
     }
 
     var body: [UInt8] { arrival.body }
