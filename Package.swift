@@ -42,7 +42,8 @@ let package = Package(
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
         .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
-        // Floor 0: the rules, pure
+        // Floor 0: text as it is shown and compared, and the rules, pure
+        .target(name: "Text", swiftSettings: strict),
         .target(name: "Casework", dependencies: [crypto], swiftSettings: strict),
 
         // Floor 1: rooms that know nothing of each other
@@ -72,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "bihuan",
             dependencies: [
-                "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo", "Conformance",
+                "Text", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo", "Conformance",
                 crypto, logging, yaml, configuration, lifecycle, argumentParser, histogram,
             ],
             resources: [.embedInCode("Resources")], swiftSettings: strict),
@@ -100,6 +101,7 @@ let package = Package(
         .executableTarget(
             name: "Instructions", dependencies: ["Casework", "CaseStore", "Contract", "Demo", "Workers"], path: "Benchmarks/instructions",
             exclude: ["check", "thresholds.json"], swiftSettings: strict),
+        .testTarget(name: "TextTests", dependencies: ["Text"], swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
         .testTarget(name: "CaseworkTests", dependencies: ["Casework", crypto], swiftSettings: strict),
         .testTarget(
@@ -128,7 +130,7 @@ let package = Package(
             exclude: ["Units"], swiftSettings: strict),
         .testTarget(
             name: "BihuanTests",
-            dependencies: ["bihuan", "AMQP", "Casework", "Contract", "CaseStore", "Demo", "PostgreSQL", "LocalServers"],
+            dependencies: ["bihuan", "Text", "AMQP", "Casework", "Contract", "CaseStore", "Demo", "PostgreSQL", "LocalServers", logging],
             exclude: ["Golden"], swiftSettings: strict),
     ]
 )

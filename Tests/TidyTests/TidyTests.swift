@@ -52,7 +52,7 @@ struct TidyTests {
     // MARK: Imports
 
     static let floors = [
-        "Casework": 0, "CRabbitMQ": 0, "CPostgreSQL": 0, "AMQP": 1, "PostgreSQL": 1, "LocalServers": 1, "Contract": 1, "CaseStore": 2, "Workers": 3,
+        "Text": 0, "Casework": 0, "CRabbitMQ": 0, "CPostgreSQL": 0, "AMQP": 1, "PostgreSQL": 1, "LocalServers": 1, "Contract": 1, "CaseStore": 2, "Workers": 3,
         "Demo": 3, "Conformance": 3, "bihuan": 4,
     ]
     /// Rooms that know no word of the domain.

@@ -206,6 +206,24 @@ private let summaryColumns = """
     received_at, replays, state, settled_at, settled_by, settled_because
     """
 
+/// Where the chosen dead letters begin, oldest first, and which they are.
+private let chosenLetters = """
+    FROM dead_letter
+    WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR type = $3)
+      AND ($4::text IS NULL OR sender = $4) AND ($5::timestamptz IS NULL OR received_at >= $5)
+      AND ($6::timestamptz IS NULL OR received_at < $6)
+      AND ($7::timestamptz IS NULL OR (received_at, id) > ($7, $8::uuid))
+    """
+
+extension DeadLetterFilter {
+    fileprivate func parameters(after: (receivedAt: Instant, id: UUID)?) -> [Parameter] {
+        [
+            .text(state?.rawValue), .text(reason), .text(type), .text(sender), .instant(receivedAfter), .instant(receivedBefore),
+            .instant(after?.receivedAt), .uuid(after?.id),
+        ]
+    }
+}
+
 /// Dead letters, oldest first, a page at a time: those after a given one.
 public struct ListDeadLetters: Statement {
     public var filter: DeadLetterFilter
@@ -217,22 +235,23 @@ public struct ListDeadLetters: Statement {
         self.countMax = countMax
     }
 
-    public static let sql = """
-        SELECT \(summaryColumns) FROM dead_letter
-        WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR type = $3)
-          AND ($4::text IS NULL OR sender = $4) AND ($5::timestamptz IS NULL OR received_at >= $5)
-          AND ($6::timestamptz IS NULL OR received_at < $6)
-          AND ($7::timestamptz IS NULL OR (received_at, id) > ($7, $8::uuid))
-        ORDER BY received_at, id LIMIT $9
-        """
-    public var parameters: [Parameter] {
-        [
-            .text(filter.state?.rawValue), .text(filter.reason), .text(filter.type), .text(filter.sender),
-            .instant(filter.receivedAfter), .instant(filter.receivedBefore), .instant(after?.receivedAt), .uuid(after?.id),
-            .int8(Int64(countMax)),
-        ]
-    }
+    public static let sql = "SELECT \(summaryColumns) \(chosenLetters) ORDER BY received_at, id LIMIT $9"
+    public var parameters: [Parameter] { filter.parameters(after: after) + [.int8(Int64(countMax))] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary { try DeadLetterSummary(&row) }
+}
+
+/// How many there are, of those after a given one.
+public struct CountListedDeadLetters: Statement {
+    public var filter: DeadLetterFilter
+    public var after: (receivedAt: Instant, id: UUID)?
+    public init(_ filter: DeadLetterFilter, after: (receivedAt: Instant, id: UUID)?) {
+        self.filter = filter
+        self.after = after
+    }
+
+    public static let sql = "SELECT count(*) \(chosenLetters)"
+    public var parameters: [Parameter] { filter.parameters(after: after) }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
 }
 
 public struct ReadDeadLetters: Statement {

@@ -82,7 +82,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let signals = TerminationSignals()
+            let signals = TerminationSignals(withOutput: true)
             var settings = BenchSettings()
             (settings.count, settings.rounds, settings.batch, settings.lanes, settings.rate) = (count, rounds, batch, lanes, rate)
             settings.isCancelled = { signals.isRaised }

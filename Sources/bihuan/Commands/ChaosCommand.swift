@@ -54,7 +54,7 @@ struct ChaosCommand: AsyncParsableCommand {
             return
         }
         try await plainly {
-            let signals = TerminationSignals()
+            let signals = TerminationSignals(withOutput: true)
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
             var run = ChaosRun(home: home, signals: signals, seed: seed, minutes: minutes, kills: killCount)

@@ -1,6 +1,7 @@
 import Casework
 import Conformance
 import Foundation
+import Text
 
 /// Verdicts as a person reads them, and as a program does.
 struct ContractReport {
@@ -15,7 +16,7 @@ struct ContractReport {
         let width = Self.width(verdicts.map(\.scenario))
         let lines = verdicts.flatMap { verdict -> [String] in
             let name = Self.padded(verdict.scenario, to: width)
-            return ["  \(Self.word(for: verdict.outcome))  \(name)  \(verdict.expectation)"] + verdict.reasons.map { "             \($0)" }
+            return ["  \(Self.word(for: verdict.outcome))  \(name)  \(verdict.expectation)"] + verdict.reasons.map { "             \(printable($0))" }
         }
         let count = verdicts.count { $0.outcome == .passed }
         return (["unit.\(unit): \(count) of \(verdicts.count) scenarios passed", ""] + lines).joined(separator: "\n")

@@ -86,7 +86,7 @@ struct ContractCheck: AsyncParsableCommand {
         if list { return Output.line(ContractReport.list) }
         guard let id = unit.flatMap({ UnitID($0) }) else { return }
         try await plainly {
-            let signals = TerminationSignals()
+            let signals = TerminationSignals(withOutput: true)
             let found: [Verdict]
             do {
                 found = try await verdicts(of: id, signals)

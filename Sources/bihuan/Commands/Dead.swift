@@ -4,6 +4,7 @@ import Casework
 import Contract
 import Foundation
 import PostgreSQL
+import Text
 
 /// What could not be handled.
 struct Dead: AsyncParsableCommand {
@@ -90,12 +91,21 @@ struct DeadLetterPages {
 struct DeadList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List dead letters, oldest first.",
-        discussion: "Without --state those that nobody has decided about. Ages count from when the office took the message.")
+        discussion: """
+            Without --state those that nobody has decided about. Ages count from when the office took the message. Where there are \
+            more than --limit, it says how many, and how to go on.
+            """)
 
     @OptionGroup var selection: DeadLetterSelection
 
     @Option(help: ArgumentHelp("open, replayed, discarded or all.", valueName: "state"))
     var state = "open"
+
+    @Option(help: ArgumentHelp("List at most so many, 1 to 100000.", valueName: "count"))
+    var limit = 50
+
+    @Option(help: ArgumentHelp("Go on behind this one, the last of the list before.", valueName: "id"))
+    var after: String?
 
     @Flag(help: "One JSON object a line.")
     var json = false
@@ -106,24 +116,46 @@ struct DeadList: AsyncParsableCommand {
         if state != "all", DeadLetterState(rawValue: state) == nil {
             throw ValidationError("--state takes open, replayed, discarded or all, not '\(state)'")
         }
+        if !(1...100_000).contains(limit) { throw ValidationError("--limit takes 1 to 100000") }
+        try DeadShow.checked(after.map { [$0] } ?? [])
     }
 
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            let (filter, json) = (selection.filter(DeadLetterState(rawValue: state)), json)
-            try await onThread {
+            let (filter, limit, after) = (selection.filter(DeadLetterState(rawValue: state)), limit, after.flatMap { UUID(uuidString: $0) })
+            let (letters, more) = try await onThread {
                 let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
                 defer { database.close() }
-                var (pages, count) = (DeadLetterPages(database, filter), 0)
-                if !json { Output.line(DeadLetterSummary.heading) }
-                while case let page = try pages.next(), !page.isEmpty {
-                    for letter in page { Output.line(json ? try letter.json() : letter.line(at: Instant(Date()))) }
-                    count += page.count
-                }
-                if !json { Output.line(count == 1 ? "1 dead letter" : "\(count) dead letters") }
+                return try DeadList.page(database, filter, after: after, limit: limit)
             }
+            if json {
+                for letter in letters { Output.json(try letter.json()) }
+            } else {
+                Output.line(DeadLetterSummary.table(letters, at: Instant(Date())))
+                Output.line(letters.count == 1 ? "1 dead letter" : "\(letters.count) dead letters")
+            }
+            // Beside JSON on standard error, where it is in nobody's way.
+            if more > 0, let last = letters.last { say("\(more) more: go on with --after \(last.id.lowercased)") }
         }
+    }
+
+    private func say(_ text: String) { json ? Output.note(text) : Output.line(text) }
+
+    private static func page(
+        _ database: PostgreSQL.Connection, _ filter: DeadLetterFilter, after id: UUID?, limit: Int
+    ) throws -> (letters: [DeadLetterSummary], more: Int) {
+        var place: (receivedAt: Instant, id: UUID)?
+        if let id {
+            guard let letter = try database.run(ReadDeadLetters(ids: [id])).rows.first else {
+                throw UserError("no dead letter has the id \(id.lowercased)")
+            }
+            place = (letter.receivedAt, letter.id)
+        }
+        let letters = try database.run(ListDeadLetters(filter, after: place, countMax: limit)).rows
+        guard letters.count == limit, let last = letters.last else { return (letters, 0) }
+        let counted = try database.run(CountListedDeadLetters(filter, after: (last.receivedAt, last.id))).rows
+        return (letters, counted.first ?? 0)
     }
 }
 
@@ -162,23 +194,26 @@ struct DeadShow: AsyncParsableCommand {
 }
 
 extension DeadLetterSummary {
-    static let heading = columns("ID", "AGE", "REASON", "TYPE", "SENDER", "ANSWERED")
-
-    func line(at now: Instant) -> String {
-        DeadLetterSummary.columns(
-            id.lowercased, Age.text(now.seconds(since: receivedAt)), reason, typeName, sender ?? "-", answered ? "yes" : "no")
-            + (state == .open ? (replays > 0 ? "  tried again \(replays) times" : "") : "  \(state.rawValue): \(settledBecause ?? "")")
+    static func table(_ letters: [DeadLetterSummary], at now: Instant) -> String {
+        var grid = Grid([.whole("ID"), .whole("AGE"), .text("REASON"), .text("TYPE"), .text("SENDER"), .whole("ANSWERED"), .text("")])
+        for letter in letters {
+            grid.add([
+                letter.id.lowercased, Age.text(now.seconds(since: letter.receivedAt)), letter.reason, letter.typeName,
+                letter.sender ?? "-", letter.answered ? "yes" : "no", letter.remark,
+            ])
+        }
+        return grid.printed()
     }
 
-    private static func columns(_ id: String, _ age: String, _ reason: String, _ type: String, _ sender: String, _ answered: String) -> String {
-        func wide(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
-        return wide(id, 38) + wide(age, 6) + wide(reason, 20) + wide(type, 22) + wide(sender, 22) + answered
+    private var remark: String {
+        if state != .open { return "\(state.rawValue): \(settledBecause ?? "")" }
+        return replays > 0 ? "tried again \(replays) times" : ""
     }
 
     /// Without what all of them share.
     private var typeName: String {
         guard let type else { return "-" }
-        return type.hasPrefix("bihuan.") && type.hasSuffix(".v1") ? String(type.dropFirst(7).dropLast(3)) : String(type.prefix(40))
+        return type.hasPrefix("bihuan.") && type.hasSuffix(".v1") ? String(type.dropFirst(7).dropLast(3)) : type
     }
 
     var page: String {
@@ -191,7 +226,7 @@ extension DeadLetterSummary {
         ]
         lines += [("settled", settledAt?.description), ("by", settledBy), ("because", settledBecause)]
         return lines.compactMap { label, value in
-            value.map { label + String(repeating: " ", count: 13 - label.count) + $0 }
+            value.map { label + String(repeating: " ", count: 13 - label.count) + printable($0) }
         }.joined(separator: "\n")
     }
 

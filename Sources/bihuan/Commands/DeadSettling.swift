@@ -4,6 +4,7 @@ import Casework
 import Contract
 import Foundation
 import PostgreSQL
+import Text
 
 /// Which letters a person decides about, and how.
 struct SettlingOptions: ParsableArguments {
@@ -101,8 +102,7 @@ private struct Settling {
             defer { database.close() }
             let letters = try Settling.letters(options, database)
             if options.dryRun {
-                Output.line(DeadLetterSummary.heading)
-                for letter in letters { Output.line(letter.line(at: Instant(Date()))) }
+                Output.line(DeadLetterSummary.table(letters, at: Instant(Date())))
                 Output.line("\(letters.count) would be \(type == .commandReplay ? "replayed" : "discarded")")
                 return Tally(open: 0)
             }
@@ -171,7 +171,7 @@ private struct Settling {
                 case .refused(let problems):
                     refused += 1
                     progress.clear()
-                    Output.note("\(letter.id.lowercased): \(problems.map(\.description).joined(separator: "; "))")
+                    Output.note("\(letter.id.lowercased): \(printable(problems.map(\.description).joined(separator: "; ")))")
                 }
             }
             let decided = sent - waiting.count
@@ -179,7 +179,7 @@ private struct Settling {
             if !waiting.isEmpty, (ContinuousClock.now - heardAt).inSeconds > options.timeout { break }
         }
         progress.clear()
-        for (text, count) in done.sorted(by: { $0.key < $1.key }) { Output.line("\(count) \(text)") }
+        for (text, count) in done.sorted(by: { $0.key < $1.key }) { Output.line("\(count) \(printable(text))") }
         if refused > 0 { Output.line("\(refused) not settled") }
         let silent = letters.count - done.values.reduce(0, +) - refused
         if silent > 0 {

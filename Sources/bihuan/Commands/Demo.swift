@@ -47,7 +47,7 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let signals = TerminationSignals()
+            let signals = TerminationSignals(withOutput: true)
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
             var rehearsal = Rehearsal(home: home, signals: signals)

@@ -3,6 +3,7 @@ import Casework
 import Contract
 import Crypto
 import Foundation
+import Text
 
 /// A person takes a handoff back.
 struct Recall: AsyncParsableCommand {
@@ -57,9 +58,9 @@ struct Recall: AsyncParsableCommand {
                 return try client.send(event, timeoutSeconds: timeout)
             }
             switch verdict {
-            case .taken(let text): Output.line(text)
+            case .taken(let text): Output.line(printable(text))
             case .refused(let problems):
-                for problem in problems { Output.note("refused: \(problem)") }
+                for problem in problems { Output.note("refused: \(printable("\(problem)"))") }
                 throw ExitCode(1)
             case nil:
                 throw UserError(

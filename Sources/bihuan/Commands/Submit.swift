@@ -4,6 +4,7 @@ import Casework
 import Contract
 import Demo
 import Foundation
+import Text
 
 /// Publishes the reports of a JSON-lines file.
 struct Submit: AsyncParsableCommand {
@@ -134,7 +135,7 @@ private final class Tally {
     }
 
     func sayProblems() {
-        for problem in unsaid { Output.note("\(problem)") }
+        for problem in unsaid { Output.note(printable("\(problem)")) }
         unsaid = []
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Contract
 import Foundation
+import Text
 
 /// Exchanges, queues, bindings, users and their rights: what the broker shall hold.
 struct TopologyCommand: AsyncParsableCommand {
@@ -38,7 +39,7 @@ struct TopologyCommand: AsyncParsableCommand {
                 let file = topology.file(passwords: given)
                 let without = file.users.filter(\.password_hash.isEmpty).count
                 if without > 0 { Output.note("\(without) of \(file.users.count) users have no password in it: nobody could log in as these") }
-                Output.line(String(decoding: try file.json(), as: UTF8.self))
+                Output.json(String(decoding: try file.json(), as: UTF8.self))
             }
         }
     }
@@ -65,8 +66,8 @@ struct TopologyCommand: AsyncParsableCommand {
                 let found = try await onThread { try access.definitions() }
                 let difference = TopologyDifference(
                     wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost, passwords: given)
-                for note in difference.notes { Output.note("note: \(note)") }
-                for line in difference.lines { Output.line(line.description) }
+                for note in difference.notes { Output.note("note: \(printable(note))") }
+                for line in difference.lines { Output.line(printable(line.description)) }
                 if !difference.isEmpty { throw ExitCode(1) }
                 Output.line("nothing differs")
             }
@@ -127,12 +128,12 @@ struct TopologyCommand: AsyncParsableCommand {
         }
 
         private func report(_ outcome: TopologyApplication.Outcome) throws {
-            for note in outcome.notes { Output.note("note: \(note)") }
-            for line in outcome.done { Output.line(line.description) }
+            for note in outcome.notes { Output.note("note: \(printable(note))") }
+            for line in outcome.done { Output.line(printable(line.description)) }
             if outcome.generatedPasswords > 0 { Output.line("\(outcome.generatedPasswords) passwords were made and written to \(passwords ?? "")") }
             if outcome.done.isEmpty, outcome.left.isEmpty { Output.line("nothing to do") }
             for reason in outcome.reasons { Output.line(reason) }
-            for line in outcome.left { Output.line("left: \(line)") }
+            for line in outcome.left { Output.line("left: \(printable(line.description))") }
             let unwanted = outcome.left.filter { $0.mark == .unwanted }
             if !prune, !unwanted.isEmpty { Output.line("--prune removes what is not wanted") }
             if outcome.left.contains(where: { !$0.isRepairable }) {

@@ -29,7 +29,7 @@ struct Up: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let signals = TerminationSignals()
+            let signals = TerminationSignals(withOutput: true)
             let began = ContinuousClock.now
             var options = LocalOffice.Options(directory: URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL)
             options.processesPerWorker = processes

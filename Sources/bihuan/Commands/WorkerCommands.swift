@@ -52,6 +52,7 @@ struct WorkerOptions: ParsableArguments {
             var group = ServiceGroupConfiguration(services: [service], logger: logger)
             group.maximumGracefulShutdownDuration = .seconds(5)
             group.maximumCancellationDuration = .seconds(5)
+            defer { LineLog.flush() }
             try await run(ServiceGroup(configuration: group), until: signals)
         }
     }

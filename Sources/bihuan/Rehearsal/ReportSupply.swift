@@ -1,6 +1,7 @@
 import Casework
 import Demo
 import Foundation
+import Text
 
 /// Where the reports of a rehearsal come from: the built-in corpus, or a file.
 struct ReportSupply: Sendable {
@@ -32,7 +33,7 @@ struct ReportSupply: Sendable {
         for (offset, line) in try LineReader(path: input, bytesMax: ReportLineReader.lineBytesMax).enumerated() {
             switch reader.read(line, number: offset + 1) {
             case .success(let report): good.append(report)
-            case .failure(let problem): Output.note("\(problem)")
+            case .failure(let problem): Output.note(printable("\(problem)"))
             case nil: continue
             }
         }

@@ -48,14 +48,9 @@ enum TestimonyPage {
         return parts.joined(separator: "\n\n")
     }
 
-    /// Columns in line: words to the left, numbers to the right.
     private static func grid(_ head: [String], _ rows: [[String]]) -> String {
-        let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
-        return ([head] + rows).map { row in
-            row.enumerated().map { column, cell in
-                let padding = String(repeating: " ", count: widths[column] - cell.count)
-                return column == 0 ? cell + padding : padding + cell
-            }.joined(separator: "  ")
-        }.joined(separator: "\n")
+        var grid = Grid(head.indices.map { $0 == 0 ? .text(head[$0]) : .number(head[$0]) })
+        for row in rows { grid.add(row) }
+        return grid.printed()
     }
 }

@@ -1,8 +1,12 @@
 import Foundation
 import Logging
+import Text
 
-/// Log lines as `time level worker message key=value …` on standard error, one write each.
+/// Log lines as `time level worker message key=value …` on standard error, one write each. What repeats within a minute is counted
+/// instead, from notices upward.
 struct LineLog: LogHandler {
+    private static let repeats = RepeatFilter()
+
     let label: String
     var logLevel: Logger.Level = .info
     var metadata: Logger.Metadata = [:]
@@ -13,22 +17,33 @@ struct LineLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        let words = fields.map { " \($0.key)=\(LineLog.word("\($0.value)"))" }.joined()
-        Output.note("\(LineLog.time()) \(event.level) \(label) \(LineLog.line("\(event.message)"))\(words)")
+        let (key, text) = line(event.level, "\(event.message)", event.metadata ?? [:])
+        LineLog.write(event.level < .notice ? [text] : LineLog.repeats.take(key, text))
+    }
+
+    /// The line without its time, and what makes it the same line as another: all of it but values that are numbers.
+    func line(_ level: Logger.Level, _ message: String, _ own: Logger.Metadata) -> (key: String, text: String) {
+        let fields = metadata.merging(own) { _, new in new }.sorted { $0.key < $1.key }
+        let words = fields.map { (name: printable($0.key), value: LineLog.word("\($0.value)")) }
+        let head = "\(level) \(printable(label)) \(printable(message))"
+        let same = words.filter { Double($0.value) == nil }
+        func joined(_ words: [(name: String, value: String)]) -> String { head + words.map { " \($0.name)=\($0.value)" }.joined() }
+        return (joined(same), joined(words))
+    }
+
+    /// Says what was counted and not said yet; called when the process ends.
+    static func flush() { write(repeats.rest()) }
+
+    private static func write(_ lines: [String]) {
+        for line in lines { Output.note("\(time()) \(line)") }
     }
 
     private static func time() -> String {
         Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
-    /// One event is one line, whatever the message holds.
-    private static func line(_ text: String) -> String {
-        String(text.unicodeScalars.map { $0.value < 32 ? " " : Character($0) })
-    }
-
     private static func word(_ text: String) -> String {
-        let text = line(text)
+        let text = printable(text)
         return text.isEmpty || text.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" })
             ? "\"" + text.replacing("\"", with: "'") + "\"" : text
     }

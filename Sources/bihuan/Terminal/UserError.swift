@@ -2,12 +2,14 @@ import AMQP
 import ArgumentParser
 import LocalServers
 import PostgreSQL
+import Text
 
 /// What a person reads when a command cannot do its work: one plain line that says what to do.
 struct UserError: Error, CustomStringConvertible {
     let description: String
 
-    init(_ description: String) { self.description = description }
+    /// - Parameter description: may quote what came from outside; its line ends are ours.
+    init(_ description: String) { self.description = printablePage(description) }
 }
 
 extension UserError {

@@ -58,35 +58,19 @@ struct OfficeTopology: Sendable {
         }
         return [
             "Virtual host \(definitions.virtualHost)",
-            WordTable("Exchanges", ["name", "type", ""], exchanges).printed,
-            WordTable("Queues", ["name", "bound to", "read by"], queues).printed,
-            WordTable("Users", ["name", "may read", "may write", "keys", "tag"], users).printed,
+            grid("Exchanges", ["name", "type", ""], exchanges),
+            grid("Queues", ["name", "bound to", "read by"], queues),
+            grid("Users", ["name", "may read", "may write", "keys", "tag"], users),
         ].joined(separator: "\n\n")
+    }
+
+    private func grid(_ title: String, _ headings: [String], _ rows: [[String]]) -> String {
+        var grid = Grid(headings.map { .text($0) }, indent: 2)
+        for row in rows { grid.add(row) }
+        return title + "\n" + grid.printed()
     }
 }
 
 extension String {
     fileprivate var orNothing: String { isEmpty ? "nothing" : self }
-}
-
-/// Columns of ASCII words under headings.
-private struct WordTable {
-    let title: String
-    let rows: [[String]]
-
-    init(_ title: String, _ headings: [String], _ rows: [[String]]) {
-        self.title = title
-        self.rows = [headings] + rows
-    }
-
-    var printed: String {
-        let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        let lines = rows.map { row in
-            let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
-            let line = "  " + cells.joined(separator: "  ")
-            return String(line.reversed().drop { $0 == " " }.reversed())
-        }
-        return ([title] + lines).joined(separator: "\n")
-    }
 }
