@@ -1,0 +1,161 @@
+/// A text as it is compared, with offsets back into the original.
+///
+/// Alike are: compatibility forms (full width, circled, mathematical, half-width kana, ㈱), radicals and compatibility
+/// ideographs, Traditional and Simplified characters and their variants, letter case, digits of all scripts, precomposed
+/// and decomposed letters. Left out are: variation selectors, accents and strokes that go with any letter, what is
+/// invisible, spaces, control characters, punctuation, symbols; how far they part the characters beside them is kept as a
+/// `Gap`. Characters of private use and unassigned ones are kept, since nobody here can tell what they mean.
+public struct FoldedText: Sendable {
+    /// What is sought in the text.
+    public enum Purpose: Sendable {
+        /// Names, and everything else made of letters.
+        case names
+        /// Numbers: numerals (一 壹 幺 ○) and letters written for digits (O, l) are digits, also those within other words.
+        case numbers
+        /// Words that somebody may have taken apart: characters of private use part them too.
+        case words
+    }
+
+    /// One character that is compared.
+    public struct Unit: Sendable {
+        public let scalar: UInt32
+        /// Offsets in the UTF-8 of the original: of its first byte, and of the byte after its last.
+        public fileprivate(set) var start: Int32
+        public fileprivate(set) var end: Int32
+        /// How many gaps there are up to here that are separators or more, and that are ends of clauses.
+        fileprivate let separators: Int32
+        fileprivate let clauses: Int32
+        /// A digit in the original too, not only read for one.
+        public let isDigit: Bool
+    }
+
+    public private(set) var units: [Unit] = []
+
+    private let purpose: Purpose
+    private var gap = Gap.none
+    private var separators: Int32 = 0
+    private var clauses: Int32 = 0
+    /// Where a run of combining marks begins that has not been put in order.
+    private var marksStart: Int?
+
+    public init(_ text: String, for purpose: Purpose = .names) {
+        self.purpose = purpose
+        let table = FoldingTable.shared
+        units.reserveCapacity(text.utf8.count / 3 + 8)
+        var offset: Int32 = 0
+        for scalar in text.unicodeScalars {
+            let end = offset + Int32(truncatingIfNeeded: UTF8.width(scalar))
+            fold(scalar.value, offset, end, table)
+            offset = end
+        }
+        orderMarks(table)
+    }
+
+    public var isEmpty: Bool { units.isEmpty }
+    public var scalars: [UInt32] { units.map(\.scalar) }
+
+    /// The folded characters as text.
+    public var text: String {
+        var text = String.UnicodeScalarView()
+        for unit in units { text.append(Unicode.Scalar(unit.scalar) ?? "\u{FFFD}") }
+        return String(text)
+    }
+
+    /// The bytes of the original that a range of units stands for, with what lies between them.
+    public func bytes(of range: Range<Int>) -> Range<Int> {
+        Int(units[range.lowerBound].start)..<Int(units[range.upperBound - 1].end)
+    }
+
+    /// The strongest gap inside a range of units.
+    public func gap(within range: Range<Int>) -> Gap {
+        let (first, last) = (units[range.lowerBound], units[range.upperBound - 1])
+        return last.clauses > first.clauses ? .clause : last.separators > first.separators ? .separator : .blank
+    }
+
+    /// Whether the unit beside the range, with nothing in between in the original, is such a one.
+    public func touches(before range: Range<Int>, where isSuch: (Unit) -> Bool) -> Bool {
+        let before = range.lowerBound - 1
+        return before >= 0 && units[before].end == units[range.lowerBound].start && isSuch(units[before])
+    }
+
+    public func touches(after range: Range<Int>, where isSuch: (Unit) -> Bool) -> Bool {
+        let after = range.upperBound
+        return after < units.count && units[after].start == units[after - 1].end && isSuch(units[after])
+    }
+
+    // MARK: Folding
+
+    private mutating func fold(_ value: UInt32, _ start: Int32, _ end: Int32, _ table: FoldingTable) {
+        let cell = table[value]
+        if purpose == .numbers, cell.digit != 0 { return append(value, start, end, cell) }
+        if cell.wide == 0, cell.kind == .kept, cell.combining == 0 {
+            guard (0xAC00...0xD7A3).contains(value) else { return append(value, start, end, cell) }
+            return Hangul.decomposed(value).forEach { append($0, start, end, cell) }
+        }
+        if let single = FoldingTable.single(cell.wide, of: value) { return take(single, start, end, table) }
+        for part in table.parts(cell.wide) { take(part, start, end, table) }
+    }
+
+    /// What a character became.
+    private mutating func take(_ value: UInt32, _ start: Int32, _ end: Int32, _ table: FoldingTable) {
+        let cell = table[value]
+        switch cell.kind {
+        case .kept: append(value, start, end, cell)
+        case .unknown:
+            if purpose == .words { gap = max(gap, .separator) } else { append(value, start, end, cell) }
+        case .mark, .variationSelector:
+            // It belongs to the character before it.
+            if let last = units.indices.last, units[last].end == start { units[last].end = end }
+        case .invisible, .blank, .space, .punctuation, .symbol, .clause:
+            gap = max(gap, cell.kind.gap)
+        }
+    }
+
+    private mutating func append(_ value: UInt32, _ start: Int32, _ end: Int32, _ cell: FoldingTable.Cell) {
+        if gap != .none {
+            if gap >= .separator { separators += 1 }
+            if gap == .clause { clauses += 1 }
+            gap = .none
+        }
+        if cell.combining != 0 {
+            marksStart = marksStart ?? units.count
+        } else if marksStart != nil {
+            orderMarks(.shared)
+        }
+        let scalar = purpose == .numbers && cell.digit != 0 ? UInt32(cell.digit) : value
+        units.append(
+            Unit(
+                scalar: scalar, start: start, end: end, separators: separators, clauses: clauses,
+                // Letters that are read for digits are below U+2000, numerals and circles above.
+                isDigit: (0x30...0x39).contains(scalar) && (scalar == value || value >= 0x2000)))
+    }
+
+    /// Combining marks in canonical order, so that all ways of writing them are alike.
+    private mutating func orderMarks(_ table: FoldingTable) {
+        guard let first = marksStart else { return }
+        marksStart = nil
+        guard units.count - first > 1 else { return }
+        let (start, end) = (units[first].start, units[units.count - 1].end)
+        let scalars = units[first...].map(\.scalar).enumerated().sorted { left, right in
+            let (leftClass, rightClass) = (table[left.element].combining, table[right.element].combining)
+            return (leftClass, left.offset) < (rightClass, right.offset)
+        }
+        let model = units[first]
+        units.replaceSubrange(
+            first...,
+            with: scalars.map {
+                Unit(
+                    scalar: $0.element, start: start, end: end, separators: model.separators, clauses: model.clauses,
+                    isDigit: false)
+            })
+    }
+}
+
+/// Syllables of Hangul and their letters (The Unicode Standard, 3.12).
+enum Hangul {
+    static func decomposed(_ syllable: UInt32) -> [UInt32] {
+        let index = syllable - 0xAC00
+        let last = index % 28
+        return [0x1100 + index / 588, 0x1161 + index % 588 / 28] + (last == 0 ? [] : [0x11A7 + last])
+    }
+}

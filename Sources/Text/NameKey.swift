@@ -1,0 +1,69 @@
+/// Keys by which written names are compared.
+///
+/// Two keys, since the worse fault differs. The **wide** key is for the barrier and recusals: when in doubt, two names are
+/// one. The **narrow** key is for repeats: when in doubt, they are two. Both are equal for all ways of writing the same
+/// characters; see `FoldedText` and `NarrowText`.
+public enum NameKey {
+    /// Titles taken off, never below two characters; Traditional, Simplified and variants alike; no space, dot, hyphen,
+    /// bracket. Empty where the name holds nothing that is compared.
+    public static func wide(_ name: String) -> String {
+        let whole = FoldedText(name).text
+        let outside = FoldedText(withoutBrackets(name)).text
+        let bare = Titles.takenOff(outside)
+        return bare.unicodeScalars.count >= 2 ? bare : whole
+    }
+
+    /// Wide keys of everybody whom one field names: of the whole, and where several names stand in it (张三、李四), of each.
+    public static func everyWide(_ name: String) -> Set<String> {
+        Set((parts(of: name) + [name]).map(wide).filter { !$0.isEmpty })
+    }
+
+    /// No title taken off, no mapping of several characters to one.
+    public static func narrow(_ name: String) -> String { NarrowText.lettersOnly(name) }
+
+    /// Of a unit or organ: wide, but nothing taken off.
+    public static func organ(_ name: String) -> String { FoldedText(name).text }
+
+    // MARK: Several names in one field
+
+    /// The names in a field that holds several, each of at least two characters; empty where it holds one.
+    public static func parts(of name: String) -> [String] {
+        let byMark = split(name) { marks.contains($0) }
+        if byMark.count > 1 { return byMark.flatMap { inner in parts(of: inner).isEmpty ? [inner] : parts(of: inner) } }
+        let bySpace = split(name) { $0.properties.isWhitespace }
+        if bySpace.count > 1, bySpace.allSatisfy(isShortName) { return bySpace }
+        // Words that join, and that also stand within names (李和平): only between names of two to four characters.
+        for joining in ["以及", "和", "与", "與", "及", "跟", "暨", "并"] {
+            let joined = name.split(separator: joining).map(String.init)
+            if joined.count > 1, joined.allSatisfy(isShortName) { return joined }
+        }
+        return []
+    }
+
+    private static let marks = Set("、，,;；/／|｜&＆+＋\\＼\n\r\t".unicodeScalars)
+
+    private static func split(_ name: String, where isMark: (Unicode.Scalar) -> Bool) -> [String] {
+        name.unicodeScalars.split(whereSeparator: isMark).map { String($0) }.filter { FoldedText($0).units.count >= 2 }
+    }
+
+    private static func isShortName(_ text: String) -> Bool {
+        let units = FoldedText(text).units
+        return (2...4).contains(units.count) && units.allSatisfy { $0.scalar >= 0x3400 }
+    }
+
+    /// What stands in brackets says something of the person: 王文山（村民）.
+    private static func withoutBrackets(_ name: String) -> String {
+        var depth = 0
+        var kept = String.UnicodeScalarView()
+        for scalar in name.unicodeScalars {
+            if "(（[［【〔〈《<＜{｛「『".unicodeScalars.contains(scalar) {
+                depth += 1
+            } else if ")）]］】〕〉》>＞}｝」』".unicodeScalars.contains(scalar) {
+                depth = max(0, depth - 1)
+            } else if depth == 0 {
+                kept.append(scalar)
+            }
+        }
+        return String(kept)
+    }
+}

@@ -1,0 +1,129 @@
+/// A text in the form in which two are the same text: the narrow key, for repeats, where a false match is the worse fault.
+///
+/// Left out are: white space, punctuation between words, variation selectors, what is invisible. Alike are: compatibility
+/// forms, letter case, digits of all scripts, Traditional and Simplified characters where each has one partner only. What
+/// carries meaning stays: punctuation and space between two numbers (3.5, 1/2, 1-2, 12:30), a sign or a decimal point before
+/// a number, per cent, symbols, numbers that are no digits (½ ①, ² after a number), characters of private use, unassigned
+/// ones.
+public enum NarrowText {
+    /// In UTF-8.
+    public static func bytes(of text: String) -> [UInt8] {
+        var writer = Writer(keepsGaps: true, capacity: text.utf8.count)
+        for scalar in text.unicodeScalars { writer.fold(scalar.value) }
+        return writer.finish()
+    }
+
+    /// The same without any punctuation or symbol: dots and hyphens within names are alike.
+    static func lettersOnly(_ text: String) -> String {
+        var writer = Writer(keepsGaps: false, capacity: text.utf8.count)
+        for scalar in text.unicodeScalars { writer.fold(scalar.value) }
+        return String(decoding: writer.finish(), as: UTF8.self)
+    }
+
+    private struct Writer {
+        private let table = FoldingTable.shared
+        private let keepsGaps: Bool
+        private var bytes: [UInt8] = []
+        /// Punctuation and space since the last character that was written.
+        private var gap: [UInt32] = []
+        private var last: UInt32?
+        private var marks: [UInt32] = []
+
+        init(keepsGaps: Bool, capacity: Int) {
+            self.keepsGaps = keepsGaps
+            bytes.reserveCapacity(capacity)
+        }
+
+        mutating func fold(_ value: UInt32) {
+            let cell = table[value]
+            if cell.narrow == 0, cell.kind == .kept, cell.combining == 0 {
+                if (0xAC00...0xD7A3).contains(value) { return Hangul.decomposed(value).forEach { write($0) } }
+                return write(value, isPlain: value >= 0x3400 || value < 0x80)
+            }
+            if let single = FoldingTable.single(cell.narrow, of: value) { return take(single) }
+            for part in table.parts(cell.narrow) { take(part) }
+        }
+
+        private mutating func take(_ value: UInt32) {
+            let cell = table[value]
+            switch cell.kind {
+            case .kept, .unknown, .mark:
+                if cell.combining != 0 { return marks.append(value) }
+                write(value)
+            case .symbol:
+                if keepsGaps { write(value) }
+            case .variationSelector, .invisible: break
+            case .blank, .space:
+                if gap.last != 0x20 { gap.append(0x20) }
+            case .punctuation, .clause:
+                guard keepsGaps else { break }
+                if NarrowText.perCent.contains(value) { return write(value) }
+                gap.append(NarrowText.dashes.contains(value) ? 0x2D : value)
+            }
+        }
+
+        /// - Parameter isPlain: no number but a digit or a numeral of Chinese.
+        private mutating func write(_ value: UInt32, isPlain: Bool = false) {
+            flushMarks()
+            var value = value
+            // m² and ㎡ are m2; 10² is not 102.
+            if !isPlain, let digit = NarrowText.raised(value), !(last.map(NarrowText.isNumber) ?? false) || !gap.isEmpty {
+                value = digit
+            }
+            if !gap.isEmpty { writeGap(before: value) }
+            emit(value)
+            last = value
+        }
+
+        private mutating func writeGap(before value: UInt32) {
+            defer { gap.removeAll(keepingCapacity: true) }
+            guard keepsGaps, NarrowText.isNumber(value) else { return }
+            if let last, NarrowText.isNumber(last) {
+                // 3.5 万 is 3.5万, but 3 5 is not 35.
+                if gap == [0x20], NarrowText.isUnitOfNumbers(last) || NarrowText.isUnitOfNumbers(value) { return }
+                gap.forEach { emit($0) }
+            } else if let sign = gap.last, sign == 0x2D || sign == 0x2E {
+                emit(sign)
+            }
+        }
+
+        private mutating func flushMarks() {
+            if marks.isEmpty { return }
+            let ordered = marks.enumerated().sorted {
+                (table[$0.element].combining, $0.offset) < (table[$1.element].combining, $1.offset)
+            }
+            for mark in ordered { emit(mark.element) }
+            marks.removeAll(keepingCapacity: true)
+        }
+
+        private mutating func emit(_ value: UInt32) {
+            bytes += UTF8.encode(Unicode.Scalar(value) ?? "\u{FFFD}") ?? UTF8.encodedReplacementCharacter
+        }
+
+        mutating func finish() -> [UInt8] {
+            flushMarks()
+            return bytes
+        }
+    }
+
+    private static let perCent: Set<UInt32> = [0x25, 0x2030, 0x2031, 0x66A, 0x609, 0x60A]
+    private static let dashes: Set<UInt32> = [0x2D, 0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015]
+
+    private static func isNumber(_ value: UInt32) -> Bool { Unicode.Scalar(value)?.properties.numericType != nil }
+
+    /// 百, 千, 万, 亿: they count what stands before them.
+    private static func isUnitOfNumbers(_ value: UInt32) -> Bool {
+        (Unicode.Scalar(value)?.properties.numericValue ?? 0) >= 100
+    }
+
+    /// The digit of one that is written above or below the line.
+    private static func raised(_ value: UInt32) -> UInt32? {
+        switch value {
+        case 0xB2, 0xB3: value - 0x80
+        case 0xB9: 0x31
+        case 0x2070, 0x2074...0x2079: value - 0x2040
+        case 0x2080...0x2089: value - 0x2050
+        default: nil
+        }
+    }
+}

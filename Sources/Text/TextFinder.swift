@@ -1,0 +1,133 @@
+/// Finds many patterns in a folded text in one pass (Aho and Corasick, 1975), whatever the patterns are: as many steps as
+/// the text has characters, and one for each finding that is asked for.
+public struct TextFinder: Sendable {
+    /// A node is a beginning of patterns; 0 is the empty one. The children of a node stand side by side, in the order of
+    /// their symbols.
+    private var symbolOf: [Int32] = [0]
+    private var firstChild: [Int32] = []
+    /// The longest other beginning that ends as this one does.
+    private var fallback: [Int32] = [0]
+    /// The pattern that is this beginning; -1: none.
+    private var patternOf: [Int32] = []
+    /// The nearest node by way of `fallback`, this one included, that is a pattern; 0: none.
+    private var finding: [Int32] = []
+    private var fromRoot: [Int32] = []
+
+    /// Characters that stand in patterns have numbers from 1.
+    private var symbolPage = [Int32](repeating: 0, count: 0x1100)
+    private var symbols = [Int32](repeating: 0, count: 256)
+    private var symbolCount: Int32 = 1
+
+    private let lengths: [Int]
+
+    /// - Parameter patterns: folded; of several that are the same the first is found, of empty ones none.
+    public init(_ patterns: [[UInt32]]) {
+        lengths = patterns.map(\.count)
+        for pattern in patterns { for scalar in pattern { number(scalar) } }
+        let written = patterns.map { $0.map { symbol($0) } }
+        let order = written.indices.filter { !written[$0].isEmpty }.sorted { left, right in
+            if written[left].lexicographicallyPrecedes(written[right]) { return true }
+            return written[left] == written[right] && left < right
+        }
+        grow(written, order)
+        link()
+    }
+
+    public var isEmpty: Bool { symbolOf.count == 1 }
+
+    /// Calls `found` with each pattern and the units where it stands, in the order of where they end, the longest first.
+    /// - Parameter found: returns whether the shorter patterns that end at the same place are asked for too.
+    public func scan(_ text: FoldedText, _ found: (_ pattern: Int, _ range: Range<Int>) -> Bool) {
+        if isEmpty { return }
+        var node = 0
+        for (index, unit) in text.units.enumerated() {
+            node = step(from: node, by: symbol(unit.scalar))
+            var ending = Int(finding[node])
+            while ending != 0 {
+                let pattern = Int(patternOf[ending])
+                guard found(pattern, index + 1 - lengths[pattern]..<index + 1) else { break }
+                ending = Int(finding[Int(fallback[ending])])
+            }
+        }
+    }
+
+    // MARK: The automaton
+
+    @inline(__always) private func symbol(_ scalar: UInt32) -> Int32 {
+        symbols[Int(symbolPage[Int(scalar >> 8)]) + Int(scalar & 0xFF)]
+    }
+
+    private func step(from start: Int, by symbol: Int32) -> Int {
+        // It stands in no pattern.
+        if symbol == 0 { return 0 }
+        var node = start
+        while node != 0 {
+            if let child = child(of: node, symbol) { return child }
+            node = Int(fallback[node])
+        }
+        return Int(fromRoot[Int(symbol)])
+    }
+
+    private func child(of node: Int, _ symbol: Int32) -> Int? {
+        var (low, high) = (Int(firstChild[node]), Int(firstChild[node + 1]))
+        while low < high {
+            let middle = (low + high) / 2
+            if symbolOf[middle] == symbol { return middle }
+            if symbolOf[middle] < symbol { low = middle + 1 } else { high = middle }
+        }
+        return nil
+    }
+
+    private mutating func number(_ scalar: UInt32) {
+        let page = Int(scalar >> 8)
+        if symbolPage[page] == 0 {
+            symbolPage[page] = Int32(symbols.count)
+            symbols += repeatElement(0, count: 256)
+        }
+        let place = Int(symbolPage[page]) + Int(scalar & 0xFF)
+        if symbols[place] == 0 {
+            symbols[place] = symbolCount
+            symbolCount += 1
+        }
+    }
+
+    /// Breadth first: the patterns that share a beginning stand side by side in the order.
+    private mutating func grow(_ patterns: [[Int32]], _ order: [Int]) {
+        var sharing: [Range<Int>] = [order.indices]
+        var depths = [0]
+        var node = 0
+        while node < symbolOf.count {
+            firstChild.append(Int32(symbolOf.count))
+            let depth = depths[node]
+            var rest = sharing[node]
+            // Those that end here come first.
+            let ends = rest.first.flatMap { patterns[order[$0]].count == depth && depth > 0 ? order[$0] : nil }
+            patternOf.append(Int32(ends ?? -1))
+            while let first = rest.first, patterns[order[first]].count == depth { rest = first + 1..<rest.upperBound }
+            while let first = rest.first {
+                let symbol = patterns[order[first]][depth]
+                var last = first + 1
+                while last < rest.upperBound, patterns[order[last]][depth] == symbol { last += 1 }
+                symbolOf.append(symbol)
+                sharing.append(first..<last)
+                depths.append(depth + 1)
+                rest = last..<rest.upperBound
+            }
+            node += 1
+        }
+        firstChild.append(Int32(symbolOf.count))
+    }
+
+    private mutating func link() {
+        fromRoot = [Int32](repeating: 0, count: Int(symbolCount))
+        for child in Int(firstChild[0])..<Int(firstChild[1]) { fromRoot[Int(symbolOf[child])] = Int32(child) }
+        fallback = [Int32](repeating: 0, count: symbolOf.count)
+        finding = [Int32](repeating: 0, count: symbolOf.count)
+        for node in symbolOf.indices {
+            for child in Int(firstChild[node])..<Int(firstChild[node + 1]) where node != 0 {
+                fallback[child] = Int32(step(from: Int(fallback[node]), by: symbolOf[child]))
+            }
+            finding[node] = patternOf[node] >= 0 ? Int32(node) : finding[Int(fallback[node])]
+        }
+    }
+}
