@@ -130,8 +130,10 @@ public struct LedgerVerifier: Sendable {
     private var previousStatement = LedgerCheckpoint.nothingBefore
     private var lastHead: UUID?
     private var hasEnded = false
+    private let pinnedKey: [UInt8]?
 
-    public init() {}
+    /// - Parameter pinnedKey: the public key that must have signed every checkpoint; `nil`: whichever did.
+    public init(pinnedKey: [UInt8]? = nil) { self.pinnedKey = pinnedKey }
 
     public mutating func take(_ line: LedgerLine) throws(LedgerFault) {
         if hasEnded { throw LedgerFault(subject: nil, sequence: nil, reason: "something follows the end of the export") }
@@ -144,8 +146,9 @@ public struct LedgerVerifier: Sendable {
     }
 
     /// Throws unless the ledger ended as it should; called after the last line.
-    public func finish() throws(LedgerFault) {
-        if !hasEnded { throw LedgerFault(subject: nil, sequence: nil, reason: "the export was cut off: its last line is missing") }
+    /// - Parameter lacksLineEnd: the export stops within its last line.
+    public func finish(lacksLineEnd: Bool = false) throws(LedgerFault) {
+        if !hasEnded || lacksLineEnd { throw LedgerFault(subject: nil, sequence: nil, reason: "the export was cut off: its last line is missing") }
     }
 
     // MARK: Lines
@@ -158,6 +161,7 @@ public struct LedgerVerifier: Sendable {
             try closeChain()
             (self.chain, self.subject, reached) = (chain, subject, .genesis)
         }
+        try checkIdentity(chain, subject)
         if subject.kind == .nobody { throw fault("no report, unit or office owns this chain") }
         guard entry.sequence == reached.count + 1 else {
             throw LedgerFault(
@@ -166,7 +170,11 @@ public struct LedgerVerifier: Sendable {
         guard entry.hash == LedgerHead.hash(previous: reached.hash, sequence: entry.sequence, bytes: entry.bytes) else {
             throw fault("the hash does not fit the entry's bytes and the entry before")
         }
-        reached = LedgerHead(hash: entry.hash, count: entry.sequence)
+        guard let words = LedgerWords(entry.bytes), let at = words.at else { throw fault("its bytes are not the form of an entry") }
+        // A chain's own name belongs to what is hashed.
+        if entry.sequence == 1, words.fields[subject.kind.rawValue] != subject.id { throw fault("the entry begins the chain of something else") }
+        if let before = reached.at, at < before { throw fault("its time is before that of the entry before") }
+        reached = LedgerHead(hash: entry.hash, count: entry.sequence, at: at)
         entryCount += 1
         guard let checkpoint else {
             uncoveredCount += 1
@@ -179,8 +187,9 @@ public struct LedgerVerifier: Sendable {
     private mutating func take(_ chain: UUID, _ subject: LedgerSubject, _ head: LedgerHead) throws(LedgerFault) {
         if self.chain != chain {
             try closeChain()
-            reached = .genesis
+            (self.subject, reached) = (subject, .genesis)
         }
+        try checkIdentity(chain, subject)
         if let lastHead, !lastHead.precedes(chain) {
             throw LedgerFault(subject: subject, sequence: nil, reason: "the chain stands twice or out of order")
         }
@@ -192,6 +201,7 @@ public struct LedgerVerifier: Sendable {
         guard reached.hash == head.hash else {
             throw LedgerFault(subject: subject, sequence: head.count, reason: "the head names another hash than the last entry has")
         }
+        guard head.count > 0 else { throw LedgerFault(subject: subject, sequence: nil, reason: "the chain has no entries") }
         chainCount += 1
         (self.chain, self.subject, lastHead, reached) = (nil, nil, chain, .genesis)
     }
@@ -203,6 +213,7 @@ public struct LedgerVerifier: Sendable {
         }
         guard checkpoint.number == checkpointCount + 1 else { throw fault("the one before it is missing") }
         guard checkpoint.previous == previousStatement else { throw fault("it names another checkpoint before it") }
+        if let pinnedKey, checkpoint.publicKey != pinnedKey { throw fault("it was signed with another key than the given one") }
         guard checkpoint.signatureIsValid else { throw fault("the signature is not valid") }
         let tree = trees.removeValue(forKey: checkpoint.number) ?? MerkleTree()
         guard tree.count == checkpoint.entryCount else {
@@ -212,6 +223,16 @@ public struct LedgerVerifier: Sendable {
         previousStatement = checkpoint.statementDigest
         checkpointCount += 1
         signers.insert(checkpoint.publicKey)
+    }
+
+    /// One kind and id on all lines of a chain; a report's chain is its id.
+    private func checkIdentity(_ chain: UUID, _ subject: LedgerSubject) throws(LedgerFault) {
+        if let first = self.subject, first != subject {
+            throw LedgerFault(subject: subject, sequence: nil, reason: "the lines of one chain name \(first) and \(subject)")
+        }
+        if subject.kind == .report, subject.id != chain.lowercased {
+            throw LedgerFault(subject: subject, sequence: nil, reason: "its chain is \(chain.lowercased), and a report's chain is its id")
+        }
     }
 
     private mutating func end(chains: Int, entries: Int) throws(LedgerFault) {

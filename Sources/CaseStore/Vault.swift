@@ -27,33 +27,32 @@ public struct Vault: Sendable {
     private let key: SymmetricKey
     /// The first 16 hexadecimal digits of the key's SHA-256, to tell keys apart.
     public let keyID: String
-    /// For keyed digests that must not be guessable from the database alone.
-    public let digestSecret: [UInt8]
 
     /// - Parameter keyBytes: 32 random bytes.
     public init(keyBytes: [UInt8]) throws(Failure) {
         guard keyBytes.count == 32 else { throw Failure(description: "a vault key has 32 bytes, this one \(keyBytes.count)") }
         key = SymmetricKey(data: keyBytes)
         keyID = SHA256.hash(data: keyBytes).prefix(8).reduce(into: "") { $0 += String($1 >> 4, radix: 16) + String($1 & 15, radix: 16) }
-        digestSecret = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: key, info: Data("bihuan repeat digests v1".utf8), outputByteCount: 32
-        ).withUnsafeBytes { Array($0) }
     }
 
     /// Reads a key file: 64 hexadecimal digits on its first line.
     public init(keyFile: URL) throws {
+        try self.init(keyBytes: try Vault.keyBytes(in: keyFile, of: "vault"))
+    }
+
+    static func keyBytes(in keyFile: URL, of name: String) throws(Failure) -> [UInt8] {
         let text: String
         do {
             text = try String(contentsOf: keyFile, encoding: .utf8)
         } catch {
-            throw Failure(description: "the vault key file cannot be read: \(keyFile.path)")
+            throw Failure(description: "the \(name) key file cannot be read: \(keyFile.path)")
         }
         let digits = Array(text.split(whereSeparator: \.isNewline).first ?? "")
         let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
         guard digits.count == 64, bytes.count == 32 else {
-            throw Failure(description: "the vault key file must hold 64 hexadecimal digits: \(keyFile.path)")
+            throw Failure(description: "the \(name) key file must hold 64 hexadecimal digits: \(keyFile.path)")
         }
-        try self.init(keyBytes: bytes)
+        return bytes
     }
 
     public func seal(_ bytes: [UInt8], context: String) throws -> VaultBox {
@@ -71,5 +70,5 @@ public struct Vault: Sendable {
     public static func context(report id: ReportID) -> String { "report|\(id)" }
     public static func context(message sender: String, _ eventID: String) -> String { "message|\(sender)|\(eventID)" }
     public static func context(deadLetter id: UUID) -> String { "dead|\(id.lowercased)" }
-    public static func context(paper sha256: String, part: Int, of id: ReportID) -> String { "paper|\(id)|\(sha256)|\(part)" }
+    public static func context(paper: [UInt8], part: Int, of id: ReportID) -> String { "paper|\(id)|\(paper.hexadecimal)|\(part)" }
 }

@@ -23,14 +23,13 @@ public struct Report: Hashable, Sendable {
     public var handoffCount: Int
     /// How many papers were announced with it.
     public let papers: Int
-    public let salt: [UInt8]
     public var head: LedgerHead
 
     public init(
         id: ReportID, number: Int64, source: SourceID, submissionID: String, digest: [UInt8], state: ReportState,
         sourceKind: String, matterKind: String?, region: String?, realName: Bool, receivedAt: Instant,
         registeredAt: Instant, verdict: ReportState, rule: String, reason: String?, authority: String?,
-        repeatOf: ReportID?, muted: Bool, handoffCount: Int, papers: Int = 0, salt: [UInt8], head: LedgerHead
+        repeatOf: ReportID?, muted: Bool, handoffCount: Int, papers: Int = 0, head: LedgerHead
     ) {
         self.id = id
         self.number = number
@@ -52,7 +51,6 @@ public struct Report: Hashable, Sendable {
         self.muted = muted
         self.handoffCount = handoffCount
         self.papers = papers
-        self.salt = salt
         self.head = head
     }
 

@@ -63,21 +63,31 @@ public struct LedgerEntry: Hashable, Sendable {
     }
 }
 
-/// The end of one chain: the hash of its last entry, and how many there are.
+/// The end of one chain: the hash of its last entry, how many there are, and the last one's time.
 public struct LedgerHead: Hashable, Sendable {
     public private(set) var hash: [UInt8]
     public private(set) var count: Int
+    /// `nil` of a chain without entries, and where it is not known. Two heads are compared without it.
+    public private(set) var at: Instant?
 
     /// What the first entry of every chain follows.
     public static let genesis = LedgerHead(hash: [UInt8](repeating: 0, count: 32), count: 0)
 
-    public init(hash: [UInt8], count: Int) {
+    public init(hash: [UInt8], count: Int, at: Instant? = nil) {
         self.hash = hash
         self.count = count
+        self.at = at
     }
 
-    /// Adds an event and moves the head to it.
+    public static func == (left: LedgerHead, right: LedgerHead) -> Bool { left.hash == right.hash && left.count == right.count }
+    public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+
+    /// Adds an event and moves the head to it. Times never go back within a chain: an event of a host whose clock is behind gets
+    /// the time of the entry before.
     public mutating func append(_ event: LedgerEvent) -> LedgerEntry {
+        var event = event
+        if let at, event.at < at { event.at = at }
+        at = event.at
         let bytes = event.bytes
         let entry = LedgerEntry(
             sequence: count + 1, bytes: bytes, hash: LedgerHead.hash(previous: hash, sequence: count + 1, bytes: bytes))
@@ -111,6 +121,10 @@ public struct LedgerHead: Hashable, Sendable {
 
 /// A commitment to something that does not stand in the ledger: it can be proved later, and not guessed from the entry.
 public enum Commitment {
+    /// To an act, whose id is its sender's own text.
+    public static func act(_ id: String, salt: [UInt8]) -> String { make(Array(SHA256.hash(data: Array(id.utf8))), salt: salt) }
+
+    /// To bytes with this SHA-256.
     public static func make(_ digest: [UInt8], salt: [UInt8]) -> String {
         var hasher = SHA256()
         hasher.update(data: salt)

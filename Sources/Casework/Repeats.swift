@@ -4,10 +4,10 @@ import Crypto
 /// is reported.
 ///
 /// Only what brings *nothing* new is a repeat. So the digest covers title, text, accused, acts and papers, and one of them
-/// differing makes another report; what is merely alike, a person links. The persons are keyed (HMAC-SHA256), so that the
-/// stored keys tell nobody's name to who reads the database.
+/// differing makes another report; what is merely alike, a person links. All is keyed (HMAC-SHA256): the text names persons too,
+/// and a digest without a key tells them to whoever tries names.
 public struct RepeatKeys: Hashable, Sendable {
-    /// SHA-256 over the content, without white space, punctuation, letter case and width of characters.
+    /// HMAC-SHA256 over the content, without white space, punctuation, letter case and width of characters.
     public let textDigest: [UInt8]
     /// The reporters' names with identity number or contact; `nil`: anonymous.
     public let reporterKey: [UInt8]?
@@ -28,13 +28,13 @@ public struct RepeatKeys: Hashable, Sendable {
         let papers = submission.attachments.map { Normal.bytes($0.sha256) }.sorted(by: Normal.precedes)
         let texts = [Normal.bytes(submission.title), Normal.bytes(submission.text)]
         let content = texts + [told, acts, papers].map(Normal.framed)
-        textDigest = Array(SHA256.hash(data: Normal.framed(content)))
 
-        func key(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8]? {
-            guard !parts.isEmpty else { return nil }
+        func keyed(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8] {
             let message = [purpose] + Normal.framed(parts)
             return Array(HMAC<SHA256>.authenticationCode(for: message, using: SymmetricKey(data: secret)))
         }
+        func key(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8]? { parts.isEmpty ? nil : keyed(parts, purpose) }
+        textDigest = keyed(content, 3)
         let reporters = submission.reporters.filter(\.isRealName).map(Normal.identity).sorted(by: Normal.precedes)
         reporterKey = key(reporters, 1)
         accusedKey = key(accused, 2)

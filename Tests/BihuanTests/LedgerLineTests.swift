@@ -13,7 +13,7 @@ struct LedgerLineTests {
         var verifier = LedgerVerifier()
         for line in try throughExport(Self.ledger()) { try verifier.take(line) }
         try verifier.finish()
-        #expect(verifier.entryCount == 5 && verifier.chainCount == 3 && verifier.uncoveredCount == 5)
+        #expect(verifier.entryCount == 6 && verifier.chainCount == 3 && verifier.uncoveredCount == 6)
     }
 
     @Test("a changed byte, a missing entry, a moved head and a cut file are each named where they are")
@@ -21,23 +21,23 @@ struct LedgerLineTests {
         let lines = Self.ledger()
         var changed = lines
         changed[1] = Self.changing(lines[1]) { $0.bytes[0] ^= 1 }
-        expect(changed, "report a, entry 2: the hash does not fit")
+        expect(changed, "report \(Self.reportA), entry 2: the hash does not fit")
 
         var gone = lines
         gone.remove(at: 1)
-        expect(gone, "report a, entry 2: the entry is missing; entry 3 comes next")
+        expect(gone, "report \(Self.reportA), entry 2: the entry is missing; entry 3 comes next")
 
         var lastGone = lines
         lastGone.remove(at: 2)
-        expect(lastGone, "report a, entry 3: the head counts 3 entries, and there are 2")
+        expect(lastGone, "report \(Self.reportA), entry 3: the head counts 3 entries, and there are 2")
 
         var headless = lines
         headless.remove(at: 3)
-        expect(headless, "report a, entry 3: the chain has no head")
+        expect(headless, "report \(Self.reportA), entry 3: the chain has no head")
 
         var chainGone = lines
         chainGone.removeSubrange(0...2)
-        expect(chainGone, "report a, entry 1: the head counts 3 entries, and there are 0")
+        expect(chainGone, "report \(Self.reportA), entry 1: the head counts 3 entries, and there are 0")
 
         expect(Array(lines.dropLast()), "the export was cut off")
         expect(lines + [lines[0]], "something follows the end")
@@ -53,9 +53,9 @@ struct LedgerLineTests {
     func unowned() {
         var lines = Self.ledger()
         if case .entry(let chain, _, let entry, let checkpoint) = lines[0] {
-            lines[0] = .entry(chain: chain, subject: LedgerSubject(kind: .nobody, id: "x"), entry: entry, checkpoint: checkpoint)
+            lines[0] = .entry(chain: chain, subject: LedgerSubject(kind: .nobody, id: Self.reportA), entry: entry, checkpoint: checkpoint)
         }
-        expect(lines, "nobody x, entry 1: no report, unit or office owns this chain")
+        expect(lines, "nobody \(Self.reportA), entry 1: no report, unit or office owns this chain")
     }
 
     @Test("the Merkle roots are those that others publish for RFC 6962")
@@ -85,19 +85,22 @@ struct LedgerLineTests {
 
     // MARK: Made by hand
 
+    private static let reportA = "00000000-0000-0000-0000-000000000000"
+
     private static func ledger() -> [LedgerLine] {
         var lines: [LedgerLine] = []
-        for (index, (name, count)) in [("a", 3), ("b", 0), ("c", 2)].enumerated() {
+        for (index, (kind, count)) in [(LedgerSubject.Kind.report, 3), (.unit, 1), (.report, 2)].enumerated() {
             let chain = UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UInt8(index)))
-            let subject = LedgerSubject(kind: index == 1 ? .unit : .report, id: name)
+            let subject = LedgerSubject(kind: kind, id: kind == .report ? chain.lowercased : "d1")
             var head = LedgerHead.genesis
             for number in 0..<count {
-                let event = LedgerEvent("registered", at: Instant(microsecondsSinceEpoch: Int64(number)), by: "office.intake")
+                let event = LedgerEvent(
+                    "registered", at: Instant(microsecondsSinceEpoch: Int64(number)), by: "office.intake", details: [kind.rawValue: subject.id])
                 lines.append(.entry(chain: chain, subject: subject, entry: head.append(event), checkpoint: nil))
             }
             lines.append(.head(chain: chain, subject: subject, head: head))
         }
-        return lines + [.end(chains: 3, entries: 5)]
+        return lines + [.end(chains: 3, entries: 6)]
     }
 
     private static func changing(_ line: LedgerLine, _ change: (inout LedgerEntry) -> Void) -> LedgerLine {

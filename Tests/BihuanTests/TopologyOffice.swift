@@ -67,7 +67,7 @@ final class TopologyOffice {
         defer { owner.close() }
         let row = UnitRow(
             id: UnitID(unchecked: id), name: "某单位", kind: "department", region: nil, levels: [], parent: nil, active: active, sealingKey: nil)
-        try owner.run(EnterUnit(unit: row, chain: .make(at: Instant(Date()))))
+        try owner.run(EnterUnit(unit: row, at: Instant(Date())))
     }
 
     private func owner() throws -> PostgreSQL.Connection {

@@ -16,9 +16,9 @@ struct ConstraintTests {
     ) -> String {
         """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, registered_at, verdict, rule,
-            repeat_of, salt, head, entry_count)
+            repeat_of, head, entry_count)
         VALUES ('\(otherID)', \(number), '\(source)', '\(sourceID)', 'd', '\(state)', 'web', false, \(moment), \(moment), 'registered', '\(rule)',
-            \(repeatOf), 's', \(sha256), 1)
+            \(repeatOf), \(sha256), 1)
         """
     }
 
@@ -41,7 +41,7 @@ struct ConstraintTests {
     }
 
     private static func piece(_ part: Int) -> String {
-        "INSERT INTO attachment_part (report_id, sha256, part, digest, key_id, sealed) VALUES ('\(report)', 'h', \(part), 'd', 'k', 's')"
+        "INSERT INTO attachment_part (report_id, paper, part, digest, key_id, sealed) VALUES ('\(report)', 'h', \(part), 'd', 'k', 's')"
     }
 
     private static let note = "INSERT INTO handoff_note VALUES ('\(handoff)', 'unit.d1', 'e', 'progress', \(moment), 'b')"

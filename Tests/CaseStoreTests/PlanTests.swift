@@ -70,9 +70,9 @@ struct PlanTests {
     /// Three thousand reports with a handoff and a clock each.
     private static let growth = """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, registered_at, verdict,
-            rule, salt, head, entry_count)
+            rule, head, entry_count)
         SELECT gen_random_uuid(), n, 'letter', 's-' || n, 'd', 'routed', 'letter', false, \(StoreUnderTest.moment), \(StoreUnderTest.moment),
-            'registered', 'p@1/r', 's', \(StoreUnderTest.sha256), 1 FROM generate_series(1, 3000) AS n;
+            'registered', 'p@1/r', \(StoreUnderTest.sha256), 1 FROM generate_series(1, 3000) AS n;
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         SELECT gen_random_uuid(), id, 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1 FROM report;
         INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, next_at)

@@ -43,9 +43,9 @@ final class StoreUnderTest {
 
     private static let scene = """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, registered_at, verdict,
-            rule, salt, head, entry_count)
+            rule, head, entry_count)
         VALUES ('\(report)', 202600000001, 'letter', 's-1', 'd', 'routed', 'letter', false, \(moment), \(moment), 'registered', 'p@1/r',
-            's', \(sha256), 1);
+            \(sha256), 1);
         INSERT INTO barred_unit VALUES ('\(report)', 'c01');
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         VALUES ('\(handoff)', '\(report)', 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1);

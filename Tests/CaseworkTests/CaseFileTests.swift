@@ -11,7 +11,7 @@ struct CaseFileTests {
             id: .make(at: now), number: Report.number(year: 2026, serial: 123), source: SourceID(unchecked: "letter"), submissionID: "s-1",
             digest: [1], state: state, sourceKind: "letter", matterKind: "accusation", region: "p", realName: false, receivedAt: now,
             registeredAt: now, verdict: .registered, rule: "test@1/row", reason: nil, authority: nil, repeatOf: nil, muted: false,
-            handoffCount: 0, salt: [2], head: head)
+            handoffCount: 0, head: head)
     }
 
     static func file(barred: Set<String>) -> CaseFile { CaseFile(new: report(), barred: Set(barred.map { UnitID(unchecked: $0) })) }

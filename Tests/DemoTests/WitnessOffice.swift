@@ -16,13 +16,15 @@ final class WitnessOffice {
     let connection: Connection
     let journals: URL
     let witness: Witness
+    let digestKey: DigestKey
     private var number: Int64 = 0
     private var clock: Int64 = 1_772_438_400_000_000
 
-    private init(_ connection: Connection, url: String, journals: URL) {
+    private init(_ connection: Connection, url: String, journals: URL) throws {
+        digestKey = try DigestKey(keyBytes: (0..<32).map { _ in UInt8.random(in: 0...255) })
         self.connection = connection
         self.journals = journals
-        witness = Witness(database: ConnectionSettings(url: url), journals: journals)
+        witness = Witness(database: ConnectionSettings(url: url), journals: journals, digestKey: digestKey)
     }
 
     /// Makes both, runs `body` and the checks of the witness in it, and takes both away again.
@@ -51,7 +53,7 @@ final class WitnessOffice {
             INSERT INTO unit (id, name, kind, chain, head, entry_count)
             SELECT id, id, 'department', gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0 FROM (VALUES ('d1'), ('d2')) AS u (id)
             """)
-        try body(WitnessOffice(connection, url: url, journals: journals))
+        try body(try WitnessOffice(connection, url: url, journals: journals))
     }
 
     private static func settings(_ url: String) -> ConnectionSettings {
@@ -71,14 +73,14 @@ final class WitnessOffice {
         number += 1
         let report = Report(
             id: ReportID.make(at: now), number: Report.number(year: 2026, serial: number), source: SourceID(unchecked: "web"),
-            submissionID: id, digest: digest(id), state: state, sourceKind: "web", matterKind: nil, region: nil,
+            submissionID: id, digest: digestKey.digest(digest(id), for: .acts), state: state, sourceKind: "web", matterKind: nil, region: nil,
             realName: false, receivedAt: now, registeredAt: now, verdict: state, rule: "p@1/r", reason: nil, authority: nil,
-            repeatOf: nil, muted: false, handoffCount: 0, salt: [1, 2, 3], head: .genesis)
+            repeatOf: nil, muted: false, handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: [])
         file.record(
             LedgerEvent(
                 "registered", at: now, by: "office.intake",
-                details: ["verdict": state.rawValue, "commitment": Commitment.make(report.digest, salt: report.salt)]))
+                details: ["verdict": state.rawValue, "commitment": Commitment.make(digest(id), salt: digestKey.salt(of: report.id, for: "source.web"))]))
         let entered = Case(office: self, file: file)
         try entered.save()
         return entered
@@ -204,7 +206,7 @@ final class Case {
     /// An entry in the chain, whatever the rules say to it.
     func record(_ name: String, by hand: String, act: String?) {
         var details = ["handoff": handoffName]
-        details["act"] = act
+        details["act"] = act.map { Commitment.act($0, salt: office.digestKey.salt(of: report.id, for: hand)) }
         file.record(LedgerEvent(name, at: office.now, by: hand, details: details))
     }
 
@@ -212,7 +214,7 @@ final class Case {
         var writes = CaseWrites()
         if file.isNew {
             writes.newReports = [
-                .init(report: file.report, barred: [], content: Submission(title: "t", text: "t"), vault: VaultBox(keyID: "k", sealed: [1]))
+                .init(report: file.report, barred: [], content: Submission(title: "t", text: "t"), vault: VaultBox(keyID: "k", sealed: [1]), papers: [])
             ]
         }
         writes.collect(file)

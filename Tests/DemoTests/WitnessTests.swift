@@ -124,7 +124,8 @@ struct WitnessTests {
             victim.record("concluded", by: victim.party, act: "another-id")
             try victim.save()
             let about = try office.witness.testify().doubled.map(\.about)
-            #expect(about.contains("unit.d1 another-id"))
+            let salt = office.digestKey.salt(of: victim.report.id, for: victim.party)
+            #expect(about.contains("unit.d1 \(Commitment.act("another-id", salt: salt))"))
             #expect(about.contains("report \(victim.report.id)"))
         }
     }

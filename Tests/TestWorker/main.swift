@@ -31,6 +31,7 @@ var settings = LaneSettings(
     broker: try AMQP.ConnectionSettings(url: required("TEST_BROKER_URL")),
     database: PostgreSQL.ConnectionSettings(url: required("TEST_DATABASE_URL")), clock: .real,
     rulebook: try Rulebook(try PolicyFile.read(policy, named: "policy")), vault: try Vault(keyBytes: bytes("TEST_VAULT_KEY")),
+    digestKey: try DigestKey(keyBytes: bytes("TEST_DIGEST_KEY")),
     sealedMailKey: mailKey)
 settings.batchSizeMax = 50
 settings.lanes = 1

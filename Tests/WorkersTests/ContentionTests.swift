@@ -1,4 +1,5 @@
 import AMQP
+import CaseStore
 import Casework
 import Contract
 import Foundation
@@ -31,14 +32,16 @@ struct ContentionTests {
             try office.start(.deadlines, clock: clock)
         }
         for handoff in arrived { try department.sign(handoff) }
-        var acts: [String] = []
+        var acts: [(handoff: String, id: String)] = []
         for round in 1...1000 {
             let handoff = arrived[Int.random(in: 0..<100)].handoff
-            switch round % 3 {
-            case 0: acts.append(try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: "第\(round)次")))
-            case 1: acts.append(try department.send(.dispositionDecided, subject: handoff, DispositionDecided(disposition: "kept_for_later")))
-            default: acts.append(try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: " ")))
-            }
+            let id =
+                switch round % 3 {
+                case 0: try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: "第\(round)次"))
+                case 1: try department.send(.dispositionDecided, subject: handoff, DispositionDecided(disposition: "kept_for_later"))
+                default: try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: " "))
+                }
+            acts.append((handoff, id))
         }
         try office.wait(for: ["1100"], "SELECT count(*) FROM inbox WHERE sender = 'unit.d1' AND verdict = 'taken'", within: 40)
         // The ladders' ends: 120 days after the signature, at most.
@@ -47,10 +50,18 @@ struct ContentionTests {
 
         let noted = try office.texts(
             """
-            SELECT convert_from(bytes, 'UTF8')::jsonb->>'act' FROM ledger_entry
+            SELECT chain::text || ' ' || (convert_from(bytes, 'UTF8')::jsonb->>'act') FROM ledger_entry
             WHERE convert_from(bytes, 'UTF8')::jsonb->>'event' IN ('progress', 'disposition_decided')
             """)
-        #expect(noted.sorted() == acts.sorted())
+        let reportOf = Dictionary(
+            try office.texts("SELECT id::text || ' ' || report_id FROM handoff").map { ($0.prefix(36), $0.suffix(36)) }
+        ) { first, _ in first }
+        // The ledger commits to the acts' ids.
+        let committed = try acts.map { act in
+            let report = try #require(reportOf[act.handoff.prefix(36)].flatMap { ReportID($0) })
+            return "\(report) \(Commitment.act(act.id, salt: office.digestKey.salt(of: report, for: "unit.d1")))"
+        }
+        #expect(noted.sorted() == committed.sorted())
         #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"signed\"%'") == 100)
         #expect(try office.count("SELECT count(*) FROM handoff_note") == acts.count)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)

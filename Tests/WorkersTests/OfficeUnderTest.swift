@@ -24,6 +24,8 @@ final class OfficeUnderTest {
     let mailKey = Curve25519.KeyAgreement.PrivateKey()
     /// 32 bytes, kept for workers that run as processes.
     let vaultKey = (0..<32).map { _ in UInt8.random(in: 0...255) }
+    let digestKeyBytes = (0..<32).map { _ in UInt8.random(in: 0...255) }
+    let digestKey: DigestKey
     /// What all lanes of this office said, however small.
     let log = LogSink()
     private var lanes: [RunningLane] = []
@@ -37,6 +39,7 @@ final class OfficeUnderTest {
         virtualHost = TestServers.virtualHost(number)
         databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"
         vault = try Vault(keyBytes: vaultKey)
+        digestKey = try DigestKey(keyBytes: digestKeyBytes)
         rulebook = try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy"))
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
         try superuser.execute("CREATE DATABASE \(databaseName) TEMPLATE \(TestServers.template)")
@@ -105,7 +108,7 @@ final class OfficeUnderTest {
         var settings = LaneSettings(
             broker: try servers.broker(user: Party.office(worker).description, virtualHost: virtualHost),
             database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)), clock: clock,
-            rulebook: rulebook, vault: vault, sealedMailKey: SealingKey(mailKey.publicKey))
+            rulebook: rulebook, vault: vault, digestKey: digestKey, sealedMailKey: SealingKey(mailKey.publicKey))
         settings.batchSizeMax = 50
         return settings
     }

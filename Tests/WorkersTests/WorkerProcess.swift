@@ -28,6 +28,7 @@ final class WorkerProcess {
         environment["TEST_BROKER_URL"] = broker.string
         environment["TEST_DATABASE_URL"] = office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)
         environment["TEST_VAULT_KEY"] = Data(office.vaultKey).base64EncodedString()
+        environment["TEST_DIGEST_KEY"] = Data(office.digestKeyBytes).base64EncodedString()
         environment["TEST_MAIL_KEY"] = office.mailKey.publicKey.rawRepresentation.base64EncodedString()
         environment["TEST_POLICY"] = OfficeUnderTest.policyFile.path
         environment["TEST_TRAP"] = trap

@@ -19,7 +19,9 @@ CREATE TABLE office (
     name        text NOT NULL,
     chain       uuid NOT NULL,
     head        bytea NOT NULL,
-    entry_count integer NOT NULL
+    entry_count integer NOT NULL,
+    -- The time of the chain's last entry: no later one is of an earlier time. Likewise below.
+    head_at     timestamptz
 );
 
 CREATE TABLE policy_version (
@@ -42,7 +44,8 @@ CREATE TABLE unit (
     sealing_key bytea,
     chain       uuid NOT NULL UNIQUE,
     head        bytea NOT NULL,
-    entry_count integer NOT NULL
+    entry_count integer NOT NULL,
+    head_at     timestamptz
 );
 
 -- Every unit with each unit above it and with itself.
@@ -97,6 +100,7 @@ CREATE TABLE report (
     number        bigint NOT NULL CONSTRAINT report_number_once UNIQUE,
     source        text NOT NULL,
     source_id     text NOT NULL,
+    -- Here and below: keyed, since from a plain digest a name is found by trying names.
     digest        bytea NOT NULL,
     state         text NOT NULL CONSTRAINT report_state_known CHECK (state IN (
                       'registered', 'needs_review', 'linked_as_repeat', 'not_accepted', 'referred', 'passed_up', 'routed',
@@ -119,9 +123,9 @@ CREATE TABLE report (
     handoff_count integer NOT NULL DEFAULT 0,
     -- Announced with it; they travel apart.
     papers        integer NOT NULL DEFAULT 0,
-    salt          bytea NOT NULL,
     head          bytea NOT NULL,
     entry_count   integer NOT NULL,
+    head_at       timestamptz,
     CONSTRAINT report_one_per_submission UNIQUE (source, source_id),
     CONSTRAINT report_repeat_names_its_twin CHECK ((state = 'linked_as_repeat') = (repeat_of IS NOT NULL)),
     CONSTRAINT report_decided_by_a_rule CHECK (rule <> '')
@@ -164,13 +168,15 @@ CREATE TABLE allegation (
     PRIMARY KEY (report_id, ordinal)
 );
 
--- Papers announced with a report; received_at stays empty while they are pending.
+-- Papers announced with a report; received_at stays empty while they are pending. `paper` is a keyed digest of the announced
+-- SHA-256, which stands sealed only: what a small paper says could be found by it.
 CREATE TABLE attachment (
     report_id   uuid NOT NULL REFERENCES report,
     ordinal     integer NOT NULL,
     name        text NOT NULL,
     media_type  text,
     bytes       bigint NOT NULL,
+    paper       bytea NOT NULL,
     sha256      bytea NOT NULL,
     received_at timestamptz,
     PRIMARY KEY (report_id, ordinal)
@@ -179,12 +185,12 @@ CREATE TABLE attachment (
 -- The pieces of papers, encrypted; of a paper that is not whole yet those that came.
 CREATE TABLE attachment_part (
     report_id uuid NOT NULL REFERENCES report,
-    sha256    bytea NOT NULL,
+    paper     bytea NOT NULL,
     part      integer NOT NULL CONSTRAINT attachment_part_counted_from_one CHECK (part >= 1),
     digest    bytea NOT NULL,
     key_id    text NOT NULL,
     sealed    bytea NOT NULL,
-    CONSTRAINT attachment_part_once PRIMARY KEY (report_id, sha256, part)
+    CONSTRAINT attachment_part_once PRIMARY KEY (report_id, paper, part)
 );
 
 -- Units that nothing of a report may reach: those the accused belong to or lead, and what stands below them.
@@ -194,7 +200,7 @@ CREATE TABLE barred_unit (
     PRIMARY KEY (report_id, unit)
 );
 
--- Who said the same before: keyed by a digest of reporter (or accused) and text.
+-- Who said the same before: by a keyed digest of reporter (or accused) and text.
 CREATE TABLE repeat_key (
     key       bytea PRIMARY KEY,
     report_id uuid NOT NULL
@@ -489,7 +495,7 @@ GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_unit, repeat_key, handoff, handoff_note,
     clock, clock_step, person_notice, ledger_entry, inbox, outbox, held_message, dead_letter, attempt TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
-GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count) ON report TO bihuan_worker;
+GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
     outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
 GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;

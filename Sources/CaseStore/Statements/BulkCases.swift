@@ -57,8 +57,8 @@ private struct CopiedReport: CopyRow {
     static let table = "report"
     static let columns = [
         "id", "number", "source", "source_id", "digest", "state", "source_kind", "matter_kind", "region", "real_name", "received_at",
-        "registered_at", "verdict", "rule", "reason", "authority", "repeat_of", "muted", "handoff_count", "papers", "salt", "head",
-        "entry_count",
+        "registered_at", "verdict", "rule", "reason", "authority", "repeat_of", "muted", "handoff_count", "papers", "head",
+        "entry_count", "head_at",
     ]
     var parameters: [Parameter] {
         [
@@ -66,8 +66,8 @@ private struct CopiedReport: CopyRow {
             .text(report.state.rawValue), .text(report.sourceKind), .text(report.matterKind), .text(report.region), .bool(report.realName),
             .instant(report.receivedAt), .instant(report.registeredAt), .text(report.verdict.rawValue), .text(report.rule),
             .text(report.reason), .text(report.authority), .uuid(report.repeatOf?.uuid), .bool(report.muted),
-            .int4(Int32(clamping: report.handoffCount)), .int4(Int32(clamping: report.papers)), .bytea(report.salt),
-            .bytea(report.head.hash), .int4(Int32(clamping: report.head.count)),
+            .int4(Int32(clamping: report.handoffCount)), .int4(Int32(clamping: report.papers)),
+            .bytea(report.head.hash), .int4(Int32(clamping: report.head.count)), .instant(report.head.at),
         ]
     }
 }

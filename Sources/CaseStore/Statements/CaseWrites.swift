@@ -5,17 +5,20 @@ public import PostgreSQL
 public struct CaseWrites: Sendable {
     /// New reports with what was submitted, masked, and the original bytes, sealed.
     public struct NewReport: Sendable {
-        public let report: Report
+        public var report: Report
         public let barred: Set<UnitID>
         /// `nil` of a sealed pass-through: nothing of it is entered.
         public let content: Submission?
         public let vault: VaultBox?
+        /// One for each of the content's attachments.
+        public let papers: [PaperKey]
 
-        public init(report: Report, barred: Set<UnitID>, content: Submission?, vault: VaultBox?) {
+        public init(report: Report, barred: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]) {
             self.report = report
             self.barred = barred
             self.content = content
             self.vault = vault
+            self.papers = papers
         }
     }
 
@@ -63,8 +66,8 @@ public struct CaseWrites: Sendable {
                 content.allegations.enumerated().map { (id, $0.offset, $0.element) }
             }
             if !allegations.isEmpty { commands.append(InsertAllegations(rows: allegations)) }
-            let papers = contents.flatMap { (id, content) in
-                content.attachments.enumerated().map { (id, $0.offset, $0.element) }
+            let papers = newReports.flatMap { new in
+                zip(new.content?.attachments ?? [], new.papers).enumerated().map { (new.report.id, $0.offset, $0.element.0, $0.element.1) }
             }
             if !papers.isEmpty { commands.append(InsertAttachments(rows: papers)) }
             let barred = newReports.flatMap { new in new.barred.sorted().map { (new.report.id, $0) } }
@@ -85,10 +88,11 @@ struct InsertReports: Command {
 
     static let sql = """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name,
-            received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count)
+            received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head, entry_count,
+            head_at)
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::uuid[], $18::bool[], $19::int[], $20::int[], $21::bytea[], $22::bytea[], $23::int[])
+            $17::uuid[], $18::bool[], $19::int[], $20::int[], $21::bytea[], $22::int[], $23::timestamptz[])
         """
 
     var parameters: [Parameter] {
@@ -99,8 +103,8 @@ struct InsertReports: Command {
             .bools(reports.map(\.realName)), .instants(reports.map(\.receivedAt)),
             .instants(reports.map(\.registeredAt)), .texts(reports.map(\.verdict.rawValue)), .texts(reports.map(\.rule)),
             .texts(reports.map(\.reason)), .texts(reports.map(\.authority)), .ids(orNil: reports.map(\.repeatOf)),
-            .bools(reports.map(\.muted)), .integers(reports.map(\.handoffCount)), .integers(reports.map(\.papers)), .byteas(reports.map(\.salt)),
-            .byteas(reports.map(\.head.hash)), .integers(reports.map(\.head.count)),
+            .bools(reports.map(\.muted)), .integers(reports.map(\.handoffCount)), .integers(reports.map(\.papers)),
+            .byteas(reports.map(\.head.hash)), .integers(reports.map(\.head.count)), .instants(reports.map(\.head.at)),
         ]
     }
 }
@@ -152,17 +156,15 @@ struct InsertAllegations: Command {
 }
 
 struct InsertAttachments: Command {
-    var rows: [(ReportID, Int, Attachment)]
+    var rows: [(ReportID, Int, Attachment, PaperKey)]
     static let sql = """
-        INSERT INTO attachment (report_id, ordinal, name, media_type, bytes, sha256)
-        SELECT report_id, ordinal, name, media_type, bytes, decode(sha256, 'hex')
-        FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-            AS paper (report_id, ordinal, name, media_type, bytes, sha256)
+        INSERT INTO attachment (report_id, ordinal, name, media_type, bytes, paper, sha256)
+        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::bytea[])
         """
     var parameters: [Parameter] {
         [
             .ids(rows.map(\.0)), .integers(rows.map(\.1)), .texts(rows.map(\.2.name)), .texts(rows.map(\.2.mediaType)),
-            .int8s(rows.map { Int64($0.2.bytes) }), .texts(rows.map(\.2.sha256)),
+            .int8s(rows.map { Int64($0.2.bytes) }), .byteas(rows.map(\.3.id)), .byteas(rows.map(\.3.sealedSHA256)),
         ]
     }
 }
@@ -180,9 +182,10 @@ struct UpdateReports: Command {
 
     static let sql = """
         UPDATE report SET state = new.state, matter_kind = new.matter_kind, reason = new.reason, authority = new.authority,
-            handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bytea[], $8::int[], $9::bytea[])
-            AS new (id, state, matter_kind, reason, authority, handoff_count, head, entry_count, loaded_head)
+            handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count, head_at = new.head_at
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bytea[], $8::int[], $9::timestamptz[],
+            $10::bytea[])
+            AS new (id, state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at, loaded_head)
         WHERE report.id = new.id AND report.head = new.loaded_head
         """
 
@@ -191,7 +194,8 @@ struct UpdateReports: Command {
         return [
             .ids(rows.map(\.id)), .texts(rows.map(\.state.rawValue)), .texts(rows.map(\.matterKind)),
             .texts(rows.map(\.reason)), .texts(rows.map(\.authority)), .integers(rows.map(\.handoffCount)),
-            .byteas(rows.map(\.head.hash)), .integers(rows.map(\.head.count)), .byteas(reports.map(\.loadedHead.hash)),
+            .byteas(rows.map(\.head.hash)), .integers(rows.map(\.head.count)), .instants(rows.map(\.head.at)),
+            .byteas(reports.map(\.loadedHead.hash)),
         ]
     }
 }

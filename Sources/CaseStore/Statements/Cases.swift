@@ -54,7 +54,7 @@ public struct LockFreeReports: Statement {
 
 let reportColumns = """
     id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
-    verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count
+    verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head, entry_count, head_at
     """
 
 extension Report {
@@ -65,14 +65,14 @@ extension Report {
             region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
             registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
             authority: try row.textOrNil(), repeatOf: try row.idOrNil(), muted: try row.bool(),
-            handoffCount: try row.int(), papers: try row.int(), salt: try row.bytea(), head: try LedgerHead(&row))
+            handoffCount: try row.int(), papers: try row.int(), head: try LedgerHead(&row))
     }
 }
 
 extension LedgerHead {
     init(_ row: inout RowReader) throws(PostgreSQLError) {
         let hash = try row.bytea()
-        self.init(hash: hash, count: try row.int())
+        self.init(hash: hash, count: try row.int(), at: try row.instantOrNil())
     }
 }
 
@@ -202,13 +202,26 @@ public struct ReadAttachments: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
     public static let sql = rowsByReport(
-        of: "attachment", orderedBy: "ordinal", "report_id, name, media_type, bytes, encode(sha256, 'hex')")
+        of: "attachment", orderedBy: "ordinal", "report_id, name, media_type, bytes, sha256")
     public var parameters: [Parameter] { [.ids(reports)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Attachment) {
-        (
-            try row.id(),
-            Attachment(name: try row.text(), mediaType: try row.textOrNil(), bytes: try row.int(), sha256: try row.text())
-        )
+
+    public struct Row: Sendable {
+        public let reportID: ReportID
+        let name: String
+        let mediaType: String?
+        let bytes: Int
+        let sealedSHA256: [UInt8]
+
+        public func attachment(_ key: DigestKey) throws -> Attachment {
+            let sha256 = try key.open(announced: sealedSHA256, of: reportID)
+            return Attachment(name: name, mediaType: mediaType, bytes: bytes, sha256: sha256.hexadecimal)
+        }
+    }
+
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row {
+        Row(
+            reportID: try row.id(), name: try row.text(), mediaType: try row.textOrNil(), bytes: try row.int(),
+            sealedSHA256: try row.bytea())
     }
 }
 
@@ -251,6 +264,18 @@ public struct ReadRepeatKeys: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: [UInt8], report: ReportID) {
         (try row.bytea(), try row.id())
     }
+}
+
+/// A report by its number as people write it, or by its id.
+public struct FindReport: Statement {
+    public var numberOrID: String
+    public init(numberOrID: String) { self.numberOrID = numberOrID }
+    public static let sql = """
+        SELECT id FROM report WHERE id::text = $1
+            OR CASE WHEN $1 ~ '^S?[0-9]{4}-[0-9]{8}$' THEN number = translate($1, 'S-', '')::bigint ELSE false END
+        """
+    public var parameters: [Parameter] { [.text(numberOrID)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
 /// Reports that were submitted under these ids, whatever became of them.

@@ -102,37 +102,60 @@ public struct ReadPersons: Statement {
 
 // What the owner enters when an office is set up.
 
+/// A chain of the ledger that begins: its first entry names whose it is, so that the name belongs to what is hashed.
+private struct NewChain {
+    let id: ReportID
+    let at: Instant
+    let entry: LedgerEntry
+
+    init(of kind: LedgerSubject.Kind, _ id: String, at instant: Instant) {
+        self.id = .make(at: instant)
+        at = instant
+        var head = LedgerHead.genesis
+        entry = head.append(LedgerEvent("entered", at: instant, by: "owner", details: [kind.rawValue: id]))
+    }
+
+    var parameters: [Parameter] { [.uuid(id.uuid), .bytea(entry.hash), .instant(at), .bytea(entry.bytes)] }
+}
+
 public struct EnterOffice: Command {
     public var name: String
-    public var chain: ReportID
-    public init(name: String, chain: ReportID) {
+    private let chain: NewChain
+    public init(name: String, at: Instant) {
         self.name = name
-        self.chain = chain
+        chain = NewChain(of: .office, LedgerSubject.officeID, at: at)
     }
     public static let sql = """
-        INSERT INTO office (name, chain, head, entry_count) VALUES ($1, $2, decode(repeat('00', 32), 'hex'), 0) ON CONFLICT DO NOTHING
+        WITH entered AS (
+            INSERT INTO office (chain, head, entry_count, head_at, name) VALUES ($1, $2, 1, $3, $5) ON CONFLICT DO NOTHING RETURNING chain
+        )
+        INSERT INTO ledger_entry (chain, sequence, bytes, hash) SELECT chain, 1, $4, $2 FROM entered
         """
-    public var parameters: [Parameter] { [.text(name), .uuid(chain.uuid)] }
+    public var parameters: [Parameter] { chain.parameters + [.text(name)] }
 }
 
 public struct EnterUnit: Command {
     public var unit: UnitRow
-    public var chain: ReportID
-    public init(unit: UnitRow, chain: ReportID) {
+    private let chain: NewChain
+    public init(unit: UnitRow, at: Instant) {
         self.unit = unit
-        self.chain = chain
+        chain = NewChain(of: .unit, unit.id.rawValue, at: at)
     }
     public static let sql = """
-        INSERT INTO unit (id, name, kind, region, levels, parent, active, sealing_key, chain, head, entry_count)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, decode(repeat('00', 32), 'hex'), 0)
-        ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, region = excluded.region,
-            levels = excluded.levels, parent = excluded.parent, active = excluded.active, sealing_key = excluded.sealing_key
+        WITH entered AS (
+            INSERT INTO unit (chain, head, entry_count, head_at, id, name, kind, region, levels, parent, active, sealing_key)
+            VALUES ($1, $2, 1, $3, $5, $6, $7, $8, $9, $10, $11, $12)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, region = excluded.region,
+                levels = excluded.levels, parent = excluded.parent, active = excluded.active, sealing_key = excluded.sealing_key
+            RETURNING chain
+        )
+        -- Of a unit that was there its own chain comes back.
+        INSERT INTO ledger_entry (chain, sequence, bytes, hash) SELECT chain, 1, $4, $2 FROM entered WHERE chain = $1
         """
     public var parameters: [Parameter] {
-        [
+        chain.parameters + [
             .text(unit.id.rawValue), .text(unit.name), .text(unit.kind), .text(unit.region),
             .texts(unit.levels.sorted()), .text(unit.parent?.rawValue), .bool(unit.active), .bytea(unit.sealingKey),
-            .uuid(chain.uuid),
         ]
     }
 }

@@ -18,6 +18,9 @@ public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
         self.id = id
     }
 
+    /// There is one office, in every database.
+    public static let officeID = "office"
+
     public var description: String { "\(kind.rawValue) \(id)" }
 }
 
@@ -34,7 +37,7 @@ public struct ReadLedgerHeads: Statement {
         SELECT chain, kind, id, head, entry_count FROM (
             SELECT id AS chain, 'report' AS kind, id::text AS id, head, entry_count FROM report
             UNION ALL SELECT chain, 'unit', id, head, entry_count FROM unit
-            UNION ALL SELECT chain, 'office', 'office', head, entry_count FROM office
+            UNION ALL SELECT chain, 'office', '\(LedgerSubject.officeID)', head, entry_count FROM office
         ) AS subject
         WHERE $1::uuid IS NULL OR chain > $1 ORDER BY chain LIMIT $2
         """

@@ -1,17 +1,29 @@
 public import Casework
 public import PostgreSQL
 
+/// How an announced paper lies in the database: a keyed digest that finds it, and its SHA-256, sealed.
+public struct PaperKey: Hashable, Sendable {
+    public let id: [UInt8]
+    public let sealedSHA256: [UInt8]
+
+    public init(_ paper: Attachment, of report: ReportID, _ key: DigestKey) throws {
+        let sha256 = [UInt8](hexadecimal: paper.sha256) ?? []
+        id = key.paper(sha256, of: report)
+        sealedSHA256 = try key.seal(announced: sha256, of: report)
+    }
+}
+
 /// A paper that was announced with a report: which one, and whether it is here whole.
 public struct AnnouncedPaper: Hashable, Sendable {
     public let reportID: ReportID
-    /// Lower-case hexadecimal.
-    public let sha256: String
+    /// What the paper is known by: see `PaperKey`.
+    public let paper: [UInt8]
     public let bytes: Int
     public let isWhole: Bool
 
-    public init(reportID: ReportID, sha256: String, bytes: Int, isWhole: Bool) {
+    public init(reportID: ReportID, paper: [UInt8], bytes: Int, isWhole: Bool) {
         self.reportID = reportID
-        self.sha256 = sha256
+        self.paper = paper
         self.bytes = bytes
         self.isWhole = isWhole
     }
@@ -21,29 +33,29 @@ public struct ReadAnnouncedPapers: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
     public static let sql = """
-        SELECT report_id, encode(sha256, 'hex'), max(bytes), bool_and(received_at IS NOT NULL) FROM attachment
-        WHERE report_id = ANY ($1::uuid[]) GROUP BY report_id, sha256
+        SELECT report_id, paper, max(bytes), bool_and(received_at IS NOT NULL) FROM attachment
+        WHERE report_id = ANY ($1::uuid[]) GROUP BY report_id, paper
         """
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> AnnouncedPaper {
-        AnnouncedPaper(reportID: try row.id(), sha256: try row.text(), bytes: try row.int(), isWhole: try row.bool())
+        AnnouncedPaper(reportID: try row.id(), paper: try row.bytea(), bytes: try row.int(), isWhole: try row.bool())
     }
 }
 
 /// A piece of a paper: what it is of, its number from 1, and its bytes' digest.
 public struct PaperPartKey: Hashable, Sendable, Comparable {
     public let reportID: ReportID
-    public let sha256: String
+    public let paper: [UInt8]
     public let part: Int
 
-    public init(reportID: ReportID, sha256: String, part: Int) {
+    public init(reportID: ReportID, paper: [UInt8], part: Int) {
         self.reportID = reportID
-        self.sha256 = sha256
+        self.paper = paper
         self.part = part
     }
 
     public static func < (left: PaperPartKey, right: PaperPartKey) -> Bool {
-        (left.reportID, left.sha256, left.part) < (right.reportID, right.sha256, right.part)
+        (left.reportID, left.paper.hexadecimal, left.part) < (right.reportID, right.paper.hexadecimal, right.part)
     }
 }
 
@@ -61,39 +73,39 @@ public struct PaperPart: Sendable {
 
 /// Which parts of these papers are here, by digest.
 public struct ReadPaperPartDigests: Statement {
-    public var papers: [(ReportID, sha256: String)]
-    public init(papers: [(ReportID, sha256: String)]) { self.papers = papers }
+    public var papers: [(ReportID, paper: [UInt8])]
+    public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
     public static let sql = """
-        SELECT p.report_id, encode(p.sha256, 'hex'), p.part, p.digest
-        FROM unnest($1::uuid[], $2::text[]) AS asked (report_id, sha256)
-        JOIN attachment_part p ON p.report_id = asked.report_id AND p.sha256 = decode(asked.sha256, 'hex')
+        SELECT p.report_id, p.paper, p.part, p.digest
+        FROM unnest($1::uuid[], $2::bytea[]) AS asked (report_id, paper)
+        JOIN attachment_part p ON p.report_id = asked.report_id AND p.paper = asked.paper
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .texts(papers.map(\.sha256))] }
+    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: PaperPartKey, digest: [UInt8]) {
-        (PaperPartKey(reportID: try row.id(), sha256: try row.text(), part: try row.int()), try row.bytea())
+        (PaperPartKey(reportID: try row.id(), paper: try row.bytea(), part: try row.int()), try row.bytea())
     }
 }
 
 /// A run of parts of one paper with their bytes, in order.
 public struct ReadPaperParts: Statement {
     public var report: ReportID
-    public var sha256: String
+    public var paper: [UInt8]
     public var parts: ClosedRange<Int>
-    public init(report: ReportID, sha256: String, parts: ClosedRange<Int>) {
+    public init(report: ReportID, paper: [UInt8], parts: ClosedRange<Int>) {
         self.report = report
-        self.sha256 = sha256
+        self.paper = paper
         self.parts = parts
     }
     public static let sql = """
         SELECT part, digest, key_id, sealed FROM attachment_part
-        WHERE report_id = $1 AND sha256 = decode($2, 'hex') AND part BETWEEN $3 AND $4 ORDER BY part
+        WHERE report_id = $1 AND paper = $2 AND part BETWEEN $3 AND $4 ORDER BY part
         """
     public var parameters: [Parameter] {
-        [.uuid(report.uuid), .text(sha256), .int4(Int32(clamping: parts.lowerBound)), .int4(Int32(clamping: parts.upperBound))]
+        [.uuid(report.uuid), .bytea(paper), .int4(Int32(clamping: parts.lowerBound)), .int4(Int32(clamping: parts.upperBound))]
     }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> PaperPart {
         PaperPart(
-            key: PaperPartKey(reportID: report, sha256: sha256, part: try row.int()), digest: try row.bytea(),
+            key: PaperPartKey(reportID: report, paper: paper, part: try row.int()), digest: try row.bytea(),
             box: VaultBox(keyID: try row.text(), sealed: try row.bytea()))
     }
 }
@@ -102,14 +114,12 @@ public struct InsertPaperParts: Command {
     public var parts: [PaperPart]
     public init(parts: [PaperPart]) { self.parts = parts }
     public static let sql = """
-        INSERT INTO attachment_part (report_id, sha256, part, digest, key_id, sealed)
-        SELECT report_id, decode(sha256, 'hex'), part, digest, key_id, sealed
-        FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bytea[], $5::text[], $6::bytea[])
-            AS piece (report_id, sha256, part, digest, key_id, sealed)
+        INSERT INTO attachment_part (report_id, paper, part, digest, key_id, sealed)
+        SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::int[], $4::bytea[], $5::text[], $6::bytea[])
         """
     public var parameters: [Parameter] {
         [
-            .ids(parts.map(\.key.reportID)), .texts(parts.map(\.key.sha256)), .integers(parts.map(\.key.part)),
+            .ids(parts.map(\.key.reportID)), .byteas(parts.map(\.key.paper)), .integers(parts.map(\.key.part)),
             .byteas(parts.map(\.digest)), .texts(parts.map(\.box.keyID)), .byteas(parts.map(\.box.sealed)),
         ]
     }
@@ -117,25 +127,25 @@ public struct InsertPaperParts: Command {
 
 /// The parts do not make the paper that was announced: they are of no use.
 public struct DeletePaperParts: Command {
-    public var papers: [(ReportID, sha256: String)]
-    public init(papers: [(ReportID, sha256: String)]) { self.papers = papers }
+    public var papers: [(ReportID, paper: [UInt8])]
+    public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
     public static let sql = """
-        DELETE FROM attachment_part USING unnest($1::uuid[], $2::text[]) AS bad (report_id, sha256)
-        WHERE attachment_part.report_id = bad.report_id AND attachment_part.sha256 = decode(bad.sha256, 'hex')
+        DELETE FROM attachment_part USING unnest($1::uuid[], $2::bytea[]) AS bad (report_id, paper)
+        WHERE attachment_part.report_id = bad.report_id AND attachment_part.paper = bad.paper
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .texts(papers.map(\.sha256))] }
+    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
 }
 
 public struct MarkPapersReceived: Command {
-    public var papers: [(ReportID, sha256: String)]
+    public var papers: [(ReportID, paper: [UInt8])]
     public var at: Instant
-    public init(papers: [(ReportID, sha256: String)], at: Instant) {
+    public init(papers: [(ReportID, paper: [UInt8])], at: Instant) {
         self.papers = papers
         self.at = at
     }
     public static let sql = """
-        UPDATE attachment SET received_at = $3 FROM unnest($1::uuid[], $2::text[]) AS whole (report_id, sha256)
-        WHERE attachment.report_id = whole.report_id AND attachment.sha256 = decode(whole.sha256, 'hex')
+        UPDATE attachment SET received_at = $3 FROM unnest($1::uuid[], $2::bytea[]) AS whole (report_id, paper)
+        WHERE attachment.report_id = whole.report_id AND attachment.paper = whole.paper
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .texts(papers.map(\.sha256)), .instant(at)] }
+    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
 }

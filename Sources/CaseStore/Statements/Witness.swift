@@ -92,7 +92,7 @@ public struct ReadLedgerPage: Statement {
 public struct ReadStandingHeads: Statement {
     public init() {}
     public static let sql = """
-        SELECT chain, head, entry_count FROM unit UNION ALL SELECT chain, head, entry_count FROM office
+        SELECT chain, head, entry_count, head_at FROM unit UNION ALL SELECT chain, head, entry_count, head_at FROM office
         """
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (chain: UUID, head: LedgerHead) {
         (try row.uuid(), try LedgerHead(&row))

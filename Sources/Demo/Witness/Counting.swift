@@ -11,7 +11,7 @@ extension Evidence {
             if let report = books.reportsBySubmission[key]?.first {
                 testimony.registered += 1
                 count(report, into: &testimony)
-                if report.digest.hexadecimal != published.digest {
+                if report.digest != digestKey.digest([UInt8](hexadecimal: published.digest) ?? [], for: .acts) {
                     testimony.lost.append(Finding(about: "\(key)", what: "what stands in the books has other bytes than what was sent"))
                 }
             } else if books.deadLetters[ActKey(party: "source.\(key.source)", id: key.id)] != nil {

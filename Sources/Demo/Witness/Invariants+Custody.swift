@@ -119,7 +119,3 @@ extension HandoffState {
         }
     }
 }
-
-extension LedgerWords {
-    var at: Instant? { fields["at"].flatMap { Instant($0) } }
-}

@@ -84,7 +84,7 @@ extension Witness {
         let testimony = try testify()
         let connection = try open()
         defer { connection.close() }
-        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection))
+        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection), digestKey: digestKey)
         let inquiry = Inquiry(
             facts: facts, evidence: evidence, correspondence: try Correspondence(folder: journals), records: try Records(connection))
         let lines = [

@@ -34,8 +34,10 @@ extension Evidence {
                 findings.append(
                     Finding(about: "report \(report.id)", what: "it is \(report.state.rawValue), but the ledger tells \(story?.report?.rawValue ?? "nothing")"))
             }
-            let commitment = story?.entries.first { $0.event == "registered" }?.fields["commitment"]
-            if let commitment, commitment != Commitment.make(report.digest, salt: report.salt) {
+            let sent = journals.submissions[SubmissionKey(source: report.source.rawValue, id: report.submissionID)]
+            if let sent, let told = story?.entries.first(where: { $0.event == "registered" })?.fields["commitment"],
+                told != Commitment.make([UInt8](hexadecimal: sent.digest) ?? [], salt: digestKey.salt(of: report.id, for: "source.\(report.source)"))
+            {
                 findings.append(Finding(about: "report \(report.id)", what: "its digest is not the one that was registered"))
             }
         }

@@ -1,40 +1,6 @@
 import Casework
 import Foundation
 
-/// An entry of the ledger, read: `{"at":"…","by":"unit.d1","event":"signed",…}`.
-struct LedgerWords: Hashable {
-    let fields: [String: String]
-
-    /// `nil` for bytes that are not the ledger's form: texts without escapes under texts.
-    init?(_ bytes: [UInt8]) {
-        guard bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") else { return nil }
-        var texts: [String] = []
-        var separators: [UInt8] = []
-        for (index, part) in bytes.dropFirst().dropLast().split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
-            .enumerated()
-        {
-            if index.isMultiple(of: 2) {
-                guard part.count <= 1 else { return nil }
-                if let separator = part.first { separators.append(separator) }
-            } else {
-                texts.append(String(decoding: part, as: UTF8.self))
-            }
-        }
-        guard texts.count.isMultiple(of: 2), separators.count == max(0, texts.count - 1),
-            separators.enumerated().allSatisfy({ $0.element == ($0.offset.isMultiple(of: 2) ? UInt8(ascii: ":") : UInt8(ascii: ",")) })
-        else { return nil }
-        var fields: [String: String] = [:]
-        for index in stride(from: 0, to: texts.count, by: 2) { fields[texts[index]] = texts[index + 1] }
-        self.fields = fields
-    }
-
-    var event: String { fields["event"] ?? "" }
-    var by: String { fields["by"] ?? "" }
-    var handoff: String? { fields["handoff"] }
-    /// The CloudEvents id of the act that caused it.
-    var act: String? { fields["act"] }
-}
-
 /// What the ledger tells of one report: its entries put through the same state machines that wrote them.
 ///
 /// An entry that the rules would have refused (a second signature, a second conclusion that nobody sent back) shows an act that was

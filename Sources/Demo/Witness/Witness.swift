@@ -1,5 +1,5 @@
 import Casework
-import CaseStore
+public import CaseStore
 public import Foundation
 public import PostgreSQL
 
@@ -26,14 +26,18 @@ public struct Settling: Sendable, Hashable, Encodable {
 public struct Witness: Sendable {
     private let database: PostgreSQL.ConnectionSettings
     let journals: URL
+    let digestKey: DigestKey
 
-    /// - Parameter journals: the folder in which each party keeps its journal.
-    public init(database: PostgreSQL.ConnectionSettings, journals: URL) {
+    /// - Parameters:
+    ///   - journals: the folder in which each party keeps its journal.
+    ///   - digestKey: the office's, so that what the books keep of bodies and acts can be compared with what was sent.
+    public init(database: PostgreSQL.ConnectionSettings, journals: URL, digestKey: DigestKey) {
         var database = database
         database.readOnly = true
         database.applicationName = database.applicationName ?? "witness"
         self.database = database
         self.journals = journals
+        self.digestKey = digestKey
     }
 
     /// A read-only connection of its own.
@@ -53,7 +57,7 @@ public struct Witness: Sendable {
     public func testify() throws -> Testimony {
         let connection = try open()
         defer { connection.close() }
-        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection))
+        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection), digestKey: digestKey)
 
         var testimony = Testimony()
         testimony.redelivered = evidence.journals.redelivered
@@ -72,19 +76,26 @@ public struct Witness: Sendable {
 struct Evidence {
     let journals: Journals
     let books: Books
+    let digestKey: DigestKey
     /// What the ledger tells of each report.
     let stories: [UUID: Story]
-    /// Where the ledger tells an act: its entries, by who did it and its id.
+    /// Where the ledger tells an act: its entries, by who did it and its id; of an act that no journal has, by the commitment to it.
     let told: [ActKey: [LedgerWords]]
 
-    init(journals: Journals, books: Books) {
+    init(journals: Journals, books: Books, digestKey: DigestKey) {
         self.journals = journals
         self.books = books
+        self.digestKey = digestKey
         stories = books.ledgers.mapValues { Story($0) }
         var told: [ActKey: [LedgerWords]] = [:]
+        var idOf: [String: String] = [:]
+        for (key, act) in journals.acts {
+            guard let report = books.handoffByID[act.subject]?.reportID else { continue }
+            idOf[Commitment.act(key.id, salt: digestKey.salt(of: report, for: key.party))] = key.id
+        }
         for story in stories.values {
             for words in story.entries {
-                if let act = words.act { told[ActKey(party: words.by, id: act), default: []].append(words) }
+                if let act = words.act { told[ActKey(party: words.by, id: idOf[act] ?? act), default: []].append(words) }
             }
         }
         self.told = told

@@ -190,7 +190,7 @@ extension Docket {
         _ change: (inout Handoff) -> Void = { _ in }
     ) throws {
         var all = details
-        all["act"] = act.key.eventID
+        if let report = reportOf[id] { all["act"] = commitment(toAct: act.key, of: report) }
         try move(id, event, as: name, by: act.sender.description, details: all, change)
     }
 

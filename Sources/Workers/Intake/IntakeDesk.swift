@@ -116,7 +116,7 @@ struct IntakeDesk: Desk {
         let ruling = docket.rulebook.scope(of: facts)
         return Draft(
             id: id, parcel: parcel, source: source, submission: submission, content: content, barred: barred, isMuted: isMuted,
-            decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.vault.digestSecret))
+            decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.digestKey.repeatSecret))
     }
 
     /// Scope is asked before repeats: only what is accepted can be one.
@@ -193,14 +193,15 @@ struct IntakeDesk: Desk {
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
             muted: draft.isMuted, handoffCount: 0,
             papers: isSealed ? 0 : Set(draft.submission.attachments.map { $0.sha256.lowercased() }).count,
-            salt: Salt.make(), head: .genesis)
+            head: .genesis)
         var file = CaseFile(new: report, barred: draft.barred)
         file.record(
             LedgerEvent(
                 "registered", at: docket.now, by: docket.officeName,
                 details: [
-                    "number": report.displayNumber, "source": draft.source.id.rawValue, "verdict": state.rawValue, "rule": rule,
-                    "commitment": Commitment.make(report.digest, salt: report.salt),
+                    "report": report.id.description, "number": report.displayNumber, "source": draft.source.id.rawValue, "verdict": state.rawValue, "rule": rule,
+                    "commitment": docket.commitment(
+                        to: draft.parcel.sha256, of: report.id, for: Party.source(draft.source.id)),
                 ]))
         docket.files[report.id] = file
 
@@ -212,7 +213,7 @@ struct IntakeDesk: Desk {
         docket.acknowledgeRegistration(of: report.id, parcel: draft.parcel)
         if state == .registered { docket.tell(.routing, .reportRegistered, report: report.id) }
         if let finished = docket.files[report.id], isSealed {
-            docket.newReports.append(.init(report: finished.report, barred: draft.barred, content: nil, vault: nil))
+            docket.newReports.append(.init(report: finished.report, barred: draft.barred, content: nil, vault: nil, papers: []))
         }
     }
 
@@ -222,7 +223,8 @@ struct IntakeDesk: Desk {
         docket.newReports.append(
             .init(
                 report: file.report, barred: draft.barred, content: draft.content,
-                vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id))))
+                vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id)),
+                papers: try (draft.content?.attachments ?? []).map { try PaperKey($0, of: id, docket.digestKey) }))
     }
 }
 
@@ -262,13 +264,6 @@ extension Docket {
 
 extension String {
     fileprivate func joined(_ source: SourceID) -> String { "\(source.rawValue)|\(self)" }
-}
-
-enum Salt {
-    static func make() -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<2).flatMap { _ in withUnsafeBytes(of: generator.next() as UInt64) { Array($0) } }
-    }
 }
 
 extension CivilDate {

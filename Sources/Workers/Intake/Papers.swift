@@ -9,8 +9,8 @@ import PostgreSQL
 struct PaperBook {
     struct Paper: Hashable {
         let report: ReportID
-        /// Lower-case hexadecimal.
-        let sha256: String
+        /// A keyed digest of its SHA-256: see `PaperKey`.
+        let id: [UInt8]
     }
 
     fileprivate var announced: [Paper: AnnouncedPaper] = [:]
@@ -27,7 +27,7 @@ struct PaperBook {
     }
 
     fileprivate func parts(of paper: Paper) -> [PaperPartKey] {
-        digests.keys.filter { $0.reportID == paper.report && $0.sha256 == paper.sha256 }
+        digests.keys.filter { $0.reportID == paper.report && $0.paper == paper.id }
     }
 
     fileprivate mutating func drop(_ paper: Paper) {
@@ -41,9 +41,9 @@ struct PaperBook {
     /// Dropped first: what came after a drop is to stay.
     func commands(at now: Instant) -> [any Command] {
         var commands: [any Command] = []
-        if !dropped.isEmpty { commands.append(DeletePaperParts(papers: dropped.map { ($0.report, $0.sha256) })) }
+        if !dropped.isEmpty { commands.append(DeletePaperParts(papers: dropped.map { ($0.report, $0.id) })) }
         if !arrived.isEmpty { commands.append(InsertPaperParts(parts: arrived.values.sorted { $0.key < $1.key })) }
-        if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.sha256) }, at: now)) }
+        if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.id) }, at: now)) }
         return commands
     }
 }
@@ -58,7 +58,7 @@ extension Docket {
             files.values.map { (Docket.name(Party.source($0.report.source), $0.report.submissionID), $0.report.id) }
         ) { first, _ in first }
         func report(of parcel: Parcel) -> ReportID? { reports[Docket.name(parcel.sender, parcel.subject)] }
-        try openPapers(pieces.compactMap { part, parcel in report(of: parcel).map { ($0, part.sha256.lowercased()) } }, reading: database)
+        try openPapers(pieces.compactMap { part, parcel in report(of: parcel).map { self.paper(part.sha256, of: $0) } }, reading: database)
         for (part, parcel) in pieces {
             do {
                 guard let report = report(of: parcel) else {
@@ -75,34 +75,38 @@ extension Docket {
 
     private static func name(_ sender: Party?, _ submission: String) -> String { "\(sender?.description ?? "")|\(submission)" }
 
+    private func paper(_ sha256: String, of report: ReportID) -> PaperBook.Paper {
+        PaperBook.Paper(report: report, id: digestKey.paper([UInt8](hexadecimal: sha256) ?? [], of: report))
+    }
+
     /// Reads what was announced with these reports, and which parts of the papers asked for are here.
-    private mutating func openPapers(_ asked: [(ReportID, String)], reading database: Database) throws {
-        let touched = Set(asked.map(\.0))
+    private mutating func openPapers(_ asked: [PaperBook.Paper], reading database: Database) throws {
+        let touched = Set(asked.map(\.report))
         for paper in try database.run(ReadAnnouncedPapers(reports: touched.sorted())).rows {
-            papers.announced[.init(report: paper.reportID, sha256: paper.sha256)] = paper
+            papers.announced[.init(report: paper.reportID, id: paper.paper)] = paper
         }
         for new in newReports where touched.contains(new.report.id) {
-            for paper in new.content?.attachments ?? [] {
-                let digest = paper.sha256.lowercased()
-                papers.announced[.init(report: new.report.id, sha256: digest)] = AnnouncedPaper(
-                    reportID: new.report.id, sha256: digest, bytes: paper.bytes, isWhole: false)
+            for (paper, key) in zip(new.content?.attachments ?? [], new.papers) {
+                papers.announced[.init(report: new.report.id, id: key.id)] = AnnouncedPaper(
+                    reportID: new.report.id, paper: key.id, bytes: paper.bytes, isWhole: false)
             }
         }
-        let known = Set(asked.map { PaperBook.Paper(report: $0.0, sha256: $0.1) }).intersection(papers.announced.keys)
-        for row in try database.run(ReadPaperPartDigests(papers: known.map { ($0.report, $0.sha256) })).rows {
+        let known = Set(asked).intersection(papers.announced.keys)
+        for row in try database.run(ReadPaperPartDigests(papers: known.map { ($0.report, $0.id) })).rows {
             papers.digests[row.key] = row.digest
         }
     }
 
     private mutating func take(_ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, reading database: Database) throws {
-        let paper = PaperBook.Paper(report: report, sha256: part.sha256.lowercased())
+        let paper = self.paper(part.sha256, of: report)
         guard let announced = papers.announced[paper] else {
             throw Problem(code: "unknown_paper", path: "data.sha256", text: "no paper with this digest is awaited for this report")
         }
+        let sha256 = [UInt8](hexadecimal: part.sha256) ?? []
         switch (part.part, part.content, part.count) {
         case (let number?, let content?, nil): try keep(number, content, of: paper, announced)
         case (nil, nil, let count?):
-            if !papers.isWhole(paper) { try close(paper, announced, count: count, act: parcel.key.eventID, reading: database) }
+            if !papers.isWhole(paper) { try close(paper, sha256, announced, count: count, act: parcel.key.eventID, reading: database) }
             answerPaper(of: report, parcel)
         default:
             throw Problem(
@@ -124,8 +128,8 @@ extension Docket {
         }
         // It is here already, and whole.
         if papers.isWhole(paper) { return }
-        let key = PaperPartKey(reportID: paper.report, sha256: paper.sha256, part: number)
-        let digest = Array(SHA256.hash(data: bytes))
+        let key = PaperPartKey(reportID: paper.report, paper: paper.id, part: number)
+        let digest = digestKey.part(Array(SHA256.hash(data: bytes)), of: paper.id, number: number)
         if let earlier = papers.digests[key] {
             guard earlier == digest else {
                 throw Problem(code: "part_differs", path: "data.part", text: "part \(number) came before with other bytes; the first one stands")
@@ -135,11 +139,11 @@ extension Docket {
         papers.digests[key] = digest
         papers.arrived[key] = PaperPart(
             key: key, digest: digest,
-            box: try vault.seal(bytes, context: Vault.context(paper: paper.sha256, part: number, of: paper.report)))
+            box: try vault.seal(bytes, context: Vault.context(paper: paper.id, part: number, of: paper.report)))
     }
 
     private mutating func close(
-        _ paper: PaperBook.Paper, _ announced: AnnouncedPaper, count: Int, act: String, reading database: Database
+        _ paper: PaperBook.Paper, _ sha256: [UInt8], _ announced: AnnouncedPaper, count: Int, act: String, reading database: Database
     ) throws {
         guard (1...Limits.standard.attachmentPartsMax).contains(count) else {
             throw Problem(
@@ -153,7 +157,7 @@ extension Docket {
                 code: "parts_missing", path: "data.count",
                 text: "part \(numbers) did not come; send what is missing, then close again under a new id")
         }
-        guard try !here.contains(where: { $0 > count }) && matches(paper, announced, count: count, reading: database) else {
+        guard try !here.contains(where: { $0 > count }) && matches(paper, sha256, announced, count: count, reading: database) else {
             papers.drop(paper)
             throw Problem(
                 code: Refusal.wrongDigest.rawValue, path: "data.sha256",
@@ -161,8 +165,14 @@ extension Docket {
         }
         papers.whole.insert(paper)
         guard var file = files[paper.report] else { return }
-        let commitment = Commitment.make([UInt8](hexadecimal: paper.sha256) ?? [], salt: file.report.salt)
-        file.record(LedgerEvent("paper_received", at: now, by: officeName, details: ["act": act, "commitment": commitment]))
+        let source = Party.source(file.report.source)
+        file.record(
+            LedgerEvent(
+                "paper_received", at: now, by: officeName,
+                details: [
+                    "act": commitment(toAct: InboxKey(sender: source.description, eventID: act), of: paper.report),
+                    "commitment": commitment(to: sha256, of: paper.report, for: source),
+                ]))
         files[paper.report] = file
     }
 
@@ -182,22 +192,22 @@ extension Docket {
 
     /// Length and digest over all parts, a few at a time, so that a large paper does not stand in memory.
     private func matches(
-        _ paper: PaperBook.Paper, _ announced: AnnouncedPaper, count: Int, reading database: Database
+        _ paper: PaperBook.Paper, _ sha256: [UInt8], _ announced: AnnouncedPaper, count: Int, reading database: Database
     ) throws -> Bool {
         var hash = SHA256()
         var bytes = 0
         for first in stride(from: 1, through: count, by: 16) {
             let run = first...min(first + 15, count)
-            let stored = try database.run(ReadPaperParts(report: paper.report, sha256: paper.sha256, parts: run)).rows
+            let stored = try database.run(ReadPaperParts(report: paper.report, paper: paper.id, parts: run)).rows
             let boxes = Dictionary(stored.map { ($0.key.part, $0.box) }) { first, _ in first }
             for number in run {
-                let key = PaperPartKey(reportID: paper.report, sha256: paper.sha256, part: number)
+                let key = PaperPartKey(reportID: paper.report, paper: paper.id, part: number)
                 guard let box = papers.arrived[key]?.box ?? boxes[number] else { return false }
-                let piece = try vault.open(box, context: Vault.context(paper: paper.sha256, part: number, of: paper.report))
+                let piece = try vault.open(box, context: Vault.context(paper: paper.id, part: number, of: paper.report))
                 hash.update(data: piece)
                 bytes += piece.count
             }
         }
-        return bytes == announced.bytes && Array(hash.finalize()).hexadecimal == paper.sha256
+        return bytes == announced.bytes && Array(hash.finalize()) == sha256
     }
 }

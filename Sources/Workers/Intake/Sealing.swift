@@ -41,7 +41,7 @@ public struct Sealing: Sendable {
                 "passed_up", at: docket.now, by: docket.officeName,
                 details: [
                     "handoff": handoffID.description, "unit": superior.id.rawValue, "key": key.id,
-                    "rule": ruling.rule.description, "commitment": Commitment.make(digest, salt: file.report.salt),
+                    "rule": ruling.rule.description, "commitment": docket.commitment(to: digest, of: reportID, for: .unit(superior.id)),
                 ]))
         docket.files[reportID] = file
         docket.reportOf[handoffID] = reportID

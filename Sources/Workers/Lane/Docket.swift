@@ -11,6 +11,7 @@ struct Docket {
     let directory: OfficeDirectory
     let rulebook: Rulebook
     let vault: Vault
+    let digestKey: DigestKey
     /// Business time, told once the locks are held: what waited for a case must not tell of a moment before what it waited for.
     var now: Instant
     /// Wall time, for what is transport.
@@ -39,11 +40,14 @@ struct Docket {
     /// Why acts were refused, or ended as dead letters, in this transaction.
     private(set) var problems: [InboxKey: [Problem]] = [:]
 
-    init(worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, now: Instant, wall: Instant) {
+    init(
+        worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, digestKey: DigestKey, now: Instant, wall: Instant
+    ) {
         self.worker = worker
         self.directory = directory
         self.rulebook = rulebook
         self.vault = vault
+        self.digestKey = digestKey
         self.now = now
         self.wall = wall
     }
@@ -51,6 +55,18 @@ struct Docket {
     var officeName: String { Party.office(worker).description }
 
     func file(of handoff: HandoffID) -> CaseFile? { reportOf[handoff].flatMap { files[$0] } }
+
+    // MARK: What the ledger commits to
+
+    /// A commitment to bytes that a party sent or got: see `DigestKey.salt`.
+    func commitment(to sha256: [UInt8], of report: ReportID, for party: Party) -> String {
+        Commitment.make(sha256, salt: digestKey.salt(of: report, for: party.description))
+    }
+
+    /// How the ledger names an act: its id is its sender's own text, and the ledger keeps none.
+    func commitment(toAct key: InboxKey, of report: ReportID) -> String {
+        Commitment.act(key.eventID, salt: digestKey.salt(of: report, for: key.sender))
+    }
 
     // MARK: Sending
 
@@ -242,7 +258,9 @@ struct Docket {
     var caseWrites: CaseWrites {
         var writes = CaseWrites()
         writes.newReports = newReports.map { new in
-            .init(report: files[new.report.id]?.report ?? new.report, barred: new.barred, content: new.content, vault: new.vault)
+            var new = new
+            if let file = files[new.report.id] { new.report = file.report }
+            return new
         }
         // In the order of their ids, as they were locked.
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }

@@ -81,7 +81,7 @@ final class Lane {
         if let store { try store.ensureOpen() } else { store = try LaneStore(settings, desk: desk, laneName: name, logger: logger) }
         try outlet.connect()
         if consumer == nil {
-            consumer = try LaneConsumer(settings.broker, desk: desk, batchSizeMax: settings.batchSizeMax, name: name)
+            consumer = try LaneConsumer(settings, desk: desk, name: name)
             listeningSince = nil
             connectedAt = .wall()
             logger.info("lane ready")

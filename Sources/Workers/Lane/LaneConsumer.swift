@@ -1,4 +1,5 @@
 import AMQP
+import CaseStore
 import Contract
 
 /// The consuming side of a lane: one connection, one channel per queue, so that each queue is acknowledged in its own order.
@@ -6,6 +7,7 @@ final class LaneConsumer {
     private let connection: Broker
     private var lines: [Line] = []
     private var lineOf: [ChannelNumber: Int] = [:]
+    private let digestKey: DigestKey
     private(set) var isCancelled = false
 
     /// One queue with what was delivered from it and not yet taken.
@@ -24,8 +26,10 @@ final class LaneConsumer {
         var isEmpty: Bool { parcels.isEmpty }
     }
 
-    init(_ settings: AMQP.ConnectionSettings, desk: any Desk, batchSizeMax: Int, name: String) throws {
-        var settings = settings
+    init(_ lane: LaneSettings, desk: any Desk, name: String) throws {
+        let batchSizeMax = lane.batchSizeMax
+        digestKey = lane.digestKey
+        var settings = lane.broker
         settings.connectionName = "\(name) consuming"
         connection = try Broker(settings)
         for queue in desk.queues {
@@ -92,7 +96,7 @@ final class LaneConsumer {
             guard batch.bytes < LaneSettings.batchBytesMax else { break }
             batch.bytes += delivery.body.count
             taken += 1
-            batch.parcels.append(Parcel(Arrival(delivery), from: lines[index].queue))
+            batch.parcels.append(Parcel(Arrival(delivery), from: lines[index].queue, digestKey: digestKey))
             batch.upTo[delivery.channel] = delivery.deliveryTag
         }
         // A copy, so that what was taken does not stay in memory behind the slice.

@@ -12,6 +12,7 @@ public struct LaneSettings: Sendable {
     public var clock: BusinessClock
     public var rulebook: Rulebook
     public var vault: Vault
+    public var digestKey: DigestKey
     /// For superiors without a key of their own.
     public var sealedMailKey: SealingKey
     /// Messages decided in one transaction, at most.
@@ -27,13 +28,14 @@ public struct LaneSettings: Sendable {
 
     public init(
         broker: AMQP.ConnectionSettings, database: PostgreSQL.ConnectionSettings, clock: BusinessClock,
-        rulebook: Rulebook, vault: Vault, sealedMailKey: SealingKey
+        rulebook: Rulebook, vault: Vault, digestKey: DigestKey, sealedMailKey: SealingKey
     ) {
         self.broker = broker
         self.database = database
         self.clock = clock
         self.rulebook = rulebook
         self.vault = vault
+        self.digestKey = digestKey
         self.sealedMailKey = sealedMailKey
     }
 

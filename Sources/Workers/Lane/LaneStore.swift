@@ -89,6 +89,7 @@ final class LaneStore {
         try refreshPlans()
         var docket = Docket(
             worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
+            digestKey: settings.digestKey,
             now: settings.clock.instant(atWall: wall), wall: wall)
 
         let parcels = arrived.map(known)
@@ -209,13 +210,13 @@ final class LaneStore {
         let textOf = Dictionary(texts.rows.map { ($0.reportID, $0) }) { first, _ in first }
         let accusedOf = Dictionary(grouping: accused.rows, by: \.0)
         let allegationsOf = Dictionary(grouping: allegations.rows, by: \.0)
-        let papersOf = Dictionary(grouping: papers.rows, by: \.0)
+        let papersOf = Dictionary(grouping: papers.rows, by: \.reportID)
         for report in reports {
             docket.contents[report.id] = Submission(
                 receivedAt: report.receivedAt, matterKind: report.matterKind, title: textOf[report.id]?.title ?? "",
                 text: textOf[report.id]?.body ?? "", region: report.region,
                 accused: (accusedOf[report.id] ?? []).map(\.1), allegations: (allegationsOf[report.id] ?? []).map(\.1),
-                attachments: (papersOf[report.id] ?? []).map(\.1))
+                attachments: try (papersOf[report.id] ?? []).map { try $0.attachment(settings.digestKey) })
         }
     }
 

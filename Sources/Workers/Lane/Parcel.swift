@@ -48,6 +48,9 @@ struct Parcel: Sendable {
     /// Who is answered; `nil` where there is nobody.
     let sender: Party?
     private(set) var key: InboxKey
+    /// Of the body as it arrived. It is written nowhere: a name in the body would be found by it.
+    let sha256: [UInt8]
+    /// What the body is known by in the database: keyed.
     let digest: [UInt8]
     /// What answers are about: the subject, or of what has none the message id.
     let subject: String
@@ -57,11 +60,12 @@ struct Parcel: Sendable {
     /// The dead letter that this was, when it goes through the line once more.
     let replayOf: UUID?
 
-    init(_ arrival: Arrival, from queue: String, replayOf letter: UUID? = nil) {
+    init(_ arrival: Arrival, from queue: String, digestKey: DigestKey, replayOf letter: UUID? = nil) {
         self.queue = queue
         self.arrival = arrival
         replayOf = letter
-        digest = Array(SHA256.hash(data: arrival.body))
+        sha256 = Array(SHA256.hash(data: arrival.body))
+        digest = digestKey.digest(sha256, for: .acts)
         let claimed = arrival.userID.flatMap { Party($0) }
         // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no party, such as
         // an administrator, speaks for nobody: what it sent is not held against the owner of its key.
@@ -120,7 +124,7 @@ struct Parcel: Sendable {
         return parcel
     }
 
-    private static func id(of digest: [UInt8]) -> String { "sha256:" + digest.hexadecimal }
+    private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }
 
     /// Queues in which only what the broker could not place ends.
     static func isGivenUp(_ queue: String) -> Bool {

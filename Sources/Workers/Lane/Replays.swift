@@ -67,7 +67,7 @@ extension LaneStore {
         // What came astray is heard as if it had come to the one it was meant for.
         let queue = desk.queues.contains(letter.queue) && !Parcel.isGivenUp(letter.queue) ? letter.queue : desk.queues[0]
         return WordOnLetter(
-            command: command, person: person, letter: letter, replayed: known(Parcel(arrival, from: queue, replayOf: letter.id)),
+            command: command, person: person, letter: letter, replayed: known(Parcel(arrival, from: queue, digestKey: docket.digestKey, replayOf: letter.id)),
             ownBody: nil)
     }
 
@@ -157,7 +157,7 @@ extension Docket {
             do {
                 try move(
                     handoff, .sentAgain, as: "sent_again", by: word.person.description,
-                    details: ["act": word.command.key.eventID]
+                    details: letter.reports.first.map { ["act": commitment(toAct: word.command.key, of: $0)] } ?? [:]
                 ) {
                     $0.endedAt = nil
                     $0.endedBecause = nil

@@ -26,7 +26,7 @@ struct RoutingDesk: Desk {
             guard case .message(let message) = parcel.content else { continue }
             switch message.body {
             case .reportRegistered(let reference), .handoffCameBack(let reference):
-                try docket.route(reference.report, act: parcel.key.eventID)
+                try docket.route(reference.report, act: parcel.key)
             case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
                 .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
                 docket.refuse(parcel, [.wrongWorker])
@@ -37,7 +37,7 @@ struct RoutingDesk: Desk {
 
 extension Docket {
     /// Routes a report that waits for it. One that does not wait any more was routed before: nothing to do.
-    fileprivate mutating func route(_ id: ReportID, act: String) throws {
+    fileprivate mutating func route(_ id: ReportID, act: InboxKey) throws {
         guard var file = files[id], file.report.state == .registered, let content = contents[id] else { return }
         let returnedBy = Set(file.handoffs.filter { $0.state == .returned }.map(\.unit))
         var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
@@ -52,7 +52,7 @@ extension Docket {
             file.updateReport { $0.reason = reason }
             file.record(
                 LedgerEvent(
-                    "sent_to_review", at: now, by: officeName, details: ["rule": ruling.rule.description, "act": act]))
+                    "sent_to_review", at: now, by: officeName, details: ["rule": ruling.rule.description, "act": commitment(toAct: act, of: id)]))
             files[id] = file
         case .handoff(let unit, let kind):
             try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act)
@@ -60,7 +60,7 @@ extension Docket {
     }
 
     private mutating func handOff(
-        _ file: inout CaseFile, to unit: UnitID, kind: String, rule: RuleReference, content: Submission, act: String
+        _ file: inout CaseFile, to unit: UnitID, kind: String, rule: RuleReference, content: Submission, act: InboxKey
     ) throws {
         let words = rulebook.handoffKinds[kind]
         let express = words?.express ?? false
@@ -94,8 +94,8 @@ extension Docket {
             LedgerEvent(
                 waits ? "proposed" : "routed", at: now, by: officeName,
                 details: [
-                    "handoff": id.description, "unit": unit.rawValue, "kind": kind, "rule": rule.description, "act": act,
-                    "commitment": Commitment.make(digest, salt: file.report.salt),
+                    "handoff": id.description, "unit": unit.rawValue, "kind": kind, "rule": rule.description, "act": commitment(toAct: act, of: file.report.id),
+                    "commitment": commitment(to: digest, of: file.report.id, for: .unit(unit)),
                 ]))
         reportOf[id] = file.report.id
         files[file.report.id] = file

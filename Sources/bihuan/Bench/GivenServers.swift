@@ -65,7 +65,7 @@ final class GivenServers: Sendable {
             database: .init(
                 url: try GivenServers.url(addresses.database, database: name, user: "\(name)_worker", password: workerPassword),
                 ownerURL: try GivenServers.url(addresses.database, database: name, user: "\(name)_owner", password: ownerPassword)),
-            users: users, vaultKeyFile: keys.vault, sealedMailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey),
+            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey),
             policyFile: directory.appending(path: "policy.yaml"), checkpointKeyFile: keys.checkpoint, clock: .real, lane: .init(),
             logLevel: .info)
         try FileManager.default.createDirectory(at: directory.appending(path: "log"), withIntermediateDirectories: true)
@@ -159,12 +159,12 @@ final class GivenServers: Sendable {
         defer { connection.close() }
         try Schema.migrate(connection)
         let now = configuration.now
-        var commands: [any Command] = [EnterOffice(name: configuration.officeName, chain: .make(at: now))]
+        var commands: [any Command] = [EnterOffice(name: configuration.officeName, at: now)]
         commands += sample.units.map {
             EnterUnit(
                 unit: UnitRow(
                     id: $0.id, name: $0.name, kind: $0.kind, region: $0.region, levels: Set($0.levels), parent: $0.parent, active: true,
-                    sealingKey: nil), chain: .make(at: now))
+                    sealingKey: nil), at: now)
         }
         commands += sample.sources.map { EnterSource(source: SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit)) }
         commands += sample.persons.map {

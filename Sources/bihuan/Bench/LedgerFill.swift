@@ -20,6 +20,7 @@ struct LedgerFill {
     private let office: BenchOffice
     private let rulebook: Rulebook
     private let vault: Vault
+    private let digestKey: DigestKey
     private let samples: [CorpusSupply.HandedOff]
     private let total: Int
 
@@ -27,6 +28,7 @@ struct LedgerFill {
         self.office = office
         self.total = total
         vault = try Vault(keyFile: office.configuration.vaultKeyFile)
+        digestKey = try DigestKey(keyFile: office.configuration.digestKeyFile)
         rulebook = corpus.rulebook
         samples = corpus.samplesHandedOff(min(LedgerFill.textsMax, max(1, total)))
     }
@@ -82,14 +84,15 @@ struct LedgerFill {
             submissionID: sourceID, digest: digest, state: .registered, sourceKind: sample.sourceKind, matterKind: sample.matterKind,
             region: submission.region, realName: submission.isRealName, receivedAt: submission.receivedAt ?? at, registeredAt: at,
             verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, muted: false,
-            handoffCount: 0, salt: Array(digest.prefix(16)), head: .genesis)
+            handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: sample.barred)
         file.record(
             LedgerEvent(
                 "registered", at: at, by: Party.office(.intake).description,
                 details: [
-                    "number": report.displayNumber, "source": report.source.rawValue, "verdict": report.verdict.rawValue, "rule": report.rule,
-                    "commitment": Commitment.make(digest, salt: report.salt),
+                    "report": report.id.description, "number": report.displayNumber, "source": report.source.rawValue,
+                    "verdict": report.verdict.rawValue, "rule": report.rule,
+                    "commitment": Commitment.make(digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description)),
                 ]))
         func taken(_ sender: Party, _ id: String, _ subject: String, _ at: Instant) {
             batch.acts.append(
@@ -115,7 +118,7 @@ struct LedgerFill {
         batch.writes.newReports.append(
             .init(
                 report: file.report, barred: sample.barred, content: Mask(reporters: submission.reporters).apply(to: submission),
-                vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id))))
+                vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), papers: []))
         batch.writes.collect(file)
     }
 
@@ -136,7 +139,8 @@ struct LedgerFill {
                 "routed", at: at, by: Party.office(.routing).description,
                 details: [
                     "handoff": id.description, "unit": sample.unit.rawValue, "kind": sample.kind, "rule": sample.route.rule.description,
-                    "act": file.report.submissionID, "commitment": Commitment.make(digest, salt: file.report.salt),
+                    "act": act(file.report.submissionID, Party.office(.intake).description, of: file.report.id),
+                    "commitment": Commitment.make(digest, salt: digestKey.salt(of: file.report.id, for: hand)),
                 ]))
         func move(_ event: HandoffEvent, _ name: String, _ by: String, days: Double, _ details: [String: String] = [:], _ change: (inout Handoff, Instant) -> Void) throws {
             let moment = at.adding(seconds: days * 86_400)
@@ -155,7 +159,9 @@ struct LedgerFill {
                 case .routeAgain: break
                 }
             }
-            file.record(LedgerEvent(name, at: moment, by: by, details: details.merging(["handoff": id.description]) { $1 }))
+            var details = details.merging(["handoff": id.description]) { $1 }
+            details["act"] = details["act"].map { act($0, by, of: file.report.id) }
+            file.record(LedgerEvent(name, at: moment, by: by, details: details))
         }
         try move(.confirmed, "dispatched", Party.office(.routing).description, days: 0.001) { $0.dispatchedAt = $1 }
         try move(.signed, "signed", hand, days: 1, ["act": "\(id)-signed"]) { ($0.signedAt, $0.signedBy) = ($1, hand) }
@@ -171,6 +177,10 @@ struct LedgerFill {
             handoff.endedBecause = "concluded"
         }
         return id
+    }
+
+    private func act(_ id: String, _ sender: String, of report: ReportID) -> String {
+        Commitment.act(id, salt: digestKey.salt(of: report, for: sender))
     }
 
     private static func digest(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }

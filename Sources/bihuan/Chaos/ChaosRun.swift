@@ -1,4 +1,5 @@
 import AMQP
+import CaseStore
 import Casework
 import Contract
 import Demo
@@ -163,7 +164,9 @@ struct ChaosRun: Sendable {
     /// Until nobody owes anything, or nothing moves any more, or the time is over.
     private func waitUntilQuiet(_ office: LocalOffice, reports: Int) throws -> Bool {
         Output.note("calm again: waiting until everything has settled …")
-        let witness = Witness(database: office.configuration.workerDatabaseSettings("bihuan witness"), journals: home.journals)
+        let witness = Witness(
+            database: office.configuration.workerDatabaseSettings("bihuan witness"), journals: home.journals,
+            digestKey: try DigestKey(keyFile: office.configuration.digestKeyFile))
         let slowestSeconds = Self.slowestUnitDays / daysPerSecond + 2
         let end = ContinuousClock.now + .seconds(slowestSeconds + max(90, Double(reports) / 50))
         var movedAt = ContinuousClock.now

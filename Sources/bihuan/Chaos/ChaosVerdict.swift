@@ -1,3 +1,4 @@
+import CaseStore
 import Casework
 import Contract
 import Demo
@@ -26,7 +27,8 @@ struct ChaosVerdict: Sendable, Encodable {
         var database = configuration.workerDatabaseSettings("bihuan chaos")
         // Whole tables are read, after a run of any length.
         database.statementTimeoutMilliseconds = 120_000
-        let examination = try Witness(database: database, journals: journals).examine(facts)
+        let digestKey = try DigestKey(keyFile: configuration.digestKeyFile)
+        let examination = try Witness(database: database, journals: journals, digestKey: digestKey).examine(facts)
         invariants = examination.lines
         trails = examination.trails
         let (lost, doubled, wrong) = (examination.testimony.lost.count, examination.testimony.doubled.count, examination.wrongStates)

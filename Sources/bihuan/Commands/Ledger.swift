@@ -9,7 +9,7 @@ import PostgreSQL
 /// The books that only grow.
 struct Ledger: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Verify, export or sign the ledger.", subcommands: [Verify.self, Export.self, Checkpoint.self])
+        abstract: "Verify, export or sign the ledger.", subcommands: [Verify.self, Export.self, Checkpoint.self, Key.self, Salt.self])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -21,7 +21,14 @@ struct Ledger: AsyncParsableCommand {
         @Option(help: ArgumentHelp("An exported ledger instead of an installation's; - for standard input.", valueName: "export"))
         var file: String?
 
+        @Option(help: ArgumentHelp("The public key that must have signed every checkpoint, as `ledger key` prints it.", valueName: "hex"))
+        var key: String?
+
         @OptionGroup var installation: InstallationOptions
+
+        func validate() throws {
+            if let key, [UInt8](hexadecimal: key)?.count != 32 { throw ValidationError("--key takes the 64 hexadecimal digits that `ledger key` prints") }
+        }
 
         func run() async throws {
             try await plainly {
@@ -34,25 +41,29 @@ struct Ledger: AsyncParsableCommand {
             }
         }
 
+        private var pinnedKey: [UInt8]? { key.flatMap { [UInt8](hexadecimal: $0) } }
+
         private func verified(file: String) async throws -> LedgerVerifier {
-            let lines = try LineReader(path: file, bytesMax: LedgerFile.lineBytesMax)
+            let (reader, pinned) = (try LineReader(path: file, bytesMax: LedgerFile.lineBytesMax), pinnedKey)
             return try await onThread {
-                var verifier = LedgerVerifier()
-                for (offset, line) in lines.enumerated() {
-                    let line = try LedgerFile.line(line, number: offset + 1)
+                var (lines, verifier, number) = (reader, LedgerVerifier(pinnedKey: pinned), 0)
+                while let bytes = lines.next() {
+                    number += 1
+                    let line = try LedgerFile.line(bytes, number: number)
                     try stopAtFault { () throws(LedgerFault) in try verifier.take(line) }
                 }
-                try stopAtFault { () throws(LedgerFault) in try verifier.finish() }
+                try stopAtFault { () throws(LedgerFault) in try verifier.finish(lacksLineEnd: lines.lacksLineEnd) }
                 return verifier
             }
         }
 
         private func verifiedDatabase() async throws -> LedgerVerifier {
             let settings = Ledger.patient(try await installation.configuration().workerDatabaseSettings("bihuan ledger verify"))
+            let pinned = pinnedKey
             return try await onThread {
                 let connection = try Connection(settings)
                 defer { connection.close() }
-                var verifier = LedgerVerifier()
+                var verifier = LedgerVerifier(pinnedKey: pinned)
                 try LedgerBooks(connection).read { line in
                     try stopAtFault { () throws(LedgerFault) in try verifier.take(line) }
                 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CaseStore
 import Demo
 import Foundation
 
@@ -23,7 +24,8 @@ struct WitnessCommand: AsyncParsableCommand {
             let configuration = try await installation.configuration()
             let witness = Witness(
                 database: configuration.workerDatabaseSettings("bihuan witness"),
-                journals: URL(filePath: journals, directoryHint: .isDirectory))
+                journals: URL(filePath: journals, directoryHint: .isDirectory),
+                digestKey: try DigestKey(keyFile: configuration.digestKeyFile))
             let testimony = try await onThread { try witness.testify() }
             let extra = acceptedShareMin.map { [testimony.acceptedLine(shareMin: $0)] } ?? []
             Output.line(TestimonyPage.text(testimony, extra: extra))

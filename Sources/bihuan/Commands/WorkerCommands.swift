@@ -86,7 +86,8 @@ extension OfficeConfiguration {
         let policy = try PolicyFile.read(yaml, named: policyFile.lastPathComponent)
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)), database: workerDatabaseSettings("bihuan \(worker.rawValue)"),
-            clock: clock, rulebook: try Rulebook(policy), vault: try Vault(keyFile: vaultKeyFile), sealedMailKey: sealedMailKey)
+            clock: clock, rulebook: try Rulebook(policy), vault: try Vault(keyFile: vaultKeyFile),
+            digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
         settings.batchSizeMax = lane.batchSizeMax
         settings.lanes = lane.lanes
         settings.earlyMessageHoldSeconds = lane.earlyMessageHoldSeconds

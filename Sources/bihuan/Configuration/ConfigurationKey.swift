@@ -47,6 +47,9 @@ struct ConfigurationKey: Sendable {
         "database.ownerUrl", .text, secret: true, "A libpq URL of the owner role; needed by `migrate` and `ledger checkpoint` only.")
     static let vaultKeyFile = ConfigurationKey(
         "vault.keyFile", .path, default: "vault.key", "64 hexadecimal digits: the key that original submissions are encrypted with.")
+    static let digestKeyFile = ConfigurationKey(
+        "digest.keyFile", .path, default: "digest.key",
+        "64 hexadecimal digits: the key of all digests in the database, by which repeats are known. It is never exchanged.")
     static let sealedMailPublicKey = ConfigurationKey(
         "sealedMail.publicKey", .base64, required: true,
         "The X25519 key to which sealed mail goes whose superior unit has no key of its own. Its private half is kept elsewhere.")
@@ -68,7 +71,7 @@ struct ConfigurationKey: Sendable {
 
     /// All but `users.…`, whose names are the installation's own.
     static let all: [ConfigurationKey] = [
-        officeName, amqpURL, databaseURL, databaseOwnerURL, vaultKeyFile, sealedMailPublicKey,
+        officeName, amqpURL, databaseURL, databaseOwnerURL, vaultKeyFile, digestKeyFile, sealedMailPublicKey,
         policyFile, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,
         laneEarlyMessageHoldSeconds, logLevel,
     ]

@@ -25,6 +25,7 @@ extension OfficeConfiguration {
             users:
             \(users.sorted { $0.key < $1.key }.map { "  \($0.key): \(quoted($0.value))" }.joined(separator: "\n"))
             vault: {keyFile: \(quoted(path(vaultKeyFile, in: folder)))}
+            digest: {keyFile: \(quoted(path(digestKeyFile, in: folder)))}
             # Sealed mail for a superior without a key of its own goes to this key. Its private half was thrown away when the key was
             # made: nobody can read that mail here. In service, put a key here whose private half lies with the superior.
             sealedMail: {publicKey: \(quoted(sealedMailKey.publicKey.rawRepresentation.base64EncodedString()))}

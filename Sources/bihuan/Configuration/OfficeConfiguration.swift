@@ -29,6 +29,7 @@ struct OfficeConfiguration: Sendable {
     /// Passwords of broker users by `userKey`.
     var users: [String: String]
     var vaultKeyFile: URL
+    var digestKeyFile: URL
     var sealedMailKey: SealingKey
     var policyFile: URL
     var checkpointKeyFile: URL

@@ -26,9 +26,12 @@ enum LedgerFile {
         }
     }
 
+    /// Only what `text` writes is read, byte for byte: no key twice, unknown or elsewhere, no digit written otherwise.
     static func line(_ bytes: [UInt8], number: Int) throws(UserError) -> LedgerLine {
-        guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(bytes)), let line = fields.line else {
-            throw UserError("line \(number) is no line of an exported ledger")
+        guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(bytes)), let line = fields.line,
+            Array(text(line).utf8) == bytes
+        else {
+            throw UserError("line \(number) is not as an export writes it: the ledger is NOT whole")
         }
         return line
     }

@@ -5,19 +5,21 @@ import Foundation
 
 /// The secrets of an office on this machine, each a file of its own that only its owner reads: 64 hexadecimal digits.
 ///
-/// What exists is kept: a new vault key would make every stored original unreadable.
+/// What exists is kept: a new vault key would make every stored original unreadable, a new digest key every act unknown.
 struct KeyFiles: Sendable {
     let directory: URL
 
     var vault: URL { directory.appending(path: "vault.key") }
+    var digest: URL { directory.appending(path: "digest.key") }
     var checkpoint: URL { directory.appending(path: "checkpoint.key") }
 
     /// The private half of a unit's sealing key, for the unit as it is simulated here. In service it lies with the unit.
     func sealing(_ unit: UnitID) -> URL { directory.appending(path: "keys/unit-\(unit).key") }
 
-    /// Makes the vault's and the checkpoints' keys where they are missing.
+    /// Makes the keys of vault, digests and checkpoints where they are missing.
     func makeOfficeKeys() throws(UserError) {
         _ = try kept(vault) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
+        _ = try kept(digest) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
         _ = try kept(checkpoint) { Array(Curve25519.Signing.PrivateKey().rawRepresentation) }
     }
 

@@ -12,7 +12,7 @@ import Workers
 ///
 ///     DIR/bihuan.yaml          0600: addresses, passwords of all users
 ///     DIR/policy.yaml          the rules; the shipped ones unless it exists
-///     DIR/vault.key            0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
+///     DIR/vault.key            0600   DIR/digest.key 0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
 ///     DIR/log/<worker>.log     and the servers' logs
 ///
 /// Starting it again in the same directory keeps users, passwords, keys and the database.
@@ -170,7 +170,7 @@ final class LocalOffice: Sendable {
             broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
             database: .init(
                 url: url(OfficeEntry.workerRole, passwords.worker), ownerURL: url(OfficeEntry.ownerRole, passwords.owner)),
-            users: users, vaultKeyFile: keys.vault, sealedMailKey: sealedMailKey, policyFile: policyFile,
+            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: sealedMailKey, policyFile: policyFile,
             checkpointKeyFile: keys.checkpoint, clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(),
             logLevel: kept?.logLevel ?? .info)
     }

@@ -40,13 +40,13 @@ struct OfficeEntry: Sendable {
         defer { connection.close() }
         let applied = try Schema.migrate(connection)
         let now = configuration.now
-        var commands: [any Command] = [EnterOffice(name: configuration.officeName, chain: .make(at: now))]
+        var commands: [any Command] = [EnterOffice(name: configuration.officeName, at: now)]
         for unit in sample.units {
             let sealingKey = OfficeEntry.hasSealingKey(unit) ? try keys.sealingKey(of: unit.id) : nil
             let row = UnitRow(
                 id: unit.id, name: unit.name, kind: unit.kind, region: unit.region, levels: Set(unit.levels), parent: unit.parent,
                 active: true, sealingKey: sealingKey)
-            commands.append(EnterUnit(unit: row, chain: .make(at: now)))
+            commands.append(EnterUnit(unit: row, at: now))
         }
         commands += sample.sources.map {
             EnterSource(source: SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit))

@@ -101,7 +101,9 @@ struct Rehearsal: Sendable {
     private func waitUntilQuiet(_ office: LocalOffice, _ progress: Progress, began: ContinuousClock.Instant) throws -> Bool {
         let view = try RehearsalView(office, total: reports.count)
         defer { view.close() }
-        let witness = Witness(database: office.configuration.workerDatabaseSettings("bihuan witness"), journals: home.journals)
+        let witness = Witness(
+            database: office.configuration.workerDatabaseSettings("bihuan witness"), journals: home.journals,
+            digestKey: try DigestKey(keyFile: office.configuration.digestKeyFile))
         let slowest = ContinuousClock.now + .seconds(Rehearsal.slowestUnitDays / daysPerSecond + 2)
         let end = slowest + .seconds(max(60, Double(reports.count) / 200))
         var recalled = 0

@@ -8,6 +8,8 @@ struct LineReader: Sequence, IteratorProtocol {
     private let bytesMax: Int
     private var buffer: ArraySlice<UInt8> = []
     private var isAtEnd = false
+    /// The last line was read, and no line end came after it.
+    private(set) var lacksLineEnd = false
 
     /// - Parameter path: a file's path, or `-` for standard input.
     init(path: String, bytesMax: Int) throws(UserError) {
@@ -41,7 +43,10 @@ struct LineReader: Sequence, IteratorProtocol {
             }
             append(buffer, to: &line)
             let hadBytes = !buffer.isEmpty || !line.isEmpty
-            guard refill() else { return hadBytes ? line : nil }
+            guard refill() else {
+                if hadBytes { lacksLineEnd = true }
+                return hadBytes ? line : nil
+            }
         }
     }
 

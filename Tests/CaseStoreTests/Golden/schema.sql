@@ -55,12 +55,13 @@ CREATE TABLE public.attachment (
     name text NOT NULL,
     media_type text,
     bytes bigint NOT NULL,
+    paper bytea NOT NULL,
     sha256 bytea NOT NULL,
     received_at timestamp with time zone
 );
 CREATE TABLE public.attachment_part (
     report_id uuid NOT NULL,
-    sha256 bytea NOT NULL,
+    paper bytea NOT NULL,
     part integer NOT NULL,
     digest bytea NOT NULL,
     key_id text NOT NULL,
@@ -245,6 +246,7 @@ CREATE TABLE public.office (
     chain uuid NOT NULL,
     head bytea NOT NULL,
     entry_count integer NOT NULL,
+    head_at timestamp with time zone,
     CONSTRAINT office_is_one CHECK ((id = 1))
 );
 CREATE TABLE public.outbox (
@@ -319,9 +321,9 @@ CREATE TABLE public.report (
     muted boolean DEFAULT false NOT NULL,
     handoff_count integer DEFAULT 0 NOT NULL,
     papers integer DEFAULT 0 NOT NULL,
-    salt bytea NOT NULL,
     head bytea NOT NULL,
     entry_count integer NOT NULL,
+    head_at timestamp with time zone,
     CONSTRAINT report_decided_by_a_rule CHECK ((rule <> ''::text)),
     CONSTRAINT report_repeat_names_its_twin CHECK (((state = 'linked_as_repeat'::text) = (repeat_of IS NOT NULL))),
     CONSTRAINT report_state_known CHECK ((state = ANY (ARRAY['registered'::text, 'needs_review'::text, 'linked_as_repeat'::text, 'not_accepted'::text, 'referred'::text, 'passed_up'::text, 'routed'::text, 'in_hand'::text, 'concluded'::text, 'closed'::text])))
@@ -369,6 +371,7 @@ CREATE TABLE public.unit (
     chain uuid NOT NULL,
     head bytea NOT NULL,
     entry_count integer NOT NULL,
+    head_at timestamp with time zone,
     CONSTRAINT unit_id_is_a_name CHECK ((id ~ '^[a-z0-9-]{1,40}$'::text))
 );
 CREATE TABLE public.unit_closure (
@@ -387,7 +390,7 @@ ALTER TABLE ONLY public.accused
 ALTER TABLE ONLY public.allegation
     ADD CONSTRAINT allegation_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.attachment_part
-    ADD CONSTRAINT attachment_part_once PRIMARY KEY (report_id, sha256, part);
+    ADD CONSTRAINT attachment_part_once PRIMARY KEY (report_id, paper, part);
 ALTER TABLE ONLY public.attachment
     ADD CONSTRAINT attachment_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.attempt
@@ -575,6 +578,7 @@ GRANT UPDATE(authority) ON TABLE public.report TO bihuan_worker;
 GRANT UPDATE(handoff_count) ON TABLE public.report TO bihuan_worker;
 GRANT UPDATE(head) ON TABLE public.report TO bihuan_worker;
 GRANT UPDATE(entry_count) ON TABLE public.report TO bihuan_worker;
+GRANT UPDATE(head_at) ON TABLE public.report TO bihuan_worker;
 GRANT USAGE ON SEQUENCE public.report_number TO bihuan_worker;
 GRANT SELECT ON TABLE public.report_status TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.report_text TO bihuan_worker;

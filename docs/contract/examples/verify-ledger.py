@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
-"""Verifies an exported ledger without Bihuan: python3 verify-ledger.py [EXPORT.jsonl | -]
+"""Verifies an exported ledger without Bihuan: python3 verify-ledger.py EXPORT.jsonl (- for standard input)
+
+    --key HEX                            the public key that must have signed every checkpoint
+    --report ID --salt HEX --act ID      also find an act of one's own in a report's chain
 
 Needs Python 3.8 or newer and nothing else. docs/ledger.md describes the layout. Exit 0: all fits, 1: something does not,
 2: the file cannot be read as an export. The signature check is written for clarity, not for secrets: it holds no private key.
 """
+import argparse
 import base64
+import datetime
 import hashlib
 import json
+import re
 import sys
 
 NOTHING = bytes(32)
@@ -101,12 +107,64 @@ def signature_is_valid(public_key, message, signature):
     return not ((left[0] * right[2] - right[0] * left[2]) % P or (left[1] * right[2] - right[1] * left[2]) % P)
 
 
+# The lines ------------------------------------------------------------------------------------------------------------------
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+DIGEST = "[0-9a-f]{64}"
+PLACE = {"chain": UUID, "kind": "report|unit|office|nobody", "id": "[a-z0-9-]+"}
+# The keys of each kind of line in their order, with what a text must look like; int and True are themselves.
+LINES = [
+    {**PLACE, "sequence": int, "bytes": "[A-Za-z0-9+/]+=*", "hash": DIGEST},
+    {**PLACE, "sequence": int, "bytes": "[A-Za-z0-9+/]+=*", "hash": DIGEST, "covered_by": int},
+    {**PLACE, "head": DIGEST, "count": int},
+    {"checkpoint": int, "signed_at": "[0-9TZ:.-]+", "entries": int, "root": DIGEST, "previous": DIGEST,
+     "public_key": DIGEST, "signature": "[0-9a-f]{128}"},
+    {"end": True, "chains": int, "entries": int},
+]
+
+
+def read_line(data):
+    """A line as an export writes it, byte for byte: no key twice, unknown or elsewhere, no value written otherwise."""
+    line = json.loads(data.decode("ascii"))
+    if json.dumps(line, separators=(",", ":")).encode() != data:
+        raise ValueError("not the form of an export")
+    for form in LINES:
+        if list(form) == list(line) and all(fits(line[key], form[key]) for key in form):
+            return line
+    raise ValueError("a line of no known kind")
+
+
+def fits(value, form):
+    if isinstance(form, str):
+        return isinstance(value, str) and re.fullmatch(form, value, re.ASCII) is not None
+    return value is True if form is True else type(value) is int and value >= 0
+
+
+def entry_bytes(line):
+    data = base64.b64decode(line["bytes"], validate=True)
+    if base64.b64encode(data).decode() != line["bytes"]:
+        raise ValueError("not the form of an export")
+    return data
+
+
+def moment(text):
+    """A time in UTC, in microseconds."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    time = datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S")
+    return (time - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1) + int(fraction.ljust(6, "0"))
+
+
 # The ledger -----------------------------------------------------------------------------------------------------------------
 
 
 class Verifier:
-    def __init__(self):
+    def __init__(self, pinned_key=None, wanted=None):
+        self.pinned_key = pinned_key
+        self.wanted = wanted  # the chain and the commitment of an act to be found
+        self.found = []
         self.chain = None  # of the entries read since the last head
+        self.subject = None
+        self.last_time = None
         self.reached = (0, NOTHING)
         self.last_chain = ""
         self.trees = {}
@@ -132,7 +190,8 @@ class Verifier:
     def entry(self, line):
         if line["chain"] != self.chain:
             self.close()
-            self.chain, self.reached = line["chain"], (0, NOTHING)
+            self.chain, self.reached, self.subject, self.last_time = line["chain"], (0, NOTHING), None, None
+        self.check_identity(line)
         place = f"{line['kind']} {line['id']}, entry "
         count, previous = self.reached
         if line["kind"] == "nobody":
@@ -141,8 +200,19 @@ class Verifier:
             raise Fault(f"{place}{count + 1}: the entry is missing; entry {line['sequence']} comes next")
         sequence = line["sequence"].to_bytes(8, "big")
         found = bytes.fromhex(line["hash"])
-        if sha256(previous + sequence + base64.b64decode(line["bytes"], validate=True)) != found:
+        data = entry_bytes(line)
+        if sha256(previous + sequence + data) != found:
             raise Fault(f"{place}{count + 1}: the hash does not fit the entry's bytes and the entry before")
+        event = json.loads(data)
+        # A chain's own name belongs to what is hashed.
+        if count == 0 and event.get(line["kind"]) != line["id"]:
+            raise Fault(f"{place}1: the entry begins the chain of something else")
+        time = moment(event["at"])
+        if self.last_time is not None and time < self.last_time:
+            raise Fault(f"{place}{count + 1}: its time is before that of the entry before")
+        self.last_time = time
+        if self.wanted == (line["chain"], event.get("act")):
+            self.found.append(f"entry {count + 1}: {event['event']} by {event['by']} at {event['at']}")
         self.reached = (count + 1, found)
         self.entries += 1
         if "covered_by" not in line:
@@ -151,10 +221,20 @@ class Verifier:
         leaf = bytes.fromhex(line["chain"].replace("-", "")) + sequence + found
         self.trees.setdefault(line["covered_by"], MerkleTree()).append(leaf)
 
+    def check_identity(self, line):
+        """One kind and id on all lines of a chain; a report's chain is its id."""
+        subject = (line["kind"], line["id"])
+        if self.subject not in (None, subject):
+            raise Fault(f"{line['kind']} {line['id']}: the lines of one chain name it and {' '.join(self.subject)}")
+        self.subject = subject
+        if line["kind"] == "report" and line["id"] != line["chain"]:
+            raise Fault(f"report {line['id']}: its chain is {line['chain']}, and a report's chain is its id")
+
     def head(self, line):
         if line["chain"] != self.chain:
             self.close()
-            self.reached = (0, NOTHING)
+            self.reached, self.subject = (0, NOTHING), None
+        self.check_identity(line)
         count, found = self.reached
         place = f"{line['kind']} {line['id']}"
         if line["chain"] <= self.last_chain:
@@ -164,8 +244,10 @@ class Verifier:
                 f"{place}, entry {min(count, line['count']) + 1}: the head counts {line['count']} entries, and there are {count}")
         if bytes.fromhex(line["head"]) != found:
             raise Fault(f"{place}, entry {count}: the head names another hash than the last entry has")
+        if count == 0:
+            raise Fault(f"{place}: the chain has no entries")
         self.chains += 1
-        self.chain, self.last_chain, self.reached = None, line["chain"], (0, NOTHING)
+        self.chain, self.last_chain, self.reached, self.subject = None, line["chain"], (0, NOTHING), None
 
     def checkpoint(self, line):
         self.close()
@@ -174,6 +256,8 @@ class Verifier:
             raise Fault(f"checkpoint {number}: the one before it is missing")
         if bytes.fromhex(line["previous"]) != self.previous_statement:
             raise Fault(f"checkpoint {number}: it names another checkpoint before it")
+        if self.pinned_key not in (None, line["public_key"]):
+            raise Fault(f"checkpoint {number}: it was signed with another key than the given one")
         statement = (
             "bihuan ledger checkpoint v1\n"
             f"number {number}\nsigned_at {line['signed_at']}\nentries {line['entries']}\n"
@@ -205,26 +289,52 @@ class Verifier:
             raise Fault(f"chain {self.chain}: it has no head")
 
 
+def arguments():
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("--key", "--report", "--salt", "--act"):
+        parser.add_argument(name, help=argparse.SUPPRESS)
+    parser.add_argument("export", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if not (given.report and given.salt and given.act) and (given.report or given.salt or given.act):
+        parser.error("--report, --salt and --act belong together")
+    return given
+
+
+class Unreadable(Exception):
+    """A line that no export has."""
+
+
+def verify(file, verifier):
+    for number, data in enumerate(file, 1):
+        if not data.endswith(b"\n"):
+            raise Fault("the export was cut off within its last line")
+        try:
+            verifier.take(read_line(data[:-1]))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            raise Unreadable(f"line {number} is not as an export writes it")
+    if not verifier.ended:
+        raise Fault("the export was cut off: its last line is missing")
+
+
 def main():
-    path = sys.argv[1] if len(sys.argv) == 2 else None
-    if path is None or path in ("-h", "--help"):
-        print(__doc__.strip())
-        return 0 if path else 2
-    verifier, number = Verifier(), 0
+    given = arguments()
+    wanted = None
+    if given.act:
+        act = sha256(bytes.fromhex(given.salt) + sha256(given.act.encode())).hex()
+        wanted = (given.report, act)
+    verifier = Verifier(given.key, wanted)
     try:
-        with (sys.stdin if path == "-" else open(path, encoding="ascii")) as lines:
-            for number, text in enumerate(lines, 1):
-                verifier.take(json.loads(text))
-        if not verifier.ended:
-            raise Fault("the export was cut off: its last line is missing")
+        with (sys.stdin.buffer if given.export == "-" else open(given.export, "rb")) as file:
+            verify(file, verifier)
     except Fault as fault:
         print(f"the ledger is NOT whole: {fault}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{path} cannot be read: {error.strerror}", file=sys.stderr)
+        print(f"{given.export} cannot be read: {error.strerror}", file=sys.stderr)
         return 2
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        print(f"line {number} is no line of an exported ledger", file=sys.stderr)
+    except Unreadable as fault:
+        print(f"the ledger is NOT whole: {fault}", file=sys.stderr)
         return 2
     late = f", {verifier.uncovered} entries not yet under one" if verifier.uncovered else ""
     print(
@@ -232,7 +342,11 @@ def main():
         f"{verifier.checkpoints} checkpoints{late}")
     for key in sorted(verifier.keys):
         print(f"signed with {key}")
-    return 0
+    if not wanted:
+        return 0
+    print("\n".join(verifier.found) or f"the chain of report {given.report} has no entry of this act")
+    return 0 if verifier.found else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

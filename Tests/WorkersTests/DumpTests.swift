@@ -1,0 +1,258 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Crypto
+import Foundation
+import PostgreSQL
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("What a dump of the database tells", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct DumpTests {
+    @Test("no digest in any column is found by trying names, with every byte string of the dump as key or salt")
+    func noDigestTellsAName() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let told = try Told.tell(office, name: Guess.names[617])
+        let dump = try Dump(office)
+        #expect(dump.keys.count > 30, "keys of the dump to try")
+
+        // Without a key: each of the thousand names.
+        for name in Guess.names {
+            #expect(Guess(name, told).plain.filter { dump.holds($0.value) }.map(\.how) == [], "\(name)")
+        }
+        // With keys only the right name need be tried: no other could match.
+        let guess = Guess(Guess.names[617], told)
+        #expect(Set(dump.keys.flatMap { guess.keyed($0) }.filter { dump.holds($0.value) }.map(\.how)) == [])
+
+        // The same with the office's own key: every kind of digest is there to be found.
+        let found = Set(guess.keyed(office.digestKeyBytes).filter { dump.holds($0.value) }.map(\.how))
+        #expect(
+            found == [
+                "digest of report", "digest of refused", "digest of unreadable", "repeat: text", "repeat: reporter", "paper",
+                "part", "commitment to report", "commitment to paper", "commitment to signature",
+            ])
+        // And a digest without a key would be seen.
+        try office.change("INSERT INTO attempt (digest, count, noted_at) VALUES (sha256('\\x\(told.report.hexadecimal)'), 1, now())")
+        let leaking = try Dump(office)
+        #expect(guess.plain.filter { leaking.holds($0.value) }.map(\.how) == ["SHA-256 of report"])
+        try office.close()
+    }
+
+    @Test("with a new vault key repeats and resent submissions are known as before, and papers can be sent")
+    func vaultKeyExchanged() throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        let paper = Array("一页账".utf8)
+        let sha256 = Array(SHA256.hash(data: paper)).hexadecimal
+        var said = Submission.new(reporters: [Reporter(name: "孙诉", phone: "13711112222")])
+        said.attachments = [Attachment(name: "账.txt", bytes: paper.count, sha256: sha256)]
+        try office.start(.intake)
+        let first = letter.prepare(.reportSubmitted, id: "first", subject: "first", said)
+        try letter.publish(first)
+        let accepted = try letter.heard()
+        try office.stopLanes()
+
+        try office.start(.intake) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
+        try letter.submit(said, id: "again")
+        #expect(try letter.heard().data["state"] as? String == "linked_as_repeat")
+        try letter.publish(first)
+        let same = try letter.heard()
+        #expect(same.number == accepted.number && same.id == accepted.id)
+        try letter.send(.attachmentPart, subject: "first", AttachmentPart(sha256: sha256, part: 1, content: paper))
+        try letter.send(.attachmentPart, subject: "first", AttachmentPart(sha256: sha256, count: 1))
+        #expect(try letter.heard().data["papersPending"] == nil)
+        // The unit gets the digest that was announced.
+        let city = try office.unit("c01")
+        try office.start(.routing)
+        let handoff = try Heard(try city.next(city.inbox))
+        #expect((handoff.data["attachments"] as? [[String: Any]])?.first?["sha256"] as? String == sha256)
+        try office.close()
+    }
+}
+
+/// What one who reports told the office, byte by byte; who tries names knows all of it but the name.
+private struct Told {
+    let report: [UInt8]
+    let refused: [UInt8]
+    let unreadable: [UInt8]
+    let secondBody: [UInt8]
+    let paper: [UInt8]
+    let submission: Submission
+    /// The report as the office names it.
+    let reportID: ReportID
+    let signature: String
+
+    static let id = "told-1"
+
+    static func paper(_ name: String) -> [UInt8] { Array("收条：今收到\(name)现金五千元。".utf8) }
+
+    static func submission(_ name: String, text: String = "") -> Submission {
+        var submission = Sample.accusation(
+            "我叫\(name)，反映甲市某镇副镇长张三贪污公款。\(text)", reporters: [Reporter(name: name, phone: "13711112222")])
+        submission.attachments = [Attachment(name: "\(name)的收条.txt", bytes: paper(name).count, sha256: sha256(paper(name)).hexadecimal)]
+        return submission
+    }
+
+    static func body(_ name: String, id: String = id, text: String = "", kind: String = "accusation") -> [UInt8] {
+        var submission = submission(name, text: text)
+        submission.matterKind = kind
+        return Wire.encode(
+            CloudEvent(
+                id: id, source: .source(SourceID(unchecked: "letter")), type: .reportSubmitted, subject: id,
+                time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: submission))
+    }
+
+    static func unreadable(_ name: String) -> [UInt8] { Array("\(name)：这不是JSON".utf8) }
+
+    /// A report with a paper, the same again, another body under its id, one that is refused, one that cannot be read, an attempt
+    /// that was noted; the handoff is signed.
+    static func tell(_ office: OfficeUnderTest, name: String) throws -> Told {
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        func publish(_ body: [UInt8]) throws -> Heard {
+            let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+            let properties = Properties(contentType: MediaType.cloudEvents, messageID: UUID().uuidString, userID: letter.party.description)
+            try letter.publish(body, to: Topology.Exchange.intake, key: key, properties: properties)
+            return try letter.heard()
+        }
+        #expect(try publish(body(name)).type == MessageType.reportAccepted.rawValue)
+        #expect(try publish(body(name, id: "told-2")).data["state"] as? String == "linked_as_repeat")
+        #expect(try publish(body(name, text: "补充")).problem == "id_reused")
+        #expect(try publish(body(name, id: "told-3", kind: "unheard-of")).type == MessageType.reportRejected.rawValue)
+        #expect(try publish(unreadable(name)).problem == "not_json")
+        let paper = paper(name)
+        let digest = sha256(paper).hexadecimal
+        try letter.send(.attachmentPart, subject: id, AttachmentPart(sha256: digest, part: 1, content: paper))
+        try letter.send(.attachmentPart, subject: id, AttachmentPart(sha256: digest, count: 1))
+        #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+        let arrived = try city.receiveHandoff()
+        let signature = try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+        try office.waitForState("signed", of: arrived)
+        // What was sent is confirmed: nothing waits any more.
+        try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
+        let database = try office.database()
+        defer { database.close() }
+        let arrival = Arrival(body: body(name), routingKey: "", userID: letter.party.description, type: nil, messageID: nil)
+        let parcel = Parcel(arrival, from: Topology.Queue.intake, digestKey: office.digestKey)
+        _ = try database.run(NoteAttempt(digest: parcel.digest, at: .wall()))
+        let report = try #require(try office.texts("SELECT id::text FROM report WHERE source_id = '\(id)'").first.flatMap { ReportID($0) })
+        return Told(
+            report: body(name), refused: body(name, id: "told-3", kind: "unheard-of"), unreadable: unreadable(name),
+            secondBody: body(name, text: "补充"), paper: paper, submission: submission(name), reportID: report, signature: signature)
+    }
+}
+
+private func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
+
+/// Everything in all columns of all tables: byte strings, and what in texts reads as one.
+private struct Dump {
+    /// The first six bytes of each: enough that chance finds none.
+    private let heads: Set<ArraySlice<UInt8>>
+    /// Of a length that a key or a salt may have.
+    let keys: Set<[UInt8]>
+
+    init(_ office: OfficeUnderTest) throws {
+        let columns = try office.texts(
+            """
+            SELECT table_name || ' ' || column_name || ' ' || data_type FROM information_schema.columns
+            WHERE table_schema = 'public' AND data_type <> 'USER-DEFINED' ORDER BY 1
+            """)
+        var strings: Set<[UInt8]> = []
+        for column in columns {
+            let words = column.split(separator: " ", maxSplits: 2)
+            let value = words[2] == "bytea" ? "encode(\(words[1]), 'hex')" : "encode(convert_to(\(words[1])::text, 'UTF8'), 'hex')"
+            for text in try office.texts("SELECT DISTINCT \(value) FROM \(words[0]) WHERE \(words[1]) IS NOT NULL") {
+                guard let bytes = [UInt8](hexadecimal: text) else { continue }
+                strings.insert(bytes)
+                strings.formUnion(Dump.digits(in: bytes))
+            }
+        }
+        // A column may hold two digests side by side.
+        heads = Set(strings.flatMap { bytes in stride(from: 0, to: bytes.count - 5, by: 16).map { bytes[$0..<($0 + 6)] } })
+        keys = strings.filter { (16...64).contains($0.count) }
+    }
+
+    func holds(_ digest: [UInt8]) -> Bool { heads.contains(digest.prefix(6)) }
+
+    /// Runs of hexadecimal digits, the hyphens of a UUID passed over.
+    private static func digits(in bytes: [UInt8]) -> [[UInt8]] {
+        String(decoding: bytes, as: UTF8.self).split { !$0.isASCII || !($0.isHexDigit || $0 == "-") }
+            .compactMap { [UInt8](hexadecimal: $0.filter { $0 != "-" }.lowercased()) }.filter { $0.count >= 16 }
+    }
+}
+
+/// The bytes as they would be, had this one reported.
+private struct Guess {
+    static let names: [String] = {
+        let families = Array("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"), given = ["不平", "建国", "秀英", "诉", "明", "正义", "红", "强", "伟", "芳"]
+        return families.flatMap { family in given.flatMap { first in "文武双全才".map { "\(family)\(first)\($0)" } } }
+    }()
+
+    typealias Digest = (how: String, value: [UInt8])
+    private let bodies: [(name: String, bytes: [UInt8])]
+    private let paper: [UInt8]
+    private let submission: Submission
+    private let told: Told
+
+    init(_ name: String, _ told: Told) {
+        bodies = [
+            ("report", Told.body(name)), ("refused", Told.body(name, id: "told-3", kind: "unheard-of")), ("unreadable", Told.unreadable(name)),
+            ("second body", Told.body(name, text: "补充")), ("paper", Told.paper(name)),
+        ]
+        paper = Told.paper(name)
+        submission = Told.submission(name)
+        self.told = told
+    }
+
+    /// All that needs no key.
+    var plain: [Digest] {
+        bodies.flatMap { name, body -> [Digest] in
+            let digest = sha256(body)
+            // Answers whose id depends on the body: to what has no id, and to a second body.
+            let answers = [("sha256:" + digest.hexadecimal, ""), ("sha256:" + digest.hexadecimal, "dead"), (Told.id, digest.hexadecimal)]
+            return [("SHA-256 of \(name)", digest), ("SHA-256 twice of \(name)", sha256(digest))]
+                + answers.map { id, variant in
+                    let answer = Docket.replyID(to: InboxKey(sender: "source.letter", eventID: id), variant: variant)
+                    return ("answer to \(name)", withUnsafeBytes(of: answer.uuid) { Array($0) })
+                }
+        }
+    }
+
+    /// With these bytes as a key, a salt, or the key from which the office derives its keys.
+    func keyed(_ key: [UInt8]) -> [Digest] {
+        let hmac = SymmetricKey(data: key)
+        var digests: [Digest] = bodies.flatMap { name, body -> [Digest] in
+            let digest = sha256(body)
+            return [
+                ("HMAC of \(name)", Array(HMAC<SHA256>.authenticationCode(for: body, using: hmac))),
+                ("HMAC of digest of \(name)", Array(HMAC<SHA256>.authenticationCode(for: digest, using: hmac))),
+                ("salt before \(name)", sha256(key + body)), ("salt after \(name)", sha256(body + key)),
+                ("salt before digest of \(name)", sha256(key + digest)), ("salt after digest of \(name)", sha256(digest + key)),
+            ]
+        }
+        let repeats = RepeatKeys(submission: submission, secret: key)
+        digests += [("repeat: text under key", repeats.textDigest), ("repeat: reporter under key", repeats.reporterKey ?? [])]
+        if let office = try? DigestKey(keyBytes: key) { digests += own(office) }
+        return digests
+    }
+
+    /// As the office does it.
+    private func own(_ key: DigestKey) -> [Digest] {
+        let report = told.reportID
+        let (source, unit) = (key.salt(of: report, for: "source.letter"), key.salt(of: report, for: "unit.c01"))
+        let repeats = RepeatKeys(submission: submission, secret: key.repeatSecret)
+        let paper = key.paper(sha256(paper), of: report)
+        return bodies.filter { $0.name != "paper" }.flatMap { name, body in
+            [("digest of \(name)", key.digest(sha256(body), for: .acts))]
+        } + [
+            ("repeat: text", repeats.textDigest), ("repeat: reporter", repeats.reporterKey ?? []), ("paper", paper),
+            ("part", key.part(sha256(self.paper), of: paper, number: 1)),
+            ("commitment to report", [UInt8](hexadecimal: Commitment.make(sha256(bodies[0].bytes), salt: source)) ?? []),
+            ("commitment to paper", [UInt8](hexadecimal: Commitment.make(sha256(self.paper), salt: source)) ?? []),
+            ("commitment to signature", [UInt8](hexadecimal: Commitment.act(told.signature, salt: unit)) ?? []),
+        ]
+    }
+}
