@@ -119,8 +119,8 @@ public final class Connection {
         return state
     }
 
-    /// Leaves without a word. Frees everything the library holds for this connection.
-    func abandon() {
+    /// Leaves without a word, as one does a peer that reads nothing. Frees everything the library holds for this connection.
+    public func abandon() {
         guard let state else { return }
         self.state = nil
         amqp_destroy_connection(state)

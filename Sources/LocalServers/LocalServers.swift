@@ -12,6 +12,9 @@ public final class LocalServers: @unchecked Sendable {
         public var rabbitmqPlugins: [String] = []
         /// Lines for `rabbitmq.conf`, name and value, such as the plugins' own.
         public var rabbitmqSettings: [String: String] = [:]
+        /// Another address of this machine on which both servers listen too, for clients of its /30 network: the host's end of a
+        /// `NetworkNamespace`.
+        public var listenAddress: String?
         /// How long each start may take, from the call until both servers answer.
         public var startTimeoutSeconds = 60.0
         /// Where the logs are written; nil: `log` in the directory.
@@ -84,10 +87,11 @@ public final class LocalServers: @unchecked Sendable {
         postgresqlPort = ports.postgresql
         rabbitmqPort = ports.rabbitmq
         postgresql = try PostgreSQLServer(
-            directory: directory, programs: programs, port: ports.postgresql, extraSettings: options.postgresqlSettings)
+            directory: directory, programs: programs, port: ports.postgresql, listenAddress: options.listenAddress,
+            extraSettings: options.postgresqlSettings)
         rabbitmq = try RabbitMQServer(
             directory: directory, programs: programs, ports: ports, plugins: options.rabbitmqPlugins,
-            extraSettings: options.rabbitmqSettings, definitions: definitions)
+            listenAddress: options.listenAddress, extraSettings: options.rabbitmqSettings, definitions: definitions)
         self.options = options
     }
 

@@ -5,14 +5,18 @@ final class PostgreSQLServer {
     private let directory: ServerDirectory
     private let programs: Programs
     private let port: Int
+    private let listenAddress: String?
     private let extraSettings: [String: String]
     private var process: ChildProcess?
     let superuserPassword: String
 
-    init(directory: ServerDirectory, programs: Programs, port: Int, extraSettings: [String: String]) throws(LocalServersError) {
+    init(
+        directory: ServerDirectory, programs: Programs, port: Int, listenAddress: String?, extraSettings: [String: String]
+    ) throws(LocalServersError) {
         self.directory = directory
         self.programs = programs
         self.port = port
+        self.listenAddress = listenAddress
         self.extraSettings = extraSettings
         superuserPassword = try directory.keptText(
             PostgreSQLServer.passwordFile(in: directory), mode: 0o600, owner: directory.postgresqlAccount,
@@ -56,8 +60,9 @@ final class PostgreSQLServer {
         let owner = directory.postgresqlAccount
         let data = directory.postgresqlData
         try writeFile(data + "/postgresql.conf", Data(configuration.utf8), mode: 0o600, owner: owner)
-        try writeFile(
-            data + "/pg_hba.conf", Data("host all all 127.0.0.1/32 scram-sha-256\n".utf8), mode: 0o600, owner: owner)
+        let places = ["127.0.0.1/32"] + (listenAddress.map { [$0 + "/30"] } ?? [])
+        let access = places.map { "host all all \($0) scram-sha-256\n" }.joined()
+        try writeFile(data + "/pg_hba.conf", Data(access.utf8), mode: 0o600, owner: owner)
         // We hold the directory's lock and ended what was left behind, so a pid file is stale; after a crash its number may
         // be another process's by now, and PostgreSQL would refuse to start.
         unlink(data + "/postmaster.pid")
@@ -111,7 +116,7 @@ final class PostgreSQLServer {
 
     private var configuration: String {
         var settings = [
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": (["127.0.0.1"] + (listenAddress.map { [$0] } ?? [])).joined(separator: ","),
             "port": "\(port)",
             // No socket file: its path may be at most 107 bytes long, and TCP is what the URLs name.
             "unix_socket_directories": "",

@@ -10,6 +10,7 @@ final class RabbitMQServer {
     private let ports: LoopbackPorts
     /// Kept, because the folder of the node's data is named after it.
     private let nodeName: String
+    private let listenAddress: String?
     /// Lines for `rabbitmq.conf`.
     private let extraSettings: [String: String]
     private var node: ChildProcess?
@@ -17,11 +18,12 @@ final class RabbitMQServer {
 
     init(
         directory: ServerDirectory, programs: Programs, ports: LoopbackPorts, plugins: [String],
-        extraSettings: [String: String], definitions: Data?
+        listenAddress: String?, extraSettings: [String: String], definitions: Data?
     ) throws(LocalServersError) {
         self.directory = directory
         self.programs = programs
         self.ports = ports
+        self.listenAddress = listenAddress
         self.extraSettings = extraSettings
         let owner = directory.rabbitmqAccount
         let folder = directory.rabbitmq
@@ -164,6 +166,7 @@ final class RabbitMQServer {
         """
         # Written anew at each start.
         listeners.tcp.1 = 127.0.0.1:\(ports.rabbitmq)
+        \(listenAddress.map { "listeners.tcp.2 = \($0):\(ports.rabbitmq)" } ?? "")
         disk_free_limit.absolute = 50MB
         vm_memory_high_watermark.relative = 0.4
         raft.wal_max_size_bytes = 64000000

@@ -60,6 +60,10 @@ public final class Connection {
         set { notices.receive = newValue }
     }
 
+    /// Called about once a second while the server is waited for, for whoever has other connections to keep. False gives this one
+    /// up. It must not touch the connection, nor hold it strongly.
+    public var whileWaiting: (() -> Bool)?
+
     /// Runs one statement and reads its rows.
     @discardableResult
     public func run<S: Statement>(_ statement: S) throws(PostgreSQLError) -> QueryResult<S.Row> {

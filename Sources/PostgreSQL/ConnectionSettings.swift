@@ -14,7 +14,7 @@ public struct ConnectionSettings: Sendable {
     public var statementTimeoutMilliseconds = 5000
     public var lockTimeoutMilliseconds = 4000
     public var idleInTransactionTimeoutMilliseconds = 2000
-    /// How long sent bytes may stay unacknowledged by the peer's kernel.
+    /// How long sent bytes may stay unacknowledged by the peer's kernel, on either side.
     public var tcpUserTimeoutMilliseconds = 8000
     public var applicationName: String?
     /// Whether transactions are read-only unless they say otherwise.
@@ -44,6 +44,9 @@ public struct ConnectionSettings: Sendable {
             "-c statement_timeout=\(statementTimeoutMilliseconds)",
             "-c lock_timeout=\(lockTimeoutMilliseconds)",
             "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeoutMilliseconds)",
+            // The server notices a vanished client as soon as the client a vanished server: its locks and its session end.
+            "-c tcp_user_timeout=\(tcpUserTimeoutMilliseconds)",
+            "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
         ]
         if readOnly { options.append("-c default_transaction_read_only=on") }
         if let urlOptions { options.append(urlOptions) }

@@ -34,12 +34,36 @@ extension Connection {
     /// Waits until the socket can be read, or, if `writing`, written. True if it can be read.
     ///
     /// `statement_timeout` bounds the server's silence, but not that of a frozen machine: so the wait ends after that time
-    /// for each of the `statements` under way, and a little more.
+    /// for each of the `statements` under way, and a little more. It goes on where the server says that the session waits for a
+    /// standby: what is committed already must not be taken for lost.
     func waitForSocket(writing: Bool, statements: Int) throws(PostgreSQLError) -> Bool {
         let limit = patienceMilliseconds.map { min($0 * statements, 1_000_000_000) }
-        let events = try pollSocket(POLLIN | (writing ? POLLOUT : 0), withinMilliseconds: limit)
-        if events == 0 { throw lose("the server did not answer in time") }
-        return events & ~POLLOUT != 0
+        var deadline = limit.map { ContinuousClock.now + .milliseconds($0) }
+        while true {
+            let slice = min(whileWaiting == nil ? Int.max : 1000, Self.millisecondsLeft(until: deadline) ?? Int.max)
+            let events = try pollSocket(
+                POLLIN | (writing ? POLLOUT : 0), withinMilliseconds: slice == .max ? nil : slice)
+            if events != 0 { return events & ~POLLOUT != 0 }
+            if let whileWaiting, !whileWaiting() { throw lose("given up while the server was waited for") }
+            guard Self.millisecondsLeft(until: deadline) == 0 else { continue }
+            guard isWaitingForStandby() else { throw lose("the server did not answer in time") }
+            deadline = limit.map { ContinuousClock.now + .milliseconds($0) }
+        }
+    }
+
+    private static func millisecondsLeft(until deadline: ContinuousClock.Instant?) -> Int? {
+        deadline.map { max(0, Int((ContinuousClock.now.duration(to: $0) / .milliseconds(1)).rounded(.up))) }
+    }
+
+    /// Asks over a connection of its own what this one's session waits for.
+    private func isWaitingForStandby() -> Bool {
+        do throws(PostgreSQLError) {
+            let other = try Connection(settings)
+            defer { other.close() }
+            return try other.run(AwaitsStandby(backend: backendProcessID)).rows.first ?? false
+        } catch {
+            return false
+        }
     }
 
     /// What has happened on the socket, 0 if nothing did in that time; nil for no limit.
@@ -102,4 +126,12 @@ extension Connection {
         guard PQsendQuery(try openHandle(), sql) == 1 else { throw lose("sending failed") }
         _ = try remainingResults().get()
     }
+}
+
+/// Whether a session has committed and waits for a synchronous standby.
+private struct AwaitsStandby: Statement {
+    static let sql = "SELECT wait_event IS NOT DISTINCT FROM 'SyncRep' FROM pg_stat_activity WHERE pid = $1"
+    let backend: Int32
+    var parameters: [Parameter] { [.int4(backend)] }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
 }

@@ -11,7 +11,7 @@ struct RightsTests {
         "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
         "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
         "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
-        "dead_letter": ["INSERT"], "attempt": ["INSERT", "DELETE"],
+        "dead_letter": ["INSERT"], "attempt": ["INSERT", "DELETE"], "lane_lease": ["INSERT", "DELETE"],
     ]
 
     @Test("the worker role may do what the table of rights says, and nothing else")
@@ -45,7 +45,7 @@ struct RightsTests {
         ],
         "clock": ["next_step", "next_at", "stopped_at", "stopped_by"],
         "inbox": ["verdict", "reply_type", "reply", "report_id"], "attempt": ["count", "noted_at"],
-        "attachment": ["received_at"],
+        "attachment": ["received_at"], "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
         "dead_letter": ["replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
     ]
 

@@ -9,6 +9,7 @@ import Crypto
 import Foundation
 import Logging
 import PostgreSQL
+import Synchronization
 import Workers
 
 func required(_ name: String) -> String {
@@ -42,6 +43,13 @@ if let point = ProcessInfo.processInfo.environment["TEST_KILL_AT"].flatMap(LaneP
         if reached == point { kill(getpid(), SIGKILL) }
     }
 }
+if let point = ProcessInfo.processInfo.environment["TEST_STOP_AT"].flatMap(LanePoint.init(rawValue:)) {
+    let hasStopped = Atomic<Bool>(false)
+    settings.interrupt = { reached in
+        if reached == point, !hasStopped.exchange(true, ordering: .relaxed) { kill(getpid(), SIGSTOP) }
+    }
+}
+if let seconds = ProcessInfo.processInfo.environment["TEST_LEASE_SECONDS"].flatMap(Double.init) { settings.leaseSeconds = seconds }
 var logger = Logger(label: "test worker")
 logger.logLevel = .critical
 try await WorkerService(worker, settings: settings, logger: logger).run()

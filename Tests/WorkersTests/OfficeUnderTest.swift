@@ -31,10 +31,10 @@ final class OfficeUnderTest {
     private var lanes: [RunningLane] = []
 
     /// Requires the announced servers, unless others are given; suites are disabled without them.
-    init(on given: TestServers? = nil) throws {
+    /// - Parameter own: the virtual host on servers of a test's own.
+    init(on given: TestServers? = nil, virtualHost own: Int = 1) throws {
         servers = try given ?? #require(TestServers.announced)
-        // Servers of a test's own have one virtual host.
-        let number = given == nil ? OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue : 1
+        let number = given == nil ? OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue : own
         try #require(number <= servers.offices, "the pool of virtual hosts is used up: start TestServers with more")
         virtualHost = TestServers.virtualHost(number)
         databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"

@@ -2,6 +2,7 @@ import Casework
 import Contract
 import Crypto
 import Foundation
+import LocalServers
 import TestOffice
 import Testing
 
@@ -15,24 +16,40 @@ final class WorkerProcess {
     /// - Parameters:
     ///   - trap: the id of a message at which the process aborts.
     ///   - point: where the process kills itself.
-    init(_ worker: Worker, of office: OfficeUnderTest, trap: String? = nil, killedAt point: LanePoint? = nil) throws {
+    ///   - stop: where it stops itself (SIGSTOP), once.
+    ///   - network: where it runs; the servers must listen on its host's end.
+    init(
+        _ worker: Worker, of office: OfficeUnderTest, trap: String? = nil, killedAt point: LanePoint? = nil,
+        stoppedAt stop: LanePoint? = nil, leaseSeconds: Double? = nil, in network: NetworkNamespace? = nil
+    ) throws {
         // The test bundle's neighbour, built with it.
         let bundle = URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        process.executableURL = bundle.deletingLastPathComponent().appending(path: "TestWorker")
+        let program = bundle.deletingLastPathComponent().appending(path: "TestWorker").path
+        let words = network?.words(running: program) ?? [program]
+        process.executableURL = URL(fileURLWithPath: words[0])
+        process.arguments = Array(words.dropFirst())
+        var database = try #require(URLComponents(string: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
         var broker = try #require(URLComponents(string: office.servers.brokerURL))
         broker.user = Party.office(worker).description
         broker.password = TestServers.password
         broker.path = "/" + office.virtualHost
+        if let network {
+            (broker.host, database.host) = (network.hostAddress, network.hostAddress)
+            // The broker gives a silent peer up after two of these.
+            broker.query = "heartbeat=4"
+        }
         var environment = ProcessInfo.processInfo.environment
         environment["TEST_WORKER"] = worker.rawValue
         environment["TEST_BROKER_URL"] = broker.string
-        environment["TEST_DATABASE_URL"] = office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)
+        environment["TEST_DATABASE_URL"] = database.string
         environment["TEST_VAULT_KEY"] = Data(office.vaultKey).base64EncodedString()
         environment["TEST_DIGEST_KEY"] = Data(office.digestKeyBytes).base64EncodedString()
         environment["TEST_MAIL_KEY"] = office.mailKey.publicKey.rawRepresentation.base64EncodedString()
         environment["TEST_POLICY"] = OfficeUnderTest.policyFile.path
         environment["TEST_TRAP"] = trap
         environment["TEST_KILL_AT"] = point?.rawValue
+        environment["TEST_STOP_AT"] = stop?.rawValue
+        environment["TEST_LEASE_SECONDS"] = leaseSeconds.map { "\($0)" }
         // A death that is wanted need not explain itself, which takes longer than to die.
         environment["SWIFT_BACKTRACE"] = "enable=no"
         process.environment = environment
@@ -47,6 +64,17 @@ final class WorkerProcess {
 
     /// Whether the process ended by itself within the time.
     func endsByItself(within seconds: Double = 20) -> Bool { ended.wait(timeout: .now() + seconds) == .success }
+
+    /// Waits until the process stands still.
+    func stopsItself(within seconds: Double = 20) throws {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while try !String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8).contains(") T ") {
+            try #require(ContinuousClock.now < end, "the process did not stop")
+            usleep(5_000)
+        }
+    }
+
+    func goOn() { _ = Foundation.kill(process.processIdentifier, SIGCONT) }
 
     func kill() {
         guard process.isRunning else { return }

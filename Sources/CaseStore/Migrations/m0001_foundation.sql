@@ -391,6 +391,18 @@ CREATE TABLE outbox (
 -- their moment, and so an entry.
 CREATE INDEX outbox_by_age ON outbox (created_at);
 
+-- Whose the rows of a lane are: its own, or the relay's that took its place. A lease is free when its time is over, and at once
+-- when the session of its holder is gone. Its time is the database's own clock: nothing of the business is decided by it.
+CREATE TABLE lane_lease (
+    lane          text PRIMARY KEY,
+    worker        text NOT NULL,
+    -- The lane that sends these rows; it renews all that it holds together.
+    holder        text NOT NULL,
+    backend_pid   integer NOT NULL,
+    backend_start timestamptz NOT NULL,
+    expires_at    timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 -- Ahead of its state: tried again after each event of its handoff.
 CREATE TABLE held_message (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -493,7 +505,7 @@ CREATE VIEW report_status AS
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_unit, repeat_key, handoff, handoff_note,
-    clock, clock_step, person_notice, ledger_entry, inbox, outbox, held_message, dead_letter, attempt TO bihuan_worker;
+    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, attempt TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
@@ -501,7 +513,8 @@ GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, dispositi
 GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;
 GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
+GRANT UPDATE (holder, backend_pid, backend_start, expires_at) ON lane_lease TO bihuan_worker;
 GRANT UPDATE (received_at) ON attachment TO bihuan_worker;
 GRANT UPDATE (replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
-GRANT DELETE ON outbox, held_message, attempt, attachment_part TO bihuan_worker;
+GRANT DELETE ON outbox, lane_lease, held_message, attempt, attachment_part TO bihuan_worker;
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

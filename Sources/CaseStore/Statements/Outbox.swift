@@ -89,20 +89,49 @@ public struct ReadLateLanes: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-/// What a lane left behind, oldest first.
+/// Rows of lanes, oldest first, as many as are to be held in memory: those of some queues only, or of all but some.
 public struct ReadOutbox: Statement {
-    public var lane: String
+    public enum Choice: Sendable {
+        case only(Set<String>)
+        case allBut(Set<String>)
+    }
+
+    public var lanes: [String]
+    /// Of routing keys.
+    public var choice: Choice
+    /// Rows that are held already.
+    public var known: Set<UUID>
     public var countMax: Int
-    public init(lane: String, countMax: Int) {
-        self.lane = lane
+    public var bytesMax: Int
+
+    public init(lanes: [String], choice: Choice, known: Set<UUID> = [], countMax: Int, bytesMax: Int) {
+        self.lanes = lanes
+        self.choice = choice
+        self.known = known
         self.countMax = countMax
+        self.bytesMax = bytesMax
     }
 
     public static let sql = """
         SELECT event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body
-        FROM outbox WHERE lane = $1 ORDER BY created_at, event_id LIMIT $2
+        FROM (
+            SELECT *, sum(octet_length(body)) OVER (ORDER BY created_at, event_id) - octet_length(body) AS bytes_before
+            FROM outbox
+            WHERE lane = ANY ($1) AND (routing_key = ANY ($2)) = $3 AND event_id <> ALL ($4)
+        ) AS row
+        WHERE bytes_before < $6 ORDER BY created_at, event_id LIMIT $5
         """
-    public var parameters: [Parameter] { [.text(lane), .int8(Int64(countMax))] }
+
+    public var parameters: [Parameter] {
+        let (keys, isOnly) =
+            switch choice {
+            case .only(let keys): (keys, true)
+            case .allBut(let keys): (keys, false)
+            }
+        return [
+            .texts(lanes), .texts(keys.sorted()), .bool(isOnly), .uuids(Array(known)), .int8(Int64(countMax)), .int8(Int64(bytesMax)),
+        ]
+    }
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> OutboxRow {
         OutboxRow(

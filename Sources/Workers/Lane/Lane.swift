@@ -39,6 +39,9 @@ final class Lane {
     private var hadErrand = false
     /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
     private var mayHaveCommittedUnknowingly = false
+    /// What befell a connection to the broker while the database was waited for.
+    private var faultMeanwhile: (any Error)?
+    private var stopSeenAt: ContinuousClock.Instant?
 
     init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopFlag, logger: Logger) {
         self.desk = desk
@@ -78,7 +81,12 @@ final class Lane {
 
     /// The database first: no consumer is opened before it answers, so that no delivery is charged for its absence.
     private func connect() throws {
-        if let store { try store.ensureOpen() } else { store = try LaneStore(settings, desk: desk, laneName: name, logger: logger) }
+        if let store {
+            try store.ensureOpen()
+        } else {
+            store = try LaneStore(settings, desk: desk, laneName: name, logger: logger)
+            store?.whileWaiting = { [unowned self] in serveMeanwhile() }
+        }
         try outlet.connect()
         if consumer == nil {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
@@ -92,6 +100,7 @@ final class Lane {
         consumer?.close()
         consumer = nil
         outlet.disconnect()
+        faultMeanwhile = nil
     }
 
     /// Sleeps, but not through the call to stop.
@@ -104,7 +113,11 @@ final class Lane {
 
     private func turn() throws {
         guard let consumer, let store else { return }
+        if let fault = faultMeanwhile { throw fault }
+        try keepName()
         try outlet.flush()
+        try outlet.lookAfterConfirms()
+        tellOfQueues()
         // The broker does not take messages: nothing new is begun, both connections are kept.
         guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
@@ -113,6 +126,7 @@ final class Lane {
         if batch.isEmpty, listeningSince == nil, try consumer.queuesAreEmpty() { listeningSince = connectedAt }
         if !batch.isEmpty {
             try handle(batch.parcels)
+            try keepName()
             try outlet.flush()
             try settings.interrupt?(.afterPublish)
             try consumer.acknowledge(batch)
@@ -126,20 +140,63 @@ final class Lane {
         try relay()
     }
 
-    /// Sends what would otherwise stay: what the broker refused for now, own rows that this lane does not know of, and what
-    /// dead lanes left.
+    /// Sends what would otherwise stay: what dead lanes left, own rows that this lane does not know of, and what queues take again.
     private func relay() throws {
         guard let store, ContinuousClock.now >= nextRelay else { return }
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
-        outlet.retryNacked()
-        if mayHaveCommittedUnknowingly {
-            outlet.add(try retrying { try store.ownRows(notAmong: outlet.eventIDs) })
-            mayHaveCommittedUnknowingly = false
+        if relays {
+            let dead = try retrying { try store.adoptDeadLanes() }
+            if !dead.isEmpty { logger.info("sending what a dead lane left", metadata: ["lanes": "\(dead.joined(separator: " "))"]) }
         }
-        guard relays else { return }
-        let rows = try retrying { try store.rowsLeftBehind(notAmong: outlet.eventIDs) }
-        if !rows.isEmpty { logger.info("sending what a dead lane left", metadata: ["rows": "\(rows.count)"]) }
+        let lanes = store.adopted + (mayHaveCommittedUnknowingly ? [store.lease.name] : [])
+        let rows = try retrying { try store.unsent(lanes, .allBut(self.outlet.parked.keys), notAmong: self.outlet.eventIDs) }
         outlet.add(rows)
+        if rows.isEmpty {
+            mayHaveCommittedUnknowingly = false
+            try retrying { try store.endAdoption() }
+        }
+        try readBack(store)
+    }
+
+    /// Tries each parked queue with one row when it is time, and takes up what was kept back for those that take messages again.
+    private func readBack(_ store: LaneStore) throws {
+        for key in outlet.parked.due(at: .now).prefix(LaneSettings.trialsMax) {
+            if let row = try retrying({ try store.oldestUnsent(for: key, notAmong: self.outlet.eventIDs) }) {
+                outlet.tryParked(with: row)
+            } else {
+                outlet.parked.free(key)
+            }
+        }
+        let freed = outlet.parked.freed
+        let rows = try retrying { try store.unsent(store.ownLanes, .only(freed), notAmong: self.outlet.eventIDs) }
+        outlet.add(rows)
+        // What is left of them follows with the next turn.
+        if rows.isEmpty { outlet.parked.readBack(freed) } else { nextRelay = .now }
+    }
+
+    private func tellOfQueues() {
+        for news in outlet.parked.takeNews() {
+            switch news {
+            case .parked(let key, let cause):
+                logger.warning(
+                    "a queue takes no messages: those for it wait", metadata: ["queue": "\(key)", "cause": "\(cause.rawValue)"])
+            case .freed(let key): logger.notice("a queue takes messages again", metadata: ["queue": "\(key)"])
+            }
+        }
+    }
+
+    /// The database session stands, and this lane's name is its own.
+    private func keepName() throws {
+        try retrying {}
+        heedLoss()
+    }
+
+    /// A lane that did not turn for longer than its lease has lost its name, and with it what it had not sent.
+    private func heedLoss() {
+        guard let store, store.takeLoss() else { return }
+        outlet.forget()
+        logger.warning("this lane stood still: others send what it had not sent", metadata: ["new name": "\(store.lease.name)"])
+        logger[metadataKey: "lane"] = "\(store.lease.name)"
     }
 
     // MARK: Handling a batch
@@ -212,6 +269,7 @@ final class Lane {
     private func transact(_ parcels: [Parcel], burying burial: Burial?, errand: Errand?) throws {
         guard let store else { return }
         try store.ensureOpen()
+        heedLoss()
         // An errand leaves out cases that others hold, so what became of letters is written without one.
         let settled = errand == nil ? outlet.takeSettled() : LaneOutlet.Settled()
         do {
@@ -243,6 +301,21 @@ final class Lane {
         try outlet.serve()
     }
 
+    /// Called while the database is waited for: both connections to the broker are kept. What fails is thrown by the next turn.
+    /// False once the lane was asked to stop and has waited long enough: what it waits for comes again.
+    private func serveMeanwhile() -> Bool {
+        do {
+            try consumer?.serve()
+            try outlet.serve()
+        } catch {
+            faultMeanwhile = error
+        }
+        guard stop.isRaised else { return true }
+        let since = stopSeenAt ?? .now
+        stopSeenAt = since
+        return (ContinuousClock.now - since).seconds < LaneSettings.drainSeconds
+    }
+
     private func retrying<T>(_ work: () throws -> T) throws -> T {
         var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: 2)
         while true {
@@ -259,7 +332,7 @@ final class Lane {
 
     /// Takes no new deliveries, finishes those it holds, writes what was confirmed.
     private func drain() {
-        guard let consumer, store != nil else { return }
+        guard let consumer, let store else { return }
         do {
             try consumer.cancel()
             let end = ContinuousClock.now + .seconds(LaneSettings.drainSeconds)
@@ -272,6 +345,7 @@ final class Lane {
             }
             try outlet.flush(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
             try process([])
+            try store.endLease()
             logger.info("lane drained")
         } catch {
             // Nothing is lost: what was not finished comes again.

@@ -6,7 +6,8 @@ import Foundation
 
 /// The publishing side of a lane: its own connection, its own rows of the outbox, confirms with many in flight.
 ///
-/// What is not confirmed stays in `pending`, through lost connections too, and is sent again with the same event id.
+/// What is not confirmed stays in memory, through lost connections too, and is sent again with the same event id. What goes to a
+/// queue that takes no messages stays in the database only (`ParkedQueues`), so that memory is bounded whatever happens there.
 struct LaneOutlet {
     /// What became of rows since the last transaction, to be written with the next one.
     struct Settled {
@@ -16,17 +17,32 @@ struct LaneOutlet {
         var isEmpty: Bool { confirmed.isEmpty && unroutable.isEmpty }
     }
 
-    private let settings: AMQP.ConnectionSettings
-    private let sender: String
-    private var link: (connection: Broker, publisher: Publisher)?
+    struct Link {
+        let connection: Broker
+        let publisher: Publisher
+
+        init(_ settings: AMQP.ConnectionSettings) throws {
+            connection = try Broker(settings)
+            publisher = try Publisher(on: connection)
+        }
+    }
+
+    let settings: AMQP.ConnectionSettings
+    let sender: String
+    var link: Link?
     /// Rows to send, in order, and those sent but not confirmed, by token.
     private var waiting: [OutboxRow] = []
     private var inFlight: [Int64: OutboxRow] = [:]
     /// When each was sent, oldest first; those confirmed meanwhile are passed over.
     private var sendings: ArraySlice<(token: Int64, at: ContinuousClock.Instant)> = []
-    /// Refused for now, as by a full queue: tried again now and then, while the lane goes on.
-    private var nacked: [OutboxRow] = []
-    private var nextToken: Int64 = 0
+    private var lastToken: Int64 = 0
+    /// Of all that were confirmed: what was sent before it over this connection and is not confirmed, is held up by its queue.
+    private var newestConfirmed: Int64 = 0
+    var parked = ParkedQueues()
+    /// Rows on their way to parked queues, by routing key.
+    var trials: [String: QueueTrial] = [:]
+    /// The broker is asked whether it confirms anything at all.
+    var question = BrokerQuestion()
     private(set) var settled = Settled()
 
     init(_ settings: AMQP.ConnectionSettings, worker: Worker, name: String) {
@@ -39,36 +55,44 @@ struct LaneOutlet {
     var isConnected: Bool { link != nil }
     /// The broker does not take messages, or owes a confirm for too long: no new batch meanwhile.
     var isBehind: Bool {
-        if !waiting.isEmpty { return true }
-        guard let oldest = sendings.first else { return false }
-        return (ContinuousClock.now - oldest.at).seconds > LaneSettings.confirmTimeoutSeconds
+        !waiting.isEmpty || overdue.contains { sending in inFlight[sending.token].map { !parked.contains($0.routingKey) } ?? false }
     }
-    /// Everything that this lane knows to be in the outbox.
+    /// Everything that this lane holds of the outbox.
     var eventIDs: Set<UUID> {
-        Set((waiting + nacked + inFlight.values + settled.confirmed + settled.unroutable).map(\.eventID))
+        Set((waiting + inFlight.values + trials.values.map(\.row) + settled.confirmed + settled.unroutable).map(\.eventID))
     }
 
     mutating func connect() throws {
-        guard link == nil else { return }
-        let connection = try Broker(settings)
-        link = (connection, try Publisher(on: connection))
+        if link == nil { link = try Link(settings) }
     }
 
     /// What was in flight goes again over the next connection.
     mutating func disconnect() {
         link?.connection.close()
         link = nil
+        sendAgain()
+        abandonTrials()
+    }
+
+    private mutating func sendAgain() {
         waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
+        waiting.removeAll { parked.contains($0.routingKey) }
         inFlight = [:]
         sendings = []
+        newestConfirmed = lastToken
+        question = BrokerQuestion()
     }
 
-    mutating func add(_ rows: [OutboxRow]) { waiting += rows }
-
-    mutating func retryNacked() {
-        waiting += nacked
-        nacked = []
+    /// The rows are another's to send. What became of those that were settled is still to be written.
+    mutating func forget() {
+        waiting = []
+        inFlight = [:]
+        sendings = []
+        abandonTrials()
     }
+
+    /// Takes rows to be sent; those for parked queues stay in the database.
+    mutating func add(_ rows: [OutboxRow]) { waiting += rows.filter { !parked.contains($0.routingKey) } }
 
     mutating func takeSettled() -> Settled {
         defer { settled = Settled() }
@@ -81,42 +105,99 @@ struct LaneOutlet {
         settled.unroutable += unsettled.unroutable
     }
 
+    // MARK: Sending
+
     /// Sends what waits, as far as the broker takes it, and reads the confirms that have arrived. They are not waited for:
     /// the rows are safe in the outbox, and the next batch is decided meanwhile.
     /// - Parameter confirmsWithin: how long to wait for all confirms, in seconds; a lane that ends does.
     mutating func flush(confirmsWithin seconds: Double = 0) throws {
         guard let link else { return }
+        let end = ContinuousClock.now + .seconds(seconds)
+        try send()
+        settleTrials()
+        settle(try link.publisher.settle(within: max(0, (end - .now).seconds)), at: .now)
+    }
+
+    private mutating func send() throws {
+        guard !waiting.isEmpty else { return }
         let start = ContinuousClock.now
-        func remaining(of seconds: Double) -> Double { max(0, seconds - (ContinuousClock.now - start).seconds) }
-        let sending = waiting.isEmpty ? nil : Sending()
+        let sending = Sending()
         var sent = 0
         // Also when publishing throws: what was sent is in flight, and only there.
         defer { waiting.removeFirst(sent) }
         while sent < waiting.count {
             let row = waiting[sent]
-            nextToken += 1
-            guard try link.publisher.publish(
-                row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey),
-                properties: sending?.properties(row, from: sender) ?? Properties(), mandatory: true, token: nextToken,
-                deadline: remaining(of: LaneSettings.confirmTimeoutSeconds))
+            let seconds = max(0, LaneSettings.confirmTimeoutSeconds - (ContinuousClock.now - start).seconds)
+            guard try publish(
+                row.body, to: row.exchange, key: row.routingKey, properties: sending.properties(row, from: sender), mandatory: true,
+                within: seconds)
             else { break }
-            inFlight[nextToken] = row
-            sendings.append((nextToken, start))
+            inFlight[lastToken] = row
+            sendings.append((lastToken, start))
             sent += 1
         }
-        try settle(link.publisher.settle(within: remaining(of: seconds)))
     }
 
-    private mutating func settle(_ outcomes: [(token: Int64, outcome: Publisher.Outcome)]) {
+    /// Sends one message under the next token; false if the broker takes none within the time.
+    mutating func publish(
+        _ body: [UInt8], to exchange: String, key: String, properties: Properties, mandatory: Bool, within seconds: Double
+    ) throws -> Bool {
+        guard let link else { return false }
+        let isSent = try link.publisher.publish(
+            body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties, mandatory: mandatory,
+            token: lastToken + 1, deadline: seconds)
+        if isSent { lastToken += 1 }
+        return isSent
+    }
+
+    private mutating func settle(_ outcomes: [(token: Int64, outcome: Publisher.Outcome)], at now: ContinuousClock.Instant) {
         for (token, outcome) in outcomes {
+            if outcome == .confirmed { newestConfirmed = max(newestConfirmed, token) }
             guard let row = inFlight.removeValue(forKey: token) else { continue }
-            switch outcome {
-            case .confirmed: settled.confirmed.append(row)
-            case .returned: settled.unroutable.append(row)
-            case .nacked: nacked.append(row)
-            }
+            note(row, outcome)
+            if outcome == .nacked { park([row.routingKey], .refusing, at: now) } else { parked.free(row.routingKey) }
         }
         sendings = sendings.drop { inFlight[$0.token] == nil }
+    }
+
+    /// Keeps what is to be written of a row.
+    mutating func note(_ row: OutboxRow, _ outcome: Publisher.Outcome) {
+        switch outcome {
+        case .confirmed: settled.confirmed.append(row)
+        case .returned: settled.unroutable.append(row)
+        case .nacked: break
+        }
+    }
+
+    /// Rows for these queues are held no longer; those in flight may still be confirmed.
+    private mutating func park(_ keys: Set<String>, _ cause: ParkedQueues.Cause, at now: ContinuousClock.Instant) {
+        for key in keys { parked.park(key, cause, at: now) }
+        waiting.removeAll { keys.contains($0.routingKey) }
+    }
+
+    // MARK: Confirms that do not come
+
+    /// Those sent so long ago that their confirms should be here.
+    var overdue: [(token: Int64, at: ContinuousClock.Instant)] {
+        let since = ContinuousClock.now - .seconds(LaneSettings.confirmTimeoutSeconds)
+        return sendings.prefix { $0.at < since }.filter { inFlight[$0.token] != nil }
+    }
+    /// Whether a confirm is overdue although the broker confirmed what was sent later: then it is the queue that holds it up.
+    var isHeldUpByQueues: Bool { overdue.contains { $0.token < newestConfirmed } }
+    var oldestOverdue: (row: OutboxRow, at: ContinuousClock.Instant)? {
+        overdue.first.flatMap { sending in inFlight[sending.token].map { ($0, sending.at) } }
+    }
+
+    /// Parks the queues that hold confirms up, and goes on over another connection: the broker reads no more from one that has
+    /// sent some to such a queue, and its bookkeeping of confirms would never close.
+    mutating func parkSilentQueues(over other: Link? = nil) throws {
+        let rows = overdue.filter { other != nil || $0.token < newestConfirmed }.compactMap { inFlight[$0.token] }
+        park(Set(rows.map(\.routingKey)), .silent, at: .now)
+        // Not politely: the broker may read nothing more from it.
+        link?.connection.abandon()
+        link = nil
+        sendAgain()
+        link = try other ?? Link(settings)
     }
 
     /// Serves the heartbeat of an idle connection.
@@ -129,7 +210,7 @@ struct LaneOutlet {
 }
 
 /// What all messages of one flush have alike.
-private struct Sending {
+struct Sending {
     private let now = Instant.wall()
 
     func properties(_ row: OutboxRow, from sender: String) -> Properties {

@@ -17,6 +17,8 @@ public struct LaneSettings: Sendable {
     public var sealedMailKey: SealingKey
     /// Messages decided in one transaction, at most.
     public var batchSizeMax = 200
+    /// Wall seconds after which the rows of a lane that shows no life any more are sent by others. It renews every quarter of that.
+    public var leaseSeconds = 20.0
     /// Threads of one process.
     public var lanes = 2
     /// Wall seconds that a message ahead of its state is kept before it is refused.
@@ -52,6 +54,10 @@ public struct LaneSettings: Sendable {
     /// How long an idle lane sleeps; deliveries wake it at once.
     static let idleSeconds = 0.25
     static let relayIntervalSeconds = 1.0
+    /// Rows of the outbox that are read back at once; `batchBytesMax` bounds their bytes.
+    static let relayedRowsMax = 500
+    /// Parked queues that are tried at once, each over a connection of its own.
+    static let trialsMax = 8
     static let directoryIntervalSeconds = 5.0
     static let drainSeconds = 3.0
 }

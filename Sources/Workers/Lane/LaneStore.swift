@@ -1,7 +1,6 @@
 import CaseStore
 import Casework
 import Contract
-import Crypto
 import Foundation
 import Logging
 import PostgreSQL
@@ -11,31 +10,30 @@ final class LaneStore {
     private let settings: LaneSettings
     private let logger: Logger
     let desk: any Desk
-    /// Rows of the outbox carry it; the lane holds an advisory lock on it while it lives.
-    private(set) var laneName: String
+    /// This lane's name, which rows of the outbox carry, and its hold on it.
+    private(set) var lease: LaneLease
     private(set) var database: Database
     private var directory: OfficeDirectory
     private var directoryReadAt: ContinuousClock.Instant
     /// Transactions since the connection was made, and at which one plans are made anew.
     private var transactionCount = 0
     private var replanAt = 4
-    /// Lanes that died with rows unsent, whose locks this one holds until the rows are out.
-    private var adopted: Set<String> = []
+    /// Lanes that died, whose leases this one holds until their rows are out.
+    var adopted: Set<String> = []
+    /// Called about once a second while the database is waited for; false gives the connection up.
+    var whileWaiting: () -> Bool = { true } { didSet { database.whileWaiting = whileWaiting } }
+    private let doubt: ReplicationDoubt
 
     /// Throws until the database answers, is migrated, and knows the office.
     init(_ settings: LaneSettings, desk: any Desk, laneName: String, logger: Logger) throws {
         self.settings = settings
         self.desk = desk
         self.logger = logger
-        database = try LaneStore.connect(settings, laneName: laneName, logger)
+        doubt = ReplicationDoubt()
+        database = try LaneStore.connect(settings, laneName: laneName, logger, doubt)
         directory = try OfficeDirectory.read(database)
         directoryReadAt = .now
-        // A name that another session holds is not ours any more: rows under it are being sent by that one.
-        self.laneName = laneName
-        if try !database.tryAdvisoryLock(LaneStore.lockKey(laneName)) {
-            self.laneName = "\(laneName)-\(UUID.version7(at: .wall()).lowercased.prefix(13))"
-            _ = try database.tryAdvisoryLock(LaneStore.lockKey(self.laneName))
-        }
+        lease = try LaneLease(laneName, of: desk.worker, seconds: settings.leaseSeconds, in: database)
     }
 
     func close() { database.close() }
@@ -43,22 +41,20 @@ final class LaneStore {
     /// The next use makes a new connection.
     func disconnect() { database.close() }
 
-    private static func connect(_ settings: LaneSettings, laneName: String, _ logger: Logger) throws -> Database {
+    private static func connect(
+        _ settings: LaneSettings, laneName: String, _ logger: Logger, _ doubt: ReplicationDoubt
+    ) throws -> Database {
         var connection = settings.database
         connection.applicationName = "bihuan \(laneName)"
         let database = try Database(connection)
         // Its words may quote a row, so they are left out.
         database.onNotice = { notice in
+            doubt.take(notice)
             logger.log(
                 level: notice.level, "notice from the database", metadata: ["severity": "\(notice.severity)", "code": "\(notice.sqlState)"])
         }
         try database.execute(PlannerSettings.sql)
         return database
-    }
-
-    static func lockKey(_ name: String) -> Int64 {
-        let digest = Array(SHA256.hash(data: Array(name.utf8)).prefix(8))
-        return digest.withUnsafeBytes { Int64(bigEndian: $0.loadUnaligned(as: Int64.self)) }
     }
 
     // MARK: The transaction
@@ -111,9 +107,9 @@ final class LaneStore {
         try docket.checkSizes()
 
         try database.write(
-            docket.caseWrites, with: docket.commands(lane: laneName, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
+            docket.caseWrites, with: docket.commands(lane: lease.name, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
         if !parcels.isEmpty { try settings.interrupt?(.beforeCommit) }
-        try database.commit()
+        try commit()
         if !parcels.isEmpty { try settings.interrupt?(.afterCommit) }
         return docket.letters
     }
@@ -233,6 +229,26 @@ final class LaneStore {
         try errand?.work(&docket)
     }
 
+    /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, or when nobody learned how the
+    /// commit ended. A later commit that is waited for in full confirms the earlier ones, since the log keeps their order.
+    private func commit() throws {
+        do {
+            try database.commit()
+        } catch {
+            doubt.isOpen = doubt.isOpen || error.isConnectionLost
+            throw error
+        }
+        while doubt.isOpen {
+            doubt.isOpen = false
+            do {
+                try lease.renew(in: database)
+            } catch {
+                doubt.isOpen = true
+                throw error
+            }
+        }
+    }
+
     private func rollBack() {
         // On a connection that is gone there is nothing to roll back; the caller sees that it is gone.
         do { try database.rollback() } catch { database.close() }
@@ -240,17 +256,18 @@ final class LaneStore {
 
     // MARK: Between transactions
 
-    /// Whether the connection stands; if not, a new one is made.
+    /// Whether the connection stands; if not, a new one is made. The lease on the lane's name goes with it, unless it was lost.
     func ensureOpen() throws {
-        guard !database.isOpen else { return }
-        database = try LaneStore.connect(settings, laneName: laneName, logger)
+        guard !database.isOpen else { return try lease.renewIfDue(in: database) }
+        database = try LaneStore.connect(settings, laneName: lease.name, logger, doubt)
+        database.whileWaiting = whileWaiting
         (transactionCount, replanAt) = (0, 4)
         adopted = []
-        if try !database.tryAdvisoryLock(LaneStore.lockKey(laneName)) {
-            laneName = "\(laneName.prefix(60))-\(UUID.version7(at: .wall()).lowercased.prefix(13))"
-            _ = try database.tryAdvisoryLock(LaneStore.lockKey(laneName))
-        }
+        try lease.renew(in: database)
     }
+
+    /// Whether the lane's name was lost: what it had to send is the relay's.
+    func takeLoss() -> Bool { lease.takeLoss() }
 
     /// Whether the database answers others while it stopped this lane's batch.
     func answers() -> Bool {
@@ -277,37 +294,6 @@ final class LaneStore {
             reading: database, now: settings.clock.instant(atWall: wall), wall: wall, listeningSince: since)
     }
 
-    /// Rows under this lane's name that it does not know of.
-    func ownRows(notAmong known: Set<UUID>) throws -> [OutboxRow] {
-        try database.run(ReadOutbox(lane: laneName, countMax: .max)).rows.filter { !known.contains($0.eventID) }
-    }
-
-    /// Rows that lanes of this worker left behind when they died, unless another relay is at it.
-    func rowsLeftBehind(notAmong known: Set<UUID>) throws -> [OutboxRow] {
-        let relay = LaneStore.lockKey("relay \(desk.worker.rawValue)")
-        guard try database.tryAdvisoryLock(relay) else { return [] }
-        defer { unlock(relay) }
-        let late = try database.run(
-            ReadLateLanes(worker: desk.worker.rawValue, createdBefore: Instant.wall().adding(seconds: -1))
-        ).rows
-        for lane in adopted where !late.contains(lane) {
-            adopted.remove(lane)
-            unlock(LaneStore.lockKey(lane))
-        }
-        var rows: [OutboxRow] = []
-        for lane in late where lane != laneName {
-            guard try adopted.contains(lane) || database.tryAdvisoryLock(LaneStore.lockKey(lane)) else { continue }
-            adopted.insert(lane)
-            rows += try database.run(ReadOutbox(lane: lane, countMax: 500)).rows
-        }
-        return rows.filter { !known.contains($0.eventID) }
-    }
-
-    private func unlock(_ key: Int64) {
-        // A lost connection has lost its locks too.
-        do { _ = try database.advisoryUnlock(key) } catch { database.close() }
-    }
-
     /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow, until
     /// their statistics are next gathered. So plans are made anew, ever more rarely.
     private func refreshPlans() throws {
@@ -321,6 +307,16 @@ final class LaneStore {
         guard (ContinuousClock.now - directoryReadAt).seconds > LaneSettings.directoryIntervalSeconds else { return }
         directory = try OfficeDirectory.read(database)
         directoryReadAt = .now
+    }
+}
+
+/// Whether a commit may not be on the standby yet that it should be on.
+final class ReplicationDoubt {
+    var isOpen = false
+
+    /// "canceling wait for synchronous replication": PostgreSQL gives this warning no SQLSTATE of its own.
+    func take(_ notice: ServerNotice) {
+        if notice.severity == "WARNING", notice.sqlState == "01000" { isOpen = true }
     }
 }
 

@@ -1,0 +1,96 @@
+public import PostgreSQL
+
+/// Leases on the names of lanes: whoever holds the lease of a lane sends that lane's rows of the outbox.
+///
+/// A lease is free when its time is over, and at once when its holder's session is gone. Whoever takes or renews one does so by
+/// compare-and-set. The time is the database's: lanes of several machines agree on it, and nothing of the business hangs on it.
+private enum Lease {
+    /// Of the row named `lease`. A session of another login shows no start; then its number alone must do.
+    static let isFree = """
+        (lease.expires_at < clock_timestamp() OR NOT EXISTS (
+            SELECT FROM pg_stat_get_activity(lease.backend_pid) AS session
+            WHERE session.backend_start IS NULL OR session.backend_start = lease.backend_start))
+        """
+    static func end(_ seconds: String) -> String { "clock_timestamp() + make_interval(secs => \(seconds))" }
+    static let ownStart = "(SELECT backend_start FROM pg_stat_get_activity(pg_backend_pid()))"
+}
+
+/// Takes leases that are free, or that nobody has. Returns the lanes whose rows are the holder's now.
+public struct TakeLeases: Statement {
+    public var lanes: [String]
+    public var worker: String
+    public var holder: String
+    public var seconds: Double
+
+    public init(lanes: [String], worker: String, holder: String, seconds: Double) {
+        self.lanes = lanes
+        self.worker = worker
+        self.holder = holder
+        self.seconds = seconds
+    }
+
+    public static let sql = """
+        INSERT INTO lane_lease AS lease (lane, worker, holder, backend_pid, backend_start, expires_at)
+        SELECT lane, $2, $3, pg_backend_pid(), \(Lease.ownStart), \(Lease.end("$4"))
+        -- Two relays that take the same leases meet in the same order.
+        FROM unnest($1::text[]) AS dead (lane) ORDER BY lane
+        ON CONFLICT (lane) DO UPDATE SET holder = excluded.holder, backend_pid = excluded.backend_pid,
+            backend_start = excluded.backend_start, expires_at = excluded.expires_at
+        WHERE \(Lease.isFree)
+        RETURNING lane
+        """
+    public var parameters: [Parameter] { [.texts(lanes), .text(worker), .text(holder), .double(seconds)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
+}
+
+/// Renews all leases of a holder, and ties them to this session. Returns their lanes; what is missing is another's by now.
+public struct RenewLeases: Statement {
+    public var holder: String
+    public var seconds: Double
+
+    public init(holder: String, seconds: Double) {
+        self.holder = holder
+        self.seconds = seconds
+    }
+
+    public static let sql = """
+        UPDATE lane_lease SET backend_pid = pg_backend_pid(), backend_start = \(Lease.ownStart), expires_at = \(Lease.end("$2"))
+        WHERE holder = $1 RETURNING lane
+        """
+    public var parameters: [Parameter] { [.text(holder), .double(seconds)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
+}
+
+/// All leases of a worker's lanes: a few rows.
+public struct ReadLeases: Statement {
+    public struct Row: Sendable {
+        public let lane: String
+        public let holder: String
+        public let isFree: Bool
+    }
+
+    public var worker: String
+    public init(worker: String) { self.worker = worker }
+    public static let sql = "SELECT lane, holder, \(Lease.isFree) FROM lane_lease AS lease WHERE worker = $1"
+    public var parameters: [Parameter] { [.text(worker)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row {
+        Row(lane: try row.text(), holder: try row.text(), isFree: try row.bool())
+    }
+}
+
+/// Gives up those of a holder's leases whose lanes have no rows left.
+public struct EndLeases: Command {
+    public var lanes: [String]
+    public var holder: String
+
+    public init(lanes: [String], holder: String) {
+        self.lanes = lanes
+        self.holder = holder
+    }
+
+    public static let sql = """
+        DELETE FROM lane_lease AS lease WHERE lane = ANY ($1) AND holder = $2
+            AND NOT EXISTS (SELECT FROM outbox WHERE outbox.lane = lease.lane)
+        """
+    public var parameters: [Parameter] { [.texts(lanes), .text(holder)] }
+}

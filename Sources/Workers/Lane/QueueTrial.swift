@@ -1,0 +1,68 @@
+import AMQP
+import CaseStore
+
+/// One row on its way to a parked queue, over a connection of its own: the broker lets a whole channel wait while a queue that hangs
+/// does not answer it.
+struct QueueTrial {
+    let link: LaneOutlet.Link
+    let row: OutboxRow
+    let since = ContinuousClock.now
+
+    /// `nil` where the broker took no connection or no message now.
+    init?(_ row: OutboxRow, _ settings: AMQP.ConnectionSettings, from sender: String) {
+        do {
+            let link = try LaneOutlet.Link(settings)
+            guard try link.publish(row, Sending().properties(row, from: sender)) else { return nil }
+            (self.link, self.row) = (link, row)
+        } catch {
+            return nil
+        }
+    }
+
+    /// What became of it; `nil` while the queue has time.
+    var outcome: Publisher.Outcome? {
+        get throws {
+            if let outcome = try link.publisher.settle(within: 0).first?.outcome { return outcome }
+            return (ContinuousClock.now - since).seconds > LaneSettings.confirmTimeoutSeconds ? .nacked : nil
+        }
+    }
+}
+
+extension LaneOutlet {
+    /// Sends one row to a parked queue.
+    mutating func tryParked(with row: OutboxRow) {
+        parked.trying(row.routingKey)
+        trials[row.routingKey] = QueueTrial(row, settings, from: sender)
+        if trials[row.routingKey] == nil { parked.park(row.routingKey, .silent, at: .now) }
+    }
+
+    /// Reads what became of the rows that tried.
+    mutating func settleTrials() {
+        for (key, trial) in trials {
+            // A connection that broke tells nothing of the queue, but it did not take the row.
+            guard let outcome = (try? trial.outcome) ?? (trial.link.connection.isOpen ? nil : .nacked) else { continue }
+            trials[key] = nil
+            trial.link.connection.abandon()
+            switch outcome {
+            case .confirmed, .returned:
+                note(trial.row, outcome)
+                parked.free(key)
+            case .nacked: parked.park(key, .silent, at: .now)
+            }
+        }
+    }
+
+    mutating func abandonTrials() {
+        for trial in trials.values { trial.link.connection.abandon() }
+        trials = [:]
+        parked.forgetTrials()
+    }
+}
+
+extension LaneOutlet.Link {
+    fileprivate func publish(_ row: OutboxRow, _ properties: Properties) throws -> Bool {
+        try publisher.publish(
+            row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey), properties: properties,
+            mandatory: true, token: 0, deadline: 0)
+    }
+}

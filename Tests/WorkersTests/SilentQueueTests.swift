@@ -1,0 +1,147 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import LocalServers
+import TestOffice
+import Testing
+
+@testable import Workers
+
+extension PrivateServerTests {
+    @Suite("A queue that takes no messages")
+    struct SilentQueueTests {
+        /// A queue whose process stands still confirms nothing, as one without a majority.
+        private func silence(_ queue: String, of office: OfficeUnderTest, _ isSilent: Bool) throws {
+            let process = "'\(office.virtualHost)_\(queue)'"
+            let said = try PrivateServers.here().control("eval", "sys:\(isSilent ? "suspend" : "resume")(\(process)).")
+            try #require(said.contains("ok"))
+        }
+
+        @Test("a queue without confirms parks its own rows only, few or more than a connection takes; when it is back they all arrive",
+              arguments: [5, 600])
+        func silent(count: Int) throws {
+            let office = try PrivateServers.here().office()
+            let (letter, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
+            try office.start(.intake)
+            try office.start(.routing)
+            try silence("unit.c01.inbox", of: office, true)
+            for _ in 1...count { try letter.submit(.new()) }
+            try office.log.wait(for: "a queue takes no messages", withinSeconds: 40)
+            // The lane goes on with the others, and more for the silent one does not stop it again.
+            for _ in 1...3 {
+                try letter.submit(.new())
+                try letter.submit(.new(level: "province"))
+                _ = try province.receiveHandoff(within: 30)
+            }
+            try office.wait(for: ["\(count + 3)"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
+            let expected = Set(try office.texts("SELECT event_id FROM outbox WHERE routing_key = 'unit.c01.inbox'"))
+            #expect(expected.count == count + 3)
+            let parked = office.log.lines.filter { $0.contains("a queue takes no messages") }
+            // Another is parked with it where it was first written to at that moment, and is free again at once.
+            #expect(parked.filter { $0.contains("unit.c01.inbox") && $0.contains("confirms nothing") }.count == 1, "\(parked)")
+
+            try silence("unit.c01.inbox", of: office, false)
+            try office.log.wait(for: "a queue takes messages again", withinSeconds: 70)
+            try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 40)
+            try office.wait(for: ["\(count + 3)"], "SELECT count(*) FROM handoff h WHERE state = 'dispatched' AND unit = 'c01'", within: 20)
+            var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
+            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
+            #expect(arrived == expected)
+            #expect(try office.count("SELECT count(*) FROM handoff") == count + 6)
+            #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+            #expect(office.log.lines.filter { $0.contains("takes messages again") && $0.contains("unit.c01.inbox") }.count == 1)
+            try office.expectWholeLedger()
+            try office.close()
+        }
+
+        @Test("what a full queue refuses stays in the database alone, and is tried ever more rarely, with one row")
+        func full() throws {
+            let office = try PrivateServers.here().office()
+            let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+            defer { admin.close() }
+            let channel = try admin.openChannel()
+            try admin.declareQueue(
+                "full", arguments: ["x-max-length": .int(1), "x-overflow": .string("reject-publish")], on: channel)
+            try admin.bindQueue("full", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "full", on: channel)
+            try admin.declareQueue("open", on: channel)
+            try admin.bindQueue("open", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "open", on: channel)
+            var outlet = LaneOutlet(try office.settings.broker, worker: .intake, name: "outlet")
+            try outlet.connect()
+            defer { outlet.disconnect() }
+            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)])
+            try outlet.flush(confirmsWithin: 10)
+            #expect(!outlet.isBehind)
+            #expect(outlet.takeSettled().confirmed.map(\.routingKey).sorted() == ["full", "open"])
+            #expect(outlet.eventIDs.isEmpty, "rows of a full queue are held in memory")
+            #expect(outlet.parked.keys == ["full"])
+            #expect(outlet.parked.due(at: .now) == [])
+            // Others are not held up, and what is for the full one is not even taken.
+            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)])
+            #expect(outlet.eventIDs.count == 1)
+            outlet.tryParked(with: Self.row("full", 1))
+            try Self.conclude(&outlet)
+            #expect(outlet.takeSettled().confirmed.map(\.routingKey) == ["open"])
+            #expect(outlet.parked.due(at: .now + .seconds(1.5)) == [])
+            #expect(outlet.parked.due(at: .now + .seconds(2.5)) == ["full"])
+            _ = try admin.get("full", on: channel)
+            outlet.tryParked(with: Self.row("full", 1))
+            // Unacknowledged, it is out of the way.
+            try Self.conclude(&outlet)
+            #expect(outlet.takeSettled().confirmed.map(\.routingKey) == ["full"])
+            #expect(outlet.parked.keys == [] && outlet.parked.freed == ["full"])
+            try office.close()
+        }
+
+        /// Until the rows that try are settled.
+        private static func conclude(_ outlet: inout LaneOutlet) throws {
+            let end = ContinuousClock.now + .seconds(10)
+            repeat {
+                try outlet.flush(confirmsWithin: 0.05)
+                usleep(5_000)
+            } while !outlet.trials.isEmpty && ContinuousClock.now < end
+        }
+
+        private static func row(_ key: String, _ number: Int) -> OutboxRow {
+            OutboxRow(
+                eventID: UUID(), exchange: Topology.Exchange.notice, routingKey: key, type: "t", subject: "", addressee: "source.letter",
+                reports: [], handoffID: nil, body: Array("\(number)".utf8))
+        }
+    }
+}
+
+@Suite("The list of parked queues")
+struct ParkedQueuesTests {
+    @Test("it is tried after 1, 2, 4 … 60 seconds, by one row at a time; older refusals count for nothing; news comes once")
+    func backoff() {
+        let start = ContinuousClock.now
+        var queues = ParkedQueues()
+        queues.park("q", .refusing, at: start)
+        queues.park("q", .refusing, at: start)
+        #expect(queues.takeNews() == [.parked(key: "q", .refusing)])
+        var now = start
+        for seconds in [1.0, 2, 4, 8, 16, 32, 60, 60] {
+            #expect(queues.due(at: now + .seconds(seconds - 0.1)) == [])
+            now += .seconds(seconds)
+            #expect(queues.due(at: now) == ["q"])
+            queues.trying("q")
+            #expect(queues.due(at: now) == [], "one row at a time")
+            queues.park("q", .silent, at: now)
+        }
+        #expect(queues.takeNews() == [])
+        #expect(queues.contains("q") && queues.keys == ["q"])
+        queues.free("q")
+        queues.free("q")
+        #expect(queues.takeNews() == [.freed(key: "q")])
+        #expect(queues.freed == ["q"] && !queues.contains("q"))
+        queues.readBack(["q"])
+        #expect(queues.freed == [])
+        // Parked anew, it begins anew.
+        queues.park("q", .silent, at: now)
+        #expect(queues.due(at: now + .seconds(1)) == ["q"])
+        queues.trying("q")
+        queues.forgetTrials()
+        #expect(queues.due(at: now + .seconds(1)) == ["q"])
+    }
+}

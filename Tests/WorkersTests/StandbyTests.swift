@@ -1,0 +1,131 @@
+import AMQP
+import Casework
+import Contract
+import Foundation
+import LocalServers
+import PostgreSQL
+import Synchronization
+import TestOffice
+import Testing
+
+@testable import Workers
+
+extension PrivateServerTests {
+    @Suite("Waits that are nobody's fault")
+    struct StandbyTests {
+        private static let waiting = """
+            SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'bihuan intake-%'
+            """
+
+        @Test("a commit whose standby is gone is waited for; one whose wait was cancelled is acknowledged once it is on the standby")
+        func standby() throws {
+            let office = try PrivateServers.here().office()
+            let letter = try office.source()
+            let lane = try office.start(.intake) {
+                // Short, so that the wait outlasts both by far.
+                $0.database.statementTimeoutMilliseconds = 300
+                $0.broker.heartbeatSeconds = 2
+            }
+            try letter.submit(.new())
+            _ = try letter.heard()
+            let standby = try Database(ConnectionSettings(url: office.servers.databaseURL))
+            defer { standby.close() }
+            try standby.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            defer { try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? standby.execute("SELECT pg_reload_conf()") }
+            try standby.execute("SELECT pg_reload_conf()")
+            let ids = Set(try (1...5).map { _ in try letter.submit(.new()) })
+
+            let long = Self.waiting + " AND state_change < clock_timestamp() - interval '7 s'"
+            try office.wait(for: ["1"], long, within: 25)
+            let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'bihuan intake-%'"
+            let session = try office.texts(sessions)
+            #expect(session.count == 1)
+            #expect(try letter.nextIfAny(letter.notices) == nil)
+            // An administrator strikes the wait: what is committed here must not count yet.
+            try office.wait(for: ["1"], Self.waiting + " AND pg_cancel_backend(pid)")
+            try office.wait(for: ["1"], Self.waiting + " AND query LIKE '%lane_lease%'")
+            #expect(try letter.nextIfAny(letter.notices) == nil)
+            #expect(try office.texts(sessions) == session)
+
+            try standby.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            try standby.execute("SELECT pg_reload_conf()")
+            var heard: Set<String> = []
+            while heard.count < ids.count { heard.insert(try letter.heard().inReplyTo ?? "") }
+            #expect(heard == ids)
+            try office.wait(for: ["0"], Self.waiting)
+            #expect(try office.count("SELECT count(*) FROM report") == 6)
+            #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+            #expect(!office.log.lines.contains { $0.contains("lane interrupted") || $0.contains("stood still") })
+            #expect(office.log.lines.filter { $0.contains("lane ready") }.count == 1, "both connections to the broker were kept")
+            try lane.stop()
+            try office.close()
+        }
+
+        @Test("a lane that is asked to stop while its commit waits for a standby ends soon, and acknowledges nothing")
+        func stops() throws {
+            let office = try PrivateServers.here().office()
+            let letter = try office.source()
+            let lane = try office.start(.intake)
+            try office.log.wait(for: "lane ready")
+            let standby = try Database(ConnectionSettings(url: office.servers.databaseURL))
+            defer { standby.close() }
+            try standby.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            defer { try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? standby.execute("SELECT pg_reload_conf()") }
+            try standby.execute("SELECT pg_reload_conf()")
+            let id = try letter.submit(.new())
+            try office.wait(for: ["t"], "SELECT CASE WHEN (\(Self.waiting)) > 0 THEN 't' END")
+            try lane.stop()
+            try standby.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            try standby.execute("SELECT pg_reload_conf()")
+            try office.start(.intake)
+            #expect(try letter.heard().inReplyTo == id)
+            #expect(try office.count("SELECT count(*) FROM report") == 1)
+            try office.close()
+        }
+
+        @Test("a broker that gives up waiting for an acknowledgement closes the channel: the lane comes back, nothing is doubled")
+        func acknowledgementTimeout() throws {
+            let servers = try PrivateServers.here()
+            let office = try servers.office()
+            try servers.control("eval", "application:set_env(rabbit, consumer_timeout, 500), application:set_env(rabbit, channel_tick_interval, 200).")
+            defer {
+                _ = try? servers.control(
+                    "eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
+            }
+            let broker = try office.servers.broker(user: "admin", virtualHost: office.virtualHost)
+            let isOver = Atomic<Bool>(false)
+            try office.start(.intake) {
+                $0.interrupt = { point in
+                    guard point == .afterCommit, !isOver.exchange(true, ordering: .relaxed) else { return }
+                    // Until the broker has taken it back.
+                    let admin = try AMQP.Connection(broker)
+                    defer { admin.close() }
+                    let channel = try admin.openChannel()
+                    let end = ContinuousClock.now + .seconds(20)
+                    while try admin.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel).messageCount == 0 {
+                        guard ContinuousClock.now < end else { throw NothingCame() }
+                        usleep(20_000)
+                    }
+                }
+            }
+            let letter = try office.source()
+            let id = try letter.submit(.new())
+            let first = try letter.heard()
+            #expect(first.inReplyTo == id)
+            try office.log.wait(for: "lane ready", lines: 2)
+            let second = try letter.submit(.new())
+            var heard = try letter.heard()
+            while heard.inReplyTo == id {
+                #expect(heard.delivery.body == first.delivery.body)
+                heard = try letter.heard()
+            }
+            #expect(heard.inReplyTo == second)
+            let wasInterrupted = isOver.load(ordering: .relaxed)
+            #expect(wasInterrupted)
+            #expect(try office.count("SELECT count(*) FROM report") == 2)
+            #expect(try office.count("SELECT count(*) FROM ledger_entry") == 2)
+            #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+            try office.close()
+        }
+    }
+}
