@@ -92,7 +92,7 @@ extension HandoffState {
         case .signed, .inHand: try whileInHand(event)
         case .caseFiled: try afterFiling(event)
         case .concluded: try whileJudged(event)
-        case .closed: throw .refused(.closed, state: rawValue)
+        case .closed: throw .refused(afterTheEnd(event), state: rawValue)
         case .returned: throw .refused(.returned, state: rawValue)
         case .recalled: throw .refused(.recalled, state: rawValue)
         case .undeliverable: try whileUndeliverable(event)
@@ -166,6 +166,17 @@ extension HandoffState {
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded, .recalled:
             throw .refused(.alreadyConcluded, state: rawValue)
         case .approved, .confirmed, .unroutable, .sentAgain: throw .refused(.wrongState, state: rawValue)
+        }
+    }
+
+    /// What was signed and concluded can be neither once more, and is told so.
+    private func afterTheEnd(_ event: HandoffEvent) -> Refusal {
+        switch event {
+        case .signed: .alreadySigned
+        case .concluded: .alreadyConcluded
+        case .approved, .confirmed, .unroutable, .returned, .progressed, .decided, .caseFiled, .caseNotified, .conclusionAccepted,
+            .conclusionSentBack, .recalled, .sentAgain:
+            .closed
         }
     }
 

@@ -12,6 +12,9 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.init(microsecondsSinceEpoch: Int64((date.timeIntervalSince1970 * 1_000_000).rounded()))
     }
 
+    /// The first moment of a day, in UTC.
+    public init(startOf day: CivilDate) { self.init(microsecondsSinceEpoch: Int64(day.daysSinceEpoch) * 86_400_000_000) }
+
     public static func < (left: Instant, right: Instant) -> Bool {
         left.microsecondsSinceEpoch < right.microsecondsSinceEpoch
     }
@@ -79,10 +82,45 @@ extension Instant: Codable {
     /// What is said of a text that cannot be read; likewise below and for ids.
     public static let shape = "not a date and time as RFC 3339 writes it, such as 2026-03-02T08:00:00Z"
 
+    /// What is said instead of texts that are all but right, by what is wrong with them.
+    public enum Complaint: String, CaseIterable, Sendable {
+        case noSeconds = "the seconds are missing: RFC 3339 writes them, such as 2026-03-02T08:00:00Z"
+        case noZone = "the zone is missing: end it with Z or an offset such as +08:00, as in 2026-03-02T08:00:00+08:00"
+        case sixtiethSecond =
+            "seconds are counted from 00 to 59: write a leap second as 59, or as second 00 of the next minute, such as 2017-01-01T00:00:00Z"
+        case twentyFourthHour = "hours are counted from 00 to 23: write midnight as 00:00:00 of the next day, such as 2026-03-03T00:00:00Z"
+        case mailDate = "this is how mail and HTTP write a date; RFC 3339 writes it so: 2026-03-02T08:00:00Z"
+    }
+
+    /// Why a text is no instant, in a sentence of ours that repeats nothing of it.
+    public static func complaint(about text: String) -> String {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        let head = text.prefix(16)
+        func isRight(_ text: String) -> Bool { Instant(text) != nil }
+        let complaint: Complaint? =
+            if text.utf8.count > 64 {
+                nil
+            } else if isRight(text + "Z") {
+                .noZone
+            } else if isRight(head + ":00" + text.dropFirst(16)) || isRight(text + ":00Z") {
+                .noSeconds
+            } else if isRight(text.replacing(":60", with: ":59")) {
+                .sixtiethSecond
+            } else if isRight(text.replacing("T24:", with: "T23:")) {
+                .twentyFourthHour
+            } else if text.hasSuffix("GMT") || text.hasSuffix("UTC") || text.prefix(3).allSatisfy(\.isLetter) && text.contains(",") {
+                .mailDate
+            } else {
+                nil
+            }
+        return complaint?.rawValue ?? shape
+    }
+
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        guard let instant = Instant(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: Instant.shape)
+        let text = try container.decode(String.self)
+        guard let instant = Instant(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: Instant.complaint(about: text))
         }
         self = instant
     }

@@ -94,6 +94,7 @@ public enum Refusal: String, CaseIterable, Codable, Hashable, Sendable {
     case neverSigned = "never_signed"
     case wrongDigest = "wrong_digest"
     case notAllowed = "not_allowed"
+    case notCaseOffice = "not_case_office"
     case unknownHandoff = "unknown_handoff"
     case unknownWord = "unknown_word"
     case returnNotApproved = "return_not_approved"

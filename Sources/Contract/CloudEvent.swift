@@ -57,5 +57,7 @@ public struct Envelope: Codable, Hashable, Sendable {
 public enum MediaType {
     public static let json = "application/json"
     public static let cloudEvents = "application/cloudevents+json"
+    /// Several events in one body, which the office does not read.
+    static let cloudEventsBatch = "application/cloudevents-batch"
     public static let sealed = "application/vnd.bihuan.sealed+json"
 }

@@ -49,10 +49,17 @@ extension Message {
             ])
         }
         let json = Data(body)
-        if let problem = JSONShape.problem(in: body, depthMax: limits.jsonDepthMax) {
+        let shape: JSONShape
+        do {
+            shape = try JSONShape(of: body, depthMax: limits.jsonDepthMax)
+        } catch {
             // Where it is all but JSON, the head may tell whom to answer, and on what.
-            let head = problem.code == "not_json" ? try? JSONDecoder().decode(LooseEnvelope.self, from: json) : nil
-            throw Unreadable([problem], id: head?.id, type: head?.type, subject: head?.subject)
+            let head = error.code == "not_json" ? try? JSONDecoder().decode(LooseEnvelope.self, from: json) : nil
+            throw Unreadable([error], id: head?.id, type: head?.type, subject: head?.subject)
+        }
+        if shape.hasBase64Data {
+            let head = try? JSONDecoder().decode(LooseEnvelope.self, from: json)
+            throw Unreadable([.base64Data], id: head?.id, type: head?.type, subject: head?.subject)
         }
         if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
             let message = try? Message(json, as: hint), message.envelope.type == hint, message.envelope.specversion == "1.0"
@@ -87,7 +94,8 @@ extension Message {
         do {
             self = try Message(json, as: type)
         } catch let error as DecodingError {
-            throw fail(Problem(error))
+            let problem = Problem(error)
+            throw fail(problem.code == "not_json" ? WholeNumbers.problem(in: [UInt8](json)) ?? problem : problem)
         } catch let problem as Problem {
             throw fail(problem)
         } catch {
@@ -158,9 +166,12 @@ extension Problem: Error {
         ownTexts.contains(text) ? text : "this value cannot be taken; see the contract for those that can"
     }
 
-    private static let ownTexts: Set<String> = [
-        Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape,
-    ]
+    private static let ownTexts = Set(
+        [Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape] + Instant.Complaint.allCases.map(\.rawValue))
+
+    fileprivate static let base64Data = Problem(
+        code: "data_base64", path: "data_base64",
+        text: "the office reads data as a JSON object in the field data; write it there and leave data_base64 out")
 
     private static func word(for type: Any.Type) -> String {
         switch type {

@@ -5,20 +5,19 @@ import Foundation
 ///
 /// Refused beyond the letter of the RFC is what two readers would read differently: a name twice in one object, half a surrogate
 /// pair; and U+0000.
-enum JSONShape {
-    static func problem(in body: [UInt8], depthMax: Int) -> Problem? {
+struct JSONShape {
+    /// Whether the outermost object has the name that CloudEvents gives to data in Base64.
+    let hasBase64Data: Bool
+
+    init(of body: [UInt8], depthMax: Int) throws(Problem) {
         if body.starts(with: [0xEF, 0xBB, 0xBF]) {
-            return Problem(code: "not_utf8", text: "the body begins with a byte order mark; JSON is sent without one")
+            throw Problem(code: "not_utf8", text: "the body begins with a byte order mark; JSON is sent without one")
         }
-        guard String(validating: body, as: UTF8.self) != nil else { return .notUTF8 }
-        return body.withUnsafeBufferPointer { bytes in
+        guard String(validating: body, as: UTF8.self) != nil else { throw .notUTF8 }
+        hasBase64Data = try body.withUnsafeBufferPointer { bytes throws(Problem) in
             var scan = JSONScan(bytes, depthMax: depthMax)
-            do throws(Problem) {
-                try scan.body()
-                return nil
-            } catch {
-                return error
-            }
+            try scan.body()
+            return scan.hasBase64Data
         }
     }
 }
@@ -35,6 +34,9 @@ private struct JSONScan {
     /// Hashes of the names in all objects that are open, the innermost last. Of 64 bits: names that differ share one where somebody
     /// made them to, and then only that sender is refused.
     private var names: [UInt64] = []
+    /// Whether the outermost object has the name that CloudEvents gives to data in Base64.
+    private(set) var hasBase64Data = false
+    private static let base64Data = hash(of: "data_base64".utf8)
 
     init(_ bytes: UnsafeBufferPointer<UInt8>, depthMax: Int) {
         self.bytes = bytes
@@ -82,6 +84,7 @@ private struct JSONScan {
             try value(depth: depth)
         } while takeNext(UInt8(ascii: ","))
         guard takeNext(UInt8(ascii: "}")) else { throw unexpected() }
+        if depth == 1 { hasBase64Data = names.contains(JSONScan.base64Data) }
         guard areDifferent(from: first) else {
             throw Problem(code: "repeated_name", text: "the object that ends at byte \(index) holds a name twice; two readers would read it differently")
         }

@@ -13,6 +13,10 @@ public struct Limits: Sendable {
     public var attachmentBytesMax = 64 << 20
     public var attachmentPartsMax = 1024
     public var reasonBytesMax = 4_000
+    /// A report that says it was received earlier has a date that stands for none.
+    public var receivedYearMin = 1900
+    /// How far a source's clock may run ahead of the office's.
+    public var receivedAheadSecondsMax = 86_400
 
     public init() {}
 

@@ -15,6 +15,6 @@ extension Rulebook {
         if words.contains(word) { return nil }
         return Problem(
             code: Refusal.unknownWord.rawValue, path: path,
-            text: "the policy does not know this word\(Suggestion.phrase(for: String(word.prefix(40)), among: words)); it knows \(words.joined(separator: ", "))")
+            text: "the policy does not know this word" + Suggestion.phrase(for: String(word.prefix(40)), among: words) + Suggestion.known(words))
     }
 }

@@ -103,8 +103,10 @@ struct StateMachineTests {
             returned, progressed, decided, caseFiled, caseNotified, concluded, recalled → refused already_concluded
             approved, confirmed, unroutable, sentAgain → refused wrong_state
         closed:
-            approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused closed
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused closed
+            approved, confirmed, unroutable, returned, progressed, decided, caseFiled → refused closed
+            caseNotified, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused closed
+            signed → refused already_signed
+            concluded → refused already_concluded
         returned:
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused returned
             caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused returned

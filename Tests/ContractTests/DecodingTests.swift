@@ -86,6 +86,11 @@ struct DecodingTests {
         Refusal("an escape with a letter beyond F", unread(#""\u12fg""#), "not_json", "no such escape"),
     ]
 
+    /// Foundation's other reader does not take this one for JSON.
+    static let immense = Refusal(
+        "a part beyond all measure", report(type: #""bihuan.attachment.part.v1""#, data: #"{"sha256":"a","part":1e400,"content":"aaaa"}"#),
+        "mistyped_field", "data.part", "beyond all measure")
+
     static let numbers: [Refusal] = ["1-2", "01", "-01", "-", "+1", ".5", "1.", "1.e3", "1e", "1e+", "0x10", "NaN", "Infinity", "-Infinity", "1_000", "True", "nul", "undefined"].map {
         Refusal("for a number or a word: \($0)", unread($0), "not_json", "cannot stand here")
     }
@@ -130,6 +135,11 @@ struct DecodingTests {
         Refusal("a worker that there is not", report(source: #""office.kitchen""#), "bad_value", "source", "unit.u7"),
         Refusal("a time in words", report(time: #""yesterday""#), "bad_value", "time", "RFC 3339"),
         Refusal("a day that does not exist", report(time: #""2026-02-30T00:00:00Z""#), "bad_value", "time", "RFC 3339"),
+        Refusal("a time without seconds", report(time: #""2026-03-02T08:00Z""#), "bad_value", "time", "seconds are missing"),
+        Refusal("a time without seconds and zone", report(time: #""2026-03-02T08:00""#), "bad_value", "time", "seconds are missing"),
+        Refusal("a time without a zone", report(time: #""2026-03-02T08:00:00.5""#), "bad_value", "time", "zone is missing"),
+        Refusal("the sixtieth second", report(time: #""2016-12-31T23:59:60Z""#), "bad_value", "time", "leap second as 59"),
+        Refusal("a date of mail", report(time: #""Mon, 02 Mar 2026 08:00:00 GMT""#), "bad_value", "time", "mail and HTTP"),
         Refusal(
             "data that is said to be no JSON", report(type: #""bihuan.report.submitted.v1","datacontenttype":"text/plain""#), "bad_value",
             "datacontenttype", "application/json"),
@@ -157,10 +167,28 @@ struct DecodingTests {
             "mistyped_field", "data.attachments[0].bytes", "must be a whole number"),
         Refusal(
             "a paper whose size is a fraction", report(data: #"{"text":"x","attachments":[{"name":"a","bytes":1.5,"sha256":"b"}]}"#),
-            "not_json", nil, "cannot be read as JSON"),
+            "mistyped_field", "data.attachments[0].bytes", "at byte 190 of the body"),
         Refusal(
             "a paper whose size no machine counts", report(data: #"{"text":"x","attachments":[{"name":"a","bytes":9223372036854775808,"sha256":"b"}]}"#),
-            "not_json", nil, "cannot be read as JSON"),
+            "bad_value", "data.attachments[0].bytes", "at byte 190 of the body"),
+        Refusal(
+            "a second paper whose size is 10^30",
+            report(data: #"{"text":"x","bytes":1.5,"attachments":[{"name":"a","bytes":1,"sha256":"b"},{"name":"a","bytes":1e30,"sha256":"b"}]}"#),
+            "bad_value", "data.attachments[1].bytes", "is too large"),
+        Refusal(
+            "a part beyond all bounds", report(type: #""bihuan.attachment.part.v1""#, data: #"{"sha256":"a","part":1e300,"content":"aaaa"}"#),
+            "bad_value", "data.part", "is too large"),
+        Refusal(
+            "a count that is a fraction", report(type: #""bihuan.attachment.part.v1""#, data: #"{"sha256":"a","count":12e-1}"#), "mistyped_field",
+            "data.count", "with a fraction"),
+        Refusal(
+            "data in Base64", report(type: #""bihuan.report.submitted.v1","data_base64":"e30=""#), "data_base64", "data_base64",
+            "leave data_base64 out"),
+        Refusal(
+            "data in Base64, its name in escapes", report(type: #""bihuan.report.submitted.v1","data\u005fbase64":"e30=""#), "data_base64",
+            "data_base64", "as a JSON object"),
+        Refusal("a receipt without seconds", report(data: #"{"text":"x","receivedAt":"2026-03-02T08:00Z"}"#), "bad_value", "data.receivedAt", "seconds are missing"),
+        Refusal("a receipt at midnight's 24", report(data: #"{"text":"x","receivedAt":"2026-03-02T24:00:00Z"}"#), "bad_value", "data.receivedAt", "00 to 23"),
         Refusal("a bad date within", report(data: #"{"text":"x","receivedAt":"2026"}"#), "bad_value", "data.receivedAt", "RFC 3339"),
         Refusal(
             "a consent that there is not", report(data: #"{"text":"x","reporters":[{"consent":"王五"}]}"#), "bad_value",
@@ -189,7 +217,7 @@ struct DecodingTests {
         Refusal("neither piece nor manifest", report(type: #""bihuan.attachment.part.v1""#, data: #"{"sha256":"a"}"#), "bad_value", "data", "either"),
     ]
 
-    @Test("what cannot be read is refused with its reason and its place", arguments: shapes + numbers + names + heads + contents)
+    @Test("what cannot be read is refused with its reason and its place", arguments: shapes + numbers + names + heads + contents + [immense])
     func refuses(_ refusal: Refusal) throws {
         for hint in [nil, MessageType.reportSubmitted.rawValue] {
             let error = try #require(#expect(throws: Unreadable.self) { try Message(reading: refusal.body, typeHint: hint) })
@@ -225,7 +253,9 @@ struct DecodingTests {
         report(), report(id: #""\#(String(repeating: "x", count: 128))""#), nested(32),
         report(data: #"{"text":"\\u0000 is written out, {[{[ too"}"#), report(data: #"{"text":"\ud83d\ude00"}"#), " \r\n\t" + report() + " \n",
         report(data: #"{"text":"\#(String(repeating: "x", count: 262_144 - report(data: #"{"text":""}"#).utf8.count))"}"#),
-        report(data: #"{"text":"}}}}\"]]]"}"#), report(time: #""2026-03-02T16:00:00+08:00""#),
+        report(data: #"{"text":"}}}}\"]]]"}"#), report(time: #""2026-03-02T16:00:00+08:00""#), report(time: #""2026-03-02t08:00:00z""#),
+        report(data: #"{"text":"x","attachments":[{"name":"a","bytes":1.0,"sha256":"b"},{"name":"a","bytes":1e2,"sha256":"c"},{"name":"a","bytes":-0,"sha256":"d"}]}"#),
+        unread(#"{"data_base64":"e30="}"#),
     ])
     func takes(body: String) throws {
         let message = try Message(reading: Array(body.utf8), typeHint: nil)

@@ -123,7 +123,7 @@ struct ReturnTests {
         try city.sign(arrived)
         let told = CaseFiled(caseNumber: "甲〔1〕", filedOn: CivilDate(daysSinceEpoch: 20_000))
         try city.send(.caseNotified, subject: arrived.handoff, told)
-        #expect(try city.heard().problem == "unknown_handoff")
+        #expect(try city.heard().problem == "not_case_office")
         try caseOffice.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
         #expect(try caseOffice.heard().problem == "unknown_handoff")
         try caseOffice.send(.caseNotified, subject: arrived.handoff, told)

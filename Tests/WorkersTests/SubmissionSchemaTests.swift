@@ -46,6 +46,17 @@ struct SubmissionSchemaTests {
         ("a paper of no bytes", report { $0.attachments[0].bytes = 0 }, true),
         ("a paper of minus one byte", report { $0.attachments[0].bytes = -1 }, false),
         ("a paper of more than 64 MiB", report { $0.attachments[0].bytes = 64 << 20 + 1 }, false),
+        (
+            "one digest with two sizes",
+            report {
+                $0.attachments.append($0.attachments[0])
+                $0.attachments[1].bytes = 2
+                $0.attachments[1].sha256 = $0.attachments[1].sha256.uppercased()
+            }, false
+        ),
+        ("one paper announced twice", report { $0.attachments.append($0.attachments[0]) }, true),
+        ("a receipt at the end of 1899", report { $0.receivedAt = Instant("1900-01-01T00:00:00+08:05") }, false),
+        ("a receipt at the beginning of 1900", report { $0.receivedAt = Instant("1900-01-01T00:00:00Z") }, true),
         ("a paper whose digest is short", report { $0.attachments[0].sha256 = "0b" }, false),
     ]
 
@@ -59,7 +70,7 @@ struct SubmissionSchemaTests {
                 time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: submission))
         let rulebook = try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy"))
         let directory = OfficeDirectory(units: SmallOffice.units, closure: [], sources: [], persons: [])
-        let found = SubmissionCheck.problems(in: submission, rulebook: rulebook, directory: directory)
+        let found = SubmissionCheck.problems(in: submission, rulebook: rulebook, directory: directory, now: Instant(Date()))
         #expect(found.isEmpty == fits, "\(name): \(found)")
         let problems = SchemaJudge.shared.problems(in: body)
         #expect(problems.isEmpty == fits, "\(name): \(problems)")

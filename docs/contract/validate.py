@@ -5,8 +5,9 @@ Needs Python 3.8 and jsonschema 4.10 or newer (Debian: python3-jsonschema), and 
 not, 2: this cannot run.
 
 A validator of your own may do the same with the files in schemas/. What JSON Schema cannot say is checked here: x-maxBytes
-(lengths in bytes of UTF-8), that days exist and moments lie in the years 1 to 9999, how deep a body is nested, that no text
-holds half a surrogate pair, and that the subject of a report is its own id.
+(lengths in bytes of UTF-8), that days exist and moments lie in the years 1 to 9999, how deep a body is nested, that no object
+holds a name twice, that no text and no name holds U+0000 or half a surrogate pair, that data does not come in data_base64,
+that the subject of a report is its own id, that it was not received before 1900, and that one SHA-256 has one size.
 
 With --lines it answers until its input ends: each line in is a JSON text, the body in Base64; each line out a JSON list of
 what is wrong with it, empty if nothing is.
@@ -103,7 +104,9 @@ class Judge:
         if len(body) > MESSAGE_BYTES_MAX:
             return [f"the body has {len(body)} bytes; the limit is {MESSAGE_BYTES_MAX}"]
         try:
-            message = json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
+            message = json.loads(body.decode("utf-8"), parse_constant=refuse_constant, object_pairs_hook=refuse_repeated)
+        except RepeatedName as error:
+            return [str(error)]
         except (ValueError, RecursionError) as error:
             return [f"the body is not JSON in UTF-8: {error}"]
         if not isinstance(message, dict):
@@ -132,8 +135,53 @@ def beyond_schemas(message):
         json.dumps(message, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         yield "a text holds half a surrogate pair"
-    if message["type"] == "bihuan.report.submitted.v1" and message.get("subject") != message.get("id"):
+    if "\\u0000" in json.dumps(message).replace("\\\\", ""):
+        yield "a text or a name holds the character U+0000"
+    if "data_base64" in message:
+        yield "data_base64: the office reads data as a JSON object in data"
+    if message["type"] == "bihuan.report.submitted.v1":
+        yield from beyond_report(message)
+
+
+def beyond_report(message):
+    if message.get("subject") != message.get("id"):
         yield "subject: the subject of a report is its own id"
+    data = message.get("data")
+    if not isinstance(data, dict):
+        return
+    received = data.get("receivedAt")
+    # An offset may lead into the year before, or out of it.
+    if isinstance(received, str) and is_before_1900(received):
+        yield "data.receivedAt: lies before the year 1900"
+    sizes = {}
+    papers = data.get("attachments")
+    for index, paper in enumerate(papers if isinstance(papers, list) else []):
+        digest = paper.get("sha256") if isinstance(paper, dict) else None
+        if isinstance(digest, str) and sizes.setdefault(digest.lower(), paper.get("bytes")) != paper.get("bytes"):
+            yield f"data.attachments[{index}].bytes: another size was given with the same SHA-256"
+
+
+def is_before_1900(text):
+    match = MOMENT.fullmatch(text)
+    try:
+        moment = match and datetime.datetime.fromisoformat(f"{match[1]}T{match[2]}:{match[3]}:{match[4]}")
+    except ValueError:
+        return False
+    if not moment:
+        return False
+    offset = datetime.timedelta(hours=int(match[6] or 0), minutes=int(match[7] or 0))
+    return (moment + offset if match[5] == "-" else moment - offset) < datetime.datetime(1900, 1, 1)
+
+
+class RepeatedName(Exception):
+    """An object holds a name twice."""
+
+
+def refuse_repeated(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise RepeatedName("an object holds a name twice; two readers would read it differently")
+    return fields
 
 
 def refuse_constant(name):

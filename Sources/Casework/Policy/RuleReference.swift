@@ -86,6 +86,16 @@ public enum Suggestion {
         return nearest.map { "; did you mean \"\($0.word)\"?" } ?? ""
     }
 
+    /// The words themselves, bounded: `; it knows a, b, c`.
+    public static func known(_ words: [String]) -> String {
+        if words.isEmpty { return "; it knows none" }
+        let shown = words.prefix(wordsShownMax).map { String($0.prefix(wordLengthMax)) }.joined(separator: ", ")
+        return "; it knows " + shown + (words.count > wordsShownMax ? " and \(words.count - wordsShownMax) more" : "")
+    }
+
+    private static let wordsShownMax = 40
+    private static let wordLengthMax = 40
+
     /// Levenshtein distance; anything beyond `limit` is `limit + 1`.
     static func distance(_ left: String, _ right: String, limit: Int) -> Int {
         let left = Array(left.unicodeScalars.prefix(64))

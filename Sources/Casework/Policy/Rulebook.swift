@@ -47,23 +47,24 @@ public final class Rulebook: Sendable {
         RuleReference(policy: policy.name, version: policy.version, row: row.id, citation: row.citation)
     }
 
-    /// What of a submission's vocabulary the policy does not know: paths with "did you mean".
+    /// What of a submission's vocabulary the policy does not know: paths with "did you mean" and the words that it knows.
     public func unknownVocabulary(in submission: Submission) -> [PolicyProblem] {
         var problems: [PolicyProblem] = []
-        func check(_ id: String?, _ known: some Collection<String>, _ path: @autoclosure () -> String) {
-            guard let id, !known.contains(id) else { return }
-            let shown = String(id.prefix(40))
+        func check(_ id: String?, _ known: [String: some VocabularyEntry], _ entries: [some VocabularyEntry], _ path: @autoclosure () -> String) {
+            guard let id, known[id] == nil else { return }
             problems.append(
                 PolicyProblem(
                     path: path(),
-                    message: "the policy does not know this word" + Suggestion.phrase(for: shown, among: known)))
+                    message: "the policy does not know this word" + Suggestion.phrase(for: String(id.prefix(40)), among: known.keys)
+                        + Suggestion.known(entries.map(\.id))))
         }
-        check(submission.matterKind, matterKinds.keys, "matterKind")
+        let vocabulary = policy.vocabulary
+        check(submission.matterKind, matterKinds, vocabulary.matterKinds, "matterKind")
         for (index, accused) in submission.accused.enumerated() {
-            check(accused.level, levels.keys, "accused[\(index)].level")
+            check(accused.level, levels, vocabulary.levels, "accused[\(index)].level")
         }
         for (index, allegation) in submission.allegations.enumerated() {
-            check(allegation.category, categories.keys, "allegations[\(index)].category")
+            check(allegation.category, categories, vocabulary.categories, "allegations[\(index)].category")
         }
         return problems
     }

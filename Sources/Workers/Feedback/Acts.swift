@@ -6,6 +6,12 @@ import Foundation
 extension Docket {
     /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
     mutating func perform(_ act: Act) -> ActOutcome {
+        if case .caseNotified = act.message.body, case .unit(let unit) = act.sender, unit != rulebook.policy.caseOffice {
+            return .refused(
+                Problem(
+                    code: Refusal.notCaseOffice.rawValue, path: "type",
+                    text: "only the unit that the policy names as case office sends case.notified; tell of your own case by case.filed"))
+        }
         guard let handoff = addressed(by: act) else {
             // The same words whether it never was or belongs to another: nobody learns which.
             return .refused(
@@ -54,7 +60,10 @@ extension Docket {
     }
 
     private mutating func apply(_ act: Act, to handoff: Handoff) throws {
-        if let problem = rulebook.unknownWord(in: act.message.body) { throw problem }
+        if let problem = rulebook.unknownWord(in: act.message.body) {
+            try refuseSecond(act, of: handoff)
+            throw problem
+        }
         switch act.message.body {
         case .handoffSigned(let data): try sign(handoff, data, act)
         case .handoffReturned(let data): try giveBack(handoff, data, act)
@@ -85,6 +94,17 @@ extension Docket {
         case .reportSubmitted, .attachmentPart, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
             throw Problem.wrongWorker
         }
+    }
+
+    /// A second conclusion is told that it is one, whatever it says.
+    private func refuseSecond(_ act: Act, of handoff: Handoff) throws {
+        guard case .handoffConcluded = act.message.body else { return }
+        var state = handoff.state
+        do throws(Rejection) {
+            _ = try state.apply(.concluded)
+        } catch .refused(.alreadyConcluded, let state) {
+            throw Rejection.refused(.alreadyConcluded, state: state)
+        } catch {}
     }
 
     // MARK: Acts with rules of their own
@@ -249,6 +269,7 @@ extension Refusal {
         case .neverSigned: "it was never signed for"
         case .wrongDigest: "the digest is another one"
         case .notAllowed: "this is not allowed to you"
+        case .notCaseOffice: "only the case office says this"
         case .unknownHandoff: "no handoff with this id was addressed to you"
         case .unknownWord: "the policy does not know this word"
         case .returnNotApproved: "the return was not approved"

@@ -77,7 +77,8 @@ struct IntakeDesk: Desk {
             try docket.bury(parcel, .unknownSource)
             return nil
         }
-        let problems = SubmissionCheck.problems(in: submission, rulebook: docket.rulebook, directory: docket.directory)
+        let problems = SubmissionCheck.problems(
+            in: submission, rulebook: docket.rulebook, directory: docket.directory, now: docket.now)
         guard problems.isEmpty else {
             docket.refuse(parcel, problems)
             return nil

@@ -16,6 +16,7 @@ struct Arrival: Sendable {
     var contentType: String?
     /// How often it was delivered before.
     var deliveryCount = 0
+    var headers: FieldTable = [:]
 }
 
 extension Arrival {
@@ -23,7 +24,12 @@ extension Arrival {
         self.init(
             body: delivery.body, routingKey: delivery.routingKey, userID: delivery.properties.userID,
             type: delivery.properties.type, messageID: delivery.properties.messageID,
-            contentType: delivery.properties.contentType, deliveryCount: delivery.deliveryCount)
+            contentType: delivery.properties.contentType, deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers)
+    }
+
+    /// What an SDK may have sent instead of the one form that the office reads.
+    var foreignForm: ForeignForm? {
+        ForeignForm(body: body, contentType: contentType, headers: headers.compactMapValues(\.stringValue))
     }
 }
 
@@ -83,16 +89,19 @@ struct Parcel: Sendable {
             inReplyTo = message.envelope.id
             content = Parcel.judge(message, arrival, claimed: claimed, queue: queue)
         } catch {
-            let usableID = Parcel.printable(error.id)
+            // Its head did not come as a body: it has used up no id.
+            let form = ["not_json", "not_cloudevents"].contains(error.problems.first?.code) ? arrival.foreignForm : nil
+            let usableID = Parcel.printable(form == nil ? error.id : form?.id)
             let isAstray = claimed == nil || Parcel.isGivenUp(queue)
-            key = InboxKey(sender: senderName, eventID: isAstray ? digestID : usableID ?? digestID)
-            subject = Parcel.printable(error.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
+            key = InboxKey(sender: senderName, eventID: isAstray || form != nil ? digestID : usableID ?? digestID)
+            subject = Parcel.printable(form == nil ? error.subject : form?.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
             inReplyTo = usableID ?? Parcel.printable(messageID)
-            let problem = error.problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
-            let type = MessageType.repeatable(error.type)
+            let problems = form.map { [$0.problem] } ?? error.problems
+            let problem = problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
+            let type = MessageType.repeatable(form == nil ? error.type : form?.type)
             // The office cannot be refused: what it sent itself and cannot read must be kept.
-            if usableID != nil, !isAstray, !(sender?.isOffice ?? false) {
-                content = .refused(Refused(type: type, problems: error.problems))
+            if usableID != nil || form != nil, !isAstray, !(sender?.isOffice ?? false) {
+                content = .refused(Refused(type: type, problems: problems))
             } else {
                 content = .dead(problem, type: type)
             }

@@ -1,0 +1,54 @@
+import Foundation
+
+/// What CloudEvents SDKs send beside the one form that the office reads, structured JSON: known by its marks, so that its sender
+/// is told in one sentence what to change.
+public struct ForeignForm: Sendable {
+    public let problem: Problem
+    /// What its headers tell; `nil` where they do not.
+    public let id: String?
+    public let type: String?
+    public let subject: String?
+
+    /// - Parameters:
+    ///   - headers: those of the AMQP properties that are texts.
+    ///   - body: one that could not be read.
+    /// - Returns: `nil` where it looks like nothing of the kind.
+    public init?(body: [UInt8], contentType: String?, headers: [String: String]) {
+        let contentType = contentType?.lowercased() ?? ""
+        let attributes = ForeignForm.attributes(in: headers)
+        if attributes["specversion"] != nil || attributes["id"] != nil && attributes["type"] != nil {
+            problem = Problem(
+                code: "binary_mode",
+                text:
+                    "the head of this CloudEvent stands in AMQP headers (binary mode); send it in structured mode: head and data in one JSON object, content-type \(MediaType.cloudEvents)"
+            )
+            (id, type, subject) = (attributes["id"], attributes["type"], attributes["subject"])
+        } else if contentType.hasPrefix(MediaType.cloudEventsBatch) || ForeignForm.isList(body) {
+            problem = Problem(
+                code: "batch",
+                text: "the body is a JSON list, as of a batch of CloudEvents; send each as a message of its own, whose body is one JSON object")
+            (id, type, subject) = (nil, nil, nil)
+        } else {
+            return nil
+        }
+    }
+
+    /// CloudEvents attributes by their names; the AMQP binding writes `cloudEvents:id` or `cloudEvents_id`, other bindings `ce-id`.
+    private static func attributes(in headers: [String: String]) -> [String: String] {
+        var attributes: [String: String] = [:]
+        for (name, value) in headers {
+            let name = name.lowercased()
+            guard let prefix = prefixes.first(where: { name.hasPrefix($0) }) else { continue }
+            attributes[String(name.dropFirst(prefix.count))] = value
+        }
+        return attributes
+    }
+
+    private static let prefixes = ["cloudevents:", "cloudevents_", "cloudevents-", "ce-", "ce_", "ce:"]
+
+    /// Whether the first sign that is no blank opens a list, and what stands in it looks like an object.
+    private static func isList(_ body: [UInt8]) -> Bool {
+        let signs = body.lazy.filter { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }.prefix(2)
+        return Array(signs) == Array("[{".utf8)
+    }
+}

@@ -1,0 +1,43 @@
+/// Finds the number that a reader could not take where a whole number stands. The decoder says neither where nor what.
+enum WholeNumbers {
+    /// Every field of the contract's incoming messages that holds a whole number.
+    private static let fields: [[String]] = [["data", "part"], ["data", "count"], ["data", "attachments", "*", "bytes"]]
+
+    /// - Parameter body: JSON in which nothing else is wrong.
+    static func problem(in body: [UInt8]) -> Problem? {
+        let tree = JSONTree(checked: body)
+        for field in fields {
+            if let problem = problem(in: tree, field[...], "") { return problem }
+        }
+        return nil
+    }
+
+    private static func problem(in tree: JSONTree, _ field: ArraySlice<String>, _ path: String) -> Problem? {
+        guard let key = field.first else { return problem(of: tree, path) }
+        switch tree {
+        case .list(let list) where key == "*":
+            for (index, value) in list.enumerated() {
+                if let problem = problem(in: value, field.dropFirst(), "\(path)[\(index)]") { return problem }
+            }
+            return nil
+        case .object(let object):
+            return object[key].flatMap { problem(in: $0, field.dropFirst(), path.isEmpty ? key : "\(path).\(key)") }
+        case .null, .bool, .number, .text, .list: return nil
+        }
+    }
+
+    private static func problem(of value: JSONTree, _ path: String) -> Problem? {
+        guard case .number(let digits, let place) = value else { return nil }
+        // As JSON Schema has it: 1.0 and 1e2 are whole.
+        guard let number = Double(digits), number.isFinite, number.rounded() == number else {
+            return Problem(
+                code: "mistyped_field", path: path,
+                text: "this must be a whole number, but one with a fraction, or beyond all measure, begins at byte \(place) of the body, counted from 0")
+        }
+        guard Int64(exactly: number) != nil else {
+            return Problem(
+                code: "bad_value", path: path, text: "the number that begins at byte \(place) of the body, counted from 0, is too large")
+        }
+        return nil
+    }
+}
