@@ -58,7 +58,7 @@ struct LocalOfficeTests {
             let result = try bihuan(["submit", "--data", office.directory.path, "--file", file.path])
             #expect(result.status == 1)
             #expect(result.output.hasPrefix("20 submitted, 2 not"))
-            #expect(result.errors.contains("line 21: not JSON") && result.errors.contains("line 22: the text is empty"))
+            #expect(result.errors.contains("line 21: the line cannot be read as JSON") && result.errors.contains("line 22: the text is empty"))
         }
         try await eventually("20 reports, submitted twice, are registered once") { try reports(office) == 20 }
         let status = try bihuan(["status", "--data", office.directory.path])

@@ -54,7 +54,7 @@ struct ReportLinesTests {
     @Test(
         "a bad line names its number and the reason in plain words, and nothing it holds",
         arguments: [
-            (#"{"text":"secret"#, "not JSON"),
+            (#"{"text":"secret"#, "the line cannot be read as JSON: at byte 15, it ends too early"),
             (#"["secret"]"#, "not a JSON object"),
             (#""secret""#, "not a JSON object"),
             (#"{"title":"secret"}"#, #"the field "text" is missing"#),
@@ -78,7 +78,7 @@ struct ReportLinesTests {
     func limits() {
         let long = #"{"text":""# + String(repeating: "a", count: 1_048_576) + #""}"#
         #expect(reason(long) == "longer than 1048576 bytes")
-        #expect(reason(#"{"text":"b","x":"# + String(repeating: "[", count: 100_000)) == "nested deeper than 32")
+        #expect(reason(#"{"text":"b","x":"# + String(repeating: "[", count: 100_000)) == "the JSON is nested more than 32 deep")
         #expect(reason(#"{"text":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[ \" [","title":"a"}"#) == nil)
         #expect(reader.read([0x7B, 0x22, 0xC3, 0x28, 0x22], number: 1) == .failure(LineProblem(number: 1, reason: "not UTF-8")))
     }
@@ -144,8 +144,8 @@ struct ReportLinesFieldMapTests {
         arguments: [
             (#"{"t":"2019-04-25"}"#, #"the field "body.x" is missing"#),
             (#"{"body":{"x":["b"]}}"#, #"the field "body.x" is neither text nor a number"#),
-            (#"{"body":{"x":"b"},"t":"2019-02-30"}"#, #"the date in "t" is not as the map says: yyyy-MM-dd in zone Z"#),
-            (#"{"body":{"x":"b"},"t":"25.4.19"}"#, #"the date in "t" is not as the map says: yyyy-MM-dd in zone Z"#),
+            (#"{"body":{"x":"b"},"t":"2019-02-30"}"#, #"the date in "t" does not exist, or is not as the map says: yyyy-MM-dd in zone Z"#),
+            (#"{"body":{"x":"b"},"t":"25.4.19"}"#, #"the date in "t" does not exist, or is not as the map says: yyyy-MM-dd in zone Z"#),
             (#"{"body":{"x":"b"},"k":"other"}"#, #"the field "k" holds a value that the map's table does not"#),
             (#"{"body":{"x":"b"},"u":"Unit 1","n":"甲"}"#, #"the unit "u" is no id: [a-z0-9-]{1,40}"#),
             (#"[1]"#, "not a JSON object"),

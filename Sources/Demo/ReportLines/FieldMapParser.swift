@@ -7,11 +7,12 @@ struct FieldMapParser {
     /// Of a path, a time pattern; and of what is repeated in a problem.
     private static let wordBytesMax = 200
     private static let problemsMax = 100
+    private static let formatsMax = 20
 
     private(set) var problems: [String] = []
 
     private static let topKeys = ["source", "fields", "ignored"]
-    private static let ruleKeys = ["from", "value", "prefix", "default", "table", "format", "zone"]
+    private static let ruleKeys = ["from", "value", "prefix", "default", "table", "empty", "format", "zone"]
 
     /// What could be read; of use only where there are no problems.
     mutating func parse(_ yaml: String) -> [FieldMap.Target: FieldMap.Rule] {
@@ -87,7 +88,7 @@ struct FieldMapParser {
             return nil
         }
         var rule = FieldMap.Rule()
-        var format: String?
+        var formats: [String]?
         var zone: String?
         for (key, node) in mapping {
             switch key.string {
@@ -96,37 +97,40 @@ struct FieldMapParser {
             case "prefix": rule.prefix = text(node, "\(name).prefix")
             case "default": rule.fallback = text(node, "\(name).default")
             case "table": rule.table = table(node, "\(name).table")
-            case "format": format = text(node, "\(name).format")
+            case "empty": rule.empty = Set(words(node, "\(name).empty").map(\.trimmed))
+            case "format": formats = words(node, "\(name).format")
             case "zone": zone = text(node, "\(name).zone")
             default: unknown(key.string, "key in \(name)", among: Self.ruleKeys)
             }
         }
         if (rule.path == nil) == (rule.value == nil) { problem("\(name) needs either from or value") }
         if target == .receivedAt {
-            time(format, zone, name).map { rule.time = $0 }
-        } else if format != nil || zone != nil {
+            rule.times = times(formats, zone, name)
+        } else if formats != nil || zone != nil {
             problem("\(name): only receivedAt has a format and a zone")
         }
         return rule
     }
 
-    private mutating func time(_ format: String?, _ zone: String?, _ name: String) -> TimePattern? {
-        let named: [String?: TimePattern] = [
-            nil: .rfc3339, "rfc3339": .rfc3339, "unix": .unixSeconds, "unix-ms": .unixMilliseconds,
-        ]
-        if let pattern = named[format] {
-            if zone != nil { problem("\(name).zone: these times carry their zone") }
-            return pattern
+    private mutating func times(_ formats: [String]?, _ zone: String?, _ name: String) -> [TimePattern] {
+        if let zone, zone.utf8.count > Self.wordBytesMax || Instant("2000-01-01T00:00:00" + zone) == nil {
+            problem("\(name).zone is not as in \"+08:00\" or \"Z\"")
+            return []
         }
-        guard let format, format.utf8.count <= Self.wordBytesMax, TimePattern.isValid(format) else {
-            problem("\(name).format is none of rfc3339, unix, unix-ms and no pattern of yyyy MM dd HH mm ss")
-            return nil
+        let formats = formats ?? [zone == nil ? "rfc3339" : "any"]
+        if zone != nil, formats.allSatisfy(TimePattern.carriesZone) { problem("\(name).zone: these times carry their zone") }
+        var times: [TimePattern] = []
+        for format in formats.prefix(Self.formatsMax) {
+            if let time = TimePattern(format, zone: TimePattern.carriesZone(format) ? nil : zone) {
+                times.append(time)
+            } else if zone == nil, TimePattern(format, zone: "Z") != nil {
+                problem("\(name).zone is missing or not as in \"+08:00\" or \"Z\"")
+            } else {
+                problem("\(name).format is none of \(TimePattern.names.joined(separator: ", ")) and no pattern such as yyyy/M/d H:mm:ss")
+            }
         }
-        guard let zone, zone.utf8.count <= Self.wordBytesMax, Instant("2000-01-01T00:00:00" + zone) != nil else {
-            problem("\(name).zone is missing or not as in \"+08:00\" or \"Z\"")
-            return nil
-        }
-        return .pattern(format, zone: zone)
+        if formats.isEmpty || formats.count > Self.formatsMax { problem("\(name).format has 1 to \(Self.formatsMax) formats") }
+        return times
     }
 
     private mutating func table(_ node: Node, _ name: String) -> [String: String]? {
@@ -145,6 +149,12 @@ struct FieldMapParser {
             return []
         }
         return sequence.map { text($0, "ignored") }
+    }
+
+    /// One word, or a list of them.
+    private mutating func words(_ node: Node, _ name: String) -> [String] {
+        guard let sequence = node.sequence else { return [text(node, name)] }
+        return sequence.map { text($0, name) }
     }
 
     private mutating func path(_ text: String, _ name: String) -> [String]? {

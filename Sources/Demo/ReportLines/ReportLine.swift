@@ -1,6 +1,6 @@
 public import Casework
 
-/// One line of a JSON-lines file, read: what `bihuan submit` publishes as `report.submitted`.
+/// One report of a file, read: what `bihuan submit` publishes as `report.submitted`.
 public struct ReportLine: Sendable, Hashable {
     /// The line's number in its file, from 1.
     public let number: Int

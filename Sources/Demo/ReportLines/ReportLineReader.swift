@@ -3,14 +3,16 @@ import Contract
 import Crypto
 import Foundation
 
-/// Reads JSON lines as reports, each line by itself: a bad line is a problem with its number and reason, and its neighbours go on.
+/// Reads what a file holds as reports, each record by itself: a bad one is a problem with its number and reason, and its neighbours
+/// go on.
 ///
-/// Without a map a line has the native shape `{"id"?, "source"?, …fields of Submission}`; with one it has the shape that the map
-/// describes. Fields nobody asked for are tolerated.
+/// Without a map a JSON object has the native shape `{"id"?, "source"?, …fields of Submission}`, and a row of CSV has columns named
+/// as the parts of a report (`FieldMap.Target`); with one they have the shape that the map describes. Fields nobody asked for are
+/// tolerated.
 ///
-/// A line without an id gets one from its content: `line-` and 32 hexadecimal digits of the SHA-256 of the line with its keys
-/// sorted and its white space taken out. Reading the file again therefore submits nothing twice. The same line twice in one file
-/// is the same report, too: where two reports really say the same, the file must give them ids.
+/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits of a SHA-256, whatever the order of its keys
+/// and its white space, and with all digits of its numbers. Reading the file again therefore submits nothing twice. The same line
+/// twice in one file is the same report, too: where two reports really say the same, the file must give them ids.
 public struct ReportLineReader: Sendable {
     private let map: FieldMap?
     private let defaultSource: SourceID
@@ -30,37 +32,71 @@ public struct ReportLineReader: Sendable {
         read(Array(line.utf8), number: number)
     }
 
+    /// Reads one record of a file; `nil` for a blank line.
+    public func read(_ record: ReportRecords.Record) -> Swift.Result<ReportLine, LineProblem>? {
+        let number = record.raw.number
+        switch record.raw.content {
+        case .json(let line): return read(line, number: number)
+        case .damaged(let reason): return .failure(LineProblem(number: number, reason: reason))
+        case .row(let row):
+            return outcome(number: number) { () throws(LineRefusal) in
+                try foreign(.object(row.mapValues(JSONTree.text)), map ?? .columns, number: number)
+            }
+        }
+    }
+
     /// Reads one line of UTF-8, without or with its line end; `nil` for a blank one.
     public func read(_ line: [UInt8], number: Int) -> Swift.Result<ReportLine, LineProblem>? {
         let line = trimmed(line, number: number)
         if line.isEmpty { return nil }
-        do throws(LineRefusal) {
-            try checkLimits(line)
-            guard let map else { return .success(try native(line, number: number)) }
-            return .success(try foreign(line, map, number: number))
-        } catch {
-            return .failure(LineProblem(number: number, reason: error.reason))
+        return outcome(number: number) { () throws(LineRefusal) in
+            guard line.count <= Self.lineBytesMax else { throw LineRefusal("longer than \(Self.lineBytesMax) bytes") }
+            let tree: JSONTree
+            do throws(Problem) { tree = try JSONTree(Array(line), depthMax: Self.depthMax) } catch { throw LineRefusal(error) }
+            guard case .object = tree else { throw LineRefusal("not a JSON object") }
+            guard let map else { return try native(line, tree, number: number) }
+            return try foreign(tree, map, number: number)
+        }
+    }
+
+    /// What is wrong with a file as a whole, seen from its first row: a column that is read and is not there.
+    public func check(_ file: ReportFile) throws(FileRefusal) {
+        guard case .csv = file.shape else { return }
+        let columns = Set(file.columns)
+        guard let map else {
+            if columns.contains(FieldMap.Target.text.rawValue) { return }
+            throw FileRefusal(
+                "the file is read as CSV, but its first row names no column \"text\": name the columns \(FieldMap.Target.allCases.map(\.rawValue).joined(separator: ", ")), or give a map (--map)")
+        }
+        let missing = map.rules.values.compactMap { $0.fallback == nil ? $0.path?.joined(separator: ".") : nil }.filter { !columns.contains($0) }
+        if !missing.isEmpty {
+            throw FileRefusal("the map reads columns that the first row does not name: \(missing.sorted().joined(separator: ", "))")
         }
     }
 
     // MARK: Steps
 
-    private func native(_ line: ArraySlice<UInt8>, number: Int) throws(LineRefusal) -> ReportLine {
-        let read: NativeLine
-        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch { throw LineRefusal(error) }
-        return try report(number: number, source: read.source, id: read.id, read.submission, line)
+    private func outcome(number: Int, _ read: () throws(LineRefusal) -> ReportLine) -> Swift.Result<ReportLine, LineProblem> {
+        do throws(LineRefusal) {
+            return .success(try read())
+        } catch {
+            return .failure(LineProblem(number: number, reason: error.reason))
+        }
     }
 
-    private func foreign(_ line: ArraySlice<UInt8>, _ map: FieldMap, number: Int) throws(LineRefusal) -> ReportLine {
-        let value: JSONValue
-        do { value = try JSONDecoder().decode(JSONValue.self, from: Data(line)) } catch { throw LineRefusal(error) }
-        guard case .object = value else { throw LineRefusal("not a JSON object") }
-        let mapped = try map.apply(to: value)
-        return try report(number: number, source: mapped.source, id: mapped.id, mapped.submission, line)
+    private func native(_ line: ArraySlice<UInt8>, _ tree: JSONTree, number: Int) throws(LineRefusal) -> ReportLine {
+        let read: NativeLine
+        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch { throw LineRefusal(error) }
+        return try report(number: number, source: read.source, id: read.id, read.submission, tree)
+    }
+
+    private func foreign(_ tree: JSONTree, _ map: FieldMap, number: Int) throws(LineRefusal) -> ReportLine {
+        let mapped = try map.apply(to: tree)
+        return try report(number: number, source: mapped.source, id: mapped.id, mapped.submission, tree)
     }
 
     private func report(
-        number: Int, source: SourceID?, id: String?, _ submission: Submission, _ line: ArraySlice<UInt8>
+        number: Int, source: SourceID?, id: String?, _ submission: Submission, _ tree: JSONTree
     ) throws(LineRefusal) -> ReportLine {
         guard submission.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             throw LineRefusal("the text is empty")
@@ -68,26 +104,13 @@ public struct ReportLineReader: Sendable {
         if let id, !Limits.standard.admitsID(id) {
             throw LineRefusal("the id is not 1 to \(Limits.standard.eventIDBytesMax) printable ASCII characters without spaces")
         }
-        let named: String
-        if let id { named = id } else { named = try derivedID(line) }
-        return ReportLine(number: number, source: source ?? defaultSource, id: named, submission: submission)
+        return ReportLine(number: number, source: source ?? defaultSource, id: id ?? derivedID(tree), submission: submission)
     }
 
-    private func derivedID(_ line: ArraySlice<UInt8>) throws(LineRefusal) -> String {
-        let canonical: Data
-        do {
-            let value = try JSONDecoder().decode(JSONValue.self, from: Data(line))
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            canonical = try encoder.encode(value)
-        } catch {
-            throw LineRefusal(error)
-        }
-        let digits = SHA256.hash(data: canonical).prefix(16).map { byte in
-            let text = String(byte, radix: 16)
-            return text.utf8.count == 1 ? "0" + text : text
-        }
-        return "line-" + digits.joined()
+    private func derivedID(_ tree: JSONTree) -> String {
+        var hash = SHA256()
+        tree.feed(&hash)
+        return "line-" + Array(hash.finalize().prefix(16)).hexadecimal
     }
 
     /// Without the white space around it and, on the first line, the byte order mark that some editors put there.
@@ -99,27 +122,26 @@ public struct ReportLineReader: Sendable {
         while let last = rest.last, isBlank(last) { rest = rest.dropLast() }
         return rest
     }
+}
 
-    private func checkLimits(_ line: ArraySlice<UInt8>) throws(LineRefusal) {
-        guard line.count <= Self.lineBytesMax else {
-            throw LineRefusal("longer than \(Self.lineBytesMax) bytes")
-        }
-        guard String(validating: line, as: UTF8.self) != nil else { throw LineRefusal("not UTF-8") }
-        var depth = 0
-        var inString = false
-        var escaped = false
-        for byte in line {
-            if inString {
-                if escaped { escaped = false } else if byte == 0x5C { escaped = true } else if byte == 0x22 { inString = false }
-                continue
+extension JSONTree {
+    /// All that it says, in one way only: names sorted, texts with their lengths, numbers as written.
+    fileprivate func feed(_ hash: inout SHA256) {
+        func feed(_ tag: String, _ text: String) { hash.update(data: Data("\(tag)\(text.utf8.count):\(text)".utf8)) }
+        switch self {
+        case .null: feed("n", "")
+        case .bool(let bool): feed("b", "\(bool)")
+        case .number(let digits, at: _): feed("d", digits)
+        case .text(let text): feed("t", text)
+        case .list(let list):
+            feed("l", "\(list.count)")
+            for value in list { value.feed(&hash) }
+        case .object(let object):
+            feed("o", "\(object.count)")
+            for (name, value) in object.sorted(by: { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }) {
+                feed("k", name)
+                value.feed(&hash)
             }
-            switch byte {
-            case 0x22: inString = true
-            case 0x5B, 0x7B: depth += 1
-            case 0x5D, 0x7D: depth -= 1
-            default: break
-            }
-            guard depth <= Self.depthMax else { throw LineRefusal("nested deeper than \(Self.depthMax)") }
         }
     }
 }
@@ -146,6 +168,11 @@ struct LineRefusal: Error {
 
     init(_ reason: String) { self.reason = reason }
 
+    /// What the wire says of a body, said of a line.
+    init(_ problem: Problem) {
+        reason = problem.code == "not_utf8" ? "not UTF-8" : problem.text.replacing("the body", with: "the line")
+    }
+
     /// A decoder's error in plain words: the field, never its value.
     init(_ error: any Error) {
         func field(_ path: [any CodingKey], _ last: (any CodingKey)? = nil) -> String {
@@ -160,7 +187,7 @@ struct LineRefusal: Error {
         case .dataCorrupted(let context):
             reason =
                 context.codingPath.isEmpty
-                ? "not JSON" : "the field \(field(context.codingPath)) cannot be read: \(context.debugDescription)"
+                ? "a number that must be whole has a fraction or is too large" : "the field \(field(context.codingPath)) cannot be read: \(context.debugDescription)"
         default: reason = "not a report"
         }
     }

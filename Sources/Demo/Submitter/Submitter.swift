@@ -10,6 +10,8 @@ public struct SubmitProgress: Sendable, Hashable {
     /// Of them, those that the broker confirmed.
     public var confirmed: Int
     public var problems: Int
+    /// Reports that stand on an earlier line, too.
+    public var identical = 0
 }
 
 /// What became of all reports.
@@ -17,6 +19,8 @@ public struct SubmitSummary: Sendable, Hashable {
     public var confirmed = 0
     /// Reports that did not go in, each with its line and reason.
     public var problems: [LineProblem] = []
+    /// How many stand on an earlier line, too, and are sent once.
+    public var identical = 0
     public var seconds = 0.0
 }
 
@@ -35,6 +39,14 @@ public struct Submitter: Sendable {
     /// How long no broker may answer before `submit` gives up.
     public var patienceSeconds = 60.0
     public var messageBytesMax = Limits.standard.messageBytesMax
+    /// Whether two reports under one id are told apart: the same is counted, another is a problem.
+    public var looksForRepeats = false
+    /// What a report's number counts, for problems that name another.
+    public var noun = "line"
+    /// Is told what was sent, and reads what is answered.
+    public var receipts: SubmissionReceipts?
+    /// Is told why nothing goes on: at once, then at most once a minute.
+    public var onWaiting: @Sendable (String) -> Void = { _ in }
 
     public init(
         broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal? = nil, reportsPerSecond: Double? = nil
@@ -46,7 +58,7 @@ public struct Submitter: Sendable {
     }
 
     /// Blocks until every report is confirmed or reported as a problem. Throws where nothing more can go in: the broker refuses
-    /// a source's user, or is away for longer than `patienceSeconds`, or the journal cannot be written.
+    /// a source's user, or is away or takes nothing for longer than `patienceSeconds`, or the journal cannot be written.
     public func submit(
         reports: some Sequence<ReportLine>, progress: (SubmitProgress) -> Void = { _ in }
     ) throws -> SubmitSummary {
@@ -54,7 +66,7 @@ public struct Submitter: Sendable {
         defer { run.close() }
         for report in reports {
             try run.pace()
-            run.accept(report)
+            try run.accept(report)
             try run.advance(progress, untilWaitingAtMost: 512)
         }
         try run.finish(progress)
@@ -81,13 +93,14 @@ private struct Run {
     /// The line numbers of what is under way, by sender and id.
     private var lines: [ActKey: Int] = [:]
     private var result = SubmitSummary()
+    private var earlier = EarlierReports()
     private var read = 0
     private let startedAt = Wall.now
     private var servedAt = Wall.now
 
     init(settings: Submitter) { self.settings = settings }
 
-    mutating func accept(_ report: ReportLine) {
+    mutating func accept(_ report: ReportLine) throws {
         read += 1
         guard let password = settings.passwords[report.source] else {
             return refuse(report.number, "no password is known for source \(report.source)")
@@ -97,11 +110,33 @@ private struct Run {
             return refuse(
                 report.number, "the message has \(posting.body.count) bytes; the limit (messageBytesMax) is \(settings.messageBytesMax)")
         }
+        if settings.looksForRepeats {
+            switch earlier.look(posting, line: report.number) {
+            case .new: break
+            case .identical:
+                result.identical += 1
+                return
+            case .differs(let line):
+                return refuse(report.number, "has the id of \(settings.noun) \(line), which says something else: give each report an id of its own")
+            }
+        }
         if senders[report.source] == nil {
             senders[report.source] = SourceSender(report.source, password: password, settings: settings)
+            try beginReceipts(of: report.source, password: password)
         }
+        settings.receipts?.expect(posting.act, line: report.number)
         lines[posting.act] = report.number
         senders[report.source]?.outgoing.post(posting)
+    }
+
+    /// First the connection, whose absence is talked about; then the reader of answers; then the first report.
+    private func beginReceipts(of source: SourceID, password: String) throws {
+        guard let receipts = settings.receipts, let sender = senders[source] else { return }
+        while !sender.isConnected {
+            _ = try sender.turn(within: 0)
+            if !sender.isConnected { Wall.pause(seconds: 0.02) }
+        }
+        receipts.begin(source, password: password)
     }
 
     /// Waits for the report's turn, if a rate is set, and takes in confirms meanwhile.
@@ -120,18 +155,25 @@ private struct Run {
         guard mustServe || Wall.now - servedAt > 200_000 else { return }
         try serve(within: 0)
         while senders.values.contains(where: { $0.outgoing.waitingCount > limit }) { try serve(within: 0.02) }
-        progress(SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count))
+        progress(state)
     }
 
     mutating func finish(_ progress: (SubmitProgress) -> Void) throws {
         while senders.values.contains(where: { $0.outgoing.count > 0 }) {
             try serve(within: 0.05)
-            progress(SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count))
+            progress(state)
         }
         for sender in senders.values {
-            for (posting, reason) in sender.outgoing.givenUp { refuse(lines[posting.act] ?? 0, reason) }
+            for (posting, reason) in sender.outgoing.givenUp {
+                settings.receipts?.forget(posting.act)
+                refuse(lines[posting.act] ?? 0, reason)
+            }
         }
-        progress(SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count))
+        progress(state)
+    }
+
+    private var state: SubmitProgress {
+        SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count, identical: result.identical)
     }
 
     func summary() -> SubmitSummary {
@@ -163,10 +205,9 @@ private struct Run {
 private final class SourceSender {
     let outgoing = Outgoing()
     private let settings: AMQP.ConnectionSettings
-    private let patienceSeconds: Double
+    private var patience: Patience
     private var connection: AMQP.Connection?
-    private var backoff = Backoff()
-    private var awaySince: Int64?
+    private var backoff = Backoff(maximumSeconds: 5)
     private var connectAgainAt: Int64 = 0
 
     init(_ source: SourceID, password: String, settings: Submitter) {
@@ -175,11 +216,24 @@ private final class SourceSender {
         broker.password = password
         broker.connectionName = broker.connectionName ?? "submit \(broker.user)"
         self.settings = broker
-        patienceSeconds = settings.patienceSeconds
+        patience = Patience(seconds: settings.patienceSeconds, tell: settings.onWaiting)
     }
+
+    var isConnected: Bool { connection != nil }
 
     /// Sends what there is room for; returns what was confirmed meanwhile.
     func turn(within seconds: Double) throws -> [Posting] {
+        let confirmed = try exchange(within: seconds)
+        if !confirmed.isEmpty || outgoing.count == 0 && connection != nil {
+            patience.end()
+        } else if connection != nil, outgoing.hasInFlight {
+            try patience.wait(
+                because: "the broker at \(settings.host):\(settings.port) confirms nothing; is it short of memory or disk?", quietly: true, nil)
+        }
+        return confirmed
+    }
+
+    private func exchange(within seconds: Double) throws -> [Posting] {
         do throws(AMQPError) {
             guard try connected() else { return [] }
             try outgoing.push()
@@ -202,7 +256,6 @@ private final class SourceSender {
         try outgoing.attach(to: made)
         connection = made
         backoff.reset()
-        awaySince = nil
         return true
     }
 
@@ -212,12 +265,38 @@ private final class SourceSender {
         if error.code == .authenticationFailed || [403, 404, 406].contains(error.replyCode) {
             throw DemoError(.brokerRefused, "the broker refuses \(settings.user)", cause: error)
         }
+        try patience.wait(because: "no broker at \(settings.host):\(settings.port) (\(error)); trying again", error)
+        connectAgainAt = Wall.now + Int64(backoff.next() * 1_000_000)
+    }
+}
+
+/// How long to wait for a broker, and what to say meanwhile.
+private struct Patience {
+    private static let tellingSeconds = 60.0
+    /// What takes less than this is nothing to talk about.
+    private static let quietSeconds = 1.0
+
+    private let seconds: Double
+    private let tell: @Sendable (String) -> Void
+    private var since: Int64?
+    private var toldAt: Int64?
+
+    init(seconds: Double, tell: @escaping @Sendable (String) -> Void) {
+        (self.seconds, self.tell) = (seconds, tell)
+    }
+
+    mutating func end() { (since, toldAt) = (nil, nil) }
+
+    mutating func wait(because reason: String, quietly: Bool = false, _ cause: AMQPError?) throws {
         let now = Wall.now
-        awaySince = awaySince ?? now
-        guard Double(now - (awaySince ?? now)) / 1_000_000 < patienceSeconds else {
-            throw DemoError(.brokerAway, "no broker for \(Int(patienceSeconds)) s", cause: error)
+        let began = since ?? now
+        since = began
+        let waited = Double(now - began) / 1_000_000
+        if (toldAt.map { Double(now - $0) / 1_000_000 >= Self.tellingSeconds } ?? (!quietly || waited >= Self.quietSeconds)) {
+            toldAt = now
+            tell(reason)
         }
-        connectAgainAt = now + Int64(backoff.next() * 1_000_000)
+        guard waited < seconds else { throw DemoError(.brokerAway, "\(reason.prefix { $0 != ";" }): given up after \(Int(waited)) s", cause: cause) }
     }
 }
 

@@ -4,26 +4,44 @@ import Casework
 import Contract
 import Demo
 import Foundation
-import Text
+import Workers
 
-/// Publishes the reports of a JSON-lines file.
+/// Publishes the reports of a file, and says what became of each.
 struct Submit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Publish the reports of a JSON-lines file to an office.",
+        abstract: "Publish the reports of a file to an office, and read its answers.",
         discussion: """
-            Each line is one report: {"id": …, "source": …, "text": …, …}. A line without an id gets one from its content, so \
-            that running the command again submits nothing twice. Bad lines are named, the good ones go in. Exit 0 if all went \
-            in, 1 if some did not.
+            The file is JSON lines, a JSON array or CSV, in UTF-8, UTF-16 or GB18030: what it is, is recognised before anything is \
+            sent. A report without an id gets one from its content, so that running the command again submits nothing twice. Bad \
+            lines are named, the good ones go in. docs/submitting.md describes lines and maps.
+
+            Exit 0 if the office has all of them, 1 if some did not go in or were refused, 3 if the broker or answers did not come \
+            in time, 64 for a wrong command line.
             """)
 
     @Option(help: ArgumentHelp("The file, or - for standard input.", valueName: "file"))
     var file: String
 
-    @Option(help: ArgumentHelp("A field map (YAML) for lines of a foreign shape.", valueName: "file"))
+    @Option(help: ArgumentHelp("A field map (YAML) for lines or columns of a foreign shape.", valueName: "file"))
     var map: String?
+
+    @Option(help: ArgumentHelp("The file's encoding, where its bytes do not tell: utf-8, utf-16le, utf-16be, gb18030.", valueName: "name"))
+    var encoding: String?
 
     @Option(help: ArgumentHelp("The source of lines that name none. Default: web, or the user of --url.", valueName: "id"))
     var source: String?
+
+    @Option(help: ArgumentHelp("The office's policy, to say beforehand what it would refuse. Default: that of the installation.", valueName: "file"))
+    var policy: String?
+
+    @Option(help: ArgumentHelp("Give up after so many seconds. Default: 60 without a broker, 30 without an answer.", valueName: "seconds"))
+    var timeout: Double?
+
+    @Flag(help: "Leave the answers in the source's queue, for the program that reads them; exit 0 says only that all went in.")
+    var noReceipts = false
+
+    @Flag(help: "Print a JSON object a line: for each report what became of it, at the end the sums.")
+    var json = false
 
     @OptionGroup var installation: InstallationOptions
 
@@ -32,6 +50,10 @@ struct Submit: AsyncParsableCommand {
 
     func validate() throws {
         if let source, SourceID(source) == nil { throw ValidationError("a source's id is 1 to 40 of a-z, 0-9 and -, not '\(source)'") }
+        if let encoding, TextEncoding(rawValue: encoding.lowercased()) == nil {
+            throw ValidationError("--encoding is one of \(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        if let timeout, !(0.001...86_400).contains(timeout) { throw ValidationError("--timeout is a number of seconds, at most 86400") }
         if url != nil, installation.data != nil || installation.config != nil {
             throw ValidationError("give --url, or --data or --config, not both")
         }
@@ -39,20 +61,29 @@ struct Submit: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let (submitter, defaultSource) = try await submitter()
-            let reader = ReportLineReader(map: try fieldMap(), defaultSource: source.flatMap { SourceID($0) } ?? defaultSource)
-            let lines = try LineReader(path: file, bytesMax: ReportLineReader.lineBytesMax)
-            let isComplete = try await onThread {
-                var submission = FileSubmission(lines: lines, reader: reader)
-                return try submission.run(submitter)
+            let office = try await office()
+            let reader = ReportLineReader(map: try fieldMap(), defaultSource: source.flatMap { SourceID($0) } ?? office.defaultSource)
+            let status = try await onThread {
+                let reports = try ReportFile(path: file, encoding: encoding.flatMap { TextEncoding(rawValue: $0.lowercased()) })
+                try reader.check(reports)
+                var submission = FileSubmission(
+                    file: reports, reader: reader, check: office.check, page: SubmissionPage(asJSON: json, noun: reports.noun),
+                    timeout: timeout, readsReceipts: !noReceipts)
+                return try submission.run(office.submitter)
             }
-            if !isComplete { throw ExitCode(1) }
+            if status != 0 { throw ExitCode(status) }
         }
     }
 
     // MARK: Steps
 
-    private func submitter() async throws -> (Submitter, SourceID) {
+    private struct Office: Sendable {
+        let submitter: Submitter
+        let defaultSource: SourceID
+        let check: Beforehand
+    }
+
+    private func office() async throws -> Office {
         if let url {
             let broker: AMQP.ConnectionSettings
             do { broker = try AMQP.ConnectionSettings(url: url) } catch {
@@ -61,7 +92,9 @@ struct Submit: AsyncParsableCommand {
             guard case .source(let id) = Party(broker.user) else {
                 throw UserError("--url must name a source's user, such as source.web")
             }
-            return (Submitter(broker: broker, passwords: [id: broker.password]), id)
+            return Office(
+                submitter: Submitter(broker: broker, passwords: [id: broker.password]), defaultSource: id,
+                check: Beforehand(rulebook: try rulebook(nil), now: Instant(Date())))
         }
         let configuration = try await installation.configuration()
         let prefix = "source-"
@@ -70,7 +103,20 @@ struct Submit: AsyncParsableCommand {
         }
         guard !passwords.isEmpty else { throw UserError("bihuan.yaml has no password of a source: add users.source-ID") }
         // User and password are put in for each source.
-        return (Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)), SourceID(unchecked: "web"))
+        return Office(
+            submitter: Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)),
+            defaultSource: SourceID(unchecked: "web"),
+            check: Beforehand(rulebook: try rulebook(configuration.policyFile), now: configuration.now))
+    }
+
+    /// The policy that was named, or that of the installation where this machine has it.
+    private func rulebook(_ installed: URL?) throws -> Rulebook? {
+        guard let file = policy.map({ URL(filePath: $0) }) ?? installed else { return nil }
+        guard let yaml = try? String(contentsOf: file, encoding: .utf8) else {
+            if policy == nil { return nil }
+            throw UserError("the policy \(file.path) cannot be read")
+        }
+        return try Rulebook(try PolicyFile.read(yaml, named: file.lastPathComponent))
     }
 
     private func fieldMap() throws -> FieldMap? {
@@ -82,60 +128,13 @@ struct Submit: AsyncParsableCommand {
     }
 }
 
-/// One file on its way in.
-private struct FileSubmission {
-    private let lines: LineReader
-    private let reader: ReportLineReader
-    private var progress = ProgressLine()
+/// What the office would refuse, known before it is sent: limits and moments always, words where the policy is at hand.
+struct Beforehand: Sendable {
+    let rulebook: Rulebook?
+    /// Business time.
+    let now: Instant
 
-    init(lines: LineReader, reader: ReportLineReader) {
-        self.lines = lines
-        self.reader = reader
-    }
-
-    /// Whether everything went in. Says what did not, and how many did.
-    mutating func run(_ submitter: Submitter) throws -> Bool {
-        let (lines, reader) = (lines, reader)
-        let total = lines.size
-        let tally = Tally()
-        let reports = lines.enumerated().lazy.compactMap { offset, line -> ReportLine? in
-            tally.bytesRead += line.count + 1
-            switch reader.read(line, number: offset + 1) {
-            case nil: return nil
-            case .success(let report): return report
-            case .failure(let problem):
-                tally.note(problem)
-                return nil
-            }
-        }
-        var progress = progress
-        let summary = try submitter.submit(reports: reports) { state in
-            if !tally.unsaid.isEmpty { progress.clear() }
-            tally.sayProblems()
-            progress.draw("\(state.confirmed) confirmed", share: total.map { Double(tally.bytesRead) / Double(max($0, 1)) })
-        }
-        progress.clear()
-        for problem in summary.problems { tally.note(problem) }
-        tally.sayProblems()
-        let rate = Int(Double(summary.confirmed) / max(summary.seconds, 0.001))
-        Output.line("\(summary.confirmed) submitted, \(tally.problemCount) not (\(rate)/s)")
-        return tally.problemCount == 0
-    }
-}
-
-/// What was seen while reading. A class, because the sequence that reads and the progress that shows share it; one thread uses it.
-private final class Tally {
-    var bytesRead = 0
-    private(set) var problemCount = 0
-    private(set) var unsaid: [LineProblem] = []
-
-    func note(_ problem: LineProblem) {
-        problemCount += 1
-        unsaid.append(problem)
-    }
-
-    func sayProblems() {
-        for problem in unsaid { Output.note(printable("\(problem)")) }
-        unsaid = []
+    func problems(of report: ReportLine) -> [Problem] {
+        SubmissionCheck.problems(in: report.submission, rulebook: rulebook, directory: nil, now: now)
     }
 }

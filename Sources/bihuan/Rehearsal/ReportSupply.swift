@@ -30,10 +30,12 @@ struct ReportSupply: Sendable {
         }
         let reader = ReportLineReader(map: fieldMap, defaultSource: SourceID(unchecked: "web"))
         var good: [ReportLine] = []
-        for (offset, line) in try LineReader(path: input, bytesMax: ReportLineReader.lineBytesMax).enumerated() {
-            switch reader.read(line, number: offset + 1) {
+        let file = try ReportFile(path: input)
+        try reader.check(file)
+        for record in try file.records() {
+            switch reader.read(record) {
             case .success(let report): good.append(report)
-            case .failure(let problem): Output.note(printable("\(problem)"))
+            case .failure(let problem): Output.note(printable("\(file.noun) \(problem.number): \(problem.reason)"))
             case nil: continue
             }
         }

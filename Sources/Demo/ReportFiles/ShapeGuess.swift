@@ -1,0 +1,83 @@
+/// Tells from the beginning of a text whether it is JSON lines, one JSON array, objects over several lines, or CSV.
+enum ShapeGuess {
+    /// - Parameters:
+    ///   - head: the beginning of the text, in UTF-8.
+    ///   - isWhole: whether there is no more.
+    static func shape(of head: [UInt8], isWhole: Bool) throws(FileRefusal) -> ReportFile.Shape {
+        let lines = firstLines(of: head)
+        guard let first = lines.first else {
+            if isWhole { throw FileRefusal("the file is empty: nothing to submit") }
+            throw FileRefusal("the file begins with blanks only, and is no text of reports")
+        }
+        switch first.first {
+        case UInt8(ascii: "["):
+            return isObject(lines.dropFirst().first) && closes(first) ? .lines : .array
+        case UInt8(ascii: "{"):
+            return goesOn(first) && lines.count > 1 && !isObject(lines[1]) ? .objects : .lines
+        case UInt8(ascii: "<"):
+            throw FileRefusal("the file is HTML or XML: reports are read from JSON lines, a JSON array or CSV")
+        default:
+            // A broken first line does not hide that the others are objects.
+            if lines.contains(where: { isObject($0) }) { return .lines }
+            return csv(first)
+        }
+    }
+
+    /// The first lines that are not blank, without blanks around them; the last may be cut.
+    private static func firstLines(of head: [UInt8]) -> [[UInt8]] {
+        let lines = head.split(maxSplits: 64, omittingEmptySubsequences: true) { $0 == 0x0A || $0 == 0x0D }
+        return lines.prefix(64).compactMap { line in
+            func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0B || byte == 0x0C }
+            let trimmed = line.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
+            return trimmed.isEmpty ? nil : Array(trimmed)
+        }
+    }
+
+    private static func isObject(_ line: [UInt8]?) -> Bool {
+        guard let line, line.first == UInt8(ascii: "{") else { return false }
+        // Not a field of CSV that only begins so.
+        let next = line.dropFirst().first { $0 != 0x20 && $0 != 0x09 }
+        return next == UInt8(ascii: "\"") || next == UInt8(ascii: "}")
+    }
+
+    private static func closes(_ line: [UInt8]) -> Bool { depthAtEnd(of: line) == 0 }
+
+    /// Whether a line opens more than it closes, and does not end within a text.
+    private static func goesOn(_ line: [UInt8]) -> Bool { (depthAtEnd(of: line) ?? 0) > 0 }
+
+    /// `nil` where it ends within a text.
+    private static func depthAtEnd(of line: [UInt8]) -> Int? {
+        var depth = 0
+        var inText = false
+        var escaped = false
+        for byte in line {
+            if inText {
+                if escaped { escaped = false } else if byte == UInt8(ascii: "\\") { escaped = true } else if byte == UInt8(ascii: "\"") { inText = false }
+            } else if byte == UInt8(ascii: "\"") {
+                inText = true
+            } else if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+                depth += 1
+            } else if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") {
+                depth -= 1
+            }
+        }
+        return inText ? nil : depth
+    }
+
+    /// Spreadsheets may say in a first line which separator they use; otherwise the one that stands most often in the first row
+    /// outside quotes.
+    private static func csv(_ first: [UInt8]) -> ReportFile.Shape {
+        let separators = Array(",;\t".utf8)
+        if first.count == 5, first.starts(with: Array("sep=".utf8)), separators.contains(first[4]) {
+            return .csv(separator: first[4], skipsFirstLine: true)
+        }
+        var counts = [0, 0, 0]
+        var inQuotes = false
+        for byte in first {
+            if byte == UInt8(ascii: "\"") { inQuotes.toggle() }
+            if !inQuotes, let index = separators.firstIndex(of: byte) { counts[index] += 1 }
+        }
+        let most = counts.indices.max { (counts[$0], -$0) < (counts[$1], -$1) } ?? 0
+        return .csv(separator: separators[most], skipsFirstLine: false)
+    }
+}
