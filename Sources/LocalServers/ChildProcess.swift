@@ -83,6 +83,13 @@ final class ChildProcess {
         return false
     }
 
+    /// How it ended, in words; nil while it runs.
+    var ending: String? {
+        guard !isRunning, let exitStatus else { return nil }
+        let number = exitStatus & 0x7F
+        return number == 0 ? "ended with status \(exitStatus >> 8 & 0xFF)" : "was ended by signal \(number)"
+    }
+
     func signal(_ number: Int32) {
         if isRunning { kill(processID, number) }
     }

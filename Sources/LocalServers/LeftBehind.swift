@@ -24,13 +24,26 @@ struct LeftBehind {
                 + all.map(String.init).joined(separator: ", "))
     }
 
+    /// Ends what a postmaster that was killed left of its cluster: backends that still work would write beside the new server's.
+    func endPostgreSQL() throws(LocalServersError) {
+        for signal in [SIGQUIT, SIGKILL] {
+            let found = processes(where: isPostgreSQL)
+            for processID in found { kill(processID, signal) }
+            if Deadline.seconds(5).wait(for: { found.allSatisfy(hasEnded) && processes(where: isPostgreSQL).isEmpty }) { return }
+        }
+        let left = processes(where: isPostgreSQL).map(String.init).joined(separator: ", ")
+        throw .init(.timedOut, "what an ended PostgreSQL of \(directory.path) left behind cannot be stopped: kill pid \(left)")
+    }
+
     private var all: [pid_t] {
         processes { isPostgreSQL($0) || isRabbitMQ($0) || isPortMapper($0) }
     }
 
-    /// `postgres` or `initdb` with `-D` and our data directory; a server's own children rename themselves and end with it.
+    /// `postgres` or `initdb` with `-D` and our data directory. A server's own children rename themselves; they work in that directory,
+    /// and outlive a server that was killed until they notice.
     private func isPostgreSQL(_ process: ProcessEntry) -> Bool {
         process.has("-D", directory.postgresqlData) || process.has("-D", directory.postgresqlDataUnfinished)
+            || process.name == "postgres" && process.workingDirectory == directory.postgresqlData
     }
 
     private func isRabbitMQ(_ process: ProcessEntry) -> Bool {
@@ -60,6 +73,10 @@ private struct ProcessEntry {
 
     var name: String {
         words(ofFile: "/proc/\(processID)/comm").first?.trimmingCharacters(in: .newlines) ?? ""
+    }
+
+    var workingDirectory: String? {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(processID)/cwd")
     }
 
     var environment: [String] {

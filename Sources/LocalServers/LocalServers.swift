@@ -126,6 +126,45 @@ public final class LocalServers: @unchecked Sendable {
         try rabbitmq.control(arguments, seconds: 60)
     }
 
+    // MARK: Servers that end by themselves
+
+    /// A server that ended without being asked to.
+    public struct EndedServer: Sendable, CustomStringConvertible {
+        public enum Name: String, Sendable {
+            case postgresql = "PostgreSQL"
+            case rabbitmq = "RabbitMQ"
+            case portMapper = "epmd"
+        }
+        public let name: Name
+        /// As in `was ended by signal 9`.
+        public let ending: String
+        /// Where it says why.
+        public let logFile: String
+
+        public var description: String { "\(name.rawValue) \(ending)" }
+    }
+
+    /// Those that ended since they were started. Asking takes them off the system's list of processes too.
+    public var ended: [EndedServer] {
+        lock.withLock {
+            guard isOwner else { return [] }
+            var found: [EndedServer] = []
+            if let ending = rabbitmq.portMapperEnding { found.append(.init(name: .portMapper, ending: ending, logFile: directory.logs + "/epmd.log")) }
+            if let ending = postgresql.ending { found.append(.init(name: .postgresql, ending: ending, logFile: postgresql.logFile)) }
+            if let ending = rabbitmq.ending { found.append(.init(name: .rabbitmq, ending: ending, logFile: rabbitmq.logFile)) }
+            return found
+        }
+    }
+
+    /// Starts one of them again, and returns when it answers. Does nothing if it runs.
+    public func revive(_ name: EndedServer.Name) throws(LocalServersError) {
+        switch name {
+        case .postgresql: try startPostgreSQL()
+        case .rabbitmq: try startRabbitMQ()
+        case .portMapper: try locked { () throws(LocalServersError) in try rabbitmq.launchPortMapper() }
+        }
+    }
+
     // MARK: Stopping and starting one of them
 
     public func restartPostgreSQL(mode: ShutdownMode = .fast) throws(LocalServersError) {

@@ -31,6 +31,8 @@ final class PostgreSQLServer {
 
     var logFile: String { directory.logs + "/postgresql.log" }
     var processID: pid_t? { process.flatMap { $0.isRunning ? $0.processID : nil } }
+    /// How it ended by itself; nil while it runs, and when it was stopped.
+    var ending: String? { process?.ending }
 
     /// Runs `initdb` unless the cluster is there.
     func initialise(until deadline: Deadline) throws(LocalServersError) {
@@ -48,6 +50,7 @@ final class PostgreSQLServer {
             output: logFile)
         guard initdb.waitForExit(until: deadline) else {
             initdb.signal(SIGKILL)
+            _ = initdb.waitForExit(until: .seconds(5))
             throw .init(.timedOut, "initdb did not end in time: read \(logFile)")
         }
         guard initdb.exitStatus == 0, rename(unfinished, directory.postgresqlData) == 0 else {
@@ -57,6 +60,7 @@ final class PostgreSQLServer {
 
     func launch() throws(LocalServersError) {
         if processID != nil { return }
+        if process != nil { try LeftBehind(directory: directory).endPostgreSQL() }
         let owner = directory.postgresqlAccount
         let data = directory.postgresqlData
         try writeFile(data + "/postgresql.conf", Data(configuration.utf8), mode: 0o600, owner: owner)

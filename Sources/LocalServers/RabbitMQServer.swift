@@ -49,6 +49,9 @@ final class RabbitMQServer {
 
     var logFile: String { directory.logs + "/rabbitmq/rabbitmq.log" }
     var processID: pid_t? { node.flatMap { $0.isRunning ? $0.processID : nil } }
+    /// How it ended by itself; nil while it runs, and when it was stopped. Likewise of the port mapper.
+    var ending: String? { node?.ending }
+    var portMapperEnding: String? { portMapper?.ending }
 
     /// Starts the port mapper if it does not run, then the node.
     func launch() throws(LocalServersError) {
@@ -120,7 +123,7 @@ final class RabbitMQServer {
     private var startLog: String { directory.logs + "/rabbitmq-start.log" }
     private var definitionsFile: String { directory.rabbitmq + "/definitions.json" }
 
-    private func launchPortMapper() throws(LocalServersError) {
+    func launchPortMapper() throws(LocalServersError) {
         if portMapper?.isRunning == true { return }
         let log = directory.logs + "/epmd.log"
         let mapper = try ChildProcess.start(

@@ -11,6 +11,11 @@ enum ConnectFailure {
         return found.isEmpty ? nil : found.joined(separator: "; ")
     }
 
+    /// The SQLSTATE with which the last of the hosts refused: libpq writes `FATAL:  28P01: …` when it is told to say everything.
+    static func sqlState(in message: String) -> String? {
+        message.matches(of: #/:\s+((?=[A-Z]*[0-9])[0-9A-Z]{5}):\s/#).last.map { String($0.1) }
+    }
+
     private static let reasons: [(phrase: String, reason: String)] = [
         ("does not match host name", "the server's certificate is for another host"),
         ("certificate verify failed", "the server's certificate is expired, not yet valid, or signed by an unknown authority"),

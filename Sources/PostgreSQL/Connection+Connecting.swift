@@ -18,6 +18,8 @@ extension Connection {
             settings.parameters + [("dbname", settings.url)]
             + [("options", settings.options(urlOptions: urlOptions)), ("client_encoding", "UTF8")]
         guard let handle = start(parameters) else { throw PostgreSQLError(.connectFailed, "out of memory") }
+        // libpq has no field for the SQLSTATE of a refusal; told everything, it puts it into the message, in any language.
+        PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         PQsetNoticeReceiver(handle, NoticeSink.callback, Unmanaged.passUnretained(notices).toOpaque())
         // libpq's one blocking call that keeps the time-out per host would print notices made while connecting; a reset
         // of a connection barely begun does the same and uses our receiver.
@@ -26,9 +28,11 @@ extension Connection {
             var error = PostgreSQLError(.connectFailed)
             error.primaryMessage = PQerrorMessage(handle).map { String(cString: $0) }
             error.reason = error.primaryMessage.flatMap { ConnectFailure.reason(in: $0) }
+            error.sqlState = error.primaryMessage.flatMap { ConnectFailure.sqlState(in: $0) }
             PQfinish(handle)
             throw error
         }
+        PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
         return handle
     }
 

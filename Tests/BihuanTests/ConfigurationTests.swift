@@ -132,7 +132,7 @@ struct ConfigurationTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appending(path: "bihuan.yaml")
-        try Data(yaml.utf8).write(to: file)
+        try writePrivately(yaml, to: file)
         return try OfficeConfiguration.read(
             try await ConfigurationSource.open(file: file, flags: flags, environment: environment), parties: parties)
     }

@@ -22,10 +22,12 @@ struct LocalOfficeTests {
             try await submits(to: office)
             try await deadLettersAreSettled(office)
             try await killedWorkerComesBack(office)
+            try statusShowsWhatIsThere(office)
             try ledgerIsProved(office)
             let before = office.configuration
             office.stop()
-            #expect(try bihuan(["status", "--data", directory.path]).errors.contains("the database does not answer"))
+            let away = try bihuan(["status", "--data", directory.path])
+            #expect(away.status == 1 && away.errors.contains("the database does not answer") && away.errors.contains("the broker does not answer"))
 
             office = try await start(directory)
             #expect(office.configuration.users == before.users)
@@ -97,6 +99,7 @@ struct LocalOfficeTests {
         let letter = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
         let id = try #require(letter["id"] as? String)
         #expect(try bihuan(["dead", "list", "--older-than", "1h"] + data).output.contains("0 dead letters"))
+        try deadLettersComeInPages(data, of: lines.map(String.init))
         let page = try bihuan(["dead", "show", id] + data)
         #expect(page.status == 0 && page.output.contains("answered     yes, its sender was told"))
         let unknown = try bihuan(["dead", "show", "00000000-0000-0000-0000-000000000000"] + data)
@@ -121,6 +124,46 @@ struct LocalOfficeTests {
         #expect(try bihuan(["dead", "list", "--state", "discarded"] + data).output.contains("3 dead letters"))
         #expect(try bihuan(["dead", "replay", id, "--as", "operator"] + data).errors.contains("was discarded before"))
         try await deadLettersAreChosenByType(publisher, from: web, data)
+        try await floodIsNotAnsweredByAFlood(office, publisher, from: web, data)
+    }
+
+    /// It reads none of its answers, of which each letter brought one already.
+    private func floodIsNotAnsweredByAFlood(_ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]) async throws {
+        for number in 1...130 {
+            _ = try publisher.publish(
+                Array("flood \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
+                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)), properties: Properties(userID: web.description),
+                token: Int64(100 + number), deadline: 5)
+        }
+        _ = try publisher.settle(within: 5)
+        try await eventually("130 dead letters lie there") { try bihuan(["dead", "list", "--limit", "1"] + data).output.contains("\n129 more: ") }
+        let broker = try AMQP.Connection(try office.configuration.operatorBrokerSettings())
+        defer { broker.close() }
+        let channel = try broker.openChannel()
+        let queue = QueueName(rawValue: "source.web.notice")
+        func unread() throws -> Int { try broker.declareQueue(queue, passive: true, on: channel).messageCount }
+        try await eventually("their answers lie there too") { try unread() >= 130 }
+        let before = try unread()
+        let discard = ["dead", "discard", "--reason", "not_json", "--because", "不是举报", "--as", "operator", "--rate", "10000", "--timeout", "2"]
+        let first = try bihuan(discard + data)
+        #expect(first.status == 1 && first.output.hasPrefix("100 discarded\n30 left: source.web has not read "), "\(first.output)\(first.errors)")
+        #expect(first.errors.contains("run it again when source.web reads its queue"))
+        #expect(try unread() <= before + 100)
+        try broker.purgeQueue(queue, on: channel)
+        let second = try bihuan(discard + data)
+        #expect(second.status == 0 && second.output == "30 discarded\n", "\(second.output)\(second.errors)")
+    }
+
+    private func deadLettersComeInPages(_ data: [String], of all: [String]) throws {
+        let first = try bihuan(["dead", "list", "--limit", "2"] + data)
+        let shown = first.output.split(separator: "\n").map(String.init)
+        let last = try #require(shown.dropFirst(2).first?.prefix(36))
+        #expect(first.status == 0 && shown.count == 5 && shown[3] == "2 dead letters" && shown[4] == "1 more: go on with --after \(last)")
+        let rest = try bihuan(["dead", "list", "--limit", "2", "--after", String(last)] + data)
+        #expect(rest.status == 0 && rest.output.hasSuffix("\n1 dead letter\n"), "\(rest.output)\(rest.errors)")
+        let json = try bihuan(["dead", "list", "--json", "--limit", "1"] + data)
+        #expect(json.output == all[0] + "\n" && json.errors.hasPrefix("2 more: go on with --after "))
+        #expect(try bihuan(["dead", "list", "--after", "00000000-0000-0000-0000-000000000000"] + data).errors.contains("no dead letter has the id"))
     }
 
     /// Nobody vouches for its sender, so it is kept; what type it is can be read.
@@ -139,6 +182,35 @@ struct LocalOfficeTests {
         let discard = ["dead", "discard", "--because", "不是举报", "--as", "operator", "--type"]
         #expect(try bihuan(discard + ["handoff.signed"] + data).output == "no dead letter is meant by this\n")
         #expect(try bihuan(discard + ["report.submitted"] + data).output == "1 discarded\n")
+    }
+
+    /// Each of the two is shown without the other, and what is wrong with the other is said.
+    private func statusShowsWhatIsThere(_ office: LocalOffice) throws {
+        let data = ["--data", office.directory.path]
+        func yaml(_ change: (inout OfficeConfiguration) -> Void) throws -> String {
+            var seen = office.configuration
+            change(&seen)
+            let file = office.directory.appending(path: "seen.yaml")
+            try writePrivately(seen.yaml(folder: office.directory), to: file)
+            return file.path
+        }
+        let whole = try bihuan(["status"] + data)
+        #expect(whole.status == 0 && whole.output.contains("Reports\n") && whole.output.contains("bihuan.intake"), "\(whole.errors)")
+        let noBroker = try bihuan(["status", "--config", try yaml { $0.broker.port = 1 }])
+        #expect(noBroker.status == 1 && noBroker.output.contains("Reports\n") && !noBroker.output.contains("bihuan.intake"))
+        #expect(noBroker.errors.contains("the broker does not answer"), "\(noBroker.errors)")
+        let noDatabase = try bihuan(["status", "--config", try yaml { $0.database.url.replace("@127.0.0.1:", with: "@127.0.0.1:1") }])
+        #expect(noDatabase.status == 1 && !noDatabase.output.contains("Reports\n") && noDatabase.output.contains("bihuan.intake"))
+        #expect(noDatabase.errors.contains("the database does not answer"), "\(noDatabase.errors)")
+
+        let password = try #require(URLComponents(string: office.configuration.database.url)?.password)
+        let wrong = try bihuan(["status", "--config", try yaml { $0.database.url.replace(password, with: "N0t-it") }])
+        #expect(wrong.errors.contains("the database refuses the user or the password (SQLSTATE 28P01)"), "\(wrong.errors)")
+        #expect(wrong.output.contains("bihuan.intake") && !wrong.errors.contains("N0t-it"))
+        let refused = try bihuan(["status", "--config", try yaml { $0.users["operator"] = "other" }])
+        #expect(refused.errors.contains("the broker refuses the user or the password (ACCESS_REFUSED)") && refused.output.contains("Reports\n"))
+        let nowhere = try bihuan(["dead", "list", "--config", try yaml { $0.database.url += "x" }])
+        #expect(nowhere.status == 1 && nowhere.errors.contains("has no such database"), "\(nowhere.errors)")
     }
 
     private func ledgerIsProved(_ office: LocalOffice) throws {

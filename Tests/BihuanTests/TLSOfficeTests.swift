@@ -148,5 +148,6 @@ private struct Certificates {
             openssl x509 -req -in $name.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile names -out $name.pem
         done
         chmod 644 *.key
+            chmod 600 office.key
         """
 }

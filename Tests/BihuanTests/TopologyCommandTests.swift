@@ -112,7 +112,7 @@ struct TopologyCommandTests {
         let servers = try LocalServers.start(in: directory, definitions: Data(printed.output.utf8))
         defer { servers.stop() }
         let settings = directory.appending(path: "bihuan.yaml")
-        try Data(way.office.settings(virtualHost: way.virtualHost, port: servers.rabbitmqPort).utf8).write(to: settings)
+        try writePrivately(way.office.settings(virtualHost: way.virtualHost, port: servers.rabbitmqPort), to: settings)
         let seen = try Program.run(
             Program.bihuan,
             ["topology", "diff", "--config", settings.path, "--monitor", way.monitor, "--passwords", way.passwordFile])
@@ -292,7 +292,7 @@ struct TopologyCommandTests {
         let nobody = try way.run("diff", "--management", "http://127.0.0.1:1")
         #expect(nobody.status == 1 && nobody.errors.contains("http://127.0.0.1:1 as user operator was tried and does not answer"), "\(nobody.errors)")
         let wrong = way.office.directory.appending(path: "wrong").path
-        try Data("wrong\n".utf8).write(to: URL(filePath: wrong))
+        try writePrivately("wrong\n", to: URL(filePath: wrong))
         let refused = try way.run("diff", "--management", way.office.managementURL, "--management-password-file", wrong)
         #expect(refused.status == 1 && refused.errors.contains("it refuses the user or the password"), "\(refused.errors)")
         #expect(try way.run("diff", "--monitor", "a.b").errors.contains("--monitor takes a name"))
@@ -346,13 +346,13 @@ struct TopologyDifferenceTests {
         let file = FileManager.default.temporaryDirectory.appending(path: "passwords-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: file) }
         #expect(try PasswordFile(file).passwords.isEmpty, "one that is not there has none")
-        try Data("# by hand\n\nunit.u1 a\nunit.u2\tb".utf8).write(to: file)
+        try writePrivately("# by hand\n\nunit.u1 a\nunit.u2\tb", to: file)
         var passwords = try PasswordFile(file)
         #expect(passwords.passwords == ["unit.u1": "a", "unit.u2": "b"])
         try passwords.add(["unit.u3": "c"])
         #expect(try String(contentsOf: file, encoding: .utf8) == "# by hand\n\nunit.u1 a\nunit.u2\tb\nunit.u3 c\n")
         for (bad, words) in [("unit.u1\n", "line 1 of"), ("unit.u1 a b\n", "line 1 of"), ("unit.u1 a\nunit.u1 b\n", "unit.u1 a second time")] {
-            try Data(bad.utf8).write(to: file)
+            try writePrivately(bad, to: file)
             #expect { try PasswordFile(file) } throws: { ($0 as? UserError)?.description.contains(words) == true }
         }
     }

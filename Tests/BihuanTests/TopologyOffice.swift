@@ -104,7 +104,7 @@ struct TopologyWay {
         self.arguments = arguments
         // Beside the private node's folder, where rabbitmqctl's way looks for it.
         let file = office.directory.appending(path: "\(virtualHost).yaml")
-        try Data(office.settings(virtualHost: virtualHost).utf8).write(to: file)
+        try writePrivately(office.settings(virtualHost: virtualHost), to: file)
         settings = file.path
         passwordFile = office.directory.appending(path: "passwords").path
     }

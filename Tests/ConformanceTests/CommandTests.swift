@@ -22,8 +22,11 @@ struct CommandTests {
         let file = directory.url.appending(path: "verdicts.json")
         func check(as user: String) throws -> Ended {
             broker.user = user
+            let url = directory.url.appending(path: "url")
+            try Data(try #require(broker.string).utf8).write(to: url)
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
             return try Ended([
-                "contract", "check", "--unit", "c01", "--amqp", try #require(broker.string), "--only", "signs", "--wait", "40",
+                "contract", "check", "--unit", "c01", "--amqp-file", url.path, "--only", "signs", "--wait", "40",
                 "--json", file.path,
             ])
         }

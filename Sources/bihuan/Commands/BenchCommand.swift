@@ -46,11 +46,17 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A broker that is there already, by a user with the tag administrator; with --database.", valueName: "url"))
     var amqp: String?
 
+    @Option(help: ArgumentHelp("A file of mode 600 with that URL and its password; or the environment variable BIHUAN_BENCH_AMQP.", valueName: "file"))
+    var amqpFile: String?
+
     @Option(help: ArgumentHelp("That broker's management interface. Default: port 15672 of its host.", valueName: "url"))
     var management: String?
 
     @Option(help: ArgumentHelp("A database server that is there already, by a superuser; with --amqp.", valueName: "url"))
     var database: String?
+
+    @Option(help: ArgumentHelp("A file of mode 600 with that URL and its password; or the environment variable BIHUAN_BENCH_DATABASE.", valueName: "file"))
+    var databaseFile: String?
 
     @Option(help: ArgumentHelp("A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
     var data: String?
@@ -63,8 +69,10 @@ struct BenchCommand: AsyncParsableCommand {
         if !(1...1_000).contains(rounds) { throw ValidationError("--rounds takes 1 to 1000") }
         if let batch, !(1...5_000).contains(batch) { throw ValidationError("--batch takes 1 to 5000") }
         if let lanes, !(1...64).contains(lanes) { throw ValidationError("--lanes takes 1 to 64") }
-        if (amqp == nil) != (database == nil) { throw ValidationError("--amqp and --database go together") }
-        if management != nil, amqp == nil { throw ValidationError("--management belongs to --amqp") }
+        if (amqp == nil && amqpFile == nil) != (database == nil && databaseFile == nil) {
+            throw ValidationError("--amqp and --database go together, each as it is or as a file")
+        }
+        if management != nil, amqp == nil, amqpFile == nil { throw ValidationError("--management belongs to --amqp") }
         if scales == nil { throw ValidationError("--scale takes numbers that grow, such as 0,100000,1000000") }
         try JSONFile.check(json)
         if let floor, floor != "none", !FileManager.default.fileExists(atPath: floor + "/Makefile") {
@@ -102,6 +110,9 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     private func office(in directory: URL, _ settings: BenchSettings) async throws -> BenchOffice {
+        let amqp = try SecretOption.benchAMQP.url(amqp, file: amqpFile)
+        let database = try SecretOption.benchDatabase.url(database, file: databaseFile)
+        if (amqp == nil) != (database == nil) { throw UserError("BIHUAN_BENCH_AMQP and BIHUAN_BENCH_DATABASE go together") }
         guard let amqp, let database else {
             Output.note("starting PostgreSQL and RabbitMQ in \(directory.path) …")
             return try await BenchOffice.start(in: directory, executable: settings.executable, isCancelled: settings.isCancelled)

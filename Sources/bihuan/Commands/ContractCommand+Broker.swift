@@ -19,9 +19,7 @@ struct CheckBroker {
 
     init(unit: UnitID, directory given: URL?, port: Int?, password wanted: String?, isCancelled: @escaping @Sendable () -> Bool) throws {
         let directory = given ?? FileManager.default.temporaryDirectory.appending(path: "bihuan-check-\(UUID().uuidString)")
-        // Root's servers run as users of their own, who have to pass through.
-        try FileManager.default.createDirectory(
-            at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: geteuid() == 0 ? 0o711 : 0o700])
+        try OwnDirectory.claim(directory, mayFill: OwnDirectory.askOnTerminal)
         if let port { try Self.choose(port: port, in: directory) }
         let (password, officePassword) = (try wanted ?? Self.keptPassword(in: directory), randomPassword())
         let parties: [(Party, String)] = [
@@ -94,6 +92,7 @@ struct CheckBroker {
 
     private static func keptPassword(in directory: URL) throws -> String {
         let file = directory.appending(path: "unit.password")
+        try SecretFile.check(file.path)
         if let kept = try? String(contentsOf: file, encoding: .utf8), !kept.isEmpty { return kept.trimmingCharacters(in: .whitespacesAndNewlines) }
         let password = randomPassword()
         try writePrivately(password + "\n", to: file)

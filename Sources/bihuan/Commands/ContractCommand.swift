@@ -33,16 +33,21 @@ struct ContractCheck: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The private broker's port; by default a free one, kept with --directory.", valueName: "port"))
     var port: Int?
 
-    @Option(help: ArgumentHelp("The unit's password on the private broker; by default a random one.", valueName: "password"))
-    var password: String?
+    @Option(help: ArgumentHelp(
+        "A file of mode 600 with the unit's password on the private broker, or the environment variable BIHUAN_CHECK_PASSWORD; by default "
+            + "a random one.", valueName: "file"))
+    var passwordFile: String?
 
     @Option(help: ArgumentHelp(
         """
         Use a virtual host that has the queues and no workers, instead of a private broker. The URL's user needs the tag \
         impersonator, since it speaks as office.routing and office.feedback; it writes bihuan.handoff and bihuan.notice, and reads \
-        bihuan.feedback.
+        bihuan.feedback. Where it holds a password: --amqp-file, or the environment variable BIHUAN_CHECK_AMQP.
         """, valueName: "url"))
     var amqp: String?
+
+    @Option(help: ArgumentHelp("A file of mode 600 with that URL.", valueName: "file"))
+    var amqpFile: String?
 
     @Option(help: ArgumentHelp("The office's policy; by default the one that comes with bihuan.", valueName: "file"))
     var policy: String?
@@ -70,8 +75,8 @@ struct ContractCheck: AsyncParsableCommand {
         try JSONFile.check(json)
         guard let unit else { throw ValidationError("--unit is missing") }
         guard UnitID(unit) != nil else { throw ValidationError("--unit: \(UnitID.shape)") }
-        if amqp != nil, directory != nil || port != nil || password != nil {
-            throw ValidationError("--amqp uses a broker that is there: --directory, --port and --password are for a private one")
+        if amqp != nil || amqpFile != nil, directory != nil || port != nil || passwordFile != nil {
+            throw ValidationError("--amqp uses a broker that is there: --directory, --port and --password-file are for a private one")
         }
         if let port, !(1024...65_535).contains(port) { throw ValidationError("--port takes 1024 to 65535") }
         for (name, value) in [("patience", patience), ("listen", listen), ("wait", wait)] where !(0.1...86_400).contains(value) {
@@ -93,7 +98,7 @@ struct ContractCheck: AsyncParsableCommand {
             } catch where signals.isRaised {
                 Output.note("stopped")
                 throw ExitCode(130)
-            } catch let error as AMQPError where error.replyCode == 406 && amqp != nil {
+            } catch let error as AMQPError where error.replyCode == 406 {
                 throw UserError("the broker does not let this user speak as the office: give it the tag impersonator (rabbitmqctl set_user_tags)")
             }
             let report = ContractReport(unit: id, verdicts: found)
@@ -115,14 +120,16 @@ struct ContractCheck: AsyncParsableCommand {
 
     private func verdicts(of id: UnitID, _ signals: TerminationSignals) async throws -> [Verdict] {
         let rulebook = try rulebook()
-        if let amqp {
+        let isPrivate = directory != nil || port != nil || passwordFile != nil
+        if let amqp = isPrivate ? nil : try SecretOption.checkAMQP.url(amqp, file: amqpFile) {
             let settings = try AMQP.ConnectionSettings(url: amqp)
+            for warning in InTheClear.warnings(of: settings, named: "--amqp") { Output.note("warning: \(warning)") }
             Output.note("waiting until the system of unit.\(id) reads its queues on \(settings) …")
             let options = options(id, rulebook, routing: settings, feedback: settings, signals)
             return try await onThread { try Check(options).run() }
         }
         Output.note("starting a private broker …")
-        let (directory, port, password) = (directory, port, password)
+        let (directory, port, password) = (directory, port, try SecretOption.checkPassword.value(file: passwordFile))
         return try await onThread {
             let broker = try CheckBroker(
                 unit: id, directory: directory.map { URL(filePath: $0, directoryHint: .isDirectory).absoluteURL.standardizedFileURL },

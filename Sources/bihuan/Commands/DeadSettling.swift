@@ -25,8 +25,11 @@ struct SettlingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("At most so many letters a second, 1 to 10000.", valueName: "count"))
     var rate = 200.0
 
-    @Option(help: ArgumentHelp("How long to wait for a verdict, 1 to 600.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to wait for a verdict, and for a sender to read its answers, 1 to 600.", valueName: "seconds"))
     var timeout = 15.0
+
+    @Flag(help: "Go on also where a sender does not read its answers; without it, at most 100 more are put before it.")
+    var despiteUnread = false
 
     @OptionGroup var installation: InstallationOptions
 
@@ -83,11 +86,9 @@ struct DeadDiscard: AsyncParsableCommand {
     }
 }
 
-/// Sends a command for each letter, many under way at once but no more a second than was said, and tells what became of each.
+/// Finds the letters that are meant, and settles them.
 private struct Settling {
     private let options: SettlingOptions
-    /// Commands under way at once.
-    private static let windowMax = 100
 
     init(_ options: SettlingOptions) { self.options = options }
 
@@ -97,30 +98,31 @@ private struct Settling {
         let broker = try configuration.brokerSettings(for: .person(person))
         let options = options
         let type: MessageType = Payload.self == CommandDiscard.self ? .commandDiscard : .commandReplay
-        let tally = try await onThread {
+        let isSettled = try await onThread {
             let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
             defer { database.close() }
             let letters = try Settling.letters(options, database)
             if options.dryRun {
                 Output.line(DeadLetterSummary.table(letters, at: Instant(Date())))
                 Output.line("\(letters.count) would be \(type == .commandReplay ? "replayed" : "discarded")")
-                return Tally(open: 0)
+                return true
             }
             guard !letters.isEmpty else {
                 Output.line("no dead letter is meant by this")
-                return Tally(open: 0)
+                return true
             }
             let client = try PersonClient(broker, person: person, timeoutSeconds: options.timeout)
             defer { client.close() }
-            return try Settling.settle(letters, by: client, options) { letter in
+            var run = SettlingRun(letters, by: client, options) { letter in
                 // The same for the same intent; a letter that failed again is a new one.
                 let action = type == .commandReplay ? "replay" : "discard"
                 return CloudEvent(
                     id: "\(action)-\(letter.id.lowercased)-\(letter.replays)", source: .person(person), type: type,
                     subject: letter.id.lowercased, time: Instant(microsecondsSinceEpoch: 0), data: payload(letter))
             }
+            return try run.settle()
         }
-        guard tally.open == 0 else { throw ExitCode(1) }
+        guard isSettled else { throw ExitCode(1) }
     }
 
     private static func letters(_ options: SettlingOptions, _ database: PostgreSQL.Connection) throws -> [DeadLetterSummary] {
@@ -138,55 +140,5 @@ private struct Settling {
         var letters: [DeadLetterSummary] = []
         while case let page = try pages.next(), !page.isEmpty { letters += page }
         return letters
-    }
-
-    private struct Tally {
-        var open: Int
-    }
-
-    private static func settle<Payload>(
-        _ letters: [DeadLetterSummary], by client: PersonClient, _ options: SettlingOptions,
-        _ event: (DeadLetterSummary) -> CloudEvent<Payload>
-    ) throws -> Tally {
-        var waiting: [String: DeadLetterSummary] = [:]
-        var (done, refused, sent) = ([String: Int](), 0, 0)
-        var progress = ProgressLine()
-        var pace = Pace(perSecond: options.rate)
-        var heardAt = ContinuousClock.now
-        while sent < letters.count || !waiting.isEmpty {
-            while sent < letters.count, waiting.count < windowMax, pace.take(at: .now) {
-                let command = event(letters[sent])
-                if waiting.isEmpty { heardAt = .now }
-                waiting[command.id] = letters[sent]
-                try client.publish(command, to: Worker(rawValue: letters[sent].worker), timeoutSeconds: options.timeout)
-                sent += 1
-            }
-            let mayGoOn = sent < letters.count && waiting.count < windowMax
-            if let (act, verdict) = try client.next(within: mayGoOn ? pace.secondsLeft(at: .now) : 0.2),
-                let letter = waiting.removeValue(forKey: act)
-            {
-                heardAt = .now
-                switch verdict {
-                case .taken(let text): done[text, default: 0] += 1
-                case .refused(let problems):
-                    refused += 1
-                    progress.clear()
-                    Output.note("\(letter.id.lowercased): \(printable(problems.map(\.description).joined(separator: "; ")))")
-                }
-            }
-            let decided = sent - waiting.count
-            progress.draw("\(decided) of \(letters.count) decided", share: Double(decided) / Double(letters.count))
-            if !waiting.isEmpty, (ContinuousClock.now - heardAt).inSeconds > options.timeout { break }
-        }
-        progress.clear()
-        for (text, count) in done.sorted(by: { $0.key < $1.key }) { Output.line("\(count) \(printable(text))") }
-        if refused > 0 { Output.line("\(refused) not settled") }
-        let silent = letters.count - done.values.reduce(0, +) - refused
-        if silent > 0 {
-            Output.note(
-                "no verdict about \(silent) within \(Int(options.timeout)) s: the commands are with the office; run it again, and see that "
-                    + "the workers \(Set(letters.map(\.worker)).sorted().joined(separator: ", ")) run")
-        }
-        return Tally(open: refused + silent)
     }
 }

@@ -6,17 +6,26 @@ import PostgreSQL
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring the database's schema up to date.",
-        discussion: "Acts as the owner role: database.ownerUrl of bihuan.yaml, or --database. Running it twice does no harm.")
+        discussion: """
+            Acts as the owner role: database.ownerUrl of bihuan.yaml, or --database, --database-file or the environment variable \
+            BIHUAN_MIGRATE_DATABASE. Running it twice does no harm.
+            """)
 
     @OptionGroup var installation: InstallationOptions
 
-    @Option(help: ArgumentHelp("The database as its owner, instead of an installation's.", valueName: "url"))
+    @Option(help: ArgumentHelp("The database as its owner, instead of an installation's; without a password in it.", valueName: "url"))
     var database: String?
+
+    @Option(help: ArgumentHelp("A file of mode 600 with that URL, where it holds a password.", valueName: "file"))
+    var databaseFile: String?
 
     func run() async throws {
         try await plainly {
             var settings: PostgreSQL.ConnectionSettings
-            if let database {
+            let given = installation.isGiven && database == nil && databaseFile == nil
+                ? nil : try SecretOption.migrateDatabase.url(database, file: databaseFile)
+            if let database = given {
+                for warning in InTheClear.warnings(ofDatabase: database, named: "--database") { Output.note("warning: \(warning)") }
                 settings = ConnectionSettings(url: database)
                 settings.applicationName = "bihuan migrate"
             } else {

@@ -71,6 +71,19 @@ final class PersonClient {
         return nil
     }
 
+    /// How many messages lie in somebody's queue; nil where there is none. Whoever may enter the virtual host may ask.
+    func depth(of queue: String) throws -> Int? {
+        let asking = try connection.openChannel()
+        do throws(AMQPError) {
+            let count = try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: asking).messageCount
+            try connection.closeChannel(asking)
+            return count
+        } catch {
+            guard error.replyCode == 404, !error.isConnectionFatal else { throw error }
+            return nil
+        }
+    }
+
     private static func consume(
         of person: PersonID, on connection: AMQP.Connection, until deadline: ContinuousClock.Instant
     ) throws -> ChannelNumber {

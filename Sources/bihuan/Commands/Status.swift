@@ -9,37 +9,50 @@ import PostgreSQL
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show reports and handoffs by state, queues, and what waits.",
-        discussion: "Queues are read as the broker's user operator; without its password only the database is shown.")
+        discussion: """
+            Queues are read as the broker's user operator; without its password only the database is shown. Where database or \
+            broker is away, the other is shown all the same. Exit 0 if all could be asked and no queue is down or missing, 1 if not.
+            """)
 
     @OptionGroup var installation: InstallationOptions
 
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            Output.line(Table.printed(try await onThread { try Status.tables(configuration) }))
+            let view = try await onThread { StatusView(of: configuration) }
+            if !view.tables.isEmpty { Output.line(Table.printed(view.tables)) }
+            for problem in view.problems { Output.note("Error: \(problem)") }
+            if !view.problems.isEmpty { throw ExitCode(1) }
         }
     }
+}
 
-    private static func tables(_ configuration: OfficeConfiguration) throws -> [Table] {
-        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan status"))
-        defer { database.close() }
-        let (reports, handoffs, waiting, dead, units, sources, persons) = try database.pipeline(
-            CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(), ReadUnits(), ReadSources(),
-            ReadPersons())
-        var tables = [
-            table("Reports", ReportState.allCases, reports.rows.map { ($0.state, $0.count) }),
-            table("Handoffs", HandoffState.allCases, handoffs.rows.map { ($0.state, $0.count) }),
-            waits(waiting.rows, dead.rows),
-        ]
-        if let broker = try? configuration.operatorBrokerSettings() {
-            let queues =
-                [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.routingExpress, Topology.Queue.feedback]
-                + Worker.allCases.map { Topology.Queue.command($0) } + [Topology.Queue.unroutable, Topology.Queue.dead]
-                + units.rows.flatMap { [Topology.Queue.inbox($0.id), Topology.Queue.express($0.id), Topology.Queue.notice($0.id)] }
-                + sources.rows.map { Topology.Queue.notice($0.id) } + persons.rows.map { Topology.Queue.reply($0.id) }
-            tables.append(try depths(of: queues, broker))
+/// What database and broker say, each for itself.
+struct StatusView {
+    private(set) var tables: [Table] = []
+    private(set) var problems: [String] = []
+
+    init(of configuration: OfficeConfiguration) {
+        var parties: [String] = []
+        attempt { view in
+            let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan status"))
+            defer { database.close() }
+            let (reports, handoffs, waiting, dead, units, sources, persons) = try database.pipeline(
+                CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(), ReadUnits(), ReadSources(),
+                ReadPersons())
+            view.tables = [
+                Self.table("Reports", ReportState.allCases, reports.rows.map { ($0.state, $0.count) }),
+                Self.table("Handoffs", HandoffState.allCases, handoffs.rows.map { ($0.state, $0.count) }),
+                Self.waits(waiting.rows, dead.rows),
+            ]
+            parties = OfficeQueues.parties(units: units.rows, sources: sources.rows, persons: persons.rows)
         }
-        return tables
+        guard let broker = try? configuration.operatorBrokerSettings() else { return }
+        attempt { view in try view.look(at: OfficeQueues.own + parties, broker) }
+    }
+
+    private mutating func attempt(_ work: (inout StatusView) throws -> Void) {
+        do { try work(&self) } catch { problems.append(UserError(error).description) }
     }
 
     private static func table<State: RawRepresentable<String> & Hashable>(
@@ -65,23 +78,59 @@ struct Status: AsyncParsableCommand {
         return table
     }
 
-    /// Of the parties' queues only those that hold something: there are many.
-    private static func depths(of queues: [String], _ broker: AMQP.ConnectionSettings) throws -> Table {
-        let connection = try AMQP.Connection(broker)
-        defer { connection.close() }
-        var channel = try connection.openChannel()
+    /// Of the parties' queues only those that hold something or are ill: there are many.
+    private mutating func look(at queues: [String], _ broker: AMQP.ConnectionSettings) throws {
+        var settings = broker
+        settings.rpcTimeoutSeconds = 3
+        let survey = try QueueSurvey(settings)
+        defer { survey.close() }
         var table = Table("Queues (ready messages; parties' queues only where there are some)")
+        var (down, missing) = ([String](), [String]())
+        defer { tables.append(table) }
         for queue in queues {
-            do throws(AMQPError) {
-                let status = try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: channel)
-                guard queue.hasPrefix("bihuan.") || status.messageCount > 0 else { continue }
-                table.add(queue, status.messageCount, status.consumerCount == 0 ? "no consumer" : "")
-            } catch {
-                guard error.replyCode == 404, !error.isConnectionFatal else { throw error }
-                table.add(queue, 0, "does not exist: load the definitions")
-                channel = try connection.openChannel()
+            switch try survey.state(of: queue) {
+            case .up(let messages, let consumers):
+                guard queue.hasPrefix("bihuan.") || messages > 0 else { continue }
+                table.add(queue, messages, consumers == 0 ? "no consumer" : "")
+            case .missing:
+                table.add(queue, unknown: "does not exist")
+                missing.append(queue)
+            case .down:
+                table.add(queue, unknown: "down")
+                down.append(queue)
             }
         }
-        return table
+        if !down.isEmpty { problems.append("down: \(down.joined(separator: ", ")): \(QueueSurvey.advice)") }
+        if !missing.isEmpty {
+            problems.append("missing on the broker: \(missing.joined(separator: ", ")): run `bihuan topology apply`")
+        }
+    }
+}
+
+/// Names of the queues of an office.
+enum OfficeQueues {
+    /// Read by its workers.
+    static var own: [String] {
+        [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.routingExpress, Topology.Queue.feedback]
+            + Worker.allCases.map { Topology.Queue.command($0) } + [Topology.Queue.unroutable, Topology.Queue.dead]
+    }
+
+    /// Read by others.
+    static func parties(units: [UnitID], sources: [SourceID], persons: [PersonID]) -> [String] {
+        units.flatMap { [Topology.Queue.inbox($0), Topology.Queue.express($0), Topology.Queue.notice($0)] }
+            + sources.map { Topology.Queue.notice($0) } + persons.map { Topology.Queue.reply($0) }
+    }
+
+    /// As the office's database knows them.
+    static func parties(of configuration: OfficeConfiguration) throws -> [String] {
+        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan watch"))
+        defer { database.close() }
+        let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
+        return parties(units: units.rows, sources: sources.rows, persons: persons.rows)
+    }
+
+    /// Those that are no longer active have none.
+    static func parties(units: [UnitRow], sources: [SourceRow], persons: [PersonRow]) -> [String] {
+        parties(units: units.filter(\.active).map(\.id), sources: sources.map(\.id), persons: persons.filter(\.active).map(\.id))
     }
 }

@@ -28,7 +28,7 @@ struct Submit: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The file's encoding, where its bytes do not tell: utf-8, utf-16le, utf-16be, gb18030.", valueName: "name"))
     var encoding: String?
 
-    @Option(help: ArgumentHelp("The source of lines that name none. Default: web, or the user of --url.", valueName: "id"))
+    @Option(help: ArgumentHelp("The source of lines that name none. Default: web, or the user of the URL.", valueName: "id"))
     var source: String?
 
     @Option(help: ArgumentHelp("The office's policy, to say beforehand what it would refuse. Default: that of the installation.", valueName: "file"))
@@ -45,7 +45,13 @@ struct Submit: AsyncParsableCommand {
 
     @OptionGroup var installation: InstallationOptions
 
-    @Option(help: ArgumentHelp("The broker, as a source without an installation: amqp://source.ID:PASSWORD@HOST:PORT/VHOST.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of mode 600 with the broker's URL, for a source without an installation: amqp://source.ID:PASSWORD@HOST:PORT/VHOST. "
+                + "Or the environment variable BIHUAN_SUBMIT_URL.", valueName: "file"))
+    var urlFile: String?
+
+    @Option(help: ArgumentHelp("That URL, where it needs no password.", valueName: "url"))
     var url: String?
 
     func validate() throws {
@@ -54,8 +60,8 @@ struct Submit: AsyncParsableCommand {
             throw ValidationError("--encoding is one of \(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         if let timeout, !(0.001...86_400).contains(timeout) { throw ValidationError("--timeout is a number of seconds, at most 86400") }
-        if url != nil, installation.data != nil || installation.config != nil {
-            throw ValidationError("give --url, or --data or --config, not both")
+        if url != nil || urlFile != nil, installation.isGiven {
+            throw ValidationError("give --url-file or --url, or --data or --config, not both")
         }
     }
 
@@ -84,14 +90,15 @@ struct Submit: AsyncParsableCommand {
     }
 
     private func office() async throws -> Office {
-        if let url {
+        if let url = installation.isGiven ? nil : try SecretOption.submitURL.url(url, file: urlFile) {
             let broker: AMQP.ConnectionSettings
             do { broker = try AMQP.ConnectionSettings(url: url) } catch {
-                throw UserError("--url must be amqp://source.ID:PASSWORD@HOST:PORT/VHOST")
+                throw UserError("the URL must be amqp://source.ID:PASSWORD@HOST:PORT/VHOST")
             }
             guard case .source(let id) = Party(broker.user) else {
-                throw UserError("--url must name a source's user, such as source.web")
+                throw UserError("the URL must name a source's user, such as source.web")
             }
+            for warning in InTheClear.warnings(of: broker, named: "the URL") { Output.note("warning: \(warning)") }
             return Office(
                 submitter: Submitter(broker: broker, passwords: [id: broker.password]), defaultSource: id,
                 check: Beforehand(rulebook: try rulebook(nil), now: Instant(Date())))

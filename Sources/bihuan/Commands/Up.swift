@@ -2,6 +2,7 @@ import AMQP
 import ArgumentParser
 import Foundation
 import LocalServers
+import Synchronization
 
 /// A whole office on this machine until Ctrl-C.
 struct Up: AsyncParsableCommand {
@@ -9,7 +10,8 @@ struct Up: AsyncParsableCommand {
         abstract: "Run a whole office on this machine: private servers and the four workers.",
         discussion: """
             Everything lies under DIR, which is made if missing: servers, settings (bihuan.yaml), rules (policy.yaml), keys, \
-            logs. Run it again on the same directory and it goes on where it stopped. Ctrl-C stops the workers, then the servers.
+            logs. Run it again on the same directory and it goes on where it stopped. Ctrl-C stops the workers, then the servers; so \
+            does the end of whoever reads its output. A server or queue that dies is started again; exit 1 if it does not come back.
             """)
 
     enum Sample: String, CaseIterable, ExpressibleByArgument { case sample }
@@ -34,6 +36,12 @@ struct Up: AsyncParsableCommand {
             var options = LocalOffice.Options(directory: URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL)
             options.processesPerWorker = processes
             options.isCancelled = { signals.isRaised }
+            options.mayFill = OwnDirectory.askOnTerminal
+            let lost = Mutex<UserError?>(nil)
+            options.whenLost = { reason in
+                lost.withLock { $0 = reason }
+                signals.raise()
+            }
             Output.note("starting PostgreSQL, RabbitMQ and the workers in \(options.directory.path) …")
             let office: LocalOffice
             do {
@@ -47,6 +55,7 @@ struct Up: AsyncParsableCommand {
             Output.note("stopping the workers, then the servers …")
             try await onThread { office.stop() }
             Output.note("stopped; everything is kept in \(office.directory.path)")
+            if let reason = lost.withLock({ $0 }) { throw reason }
         }
     }
 

@@ -46,8 +46,10 @@ struct WorkerOptions: ParsableArguments {
     func run(_ worker: Worker) async throws {
         try await plainly {
             let signals = TerminationSignals()
-            let configuration = try await installation.configuration(parties: [.office(worker)])
+            var warnings: [String] = []
+            let configuration = try await installation.configuration(parties: [.office(worker)]) { warnings.append($0) }
             let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
+            for warning in warnings { logger.warning("not protected", metadata: ["what": "\(warning)"]) }
             let service = WorkerService(worker, settings: try configuration.laneSettings(for: worker), logger: logger)
             var group = ServiceGroupConfiguration(services: [service], logger: logger)
             group.maximumGracefulShutdownDuration = .seconds(5)
@@ -80,6 +82,7 @@ struct WorkerOptions: ParsableArguments {
 extension OfficeConfiguration {
     /// What a worker's lanes need, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
+        try SecretFile.check(vaultKeyFile.path)
         guard let yaml = try? String(contentsOf: policyFile, encoding: .utf8) else {
             throw UserError("the policy file \(policyFile.path) cannot be read: check policy.file")
         }

@@ -25,7 +25,9 @@ struct ConfigurationKey: Sendable {
     }
 
     /// The name of the environment variable that overrides it: `database.ownerUrl` is `BIHUAN_DATABASE_OWNER_URL`.
-    var environmentVariable: String {
+    var environmentVariable: String { Self.environmentVariable(of: name) }
+
+    static func environmentVariable(of name: String) -> String {
         var variable = "BIHUAN_"
         var before: Character = "_"
         for character in name {
@@ -35,6 +37,9 @@ struct ConfigurationKey: Sendable {
         }
         return variable
     }
+
+    /// Passwords, and URLs with passwords in them.
+    static func isSecret(_ name: String) -> Bool { name.hasPrefix("users.") || all.contains { $0.isSecret && $0.name == name } }
 
     static let officeName = ConfigurationKey("office.name", .text, default: "Bihuan", "What the office is called.")
     static let amqpURL = ConfigurationKey(

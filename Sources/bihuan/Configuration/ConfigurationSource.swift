@@ -28,9 +28,12 @@ struct ConfigurationSource {
         }
         do {
             let keys = try Yams.compose(yaml: text).map { leaves(of: $0) } ?? []
+            if keys.contains(where: { ConfigurationKey.isSecret($0.0) }) { try SecretFile.check(file.path) }
             let path = ConfigReader(provider: InMemoryProvider(values: ["filePath": ConfigValue(.string(file.path), isSecret: false)]))
             let provider = try await FileProvider<YAMLSnapshot>(config: path)
             return ConfigurationSource(file, keys, environment, flags, provider)
+        } catch let error as UserError {
+            throw error
         } catch {
             throw UserError("\(file.path) is no YAML with keys and values\(line(of: error).map { ": look at line \($0)" } ?? "")")
         }

@@ -15,15 +15,29 @@ struct InstallationOptions: ParsableArguments {
         help: ArgumentHelp("Set a key over file and environment, such as lane.lanes=4. May be repeated.", valueName: "key=value"))
     var values: [String] = []
 
+    /// Whether one is named.
+    var isGiven: Bool { data != nil || config != nil }
+
     func validate() throws {
         if data != nil, config != nil { throw ValidationError("give --data or --config, not both") }
         if let bad = values.first(where: { !$0.contains("=") || $0.hasPrefix("=") }) {
             throw ValidationError("--set takes key=value, such as lane.lanes=4, not '\(bad)'")
         }
+        for (key, value) in flags where key.hasPrefix("users.") || SecretOption.holdsPassword(value) {
+            throw ValidationError(
+                "--set \(key): it is a password, and every user of this machine reads it in the list of processes: put it into the "
+                    + "file, or into the environment variable \(ConfigurationKey.environmentVariable(of: key))")
+        }
     }
 
-    func configuration(parties: [Party] = []) async throws -> OfficeConfiguration {
-        try OfficeConfiguration.read(try await ConfigurationSource.open(file: file(), flags: flags), parties: parties)
+    /// - Parameter warn: told what is allowed and not protected.
+    func configuration(
+        parties: [Party] = [], warn: (String) -> Void = { Output.note("warning: \($0)") }
+    ) async throws -> OfficeConfiguration {
+        let configuration = try OfficeConfiguration.read(
+            try await ConfigurationSource.open(file: file(), flags: flags), parties: parties)
+        configuration.warnings.forEach(warn)
+        return configuration
     }
 
     private func file() throws -> URL {

@@ -65,7 +65,8 @@ private struct ConfigurationCheck {
             problems.append("--set \(name): unknown key" + Suggestion.phrase(for: name, among: names))
         }
         let variables = ConfigurationKey.all.map(\.environmentVariable)
-        for name in source.environment.keys.sorted() where !variables.contains(name) && !name.hasPrefix("BIHUAN_USERS_") {
+        for name in source.environment.keys.sorted()
+        where !variables.contains(name) && !name.hasPrefix("BIHUAN_USERS_") && !SecretOption.variables.contains(name) {
             problems.append("\(name): unknown variable" + Suggestion.phrase(for: name, among: variables))
         }
     }
@@ -109,6 +110,7 @@ private struct ConfigurationCheck {
         (broker.user, broker.password) = ("", "")
         let folder = source.folder
         broker.tls = broker.tls?.mapFiles { URL(filePath: $0, relativeTo: folder).absoluteURL.path }
+        if let problem = broker.tls?.keyFile.flatMap({ SecretFile.problem($0) }) { problems.append("\(key.name): \(problem)") }
         return broker
     }
 

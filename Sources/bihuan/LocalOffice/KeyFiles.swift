@@ -35,6 +35,7 @@ struct KeyFiles: Sendable {
 
     /// The 32 bytes of a key file.
     static func read(_ file: URL) throws(UserError) -> [UInt8] {
+        try SecretFile.check(file.path)
         guard let text = try? String(contentsOf: file, encoding: .utf8) else {
             throw UserError("the key file \(file.path) is missing or cannot be read: restore it from a backup")
         }

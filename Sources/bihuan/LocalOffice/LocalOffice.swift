@@ -32,6 +32,11 @@ final class LocalOffice: Sendable {
         /// Told what happens to workers, one line each, from any thread.
         var report: @Sendable (String) -> Void = { Output.note($0) }
 
+        /// Told when a server ended and does not come back; with nil the servers are not watched.
+        var whenLost: (@Sendable (UserError) -> Void)?
+        /// Asked before a directory is filled that looks as if it were not meant; false refuses.
+        var mayFill: @Sendable (String) -> Bool = { _ in false }
+
         init(directory: URL) { self.directory = directory }
     }
 
@@ -40,9 +45,11 @@ final class LocalOffice: Sendable {
     let configuration: OfficeConfiguration
     let servers: LocalServers
     let workers: WorkerProcesses
+    private let watch: ServerWatch?
 
     /// Starts servers and workers; returns when every worker consumes. Throws with everything stopped again.
     static func start(_ options: Options) async throws -> LocalOffice {
+        try OwnDirectory.claim(options.directory, mayFill: options.mayFill)
         let file = options.directory.appending(path: "bihuan.yaml")
         var kept: OfficeConfiguration?
         if FileManager.default.fileExists(atPath: file.path) {
@@ -88,6 +95,10 @@ final class LocalOffice: Sendable {
                     executable: options.executable, arguments: installation + ["--until-input-ends"],
                     countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
                     report: options.report))
+            let (servers, configuration) = (servers, configuration)
+            watch = options.whenLost.map {
+                ServerWatch(.init(servers: servers, configuration: configuration, report: options.report, giveUp: $0))
+            }
         } catch {
             servers.stop()
             throw error
@@ -95,6 +106,7 @@ final class LocalOffice: Sendable {
         workers.start()
         do {
             try waitForConsumers(options.isCancelled)
+            watch?.start()
         } catch {
             stop()
             throw error
@@ -103,6 +115,7 @@ final class LocalOffice: Sendable {
 
     /// Stops the workers, which finish what they hold, then the servers. Blocks; calling it again does nothing.
     func stop() {
+        watch?.stop()
         workers.stop()
         servers.stop()
     }

@@ -36,6 +36,10 @@ struct Rehearsal: Sendable {
         let wall = Instant(Date())
         options.clock = BusinessClock(wallOrigin: wall, businessOrigin: wall, rate: daysPerSecond * 86_400)
         options.isCancelled = { signals.isRaised }
+        options.whenLost = { reason in
+            Output.note("Error: \(reason)")
+            signals.raise()
+        }
         // Under --kill every second brings such a line.
         if kills { options.report = { _ in } }
         Output.note("starting PostgreSQL, RabbitMQ and four workers in \(home.url.path) …")

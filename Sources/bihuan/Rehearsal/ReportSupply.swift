@@ -73,6 +73,7 @@ struct RehearsalFolder: Sendable {
         } else {
             url = files.temporaryDirectory.appending(path: "bihuan-demo-\(UInt32.random(in: 0 ... .max))", directoryHint: .isDirectory)
         }
+        try OwnDirectory.claim(url, mayFill: OwnDirectory.askOnTerminal)
         try files.createDirectory(at: journals, withIntermediateDirectories: true)
     }
 

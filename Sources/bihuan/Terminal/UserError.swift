@@ -28,8 +28,12 @@ extension UserError {
 
     private init(_ error: PostgreSQLError) {
         switch (error.code, error.sqlState) {
+        case (.connectFailed, "28P01"), (.connectFailed, "28000"):
+            self.init("the database refuses the user or the password (SQLSTATE \(error.sqlState ?? "")): check database.url and database.ownerUrl")
+        case (.connectFailed, "3D000"):
+            self.init("the database server has no such database (SQLSTATE 3D000): check the name at the end of database.url")
         case (.connectFailed, _):
-            self.init("the database does not answer: check that it runs and that database.url is right")
+            self.init("the database does not answer: check that it runs and that database.url is right (\(error))")
         case (.connectionLost, _):
             self.init("the connection to the database was lost: run the command again")
         case (_, "42P01"), (_, "42703"):
@@ -46,7 +50,7 @@ extension UserError {
         case .connectFailed, .timedOut:
             self.init("the broker does not answer: check that it runs and that amqp.url is right")
         case .authenticationFailed:
-            self.init("the broker refuses the user or the password: check users in bihuan.yaml")
+            self.init("the broker refuses the user or the password (ACCESS_REFUSED): check users in bihuan.yaml")
         case .tlsFailed:
             self.init("no TLS with the broker: \(error.tlsReason ?? "no reason given"): check the certificates")
         case .invalidArgument where error.tlsReason != nil:

@@ -32,7 +32,7 @@ struct BrokerOptions: ParsableArguments {
         if let management { return try managementAccess(management, configuration) }
         if let node { return ControlAccess(try RabbitMQControl.ofSystemNode(node)) }
         let broker = configuration.broker
-        if let elsewhere = broker.endpoints.first(where: { !$0.isOnThisMachine }) {
+        if let elsewhere = broker.endpoints.first(where: { !InTheClear.isThisMachine($0.host) }) {
             throw UserError(
                 "amqp.url names \(elsewhere.host), and only the node of this machine could be asked without being named: give "
                     + "--management http://\(elsewhere.host):15672, or --node NAME")
@@ -69,29 +69,20 @@ struct BrokerOptions: ParsableArguments {
         guard let url = URL(string: address), ["http", "https"].contains(url.scheme), url.host() != nil else {
             throw UserError("--management takes a URL such as http://127.0.0.1:15672")
         }
+        for warning in InTheClear.warnings(ofManagement: url) { Output.note("warning: \(warning)") }
         return ManagementAccess(
             url, user: managementUser, password: try managementPassword(configuration), broker: configuration.broker)
     }
 
     private func managementPassword(_ configuration: OfficeConfiguration) throws -> String {
         if let managementPasswordFile {
-            guard let text = try? String(contentsOfFile: managementPasswordFile, encoding: .utf8) else {
-                throw UserError("the file \(managementPasswordFile) cannot be read")
-            }
-            return text.trimmingCharacters(in: .whitespacesAndNewlines)
+            return try SecretFile.text(managementPasswordFile)
         }
         let key = managementUser.replacing(".", with: "-")
         guard let password = configuration.users[key] else {
             throw UserError("bihuan.yaml has no password for \(managementUser): add users.\(key), or give --management-password-file")
         }
         return password
-    }
-}
-
-extension Endpoint {
-    /// Whether the host is written as this machine's own loopback.
-    fileprivate var isOnThisMachine: Bool {
-        ["localhost", "::1"].contains(host.lowercased()) || host.wholeMatch(of: /127(\.[0-9]{1,3}){3}/) != nil
     }
 }
 

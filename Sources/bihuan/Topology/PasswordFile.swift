@@ -12,6 +12,7 @@ struct PasswordFile {
     init(_ file: URL) throws(UserError) {
         self.file = file
         guard FileManager.default.fileExists(atPath: file.path) else { return }
+        try SecretFile.check(file.path)
         guard let text = try? String(contentsOf: file, encoding: .utf8) else { throw UserError("the file \(file.path) cannot be read") }
         self.text = text
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
