@@ -1,18 +1,22 @@
 /// The barrier (invariant 5): nothing reaches the accused, a unit the accused belongs to or leads, or a recused handler.
+///
+/// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when something
+/// is about to be sent, so that a unit that is entered or moved later is barred at once.
 public enum Barrier {
-    /// The units that a report may not reach: those the accused belong to, and all below them, because who leads a unit leads
-    /// what stands under it.
-    /// - Parameters:
-    ///   - named: the unit of that name: sources know the organ a person works in by its name more often than by its id.
-    ///   - below: a unit with all its descendants.
-    public static func barredUnits(
-        for accused: [Accused], named: (String) -> UnitID? = { _ in nil }, below: (UnitID) -> Set<UnitID>
-    ) -> Set<UnitID> {
-        accused.reduce(into: []) { barred, person in
-            for unit in [person.unit, person.organ.flatMap(named)].compactMap(\.self) {
-                barred.insert(unit)
-                barred.formUnion(below(unit))
-            }
+    /// The units that the accused belong to: by id, and by the words of organ, post and name. When in doubt it is one.
+    public static func roots(of accused: [Accused], among names: UnitNames, kinds: OwnKind? = nil) -> Set<UnitID> {
+        accused.reduce(into: []) { roots, person in
+            if let unit = person.unit { roots.insert(unit) }
+            for text in person.whereabouts { roots.formUnion(names.units(spokenOf: text, kinds: kinds)) }
+        }
+    }
+
+    /// An accused works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office: then a
+    /// person must say where the report may go.
+    public static func speaksOfUnknownOrgan(_ accused: [Accused], among names: UnitNames, kinds: OwnKind) -> Bool {
+        accused.contains { person in
+            person.unit == nil && person.whereabouts.contains(where: kinds.isSpokenOf)
+                && person.whereabouts.allSatisfy { names.units(spokenOf: $0, kinds: kinds).isEmpty }
         }
     }
 
@@ -24,12 +28,116 @@ public enum Barrier {
     /// Whether a person of the staff may handle or see a case.
     /// - Parameters:
     ///   - unit: the unit the person works in.
-    ///   - accusedNames: the names in the report.
     ///   - recusedFrom: the names in whose matters the person has a stake.
+    ///   - accusedNames: the names in the report, as the source wrote them.
     public static func admits(
         personNamed name: String, unit: UnitID?, recusedFrom: Set<String>, accusedNames: Set<String>, to file: CaseFile
     ) -> Bool {
         if let unit, file.barred.contains(unit) { return false }
-        return !accusedNames.contains(name) && recusedFrom.isDisjoint(with: accusedNames)
+        return isFree(personNamed: name, recusedFrom: recusedFrom, of: accusedNames)
+    }
+
+    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them.
+    public static func isFree(personNamed name: String, recusedFrom: Set<String>, of accusedNames: Set<String>) -> Bool {
+        let accused = Set(accusedNames.flatMap(PersonName.keys))
+        return !([name] + recusedFrom).contains { own in
+            let key = PersonName.key(own)
+            return accused.contains { PersonName.mayMean($0, key) }
+        }
+    }
+}
+
+extension Accused {
+    /// What may say where a person works.
+    fileprivate var whereabouts: [String] { [organ, position, name].compactMap(\.self) }
+}
+
+/// Names of people as the barrier compares them: blanks, invisible characters, titles and the forms of characters do not open it.
+enum PersonName {
+    static func key(_ name: String) -> String { NameKey.wide(name) }
+
+    /// A name as a source wrote it may hold several: `沈励行（化名沈立）`, `沈励行、王伟`.
+    static func keys(_ written: String) -> Set<String> {
+        let parts = written.split { $0.isPunctuation || $0.isSymbol || $0.isNewline }.map(String.init)
+        return NameKey.everyWide(written).union(parts.map(key)).filter { !$0.isEmpty }
+    }
+
+    /// Whether what a source wrote may mean the person: the same, or the name with more around it (`副镇长沈励行`, `王伟等人`). Three
+    /// characters may well be another's whole name (王伟东), so two within three are not the person.
+    static func mayMean(_ written: String, _ name: String) -> Bool {
+        if written == name { return true }
+        let count = name.count
+        return count >= 2 && (count >= 3 || written.count >= 4) && Array(written.utf8).holds(Array(name.utf8))
+    }
+}
+
+/// The units of an office by their names, as the barrier compares them. Several may bear one name.
+public struct UnitNames: Sendable {
+    /// Shorter names are compared as a whole only.
+    static let partCharactersMin = 4
+
+    private let bearing: [String: Set<UnitID>]
+    /// How long names are that may stand within a longer text, in characters.
+    private let lengths: [Int]
+
+    public init(_ units: some Sequence<(id: UnitID, name: String)>) {
+        var bearing: [String: Set<UnitID>] = [:]
+        for unit in units { bearing[NameKey.organ(unit.name), default: []].insert(unit.id) }
+        bearing[""] = nil
+        self.bearing = bearing
+        lengths = Set(bearing.keys.map(\.count)).filter { $0 >= Self.partCharactersMin }.sorted()
+    }
+
+    /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name ends with them
+    /// (东区纪委监委 for 甲市东区纪委监委); and, where the words tell of an organ of this kind, those whose name holds them (甲市纪委). An
+    /// ordinary organ in a unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is whom that unit watches over, not the unit.
+    func units(spokenOf text: String, kinds: OwnKind?) -> Set<UnitID> {
+        let isOwnKind = kinds?.isSpokenOf(text) ?? false
+        // A post with its title (甲市纪委书记), and without.
+        return Set([NameKey.organ(text), NameKey.wide(text)]).reduce(into: []) { $0.formUnion(units(named: $1, isOwnKind: isOwnKind)) }
+    }
+
+    private func units(named key: String, isOwnKind: Bool) -> Set<UnitID> {
+        var units = bearing[key] ?? []
+        let characters = Array(key)
+        for length in lengths where length < characters.count {
+            for start in 0...(characters.count - length) {
+                if let found = bearing[String(characters[start..<(start + length)])] { units.formUnion(found) }
+            }
+        }
+        guard characters.count >= Self.partCharactersMin else { return units }
+        let bytes = Array(key.utf8)
+        for (name, found) in bearing where name.utf8.count > bytes.count {
+            if name.hasSuffix(key) || isOwnKind && Array(name.utf8).holds(bytes) { units.formUnion(found) }
+        }
+        return units
+    }
+}
+
+/// By which words an organ of the office's own kind is known (纪委, 派驻, 巡察 …), and which ordinary words hold them (村监委会).
+public struct OwnKind: Sendable {
+    private let words: [[UInt8]]
+    private let exceptions: [String]
+
+    public init(words: [String], except exceptions: [String] = []) {
+        self.words = words.map { Array(NameKey.organ($0).utf8) }.filter { !$0.isEmpty }
+        self.exceptions = exceptions.map(NameKey.organ).filter { !$0.isEmpty }
+    }
+
+    func isSpokenOf(_ text: String) -> Bool {
+        var key = NameKey.organ(text)
+        for exception in exceptions { key = key.replacing(exception, with: " ") }
+        let bytes = Array(key.utf8)
+        return words.contains { bytes.holds($0) }
+    }
+}
+
+extension [UInt8] {
+    /// Whether these bytes stand somewhere in it.
+    fileprivate func holds(_ part: [UInt8]) -> Bool {
+        guard let first = part.first, part.count <= count else { return false }
+        return (0...(count - part.count)).contains { start in
+            self[start] == first && self[start..<(start + part.count)].elementsEqual(part)
+        }
     }
 }

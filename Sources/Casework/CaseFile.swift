@@ -206,7 +206,10 @@ public struct Clock: Hashable, Sendable {
 /// that it can be written in bulk afterwards.
 public struct CaseFile: Sendable {
     public private(set) var report: Report
-    public let barred: Set<UnitID>
+    /// The units that nothing of it may reach: the roots with what stands below them now.
+    public private(set) var barred: Set<UnitID>
+    /// Roots that were found after the registration.
+    public private(set) var newRoots: Set<UnitID> = []
     public private(set) var handoffs: [Handoff]
     public private(set) var clocks: [Clock]
 
@@ -240,6 +243,12 @@ public struct CaseFile: Sendable {
     public var isNew: Bool { loadedHead == nil }
 
     public subscript(handoff id: HandoffID) -> Handoff? { handoffs.first { $0.id == id } }
+
+    /// A unit was entered since that the report speaks of.
+    public mutating func bar(_ roots: Set<UnitID>, with below: Set<UnitID>) {
+        newRoots.formUnion(roots.subtracting(barred))
+        barred.formUnion(below)
+    }
 
     public mutating func record(_ event: LedgerEvent) {
         newEntries.append(report.head.append(event))

@@ -11,7 +11,8 @@ public struct OfficeDirectory: Sendable {
     /// The units as routing sees them, in the order of their ids.
     public let routingUnits: [RoutingUnit]
     private let below: [UnitID: Set<UnitID>]
-    private let unitNamed: [String: UnitID]
+    /// The units by name, as the barrier compares them.
+    public let unitNames: UnitNames
 
     public init(units: [UnitRow], closure: [(ancestor: UnitID, descendant: UnitID)], sources: [SourceRow], persons: [PersonRow]) {
         self.units = Dictionary(units.map { ($0.id, $0) }) { first, _ in first }
@@ -20,7 +21,7 @@ public struct OfficeDirectory: Sendable {
         routingUnits = units.map {
             RoutingUnit(id: $0.id, kind: $0.kind, region: $0.region, levels: $0.levels, active: $0.active)
         }
-        unitNamed = Dictionary(units.map { ($0.name.filter { !$0.isWhitespace }, $0.id) }) { first, _ in first }
+        unitNames = UnitNames(units.lazy.map { ($0.id, $0.name) })
         below = closure.reduce(into: [:]) { below, pair in below[pair.ancestor, default: []].insert(pair.descendant) }
     }
 
@@ -30,11 +31,10 @@ public struct OfficeDirectory: Sendable {
         return OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
     }
 
-    /// The unit that bears this name, blanks aside.
-    public func unit(named name: String) -> UnitID? { unitNamed[name.filter { !$0.isWhitespace }] }
-
-    /// A unit with all that stand below it.
-    public func subtree(of unit: UnitID) -> Set<UnitID> { below[unit] ?? [unit] }
+    /// These units with all that stand below them.
+    public func subtrees(of roots: Set<UnitID>) -> Set<UnitID> {
+        roots.reduce(into: roots) { $0.formUnion(below[$1] ?? []) }
+    }
 
     /// Whether this party is one of the office's: itself, or a unit, a source or a person in its tables.
     func knows(_ party: Party) -> Bool {

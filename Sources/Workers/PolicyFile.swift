@@ -196,7 +196,7 @@ private indirect enum PolicyShape: Sendable {
             "name": .text, "version": .number, "title": .text, "vocabulary": vocabulary, "sealed": .list(sealedRow),
             "scope": scope, "repeats": .list(repeatRow), "routing": routing, "clocks": .list(clockRow),
             "returns": .list(returnRow), "conclusions": .list(conclusionRow),
-        ], ["word_lists": .lists, "case_office": .text])
+        ], ["word_lists": .lists, "case_office": .text, "barrier": barrierRow])
 
     private static let term = object(["id": .text, "name": .text])
 
@@ -221,6 +221,9 @@ private indirect enum PolicyShape: Sendable {
         ])
 
     private static let otherwise = object(["id": .text, "reason": .text], ["citation": .text])
+
+    private static let barrierRow = object(
+        ["id": .text, "organ_words": .list(.text), "reason": .text], ["ordinary_words": .list(.text), "citation": .text])
 
     private static let sealedRow = object(
         ["id": .text, "when": condition, "unit_kind": .text, "handoff_kind": .text], ["citation": .text])

@@ -82,7 +82,7 @@ struct ChaosTests {
             UPDATE handoff SET signed_by = 'unit.d4' WHERE id = (SELECT id FROM handoff WHERE signed_by = 'unit.d1' LIMIT 1);
             INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
                 SELECT report_id, 'routing', 'nobody', 'bihuan.handoff', 'unit.' || unit || '.inbox', 'bihuan.handoff.dispatched.v1', '',
-                       'unit.' || unit, ARRAY[report_id], '', '2026-01-01' FROM barred_unit LIMIT 1;
+                       'unit.' || unit, ARRAY[report_id], '', '2026-01-01' FROM barred_root LIMIT 1;
             DELETE FROM report WHERE id = '\(lost.reportID)';
             DELETE FROM inbox WHERE (sender, event_id) = ('source.\(lost.source)', '\(lost.submissionID)');
             UPDATE inbox SET reply = reply || convert_to('\(address)', 'UTF8')

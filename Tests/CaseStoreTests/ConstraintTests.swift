@@ -71,6 +71,7 @@ struct ConstraintTests {
         "unit_id_is_a_name": ["", "D1", "a.b", "a b", "a\n", String(repeating: "x", count: 41)].map {
             "INSERT INTO unit (id, name, kind, chain, head, entry_count) VALUES ('\($0)', 'x', 'x', gen_random_uuid(), 'h', 0)"
         },
+        "unit_stands_in_tree": ["UPDATE unit SET parent = 'c01-d01' WHERE id = 'c01'", "UPDATE unit SET parent = id WHERE id = 'd1'"],
         "source_id_is_a_name": ["INSERT INTO source VALUES ('A.b', 'x', 'x')"],
         "person_id_is_a_name": ["INSERT INTO person (id, name) VALUES ('#', 'x')"],
         // 2: twice equals once
@@ -129,10 +130,20 @@ struct ConstraintTests {
             letter(to: "unit.c01"), letter(to: "unit.c01", about: "'{\(otherID),\(report)}'"), letter(to: "source.subordinate"),
             letter(to: "unit.c01", type: "bihuan.notice.overdue.v1"), letter(to: "unit.c01", type: "bihuan.message.refused.v1"),
             "UPDATE person SET unit = 'c01' WHERE id = 'li'; " + letter(to: "person.li"),
+            "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; " + letter(to: "unit.d2"),
+            "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; UPDATE source SET unit = 'd2' WHERE id = 'web'; " + letter(to: "source.web"),
             // One barred row among others stops them all.
             letter(to: "unit.d1").replacing(otherID, with: "00000000-0000-0000-0000-0000000000bb") + "; " + letter(to: "unit.c01"),
         ],
-        "handoff_unit_not_barred": [handoff(unit: "c01")],
+        "handoff_unit_not_barred": [
+            handoff(unit: "c01"), handoff(unit: "c01-d01"),
+            // Moved or entered below a barred unit: barred at once.
+            "UPDATE unit SET parent = 'c01-d01' WHERE id = 'd2'; " + handoff(unit: "d2"),
+            "INSERT INTO unit VALUES ('new', 'x', 'x', NULL, '{}', 'c01', true, NULL, gen_random_uuid(), 'h', 0); " + handoff(unit: "new"),
+        ],
+        "person_notice_not_barred": ["c01", "c01-d01"].map {
+            "UPDATE person SET unit = '\($0)' WHERE id = 'li'; INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))"
+        },
         "outbox_names_addressee": ["", "d1", "unit.", "unit.D1", "boss.d1", "unit.d1 ", "unit.d1.x"].map { letter(to: $0) },
         // 6: the identity stays in the vault
         "outbox_carries_no_submission": [letter(to: "unit.d1", type: "bihuan.report.submitted.v1")],
@@ -190,6 +201,9 @@ struct ConstraintTests {
         // The bare receipt says nothing and may go; so may what is about another report.
         letter(to: "source.subordinate", type: "bihuan.report.received.v1"), letter(to: "unit.c01", about: "'{\(otherID)}'"),
         "INSERT INTO ledger_entry VALUES ('\(report)', 2, 'x', \(sha256))",
+        "INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))",
+        // A county that left the barred city.
+        "UPDATE unit SET parent = NULL WHERE id = 'c01-d01'; " + letter(to: "unit.c01-d01"),
     ]
 
     @Test("rows that break nothing are taken")

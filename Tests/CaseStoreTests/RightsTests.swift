@@ -8,7 +8,7 @@ struct RightsTests {
     /// What the worker role may do beside reading, table by table; what it may update stands below, column by column. Nobody else but the owner may do anything.
     static let workerRights: [String: Set<String>] = [
         "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
-        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "barred_unit": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
+        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
         "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
         "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
         "dead_letter": ["INSERT"], "attempt": ["INSERT", "DELETE"], "lane_lease": ["INSERT", "DELETE"],
@@ -92,15 +92,15 @@ struct RightsTests {
     }
 
     static let forbidden = [
-        "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox", "DELETE FROM barred_unit",
-        "UPDATE barred_unit SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''", "UPDATE outbox SET addressee = 'unit.c01'",
+        "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox", "DELETE FROM barred_root",
+        "UPDATE barred_root SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''", "UPDATE outbox SET addressee = 'unit.c01'",
         "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit", "INSERT INTO source VALUES ('x', 'x', 'x')",
         "UPDATE source SET unit = NULL", "UPDATE unit SET sealing_key = NULL", "UPDATE handoff SET unit = 'c01'", "UPDATE report SET rule = 'x'", "INSERT INTO person (id, name) VALUES ('x', 'x')", "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
         "INSERT INTO recusal VALUES ('li', 'x', 'x')", "DELETE FROM unit_closure", "INSERT INTO policy_version VALUES ('x', 1, '', '', '2026-01-01')",
         "INSERT INTO office (name) VALUES ('x')", "INSERT INTO calendar_day VALUES ('x', 1, '2026-01-01', true, true)",
         "DELETE FROM person_notice", "DELETE FROM dead_letter", "DELETE FROM clock_step", "ALTER TABLE outbox DISABLE TRIGGER ALL",
         "DROP TRIGGER outbox_addressee_not_barred ON outbox", "ALTER TABLE handoff DROP CONSTRAINT handoff_signed_by_its_unit",
-        "DROP TABLE barred_unit", "CREATE TABLE mine (x integer)", "SET session_replication_role = replica", "SET ROLE bihuan_owner",
+        "DROP TABLE barred_root", "CREATE TABLE mine (x integer)", "SET session_replication_role = replica", "SET ROLE bihuan_owner",
         "SELECT setval('report_number', 1)",
         "CREATE OR REPLACE FUNCTION outbox_addressee_not_barred() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         "INSERT INTO ledger_checkpoint SELECT * FROM ledger_checkpoint", "DELETE FROM schema_migration",

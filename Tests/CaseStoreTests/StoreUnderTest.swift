@@ -46,7 +46,7 @@ final class StoreUnderTest {
             rule, head, entry_count)
         VALUES ('\(report)', 202600000001, 'letter', 's-1', 'd', 'routed', 'letter', false, \(moment), \(moment), 'registered', 'p@1/r',
             \(sha256), 1);
-        INSERT INTO barred_unit VALUES ('\(report)', 'c01');
+        INSERT INTO barred_root VALUES ('\(report)', 'c01');
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         VALUES ('\(handoff)', '\(report)', 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1);
         INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, next_at)

@@ -4,28 +4,53 @@ import Testing
 @Suite("The barrier")
 struct BarrierTests {
     static func unit(_ id: String) -> UnitID { UnitID(unchecked: id) }
-    /// c01 stands above c01-d01, which stands above c01-d01-t1; c02 stands beside them.
-    static func below(_ unit: UnitID) -> Set<UnitID> {
-        let tree = ["c01": ["c01", "c01-d01", "c01-d01-t1"], "c01-d01": ["c01-d01", "c01-d01-t1"]]
-        return Set((tree[unit.rawValue] ?? [unit.rawValue]).map { Self.unit($0) })
-    }
+    static let names = UnitNames([
+        (unit("d1"), "第一监督检查室"), (unit("c01"), "甲市纪委监委"), (unit("c01-d01"), "甲市东区纪委监委"), (unit("c02"), "乙市纪委监委"),
+        (unit("s1"), "派驻省自然资源厅纪检监察组"), (unit("p1"), "信访局"), (unit("t1"), "同名组织处"), (unit("t2"), "同名 组织处"),
+    ])
+    static let kinds = OwnKind(words: ["纪委", "监委", "纪检", "监察", "监督检查室"], except: ["监委会", "劳动监察"])
 
-    @Test("the accused's unit is barred, with all below it, and nothing above or beside it")
-    func barredUnits() {
-        func barred(_ units: String?...) -> Set<String> {
-            let accused = units.map { Accused(name: "张三", unit: $0.map(Self.unit)) }
-            return Set(Barrier.barredUnits(for: accused, below: Self.below).map(\.rawValue))
-        }
-        #expect(barred() == [])
-        #expect(barred(nil) == [])
-        #expect(barred("c01") == ["c01", "c01-d01", "c01-d01-t1"])
-        #expect(barred("c01-d01") == ["c01-d01", "c01-d01-t1"])
-        #expect(barred("c01-d01", nil, "c02") == ["c01-d01", "c01-d01-t1", "c02"])
-    }
+    /// Organ, position, name, unit given by id; units that are barred; whether a person must be asked.
+    static let places: [(String?, String?, String, String?, Set<String>, Bool)] = [
+        (nil, nil, "张三", nil, [], false),
+        (nil, nil, "张三", "c01", ["c01"], false),
+        (nil, nil, "张三", "gone", ["gone"], false),
+        ("某镇政府", "副镇长", "张三", nil, [], false),
+        ("某小学", "校长", "张三", nil, [], false),
+        // The name as it is, with blanks and invisible characters in it, in another form of the characters.
+        ("甲市纪委监委", nil, "张三", nil, ["c01"], false),
+        (" 甲市　纪委\u{200B}监委", nil, "张三", nil, ["c01"], false),
+        ("甲市纪委监委", nil, "张三", "c02", ["c01", "c02"], false),
+        // More around the name, and less of it.
+        ("中共甲市纪委监委机关", "干部", "张三", nil, ["c01"], false),
+        ("省纪委监委第一监督检查室", "副主任", "张三", nil, ["d1"], false),
+        ("甲市纪委", "常委", "张三", nil, ["c01"], false),
+        ("东区纪委监委", nil, "张三", nil, ["c01-d01"], false),
+        // In the post, or in the name.
+        ("省纪委", "第一监督检查室主任", "张三", nil, ["d1"], false),
+        (nil, "甲市纪委书记", "张三", nil, ["c01"], false),
+        (nil, nil, "甲市纪委监委张三", nil, ["c01"], false),
+        // Two units of one name.
+        ("同名组织处", nil, "张三", nil, ["t1", "t2"], false),
+        // Whom a unit watches over is not the unit; a short name counts only as a whole.
+        ("省自然资源厅", "处长", "张三", nil, [], false),
+        ("某区信访局", nil, "张三", nil, [], false),
+        ("信访局", nil, "张三", nil, ["p1"], false),
+        // An organ of this kind that is none of ours, or nobody knows which.
+        ("丁县纪委", "书记", "张三", nil, [], true),
+        ("某镇政府", "纪委书记", "张三", nil, [], true),
+        ("纪　委", nil, "张三", nil, [], true),
+        ("丁县纪委", "书记", "张三", "c02", ["c02"], false),
+        // Ordinary words that hold those.
+        ("某村", "村监委会主任", "张三", nil, [], false),
+        ("市劳动监察大队", "队长", "张三", nil, [], false),
+    ]
 
-    @Test("a unit that the tree does not know below anything is still barred itself")
-    func unknownSubtree() {
-        #expect(Barrier.barredUnits(for: [Accused(name: "张三", unit: Self.unit("x"))]) { _ in [] } == [Self.unit("x")])
+    @Test("words about an accused's organ, post and name bar the units they may mean, and where none fits a person is asked", arguments: places)
+    func organs(organ: String?, position: String?, name: String, unit: String?, barred: Set<String>, isDoubtful: Bool) {
+        let accused = [Accused(name: name, organ: organ, position: position, unit: unit.map(Self.unit)), Accused(name: "李四", organ: "某局")]
+        #expect(Set(Barrier.roots(of: accused, among: Self.names, kinds: Self.kinds).map(\.rawValue)) == barred)
+        #expect(Barrier.speaksOfUnknownOrgan(accused, among: Self.names, kinds: Self.kinds) == isDoubtful)
     }
 
     @Test("one barred case among several keeps a unit from all of them")
@@ -47,6 +72,20 @@ struct BarrierTests {
         ("李", nil, ["张三"], ["张三", "王五"], [], false),
         ("李", nil, ["张三"], ["王五"], [], true),
         ("张三", "c01", ["张三"], ["张三"], ["c01"], false),
+        ("沈励行", nil, [], ["沈　励行"], [], false),
+        ("沈励行", nil, [], ["沈 励行"], [], false),
+        ("沈励行", nil, [], ["沈励行 "], [], false),
+        ("沈励行", nil, [], ["沈\u{200B}励行"], [], false),
+        ("沈励行", nil, [], ["沈勵行"], [], false),
+        ("沈励行", nil, [], ["沈励行同志"], [], false),
+        ("沈励行", nil, [], ["副镇长沈励行"], [], false),
+        ("沈励行", nil, [], ["沈立（化名），沈励行"], [], false),
+        ("沈\u{3000}励行", nil, [], ["沈励行等人"], [], false),
+        ("王伟", nil, [], ["局长王伟"], [], false),
+        ("王伟", nil, [], ["李四、王伟"], [], false),
+        ("王伟", nil, [], ["王伟东"], [], true),
+        ("王", nil, [], ["王伟东"], [], true),
+        ("李", nil, ["张　三"], ["张三局长"], [], false),
     ]
 
     @Test("a person in a barred unit, recused, or accused under the same name is kept away", arguments: persons)

@@ -214,7 +214,7 @@ final class Case {
         var writes = CaseWrites()
         if file.isNew {
             writes.newReports = [
-                .init(report: file.report, barred: [], content: Submission(title: "t", text: "t"), vault: VaultBox(keyID: "k", sealed: [1]), papers: [])
+                .init(report: file.report, barredRoots: [], content: Submission(title: "t", text: "t"), vault: VaultBox(keyID: "k", sealed: [1]), papers: [])
             ]
         }
         writes.collect(file)

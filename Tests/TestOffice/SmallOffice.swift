@@ -61,7 +61,6 @@ public enum SmallOffice {
     public static func enter(into database: Connection, at instant: Instant) throws {
         try database.run(EnterOffice(name: "测试办公室", at: instant))
         for unit in units { try database.run(EnterUnit(unit: unit, at: instant)) }
-        try database.run(RebuildUnitClosure())
         for source in sources { try database.run(EnterSource(source: source)) }
         for person in persons { try database.run(EnterPerson(person: person)) }
     }

@@ -32,7 +32,7 @@ struct BarrierTests {
         #expect(try subordinate.heard().delivery.body == receipt.delivery.body)
         try subordinate.submit(.new())
         #expect(try subordinate.heard().type == MessageType.reportAccepted.rawValue)
-        #expect(try office.texts("SELECT unit FROM barred_unit ORDER BY 1") == ["c01", "c01-d01"])
+        #expect(try office.texts("SELECT unit FROM barred_root ORDER BY 1") == ["c01"])
 
         // A report on nobody of theirs is the first that the city and the county get.
         let (city, county) = (try office.unit("c01"), try office.unit("c01-d01"))
@@ -134,6 +134,121 @@ struct BarrierTests {
         var types: [String] = []
         for _ in 1...6 { types.append(try city.heard().type) }
         #expect(Set(types) == [MessageType.noticeSignDue.rawValue, MessageType.noticeOverdue.rawValue, MessageType.noticeEscalated.rawValue])
+        try office.close()
+    }
+
+    @Test("an accused member of the staff is told nothing however his name is written: blanks, invisible and Traditional characters, titles")
+    func spellings() throws {
+        let office = try OfficeUnderTest()
+        let wall = Instant.wall()
+        try office.change("INSERT INTO person (id, name, roles) VALUES ('shen', '沈励行', '{supervisor}')")
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
+        let spellings = ["沈励行", "沈　励行", "沈 励行", "沈励行 ", "沈\u{200B}励行", "沈勵行", "沈励行同志"]
+        var handoffs: [String] = []
+        for name in spellings { handoffs.append(try office.handOff(.new(name: name), from: letter, to: city).handoff) }
+        let harmless = try office.handOff(from: letter, to: city)
+        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        // Two others hear of each of the seven, three of the harmless one.
+        try office.wait(for: ["17"], "SELECT count(*) FROM person_notice")
+        #expect(try office.texts("SELECT handoff_id FROM person_notice WHERE person = 'shen'") == [harmless.handoff])
+        try office.close()
+    }
+
+    @Test("an organ that is no unit's name but may be one bars it; one of this kind that fits none waits for a person; others are routed")
+    func organs() throws {
+        let office = try OfficeUnderTest()
+        // Two units of one name, both nearer than the city.
+        for id in ["c01-x1", "c01-x2"] {
+            try office.change(
+                """
+                INSERT INTO unit VALUES ('\(id)', '甲市西区纪委监委', 'county', 'p-c01-x', '{village,township}', NULL, true, NULL,
+                    gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0)
+                """)
+        }
+        try office.startAll()
+        let letter = try office.source()
+        func routed(_ organ: String, _ position: String? = nil) throws -> String {
+            var report = Submission.new()
+            report.region = "p-c01-x"
+            report.accused = [Accused(name: "张三", organ: organ, position: position, level: "township", region: "p-c01-x")]
+            let id = try letter.submit(report)
+            #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+            let unit = "SELECT unit FROM handoff WHERE report_id = r.id"
+            let outcome = "coalesce((\(unit)), r.state || ' ' || split_part(r.rule, '/', 2))"
+            try office.wait(for: ["1"], "SELECT count(*) FROM report r WHERE source_id = '\(id)' AND state <> 'registered'")
+            return try office.texts("SELECT \(outcome) FROM report r WHERE source_id = '\(id)'").first ?? ""
+        }
+        #expect(try routed("某镇政府") == "c01-x1")
+        #expect(try routed("某小学", "校长") == "c01-x1")
+        #expect(try routed("甲市西区纪委监委") == "c01")
+        #expect(try routed("甲市　西區纪委") == "c01")
+        #expect(try routed("某局", "甲市西区纪委监委副书记") == "c01")
+        for (organ, position) in [("丁县纪委", "书记"), ("某镇政府", "纪委书记"), ("某机关", "派驻纪检监察组组长")] {
+            let outcome = try routed(organ, position)
+            #expect(outcome.hasPrefix("needs_review"), "\(organ): \(outcome)")
+        }
+        #expect(try office.count("SELECT count(*) FROM report WHERE reason LIKE '%不能确定%'") == 3)
+        try office.close()
+    }
+
+    @Test("a unit moved or entered below a barred one is barred at once: no notice, no answer, no handoff reaches it, and no lane stops")
+    func treeOfNow() throws {
+        let office = try OfficeUnderTest()
+        let wall = Instant.wall()
+        let (letter, web, d1) = (try office.source(), try office.source("web"), try office.unit("d1"))
+        for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
+        let arrived = try office.handOff(.new(unit: "c01", level: "city"), from: letter, to: d1)
+        let id = UUID().uuidString
+        let act = web.prepare(.reportSubmitted, id: id, subject: id, Submission.new(unit: "c01", level: "city"))
+        try web.publish(act)
+        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        _ = try d1.receiveHandoff()
+        try d1.sign(arrived)
+        try d1.decide(arrived)
+        let conclusion = d1.prepare(
+            .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实", reporterAnswered: true))
+        try d1.publish(conclusion)
+        #expect(try d1.heard().type == MessageType.conclusionAccepted.rawValue)
+
+        // d1 is put below the city that the reports are about; the web platform is the city's now.
+        try office.change("UPDATE unit SET parent = 'c01' WHERE id = 'd1'; UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
+        // The stored answer does not go again; the next act is heard all the same.
+        try d1.publish(conclusion)
+        #expect(try d1.heardOnceDecided().isEmpty)
+        // A repeat gets a bare receipt now, and a second body too.
+        try web.publish(act)
+        let receipt = try web.heard()
+        #expect(receipt.type == MessageType.reportReceived.rawValue)
+        #expect(receipt.data.isEmpty && receipt.inReplyTo == id)
+        try web.submit(.new(), id: id)
+        #expect(try web.heard().type == MessageType.reportReceived.rawValue)
+        // A new report on the city goes to the other department.
+        _ = try office.handOff(.new(unit: "c01", level: "city"), from: letter, to: try office.unit("d2"))
+        // What is due tells d1 nothing, and its neighbours what they must know.
+        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        #expect(try (try office.unit("d2")).heard().type == MessageType.noticeSignDue.rawValue)
+        try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at < now() + interval '5 days'")
+        #expect(try d1.heardOnceDecided().isEmpty)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.close()
+    }
+
+    @Test("what lanes remember of units and sources for a while opens nothing and stops nothing when it has become wrong")
+    func directoryOutOfDate() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let web = try office.source("web")
+        try web.submit(.new(unit: "c01", level: "city"))
+        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        // The lanes read this a moment ago.
+        try office.change("UPDATE source SET unit = 'c01' WHERE id = 'web'")
+        for _ in 1...2 {
+            try web.submit(.new(unit: "c01", level: "city"))
+            #expect(try web.heard().type == MessageType.reportReceived.rawValue)
+        }
+        #expect(try office.count("SELECT count(*) FROM report WHERE muted") == 2)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
     }
 }

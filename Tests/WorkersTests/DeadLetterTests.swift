@@ -190,7 +190,6 @@ struct DeadLetterTests {
         let database = try office.database()
         let (unit, person) = (SmallOffice.units[1], try #require(SmallOffice.persons.first { $0.id.rawValue == "zhao" }))
         try database.run(EnterUnit(unit: unit, at: .wall()))
-        try database.run(RebuildUnitClosure())
         try database.run(EnterSource(source: SmallOffice.sources[1]))
         try database.run(EnterPerson(person: person))
         database.close()

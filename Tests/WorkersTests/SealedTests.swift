@@ -45,7 +45,7 @@ struct SealedTests {
         #expect(try superior.heard().type == MessageType.conclusionAccepted.rawValue)
         #expect(try office.texts("SELECT state FROM handoff") == ["closed"])
         #expect(try office.texts("SELECT state FROM report") == ["passed_up"])
-        for table in ["report_text", "accused", "allegation", "attachment", "vault", "barred_unit", "repeat_key"] {
+        for table in ["report_text", "accused", "allegation", "attachment", "vault", "barred_root", "repeat_key"] {
             #expect(try office.count("SELECT count(*) FROM \(table)") == 0, "\(table)")
         }
         #expect(try office.texts("SELECT coalesce(matter_kind, '') || coalesce(region, '') || real_name FROM report") == ["false"])
@@ -94,7 +94,7 @@ struct SealedTests {
         #expect(receipt.data.isEmpty)
         try subordinate.publish(act)
         #expect(try subordinate.heard().delivery.body == receipt.delivery.body)
-        #expect(try office.count("SELECT count(*) FROM barred_unit") == 0)
+        #expect(try office.count("SELECT count(*) FROM barred_root") == 0)
         try office.close()
     }
 }

@@ -48,13 +48,43 @@ CREATE TABLE unit (
     head_at     timestamptz
 );
 
--- Every unit with each unit above it and with itself.
+-- Every unit with each unit above it and with itself. The barrier asks it, so it never lags behind: whoever enters or moves a unit
+-- changes it in the same statement.
 CREATE TABLE unit_closure (
     ancestor   text NOT NULL REFERENCES unit,
     descendant text NOT NULL REFERENCES unit,
     depth      integer NOT NULL,
     PRIMARY KEY (ancestor, descendant)
 );
+
+CREATE FUNCTION unit_stands_in_tree() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- One at a time: each sees what the other did.
+    LOCK TABLE unit_closure IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (
+        WITH RECURSIVE above (ancestor, depth) AS (
+            SELECT parent, 1 FROM unit WHERE parent IS NOT NULL
+            UNION
+            SELECT unit.parent, above.depth + 1 FROM above JOIN unit ON unit.id = above.ancestor
+            WHERE unit.parent IS NOT NULL AND above.depth <= 32
+        ) SELECT FROM above WHERE depth > 32
+    ) THEN
+        RAISE EXCEPTION 'a unit stands below itself, or below more than 32 others'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'unit_stands_in_tree';
+    END IF;
+    WITH RECURSIVE above (ancestor, descendant, depth) AS (
+        SELECT id, id, 0 FROM unit
+        UNION ALL
+        SELECT unit.parent, above.descendant, above.depth + 1 FROM above JOIN unit ON unit.id = above.ancestor
+        WHERE unit.parent IS NOT NULL
+    ), gone AS (DELETE FROM unit_closure c WHERE NOT EXISTS (
+        SELECT FROM above a WHERE a.ancestor = c.ancestor AND a.descendant = c.descendant))
+    INSERT INTO unit_closure SELECT * FROM above
+    ON CONFLICT (ancestor, descendant) DO UPDATE SET depth = excluded.depth WHERE unit_closure.depth <> excluded.depth;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER unit_stands_in_tree AFTER INSERT OR UPDATE OF parent ON unit FOR EACH STATEMENT EXECUTE FUNCTION unit_stands_in_tree();
 
 CREATE TABLE source (
     id   text PRIMARY KEY CONSTRAINT source_id_is_a_name CHECK (id ~ '^[a-z0-9-]{1,40}$'),
@@ -193,8 +223,8 @@ CREATE TABLE attachment_part (
     CONSTRAINT attachment_part_once PRIMARY KEY (report_id, paper, part)
 );
 
--- Units that nothing of a report may reach: those the accused belong to or lead, and what stands below them.
-CREATE TABLE barred_unit (
+-- Units that the accused belong to or lead. Nothing of the report may reach them, nor what stands below them at the time.
+CREATE TABLE barred_root (
     report_id uuid NOT NULL REFERENCES report,
     unit      text NOT NULL,
     PRIMARY KEY (report_id, unit)
@@ -461,16 +491,18 @@ CREATE TABLE attempt (
 
 -- The barrier at the one exit -----------------------------------------------------------------------------------------------
 
--- Fails closed: a row that names a barred unit never gets into the outbox, whatever the rules thought.
+-- Fails closed: a row that names a barred unit never gets into the outbox, whatever the rules thought. Whose unit an addressee is, is
+-- asked only where somebody is barred at all.
 CREATE FUNCTION outbox_addressee_not_barred() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM written w
-        JOIN barred_unit b ON b.report_id = ANY (w.reports)
-        -- Whose unit an addressee is, is asked only where somebody is barred at all.
-        WHERE (w.addressee = 'unit.' || b.unit
-            OR EXISTS (SELECT FROM source s WHERE s.unit = b.unit AND w.addressee = 'source.' || s.id)
-            OR EXISTS (SELECT FROM person p WHERE p.unit = b.unit AND w.addressee = 'person.' || p.id))
+        JOIN barred_root b ON b.report_id = ANY (w.reports)
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        CROSS JOIN LATERAL (SELECT coalesce(c.descendant, b.unit)) AS barred (unit)
+        WHERE (w.addressee = 'unit.' || barred.unit
+            OR EXISTS (SELECT FROM source s WHERE s.unit = barred.unit AND w.addressee = 'source.' || s.id)
+            OR EXISTS (SELECT FROM person p WHERE p.unit = barred.unit AND w.addressee = 'person.' || p.id))
           -- The bare receipt says nothing and may go.
           AND w.type <> 'bihuan.report.received.v1'
     ) THEN
@@ -485,7 +517,12 @@ CREATE TRIGGER outbox_addressee_not_barred AFTER INSERT ON outbox
 
 CREATE FUNCTION handoff_unit_not_barred() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM written w JOIN barred_unit b ON b.report_id = w.report_id AND b.unit = w.unit) THEN
+    IF EXISTS (
+        SELECT FROM written w
+        JOIN barred_root b ON b.report_id = w.report_id
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        WHERE w.unit = coalesce(c.descendant, b.unit)
+    ) THEN
         RAISE EXCEPTION 'the barrier: the unit is barred'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'handoff_unit_not_barred';
     END IF;
@@ -494,6 +531,24 @@ END $$;
 
 CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON handoff
     REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION handoff_unit_not_barred();
+
+-- By the person's unit alone: names of people are compared by rules, which SQL has not.
+CREATE FUNCTION person_notice_not_barred() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM written w
+        JOIN barred_root b ON b.report_id = w.report_id
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        JOIN person p ON p.id = w.person AND p.unit = coalesce(c.descendant, b.unit)
+    ) THEN
+        RAISE EXCEPTION 'the barrier: the person works in a barred unit'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'person_notice_not_barred';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER person_notice_not_barred AFTER INSERT ON person_notice
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION person_notice_not_barred();
 
 -- What others may rely on ---------------------------------------------------------------------------------------------------
 
@@ -504,7 +559,7 @@ CREATE VIEW report_status AS
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
-GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_unit, repeat_key, handoff, handoff_note,
+GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_root, repeat_key, handoff, handoff_note,
     clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, attempt TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;

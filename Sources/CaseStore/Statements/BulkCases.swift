@@ -41,7 +41,7 @@ extension Connection {
                     }
                 })
             try connection.copyIn(
-                writes.newReports.flatMap { new in new.barred.sorted().map { CopiedBarredUnit(id: new.report.id, unit: $0) } })
+                writes.newReports.flatMap { new in new.barredRoots.sorted().map { CopiedBarredRoot(id: new.report.id, unit: $0) } })
             try connection.copyIn(repeatKeys.map { CopiedRepeatKey(key: $0.key, id: $0.report) })
             try connection.copyIn(writes.newHandoffs.map(CopiedHandoff.init))
             try connection.copyIn(notes.map(CopiedNote.init))
@@ -113,10 +113,10 @@ private struct CopiedAllegation: CopyRow {
     }
 }
 
-private struct CopiedBarredUnit: CopyRow {
+private struct CopiedBarredRoot: CopyRow {
     let id: ReportID
     let unit: UnitID
-    static let table = "barred_unit"
+    static let table = "barred_root"
     static let columns = ["report_id", "unit"]
     var parameters: [Parameter] { [.uuid(id.uuid), .text(unit.rawValue)] }
 }

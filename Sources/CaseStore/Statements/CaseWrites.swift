@@ -6,16 +6,17 @@ public struct CaseWrites: Sendable {
     /// New reports with what was submitted, masked, and the original bytes, sealed.
     public struct NewReport: Sendable {
         public var report: Report
-        public let barred: Set<UnitID>
+        /// Units that the accused belong to.
+        public let barredRoots: Set<UnitID>
         /// `nil` of a sealed pass-through: nothing of it is entered.
         public let content: Submission?
         public let vault: VaultBox?
         /// One for each of the content's attachments.
         public let papers: [PaperKey]
 
-        public init(report: Report, barred: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]) {
+        public init(report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]) {
             self.report = report
-            self.barred = barred
+            self.barredRoots = barredRoots
             self.content = content
             self.vault = vault
             self.papers = papers
@@ -29,6 +30,8 @@ public struct CaseWrites: Sendable {
     public var newClocks: [Clock] = []
     public var changedClocks: [Clock] = []
     public var entries: [(chain: ReportID, entry: LedgerEntry)] = []
+    /// Units that reports were found to speak of after they were registered.
+    public var newRoots: [(report: ReportID, unit: UnitID)] = []
 
     public init() {}
 
@@ -49,6 +52,7 @@ public struct CaseWrites: Sendable {
                 changedClocks.append(clock)
             }
         }
+        newRoots += file.newRoots.sorted().map { (file.report.id, $0) }
         entries += file.newEntries.map { (file.report.id, $0) }
     }
 
@@ -70,9 +74,10 @@ public struct CaseWrites: Sendable {
                 zip(new.content?.attachments ?? [], new.papers).enumerated().map { (new.report.id, $0.offset, $0.element.0, $0.element.1) }
             }
             if !papers.isEmpty { commands.append(InsertAttachments(rows: papers)) }
-            let barred = newReports.flatMap { new in new.barred.sorted().map { (new.report.id, $0) } }
-            if !barred.isEmpty { commands.append(InsertBarredUnits(rows: barred)) }
         }
+        // Before anything that the barrier must judge.
+        let roots = newReports.flatMap { new in new.barredRoots.sorted().map { (new.report.id, $0) } } + newRoots
+        if !roots.isEmpty { commands.append(InsertBarredRoots(rows: roots)) }
         if !changedReports.isEmpty { commands.append(UpdateReports(reports: changedReports)) }
         if !newHandoffs.isEmpty { commands.append(InsertHandoffs(handoffs: newHandoffs)) }
         if !changedHandoffs.isEmpty { commands.append(UpdateHandoffs(handoffs: changedHandoffs)) }
@@ -169,9 +174,9 @@ struct InsertAttachments: Command {
     }
 }
 
-struct InsertBarredUnits: Command {
+struct InsertBarredRoots: Command {
     var rows: [(ReportID, UnitID)]
-    static let sql = "INSERT INTO barred_unit (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[])"
+    static let sql = "INSERT INTO barred_root (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING"
     var parameters: [Parameter] { [.ids(rows.map(\.0)), .texts(rows.map(\.1.rawValue))] }
 }
 

@@ -52,6 +52,16 @@ public struct LockFreeReports: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
 }
 
+/// Rows of reports without a lock: only to answer about them.
+public struct ReadReports: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+
+    public static let sql = "SELECT \(reportColumns) FROM report WHERE id = ANY ($1::uuid[])"
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
+}
+
 let reportColumns = """
     id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
     verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head, entry_count, head_at
@@ -144,11 +154,17 @@ enum Ladder {
     }
 }
 
-/// Units that the reports may not reach.
+/// Units that the reports may not reach: the roots that were entered, and what stands below them now.
 public struct ReadBarredUnits: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = rowsByReport(of: "barred_unit", "report_id, unit")
+    public static let sql = """
+        SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
+        CROSS JOIN LATERAL (
+            SELECT b.report_id, coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor = b.unit
+            WHERE b.report_id = wanted.report OFFSET 0
+        ) AS found
+        """
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, UnitID) {
         (try row.id(), try row.name())

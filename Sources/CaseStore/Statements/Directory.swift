@@ -160,22 +160,6 @@ public struct EnterUnit: Command {
     }
 }
 
-/// Works out anew who stands above whom.
-public struct RebuildUnitClosure: Command {
-    public init() {}
-    public static let sql = """
-        WITH RECURSIVE above (ancestor, descendant, depth) AS (
-            SELECT id, id, 0 FROM unit
-            UNION ALL
-            SELECT unit.parent, above.descendant, above.depth + 1 FROM above JOIN unit ON unit.id = above.ancestor
-            WHERE unit.parent IS NOT NULL AND above.depth < 32
-        ), gone AS (DELETE FROM unit_closure c WHERE NOT EXISTS (
-            SELECT FROM above a WHERE a.ancestor = c.ancestor AND a.descendant = c.descendant))
-        INSERT INTO unit_closure SELECT * FROM above
-        ON CONFLICT (ancestor, descendant) DO UPDATE SET depth = excluded.depth
-        """
-}
-
 public struct EnterSource: Command {
     public var source: SourceRow
     public init(source: SourceRow) { self.source = source }

@@ -30,7 +30,8 @@ public struct ReadDoorPage: Statement {
                EXISTS (SELECT FROM inbox i
                        WHERE i.sender = 'source.' || r.source AND i.event_id = r.source_id AND i.digest = r.digest
                          AND i.verdict = 'taken'),
-               ARRAY(SELECT b.unit FROM barred_unit b WHERE b.report_id = r.id ORDER BY b.unit)
+               ARRAY(SELECT DISTINCT coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor = b.unit
+                     WHERE b.report_id = r.id)
         FROM report r WHERE $1::uuid IS NULL OR r.id > $1 ORDER BY r.id LIMIT \(witnessPageRowsMax)
         """
     public var parameters: [Parameter] { [.uuid(after?.reportID.uuid)] }

@@ -136,6 +136,18 @@ public struct DeletePaperParts: Command {
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
 }
 
+/// Parts beyond the count that the closing manifest told: they belong to no paper.
+public struct DeleteStrayParts: Command {
+    public var papers: [(ReportID, paper: [UInt8], count: Int)]
+    public init(papers: [(ReportID, paper: [UInt8], count: Int)]) { self.papers = papers }
+    public static let sql = """
+        DELETE FROM attachment_part USING unnest($1::uuid[], $2::bytea[], $3::int[]) AS closed (report_id, paper, count)
+        WHERE attachment_part.report_id = closed.report_id AND attachment_part.paper = closed.paper
+          AND attachment_part.part > closed.count
+        """
+    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .integers(papers.map(\.count))] }
+}
+
 public struct MarkPapersReceived: Command {
     public var papers: [(ReportID, paper: [UInt8])]
     public var at: Instant

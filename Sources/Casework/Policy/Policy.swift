@@ -12,6 +12,8 @@ public struct Policy: Codable, Hashable, Sendable {
     public let wordLists: [String: [String]]?
     /// Case office (案管): the unit that reports 立案.
     public let caseOffice: UnitID?
+    /// Whom the barrier keeps out by the words of an organ; without it, only by the names of units.
+    public let barrier: BarrierRow?
     public let sealed: [SealedRow]
     public let scope: Scope
     public let repeats: [RepeatRow]
@@ -24,8 +26,13 @@ public struct Policy: Codable, Hashable, Sendable {
         case name, version, title, vocabulary
         case wordLists = "word_lists"
         case caseOffice = "case_office"
-        case sealed, scope, repeats, routing, clocks, returns, conclusions
+        case barrier, sealed, scope, repeats, routing, clocks, returns, conclusions
     }
+}
+
+extension Policy {
+    /// How the barrier knows organs of the office's own kind.
+    public var ownKind: OwnKind? { barrier.map { OwnKind(words: $0.organWords, except: $0.ordinaryWords ?? []) } }
 }
 
 /// The words of one country's or office's regime: ids for machines, names for people.

@@ -110,6 +110,23 @@ public struct OtherwiseRow: PolicyRow, Codable, Hashable, Sendable {
     public let citation: String?
 }
 
+/// By which words an organ of the office's own kind is known. An accused who works in one that is no unit of this office could sit
+/// where the report would go: a person says where it may go.
+public struct BarrierRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let organWords: [String]
+    /// Words that hold one of those and tell of something else.
+    public let ordinaryWords: [String]?
+    public let reason: String
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, reason, citation
+        case organWords = "organ_words"
+        case ordinaryWords = "ordinary_words"
+    }
+}
+
 /// What counts as a repeat of an earlier report.
 public struct RepeatRow: PolicyRow, Codable, Hashable, Sendable {
     public enum Basis: String, Codable, Hashable, Sendable, CaseIterable {

@@ -1,4 +1,11 @@
 extension Rulebook {
+    /// What must be asked before any unit is chosen: an accused works in an organ of this kind that is no unit of the office, or is
+    /// one under another name.
+    public func barrierDoubt(about accused: [Accused], among names: UnitNames) -> RouteRuling? {
+        guard let row = policy.barrier, let ownKind, Barrier.speaksOfUnknownOrgan(accused, among: names, kinds: ownKind) else { return nil }
+        return RouteRuling(rule: reference(row), decision: .needsReview(reason: row.reason))
+    }
+
     /// The unit that gets an accepted report: the first row whose conditions hold *and* which has a unit that may have it.
     ///
     /// A unit may have it when it is active, neither barred (the barrier, invariant 5) nor one that returned this report,

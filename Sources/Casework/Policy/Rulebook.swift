@@ -11,6 +11,8 @@ public final class Rulebook: Sendable {
     public let returnReasons: [String: Term]
     public let conclusionOutcomes: [String: Term]
     public let authorities: [String: Authority]
+    /// How the barrier knows organs of the office's own kind.
+    public let ownKind: OwnKind?
 
     /// A ruling on scope carries at most this many proposals.
     static let proposalsMax = 5
@@ -35,6 +37,7 @@ public final class Rulebook: Sendable {
         returnReasons = Rulebook.index(vocabulary.returnReasons)
         conclusionOutcomes = Rulebook.index(vocabulary.conclusionOutcomes)
         authorities = Rulebook.index(vocabulary.authorities)
+        ownKind = policy.ownKind
 
         var groups = WordGroups(lists: policy.wordLists ?? [:])
         scopeRows = policy.scope.rows.map { ($0, CompiledWords($0.when, in: &groups)) }

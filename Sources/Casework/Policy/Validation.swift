@@ -5,6 +5,7 @@ extension Policy {
         check.heading()
         check.vocabularyEntries()
         check.wordLists()
+        check.barrierRow()
         check.sealedRows()
         check.scopeRows()
         check.repeatRows()
@@ -65,6 +66,14 @@ struct PolicyCheck {
         for (name, list) in (policy.wordLists ?? [:]).sorted(by: { $0.key < $1.key }) {
             words(list, "word_lists.\(name)", lists: false)
         }
+    }
+
+    mutating func barrierRow() {
+        guard let row = policy.barrier else { return }
+        self.row(row, "barrier")
+        text(row.reason, "barrier.reason")
+        words(row.organWords, "barrier.organ_words", lists: false)
+        if let ordinary = row.ordinaryWords { words(ordinary, "barrier.ordinary_words", lists: false) }
     }
 
     mutating func sealedRows() {

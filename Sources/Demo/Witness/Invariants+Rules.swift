@@ -11,11 +11,12 @@ extension Inquiry {
     func barrierStood() -> InvariantLine {
         var line = InvariantLine(number: 5, name: "the barrier", objects: "deliveries to units and words to persons, reports with their accused")
         var barred: [ReportID: Set<UnitID>] = [:]
+        let kinds = facts.policy.ownKind
         for door in records.doors {
             barred[door.reportID] = Set(door.barred)
             guard door.state != .passedUp, let truth = facts.truth(door.source, door.submissionID) else { continue }
             line.checked += 1
-            let expected = facts.office.barredUnits(for: truth.accused)
+            let expected = facts.office.barredUnits(for: truth.accused, kinds: kinds)
             if expected != Set(door.barred) {
                 let names = expected.sorted().map(\.rawValue).joined(separator: ", ")
                 line.breaches.append(Finding(about: "report \(door.reportID)", what: "the barrier should stand before: \(names.isEmpty ? "nobody" : names)"))
@@ -42,15 +43,17 @@ extension Inquiry {
 
     private func noticed(_ line: InvariantLine) -> InvariantLine {
         var line = line
+        let kinds = facts.policy.ownKind
         let persons = Dictionary(uniqueKeysWithValues: facts.office.persons.map { ($0.id, $0) })
         for notice in records.notices {
             guard let report = books.reportByID[notice.reportID], let truth = facts.truth(report.source.rawValue, report.submissionID),
                 let person = persons[notice.person]
             else { continue }
             line.checked += 1
-            let accused = Set(truth.accused.map(\.name))
-            let isBarred = person.unit.map { facts.office.barredUnits(for: truth.accused).contains($0) } ?? false
-            if isBarred || accused.contains(person.name) || !accused.isDisjoint(with: person.recusedFrom) {
+            let isBarred = person.unit.map { facts.office.barredUnits(for: truth.accused, kinds: kinds).contains($0) } ?? false
+            let isFree = Barrier.isFree(
+                personNamed: person.name, recusedFrom: Set(person.recusedFrom), of: Set(truth.accused.map(\.name)))
+            if isBarred || !isFree {
                 line.breaches.append(Finding(about: "report \(report.id)", what: "person.\(person.id) was told of it, who may not handle it"))
             }
         }
@@ -149,9 +152,9 @@ extension Inquiry {
 
 extension SampleOffice {
     /// The units that a report about these people may not reach, worked out from the sample itself.
-    func barredUnits(for accused: [Accused]) -> Set<UnitID> {
-        Barrier.barredUnits(
-            for: accused, named: { name in units.first { $0.name == name.filter { !$0.isWhitespace } }?.id }, below: { below($0) })
+    func barredUnits(for accused: [Accused], kinds: OwnKind?) -> Set<UnitID> {
+        let names = UnitNames(units.lazy.map { ($0.id, $0.name) })
+        return Barrier.roots(of: accused, among: names, kinds: kinds).reduce(into: []) { $0.formUnion(below($1)) }
     }
 
     private func below(_ unit: UnitID) -> Set<UnitID> {
@@ -163,7 +166,7 @@ extension Policy {
     /// The ids of all rows that may decide something.
     fileprivate var rowIDs: Set<String> {
         Set(
-            sealed.map(\.id) + scope.rows.map(\.id) + scope.proposals.map(\.id) + [scope.otherwise.id, routing.otherwise.id] + repeats.map(\.id)
+            [barrier?.id].compactMap(\.self) + sealed.map(\.id) + scope.rows.map(\.id) + scope.proposals.map(\.id) + [scope.otherwise.id, routing.otherwise.id] + repeats.map(\.id)
                 + routing.rows.map(\.id) + clocks.map(\.id) + returns.map(\.id) + conclusions.map(\.id))
     }
 }

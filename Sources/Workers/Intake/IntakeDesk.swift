@@ -39,13 +39,18 @@ struct IntakeDesk: Desk {
     private func register(_ drafts: [Draft], in docket: inout Docket, reading database: Database) throws {
         guard !drafts.isEmpty else { return }
         let known = try enter(drafts, reading: database)
+        try docket.lookUp(Array(known.submissions.values), reading: database)
         var serials = known.serials.makeIterator()
         for draft in drafts {
             if let earlier = known.submissions[draft.parcel.key.eventID.joined(draft.source.id)] {
                 docket.repeatSubmission(earlier, parcel: draft.parcel)
             } else if let serial = serials.next() {
                 let first = draft.repeatKey.flatMap { known.firstSaid[$0] }
-                try register(draft, serial: serial, repeatOf: first == draft.id ? nil : first, in: &docket)
+                let twin = first == draft.id ? nil : first
+                // Who may learn nothing of a report learns it from no repeat of it either.
+                let barred = twin.flatMap { known.barredFrom[$0] ?? docket.files[$0]?.barred } ?? []
+                try register(
+                    draft, serial: serial, repeatOf: twin, muted: draft.isMuted || draft.source.unit.map(barred.contains) ?? false, in: &docket)
             }
         }
     }
@@ -60,7 +65,8 @@ struct IntakeDesk: Desk {
         let submission: Submission
         /// As it leaves the vault, masked; `nil` of what is sealed, of which nothing is entered.
         let content: Submission?
-        let barred: Set<UnitID>
+        /// Of what is sealed none is entered.
+        let barredRoots: Set<UnitID>
         /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
         let isMuted: Bool
         let decision: Decision
@@ -85,8 +91,8 @@ struct IntakeDesk: Desk {
         }
         let id = ReportID.make(at: docket.wall)
         let facts = ReportFacts(submission: submission, sourceKind: source.kind)
-        let barred = Barrier.barredUnits(
-            for: submission.accused, named: { docket.directory.unit(named: $0) }, below: { docket.directory.subtree(of: $0) })
+        let roots = Barrier.roots(of: submission.accused, among: docket.directory.unitNames, kinds: docket.rulebook.ownKind)
+        let barred = docket.directory.subtrees(of: roots)
         let isMuted = source.unit.map(barred.contains) ?? false
         if let ruling = docket.rulebook.sealing(of: facts) {
             guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
@@ -106,7 +112,7 @@ struct IntakeDesk: Desk {
                 return nil
             }
             return Draft(
-                id: id, parcel: parcel, source: source, submission: submission, content: nil, barred: [], isMuted: isMuted,
+                id: id, parcel: parcel, source: source, submission: submission, content: nil, barredRoots: [], isMuted: isMuted,
                 decision: .sealed(ruling, to: superior), repeatKey: nil)
         }
         let content = Mask(reporters: submission.reporters).apply(to: submission)
@@ -116,7 +122,7 @@ struct IntakeDesk: Desk {
         }
         let ruling = docket.rulebook.scope(of: facts)
         return Draft(
-            id: id, parcel: parcel, source: source, submission: submission, content: content, barred: barred, isMuted: isMuted,
+            id: id, parcel: parcel, source: source, submission: submission, content: content, barredRoots: roots, isMuted: isMuted,
             decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.digestKey.repeatSecret))
     }
 
@@ -135,6 +141,8 @@ struct IntakeDesk: Desk {
         var firstSaid: [[UInt8]: ReportID]
         /// Reports already registered under these ids, after their inbox row was pruned.
         var submissions: [String: Report]
+        /// The units that earlier reports, which are repeated, may not reach.
+        var barredFrom: [ReportID: Set<UnitID>]
     }
 
     private func enter(_ drafts: [Draft], reading database: Database) throws -> Known {
@@ -149,15 +157,18 @@ struct IntakeDesk: Desk {
         let (serials, _, first) = try database.pipeline(
             TakeReportNumbers(count: fresh.count), EnterRepeatKeys(keys: entered.map(\.key), reports: entered.map(\.id)),
             ReadRepeatKeys(keys: entered.map(\.key)))
+        let earlier = Set(first.rows.map(\.report)).subtracting(freshIDs).sorted()
+        let barred = earlier.isEmpty ? [] : try database.run(ReadBarredUnits(reports: earlier)).rows
         return Known(
             serials: serials.rows,
             firstSaid: Dictionary(first.rows.map { ($0.key, $0.report) }) { first, _ in first },
-            submissions: Dictionary(submissions.map { ($0.submissionID.joined($0.source), $0) }) { first, _ in first })
+            submissions: Dictionary(submissions.map { ($0.submissionID.joined($0.source), $0) }) { first, _ in first },
+            barredFrom: Dictionary(grouping: barred, by: \.0).mapValues { Set($0.map(\.1)) })
     }
 
     // MARK: Registering
 
-    private func register(_ draft: Draft, serial: Int64, repeatOf twin: ReportID?, in docket: inout Docket) throws {
+    private func register(_ draft: Draft, serial: Int64, repeatOf twin: ReportID?, muted: Bool, in docket: inout Docket) throws {
         var state = ReportState.registered
         var rule: String
         var reason: String?
@@ -192,10 +203,10 @@ struct IntakeDesk: Desk {
             region: isSealed ? nil : draft.submission.region, realName: !isSealed && draft.submission.isRealName,
             receivedAt: draft.submission.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
-            muted: draft.isMuted, handoffCount: 0,
+            muted: muted, handoffCount: 0,
             papers: isSealed ? 0 : Set(draft.submission.attachments.map { $0.sha256.lowercased() }).count,
             head: .genesis)
-        var file = CaseFile(new: report, barred: draft.barred)
+        var file = CaseFile(new: report, barred: docket.directory.subtrees(of: draft.barredRoots))
         file.record(
             LedgerEvent(
                 "registered", at: docket.now, by: docket.officeName,
@@ -214,7 +225,7 @@ struct IntakeDesk: Desk {
         docket.acknowledgeRegistration(of: report.id, parcel: draft.parcel)
         if state == .registered { docket.tell(.routing, .reportRegistered, report: report.id) }
         if let finished = docket.files[report.id], isSealed {
-            docket.newReports.append(.init(report: finished.report, barred: draft.barred, content: nil, vault: nil, papers: []))
+            docket.newReports.append(.init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
         }
     }
 
@@ -223,7 +234,7 @@ struct IntakeDesk: Desk {
         guard let file = docket.files[id] else { return }
         docket.newReports.append(
             .init(
-                report: file.report, barred: draft.barred, content: draft.content,
+                report: file.report, barredRoots: draft.barredRoots, content: draft.content,
                 vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id)),
                 papers: try (draft.content?.attachments ?? []).map { try PaperKey($0, of: id, docket.digestKey) }))
     }
@@ -238,19 +249,13 @@ extension Docket {
 
     private mutating func acknowledgeRegistration(_ report: Report, parcel: Parcel) {
         guard let sender = parcel.sender else { return }
-        let event = Docket.replyID(to: parcel.key)
-        if report.muted {
-            send(
-                .reportReceived, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID, data: Nothing(),
-                reports: [], eventID: event, at: report.registeredAt)
-            return
-        }
+        guard admits(sender, type: .reportAccepted, reports: [report.id]) else { return _ = giveReceipt(parcel, about: report) }
         send(
             .reportAccepted, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID,
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
                 papersPending: report.papers > 0 ? report.papers : nil),
-            reports: files[report.id] == nil ? [] : [report.id], eventID: event, at: report.registeredAt)
+            reports: [report.id], eventID: Docket.replyID(to: parcel.key), at: report.registeredAt)
     }
 
     /// The same submission once more: the original verdict; another one under the same id: refused.

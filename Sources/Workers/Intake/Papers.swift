@@ -19,6 +19,8 @@ struct PaperBook {
     fileprivate var arrived: [PaperPartKey: PaperPart] = [:]
     fileprivate var whole: Set<Paper> = []
     fileprivate var dropped: Set<Paper> = []
+    /// Papers that were closed with fewer parts than came, and how many they have.
+    fileprivate var trimmed: [Paper: Int] = [:]
 
     fileprivate func isWhole(_ paper: Paper) -> Bool { whole.contains(paper) || announced[paper]?.isWhole == true }
 
@@ -38,10 +40,19 @@ struct PaperBook {
         }
     }
 
+    fileprivate mutating func trim(_ paper: Paper, to count: Int) {
+        trimmed[paper] = count
+        for key in parts(of: paper) where key.part > count {
+            digests[key] = nil
+            arrived[key] = nil
+        }
+    }
+
     /// Dropped first: what came after a drop is to stay.
     func commands(at now: Instant) -> [any Command] {
         var commands: [any Command] = []
         if !dropped.isEmpty { commands.append(DeletePaperParts(papers: dropped.map { ($0.report, $0.id) })) }
+        if !trimmed.isEmpty { commands.append(DeleteStrayParts(papers: trimmed.map { ($0.report, $0.id, $1) })) }
         if !arrived.isEmpty { commands.append(InsertPaperParts(parts: arrived.values.sorted { $0.key < $1.key })) }
         if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.id) }, at: now)) }
         return commands
@@ -51,8 +62,8 @@ struct PaperBook {
 extension Docket {
     /// Takes the pieces of papers that were announced with reports (附件); the closing manifest says that all were sent.
     ///
-    /// A piece that came before is a repeat; with other bytes it is refused. Pieces that together are not the paper that was
-    /// announced are dropped, so that they can be sent anew.
+    /// A piece that came before is a repeat; with other bytes it is refused. Pieces beyond the manifest's count are dropped alone. Pieces
+    /// that together are not the paper that was announced are dropped together, so that they can be sent anew.
     mutating func takePieces(_ pieces: [(AttachmentPart, Parcel)], reading database: Database) throws {
         let reports = Dictionary(
             files.values.map { (Docket.name(Party.source($0.report.source), $0.report.submissionID), $0.report.id) }
@@ -157,7 +168,8 @@ extension Docket {
                 code: "parts_missing", path: "data.count",
                 text: "part \(numbers) did not come; send what is missing, then close again under a new id")
         }
-        guard try !here.contains(where: { $0 > count }) && matches(paper, sha256, announced, count: count, reading: database) else {
+        if here.contains(where: { $0 > count }) { papers.trim(paper, to: count) }
+        guard try matches(paper, sha256, announced, count: count, reading: database) else {
             papers.drop(paper)
             throw Problem(
                 code: Refusal.wrongDigest.rawValue, path: "data.sha256",
@@ -178,7 +190,7 @@ extension Docket {
 
     private mutating func answerPaper(of id: ReportID, _ parcel: Parcel) {
         guard let report = files[id]?.report, let sender = parcel.sender else { return }
-        guard !report.muted else {
+        guard receiptOnly(parcel) == nil else {
             return answer(parcel.key, to: sender, .reportReceived, subject: parcel.subject, data: Nothing(), reports: [id])
         }
         let pending = papers.pending(of: id)

@@ -8,7 +8,7 @@ import Foundation
 /// Decisions only change this value; nothing of it happens before the lane writes and commits it.
 struct Docket {
     let worker: Worker
-    let directory: OfficeDirectory
+    var directory: OfficeDirectory
     let rulebook: Rulebook
     let vault: Vault
     let digestKey: DigestKey
@@ -18,6 +18,8 @@ struct Docket {
     let wall: Instant
 
     var files: [ReportID: CaseFile] = [:]
+    /// Cases that are only answered about, read without a lock.
+    var answeredAbout: [ReportID: CaseFile] = [:]
     /// Which report a handoff belongs to.
     var reportOf: [HandoffID: ReportID] = [:]
     var held: [ReportID: [HeldMessage]] = [:]
@@ -110,7 +112,7 @@ struct Docket {
     func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
         // What is about no case keeps none from anybody.
         if reports.isEmpty { return true }
-        let cases = reports.compactMap { files[$0] }
+        let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }
         // A case that is not on the docket cannot be checked: it fails closed.
         guard cases.count == reports.count else { return false }
         switch addressee {
@@ -209,7 +211,15 @@ struct Docket {
         settle(key, .refused, reply: letters.count > sent ? letters[sent] : nil)
     }
 
+    /// Where the barrier keeps a source from its report, the refusal is a bare receipt like any other.
     mutating func refuse(_ parcel: Parcel, _ problems: [Problem], variant: String = "") {
+        if let report = receiptOnly(parcel) {
+            let sent = letters.count
+            giveReceipt(parcel, about: report, variant: variant)
+            guard variant.isEmpty else { return }
+            self.problems[parcel.key] = problems
+            return settle(parcel.key, .refused, reply: letters.count > sent ? letters[sent] : nil)
+        }
         refuse(
             parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
             problems: problems, variant: variant)
@@ -239,20 +249,6 @@ struct Docket {
 
     /// Sends the office's own message once more, as it was.
     mutating func sendAgain(_ row: OutboxRow) { letters.append(row) }
-
-    /// Sends an answer again as it was sent the first time.
-    mutating func repeatAnswer(_ row: InboxRow, to sender: Party) {
-        guard let type = row.replyType, let body = row.reply, let notices = Topology.Queue.notice(for: sender) else { return }
-        var (exchange, queue) = (Topology.Exchange.notice, notices)
-        // What takes a handoff away travels in the queue that brought it.
-        if type == MessageType.handoffRecalled.rawValue, case .unit(let unit) = sender {
-            (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
-        }
-        letters.append(
-            OutboxRow(
-                eventID: Docket.replyID(to: row.key), exchange: exchange, routingKey: queue, type: type,
-                subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [], handoffID: nil, body: body))
-    }
 
     /// Everything that is to be written of cases.
     var caseWrites: CaseWrites {

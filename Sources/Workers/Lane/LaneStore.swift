@@ -14,7 +14,8 @@ final class LaneStore {
     private(set) var lease: LaneLease
     private(set) var database: Database
     private var directory: OfficeDirectory
-    private var directoryReadAt: ContinuousClock.Instant
+    /// `nil`: it is known to be out of date.
+    private var directoryReadAt: ContinuousClock.Instant?
     /// Transactions since the connection was made, and at which one plans are made anew.
     private var transactionCount = 0
     private var replanAt = 4
@@ -68,9 +69,22 @@ final class LaneStore {
         _ parcels: [Parcel], burying buried: [InboxKey: Burial] = [:], settling settled: LaneOutlet.Settled = .init(),
         errand: Errand? = nil
     ) throws -> [OutboxRow] {
+        for _ in 1...2 {
+            do {
+                return try attempt(parcels, burying: buried, settling: settled, errand: errand)
+            } catch let error as PostgreSQLError where error.isBarrier {
+                // Units, sources or persons changed after they were last read: decided anew on what is so now.
+                directoryReadAt = nil
+            }
+        }
+        return try attempt(parcels, burying: buried, settling: settled, errand: errand)
+    }
+
+    private func attempt(
+        _ parcels: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
+    ) throws -> [OutboxRow] {
         do {
-            let letters = try transaction(parcels, burying: buried, settling: settled, errand: errand)
-            return letters
+            return try transaction(parcels, burying: buried, settling: settled, errand: errand)
         } catch {
             rollBack()
             throw error
@@ -128,33 +142,8 @@ final class LaneStore {
                 keys: parcels.map(\.key), digests: parcels.map(\.digest), subjects: parcels.map(\.subject), receivedAt: docket.wall))
         guard claimed.rows.count < parcels.count else { return parcels }
         let own = Set(claimed.rows)
-        let repeats = parcels.filter { !own.contains($0.key) }
-        let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
-        let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
-        for parcel in repeats {
-            if let row = rows[parcel.key] { try answerAgain(parcel, row, in: &docket) }
-        }
+        try answerAgain(parcels.filter { !own.contains($0.key) }, in: &docket)
         return parcels.filter { own.contains($0.key) }
-    }
-
-    private func answerAgain(_ parcel: Parcel, _ row: InboxRow, in docket: inout Docket) throws {
-        guard row.digest == parcel.digest else {
-            return docket.refuse(parcel, [.idReused], variant: parcel.digest.hexadecimal)
-        }
-        switch row.verdict {
-        case .held, .dead: return
-        case .taken, .refused:
-            if row.reply != nil, let sender = parcel.sender {
-                docket.repeatAnswer(row, to: sender)
-            } else if case .message(let message) = parcel.content, case .reportSubmitted = message.body,
-                case .source(let source) = message.envelope.source
-            {
-                let reports = try database.run(
-                    ReadSubmissions(sources: [source.rawValue], submissionIDs: [parcel.key.eventID])
-                ).rows
-                for report in reports { docket.repeatSubmission(report, parcel: parcel) }
-            }
-        }
     }
 
     /// Locks the reports, in the order of their ids, and reads what stands in their cases.
@@ -304,7 +293,7 @@ final class LaneStore {
     }
 
     private func refreshDirectory() throws {
-        guard (ContinuousClock.now - directoryReadAt).seconds > LaneSettings.directoryIntervalSeconds else { return }
+        if let directoryReadAt, (ContinuousClock.now - directoryReadAt).seconds <= LaneSettings.directoryIntervalSeconds { return }
         directory = try OfficeDirectory.read(database)
         directoryReadAt = .now
     }
@@ -328,6 +317,13 @@ extension ServerNotice {
         case "DEBUG": .debug
         default: .info
         }
+    }
+}
+
+extension PostgreSQLError {
+    /// The database held the barrier where the rules let something through.
+    fileprivate var isBarrier: Bool {
+        ["outbox_addressee_not_barred", "handoff_unit_not_barred", "person_notice_not_barred"].contains(constraintName)
     }
 }
 
@@ -393,10 +389,11 @@ extension Docket {
         if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
         commands += papers.commands(at: now)
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
+        // First: an answer that goes again has the same id, and the barrier judges only rows that are entered.
+        if !sent.isEmpty { commands.append(DeleteOutbox(eventIDs: sent)) }
         if !letters.isEmpty {
             commands.append(InsertOutbox(rows: letters, worker: worker.rawValue, lane: lane, createdAt: wall))
         }
-        if !sent.isEmpty { commands.append(DeleteOutbox(eventIDs: sent)) }
         return commands
     }
 }

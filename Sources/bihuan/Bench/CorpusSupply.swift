@@ -55,7 +55,7 @@ struct CorpusSupply {
         let route: RouteRuling
         let unit: UnitID
         let kind: String
-        let barred: Set<UnitID>
+        let barredRoots: Set<UnitID>
         var letter: Feeder.Letter { Feeder.Letter(report) }
     }
 
@@ -65,13 +65,15 @@ struct CorpusSupply {
         let scope = rulebook.scope(of: facts)
         guard rulebook.sealing(of: facts) == nil, case .accept(let matterKind) = scope.decision else { return nil }
         facts.matterKind = matterKind
-        let barred = Barrier.barredUnits(
-            for: report.submission.accused, named: { directory.unit(named: $0) }, below: { directory.subtree(of: $0) })
+        let accused = report.submission.accused
+        let roots = Barrier.roots(of: accused, among: directory.unitNames, kinds: rulebook.ownKind)
+        let barred = directory.subtrees(of: roots)
         // A source whose own unit is barred hears nothing of it.
         if let unit = source.unit, barred.contains(unit) { return nil }
-        let route = rulebook.route(facts, among: directory.routingUnits, barred: barred)
+        let route = rulebook.barrierDoubt(about: accused, among: directory.unitNames)
+            ?? rulebook.route(facts, among: directory.routingUnits, barred: barred)
         guard case .handoff(let unit, let kind) = route.decision, rulebook.handoffKinds[kind]?.needsApproval == false else { return nil }
         return HandedOff(
-            report: report, sourceKind: source.kind, scope: scope, matterKind: matterKind, route: route, unit: unit, kind: kind, barred: barred)
+            report: report, sourceKind: source.kind, scope: scope, matterKind: matterKind, route: route, unit: unit, kind: kind, barredRoots: roots)
     }
 }

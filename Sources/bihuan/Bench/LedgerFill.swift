@@ -85,7 +85,7 @@ struct LedgerFill {
             region: submission.region, realName: submission.isRealName, receivedAt: submission.receivedAt ?? at, registeredAt: at,
             verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, muted: false,
             handoffCount: 0, head: .genesis)
-        var file = CaseFile(new: report, barred: sample.barred)
+        var file = CaseFile(new: report, barred: sample.barredRoots)
         file.record(
             LedgerEvent(
                 "registered", at: at, by: Party.office(.intake).description,
@@ -117,7 +117,7 @@ struct LedgerFill {
         batch.repeatKeys.append((LedgerFill.digest("reporter \(index)") + LedgerFill.digest("text \(index)"), report.id))
         batch.writes.newReports.append(
             .init(
-                report: file.report, barred: sample.barred, content: Mask(reporters: submission.reporters).apply(to: submission),
+                report: file.report, barredRoots: sample.barredRoots, content: Mask(reporters: submission.reporters).apply(to: submission),
                 vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), papers: []))
         batch.writes.collect(file)
     }

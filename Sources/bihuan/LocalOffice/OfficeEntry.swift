@@ -56,7 +56,6 @@ struct OfficeEntry: Sendable {
                 person: PersonRow(
                     id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true, recusedFrom: Set($0.recusedFrom)))
         }
-        commands.append(RebuildUnitClosure())
         commands.append(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: policy.yaml, loadedAt: now))
         try connection.pipeline(commands: commands)
         return applied
