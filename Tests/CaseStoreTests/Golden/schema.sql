@@ -2,7 +2,12 @@ CREATE FUNCTION public.handoff_unit_not_barred() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF EXISTS (SELECT FROM written w JOIN barred_unit b ON b.report_id = w.report_id AND b.unit = w.unit) THEN
+    IF EXISTS (
+        SELECT FROM written w
+        JOIN barred_root b ON b.report_id = w.report_id
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        WHERE w.unit = coalesce(c.descendant, b.unit)
+    ) THEN
         RAISE EXCEPTION 'the barrier: the unit is barred'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'handoff_unit_not_barred';
     END IF;
@@ -20,17 +25,61 @@ CREATE FUNCTION public.outbox_addressee_not_barred() RETURNS trigger
 BEGIN
     IF EXISTS (
         SELECT FROM written w
-        JOIN barred_unit b ON b.report_id = ANY (w.reports)
-        -- Whose unit an addressee is, is asked only where somebody is barred at all.
-        WHERE (w.addressee = 'unit.' || b.unit
-            OR EXISTS (SELECT FROM source s WHERE s.unit = b.unit AND w.addressee = 'source.' || s.id)
-            OR EXISTS (SELECT FROM person p WHERE p.unit = b.unit AND w.addressee = 'person.' || p.id))
+        JOIN barred_root b ON b.report_id = ANY (w.reports)
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        CROSS JOIN LATERAL (SELECT coalesce(c.descendant, b.unit)) AS barred (unit)
+        WHERE (w.addressee = 'unit.' || barred.unit
+            OR EXISTS (SELECT FROM source s WHERE s.unit = barred.unit AND w.addressee = 'source.' || s.id)
+            OR EXISTS (SELECT FROM person p WHERE p.unit = barred.unit AND w.addressee = 'person.' || p.id))
           -- The bare receipt says nothing and may go.
           AND w.type <> 'bihuan.report.received.v1'
     ) THEN
         RAISE EXCEPTION 'the barrier: the addressee is barred'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'outbox_addressee_not_barred';
     END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.person_notice_not_barred() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM written w
+        JOIN barred_root b ON b.report_id = w.report_id
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        JOIN person p ON p.id = w.person AND p.unit = coalesce(c.descendant, b.unit)
+    ) THEN
+        RAISE EXCEPTION 'the barrier: the person works in a barred unit'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'person_notice_not_barred';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.unit_stands_in_tree() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- One at a time: each sees what the other did.
+    LOCK TABLE unit_closure IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (
+        WITH RECURSIVE above (ancestor, depth) AS (
+            SELECT parent, 1 FROM unit WHERE parent IS NOT NULL
+            UNION
+            SELECT unit.parent, above.depth + 1 FROM above JOIN unit ON unit.id = above.ancestor
+            WHERE unit.parent IS NOT NULL AND above.depth <= 32
+        ) SELECT FROM above WHERE depth > 32
+    ) THEN
+        RAISE EXCEPTION 'a unit stands below itself, or below more than 32 others'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'unit_stands_in_tree';
+    END IF;
+    WITH RECURSIVE above (ancestor, descendant, depth) AS (
+        SELECT id, id, 0 FROM unit
+        UNION ALL
+        SELECT unit.parent, above.descendant, above.depth + 1 FROM above JOIN unit ON unit.id = above.ancestor
+        WHERE unit.parent IS NOT NULL
+    ), gone AS (DELETE FROM unit_closure c WHERE NOT EXISTS (
+        SELECT FROM above a WHERE a.ancestor = c.ancestor AND a.descendant = c.descendant))
+    INSERT INTO unit_closure SELECT * FROM above
+    ON CONFLICT (ancestor, descendant) DO UPDATE SET depth = excluded.depth WHERE unit_closure.depth <> excluded.depth;
     RETURN NULL;
 END $$;
 CREATE TABLE public.accused (
@@ -73,7 +122,7 @@ CREATE TABLE public.attempt (
     count integer NOT NULL,
     noted_at timestamp with time zone NOT NULL
 );
-CREATE TABLE public.barred_unit (
+CREATE TABLE public.barred_root (
     report_id uuid NOT NULL,
     unit text NOT NULL
 );
@@ -395,8 +444,8 @@ ALTER TABLE ONLY public.attachment
     ADD CONSTRAINT attachment_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (digest);
-ALTER TABLE ONLY public.barred_unit
-    ADD CONSTRAINT barred_unit_pkey PRIMARY KEY (report_id, unit);
+ALTER TABLE ONLY public.barred_root
+    ADD CONSTRAINT barred_root_pkey PRIMARY KEY (report_id, unit);
 ALTER TABLE ONLY public.calendar_day
     ADD CONSTRAINT calendar_day_pkey PRIMARY KEY (calendar, edition, day);
 ALTER TABLE ONLY public.clock
@@ -466,6 +515,8 @@ CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.l
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint_range FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
 CREATE TRIGGER outbox_addressee_not_barred AFTER INSERT ON public.outbox REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.outbox_addressee_not_barred();
+CREATE TRIGGER person_notice_not_barred AFTER INSERT ON public.person_notice REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.person_notice_not_barred();
+CREATE TRIGGER unit_stands_in_tree AFTER INSERT OR UPDATE OF parent ON public.unit FOR EACH STATEMENT EXECUTE FUNCTION public.unit_stands_in_tree();
 ALTER TABLE ONLY public.accused
     ADD CONSTRAINT accused_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.allegation
@@ -474,8 +525,8 @@ ALTER TABLE ONLY public.attachment_part
     ADD CONSTRAINT attachment_part_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.attachment
     ADD CONSTRAINT attachment_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
-ALTER TABLE ONLY public.barred_unit
-    ADD CONSTRAINT barred_unit_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.barred_root
+    ADD CONSTRAINT barred_root_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.clock
     ADD CONSTRAINT clock_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
 ALTER TABLE ONLY public.handoff_note
@@ -518,7 +569,7 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.attachment_part TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(count) ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(noted_at) ON TABLE public.attempt TO bihuan_worker;
-GRANT SELECT,INSERT ON TABLE public.barred_unit TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.barred_root TO bihuan_worker;
 GRANT SELECT ON TABLE public.calendar_day TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.clock TO bihuan_worker;
 GRANT UPDATE(next_step) ON TABLE public.clock TO bihuan_worker;
