@@ -1,3 +1,5 @@
+import Text
+
 /// The barrier (invariant 5): nothing reaches the accused, a unit the accused belongs to or leads, or a recused handler.
 ///
 /// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when something
