@@ -60,11 +60,40 @@ struct LocalOfficeTests {
             let result = try bihuan(["submit", "--data", office.directory.path, "--file", file.path])
             #expect(result.status == 1)
             #expect(result.output.hasPrefix("20 submitted, 2 not"))
+            #expect(!result.output.contains("unanswered"), "\(result.output)")
             #expect(result.errors.contains("line 21: the line cannot be read as JSON") && result.errors.contains("line 22: the text is empty"))
         }
         try await eventually("20 reports, submitted twice, are registered once") { try reports(office) == 20 }
+        try saysWhatBecameOfEach(office, file)
         let status = try bihuan(["status", "--data", office.directory.path])
         #expect(status.status == 0 && status.output.contains("bihuan.intake"))
+    }
+
+    /// What the policy would refuse is said before it is sent; what only the office knows, after; a wrong broker in time.
+    private func saysWhatBecameOfEach(_ office: LocalOffice, _ file: URL) throws {
+        let rows = """
+            id,text,matterKind,receivedAt,accused.name,accused.unit
+            c-1,某镇干部贪污公款。,praise,,,
+            c-2,某镇干部贪污公款。,,2999-01-01T00:00:00Z,,
+            c-3,某镇干部贪污公款。,,,张三,nowhere
+            r-0,某镇干部贪污公款。,,,,
+            """
+        try Data(rows.utf8).write(to: file)
+        let result = try bihuan(["submit", "--json", "--data", office.directory.path, "--file", file.path])
+        #expect(result.status == 1 && result.errors.contains("reading CSV (,) in UTF-8"), "\(result.errors)")
+        let lines = try result.output.split(separator: "\n").map { try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]) }
+        func line(_ number: Int) -> [String: Any] { lines.first { $0["line"] as? Int == number } ?? [:] }
+        #expect(line(2)["outcome"] as? String == "not_sent" && "\(line(2)["problems"] ?? "")".contains("it knows "))
+        #expect(line(3)["outcome"] as? String == "not_sent" && "\(line(3)["problems"] ?? "")".contains("in the future"))
+        #expect(line(4)["outcome"] as? String == "rejected" && "\(line(4)["problems"] ?? "")".contains("unknown_unit"))
+        #expect(line(5)["outcome"] as? String == "rejected" && "\(line(5)["problems"] ?? "")".contains("id_reused"), "\(line(5))")
+        #expect((lines.last?["summary"] as? [String: Any])?["submitted"] as? Int == 2)
+        let late = try bihuan(["submit", "--url", "amqp://source.web:x@127.0.0.1:1/", "--timeout", "0.5", "--file", file.path])
+        #expect(late.status == 3 && late.errors.contains("no broker at 127.0.0.1:1"), "\(late.errors)")
+        #expect(try bihuan(["submit", "--encoding", "latin", "--data", office.directory.path, "--file", file.path]).status == 64)
+        try Data([0x50, 0x4B, 0x03, 0x04]).write(to: file)
+        let workbook = try bihuan(["submit", "--data", office.directory.path, "--file", file.path])
+        #expect(workbook.status == 1 && workbook.errors.contains("save it as CSV"))
     }
 
     private func killedWorkerComesBack(_ office: LocalOffice) async throws {

@@ -144,8 +144,8 @@ struct ReportLinesFieldMapTests {
         arguments: [
             (#"{"t":"2019-04-25"}"#, #"the field "body.x" is missing"#),
             (#"{"body":{"x":["b"]}}"#, #"the field "body.x" is neither text nor a number"#),
-            (#"{"body":{"x":"b"},"t":"2019-02-30"}"#, #"the date in "t" does not exist, or is not as the map says: yyyy-MM-dd in zone Z"#),
-            (#"{"body":{"x":"b"},"t":"25.4.19"}"#, #"the date in "t" does not exist, or is not as the map says: yyyy-MM-dd in zone Z"#),
+            (#"{"body":{"x":"b"},"t":"2019-02-30"}"#, #"the date in "t" does not exist, or is not written as expected: yyyy-MM-dd in zone Z"#),
+            (#"{"body":{"x":"b"},"t":"25.4.19"}"#, #"the date in "t" does not exist, or is not written as expected: yyyy-MM-dd in zone Z"#),
             (#"{"body":{"x":"b"},"k":"other"}"#, #"the field "k" holds a value that the map's table does not"#),
             (#"{"body":{"x":"b"},"u":"Unit 1","n":"甲"}"#, #"the unit "u" is no id: [a-z0-9-]{1,40}"#),
             (#"[1]"#, "not a JSON object"),

@@ -36,7 +36,7 @@ struct TimePatternTests {
             Issue.record("\(text) was read")
             return
         }
-        #expect(problem.reason.hasPrefix("the date in \"at\" does not exist, or is not as the map says"))
+        #expect(problem.reason.hasPrefix("the date in \"at\" does not exist, or is not written as expected"))
     }
 
     @Test("blanks, null and the words of `empty` are none", arguments: ["\"\"", "\"  \"", "\"\u{3000} \u{A0}\"", "null", "\"null\"", "\"NULL \"", "\"无\"", "\"/\""])

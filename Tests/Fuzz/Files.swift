@@ -54,8 +54,18 @@ enum Files {
         for line in Seeds.foreignLines { try check(reader.read(line, number: 1)) }
     }
 
+    /// As a line, and as a whole file in whatever shape and encoding it may be.
     static func line(_ bytes: [UInt8]) throws(WrongAnswer) {
         for reader in readers { try check(reader.read(bytes, number: 1)) }
+        var read: [Result<ReportLine, LineProblem>?] = []
+        do throws(FileRefusal) {
+            let file = try ReportFile(bytes: bytes)
+            try readers[0].check(file)
+            for record in try file.records() { read.append(readers[0].read(record)) }
+        } catch {
+            try checkReasons([error.reason], bytesMax: 10_000)
+        }
+        for result in read { try check(result) }
     }
 
     private static func check(_ result: Result<ReportLine, LineProblem>?) throws(WrongAnswer) {

@@ -16,6 +16,8 @@ final class FileBytes: Sendable {
     static let chunkBytes = 1 << 18
 
     private let descriptor: Int32
+    /// Instead of a file.
+    private let given: [UInt8]
     let count: Int
 
     /// - Parameter path: a file's path, or `-` for standard input.
@@ -24,6 +26,7 @@ final class FileBytes: Sendable {
         guard opened >= 0 else {
             throw FileRefusal(errno == ENOENT ? "there is no file \(path)" : "the file \(path) cannot be read: \(String(cString: strerror(errno)))")
         }
+        given = []
         var status = stat()
         guard fstat(opened, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
             close(opened)
@@ -38,17 +41,14 @@ final class FileBytes: Sendable {
     }
 
     /// Bytes as if they stood in a file.
-    init(_ bytes: [UInt8]) throws(FileRefusal) {
-        descriptor = try FileBytes.nameless()
-        count = bytes.count
-        try FileBytes.write(bytes, to: descriptor)
-    }
+    init(_ bytes: [UInt8]) { (descriptor, given, count) = (-1, bytes, bytes.count) }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// The bytes from a place on, at most a chunk of them; empty at the end.
     func read(from offset: Int, atMost countMax: Int = FileBytes.chunkBytes) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: countMax) { buffer, filled in
+        if descriptor < 0 { return Array(given[min(offset, count)..<min(offset + countMax, count)]) }
+        return [UInt8](unsafeUninitializedCapacity: countMax) { buffer, filled in
             repeat { filled = pread(descriptor, buffer.baseAddress, countMax, off_t(offset)) } while filled < 0 && errno == EINTR
             filled = max(filled, 0)
         }

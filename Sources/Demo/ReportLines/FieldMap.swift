@@ -117,7 +117,7 @@ public struct FieldMap: Sendable {
         guard let rule = rules[.receivedAt], let text = try text(rule, of: line, for: .receivedAt) else { return nil }
         let readings = rule.times.compactMap { time in time.instant(of: text).map { (time, $0) } }
         guard let first = readings.first else {
-            throw LineRefusal("the date in \(name(of: .receivedAt)) does not exist, or is not as the map says: \(TimePattern.words(rule.times))")
+            throw LineRefusal("the date in \(name(of: .receivedAt)) does not exist, or is not written as expected: \(TimePattern.words(rule.times))")
         }
         if let other = readings.first(where: { $0.1 != first.1 }) {
             throw LineRefusal("the date in \(name(of: .receivedAt)) can be read in two ways, as \(first.0) and as \(other.0); give one format")
