@@ -10,6 +10,8 @@ final class ChannelState {
     var fetched: Delivery?
     /// Takes the confirms and returns of this channel, if there is one.
     weak var publisher: Publisher?
+    /// Of longer bodies delivered on the channel only length and digest are kept.
+    var bodyLimit: BodyLimit?
 }
 
 struct Assembly {
@@ -23,6 +25,8 @@ struct Assembly {
     var properties: Properties?
     var body: [UInt8] = []
     var bytesMissing: UInt64 = 0
+    /// Of a body that is not kept: its length, and what digests it.
+    var omitted: (bytes: UInt64, digest: any BodyDigest)?
 
     /// The announced size is the peer's word: memory is taken for what arrives, at once only up to this.
     static let reserveBytesMax: UInt64 = 1 << 20
@@ -69,6 +73,19 @@ extension Connection {
     /// is busy with something else for longer than a heartbeat interval: call it twice in each. The prefetch bounds what is kept.
     public func serve() throws(AMQPError) {
         while try serve(within: 0) {}
+    }
+
+    /// Reads nothing, and sends a heartbeat, a few in each interval: for whoever leaves what the broker sends in the socket, because
+    /// enough waits here already. Call it as often as `serve()`. A broker that died meanwhile shows with the next read.
+    public func keepAlive() throws(AMQPError) {
+        let state = try connected()
+        let interval = Double(amqp_get_heartbeat(state))
+        guard interval > 0, keptAlive.map({ $0.secondsPast > interval / 4 }) ?? true, wait(forRoomWithin: 0) else { return }
+        keptAlive = Deadline(in: 0)
+        var heartbeat = amqp_frame_t()
+        heartbeat.frame_type = UInt8(AMQP_FRAME_HEARTBEAT)
+        let status = amqp_send_frame(state, &heartbeat)
+        guard status == AMQP_STATUS_OK.rawValue else { throw lost(status) }
     }
 
     /// False if the socket has no room to write within `seconds`: the library itself would wait for ever.
@@ -173,7 +190,11 @@ extension Connection {
         }
         channel.assembly?.properties = Properties(decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
         channel.assembly?.bytesMissing = header.body_size
-        channel.assembly?.body.reserveCapacity(Int(min(header.body_size, Assembly.reserveBytesMax)))
+        if let limit = channel.bodyLimit, header.body_size > UInt64(limit.bytesMax) {
+            channel.assembly?.omitted = (header.body_size, limit.makeDigest())
+        } else {
+            channel.assembly?.body.reserveCapacity(Int(min(header.body_size, Assembly.reserveBytesMax)))
+        }
         return complete(channel, number)
     }
 
@@ -181,7 +202,13 @@ extension Connection {
         guard let missing = channel.assembly?.bytesMissing, channel.assembly?.properties != nil, fragment.len <= missing else {
             throw malformed("a body without or beyond its header")
         }
-        channel.assembly?.body.append(contentsOf: UnsafeRawBufferPointer(fragment))
+        let bytes = UnsafeRawBufferPointer(fragment)
+        bytesRead &+= bytes.count
+        if channel.assembly?.omitted != nil {
+            channel.assembly?.omitted?.digest.add(bytes)
+        } else {
+            channel.assembly?.body.append(contentsOf: bytes)
+        }
         channel.assembly?.bytesMissing = missing - UInt64(fragment.len)
         return complete(channel, number)
     }
@@ -189,16 +216,20 @@ extension Connection {
     private func complete(_ channel: ChannelState, _ number: ChannelNumber) -> Event? {
         guard let assembly = channel.assembly, let properties = assembly.properties, assembly.bytesMissing == 0 else { return nil }
         channel.assembly = nil
+        let omitted = assembly.omitted.map { omitted in
+            var digest = omitted.digest
+            return OmittedBody(bytes: Int(clamping: omitted.bytes), digest: digest.end())
+        }
         switch assembly.opening {
         case .delivery(let consumerTag, let deliveryTag, let redelivered, let exchange, let routingKey):
             return .delivery(
                 Delivery(
                     channel: number, deliveryTag: deliveryTag, consumerTag: consumerTag, redelivered: redelivered,
-                    exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body))
+                    exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body, omitted: omitted))
         case .fetch(let deliveryTag, let redelivered, let exchange, let routingKey):
             channel.fetched = Delivery(
                 channel: number, deliveryTag: deliveryTag, consumerTag: "", redelivered: redelivered,
-                exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body)
+                exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body, omitted: omitted)
             return nil
         case .returned(let replyCode, let replyText, let exchange, let routingKey):
             let returned = Returned(

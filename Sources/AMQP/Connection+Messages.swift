@@ -24,6 +24,30 @@ extension Connection {
         return String(repairing: reply.consumer_tag)
     }
 
+    /// Like `consume`, but asks without waiting for an answer: nothing is read here, so that of several consumers the first one's
+    /// deliveries are not taken in while the next is opened. What the broker refuses closes the channel, which `nextEvent` tells.
+    /// Of bodies longer than the limit only length and digest are kept; it holds for the whole channel.
+    public func startConsuming(
+        _ queue: QueueName, consumerTag: String, bodyLimit: BodyLimit? = nil, on channel: ChannelNumber
+    ) throws(AMQPError) {
+        defer { arena.recycle() }
+        var request = amqp_basic_consume_t()
+        request.queue = try arena.shortText(queue.rawValue)
+        request.consumer_tag = try arena.shortText(consumerTag)
+        request.nowait = 1
+        try send(on: channel) { state in amqp_send_method(state, channel.rawValue, rmq_basic_consume, &request) }
+        channels[channel.rawValue]?.bodyLimit = bodyLimit
+    }
+
+    /// Like `cancel`, without waiting for an answer, and so without reading what was sent before it.
+    public func stopConsuming(consumerTag: String, on channel: ChannelNumber) throws(AMQPError) {
+        defer { arena.recycle() }
+        var request = amqp_basic_cancel_t()
+        request.consumer_tag = try arena.shortText(consumerTag)
+        request.nowait = 1
+        try send(on: channel) { state in amqp_send_method(state, channel.rawValue, rmq_basic_cancel, &request) }
+    }
+
     /// No more deliveries are sent; those under way still come, and those held stay the channel's to acknowledge.
     public func cancel(consumerTag: String, on channel: ChannelNumber) throws(AMQPError) {
         let tag = try arena.shortText(consumerTag)

@@ -20,6 +20,10 @@ public final class Connection {
     private let tls: TLSSession?
     private let channelNumberMax: UInt16
     private var lastChannelNumber: UInt16 = 0
+    /// When `keepAlive` last sent a heartbeat.
+    var keptAlive: Deadline?
+    /// Of bodies, on all channels, kept or not, since the connection was made: for whoever reads no more than a budget.
+    public internal(set) var bytesRead = 0
 
     /// The host that answered.
     public let endpoint: Endpoint
@@ -119,7 +123,8 @@ public final class Connection {
         return state
     }
 
-    /// Leaves without a word, as one does a peer that reads nothing. Frees everything the library holds for this connection.
+    /// Leaves without a word, as one does a peer that reads nothing, and reads nothing of what it sent, as a polite end would. Frees
+    /// everything the library holds for this connection.
     public func abandon() {
         guard let state else { return }
         self.state = nil

@@ -10,6 +10,7 @@ struct Deadline {
     }
 
     var secondsLeft: Double { max(0, at - Deadline.now) }
+    var secondsPast: Double { max(0, Deadline.now - at) }
     /// For `poll`: rounded up, at most a day.
     var millisecondsLeft: Int32 { Int32(min(secondsLeft * 1_000, 86_400_000).rounded(.up)) }
 

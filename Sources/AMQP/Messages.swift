@@ -47,6 +47,30 @@ public struct Properties: Equatable, Sendable {
     }
 }
 
+/// Digests a body while it arrives.
+public protocol BodyDigest {
+    mutating func add(_ bytes: UnsafeRawBufferPointer)
+    /// The digest of all that was added.
+    mutating func end() -> [UInt8]
+}
+
+/// Bodies longer than this are not kept: they are digested as they arrive, so that no publisher can fill the memory of who reads.
+public struct BodyLimit: Sendable {
+    public var bytesMax: Int
+    public var makeDigest: @Sendable () -> any BodyDigest
+
+    public init(bytesMax: Int, makeDigest: @escaping @Sendable () -> any BodyDigest) {
+        self.bytesMax = bytesMax
+        self.makeDigest = makeDigest
+    }
+}
+
+/// What is known of a body that was not kept.
+public struct OmittedBody: Sendable {
+    public var bytes: Int
+    public var digest: [UInt8]
+}
+
 /// A message the broker handed over, to be acknowledged by its tag on its channel.
 public struct Delivery: Sendable {
     public var channel: ChannelNumber
@@ -57,7 +81,9 @@ public struct Delivery: Sendable {
     public var exchange: String
     public var routingKey: String
     public var properties: Properties
+    /// Empty where it is longer than its consumer's `BodyLimit`.
     public var body: [UInt8]
+    public var omitted: OmittedBody?
 
     /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery the header
     /// would be the publisher's own word, and is not believed.

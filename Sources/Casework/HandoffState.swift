@@ -20,6 +20,14 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
         }
     }
 
+    /// Acts of the unit may come before the signature that makes them valid.
+    public var awaitsSignature: Bool {
+        switch self {
+        case .released, .dispatched: true
+        case .awaitingApproval, .signed, .inHand, .caseFiled, .concluded, .closed, .returned, .recalled, .undeliverable: false
+        }
+    }
+
     /// The unit has signed and still owes an answer.
     public var isInHand: Bool {
         switch self {

@@ -40,14 +40,17 @@ public struct Unreadable: Error, Sendable {
     }
 }
 
+extension Unreadable {
+    /// Of what has more bytes than a message may nothing is read.
+    public static func tooLarge(bytes: Int, limits: Limits = .standard) -> Unreadable {
+        Unreadable([Problem(code: "too_large", text: "the message has \(bytes) bytes; the limit is \(limits.messageBytesMax)")])
+    }
+}
+
 extension Message {
     /// Reads a body. `typeHint` is the AMQP property `type`, which spares a second reading when it is right.
     public init(reading body: [UInt8], typeHint: String?, limits: Limits = .standard) throws(Unreadable) {
-        guard body.count <= limits.messageBytesMax else {
-            throw Unreadable([
-                Problem(code: "too_large", text: "the message has \(body.count) bytes; the limit is \(limits.messageBytesMax)")
-            ])
-        }
+        guard body.count <= limits.messageBytesMax else { throw .tooLarge(bytes: body.count, limits: limits) }
         let json = Data(body)
         let shape: JSONShape
         do {

@@ -60,6 +60,11 @@ public struct Definitions: Sendable {
         file.exchanges = exchanges
         file.queues = queues
         file.bindings = bindings
+        file.policies = [
+            .init(
+                vhost: virtualHost, name: "bihuan.notices", pattern: Topology.Queue.noticePattern,
+                definition: ["max-length-bytes": .number(Topology.noticeBytesMax), "overflow": .text("reject-publish")])
+        ]
         return file
     }
 
@@ -108,6 +113,8 @@ public struct Definitions: Sendable {
             bind(Topology.Exchange.feedback, Topology.Queue.feedback, "#"),
             bind(Topology.Exchange.work, Topology.Queue.routing, Topology.Queue.routing),
             bind(Topology.Exchange.work, Topology.Queue.routingExpress, Topology.Queue.routingExpress),
+            // By what it sends itself through the queue, feedback learns how far it has heard it.
+            bind(Topology.Exchange.work, Topology.Queue.feedback, Topology.Queue.feedback),
             bind(Topology.Exchange.unroutable, Topology.Queue.unroutable, ""),
             bind(Topology.Exchange.dead, Topology.Queue.dead, ""),
         ]

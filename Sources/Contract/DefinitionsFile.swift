@@ -10,6 +10,7 @@ public struct DefinitionsFile: Codable, Sendable {
     public var exchanges: [Exchange] = []
     public var queues: [Queue] = []
     public var bindings: [Binding] = []
+    public var policies: [Policy] = []
 
     public init() {}
 
@@ -22,6 +23,7 @@ public struct DefinitionsFile: Codable, Sendable {
         exchanges = try container.decodeIfPresent([Exchange].self, forKey: .exchanges) ?? []
         queues = try container.decodeIfPresent([Queue].self, forKey: .queues) ?? []
         bindings = try container.decodeIfPresent([Binding].self, forKey: .bindings) ?? []
+        policies = try container.decodeIfPresent([Policy].self, forKey: .policies) ?? []
     }
 
     /// The file's bytes, the same for the same contents.
@@ -33,7 +35,7 @@ public struct DefinitionsFile: Codable, Sendable {
 
     public var isEmpty: Bool {
         users.isEmpty && vhosts.isEmpty && permissions.isEmpty && topic_permissions.isEmpty && exchanges.isEmpty
-            && queues.isEmpty && bindings.isEmpty
+            && queues.isEmpty && bindings.isEmpty && policies.isEmpty
     }
 
     public struct User: Codable, Sendable {
@@ -127,6 +129,24 @@ public struct DefinitionsFile: Codable, Sendable {
 
         public init(source: String, vhost: String, destination: String, routing_key: String) {
             (self.source, self.vhost, self.destination, self.routing_key) = (source, vhost, destination, routing_key)
+        }
+    }
+
+    /// What holds for all queues whose names match, beside their own arguments: other than these it can be changed.
+    public struct Policy: Codable, Sendable, Equatable {
+        public var vhost, name, pattern: String
+        public var applyTo = "queues"
+        public var definition: [String: Value]
+        /// Of several that match one queue, the highest holds alone.
+        public var priority = 0
+
+        private enum CodingKeys: String, CodingKey {
+            case vhost, name, pattern, definition, priority
+            case applyTo = "apply-to"
+        }
+
+        public init(vhost: String, name: String, pattern: String, definition: [String: Value]) {
+            (self.vhost, self.name, self.pattern, self.definition) = (vhost, name, pattern, definition)
         }
     }
 

@@ -259,13 +259,16 @@ public struct CommandTaken: Codable, Hashable, Sendable {
     public init(text: String) { self.text = text }
 }
 
-/// The data of the office's own messages: ids only, never content (invariant 6).
+/// The data of the office's own messages: ids and sizes only, never content (invariant 6).
 public struct InternalReference: Codable, Hashable, Sendable {
     public var report: ReportID
     public var handoff: HandoffID?
+    /// Of a report's contents as they would be handed on, at most: whoever loads them knows beforehand.
+    public var bytes: Int?
 
-    public init(report: ReportID, handoff: HandoffID? = nil) {
+    public init(report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil) {
         self.report = report
         self.handoff = handoff
+        self.bytes = bytes
     }
 }

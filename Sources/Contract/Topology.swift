@@ -50,6 +50,9 @@ public enum Topology {
             }
         }
 
+        /// The queues of answers and notices, of all parties, as a regular expression.
+        public static let noticePattern = "^(unit|source)\\.[a-z0-9-]+\\.notice$|^person\\.[a-z0-9-]+\\.reply$"
+
         /// Where answers and notices for a party go; `nil` for the office itself, whose own notices are rows.
         public static func notice(for party: Party) -> String? {
             switch party {
@@ -60,6 +63,9 @@ public enum Topology {
             }
         }
     }
+
+    /// What waits unread in one queue of notices, at most. Beyond it the broker refuses, and the office keeps the rest for later.
+    public static let noticeBytesMax = 64 << 20
 
     /// No dropped connection may push a message over it: every prefetched delivery is charged for each drop.
     public static let deliveryLimit = 100_000

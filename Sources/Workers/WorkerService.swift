@@ -52,7 +52,7 @@ public struct WorkerService: Service {
 
     private func makeDesk() -> any Desk {
         switch worker {
-        case .intake: IntakeDesk(sealing: Sealing(mailKey: settings.sealedMailKey))
+        case .intake: IntakeDesk(sealing: Sealing(mailKey: settings.sealedMailKey), limits: settings.limits)
         case .routing: RoutingDesk()
         case .deadlines: DeadlineDesk(batchSizeMax: settings.batchSizeMax)
         case .feedback: FeedbackDesk(earlyMessageHoldSeconds: settings.earlyMessageHoldSeconds)

@@ -39,7 +39,7 @@ struct TopologyCommandTests {
         #expect(empty.status == 1)
         #expect(Set(empty.lines).isSuperset(of: [
             "+ virtual host \(way.virtualHost)", "+ user monitor.\(way.monitor)", "+ permission unit.u1",
-            "+ topic permission unit.u1 on bihuan.feedback", "+ exchange bihuan.intake", "+ queue unit.u10.inbox",
+            "+ topic permission unit.u1 on bihuan.feedback", "+ policy bihuan.notices", "+ exchange bihuan.intake", "+ queue unit.u10.inbox",
             "+ binding bihuan.handoff -> unit.u1.inbox by its name",
         ]), "\(empty.output)\(empty.errors)")
         let refused = try way.run("apply")
@@ -163,6 +163,11 @@ struct TopologyCommandTests {
         // Somebody of another office on the same broker.
         try way.setPassword("unit.elsewhere", "elsewhere")
         try way.allow("unit.elsewhere", in: "/")
+        for (name, bytes) in [("bihuan.notices", 1), ("bihuan.old", 2)] {
+            _ = try way.office.servers.rabbitmqctl([
+                "set_policy", "--vhost", way.virtualHost, "--apply-to", "queues", name, "^unit$", "{\"max-length-bytes\":\(bytes)}",
+            ])
+        }
         let administrator = try way.administrator()
         defer { administrator.close() }
         let channel = try administrator.openChannel()
@@ -179,11 +184,13 @@ struct TopologyCommandTests {
             "~ topic permission person.li on bihuan.command: write \".*\", shall be \"^person\\.li\\.\"",
             "~ user unit.u1-x: tags \"administrator,management\", shall be \"\"", "+ queue person.li.reply",
             "+ binding bihuan.notice -> person.li.reply by its name",
+            "~ policy bihuan.notices: max-length-bytes 1, shall be \(Topology.noticeBytesMax); no overflow, shall be reject-publish; "
+                + "pattern \"^unit$\", shall be \"\(Topology.Queue.noticePattern)\"",
         ]
         let unwanted = [
             "- user unit.old", "- topic permission source.web on amq.topic", "- binding bihuan.handoff -> spy by \"unit.u1.inbox\"",
             "- binding amq.topic -> unit.u1.notice by \"#\"", "- binding bihuan.handoff -> unit.u1.inbox by its name {x: y}",
-            "- exchange bihuan.old",
+            "- exchange bihuan.old", "- policy bihuan.old",
         ]
         let seen = try way.run("diff")
         #expect(seen.status == 1)

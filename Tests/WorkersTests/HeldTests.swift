@@ -183,4 +183,96 @@ struct HeldTests {
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
         try office.close()
     }
+
+    @Test("one unit's flood of early acts is bounded, stops no other, and ends refused or given up, a bite at a time")
+    func flood() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.start(.routing)
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        for _ in 1...11 { try letter.submit(.new()) }
+        var arrived: [Arrived] = []
+        for _ in 1...11 { arrived.append(try city.receiveHandoff()) }
+        let text = String(repeating: "x", count: 60_000)
+        for number in 1...20 {
+            for handoff in arrived.dropLast() {
+                try city.send(.handoffProgress, id: "\(handoff.handoff)-\(number)", subject: handoff.handoff, HandoffProgress(text: text))
+            }
+        }
+        let feedback = try office.start(.feedback) {
+            $0.limits.earlyPerHandoffMax = 15
+            $0.limits.earlyPerUnitMax = 120
+            $0.limits.earlyBytesPerUnitMax = 6_100_000
+        }
+        var refusals: [String?: Int] = [:]
+        for _ in 1...100 { refusals[try city.heard().problem, default: 0] += 1 }
+        // 60 KB each: 101 fit.
+        #expect(refusals == ["too_many_early": 100])
+        #expect(try office.count("SELECT count(*) FROM held_message") == 100)
+        // An act of another handoff goes on.
+        try city.sign(arrived[10])
+        try office.waitForState("signed", of: arrived[10])
+        try feedback.stop()
+        try office.start(.feedback, earlyMessageHoldSeconds: 0.2)
+        for _ in 1...100 { #expect(try city.heard().problem == "never_signed") }
+        try city.conclude(arrived[10])
+        #expect(try city.heard().type != MessageType.messageRefused.rawValue)
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        #expect(try office.count("SELECT count(*) FROM inbox WHERE verdict = 'held'") == 0)
+        try office.close()
+    }
+
+    @Test("what waited for a signature is applied a few bytes at a time, in its order, and before what is sent after the signature")
+    func bites() throws {
+        let (office, city, arrived) = try opened()
+        let lane = try office.start(.feedback)
+        let texts = (1...30).map { "\($0) " + String(repeating: "x", count: 20_000) }
+        for (index, text) in texts.enumerated() {
+            try city.send(.handoffProgress, id: "p\(index + 100)", subject: arrived.handoff, HandoffProgress(text: text))
+        }
+        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try office.count("SELECT count(*) FROM held_message") == 30)
+        try lane.stop()
+        try city.sign(arrived)
+        try city.decide(arrived)
+        let conclusion = try city.conclude(arrived)
+        try office.start(.feedback) { $0.heldBytesMax = 70_000 }
+        let answer = try city.heard()
+        #expect(answer.inReplyTo == conclusion && answer.type == MessageType.conclusionAccepted.rawValue)
+        try office.waitForState("closed", of: arrived)
+        #expect(try office.count("SELECT count(*) FROM handoff_note WHERE kind = 'progress'") == 30)
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        // As they were written.
+        #expect(
+            try office.texts("SELECT substring(body FROM '^[0-9]+') FROM handoff_note WHERE kind = 'progress' ORDER BY ctid")
+                == (1...30).map(String.init))
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("an act is not given up while its signature lies in another lane's prefetch")
+    func otherLanesPrefetch() throws {
+        let (office, city, arrived) = try opened()
+        let first = try office.start(.feedback)
+        let conclusion = try city.conclude(arrived)
+        #expect(try city.heardOnceDecided().isEmpty)
+        // The signature reaches the first lane, whose transaction waits for the same act of somebody who does not commit.
+        let signature = city.prepare(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+        let blocker = try office.database()
+        try blocker.execute("BEGIN")
+        try blocker.execute(
+            "INSERT INTO inbox (sender, event_id, digest, verdict, subject, received_at) "
+                + "VALUES ('unit.c01', '\(signature.id)', '', 'taken', '', now())")
+        try city.publish(signature)
+        try office.start(.feedback, earlyMessageHoldSeconds: 0.1)
+        // It is stopped for its cost, and waits again: time enough for the second lane.
+        try office.log.wait(for: "waiting for the database", lines: 2)
+        #expect(try office.inbox(conclusion, from: city.party) == "held")
+        try blocker.execute("ROLLBACK")
+        blocker.close()
+        let answer = try city.heard()
+        #expect(answer.inReplyTo == conclusion && answer.type == MessageType.conclusionReturned.rawValue)
+        try first.stop()
+        try office.close()
+    }
 }

@@ -107,7 +107,75 @@ struct PaperTests {
         #expect(try close(paper, of: report, by: letter).problem == "wrong_digest")
         #expect(try office.count("SELECT count(*) FROM attachment_part") == 0)
         for number in 1...2 { try send(paper, number, of: report, by: letter) }
+        // All is here: a part too many is refused, and harms none.
+        try send(paper, 3, of: report, by: letter, bytes: [7])
+        #expect(try letter.heard().problem == "too_large")
         #expect(try close(paper, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
+        try office.close()
+    }
+
+    @Test("parts are taken up to the bytes that were announced; wrong ones that leave no room are dropped when the paper is closed")
+    func announcedBytes() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        let paper = Paper(2_000, pieces: 2)
+        let (report, _) = try submit([paper], from: letter)
+        // Another paper's bytes, as many as were announced.
+        try send(paper, 1, of: report, by: letter, bytes: Array(repeating: 7, count: 2_000))
+        for number in 2...9 {
+            try send(paper, number, of: report, by: letter, bytes: [1])
+            #expect(try letter.heard().problem == "too_large")
+        }
+        #expect(try office.count("SELECT sum(octet_length(sealed)) FROM attachment_part") < 2_100)
+        #expect(try close(paper, of: report, by: letter).problem == "wrong_digest")
+        for number in 1...2 { try send(paper, number, of: report, by: letter) }
+        #expect(try close(paper, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
+        #expect(try office.count("SELECT count(*) FROM attachment WHERE first_part_at IS NOT NULL") == 0)
+        try office.close()
+    }
+
+    @Test("papers that are too much together are refused at the door, however large the numbers")
+    func sumOfPapers() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        var report = Submission.new()
+        func papers(_ count: Int, _ bytes: Int) -> [Casework.Attachment] {
+            (1...count).map { _ in Casework.Attachment(name: "a", mediaType: "application/pdf", bytes: bytes, sha256: Paper(1, pieces: 1).sha256) }
+        }
+        let most = Limits.standard.attachmentBytesMax
+        for (attachments, isTaken) in [(papers(4, most), true), (papers(5, most), false), (papers(2, .max), false)] {
+            report.attachments = attachments
+            try letter.submit(report)
+            #expect((try letter.heard().problem == "too_large") != isTaken)
+            report = .new()
+        }
+        try office.close()
+    }
+
+    @Test("parts of a paper that nobody closes are dropped once they are not kept any longer, whole papers never")
+    func unfinished() throws {
+        let office = try OfficeUnderTest()
+        let lane = try office.start(.intake)
+        let letter = try office.source()
+        let (open, whole) = (Paper(2_000, pieces: 2), Paper(100, pieces: 1))
+        let (report, _) = try submit([open, whole], from: letter)
+        try send(open, 1, of: report, by: letter)
+        try send(whole, 1, of: report, by: letter)
+        _ = try close(whole, of: report, by: letter)
+        #expect(try office.count("SELECT count(*) FROM attachment_part") == 2)
+        try lane.stop()
+        // As long as they are kept, and a day.
+        let later = Double(Limits.standard.paperPartsKeptSeconds + 86_400)
+        let passed = BusinessClock(wallOrigin: .wall(), businessOrigin: .wall().adding(seconds: later), rate: 1)
+        try office.start(.intake, clock: passed)
+        try office.wait(for: ["1"], "SELECT count(*) FROM attachment_part")
+        #expect(try office.count("SELECT count(*) FROM attachment WHERE received_at IS NOT NULL") == 1)
+        // It can be sent anew.
+        #expect(try close(open, of: report, by: letter).problem == "parts_missing")
+        for number in 1...2 { try send(open, number, of: report, by: letter) }
+        #expect(try close(open, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
         try office.close()
     }
 
@@ -119,13 +187,15 @@ struct PaperTests {
         let papers = [Paper(2_000, pieces: 2), Paper(2_000, pieces: 2)]
         let (report, _) = try submit(papers, from: letter)
         for paper in papers {
-            // The first paper's stray is in the books when the manifest comes, the second's comes beside it or just before.
+            // The first paper has two: one that is in the books when the manifest comes, and one that is refused.
             if paper.sha256 == papers[0].sha256 {
                 try send(paper, 7, of: report, by: letter, bytes: [7])
                 #expect(try close(paper, of: report, by: letter).problem == "parts_missing")
             }
             for number in 1...2 { try send(paper, number, of: report, by: letter) }
+            // All bytes are here by now.
             try send(paper, 3, of: report, by: letter, bytes: [7])
+            #expect(try letter.heard().problem == "too_large")
             #expect(try close(paper, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
         }
         #expect(try office.texts("SELECT part || ' ' || count(*) FROM attachment_part GROUP BY part ORDER BY part") == ["1 2", "2 2"])

@@ -62,6 +62,16 @@ final class WorkerProcess {
 
     var isRunning: Bool { process.isRunning }
 
+    /// The most memory that it had at once, less the files that it maps now: about its own data.
+    func peakBytes() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+        func bytes(_ name: String) throws -> Int {
+            let line = try #require(status.split(separator: "\n").first { $0.hasPrefix(name) })
+            return try #require(Int(line.filter(\.isNumber))) * 1_024
+        }
+        return try bytes("VmHWM:") - bytes("RssFile:")
+    }
+
     /// Whether the process ended by itself within the time.
     func endsByItself(within seconds: Double = 20) -> Bool { ended.wait(timeout: .now() + seconds) == .success }
 

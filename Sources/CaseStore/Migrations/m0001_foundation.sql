@@ -209,8 +209,11 @@ CREATE TABLE attachment (
     paper       bytea NOT NULL,
     sha256      bytea NOT NULL,
     received_at timestamptz,
+    -- Of a paper that is not whole: parts that nobody closes are not kept for ever.
+    first_part_at timestamptz,
     PRIMARY KEY (report_id, ordinal)
 );
+CREATE INDEX attachment_unfinished ON attachment (first_part_at) WHERE first_part_at IS NOT NULL;
 
 -- The pieces of papers, encrypted; of a paper that is not whole yet those that came.
 CREATE TABLE attachment_part (
@@ -433,7 +436,7 @@ CREATE TABLE lane_lease (
     expires_at    timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
--- Ahead of its state: tried again after each event of its handoff.
+-- Ahead of its state: tried again after each event of its handoff, a bite at a time.
 CREATE TABLE held_message (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sender     text NOT NULL,
@@ -444,9 +447,13 @@ CREATE TABLE held_message (
     key_id     text NOT NULL,
     sealed     bytea NOT NULL,
     held_at    timestamptz NOT NULL,
+    -- What it waited for has come, and it has not been tried since.
+    ripe       boolean NOT NULL DEFAULT false,
     CONSTRAINT held_message_once UNIQUE (sender, event_id)
 );
 CREATE INDEX held_message_by_report ON held_message (report_id);
+CREATE INDEX held_message_by_age ON held_message (held_at) WHERE NOT ripe;
+CREATE INDEX held_message_ripe ON held_message (id) WHERE ripe;
 
 -- What a lane could not handle. The bytes are encrypted.
 CREATE TABLE dead_letter (
@@ -481,6 +488,14 @@ CREATE TABLE dead_letter (
         (state = 'open') = (settled_at IS NULL) AND (state = 'open') = (settled_by IS NULL) AND (state = 'open') = (settled_because IS NULL))
 );
 CREATE INDEX dead_letter_by_age ON dead_letter (received_at, id);
+CREATE INDEX dead_letter_open_of_sender ON dead_letter (coalesce(sender, '')) WHERE state = 'open';
+
+-- How many messages of a sender were not kept as dead letters, since too many of them waited for a person already.
+CREATE TABLE dead_letter_unkept (
+    sender  text PRIMARY KEY,
+    count   bigint NOT NULL,
+    last_at timestamptz NOT NULL
+);
 
 -- How often a message that kept coming back was tried, written before it is tried.
 CREATE TABLE attempt (
@@ -560,16 +575,18 @@ CREATE VIEW report_status AS
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_root, repeat_key, handoff, handoff_note,
-    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, attempt TO bihuan_worker;
+    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, dead_letter_unkept, attempt TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
     outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
 GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;
 GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
+GRANT UPDATE (count, last_at) ON dead_letter_unkept TO bihuan_worker;
+GRANT UPDATE (ripe) ON held_message TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
 GRANT UPDATE (holder, backend_pid, backend_start, expires_at) ON lane_lease TO bihuan_worker;
-GRANT UPDATE (received_at) ON attachment TO bihuan_worker;
+GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_worker;
 GRANT UPDATE (replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
 GRANT DELETE ON outbox, lane_lease, held_message, attempt, attachment_part TO bihuan_worker;
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

@@ -5,17 +5,20 @@ public import PostgreSQL
 public struct ReadDueReports: Statement {
     public var at: Instant
     public var countMax: Int
-    public init(at: Instant, countMax: Int) {
+    /// Left aside for now.
+    public var except: [ReportID]
+    public init(at: Instant, countMax: Int, except: [ReportID] = []) {
         self.at = at
         self.countMax = countMax
+        self.except = except
     }
 
     public static let sql = """
         SELECT report_id FROM (
-            SELECT report_id, next_at FROM clock WHERE next_at <= $1 ORDER BY next_at LIMIT $2
+            SELECT report_id, next_at FROM clock WHERE next_at <= $1 AND report_id <> ALL ($3::uuid[]) ORDER BY next_at LIMIT $2
         ) AS due GROUP BY report_id ORDER BY min(next_at)
         """
-    public var parameters: [Parameter] { [.instant(at), .int8(Int64(countMax))] }
+    public var parameters: [Parameter] { [.instant(at), .int8(Int64(countMax)), .ids(except)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 

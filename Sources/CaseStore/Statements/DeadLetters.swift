@@ -89,6 +89,56 @@ public struct InsertDeadLetters: Command {
     }
 }
 
+/// How many dead letters of each sender are open, counted no further than `countMax`. A sender that nobody knows is "".
+public struct CountOpenDeadLetters: Statement {
+    public var senders: [String]
+    public var countMax: Int
+    public init(senders: [String], countMax: Int) {
+        self.senders = senders
+        self.countMax = countMax
+    }
+    public static let sql = """
+        SELECT wanted.sender, found.count FROM unnest($1::text[]) AS wanted (sender)
+        CROSS JOIN LATERAL (
+            SELECT count(*) FROM (
+                SELECT FROM dead_letter WHERE state = 'open' AND coalesce(dead_letter.sender, '') = wanted.sender LIMIT $2
+            ) AS open
+        ) AS found
+        """
+    public var parameters: [Parameter] { [.texts(senders), .int8(Int64(countMax))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (sender: String, count: Int) {
+        (try row.text(), try row.int())
+    }
+}
+
+/// Counts what would have been a dead letter and was not kept, since too many of its sender are open.
+public struct CountUnkeptLetters: Command {
+    public var senders: [String]
+    public var counts: [Int]
+    public var at: Instant
+    public init(_ counts: [String: Int], at: Instant) {
+        senders = counts.keys.sorted()
+        self.counts = senders.map { counts[$0] ?? 0 }
+        self.at = at
+    }
+    public static let sql = """
+        INSERT INTO dead_letter_unkept (sender, count, last_at)
+        SELECT sender, count, $3 FROM unnest($1::text[], $2::int[]) AS more (sender, count) ORDER BY sender
+        ON CONFLICT (sender) DO UPDATE SET count = dead_letter_unkept.count + excluded.count, last_at = excluded.last_at
+        """
+    public var parameters: [Parameter] { [.texts(senders), .integers(counts), .instant(at)] }
+}
+
+/// Who sent so much that could not be handled that some of it was not kept.
+public struct ReadUnkeptLetters: Statement {
+    public init() {}
+    public static let sql = "SELECT sender, count, last_at FROM dead_letter_unkept ORDER BY sender"
+    public var parameters: [Parameter] { [] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (sender: String, count: Int, lastAt: Instant) {
+        (try row.text(), try row.int(), try row.instant())
+    }
+}
+
 /// Dead letters that a command is about, locked in the order of their ids.
 public struct LockDeadLetters: Statement {
     public var ids: [UUID]

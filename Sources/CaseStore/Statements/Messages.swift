@@ -2,82 +2,6 @@ public import Casework
 public import Foundation
 public import PostgreSQL
 
-/// A message ahead of its state (held), encrypted as long as it waits.
-public struct HeldMessage: Sendable {
-    public let key: InboxKey
-    public let handoffID: HandoffID
-    public let reportID: ReportID
-    public let type: String
-    public let box: VaultBox
-    public let heldAt: Instant
-
-    public init(key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, heldAt: Instant) {
-        self.key = key
-        self.handoffID = handoffID
-        self.reportID = reportID
-        self.type = type
-        self.box = box
-        self.heldAt = heldAt
-    }
-
-    fileprivate init(_ row: inout RowReader) throws(PostgreSQLError) {
-        self.init(
-            key: InboxKey(sender: try row.text(), eventID: try row.text()), handoffID: try row.id(),
-            reportID: try row.id(), type: try row.text(),
-            box: VaultBox(keyID: try row.text(), sealed: try row.bytea()), heldAt: try row.instant())
-    }
-}
-
-private let heldColumns = "sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at"
-
-/// What is held for these reports, oldest first.
-public struct ReadHeldMessages: Statement {
-    public var reports: [ReportID]
-    public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = rowsByReport(of: "held_message", orderedBy: "id", heldColumns)
-    public var parameters: [Parameter] { [.ids(reports)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(&row) }
-}
-
-/// Reports with messages that were held before `heldBefore`: time to ask whether they are given up.
-public struct ReadOverheldReports: Statement {
-    public var heldBefore: Instant
-    public var countMax: Int
-    public init(heldBefore: Instant, countMax: Int) {
-        self.heldBefore = heldBefore
-        self.countMax = countMax
-    }
-    public static let sql = "SELECT report_id FROM held_message WHERE held_at < $1 GROUP BY report_id ORDER BY min(held_at) LIMIT $2"
-    public var parameters: [Parameter] { [.instant(heldBefore), .int8(Int64(countMax))] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
-}
-
-public struct InsertHeldMessages: Command {
-    public var messages: [HeldMessage]
-    public init(messages: [HeldMessage]) { self.messages = messages }
-    public static let sql = """
-        INSERT INTO held_message (\(heldColumns))
-        SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[])
-        """
-    public var parameters: [Parameter] {
-        [
-            .texts(messages.map(\.key.sender)), .texts(messages.map(\.key.eventID)), .ids(messages.map(\.handoffID)),
-            .ids(messages.map(\.reportID)), .texts(messages.map(\.type)), .texts(messages.map(\.box.keyID)),
-            .byteas(messages.map(\.box.sealed)), .instants(messages.map(\.heldAt)),
-        ]
-    }
-}
-
-public struct DeleteHeldMessages: Command {
-    public var keys: [InboxKey]
-    public init(keys: [InboxKey]) { self.keys = keys }
-    public static let sql = """
-        DELETE FROM held_message USING unnest($1::text[], $2::text[]) AS done (sender, event_id)
-        WHERE held_message.sender = done.sender AND held_message.event_id = done.event_id
-        """
-    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
-}
-
 /// What an act said of a handoff: one for each act, of those that a handoff's state takes more than once.
 public struct HandoffNote: Sendable {
     public let handoffID: HandoffID
@@ -119,6 +43,23 @@ public struct ReadNotedActs: Statement {
     public var parameters: [Parameter] { [.ids(handoffs), .texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> InboxKey {
         InboxKey(sender: try row.text(), eventID: try row.text())
+    }
+}
+
+/// How many notes the handoffs of these reports have, and their bytes.
+public struct CountHandoffNotes: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = """
+        SELECT counted.* FROM unnest($1::uuid[]) AS wanted (report)
+        CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
+        CROSS JOIN LATERAL (
+            SELECT h.id, count(*), coalesce(sum(octet_length(body)), 0)::bigint FROM handoff_note WHERE handoff_id = h.id OFFSET 0
+        ) AS counted
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (handoff: HandoffID, count: Int, bytes: Int) {
+        (try row.id(), try row.int(), try row.int())
     }
 }
 

@@ -71,18 +71,18 @@ public struct PaperPart: Sendable {
     }
 }
 
-/// Which parts of these papers are here, by digest.
+/// Which parts of these papers are here, by digest, and their bytes.
 public struct ReadPaperPartDigests: Statement {
     public var papers: [(ReportID, paper: [UInt8])]
     public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
     public static let sql = """
-        SELECT p.report_id, p.paper, p.part, p.digest
+        SELECT p.report_id, p.paper, p.part, p.digest, octet_length(p.sealed) - \(VaultBox.overheadBytes)
         FROM unnest($1::uuid[], $2::bytea[]) AS asked (report_id, paper)
         JOIN attachment_part p ON p.report_id = asked.report_id AND p.paper = asked.paper
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: PaperPartKey, digest: [UInt8]) {
-        (PaperPartKey(reportID: try row.id(), paper: try row.bytea(), part: try row.int()), try row.bytea())
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: PaperPartKey, digest: [UInt8], bytes: Int) {
+        (PaperPartKey(reportID: try row.id(), paper: try row.bytea(), part: try row.int()), try row.bytea(), try row.int())
     }
 }
 
@@ -125,13 +125,54 @@ public struct InsertPaperParts: Command {
     }
 }
 
-/// The parts do not make the paper that was announced: they are of no use.
+/// Notes when the first part of a paper came that is not whole.
+public struct MarkPapersBegun: Command {
+    public var papers: [(ReportID, paper: [UInt8])]
+    public var at: Instant
+    public init(papers: [(ReportID, paper: [UInt8])], at: Instant) {
+        self.papers = papers
+        self.at = at
+    }
+    public static let sql = """
+        UPDATE attachment SET first_part_at = $3 FROM unnest($1::uuid[], $2::bytea[]) AS begun (report_id, paper)
+        WHERE attachment.report_id = begun.report_id AND attachment.paper = begun.paper
+          AND attachment.first_part_at IS NULL AND attachment.received_at IS NULL
+        """
+    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
+}
+
+/// Papers whose first part came before this and that are not whole, of any report or of one, oldest first.
+public struct ReadUnfinishedPapers: Statement {
+    public var before: Instant
+    public var report: ReportID?
+    /// Left aside for now.
+    public var except: [ReportID]
+    public init(before: Instant, of report: ReportID? = nil, except: [ReportID] = []) {
+        self.before = before
+        self.report = report
+        self.except = except
+    }
+    public static let sql = """
+        SELECT report_id, paper FROM attachment
+        WHERE first_part_at < $1 AND ($2::uuid IS NULL OR report_id = $2) AND report_id <> ALL ($3::uuid[])
+        ORDER BY first_part_at LIMIT 1
+        """
+    public var parameters: [Parameter] { [.instant(before), .uuid(report?.uuid), .ids(except)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (report: ReportID, paper: [UInt8]) {
+        (try row.id(), try row.bytea())
+    }
+}
+
+/// The parts do not make the paper that was announced, or nobody closed it: they are of no use.
 public struct DeletePaperParts: Command {
     public var papers: [(ReportID, paper: [UInt8])]
     public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
     public static let sql = """
-        DELETE FROM attachment_part USING unnest($1::uuid[], $2::bytea[]) AS bad (report_id, paper)
-        WHERE attachment_part.report_id = bad.report_id AND attachment_part.paper = bad.paper
+        WITH bad AS (SELECT * FROM unnest($1::uuid[], $2::bytea[]) AS bad (report_id, paper)),
+        unbegun AS (
+            UPDATE attachment SET first_part_at = NULL FROM bad WHERE attachment.report_id = bad.report_id AND attachment.paper = bad.paper
+        )
+        DELETE FROM attachment_part USING bad WHERE attachment_part.report_id = bad.report_id AND attachment_part.paper = bad.paper
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
 }
@@ -156,7 +197,7 @@ public struct MarkPapersReceived: Command {
         self.at = at
     }
     public static let sql = """
-        UPDATE attachment SET received_at = $3 FROM unnest($1::uuid[], $2::bytea[]) AS whole (report_id, paper)
+        UPDATE attachment SET received_at = $3, first_part_at = NULL FROM unnest($1::uuid[], $2::bytea[]) AS whole (report_id, paper)
         WHERE attachment.report_id = whole.report_id AND attachment.paper = whole.paper
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }

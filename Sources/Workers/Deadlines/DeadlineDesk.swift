@@ -19,10 +19,11 @@ struct DeadlineDesk: Desk {
     }
 
     /// Due clocks are read without a lock, and looked at again under it.
-    func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand? {
-        let due = try database.run(ReadDueReports(at: now, countMax: batchSizeMax)).rows
+    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+        let due = try database.run(ReadDueReports(at: times.now, countMax: batchSizeMax, except: aside)).rows
         guard !due.isEmpty else { return nil }
-        return Errand(reports: due, skipsLocked: true, needsContent: true) { docket in
+        let hasMore = due.count * 4 >= batchSizeMax
+        return Errand(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { docket, _ in
             for report in docket.files.keys.sorted() { docket.takeDueSteps(of: report) }
         }
     }

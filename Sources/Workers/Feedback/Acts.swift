@@ -241,10 +241,21 @@ extension Docket {
         files[reportID] = file
     }
 
+    /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by these.
+    private static let repeatableNotes: Set = ["progress", "disposition", "case_notified"]
+
     /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state still takes
     /// its like: then its note tells, and nothing of it is done again.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
         guard !noted.contains(act.key) else { throw TakenBefore() }
+        if Docket.repeatableNotes.contains(kind) {
+            let said = notesOf[id] ?? (0, 0)
+            guard said.count < limits.notesPerHandoffMax, said.bytes + text.utf8.count <= limits.notesBytesPerHandoffMax else {
+                throw Problem(
+                    code: "too_many_notes",
+                    text: "\(said.count) notes with \(said.bytes) bytes stand in the books of this handoff; conclude it")
+            }
+        }
         add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
     }
 }

@@ -21,59 +21,47 @@ struct FeedbackDesk: Desk {
         return Targets(handoffs: [handoff])
     }
 
+    /// What could make an early act valid comes in this queue.
+    var markedQueue: String? { Topology.Queue.feedback }
+
     /// Who is accused decides which persons may act on a case.
-    func needsContent(_ parcels: [Parcel]) -> Bool {
-        parcels.contains { parcel in
-            guard case .message(let message) = parcel.content, case .commandRecall = message.body else { return false }
-            return true
-        }
+    func needs(of parcel: Parcel) -> CaseNeeds {
+        guard case .message(let message) = parcel.content, case .commandRecall = message.body else { return .nothing }
+        return .names
     }
 
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
         for parcel in parcels {
             guard case .message(let message) = parcel.content else { continue }
             let act = Act(key: parcel.key, message: message, sender: message.envelope.source)
+            if let handoff = docket.handoffWithTurns(before: act) {
+                try docket.countHeld(of: act.key.sender, reading: database)
+                try docket.hold(parcel, message, for: handoff, isRipe: true)
+                continue
+            }
             switch docket.perform(act) {
-            case .done(let handoff): docket.retryHeld(of: handoff)
+            case .done(let handoff): try docket.retryHeld(of: handoff, reading: database)
             case .refused(let problem): docket.refuse(parcel, [problem])
             case .early(let handoff):
-                guard let report = docket.reportOf[handoff] else { continue }
-                let waiting = docket.waiting(for: handoff, in: report)
-                // The inbox was pruned of it, and it waits still.
-                if waiting.contains(where: { $0.key == parcel.key }) {
-                    docket.settle(parcel.key, .held)
-                    continue
-                }
-                guard waiting.count < LaneSettings.heldPerHandoffMax else {
-                    docket.refuse(
-                        parcel,
-                        [
-                            Problem(
-                                code: "too_many_early",
-                                text: "\(LaneSettings.heldPerHandoffMax) messages of this handoff wait for its signature already; sign it first")
-                        ])
-                    continue
-                }
-                docket.newlyHeld.append(
-                    HeldMessage(
-                        key: parcel.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue,
-                        box: try docket.vault.seal(
-                            parcel.body, context: Vault.context(message: parcel.key.sender, parcel.key.eventID)),
-                        heldAt: docket.wall))
-                docket.settle(parcel.key, .held)
+                try docket.countHeld(of: act.key.sender, reading: database)
+                try docket.hold(parcel, message, for: handoff)
             }
         }
     }
 
-    /// Gives up what was held too long: only after it was listening all that time and saw its queue empty, so that what
-    /// could still make the message valid would have come.
-    func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand? {
-        let heldBefore = wall.adding(seconds: -earlyMessageHoldSeconds)
-        guard let listeningSince, wall.seconds(since: listeningSince) >= earlyMessageHoldSeconds else { return nil }
-        let reports = try database.run(ReadOverheldReports(heldBefore: heldBefore, countMax: 100)).rows
-        guard !reports.isEmpty else { return nil }
-        return Errand(reports: reports, skipsLocked: true, needsContent: false) { docket in
-            for report in docket.files.keys.sorted() { docket.giveUpHeld(of: report, heldBefore: heldBefore) }
+    /// Goes on where held messages had no turn yet; gives up what was held too long, once nothing that was sent in time can still
+    /// come. One report at a time, and of it so much as a transaction may take.
+    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+        if let report = try database.run(ReadRipeReport(except: aside)).rows.first {
+            return Errand(reports: [report], skipsLocked: true, hasMore: true) { docket, database in
+                try docket.retryRipe(of: report, reading: database)
+            }
+        }
+        guard let heldBefore = times.listening.heldBefore(seconds: earlyMessageHoldSeconds),
+            let report = try database.run(ReadOverheldReport(heldBefore: heldBefore, except: aside)).rows.first
+        else { return nil }
+        return Errand(reports: [report], skipsLocked: true, hasMore: true) { docket, _ in
+            docket.giveUpHeld(of: report, heldBefore: heldBefore)
         }
     }
 }

@@ -7,14 +7,22 @@ import PostgreSQL
 /// The one door (归口受理): every report comes in here, is judged by the scope, and gets a number, once.
 struct IntakeDesk: Desk {
     let worker = Worker.intake
-    let queues = [Topology.Queue.intake, Topology.Queue.command(.intake)]
+    let queues = [Topology.Queue.command(.intake), Topology.Queue.intake]
     let sealing: Sealing
+    var limits = Limits.standard
 
     func targets(of parcel: Parcel) -> Targets {
         guard case .message(let message) = parcel.content, case .attachmentPart = message.body,
             case .source(let source) = message.envelope.source
         else { return Targets() }
         return Targets(submission: (source, message.envelope.subject))
+    }
+
+    /// The manifest that closes a paper says how many parts are read and digested; none is longer than a message.
+    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int {
+        guard case .message(let message) = parcel.content, case .attachmentPart(let part) = message.body, let count = part.count
+        else { return 0 }
+        return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
 
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
@@ -34,6 +42,17 @@ struct IntakeDesk: Desk {
         try register(drafts, in: &docket, reading: database)
         // After the reports, one of which a piece may belong to.
         if !pieces.isEmpty { try docket.takePieces(pieces, reading: database) }
+    }
+
+    var errandIntervalSeconds: Double { LaneSettings.janitorIntervalSeconds }
+
+    /// Parts of papers that nobody closed in time, one paper after the other.
+    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+        let before = times.now.adding(seconds: -Double(limits.paperPartsKeptSeconds))
+        guard let paper = try database.run(ReadUnfinishedPapers(before: before, except: aside)).rows.first else { return nil }
+        return Errand(reports: [paper.report], skipsLocked: true, hasMore: true) { docket, database in
+            try docket.dropUnfinishedPapers(of: paper.report, before: before, reading: database)
+        }
     }
 
     private func register(_ drafts: [Draft], in docket: inout Docket, reading database: Database) throws {
@@ -223,7 +242,9 @@ struct IntakeDesk: Desk {
             try keep(draft, report.id, in: &docket)
         }
         docket.acknowledgeRegistration(of: report.id, parcel: draft.parcel)
-        if state == .registered { docket.tell(.routing, .reportRegistered, report: report.id) }
+        if state == .registered {
+            docket.tell(.routing, .reportRegistered, report: report.id, bytes: draft.content.map { HandingOn.bytesMax(of: $0) })
+        }
         if let finished = docket.files[report.id], isSealed {
             docket.newReports.append(.init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
         }

@@ -17,6 +17,8 @@ struct PaperBook {
     /// Digests of the pieces that are here, those of this transaction among them.
     fileprivate var digests: [PaperPartKey: [UInt8]] = [:]
     fileprivate var arrived: [PaperPartKey: PaperPart] = [:]
+    /// Of the pieces that are here.
+    fileprivate var sizes: [PaperPartKey: Int] = [:]
     fileprivate var whole: Set<Paper> = []
     fileprivate var dropped: Set<Paper> = []
     /// Papers that were closed with fewer parts than came, and how many they have.
@@ -37,6 +39,7 @@ struct PaperBook {
         for key in parts(of: paper) {
             digests[key] = nil
             arrived[key] = nil
+            sizes[key] = nil
         }
     }
 
@@ -45,8 +48,11 @@ struct PaperBook {
         for key in parts(of: paper) where key.part > count {
             digests[key] = nil
             arrived[key] = nil
+            sizes[key] = nil
         }
     }
+
+    fileprivate func bytes(of paper: Paper) -> Int { parts(of: paper).reduce(0) { $0 + (sizes[$1] ?? 0) } }
 
     /// Dropped first: what came after a drop is to stay.
     func commands(at now: Instant) -> [any Command] {
@@ -54,6 +60,8 @@ struct PaperBook {
         if !dropped.isEmpty { commands.append(DeletePaperParts(papers: dropped.map { ($0.report, $0.id) })) }
         if !trimmed.isEmpty { commands.append(DeleteStrayParts(papers: trimmed.map { ($0.report, $0.id, $1) })) }
         if !arrived.isEmpty { commands.append(InsertPaperParts(parts: arrived.values.sorted { $0.key < $1.key })) }
+        let begun = Set(arrived.keys.map { Paper(report: $0.reportID, id: $0.paper) }).subtracting(whole)
+        if !begun.isEmpty { commands.append(MarkPapersBegun(papers: begun.map { ($0.report, $0.id) }, at: now)) }
         if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.id) }, at: now)) }
         return commands
     }
@@ -84,6 +92,14 @@ extension Docket {
         }
     }
 
+    /// Drops the parts of papers that nobody closed in time. The report is locked: none becomes whole meanwhile.
+    mutating func dropUnfinishedPapers(of report: ReportID, before: Instant, reading database: Database) throws {
+        guard files[report] != nil else { return }
+        for paper in try database.run(ReadUnfinishedPapers(before: before, of: report)).rows {
+            papers.drop(.init(report: paper.report, id: paper.paper))
+        }
+    }
+
     private static func name(_ sender: Party?, _ submission: String) -> String { "\(sender?.description ?? "")|\(submission)" }
 
     private func paper(_ sha256: String, of report: ReportID) -> PaperBook.Paper {
@@ -105,6 +121,7 @@ extension Docket {
         let known = Set(asked).intersection(papers.announced.keys)
         for row in try database.run(ReadPaperPartDigests(papers: known.map { ($0.report, $0.id) })).rows {
             papers.digests[row.key] = row.digest
+            papers.sizes[row.key] = row.bytes
         }
     }
 
@@ -147,7 +164,15 @@ extension Docket {
             }
             return
         }
+        let here = papers.bytes(of: paper)
+        // The last part may make too many of them, which the manifest tells: of wrong parts the sender learns by closing.
+        guard here < announced.bytes || bytes.isEmpty else {
+            throw Problem(
+                code: "too_large", path: "data.content",
+                text: "all \(announced.bytes) bytes that were announced are here; if they are wrong, close the paper, which drops them")
+        }
         papers.digests[key] = digest
+        papers.sizes[key] = bytes.count
         papers.arrived[key] = PaperPart(
             key: key, digest: digest,
             box: try vault.seal(bytes, context: Vault.context(paper: paper.id, part: number, of: paper.report)))
@@ -160,16 +185,18 @@ extension Docket {
             throw Problem(
                 code: "bad_value", path: "data.count", text: "a paper has 1 to \(Limits.standard.attachmentPartsMax) parts")
         }
+        // What is beyond the count leaves room for what is missing.
+        if papers.parts(of: paper).contains(where: { $0.part > count }) { papers.trim(paper, to: count) }
         let here = papers.parts(of: paper).map(\.part)
         let missing = Set(1...count).subtracting(here).sorted()
-        guard missing.isEmpty else {
+        let hasRoom = papers.bytes(of: paper) < announced.bytes || announced.bytes == 0
+        guard missing.isEmpty || !hasRoom else {
             let numbers = missing.prefix(20).map(String.init).joined(separator: ", ") + (missing.count > 20 ? " and more" : "")
             throw Problem(
                 code: "parts_missing", path: "data.count",
                 text: "part \(numbers) did not come; send what is missing, then close again under a new id")
         }
-        if here.contains(where: { $0 > count }) { papers.trim(paper, to: count) }
-        guard try matches(paper, sha256, announced, count: count, reading: database) else {
+        guard try missing.isEmpty && matches(paper, sha256, announced, count: count, reading: database) else {
             papers.drop(paper)
             throw Problem(
                 code: Refusal.wrongDigest.rawValue, path: "data.sha256",

@@ -96,6 +96,11 @@ public enum SubmissionCheck {
                 }
                 sizes[digest] = paper.bytes
             }
+            // One by one they may be within the limit, and their sum beyond what fits a number.
+            let most = limits.papersBytesMax
+            if papers.reduce(0, { min($0, most) + min(max($1.bytes, 0), most) }) > most {
+                add("too_large", "data.attachments", "the papers of a report have at most \(most) bytes together")
+            }
         }
 
         mutating func count(_ count: Int, _ path: String, max: Int) {

@@ -10,12 +10,36 @@ protocol Desk: Sendable {
     var queues: [String] { get }
     /// Which cases a message touches: they are locked and loaded before it is decided.
     func targets(of parcel: Parcel) -> Targets
-    /// Whether decisions need what a report says, beside how it stands.
-    func needsContent(_ parcels: [Parcel]) -> Bool
+    /// What of a report's contents a decision on this message needs, beside how the case stands.
+    func needs(of parcel: Parcel) -> CaseNeeds
+    /// How many bytes are loaded for it, at most: beforehand, so that a transaction loads no more than its budget.
+    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int
     /// Decides the messages of one transaction on the loaded cases, one after another.
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws
-    /// Work that no message brings; see `Errand`. `listeningSince` is `nil` until the lane has seen its queues empty.
-    func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand?
+    /// Work that no message brings; see `Errand`. `aside` is what failed lately.
+    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand?
+    /// How often an errand is asked for, while there is none.
+    var errandIntervalSeconds: Double { get }
+    /// The queue that must have been heard before something is given up; see `Listening`.
+    var markedQueue: String? { get }
+}
+
+/// What is loaded of what a report says.
+enum CaseNeeds: Int, Comparable {
+    case nothing
+    /// Of the accused: decides which persons may see the case.
+    case names
+    /// All that may be handed on: texts, accused, allegations, papers.
+    case contents
+
+    static func < (left: CaseNeeds, right: CaseNeeds) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// When an errand is asked for.
+struct ErrandTimes {
+    /// Business time.
+    let now: Instant
+    let listening: Listening
 }
 
 /// Reports and handoffs, by id, and a report as its source calls it.
@@ -31,8 +55,15 @@ struct Errand: Sendable {
     let reports: [ReportID]
     /// Leave alone what another transaction holds: it comes again.
     let skipsLocked: Bool
-    let needsContent: Bool
-    let work: @Sendable (inout Docket) throws -> Void
+    var needs = CaseNeeds.nothing
+    /// There may be as much again: the lane does not sleep.
+    var hasMore = false
+    let work: @Sendable (inout Docket, Database) throws -> Void
+
+    /// The same work on some of its reports.
+    func limited(to reports: some Sequence<ReportID>) -> Errand {
+        Errand(reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, work: work)
+    }
 }
 
 /// Why a message ends as a dead letter: what its sender is told, and what only the operator reads.
@@ -47,6 +78,26 @@ struct Burial: Sendable {
 }
 
 extension Desk {
-    func needsContent(_ parcels: [Parcel]) -> Bool { false }
-    func errand(reading database: Database, now: Instant, wall: Instant, listeningSince: Instant?) throws -> Errand? { nil }
+    /// Cuts a batch, in its order, so that for each piece so many bytes are loaded at most, or for one message alone.
+    func pieces(of parcels: [Parcel], loadingAtMost bytesMax: Int, limits: Limits) -> [ArraySlice<Parcel>] {
+        var (start, bytes) = (0, 0)
+        var pieces: [ArraySlice<Parcel>] = []
+        for (index, parcel) in parcels.enumerated() {
+            // The letter, whatever the desk.
+            let more = parcel.isAboutDeadLetter ? limits.messageBytesMax : bytesToLoad(for: parcel, limits: limits)
+            if bytes + more > bytesMax, index > start {
+                pieces.append(parcels[start..<index])
+                (start, bytes) = (index, 0)
+            }
+            bytes += more
+        }
+        if start < parcels.count { pieces.append(parcels[start...]) }
+        return pieces
+    }
+
+    func needs(of parcel: Parcel) -> CaseNeeds { .nothing }
+    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int { 0 }
+    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? { nil }
+    var errandIntervalSeconds: Double { 0 }
+    var markedQueue: String? { nil }
 }

@@ -32,15 +32,30 @@ struct Docket {
     var deadLetters: [DeadLetter] = []
     var newlyHeld: [HeldMessage] = []
     var noLongerHeld: Set<InboxKey> = []
+    /// Held by this transaction, and settled by it.
+    var releasedUnwritten: Set<InboxKey> = []
+    /// Of stored ones, whether what they waited for has come.
+    var heldMarks: [InboxKey: Bool] = [:]
+    /// How much is held of each sender, where that was asked.
+    var heldOf: [String: (count: Int, bytes: Int)] = [:]
+    var heldBytesLoaded = 0
     private(set) var notes: [HandoffNote] = []
     /// Acts whose notes stand in the books, or will: each is written once.
     var noted: Set<InboxKey> = []
+    /// How much was said of each handoff, this transaction's acts among it.
+    var notesOf: [HandoffID: (count: Int, bytes: Int)] = [:]
     var notices: [PersonNotice] = []
     var clockSteps: [ClockStepTaken] = []
     var papers = PaperBook()
+    /// Open dead letters of each sender of this transaction's dead ones, and how many were not kept beside them.
+    var openLettersOf: [String: Int] = [:]
+    private(set) var unkept: [String: Int] = [:]
     var letterSettlements: [DeadLetterSettlement] = []
     /// Why acts were refused, or ended as dead letters, in this transaction.
     private(set) var problems: [InboxKey: [Problem]] = [:]
+    var limits = Limits.standard
+    /// Of held messages, in this transaction.
+    var heldBytesMax = Int.max
 
     init(
         worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, digestKey: DigestKey, now: Instant, wall: Instant
@@ -100,11 +115,13 @@ struct Docket {
         return Array(SHA256.hash(data: body))
     }
 
-    /// Tells another worker of this office: ids only.
-    mutating func tell(_ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, express: Bool = false) {
+    /// Tells another worker of this office: ids and sizes only.
+    mutating func tell(
+        _ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil, express: Bool = false
+    ) {
         send(
             type, to: .office(worker), subject: report.description,
-            data: InternalReference(report: report, handoff: handoff), reports: [report],
+            data: InternalReference(report: report, handoff: handoff, bytes: bytes), reports: [report],
             queue: express ? Topology.Queue.routingExpress : Topology.Queue.routing)
     }
 
@@ -140,6 +157,8 @@ struct Docket {
     mutating func add(_ note: HandoffNote) {
         notes.append(note)
         noted.insert(note.key)
+        notesOf[note.handoffID, default: (0, 0)].count += 1
+        notesOf[note.handoffID]?.bytes += note.body.utf8.count
     }
 
     /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so a message
@@ -169,7 +188,11 @@ struct Docket {
     mutating func undo(_ key: InboxKey, to settlement: Settlement?, letters count: Int, notes notesCount: Int) {
         settlements[key] = settlement
         letters.removeLast(letters.count - count)
-        for note in notes[notesCount...] { noted.remove(note.key) }
+        for note in notes[notesCount...] {
+            noted.remove(note.key)
+            notesOf[note.handoffID]?.count -= 1
+            notesOf[note.handoffID]?.bytes -= note.body.utf8.count
+        }
         notes.removeLast(notes.count - notesCount)
     }
 
@@ -231,6 +254,14 @@ struct Docket {
         problems[parcel.key] = [problem]
         // It lies among the dead letters already, and its sender knows.
         if parcel.replayOf != nil { return }
+        let owner = parcel.senderName ?? ""
+        if let open = openLettersOf[owner] {
+            guard open < limits.deadLettersPerSenderMax else {
+                unkept[owner, default: 0] += 1
+                return refuse(parcel, [problem, .tooManyDeadLetters(open)])
+            }
+            openLettersOf[owner] = open + 1
+        }
         let sent = letters.count
         // Not the verdict, which a replay may still bring: a message with an id of its own.
         refuse(parcel, [problem], variant: Docket.burial)
@@ -261,6 +292,14 @@ struct Docket {
         // In the order of their ids, as they were locked.
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
         return writes
+    }
+}
+
+extension Problem {
+    fileprivate static func tooManyDeadLetters(_ count: Int) -> Problem {
+        Problem(
+            code: "too_many_dead_letters",
+            text: "\(count) messages of yours wait for a person at the office already; this one was not kept: mend it, and send it again")
     }
 }
 

@@ -32,11 +32,13 @@ final class Lane {
     private var store: LaneStore?
     private var consumer: LaneConsumer?
     private var outlet: LaneOutlet
-    /// Since when this lane has been listening, once it has seen its queues empty in that time.
-    private var listeningSince: Instant?
-    private var connectedAt = Instant.wall()
+    /// What this lane has heard of the queue in which it would learn that what was held is valid.
+    private var listening = Listening()
     private var nextRelay = ContinuousClock.now
     private var hadErrand = false
+    private var nextErrand = ContinuousClock.now
+    /// Reports whose errand failed for itself, and until when they are left alone.
+    private var aside: [ReportID: ContinuousClock.Instant] = [:]
     /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
     private var mayHaveCommittedUnknowingly = false
     /// What befell a connection to the broker while the database was waited for.
@@ -90,8 +92,7 @@ final class Lane {
         try outlet.connect()
         if consumer == nil {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
-            listeningSince = nil
-            connectedAt = .wall()
+            listening = Listening()
             logger.info("lane ready")
         }
     }
@@ -112,7 +113,7 @@ final class Lane {
     // MARK: One turn
 
     private func turn() throws {
-        guard let consumer, let store else { return }
+        guard let consumer else { return }
         if let fault = faultMeanwhile { throw fault }
         try keepName()
         try outlet.flush()
@@ -122,28 +123,47 @@ final class Lane {
         guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
         // Where more clocks may be due, the lane does not sleep.
-        let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadErrand ? 0 : LaneSettings.idleSeconds)
-        if batch.isEmpty, listeningSince == nil, try consumer.queuesAreEmpty() { listeningSince = connectedAt }
-        if !batch.isEmpty {
-            try handle(batch.parcels)
-            try keepName()
-            try outlet.flush()
-            try settings.interrupt?(.afterPublish)
-            try consumer.acknowledge(batch)
-        } else {
+        let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadErrand ? 0 : LaneSettings.idleSeconds)
+        for batch in batches { try carry(batch) }
+        if batches.isEmpty {
             try outlet.serve()
             if !outlet.settled.isEmpty { try process([]) }
         }
-        let errand = try retrying { try store.errand(listeningSince: self.listeningSince) }
-        if let errand { try process([], errand: errand) }
-        hadErrand = (errand?.reports.count ?? 0) * 4 >= settings.batchSizeMax
+        try runErrand()
         try relay()
+    }
+
+    private func runErrand() throws {
+        guard let store, ContinuousClock.now >= nextErrand else { return }
+        aside = aside.filter { $0.value > .now }
+        let errand = try retrying { try store.errand(listening: self.listening, except: Array(self.aside.keys)) }
+        if let errand { try run(errand) }
+        hadErrand = errand?.hasMore == true && store.reportsOfErrand > 0
+        nextErrand = hadErrand ? .now : .now + .seconds(desk.errandIntervalSeconds)
+    }
+
+    /// What fails for itself stops no other: it is halved until one report stands alone, which is left aside for a while.
+    private func run(_ errand: Errand) throws {
+        do {
+            try process([], errand: errand)
+        } catch let error where !(error is AMQPError || error is LaneFault) && store?.answers() == true {
+            guard errand.reports.count > 1 else {
+                for report in errand.reports { aside[report] = .now + .seconds(LaneSettings.asideSeconds) }
+                return
+            }
+            let middle = errand.reports.count / 2
+            try run(errand.limited(to: errand.reports[..<middle]))
+            try run(errand.limited(to: errand.reports[middle...]))
+        }
     }
 
     /// Sends what would otherwise stay: what dead lanes left, own rows that this lane does not know of, and what queues take again.
     private func relay() throws {
         guard let store, ContinuousClock.now >= nextRelay else { return }
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
+        if let queue = desk.markedQueue, try retrying({ try store.holdsMessages() }), let marker = listening.nextMarker(at: .wall()) {
+            try outlet.send(marker: marker, to: queue)
+        }
         if relays {
             let dead = try retrying { try store.adoptDeadLanes() }
             if !dead.isEmpty { logger.info("sending what a dead lane left", metadata: ["lanes": "\(dead.joined(separator: " "))"]) }
@@ -201,6 +221,14 @@ final class Lane {
 
     // MARK: Handling a batch
 
+    private func carry(_ batch: LaneConsumer.Batch) throws {
+        try handle(batch.parcels)
+        try outlet.flush()
+        try settings.interrupt?(.afterPublish)
+        listening.heard(batch.markers, at: .wall())
+        try consumer?.acknowledge(batch)
+    }
+
     private func handle(_ parcels: [Parcel]) throws {
         // In the order in which they came: what was sent earlier is heard earlier.
         var trusted: [Parcel] = []
@@ -209,13 +237,24 @@ final class Lane {
                 trusted.append(parcel)
                 continue
             }
-            if !trusted.isEmpty { try process(trusted) }
+            try processInPieces(trusted)
             trusted = []
             try processAlone(parcel)
             try consumer?.serve()
             try outlet.serve()
         }
-        if !trusted.isEmpty { try process(trusted) }
+        try processInPieces(trusted)
+    }
+
+    /// Each piece has a transaction that loads no more than the budget.
+    private func processInPieces(_ parcels: [Parcel]) throws {
+        for piece in desk.pieces(of: parcels, loadingAtMost: settings.batchBytesMax, limits: settings.limits) {
+            try process(Array(piece))
+            // What is sent and not confirmed is in memory too.
+            let isMuch = outlet.unconfirmedBytes > settings.batchBytesMax
+            try outlet.flush(confirmsWithin: isMuch ? LaneSettings.confirmTimeoutSeconds : 0)
+            try consumer?.serve()
+        }
     }
 
     /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted before it
@@ -294,9 +333,6 @@ final class Lane {
     private func wait(_ seconds: Double, because cause: any Error) throws {
         guard !stop.isRaised else { throw LaneFault(reason: "asked to stop while the database was away") }
         logger.notice("waiting for the database", metadata: ["cause": "\(cause)"])
-        // Time in which nothing was heard does not count as listening.
-        listeningSince = nil
-        connectedAt = .wall()
         try consumer?.serve(for: seconds)
         try outlet.serve()
     }
@@ -337,11 +373,10 @@ final class Lane {
             try consumer.cancel()
             let end = ContinuousClock.now + .seconds(LaneSettings.drainSeconds)
             while ContinuousClock.now < end, !outlet.isBehind {
-                let batch = try consumer.receive(upTo: settings.batchSizeMax, waiting: 0)
-                guard !batch.isEmpty else { break }
-                try handle(batch.parcels)
-                try outlet.flush()
-                try consumer.acknowledge(batch)
+                // What was under way when the consumers ended still comes.
+                let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: LaneSettings.underWaySeconds)
+                guard !batches.isEmpty else { break }
+                for batch in batches { try carry(batch) }
             }
             try outlet.flush(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
             try process([])

@@ -57,6 +57,10 @@ struct LaneOutlet {
     var isBehind: Bool {
         !waiting.isEmpty || overdue.contains { sending in inFlight[sending.token].map { !parked.contains($0.routingKey) } ?? false }
     }
+    /// Of bodies that are to be sent, or to be confirmed.
+    var unconfirmedBytes: Int {
+        waiting.reduce(0) { $0 + $1.body.count } + inFlight.values.reduce(0) { $0 + $1.body.count }
+    }
     /// Everything that this lane holds of the outbox.
     var eventIDs: Set<UUID> {
         Set((waiting + inFlight.values + trials.values.map(\.row) + settled.confirmed + settled.unroutable).map(\.eventID))
@@ -136,6 +140,12 @@ struct LaneOutlet {
             sendings.append((lastToken, start))
             sent += 1
         }
+    }
+
+    /// A word of the lane to itself, of which no row remembers: see `Listening`. One that gets lost is sent again.
+    mutating func send(marker: String, to queue: String) throws {
+        let properties = Properties(type: LaneSettings.markerType, correlationID: marker, userID: sender, deliveryMode: .transient)
+        _ = try publish([], to: Topology.Exchange.work, key: queue, properties: properties, mandatory: false, within: 0)
     }
 
     /// Sends one message under the next token; false if the broker takes none within the time.

@@ -19,6 +19,13 @@ public struct LaneSettings: Sendable {
     public var batchSizeMax = 200
     /// Wall seconds after which the rows of a lane that shows no life any more are sent by others. It renews every quarter of that.
     public var leaseSeconds = 20.0
+    /// A batch is closed once its bodies have so many bytes together; no more are read ahead of it, and no more contents are loaded
+    /// for it.
+    public var batchBytesMax = 4 << 20
+    /// Bytes of held messages tried in one transaction.
+    public var heldBytesMax = 2 << 20
+    /// What a message may hold, and what one party may keep waiting.
+    public var limits = Limits.standard
     /// Threads of one process.
     public var lanes = 2
     /// Wall seconds that a message ahead of its state is kept before it is refused.
@@ -45,10 +52,10 @@ public struct LaneSettings: Sendable {
     static let confirmTimeoutSeconds = 2.0
     /// A message delivered this often is taken alone.
     static let suspiciousDeliveryCount = 2
-    /// A batch is closed once its bodies are this large together.
-    static let batchBytesMax = 4 << 20
-    /// Messages of one handoff that wait for its signature, at most.
-    static let heldPerHandoffMax = 100
+    /// Held messages given up in one transaction.
+    static let givenUpMax = 100
+    /// How long what failed for itself is left aside, when no message brought it.
+    static let asideSeconds = 60.0
     /// Attempts at a message taken alone, before it is a dead letter.
     static let attemptsMax = 3
     /// How long an idle lane sleeps; deliveries wake it at once.
@@ -58,8 +65,14 @@ public struct LaneSettings: Sendable {
     static let relayedRowsMax = 500
     /// Parked queues that are tried at once, each over a connection of its own.
     static let trialsMax = 8
+    /// How often it is looked for what is no longer kept.
+    static let janitorIntervalSeconds = 10.0
+    /// Of a message by which a lane learns how far it has heard a queue; no part of the contract.
+    static let markerType = "bihuan.marker"
     static let directoryIntervalSeconds = 5.0
     static let drainSeconds = 3.0
+    /// How long a lane that ends waits for deliveries that were under way.
+    static let underWaySeconds = 0.1
 }
 
 /// The points between which a batch can be cut off.

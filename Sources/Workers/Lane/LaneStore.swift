@@ -7,7 +7,7 @@ import PostgreSQL
 
 /// The database side of a lane: one connection, and the one transaction that every batch goes through.
 final class LaneStore {
-    private let settings: LaneSettings
+    let settings: LaneSettings
     private let logger: Logger
     let desk: any Desk
     /// This lane's name, which rows of the outbox carry, and its hold on it.
@@ -19,6 +19,8 @@ final class LaneStore {
     /// Transactions since the connection was made, and at which one plans are made anew.
     private var transactionCount = 0
     private var replanAt = 4
+    /// How many of its reports the last errand found free.
+    private(set) var reportsOfErrand = 0
     /// Lanes that died, whose leases this one holds until their rows are out.
     var adopted: Set<String> = []
     /// Called about once a second while the database is waited for; false gives the connection up.
@@ -101,9 +103,11 @@ final class LaneStore {
             worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
             digestKey: settings.digestKey,
             now: settings.clock.instant(atWall: wall), wall: wall)
+        (docket.limits, docket.heldBytesMax) = (settings.limits, settings.heldBytesMax)
 
         let parcels = arrived.map(known)
         let fresh = try claim(parcels, in: &docket)
+        try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &docket)
         let kept = fresh.filter { buried[$0.key] == nil }
         let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &docket)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
@@ -146,65 +150,6 @@ final class LaneStore {
         return parcels.filter { own.contains($0.key) }
     }
 
-    /// Locks the reports, in the order of their ids, and reads what stands in their cases.
-    private func load(
-        _ parcels: [Parcel], _ settled: LaneOutlet.Settled, _ errand: Errand?, alsoReports: [ReportID], into docket: inout Docket
-    ) throws {
-        var reports = Set((errand?.reports ?? []) + alsoReports)
-        var submissions: [(source: SourceID, id: String)] = []
-        var acts: [(handoff: HandoffID, key: InboxKey)] = []
-        for parcel in parcels {
-            let targets = desk.targets(of: parcel)
-            reports.formUnion(targets.reports)
-            acts += targets.handoffs.map { ($0, parcel.key) }
-            if let submission = targets.submission { submissions.append(submission) }
-        }
-        if !submissions.isEmpty {
-            let known = ReadSubmissions(sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
-            reports.formUnion(try database.run(known).rows.map(\.id))
-        }
-        for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
-        guard !reports.isEmpty || !acts.isEmpty else { return }
-
-        let locked = errand?.skipsLocked == true && parcels.isEmpty
-            ? try database.run(LockFreeReports(reports: reports.sorted())).rows
-            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
-        let ids = locked.map(\.id)
-        guard !ids.isEmpty else { return }
-        let (handoffRows, clocks, barred, held, noted) = try database.pipeline(
-            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids),
-            ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)))
-        let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
-        let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
-        let barredOf = Dictionary(grouping: barred.rows, by: \.0)
-        docket.held = Dictionary(grouping: held.rows, by: \.reportID)
-        docket.noted = Set(noted.rows)
-        for report in locked {
-            docket.files[report.id] = CaseFile(
-                loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)), handoffs: handoffsOf[report.id] ?? [],
-                clocks: clocksOf[report.id] ?? [])
-        }
-        for handoff in handoffRows.rows { docket.reportOf[handoff.id] = handoff.reportID }
-        if errand?.needsContent == true || desk.needsContent(parcels) { try loadContents(of: locked, into: &docket) }
-    }
-
-    private func loadContents(of reports: [Report], into docket: inout Docket) throws {
-        let ids = reports.map(\.id)
-        let (texts, accused, allegations, papers) = try database.pipeline(
-            ReadReportTexts(reports: ids), ReadAccused(reports: ids), ReadAllegations(reports: ids), ReadAttachments(reports: ids))
-        let textOf = Dictionary(texts.rows.map { ($0.reportID, $0) }) { first, _ in first }
-        let accusedOf = Dictionary(grouping: accused.rows, by: \.0)
-        let allegationsOf = Dictionary(grouping: allegations.rows, by: \.0)
-        let papersOf = Dictionary(grouping: papers.rows, by: \.reportID)
-        for report in reports {
-            docket.contents[report.id] = Submission(
-                receivedAt: report.receivedAt, matterKind: report.matterKind, title: textOf[report.id]?.title ?? "",
-                text: textOf[report.id]?.body ?? "", region: report.region,
-                accused: (accusedOf[report.id] ?? []).map(\.1), allegations: (allegationsOf[report.id] ?? []).map(\.1),
-                attachments: try (papersOf[report.id] ?? []).map { try $0.attachment(settings.digestKey) })
-        }
-    }
-
     private func decide(_ parcels: [Parcel], _ errand: Errand?, on docket: inout Docket) throws {
         for parcel in parcels {
             if parcel.key.eventID == settings.trapMessageID { abort() }
@@ -215,7 +160,10 @@ final class LaneStore {
             }
         }
         try desk.decide(parcels, on: &docket, reading: database)
-        try errand?.work(&docket)
+        if let errand {
+            reportsOfErrand = docket.files.count
+            try errand.work(&docket, database)
+        }
     }
 
     /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, or when nobody learned how the
@@ -277,11 +225,13 @@ final class LaneStore {
         try database.run(ForgetAttempt(digest: parcel.digest))
     }
 
-    func errand(listeningSince since: Instant?) throws -> Errand? {
-        let wall = Instant.wall()
-        return try desk.errand(
-            reading: database, now: settings.clock.instant(atWall: wall), wall: wall, listeningSince: since)
+    func errand(listening: Listening, except aside: [ReportID]) throws -> Errand? {
+        let now = settings.clock.instant(atWall: .wall())
+        return try desk.errand(reading: database, at: ErrandTimes(now: now, listening: listening), except: aside)
     }
+
+    /// Whether anything waits that a marker may help to give up.
+    func holdsMessages() throws -> Bool { try database.run(HoldsMessages()).rows.first ?? false }
 
     /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow, until
     /// their statistics are next gathered. So plans are made anew, ever more rarely.
@@ -384,8 +334,10 @@ extension Docket {
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
         if !notices.isEmpty { commands.append(InsertPersonNotices(notices: notices)) }
         if !newlyHeld.isEmpty { commands.append(InsertHeldMessages(messages: newlyHeld)) }
+        if !heldMarks.isEmpty { commands.append(MarkHeldMessages(heldMarks)) }
         if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld.sorted())) }
         if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
+        if !unkept.isEmpty { commands.append(CountUnkeptLetters(unkept, at: wall)) }
         if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
         commands += papers.commands(at: now)
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }

@@ -7,6 +7,7 @@ import Foundation
 
 /// What arrived: the bytes, and what of the transport a reader needs.
 struct Arrival: Sendable {
+    /// Empty where it was too long to be kept.
     let body: [UInt8]
     let routingKey: String
     /// Whom the broker vouches for.
@@ -17,6 +18,8 @@ struct Arrival: Sendable {
     /// How often it was delivered before.
     var deliveryCount = 0
     var headers: FieldTable = [:]
+    /// Of a body that was too long to be kept.
+    var omitted: OmittedBody?
 }
 
 extension Arrival {
@@ -24,7 +27,8 @@ extension Arrival {
         self.init(
             body: delivery.body, routingKey: delivery.routingKey, userID: delivery.properties.userID,
             type: delivery.properties.type, messageID: delivery.properties.messageID,
-            contentType: delivery.properties.contentType, deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers)
+            contentType: delivery.properties.contentType, deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers,
+            omitted: delivery.omitted)
     }
 
     /// What an SDK may have sent instead of the one form that the office reads.
@@ -70,7 +74,7 @@ struct Parcel: Sendable {
         self.queue = queue
         self.arrival = arrival
         replayOf = letter
-        sha256 = Array(SHA256.hash(data: arrival.body))
+        sha256 = arrival.omitted?.digest ?? Array(SHA256.hash(data: arrival.body))
         digest = digestKey.digest(sha256, for: .acts)
         let claimed = arrival.userID.flatMap { Party($0) }
         // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no party, such as
@@ -80,7 +84,8 @@ struct Parcel: Sendable {
 
         let digestID = Parcel.id(of: digest)
         let messageID = arrival.messageID.flatMap { $0.isEmpty ? nil : $0 }
-        do {
+        do throws(Unreadable) {
+            if let omitted = arrival.omitted { throw Unreadable.tooLarge(bytes: omitted.bytes) }
             let message = try Message(reading: arrival.body, typeHint: arrival.type)
             // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it should be.
             let isAstray = claimed == nil || Parcel.isGivenUp(queue)
@@ -152,6 +157,7 @@ struct Parcel: Sendable {
     var body: [UInt8] { arrival.body }
     /// The sender, or the broker's user where it is none, as a dead letter keeps it.
     var senderName: String? { sender?.description ?? arrival.userID.map(Parcel.keepable) }
+    var isDead: Bool { if case .dead = content { true } else { false } }
     /// A person's word about a dead letter.
     var isAboutDeadLetter: Bool {
         guard case .message(let message) = content else { return false }

@@ -42,14 +42,14 @@ extension LaneStore {
         guard !lanes.isEmpty else { return [] }
         return try database.run(
             ReadOutbox(
-                lanes: lanes, choice: choice, known: known, countMax: LaneSettings.relayedRowsMax, bytesMax: LaneSettings.batchBytesMax)
+                lanes: lanes, choice: choice, known: known, countMax: LaneSettings.relayedRowsMax, bytesMax: settings.batchBytesMax)
         ).rows
     }
 
     /// The oldest row of one queue, to find out whether it takes messages again.
     func oldestUnsent(for key: String, notAmong known: Set<UUID>) throws -> OutboxRow? {
         try database.run(
-            ReadOutbox(lanes: ownLanes, choice: .only([key]), known: known, countMax: 1, bytesMax: LaneSettings.batchBytesMax)
+            ReadOutbox(lanes: ownLanes, choice: .only([key]), known: known, countMax: 1, bytesMax: settings.batchBytesMax)
         ).rows.first
     }
 

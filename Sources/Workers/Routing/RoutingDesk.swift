@@ -19,7 +19,18 @@ struct RoutingDesk: Desk {
         }
     }
 
-    func needsContent(_ parcels: [Parcel]) -> Bool { true }
+    func needs(of parcel: Parcel) -> CaseNeeds { .contents }
+
+    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int {
+        guard case .message(let message) = parcel.content else { return 0 }
+        switch message.body {
+        // No report is taken that would be larger than a message, handed on.
+        case .reportRegistered(let reference), .handoffCameBack(let reference): return reference.bytes ?? limits.messageBytesMax
+        case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+            .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
+            return 0
+        }
+    }
 
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
         for parcel in parcels {

@@ -124,16 +124,21 @@ struct DeadList: AsyncParsableCommand {
         try await plainly {
             let configuration = try await installation.configuration()
             let (filter, limit, after) = (selection.filter(DeadLetterState(rawValue: state)), limit, after.flatMap { UUID(uuidString: $0) })
-            let (letters, more) = try await onThread {
+            let (letters, more, unkept) = try await onThread {
                 let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
                 defer { database.close() }
-                return try DeadList.page(database, filter, after: after, limit: limit)
+                let page = try DeadList.page(database, filter, after: after, limit: limit)
+                return (page.letters, page.more, try database.run(ReadUnkeptLetters()).rows)
             }
             if json {
                 for letter in letters { Output.json(try letter.json()) }
             } else {
                 Output.line(DeadLetterSummary.table(letters, at: Instant(Date())))
                 Output.line(letters.count == 1 ? "1 dead letter" : "\(letters.count) dead letters")
+            }
+            for (sender, count, lastAt) in unkept {
+                let name = sender.isEmpty ? "an unknown sender" : sender
+                say("\(count) more of \(name) were answered and not kept, since too many of its were open; the last at \(lastAt)")
             }
             // Beside JSON on standard error, where it is in nobody's way.
             if more > 0, let last = letters.last { say("\(more) more: go on with --after \(last.id.lowercased)") }

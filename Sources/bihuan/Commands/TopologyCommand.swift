@@ -66,7 +66,10 @@ struct TopologyCommand: AsyncParsableCommand {
                 let found = try await onThread { try access.definitions() }
                 let difference = TopologyDifference(
                     wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost, passwords: given)
-                for note in difference.notes { Output.note("note: \(printable(note))") }
+                let bytes = try await onThread { try access.messageBytesMax() }
+                for note in difference.notes + [OfficeTopology.note(onMessagesOf: bytes)].compactMap({ $0 }) {
+                    Output.note("note: \(printable(note))")
+                }
                 for line in difference.lines { Output.line(printable(line.description)) }
                 if !difference.isEmpty { throw ExitCode(1) }
                 Output.line("nothing differs")

@@ -21,6 +21,11 @@ struct ControlAccess: BrokerAccess {
         return Set(printed.matches(of: /[0-9]+/).compactMap { Int($0.output) })
     }
 
+    func messageBytesMax() throws -> Int? {
+        let printed = try evaluated("application:get_env(rabbit, max_message_size)")
+        return printed.wholeMatch(of: /\{ok,(\d+)\}/).flatMap { Int($0.1) }
+    }
+
     func definitions() throws -> DefinitionsFile {
         let text = try run(["--quiet", "export_definitions", "-", "--format", "json"])
         do {
@@ -40,6 +45,7 @@ struct ControlAccess: BrokerAccess {
         case .user(let user): _ = try run(["--quiet", "delete_user", user])
         case .permission(let user): _ = try run(["--quiet", "clear_permissions"] + host + [user])
         case .topicPermission(let user, let exchange): _ = try run(["--quiet", "clear_topic_permissions"] + host + [user, exchange])
+        case .policy(let policy): _ = try run(["--quiet", "clear_policy"] + host + [policy])
         case .queue(let queue): _ = try run(["--quiet", "delete_queue"] + host + [queue])
         // rabbitmqctl has no command for these two.
         case .exchange(let exchange):

@@ -59,6 +59,7 @@ struct ManagementAccess: BrokerAccess {
         case .user(let user): _ = try send("DELETE", ["users", user])
         case .permission(let user): _ = try send("DELETE", ["permissions", virtualHost, user])
         case .topicPermission(let user, _): try removeTopicPermissions(of: user, in: virtualHost, wanted)
+        case .policy(let policy): _ = try send("DELETE", ["policies", virtualHost, policy])
         case .queue(let queue): _ = try send("DELETE", ["queues", virtualHost, queue])
         case .exchange(let exchange): _ = try send("DELETE", ["exchanges", virtualHost, exchange])
         case .binding(let binding): try remove(binding, in: virtualHost)

@@ -22,6 +22,7 @@ struct TopologyDifference {
         case permission(user: String)
         case topicPermission(user: String, exchange: String)
         case binding(DefinitionsFile.Binding)
+        case policy(String)
         case queue(String)
         case exchange(String)
     }
@@ -49,6 +50,7 @@ struct TopologyDifference {
         compareUsers(wanted, found, passwords)
         comparePermissions(wanted, found)
         compareTopicPermissions(wanted, found)
+        comparePolicies(wanted, found)
         compareBindings(wanted, found)
         compareQueues(wanted, found)
         compareExchanges(wanted, found)
@@ -132,6 +134,34 @@ struct TopologyDifference {
         for extra in existing where !removals.contains(.user(extra.user)) {
             if wanted.topic_permissions.contains(where: { $0.user == extra.user && $0.exchange == extra.exchange }) { continue }
             remove(.topicPermission(user: extra.user, exchange: extra.exchange), "topic permission \(extra.user) on \(extra.exchange)")
+        }
+    }
+
+    // MARK: Policies
+
+    /// Of others' only those are told that may hold for our queues in the place of ours.
+    private mutating func comparePolicies(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
+        let there = Dictionary(found.policies.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in first }
+        for policy in wanted.policies {
+            let existing = there[policy.name]
+            if existing == policy { continue }
+            additions.policies.append(policy)
+            guard let existing else {
+                add(.missing, "policy \(policy.name)")
+                continue
+            }
+            var parts = differences(existing.definition, policy.definition)
+            if existing.pattern != policy.pattern { parts.append("pattern \"\(existing.pattern)\", shall be \"\(policy.pattern)\"") }
+            if existing.applyTo != policy.applyTo { parts.append("applies to \(existing.applyTo), shall to \(policy.applyTo)") }
+            if existing.priority != policy.priority { parts.append("priority \(existing.priority), shall be \(policy.priority)") }
+            add(.different, "policy \(policy.name): " + parts.joined(separator: "; "))
+        }
+        for (name, policy) in there.sorted(by: { $0.key < $1.key }) where !wanted.policies.contains(where: { $0.name == name }) {
+            if name.hasPrefix("bihuan.") {
+                remove(.policy(name), "policy \(name)")
+            } else if policy.applyTo != "exchanges" {
+                notes.append("the policy \(name) is none of the office: where it matches its queues (\"\(policy.pattern)\"), it may hold in the place of ours")
+            }
         }
     }
 

@@ -1,0 +1,96 @@
+import AMQP
+import Foundation
+import Testing
+
+@Suite("what is not read or not kept", .serialized, .enabled(if: Broker.isThere, Broker.absent))
+struct BudgetTests {
+    /// Adds up bytes, each times its place: enough to tell a body from another.
+    private struct Sum: BodyDigest {
+        var place: UInt64 = 0
+        var sum: UInt64 = 0
+        mutating func add(_ bytes: UnsafeRawBufferPointer) {
+            for byte in bytes {
+                place &+= 1
+                sum &+= place &* UInt64(byte)
+            }
+        }
+        mutating func end() -> [UInt8] { withUnsafeBytes(of: sum) { Array($0) } }
+        static func of(_ body: [UInt8]) -> [UInt8] {
+            var sum = Sum()
+            body.withUnsafeBytes { sum.add($0) }
+            return sum.end()
+        }
+    }
+
+    @Test("of a body over the limit come length and digest, of its neighbours all bytes")
+    func omitted() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        let queue = try connection.ownQueue(on: channel)
+        let bodies = [10, 1_000, 1_001, 0, 300_000, 999].map { count in (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) } }
+        try connection.startConsuming(queue, consumerTag: "t", bodyLimit: BodyLimit(bytesMax: 1_000) { Sum() }, on: channel)
+        for body in bodies { try connection.publish(body, to: .default, key: queue.key, properties: Properties(), on: channel) }
+        for body in bodies {
+            let delivery = try connection.delivery()
+            #expect(delivery.consumerTag == "t")
+            #expect(delivery.body == (body.count > 1_000 ? [] : body))
+            #expect(delivery.omitted?.bytes == (body.count > 1_000 ? body.count : nil))
+            #expect(delivery.omitted?.digest == (body.count > 1_000 ? Sum.of(body) : nil))
+            try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
+        }
+        #expect(connection.bytesRead == bodies.reduce(0) { $0 + $1.count })
+        // Nothing comes after the consumer ended, and the queue keeps it.
+        try connection.stopConsuming(consumerTag: "t", on: channel)
+        try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel)
+        #expect(try connection.declareQueue(queue, passive: true, on: channel).messageCount == 1)
+        connection.close()
+    }
+
+    @Test("a queue that is not there closes the channel, which comes as an event")
+    func noQueue() throws {
+        let connection = try Broker.connection()
+        let channel = try connection.openChannel()
+        try connection.startConsuming(Broker.uniqueQueue(), consumerTag: "t", on: channel)
+        guard case .channelClosed(channel, let error) = try connection.event() else { throw Unfinished() }
+        #expect(error.replyCode == 404)
+        connection.close()
+    }
+
+    @Test("who leaves what came in the socket for longer than two heartbeat intervals keeps the connection, and memory stays flat")
+    func unread() throws {
+        let publishing = try Broker.connection()
+        let publisher = try Publisher(on: publishing)
+        let queue = Broker.uniqueQueue()
+        let other = try publishing.openChannel()
+        try publishing.declareQueue(queue, durable: false, on: other)
+        let body = [UInt8](repeating: 7, count: 250_000)
+        for token in 0..<Int64(120) {
+            guard try publisher.publish(body, to: .default, key: queue.key, properties: Properties(), token: token, deadline: 10)
+            else { throw Unfinished() }
+        }
+        _ = try publisher.outcomes()
+
+        var settings = try Broker.settings()
+        settings.heartbeatSeconds = 1
+        let connection = try Connection(settings)
+        let channel = try connection.openChannel()
+        let before = try residentBytes()
+        try connection.startConsuming(queue, consumerTag: "t", on: channel)
+        _ = try connection.delivery()
+        let end = ContinuousClock.now + .seconds(3.5)
+        while ContinuousClock.now < end {
+            try connection.keepAlive()
+            // Work that does not call the library.
+            let part = ContinuousClock.now
+            while ContinuousClock.now - part < .milliseconds(200) { _ = (0..<1_000).reduce(0, &+) }
+        }
+        let growth = try residentBytes() - before
+        #expect(growth < 4 << 20, "\(growth) bytes more while 30 MB waited")
+        for _ in 2...120 { #expect(try connection.delivery().body.count == body.count) }
+        connection.close()
+        try publishing.deleteQueue(queue, on: other)
+        publishing.close()
+    }
+
+    struct Unfinished: Error {}
+}
