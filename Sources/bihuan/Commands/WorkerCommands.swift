@@ -82,7 +82,7 @@ struct WorkerOptions: ParsableArguments {
 extension OfficeConfiguration {
     /// What a worker's lanes need, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
-        try SecretFile.check(vaultKeyFile.path)
+        for key in [vaultKeyFile, digestKeyFile] { try SecretFile.check(key.path) }
         guard let yaml = try? String(contentsOf: policyFile, encoding: .utf8) else {
             throw UserError("the policy file \(policyFile.path) cannot be read: check policy.file")
         }
