@@ -23,7 +23,10 @@ struct ChaosPlanTests {
         #expect(plan.kills.count == 40 && plan.kills.allSatisfy { $0.kind == .kill && $0.worker != nil })
         #expect(plan.kills.map(\.at) == plan.kills.map(\.at).sorted())
         #expect((plan.kills + plan.others).allSatisfy { (2...120).contains($0.at) })
-        #expect(Set(plan.others.map(\.kind)) == Set(Disturbance.Kind.allCases).subtracting([.kill]))
+        #expect(Set(plan.others.map(\.kind)) == Set(Disturbance.Kind.allCases).subtracting([.kill, .longPause]))
+        let long = DisturbancePlan(seed: 1, minutes: 10, kills: 0, hasOtherHost: false)
+        #expect(Set(long.others.map(\.kind)) == Set(Disturbance.Kind.allCases).subtracting([.kill, .hostCutOff]))
+        #expect(long.others.filter { $0.kind == .longPause }.allSatisfy { $0.seconds == 180 && $0.worker != nil })
         #expect(Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
     }
 

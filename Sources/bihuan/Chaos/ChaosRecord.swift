@@ -77,6 +77,6 @@ struct ChaosRecord: Codable, Sendable {
         return [
             "seed \(seed): \(reports) reports at \(String(format: "%.0f", Double(reports) / max(1, seconds)))/s for \(String(format: "%.0f", seconds)) s",
             "workers killed \(kills) (\(killed)), of them \(killedAnother) others than planned; started again \(restarts)",
-        ] + (left.isEmpty ? [] : ["too short a run to do everything, not part of it: \(left.joined(separator: ", "))"]) + durability
+        ] + (left.isEmpty ? [] : ["for want of time or rights not part of it: \(left.joined(separator: ", "))"]) + durability
     }
 }

@@ -28,14 +28,17 @@ struct ChaosRun: Sendable {
     func run() async throws -> Bool {
         let broker = try BadNetwork()
         let database = try BadNetwork()
+        let network = Self.network()
         defer {
             broker.close()
             database.close()
+            network?.remove()
         }
         let began = Instant(Date())
         var options = LocalOffice.Options(directory: home.url)
         options.clock = BusinessClock(
             wallOrigin: began, businessOrigin: began.adding(seconds: Self.aheadDays * 86_400), rate: daysPerSecond * 86_400)
+        options.listenAddress = network?.hostAddress
         options.isCancelled = { signals.isRaised }
         options.report = { _ in }
         options.workerInstallation = { configuration in
@@ -45,13 +48,22 @@ struct ChaosRun: Sendable {
         Output.note("starting PostgreSQL, RabbitMQ and four workers in \(home.url.path) …")
         let office = try await LocalOffice.start(options)
         do {
-            let holds = try await onThread { try play(office, broker: broker, database: database, began: began) }
+            let holds = try await onThread { try play(office, broker: broker, database: database, network, began: began) }
             try await onThread { office.stop() }
             return holds
         } catch {
             office.stop()
             throw error
         }
+    }
+
+    /// For a host that can be cut off; where none can be had, that is said and left out.
+    private static func network() -> NetworkNamespace? {
+        if let obstacle = NetworkNamespace.obstacle {
+            Output.note("no host is cut off: \(obstacle)")
+            return nil
+        }
+        return try? NetworkNamespace()
     }
 
     /// The installation as the workers see it: its servers behind the proxies.
@@ -71,7 +83,9 @@ struct ChaosRun: Sendable {
 
     // MARK: Steps
 
-    private func play(_ office: LocalOffice, broker: BadNetwork, database: BadNetwork, began: Instant) throws -> Bool {
+    private func play(
+        _ office: LocalOffice, broker: BadNetwork, database: BadNetwork, _ network: NetworkNamespace?, began: Instant
+    ) throws -> Bool {
         var durability = try ChaosDurability(office)
         try refuse(durability.problems)
         let units = try Sidecar(
@@ -94,8 +108,10 @@ struct ChaosRun: Sendable {
         try durability.look(at: office, seconds: 30)
         try refuse(durability.messageProblems)
 
-        let plan = DisturbancePlan(seed: seed, minutes: minutes, kills: kills)
-        let disturber = Disturber(office, broker: broker, database: database, load: load, seed: seed)
+        let otherHost = try network.map { try OtherHost($0, of: office, in: home.url) }
+        defer { otherHost?.stop() }
+        let plan = DisturbancePlan(seed: seed, minutes: minutes, kills: kills, hasOtherHost: otherHost != nil)
+        let disturber = Disturber(office, otherHost, broker: broker, database: database, load: load, seed: seed)
         disturb(disturber, plan, load)
         var record = ChaosRecord(
             seed: seed, minutes: minutes, killsPlanned: kills, rate: reportsPerSecond, daysPerSecond: daysPerSecond, began: began,
@@ -112,6 +128,7 @@ struct ChaosRun: Sendable {
         try receipts.stop()
         // What is judged stands still: clocks of what stayed open would go on.
         office.workers.stop()
+        otherHost?.stop()
         note(disturber.tally, office, in: &record)
         try record.write(to: home.url)
         return try judge()

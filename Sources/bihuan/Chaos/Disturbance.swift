@@ -1,3 +1,4 @@
+import Casework
 import Contract
 import Demo
 import Foundation
@@ -29,6 +30,12 @@ struct Disturbance: Sendable, Hashable {
         case sendAgain = "send again"
         /// The broker takes no message from anybody.
         case memoryAlarm = "memory alarm"
+        /// One unit's inbox confirms nothing, as a queue without a majority.
+        case silentQueue = "silent queue"
+        /// SIGSTOP of a worker for three minutes: its sessions live, and its leases end.
+        case longPause = "long pause"
+        /// A host with workers loses its link to the servers, and nobody is told.
+        case hostCutOff = "host cut off"
     }
 
     let kind: Kind
@@ -38,6 +45,8 @@ struct Disturbance: Sendable, Hashable {
     var worker: Worker?
     /// How long it lasts.
     var seconds = 0.0
+    /// The unit whose inbox it strikes, where it strikes one.
+    var unit: UnitID?
     /// How many reports are sent again.
     var count = 0
 }
@@ -48,10 +57,14 @@ struct DisturbancePlan: Sendable {
     let others: [Disturbance]
 
     /// Beside the kills, so many in a minute; in two minutes each kind comes once.
-    static let othersPerMinute = 7.0
+    static let othersPerMinute = 9.0
     private static let warmUpSeconds = 2.0
 
-    init(seed: UInt64, minutes: Double, kills count: Int) {
+    /// A run that is shorter has no pause of three minutes.
+    static let longPauseMinutes = 10.0
+
+    /// - Parameter hasOtherHost: whether there is a host that can be cut off.
+    init(seed: UInt64, minutes: Double, kills count: Int, hasOtherHost: Bool = true) {
         var random = SeededRandom(name: "chaos|kills|\(seed)")
         let span = max(1, minutes * 60 - Self.warmUpSeconds - 1)
         kills = (0..<count).map { index in
@@ -61,9 +74,10 @@ struct DisturbancePlan: Sendable {
         random = SeededRandom(name: "chaos|others|\(seed)")
         let othersCount = max(3, Int(minutes * Self.othersPerMinute))
         var deck: [Disturbance.Kind] = []
+        let left: Set<Disturbance.Kind> = Set(minutes < Self.longPauseMinutes ? [.longPause] : []).union(hasOtherHost ? [] : [.hostCutOff])
         others = (0..<othersCount).map { index in
             // Each kind once before any comes again.
-            if deck.isEmpty { deck = random.pick(.max, of: Disturbance.Kind.allCases.filter { $0 != .kill }) }
+            if deck.isEmpty { deck = random.pick(.max, of: Disturbance.Kind.allCases.filter { $0 != .kill }).filter { !left.contains($0) } }
             let at = Self.warmUpSeconds + (Double(index) + Double(random.below(500)) / 1000) / Double(othersCount) * span
             return Self.other(deck.removeLast(), at: at, &random)
         }
@@ -79,6 +93,14 @@ struct DisturbancePlan: Sendable {
         case .silenceBroker, .silenceDatabase: disturbance.seconds = Double(random.number(10...90)) / 10
         case .slowBroker, .slowDatabase: disturbance.seconds = Double(random.number(20...60)) / 10
         case .memoryAlarm: disturbance.seconds = Double(random.number(10...40)) / 10
+        case .silentQueue:
+            disturbance.unit = random.pick(SampleOffice.standard.units).id
+            disturbance.seconds = Double(random.number(50...150)) / 10
+        case .longPause:
+            // Others of these are there to send what it left.
+            disturbance.worker = random.pick(OtherHost.workers)
+            disturbance.seconds = 180
+        case .hostCutOff: disturbance.seconds = Double(random.number(100...300)) / 10
         case .sendAgain: disturbance.count = random.number(50...250)
         case .kill, .restartBroker, .killBroker, .closeConnections, .restartDatabaseFast, .restartDatabaseImmediate: break
         }
@@ -95,6 +117,7 @@ extension Disturbance {
     var line: String {
         var words = [String(format: "%8.2f s", at), kind.rawValue]
         if let worker { words.append(worker.rawValue) }
+        if let unit { words.append(unit.rawValue) }
         if seconds > 0 { words.append(String(format: "for %.1f s", seconds)) }
         if count > 0 { words.append("\(count) reports") }
         return words.joined(separator: "  ")

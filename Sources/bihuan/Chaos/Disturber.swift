@@ -17,6 +17,7 @@ final class Disturber: Sendable {
     }
 
     private let office: LocalOffice
+    private let otherHost: OtherHost?
     private let broker: BadNetwork
     private let database: BadNetwork
     private let load: ChaosLoad
@@ -25,12 +26,15 @@ final class Disturber: Sendable {
     private let stopped = Atomic<Bool>(false)
     private let threads: Mutex<[RehearsalThread]> = Mutex([])
     private let ended = Atomic<Int>(0)
+    /// The process of a long pause; 0 for none.
+    private let resting = Atomic<Int32>(0)
 
     /// How long a kill waits for work in its worker's hands; then it waits for some in anybody's, as long as the run lasts.
     private static let patienceSeconds = 0.8
 
-    init(_ office: LocalOffice, broker: BadNetwork, database: BadNetwork, load: ChaosLoad, seed: UInt64) {
-        (self.office, self.broker, self.database, self.load, self.seed) = (office, broker, database, load, seed)
+    init(_ office: LocalOffice, _ otherHost: OtherHost?, broker: BadNetwork, database: BadNetwork, load: ChaosLoad, seed: UInt64) {
+        (self.office, self.otherHost, self.load, self.seed) = (office, otherHost, load, seed)
+        (self.broker, self.database) = (broker, database)
     }
 
     var tally: Tally { state.withLock { $0 } }
@@ -78,7 +82,10 @@ final class Disturber: Sendable {
     private func strike(_ worker: Worker, _ inFlight: inout InFlight, for seconds: Double) -> Worker? {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end, !stopped.load(ordering: .acquiring) {
-            if let processID = inFlight.processInFlight(at: worker), office.workers.signal(SIGKILL, toProcess: processID) {
+            // Who stands still for long is to stand still.
+            if let processID = inFlight.processInFlight(at: worker), processID != resting.load(ordering: .acquiring),
+                office.workers.signal(SIGKILL, toProcess: processID)
+            {
                 inFlight.struck(processID)
                 return worker
             }
@@ -140,7 +147,33 @@ final class Disturber: Sendable {
         case .slowDatabase: make(.slow(delaySeconds: 0.02, bytesPerSecond: 300_000), of: database, for: disturbance.seconds)
         case .sendAgain: try whenPossible { try load.sendAgain(disturbance.count, seed: seed &+ UInt64(index)) }
         case .memoryAlarm: try alarm(disturbance.seconds)
+        case .silentQueue: try silence(disturbance)
+        case .longPause: try rest(disturbance)
+        case .hostCutOff: try otherHost?.cutOff { last(disturbance.seconds) }
         }
+    }
+
+    /// The queue's process stands still: it takes messages and answers for none.
+    private func silence(_ disturbance: Disturbance) throws {
+        guard let unit = disturbance.unit else { return }
+        let process = "'\(office.configuration.broker.virtualHost)_\(Topology.Queue.inbox(unit))'"
+        _ = try office.servers.rabbitmqctl(["-q", "eval", "sys:suspend(\(process))."])
+        last(disturbance.seconds)
+        _ = try office.servers.rabbitmqctl(["-q", "eval", "sys:resume(\(process))."])
+    }
+
+    /// A worker's process stands still for so long that its leases and its connections to the broker end.
+    private func rest(_ disturbance: Disturbance) throws {
+        guard let worker = disturbance.worker else { return }
+        var processID: Int32 = 0
+        try whenPossible {
+            processID = office.workers.running.first { $0.worker == worker }?.processID ?? 0
+            resting.store(processID, ordering: .releasing)
+            return processID != 0 && office.workers.signal(SIGSTOP, toProcess: processID)
+        }
+        last(disturbance.seconds)
+        office.workers.signal(SIGCONT, toProcess: processID)
+        resting.store(0, ordering: .releasing)
     }
 
     /// As if the node had no memory left, so that it blocks every publisher.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LocalServers
 
 /// A whole office under load, disturbed on purpose, and held against its invariants afterwards.
 struct ChaosCommand: AsyncParsableCommand {
@@ -50,7 +51,7 @@ struct ChaosCommand: AsyncParsableCommand {
 
     func run() async throws {
         if plan {
-            for line in DisturbancePlan(seed: seed, minutes: minutes, kills: killCount).lines { Output.line(line) }
+            for line in DisturbancePlan(seed: seed, minutes: minutes, kills: killCount, hasOtherHost: NetworkNamespace.obstacle == nil).lines { Output.line(line) }
             return
         }
         try await plainly {

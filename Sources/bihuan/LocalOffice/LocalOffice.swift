@@ -27,6 +27,8 @@ final class LocalOffice: Sendable {
         var executable = LocalOffice.ownExecutable
         /// What names the installation to a worker; by default its directory.
         var workerInstallation: (@Sendable (OfficeConfiguration) throws -> [String])?
+        /// Another address of this machine on which the servers listen.
+        var listenAddress: String?
         /// Asked while the servers start; true ends the start.
         var isCancelled: @Sendable () -> Bool = { false }
         /// Told what happens to workers, one line each, from any thread.
@@ -73,6 +75,7 @@ final class LocalOffice: Sendable {
         let users = LocalOffice.users(of: options.sample, kept: kept?.users ?? [:])
         var serverOptions = LocalServers.Options()
         serverOptions.isCancelled = options.isCancelled
+        serverOptions.listenAddress = options.listenAddress
         servers = try LocalServers.start(
             in: options.directory, definitions: try users.definitions(options.sample).json(), options: serverOptions)
         do {

@@ -1,4 +1,5 @@
 import Foundation
+import LocalServers
 import Synchronization
 
 /// A process of this binary beside the office's workers, ended with this one.
@@ -6,9 +7,12 @@ final class Sidecar: @unchecked Sendable {
     private let process = Process()
     private let input = Pipe()
 
-    init(_ arguments: [String], log: URL) throws {
-        process.executableURL = URL(filePath: LocalOffice.ownExecutable)
-        process.arguments = arguments
+    /// - Parameter network: where it runs, if not in this machine's own.
+    init(_ arguments: [String], log: URL, in network: NetworkNamespace? = nil) throws {
+        let own = LocalOffice.ownExecutable
+        let words = network?.words(running: own, arguments) ?? [own] + arguments
+        process.executableURL = URL(filePath: words[0])
+        process.arguments = Array(words.dropFirst())
         // A worker that is started meanwhile must not hold this end open.
         _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         process.standardInput = input
