@@ -33,7 +33,7 @@ struct Disturbance: Sendable, Hashable {
         /// One unit's inbox confirms nothing, as a queue without a majority.
         case silentQueue = "silent queue"
         /// SIGSTOP of a worker for three minutes: its sessions live, and its leases end.
-        case longPause = "long pause"
+        case longPause = "long stop"
         /// A host with workers loses its link to the servers, and nobody is told.
         case hostCutOff = "host cut off"
     }
