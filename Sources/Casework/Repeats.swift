@@ -1,4 +1,5 @@
 import Crypto
+import Text
 
 /// What two reports must share to be repeats of one another (重复件): the text, and who reports or, where nobody says so, who
 /// is reported.
@@ -7,7 +8,7 @@ import Crypto
 /// differing makes another report; what is merely alike, a person links. All is keyed (HMAC-SHA256): the text names persons too,
 /// and a digest without a key tells them to whoever tries names.
 public struct RepeatKeys: Hashable, Sendable {
-    /// HMAC-SHA256 over the content, without white space, punctuation, letter case and width of characters.
+    /// HMAC-SHA256 over the content in the form that is compared (`NarrowText`).
     public let textDigest: [UInt8]
     /// The reporters' names with identity number or contact; `nil`: anonymous.
     public let reporterKey: [UInt8]?
@@ -17,24 +18,13 @@ public struct RepeatKeys: Hashable, Sendable {
     /// - Parameter secret: the office's key for this purpose, at least 16 random bytes.
     public init(submission: Submission, secret: [UInt8]) {
         let accused = submission.accused.map { Normal.joined([$0.name, $0.organ ?? ""]) }.sorted(by: Normal.precedes)
-        // A unit, level or place that the other did not name is news: it may change who must not get the report.
-        let told = submission.accused.map { person in
-            Normal.joined([
-                person.name, person.organ ?? "", person.position ?? "", person.level ?? "", person.region ?? "",
-                person.unit?.rawValue ?? "",
-            ])
-        }.sorted(by: Normal.precedes)
-        let acts = submission.allegations.map { Normal.bytes($0.act) }.sorted(by: Normal.precedes)
-        let papers = submission.attachments.map { Normal.bytes($0.sha256) }.sorted(by: Normal.precedes)
-        let texts = [Normal.bytes(submission.title), Normal.bytes(submission.text)]
-        let content = texts + [told, acts, papers].map(Normal.framed)
 
         func keyed(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8] {
             let message = [purpose] + Normal.framed(parts)
             return Array(HMAC<SHA256>.authenticationCode(for: message, using: SymmetricKey(data: secret)))
         }
         func key(_ parts: [[UInt8]], _ purpose: UInt8) -> [UInt8]? { parts.isEmpty ? nil : keyed(parts, purpose) }
-        textDigest = keyed(content, 3)
+        textDigest = keyed([Content.bytes(of: submission)], 3)
         let reporters = submission.reporters.filter(\.isRealName).map(Normal.identity).sorted(by: Normal.precedes)
         reporterKey = key(reporters, 1)
         accusedKey = key(accused, 2)
@@ -55,36 +45,55 @@ public struct RepeatKeys: Hashable, Sendable {
     }
 }
 
+/// All that a report says, entries of a list in any order. Its own place, kind and time of receipt are the source's words for it,
+/// not what is said; of papers the form is nothing new.
+private struct Content: TextVisitor {
+    private var texts: [[UInt8]] = []
+    /// Of each list, by its name.
+    private var entries: [Substring: [[[UInt8]]]] = [:]
+
+    static func bytes(of submission: Submission) -> [UInt8] {
+        var (content, said) = (Content(), submission)
+        // Who says it is another key.
+        said.reporters = []
+        said.visitTexts(&content)
+        let lists = content.entries.sorted { $0.key < $1.key }.map { name, entries in
+            Normal.framed([Array(name.utf8)] + entries.map(Normal.framed).sorted(by: Normal.precedes))
+        }
+        return Normal.framed(content.texts + lists)
+    }
+
+    mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) {
+        add(place.field, NarrowText.bytes(of: text), to: place)
+    }
+
+    mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
+        // A unit, level or place that the other did not name is news: it may change who must not get the report.
+        guard place.list != nil, kind != .mediaType, let code else { return }
+        add(place.field, NarrowText.bytes(of: code), to: place)
+    }
+
+    private mutating func add(_ field: Substring, _ bytes: [UInt8], to place: TextPlace) {
+        let named = Normal.framed([Array(field.utf8), bytes])
+        guard let list = place.list else { return texts.append(named) }
+        while entries[list, default: []].count <= place.index { entries[list, default: []].append([]) }
+        entries[list]?[place.index].append(named)
+    }
+}
+
 /// Texts in the form that is compared.
 private enum Normal {
-    /// Letters and digits only, half width, lower case, in UTF-8.
-    static func bytes(_ text: String) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count)
-        for scalar in text.unicodeScalars {
-            let value = (0xFF01...0xFF5E).contains(scalar.value) ? scalar.value - 0xFEE0 : scalar.value
-            switch value {
-            case 0x30...0x39, 0x61...0x7A: bytes.append(UInt8(value))
-            case 0x41...0x5A: bytes.append(UInt8(value + 0x20))
-            case 0..<0x80: break
-            case 0x4E00...0x9FFF: bytes += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
-            default:
-                if scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
-                    bytes += scalar.properties.lowercaseMapping.utf8
-                }
-            }
-        }
-        return bytes
-    }
-
-    /// Name with identity number, else phone, else e-mail, else address.
+    /// Name and contact, by what identifies a person best.
     static func identity(_ reporter: Reporter) -> [UInt8] {
-        func given(_ text: String?) -> String? { text.flatMap { bytes($0).isEmpty ? nil : $0 } }
-        let contact = given(reporter.idNumber) ?? given(reporter.phone).map(phone) ?? given(reporter.email) ?? reporter.address
-        return joined([reporter.name ?? "", contact ?? ""])
+        func given(_ text: String?) -> [UInt8]? {
+            let bytes = NarrowText.bytes(of: text ?? "")
+            return bytes.isEmpty ? nil : bytes
+        }
+        let contact = given(reporter.idNumber) ?? reporter.phone.flatMap(phone) ?? given(reporter.email) ?? given(reporter.address)
+        return framed([Array(NameKey.narrow(reporter.name ?? "").utf8), contact ?? []])
     }
 
-    static func joined(_ texts: [String]) -> [UInt8] { framed(texts.map(bytes)) }
+    static func joined(_ names: [String]) -> [UInt8] { framed(names.map { Array(NameKey.narrow($0).utf8) }) }
 
     /// Each part behind its length, so that no two lists of parts give the same bytes.
     static func framed(_ parts: [[UInt8]]) -> [UInt8] {
@@ -99,12 +108,12 @@ private enum Normal {
 
     static func precedes(_ left: [UInt8], _ right: [UInt8]) -> Bool { left.lexicographicallyPrecedes(right) }
 
-    /// Without the country code, which people write or leave out.
-    private static func phone(_ phone: String) -> String {
-        let digits = String(decoding: bytes(phone), as: UTF8.self)
+    /// Digits of all kinds alike, without the country code, which people write or leave out; `nil`: there are none.
+    private static func phone(_ phone: String) -> [UInt8]? {
+        let digits = FoldedText(phone, for: .numbers).text.filter { ("0"..."9").contains($0) }
         for code in ["0086", "86"] where digits.utf8.count == 11 + code.utf8.count && digits.hasPrefix(code) {
-            return String(digits.dropFirst(code.utf8.count))
+            return Array(digits.dropFirst(code.utf8.count).utf8)
         }
-        return digits
+        return digits.isEmpty ? nil : Array(digits.utf8)
     }
 }

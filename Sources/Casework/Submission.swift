@@ -17,6 +17,11 @@ public struct Submission: Codable, Hashable, Sendable {
     public var allegations: [Allegation]
     public var attachments: [Attachment]
 
+    /// What is read from the wire; `FreeTexts` looks at each.
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case receivedAt, matterKind, title, text, region, reporters, accused, allegations, attachments
+    }
+
     public init(
         receivedAt: Instant? = nil, matterKind: String? = nil, title: String, text: String, region: String? = nil,
         reporters: [Reporter] = [], accused: [Accused] = [], allegations: [Allegation] = [],
@@ -46,7 +51,7 @@ public struct Submission: Codable, Hashable, Sendable {
         attachments = try container.decodeIfPresent([Attachment].self, forKey: .attachments) ?? []
     }
 
-    /// Real-name (实名): a name and a concrete contact.
+    /// Real-name (实名): a name and a concrete contact. Asked of what was stated, placeholders taken out (`Placeholders`).
     public var isRealName: Bool { reporters.contains { $0.isRealName } }
 }
 
@@ -60,6 +65,8 @@ public struct Reporter: Codable, Hashable, Sendable {
     public var address: String?
     /// How far the name may go; absent means `inside`.
     public var consent: Consent?
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case name, organ, phone, email, idNumber, address, consent }
 
     public enum Consent: String, Codable, Hashable, Sendable {
         case anonymous, inside, handler
@@ -79,7 +86,7 @@ public struct Reporter: Codable, Hashable, Sendable {
     }
 
     public var isRealName: Bool {
-        func given(_ text: String?) -> Bool { text.map { !$0.isEmpty } ?? false }
+        func given(_ text: String?) -> Bool { text.map { !$0.unicodeScalars.allSatisfy(\.properties.isWhitespace) } ?? false }
         return given(name) && (given(phone) || given(email) || given(address))
     }
 }
@@ -95,6 +102,8 @@ public struct Accused: Codable, Hashable, Sendable {
     public var region: String?
     /// The unit of this office's tree that the person belongs to or leads, where the source knows it (invariant 5).
     public var unit: UnitID?
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case name, organ, position, level, region, unit }
 
     public init(
         name: String, organ: String? = nil, position: String? = nil, level: String? = nil, region: String? = nil,
@@ -115,6 +124,8 @@ public struct Allegation: Codable, Hashable, Sendable {
     public var category: String?
     public var act: String
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case category, act }
+
     public init(category: String? = nil, act: String) {
         self.category = category
         self.act = act
@@ -124,10 +135,13 @@ public struct Allegation: Codable, Hashable, Sendable {
 /// A paper announced with a report; its bytes travel apart.
 public struct Attachment: Codable, Hashable, Sendable {
     public var name: String
+    /// `type/subtype`; see `MediaTypeName`.
     public var mediaType: String?
     public var bytes: Int
     /// SHA-256 in lower-case hexadecimal.
     public var sha256: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case name, mediaType, bytes, sha256 }
 
     public init(name: String, mediaType: String? = nil, bytes: Int, sha256: String) {
         self.name = name

@@ -27,12 +27,15 @@ public struct FoldedText: Sendable {
         fileprivate let clauses: Int32
         /// A digit in the original too, not only read for one.
         public let isDigit: Bool
+        /// Offset of a plus sign right before it; -1: there is none.
+        public let plusStart: Int32
     }
 
     public private(set) var units: [Unit] = []
 
     private let purpose: Purpose
     private var gap = Gap.none
+    private var plusStart: Int32 = -1
     private var separators: Int32 = 0
     private var clauses: Int32 = 0
     /// Where a run of combining marks begins that has not been put in order.
@@ -106,8 +109,11 @@ public struct FoldedText: Sendable {
         case .mark, .variationSelector:
             // It belongs to the character before it.
             if let last = units.indices.last, units[last].end == start { units[last].end = end }
-        case .invisible, .blank, .space, .punctuation, .symbol, .clause:
+        case .invisible, .blank:
+            gap = max(gap, .blank)
+        case .space, .punctuation, .symbol, .clause:
             gap = max(gap, cell.kind.gap)
+            plusStart = value == 0x2B ? start : -1
         }
     }
 
@@ -127,7 +133,8 @@ public struct FoldedText: Sendable {
             Unit(
                 scalar: scalar, start: start, end: end, separators: separators, clauses: clauses,
                 // Letters that are read for digits are below U+2000, numerals and circles above.
-                isDigit: (0x30...0x39).contains(scalar) && (scalar == value || value >= 0x2000)))
+                isDigit: (0x30...0x39).contains(scalar) && (scalar == value || value >= 0x2000), plusStart: plusStart))
+        plusStart = -1
     }
 
     /// Combining marks in canonical order, so that all ways of writing them are alike.
@@ -136,17 +143,16 @@ public struct FoldedText: Sendable {
         marksStart = nil
         guard units.count - first > 1 else { return }
         let (start, end) = (units[first].start, units[units.count - 1].end)
-        let scalars = units[first...].map(\.scalar).enumerated().sorted { left, right in
-            let (leftClass, rightClass) = (table[left.element].combining, table[right.element].combining)
-            return (leftClass, left.offset) < (rightClass, right.offset)
-        }
+        let marks = units[first...].enumerated().map {
+            (rank: table[$0.element.scalar].combining, offset: $0.offset, scalar: $0.element.scalar)
+        }.sorted { ($0.rank, $0.offset) < ($1.rank, $1.offset) }
         let model = units[first]
         units.replaceSubrange(
             first...,
-            with: scalars.map {
+            with: marks.map {
                 Unit(
-                    scalar: $0.element, start: start, end: end, separators: model.separators, clauses: model.clauses,
-                    isDigit: false)
+                    scalar: $0.scalar, start: start, end: end, separators: model.separators, clauses: model.clauses,
+                    isDigit: false, plusStart: -1)
             })
     }
 }

@@ -51,14 +51,17 @@ public enum NameKey {
         return (2...4).contains(units.count) && units.allSatisfy { $0.scalar >= 0x3400 }
     }
 
+    private static let opening = Set("(（[［【〔〈《<＜{｛「『".unicodeScalars)
+    private static let closing = Set(")）]］】〕〉》>＞}｝」』".unicodeScalars)
+
     /// What stands in brackets says something of the person: 王文山（村民）.
     private static func withoutBrackets(_ name: String) -> String {
         var depth = 0
         var kept = String.UnicodeScalarView()
         for scalar in name.unicodeScalars {
-            if "(（[［【〔〈《<＜{｛「『".unicodeScalars.contains(scalar) {
+            if opening.contains(scalar) {
                 depth += 1
-            } else if ")）]］】〕〉》>＞}｝」』".unicodeScalars.contains(scalar) {
+            } else if closing.contains(scalar) {
                 depth = max(0, depth - 1)
             } else if depth == 0 {
                 kept.append(scalar)

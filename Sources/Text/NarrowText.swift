@@ -89,10 +89,12 @@ public enum NarrowText {
 
         private mutating func flushMarks() {
             if marks.isEmpty { return }
-            let ordered = marks.enumerated().sorted {
-                (table[$0.element].combining, $0.offset) < (table[$1.element].combining, $1.offset)
+            if marks.count == 1 {
+                emit(marks[0])
+            } else {
+                let ordered = marks.enumerated().map { (rank: table[$0.element].combining, offset: $0.offset, mark: $0.element) }
+                for mark in ordered.sorted(by: { ($0.rank, $0.offset) < ($1.rank, $1.offset) }) { emit(mark.mark) }
             }
-            for mark in ordered { emit(mark.element) }
             marks.removeAll(keepingCapacity: true)
         }
 

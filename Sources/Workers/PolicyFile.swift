@@ -196,7 +196,7 @@ private indirect enum PolicyShape: Sendable {
             "name": .text, "version": .number, "title": .text, "vocabulary": vocabulary, "sealed": .list(sealedRow),
             "scope": scope, "repeats": .list(repeatRow), "routing": routing, "clocks": .list(clockRow),
             "returns": .list(returnRow), "conclusions": .list(conclusionRow),
-        ], ["word_lists": .lists, "case_office": .text, "barrier": barrierRow])
+        ], ["word_lists": .lists, "placeholders": .list(.text), "case_office": .text, "barrier": barrierRow])
 
     private static let term = object(["id": .text, "name": .text])
 

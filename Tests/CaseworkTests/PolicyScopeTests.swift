@@ -54,6 +54,22 @@ struct PolicyScopeTests {
         #expect(ruling.decision == row.decision)
     }
 
+    @Test(
+        "a word of breach is found however it is taken apart, and keeps a report from being refused",
+        arguments: ["受　贿", "受\u{200B}贿", "受\u{A0}贿", "受·贿", "受賄", "受*贿", "受，贿", "受.贿", "受-贿", "以權謀私", "以.权.谋.私", "⾏受贿"])
+    func breachTakenApart(word: String) throws {
+        let facts = ReportFacts(sourceKind: "web", title: "小区", text: "小区物业多次\(word),业主要求处理")
+        #expect(try PolicyFixture.rulebook().scope(of: facts).rule.row == "breach-unnamed")
+        let outside = ReportFacts(sourceKind: "letter", matterKind: "outside", text: word, accusedCount: 1)
+        #expect(try PolicyFixture.rulebook().scope(of: outside).rule.row == "breach")
+    }
+
+    @Test("two clauses make no word that would refuse a report", arguments: ["小，区", "大小。区别", "小·区", "小*区", "小　区",
+    "公（交"])
+    func refusingWords(text: String) throws {
+        #expect(try PolicyFixture.rulebook().scope(of: ReportFacts(sourceKind: "web", text: text)).rule.row == "unclear")
+    }
+
     @Test("different words count once each, and more in the title; equal scores keep the order of the rows")
     func proposals() throws {
         let facts = ReportFacts(sourceKind: "letter", title: "公交", text: "物业、物业、小区、开发商、KTV 专线")
@@ -67,7 +83,8 @@ struct PolicyScopeTests {
     func sealing() throws {
         let rulebook = try PolicyFixture.rulebook()
         let sealing = try #require(
-            rulebook.sealing(of: ReportFacts(sourceKind: "web", text: "小区", levels: ["village", "central"], accusedCount: 2)))
+            rulebook.sealing(of: ReportFacts(sourceKind: "web", text: "小区", levels: ["village",
+            "central"], accusedCount: 2)))
         #expect(sealing.rule.description == "test-policy@3/sealed-central")
         #expect(sealing.rule.citation == "默认值")
         #expect(sealing.unitKind == "superior")

@@ -25,6 +25,9 @@ struct PolicyValidationTests {
         Slip("{\"id\": \"work\"", "{\"id\": \"Work!\"", "vocabulary.categories[1].id", "[a-z0-9_-]"),
         Slip("\"180 day\"", "\"180 working_day\"", "vocabulary.dispositions[1].look_again_after", "needs a calendar, which this version does not have"),
         Slip("\"terminal\": false", "\"terminal\": true", "vocabulary.dispositions[1].look_again_after", "not looked at again"),
+        Slip(
+            "\"case_office\": \"case-office\"", "\"placeholders\": [\"匿名\", \" \"], \"case_office\": \"case-office\"", "placeholders[1]",
+            "must not be empty"),
         Slip("\"level\": [\"central\"]", "\"level\": [\"centrall\"]", "sealed[0].when.level[0]", "did you mean \"central\"?"),
         Slip("\"level\": [\"central\"]", "\"any_of\": [\"贪污\"]", "sealed[0].when", "do not know the text"),
         Slip("\"unit_kind\": \"superior\"", "\"unit_kind\": \"superio\"", "sealed[0].unit_kind", "did you mean \"superior\"?"),

@@ -4,9 +4,9 @@ import Testing
 
 @Suite("Words in a text")
 struct PolicyWordMatcherTests {
-    private func scores(_ groups: [[String]], _ text: String) -> [Int32] {
+    private func scores(_ groups: [[String]], _ text: String, _ reach: WordMatcher.Reach = .near) -> [Int32] {
         var scores = [Int32](repeating: 0, count: groups.count)
-        WordMatcher(groups: groups).scan(text, weight: 1, into: &scores)
+        WordMatcher(groups: groups.map { ($0, reach) }).scan(text, weight: 1, into: &scores)
         return scores
     }
 
@@ -23,6 +23,36 @@ struct PolicyWordMatcherTests {
     @Test("white space and ASCII letter case do not matter, in words and in text")
     func folding() {
         #expect(scores([["K T v", "贪 污"]], "ktV里贪\n污") == [2])
+    }
+
+    @Test(
+        "a word of wide reach is found through whatever stands between its characters; one of near reach is not",
+        arguments: ["·", "*", "、", "，", "。", "-", "（", "★", "　", "\u{A0}", "\u{2003}", "\u{0}", "/", "・", "⋅", "～",
+        "\u{E000}", "\u{2800}", "♥️", ".."])
+    func parted(mark: String) {
+        #expect(scores([["受贿"]], "校长受\(mark)贿", .wide) == [1])
+        #expect(scores([["受贿"]], "校长受\(mark)贿", .near) == [0])
+        #expect(scores([["受贿"]], "校长受\(mark)贿，又受贿", .near) == [1])
+    }
+
+    @Test(
+        "what is invisible, another form of the same characters, and Traditional are found by both",
+        arguments: ["受\u{200B}贿", "受\u{2060}\u{AD}贿", "受\n贿", "受賄", "受\u{FE00}贿\u{E0100}", "受\u{202E}贿", "受̲贿̶",
+        "\u{2066}受\u{2069}贿"])
+    func sameCharacters(text: String) {
+        for reach in [WordMatcher.Reach.near, .wide] { #expect(scores([["受贿"]], text, reach) == [1]) }
+        #expect(scores([["行贿"]], "⾏贿") == [1])
+        #expect(scores([["李受贿"]], "\u{F9E1}受賄") == [1])
+    }
+
+    @Test("one word in groups of both reaches counts once for each")
+    func bothReaches() {
+        var scores: [Int32] = [0, 0]
+        let matcher = WordMatcher(groups: [(["受贿"], .wide), (["受贿"], .near)])
+        matcher.scan("受*贿受贿受*贿", weight: 1, into: &scores)
+        #expect(scores == [1, 1])
+        matcher.scan("受*贿", weight: 3, into: &scores)
+        #expect(scores == [4, 1])
     }
 
     @Test("half of one character and half of the next are no match")

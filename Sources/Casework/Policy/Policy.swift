@@ -10,6 +10,8 @@ public struct Policy: Codable, Hashable, Sendable {
     public let vocabulary: Vocabulary
     /// Lists of words that rows refer to as `$name`.
     public let wordLists: [String: [String]]?
+    /// What sources write where a reporter gave no name or contact (匿名, 不详): such a field says nothing.
+    public let placeholders: [String]?
     /// Case office (案管): the unit that reports 立案.
     public let caseOffice: UnitID?
     /// Whom the barrier keeps out by the words of an organ; without it, only by the names of units.
@@ -26,7 +28,7 @@ public struct Policy: Codable, Hashable, Sendable {
         case name, version, title, vocabulary
         case wordLists = "word_lists"
         case caseOffice = "case_office"
-        case barrier, sealed, scope, repeats, routing, clocks, returns, conclusions
+        case placeholders, barrier, sealed, scope, repeats, routing, clocks, returns, conclusions
     }
 }
 

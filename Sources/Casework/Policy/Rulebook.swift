@@ -13,6 +13,8 @@ public final class Rulebook: Sendable {
     public let authorities: [String: Authority]
     /// How the barrier knows organs of the office's own kind.
     public let ownKind: OwnKind?
+    /// Words that stand for nothing in what is told of a reporter.
+    public let placeholders: Placeholders
 
     /// A ruling on scope carries at most this many proposals.
     static let proposalsMax = 5
@@ -39,10 +41,13 @@ public final class Rulebook: Sendable {
         authorities = Rulebook.index(vocabulary.authorities)
         ownKind = policy.ownKind
 
+        placeholders = Placeholders(policy.placeholders ?? [])
+
         var groups = WordGroups(lists: policy.wordLists ?? [:])
-        scopeRows = policy.scope.rows.map { ($0, CompiledWords($0.when, in: &groups)) }
+        scopeRows = policy.scope.rows.map { ($0, CompiledWords($0, in: &groups)) }
         firstProposalGroup = groups.words.count
-        matcher = WordMatcher(groups: groups.words + policy.scope.proposals.map(\.words))
+        // A proposal is what a refusal names.
+        matcher = WordMatcher(groups: groups.words + policy.scope.proposals.map { ($0.words, .near) })
     }
 
     /// Named so that every decision can carry it.
@@ -158,15 +163,20 @@ extension Rulebook {
 
 // MARK: - Words
 
-/// The groups of words that conditions ask for; a named list is one group however often it is used.
+/// The groups of words that conditions ask for; a named list is one group of each reach, however often it is used.
 private struct WordGroups {
+    private struct Name: Hashable {
+        let list: String
+        let reach: WordMatcher.Reach
+    }
+
     let lists: [String: [String]]
-    var words: [[String]] = []
-    private var groupOfList: [String: Int] = [:]
+    var words: [(words: [String], reach: WordMatcher.Reach)] = []
+    private var groupOfList: [Name: Int] = [:]
 
     init(lists: [String: [String]]) { self.lists = lists }
 
-    mutating func groups(for entries: [String]) -> [Int] {
+    mutating func groups(for entries: [String], _ reach: WordMatcher.Reach) -> [Int] {
         var found: [Int] = []
         var loose: [String] = []
         for entry in entries {
@@ -174,15 +184,15 @@ private struct WordGroups {
                 loose.append(entry)
                 continue
             }
-            let name = String(entry.dropFirst())
+            let name = Name(list: String(entry.dropFirst()), reach: reach)
             let group = groupOfList[name] ?? words.count
-            if group == words.count { words.append(lists[name] ?? []) }
+            if group == words.count { words.append((lists[name.list] ?? [], reach)) }
             groupOfList[name] = group
             found.append(group)
         }
         if !loose.isEmpty {
             found.append(words.count)
-            words.append(loose)
+            words.append((loose, reach))
         }
         return found
     }
@@ -192,9 +202,12 @@ private struct CompiledWords: Sendable {
     let anyOf: [Int]?
     let noneOf: [Int]
 
-    init(_ when: Condition, in groups: inout WordGroups) {
-        anyOf = when.anyOf.map { groups.groups(for: $0) }
-        noneOf = groups.groups(for: when.noneOf ?? [])
+    /// What leads away from an automatic refusal is found far and wide: words that keep a row from refusing, and words that let
+    /// a row accept or ask a person.
+    init(_ row: ScopeRow, in groups: inout WordGroups) {
+        let refuses = row.decide == .notAccepted
+        anyOf = row.when.anyOf.map { groups.groups(for: $0, refuses ? .near : .wide) }
+        noneOf = groups.groups(for: row.when.noneOf ?? [], refuses ? .wide : .near)
     }
 
     func hold(_ scores: [Int32]) -> Bool {

@@ -5,6 +5,7 @@ extension Policy {
         check.heading()
         check.vocabularyEntries()
         check.wordLists()
+        check.placeholders()
         check.barrierRow()
         check.sealedRows()
         check.scopeRows()
@@ -22,6 +23,7 @@ extension Policy {
     public static let rowsMax = 2_000
     public static let wordsMax = 10_000
     public static let wordBytesMax = 200
+    public static let placeholdersMax = 1_000
     public static let textCharactersMax = 500
 }
 
@@ -65,6 +67,13 @@ struct PolicyCheck {
     mutating func wordLists() {
         for (name, list) in (policy.wordLists ?? [:]).sorted(by: { $0.key < $1.key }) {
             words(list, "word_lists.\(name)", lists: false)
+        }
+    }
+
+    mutating func placeholders() {
+        for (index, word) in (policy.placeholders ?? []).enumerated() { text(word, "placeholders[\(index)]") }
+        if (policy.placeholders ?? []).count > Policy.placeholdersMax {
+            report("placeholders", "a policy has at most \(Policy.placeholdersMax) placeholders")
         }
     }
 
@@ -281,7 +290,7 @@ struct PolicyCheck {
         let names = (policy.wordLists ?? [:]).keys
         for (index, word) in words.enumerated() {
             let path = "\(path)[\(index)]"
-            let bytes = WordMatcher.folded(word).count
+            let characters = WordMatcher.folded(word).count
             if word.hasPrefix("$") {
                 let name = String(word.dropFirst())
                 if !lists {
@@ -289,11 +298,11 @@ struct PolicyCheck {
                 } else if !names.contains(name) {
                     report(path, "there is no word list \"\(name)\"" + Suggestion.phrase(for: name, among: names))
                 }
-            } else if bytes == 0 {
+            } else if characters == 0 {
                 report(path, "a word must not be empty")
-            } else if word.unicodeScalars.count(where: { !$0.properties.isWhitespace }) < 2 {
+            } else if characters < 2 {
                 report(path, "\"\(word)\" is too short: a single character stands in too many other words")
-            } else if bytes > Policy.wordBytesMax {
+            } else if word.utf8.count > Policy.wordBytesMax {
                 report(path, "a word has at most \(Policy.wordBytesMax) bytes")
             }
         }

@@ -34,15 +34,16 @@ enum HandingOn {
 
     /// The body of `handoff.dispatched`, at most.
     static func bytesMax(of content: Submission) -> Int {
-        var bytes = frameBytesMax + entryBytesMax * (content.accused.count + content.allegations.count + content.attachments.count)
-        func add(_ texts: String?...) { for text in texts { bytes += text.map(written) ?? 0 } }
-        add(content.title, content.text, content.region)
-        for accused in content.accused {
-            add(accused.name, accused.organ, accused.position, accused.level, accused.region, accused.unit?.rawValue)
-        }
-        for allegation in content.allegations { add(allegation.category, allegation.act) }
-        for paper in content.attachments { add(paper.name, paper.mediaType, paper.sha256) }
-        return bytes
+        let entries = content.accused.count + content.allegations.count + content.attachments.count
+        var (sum, content) = (Sum(bytes: frameBytesMax + entryBytesMax * entries), content)
+        content.visitTexts(&sum)
+        return sum.bytes
+    }
+
+    private struct Sum: TextVisitor {
+        var bytes: Int
+        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) { bytes += HandingOn.written(text) }
+        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) { bytes += code.map(HandingOn.written) ?? 0 }
     }
 
     /// Bytes of a text in JSON, its quotes apart.

@@ -25,6 +25,16 @@ struct IntakeDesk: Desk {
         return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
 
+    func prepare(_ parcel: Parcel, with tools: PreparationTools) throws -> PreparedReport? {
+        guard case .message(let message) = parcel.content, case .reportSubmitted(let submission) = message.body,
+            case .source(let id) = parcel.sender, let source = tools.directory.sources[id],
+            SubmissionCheck.problems(
+                in: submission, rulebook: tools.rulebook, directory: tools.directory, now: tools.now
+            ).isEmpty
+        else { return nil }
+        return try PreparedReport(submission, sourceKind: source.kind, body: parcel.body, tools)
+    }
+
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
         var drafts: [Draft] = []
         var pieces: [(AttachmentPart, Parcel)] = []
@@ -64,7 +74,7 @@ struct IntakeDesk: Desk {
             if let earlier = known.submissions[draft.parcel.key.eventID.joined(draft.source.id)] {
                 docket.repeatSubmission(earlier, parcel: draft.parcel)
             } else if let serial = serials.next() {
-                let first = draft.repeatKey.flatMap { known.firstSaid[$0] }
+                let first = draft.readable?.repeatKey.flatMap { known.firstSaid[$0] }
                 let twin = first == draft.id ? nil : first
                 // Who may learn nothing of a report learns it from no repeat of it either.
                 let barred = twin.flatMap { known.barredFrom[$0] ?? docket.files[$0]?.barred } ?? []
@@ -78,22 +88,20 @@ struct IntakeDesk: Desk {
 
     /// A report that will be registered, with what the rules say of it.
     private struct Draft {
-        let id: ReportID
         let parcel: Parcel
         let source: SourceRow
-        let submission: Submission
-        /// As it leaves the vault, masked; `nil` of what is sealed, of which nothing is entered.
-        let content: Submission?
+        let report: PreparedReport
         /// Of what is sealed none is entered.
         let barredRoots: Set<UnitID>
         /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
         let isMuted: Bool
-        let decision: Decision
-        let repeatKey: [UInt8]?
+        /// To whom it goes sealed.
+        let superior: UnitRow?
 
-        enum Decision {
-            case sealed(SealingRuling, to: UnitRow)
-            case scope(ScopeRuling)
+        var id: ReportID { report.id }
+        var readable: PreparedReport.Readable? {
+            guard case .readable(let readable) = report.decision else { return nil }
+            return readable
         }
     }
 
@@ -108,48 +116,37 @@ struct IntakeDesk: Desk {
             docket.refuse(parcel, problems)
             return nil
         }
-        let id = ReportID.make(at: docket.wall)
-        let facts = ReportFacts(submission: submission, sourceKind: source.kind)
+        // Anew for a letter that is replayed, and where the policy or the source changed meanwhile.
+        let report = if let prepared = parcel.prepared, prepared.holds(under: docket.rulebook, sourceKind: source.kind) {
+            prepared
+        } else {
+            try PreparedReport(submission, sourceKind: source.kind, body: parcel.body, docket.tools)
+        }
+        // Asked of the directory as it is now, never of what was known before the transaction.
         let roots = Barrier.roots(of: submission.accused, among: docket.directory.unitNames, kinds: docket.rulebook.ownKind)
         let barred = docket.directory.subtrees(of: roots)
         let isMuted = source.unit.map(barred.contains) ?? false
-        if let ruling = docket.rulebook.sealing(of: facts) {
+        switch report.decision {
+        case .readable(let readable):
+            if let problem = HandingOn.problem(with: readable.content) {
+                docket.refuse(parcel, [problem])
+                return nil
+            }
+            return Draft(
+                parcel: parcel, source: source, report: report, barredRoots: roots, isMuted: isMuted, superior: nil)
+        case .sealed(let ruling):
             guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
                 .min(by: { $0.id < $1.id })
             else {
-                docket.refuse(
-                    parcel,
-                    [
-                        Problem(
-                            code: "no_superior",
-                            text: "only a superior may handle this, and none is registered here; nothing of it was kept, send it there")
-                    ])
+                docket.refuse(parcel, [.noSuperior])
                 return nil
             }
             if let problem = HandingOn.problem(withSealed: parcel.body.count) {
                 docket.refuse(parcel, [problem])
                 return nil
             }
-            return Draft(
-                id: id, parcel: parcel, source: source, submission: submission, content: nil, barredRoots: [], isMuted: isMuted,
-                decision: .sealed(ruling, to: superior), repeatKey: nil)
+            return Draft(parcel: parcel, source: source, report: report, barredRoots: [], isMuted: isMuted, superior: superior)
         }
-        let content = Mask(reporters: submission.reporters).apply(to: submission)
-        if let problem = HandingOn.problem(with: content) {
-            docket.refuse(parcel, [problem])
-            return nil
-        }
-        let ruling = docket.rulebook.scope(of: facts)
-        return Draft(
-            id: id, parcel: parcel, source: source, submission: submission, content: content, barredRoots: roots, isMuted: isMuted,
-            decision: .scope(ruling), repeatKey: repeatKey(submission, ruling, secret: docket.digestKey.repeatSecret))
-    }
-
-    /// Scope is asked before repeats: only what is accepted can be one.
-    private func repeatKey(_ submission: Submission, _ ruling: ScopeRuling, secret: [UInt8]) -> [UInt8]? {
-        guard case .accept = ruling.decision else { return nil }
-        let keys = RepeatKeys(submission: submission, secret: secret)
-        return (keys.reporterKey ?? keys.accusedKey).map { $0 + keys.textDigest }
     }
 
     // MARK: What the database knows
@@ -165,7 +162,7 @@ struct IntakeDesk: Desk {
     }
 
     private func enter(_ drafts: [Draft], reading database: Database) throws -> Known {
-        let said = drafts.compactMap { draft in draft.repeatKey.map { (key: $0, id: draft.id) } }
+        let said = drafts.compactMap { draft in draft.readable?.repeatKey.map { (key: $0, id: draft.id) } }
         let submissions = try database.run(
             ReadSubmissions(sources: drafts.map(\.source.id.rawValue), submissionIDs: drafts.map(\.parcel.key.eventID))
         ).rows
@@ -192,19 +189,20 @@ struct IntakeDesk: Desk {
         var rule: String
         var reason: String?
         var authority: String?
-        var matterKind = draft.submission.matterKind
-        switch draft.decision {
-        case .sealed(let ruling, _):
+        let stated = draft.report.stated
+        var matterKind = stated.matterKind
+        switch draft.report.decision {
+        case .sealed(let ruling):
             try state.apply(.passedUp)
             rule = ruling.rule.description
-        case .scope(let ruling):
-            rule = ruling.rule.description
-            switch ruling.decision {
+        case .readable(let readable):
+            rule = readable.ruling.rule.description
+            switch readable.ruling.decision {
             case .accept(let kind):
                 matterKind = kind
                 if twin != nil {
                     try state.apply(.linkedAsRepeat)
-                    rule = docket.rulebook.repeatRule(draft.submission.isRealName ? .reporter : .accused).description
+                    rule = docket.rulebook.repeatRule(stated.isRealName ? .reporter : .accused).description
                 }
             case .notAccepted(let competent, _):
                 try state.apply(.declined)
@@ -219,11 +217,11 @@ struct IntakeDesk: Desk {
             id: draft.id, number: Report.number(year: CivilDate(of: docket.now).components.year, serial: serial),
             source: draft.source.id, submissionID: draft.parcel.key.eventID, digest: draft.parcel.digest, state: state,
             sourceKind: draft.source.kind, matterKind: isSealed ? nil : matterKind,
-            region: isSealed ? nil : draft.submission.region, realName: !isSealed && draft.submission.isRealName,
-            receivedAt: draft.submission.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
+            region: draft.readable?.content.region, realName: !isSealed && stated.isRealName,
+            receivedAt: stated.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
             muted: muted, handoffCount: 0,
-            papers: isSealed ? 0 : Set(draft.submission.attachments.map { $0.sha256.lowercased() }).count,
+            papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count,
             head: .genesis)
         var file = CaseFile(new: report, barred: docket.directory.subtrees(of: draft.barredRoots))
         file.record(
@@ -236,32 +234,30 @@ struct IntakeDesk: Desk {
                 ]))
         docket.files[report.id] = file
 
-        if case .sealed(let ruling, let superior) = draft.decision {
+        if case .sealed(let ruling) = draft.report.decision, let superior = draft.superior {
             try sealing.passUp(draft.parcel, report.id, ruling: ruling, to: superior, in: &docket)
-        } else {
-            try keep(draft, report.id, in: &docket)
+        } else if let readable = draft.readable {
+            // Registration splits a message: the original bytes go into the vault, masked text goes on.
+            docket.newReports.append(
+                .init(
+                    report: file.report, barredRoots: draft.barredRoots, content: readable.content, vault: readable.vault,
+                    papers: readable.papers))
         }
         docket.acknowledgeRegistration(of: report.id, parcel: draft.parcel)
         if state == .registered {
-            docket.tell(.routing, .reportRegistered, report: report.id, bytes: draft.content.map { HandingOn.bytesMax(of: $0) })
+            docket.tell(.routing, .reportRegistered, report: report.id, bytes: draft.readable.map { HandingOn.bytesMax(of: $0.content) })
         }
         if let finished = docket.files[report.id], isSealed {
             docket.newReports.append(.init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
         }
     }
-
-    /// Registration splits a message: the original bytes go into the vault, masked text goes on.
-    private func keep(_ draft: Draft, _ id: ReportID, in docket: inout Docket) throws {
-        guard let file = docket.files[id] else { return }
-        docket.newReports.append(
-            .init(
-                report: file.report, barredRoots: draft.barredRoots, content: draft.content,
-                vault: try docket.vault.seal(draft.parcel.body, context: Vault.context(report: id)),
-                papers: try (draft.content?.attachments ?? []).map { try PaperKey($0, of: id, docket.digestKey) }))
-    }
 }
 
 extension Docket {
+    fileprivate var tools: PreparationTools {
+        PreparationTools(directory: directory, rulebook: rulebook, vault: vault, digestKey: digestKey, now: now, wall: wall)
+    }
+
     /// The answer to a submission, made from the report's own row: the same whenever it is asked for.
     mutating func acknowledgeRegistration(of id: ReportID, parcel: Parcel) {
         guard let report = files[id]?.report else { return }
@@ -305,6 +301,9 @@ extension Problem {
     static let unknownSource = Problem(
         code: "unknown_source", text: "this sender is not registered with the office; what it sent is kept, and can be sent again once it is")
     static let wrongWorker = Problem(code: "wrong_queue", text: "this type of message is not read here; see the routing keys of the contract")
+    static let noSuperior = Problem(
+        code: "no_superior",
+        text: "only a superior may handle this, and none is registered here; nothing of it was kept, send it there")
     static let idReused = Problem(
         code: Refusal.idReused.rawValue, path: "id", text: "this id was used before for another message; the first one stands")
 }

@@ -10,40 +10,15 @@ public enum SubmissionCheck {
     public static func problems(
         in submission: Submission, rulebook: Rulebook?, directory: OfficeDirectory?, now: Instant, limits: Limits = .standard
     ) -> [Problem] {
-        var check = Check()
+        var (check, said) = (Check(limits: limits, directory: directory), submission)
         check.received(submission.receivedAt, "data.receivedAt", now: now, limits)
-        check.text(submission.text, "data.text", min: 1, max: limits.textBytesMax)
-        check.text(submission.title, "data.title", max: limits.titleBytesMax)
         check.count(submission.accused.count, "data.accused", max: limits.accusedMax)
         check.count(submission.allegations.count, "data.allegations", max: limits.allegationsMax)
         check.count(submission.reporters.count, "data.reporters", max: limits.reportersMax)
         check.count(submission.attachments.count, "data.attachments", max: limits.attachmentsMax)
-        check.code(submission.region, "data.region")
         // A list that is too long is not looked through: one problem says it all.
         guard check.problems.isEmpty else { return check.problems }
-        for (index, accused) in submission.accused.enumerated() {
-            let path = "data.accused[\(index)]"
-            check.text(accused.name, "\(path).name", min: 1, max: limits.nameBytesMax)
-            check.text(accused.organ, "\(path).organ", max: limits.nameBytesMax)
-            check.text(accused.position, "\(path).position", max: limits.nameBytesMax)
-            check.code(accused.region, "\(path).region")
-            if let unit = accused.unit, let directory, directory.units[unit] == nil {
-                // Fails closed: an unknown unit could be one that the barrier must keep out.
-                check.add("unknown_unit", "\(path).unit", "no unit of this office has this id")
-            }
-        }
-        for (index, allegation) in submission.allegations.enumerated() {
-            check.text(allegation.act, "data.allegations[\(index)].act", min: 1, max: limits.nameBytesMax)
-        }
-        for (index, reporter) in submission.reporters.enumerated() {
-            let path = "data.reporters[\(index)]"
-            check.text(reporter.name, "\(path).name", max: limits.nameBytesMax)
-            check.text(reporter.organ, "\(path).organ", max: limits.nameBytesMax)
-            check.text(reporter.phone, "\(path).phone", max: limits.nameBytesMax)
-            check.text(reporter.email, "\(path).email", max: limits.nameBytesMax)
-            check.text(reporter.idNumber, "\(path).idNumber", max: limits.nameBytesMax)
-            check.text(reporter.address, "\(path).address", max: limits.nameBytesMax)
-        }
+        said.visitTexts(&check)
         check.papers(submission.attachments, limits)
         let unknown = (rulebook?.unknownVocabulary(in: submission) ?? []).map {
             Problem(code: "unknown_word", path: "data.\($0.path)", text: $0.message)
@@ -51,19 +26,55 @@ public enum SubmissionCheck {
         return Array((check.problems + unknown).prefix(20))
     }
 
-    private struct Check {
+    private struct Check: TextVisitor {
+        let limits: Limits
+        let directory: OfficeDirectory?
         var problems: [Problem] = []
+
+        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) {
+            switch kind {
+            case .body: self.text(text, place, min: 1, max: limits.textBytesMax)
+            case .title: self.text(text, place, max: limits.titleBytesMax)
+            case .accusedName, .words(isRequired: true): self.text(text, place, min: 1, max: limits.nameBytesMax)
+            case .words(isRequired: false), .reporter: self.text(text, place, max: limits.nameBytesMax)
+            }
+        }
+
+        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
+            guard let code else { return }
+            switch kind {
+            // What is no word of the policy is told with what was meant.
+            case .vocabulary: break
+            case .placeCode: self.code(code, "\(place)")
+            case .unit:
+                // Fails closed: an unknown unit could be one that the barrier must keep out.
+                if let directory, UnitID(code).flatMap({ directory.units[$0] }) == nil {
+                    add("unknown_unit", "\(place)", "no unit of this office has this id")
+                }
+            case .digest:
+                if [UInt8](hexadecimal: code)?.count != 32 { add("bad_value", "\(place)", "must be 64 hexadecimal digits") }
+            case .mediaType:
+                if code.utf8.count > limits.nameBytesMax {
+                    add("too_large", "\(place)", "has \(code.utf8.count) bytes; the limit is \(limits.nameBytesMax)")
+                } else if MediaTypeName.normal(code) == nil {
+                    add("bad_value", "\(place)", "is a format's name, type/subtype, such as image/jpeg (RFC 6838)")
+                }
+            }
+        }
 
         mutating func add(_ code: String, _ path: String, _ text: String) {
             problems.append(Problem(code: code, path: path, text: text))
         }
 
-        mutating func text(_ text: String?, _ path: String, min: Int = 0, max: Int) {
-            guard let text else { return }
+        private mutating func text(_ text: String, _ place: TextPlace, min: Int = 0, max: Int) {
             let count = text.utf8.count
-            if min > 0, text.unicodeScalars.allSatisfy(\.properties.isWhitespace) { add("missing_field", path, "must not be empty") }
-            if count > max { add("too_large", path, "has \(count) bytes; the limit is \(max)") }
-            if text.utf8.contains(0) { add("control_character", path, "holds the character U+0000, which no register can keep") }
+            if min > 0, text.unicodeScalars.allSatisfy(\.properties.isWhitespace) {
+                add("missing_field", "\(place)", "must not be empty")
+            }
+            if count > max { add("too_large", "\(place)", "has \(count) bytes; the limit is \(max)") }
+            if text.utf8.contains(0) {
+                add("control_character", "\(place)", "holds the character U+0000, which no register can keep")
+            }
         }
 
         mutating func received(_ moment: Instant?, _ path: String, now: Instant, _ limits: Limits) {
@@ -80,15 +91,9 @@ public enum SubmissionCheck {
             var sizes: [String: Int] = [:]
             for (index, paper) in papers.enumerated() {
                 let path = "data.attachments[\(index)]"
-                text(paper.name, "\(path).name", min: 1, max: limits.nameBytesMax)
-                text(paper.mediaType, "\(path).mediaType", max: limits.nameBytesMax)
                 if paper.bytes < 0 { add("bad_value", "\(path).bytes", "a paper has 0 bytes or more") }
                 if paper.bytes > limits.attachmentBytesMax {
                     add("too_large", "\(path).bytes", "a paper has at most \(limits.attachmentBytesMax) bytes")
-                }
-                guard [UInt8](hexadecimal: paper.sha256)?.count == 32 else {
-                    add("bad_value", "\(path).sha256", "must be 64 hexadecimal digits")
-                    continue
                 }
                 let digest = paper.sha256.lowercased()
                 if let other = sizes[digest], other != paper.bytes {
@@ -107,8 +112,7 @@ public enum SubmissionCheck {
             if count > max { add("too_many", path, "has \(count) entries; the limit is \(max)") }
         }
 
-        mutating func code(_ code: String?, _ path: String) {
-            guard let code else { return }
+        private mutating func code(_ code: String, _ path: String) {
             let fits = (1...40).contains(code.utf8.count)
                 && code.utf8.allSatisfy {
                     (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D

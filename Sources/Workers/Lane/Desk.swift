@@ -14,6 +14,9 @@ protocol Desk: Sendable {
     func needs(of parcel: Parcel) -> CaseNeeds
     /// How many bytes are loaded for it, at most: beforehand, so that a transaction loads no more than its budget.
     func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int
+    /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the database could
+    /// make another. `nil`: nothing, or nothing that is worth it.
+    func prepare(_ parcel: Parcel, with tools: PreparationTools) throws -> PreparedReport?
     /// Decides the messages of one transaction on the loaded cases, one after another.
     func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws
     /// Work that no message brings; see `Errand`. `aside` is what failed lately.
@@ -100,4 +103,5 @@ extension Desk {
     func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? { nil }
     var errandIntervalSeconds: Double { 0 }
     var markedQueue: String? { nil }
+    func prepare(_ parcel: Parcel, with tools: PreparationTools) throws -> PreparedReport? { nil }
 }

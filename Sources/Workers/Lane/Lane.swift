@@ -16,7 +16,7 @@ final class StopFlag: Sendable {
 
 /// One straight line on one thread: receive what has arrived, decide it in one transaction, send what follows, acknowledge.
 ///
-///     receive → BEGIN → claim → lock → load → decide → write → COMMIT → publish, confirmed → acknowledge
+///     receive → prepare → BEGIN → claim → lock → load → decide → write → COMMIT → publish, confirmed → acknowledge
 ///
 /// It holds no state that matters: killed at any instruction, nothing is lost. What was not acknowledged comes again and
 /// meets its verdict in the inbox; what was not confirmed lies in the outbox and is sent by the lane's relay.
@@ -273,7 +273,7 @@ final class Lane {
     /// Carries parcels through the transaction, however often it takes; those that cannot be carried end as dead letters, alone.
     private func process(_ parcels: [Parcel], burying burial: Burial? = nil, errand: Errand? = nil) throws {
         var keys: Set<InboxKey> = []
-        let firsts = parcels.filter { keys.insert($0.key).inserted }
+        let firsts = try prepare(parcels.filter { keys.insert($0.key).inserted })
         var timesTooCostly = 0
         var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: 2)
         while true {
@@ -302,6 +302,20 @@ final class Lane {
         if firsts.count < parcels.count {
             var seen: Set<InboxKey> = []
             try process(parcels.filter { !seen.insert($0.key).inserted })
+        }
+    }
+
+    /// Does what can be done of each message before its transaction, once; heartbeats are served meanwhile.
+    private func prepare(_ parcels: [Parcel]) throws -> [Parcel] {
+        guard let store else { return parcels }
+        var servedAt = ContinuousClock.now
+        return try parcels.map { parcel in
+            if ContinuousClock.now - servedAt > .milliseconds(100) {
+                try consumer?.serve()
+                try outlet.serve()
+                servedAt = .now
+            }
+            return store.prepared(parcel)
         }
     }
 

@@ -132,6 +132,19 @@ final class LaneStore {
         return docket.letters
     }
 
+    /// What can be done of a message before BEGIN. What fails here fails again in the transaction, where it is judged.
+    func prepared(_ parcel: Parcel) -> Parcel {
+        guard parcel.prepared == nil else { return parcel }
+        var parcel = parcel
+        let wall = Instant.wall()
+        parcel.prepared = try? desk.prepare(
+            parcel,
+            with: PreparationTools(
+                directory: directory, rulebook: settings.rulebook, vault: settings.vault, digestKey: settings.digestKey,
+                now: settings.clock.instant(atWall: wall), wall: wall))
+        return parcel
+    }
+
     /// What a stranger sends is kept, and decided by nobody.
     func known(_ parcel: Parcel) -> Parcel {
         guard let sender = parcel.sender, !directory.knows(sender) else { return parcel }

@@ -69,6 +69,8 @@ struct Parcel: Sendable {
     private(set) var content: Content
     /// The dead letter that this was, when it goes through the line once more.
     let replayOf: UUID?
+    /// What was done of it before its transaction; kept while that is tried again.
+    var prepared: PreparedReport?
 
     init(_ arrival: Arrival, from queue: String, digestKey: DigestKey, replayOf letter: UUID? = nil) {
         self.queue = queue
