@@ -15,6 +15,11 @@ public enum Topology {
         public static let unroutable = "bihuan.unroutable"
         public static let dead = "bihuan.dead"
 
+        /// By which a message comes to a party's own queue.
+        public static func sending(to queue: String) -> String {
+            queue.hasSuffix(".inbox") || queue.hasSuffix(".express") ? handoff : notice
+        }
+
         /// Outsiders write these; what finds no queue goes to `unroutable`.
         public static let outsiders = [intake, feedback, command]
         public static let all = [intake, feedback, command, work, handoff, notice, unroutable, dead]

@@ -149,16 +149,22 @@ struct ConstraintTests {
         "outbox_carries_no_submission": [letter(to: "unit.d1", type: "bihuan.report.submitted.v1")],
         "dead_letter_state_known": [
             """
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, answered, received_at, state, settled_at,
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at, state, settled_at,
                 settled_by, settled_because)
-            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', false, \(moment), 'forgotten', \(moment), 'person.li', 'r')
+            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', 1, false, \(moment), 'forgotten', \(moment), 'person.li', 'r')
             """
         ],
+        "dead_letter_kept_or_known": ["'k', NULL, NULL", "NULL, 's', NULL", "NULL, NULL, NULL", "'k', 's', 'd'"].map {
+            """
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, digest, bytes, answered, received_at)
+            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', \($0), 1, false, \(moment))
+            """
+        },
         "dead_letter_settled_by_somebody": ["'discarded', NULL, NULL, NULL", "'open', NULL, 'person.li', NULL", "'replayed', \(moment), 'person.li', NULL"].map {
             """
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, answered, received_at, state, settled_at,
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at, state, settled_at,
                 settled_by, settled_because)
-            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', false, \(moment), \($0))
+            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', 1, false, \(moment), \($0))
             """
         },
         "attachment_part_counted_from_one": [piece(0), piece(-1)],

@@ -455,7 +455,8 @@ CREATE INDEX held_message_by_report ON held_message (report_id);
 CREATE INDEX held_message_by_age ON held_message (held_at) WHERE NOT ripe;
 CREATE INDEX held_message_ripe ON held_message (id) WHERE ripe;
 
--- What a lane could not handle. The bytes are encrypted.
+-- What a lane could not handle. The bytes are encrypted; of what cannot be read, and of what only a superior may handle, there are none,
+-- but how many they were and their keyed digest.
 CREATE TABLE dead_letter (
     id          uuid PRIMARY KEY,
     reason      text NOT NULL,
@@ -474,16 +475,22 @@ CREATE TABLE dead_letter (
     subject     text,
     reports     uuid[] NOT NULL DEFAULT '{}',
     handoff_id  uuid,
-    key_id      text NOT NULL,
-    sealed      bytea NOT NULL,
+    key_id      text,
+    sealed      bytea,
+    digest      bytea,
+    bytes       bigint NOT NULL,
     answered    boolean NOT NULL,
     received_at timestamptz NOT NULL,
+    -- How often it came.
+    times       integer NOT NULL DEFAULT 1,
     -- How often it was tried again and ended here again.
     replays     integer NOT NULL DEFAULT 0,
     state       text NOT NULL DEFAULT 'open' CONSTRAINT dead_letter_state_known CHECK (state IN ('open', 'replayed', 'discarded')),
     settled_at  timestamptz,
     settled_by  text,
     settled_because text,
+    CONSTRAINT dead_letter_kept_or_known CHECK (
+        (key_id IS NULL) = (sealed IS NULL) AND (sealed IS NULL) = (digest IS NOT NULL)),
     CONSTRAINT dead_letter_settled_by_somebody CHECK (
         (state = 'open') = (settled_at IS NULL) AND (state = 'open') = (settled_by IS NULL) AND (state = 'open') = (settled_because IS NULL))
 );
@@ -496,6 +503,7 @@ CREATE TABLE dead_letter_unkept (
     count   bigint NOT NULL,
     last_at timestamptz NOT NULL
 );
+CREATE INDEX dead_letter_by_act ON dead_letter (inbox_id) WHERE inbox_id IS NOT NULL;
 
 -- How often a message that kept coming back was tried, written before it is tried.
 CREATE TABLE attempt (
@@ -587,6 +595,6 @@ GRANT UPDATE (ripe) ON held_message TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
 GRANT UPDATE (holder, backend_pid, backend_start, expires_at) ON lane_lease TO bihuan_worker;
 GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_worker;
-GRANT UPDATE (replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
+GRANT UPDATE (times, replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
 GRANT DELETE ON outbox, lane_lease, held_message, attempt, attachment_part TO bihuan_worker;
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

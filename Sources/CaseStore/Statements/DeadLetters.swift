@@ -2,7 +2,28 @@ public import Casework
 public import Foundation
 public import PostgreSQL
 
-/// A message that could not be handled, and why; its bytes are encrypted.
+/// Of a message that could not be handled: its bytes, encrypted, or what tells of them where they may not be kept.
+public enum DeadLetterBody: Sendable {
+    case kept(VaultBox, bytes: Int)
+    /// - Parameter digest: keyed.
+    case notKept(digest: [UInt8], bytes: Int)
+
+    public var bytes: Int {
+        switch self {
+        case .kept(_, let bytes), .notKept(_, let bytes): bytes
+        }
+    }
+
+    public var box: VaultBox? {
+        if case .kept(let box, _) = self { box } else { nil }
+    }
+
+    fileprivate var digest: [UInt8]? {
+        if case .notKept(let digest, _) = self { digest } else { nil }
+    }
+}
+
+/// A message that could not be handled, and why.
 public struct DeadLetter: Sendable {
     public let id: UUID
     /// A stable word: `not_json`, `stops_the_worker`, `too_costly` …
@@ -24,13 +45,15 @@ public struct DeadLetter: Sendable {
     public var subject: String?
     public var reports: [ReportID] = []
     public var handoffID: HandoffID?
-    public var box: VaultBox
+    public var body: DeadLetterBody
     public var answered: Bool
     public var receivedAt: Instant
+    /// How often it came.
+    public var times = 1
 
     public init(
         id: UUID, reason: String, detail: String, type: String?, sender: String?, eventID: String?, inboxID: String?,
-        queue: String, routingKey: String, worker: String, box: VaultBox, answered: Bool, receivedAt: Instant
+        queue: String, routingKey: String, worker: String, body: DeadLetterBody, answered: Bool, receivedAt: Instant
     ) {
         self.id = id
         self.reason = reason
@@ -42,7 +65,7 @@ public struct DeadLetter: Sendable {
         self.queue = queue
         self.routingKey = routingKey
         self.worker = worker
-        self.box = box
+        self.body = body
         self.answered = answered
         self.receivedAt = receivedAt
     }
@@ -63,18 +86,23 @@ public struct InsertDeadLetters: Command {
     public init(letters: [DeadLetter]) { self.letters = letters }
     public static let sql = """
         INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
-            reports, handoff_id, key_id, sealed, answered, received_at)
+            reports, handoff_id, key_id, sealed, digest, bytes, answered, received_at, times)
         SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
             -- Arrays of arrays do not unnest: the reports of a row come as one text.
-            string_to_array(reports, ',')::uuid[], handoff_id, key_id, sealed, answered, received_at
+            string_to_array(reports, ',')::uuid[], handoff_id, key_id, sealed, digest, bytes, answered, received_at, times
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-            $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[], $17::bool[], $18::timestamptz[])
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[], $17::bytea[], $18::bigint[], $19::bool[], $20::timestamptz[],
+            $21::int[])
             AS row (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject, reports,
-                handoff_id, key_id, sealed, answered, received_at)
-        -- What the broker gave back is kept under its event's id, and may be given back again, also after it was sent again.
+                handoff_id, key_id, sealed, digest, bytes, answered, received_at, times)
+        -- What the broker or its addressee gave back is kept under its event's id, and may come back again, also after it was sent again.
         ON CONFLICT (id) DO UPDATE SET
-            state = 'open', settled_at = NULL, settled_by = NULL, settled_because = NULL, replays = dead_letter.replays + 1
-        WHERE dead_letter.state = 'replayed'
+            times = dead_letter.times + excluded.times,
+            replays = dead_letter.replays + (dead_letter.state = 'replayed')::int,
+            state = CASE WHEN dead_letter.state = 'replayed' THEN 'open' ELSE dead_letter.state END,
+            settled_at = CASE WHEN dead_letter.state <> 'replayed' THEN dead_letter.settled_at END,
+            settled_by = CASE WHEN dead_letter.state <> 'replayed' THEN dead_letter.settled_by END,
+            settled_because = CASE WHEN dead_letter.state <> 'replayed' THEN dead_letter.settled_because END
         """
     public var parameters: [Parameter] {
         [
@@ -83,8 +111,9 @@ public struct InsertDeadLetters: Command {
             .texts(letters.map(\.inboxID)), .texts(letters.map(\.queue)), .texts(letters.map(\.routingKey)),
             .texts(letters.map(\.worker)), .texts(letters.map(\.addressee)), .texts(letters.map(\.subject)),
             .texts(letters.map { $0.reports.map(\.description).joined(separator: ",") }), .ids(orNil: letters.map(\.handoffID)),
-            .texts(letters.map(\.box.keyID)), .byteas(letters.map(\.box.sealed)), .bools(letters.map(\.answered)),
-            .instants(letters.map(\.receivedAt)),
+            .texts(letters.map(\.body.box?.keyID)), .byteas(letters.map(\.body.box?.sealed)), .byteas(letters.map(\.body.digest)),
+            .int8s(letters.map { Int64($0.body.bytes) }), .bools(letters.map(\.answered)), .instants(letters.map(\.receivedAt)),
+            .integers(letters.map(\.times)),
         ]
     }
 }
@@ -145,7 +174,7 @@ public struct LockDeadLetters: Statement {
     public init(ids: [UUID]) { self.ids = ids }
     public static let sql = """
         SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject, reports, handoff_id,
-            key_id, sealed, answered, received_at, state
+            key_id, sealed, digest, bytes, answered, received_at, state
         FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
         """
     public var parameters: [Parameter] { [.uuids(ids)] }
@@ -155,15 +184,75 @@ public struct LockDeadLetters: Statement {
         let (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
         let (addressee, subject) = (try row.textOrNil(), try row.textOrNil())
         let (reports, handoff): ([ReportID], HandoffID?) = (try row.uuids().map { ReportID($0) }, try row.idOrNil())
+        let (keyID, sealed, digest, bytes) = (try row.textOrNil(), try row.byteaOrNil(), try row.byteaOrNil(), try row.int())
+        let body: DeadLetterBody =
+            if let keyID, let sealed { .kept(VaultBox(keyID: keyID, sealed: sealed), bytes: bytes) } else {
+                .notKept(digest: digest ?? [], bytes: bytes)
+            }
         var letter = DeadLetter(
             id: id, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, inboxID: inboxID, queue: queue,
-            routingKey: routingKey, worker: worker, box: VaultBox(keyID: try row.text(), sealed: try row.bytea()),
+            routingKey: routingKey, worker: worker, body: body,
             answered: try row.bool(), receivedAt: try row.instant())
         letter.addressee = addressee
         letter.subject = subject
         letter.reports = reports
         letter.handoffID = handoff
         return (letter, try row.word())
+    }
+}
+
+/// Counts that letters came again: of each act its last.
+public struct CountDeadLetters: Command {
+    public var keys: [InboxKey]
+    public var times: [Int]
+    public init(_ sendings: [InboxKey: Int]) {
+        keys = sendings.keys.sorted()
+        times = keys.map { sendings[$0] ?? 0 }
+    }
+    public static let sql = """
+        UPDATE dead_letter SET times = dead_letter.times + again.times
+        FROM (
+            SELECT (
+                SELECT d.id FROM dead_letter d WHERE d.inbox_id = act.inbox_id AND coalesce(d.sender, 'unknown') = act.sender
+                ORDER BY d.received_at DESC, d.id DESC LIMIT 1
+            ) AS id, act.times
+            FROM unnest($1::text[], $2::text[], $3::int[]) AS act (sender, inbox_id, times)
+        ) AS again
+        WHERE dead_letter.id = again.id
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID)), .integers(times)] }
+}
+
+/// Why acts ended as dead letters, the last time.
+public struct ReadDeadLetterReasons: Statement {
+    public var keys: [InboxKey]
+    public init(keys: [InboxKey]) { self.keys = keys }
+    public static let sql = """
+        SELECT DISTINCT ON (act.sender, act.inbox_id) act.sender, act.inbox_id, d.reason
+        FROM unnest($1::text[], $2::text[]) AS act (sender, inbox_id)
+        JOIN dead_letter d ON d.inbox_id = act.inbox_id AND coalesce(d.sender, 'unknown') = act.sender
+        ORDER BY act.sender, act.inbox_id, d.received_at DESC, d.id DESC
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: InboxKey, reason: String) {
+        (InboxKey(sender: try row.text(), eventID: try row.text()), try row.text())
+    }
+}
+
+/// Which of these acts are decided, or wait for it, under an id of their own; a report is known also after the inbox was pruned of it.
+public struct ReadDecidedActs: Statement {
+    public var keys: [InboxKey]
+    public init(keys: [InboxKey]) { self.keys = keys }
+    public static let sql = """
+        SELECT act.sender, act.event_id FROM unnest($1::text[], $2::text[]) AS act (sender, event_id)
+        WHERE EXISTS (
+                SELECT FROM inbox i WHERE i.sender = act.sender AND i.event_id = act.event_id AND i.verdict <> 'dead')
+            OR act.sender LIKE 'source.%' AND EXISTS (
+                SELECT FROM report r WHERE r.source = substr(act.sender, 8) AND r.source_id = act.event_id)
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> InboxKey {
+        InboxKey(sender: try row.text(), eventID: try row.text())
     }
 }
 
@@ -233,6 +322,9 @@ public struct DeadLetterSummary: Sendable {
     public let routingKey: String
     public let worker: String
     public let bytes: Int
+    /// Whether its bytes lie here, so that it can be tried again.
+    public let isKept: Bool
+    public let times: Int
     public let answered: Bool
     public let receivedAt: Instant
     public let replays: Int
@@ -245,14 +337,15 @@ public struct DeadLetterSummary: Sendable {
         (id, reason, detail) = (try row.uuid(), try row.text(), try row.text())
         (type, sender, eventID) = (try row.textOrNil(), try row.textOrNil(), try row.textOrNil())
         (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
-        (bytes, answered, receivedAt, replays) = (try row.int(), try row.bool(), try row.instant(), try row.int())
+        (bytes, isKept, times) = (try row.int(), try row.bool(), try row.int())
+        (answered, receivedAt, replays) = (try row.bool(), try row.instant(), try row.int())
         (state, settledAt) = (try row.word(), try row.instantOrNil())
         (settledBy, settledBecause) = (try row.textOrNil(), try row.textOrNil())
     }
 }
 
 private let summaryColumns = """
-    id, reason, detail, type, sender, event_id, queue, routing_key, worker, octet_length(sealed) - \(VaultBox.overheadBytes), answered, \
+    id, reason, detail, type, sender, event_id, queue, routing_key, worker, bytes, sealed IS NOT NULL, times, answered, \
     received_at, replays, state, settled_at, settled_by, settled_because
     """
 

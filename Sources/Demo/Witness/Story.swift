@@ -39,6 +39,7 @@ struct Story {
         case "approved": try move(words, .approved)
         case "dispatched": try move(words, .confirmed)
         case "undeliverable": try move(words, .unroutable)
+        case "sent_again": try move(words, .sentAgain)
         case "signed": try move(words, .signed)
         case "returned": try move(words, .returned)
         case "progress": try move(words, .progressed)

@@ -15,6 +15,7 @@ struct FeedbackDesk: Desk {
     let earlyMessageHoldSeconds: Double
 
     func targets(of parcel: Parcel) -> Targets {
+        if parcel.givenBack != nil { return Targets(handoffs: HandoffID(parcel.subject).map { [$0] } ?? []) }
         guard case .message(let message) = parcel.content, let handoff = HandoffID(message.envelope.subject) else {
             return Targets()
         }

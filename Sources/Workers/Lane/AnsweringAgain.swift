@@ -9,8 +9,17 @@ extension LaneStore {
         let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
         try lookUp(repeats, Set(known.compactMap(\.reportID)), in: &docket)
+        let dead = known.filter { $0.verdict == .dead }.map(\.key)
+        let reasons = dead.isEmpty ? [] : try database.run(ReadDeadLetterReasons(keys: dead)).rows
+        let reasonOf = Dictionary(reasons.map { ($0.key, $0.reason) }) { first, _ in first }
         for parcel in repeats {
-            if let row = rows[parcel.key] { docket.answerAgain(parcel, row) }
+            guard let row = rows[parcel.key] else { continue }
+            if parcel.givenBack != nil {
+                // Its addressee gave it back once more.
+                try docket.bury(parcel, .wrongWorker)
+            } else {
+                docket.answerAgain(parcel, row, deadBecause: reasonOf[parcel.key])
+            }
         }
     }
 
@@ -51,6 +60,19 @@ extension Parcel {
     }
 }
 
+extension Parcel {
+    /// Why no act can be made of it.
+    fileprivate var deadProblem: Problem? {
+        if case .dead(let problem, _) = content { problem } else { nil }
+    }
+}
+
+extension Problem {
+    fileprivate static func waitsDead(_ reason: String?) -> Problem {
+        Problem(code: reason ?? "cannot_be_handled", text: "the office could not handle this act so far; its verdict comes once a person decided")
+    }
+}
+
 extension Docket {
     /// Enters cases that are only answered about, so that the barrier can be asked.
     mutating func lookUp(_ reports: [Report], reading database: Database) throws {
@@ -63,12 +85,15 @@ extension Docket {
         }
     }
 
-    fileprivate mutating func answerAgain(_ parcel: Parcel, _ row: InboxRow) {
+    fileprivate mutating func answerAgain(_ parcel: Parcel, _ row: InboxRow, deadBecause reason: String?) {
         guard row.digest == parcel.digest else {
             return refuse(parcel, [.idReused], variant: parcel.digest.hexadecimal)
         }
+        // Each sending of what no act can be made of is answered for itself, whatever became of the letter.
+        if let problem = parcel.deadProblem { return buryAgain(parcel, problem) }
         switch row.verdict {
-        case .held, .dead: return
+        case .held: return
+        case .dead: buryAgain(parcel, .waitsDead(reason))
         case .taken, .refused:
             if row.reply != nil, let sender = parcel.sender {
                 repeatAnswer(row, to: sender, parcel)

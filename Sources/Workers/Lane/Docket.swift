@@ -49,10 +49,12 @@ struct Docket {
     var papers = PaperBook()
     /// Open dead letters of each sender of this transaction's dead ones, and how many were not kept beside them.
     var openLettersOf: [String: Int] = [:]
-    private(set) var unkept: [String: Int] = [:]
+    var unkept: [String: Int] = [:]
     var letterSettlements: [DeadLetterSettlement] = []
+    /// How often dead letters came that lie here already.
+    var cameAgain: [InboxKey: Int] = [:]
     /// Why acts were refused, or ended as dead letters, in this transaction.
-    private(set) var problems: [InboxKey: [Problem]] = [:]
+    var problems: [InboxKey: [Problem]] = [:]
     var limits = Limits.standard
     /// Of held messages, in this transaction.
     var heldBytesMax = Int.max
@@ -217,7 +219,7 @@ struct Docket {
         // Also one whom the office does not know: it may have a queue, and without one the answer is kept as undeliverable.
         if let sender {
             let id = Docket.replyID(to: key, variant: variant)
-            if type == MessageType.reportSubmitted.rawValue, variant != Docket.burial {
+            if type == MessageType.reportSubmitted.rawValue {
                 send(
                     .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo, data: ReportRejected(problems: problems),
                     reports: reports, eventID: id)
@@ -247,36 +249,6 @@ struct Docket {
             parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
             problems: problems, variant: variant)
     }
-
-    /// Keeps what cannot be handled as a dead letter and tells the sender. `detail` is for the operator alone.
-    mutating func bury(_ parcel: Parcel, _ problem: Problem, detail: String? = nil) throws {
-        settle(parcel.key, .dead)
-        problems[parcel.key] = [problem]
-        // It lies among the dead letters already, and its sender knows.
-        if parcel.replayOf != nil { return }
-        let owner = parcel.senderName ?? ""
-        if let open = openLettersOf[owner] {
-            guard open < limits.deadLettersPerSenderMax else {
-                unkept[owner, default: 0] += 1
-                return refuse(parcel, [problem, .tooManyDeadLetters(open)])
-            }
-            openLettersOf[owner] = open + 1
-        }
-        let sent = letters.count
-        // Not the verdict, which a replay may still bring: a message with an id of its own.
-        refuse(parcel, [problem], variant: Docket.burial)
-        let id = UUID.version7(at: wall)
-        var letter = DeadLetter(
-            id: id, reason: problem.code, detail: detail ?? problem.description,
-            type: parcel.type, sender: parcel.senderName, eventID: parcel.ownID, inboxID: parcel.key.eventID, queue: parcel.queue,
-            routingKey: String(parcel.routingKey.prefix(255)), worker: parcel.ownerAsDeadLetter(of: worker).rawValue,
-            box: try vault.seal(parcel.body, context: Vault.context(deadLetter: id)), answered: letters.count > sent,
-            receivedAt: wall)
-        letter.subject = parcel.subject
-        deadLetters.append(letter)
-    }
-
-    private static let burial = "dead"
 
     /// Sends the office's own message once more, as it was.
     mutating func sendAgain(_ row: OutboxRow) { letters.append(row) }

@@ -232,6 +232,7 @@ final class Lane {
     private func handle(_ parcels: [Parcel]) throws {
         // In the order in which they came: what was sent earlier is heard earlier.
         var trusted: [Parcel] = []
+        let parcels = Parcel.gathered(parcels)
         for parcel in parcels {
             guard parcel.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount else {
                 trusted.append(parcel)

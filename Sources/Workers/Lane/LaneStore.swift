@@ -332,7 +332,7 @@ extension Docket {
         var letter = DeadLetter(
             id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type, sender: officeName,
             eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange, routingKey: row.routingKey, worker: worker.rawValue,
-            box: try vault.seal(row.body, context: Vault.context(deadLetter: id)), answered: false, receivedAt: wall)
+            body: .kept(try vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count), answered: false, receivedAt: wall)
         letter.addressee = row.addressee
         letter.subject = row.subject
         letter.reports = row.reports
@@ -351,6 +351,7 @@ extension Docket {
         if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld.sorted())) }
         if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
         if !unkept.isEmpty { commands.append(CountUnkeptLetters(unkept, at: wall)) }
+        if !cameAgain.isEmpty { commands.append(CountDeadLetters(cameAgain)) }
         if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
         commands += papers.commands(at: now)
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }

@@ -71,6 +71,17 @@ struct Parcel: Sendable {
     let replayOf: UUID?
     /// What was done of it before its transaction; kept while that is tried again.
     var prepared: PreparedReport?
+    /// What it says, where it can be read at all, also where it cannot be taken.
+    let message: Message?
+    /// The same that nobody can make an act of came more than once in a batch: each sending is answered.
+    private(set) var sentAlso: [Sending] = []
+
+    /// One sending of what ends as a dead letter: what its answer is about, and replies to.
+    struct Sending: Sendable {
+        let messageID: String?
+        let subject: String
+        let inReplyTo: String?
+    }
 
     init(_ arrival: Arrival, from queue: String, digestKey: DigestKey, replayOf letter: UUID? = nil) {
         self.queue = queue
@@ -91,11 +102,13 @@ struct Parcel: Sendable {
             let message = try Message(reading: arrival.body, typeHint: arrival.type)
             // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it should be.
             let isAstray = claimed == nil || Parcel.isGivenUp(queue)
+            self.message = message
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
             subject = message.envelope.subject
             inReplyTo = message.envelope.id
             content = Parcel.judge(message, arrival, claimed: claimed, queue: queue)
         } catch {
+            message = nil
             // Its head did not come as a body: it has used up no id.
             let form = ["not_json", "not_cloudevents"].contains(error.problems.first?.code) ? arrival.foreignForm : nil
             let usableID = Parcel.printable(form == nil ? error.id : form?.id)
@@ -140,6 +153,22 @@ struct Parcel: Sendable {
         return parcel
     }
 
+    var sendings: [Sending] { [Sending(messageID: Parcel.printable(arrival.messageID), subject: subject, inReplyTo: inReplyTo)] + sentAlso }
+
+    /// What no act can be made of, and its repeats in the same batch, as one. They differ at most in what their answers are about.
+    static func gathered(_ parcels: [Parcel]) -> [Parcel] {
+        var places: [InboxKey: Int] = [:]
+        return parcels.reduce(into: []) { gathered, parcel in
+            guard case .dead = parcel.content, parcel.givenBack == nil else { return gathered.append(parcel) }
+            if let place = places[parcel.key] {
+                gathered[place].sentAlso += parcel.sendings
+            } else {
+                places[parcel.key] = gathered.count
+                gathered.append(parcel)
+            }
+        }
+    }
+
     private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }
 
     /// Queues in which only what the broker could not place ends.
@@ -157,9 +186,19 @@ struct Parcel: Sendable {
     }
 
     var body: [UInt8] { arrival.body }
+    /// How many it had, also where they were not held.
+    var bytes: Int { arrival.omitted?.bytes ?? arrival.body.count }
     /// The sender, or the broker's user where it is none, as a dead letter keeps it.
     var senderName: String? { sender?.description ?? arrival.userID.map(Parcel.keepable) }
     var isDead: Bool { if case .dead = content { true } else { false } }
+    /// A message of the office's own that its addressee gave back for good (`basic.reject` without requeue), or that the broker gave up.
+    var givenBack: (worker: Worker, addressee: Party, eventID: UUID)? {
+        guard queue == Topology.Queue.dead, case .office(let worker) = sender, message == nil, let id = inReplyTo.flatMap(UUID.init(uuidString:)),
+            let addressee = Party(ownerOf: arrival.routingKey)
+        else { return nil }
+        return (worker, addressee, id)
+    }
+
     /// A person's word about a dead letter.
     var isAboutDeadLetter: Bool {
         guard case .message(let message) = content else { return false }

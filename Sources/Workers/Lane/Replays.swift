@@ -12,6 +12,14 @@ struct WordOnLetter {
     let replayed: Parcel?
     /// Of a message of the office's own: its bytes.
     let ownBody: [UInt8]?
+    /// The act came again meanwhile and was decided, or waits for it, under its own id: it is refused no more.
+    var isDecided = false
+}
+
+extension WordOnLetter {
+    fileprivate var discardedText: String {
+        isDecided ? "discarded; the act was decided under its own id, so its sender was told nothing" : "discarded"
+    }
 }
 
 extension LaneStore {
@@ -47,16 +55,21 @@ extension LaneStore {
                 words.append(word)
             }
         }
-        return try claimReplayed(words, in: &docket)
+        return try claimReplayed(try markDecided(words), in: &docket)
     }
 
     private func replay(_ letter: DeadLetter, _ command: Parcel, by person: Party, in docket: inout Docket) throws -> WordOnLetter? {
+        guard let box = letter.body.box else {
+            docket.refuse(
+                command, [Problem(code: "not_kept", text: "nothing of this letter was kept, and its sender was told to send it again: discard it")])
+            return nil
+        }
         let body: [UInt8]
         do {
-            body = try docket.vault.open(letter.box, context: Vault.context(deadLetter: letter.id))
+            body = try docket.vault.open(box, context: Vault.context(deadLetter: letter.id))
         } catch {
             docket.refuse(
-                command, [Problem(code: "cannot_be_opened", text: "the letter was sealed with key \(letter.box.keyID), which this office has not")])
+                command, [Problem(code: "cannot_be_opened", text: "the letter was sealed with key \(box.keyID), which this office has not")])
             return nil
         }
         if letter.addressee != nil {
@@ -69,6 +82,20 @@ extension LaneStore {
         return WordOnLetter(
             command: command, person: person, letter: letter, replayed: known(Parcel(arrival, from: queue, digestKey: docket.digestKey, replayOf: letter.id)),
             ownBody: nil)
+    }
+
+    private func markDecided(_ words: [WordOnLetter]) throws -> [WordOnLetter] {
+        func keys(_ letter: DeadLetter) -> [InboxKey] {
+            Set([letter.eventID, letter.inboxID].compactMap(\.self)).map { InboxKey(sender: letter.sender ?? "unknown", eventID: $0) }
+        }
+        let asked = words.filter { $0.replayed == nil && $0.ownBody == nil }.flatMap { keys($0.letter) }
+        guard !asked.isEmpty else { return words }
+        let decided = Set(try database.run(ReadDecidedActs(keys: asked)).rows)
+        return words.map { word in
+            var word = word
+            word.isDecided = keys(word.letter).contains(where: decided.contains)
+            return word
+        }
     }
 
     /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again by
@@ -135,7 +162,11 @@ extension Docket {
             return refuse(word.command, [.wrongWorker])
         }
         let letter = word.letter
-        if let name = letter.sender, let id = letter.inboxID {
+        if word.isDecided, let id = letter.inboxID {
+            // The row under another id than its own is open still.
+            let key = InboxKey(sender: letter.sender ?? "unknown", eventID: id)
+            if id != letter.eventID { settle(key, .refused) }
+        } else if let name = letter.sender, let id = letter.inboxID {
             refuse(
                 InboxKey(sender: name, eventID: id), from: Party(name), type: letter.type, subject: letter.subject ?? id,
                 inReplyTo: letter.eventID,
@@ -153,7 +184,10 @@ extension Docket {
             return refuse(
                 word.command, [Problem(code: Refusal.notAllowed.rawValue, text: "this message may not go to its addressee any more: discard it")])
         }
-        if type == .handoffDispatched, let handoff = letter.handoffID {
+        if letter.reason == Docket.rejected, let handoff = letter.handoffID.flatMap({ id in file(of: id)?[handoff: id] }), handoff.state.isFinal {
+            return refuse(word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is over: discard it")])
+        }
+        if type == .handoffDispatched, letter.reason != Docket.rejected, let handoff = letter.handoffID {
             do {
                 try move(
                     handoff, .sentAgain, as: "sent_again", by: word.person.description,
@@ -182,6 +216,6 @@ extension Docket {
         guard state != .open else { return }
         answer(
             word.command.key, to: word.person, .commandTaken, subject: word.command.subject,
-            data: CommandTaken(text: state == .discarded ? "discarded" : because), reports: [])
+            data: CommandTaken(text: state == .discarded ? word.discardedText : because), reports: [])
     }
 }

@@ -212,7 +212,10 @@ extension DeadLetterSummary {
 
     private var remark: String {
         if state != .open { return "\(state.rawValue): \(settledBecause ?? "")" }
-        return replays > 0 ? "tried again \(replays) times" : ""
+        let remarks = [
+            isKept ? nil : "not kept", times > 1 ? "came \(times) times" : nil, replays > 0 ? "tried again \(replays) times" : nil,
+        ]
+        return remarks.compactMap(\.self).joined(separator: ", ")
     }
 
     /// Without what all of them share.
@@ -224,7 +227,9 @@ extension DeadLetterSummary {
     var page: String {
         var lines: [(String, String?)] = [
             ("id", id.lowercased), ("reason", reason), ("detail", detail), ("type", type), ("sender", sender),
-            ("event id", eventID), ("came by", "\(queue), key \(routingKey)"), ("worker", worker), ("bytes", String(bytes)),
+            ("event id", eventID), ("came by", "\(queue), key \(routingKey)"), ("worker", worker),
+            ("bytes", isKept ? String(bytes) : "\(bytes), none of them kept: it cannot be tried again"),
+            ("came", times > 1 ? "\(times) times" : nil),
             ("taken in", receivedAt.description),
             ("answered", answered ? "yes, its sender was told" : "no, there was nobody to tell"),
             ("tried again", replays > 0 ? "\(replays) times, in vain" : nil), ("state", state.rawValue),
@@ -241,6 +246,8 @@ extension DeadLetterSummary {
             let type, sender, eventID: String?
             let queue, routingKey, worker: String
             let bytes: Int
+            let kept: Bool
+            let times: Int
             let answered: Bool
             let receivedAt: Instant
             let replays: Int
@@ -250,7 +257,7 @@ extension DeadLetterSummary {
         }
         let line = Line(
             id: id.lowercased, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, queue: queue,
-            routingKey: routingKey, worker: worker, bytes: bytes, answered: answered, receivedAt: receivedAt, replays: replays,
+            routingKey: routingKey, worker: worker, bytes: bytes, kept: isKept, times: times, answered: answered, receivedAt: receivedAt, replays: replays,
             state: state.rawValue, settledAt: settledAt, settledBy: settledBy, settledBecause: settledBecause)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
