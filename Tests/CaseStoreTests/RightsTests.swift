@@ -48,7 +48,7 @@ struct RightsTests {
         "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"], "dead_letter_unkept": ["count", "last_at"],
         "attempt": ["count", "noted_at"], "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
         "attachment": ["received_at", "first_part_at"],
-        "dead_letter": ["replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
+        "dead_letter": ["times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
     ]
 
     @Test("the worker role may update the columns that acts change, and no other")

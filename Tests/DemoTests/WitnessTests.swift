@@ -201,7 +201,7 @@ struct WitnessTests {
             try office.connection.execute(
                 """
                 INSERT INTO dead_letter (id, reason, detail, sender, event_id, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at)
-                VALUES (gen_random_uuid(), 'x', 'x', 'source.web', 'dead', 'q', 'k', 'intake', 'k', '', true, now())
+                VALUES (gen_random_uuid(), 'x', 'x', 'source.web', 'dead', 'q', 'k', 'intake', 'k', '', 0, true, now())
                 """)
             let testimony = try office.witness.testify()
             #expect(testimony.dead == 1)
