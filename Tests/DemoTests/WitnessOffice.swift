@@ -88,9 +88,9 @@ final class WitnessOffice {
 
     /// The whole way: routed to a unit, signed for, concluded, closed.
     @discardableResult
-    func loop(_ id: String, unit: String = "d1") throws -> Case {
+    func loop(_ id: String, unit: String = "d1", sentAgain: Bool = false) throws -> Case {
         let one = try submit(id)
-        try one.route(to: unit)
+        try one.route(to: unit, sentAgain: sentAgain)
         try one.act(.signed, "signed", .handoffSigned)
         try one.act(.decided, "disposition_decided", .dispositionDecided)
         try one.conclude()
@@ -159,7 +159,7 @@ final class Case {
 
     func actID(_ name: String) -> String { "\(handoffName)-\(name)" }
 
-    func route(to unit: String, delivering: Bool = true) throws {
+    func route(to unit: String, delivering: Bool = true, sentAgain: Bool = false) throws {
         let id = HandoffID.make(at: office.now)
         handoff = id
         self.unit = unit
@@ -171,6 +171,11 @@ final class Case {
                 noClockReason: "none is needed here"))
         record("routed", by: "office.routing", act: nil)
         try save()
+        if sentAgain {
+            // It found no queue, and went out by replay.
+            try move(.unroutable, "undeliverable", by: "office.routing", act: nil)
+            try move(.sentAgain, "sent_again", by: "person.sun", act: nil)
+        }
         try move(.confirmed, "dispatched", by: "office.routing", act: nil)
         if delivering { try office.delivered(party, "dispatch-\(id)", .handoffDispatched, subject: handoffName) }
     }

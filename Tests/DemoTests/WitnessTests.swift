@@ -39,6 +39,17 @@ struct WitnessTests {
         }
     }
 
+    @Test("a handoff that found no queue and was sent again by replay is no fault in the story")
+    func sentAgain() throws {
+        try WitnessOffice.with { office in
+            try office.loop("r-1", sentAgain: true)
+            let testimony = try office.witness.testify()
+            #expect(testimony.lines.filter { !$0.holds } == [])
+            #expect(testimony.doubled == [] && testimony.ledgerFaults == [] && testimony.closed == 1)
+            #expect(!testimony.statesNeverSeen.contains("handoff undeliverable"))
+        }
+    }
+
     @Test("the testimony is written as JSON under the documented keys")
     func json() throws {
         try WitnessOffice.with { office in

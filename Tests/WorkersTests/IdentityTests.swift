@@ -51,7 +51,7 @@ struct IdentityTests {
         try office.close()
     }
 
-    @Test("what cannot be read is kept encrypted, and its answer quotes nothing of it")
+    @Test("of what cannot be read nothing is kept, and its answer quotes nothing of it")
     func deadLetters() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -72,7 +72,7 @@ struct IdentityTests {
         }
         #expect(try office.places(of: Array("欧阳不平".utf8)).isEmpty)
         #expect(!office.log.lines.contains { $0.contains("欧阳不平") })
-        #expect(try office.count("SELECT count(*) FROM dead_letter") == 3)
+        #expect(try office.count("SELECT count(*) FROM dead_letter WHERE sealed IS NULL AND bytes > 0") == 3)
         try office.close()
     }
 }

@@ -273,7 +273,9 @@ final class PartyClient {
     }
 
     /// The next message of a queue, acknowledged; fails the test when none comes.
-    func next(_ queue: String, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation) throws -> Delivery {
+    func next(
+        _ queue: String, within seconds: Double = 15, settling: Bool = true, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Delivery {
         if !queueOf.values.contains(queue) {
             queueOf[try connection.consume(QueueName(rawValue: queue), on: channel)] = queue
         }
@@ -287,7 +289,14 @@ final class PartyClient {
             throw NothingCame()
         }
         consumed[queue]?.removeFirst()
-        try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: delivery.channel)
+        if settling { try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: delivery.channel) }
+        return delivery
+    }
+
+    /// The next message of a queue, given back for good: `basic.reject` without requeue.
+    func reject(_ queue: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Delivery {
+        let delivery = try next(queue, settling: false, sourceLocation: sourceLocation)
+        try connection.reject(deliveryTag: delivery.deliveryTag, multiple: false, requeue: false, on: delivery.channel)
         return delivery
     }
 

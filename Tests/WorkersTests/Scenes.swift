@@ -166,6 +166,19 @@ extension OfficeUnderTest {
         for statement in statements { try superuser.execute(statement) }
     }
 
+    /// Sends a command about a dead letter to the worker that keeps it, and hears the verdict.
+    func order<Payload: Codable & Sendable>(
+        _ type: MessageType, _ letter: String, _ data: Payload, by person: PartyClient, to worker: Worker = .intake,
+        id: String = UUID().uuidString, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> Heard {
+        let act = person.prepare(type, id: id, subject: letter, data)
+        try person.publish(
+            act.body, to: person.exchange, key: type.routingKey(from: person.party, owner: worker), properties: person.properties(type, letter))
+        let verdict = try person.heard(sourceLocation: sourceLocation)
+        #expect(verdict.inReplyTo == id, sourceLocation: sourceLocation)
+        return verdict
+    }
+
     func handoffState(_ arrived: Arrived) throws -> String { try texts("SELECT state FROM handoff WHERE id = '\(arrived.handoff)'").first ?? "" }
 
     func waitForState(_ state: String, of arrived: Arrived, sourceLocation: SourceLocation = #_sourceLocation) throws {
