@@ -168,10 +168,12 @@ public struct Clock: Hashable, Sendable {
     public var nextStep: Int
     public var stoppedAt: Instant?
     public var stoppedBy: String?
+    /// As it stands in the books, it is due at another time than its steps tell: they hold a word that this version does not know.
+    public let isAtOdds: Bool
 
     public init(
         key: Key, reportID: ReportID, owedBy: UnitID, startedAt: Instant, dueAt: Instant, rule: String,
-        citation: String?, steps: [Step], nextStep: Int, stoppedAt: Instant? = nil, stoppedBy: String? = nil
+        citation: String?, steps: [Step], nextStep: Int, stoppedAt: Instant? = nil, stoppedBy: String? = nil, isAtOdds: Bool = false
     ) {
         self.key = key
         self.reportID = reportID
@@ -184,6 +186,7 @@ public struct Clock: Hashable, Sendable {
         self.nextStep = nextStep
         self.stoppedAt = stoppedAt
         self.stoppedBy = stoppedBy
+        self.isAtOdds = isAtOdds
     }
 
     public var isRunning: Bool { stoppedAt == nil }
@@ -310,6 +313,9 @@ public struct CaseFile: Sendable {
         clocks[index].nextStep += 1
         changedClocks.insert(key)
     }
+
+    /// Written as its steps are read: what cannot be read has no next step.
+    public mutating func rewrite(_ key: Clock.Key) { changedClocks.insert(key) }
 
     private mutating func recountClocks(of id: HandoffID) {
         let running = clocks.count { $0.key.handoffID == id && $0.isRunning }

@@ -18,7 +18,7 @@ struct Bihuan: AsyncParsableCommand {
                 name: "Workers",
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),
             CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Status.self]),
-            CommandGroup(name: "Care", subcommands: [Migrate.self, TopologyCommand.self, ContractCommand.self, Ledger.self, Dead.self]),
+            CommandGroup(name: "Care", subcommands: [Migrate.self, PolicyCommand.self, TopologyCommand.self, ContractCommand.self, Ledger.self, Dead.self]),
             CommandGroup(name: "Proof", subcommands: [BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self]),
         ])
 

@@ -24,7 +24,7 @@ struct ConfigurationTests {
         #expect(try await read(Self.right.replacing(/amqp:.*\n/, with: "")).broker.url == "amqp://127.0.0.1:5672/bihuan")
         #expect(configuration.users == ["office-intake": "secret", "unit-d1": "12345"])
         #expect(configuration.vaultKeyFile.path.hasSuffix("/keys/vault.key"))
-        #expect(configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent() == configuration.policyFile.deletingLastPathComponent())
+        #expect(configuration.digestKeyFile.deletingLastPathComponent() == configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent())
         #expect(configuration.lane.batchSizeMax == 200 && configuration.lane.lanes == 2)
         #expect(configuration.clock == .real)
     }
@@ -69,7 +69,7 @@ struct ConfigurationTests {
     func broker() async throws {
         let url = "amqps://one.example,[::1]:5673/v?cacertfile=tls/ca.pem&certfile=/etc/me.pem&keyfile=me.key&heartbeat=5"
         let configuration = try await read(Self.right, flags: ["amqp.url": url])
-        let folder = configuration.policyFile.deletingLastPathComponent().path
+        let folder = configuration.digestKeyFile.deletingLastPathComponent().path
         let intake = try configuration.brokerSettings(for: .office(.intake))
         #expect(intake.endpoints.map(\.description) == ["one.example:5671", "[::1]:5673"])
         #expect(intake.tls?.authorityFile == folder + "/tls/ca.pem" && intake.tls?.certificateFile == "/etc/me.pem")
@@ -92,12 +92,12 @@ struct ConfigurationTests {
         var configuration = try await read(Self.right)
         configuration.officeName = "省纪委 \"信访\"室: #1\nzwei"
         configuration.broker = try AMQP.ConnectionSettings(
-            url: "amqps://a,[::1]:5/a%2Fb%20%3F?cacertfile=\(configuration.policyFile.deletingLastPathComponent().path)/c%26a.pem&verify=verify_none")
+            url: "amqps://a,[::1]:5/a%2Fb%20%3F?cacertfile=\(configuration.digestKeyFile.deletingLastPathComponent().path)/c%26a.pem&verify=verify_none")
         configuration.database.ownerURL = "postgresql://o:p%22@127.0.0.1/b"
         configuration.clock = BusinessClock(
             wallOrigin: Instant(microsecondsSinceEpoch: 1_700_000_000_123_456), businessOrigin: Instant(microsecondsSinceEpoch: 0), rate: 8640)
         configuration.lane.earlyMessageHoldSeconds = 2.5
-        let folder = configuration.policyFile.deletingLastPathComponent()
+        let folder = configuration.digestKeyFile.deletingLastPathComponent()
         let again = try await read(configuration.yaml(folder: folder), in: folder)
         #expect(again.officeName == configuration.officeName)
         #expect(again.database.ownerURL == configuration.database.ownerURL)

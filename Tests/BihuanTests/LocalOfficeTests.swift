@@ -24,6 +24,7 @@ struct LocalOfficeTests {
             try await killedWorkerComesBack(office)
             try statusShowsWhatIsThere(office)
             try ledgerIsProved(office)
+            try policyIsActivated(office)
             let before = office.configuration
             office.stop()
             let away = try bihuan(["status", "--data", directory.path])
@@ -255,6 +256,13 @@ struct LocalOfficeTests {
         let theirs = try Program.run("/usr/bin/env", ["python3", script.path, export])
         #expect(theirs.output == ours.output, "the script and the command say the same")
 
+        // The key to pin; and with its salt a source finds the report that it sent.
+        let key = try #require(try bihuan(["ledger", "key"] + data).output.firstMatch(of: /public key ([0-9a-f]{64})\nkey id     [0-9a-f]{16}\n/)?.1)
+        #expect(try bihuan(["ledger", "verify", "--file", export, "--key", String(key)]).status == 0)
+        let salt = try bihuan(["ledger", "salt", "--report", "2026-00000001", "--party", "source.web"] + data)
+        #expect(salt.output.contains(/report [0-9a-f-]{36}\nparty  source.web\nsalt   [0-9a-f]{64}\n/), "\(salt.output)\(salt.errors)")
+        #expect(try bihuan(["ledger", "salt", "--report", "2026-99999999", "--party", "source.web"] + data).errors.contains("there is no report"))
+
         // One hexadecimal digit of the signature, then of an entry's hash.
         for key in ["\"signature\":\"", "\"hash\":\""] {
             var text = try String(contentsOfFile: export, encoding: .utf8)
@@ -267,6 +275,21 @@ struct LocalOfficeTests {
             #expect(ours.status == 1 && theirs.status == 1)
             #expect(ours.errors == "Error: " + theirs.errors)
         }
+    }
+
+    private func policyIsActivated(_ office: LocalOffice) throws {
+        let data = ["--data", office.directory.path]
+        #expect(try bihuan(["policy", "show"] + data).output.hasPrefix("cn-discipline@1, activated at "))
+        let file = office.directory.appending(path: "policy.yaml")
+        let shipped = try String(contentsOf: file, encoding: .utf8)
+        try Data((shipped + "\n# another text\n").utf8).write(to: file)
+        let refused = try bihuan(["policy", "activate", file.path] + data)
+        #expect(refused.status == 1 && refused.errors.contains("was entered before with another text"), "\(refused.errors)")
+        try Data(shipped.replacing("\nversion: 1\n", with: "\nversion: 2\n").utf8).write(to: file)
+        let taken = try bihuan(["policy", "activate", file.path] + data)
+        #expect(taken.status == 0 && taken.output.hasPrefix("cn-discipline@2 decides from now on"), "\(taken.errors)")
+        #expect(try bihuan(["policy", "show"] + data).output.hasPrefix("cn-discipline@2, activated at "))
+        #expect(try bihuan(["policy", "show", "--text"] + data).output.contains("version: 2"))
     }
 
     private func tamperedLedgerIsNamed(_ office: LocalOffice) throws {

@@ -67,6 +67,9 @@ struct ConstraintTests {
 
     static let offences: [String: [String]] = [
         "office_is_one": ["INSERT INTO office VALUES (2, 'x', gen_random_uuid(), 'h', 0)"],
+        "policy_activation_of_a_version": [
+            "INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ('p', 77, \(moment), 'li')"
+        ],
         "policy_version_once": ["INSERT INTO policy_version VALUES ('p', 1, 'd', 'other', \(moment))"],
         "unit_id_is_a_name": ["", "D1", "a.b", "a b", "a\n", String(repeating: "x", count: 41)].map {
             "INSERT INTO unit (id, name, kind, chain, head, entry_count) VALUES ('\($0)', 'x', 'x', gen_random_uuid(), 'h', 0)"

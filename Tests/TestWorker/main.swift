@@ -27,11 +27,10 @@ else {
     FileHandle.standardError.write(Data("the environment names no worker or no key\n".utf8))
     exit(2)
 }
-let policy = try String(contentsOfFile: required("TEST_POLICY"), encoding: .utf8)
 var settings = LaneSettings(
     broker: try AMQP.ConnectionSettings(url: required("TEST_BROKER_URL")),
     database: PostgreSQL.ConnectionSettings(url: required("TEST_DATABASE_URL")), clock: .real,
-    rulebook: try Rulebook(try PolicyFile.read(policy, named: "policy")), vault: try Vault(keyBytes: bytes("TEST_VAULT_KEY")),
+    vault: try Vault(keyBytes: bytes("TEST_VAULT_KEY")),
     digestKey: try DigestKey(keyBytes: bytes("TEST_DIGEST_KEY")),
     sealedMailKey: mailKey)
 settings.batchSizeMax = 50

@@ -20,7 +20,6 @@ final class OfficeUnderTest {
     let virtualHost: String
     let databaseName: String
     let vault: Vault
-    let rulebook: Rulebook
     let mailKey = Curve25519.KeyAgreement.PrivateKey()
     /// 32 bytes, kept for workers that run as processes.
     let vaultKey = (0..<32).map { _ in UInt8.random(in: 0...255) }
@@ -40,11 +39,11 @@ final class OfficeUnderTest {
         databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"
         vault = try Vault(keyBytes: vaultKey)
         digestKey = try DigestKey(keyBytes: digestKeyBytes)
-        rulebook = try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy"))
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
         try superuser.execute("CREATE DATABASE \(databaseName) TEMPLATE \(TestServers.template)")
         superuser.close()
         let database = try database()
+        try ActivePolicy.activate(OfficeUnderTest.policyText(), named: "policy", by: "a test", at: .wall(), on: database)
         try database.execute(OfficeUnderTest.copyOfOutbox)
         database.close()
     }
@@ -108,7 +107,7 @@ final class OfficeUnderTest {
         var settings = LaneSettings(
             broker: try servers.broker(user: Party.office(worker).description, virtualHost: virtualHost),
             database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)), clock: clock,
-            rulebook: rulebook, vault: vault, digestKey: digestKey, sealedMailKey: SealingKey(mailKey.publicKey))
+            vault: vault, digestKey: digestKey, sealedMailKey: SealingKey(mailKey.publicKey))
         settings.batchSizeMax = 50
         return settings
     }

@@ -45,7 +45,6 @@ final class WorkerProcess {
         environment["TEST_VAULT_KEY"] = Data(office.vaultKey).base64EncodedString()
         environment["TEST_DIGEST_KEY"] = Data(office.digestKeyBytes).base64EncodedString()
         environment["TEST_MAIL_KEY"] = office.mailKey.publicKey.rawRepresentation.base64EncodedString()
-        environment["TEST_POLICY"] = OfficeUnderTest.policyFile.path
         environment["TEST_TRAP"] = trap
         environment["TEST_KILL_AT"] = point?.rawValue
         environment["TEST_STOP_AT"] = stop?.rawValue

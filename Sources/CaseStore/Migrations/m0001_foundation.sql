@@ -33,6 +33,16 @@ CREATE TABLE policy_version (
     CONSTRAINT policy_version_once PRIMARY KEY (name, version)
 );
 
+-- Which version decides, since when and by whose hand: the last row counts. Entered by the owner, read by every lane.
+CREATE TABLE policy_activation (
+    number       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name         text NOT NULL,
+    version      integer NOT NULL,
+    activated_at timestamptz NOT NULL,
+    activated_by text NOT NULL,
+    CONSTRAINT policy_activation_of_a_version FOREIGN KEY (name, version) REFERENCES policy_version
+);
+
 CREATE TABLE unit (
     id          text PRIMARY KEY CONSTRAINT unit_id_is_a_name CHECK (id ~ '^[a-z0-9-]{1,40}$'),
     name        text NOT NULL,

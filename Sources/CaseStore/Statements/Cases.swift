@@ -122,18 +122,27 @@ public struct ReadClocks: Statement {
         SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
         CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
         CROSS JOIN LATERAL (
-            SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, stopped_at, stopped_by
+            SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, stopped_at,
+                stopped_by, next_at
             FROM clock WHERE handoff_id = h.id OFFSET 0
         ) AS found
         """
     public var parameters: [Parameter] { [.ids(reports)] }
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Clock {
-        Clock(
-            key: .init(handoffID: try row.id(), kind: try row.text(), round: try row.int()), reportID: try row.id(),
-            owedBy: try row.name(), startedAt: try row.instant(), dueAt: try row.instant(), rule: try row.text(),
-            citation: try row.textOrNil(), steps: Ladder.read(try row.text()), nextStep: try row.int(),
-            stoppedAt: try row.instantOrNil(), stoppedBy: try row.textOrNil())
+        let (key, report): (Clock.Key, ReportID) = (
+            .init(handoffID: try row.id(), kind: try row.text(), round: try row.int()), try row.id()
+        )
+        let (owedBy, startedAt, dueAt): (UnitID, Instant, Instant) = (try row.name(), try row.instant(), try row.instant())
+        let (rule, citation, steps) = (try row.text(), try row.textOrNil(), Ladder.read(try row.text()) ?? [])
+        let (nextStep, stoppedAt, stoppedBy) = (try row.int(), try row.instantOrNil(), try row.textOrNil())
+        let nextAt = try row.instantOrNil()
+        func clock(isAtOdds: Bool) -> Clock {
+            Clock(
+                key: key, reportID: report, owedBy: owedBy, startedAt: startedAt, dueAt: dueAt, rule: rule, citation: citation, steps: steps,
+                nextStep: nextStep, stoppedAt: stoppedAt, stoppedBy: stoppedBy, isAtOdds: isAtOdds)
+        }
+        return clock(isAtOdds: clock(isAtOdds: false).nextAt != nextAt)
     }
 }
 
@@ -143,14 +152,16 @@ enum Ladder {
         steps.map { "\($0.action.rawValue)@\($0.at)" }.joined(separator: " ")
     }
 
-    static func read(_ text: String) -> [Clock.Step] {
-        text.split(separator: " ").compactMap { step in
+    /// `nil` where one of them cannot be read: without it the others would stand in its place.
+    static func read(_ text: String) -> [Clock.Step]? {
+        let steps = text.split(separator: " ").map { step -> Clock.Step? in
             let parts = step.split(separator: "@", maxSplits: 1)
             guard parts.count == 2, let action = ClockPlan.Step.Action(rawValue: String(parts[0])),
                 let at = Instant(String(parts[1]))
             else { return nil }
             return Clock.Step(at: at, action: action)
         }
+        return steps.contains(nil) ? nil : steps.compactMap(\.self)
     }
 }
 

@@ -191,21 +191,3 @@ public struct EnterPerson: Command {
         ]
     }
 }
-
-public struct EnterPolicyVersion: Command {
-    public var name: String
-    public var version: Int
-    public var yaml: String
-    public var loadedAt: Instant
-    public init(name: String, version: Int, yaml: String, loadedAt: Instant) {
-        self.name = name
-        self.version = version
-        self.yaml = yaml
-        self.loadedAt = loadedAt
-    }
-    public static let sql = """
-        INSERT INTO policy_version (name, version, digest, yaml, loaded_at)
-        VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), $3, $4) ON CONFLICT DO NOTHING
-        """
-    public var parameters: [Parameter] { [.text(name), .int4(Int32(clamping: version)), .text(yaml), .instant(loadedAt)] }
-}

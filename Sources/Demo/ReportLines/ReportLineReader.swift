@@ -10,19 +10,24 @@ import Foundation
 /// as the parts of a report (`FieldMap.Target`); with one they have the shape that the map describes. Fields nobody asked for are
 /// tolerated.
 ///
-/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits of a SHA-256, whatever the order of its keys
-/// and its white space, and with all digits of its numbers. Reading the file again therefore submits nothing twice. The same line
+/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits, whatever the order of its keys and its white
+/// space, and with all digits of its numbers. They are keyed (HMAC-SHA256), since ids lie in the office's books in clear, and from a
+/// plain digest a reporter is found by trying names. Reading the file again therefore submits nothing twice. The same line
 /// twice in one file is the same report, too: where two reports really say the same, the file must give them ids.
 public struct ReportLineReader: Sendable {
     private let map: FieldMap?
     private let defaultSource: SourceID
+    private let idKey: String
 
     public static let lineBytesMax = 1_048_576
     /// Nested objects and lists; deeper is refused before it is parsed.
     public static let depthMax = 32
 
-    /// `defaultSource` is taken where neither the line nor the map names one.
-    public init(map: FieldMap?, defaultSource: SourceID) {
+    /// - Parameters:
+    ///   - defaultSource: taken where neither the line nor the map names one.
+    ///   - idKey: a secret of the source, such as its password: with another one the same line gets another id.
+    public init(map: FieldMap?, defaultSource: SourceID, idKey: String = "") {
+        self.idKey = idKey
         self.map = map
         self.defaultSource = defaultSource
     }
@@ -110,7 +115,9 @@ public struct ReportLineReader: Sendable {
     private func derivedID(_ tree: JSONTree) -> String {
         var hash = SHA256()
         tree.feed(&hash)
-        return "line-" + Array(hash.finalize().prefix(16)).hexadecimal
+        let digest = Array(hash.finalize())
+        let keyed = HMAC<SHA256>.authenticationCode(for: digest, using: SymmetricKey(data: Array(idKey.utf8)))
+        return "line-" + Array(keyed.prefix(16)).hexadecimal
     }
 
     /// Without the white space around it and, on the first line, the byte order mark that some editors put there.

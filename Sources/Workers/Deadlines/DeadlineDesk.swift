@@ -33,6 +33,7 @@ extension Docket {
     mutating func takeDueSteps(of id: ReportID) {
         guard let clocks = files[id]?.clocks else { return }
         for clock in clocks {
+            if clock.isAtOdds { setAside(clock, report: id) }
             var clock = clock
             while let at = clock.nextAt, at <= now {
                 takeStep(of: clock, report: id)
@@ -61,13 +62,24 @@ extension Docket {
                 clock: clock.key.kind, startedAt: clock.startedAt, dueAt: clock.dueAt, step: clock.nextStep + 1,
                 rule: clock.rule, citation: clock.citation),
             reports: [id], handoff: clock.key.handoffID)
-        guard step.action == .escalate else { return }
-        // The office's own notices are rows: for every supervisor whom the barrier lets see the case.
+        if step.action == .escalate { notifySupervisors("\(clock.key.kind)_escalated", of: clock, file) }
+    }
+
+    /// A clock that cannot be read takes no step, stops no other and is not found due again; a person is told.
+    private mutating func setAside(_ clock: Clock, report id: ReportID) {
+        guard let file = files[id] else { return }
+        files[id]?.rewrite(clock.key)
+        faults.append("the steps of clock \(clock.key.kind) of handoff \(clock.key.handoffID) cannot be read")
+        notifySupervisors("\(clock.key.kind)_set_aside", of: clock, file)
+    }
+
+    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case.
+    private mutating func notifySupervisors(_ kind: String, of clock: Clock, _ file: CaseFile) {
         for person in directory.persons(with: .supervisor) where admits(person, to: file) {
             notices.append(
                 PersonNotice(
-                    id: UUID.version7(at: wall), person: person.id, reportID: id, handoffID: clock.key.handoffID,
-                    kind: "\(clock.key.kind)_escalated", rule: clock.rule, createdAt: now))
+                    id: UUID.version7(at: wall), person: person.id, reportID: file.report.id, handoffID: clock.key.handoffID, kind: kind,
+                    rule: clock.rule, createdAt: now))
         }
     }
 }

@@ -5,7 +5,8 @@ import Foundation
 
 extension Docket {
     /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
-    mutating func perform(_ act: Act) -> ActOutcome {
+    /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
+    mutating func perform(_ act: Act) throws -> ActOutcome {
         if case .caseNotified = act.message.body, case .unit(let unit) = act.sender, unit != rulebook.policy.caseOffice {
             return .refused(
                 Problem(
@@ -25,11 +26,11 @@ extension Docket {
         } catch {
             files[handoff.reportID] = before.file
             undo(act.key, to: before.settlement, letters: before.letters, notes: before.notes)
-            return outcome(of: error, handoff)
+            return try outcome(of: error, handoff)
         }
     }
 
-    private func outcome(of error: any Error, _ handoff: Handoff) -> ActOutcome {
+    private func outcome(of error: any Error, _ handoff: Handoff) throws -> ActOutcome {
         switch error {
         case let rejection as Rejection:
             switch rejection {
@@ -39,7 +40,7 @@ extension Docket {
             }
         case let problem as Problem: return .refused(problem)
         case is TakenBefore: return .done(handoff.id)
-        default: return .refused(Problem(code: Refusal.wrongState.rawValue, text: "the act does not fit"))
+        default: throw error
         }
     }
 
@@ -227,7 +228,7 @@ extension Docket {
         }
         for effect in effects {
             switch effect {
-            case .report(let event): try file.apply(event)
+            case .report(let event): try apply(event, to: &file, after: name)
             case .start(let start): file.start(rulebook.clocks(startedBy: start, handoffKind: handoff.kind, at: now), for: id)
             case .stop(let stop): file.stopClocks(of: id, on: stop, at: now, by: name)
             case .routeAgain: break
@@ -235,10 +236,21 @@ extension Docket {
         }
         let now = now
         if state.isFinal || state == .undeliverable { file.update(id) { $0.endedAt = now } }
+        // The policy may have changed since the handoff was made, and know its kind no more.
+        else if let open = file[handoff: id], open.runningClocks == 0, open.noClockReason == nil {
+            file.update(id) { $0.noClockReason = "the policy in force has no clock for it" }
+        }
         var all = details
         all["handoff"] = id.description
         file.record(LedgerEvent(name, at: now, by: hand, details: all))
         files[reportID] = file
+    }
+
+    /// What a handoff may do its report must follow: where it does not, the books are at fault, not whoever acted.
+    private func apply(_ event: ReportEvent, to file: inout CaseFile, after name: String) throws {
+        do { try file.apply(event) } catch {
+            throw InconsistentCase(report: file.report.id, state: file.report.state, event: name)
+        }
     }
 
     /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by these.
@@ -258,6 +270,14 @@ extension Docket {
         }
         add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
     }
+}
+
+/// A report in a state that none of its handoffs allows.
+struct InconsistentCase: Error, CustomStringConvertible {
+    let report: ReportID
+    let state: ReportState
+    let event: String
+    var description: String { "report \(report) is \(state.rawValue), which cannot follow \"\(event)\" of its handoff" }
 }
 
 /// The act's note stands in the books already.

@@ -40,7 +40,7 @@ struct FeedbackDesk: Desk {
                 try docket.hold(parcel, message, for: handoff, isRipe: true)
                 continue
             }
-            switch docket.perform(act) {
+            switch try docket.perform(act) {
             case .done(let handoff): try docket.retryHeld(of: handoff, reading: database)
             case .refused(let problem): docket.refuse(parcel, [problem])
             case .early(let handoff):

@@ -97,7 +97,14 @@ extension Docket {
                 Problem(code: "cannot_be_opened", text: "the office can no longer read this message: send it again under a new id"))
             return true
         }
-        switch perform(act) {
+        let outcome: ActOutcome
+        do { outcome = try perform(act) } catch {
+            // Its neighbours, and the act that let it be tried, are not to blame.
+            faults.append("a deferred \(message.type) of handoff \(message.handoffID): \(error)")
+            refuseHeld(message, Problem(code: "cannot_be_handled", text: "the office could not handle this message: send it again under a new id"))
+            return true
+        }
+        switch outcome {
         case .early: return false
         case .done:
             release(message)

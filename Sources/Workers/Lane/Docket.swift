@@ -53,6 +53,8 @@ struct Docket {
     var letterSettlements: [DeadLetterSettlement] = []
     /// How often dead letters came that lie here already.
     var cameAgain: [InboxKey: Int] = [:]
+    /// What the operator is told once it stands: what was set aside, and why.
+    var faults: [String] = []
     /// Why acts were refused, or ended as dead letters, in this transaction.
     var problems: [InboxKey: [Problem]] = [:]
     var limits = Limits.standard

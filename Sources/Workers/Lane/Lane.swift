@@ -85,6 +85,7 @@ final class Lane {
     private func connect() throws {
         if let store {
             try store.ensureOpen()
+            try store.refreshPolicy()
         } else {
             store = try LaneStore(settings, desk: desk, laneName: name, logger: logger)
             store?.whileWaiting = { [unowned self] in serveMeanwhile() }
@@ -122,6 +123,7 @@ final class Lane {
         // The broker does not take messages: nothing new is begun, both connections are kept.
         guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
+        try retrying { try store.refreshPolicy() }
         // Where more clocks may be due, the lane does not sleep.
         let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadErrand ? 0 : LaneSettings.idleSeconds)
         for batch in batches { try carry(batch) }

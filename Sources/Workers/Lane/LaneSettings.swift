@@ -10,7 +10,6 @@ public struct LaneSettings: Sendable {
     public var broker: AMQP.ConnectionSettings
     public var database: PostgreSQL.ConnectionSettings
     public var clock: BusinessClock
-    public var rulebook: Rulebook
     public var vault: Vault
     public var digestKey: DigestKey
     /// For superiors without a key of their own.
@@ -37,12 +36,11 @@ public struct LaneSettings: Sendable {
 
     public init(
         broker: AMQP.ConnectionSettings, database: PostgreSQL.ConnectionSettings, clock: BusinessClock,
-        rulebook: Rulebook, vault: Vault, digestKey: DigestKey, sealedMailKey: SealingKey
+        vault: Vault, digestKey: DigestKey, sealedMailKey: SealingKey
     ) {
         self.broker = broker
         self.database = database
         self.clock = clock
-        self.rulebook = rulebook
         self.vault = vault
         self.digestKey = digestKey
         self.sealedMailKey = sealedMailKey
@@ -70,6 +68,8 @@ public struct LaneSettings: Sendable {
     /// Of a message by which a lane learns how far it has heard a queue; no part of the contract.
     static let markerType = "bihuan.marker"
     static let directoryIntervalSeconds = 5.0
+    /// How long a lane goes by the policy that it knows.
+    static let policyIntervalSeconds = 3.0
     static let drainSeconds = 3.0
     /// How long a lane that ends waits for deliveries that were under way.
     static let underWaySeconds = 0.1

@@ -16,6 +16,8 @@ final class LaneStore {
     private var directory: OfficeDirectory
     /// `nil`: it is known to be out of date.
     private var directoryReadAt: ContinuousClock.Instant?
+    private var policy: ActivePolicy
+    private var policyReadAt: ContinuousClock.Instant
     /// Transactions since the connection was made, and at which one plans are made anew.
     private var transactionCount = 0
     private var replanAt = 4
@@ -35,7 +37,8 @@ final class LaneStore {
         doubt = ReplicationDoubt()
         database = try LaneStore.connect(settings, laneName: laneName, logger, doubt)
         directory = try OfficeDirectory.read(database)
-        directoryReadAt = .now
+        policy = try ActivePolicy.active(database)
+        policyReadAt = .now
         lease = try LaneLease(laneName, of: desk.worker, seconds: settings.leaseSeconds, in: database)
     }
 
@@ -100,7 +103,7 @@ final class LaneStore {
         try refreshDirectory()
         try refreshPlans()
         var docket = Docket(
-            worker: desk.worker, directory: directory, rulebook: settings.rulebook, vault: settings.vault,
+            worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
             digestKey: settings.digestKey,
             now: settings.clock.instant(atWall: wall), wall: wall)
         (docket.limits, docket.heldBytesMax) = (settings.limits, settings.heldBytesMax)
@@ -128,6 +131,7 @@ final class LaneStore {
             docket.caseWrites, with: docket.commands(lane: lease.name, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
         if !parcels.isEmpty { try settings.interrupt?(.beforeCommit) }
         try commit()
+        for fault in docket.faults { logger.error("set aside", metadata: ["cause": "\(fault)"]) }
         if !parcels.isEmpty { try settings.interrupt?(.afterCommit) }
         return docket.letters
     }
@@ -140,7 +144,7 @@ final class LaneStore {
         parcel.prepared = try? desk.prepare(
             parcel,
             with: PreparationTools(
-                directory: directory, rulebook: settings.rulebook, vault: settings.vault, digestKey: settings.digestKey,
+                directory: directory, rulebook: policy.rulebook, vault: settings.vault, digestKey: settings.digestKey,
                 now: settings.clock.instant(atWall: wall), wall: wall))
         return parcel
     }
@@ -253,6 +257,17 @@ final class LaneStore {
         guard transactionCount == replanAt else { return }
         replanAt *= 4
         try database.execute("DISCARD PLANS")
+    }
+
+    /// What the office decides by, as it stands now. Between batches: where the policy cannot be read, nothing is decided, and no
+    /// message is to blame.
+    func refreshPolicy() throws {
+        guard (ContinuousClock.now - policyReadAt).seconds > LaneSettings.policyIntervalSeconds else { return }
+        if let changed = try ActivePolicy.read(database, unless: policy.number) {
+            policy = changed
+            logger.notice("another policy decides", metadata: ["policy": "\(changed.policy.name)@\(changed.policy.version)"])
+        }
+        policyReadAt = .now
     }
 
     private func refreshDirectory() throws {

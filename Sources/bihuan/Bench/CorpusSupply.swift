@@ -13,10 +13,9 @@ struct CorpusSupply {
     private var textsSeen: Set<Int> = []
 
     init(_ office: BenchOffice) throws {
-        let file = office.configuration.policyFile
-        rulebook = try Rulebook(try PolicyFile.read(try String(contentsOf: file, encoding: .utf8), named: file.lastPathComponent))
         let database = try office.worker()
         defer { database.close() }
+        rulebook = try ActivePolicy.active(database).rulebook
         let (units, closure, sources, persons) = try database.pipeline(ReadUnits(), ReadUnitClosure(), ReadSources(), ReadPersons())
         directory = OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
         corpus = Corpus(seed: 1, receivedAround: office.configuration.now)

@@ -66,17 +66,16 @@ final class GivenServers: Sendable {
                 url: try GivenServers.url(addresses.database, database: name, user: "\(name)_worker", password: workerPassword),
                 ownerURL: try GivenServers.url(addresses.database, database: name, user: "\(name)_owner", password: ownerPassword)),
             users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey),
-            policyFile: directory.appending(path: "policy.yaml"), checkpointKeyFile: keys.checkpoint, clock: .real, lane: .init(),
+            checkpointKeyFile: keys.checkpoint, clock: .real, lane: .init(),
             logLevel: .info)
         try FileManager.default.createDirectory(at: directory.appending(path: "log"), withIntermediateDirectories: true)
         try keys.makeOfficeKeys()
         let yaml = String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self)
-        try writePrivately(yaml, to: configuration.policyFile)
         try writePrivately(configuration.yaml(folder: directory), to: directory.appending(path: "bihuan.yaml"))
         try refuseIfUsed()
         do {
             try makeDatabase(ownerPassword: ownerPassword, workerPassword: workerPassword)
-            try enter(try PolicyFile.read(yaml, named: "policy.yaml"), yaml)
+            try enter(yaml)
             let brokerUsers = parties.map { BrokerUser(party: $0, password: users[OfficeConfiguration.userKey($0)] ?? "") }
             isEntered.store(true, ordering: .releasing)
             try add(definitions(virtualHost: name, users: brokerUsers))
@@ -154,7 +153,7 @@ final class GivenServers: Sendable {
         try connection.execute("CREATE DATABASE \(name) OWNER \(name)_owner")
     }
 
-    private func enter(_ policy: Policy, _ yaml: String) throws {
+    private func enter(_ policy: String) throws {
         let connection = try PostgreSQL.Connection(try configuration.ownerDatabaseSettings("bihuan bench"))
         defer { connection.close() }
         try Schema.migrate(connection)
@@ -172,8 +171,8 @@ final class GivenServers: Sendable {
                 person: PersonRow(
                     id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true, recusedFrom: Set($0.recusedFrom)))
         }
-        commands.append(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: yaml, loadedAt: now))
         try connection.pipeline(commands: commands)
+        try ActivePolicy.activate(policy, named: "the shipped policy", by: "bihuan bench", at: now, on: connection)
     }
 
     /// The same server, another database and perhaps another user.

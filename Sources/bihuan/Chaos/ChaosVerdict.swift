@@ -18,10 +18,11 @@ struct ChaosVerdict: Sendable, Encodable {
     /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the logs of workers, units and servers.
     init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
         record = try ChaosRecord.read(from: directory)
-        let yaml = try String(contentsOf: configuration.policyFile, encoding: .utf8)
+        let connection = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan chaos"))
+        defer { connection.close() }
         let corpus = ChaosCorpus(seed: record.seed, receivedAround: record.receivedAround)
         let facts = RunFacts(
-            policy: try PolicyFile.read(yaml, named: configuration.policyFile.lastPathComponent), clock: configuration.clock,
+            policy: try ActivePolicy.active(connection).policy, clock: configuration.clock,
             began: record.began, ended: record.ended, logs: try Self.logs(in: directory)
         ) { corpus.submission(source: $0, id: $1) }
         var database = configuration.workerDatabaseSettings("bihuan chaos")

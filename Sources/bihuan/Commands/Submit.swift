@@ -4,6 +4,7 @@ import Casework
 import Contract
 import Demo
 import Foundation
+import PostgreSQL
 import Workers
 
 /// Publishes the reports of a file, and says what became of each.
@@ -68,7 +69,8 @@ struct Submit: AsyncParsableCommand {
     func run() async throws {
         try await plainly {
             let office = try await office()
-            let reader = ReportLineReader(map: try fieldMap(), defaultSource: source.flatMap { SourceID($0) } ?? office.defaultSource)
+            let reader = ReportLineReader(
+                map: try fieldMap(), defaultSource: source.flatMap { SourceID($0) } ?? office.defaultSource, idKey: office.idKey)
             let status = try await onThread {
                 let reports = try ReportFile(path: file, encoding: encoding.flatMap { TextEncoding(rawValue: $0.lowercased()) })
                 try reader.check(reports)
@@ -87,6 +89,8 @@ struct Submit: AsyncParsableCommand {
         let submitter: Submitter
         let defaultSource: SourceID
         let check: Beforehand
+        /// See `ReportLineReader`: whoever has the source's password may well make the same ids.
+        let idKey: String
     }
 
     private func office() async throws -> Office {
@@ -101,7 +105,7 @@ struct Submit: AsyncParsableCommand {
             for warning in InTheClear.warnings(of: broker, named: "the URL") { Output.note("warning: \(warning)") }
             return Office(
                 submitter: Submitter(broker: broker, passwords: [id: broker.password]), defaultSource: id,
-                check: Beforehand(rulebook: try rulebook(nil), now: Instant(Date())))
+                check: Beforehand(rulebook: try rulebookOfFile(), now: Instant(Date())), idKey: broker.password)
         }
         let configuration = try await installation.configuration()
         let prefix = "source-"
@@ -113,17 +117,25 @@ struct Submit: AsyncParsableCommand {
         return Office(
             submitter: Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)),
             defaultSource: SourceID(unchecked: "web"),
-            check: Beforehand(rulebook: try rulebook(configuration.policyFile), now: configuration.now))
+            check: Beforehand(rulebook: try await rulebook(configuration), now: configuration.now),
+            idKey: passwords.min { $0.0 < $1.0 }?.1 ?? "")
     }
 
-    /// The policy that was named, or that of the installation where this machine has it.
-    private func rulebook(_ installed: URL?) throws -> Rulebook? {
-        guard let file = policy.map({ URL(filePath: $0) }) ?? installed else { return nil }
-        guard let yaml = try? String(contentsOf: file, encoding: .utf8) else {
-            if policy == nil { return nil }
-            throw UserError("the policy \(file.path) cannot be read")
+    /// The policy that was named, or the one that decides, where the installation's database can be asked.
+    private func rulebook(_ configuration: OfficeConfiguration) async throws -> Rulebook? {
+        if policy != nil { return try rulebookOfFile() }
+        let settings = configuration.workerDatabaseSettings("bihuan submit")
+        return try? await onThread {
+            let connection = try PostgreSQL.Connection(settings)
+            defer { connection.close() }
+            return try ActivePolicy.active(connection).rulebook
         }
-        return try Rulebook(try PolicyFile.read(yaml, named: file.lastPathComponent))
+    }
+
+    private func rulebookOfFile() throws -> Rulebook? {
+        guard let policy else { return nil }
+        guard let yaml = try? String(contentsOfFile: policy, encoding: .utf8) else { throw UserError("the policy \(policy) cannot be read") }
+        return try Rulebook(try PolicyFile.read(yaml, named: URL(filePath: policy).lastPathComponent))
     }
 
     private func fieldMap() throws -> FieldMap? {

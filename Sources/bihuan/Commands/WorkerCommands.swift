@@ -83,13 +83,9 @@ extension OfficeConfiguration {
     /// What a worker's lanes need, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
         for key in [vaultKeyFile, digestKeyFile] { try SecretFile.check(key.path) }
-        guard let yaml = try? String(contentsOf: policyFile, encoding: .utf8) else {
-            throw UserError("the policy file \(policyFile.path) cannot be read: check policy.file")
-        }
-        let policy = try PolicyFile.read(yaml, named: policyFile.lastPathComponent)
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)), database: workerDatabaseSettings("bihuan \(worker.rawValue)"),
-            clock: clock, rulebook: try Rulebook(policy), vault: try Vault(keyFile: vaultKeyFile),
+            clock: clock, vault: try Vault(keyFile: vaultKeyFile),
             digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
         settings.batchSizeMax = lane.batchSizeMax
         settings.lanes = lane.lanes

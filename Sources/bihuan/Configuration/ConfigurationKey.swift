@@ -49,7 +49,7 @@ struct ConfigurationKey: Sendable {
         "database.url", .text, required: true, secret: true,
         "A libpq URL of the worker role; with several hosts the first that answers is taken.")
     static let databaseOwnerURL = ConfigurationKey(
-        "database.ownerUrl", .text, secret: true, "A libpq URL of the owner role; needed by `migrate` and `ledger checkpoint` only.")
+        "database.ownerUrl", .text, secret: true, "A libpq URL of the owner role; needed by `migrate`, `policy activate` and `ledger checkpoint` only.")
     static let vaultKeyFile = ConfigurationKey(
         "vault.keyFile", .path, default: "vault.key", "64 hexadecimal digits: the key that original submissions are encrypted with.")
     static let digestKeyFile = ConfigurationKey(
@@ -58,7 +58,6 @@ struct ConfigurationKey: Sendable {
     static let sealedMailPublicKey = ConfigurationKey(
         "sealedMail.publicKey", .base64, required: true,
         "The X25519 key to which sealed mail goes whose superior unit has no key of its own. Its private half is kept elsewhere.")
-    static let policyFile = ConfigurationKey("policy.file", .path, default: "policy.yaml", "The rules.")
     static let checkpointKeyFile = ConfigurationKey(
         "checkpoint.keyFile", .path, default: "checkpoint.key",
         "64 hexadecimal digits: the Ed25519 key that `ledger checkpoint` signs with.")
@@ -77,7 +76,7 @@ struct ConfigurationKey: Sendable {
     /// All but `users.…`, whose names are the installation's own.
     static let all: [ConfigurationKey] = [
         officeName, amqpURL, databaseURL, databaseOwnerURL, vaultKeyFile, digestKeyFile, sealedMailPublicKey,
-        policyFile, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,
+        checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,
         laneEarlyMessageHoldSeconds, logLevel,
     ]
 }

@@ -36,7 +36,7 @@ private struct ConfigurationCheck {
             batchSizeMax: wholeNumber(.laneBatchSizeMax, 1...5_000), lanes: wholeNumber(.laneCount, 1...64),
             earlyMessageHoldSeconds: number(.laneEarlyMessageHoldSeconds, 0...86_400))
         let name = text(.officeName)
-        let files = (vault: path(.vaultKeyFile), digest: path(.digestKeyFile), policy: path(.policyFile), checkpoint: path(.checkpointKeyFile))
+        let files = (vault: path(.vaultKeyFile), digest: path(.digestKeyFile), checkpoint: path(.checkpointKeyFile))
         let users = users(parties)
         let clock = clock()
         let logLevel = logLevel()
@@ -44,7 +44,7 @@ private struct ConfigurationCheck {
         guard let broker, let sealedMailKey, problems.isEmpty else { return nil }
         return OfficeConfiguration(
             officeName: name, broker: broker, database: database, users: users, vaultKeyFile: files.vault, digestKeyFile: files.digest,
-            sealedMailKey: sealedMailKey, policyFile: files.policy, checkpointKeyFile: files.checkpoint, clock: clock, lane: lane,
+            sealedMailKey: sealedMailKey, checkpointKeyFile: files.checkpoint, clock: clock, lane: lane,
             logLevel: logLevel)
     }
 

@@ -29,7 +29,6 @@ extension OfficeConfiguration {
             # Sealed mail for a superior without a key of its own goes to this key. Its private half was thrown away when the key was
             # made: nobody can read that mail here. In service, put a key here whose private half lies with the superior.
             sealedMail: {publicKey: \(quoted(sealedMailKey.publicKey.rawRepresentation.base64EncodedString()))}
-            policy: {file: \(quoted(path(policyFile, in: folder)))}
             checkpoint: {keyFile: \(quoted(path(checkpointKeyFile, in: folder)))}
             \(clockLine)
             lane: {batchSizeMax: \(lane.batchSizeMax), lanes: \(lane.lanes), earlyMessageHoldSeconds: \(lane.earlyMessageHoldSeconds)}

@@ -31,7 +31,6 @@ struct OfficeConfiguration: Sendable {
     var vaultKeyFile: URL
     var digestKeyFile: URL
     var sealedMailKey: SealingKey
-    var policyFile: URL
     var checkpointKeyFile: URL
     var clock: BusinessClock
     var lane: Lane

@@ -11,7 +11,7 @@ import Workers
 /// A whole office on this machine, under one directory: private servers, the sample's parties, the four workers.
 ///
 ///     DIR/bihuan.yaml          0600: addresses, passwords of all users
-///     DIR/policy.yaml          the rules; the shipped ones unless it exists
+///     DIR/policy.yaml          the rules that the first start enters; the shipped ones unless it exists
 ///     DIR/vault.key            0600   DIR/digest.key 0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
 ///     DIR/log/<worker>.log     and the servers' logs
 ///
@@ -70,7 +70,7 @@ final class LocalOffice: Sendable {
     }
 
     private init(_ options: Options, _ file: URL, _ kept: OfficeConfiguration?) throws {
-        let policyFile = kept?.policyFile ?? options.directory.appending(path: "policy.yaml")
+        let policyFile = options.directory.appending(path: "policy.yaml")
         let policy = try LocalOffice.policy(at: policyFile)
         let users = LocalOffice.users(of: options.sample, kept: kept?.users ?? [:])
         var serverOptions = LocalServers.Options()
@@ -83,14 +83,14 @@ final class LocalOffice: Sendable {
             configurationFile = file
             let passwords = (owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url))
             configuration = LocalOffice.configuration(
-                kept, options, servers, users: users.passwords, passwords: passwords, policyFile: policyFile)
+                kept, options, servers, users: users.passwords, passwords: passwords)
             let keys = KeyFiles(directory: directory)
             try keys.makeOfficeKeys()
             if policy.isNew { try writePrivately(policy.yaml, to: policyFile) }
             try writePrivately(configuration.yaml(folder: directory), to: file)
             let entry = OfficeEntry(servers: servers, configuration: configuration)
             try entry.makeDatabase(passwords: passwords)
-            _ = try entry.enter(options.sample, keys: keys, policy: (policy.yaml, policy.name, policy.version))
+            _ = try entry.enter(options.sample, keys: keys, policy: policy.yaml)
             let logs = directory.appending(path: "log")
             let installation = try options.workerInstallation?(configuration) ?? ["--data", directory.path]
             workers = try WorkerProcesses(
@@ -138,13 +138,14 @@ final class LocalOffice: Sendable {
 
     // MARK: Steps
 
-    private static func policy(at file: URL) throws -> (yaml: String, name: String, version: Int, isNew: Bool) {
+    private static func policy(at file: URL) throws -> (yaml: String, isNew: Bool) {
         let isNew = !FileManager.default.fileExists(atPath: file.path)
         let yaml = isNew
             ? String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self)
             : try String(contentsOf: file, encoding: .utf8)
-        let policy = try PolicyFile.read(yaml, named: file.lastPathComponent)
-        return (yaml, policy.name, policy.version, isNew)
+        // What is wrong with it is said before anything is started.
+        _ = try PolicyFile.read(yaml, named: file.lastPathComponent)
+        return (yaml, isNew)
     }
 
     private static func users(of sample: SampleOffice, kept: [String: String]) -> Users {
@@ -173,7 +174,7 @@ final class LocalOffice: Sendable {
 
     private static func configuration(
         _ kept: OfficeConfiguration?, _ options: Options, _ servers: LocalServers, users: [String: String],
-        passwords: (owner: String, worker: String), policyFile: URL
+        passwords: (owner: String, worker: String)
     ) -> OfficeConfiguration {
         func url(_ role: String, _ password: String) -> String {
             servers.databaseURL(user: role, password: password, database: OfficeEntry.database)
@@ -186,7 +187,7 @@ final class LocalOffice: Sendable {
             broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
             database: .init(
                 url: url(OfficeEntry.workerRole, passwords.worker), ownerURL: url(OfficeEntry.ownerRole, passwords.owner)),
-            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: sealedMailKey, policyFile: policyFile,
+            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: sealedMailKey,
             checkpointKeyFile: keys.checkpoint, clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(),
             logLevel: kept?.logLevel ?? .info)
     }

@@ -4,6 +4,7 @@ import Demo
 import Foundation
 import LocalServers
 import PostgreSQL
+import Workers
 
 /// Makes a database server into an office's: roles, database, schema, and whom the office knows. All of it may be run again.
 struct OfficeEntry: Sendable {
@@ -35,7 +36,7 @@ struct OfficeEntry: Sendable {
     }
 
     /// Brings the schema up to date and enters the sample; returns the names of migrations applied.
-    func enter(_ sample: SampleOffice, keys: KeyFiles, policy: (yaml: String, name: String, version: Int)) throws -> [String] {
+    func enter(_ sample: SampleOffice, keys: KeyFiles, policy: String) throws -> [String] {
         let connection = try Connection(configuration.ownerDatabaseSettings("bihuan up"))
         defer { connection.close() }
         let applied = try Schema.migrate(connection)
@@ -56,8 +57,8 @@ struct OfficeEntry: Sendable {
                 person: PersonRow(
                     id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true, recusedFrom: Set($0.recusedFrom)))
         }
-        commands.append(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: policy.yaml, loadedAt: now))
         try connection.pipeline(commands: commands)
+        try ActivePolicy.activate(policy, named: "policy.yaml", by: "bihuan up", at: now, onlyFirst: true, on: connection)
         return applied
     }
 

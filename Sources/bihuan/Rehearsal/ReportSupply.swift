@@ -28,7 +28,7 @@ struct ReportSupply: Sendable {
                 throw UserError("the map \(map) is not right:\n" + error.problems.map { "  " + $0 }.joined(separator: "\n"))
             }
         }
-        let reader = ReportLineReader(map: fieldMap, defaultSource: SourceID(unchecked: "web"))
+        let reader = ReportLineReader(map: fieldMap, defaultSource: SourceID(unchecked: "web"), idKey: UUID().uuidString)
         var good: [ReportLine] = []
         let file = try ReportFile(path: input)
         try reader.check(file)

@@ -1,0 +1,108 @@
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("The policy that decides", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct ActivePolicyTests {
+    private func text(version: Int, _ change: (String) -> String = { $0 }) throws -> String {
+        change(try OfficeUnderTest.policyText().replacing("\nversion: 1\n", with: "\nversion: \(version)\n"))
+    }
+
+    private func activate(_ yaml: String, in office: OfficeUnderTest) throws {
+        let owner = try office.database()
+        defer { owner.close() }
+        try ActivePolicy.activate(yaml, named: "policy", by: "a test", at: .wall(), on: owner)
+    }
+
+    private func rule(_ heard: Heard) -> String { heard.data["rule"] as? String ?? "" }
+
+    @Test("what is activated decides on all lanes without a restart; decisions name the version that made them, old ones too")
+    func takesEffect() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let before = try office.handOff(from: letter, to: city)
+        try activate(text(version: 2), in: office)
+        try office.log.wait(for: "another policy decides", lines: 4)
+        try letter.submit(.new())
+        #expect(rule(try letter.heard()).hasPrefix("cn-discipline@2/"))
+        _ = try city.receiveHandoff()
+        // What was handed over before goes its way.
+        try city.sign(before)
+        try city.decide(before)
+        try city.conclude(before)
+        let judged = try city.heard()
+        #expect(judged.type == MessageType.conclusionAccepted.rawValue && rule(judged).hasPrefix("cn-discipline@2/"))
+        #expect(
+            try office.texts("SELECT DISTINCT split_part(rule, '/', 1) FROM handoff ORDER BY 1") == ["cn-discipline@1", "cn-discipline@2"])
+        // Back to the one before: the same text under its version.
+        try activate(text(version: 1), in: office)
+        try office.log.wait(for: "another policy decides", lines: 8)
+        try letter.submit(.new())
+        #expect(rule(try letter.heard()).hasPrefix("cn-discipline@1/"))
+        #expect(
+            try office.texts("SELECT version || ' ' || activated_by FROM policy_activation ORDER BY number")
+                == ["1 a test", "2 a test", "1 a test"])
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("the same version with another text is refused, and so is what is no policy; nothing changes")
+    func refused() throws {
+        let office = try OfficeUnderTest()
+        let before = try office.texts("SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)")
+        let fault = #expect(throws: ActivePolicy.Fault.self) { try activate(text(version: 1) { $0 + "\n# another text\n" }, in: office) }
+        #expect(fault?.description.contains("was entered before with another text") == true)
+        #expect(throws: PolicyError.self) { try activate(text(version: 3) { $0.replacing("case_office:", with: "case_offise:") }, in: office) }
+        #expect(try office.texts("SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)") == before)
+        try office.close()
+    }
+
+    @Test("a policy of a newer version of the program is waited for: nothing is decided, nothing is blamed, and it is said")
+    func unreadable() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.change(
+            """
+            INSERT INTO policy_version (name, version, digest, yaml, loaded_at) VALUES ('cn-discipline', 9, 'd', 'newer: {words: 1}', now());
+            INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ('cn-discipline', 9, now(), 'newer')
+            """)
+        try office.log.wait(for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 2)
+        let letter = try office.source()
+        let id = try letter.submit(.new())
+        try office.log.wait(for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 4)
+        #expect(try office.count("SELECT count(*) FROM inbox") == 0)
+        try activate(text(version: 10), in: office)
+        let answer = try letter.heard(within: 30)
+        #expect(answer.inReplyTo == id && rule(answer).hasPrefix("cn-discipline@10/"))
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.close()
+    }
+
+    @Test("a policy that does not know the kind of an open handoff leaves it on its way to the end")
+    func wordGone() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, department) = (try office.source(), try office.unit("d1"))
+        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        #expect(try office.texts("SELECT kind FROM handoff") == ["transfer"])
+        try activate(text(version: 2) { $0.replacing(/\btransfer\b/, with: "handover") }, in: office)
+        try office.log.wait(for: "another policy decides", lines: 4)
+        try department.sign(arrived)
+        try office.waitForState("signed", of: arrived)
+        // No clock of the new policy is for it, and that is said (invariant 8).
+        #expect(try office.texts("SELECT no_clock_reason FROM handoff") == ["the policy in force has no clock for it"])
+        try department.decide(arrived)
+        try department.conclude(arrived)
+        #expect(try department.heard().type == MessageType.conclusionAccepted.rawValue)
+        try office.waitForState("closed", of: arrived)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.close()
+    }
+}

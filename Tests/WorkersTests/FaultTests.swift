@@ -1,0 +1,106 @@
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+import TestOffice
+import Testing
+
+@testable import Workers
+
+@Suite("Faults of the office's own", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct FaultTests {
+    @Test("books that contradict themselves are the office's fault: a dead letter with its detail, no wrong_state for the unit, and a replay cures it")
+    func contradictingBooks() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
+        let arrived = try office.handOff(from: letter, to: city)
+        try office.settle()
+        try office.change("UPDATE report SET state = 'closed'")
+        let signature = try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+        let told = try city.heard()
+        #expect(told.inReplyTo == signature && told.problem == "cannot_be_handled")
+        let detail = try office.texts("SELECT detail FROM dead_letter").first ?? ""
+        #expect(detail.contains("is closed, which cannot follow \"signed\""), "\(detail)")
+        #expect(office.log.lines.contains { $0.contains("which cannot follow") })
+        #expect(try office.inbox(signature, from: city.party) == "dead")
+
+        try office.change("UPDATE report SET state = 'routed'")
+        let id = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
+        try operate.send(.commandReplay, subject: id, Nothing())
+        #expect(try operate.heard().type == MessageType.commandTaken.rawValue)
+        try office.waitForState("signed", of: arrived)
+        try office.close()
+    }
+
+    @Test("a deferred message that cannot be opened is refused: others of its handoff and of other reports go on")
+    func unopenable() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
+        let lost = try city.send(.handoffProgress, subject: first.handoff, HandoffProgress(text: "一"))
+        let kept = try city.send(.handoffProgress, subject: first.handoff, HandoffProgress(text: "二"))
+        let other = try city.send(.handoffProgress, subject: second.handoff, HandoffProgress(text: "三"))
+        try office.wait(for: ["3"], "SELECT count(*) FROM held_message")
+        try office.change("UPDATE held_message SET key_id = '0000000000000000' WHERE event_id = '\(lost)'")
+        try city.sign(first)
+        try city.sign(second)
+        let told = try city.heard()
+        #expect(told.inReplyTo == lost && told.problem == "cannot_be_opened")
+        try office.waitForState("in_hand", of: first)
+        try office.waitForState("in_hand", of: second)
+        #expect(try office.inbox(kept, from: city.party) == "taken")
+        #expect(try office.inbox(other, from: city.party) == "taken")
+        #expect(try office.inbox(lost, from: city.party) == "refused")
+        #expect(try office.count("SELECT count(*) FROM held_message") == 0)
+        try office.close()
+    }
+
+    @Test("a clock whose ladder holds an unknown word is set aside once, with a notice; the others take their steps")
+    func unknownStep() throws {
+        let office = try OfficeUnderTest()
+        let wall = Instant.wall()
+        for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
+        try office.settle()
+        try office.change("UPDATE clock SET ladder = 'sing@2020-01-01T00:00:00Z ' || ladder, next_at = '2020-01-01' WHERE handoff_id = '\(first.handoff)'")
+        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 40 * 86_400), rate: 1))
+        let notice = try city.event(city.notices, as: ClockNotice.self)
+        #expect(notice.subject == second.handoff)
+        try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at < '2021-01-01'")
+        #expect(try office.count("SELECT count(*) FROM clock_step WHERE handoff_id = '\(first.handoff)'") == 0)
+        let supervisors = try office.count("SELECT count(*) FROM person WHERE 'supervisor' = ANY (roles)")
+        #expect(try office.count("SELECT count(*) FROM person_notice WHERE kind = 'sign_set_aside'") == supervisors)
+        #expect(office.log.lines.count { $0.contains("set aside") && $0.contains(first.handoff) } == 1)
+        // Signed for, the handoff goes on: the clock ends with it.
+        try city.sign(first)
+        try office.waitForState("signed", of: first)
+        try office.close()
+    }
+
+    @Test("where a host's clock is behind, no time of a chain goes back")
+    func clocksDiffer() throws {
+        let office = try OfficeUnderTest()
+        let wall = Instant.wall()
+        for worker in [Worker.intake, .routing] { try office.start(worker) }
+        try office.start(.feedback, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: -3_600), rate: 1))
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: letter, to: city)
+        try office.settle()
+        try city.sign(arrived)
+        try city.decide(arrived)
+        try office.waitForState("in_hand", of: arrived)
+        let times = try office.texts(
+            """
+            SELECT convert_from(bytes, 'UTF8')::jsonb->>'at' FROM ledger_entry
+            WHERE chain = (SELECT id FROM report) ORDER BY sequence
+            """
+        ).compactMap { Instant($0) }
+        #expect(times.count >= 5 && times == times.sorted())
+        #expect(try office.texts("SELECT (head_at = '\(times.last?.description ?? "")')::text FROM report") == ["true"])
+        try office.close()
+    }
+}
