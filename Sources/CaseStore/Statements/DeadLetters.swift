@@ -202,7 +202,7 @@ public struct LockDeadLetters: Statement {
 }
 
 /// Counts that letters came again: of each act its last.
-public struct CountDeadLetters: Command {
+public struct CountLettersAgain: Command {
     public var keys: [InboxKey]
     public var times: [Int]
     public init(_ sendings: [InboxKey: Int]) {

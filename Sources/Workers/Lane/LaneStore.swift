@@ -366,7 +366,7 @@ extension Docket {
         if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld.sorted())) }
         if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
         if !unkept.isEmpty { commands.append(CountUnkeptLetters(unkept, at: wall)) }
-        if !cameAgain.isEmpty { commands.append(CountDeadLetters(cameAgain)) }
+        if !cameAgain.isEmpty { commands.append(CountLettersAgain(cameAgain)) }
         if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
         commands += papers.commands(at: now)
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
