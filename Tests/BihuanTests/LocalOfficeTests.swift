@@ -89,7 +89,9 @@ struct LocalOfficeTests {
         #expect(line(4)["outcome"] as? String == "rejected" && "\(line(4)["problems"] ?? "")".contains("unknown_unit"))
         #expect(line(5)["outcome"] as? String == "rejected" && "\(line(5)["problems"] ?? "")".contains("id_reused"), "\(line(5))")
         #expect((lines.last?["summary"] as? [String: Any])?["submitted"] as? Int == 2)
-        let late = try bihuan(["submit", "--url", "amqp://source.web:x@127.0.0.1:1/", "--timeout", "0.5", "--file", file.path])
+        let url = office.directory.appending(path: "url")
+        try writePrivately("amqp://source.web:x@127.0.0.1:1/\n", to: url)
+        let late = try bihuan(["submit", "--url-file", url.path, "--timeout", "0.5", "--file", file.path])
         #expect(late.status == 3 && late.errors.contains("no broker at 127.0.0.1:1"), "\(late.errors)")
         #expect(try bihuan(["submit", "--encoding", "latin", "--data", office.directory.path, "--file", file.path]).status == 64)
         try Data([0x50, 0x4B, 0x03, 0x04]).write(to: file)
@@ -155,6 +157,7 @@ struct LocalOfficeTests {
         #expect(try bihuan(["dead", "replay", id, "--as", "operator"] + data).errors.contains("was discarded before"))
         try await deadLettersAreChosenByType(publisher, from: web, data)
         try await floodIsNotAnsweredByAFlood(office, publisher, from: web, data)
+        try await hostileWordsAreShown(office, publisher, from: web, data)
     }
 
     /// It reads none of its answers, of which each letter brought one already.
@@ -182,6 +185,34 @@ struct LocalOfficeTests {
         try broker.purgeQueue(queue, on: channel)
         let second = try bihuan(discard + data)
         #expect(second.status == 0 && second.output == "30 discarded\n", "\(second.output)\(second.errors)")
+    }
+
+    /// Words of a sender, of a file and of a map, made for a terminal; `bihuan` looks at what is printed.
+    private func hostileWordsAreShown(_ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]) async throws {
+        let words = "\u{1B}]0;owned\u{7}\u{1B}[2J\u{9B}31m\u{202E}\r\u{2028}王芳"
+        _ = try publisher.publish(
+            Array("hostile".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
+            key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
+            properties: Properties(messageID: words, type: words, userID: web.description), token: 900, deadline: 5)
+        _ = try publisher.settle(within: 5)
+        try await eventually("it lies there") { try bihuan(["dead", "list"] + data).output.contains("\n1 dead letter") }
+        let list = try bihuan(["dead", "list", "--json"] + data)
+        let letter = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: Any])
+        let page = try bihuan(["dead", "show", try #require(letter["id"] as? String)] + data)
+        #expect(page.status == 0 && (letter["type"] as? String != words || page.output.contains(#"\u{1B}]0;owned\u{7}"#)), "\(page.output)")
+        #expect(try bihuan(["dead", "discard", "--all", "--because", "不是举报", "--as", "operator"] + data).output == "1 discarded\n")
+
+        let file = office.directory.appending(path: "hostile.jsonl")
+        let json = try String(decoding: JSONEncoder().encode(["id": words, "text": words, words: words, "matterKind": words]), as: UTF8.self)
+        try Data("\(json)\n\(words)\n".utf8).write(to: file)
+        #expect(try bihuan(["submit", "--file", file.path] + data).status == 1)
+        #expect(try bihuan(["submit", "--file", file.path, "--map", file.path] + data).status == 1)
+        #expect(try bihuan(["ledger", "verify", "--file", file.path]).status == 1)
+        let settings = office.directory.appending(path: "hostile.yaml")
+        try writePrivately("\"\\e]0;x\\a\": {\"\\e[2J\": 1}\nlog: {level: \"\\e[2J\\u202e\"}\n", to: settings)
+        for command in [["status"], ["topology", "show"], ["dead", "list"], ["migrate"], ["ledger", "export"]] {
+            #expect(try bihuan(command + ["--config", settings.path]).status == 1)
+        }
     }
 
     private func deadLettersComeInPages(_ data: [String], of all: [String]) throws {
@@ -311,7 +342,12 @@ struct LocalOfficeTests {
 
     // MARK: Helpers
 
-    private func bihuan(_ arguments: [String]) throws -> Program.Result { try Program.run(Program.bihuan, arguments) }
+    /// Nothing of what it prints is obeyed by a terminal, whatever came in.
+    private func bihuan(_ arguments: [String]) throws -> Program.Result {
+        let result = try Program.run(Program.bihuan, arguments)
+        expectHarmless(result)
+        return result
+    }
 
     private func start(_ directory: URL) async throws -> LocalOffice {
         var options = LocalOffice.Options(directory: directory)

@@ -36,11 +36,6 @@ struct UpTests {
         up.closeOutput()
         #expect(try await up.endStatus() == 1)
         #expect(processes { $0.words.contains(directory.path) } == [])
-
-        // Full from the first line on.
-        let full = try Program.run("/bin/sh", ["-c", "'\(Program.bihuan)' up --data '\(directory.path)' > /dev/full"])
-        #expect(full.status == 1 && full.errors.contains("standard output cannot be written"), "\(full.errors)")
-        #expect(processes { $0.words.contains(directory.path) } == [])
     }
 
     /// Passwords of bihuan.yaml that stand in the arguments of any process.

@@ -43,9 +43,9 @@ struct TLSTests {
             try connection.ping()
             connection.close()
             let without = try refusal(settings(server, "ledger.example", certificates.authority, user: "certified", more: "sslcert=/nowhere"))
-            #expect(without == "PostgreSQL: connectFailed, the server wants a client certificate")
+            #expect(without == "PostgreSQL: connectFailed, SQLSTATE 28000, the server wants a client certificate")
             let other = try refusal(settings(server, "ledger.example", certificates.authority, user: "someone_else", more: key))
-            #expect(other == "PostgreSQL: connectFailed, the client certificate is for another user")
+            #expect(other == "PostgreSQL: connectFailed, SQLSTATE 28000, the client certificate is for another user")
         }
         try? FileManager.default.removeItem(atPath: server.directory)
     }

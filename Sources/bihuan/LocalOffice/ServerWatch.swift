@@ -19,6 +19,8 @@ final class ServerWatch: Sendable {
 
     private static let lookMicroseconds: UInt32 = 200_000
     private static let surveySeconds = 5.0
+    /// When something was down at the last look.
+    private static let secondLookSeconds = 1.0
     /// Queues of parties are often empty and unread, and are then asked for a message: more seldom, for that costs the broker a write.
     private static let partiesEvery = 12
     /// A server that ended so often within ten minutes is ill.
@@ -62,7 +64,7 @@ final class ServerWatch: Sendable {
                 }
                 if ContinuousClock.now >= surveyAt {
                     try look(at: &queues)
-                    surveyAt = .now + .seconds(Self.surveySeconds)
+                    surveyAt = .now + .seconds(queues.suspects.isEmpty ? Self.surveySeconds : Self.secondLookSeconds)
                 }
             } catch {
                 if goesOn { settings.giveUp(UserError(error)) }
