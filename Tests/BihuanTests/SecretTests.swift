@@ -9,7 +9,7 @@ import Testing
 struct SecretTests {
     @Test(
         "a key or password file that others may read or write is refused at start, with its name, its mode and what to do",
-        arguments: ["bihuan.yaml", "vault.key", "digest.key", "tls.key"], ["644", "640", "604", "620"])
+        arguments: ["bihuan.yaml", "vault.key", "digest.key", "checkpoint.key", "tls.key"], ["644", "640", "604", "620"])
     func modes(_ name: String, _ mode: String) throws {
         let home = try Home()
         try home.setMode(mode, of: name)
@@ -121,7 +121,7 @@ private final class Home {
             sealedMail: {publicKey: "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="}
             """
         try writePrivately(yaml, to: folder.appending(path: "bihuan.yaml"))
-        for key in ["vault.key", "digest.key"] { try writePrivately(String(repeating: "ab", count: 32), to: folder.appending(path: key)) }
+        for key in ["vault.key", "digest.key", "checkpoint.key"] { try writePrivately(String(repeating: "ab", count: 32), to: folder.appending(path: key)) }
         try writePrivately("", to: folder.appending(path: "tls.key"))
         try writePrivately(String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self), to: folder.appending(path: "policy.yaml"))
     }

@@ -82,7 +82,6 @@ struct WorkerOptions: ParsableArguments {
 extension OfficeConfiguration {
     /// What a worker's lanes need, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
-        for key in [vaultKeyFile, digestKeyFile] { try SecretFile.check(key.path) }
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)), database: workerDatabaseSettings("bihuan \(worker.rawValue)"),
             clock: clock, vault: try Vault(keyFile: vaultKeyFile),

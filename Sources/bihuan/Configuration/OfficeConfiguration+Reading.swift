@@ -36,7 +36,7 @@ private struct ConfigurationCheck {
             batchSizeMax: wholeNumber(.laneBatchSizeMax, 1...5_000), lanes: wholeNumber(.laneCount, 1...64),
             earlyMessageHoldSeconds: number(.laneEarlyMessageHoldSeconds, 0...86_400))
         let name = text(.officeName)
-        let files = (vault: path(.vaultKeyFile), digest: path(.digestKeyFile), checkpoint: path(.checkpointKeyFile))
+        let files = (vault: keyFile(.vaultKeyFile), digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile))
         let users = users(parties)
         let clock = clock()
         let logLevel = logLevel()
@@ -91,8 +91,11 @@ private struct ConfigurationCheck {
         return range.lowerBound
     }
 
-    private mutating func path(_ key: ConfigurationKey) -> URL {
-        URL(filePath: text(key), relativeTo: source.folder).absoluteURL
+    /// A file with a key in it. Whether it is there, is found when it is needed.
+    private mutating func keyFile(_ key: ConfigurationKey) -> URL {
+        let file = URL(filePath: text(key), relativeTo: source.folder).absoluteURL
+        if let problem = SecretFile.problem(file.path) { problems.append("\(key.name): \(problem)") }
+        return file
     }
 
     private mutating func broker(_ key: ConfigurationKey) -> AMQP.ConnectionSettings? {
