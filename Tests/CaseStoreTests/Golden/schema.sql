@@ -106,7 +106,8 @@ CREATE TABLE public.attachment (
     bytes bigint NOT NULL,
     paper bytea NOT NULL,
     sha256 bytea NOT NULL,
-    received_at timestamp with time zone
+    received_at timestamp with time zone,
+    first_part_at timestamp with time zone
 );
 CREATE TABLE public.attachment_part (
     report_id uuid NOT NULL,
@@ -176,17 +177,26 @@ CREATE TABLE public.dead_letter (
     subject text,
     reports uuid[] DEFAULT '{}'::uuid[] NOT NULL,
     handoff_id uuid,
-    key_id text NOT NULL,
-    sealed bytea NOT NULL,
+    key_id text,
+    sealed bytea,
+    digest bytea,
+    bytes bigint NOT NULL,
     answered boolean NOT NULL,
     received_at timestamp with time zone NOT NULL,
+    times integer DEFAULT 1 NOT NULL,
     replays integer DEFAULT 0 NOT NULL,
     state text DEFAULT 'open'::text NOT NULL,
     settled_at timestamp with time zone,
     settled_by text,
     settled_because text,
+    CONSTRAINT dead_letter_kept_or_known CHECK ((((key_id IS NULL) = (sealed IS NULL)) AND ((sealed IS NULL) = (digest IS NOT NULL)))),
     CONSTRAINT dead_letter_settled_by_somebody CHECK ((((state = 'open'::text) = (settled_at IS NULL)) AND ((state = 'open'::text) = (settled_by IS NULL)) AND ((state = 'open'::text) = (settled_because IS NULL)))),
     CONSTRAINT dead_letter_state_known CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'discarded'::text])))
+);
+CREATE TABLE public.dead_letter_unkept (
+    sender text NOT NULL,
+    count bigint NOT NULL,
+    last_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.handoff (
     id uuid NOT NULL,
@@ -236,7 +246,8 @@ CREATE TABLE public.held_message (
     type text NOT NULL,
     key_id text NOT NULL,
     sealed bytea NOT NULL,
-    held_at timestamp with time zone NOT NULL
+    held_at timestamp with time zone NOT NULL,
+    ripe boolean DEFAULT false NOT NULL
 );
 ALTER TABLE public.held_message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.held_message_id_seq
@@ -259,6 +270,15 @@ CREATE TABLE public.inbox (
     CONSTRAINT inbox_reply_has_type CHECK (((reply IS NULL) = (reply_type IS NULL))),
     CONSTRAINT inbox_verdict_known CHECK ((verdict = ANY (ARRAY['taken'::text, 'refused'::text, 'held'::text, 'dead'::text])))
 );
+CREATE TABLE public.lane_lease (
+    lane text NOT NULL,
+    worker text NOT NULL,
+    holder text NOT NULL,
+    backend_pid integer NOT NULL,
+    backend_start timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.ledger_checkpoint (
     number integer NOT NULL,
     signed_at timestamp with time zone NOT NULL,
@@ -332,6 +352,21 @@ CREATE TABLE public.person_notice (
     rule text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone
+);
+CREATE TABLE public.policy_activation (
+    number bigint NOT NULL,
+    name text NOT NULL,
+    version integer NOT NULL,
+    activated_at timestamp with time zone NOT NULL,
+    activated_by text NOT NULL
+);
+ALTER TABLE public.policy_activation ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.policy_activation_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 CREATE TABLE public.policy_version (
     name text NOT NULL,
@@ -454,6 +489,8 @@ ALTER TABLE ONLY public.clock_step
     ADD CONSTRAINT clock_step_once PRIMARY KEY (handoff_id, kind, round, step);
 ALTER TABLE ONLY public.dead_letter
     ADD CONSTRAINT dead_letter_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.dead_letter_unkept
+    ADD CONSTRAINT dead_letter_unkept_pkey PRIMARY KEY (sender);
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt);
 ALTER TABLE ONLY public.handoff_note
@@ -466,6 +503,8 @@ ALTER TABLE ONLY public.held_message
     ADD CONSTRAINT held_message_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_once PRIMARY KEY (sender, event_id);
+ALTER TABLE ONLY public.lane_lease
+    ADD CONSTRAINT lane_lease_pkey PRIMARY KEY (lane);
 ALTER TABLE ONLY public.ledger_checkpoint
     ADD CONSTRAINT ledger_checkpoint_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.ledger_checkpoint_range
@@ -480,6 +519,8 @@ ALTER TABLE ONLY public.person_notice
     ADD CONSTRAINT person_notice_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.person
     ADD CONSTRAINT person_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.policy_activation
+    ADD CONSTRAINT policy_activation_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.policy_version
     ADD CONSTRAINT policy_version_once PRIMARY KEY (name, version);
 ALTER TABLE ONLY public.recusal
@@ -506,9 +547,14 @@ ALTER TABLE ONLY public.unit
     ADD CONSTRAINT unit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.vault
     ADD CONSTRAINT vault_pkey PRIMARY KEY (report_id);
+CREATE INDEX attachment_unfinished ON public.attachment USING btree (first_part_at) WHERE (first_part_at IS NOT NULL);
 CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
+CREATE INDEX dead_letter_by_act ON public.dead_letter USING btree (inbox_id) WHERE (inbox_id IS NOT NULL);
 CREATE INDEX dead_letter_by_age ON public.dead_letter USING btree (received_at, id);
+CREATE INDEX dead_letter_open_of_sender ON public.dead_letter USING btree (COALESCE(sender, ''::text)) WHERE (state = 'open'::text);
+CREATE INDEX held_message_by_age ON public.held_message USING btree (held_at) WHERE (NOT ripe);
 CREATE INDEX held_message_by_report ON public.held_message USING btree (report_id);
+CREATE INDEX held_message_ripe ON public.held_message USING btree (id) WHERE ripe;
 CREATE INDEX outbox_by_age ON public.outbox USING btree (created_at);
 CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON public.handoff REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.handoff_unit_not_barred();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
@@ -545,6 +591,8 @@ ALTER TABLE ONLY public.person_notice
     ADD CONSTRAINT person_notice_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
 ALTER TABLE ONLY public.person
     ADD CONSTRAINT person_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.policy_activation
+    ADD CONSTRAINT policy_activation_of_a_version FOREIGN KEY (name, version) REFERENCES public.policy_version(name, version);
 ALTER TABLE ONLY public.recusal
     ADD CONSTRAINT recusal_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
 ALTER TABLE ONLY public.report
@@ -565,6 +613,7 @@ GRANT SELECT,INSERT ON TABLE public.accused TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.allegation TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.attachment TO bihuan_worker;
 GRANT UPDATE(received_at) ON TABLE public.attachment TO bihuan_worker;
+GRANT UPDATE(first_part_at) ON TABLE public.attachment TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.attachment_part TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(count) ON TABLE public.attempt TO bihuan_worker;
@@ -580,11 +629,15 @@ GRANT SELECT,INSERT ON TABLE public.clock_step TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(reason) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(detail) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT UPDATE(times) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(replays) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(state) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(settled_at) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(settled_by) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(settled_because) ON TABLE public.dead_letter TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.dead_letter_unkept TO bihuan_worker;
+GRANT UPDATE(count) ON TABLE public.dead_letter_unkept TO bihuan_worker;
+GRANT UPDATE(last_at) ON TABLE public.dead_letter_unkept TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(state) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(released_at) ON TABLE public.handoff TO bihuan_worker;
@@ -604,11 +657,17 @@ GRANT UPDATE(running_clocks) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(no_clock_reason) ON TABLE public.handoff TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.handoff_note TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.held_message TO bihuan_worker;
+GRANT UPDATE(ripe) ON TABLE public.held_message TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.inbox TO bihuan_worker;
 GRANT UPDATE(verdict) ON TABLE public.inbox TO bihuan_worker;
 GRANT UPDATE(reply_type) ON TABLE public.inbox TO bihuan_worker;
 GRANT UPDATE(reply) ON TABLE public.inbox TO bihuan_worker;
 GRANT UPDATE(report_id) ON TABLE public.inbox TO bihuan_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE public.lane_lease TO bihuan_worker;
+GRANT UPDATE(holder) ON TABLE public.lane_lease TO bihuan_worker;
+GRANT UPDATE(backend_pid) ON TABLE public.lane_lease TO bihuan_worker;
+GRANT UPDATE(backend_start) ON TABLE public.lane_lease TO bihuan_worker;
+GRANT UPDATE(expires_at) ON TABLE public.lane_lease TO bihuan_worker;
 GRANT SELECT ON TABLE public.ledger_checkpoint TO bihuan_worker;
 GRANT SELECT ON TABLE public.ledger_checkpoint_range TO bihuan_worker;
 REVOKE ALL ON TABLE public.ledger_entry FROM bihuan_owner;
@@ -618,6 +677,7 @@ GRANT SELECT ON TABLE public.office TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.outbox TO bihuan_worker;
 GRANT SELECT ON TABLE public.person TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.person_notice TO bihuan_worker;
+GRANT SELECT ON TABLE public.policy_activation TO bihuan_worker;
 GRANT SELECT ON TABLE public.policy_version TO bihuan_worker;
 GRANT SELECT ON TABLE public.recusal TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.repeat_key TO bihuan_worker;
