@@ -16,6 +16,8 @@ enum ConnectFailure {
         message.matches(of: #/:\s+((?=[A-Z]*[0-9])[0-9A-Z]{5}):\s/#).last.map { String($0.1) }
     }
 
+    static let readOnly = "the server is read-only"
+
     private static let reasons: [(phrase: String, reason: String)] = [
         ("does not match host name", "the server's certificate is for another host"),
         ("certificate verify failed", "the server's certificate is expired, not yet valid, or signed by an unknown authority"),
@@ -33,7 +35,7 @@ enum ConnectFailure {
         ("too many connections", "the server has no connection left"),
         ("remaining connection slots", "the server has no connection left"),
         ("the database system is", "the server is starting or stopping"),
-        ("session is read-only", "the server is read-only"),
+        ("session is read-only", readOnly),
         ("session is not read-only", "the server is not read-only"),
         ("is in hot standby mode", "the server is a standby"),
         ("is not in hot standby mode", "the server is not a standby"),
@@ -41,6 +43,7 @@ enum ConnectFailure {
         ("Connection refused", "refused"),
         ("could not translate host name", "the host's name cannot be resolved"),
         ("server closed the connection", "the server hung up"),
+        ("unsupported startup parameter", SessionGuard.pooler),
         ("does not exist", "the user or the database does not exist"),
     ]
 }

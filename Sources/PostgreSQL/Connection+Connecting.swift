@@ -29,6 +29,7 @@ extension Connection {
             error.primaryMessage = PQerrorMessage(handle).map { String(cString: $0) }
             error.reason = error.primaryMessage.flatMap { ConnectFailure.reason(in: $0) }
             error.sqlState = error.primaryMessage.flatMap { ConnectFailure.sqlState(in: $0) }
+            if error.reason?.contains(SessionGuard.pooler) == true { error.code = .unsuitable }
             PQfinish(handle)
             throw error
         }

@@ -28,8 +28,23 @@ public final class Connection {
     /// Connects; tries each host of the URL for at most `connectTimeoutSeconds`.
     public init(_ settings: ConnectionSettings) throws(PostgreSQLError) {
         self.settings = settings
-        self.handle = try Self.connect(settings, notices)
         self.patienceMilliseconds = Self.patience(settings)
+        guard settings.isGuarded else {
+            self.handle = try Self.connect(settings, notices)
+            return
+        }
+        do throws(PostgreSQLError) {
+            self.handle = try Self.connect(settings, notices)
+        } catch where error.reason?.contains(ConnectFailure.readOnly) == true {
+            var second = settings
+            second.admitsReadOnlyRole = true
+            self.handle = try Self.connect(second, notices)
+            if try !overrideReadOnlyRole() {
+                close()
+                throw error
+            }
+        }
+        try guardSession()
     }
 
     deinit {
@@ -115,6 +130,13 @@ public final class Connection {
     /// A round trip to the server and back.
     public func ping() throws(PostgreSQLError) {
         try run(Ping())
+    }
+
+    /// Forgets every prepared statement, on both sides: after the tables have changed, plans of before fit no more. Not within a
+    /// transaction that has failed.
+    public func prepareAnew() throws(PostgreSQLError) {
+        try execute("DEALLOCATE ALL")
+        prepared = [:]
     }
 
     /// Closes at once; what was not committed is rolled back by the server. Within a notice's handler it does nothing.

@@ -19,6 +19,13 @@ public struct ConnectionSettings: Sendable {
     public var applicationName: String?
     /// Whether transactions are read-only unless they say otherwise.
     public var readOnly = false
+    /// Whether the session guards itself: settings of role, database and server that would hurt are overridden, hosts that only read
+    /// are passed over unless `readOnly` is set or the URL says otherwise, and a session that would not be safe (through a pooler, of a
+    /// database that is not in UTF-8, with triggers switched off) is refused as `.unsuitable`.
+    public var isGuarded = false
+
+    /// A second look at a server that said it only reads: perhaps it is only so for this role.
+    var admitsReadOnlyRole = false
 
     /// - Parameter url: a libpq URI (`postgresql://user@host:port,host2/name?…`) or a key=value string; with several
     ///   hosts the first that answers is taken.
@@ -35,6 +42,7 @@ public struct ConnectionSettings: Sendable {
             ("keepalives", "1"), ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
         ]
         if let applicationName { parameters.append(("application_name", applicationName)) }
+        if isGuarded, !readOnly { parameters.append(("target_session_attrs", admitsReadOnlyRole ? "primary" : "read-write")) }
         return parameters
     }
 
@@ -48,6 +56,7 @@ public struct ConnectionSettings: Sendable {
             "-c tcp_user_timeout=\(tcpUserTimeoutMilliseconds)",
             "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
         ]
+        if isGuarded { options = SessionGuard.options + options }
         if readOnly { options.append("-c default_transaction_read_only=on") }
         if let urlOptions { options.append(urlOptions) }
         return options.joined(separator: " ")

@@ -7,7 +7,7 @@ public struct PostgreSQLError: Error, Sendable {
     /// The kind of failure. More may be added, so it is not an enumeration to switch over.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
-            case connectFailed, connectionLost, server, decoding, invalidArgument, unexpectedResult, aborted
+            case connectFailed, connectionLost, server, decoding, invalidArgument, unexpectedResult, aborted, unsuitable
         }
         private let kind: Kind
 
@@ -25,6 +25,9 @@ public struct PostgreSQLError: Error, Sendable {
         public static let unexpectedResult = Code(kind: .unexpectedResult)
         /// The statement was not run, because one before it in the pipeline failed.
         public static let aborted = Code(kind: .aborted)
+
+        /// A session came about, but may not be used; the error's own words say why and what to do.
+        public static let unsuitable = Code(kind: .unsuitable)
 
         public var description: String { kind.rawValue }
     }
@@ -72,6 +75,9 @@ public struct PostgreSQLError: Error, Sendable {
     /// Whether the server stopped the statement: on the request of a `Canceller` or an administrator, or because it took
     /// longer than `statement_timeout`. PostgreSQL has one SQLSTATE, 57014, for all of them.
     public var isCancelled: Bool { sqlState == Self.cancelledState }
+
+    /// Our own words on what happened, free of data; nil where the codes say it all.
+    public var explanation: String? { reason }
 
     /// What the server (or libpq, or OpenSSL) said in full. It may quote rows, hosts and users, so it belongs on a
     /// developer's screen and into no log.

@@ -12,7 +12,7 @@ struct RightsTests {
         "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
         "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
         "dead_letter": ["INSERT"], "dead_letter_unkept": ["INSERT"],
-        "attempt": ["INSERT", "DELETE"], "lane_lease": ["INSERT", "DELETE"],
+        "attempt": ["INSERT", "DELETE"], "probe": ["INSERT"], "lane_lease": ["INSERT", "DELETE"],
     ]
 
     @Test("the worker role may do what the table of rights says, and nothing else")
@@ -46,7 +46,7 @@ struct RightsTests {
         ],
         "clock": ["next_step", "next_at", "stopped_at", "stopped_by"],
         "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"], "dead_letter_unkept": ["count", "last_at"],
-        "attempt": ["count", "noted_at"], "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
+        "attempt": ["count", "noted_at"], "probe": ["probed_at"], "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
         "attachment": ["received_at", "first_part_at"],
         "dead_letter": ["times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
     ]

@@ -19,6 +19,7 @@ final class PrivateServer {
     let user: String
     let password: String
     private var process: Process?
+    private var pooler: Process?
 
     /// Makes a server with more lines for its configuration, runs `body` and takes all away.
     static func with(
@@ -91,7 +92,40 @@ final class PrivateServer {
         chmod(path, 0o600)
     }
 
+    // MARK: A pooler before it
+
+    /// Starts pgbouncer before this server; returns its port.
+    func startPooler(_ program: String, mode: String, ignoring: String) throws -> UInt16 {
+        let (descriptor, port) = try listeningSocket()
+        close(descriptor)
+        try write("users.txt", "\"\(user)\" \"\(password)\"\n")
+        try write(
+            "pooler.ini",
+            """
+            [databases]
+            * = host=127.0.0.1 port=\(self.port)
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = \(port)
+            unix_socket_dir =
+            auth_type = trust
+            auth_file = \(directory)/users.txt
+            pool_mode = \(mode)
+            ignore_startup_parameters = \(ignoring)
+            """)
+        pooler = try launch(program, ["-q", directory + "/pooler.ini"])
+        return port
+    }
+
+    func stopPooler() {
+        guard let pooler else { return }
+        kill(pooler.processIdentifier, SIGKILL)
+        pooler.waitUntilExit()
+        self.pooler = nil
+    }
+
     private func remove() {
+        stopPooler()
         stop(SIGQUIT)
         try? FileManager.default.removeItem(atPath: directory)
     }
@@ -108,7 +142,8 @@ final class PrivateServer {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let drop = geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
-        process.arguments = drop + [try #require(Self.programs) + "/" + program] + arguments
+        let path = program.hasPrefix("/") ? program : try #require(Self.programs) + "/" + program
+        process.arguments = drop + [path] + arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         process.environment = ["LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"]
         process.standardOutput = FileHandle.nullDevice

@@ -41,4 +41,26 @@ struct TrapTests {
         try office.expectWholeLedger()
         try office.close()
     }
+
+    @Test("a worker that is killed from outside again and again blames nobody: all are registered once the killing ends", arguments: [LanePoint.beforeCommit, .afterCommit])
+    func killedFromOutside(point: LanePoint) throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        var ids: Set<String> = []
+        for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+        // Twice as many lives as a message that stops the worker is given.
+        for _ in 1...10 { #expect(try WorkerProcess(.intake, of: office, killedAt: point).endsByItself()) }
+        let worker = try WorkerProcess(.intake, of: office)
+        for _ in 1...5 {
+            let answer = try letter.heard()
+            #expect(answer.problem == nil)
+            ids.remove(answer.inReplyTo ?? "")
+        }
+        #expect(ids.isEmpty)
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.wait(for: ["0"], "SELECT count(*) FROM attempt")
+        worker.kill()
+        try office.expectWholeLedger()
+        try office.close()
+    }
 }

@@ -522,6 +522,12 @@ CREATE TABLE attempt (
     noted_at timestamptz NOT NULL
 );
 
+-- Written by a lane in which a message fails, to see whether anything commits: only then is the message to blame.
+CREATE TABLE probe (
+    worker    text PRIMARY KEY,
+    probed_at timestamptz NOT NULL
+);
+
 -- The barrier at the one exit -----------------------------------------------------------------------------------------------
 
 -- Fails closed: a row that names a barred unit never gets into the outbox, whatever the rules thought. Whose unit an addressee is, is
@@ -593,7 +599,7 @@ CREATE VIEW report_status AS
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_root, repeat_key, handoff, handoff_note,
-    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, dead_letter_unkept, attempt TO bihuan_worker;
+    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
@@ -604,6 +610,7 @@ GRANT UPDATE (count, last_at) ON dead_letter_unkept TO bihuan_worker;
 GRANT UPDATE (ripe) ON held_message TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
 GRANT UPDATE (holder, backend_pid, backend_start, expires_at) ON lane_lease TO bihuan_worker;
+GRANT UPDATE (probed_at) ON probe TO bihuan_worker;
 GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_worker;
 GRANT UPDATE (times, replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
 GRANT DELETE ON outbox, lane_lease, held_message, attempt, attachment_part TO bihuan_worker;

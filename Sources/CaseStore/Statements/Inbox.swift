@@ -157,6 +157,15 @@ public struct NoteAttempt: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
 }
 
+/// Which of these messages have attempts noted, so that they stopped a worker, or were at hand when it was stopped.
+public struct ReadAttempts: Statement {
+    public var digests: [[UInt8]]
+    public init(digests: [[UInt8]]) { self.digests = digests }
+    public static let sql = "SELECT digest FROM attempt WHERE digest = ANY ($1::bytea[])"
+    public var parameters: [Parameter] { [.byteas(digests)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
+}
+
 /// A message that came through is not suspected any more.
 public struct ForgetAttempt: Command {
     public var digest: [UInt8]

@@ -273,7 +273,7 @@ extension Docket {
 }
 
 /// A report in a state that none of its handoffs allows.
-struct InconsistentCase: Error, CustomStringConvertible {
+struct InconsistentCase: PlainlyWorded, CustomStringConvertible {
     let report: ReportID
     let state: ReportState
     let event: String

@@ -69,13 +69,21 @@ struct Errand: Sendable {
     }
 }
 
+/// Why a message that could be read is a dead letter all the same: the office says that it cannot be handled. A fault of the
+/// installation must never be one of these.
+public enum Blame: String, CaseIterable, Sendable {
+    case cannotBeHandled = "cannot_be_handled"
+    case tooCostly = "too_costly"
+    case stopsTheWorker = "stops_the_worker"
+}
+
 /// Why a message ends as a dead letter: what its sender is told, and what only the operator reads.
 struct Burial: Sendable {
     let problem: Problem
     let detail: String?
 
-    init(code: String, text: String, detail: String? = nil) {
-        problem = Problem(code: code, text: text)
+    init(_ blame: Blame, text: String, detail: String? = nil) {
+        problem = Problem(code: blame.rawValue, text: text)
         self.detail = detail
     }
 }

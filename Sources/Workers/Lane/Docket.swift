@@ -270,7 +270,7 @@ struct Docket {
 }
 
 extension Problem {
-    fileprivate static func tooManyDeadLetters(_ count: Int) -> Problem {
+    static func tooManyDeadLetters(_ count: Int) -> Problem {
         Problem(
             code: "too_many_dead_letters",
             text: "\(count) messages of yours wait for a person at the office already; this one was not kept: mend it, and send it again")
@@ -278,7 +278,7 @@ extension Problem {
 }
 
 /// A message of the office's own over the limit of all messages.
-struct Oversize: Error, CustomStringConvertible {
+struct Oversize: PlainlyWorded, CustomStringConvertible {
     let type: String
     let addressee: String
     let bytes: Int

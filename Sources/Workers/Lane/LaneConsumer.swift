@@ -169,7 +169,7 @@ private struct RunningDigest: BodyDigest {
 }
 
 /// Something that a new connection may mend.
-struct LaneFault: Error, CustomStringConvertible {
+struct LaneFault: PlainlyWorded, CustomStringConvertible {
     let reason: String
     var description: String { reason }
 }

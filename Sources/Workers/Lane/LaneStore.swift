@@ -13,7 +13,7 @@ final class LaneStore {
     /// This lane's name, which rows of the outbox carry, and its hold on it.
     private(set) var lease: LaneLease
     private(set) var database: Database
-    private var directory: OfficeDirectory
+    private(set) var directory: OfficeDirectory
     /// `nil`: it is known to be out of date.
     private var directoryReadAt: ContinuousClock.Instant?
     private var policy: ActivePolicy
@@ -52,6 +52,7 @@ final class LaneStore {
     ) throws -> Database {
         var connection = settings.database
         connection.applicationName = "bihuan \(laneName)"
+        connection.isGuarded = true
         let database = try Database(connection)
         // Its words may quote a row, so they are left out.
         database.onNotice = { notice in
@@ -203,7 +204,7 @@ final class LaneStore {
         }
     }
 
-    private func rollBack() {
+    func rollBack() {
         // On a connection that is gone there is nothing to roll back; the caller sees that it is gone.
         do { try database.rollback() } catch { database.close() }
     }
@@ -223,23 +224,18 @@ final class LaneStore {
     /// Whether the lane's name was lost: what it had to send is the relay's.
     func takeLoss() -> Bool { lease.takeLoss() }
 
-    /// Whether the database answers others while it stopped this lane's batch.
-    func answers() -> Bool {
-        do {
-            try ensureOpen()
-            try database.ping()
-            return true
-        } catch {
-            return false
-        }
-    }
-
     func noteAttempt(_ parcel: Parcel) throws -> Int {
         try database.run(NoteAttempt(digest: parcel.digest, at: .wall())).rows.first ?? 1
     }
 
     func forgetAttempt(_ parcel: Parcel) throws {
         try database.run(ForgetAttempt(digest: parcel.digest))
+    }
+
+    /// Of these parcels, those of which attempts are noted.
+    func withAttempts(_ parcels: [Parcel]) throws -> Set<InboxKey> {
+        let noted = Set(try database.run(ReadAttempts(digests: parcels.map(\.digest))).rows)
+        return Set(parcels.filter { noted.contains($0.digest) }.map(\.key))
     }
 
     func errand(listening: Listening, except aside: [ReportID]) throws -> Errand? {
@@ -272,8 +268,13 @@ final class LaneStore {
 
     private func refreshDirectory() throws {
         if let directoryReadAt, (ContinuousClock.now - directoryReadAt).seconds <= LaneSettings.directoryIntervalSeconds { return }
-        directory = try OfficeDirectory.read(database)
         directoryReadAt = .now
+        do {
+            directory = try OfficeDirectory.read(database)
+        } catch let error as PostgreSQLError where Fault(error, after: 0, statementSeconds: 0).suspects {
+            // A row that this program cannot read is no message's doing: what was known before holds on.
+            logger.error("the directory cannot be read", metadata: ["cause": "\(Fault.words(error))"])
+        }
     }
 }
 

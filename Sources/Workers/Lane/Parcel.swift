@@ -63,9 +63,9 @@ struct Parcel: Sendable {
     /// What the body is known by in the database: keyed.
     let digest: [UInt8]
     /// What answers are about: the subject, or of what has none the message id.
-    let subject: String
+    private(set) var subject: String
     /// What answers reply to: the act's id, or of what has none the message id.
-    let inReplyTo: String?
+    private(set) var inReplyTo: String?
     private(set) var content: Content
     /// The dead letter that this was, when it goes through the line once more.
     let replayOf: UUID?
@@ -167,6 +167,16 @@ struct Parcel: Sendable {
                 gathered.append(parcel)
             }
         }
+    }
+
+    /// The same without a word that its sender chose, but for its bytes, which are sealed: nothing that the database cannot take.
+    func bare(_ problem: Problem) -> Parcel {
+        var parcel = self
+        let id = Parcel.id(of: digest)
+        parcel.key = InboxKey(sender: key.sender, eventID: id)
+        (parcel.subject, parcel.inReplyTo) = (id, nil)
+        parcel.content = .dead(problem, type: nil)
+        return parcel
     }
 
     private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }

@@ -115,7 +115,7 @@ extension Docket {
 }
 
 /// The rules chose a unit that the barrier keeps out: a fault of the office's own, which fails closed.
-struct Barred: Error, CustomStringConvertible {
+struct Barred: PlainlyWorded, CustomStringConvertible {
     let unit: UnitID
     var description: String { "the barrier stands before unit \(unit)" }
 }

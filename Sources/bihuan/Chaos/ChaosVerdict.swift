@@ -41,8 +41,27 @@ struct ChaosVerdict: Sendable, Encodable {
             CheckedLine(
                 text: "closed of accepted: \(testimony.closed) of \(testimony.accepted), at least 95 %",
                 holds: testimony.accepted > 0 && Double(testimony.closed) >= 0.95 * Double(testimony.accepted)),
-            CheckedLine(text: "lost \(lost), doubled \(doubled), wrong states \(wrong)", holds: lost == 0 && doubled == 0 && wrong == 0)
+            CheckedLine(text: "lost \(lost), doubled \(doubled), wrong states \(wrong)", holds: lost == 0 && doubled == 0 && wrong == 0),
+            Self.blameLine(try Self.blamed(database)),
         ]
+    }
+
+    /// Dead letters of which the office said that it cannot handle them, by reason. The load holds no message of that kind.
+    private static func blamed(_ database: PostgreSQL.ConnectionSettings) throws -> [(reason: String, count: Int)] {
+        let connection = try Connection(database)
+        defer { connection.close() }
+        return try Blame.allCases.map { blame in
+            var filter = DeadLetterFilter()
+            (filter.state, filter.reason) = (nil, blame.rawValue)
+            return (blame.rawValue, try connection.run(ListDeadLetters(filter, countMax: 1_000)).rows.count)
+        }
+    }
+
+    static func blameLine(_ blamed: [(reason: String, count: Int)]) -> CheckedLine {
+        let found: [String] = blamed.filter { $0.count > 0 }.map { "\($0.count) \($0.reason)" }
+        var text = "nothing was blamed on a message"
+        if !found.isEmpty { text += ": no: " + found.joined(separator: ", ") }
+        return CheckedLine(text: text, holds: found.isEmpty)
     }
 
     var text: String {

@@ -30,6 +30,12 @@ struct Disturbance: Sendable, Hashable {
         case sendAgain = "send again"
         /// The broker takes no message from anybody.
         case memoryAlarm = "memory alarm"
+        /// The workers may not register a report for a while.
+        case revokeRight = "revoke right"
+        /// No report can be written: the server says that its disk is full.
+        case diskFull = "disk full"
+        /// Whatever statement a worker runs is cancelled, again and again.
+        case cancelStatements = "cancel statements"
         /// One unit's inbox confirms nothing, as a queue without a majority.
         case silentQueue = "silent queue"
         /// SIGSTOP of a worker for three minutes: its sessions live, and its leases end.
@@ -57,7 +63,7 @@ struct DisturbancePlan: Sendable {
     let others: [Disturbance]
 
     /// Beside the kills, so many in a minute; in two minutes each kind comes once.
-    static let othersPerMinute = 9.0
+    static let othersPerMinute = Double(Disturbance.Kind.allCases.count / 2)
     private static let warmUpSeconds = 2.0
 
     /// A run that is shorter has no pause of three minutes.
@@ -92,7 +98,7 @@ struct DisturbancePlan: Sendable {
         case .cutBroker, .cutDatabase: disturbance.seconds = Double(random.number(1...25)) / 10
         case .silenceBroker, .silenceDatabase: disturbance.seconds = Double(random.number(10...90)) / 10
         case .slowBroker, .slowDatabase: disturbance.seconds = Double(random.number(20...60)) / 10
-        case .memoryAlarm: disturbance.seconds = Double(random.number(10...40)) / 10
+        case .memoryAlarm, .revokeRight, .diskFull, .cancelStatements: disturbance.seconds = Double(random.number(10...40)) / 10
         case .silentQueue:
             disturbance.unit = random.pick(SampleOffice.standard.units).id
             disturbance.seconds = Double(random.number(50...150)) / 10

@@ -1,4 +1,5 @@
 import AMQP
+import CaseStore
 import Contract
 import Foundation
 import LocalServers
@@ -147,11 +148,20 @@ final class Disturber: Sendable {
         case .slowDatabase: make(.slow(delaySeconds: 0.02, bytesPerSecond: 300_000), of: database, for: disturbance.seconds)
         case .sendAgain: try whenPossible { try load.sendAgain(disturbance.count, seed: seed &+ UInt64(index)) }
         case .memoryAlarm: try alarm(disturbance.seconds)
+        case .revokeRight: try trouble().make(.revokedRight) { last(disturbance.seconds) }
+        case .diskFull: try trouble().make(.fullDisk) { last(disturbance.seconds) }
+        case .cancelStatements:
+            let end = ContinuousClock.now + .seconds(disturbance.seconds)
+            try trouble().cancelStatements {
+                wait(until: .now + .milliseconds(20)) && ContinuousClock.now < end
+            }
         case .silentQueue: try silence(disturbance)
         case .longPause: try rest(disturbance)
         case .hostCutOff: try otherHost?.cutOff { last(disturbance.seconds) }
         }
     }
+
+    private func trouble() throws -> DatabaseTrouble { try DatabaseTrouble(superuser: office.servers.superuserURL) }
 
     /// The queue's process stands still: it takes messages and answers for none.
     private func silence(_ disturbance: Disturbance) throws {

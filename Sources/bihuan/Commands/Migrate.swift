@@ -28,6 +28,7 @@ struct Migrate: AsyncParsableCommand {
                 for warning in InTheClear.warnings(ofDatabase: database, named: "--database") { Output.note("warning: \(warning)") }
                 settings = ConnectionSettings(url: database)
                 settings.applicationName = "bihuan migrate"
+                settings.isGuarded = true
             } else {
                 settings = try await installation.configuration().ownerDatabaseSettings("bihuan migrate")
             }

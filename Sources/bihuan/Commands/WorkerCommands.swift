@@ -4,6 +4,7 @@ import Casework
 import Contract
 import Foundation
 import Logging
+import PostgreSQL
 import ServiceLifecycle
 import Workers
 
@@ -51,11 +52,22 @@ struct WorkerOptions: ParsableArguments {
             let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
             for warning in warnings { logger.warning("not protected", metadata: ["what": "\(warning)"]) }
             let service = WorkerService(worker, settings: try configuration.laneSettings(for: worker), logger: logger)
+            try await onThread { try refuseUnsuitable(configuration.workerDatabaseSettings("bihuan \(worker.rawValue)")) }
             var group = ServiceGroupConfiguration(services: [service], logger: logger)
             group.maximumGracefulShutdownDuration = .seconds(5)
             group.maximumCancellationDuration = .seconds(5)
             defer { LineLog.flush() }
             try await run(ServiceGroup(configuration: group), until: signals)
+        }
+    }
+
+    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8. A database that is away is
+    /// waited for.
+    private func refuseUnsuitable(_ settings: PostgreSQL.ConnectionSettings) throws {
+        do {
+            try PostgreSQL.Connection(settings).close()
+        } catch {
+            if error.code == .unsuitable { throw error }
         }
     }
 

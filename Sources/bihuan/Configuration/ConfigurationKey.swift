@@ -47,7 +47,7 @@ struct ConfigurationKey: Sendable {
         "The broker's hosts and the office's virtual host; `amqps` for TLS. With several hosts the first that answers is taken.")
     static let databaseURL = ConfigurationKey(
         "database.url", .text, required: true, secret: true,
-        "A libpq URL of the worker role; with several hosts the first that answers is taken.")
+        "A libpq URL of the worker role; with several hosts the first that answers and may be written to is taken.")
     static let databaseOwnerURL = ConfigurationKey(
         "database.ownerUrl", .text, secret: true, "A libpq URL of the owner role; needed by `migrate`, `policy activate` and `ledger checkpoint` only.")
     static let vaultKeyFile = ConfigurationKey(

@@ -53,6 +53,7 @@ struct OfficeConfiguration: Sendable {
     func workerDatabaseSettings(_ application: String) -> PostgreSQL.ConnectionSettings {
         var settings = PostgreSQL.ConnectionSettings(url: database.url)
         settings.applicationName = application
+        settings.isGuarded = true
         return settings
     }
 
@@ -62,6 +63,7 @@ struct OfficeConfiguration: Sendable {
         }
         var settings = PostgreSQL.ConnectionSettings(url: url)
         settings.applicationName = application
+        settings.isGuarded = true
         return settings
     }
 

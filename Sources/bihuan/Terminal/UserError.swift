@@ -28,6 +28,8 @@ extension UserError {
 
     private init(_ error: PostgreSQLError) {
         switch (error.code, error.sqlState) {
+        case (.unsuitable, _):
+            self.init(error.explanation ?? "the database's session cannot be used")
         case (.connectFailed, "28P01"), (.connectFailed, "28000"):
             self.init("the database refuses the user or the password (SQLSTATE \(error.sqlState ?? "")): check database.url and database.ownerUrl")
         case (.connectFailed, "3D000"):
