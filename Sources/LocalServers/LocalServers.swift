@@ -148,11 +148,11 @@ public final class LocalServers: @unchecked Sendable {
     public var ended: [EndedServer] {
         lock.withLock {
             guard isOwner else { return [] }
-            var found: [EndedServer] = []
-            if let ending = rabbitmq.portMapperEnding { found.append(.init(name: .portMapper, ending: ending, logFile: directory.logs + "/epmd.log")) }
-            if let ending = postgresql.ending { found.append(.init(name: .postgresql, ending: ending, logFile: postgresql.logFile)) }
-            if let ending = rabbitmq.ending { found.append(.init(name: .rabbitmq, ending: ending, logFile: rabbitmq.logFile)) }
-            return found
+            let all: [(EndedServer.Name, String?, String)] = [
+                (.portMapper, rabbitmq.portMapperEnding, directory.logs + "/epmd.log"),
+                (.postgresql, postgresql.ending, postgresql.logFile), (.rabbitmq, rabbitmq.ending, rabbitmq.logFile),
+            ]
+            return all.compactMap { name, ending, log in ending.map { EndedServer(name: name, ending: $0, logFile: log) } }
         }
     }
 

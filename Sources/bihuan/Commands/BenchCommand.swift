@@ -118,6 +118,9 @@ struct BenchCommand: AsyncParsableCommand {
             return try await BenchOffice.start(in: directory, executable: settings.executable, isCancelled: settings.isCancelled)
         }
         let addresses = try GivenServers.Addresses(amqp: amqp, management: management, database: database)
+        let warnings = InTheClear.warnings(of: addresses.amqp, named: "--amqp") + InTheClear.warnings(ofManagement: addresses.management)
+            + InTheClear.warnings(ofDatabase: addresses.database, named: "--database")
+        for warning in warnings { Output.note("warning: \(warning)") }
         return try await onThread {
             let servers = try GivenServers(addresses, in: directory)
             do {
