@@ -84,7 +84,7 @@ struct SubmissionReceiptsTests {
         submitter.looksForRepeats = true
         let run = UUID().uuidString
         var reports = Self.reports([run + "a", run + "b", run + "a", run + "b"])
-        reports[2] = ReportLine(number: 3, source: Self.web, id: reports[0].id, submission: reports[0].submission)
+        reports[3] = ReportLine(number: 4, source: Self.web, id: reports[1].id, submission: Submission(title: "", text: "另一件事"))
         let summary = try submitter.submit(reports: reports)
         #expect(summary.confirmed == 2 && summary.identical == 1)
         #expect(summary.problems == [LineProblem(number: 4, reason: "has the id of line 2, which says something else: give each report an id of its own")])
