@@ -156,4 +156,10 @@ struct Beforehand: Sendable {
     func problems(of report: ReportLine) -> [Problem] {
         SubmissionCheck.problems(in: report.submission, rulebook: rulebook, directory: nil, now: now)
     }
+
+    /// Whether it names reporters, and of each nothing but words that stand for nothing (匿名, 无, 不详).
+    func isAnonymous(_ report: ReportLine) -> Bool {
+        guard let rulebook, !report.submission.reporters.isEmpty else { return false }
+        return report.submission.stated(without: rulebook.placeholders).reporters.isEmpty
+    }
 }

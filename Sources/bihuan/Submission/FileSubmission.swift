@@ -65,7 +65,10 @@ struct FileSubmission {
                     case .failure(let problem): page.add(problem)
                     case .success(let report):
                         let problems = check.problems(of: report)
-                        if problems.isEmpty { return report }
+                        if problems.isEmpty {
+                            if check.isAnonymous(report) { page.addAnonymous() }
+                            return report
+                        }
                         page.add(LineProblem(number: report.number, reason: problems.map(\.description).joined(separator: "; ")))
                     }
                 }

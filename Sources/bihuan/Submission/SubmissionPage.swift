@@ -10,6 +10,7 @@ final class SubmissionPage: @unchecked Sendable {
     private let asJSON: Bool
     private let noun: String
     private var problems = 0
+    private var anonymous = 0
     private var outcomes: [String: Int] = [:]
     private var unsaid: [String] = []
 
@@ -31,6 +32,9 @@ final class SubmissionPage: @unchecked Sendable {
             unsaid.append("\(noun) \(problem.number): \(problem.reason)")
         }
     }
+
+    /// Names reporters by words that stand for nothing.
+    func addAnonymous() { anonymous += 1 }
 
     func add(_ receipt: SubmissionReceipt) {
         let outcome = receipt.outcome == .accepted ? receipt.state ?? "accepted" : receipt.outcome.rawValue
@@ -60,12 +64,15 @@ final class SubmissionPage: @unchecked Sendable {
     func sayEnd(confirmed: Int?, identical: Int, seconds: Double, open: [Int]) {
         if asJSON {
             for number in open { unsaid.append(line(["line": number, "outcome": "unanswered"])) }
-            var sums: [String: Any] = ["not_sent": problems, "identical": identical, "unanswered": open.count, "answers": outcomes]
+            var sums: [String: Any] = ["not_sent": problems, "identical": identical, "anonymous": anonymous, "unanswered": open.count, "answers": outcomes]
             sums["submitted"] = confirmed
             unsaid.append(line(["summary": sums]))
             return say()
         }
         say()
+        if anonymous > 0 {
+            Output.note("\(anonymous) \(noun)s name a reporter by words that stand for none, such as 匿名 or 无: they count as anonymous")
+        }
         guard let confirmed else { return }
         let rate = Int(Double(confirmed) / max(seconds, 0.001))
         Output.line("\(confirmed) submitted, \(problems) not (\(rate)/s)" + (identical > 0 ? ", \(identical) identical to earlier \(noun)s" : ""))
