@@ -25,10 +25,13 @@ struct UpTests {
         #expect(zombies(of: up.processID) == [])
 
         let control = try #require(try RabbitMQControl.ofPrivateNode(in: directory))
+        // The watch stands still meanwhile: it would be quicker than we.
+        #expect(kill(up.processID, SIGSTOP) == 0)
         _ = try control.run(["eval", "ra:stop_server(quorum_queues, {'bihuan_bihuan.routing', node()})."])
         let ill = try Program.run(Program.bihuan, ["status", "--data", directory.path])
         #expect(ill.status == 1 && ill.output.contains(/bihuan\.routing +- +down/), "\(ill.output)")
         #expect(ill.errors.contains("down: bihuan.routing: restart its broker"), "\(ill.errors)")
+        #expect(kill(up.processID, SIGCONT) == 0)
         try await up.says("down on the broker: bihuan.routing; RabbitMQ is restarted")
         try await up.statusBecomes(0)
 
