@@ -152,6 +152,7 @@ private final class RunningUp {
     }
 
     func kill() {
+        _ = Foundation.kill(processID, SIGCONT)
         if process.isRunning { process.terminate() }
         process.waitUntilExit()
         try? FileManager.default.removeItem(at: log)
