@@ -2,6 +2,7 @@ import AMQP
 import Casework
 import Contract
 import Foundation
+import PostgreSQL
 import TestOffice
 import Testing
 

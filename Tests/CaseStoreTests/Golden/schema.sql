@@ -375,6 +375,10 @@ CREATE TABLE public.policy_version (
     yaml text NOT NULL,
     loaded_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.probe (
+    worker text NOT NULL,
+    probed_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.recusal (
     person text NOT NULL,
     accused_name text NOT NULL,
@@ -523,6 +527,8 @@ ALTER TABLE ONLY public.policy_activation
     ADD CONSTRAINT policy_activation_pkey PRIMARY KEY (number);
 ALTER TABLE ONLY public.policy_version
     ADD CONSTRAINT policy_version_once PRIMARY KEY (name, version);
+ALTER TABLE ONLY public.probe
+    ADD CONSTRAINT probe_pkey PRIMARY KEY (worker);
 ALTER TABLE ONLY public.recusal
     ADD CONSTRAINT recusal_pkey PRIMARY KEY (person, accused_name);
 ALTER TABLE ONLY public.repeat_key
@@ -679,6 +685,8 @@ GRANT SELECT ON TABLE public.person TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.person_notice TO bihuan_worker;
 GRANT SELECT ON TABLE public.policy_activation TO bihuan_worker;
 GRANT SELECT ON TABLE public.policy_version TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.probe TO bihuan_worker;
+GRANT UPDATE(probed_at) ON TABLE public.probe TO bihuan_worker;
 GRANT SELECT ON TABLE public.recusal TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.repeat_key TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.report TO bihuan_worker;
