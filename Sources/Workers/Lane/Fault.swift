@@ -30,6 +30,7 @@ enum Fault: Hashable, Sendable {
         switch error {
         case is AMQPError, is LaneFault: self = .lane
         case is StaleCase: self = .away
+        case is ActivePolicy.Fault: self = .installation
         case let error as PostgreSQLError: self = Fault.of(error, isLate: statementSeconds > 0 && seconds >= statementSeconds)
         default: self = .suspicion
         }
@@ -81,6 +82,7 @@ protocol PlainlyWorded: Error {}
 extension PostgreSQLError: PlainlyWorded {}
 extension AMQPError: PlainlyWorded {}
 extension StaleCase: PlainlyWorded {}
+extension ActivePolicy.Fault: PlainlyWorded {}
 extension Rejection: PlainlyWorded {}
 extension Vault.Failure: PlainlyWorded {}
 
