@@ -56,7 +56,7 @@ struct BlameTests {
         Trouble(name: "a table is renamed", begin: "ALTER TABLE accused RENAME TO gone", end: "ALTER TABLE gone RENAME TO accused"),
         Trouble(name: "a column is renamed", begin: "ALTER TABLE report RENAME papers TO gone", end: "ALTER TABLE report RENAME gone TO papers"),
         Trouble(
-            name: "what a trigger asks is renamed", begin: "ALTER TABLE barred_unit RENAME TO gone", end: "ALTER TABLE gone RENAME TO barred_unit"),
+            name: "what a trigger asks is renamed", begin: "ALTER TABLE barred_root RENAME TO gone", end: "ALTER TABLE gone RENAME TO barred_root"),
         Trouble(name: "numbers begin again", begin: "SELECT setval('report_number', 1, false)", end: "SELECT setval('report_number', 100000)", attempts: 2),
     ]
 
