@@ -46,12 +46,13 @@ enum MaskTokens {
     private static func phone(_ phone: String?) -> [MaskToken] {
         guard let phone else { return [] }
         // Several numbers may stand in one field, parted by what no number has inside.
-        return phone.split { ",，;；、/／|｜\n".contains($0) }.flatMap { part -> [MaskToken] in
-            let runs = digitRuns(in: String(part))
+        return pieces(of: phone) { numberMarks.contains($0) }.flatMap { part -> [MaskToken] in
+            let runs = digitRuns(in: part)
             // More digits than any number has: several, parted by space.
             let isLong = runs.contains { $0.count > 15 }
-            return (isLong ? part.split(whereSeparator: \.isWhitespace).flatMap { digitRuns(in: String($0)) } : runs)
-                .flatMap { digits in number(digits, hasPlus: part.contains { "+＋".contains($0) }) }
+            let hasPlus = part.unicodeScalars.contains { $0 == "+" || $0 == "＋" }
+            return (isLong ? pieces(of: part, where: \.properties.isWhitespace).flatMap(digitRuns) : runs)
+                .flatMap { number($0, hasPlus: hasPlus) }
         }
     }
 
@@ -100,9 +101,9 @@ enum MaskTokens {
 
     private static func email(_ email: String?) -> [MaskToken] {
         guard let email else { return [] }
-        return email.split { ",，;；、|｜\n ".contains($0) }.flatMap { address -> [MaskToken] in
-            let sides = address.split(maxSplits: 1) { "@＠﹫".contains($0) }.map(String.init)
-            var whole = [fold(String(address))]
+        return pieces(of: email) { $0 == " " || ($0 != "/" && numberMarks.contains($0)) }.flatMap { address -> [MaskToken] in
+            let sides = pieces(of: address) { $0 == "@" || $0 == "＠" || $0 == "﹫" }
+            var whole = [fold(address)]
             guard sides.count == 2 else { return whole.filter { $0.count >= 5 }.map { token(.email, $0, .letters) } }
             // wang [at] example [dot] cn
             let spelt = sides[1].replacing(".", with: "dot").replacing("．", with: "dot")
@@ -143,9 +144,15 @@ enum MaskTokens {
     private static func fold(_ text: String) -> [UInt32] { FoldedText(text, for: .numbers).scalars }
     private static func isDigit(_ scalar: UInt32) -> Bool { (0x30...0x39).contains(scalar) }
 
+    /// Marks between several numbers or addresses in one field.
+    private static let numberMarks = Set(",，;；、/／|｜\n".unicodeScalars)
+
+    private static func pieces(of text: String, where isMark: (Unicode.Scalar) -> Bool) -> [String] {
+        text.unicodeScalars.split(whereSeparator: isMark).map { String($0) }
+    }
+
     private static func unique(_ found: [[UInt32]]) -> [[UInt32]] {
-        var seen: Set<[UInt32]> = []
-        return found.filter { !$0.isEmpty && seen.insert($0).inserted }
+        found.reduce(into: []) { kept, each in if !each.isEmpty, !kept.contains(each) { kept.append(each) } }
     }
 
     private static func token(

@@ -45,11 +45,14 @@ public struct FoldedText: Sendable {
         self.purpose = purpose
         let table = FoldingTable.shared
         units.reserveCapacity(text.utf8.count / 3 + 8)
-        var offset: Int32 = 0
-        for scalar in text.unicodeScalars {
-            let end = offset + Int32(truncatingIfNeeded: UTF8.width(scalar))
-            fold(scalar.value, offset, end, table)
-            offset = end
+        var text = text
+        text.withUTF8 { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let (value, width) = bytes.scalar(at: offset)
+                fold(value, Int32(truncatingIfNeeded: offset), Int32(truncatingIfNeeded: offset + width), table)
+                offset += width
+            }
         }
         orderMarks(table)
     }
@@ -88,11 +91,25 @@ public struct FoldedText: Sendable {
 
     // MARK: Folding
 
+    @inline(__always)
     private mutating func fold(_ value: UInt32, _ start: Int32, _ end: Int32, _ table: FoldingTable) {
         let cell = table[value]
+        // Most characters, quickly.
+        if cell.isPlain, cell.digit == 0, gap == .none, marksStart == nil, !Hangul.isSyllable(value) {
+            let isDigit = (0x30...0x39).contains(value)
+            units.append(
+                Unit(
+                    scalar: value, start: start, end: end, separators: separators, clauses: clauses, isDigit: isDigit,
+                    plusStart: -1))
+        } else {
+            fold(value, start, end, cell, table)
+        }
+    }
+
+    private mutating func fold(_ value: UInt32, _ start: Int32, _ end: Int32, _ cell: FoldingTable.Cell, _ table: FoldingTable) {
         if purpose == .numbers, cell.digit != 0 { return append(value, start, end, cell) }
-        if cell.wide == 0, cell.kind == .kept, cell.combining == 0 {
-            guard (0xAC00...0xD7A3).contains(value) else { return append(value, start, end, cell) }
+        if cell.isPlain {
+            guard Hangul.isSyllable(value) else { return append(value, start, end, cell) }
             return Hangul.decomposed(value).forEach { append($0, start, end, cell) }
         }
         if let single = FoldingTable.single(cell.wide, of: value) { return take(single, start, end, table) }
@@ -159,9 +176,23 @@ public struct FoldedText: Sendable {
 
 /// Syllables of Hangul and their letters (The Unicode Standard, 3.12).
 enum Hangul {
+    @inline(__always) static func isSyllable(_ value: UInt32) -> Bool { (0xAC00...0xD7A3).contains(value) }
+
     static func decomposed(_ syllable: UInt32) -> [UInt32] {
         let index = syllable - 0xAC00
         let last = index % 28
         return [0x1100 + index / 588, 0x1161 + index % 588 / 28] + (last == 0 ? [] : [0x11A7 + last])
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The scalar that begins here, and its bytes. Of valid UTF-8.
+    @inline(__always) func scalar(at offset: Int) -> (value: UInt32, width: Int) {
+        let first = UInt32(self[offset])
+        if first < 0x80 { return (first, 1) }
+        func next(_ distance: Int) -> UInt32 { UInt32(self[offset + distance]) & 0x3F }
+        if first < 0xE0 { return ((first & 0x1F) << 6 | next(1), 2) }
+        if first < 0xF0 { return ((first & 0x0F) << 12 | next(1) << 6 | next(2), 3) }
+        return ((first & 0x07) << 18 | next(1) << 12 | next(2) << 6 | next(3), 4)
     }
 }

@@ -1,7 +1,7 @@
 /// What each character becomes when texts are compared, and what it is for. Read once, at first use, from the texts in
-/// `Tables`.
-struct FoldingTable: Sendable {
-    static let shared = FoldingTable()
+/// `Tables`, and kept as long as the process lives.
+final class FoldingTable: @unchecked Sendable {
+    static let shared = FoldingTable(FoldingTableReader())
 
     struct Cell: Sendable {
         /// 0: the character itself; below `expansion`: another one; else an index into `expansions`.
@@ -12,17 +12,31 @@ struct FoldingTable: Sendable {
         var digit: UInt8 = 0
         /// Canonical combining class.
         var combining: UInt8 = 0
+
+        /// Stays what it is in the wide and in the narrow form.
+        @inline(__always) var isPlain: Bool { wide == 0 && combining == 0 && kind == .kept }
+        @inline(__always) var isSame: Bool { narrow == 0 && combining == 0 && kind == .kept }
     }
 
     static let expansion: UInt32 = 0x8000_0000
-    private(set) var expansions: [[UInt32]] = []
+    private let expansions: [[UInt32]]
+    /// Characters by 256: where their cells begin. Written before anybody reads, and never again.
+    private let pageStart: UnsafePointer<Int32>
+    private let cells: UnsafePointer<Cell>
 
-    /// Characters by 256: where their cells begin. Pages without any peculiarity of a character are shared.
-    private var pageStart = [Int32](repeating: 0, count: 0x1100)
-    private var isOwnPage = [Bool](repeating: false, count: 0x1100)
-    private var cells = [Cell](repeating: Cell(), count: 256)
+    private init(_ reader: FoldingTableReader) {
+        func kept<Element>(_ elements: [Element]) -> UnsafePointer<Element> {
+            let memory = UnsafeMutablePointer<Element>.allocate(capacity: elements.count)
+            memory.initialize(from: elements, count: elements.count)
+            return UnsafePointer(memory)
+        }
+        expansions = reader.expansions
+        pageStart = kept(reader.pageStart)
+        cells = kept(reader.cells)
+    }
 
-    subscript(value: UInt32) -> Cell { cells[Int(pageStart[Int(value >> 8)]) + Int(value & 0xFF)] }
+    /// - Parameter value: of a Unicode scalar.
+    @inline(__always) subscript(value: UInt32) -> Cell { cells[Int(pageStart[Int(value >> 8)]) + Int(value & 0xFF)] }
 
     /// What it becomes, where that is one character or itself; `nil`: several, see `parts`.
     @inline(__always) static func single(_ target: UInt32, of value: UInt32) -> UInt32? {
@@ -30,135 +44,4 @@ struct FoldingTable: Sendable {
     }
 
     func parts(_ target: UInt32) -> [UInt32] { expansions[Int(target & ~FoldingTable.expansion)] }
-
-    // MARK: Reading the tables
-
-    private init() {
-        readKinds()
-        readRuns(KindTable.combining)
-        for (value, digit) in FoldingTable.pairs(KindTable.digits) {
-            change(value) { $0.digit = digit.first ?? 0 }
-        }
-        let oneToOne = FoldingTable.variants(VariantTable.oneToOne)
-        let variants = oneToOne.merging(FoldingTable.variants(VariantTable.others)) { first, _ in first }
-        for (from, to) in variants {
-            let narrow = oneToOne[from] ?? 0
-            change(from) { ($0.wide, $0.narrow) = (to, narrow) }
-        }
-        for (from, parts) in FoldingTable.mappings([LetterTable.wide, IdeographTable.wide]) {
-            let wide = target(parts.map { variants[$0] ?? $0 }, of: from)
-            let narrow = target(parts.map { oneToOne[$0] ?? $0 }, of: from)
-            change(from) { ($0.wide, $0.narrow) = (wide, narrow) }
-        }
-        for (from, parts) in FoldingTable.mappings([LetterTable.narrow]) {
-            let narrow = target(parts.map { oneToOne[$0] ?? $0 }, of: from)
-            change(from) { $0.narrow = narrow }
-        }
-    }
-
-    private mutating func change(_ value: UInt32, _ change: (inout Cell) -> Void) {
-        let page = Int(value >> 8)
-        if !isOwnPage[page] {
-            let start = Int(pageStart[page])
-            pageStart[page] = Int32(cells.count)
-            cells += Array(cells[start..<start + 256])
-            isOwnPage[page] = true
-        }
-        change(&cells[Int(pageStart[page]) + Int(value & 0xFF)])
-    }
-
-    private mutating func target(_ parts: [UInt32], of value: UInt32) -> UInt32 {
-        if parts.count == 1 { return parts[0] == value ? 0 : parts[0] }
-        expansions.append(parts)
-        return FoldingTable.expansion | UInt32(expansions.count - 1)
-    }
-
-    private mutating func readKinds() {
-        var shared: [CharacterKind: Int32] = [.kept: 0]
-        var runs = KindTable.kinds.utf8.split(whereSeparator: FoldingTable.isBlank).map { word in
-            (first: FoldingTable.number(word.dropLast()), kind: word.last.flatMap(CharacterKind.init) ?? .kept)
-        }
-        runs.append((0x110000, .kept))
-        for (run, next) in zip(runs, runs.dropFirst()) {
-            var value = run.first
-            while value < next.first {
-                guard value & 0xFF == 0, value + 256 <= next.first else {
-                    change(value) { $0.kind = run.kind }
-                    value += 1
-                    continue
-                }
-                if shared[run.kind] == nil {
-                    shared[run.kind] = Int32(cells.count)
-                    cells += repeatElement(Cell(kind: run.kind), count: 256)
-                }
-                pageStart[Int(value >> 8)] = shared[run.kind] ?? 0
-                value += 256
-            }
-        }
-    }
-
-    private mutating func readRuns(_ text: String) {
-        var runs = FoldingTable.pairs(text).map { (first: $0.key, combining: FoldingTable.decimal($0.word)) }
-        runs.append((0x110000, 0))
-        for (run, next) in zip(runs, runs.dropFirst()) where run.combining != 0 {
-            for value in run.first..<next.first { change(value) { $0.combining = run.combining } }
-        }
-    }
-}
-
-// MARK: - The texts of the tables
-
-extension FoldingTable {
-    private typealias Word = Substring.UTF8View
-
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A }
-    private static func isEqualSign(_ byte: UInt8) -> Bool { byte == 0x3D }
-
-    /// Hexadecimal, upper case.
-    private static func number(_ digits: Word) -> UInt32 {
-        digits.reduce(0) { $0 << 4 | UInt32($1 <= 0x39 ? $1 - 0x30 : $1 - 0x37) }
-    }
-
-    private static func decimal(_ digits: Word) -> UInt8 { digits.reduce(0) { $0 &* 10 &+ ($1 &- 0x30) } }
-
-    /// Words `KEY=…`, the key in hexadecimal.
-    private static func pairs(_ text: String) -> [(key: UInt32, word: Word)] {
-        text.utf8.split(whereSeparator: isBlank).map { entry in
-            let parts = entry.split(maxSplits: 1, whereSeparator: isEqualSign)
-            return (number(parts[0]), parts[1])
-        }
-    }
-
-    /// Characters in pairs: from, to.
-    private static func variants(_ text: String) -> [UInt32: UInt32] {
-        var variants: [UInt32: UInt32] = [:]
-        var from: UInt32?
-        for scalar in text.unicodeScalars where scalar != "\n" {
-            if let known = from { variants[known] = scalar.value }
-            from = from == nil ? scalar.value : nil
-        }
-        return variants
-    }
-
-    /// `FROM=TO,TO`, `FIRST-LAST=TO` where both grow by one, `FIRST:…` of a run of ideographs.
-    private static func mappings(_ texts: [String]) -> [(from: UInt32, parts: [UInt32])] {
-        var mappings: [(from: UInt32, parts: [UInt32])] = []
-        for entry in texts.joined(separator: " ").utf8.split(whereSeparator: isBlank) {
-            let parts = entry.split(maxSplits: 1, whereSeparator: isEqualSign)
-            guard parts.count == 2 else {
-                let run = Substring(entry).split(separator: ":")
-                let first = number(run[0].utf8)
-                for (offset, scalar) in run[1].unicodeScalars.enumerated() {
-                    mappings.append((first + UInt32(offset), [scalar.value]))
-                }
-                continue
-            }
-            let range = parts[0].split { $0 == 0x2D }.map(number)
-            let targets = parts[1].split { $0 == 0x2C }.map(number)
-            for value in range[0]...(range.last ?? range[0]) {
-                mappings.append((value, targets.count == 1 ? [targets[0] + value - range[0]] : targets))
-            }
-        }
-        return mappings
-    }
 }

@@ -28,6 +28,8 @@ public enum NameKey {
 
     /// The names in a field that holds several, each of at least two characters; empty where it holds one.
     public static func parts(of name: String) -> [String] {
+        // 张三、李四 has five.
+        guard name.unicodeScalars.count >= 5 else { return [] }
         let byMark = split(name) { marks.contains($0) }
         if byMark.count > 1 { return byMark.flatMap { inner in parts(of: inner).isEmpty ? [inner] : parts(of: inner) } }
         let bySpace = split(name) { $0.properties.isWhitespace }

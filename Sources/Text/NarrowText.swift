@@ -9,14 +9,14 @@ public enum NarrowText {
     /// In UTF-8.
     public static func bytes(of text: String) -> [UInt8] {
         var writer = Writer(keepsGaps: true, capacity: text.utf8.count)
-        for scalar in text.unicodeScalars { writer.fold(scalar.value) }
+        writer.fold(text)
         return writer.finish()
     }
 
     /// The same without any punctuation or symbol: dots and hyphens within names are alike.
     static func lettersOnly(_ text: String) -> String {
         var writer = Writer(keepsGaps: false, capacity: text.utf8.count)
-        for scalar in text.unicodeScalars { writer.fold(scalar.value) }
+        writer.fold(text)
         return String(decoding: writer.finish(), as: UTF8.self)
     }
 
@@ -34,10 +34,30 @@ public enum NarrowText {
             bytes.reserveCapacity(capacity)
         }
 
-        mutating func fold(_ value: UInt32) {
-            let cell = table[value]
-            if cell.narrow == 0, cell.kind == .kept, cell.combining == 0 {
-                if (0xAC00...0xD7A3).contains(value) { return Hangul.decomposed(value).forEach { write($0) } }
+        mutating func fold(_ text: String) {
+            var text = text
+            text.withUTF8 { bytes in
+                var (offset, runStart) = (0, 0)
+                while offset < bytes.count {
+                    let (value, width) = bytes.scalar(at: offset)
+                    let cell = table[value]
+                    // Most characters, quickly: their own bytes, a run at once.
+                    if cell.isSame, gap.isEmpty, marks.isEmpty, value >= 0x3400 || value < 0x80, !Hangul.isSyllable(value) {
+                        last = value
+                    } else {
+                        self.bytes += bytes[runStart..<offset]
+                        fold(value, cell)
+                        runStart = offset + width
+                    }
+                    offset += width
+                }
+                self.bytes += bytes[runStart...]
+            }
+        }
+
+        private mutating func fold(_ value: UInt32, _ cell: FoldingTable.Cell) {
+            if cell.isSame {
+                if Hangul.isSyllable(value) { return Hangul.decomposed(value).forEach { write($0) } }
                 return write(value, isPlain: value >= 0x3400 || value < 0x80)
             }
             if let single = FoldingTable.single(cell.narrow, of: value) { return take(single) }
@@ -111,7 +131,10 @@ public enum NarrowText {
     private static let perCent: Set<UInt32> = [0x25, 0x2030, 0x2031, 0x66A, 0x609, 0x60A]
     private static let dashes: Set<UInt32> = [0x2D, 0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015]
 
-    private static func isNumber(_ value: UInt32) -> Bool { Unicode.Scalar(value)?.properties.numericType != nil }
+    private static func isNumber(_ value: UInt32) -> Bool {
+        if value < 0x80 { return (0x30...0x39).contains(value) }
+        return Unicode.Scalar(value)?.properties.numericType != nil
+    }
 
     /// 百, 千, 万, 亿: they count what stands before them.
     private static func isUnitOfNumbers(_ value: UInt32) -> Bool {

@@ -13,8 +13,8 @@ public struct TextFinder: Sendable {
     private var finding: [Int32] = []
     private var fromRoot: [Int32] = []
 
-    /// Characters that stand in patterns have numbers from 1.
-    private var symbolPage = [Int32](repeating: 0, count: 0x1100)
+    /// Characters that stand in patterns have numbers from 1. Pages of 256 characters, up to the last that is needed.
+    private var symbolPage: [Int32]
     private var symbols = [Int32](repeating: 0, count: 256)
     private var symbolCount: Int32 = 1
 
@@ -23,6 +23,8 @@ public struct TextFinder: Sendable {
     /// - Parameter patterns: folded; of several that are the same the first is found, of empty ones none.
     public init(_ patterns: [[UInt32]]) {
         lengths = patterns.map(\.count)
+        let last = patterns.reduce(0) { max($0, $1.max() ?? 0) }
+        symbolPage = [Int32](repeating: 0, count: Int(last >> 8) + 1)
         for pattern in patterns { for scalar in pattern { number(scalar) } }
         let written = patterns.map { $0.map { symbol($0) } }
         let order = written.indices.filter { !written[$0].isEmpty }.sorted { left, right in
@@ -54,7 +56,8 @@ public struct TextFinder: Sendable {
     // MARK: The automaton
 
     @inline(__always) private func symbol(_ scalar: UInt32) -> Int32 {
-        symbols[Int(symbolPage[Int(scalar >> 8)]) + Int(scalar & 0xFF)]
+        let page = Int(scalar >> 8)
+        return page < symbolPage.count ? symbols[Int(symbolPage[page]) + Int(scalar & 0xFF)] : 0
     }
 
     private func step(from start: Int, by symbol: Int32) -> Int {

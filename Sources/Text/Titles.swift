@@ -10,16 +10,18 @@ enum Titles {
     }
 
     private static func once(_ name: [UInt32]) -> [UInt32]? {
-        for title in behind where name.count - title.count >= 2 && name.suffix(title.count).elementsEqual(title) {
+        guard name.count > 2, let first = name.first, let last = name.last else { return nil }
+        for title in behind[last] ?? [] where name.count - title.count >= 2 && name.suffix(title.count).elementsEqual(title) {
             return Array(name.dropLast(title.count))
         }
-        for title in before where name.count - title.count >= 2 && name.starts(with: title) {
+        for title in before[first] ?? [] where name.count - title.count >= 2 && name.starts(with: title) {
             return Array(name.dropFirst(title.count))
         }
         return nil
     }
 
-    /// The longest first. Folded, since the character that stands for a group of variants may be another than the one written here.
+    /// Folded, since the character that stands for a group of variants may be another than the one written here. The longest
+    /// first.
     private static func folded(_ words: String) -> [[UInt32]] {
         words.split(whereSeparator: \.isWhitespace).map { FoldedText(String($0)).scalars }.sorted { $0.count > $1.count }
     }
@@ -33,14 +35,15 @@ enum Titles {
         干事 教授 副教授 讲师 教师 老师 医生 医师 大夫 护士 律师 工程师 总工程师 总工 村医 村民 居民 群众 职工 工人 农民 学生 家长
         党员 业主 军人 司机 记者 代表
         """
-    private static let behind = folded(
+    /// By their last character, and by their first.
+    private static let behind = Dictionary(grouping: folded(
         offices + """
              同志 先生 女士 小姐 夫人 太太 师傅 阁下 老先生 本人 等人 等 某 之妻 之夫 之子 之女 之父 之母 的妻子 的丈夫 的儿子 的女儿
              的父亲 的母亲 的家属 家属 亲属 之兄 之弟 之姐 之妹
-            """)
-    private static let before = folded(
+            """)) { $0[$0.count - 1] }
+    private static let before = Dictionary(grouping: folded(
         offices + """
              同志 原 时任 现任 前任 前 副 举报人 反映人 被反映人 被举报人 投诉人 申诉人 控告人 检举人 信访人 来信人 来访人 联系人
              姓名 本人 我是 我叫 实名举报人
-            """)
+            """)) { $0[0] }
 }
