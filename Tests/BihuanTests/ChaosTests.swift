@@ -85,8 +85,8 @@ struct ChaosTests {
             INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
                 SELECT report_id, 'routing', 'nobody', 'bihuan.handoff', 'unit.' || unit || '.inbox', 'bihuan.handoff.dispatched.v1', '',
                        'unit.' || unit, ARRAY[report_id], '', '2026-01-01' FROM barred_root LIMIT 1;
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, answered, received_at)
-                SELECT gen_random_uuid(), 'too_costly', '', '', '', 'intake', '', '', false, received_at FROM inbox LIMIT 1;
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at)
+                SELECT gen_random_uuid(), 'too_costly', '', '', '', 'intake', '', '', 0, false, received_at FROM inbox LIMIT 1;
             DELETE FROM report WHERE id = '\(lost.reportID)';
             DELETE FROM inbox WHERE (sender, event_id) = ('source.\(lost.source)', '\(lost.submissionID)');
             UPDATE inbox SET reply = reply || convert_to('\(address)', 'UTF8')
