@@ -245,6 +245,19 @@ struct PaperTests {
         try send(paper, 1, of: report, by: source)
         let answer = try close(paper, of: report, by: source)
         #expect(answer.type == MessageType.reportReceived.rawValue && answer.data.isEmpty)
+        // Whatever it does, a manifest brings the bare receipt and a piece nothing: of a paper that nobody announced, with parts that did
+        // not come, with other bytes, under an id that was used, with a body of the report that is another one.
+        let other = Paper(200, pieces: 2)
+        try send(other, 1, of: report, by: source)
+        let id = UUID().uuidString
+        try send(paper, 1, of: report, by: source, bytes: [1, 2, 3], id: id)
+        try send(paper, 1, of: report, by: source, bytes: [4, 5, 6], id: id)
+        #expect(try source.heardOnceDecided().isEmpty)
+        let unknown = try close(other, of: report, by: source)
+        #expect(unknown.type == MessageType.reportReceived.rawValue && unknown.data.isEmpty)
+        try source.submit(.new(), id: report)
+        let second = try source.heard()
+        #expect(second.type == MessageType.reportReceived.rawValue && second.data.isEmpty)
         try office.close()
     }
 }

@@ -81,6 +81,41 @@ struct SealedTests {
         try office.close()
     }
 
+    @Test("a superior's key that cannot be used never falls back: the report is refused, nothing is kept, and the log says so")
+    func unusableKey() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        for key in ["abcd", String(repeating: "00", count: 32)] {
+            try office.stopLanes()
+            try office.change("UPDATE unit SET sealing_key = decode('\(key)', 'hex') WHERE id = 'superior'")
+            try office.startAll()
+            try letter.submit(sealedSubmission())
+            #expect(try letter.heard().problem == "superior_key_unusable", "\(key.count)")
+        }
+        #expect(try office.count("SELECT (SELECT count(*) FROM report) + (SELECT count(*) FROM dead_letter)") == 0)
+        #expect(try office.places(of: Array(SealedTests.marker.utf8)).isEmpty)
+        try office.close()
+    }
+
+    @Test("papers announced with a sealed report are not unknown: their source is told to send them to the superior")
+    func papers() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let letter = try office.source()
+        var report = sealedSubmission()
+        let sha256 = String(repeating: "ab", count: 32)
+        report.attachments = [Casework.Attachment(name: "单据.pdf", bytes: 3, sha256: sha256)]
+        let id = try letter.submit(report)
+        #expect(try letter.heard().data["state"] as? String == "passed_up")
+        for part in [AttachmentPart(sha256: sha256, part: 1, content: [1, 2, 3]), AttachmentPart(sha256: sha256, count: 1)] {
+            try letter.send(.attachmentPart, subject: id, part)
+            #expect(try letter.heard().problem == "papers_of_sealed")
+        }
+        #expect(try office.count("SELECT count(*) FROM attachment_part") == 0)
+        try office.close()
+    }
+
     @Test("a source whose own unit the sealed report is about gets a bare receipt")
     func mutedSource() throws {
         let office = try OfficeUnderTest()

@@ -141,6 +141,11 @@ struct IntakeDesk: Desk {
                 docket.refuse(parcel, [.noSuperior])
                 return nil
             }
+            guard sealing.canSeal(to: superior) else {
+                docket.faults.append("the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it has another")
+                docket.refuse(parcel, [.superiorKeyUnusable])
+                return nil
+            }
             if let problem = HandingOn.problem(withSealed: parcel.body.count) {
                 docket.refuse(parcel, [problem])
                 return nil
@@ -304,6 +309,9 @@ extension Problem {
     static let noSuperior = Problem(
         code: "no_superior",
         text: "only a superior may handle this, and none is registered here; nothing of it was kept, send it there")
+    static let superiorKeyUnusable = Problem(
+        code: "superior_key_unusable",
+        text: "only a superior may handle this, and it cannot be sealed to the superior's key; nothing of it was kept, send it there")
     static let idReused = Problem(
         code: Refusal.idReused.rawValue, path: "id", text: "this id was used before for another message; the first one stands")
 }

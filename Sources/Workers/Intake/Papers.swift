@@ -126,6 +126,11 @@ extension Docket {
     }
 
     private mutating func take(_ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, reading database: Database) throws {
+        guard files[report]?.report.verdict != .passedUp else {
+            throw Problem(
+                code: "papers_of_sealed", path: "data.sha256",
+                text: "the report went sealed to a superior, and nothing of its papers is kept here: send them to the superior, with the report's number")
+        }
         let paper = self.paper(part.sha256, of: report)
         guard let announced = papers.announced[paper] else {
             throw Problem(code: "unknown_paper", path: "data.sha256", text: "no paper with this digest is awaited for this report")

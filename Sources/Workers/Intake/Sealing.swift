@@ -12,11 +12,22 @@ public struct Sealing: Sendable {
 
     public init(mailKey: SealingKey) { self.mailKey = mailKey }
 
+    /// A superior's own key, or where it has none the sealed mail's. `nil` of a key that is none: never the mail's in its stead.
+    private func key(of superior: UnitRow) -> SealingKey? {
+        guard let own = superior.sealingKey else { return mailKey }
+        return SealingKey(rawRepresentation: own)
+    }
+
+    /// Whether something can be sealed to a superior: a key may have the right length and be no point of the curve that holds a secret.
+    func canSeal(to superior: UnitRow) -> Bool {
+        guard let key = key(of: superior) else { return false }
+        return (try? SealedData.seal([0], contentType: "", number: "", to: key, id: "", type: .handoffDispatched, subject: "")) != nil
+    }
+
     func passUp(
         _ parcel: Parcel, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow, in docket: inout Docket
     ) throws {
-        guard var file = docket.files[reportID] else { return }
-        let key = superior.sealingKey.flatMap { SealingKey(rawRepresentation: $0) } ?? mailKey
+        guard var file = docket.files[reportID], let key = key(of: superior) else { return }
         let handoffID = HandoffID.make(at: docket.wall)
         let eventID = UUID.version7(at: docket.wall)
         let sealed = try SealedData.seal(
