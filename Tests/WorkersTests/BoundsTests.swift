@@ -48,6 +48,25 @@ struct BoundsTests {
         try office.close()
     }
 
+    @Test("a person is answered while a batch runs into time-outs and is divided")
+    func commandsMeanwhile() throws {
+        let office = try OfficeUnderTest()
+        try office.change(
+            """
+            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+            CREATE TRIGGER slow BEFORE INSERT ON report FOR EACH ROW WHEN (NEW.source_id LIKE 'slow-%') EXECUTE FUNCTION slow();
+            """)
+        let (letter, li) = (try office.source(), try office.person("li"))
+        for number in 1...8 { try letter.submit(.new(), id: "slow-\(number)") }
+        try office.start(.intake) { $0.database.statementTimeoutMilliseconds = 400 }
+        try office.log.wait(for: "batch failed")
+        try li.send(.commandReplay, subject: UUID().uuidString.lowercased(), Nothing())
+        #expect(try li.heard().problem == "unknown_dead_letter")
+        #expect(try office.count("SELECT count(*) FROM dead_letter") < 8)
+        for _ in 1...8 { #expect(try letter.heard(within: 60).problem == "too_costly") }
+        try office.close()
+    }
+
     @Test("a batch is cut where more would be loaded than the budget, in its order, one message at least")
     func pieces() throws {
         let (desk, key) = (RoutingDesk(), try DigestKey(keyBytes: Array(1...32)))

@@ -46,6 +46,7 @@ extension Lane {
                     failures = 0
                     continue
                 }
+                try hearCommands()
                 failures += 1
                 if firsts.count > 1 {
                     logger.error("batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(Fault.words(error))"])

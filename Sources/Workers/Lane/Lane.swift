@@ -40,6 +40,7 @@ final class Lane {
     var nextErrand = ContinuousClock.now
     /// Reports whose errand failed for itself, and until when they are left alone.
     var aside: [ReportID: ContinuousClock.Instant] = [:]
+    private var mayHearCommands = true
     /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
     private var mayHaveCommittedUnknowingly = false
     /// What befell a connection to the broker while the database was waited for.
@@ -220,11 +221,21 @@ final class Lane {
     // MARK: Handling a batch
 
     private func carry(_ batch: LaneConsumer.Batch) throws {
+        let before = mayHearCommands
+        defer { mayHearCommands = before }
+        // A queue is acknowledged up to a message: of commands those in hand come first.
+        if batch.isOfCommands { mayHearCommands = false }
         try handle(batch.parcels)
         try outlet.flush()
         try settings.interrupt?(.afterPublish)
         listening.heard(batch.markers, at: .wall())
         try consumer?.acknowledge(batch)
+    }
+
+    /// While a batch of others is tried again or divided, persons do not wait for its end.
+    func hearCommands() throws {
+        guard mayHearCommands, !outlet.isBehind, let batch = try consumer?.receiveCommands(upTo: settings.batchSizeMax) else { return }
+        if !batch.isEmpty { try carry(batch) }
     }
 
     private func handle(_ parcels: [Parcel]) throws {

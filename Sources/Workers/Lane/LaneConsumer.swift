@@ -37,6 +37,7 @@ final class LaneConsumer {
         fileprivate var upTo: [ChannelNumber: UInt64] = [:]
         fileprivate var bytes = 0
         var isEmpty: Bool { upTo.isEmpty }
+        fileprivate(set) var isOfCommands = false
     }
 
     init(_ lane: LaneSettings, desk: any Desk, name: String) throws {
@@ -120,6 +121,7 @@ final class LaneConsumer {
         var batch = Batch()
         let meant = lines.indices.filter { isMeant(lines[$0]) && !lines[$0].waiting.isEmpty }
         for index in meant {
+            batch.isOfCommands = lines[index].isCommand
             let (count, bytes) = index == meant.last ? (countMax, bytesMax) : (countMax - countMax / 4, bytesMax - bytesMax / 4)
             take(from: index, upTo: count, bytes, into: &batch)
         }
