@@ -42,7 +42,10 @@ struct BudgetTests {
         // Nothing comes after the consumer ended, and the queue keeps it.
         try connection.stopConsuming(consumerTag: "t", on: channel)
         try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel)
-        #expect(try connection.declareQueue(queue, passive: true, on: channel).messageCount == 1)
+        let end = ContinuousClock.now + .seconds(10)
+        var count = 0
+        while count == 0, ContinuousClock.now < end { count = try connection.declareQueue(queue, passive: true, on: channel).messageCount }
+        #expect(count == 1)
         connection.close()
     }
 
