@@ -266,6 +266,7 @@ final class Lane {
     private func processInPieces(_ parcels: [Parcel]) throws {
         for piece in desk.pieces(of: parcels, loadingAtMost: settings.batchBytesMax, limits: settings.limits) {
             try process(Array(piece))
+            try keepName()
             // What is sent and not confirmed is in memory too.
             let isMuch = outlet.unconfirmedBytes > settings.batchBytesMax
             try outlet.flush(confirmsWithin: isMuch ? LaneSettings.confirmTimeoutSeconds : 0)
