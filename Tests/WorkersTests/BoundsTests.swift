@@ -3,6 +3,7 @@ import CaseStore
 import Casework
 import Contract
 import Foundation
+import PostgreSQL
 import TestOffice
 import Testing
 
@@ -128,31 +129,6 @@ struct BoundsTests {
         let peak = try worker.peakBytes()
         #expect(peak <= 64 << 20, "\(peak >> 20) MiB")
         worker.kill()
-        try office.close()
-    }
-
-    @Test("a worker with 400 reports of 195 KB before it loads them by its budget", arguments: [Worker.intake, .routing])
-    func largeReports(_ worker: Worker) throws {
-        let office = try OfficeUnderTest()
-        let letter = try office.source()
-        let text = String(repeating: "文", count: 65_000)
-        for number in 1...400 {
-            var report = Submission.new()
-            report.text = text + "\(number)"
-            try letter.submit(report)
-        }
-        if worker == .routing {
-            try office.start(.intake)
-            try office.wait(for: ["400"], "SELECT count(*) FROM report", within: 60)
-            try office.settle()
-            try office.stopLanes()
-        }
-        let process = try WorkerProcess(worker, of: office)
-        defer { process.kill() }
-        try office.wait(for: ["400"], "SELECT count(*) FROM \(worker == .routing ? "handoff" : "report")", within: 60)
-        let peak = try process.peakBytes()
-        #expect(peak <= 64 << 20, "\(peak >> 20) MiB")
-        process.kill()
         try office.close()
     }
 }
