@@ -4,7 +4,6 @@ import Contract
 import Foundation
 import LocalServers
 import PostgreSQL
-import Synchronization
 import TestOffice
 import Testing
 
@@ -80,51 +79,6 @@ extension PrivateServerTests {
             try office.start(.intake)
             #expect(try letter.heard().inReplyTo == id)
             #expect(try office.count("SELECT count(*) FROM report") == 1)
-            try office.close()
-        }
-
-        @Test("a broker that gives up waiting for an acknowledgement closes the channel: the lane comes back, nothing is doubled")
-        func acknowledgementTimeout() throws {
-            let servers = try PrivateServers.here()
-            let office = try servers.office()
-            try servers.control("eval", "application:set_env(rabbit, consumer_timeout, 500), application:set_env(rabbit, channel_tick_interval, 200).")
-            defer {
-                _ = try? servers.control(
-                    "eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
-            }
-            let broker = try office.servers.broker(user: "admin", virtualHost: office.virtualHost)
-            let isOver = Atomic<Bool>(false)
-            try office.start(.intake) {
-                $0.interrupt = { point in
-                    guard point == .afterCommit, !isOver.exchange(true, ordering: .relaxed) else { return }
-                    // Until the broker has taken it back.
-                    let admin = try AMQP.Connection(broker)
-                    defer { admin.close() }
-                    let channel = try admin.openChannel()
-                    let end = ContinuousClock.now + .seconds(20)
-                    while try admin.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel).messageCount == 0 {
-                        guard ContinuousClock.now < end else { throw NothingCame() }
-                        usleep(20_000)
-                    }
-                }
-            }
-            let letter = try office.source()
-            let id = try letter.submit(.new())
-            let first = try letter.heard()
-            #expect(first.inReplyTo == id)
-            try office.log.wait(for: "lane ready", lines: 2)
-            let second = try letter.submit(.new())
-            var heard = try letter.heard()
-            while heard.inReplyTo == id {
-                #expect(heard.delivery.body == first.delivery.body)
-                heard = try letter.heard()
-            }
-            #expect(heard.inReplyTo == second)
-            let wasInterrupted = isOver.load(ordering: .relaxed)
-            #expect(wasInterrupted)
-            #expect(try office.count("SELECT count(*) FROM report") == 2)
-            #expect(try office.count("SELECT count(*) FROM ledger_entry") == 2)
-            #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             try office.close()
         }
     }
