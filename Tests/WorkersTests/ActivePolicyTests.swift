@@ -68,6 +68,7 @@ struct ActivePolicyTests {
     func unreadable() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
+        try office.log.wait(for: "lane ready")
         try office.change(
             """
             INSERT INTO policy_version (name, version, digest, yaml, loaded_at) VALUES ('cn-discipline', 9, 'd', 'newer: {words: 1}', now());

@@ -28,7 +28,9 @@ struct FaultTests {
 
         try office.change("UPDATE report SET state = 'routed'")
         let id = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
-        try operate.send(.commandReplay, subject: id, Nothing())
+        let command = operate.prepare(.commandReplay, subject: id, Nothing())
+        let key = MessageType.commandReplay.routingKey(from: operate.party, owner: .feedback)
+        try operate.publish(PreparedAct(id: command.id, body: command.body, key: key, type: .commandReplay, subject: id))
         #expect(try operate.heard().type == MessageType.commandTaken.rawValue)
         try office.waitForState("signed", of: arrived)
         try office.close()
