@@ -61,6 +61,8 @@ struct NameKeyTests {
     @Test("no title is taken off where less than two characters would stay", arguments: ["王书记", "李局长", "主任", "同志"])
     func neverBelowTwo(name: String) { #expect(NameKey.wide(name) == name) }
 
+    @Test("of a post the organ stays") func organOfPost() { #expect(NameKey.wide("甲市纪委书记") == "甲市纪委") }
+
     @Test("the narrow key takes no title off, and knows Traditional characters only where each has one partner")
     func narrow() {
         #expect(NameKey.narrow("趙紅") == NameKey.narrow("赵红"))
