@@ -46,6 +46,15 @@ public struct OfficeDirectory: Sendable {
         }
     }
 
+    /// Who watches over what is passed up sealed (专人): the first supervisor whom the barrier admits, asked while it is known who is accused.
+    func custodian(of accused: [Accused], barred: Set<UnitID>) -> PersonID? {
+        let names = Set(accused.map(\.name))
+        return persons(with: .supervisor).first { person in
+            !(person.unit.map(barred.contains) ?? false)
+                && Barrier.isFree(personNamed: person.name, recusedFrom: person.recusedFrom, of: names)
+        }?.id
+    }
+
     /// Those who look after what escalates: active persons with the role.
     func persons(with role: PersonRole) -> [PersonRow] {
         persons.values.filter { $0.active && $0.roles.contains(role.rawValue) }.sorted { $0.id < $1.id }

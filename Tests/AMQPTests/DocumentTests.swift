@@ -22,7 +22,8 @@ struct DocumentTests {
 
     /// What each row is about, in words of its first cell.
     private static let traps = [
-        "not thread-safe", "Heartbeats", "only publishes", "publish waits for ever", "non-blocking mode", "Questions to the broker",
+        "not thread-safe", "Heartbeats", "sends a heartbeat and reads nothing", "A body is as long", "only publishes",
+        "publish waits for ever", "non-blocking mode", "Questions to the broker",
         "look-up of a host name", "consuming call stops", "read without a time-out", "during a question", "Memory pools",
         "`amqp_envelope_t`", "help with confirms", "too few capabilities", "every frame is a record", "`poll`", "time-out of zero",
         "TLS: versions", "missing certificate", "encrypted key", "`amqp_ssl_socket_set_key_buffer`", "`EXTERNAL`", "Nested headers",

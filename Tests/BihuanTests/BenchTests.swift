@@ -221,8 +221,9 @@ struct BenchTests {
         // Not in the office's own database, which each bench makes anew.
         let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: office.administrationURL))
         defer { superuser.close() }
+        // What a role's setting takes away, each session takes back (`GuardTests`): nothing to refuse.
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) SET synchronous_commit = off")
-        expectRefusal("synchronous_commit = off")
+        _ = try bench.run(.latency)
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) RESET synchronous_commit")
 
         let broker = try AMQP.Connection(try office.operatorBroker("test"))

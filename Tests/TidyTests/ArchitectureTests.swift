@@ -58,21 +58,45 @@ struct ArchitectureTests {
 
     @Test("every test that the table names is a test")
     func testsExist() throws {
-        let files = try SourceTree.files(in: "Tests", "swift").map { ($0.text, $0.pairsOfWords) }
+        let tests = try Tests()
         for row in try Self.table() {
             for name in row.tests {
-                let parts = name.split(separator: ".").map(String.init)
-                try #require(parts.count == 2, "invariant \(row.number): \(name) is no Suite.test")
-                let exists = files.contains { text, words in
-                    Self.declares(parts[0], by: ["struct", "class"], in: words)
-                        && text.firstRange(of: "func \(parts[1])(").map { text[..<$0.lowerBound].suffix(2000).contains("@Test") } == true
-                }
-                #expect(exists, "invariant \(row.number): \(name)")
+                try #require(name.contains("."), "invariant \(row.number): \(name) is no Suite.test")
+                #expect(tests.exist(name), "invariant \(row.number): \(name)")
             }
         }
     }
 
-    private static func declares(_ name: String, by keywords: [String], in words: Set<String>) -> Bool {
+    @Test("every test that the page on threats names is a test, and every row names one")
+    func threats() throws {
+        let tests = try Tests()
+        let rows = try SourceTree.read("docs/threats.md").split(separator: "\n").filter { $0.hasPrefix("|") && !$0.hasPrefix("|---") }
+        let answered = rows.map { $0.split(separator: "|") }.filter { $0.count == 3 && $0[2].contains("`") }
+        #expect(answered.count > 40)
+        for cells in answered where cells[2].contains("Tests") {
+            let missing = cells[2].matches(of: /`([^`]+)`/).map { String($0.1) }.filter { !tests.exist($0) }
+            #expect(missing == [], "\(cells[0])")
+        }
+    }
+
+    /// Suites, and the tests in them.
+    private struct Tests {
+        let files: [(text: String, words: Set<String>)]
+
+        init() throws { files = try SourceTree.files(in: "Tests", "swift").map { ($0.text, $0.pairsOfWords) } }
+
+        /// - Parameter name: `Suite` or `Suite.test`.
+        func exist(_ name: String) -> Bool {
+            let parts = name.split(separator: ".").map(String.init)
+            return files.contains { text, words in
+                guard ArchitectureTests.declares(parts[0], by: ["struct", "class"], in: words) else { return false }
+                return parts.count == 1
+                    || text.firstRange(of: "func \(parts[1])(").map { text[..<$0.lowerBound].suffix(2000).contains("@Test") } == true
+            }
+        }
+    }
+
+    fileprivate static func declares(_ name: String, by keywords: [String], in words: Set<String>) -> Bool {
         keywords.contains { words.contains("\($0) \(name)") }
     }
 

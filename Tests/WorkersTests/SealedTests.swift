@@ -132,4 +132,23 @@ struct SealedTests {
         #expect(try office.count("SELECT count(*) FROM barred_root") == 0)
         try office.close()
     }
+
+    @Test("when a sealed report waits too long one person is told: the first whom the barrier admitted when it came in")
+    func custodian() throws {
+        let office = try OfficeUnderTest()
+        let wall = Instant.wall()
+        try office.change("INSERT INTO recusal (person, accused_name, reason) VALUES ('qian', '孙某某', '亲属')")
+        try office.start(.intake)
+        let letter = try office.source()
+        for name in ["某领导", "钱督查", "孙某某同志"] {
+            try letter.submit(Sample.accusation("反映\(name)收受贿赂。", name: name, level: "central"))
+            #expect(try letter.heard().data["state"] as? String == "passed_up")
+        }
+        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        try office.wait(for: ["3"], "SELECT count(*) FROM person_notice")
+        #expect(
+            try office.texts(
+                "SELECT n.person FROM person_notice n JOIN report r ON r.id = n.report_id ORDER BY r.number") == ["qian", "wang", "wang"])
+        try office.close()
+    }
 }

@@ -64,7 +64,7 @@ public struct ReadReports: Statement {
 
 let reportColumns = """
     id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
-    verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head, entry_count, head_at
+    verdict, rule, reason, authority, repeat_of, muted, custodian, handoff_count, papers, head, entry_count, head_at
     """
 
 extension Report {
@@ -74,7 +74,7 @@ extension Report {
             digest: try row.bytea(), state: try row.word(), sourceKind: try row.text(), matterKind: try row.textOrNil(),
             region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
             registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
-            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), muted: try row.bool(),
+            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), muted: try row.bool(), custodian: try row.nameOrNil(),
             handoffCount: try row.int(), papers: try row.int(), head: try LedgerHead(&row))
     }
 }

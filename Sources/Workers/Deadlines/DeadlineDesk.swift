@@ -73,9 +73,11 @@ extension Docket {
         notifySupervisors("\(clock.key.kind)_set_aside", of: clock, file)
     }
 
-    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case.
+    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case; of a sealed one for its custodian,
+    /// while that is a supervisor.
     private mutating func notifySupervisors(_ kind: String, of clock: Clock, _ file: CaseFile) {
-        for person in directory.persons(with: .supervisor) where admits(person, to: file) {
+        let custodian = file.report.custodian
+        for person in directory.persons(with: .supervisor) where custodian.map({ $0 == person.id }) ?? admits(person, to: file) {
             notices.append(
                 PersonNotice(
                     id: UUID.version7(at: wall), person: person.id, reportID: file.report.id, handoffID: clock.key.handoffID, kind: kind,

@@ -95,8 +95,9 @@ struct IntakeDesk: Desk {
         let barredRoots: Set<UnitID>
         /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
         let isMuted: Bool
-        /// To whom it goes sealed.
+        /// To whom it goes sealed, and the one of the staff who watches over that.
         let superior: UnitRow?
+        let custodian: PersonID?
 
         var id: ReportID { report.id }
         var readable: PreparedReport.Readable? {
@@ -133,7 +134,7 @@ struct IntakeDesk: Desk {
                 return nil
             }
             return Draft(
-                parcel: parcel, source: source, report: report, barredRoots: roots, isMuted: isMuted, superior: nil)
+                parcel: parcel, source: source, report: report, barredRoots: roots, isMuted: isMuted, superior: nil, custodian: nil)
         case .sealed(let ruling):
             guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
                 .min(by: { $0.id < $1.id })
@@ -150,7 +151,13 @@ struct IntakeDesk: Desk {
                 docket.refuse(parcel, [problem])
                 return nil
             }
-            return Draft(parcel: parcel, source: source, report: report, barredRoots: [], isMuted: isMuted, superior: superior)
+            let custodian = docket.directory.custodian(of: submission.accused, barred: barred)
+            if custodian == nil {
+                docket.faults.append("no supervisor may watch over a report that is passed up sealed: nobody is told if it waits too long")
+            }
+            return Draft(
+                parcel: parcel, source: source, report: report, barredRoots: [], isMuted: isMuted, superior: superior,
+                custodian: custodian)
         }
     }
 
@@ -225,7 +232,7 @@ struct IntakeDesk: Desk {
             region: draft.readable?.content.region, realName: !isSealed && stated.isRealName,
             receivedAt: stated.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
-            muted: muted, handoffCount: 0,
+            muted: muted, custodian: draft.custodian, handoffCount: 0,
             papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count,
             head: .genesis)
         var file = CaseFile(new: report, barred: docket.directory.subtrees(of: draft.barredRoots))
