@@ -37,7 +37,7 @@ enum Examples {
         case .commandReplay: write(type, subject: deadLetter, Nothing())
         case .commandDiscard: write(type, subject: deadLetter, CommandDiscard(reason: "来文单位已重新发送"))
         case .commandTaken: write(type, CommandTaken(text: "recalled; the report needs review"))
-        case .reportRegistered, .handoffCameBack: write(type, reference)
+        case .reportRegistered, .handoffCameBack: write(type, reference(type))
         }
     }
 
@@ -158,7 +158,7 @@ enum Examples {
         ]
     }
 
-    private static var reference: InternalReference {
-        InternalReference(report: ReportID(report) ?? ReportID(UUID()), handoff: HandoffID(handoff))
+    private static func reference(_ type: MessageType) -> InternalReference {
+        InternalReference(report: ReportID(report) ?? ReportID(UUID()), handoff: HandoffID(handoff), bytes: type == .reportRegistered ? 1_234 : nil)
     }
 }

@@ -64,12 +64,12 @@ struct BoundsTests {
             CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
             CREATE TRIGGER slow BEFORE INSERT ON report FOR EACH ROW WHEN (NEW.source_id LIKE 'slow-%') EXECUTE FUNCTION slow();
             """)
-        let (letter, li) = (try office.source(), try office.person("li"))
+        let (letter, sun) = (try office.source(), try office.person("sun"))
         for number in 1...8 { try letter.submit(.new(), id: "slow-\(number)") }
         try office.start(.intake) { $0.database.statementTimeoutMilliseconds = 400 }
         try office.log.wait(for: "batch failed")
-        try order(li)
-        #expect(try li.heard().problem == "unknown_dead_letter")
+        try order(sun)
+        #expect(try sun.heard().problem == "unknown_dead_letter")
         #expect(try office.count("SELECT count(*) FROM dead_letter") < 8)
         for _ in 1...8 { #expect(try letter.heard(within: 60).problem == "too_costly") }
         try office.close()

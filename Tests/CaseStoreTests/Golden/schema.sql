@@ -407,6 +407,7 @@ CREATE TABLE public.report (
     authority text,
     repeat_of uuid,
     muted boolean DEFAULT false NOT NULL,
+    custodian text,
     handoff_count integer DEFAULT 0 NOT NULL,
     papers integer DEFAULT 0 NOT NULL,
     head bytea NOT NULL,
@@ -601,6 +602,8 @@ ALTER TABLE ONLY public.policy_activation
     ADD CONSTRAINT policy_activation_of_a_version FOREIGN KEY (name, version) REFERENCES public.policy_version(name, version);
 ALTER TABLE ONLY public.recusal
     ADD CONSTRAINT recusal_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
+ALTER TABLE ONLY public.report
+    ADD CONSTRAINT report_custodian_fkey FOREIGN KEY (custodian) REFERENCES public.person(id);
 ALTER TABLE ONLY public.report
     ADD CONSTRAINT report_repeat_of_fkey FOREIGN KEY (repeat_of) REFERENCES public.report(id);
 ALTER TABLE ONLY public.report_text
