@@ -45,7 +45,10 @@ if let point = ProcessInfo.processInfo.environment["TEST_KILL_AT"].flatMap(LaneP
 if let point = ProcessInfo.processInfo.environment["TEST_STOP_AT"].flatMap(LanePoint.init(rawValue:)) {
     let hasStopped = Atomic<Bool>(false)
     settings.interrupt = { reached in
-        if reached == point, !hasStopped.exchange(true, ordering: .relaxed) { kill(getpid(), SIGSTOP) }
+        if reached == point, !hasStopped.exchange(true, ordering: .relaxed) {
+            // Of this thread: a signal to the process may reach another first, and this one would go on for a moment.
+            raise(SIGSTOP)
+        }
     }
 }
 if let seconds = ProcessInfo.processInfo.environment["TEST_LEASE_SECONDS"].flatMap(Double.init) { settings.leaseSeconds = seconds }
