@@ -10,7 +10,7 @@
 
 const statement lock_reports = {"lock_reports",
     "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, "
-    "verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count FROM report "
+    "verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head_at, head, entry_count FROM report "
     "WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM unnest($2::uuid[]) AS wanted (id) "
     "CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found) "
     "ORDER BY id FOR NO KEY UPDATE"};
@@ -28,7 +28,7 @@ const statement read_clocks = {"read_clocks",
     "CROSS JOIN LATERAL (SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, "
     "stopped_at, stopped_by FROM clock WHERE handoff_id = h.id OFFSET 0) AS found"};
 
-const statement read_barred_units = {"read_barred_units", BY_REPORT("report_id, unit", "barred_unit", "")};
+const statement read_barred_units = {"read_barred_units", BY_REPORT("report_id, unit", "barred_root", "")};
 
 const statement read_held_messages = {"read_held_messages",
     BY_REPORT("sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at", "held_message", "ORDER BY id")};

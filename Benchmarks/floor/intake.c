@@ -10,7 +10,7 @@
 static const statement read_submissions = {"read_submissions",
     "SELECT found.* FROM unnest($1::text[], $2::text[]) AS asked (source, source_id) CROSS JOIN LATERAL ("
     "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, "
-    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count "
+    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head_at, head, entry_count "
     "FROM report WHERE report.source = asked.source AND report.source_id = asked.source_id OFFSET 0) AS found"};
 static const statement take_numbers = {"take_numbers", "SELECT nextval('report_number') FROM generate_series(1, $1::bigint)"};
 static const statement enter_keys = {"enter_keys",
@@ -22,10 +22,10 @@ static const statement read_keys = {"read_keys",
     "CROSS JOIN LATERAL (SELECT key, report_id FROM repeat_key WHERE repeat_key.key = wanted.key OFFSET 0) AS found"};
 static const statement insert_reports = {"insert_reports",
     "INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, "
-    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, salt, head, entry_count) "
+    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head_at, head, entry_count) "
     "SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[], "
     "$9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[], "
-    "$17::uuid[], $18::bool[], $19::int[], $20::int[], $21::bytea[], $22::bytea[], $23::int[])"};
+    "$17::uuid[], $18::bool[], $19::int[], $20::int[], $21::timestamptz[], $22::bytea[], $23::int[])"};
 static const statement insert_texts = {"insert_texts",
     "INSERT INTO report_text (report_id, title, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])"};
 static const statement insert_vault = {"insert_vault",
@@ -36,7 +36,7 @@ static const statement insert_accused = {"insert_accused",
 static const statement insert_allegations = {"insert_allegations",
     "INSERT INTO allegation (report_id, ordinal, category, act) SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[])"};
 static const statement insert_barred = {"insert_barred",
-    "INSERT INTO barred_unit (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[])"};
+    "INSERT INTO barred_root (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[])"};
 
 // One submission of the batch.
 typedef struct { uuid id; shape s; int64_t number; char source_id[32]; case_row entry; } report;
@@ -45,7 +45,7 @@ enum { REPORT_COLUMNS = 23 };
 static column report_columns[REPORT_COLUMNS], texts[3], vaults[3], accused[8], allegations[4], barred[2];
 
 static void begin_columns(void) {
-    static const Oid report_types[REPORT_COLUMNS] = {2950, 20, 25, 25, 17, 25, 25, 25, 25, 16, 1184, 1184, 25, 25, 25, 25, 2950, 16, 23, 23, 17, 17, 23};
+    static const Oid report_types[REPORT_COLUMNS] = {2950, 20, 25, 25, 17, 25, 25, 25, 25, 16, 1184, 1184, 25, 25, 25, 25, 2950, 16, 23, 23, 1184, 17, 23};
     static const Oid text_types[] = {2950, 25, 25}, vault_types[] = {2950, 25, 17}, allegation_types[] = {2950, 23, 25, 25},
         accused_types[] = {2950, 23, 25, 25, 25, 25, 25, 25}, barred_types[] = {2950, 25};
     for (int i = 0; i < REPORT_COLUMNS; i++) begin_column(&report_columns[i], report_types[i]);
@@ -65,7 +65,7 @@ static void queue_all(database *d, const statement *s, column *columns, int coun
 
 static void enter_report(const lane *l, const report *r) {
     column *c = report_columns;
-    digest body = make_digest(), salt = make_digest();
+    digest body = make_digest();
     const char *state = r->s.registered ? "registered" : "not_accepted";
     put_uuid(&c[0], &r->id);
     put_long(&c[1], r->number);
@@ -87,7 +87,7 @@ static void enter_report(const lane *l, const report *r) {
     put_bool(&c[17], false);
     put_int(&c[18], 0);
     put_int(&c[19], 0);
-    put_bytes(&c[20], salt.byte, 16);
+    put_instant(&c[20], l->now);
     put_bytes(&c[21], r->entry.head.byte, sizeof r->entry.head.byte);
     put_int(&c[22], r->entry.entry_count);
 }

@@ -12,7 +12,7 @@ static const statement read_accused = {"read_accused",
 static const statement read_allegations = {"read_allegations",
     BY_REPORT("report_id, category, act", "allegation", "ORDER BY ordinal")};
 static const statement read_papers = {"read_papers",
-    BY_REPORT("report_id, name, media_type, bytes, encode(sha256, 'hex')", "attachment", "ORDER BY ordinal")};
+    BY_REPORT("report_id, name, media_type, bytes, encode(paper, 'hex')", "attachment", "ORDER BY ordinal")};
 static const statement insert_handoffs = {"insert_handoffs",
     "INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, running_clocks, no_clock_reason) "
     "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::text[], $9::bytea[], "
