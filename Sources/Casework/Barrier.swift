@@ -79,15 +79,15 @@ public struct UnitNames: Sendable {
     static let partCharactersMin = 4
 
     private let bearing: [String: Set<UnitID>]
-    /// How long names are that may stand within a longer text, in characters.
-    private let lengths: [Int]
+    /// The same with each name's bytes.
+    private let names: [(bytes: [UInt8], isPart: Bool, units: Set<UnitID>)]
 
     public init(_ units: some Sequence<(id: UnitID, name: String)>) {
         var bearing: [String: Set<UnitID>] = [:]
         for unit in units { bearing[NameKey.organ(unit.name), default: []].insert(unit.id) }
         bearing[""] = nil
         self.bearing = bearing
-        lengths = Set(bearing.keys.map(\.count)).filter { $0 >= Self.partCharactersMin }.sorted()
+        names = bearing.map { (Array($0.key.utf8), $0.key.count >= Self.partCharactersMin, $0.value) }
     }
 
     /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name ends with them
@@ -101,16 +101,14 @@ public struct UnitNames: Sendable {
 
     private func units(named key: String, isOwnKind: Bool) -> Set<UnitID> {
         var units = bearing[key] ?? []
-        let characters = Array(key)
-        for length in lengths where length < characters.count {
-            for start in 0...(characters.count - length) {
-                if let found = bearing[String(characters[start..<(start + length)])] { units.formUnion(found) }
-            }
-        }
-        guard characters.count >= Self.partCharactersMin else { return units }
         let bytes = Array(key.utf8)
-        for (name, found) in bearing where name.utf8.count > bytes.count {
-            if name.hasSuffix(key) || isOwnKind && Array(name.utf8).holds(bytes) { units.formUnion(found) }
+        let isPart = key.count >= Self.partCharactersMin
+        for name in names {
+            if name.bytes.count < bytes.count {
+                if name.isPart, bytes.holds(name.bytes) { units.formUnion(name.units) }
+            } else if isPart, name.bytes.count > bytes.count {
+                if isOwnKind ? name.bytes.holds(bytes) : name.bytes.suffix(bytes.count).elementsEqual(bytes) { units.formUnion(name.units) }
+            }
         }
         return units
     }
