@@ -126,7 +126,13 @@ public struct OwnKind: Sendable {
 
     func isSpokenOf(_ text: String) -> Bool {
         var key = NameKey.organ(text)
+        // Most texts hold no such word, and what is taken out leaves a blank, across which no word is made.
+        guard holdsWord(key) else { return false }
         for exception in exceptions { key = key.replacing(exception, with: " ") }
+        return holdsWord(key)
+    }
+
+    private func holdsWord(_ key: String) -> Bool {
         let bytes = Array(key.utf8)
         return words.contains { bytes.holds($0) }
     }
