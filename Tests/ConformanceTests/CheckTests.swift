@@ -37,7 +37,7 @@ struct CheckTests {
         "none", "takes-only-what-fits",
     ])
     func examplePasses(change: String) throws {
-        let verdicts = try check(flaw: change, on: try TestHost())
+        let verdicts = try check(flaw: change)
         #expect(verdicts.map(\.scenario) == Scenario.all.map(\.name))
         for verdict in verdicts { #expect(verdict.outcome == .passed, "\(verdict.scenario): \(verdict.reasons)") }
     }
@@ -45,6 +45,7 @@ struct CheckTests {
     @Test("the example in shell passes every scenario")
     func shellPasses() throws {
         let host = try TestHost()
+        defer { host.giveBack() }
         let unit = try UnitProcess(example: "unit.sh", at: try host.broker)
         defer { unit.stop() }
         var options = try host.options()
@@ -63,7 +64,7 @@ struct CheckTests {
         let results = Mutex<[String: Result<[Verdict], any Error>]>([:])
         DispatchQueue.concurrentPerform(iterations: lanes) { lane in
             for (index, row) in Self.flaws.enumerated() where index % lanes == lane {
-                let result = Result { try check(flaw: row.flaw, on: try TestHost(lane)) }
+                let result = Result { try check(flaw: row.flaw) }
                 results.withLock { $0[row.flaw] = result }
             }
         }
@@ -79,6 +80,7 @@ struct CheckTests {
     func only() throws {
         for name in ["large-body", "form"] {
             let host = try TestHost()
+            defer { host.giveBack() }
             let unit = try UnitProcess(flaw: "not-persistent", at: try host.broker)
             defer { unit.stop() }
             var options = try host.options()
@@ -92,6 +94,7 @@ struct CheckTests {
     @Test("no check is made where nobody reads, where workers run, where messages lie, or of a scenario that is none")
     func refusals() throws {
         let host = try TestHost()
+        defer { host.giveBack() }
         var options = try host.options()
         options.connectSeconds = 0.2
         let queues = ["unit.c01.express", "unit.c01.inbox", "unit.c01.notice"]
@@ -123,7 +126,9 @@ struct CheckTests {
         }
     }
 
-    private func check(flaw: String, on host: TestHost) throws -> [Verdict] {
+    private func check(flaw: String) throws -> [Verdict] {
+        let host = try TestHost()
+        defer { host.giveBack() }
         let unit = try UnitProcess(flaw: flaw, at: try host.broker)
         defer { unit.stop() }
         let options = try host.options()

@@ -63,17 +63,18 @@ func shippedRulebook() throws -> Rulebook {
     return try Rulebook(try PolicyFile.read(try String(contentsOf: file, encoding: .utf8), named: "policy"))
 }
 
-/// A virtual host without workers, out of the end of the pool; tests of workers take theirs from its beginning.
+/// A virtual host without workers, until `giveBack`.
 struct TestHost {
     let servers: TestServers
-    let name: String
+    private let pooled: PooledOffice
+    var name: String { pooled.virtualHost }
 
-    /// - Parameter number: from 0; two checks at once need two.
-    init(_ number: Int = 0) throws {
+    init() throws {
         servers = try #require(TestServers.announced)
-        name = TestServers.virtualHost(servers.offices - number)
-        try empty()
+        pooled = try PooledOffice(of: servers)
     }
+
+    func giveBack() { pooled.giveBack() }
 
     var broker: URLComponents {
         get throws {
@@ -91,18 +92,5 @@ struct TestHost {
         options.patienceSeconds = 5
         options.listenSeconds = 0.8
         return options
-    }
-
-    /// Takes away what an earlier check left.
-    private func empty() throws {
-        let connection = try AMQP.Connection(try servers.broker(user: "admin", virtualHost: name))
-        defer { connection.close() }
-        let channel = try connection.openChannel()
-        for queue in [
-            Topology.Queue.express(UnitProcess.unit), Topology.Queue.inbox(UnitProcess.unit), Topology.Queue.notice(UnitProcess.unit),
-            Topology.Queue.feedback,
-        ] {
-            _ = try connection.purgeQueue(QueueName(rawValue: queue), on: channel)
-        }
     }
 }

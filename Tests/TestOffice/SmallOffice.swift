@@ -36,7 +36,7 @@ public enum SmallOffice {
             + Worker.allCases.map { .office($0) }
     }
 
-    /// Makes the roles and the migrated database that every test's own is copied from.
+    /// Makes the roles, the migrated database that every test's own is copied from, and the list of virtual hosts that were in use.
     public static func makeTemplate(superuser url: String, owner ownerURL: String) throws {
         let superuser = try Connection(ConnectionSettings(url: url))
         try superuser.execute(
@@ -48,6 +48,7 @@ public enum SmallOffice {
                 END IF;
             END $$
             """)
+        try superuser.execute("CREATE TABLE IF NOT EXISTS used_office (number int PRIMARY KEY)")
         try superuser.execute("DROP DATABASE IF EXISTS \(TestServers.template)")
         try superuser.execute("CREATE DATABASE \(TestServers.template) OWNER bihuan_owner")
         superuser.close()

@@ -6,7 +6,6 @@ import Crypto
 import Foundation
 import Logging
 import PostgreSQL
-import Synchronization
 import TestOffice
 import Testing
 
@@ -14,10 +13,8 @@ import Testing
 
 /// One office for one test: a database and a virtual host of its own, real servers, lanes started and stopped at will.
 final class OfficeUnderTest {
-    private static let taken = Atomic<Int>(0)
-
     let servers: TestServers
-    let virtualHost: String
+    private let pooled: PooledOffice
     let databaseName: String
     let vault: Vault
     let mailKey = Curve25519.KeyAgreement.PrivateKey()
@@ -28,15 +25,13 @@ final class OfficeUnderTest {
     /// What all lanes of this office said, however small.
     let log = LogSink()
     private var lanes: [RunningLane] = []
+    private var isClosed = false
 
     /// Requires the announced servers, unless others are given; suites are disabled without them.
-    /// - Parameter own: the virtual host on servers of a test's own.
-    init(on given: TestServers? = nil, virtualHost own: Int = 1) throws {
+    init(on given: TestServers? = nil) throws {
         servers = try given ?? #require(TestServers.announced)
-        let number = given == nil ? OfficeUnderTest.taken.add(1, ordering: .relaxed).newValue : own
-        try #require(number <= servers.offices, "the pool of virtual hosts is used up: start TestServers with more")
-        virtualHost = TestServers.virtualHost(number)
-        databaseName = "bihuan_test_\(number)_\(UInt32.random(in: 0 ... .max))"
+        pooled = try PooledOffice(of: servers)
+        databaseName = "bihuan_test_\(UInt64.random(in: 0 ... .max))"
         vault = try Vault(keyBytes: vaultKey)
         digestKey = try DigestKey(keyBytes: digestKeyBytes)
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
@@ -48,10 +43,25 @@ final class OfficeUnderTest {
         database.close()
     }
 
+    var virtualHost: String { pooled.virtualHost }
+
+    /// What a test that failed left: lanes that run, and the database.
+    deinit {
+        guard !isClosed else { return }
+        try? stopLanes()
+        try? dropDatabase()
+    }
+
     /// Stops what runs, judges all that was sent, and drops the database; a lane that does not stop fails the test.
     func close(sourceLocation: SourceLocation = #_sourceLocation) throws {
         try stopLanes()
         try expectPublishedForm(sourceLocation)
+        try dropDatabase()
+        pooled.giveBack()
+        isClosed = true
+    }
+
+    private func dropDatabase() throws {
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
         try superuser.execute("DROP DATABASE \(databaseName) WITH (FORCE)")
         superuser.close()

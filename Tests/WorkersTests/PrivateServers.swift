@@ -11,13 +11,11 @@ enum PrivateServerTests {}
 /// A pair of servers with virtual hosts of its own, which listen at the host's end of a network namespace too where one can be made.
 final class PrivateServers: @unchecked Sendable {
     @TaskLocal static var running: PrivateServers?
-    static let offices = 10
+    static let offices = 4
 
     let servers: LocalServers
     let network: NetworkNamespace?
     private let directory: URL
-    private let lock = NSLock()
-    private var taken = 0
 
     static func here() throws -> PrivateServers { try #require(running, "the suite did not start its servers") }
 
@@ -43,18 +41,12 @@ final class PrivateServers: @unchecked Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    /// An office in a virtual host that no other test of the suite has used.
+    /// An office on these servers.
     func office() throws -> OfficeUnderTest {
-        let number = lock.withLock {
-            taken += 1
-            return taken
-        }
-        try #require(number <= Self.offices)
-        return try OfficeUnderTest(
+        try OfficeUnderTest(
             on: TestServers(
                 databaseURL: servers.superuserURL,
-                brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: Self.offices),
-            virtualHost: number)
+                brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: Self.offices))
     }
 
     @discardableResult

@@ -62,6 +62,7 @@ extension PrivateServerTests {
             let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
             defer { admin.close() }
             let channel = try admin.openChannel()
+            defer { for queue: QueueName in ["full", "open"] { _ = try? admin.deleteQueue(queue, on: channel) } }
             try admin.declareQueue(
                 "full", arguments: ["x-max-length": .int(1), "x-overflow": .string("reject-publish")], on: channel)
             try admin.bindQueue("full", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "full", on: channel)
