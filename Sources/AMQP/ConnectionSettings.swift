@@ -34,8 +34,9 @@ public struct ConnectionSettings: Sendable {
     public var tls: TLSSettings?
     /// Shown in the broker's list of connections.
     public var connectionName: String?
-    /// The broker may ask for less. Either side gives the other up after two silent intervals; 0 switches that off.
-    public var heartbeatSeconds = 20
+    /// The broker may ask for less. We give it up after two silent intervals; RabbitMQ gives us up after two to three, and only then
+    /// hands our deliveries to others: within 24 s. 0 switches that off.
+    public var heartbeatSeconds = 8
     /// For each host: look-up of its name, TCP, TLS and the AMQP handshake together. Opening the virtual host, the last question, may
     /// take as long again.
     public var connectTimeoutSeconds = 5.0

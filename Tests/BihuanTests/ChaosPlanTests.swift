@@ -30,13 +30,24 @@ struct ChaosPlanTests {
         #expect(Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
     }
 
+    @Test("kinds that are named come once each, and no other; a long stop in a short run too")
+    func named() throws {
+        let plan = DisturbancePlan(seed: 1, minutes: 1, kills: 2, only: [.longPause, .pause])
+        #expect(plan.kills.count == 2 && plan.others.map(\.kind) == [.longPause, .pause])
+        #expect(plan.others.map(\.at).allSatisfy { (2...60).contains($0) })
+        let listed = try Program.run(Program.bihuan, ["chaos", "--plan", "--kills", "0", "--only", "long stop", "--only", "pause"])
+        #expect(listed.output.split(separator: "\n").count == 2 && listed.output.contains("  long stop  "), "\(listed.output)\(listed.errors)")
+    }
+
     @Test("the command of a run names all that it depends on; what was planned and not done makes its line false; what was not planned is told")
     func record() {
         let start = Instant(microsecondsSinceEpoch: 0)
         var record = ChaosRecord(
             seed: 7, minutes: 0.5, killsPlanned: 0, rate: 100, daysPerSecond: 4.5, began: start, ended: start, receivedAround: start)
         #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --seed 7 --rate 100 --days-per-second 4.5")
-        record.rate = nil
+        record.only = ["long stop", "pause"]
+        #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --only 'long stop' --only pause --seed 7 --rate 100 --days-per-second 4.5")
+        (record.rate, record.only) = (nil, [])
         #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --seed 7 --days-per-second 4.5")
 
         record.othersPlanned = ["pause": 2, "cut broker": 1]
@@ -56,6 +67,7 @@ struct ChaosPlanTests {
     func refused() throws {
         for arguments in [
             ["--json", "/nowhere/at/all.json"], ["--json", "/"], ["--days-per-second", "0.4"], ["--kills", "-1"],
+            ["--only", "kill"], ["--only", "earthquake"],
         ] {
             let run = try Program.run(Program.bihuan, ["chaos"] + arguments)
             #expect(run.status == 64, "\(arguments): \(run.errors)")

@@ -35,8 +35,6 @@ final class WorkerProcess {
         broker.path = "/" + office.virtualHost
         if let network {
             (broker.host, database.host) = (network.hostAddress, network.hostAddress)
-            // The broker gives a silent peer up after two of these.
-            broker.query = "heartbeat=4"
         }
         var environment = ProcessInfo.processInfo.environment
         environment["TEST_WORKER"] = worker.rawValue

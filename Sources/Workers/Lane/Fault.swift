@@ -47,6 +47,8 @@ enum Fault: Hashable, Sendable {
         case "57014": return isLate ? .costly : .away
         case "25006": return .readOnly
         case "0A000", "26000": return .stale
+        // A page of a table or an index is damaged: who needs it fails, and all others need not wait for it.
+        case "XX001", "XX002": return .suspicion
         // The transaction had failed before: what came first was told.
         case "25P02": return .away
         default: break

@@ -97,10 +97,16 @@ extension Lane {
         guard let store else { return }
         if isNoted { try retrying { try store.tryOut(like: .parcel(parcel)) } }
         let attempts = try retrying { try store.noteAttempt(parcel) }
-        if attempts > LaneSettings.attemptsMax {
-            try process([parcel], burying: Burial(.stopsTheWorker, text: "the worker stopped each time it read this message"))
-        } else {
-            try process([parcel])
+        do {
+            if attempts > LaneSettings.attemptsMax {
+                try process([parcel], burying: Burial(.stopsTheWorker, text: "the worker stopped each time it read this message"))
+            } else {
+                try process([parcel])
+            }
+        } catch {
+            // Whatever took the message away again, the worker lives: it is not what this message stops.
+            try? store.forgetAttempt(parcel)
+            throw error
         }
         try retrying { try store.forgetAttempt(parcel) }
         try consumer?.serve()
@@ -234,6 +240,7 @@ extension Lane {
         repeat {
             try consumer?.serve(for: max(0, (end - ContinuousClock.now).seconds))
         } while ContinuousClock.now < end && !stop.isRaised
+        try heedBroker()
         try outlet.serve()
         store?.recover(from: fault)
     }

@@ -130,7 +130,7 @@ final class Lane {
 
     private func turn() throws {
         guard let consumer else { return }
-        if let fault = faultMeanwhile { throw fault }
+        try heedBroker()
         try keepName()
         try outlet.flush()
         try outlet.lookAfterConfirms()
@@ -148,6 +148,11 @@ final class Lane {
         }
         try runErrand()
         try relay()
+    }
+
+    /// What befell a connection to the broker meanwhile begins the lane anew: what it holds comes again.
+    func heedBroker() throws {
+        if let fault = faultMeanwhile { throw fault }
     }
 
     /// Sends what would otherwise stay: what dead lanes left, own rows that this lane does not know of, and what queues take again.
@@ -228,6 +233,7 @@ final class Lane {
         try handle(batch.parcels)
         try outlet.flush()
         try settings.interrupt?(.afterPublish)
+        try heedBroker()
         listening.heard(batch.markers, at: .wall())
         try consumer?.acknowledge(batch)
     }

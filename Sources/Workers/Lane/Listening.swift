@@ -13,7 +13,7 @@ import Foundation
 ///   active then, and is not acknowledged.
 ///
 /// The latter goes back to its place in the queue when that consumer's connection ends: at once where the process ends, within two
-/// heartbeat intervals (40 s) where it is frozen or cut off. So a message is given up only if it was held for
+/// to three heartbeat intervals (24 s) where it is frozen or cut off. So a message is given up only if it was held for
 /// `earlyMessageHoldSeconds` (60) before a marker that came back, and this lane was the active consumer for as long before that marker
 /// too. A signature sent in time is ahead of that marker and decided. A lane that is not the active consumer gets none back, and gives
 /// up nothing.

@@ -10,6 +10,8 @@ struct ChaosRecord: Codable, Sendable {
     /// Reports a second; `nil` where the load followed the office.
     var rate: Double?
     var daysPerSecond: Double
+    /// Kinds of disturbance that alone were planned; empty: all.
+    var only: [String] = []
     /// Wall time, from before the workers' start to when everything had settled.
     var began: Instant
     var ended: Instant
@@ -48,7 +50,9 @@ struct ChaosRecord: Codable, Sendable {
     var command: String {
         func word(_ number: Double) -> String { number == number.rounded() ? String(format: "%.0f", number) : "\(number)" }
         let rate = rate.map { " --rate \(word($0))" } ?? ""
-        return "bihuan chaos --minutes \(word(minutes)) --kills \(killsPlanned) --seed \(seed)\(rate) --days-per-second \(word(daysPerSecond))"
+        let only = only.map { " --only \($0.contains(" ") ? "'\($0)'" : $0)" }.joined()
+        let rest = "\(only) --seed \(seed)\(rate) --days-per-second \(word(daysPerSecond))"
+        return "bihuan chaos --minutes \(word(minutes)) --kills \(killsPlanned)\(rest)"
     }
 
     /// What must hold of the run itself, before anything is said of the office.

@@ -17,6 +17,8 @@ struct ChaosRun: Sendable {
     var reportsPerSecond: Double?
     var daysPerSecond = 4.5
     var json: String?
+    /// Kinds of disturbance, beside the kills; empty: all.
+    var only: [Disturbance.Kind] = []
 
     /// Business time runs so far ahead of wall time that no moment of the one can be taken for one of the other.
     private static let aheadDays = 30.0
@@ -110,12 +112,13 @@ struct ChaosRun: Sendable {
 
         let otherHost = try network.map { try OtherHost($0, of: office, in: home.url) }
         defer { otherHost?.stop() }
-        let plan = DisturbancePlan(seed: seed, minutes: minutes, kills: kills, hasOtherHost: otherHost != nil)
+        let plan = DisturbancePlan(seed: seed, minutes: minutes, kills: kills, hasOtherHost: otherHost != nil, only: only)
         let disturber = Disturber(office, otherHost, broker: broker, database: database, load: load, seed: seed)
         disturb(disturber, plan, load)
         var record = ChaosRecord(
             seed: seed, minutes: minutes, killsPlanned: kills, rate: reportsPerSecond, daysPerSecond: daysPerSecond, began: began,
             ended: began, receivedAround: receivedAround)
+        record.only = only.map(\.rawValue)
         record.othersPlanned = Dictionary(plan.others.map { ($0.kind.rawValue, 1) }, uniquingKeysWith: +)
         record.durability = durability.lines.map { "at the start: \($0)" }
         lookAgain(at: office, &record)

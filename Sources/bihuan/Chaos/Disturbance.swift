@@ -69,8 +69,10 @@ struct DisturbancePlan: Sendable {
     /// A run that is shorter has no pause of three minutes.
     static let longPauseMinutes = 10.0
 
-    /// - Parameter hasOtherHost: whether there is a host that can be cut off.
-    init(seed: UInt64, minutes: Double, kills count: Int, hasOtherHost: Bool = true) {
+    /// - Parameters:
+    ///   - hasOtherHost: whether there is a host that can be cut off.
+    ///   - only: kinds that come once each, instead of all; also a long stop, however short the run is.
+    init(seed: UInt64, minutes: Double, kills count: Int, hasOtherHost: Bool = true, only: [Disturbance.Kind] = []) {
         var random = SeededRandom(name: "chaos|kills|\(seed)")
         let span = max(1, minutes * 60 - Self.warmUpSeconds - 1)
         kills = (0..<count).map { index in
@@ -78,8 +80,8 @@ struct DisturbancePlan: Sendable {
             return Disturbance(kind: .kill, at: at, worker: random.pick(Worker.allCases))
         }
         random = SeededRandom(name: "chaos|others|\(seed)")
-        let othersCount = max(3, Int(minutes * Self.othersPerMinute))
-        var deck: [Disturbance.Kind] = []
+        let othersCount = only.isEmpty ? max(3, Int(minutes * Self.othersPerMinute)) : only.count
+        var deck = Array(only.reversed())
         let left: Set<Disturbance.Kind> = Set(minutes < Self.longPauseMinutes ? [.longPause] : []).union(hasOtherHost ? [] : [.hostCutOff])
         others = (0..<othersCount).map { index in
             // Each kind once before any comes again.

@@ -21,6 +21,10 @@ struct ChaosCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How often a worker that holds work is killed, 0 or more. Default: 20 a minute.", valueName: "k"))
     var kills: Int?
 
+    @Option(
+        help: ArgumentHelp("Beside the kills only this kind of disturbance, once; may be given several times.", valueName: "kind"))
+    var only: [Disturbance.Kind] = []
+
     @Option(help: ArgumentHelp("The seed of reports, disturbances and what units decide.", valueName: "s"))
     var seed: UInt64 = 1
 
@@ -44,6 +48,10 @@ struct ChaosCommand: AsyncParsableCommand {
         if let kills, !(0...1_000_000).contains(kills) { throw ValidationError("--kills takes 0 to 1000000") }
         if let rate, !(1...5000).contains(rate) { throw ValidationError("--rate takes 1 to 5000") }
         if !(0.5...100).contains(daysPerSecond) { throw ValidationError("--days-per-second takes 0.5 to 100") }
+        if only.contains(.kill) { throw ValidationError("how often workers are killed is said by --kills") }
+        if only.contains(.hostCutOff), let obstacle = NetworkNamespace.obstacle {
+            throw ValidationError("no host can be cut off: \(obstacle)")
+        }
         try JSONFile.check(json)
     }
 
@@ -51,7 +59,9 @@ struct ChaosCommand: AsyncParsableCommand {
 
     func run() async throws {
         if plan {
-            for line in DisturbancePlan(seed: seed, minutes: minutes, kills: killCount, hasOtherHost: NetworkNamespace.obstacle == nil).lines { Output.line(line) }
+            let plan = DisturbancePlan(
+                seed: seed, minutes: minutes, kills: killCount, hasOtherHost: NetworkNamespace.obstacle == nil, only: only)
+            for line in plan.lines { Output.line(line) }
             return
         }
         try await plainly {
@@ -62,6 +72,7 @@ struct ChaosCommand: AsyncParsableCommand {
             run.reportsPerSecond = rate
             run.daysPerSecond = daysPerSecond
             run.json = json
+            run.only = only
             guard try await run.run() else { throw ExitCode(1) }
         }
     }
@@ -92,3 +103,5 @@ struct ChaosVerdictCommand: AsyncParsableCommand {
         }
     }
 }
+
+extension Disturbance.Kind: ExpressibleByArgument {}
