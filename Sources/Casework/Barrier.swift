@@ -31,46 +31,63 @@ public enum Barrier {
     /// - Parameters:
     ///   - unit: the unit the person works in.
     ///   - recusedFrom: the names in whose matters the person has a stake.
-    ///   - accusedNames: the names in the report, as the source wrote them.
+    ///   - content: what the report says.
     public static func admits(
-        personNamed name: String, unit: UnitID?, recusedFrom: Set<String>, accusedNames: Set<String>, to file: CaseFile
+        personNamed name: String, unit: UnitID?, recusedFrom: Set<String>, content: Submission, to file: CaseFile
     ) -> Bool {
         if let unit, file.barred.contains(unit) { return false }
-        return isFree(personNamed: name, recusedFrom: recusedFrom, of: accusedNames)
+        return isFree(personNamed: name, recusedFrom: recusedFrom, of: content)
     }
 
-    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them.
-    public static func isFree(personNamed name: String, recusedFrom: Set<String>, of accusedNames: Set<String>) -> Bool {
-        let accused = Set(accusedNames.flatMap(PersonName.keys))
-        return !([name] + recusedFrom).contains { own in
-            let key = PersonName.key(own)
-            return accused.contains { PersonName.mayMean($0, key) }
+    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them. Who is spoken of anywhere in
+    /// the report may be one: then another handles it.
+    public static func isFree(personNamed name: String, recusedFrom: Set<String>, of content: Submission) -> Bool {
+        let accused = content.accused.flatMap { WrittenName.all(in: $0.name) }
+        let own = Set(([name] + recusedFrom).flatMap(NameKey.everyWide))
+        if own.contains(where: { key in accused.contains { $0.mayMean(key) } }) { return false }
+        // A stake may be written down by a title too: 沈主任.
+        let stakes = recusedFrom.flatMap(WrittenName.all)
+        if stakes.contains(where: { stake in accused.contains { stake.mayMean($0.key) } }) { return false }
+        // What is part of an accused's longer name stands in the text as such.
+        return !speaks(content, of: own.filter { key in !accused.contains { $0.key.contains(key) } })
+    }
+
+    /// Whether one of these names stands in the report.
+    private static func speaks(_ content: Submission, of names: Set<String>) -> Bool {
+        let keys = names.map { FoldedText($0).scalars }.filter { $0.count >= 2 }
+        let finder = TextFinder(keys)
+        let purposes: [FoldedText.Purpose] = keys.joined().contains(where: FoldedText.isUnknown) ? [.words, .names] : [.words]
+        var (texts, submission) = (Texts(), content)
+        submission.visitTexts(&texts)
+        return texts.found.contains { text in
+            purposes.contains { purpose in
+                let folded = FoldedText(text, for: purpose)
+                var isThere = false
+                finder.scan(folded) { _, range in
+                    // Two characters may stand in two clauses by chance.
+                    isThere = isThere || range.count >= 3 || folded.gap(within: range) < .clause
+                    return !isThere
+                }
+                return isThere
+            }
         }
+    }
+
+    private struct Texts: TextVisitor {
+        var found: [String] = []
+        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) {
+            switch kind {
+            case .reporter, .accusedName: break
+            case .title, .body, .words: found.append(text)
+            }
+        }
+        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {}
     }
 }
 
 extension Accused {
     /// What may say where a person works.
     fileprivate var whereabouts: [String] { [organ, position, name].compactMap(\.self) }
-}
-
-/// Names of people as the barrier compares them: blanks, invisible characters, titles and the forms of characters do not open it.
-enum PersonName {
-    static func key(_ name: String) -> String { NameKey.wide(name) }
-
-    /// A name as a source wrote it may hold several: `沈励行（化名沈立）`, `沈励行、王伟`.
-    static func keys(_ written: String) -> Set<String> {
-        let parts = written.split { $0.isPunctuation || $0.isSymbol || $0.isNewline }.map(String.init)
-        return NameKey.everyWide(written).union(parts.map(key)).filter { !$0.isEmpty }
-    }
-
-    /// Whether what a source wrote may mean the person: the same, or the name with more around it (`副镇长沈励行`, `王伟等人`). Three
-    /// characters may well be another's whole name (王伟东), so two within three are not the person.
-    static func mayMean(_ written: String, _ name: String) -> Bool {
-        if written == name { return true }
-        let count = name.count
-        return count >= 2 && (count >= 3 || written.count >= 4) && Array(written.utf8).holds(Array(name.utf8))
-    }
 }
 
 /// The units of an office by their names, as the barrier compares them. Several may bear one name.

@@ -1,24 +1,32 @@
 import Text
 
-/// The tokens that each field of a reporter gives. What is too short to be telling is left out.
+/// The tokens that each field of a reporter gives, and those of another kind that stand in the wrong field. What is too short to be
+/// telling is left out.
 enum MaskTokens {
     static func of(_ reporter: Reporter) -> [MaskToken] {
-        name(reporter.name) + phone(reporter.phone) + identityNumber(reporter.idNumber) + email(reporter.email)
-            + address(reporter.address) + organ(reporter.organ)
+        let contacts = [reporter.phone, reporter.email].compactMap(\.self)
+        let others = [reporter.name, reporter.organ, reporter.idNumber, reporter.address].compactMap(\.self)
+        return name(reporter.name) + phone(reporter.phone) + identityNumber(reporter.idNumber) + email(reporter.email)
+            + address(reporter.address) + organ(reporter.organ) + contacts.flatMap(accounts) + (contacts + others).flatMap(strayNumbers)
+            + ([reporter.phone].compactMap(\.self) + others).flatMap(strayAddresses)
     }
 
     // MARK: Names
 
-    /// The whole; each of several people; these without titles, and what of them is written in ideographs or in letters.
+    /// The whole; each of several people; these without titles, what of them is written in ideographs or in letters, and Li Na also as
+    /// Na Li.
     private static func name(_ name: String?) -> [MaskToken] {
         guard let name else { return [] }
-        var found = [FoldedText(name).scalars]
+        var (found, turnedRound) = ([FoldedText(name).scalars], [[UInt32]]())
         for part in [name] + NameKey.parts(of: name) {
             let bare = FoldedText(NameKey.wide(part)).scalars
             found += ([FoldedText(part).scalars, bare] + runsOfScripts(in: bare)).filter { !commonWords.contains($0) }
+            turnedRound += turned(part)
         }
-        return unique(found).filter { $0.count >= 2 }.map { scalars in
-            token(.name, scalars, scalars.allSatisfy { $0 < 0x80 } ? .letters : .none, acrossClauses: scalars.count >= 3)
+        // Na, Li may stand between Li Na, Li Na.
+        let all = unique(found).map { ($0, 3) } + unique(turnedRound).filter { !found.contains($0) }.map { ($0, 6) }
+        return all.filter { $0.0.count >= 2 }.map { scalars, acrossMin in
+            token(.name, scalars, scalars.allSatisfy { $0 < 0x80 } ? .letters : .none, acrossClauses: scalars.count >= acrossMin)
         }
     }
 
@@ -41,7 +49,23 @@ enum MaskTokens {
         return runs.filter { $0[0] >= 0x3400 || ($0.count >= 4 && !(0x30...0x39).contains($0[0])) }
     }
 
+    /// Of a name in letters, the family name first and last.
+    private static func turned(_ name: String) -> [[UInt32]] {
+        let words = pieces(of: name) { $0.properties.isWhitespace || $0 == "," || $0 == "，" }.map { FoldedText($0).scalars }
+            .filter { $0.allSatisfy { $0 < 0x3400 && !isDigit($0) } && !$0.isEmpty }
+        guard (2...4).contains(words.count) else { return [] }
+        return [Array((words.dropFirst() + words.prefix(1)).joined()), Array((words.suffix(1) + words.dropLast()).joined())]
+    }
+
     // MARK: Numbers
+
+    /// Numbers as long as one of a telephone or an identity card, in whatever field they stand.
+    private static func strayNumbers(_ field: String) -> [MaskToken] {
+        FoldedText(field, for: .names).units.split { !isDigit($0.scalar) }.map { $0.map(\.scalar) }.flatMap { run -> [MaskToken] in
+            if run.count < 7 { return [] }
+            return run.count < 15 ? number(run, hasPlus: false) : [token(.identityNumber, run, .none)]
+        }
+    }
 
     private static func phone(_ phone: String?) -> [MaskToken] {
         guard let phone else { return [] }
@@ -73,7 +97,12 @@ enum MaskTokens {
         }
         guard (5...numberDigitsMax).contains(digits.count) else { return [] }
         var found = [digits]
+        if digits.count == 11, digits[0] == 0x31 {
+            // 138一0013一8000, where 一 is a dash that somebody or a scanner took for one.
+            found.append(Array([digits[..<3], digits[3..<7], digits[7...]].joined(separator: [0x31])))
+        }
         if digits[0] == 0x30, digits.count >= 10 {
+            found += [Array(digits.dropFirst())] + [3, 4].map { Array([digits[..<$0], digits[$0...]].joined(separator: [0x31])) }
             // With an extension (0731-88881234-802), and without the area code.
             let bases = digits.count > 12 ? [11, 12].map { Array(digits.prefix($0)) } : [digits]
             found += bases + bases.flatMap { base in [3, 4].map { Array(base.dropFirst($0)) }.filter { (7...8).contains($0.count) } }
@@ -92,7 +121,9 @@ enum MaskTokens {
     private static func identityNumber(_ number: String?) -> [MaskToken] {
         let scalars = FoldedText(number ?? "", for: .numbers).scalars
         let runs = scalars.split { !isDigit($0) && $0 != 0x78 }.map(Array.init).filter { $0.count >= 15 }
-        return unique([scalars] + runs).filter { (6...numberDigitsMax).contains($0.count) }.map {
+        // 护照E12345678
+        let latin = scalars.split { !isDigit($0) && !(0x61...0x7A).contains($0) }.map(Array.init).filter { $0.contains(where: isDigit) }
+        return unique([scalars] + runs + latin).filter { (6...numberDigitsMax).contains($0.count) }.map {
             token(.identityNumber, $0, $0.count >= 15 ? .none : .letters, acrossClauses: $0.count >= 15)
         }
     }
@@ -101,13 +132,17 @@ enum MaskTokens {
 
     private static func email(_ email: String?) -> [MaskToken] {
         guard let email else { return [] }
-        return pieces(of: email) { $0 == " " || ($0 != "/" && numberMarks.contains($0)) }.flatMap { address -> [MaskToken] in
+        return Set(pieces(of: email) { $0 == " " || ($0 != "/" && numberMarks.contains($0)) }).flatMap { address -> [MaskToken] in
             let sides = pieces(of: address) { $0 == "@" || $0 == "＠" || $0 == "﹫" }
             var whole = [fold(address)]
             guard sides.count == 2 else { return whole.filter { $0.count >= 5 }.map { token(.email, $0, .letters) } }
-            // wang [at] example [dot] cn
-            let spelt = sides[1].replacing(".", with: "dot").replacing("．", with: "dot")
-            whole += [fold(sides[0] + "at" + sides[1]), fold(sides[0] + "at" + spelt), fold(sides[0] + spelt)]
+            // wang [at] example [dot] cn, wang艾特example点cn
+            var spellings: Set<String> = []
+            for dot in [".", "dot", "点"] {
+                let spelt = sides.map { $0.replacing("．", with: ".").replacing(".", with: dot) }
+                for at in ["", "at", "艾特"] { spellings.formUnion([sides[0] + at + spelt[1], spelt[0] + at + spelt[1]]) }
+            }
+            whole += spellings.map(fold)
             // The part before @ is often a number or a name used elsewhere too.
             let local = fold(sides[0])
             return unique(whole).filter { $0.count >= 5 }.map { token(.email, $0, .letters) }
@@ -115,7 +150,33 @@ enum MaskTokens {
         }
     }
 
-    /// The whole, what follows each larger place in it, and these up to the house number: only parts with a number, since a
+    private static func strayAddresses(_ field: String) -> [MaskToken] {
+        Set(pieces(of: field) { !isWordCharacter($0) && $0 != "@" && $0 != "＠" })
+            .filter { $0.contains { $0 == "@" || $0 == "＠" } }.flatMap { email($0) }
+    }
+
+    /// Names at a service: 微信：wangjs_88, QQ 12345678.
+    private static func accounts(_ field: String) -> [MaskToken] {
+        let words = pieces(of: field) { !isWordCharacter($0) && $0 != "@" && $0 != "＠" && $0 != "﹫" }
+            .filter { $0.unicodeScalars.allSatisfy(isWordCharacter) }.map(fold)
+        return unique(words).filter { $0.count >= 5 && $0.allSatisfy { $0 < 0x80 } && !services.contains($0) }.map {
+            token(.phone, $0, .letters, acrossClauses: false)
+        }
+    }
+
+    /// Of Latin letters, digits, and what joins them in addresses, also in full width.
+    private static func isWordCharacter(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "0"..."9", "a"..."z", "A"..."Z", "０"..."９", "ａ"..."ｚ", "Ａ"..."Ｚ", "_", "-", ".", "＿", "－", "．": true
+        default: false
+        }
+    }
+
+    private static let services = Set(
+        ["weixin", "wechat", "email", "e-mail", "phone", "telephone", "mobile", "whatsapp", "telegram", "gmail", "hotmail", "foxmail"]
+            .map(fold))
+
+    /// The whole, what follows each larger place in it, and these up to the group or house number: only parts with a number, since a
     /// street or a village alone is part of many matters.
     private static func address(_ address: String?) -> [MaskToken] {
         let whole = fold(address ?? "")
@@ -124,19 +185,21 @@ enum MaskTokens {
         for index in whole.indices where places.contains(whole[index]) && parts.count < 8 {
             parts.append(Array(whole[(index + 1)...]))
         }
-        parts += parts.compactMap { part in part.firstIndex(of: house).map { Array(part[...$0]) } }
-        return unique(parts).filter { $0 == whole || ($0.count >= 5 && $0.contains(where: isDigit)) }.map {
+        parts += parts.flatMap { part in houses.compactMap { house in part.firstIndex(of: house).map { Array(part[...$0]) } } }
+        let telling = parts.filter { $0 == whole || ($0.count >= 5 && $0.contains(where: isDigit)) }
+        return unique(telling + telling.flatMap(Numerals.otherwise)).map {
             token(.address, $0, $0.first.map(isDigit) == true ? .digits : .none)
         }
     }
 
     private static let places = Set(fold("省市区县镇乡旗州"))
-    private static let house = fold("号").first ?? 0
+    private static let houses = Set(fold("号组队栋幢"))
 
     private static func organ(_ organ: String?) -> [MaskToken] {
-        let scalars = fold(organ ?? "")
-        guard scalars.count >= 3 else { return [] }
-        return [token(.organ, scalars, scalars.allSatisfy { $0 < 0x80 } ? .letters : .none, acrossClauses: scalars.count >= 5)]
+        guard let organ else { return [] }
+        return unique([organ, NameKey.withoutBrackets(organ)].map(fold)).filter { $0.count >= 3 }.map {
+            token(.organ, $0, $0.allSatisfy { $0 < 0x80 } ? .letters : .none, acrossClauses: $0.count >= 5)
+        }
     }
 
     // MARK: What all share
@@ -152,12 +215,13 @@ enum MaskTokens {
     }
 
     private static func unique(_ found: [[UInt32]]) -> [[UInt32]] {
-        found.reduce(into: []) { kept, each in if !each.isEmpty, !kept.contains(each) { kept.append(each) } }
+        var seen: Set<[UInt32]> = [[]]
+        return found.filter { seen.insert($0).inserted }
     }
 
     private static func token(
         _ kind: MaskToken.Kind, _ scalars: [UInt32], _ boundary: MaskToken.Boundary, acrossClauses: Bool = true
     ) -> MaskToken {
-        MaskToken(kind: kind, scalars: scalars, boundary: boundary, acrossClauses: acrossClauses)
+        MaskToken(scalars: scalars, rule: .init(kind: kind, boundary: boundary, acrossClauses: acrossClauses))
     }
 }

@@ -7,22 +7,26 @@ import Text
 /// *gave*; what the text tells in other words stays, so that a person must still look before material is shown.
 public struct Mask: Sendable {
     private let names: Search
+    private let rareNames: Search
     private let numbers: Search
 
     /// - Parameter reporters: without placeholders; see `Submission.stated(without:)`.
     public init(reporters: [Reporter]) {
         let tokens = reporters.flatMap(MaskTokens.of)
-        names = Search(tokens.filter { $0.kind == .name }, .names)
-        numbers = Search(tokens.filter { $0.kind != .name }, .numbers)
+        // A character that nobody here knows is part of a name that is written with it, and filling in any other.
+        names = Search(tokens.filter { $0.rule.kind == .name && !$0.hasUnknownCharacter }, .words)
+        rareNames = Search(tokens.filter { $0.rule.kind == .name && $0.hasUnknownCharacter }, .names)
+        numbers = Search(tokens.filter { $0.rule.kind != .name }, .numbers)
     }
 
     /// Nothing is known that could be hidden.
-    public var isEmpty: Bool { names.isEmpty && numbers.isEmpty }
+    public var isEmpty: Bool { names.isEmpty && rareNames.isEmpty && numbers.isEmpty }
 
     /// The text with everything found replaced; the same text where there is nothing. What overlaps is replaced together.
     public func apply(_ text: String) -> String {
         if isEmpty { return text }
-        let hits = Hit.merged((names.hits(in: text) + numbers.hits(in: text)).sorted { $0.bytes.lowerBound < $1.bytes.lowerBound })
+        let found = [names, rareNames, numbers].flatMap { $0.hits(in: text) }
+        let hits = found.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }.reduce(into: [Hit]()) { $1.merge(into: &$0) }
         if hits.isEmpty { return text }
         let bytes = Array(text.utf8)
         var masked: [UInt8] = []
@@ -75,14 +79,16 @@ private struct Hit {
     /// Of the longest token that is part of it.
     let length: Int
 
-    /// - Parameter hits: in the order in which they begin.
-    static func merged(_ hits: [Hit]) -> [Hit] {
-        hits.reduce(into: []) { merged, hit in
-            guard let last = merged.last, last.bytes.upperBound > hit.bytes.lowerBound else { return merged.append(hit) }
-            let longer = hit.length > last.length ? hit : last
-            merged[merged.count - 1] = Hit(
-                bytes: last.bytes.lowerBound..<max(last.bytes.upperBound, hit.bytes.upperBound), kind: longer.kind, length: longer.length)
+    /// Appended to others; what overlaps is replaced together. For hits in the order in which they begin, or in which they end.
+    func merge(into hits: inout [Hit]) {
+        var hit = self
+        while let last = hits.last, last.bytes.upperBound > hit.bytes.lowerBound {
+            hit = Hit(
+                bytes: min(last.bytes.lowerBound, hit.bytes.lowerBound)..<max(last.bytes.upperBound, hit.bytes.upperBound),
+                kind: hit.length > last.length ? hit.kind : last.kind, length: max(hit.length, last.length))
+            hits.removeLast()
         }
+        hits.append(hit)
     }
 }
 
@@ -91,7 +97,8 @@ private struct Hit {
 private struct Search: Sendable {
     private struct Group: Sendable {
         let boundary: MaskToken.Boundary
-        let tokens: [MaskToken]
+        /// Of each token, by its number in the finder.
+        let rules: [MaskToken.Rule]
         let finder: TextFinder
     }
 
@@ -101,8 +108,9 @@ private struct Search: Sendable {
     init(_ tokens: [MaskToken], _ purpose: FoldedText.Purpose) {
         self.purpose = purpose
         groups = MaskToken.Boundary.allCases.compactMap { boundary in
-            let tokens = tokens.filter { $0.boundary == boundary }
-            return tokens.isEmpty ? nil : Group(boundary: boundary, tokens: tokens, finder: TextFinder(tokens.map(\.scalars)))
+            let tokens = tokens.filter { $0.rule.boundary == boundary }
+            guard !tokens.isEmpty else { return nil }
+            return Group(boundary: boundary, rules: tokens.map(\.rule), finder: TextFinder(tokens.map(\.scalars)))
         }
     }
 
@@ -114,11 +122,10 @@ private struct Search: Sendable {
         return groups.flatMap { group in
             var hits: [Hit] = []
             group.finder.scan(folded) { index, range in
-                if folded.touches(after: range, where: group.boundary.forbids) { return false }
-                guard let bytes = group.tokens[index].place(in: folded, range) else { return true }
-                // What a later one covers stands last, since they come in the order of their ends.
-                while let last = hits.last, last.bytes.lowerBound >= bytes.lowerBound { hits.removeLast() }
-                hits.append(Hit(bytes: bytes, kind: group.tokens[index].kind, length: range.count))
+                if folded.touches(after: range, where: { group.boundary.forbids($0) }) { return false }
+                let rule = group.rules[index]
+                guard let bytes = rule.place(in: folded, range) else { return true }
+                Hit(bytes: bytes, kind: rule.kind, length: range.count).merge(into: &hits)
                 // A shorter one that ends here lies within it.
                 return false
             }
@@ -151,19 +158,27 @@ struct MaskToken: Sendable {
         }
     }
 
-    let kind: Kind
     let scalars: [UInt32]
-    let boundary: Boundary
-    /// What is short could stand in two clauses by chance.
-    let acrossClauses: Bool
+    let rule: Rule
 
+    var hasUnknownCharacter: Bool { scalars.contains(where: FoldedText.isUnknown) }
+
+    struct Rule: Sendable {
+        let kind: Kind
+        let boundary: Boundary
+        /// What is short could stand in two clauses by chance.
+        let acrossClauses: Bool
+    }
+}
+
+extension MaskToken.Rule {
     /// The bytes to be replaced where its characters stand, a country code before a number included; `nil`: what stands before
     /// them makes it another word or number.
     func place(in text: FoldedText, _ range: Range<Int>) -> Range<Int>? {
         if !acrossClauses, text.gap(within: range) == .clause { return nil }
         let bytes = text.bytes(of: range)
         if kind == .phone, let code = text.startOfCountryCode(before: range.lowerBound) { return code..<bytes.upperBound }
-        return text.touches(before: range, where: boundary.forbids) ? nil : bytes
+        return text.touches(before: range, where: { boundary.forbids($0) }) ? nil : bytes
     }
 }
 
@@ -175,12 +190,16 @@ extension FoldedText.Unit {
 extension FoldedText {
     /// Where the number begins if a country code stands before it: `+86`, `0086`, `+852`.
     fileprivate func startOfCountryCode(before index: Int) -> Int? {
-        var first = index
-        while first > 0, index - first < 5, units[first - 1].isDigit, gap(within: first - 1..<first + 1) <= .separator {
-            first -= 1
-            if index - first <= 3, units[first].plusStart >= 0 { return Int(units[first].plusStart) }
+        func isCode(_ first: Int) -> Bool {
+            (first..<index).allSatisfy { units[$0].isDigit && gap(within: $0..<$0 + 2) <= .separator }
         }
-        guard index - first >= 4, units[first].scalar == 0x30, units[first + 1].scalar == 0x30 else { return nil }
-        return touches(before: first..<index, where: \.isDigit) ? nil : bytes(of: first..<index).lowerBound
+        for first in stride(from: index - 1, through: max(0, index - 3), by: -1) where units[first].plusStart >= 0 {
+            return isCode(first) ? Int(units[first].plusStart) : nil
+        }
+        for first in stride(from: index - 5, through: max(0, index - 4), by: 1)
+        where first >= 0 && units[first].scalar == 0x30 && units[first + 1].scalar == 0x30 && isCode(first) {
+            return touches(before: first..<index, where: \.isDigit) ? nil : bytes(of: first..<index).lowerBound
+        }
+        return nil
     }
 }

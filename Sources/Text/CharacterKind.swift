@@ -6,6 +6,8 @@ enum CharacterKind: UInt8, Sendable {
     case unknown = 0x75  // u
     /// Marks that go with any letter, such as accents and strokes through it.
     case mark = 0x6D  // m
+    /// Marks of one script, such as a vowel of Thai: they carry meaning on a letter of their own.
+    case scriptMark = 0x63  // c
     case variationSelector = 0x76  // v
     /// Zero width, directions of writing, tags, soft hyphens.
     case invisible = 0x69  // i
@@ -22,7 +24,7 @@ enum CharacterKind: UInt8, Sendable {
     /// How far it parts the characters beside it.
     var gap: Gap {
         switch self {
-        case .kept, .unknown, .mark, .variationSelector: .none
+        case .kept, .unknown, .mark, .scriptMark, .variationSelector: .none
         case .invisible, .blank: .blank
         case .space, .punctuation, .symbol: .separator
         case .clause: .clause

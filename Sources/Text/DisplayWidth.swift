@@ -20,7 +20,7 @@ public func cut(_ text: String, to width: Int) -> String {
 private func cells(_ character: Character) -> Int {
     guard let first = character.unicodeScalars.first else { return 0 }
     if first.value < 0x300 { return 1 }
-    if character.unicodeScalars.contains("\u{FE0F}") || isWide(first) { return 2 }
+    if character.unicodeScalars.contains("\u{FE0F}") || isWide(first) || first.properties.isEmojiPresentation { return 2 }
     switch first.properties.generalCategory {
     case .nonspacingMark, .enclosingMark, .format, .control: return 0
     default: return 1

@@ -1,18 +1,20 @@
 /// A text as it is compared, with offsets back into the original.
 ///
 /// Alike are: compatibility forms (full width, circled, mathematical, half-width kana, ㈱), radicals and compatibility
-/// ideographs, Traditional and Simplified characters and their variants, letter case, digits of all scripts, precomposed
-/// and decomposed letters. Left out are: variation selectors, accents and strokes that go with any letter, what is
+/// ideographs, Traditional and Simplified characters and their variants, letter case, letters of other scripts that look like
+/// Latin ones, digits of all scripts, precomposed and decomposed letters, characters and their references (`&#29579;`). Left
+/// out are: variation selectors, accents and strokes that go with any letter, marks of a script on a letter of another, what is
 /// invisible, spaces, control characters, punctuation, symbols; how far they part the characters beside them is kept as a
-/// `Gap`. Characters of private use and unassigned ones are kept, since nobody here can tell what they mean.
+/// `Gap`. Characters of private use and unassigned ones are kept in names, since nobody here can tell what they mean.
 public struct FoldedText: Sendable {
     /// What is sought in the text.
     public enum Purpose: Sendable {
         /// Names, and everything else made of letters.
         case names
-        /// Numbers: numerals (一 壹 幺 ○) and letters written for digits (O, l) are digits, also those within other words.
+        /// Numbers: numerals (一 壹 幺 ○) and letters written for digits (O, l) are digits, also those within other words;
+        /// characters of private use are left out.
         case numbers
-        /// Words that somebody may have taken apart: characters of private use part them too.
+        /// Words that somebody may have taken apart: characters of private use are left out.
         case words
     }
 
@@ -25,7 +27,7 @@ public struct FoldedText: Sendable {
         /// How many gaps there are up to here that are separators or more, and that are ends of clauses.
         fileprivate let separators: Int32
         fileprivate let clauses: Int32
-        /// A digit in the original too, not only read for one.
+        /// A digit or numeral in the original too, no letter or circle that is read for one.
         public let isDigit: Bool
         /// Offset of a plus sign right before it; -1: there is none.
         public let plusStart: Int32
@@ -49,7 +51,7 @@ public struct FoldedText: Sendable {
         text.withUTF8 { bytes in
             var offset = 0
             while offset < bytes.count {
-                let (value, width) = bytes.scalar(at: offset)
+                let (value, width) = bytes.reference(at: offset) ?? bytes.scalar(at: offset)
                 fold(value, Int32(truncatingIfNeeded: offset), Int32(truncatingIfNeeded: offset + width), table)
                 offset += width
             }
@@ -58,6 +60,10 @@ public struct FoldedText: Sendable {
     }
 
     public var isEmpty: Bool { units.isEmpty }
+
+    /// Of private use or unassigned.
+    public static func isUnknown(_ scalar: UInt32) -> Bool { FoldingTable.shared[scalar].kind == .unknown }
+
     public var scalars: [UInt32] { units.map(\.scalar) }
 
     /// The folded characters as text.
@@ -122,16 +128,24 @@ public struct FoldedText: Sendable {
         switch cell.kind {
         case .kept: append(value, start, end, cell)
         case .unknown:
-            if purpose == .words { gap = max(gap, .separator) } else { append(value, start, end, cell) }
-        case .mark, .variationSelector:
-            // It belongs to the character before it.
-            if let last = units.indices.last, units[last].end == start { units[last].end = end }
+            if purpose == .names { append(value, start, end, cell) } else { gap = max(gap, .separator) }
+        case .scriptMark:
+            // On no letter of its own it is as good as an accent.
+            if let last = units.last, last.scalar < 0x80 || last.scalar >= 0x3400 { stretch(from: start, to: end) } else {
+                append(value, start, end, cell)
+            }
+        case .mark, .variationSelector: stretch(from: start, to: end)
         case .invisible, .blank:
             gap = max(gap, .blank)
         case .space, .punctuation, .symbol, .clause:
             gap = max(gap, cell.kind.gap)
             plusStart = value == 0x2B ? start : -1
         }
+    }
+
+    /// What stands on a character belongs to it.
+    private mutating func stretch(from start: Int32, to end: Int32) {
+        if let last = units.indices.last, units[last].end == start { units[last].end = end }
     }
 
     private mutating func append(_ value: UInt32, _ start: Int32, _ end: Int32, _ cell: FoldingTable.Cell) {
@@ -149,8 +163,9 @@ public struct FoldedText: Sendable {
         units.append(
             Unit(
                 scalar: scalar, start: start, end: end, separators: separators, clauses: clauses,
-                // Letters that are read for digits are below U+2000, numerals and circles above.
-                isDigit: (0x30...0x39).contains(scalar) && (scalar == value || value >= 0x2000), plusStart: plusStart))
+                // Letters that are read for digits are below U+2000, numerals above.
+                isDigit: (0x30...0x39).contains(scalar) && (scalar == value || value >= 0x2000 && cell.kind == .kept),
+                plusStart: plusStart))
         plusStart = -1
     }
 
@@ -195,4 +210,31 @@ extension UnsafeBufferPointer<UInt8> {
         if first < 0xF0 { return ((first & 0x0F) << 12 | next(1) << 6 | next(2), 3) }
         return ((first & 0x07) << 18 | next(1) << 12 | next(2) << 6 | next(3), 4)
     }
+
+    /// The character that is written as a reference here, and the bytes of that: `&#29579;`, `&#x738B;`, `&nbsp;`. Forms on the web
+    /// send them for what their own encoding does not hold, rare names above all.
+    @inline(__always) func reference(at offset: Int) -> (value: UInt32, width: Int)? {
+        self[offset] == 0x26 ? longReference(at: offset) : nil
+    }
+
+    private func longReference(at offset: Int) -> (value: UInt32, width: Int)? {
+        // None is longer: `&#x0010FFFF;`.
+        guard let end = self[offset..<Swift.min(offset + 12, count)].firstIndex(of: 0x3B) else { return nil }
+        let name = String(decoding: self[(offset + 1)..<end], as: UTF8.self).lowercased()
+        let value =
+            if name.hasPrefix("#x") { UInt32(name.dropFirst(2), radix: 16) } else if name.hasPrefix("#") {
+                UInt32(name.dropFirst())
+            } else {
+                named[name]
+            }
+        guard let value, Unicode.Scalar(value) != nil else { return nil }
+        return (value, end + 1 - offset)
+    }
 }
+
+/// References that spaces, marks and quotation marks have.
+private let named: [String: UInt32] = [
+    "nbsp": 0xA0, "ensp": 0x2002, "emsp": 0x2003, "thinsp": 0x2009, "zwnj": 0x200C, "zwj": 0x200D, "shy": 0xAD, "middot": 0xB7,
+    "bull": 0x2022, "amp": 0x26, "lt": 0x3C, "gt": 0x3E, "quot": 0x22, "apos": 0x27, "ldquo": 0x201C, "rdquo": 0x201D, "hellip": 0x2026,
+    "ndash": 0x2013, "mdash": 0x2014,
+]

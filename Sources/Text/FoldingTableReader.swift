@@ -13,10 +13,10 @@ struct FoldingTableReader {
             change(value) { $0.digit = digit.first ?? 0 }
         }
         let oneToOne = FoldingTableReader.variants(VariantTable.oneToOne)
-        let variants = oneToOne.merging(FoldingTableReader.variants(VariantTable.others)) { first, _ in first }
+        let variants = oneToOne.merging(FoldingTableReader.variants(VariantTable.others)) { _, wide in wide }
         for (from, to) in variants {
             let narrow = oneToOne[from] ?? 0
-            change(from) { ($0.wide, $0.narrow) = (to, narrow) }
+            change(from) { ($0.wide, $0.narrow) = (to == from ? 0 : to, narrow) }
         }
         for (from, parts) in FoldingTableReader.mappings([LetterTable.wide, IdeographTable.wide]) {
             let wide = target(parts.map { variants[$0] ?? $0 }, of: from)

@@ -18,6 +18,12 @@ public enum NameKey {
         Set((parts(of: name) + [name]).map(wide).filter { !$0.isEmpty })
     }
 
+    /// The family name, wide, of one who is called by it alone: 沈主任, 老沈, 欧阳局; `nil`: more or less is told.
+    public static func surnameOnly(_ name: String) -> String? {
+        let surname = Titles.surname(in: FoldedText(withoutBrackets(name)).scalars)
+        return surname.map { String(String.UnicodeScalarView($0.compactMap(Unicode.Scalar.init))) }
+    }
+
     /// No title taken off, no mapping of several characters to one.
     public static func narrow(_ name: String) -> String { NarrowText.lettersOnly(name) }
 
@@ -35,11 +41,31 @@ public enum NameKey {
         let bySpace = split(name) { $0.properties.isWhitespace }
         if bySpace.count > 1, bySpace.allSatisfy(isShortName) { return bySpace }
         // Words that join, and that also stand within names (李和平): only between names of two to four characters.
-        for joining in ["以及", "和", "与", "與", "及", "跟", "暨", "并"] {
-            let joined = name.split(separator: joining).map(String.init)
+        for joining in joiningWords {
+            let joined = split(name, at: joining)
             if joined.count > 1, joined.allSatisfy(isShortName) { return joined }
         }
         return []
+    }
+
+    private static let joiningWords = ["以及", "和", "与", "與", "及", "跟", "暨", "并"].map { Array($0.unicodeScalars) }
+
+    /// By scalars: a character may be as long as the text.
+    private static func split(_ name: String, at word: [Unicode.Scalar]) -> [String] {
+        var (parts, part) = ([String.UnicodeScalarView](), String.UnicodeScalarView())
+        let scalars = name.unicodeScalars
+        var index = scalars.startIndex
+        while index < scalars.endIndex {
+            if scalars[index] == word[0], scalars[index...].starts(with: word) {
+                parts.append(part)
+                part = String.UnicodeScalarView()
+                index = scalars.index(index, offsetBy: word.count)
+            } else {
+                part.append(scalars[index])
+                index = scalars.index(after: index)
+            }
+        }
+        return (parts + [part]).filter { !$0.isEmpty }.map { String($0) }
     }
 
     private static let marks = Set("、，,;；/／|｜&＆+＋\\＼\n\r\t".unicodeScalars)
@@ -57,7 +83,7 @@ public enum NameKey {
     private static let closing = Set(")）]］】〕〉》>＞}｝」』".unicodeScalars)
 
     /// What stands in brackets says something of the person: 王文山（村民）.
-    private static func withoutBrackets(_ name: String) -> String {
+    public static func withoutBrackets(_ name: String) -> String {
         var depth = 0
         var kept = String.UnicodeScalarView()
         for scalar in name.unicodeScalars {

@@ -67,7 +67,7 @@ public enum NarrowText {
         private mutating func take(_ value: UInt32) {
             let cell = table[value]
             switch cell.kind {
-            case .kept, .unknown, .mark:
+            case .kept, .unknown, .mark, .scriptMark:
                 if cell.combining != 0 { return marks.append(value) }
                 write(value)
             case .symbol:

@@ -20,6 +20,32 @@ enum Titles {
         return nil
     }
 
+    /// The family name that stays when titles and words by which one is called (老沈, 沈总) are taken off; `nil`: more stays, or nothing
+    /// is taken off.
+    static func surname(in name: [UInt32]) -> [UInt32]? {
+        // No title is much longer.
+        guard let first = name.first, let last = name.last, (2...10).contains(name.count) else { return nil }
+        let ends = (behind[last] ?? []) + [[last]].filter(called.contains)
+        let beginnings = (before[first] ?? []) + [[first]].filter(calling.contains)
+        let rests =
+            ends.filter { name.count > $0.count && name.suffix($0.count).elementsEqual($0) }.map { Array(name.dropLast($0.count)) }
+            + beginnings.filter { name.count > $0.count && name.starts(with: $0) }.map { Array(name.dropFirst($0.count)) }
+        for rest in rests {
+            if rest.count == 1 || longSurnames.contains(rest) { return rest.allSatisfy { $0 >= 0x3400 } ? rest : nil }
+            if let found = surname(in: rest) { return found }
+        }
+        return nil
+    }
+
+    private static let called = Set(folded("总 局 处 科 队 所 厅 部 工 院 校 书 主 委 哥 姐 叔 氏 老 某 的"))
+    private static let calling = Set(folded("老 小 大 阿 姓"))
+    private static let longSurnames = Set(
+        folded(
+            """
+            欧阳 上官 司马 诸葛 夏侯 皇甫 尉迟 公孙 慕容 令狐 长孙 宇文 司徒 司空 端木 东方 独孤 南宫 西门 百里 呼延 轩辕 澹台
+            公冶 宗政 濮阳 淳于 太叔 申屠 钟离 鲜于 亓官 赫连 万俟 闻人 东郭
+            """))
+
     /// Folded, since the character that stands for a group of variants may be another than the one written here. The longest
     /// first.
     private static func folded(_ words: String) -> [[UInt32]] {

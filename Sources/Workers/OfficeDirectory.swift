@@ -47,11 +47,10 @@ public struct OfficeDirectory: Sendable {
     }
 
     /// Who watches over what is passed up sealed (专人): the first supervisor whom the barrier admits, asked while it is known who is accused.
-    func custodian(of accused: [Accused], barred: Set<UnitID>) -> PersonID? {
-        let names = Set(accused.map(\.name))
-        return persons(with: .supervisor).first { person in
+    func custodian(of content: Submission, barred: Set<UnitID>) -> PersonID? {
+        persons(with: .supervisor).first { person in
             !(person.unit.map(barred.contains) ?? false)
-                && Barrier.isFree(personNamed: person.name, recusedFrom: person.recusedFrom, of: names)
+                && Barrier.isFree(personNamed: person.name, recusedFrom: person.recusedFrom, of: content)
         }?.id
     }
 

@@ -86,6 +86,36 @@ struct BarrierTests {
         ("王伟", nil, [], ["王伟东"], [], true),
         ("王", nil, [], ["王伟东"], [], true),
         ("李", nil, ["张　三"], ["张三局长"], [], false),
+        // A part of the name, or a name with a part left out.
+        ("沈励行", nil, [], ["沈主任"], [], false),
+        ("沈励行", nil, [], ["沈副书记"], [], false),
+        ("沈励行", nil, [], ["副镇长沈"], [], false),
+        ("沈励行", nil, [], ["老沈"], [], false),
+        ("沈励行", nil, [], ["沈局"], [], false),
+        ("沈励行", nil, [], ["沈总（水利局）"], [], false),
+        ("沈励行", nil, [], ["姓沈的"], [], false),
+        ("沈励行", nil, [], ["沈"], [], false),
+        ("沈励行", nil, [], ["沈某"], [], false),
+        ("沈励行", nil, [], ["沈某某同志"], [], false),
+        ("沈励行", nil, [], ["副镇长沈某"], [], false),
+        ("沈励行", nil, [], ["沈某行"], [], false),
+        ("沈励行", nil, [], ["沈*行", "王五"], [], false),
+        ("沈励行", nil, [], ["沈××"], [], false),
+        ("沈励行", nil, [], ["沈XX"], [], false),
+        ("沈励行", nil, [], ["沈〇行"], [], false),
+        ("沈励行", nil, [], ["励行同志"], [], false),
+        ("沈励行", nil, [], ["沈励行（沈老三）"], [], false),
+        ("沈励行", nil, [], ["沈老三[沈励行]"], [], false),
+        ("沈励行", nil, [], ["沈励行、王文山"], [], false),
+        ("沈励行", nil, [], ["王文山 沈励行"], [], false),
+        ("沈励行", nil, [], ["王文山和沈励行"], [], false),
+        ("沈励行", nil, [], ["&#27784;励行"], [], false),
+        ("欧阳小明", nil, [], ["歐陽主任"], [], false),
+        ("欧阳小明", nil, [], ["欧阳某"], [], false),
+        ("李", nil, ["张三、李四光"], ["李四光"], [], false),
+        ("李", nil, ["张主任"], ["张三"], [], false),
+        ("沈励行", nil, [], ["王主任", "王某", "老王", "某某", "某镇长", "镇长", "不详", "周某行", "立行", "王励行"], [], true),
+        ("沈励行", nil, [], ["沈大明", "沈励"], [], true),
     ]
 
     @Test("a person in a barred unit, recused, or accused under the same name is kept away", arguments: persons)
@@ -93,8 +123,30 @@ struct BarrierTests {
         name: String, unit: String?, recusedFrom: Set<String>, accused: Set<String>, barred: Set<String>, admitted: Bool
     ) {
         let admits = Barrier.admits(
-            personNamed: name, unit: unit.map(Self.unit), recusedFrom: recusedFrom, accusedNames: accused,
-            to: CaseFileTests.file(barred: barred))
+            personNamed: name, unit: unit.map(Self.unit), recusedFrom: recusedFrom,
+            content: Submission(title: "", text: "", accused: accused.map { Accused(name: $0) }), to: CaseFileTests.file(barred: barred))
         #expect(admits == admitted)
+    }
+
+    @Test("a person who is spoken of anywhere in a report is kept away, as is one with a stake in somebody who is")
+    func spokenOf() {
+        func isFree(_ name: String, recusedFrom: Set<String> = [], _ text: String, accused: String = "某某") -> Bool {
+            let reports = [
+                Submission(title: text, text: "", accused: [Accused(name: accused)]),
+                Submission(title: "", text: text, accused: [Accused(name: accused)]),
+                Submission(title: "", text: "", accused: [Accused(name: accused)], allegations: [Allegation(act: text)]),
+                Submission(title: "", text: "", accused: [Accused(name: accused, position: text)]),
+            ]
+            let answers = Set(reports.map { Barrier.isFree(personNamed: name, recusedFrom: recusedFrom, of: $0) })
+            #expect(answers.count == 1, "\(text)")
+            return answers.contains(true)
+        }
+        for spelling in ["沈励行", "沈　励行", "沈勵行同志", "沈*励*行", "沈\u{E000}励行", "沈\u{E34}励行"] {
+            #expect(!isFree("沈励行", "镇里的\(spelling)收了钱"), "\(spelling)")
+            #expect(!isFree("李四光", recusedFrom: ["沈励行"], "镇里的\(spelling)收了钱"), "\(spelling)")
+        }
+        #expect(isFree("沈励行", "沈励的行为"))
+        #expect(!isFree("王伟", "找王伟说过") && isFree("王伟", "他姓王，伟大"))
+        #expect(isFree("王伟", "找王伟东说过", accused: "王伟东"))
     }
 }

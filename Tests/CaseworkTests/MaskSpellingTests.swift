@@ -28,12 +28,21 @@ struct MaskSpellingTests {
             "王、文、山", "王，文，山", "王/文/山", "王（文）山", "王★文★山", "王\u{2800}文山", "王̲文̲山", "王\u{20DD}文山", "王\u{3164}文山",
             "王\t文\n山", "王\u{0}文\u{1}山",
             "王」「文」「山", "王🙂文🙂山", "王~文~山", "王+文+山", "王=文=山",
+            // What other scripts put on a letter, what nobody knows, dots made of letters, references of the web.
+            "王\u{E34}文\u{5B0}山", "王\u{E000}文\u{F0001}山", "王\u{378}文山", "王丶文丶山", "王丨文丨山", "王ー文ー山", "王ˊ文ˋ山", "王&nbsp;文&#160;山",
+            "&#29579;&#x6587;山", "王ﷺ文山",
         ]),
+        name("张\u{E863}", ["张\u{E863}", "張 \u{E863}"]),
+        name("谭肖", ["譚蕭", "谭萧", "譚肖"]), name("岳向佈", ["嶽嚮布"]), name("德国清", ["徳圀淸", "德囶清"]), name("付升昆", ["傅昇崑", "傅陞崐"]),
         name("沈勵行", ["沈励行", "沈勵行", "沈 励 行", "沈励⾏"]),
         name("李国峰", ["李國峯", "李國峰", "李国峯", "\u{F9E1}国峰"]),
         name("阿里·买买提", ["阿里･买买提", "阿里⋅买买提", "阿里•买买提", "阿里・买买提", "阿里买买提", "阿里。买买提", "阿里\u{A78F}买买提", "阿里 买买提",
         "阿里・買買提"]),
         name("Li Na", ["LI NA", "ｌｉ　ｎａ", "Li-Na", "𝐋𝐢 𝐍𝐚", "Ⓛⓘ Ⓝⓐ", "L.i. N.a.", "Lí Ná"]),
+        name("Zhang San", [
+            "San Zhang", "San, Zhang", "ZhangSan", "zhang_san", "Zhаng Sаn", "Ζhang San", "ᴢʜᴀɴɢ ꜱᴀɴ", "Zһang Ѕan", "🅩🅗🅐🅝🅖 🅢🅐🅝",
+        ]),
+        name("Łukasz Øberg", ["Lukasz Oberg", "ŁUKASZ ØBERG", "Øberg Łukasz"]), name("Иван Петров", ["Петров Иван", "ИВАН ПЕТРОВ"]),
         name("José María", ["Jose\u{301} Mari\u{301}a", "JOSÉ MARÍA", "Jose Maria"]),
         name("王文山同志", ["王文山", "王文山同志"]),
         name("王文山（村民）", ["王文山"]), name("举报人：王文山", ["王文山"]), name("王文山13800138000", ["王文山"]),
@@ -51,23 +60,38 @@ struct MaskSpellingTests {
         phone("+852 9123 4567", ["+852 91234567", "00852-9123-4567", "91234567", "9123 4567", "+85291234567"]),
         phone("0731-88881234转802", ["0731-88881234", "88881234",
         "(0731)88881234".replacing("(", with: "").replacing(")", with: "")]),
+        phone("13800138000", ["138一0013一8000", "138ー0013ー8000", "138丨0013丨8000", "ㄧ三八○○ㄧ三八○○○", "138&nbsp;0013&nbsp;8000", "138ОО138ООО"]),
+        phone("0731-8888123", ["0731一8888123", "731-8888123", "○8888123".replacing("○", with: "")]),
+        // In the wrong field.
+        phone("微信：wangjs_88", ["wangjs_88", "WANGJS-88", "wangjs88"]), phone("QQ 123456789", ["123456789", "一二三四五六七八九"]),
+        Row(given: Reporter(phone: "wang.js@example.cn"), spellings: ["Wang.JS(at)example.cn"], label: "〔邮箱〕"),
+        Row(given: Reporter(name: "王文山13800138000"), spellings: ["13800138000"], label: "〔电话〕"),
+        Row(given: Reporter(name: "王文山 430102199001011234"), spellings: ["430102 19900101 1234"], label: "〔证件号〕"),
+        Row(given: Reporter(address: "石桥镇 13800138000"), spellings: ["13800138000"], label: "〔电话〕"),
+        Row(given: Reporter(email: "QQ:12345678"), spellings: ["12345678"], label: "〔电话〕"),
+        Row(given: Reporter(idNumber: "护照E12345678"), spellings: ["E12345678", "e1234 5678", "Е12345678"], label: "〔证件号〕"),
         phone("Tel 13800138000（家）", ["13800138000"]), phone("13800138000 13900139000", ["13800138000", "13900139000"]),
         Row(
             given: Reporter(email: "wang.jianguo@example.cn"),
             spellings: ["Wang.JianGuo@Example.CN", "wang.jianguo＠example.cn", "wang.jianguo[at]example.cn",
             "wang.jianguo (at) example (dot) cn",
                         "ｗａｎｇ．ｊｉａｎｇｕｏ＠ｅｘａｍｐｌｅ．ｃｎ", "wang\u{200B}.jianguo@example.cn", "wang.jianguo#example.cn",
-                        "wangjianguo"],
+                        "wangjianguo", "wаng.jianguo@example.cn", "wang.jianguo@example点cn", "wangjianguo艾特example点cn"],
             label: "〔邮箱〕"),
         Row(
             given: Reporter(idNumber: "43010219900101123X"),
             spellings: ["43010219900101123x", "430102 19900101 123X", "４３０１０２１９９００１０１１２３Ｘ", "430102-1990-0101-123×",
-            "④③⓪①⓪②①⑨⑨⓪⓪①⓪①①②③X"],
+            "④③⓪①⓪②①⑨⑨⓪⓪①⓪①①②③X",
+            "43010219900101123叉", "43010219900101123❌"],
             label: "〔证件号〕"),
         Row(given: Reporter(organ: "青崖縣第三中学"), spellings: ["青崖县第三中学", "青崖县第叁中學", "青崖县第3中学", "青崖县·第三中学"], label: "〔单位〕"),
         Row(
             given: Reporter(address: "石桥镇人民路12号3栋"),
-            spellings: ["石桥镇人民路12号3栋", "石橋鎮人民路１２號３棟", "石桥镇人民路一二号3栋"], label: "〔住址〕"),
+            spellings: ["石桥镇人民路12号3栋", "石橋鎮人民路１２號３棟", "石桥镇人民路一二号3栋", "石桥镇人民路十二号三栋", "石桥镇人民路拾贰号3栋"], label: "〔住址〕"),
+        Row(
+            given: Reporter(address: "石桥镇石桥村三组105号"), spellings: ["石桥村3组一百零五号", "石桥村三组壹佰零伍号", "石桥村三组"], label: "〔住址〕"),
+        Row(given: Reporter(address: "石桥镇中山路二十号"), spellings: ["中山路20号", "中山路贰拾号"], label: "〔住址〕"),
+        Row(given: Reporter(organ: "青崖县水利局（机关）"), spellings: ["青崖縣水利局", "青崖县水利局（机关）"], label: "〔单位〕"),
     ]
 
     @Test("hidden, and nothing around it", arguments: rows)
@@ -83,7 +107,7 @@ struct MaskSpellingTests {
     @Test("what two clauses, amounts or other words happen to hold stays", arguments: [
         ("张三", "他姓张，三次受罚"), ("张三", "张家三口"), ("伍六", "共56万元"), ("陆一", "61人"), ("王文山", "王文、李山"), ("Li Na",
         "Linate, Milina"),
-        ("全体村民", "全体党员都知道"),
+        ("全体村民", "全体党员都知道"), ("Zhang San", "Sanzhangs"), ("张\u{E863}", "张\u{E864}、张三"), ("张\u{E863}", "张"),
     ])
     func stays(name: String, text: String) { #expect(Mask(reporters: [Reporter(name: name)]).apply(text) == text) }
 
@@ -91,6 +115,12 @@ struct MaskSpellingTests {
     func amounts() {
         let mask = Mask(reporters: [Reporter(phone: "66778")])
         #expect(mask.apply("66,778元；第166778号；66778号；电话66 778") == "66,778元；第166778号；〔电话〕号；电话〔电话〕")
+    }
+
+    @Test("the service beside an address, and the domain alone, stay")
+    func domains() {
+        #expect(Mask(reporters: [Reporter(email: "wang.js@example.cn")]).apply("见example.cn") == "见example.cn")
+        #expect(Mask(reporters: [Reporter(phone: "wechat wangjs88")]).apply("WeChat: wangjs88") == "WeChat: 〔电话〕")
     }
 
     @Test("what overlaps is hidden together")

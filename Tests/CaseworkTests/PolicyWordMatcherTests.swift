@@ -28,7 +28,7 @@ struct PolicyWordMatcherTests {
     @Test(
         "a word of wide reach is found through whatever stands between its characters; one of near reach is not",
         arguments: ["·", "*", "、", "，", "。", "-", "（", "★", "　", "\u{A0}", "\u{2003}", "\u{0}", "/", "・", "⋅", "～",
-        "\u{E000}", "\u{2800}", "♥️", ".."])
+        "\u{E000}", "\u{378}", "丶", "丨", "&nbsp;", "ー", "\u{2800}", "♥️", ".."])
     func parted(mark: String) {
         #expect(scores([["受贿"]], "校长受\(mark)贿", .wide) == [1])
         #expect(scores([["受贿"]], "校长受\(mark)贿", .near) == [0])

@@ -66,6 +66,9 @@ struct NameKeyTests {
     @Test("the narrow key takes no title off, and knows Traditional characters only where each has one partner")
     func narrow() {
         #expect(NameKey.narrow("趙紅") == NameKey.narrow("赵红"))
+        #expect(NameKey.narrow("譚明") == NameKey.narrow("谭明"))
+        #expect(NameKey.narrow("肖明") != NameKey.narrow("萧明") && NameKey.narrow("气") != NameKey.narrow("気"))
+        #expect(NameKey.narrow("Zhаng") != NameKey.narrow("Zhang"))
         #expect(NameKey.narrow("於明") != NameKey.narrow("于明"))
         #expect(NameKey.narrow("王里") != NameKey.narrow("王裏"))
         #expect(NameKey.narrow("沈励行同志") != NameKey.narrow("沈励行"))
@@ -79,6 +82,22 @@ struct NameKeyTests {
             ("张三，李四以及赵六", ["张三", "李四", "赵六"]), ("李和平", []), ("王 文 山", []), ("阿里·买买提", []), ("Li Na", []), ("", []),
         ])
     func parts(name: String, parts: [String]) { #expect(NameKey.parts(of: name) == parts) }
+
+    @Test(
+        "of one who is called by a title alone the family name is known",
+        arguments: [
+            ("沈主任", "沈"), ("老沈", "沈"), ("副镇长沈", "沈"), ("沈副书记（党委）", "沈"), ("副镇长沈某", "沈"), ("姓沈的", "沈"), ("歐陽局", "欧阳"), ("沈励行", nil),
+            ("沈励", nil), ("主任", nil), ("沈励主任", nil), ("Xu", nil), ("", nil),
+        ] as [(String, String?)])
+    func surname(name: String, surname: String?) { #expect(NameKey.surnameOnly(name) == surname.map(NameKey.wide)) }
+
+    @Test("a name of one character and a hundred thousand marks takes no time that grows faster than its length")
+    func manyMarks() {
+        let name = "é" + String(repeating: "\u{301}\u{323}", count: 50_000)
+        let start = ContinuousClock.now
+        #expect(NameKey.parts(of: name).isEmpty)
+        #expect(ContinuousClock.now - start < .seconds(5))
+    }
 
     @Test("everybody in a field has a key")
     func everyWide() {

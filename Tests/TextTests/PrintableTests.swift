@@ -41,6 +41,7 @@ struct PrintableTests {
     @Test("Chinese takes two cells, a mark on a letter none")
     func width() {
         #expect(displayWidth("abc") == 3 && displayWidth("王芳a") == 5 && displayWidth("e\u{301}") == 1 && displayWidth("（１）") == 6)
+        #expect(displayWidth("🫡✅⚡👩‍👩‍👧🇨🇳") == 10)
         #expect(cut("王芳王芳", to: 8) == "王芳王芳" && cut("王芳王芳", to: 7) == "王芳王…" && cut("王芳王芳", to: 6) == "王芳…")
         #expect(cut("abcd", to: 1) == "…" && cut("abcd", to: 0) == "")
     }

@@ -52,7 +52,7 @@ extension Inquiry {
             line.checked += 1
             let isBarred = person.unit.map { facts.office.barredUnits(for: truth.accused, kinds: kinds).contains($0) } ?? false
             let isFree = Barrier.isFree(
-                personNamed: person.name, recusedFrom: Set(person.recusedFrom), of: Set(truth.accused.map(\.name)))
+                personNamed: person.name, recusedFrom: Set(person.recusedFrom), of: truth)
             if isBarred || !isFree {
                 line.breaches.append(Finding(about: "report \(report.id)", what: "person.\(person.id) was told of it, who may not handle it"))
             }

@@ -151,7 +151,7 @@ struct IntakeDesk: Desk {
                 docket.refuse(parcel, [problem])
                 return nil
             }
-            let custodian = docket.directory.custodian(of: submission.accused, barred: barred)
+            let custodian = docket.directory.custodian(of: submission, barred: barred)
             if custodian == nil {
                 docket.faults.append("no supervisor may watch over a report that is passed up sealed: nobody is told if it waits too long")
             }

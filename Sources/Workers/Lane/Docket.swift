@@ -155,7 +155,7 @@ struct Docket {
         guard let content = contents[file.report.id], file.report.verdict != .passedUp else { return false }
         return Barrier.admits(
             personNamed: person.name, unit: person.unit, recusedFrom: person.recusedFrom,
-            accusedNames: Set(content.accused.map(\.name)), to: file)
+            content: content, to: file)
     }
 
     mutating func add(_ note: HandoffNote) {
