@@ -89,6 +89,9 @@ extension Instant: Codable {
         case sixtiethSecond =
             "seconds are counted from 00 to 59: write a leap second as 59, or as second 00 of the next minute, such as 2017-01-01T00:00:00Z"
         case twentyFourthHour = "hours are counted from 00 to 23: write midnight as 00:00:00 of the next day, such as 2026-03-03T00:00:00Z"
+        case noTime = "the time is missing: a date alone is no moment; write both, such as 2026-03-02T08:00:00Z"
+        case noColon = "the offset's colon is missing: write +08:00 and not +0800, as in 2026-03-02T08:00:00+08:00"
+        case noSuchDay = "there is no such day: look at month and day"
         case mailDate = "this is how mail and HTTP write a date; RFC 3339 writes it so: 2026-03-02T08:00:00Z"
     }
 
@@ -108,6 +111,12 @@ extension Instant: Codable {
                 .sixtiethSecond
             } else if isRight(text.replacing("T24:", with: "T23:")) {
                 .twentyFourthHour
+            } else if CivilDate(text) != nil {
+                .noTime
+            } else if isRight(text.dropLast(2) + ":" + text.suffix(2)) {
+                .noColon
+            } else if isRight("2026-01-01" + text.dropFirst(10)), text.prefix(10).wholeMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}/) != nil {
+                .noSuchDay
             } else if text.hasSuffix("GMT") || text.hasSuffix("UTC") || text.prefix(3).allSatisfy(\.isLetter) && text.contains(",") {
                 .mailDate
             } else {

@@ -70,6 +70,17 @@ public struct Reporter: Codable, Hashable, Sendable {
 
     public enum Consent: String, Codable, Hashable, Sendable {
         case anonymous, inside, handler
+
+        /// What is said of another word.
+        public static let shape = "none of anonymous, inside, handler"
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            guard let consent = Consent(rawValue: try container.decode(String.self)) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: Consent.shape)
+            }
+            self = consent
+        }
     }
 
     public init(

@@ -59,5 +59,6 @@ public enum MediaType {
     public static let cloudEvents = "application/cloudevents+json"
     /// Several events in one body, which the office does not read.
     static let cloudEventsBatch = "application/cloudevents-batch"
+    static let cloudEventsOfAnyFormat = "application/cloudevents"
     public static let sealed = "application/vnd.bihuan.sealed+json"
 }

@@ -137,6 +137,12 @@ extension Message {
 }
 
 extension Problem: Error {
+    /// What a decoder could not take of a message's `data`, which stands alone.
+    public init(_ error: DecodingError, inData data: JSONTree) {
+        let problem = Problem(error)
+        self = problem.code == "not_json" ? WholeNumbers.problem(inData: data) ?? problem : problem
+    }
+
     /// A decoding error in words for a person.
     init(_ error: DecodingError) {
         func path(_ keys: [any CodingKey]) -> String {
@@ -170,7 +176,7 @@ extension Problem: Error {
     }
 
     private static let ownTexts = Set(
-        [Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape] + Instant.Complaint.allCases.map(\.rawValue))
+        [Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape, Reporter.Consent.shape] + Instant.Complaint.allCases.map(\.rawValue))
 
     fileprivate static let base64Data = Problem(
         code: "data_base64", path: "data_base64",

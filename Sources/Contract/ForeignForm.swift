@@ -10,10 +10,11 @@ public struct ForeignForm: Sendable {
     public let subject: String?
 
     /// - Parameters:
+    ///   - contentEncoding: the AMQP property, such as `gzip`.
     ///   - headers: those of the AMQP properties that are texts.
     ///   - body: one that could not be read.
     /// - Returns: `nil` where it looks like nothing of the kind.
-    public init?(body: [UInt8], contentType: String?, headers: [String: String]) {
+    public init?(body: [UInt8], contentType: String?, contentEncoding: String? = nil, headers: [String: String]) {
         let contentType = contentType?.lowercased() ?? ""
         let attributes = ForeignForm.attributes(in: headers)
         if attributes["specversion"] != nil || attributes["id"] != nil && attributes["type"] != nil {
@@ -27,6 +28,9 @@ public struct ForeignForm: Sendable {
             problem = Problem(
                 code: "batch",
                 text: "the body is a JSON list, as of a batch of CloudEvents; send each as a message of its own, whose body is one JSON object")
+            (id, type, subject) = (nil, nil, nil)
+        } else if let problem = Problem.otherBytes(body, contentType, contentEncoding?.lowercased() ?? "") {
+            self.problem = problem
             (id, type, subject) = (nil, nil, nil)
         } else {
             return nil
@@ -50,5 +54,20 @@ public struct ForeignForm: Sendable {
     private static func isList(_ body: [UInt8]) -> Bool {
         let signs = body.lazy.filter { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }.prefix(2)
         return Array(signs) == Array("[{".utf8)
+    }
+}
+
+extension Problem {
+    /// Of bytes that hold an event in another way than as JSON in UTF-8, where something says in which.
+    fileprivate static func otherBytes(_ body: [UInt8], _ contentType: String, _ contentEncoding: String) -> Problem? {
+        let isGzip = body.starts(with: [0x1F, 0x8B])
+        if isGzip || !["", "identity", "utf-8", "utf8"].contains(contentEncoding) {
+            return Problem(
+                code: "not_utf8", text: "the body is compressed, or encoded in another way; send its JSON as it is, in UTF-8, without content-encoding")
+        }
+        let format = contentType.prefix { $0 != ";" }
+        guard format.hasPrefix(MediaType.cloudEventsOfAnyFormat), !format.hasPrefix(MediaType.cloudEvents) else { return nil }
+        return Problem(
+            code: "not_json", text: "the content-type names a format of CloudEvents other than JSON; send it as JSON, content-type \(MediaType.cloudEvents)")
     }
 }

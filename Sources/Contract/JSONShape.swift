@@ -46,7 +46,8 @@ private struct JSONScan {
 
     mutating func body() throws(Problem) {
         try value(depth: 0)
-        guard next() == nil else { throw unexpected() }
+        guard let byte = next() else { return }
+        throw byte == 0 ? unexpected() : wrong("something follows behind its end")
     }
 
     /// - Parameter depth: how many lists and objects are open around it.

@@ -4,8 +4,12 @@ enum WholeNumbers {
     private static let fields: [[String]] = [["data", "part"], ["data", "count"], ["data", "attachments", "*", "bytes"]]
 
     /// - Parameter body: JSON in which nothing else is wrong.
-    static func problem(in body: [UInt8]) -> Problem? {
-        let tree = JSONTree(checked: body)
+    static func problem(in body: [UInt8]) -> Problem? { problem(in: JSONTree(checked: body), fields) }
+
+    /// The same of what stands in a message's `data`.
+    static func problem(inData data: JSONTree) -> Problem? { problem(in: data, fields.map { Array($0.dropFirst()) }) }
+
+    private static func problem(in tree: JSONTree, _ fields: [[String]]) -> Problem? {
         for field in fields {
             if let problem = problem(in: tree, field[...], "") { return problem }
         }

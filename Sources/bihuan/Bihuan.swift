@@ -24,6 +24,7 @@ struct Bihuan: AsyncParsableCommand {
 
     /// Runs what the arguments name. What is wrong with it or with them is said in one place, as all that is printed is.
     static func main() async {
+        Output.closeGaps()
         Foundation.exit(Output.endStatus(await status()))
     }
 

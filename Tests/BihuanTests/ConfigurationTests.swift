@@ -85,6 +85,8 @@ struct ConfigurationTests {
     func notYAML() async throws {
         let error = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nusers: {a: b\nx: ]") }
         #expect(error?.description.contains("is no YAML with keys and values: look at line") == true)
+        let twice = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nclock: {rate: 1}\nclock: {rate: 2}") }
+        #expect(twice?.description.contains("holds the key clock twice") == true, "\(twice?.description ?? "")")
     }
 
     @Test("what up writes is read as the same again")

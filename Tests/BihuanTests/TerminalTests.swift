@@ -91,6 +91,12 @@ struct TerminalTests {
         #expect(full.errors.contains("standard output cannot be written: No space left on device"), "\(full.errors)")
     }
 
+    @Test("a standard output that was closed is a failure, too; no file that is opened later takes its number")
+    func closedOutput() throws {
+        let result = try Program.run("/bin/sh", ["-c", "'\(Program.bihuan)' --version >&-"])
+        #expect(result.status == 1 && result.errors.contains("standard output cannot be written: Bad file descriptor"), "\(result.errors)")
+    }
+
     @Test("it says its version")
     func version() throws {
         let result = try Program.run(Program.bihuan, ["--version"])

@@ -134,7 +134,7 @@ struct DecodingTests {
         Refusal("a source in capitals", report(source: #""source.WEB""#), "bad_value", "source", "unit.u7"),
         Refusal("a worker that there is not", report(source: #""office.kitchen""#), "bad_value", "source", "unit.u7"),
         Refusal("a time in words", report(time: #""yesterday""#), "bad_value", "time", "RFC 3339"),
-        Refusal("a day that does not exist", report(time: #""2026-02-30T00:00:00Z""#), "bad_value", "time", "RFC 3339"),
+        Refusal("a day that does not exist", report(time: #""2026-02-30T00:00:00Z""#), "bad_value", "time", "no such day"),
         Refusal("a time without seconds", report(time: #""2026-03-02T08:00Z""#), "bad_value", "time", "seconds are missing"),
         Refusal("a time without seconds and zone", report(time: #""2026-03-02T08:00""#), "bad_value", "time", "seconds are missing"),
         Refusal("a time without a zone", report(time: #""2026-03-02T08:00:00.5""#), "bad_value", "time", "zone is missing"),
@@ -192,7 +192,7 @@ struct DecodingTests {
         Refusal("a bad date within", report(data: #"{"text":"x","receivedAt":"2026"}"#), "bad_value", "data.receivedAt", "RFC 3339"),
         Refusal(
             "a consent that there is not", report(data: #"{"text":"x","reporters":[{"consent":"王五"}]}"#), "bad_value",
-            "data.reporters[0].consent", "cannot be taken"),
+            "data.reporters[0].consent", "none of anonymous, inside, handler"),
         Refusal(
             "a filing on a day that does not exist",
             report(type: #""bihuan.case.filed.v1""#, source: #""unit.d1""#, data: #"{"caseNumber":"1","filedOn":"2026-02-30"}"#),

@@ -101,7 +101,8 @@ struct ReportFileTests {
         (Array("[{\"text\":\"a\"},".utf8), "not closed"), (Array("[{\"text\":\"a\"}]\n[]".utf8), "follows the JSON array at line 2"),
         (Array("[\n{\"text\":\"a},\n{\"text\":\"b\"}]".utf8), "broken at line 2"), (Array("[{\"text\":[\"a\"}]".utf8), "broken at line 1"),
         (Array("id,text\n1,\"a\n2,b\n".utf8), "never closed"), (Array("id,text\n1,\"a\"b\n2,b\n".utf8), "broken at line 2"),
-        (Array("text,text\na,b\n".utf8), "names a column twice"),
+        (Array("text,text\na,b\n".utf8), "names a column twice, as column 1 and as column 2"),
+        (Array("id|text\n1|lamp\n".utf8), "first row (it is read as one field: fields are separated by , ; or tabs) names no column"),
     ]
 
     @Test("what is no file of reports is refused in one sentence that says what to do", arguments: strange)
@@ -133,6 +134,34 @@ struct ReportFileTests {
             #expect(results.compactMap { try? $0.get().id } == ["b", "c"], "\(first)")
             #expect(results.count == 3)
         }
+    }
+
+    @Test("objects one behind the other on a line are read, too; what follows an object otherwise is told so, and a list within an object")
+    func objectsOnALine() throws {
+        for between in ["", " ", "\n", "\t"] {
+            let glued = #"{"id":"a","text":"}{"}"# + between + #"{"id":"b","text":"y"}"#
+            #expect(try Self.reports(Array(glued.utf8)).map(\.id) == ["a", "b"])
+        }
+        func reason(_ text: String) throws -> String {
+            guard case .failure(let problem)? = try Self.read(Array(text.utf8)).first else { return "" }
+            return problem.reason
+        }
+        #expect(try reason("{\"id\":\"a\",\"text\":\"x\"},\n{\"id\":\"b\",\"text\":\"y\"},\n").hasSuffix("at byte 21, something follows behind its end"))
+        for wrapped in [#"{"data":[{"id":"a","text":"x"}]}"#, "{\n\"rows\": [\n{\"id\":\"a\",\"text\":\"x\"}\n]}"] {
+            #expect(try reason(wrapped).hasSuffix("give that list alone"))
+        }
+    }
+
+    @Test("a file that is cut while it is sent, or whose bytes cannot be read, is not taken for its whole")
+    func cutMeanwhile() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "bihuan-cut-\(UUID().uuidString).jsonl")
+        defer { try? FileManager.default.removeItem(at: path) }
+        let line = #"{"text":"\#(String(repeating: "a", count: 1000))"}"# + "\n"
+        try Data(String(repeating: line, count: 1000).utf8).write(to: path)
+        let file = try ReportFile(path: path.path)
+        #expect(file.recordCount == 1000)
+        #expect(truncate(path.path, 500_000) == 0)
+        #expect(try file.records().reduce(0) { count, _ in count + 1 } < file.recordCount)
     }
 
     @Test("what JSON has not is a problem of its line, and a name twice is refused as on the wire")
@@ -188,6 +217,9 @@ struct ReportFileTests {
     func separatorLine() throws {
         let rows = Array("sep=;\n编号;内容;a,b\nx-1;路灯, 不亮;1\n".utf8)
         #expect(try Self.reports(rows, map: "fields:\n  id: 编号\n  text: 内容\n").map(\.submission.text) == ["路灯, 不亮"])
+        for first in ["SEP=;", "\"sep=;\"", "\u{FEFF}Sep=;\r"] {
+            #expect(try Self.reports(Array("\(first)\nid;text\nx;a,b\n".utf8)).map(\.submission.text) == ["a,b"], "\(first)")
+        }
         let refusal = #expect(throws: FileRefusal.self) { try Self.read(rows, map: "fields:\n  id: 号\n  text: 内容\n  title: { from: 题, default: \"\" }\n") }
         #expect(refusal?.reason.hasSuffix(": 号") == true)
     }
@@ -196,6 +228,14 @@ struct ReportFileTests {
     func spreadsheetBreaks() throws {
         let reports = try Self.reports(Array("id,text\n1,\"a_x000D_\nb_x000D_c_x000d__x000a_d\"\n".utf8))
         #expect(reports.first?.submission.text == "a\nb\nc\nd")
+    }
+
+    @Test("a text that is written as a formula, so that a spreadsheet keeps its digits, is that text", arguments: [
+        (#"="00123""#, "00123"), (#""=""00123""""#, "00123"), (#"="""#, ""), (#"=A1"#, "=A1"), (#""=""a""b""""#, #"="a"b""#),
+    ])
+    func formulas(field: String, text: String) throws {
+        let reports = try Self.reports(Array("text,title\nx,\(field)\n".utf8))
+        #expect(reports.map(\.submission.title) == [text])
     }
 
     // MARK: Numbers

@@ -59,11 +59,17 @@ struct ReportLinesTests {
             (#""secret""#, "not a JSON object"),
             (#"{"title":"secret"}"#, #"the field "text" is missing"#),
             (#"{"text":"  "}"#, "the text is empty"),
-            (#"{"text":7}"#, #"the field "text" has the wrong type"#),
-            (#"{"text":"b","accused":[{"name":"secret"},{"position":"secret"}]}"#, #"the field "accused.2.name" is missing"#),
+            (#"{"text":7}"#, #"the field "text" must be a text"#), (#"{"text":null}"#, #"the field "text" is null, but must be a text"#),
+            (#"{"text":"b","accused":{"name":"secret"}}"#, #"the field "accused" must be a list"#),
+            (#"{"text":"b","accused":[{"name":"secret"},{"position":"secret"}]}"#, #"the field "accused[1].name" is missing"#),
+            (#"{"text":"b","reporters":[{"name":"a","consent":"secret"}]}"#, #"the field "reporters[0].consent" cannot be read: none of anonymous, inside, handler"#),
+            (
+                #"{"text":"b","attachments":[{"name":"a","mediaType":"image/png","sha256":"","bytes":1.5}]}"#,
+                #"the field "attachments[0].bytes" must be a whole number, but one with a fraction, or beyond all measure, begins at byte 83 of the line, counted from 0"#
+            ),
             (
                 #"{"text":"b","receivedAt":"2026-02-30T08:00:00Z"}"#,
-                #"the field "receivedAt" cannot be read: not a date and time as RFC 3339 writes it, such as 2026-03-02T08:00:00Z"#
+                #"the field "receivedAt" cannot be read: there is no such day: look at month and day"#
             ),
             (#"{"text":"b","source":"Secret"}"#, #"the field "source" cannot be read: an id matches [a-z0-9-]{1,40}"#),
             (#"{"text":"b","id":"secret id"}"#, "the id is not 1 to 128 printable ASCII characters without spaces"),

@@ -41,6 +41,51 @@ struct ForeignFormTests {
         try office.close()
     }
 
+    @Test("the same data in two messages of binary mode, and the same batch twice, are each answered by their own id")
+    func sameBytes() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        let letter = try office.source()
+        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        for id in ["twin-\(UUID().uuidString)", "twin-\(UUID().uuidString)"] {
+            var properties = Properties(contentType: "application/json", messageID: UUID().uuidString, userID: letter.party.description)
+            properties.headers = Self.binaryHeaders("ce-", id).mapValues { .bytes(Array(($0.stringValue ?? "").utf8)) }
+            try letter.publish(Array(#"{"text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
+            let answer = try letter.heard()
+            #expect(answer.problem == "binary_mode" && answer.inReplyTo == id)
+        }
+        for messageID in [UUID().uuidString, UUID().uuidString] {
+            let properties = Properties(contentType: "application/json", messageID: messageID, userID: letter.party.description)
+            try letter.publish(Array(" [{}]".utf8), to: letter.exchange, key: key, properties: properties)
+            let answer = try letter.heard()
+            #expect(answer.problem == "batch" && answer.inReplyTo == messageID)
+        }
+        try office.close()
+    }
+
+    @Test("bytes that are compressed, or in another format of CloudEvents, are told so, and to what they are to be changed")
+    func otherBytes() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        let letter = try office.source()
+        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        let forms: [(body: [UInt8], contentType: String, encoding: String?, code: String, words: String)] = [
+            ([0x1F, 0x8B, 8, 0, 0, 0, 0, 0], MediaType.cloudEvents, nil, "not_utf8", "without content-encoding"),
+            ([0x78, 0x9C, 1, 2], MediaType.cloudEvents, "deflate", "not_utf8", "without content-encoding"),
+            (Array("<event/>".utf8), "application/cloudevents+xml; charset=utf-8", nil, "not_json", "send it as JSON"),
+            ([0xFF, 1, 2], "application/cloudevents+avro", nil, "not_json", "send it as JSON"),
+        ]
+        for form in forms {
+            var properties = Properties(contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
+            properties.contentEncoding = form.encoding
+            try letter.publish(form.body, to: letter.exchange, key: key, properties: properties)
+            let answer = try letter.heard()
+            #expect(answer.problem == form.code && answer.inReplyTo == properties.messageID, "\(form.contentType)")
+            #expect(answer.problemText?.contains(form.words) == true, "\(answer.problemText ?? "")")
+        }
+        try office.close()
+    }
+
     @Test("a batch, data in Base64, times as mail writes them: each is told what to change")
     func otherForms() throws {
         let office = try OfficeUnderTest()
@@ -59,6 +104,9 @@ struct ForeignFormTests {
             (event("b-4", plain + #","data_base64":"eyJ0ZXh0IjoieCJ9""#), MediaType.cloudEvents, "data_base64", "leave data_base64 out"),
             (event("b-5", time: "2026-03-02T08:00Z", plain), MediaType.cloudEvents, "bad_value", "seconds are missing"),
             (event("b-6", time: "Mon, 02 Mar 2026 08:00:00 GMT", plain), MediaType.cloudEvents, "bad_value", "mail and HTTP"),
+            (event("b-7", time: "2026-03-02T08:00:00+0800", plain), MediaType.cloudEvents, "bad_value", "colon is missing"),
+            (event("b-8", time: "2026-03-02", plain), MediaType.cloudEvents, "bad_value", "the time is missing"),
+            (event("b-9", time: "2026-02-30T08:00:00Z", plain), MediaType.cloudEvents, "bad_value", "no such day"),
         ]
         for form in forms {
             let properties = Properties(contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)

@@ -19,9 +19,11 @@ struct CSVSplitter<Source: Chunks> {
             columns = row.fields.map(\.trimmed)
         }
         while columns.last?.isEmpty == true { columns.removeLast() }
-        let named = columns.filter { !$0.isEmpty }
-        if Set(named).count < named.count {
-            throw FileRefusal("the first row names a column twice: give each column a name of its own")
+        var places: [String: Int] = [:]
+        for (place, name) in zip(1..., columns) where !name.isEmpty {
+            if let first = places.updateValue(place, forKey: name) {
+                throw FileRefusal("the first row names a column twice, as column \(first) and as column \(place): give each a name of its own")
+            }
         }
     }
 
@@ -43,8 +45,13 @@ struct CSVSplitter<Source: Chunks> {
             return .damaged("the row has \(fields.count) fields, the first row names \(columns.count): is a separator within a field, or a line break, not in quotes?")
         }
         var row: [String: String] = [:]
-        for (name, field) in zip(columns, fields) where !name.isEmpty { row[name] = field }
+        for (name, field) in zip(columns, fields) where !name.isEmpty { row[name] = CSVSplitter.withoutFormula(field) ?? field }
         return .row(row)
+    }
+
+    /// What stands in `="00123"`, as many programs write a text that a spreadsheet shall not take for a number.
+    private static func withoutFormula(_ field: String) -> String? {
+        field.wholeMatch(of: /="([^"]*)"/).map { String($0.1) }
     }
 
     // MARK: One row
@@ -80,7 +87,7 @@ struct CSVSplitter<Source: Chunks> {
             keep(byte, in: &field, &bytesLeft)
             _ = feed.next()
         }
-        return (field, isUnclear)
+        return (field, isUnclear && CSVSplitter.withoutFormula(String(decoding: field, as: UTF8.self)) == nil)
     }
 
     private mutating func quoted(_ bytesLeft: inout Int) throws(FileRefusal) -> [UInt8] {

@@ -61,7 +61,8 @@ final class FileBytes: Sendable {
         while true {
             let count = Foundation.read(source, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return (copy, total) }
+            guard count >= 0 else { throw FileRefusal("the input cannot be read to its end: \(String(cString: strerror(errno)))") }
+            if count == 0 { return (copy, total) }
             try write(Array(buffer.prefix(count)), to: copy)
             total += count
         }

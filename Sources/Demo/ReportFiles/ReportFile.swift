@@ -18,6 +18,8 @@ public struct ReportFile: Sendable {
     public var size: Int { file.count }
     /// Of CSV: what the first row names.
     public let columns: [String]
+    /// How many records it holds, blank lines counted.
+    public let recordCount: Int
     private let file: FileBytes
 
     /// - Parameters:
@@ -46,7 +48,10 @@ public struct ReportFile: Sendable {
         // Once through: what breaks the whole is found before anything goes in.
         var records = try ReportRecords(DecodedText(file, as: known), shape)
         columns = records.columns
-        while try records.step() != nil {}
+        var count = 0
+        while try records.step() != nil { count += 1 }
+        recordCount = count
+        guard records.bytesRead >= file.count else { throw FileRefusal("the file cannot be read to its end: is its disk in order?") }
     }
 
     /// How a problem names a record: `line 12`, `element 3`.
@@ -109,7 +114,7 @@ public struct ReportRecords: Sequence, IteratorProtocol {
         }
     }
 
-    /// Ends where somebody broke the file since it was looked at.
+    /// Ends where somebody broke the file since it was looked at: then there are fewer than `ReportFile.recordCount`.
     public mutating func next() -> Record? { (try? step())?.map { Record(raw: $0) } }
 
     mutating func step() throws(FileRefusal) -> RawRecord? {

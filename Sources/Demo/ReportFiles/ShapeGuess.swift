@@ -13,7 +13,7 @@ enum ShapeGuess {
         case UInt8(ascii: "["):
             return isObject(lines.dropFirst().first) && closes(first) ? .lines : .array
         case UInt8(ascii: "{"):
-            return goesOn(first) && lines.count > 1 && !isObject(lines[1]) ? .objects : .lines
+            return goesOn(first) && lines.count > 1 && !isObject(lines[1]) || isFollowed(first) ? .objects : .lines
         case UInt8(ascii: "<"):
             throw FileRefusal("the file is HTML or XML: reports are read from JSON lines, a JSON array or CSV")
         default:
@@ -40,17 +40,23 @@ enum ShapeGuess {
         return next == UInt8(ascii: "\"") || next == UInt8(ascii: "}")
     }
 
-    private static func closes(_ line: [UInt8]) -> Bool { depthAtEnd(of: line) == 0 }
+    private static func closes(_ line: [UInt8]) -> Bool { brackets(of: line).depthAtEnd == 0 }
 
     /// Whether a line opens more than it closes, and does not end within a text.
-    private static func goesOn(_ line: [UInt8]) -> Bool { (depthAtEnd(of: line) ?? 0) > 0 }
+    private static func goesOn(_ line: [UInt8]) -> Bool { (brackets(of: line).depthAtEnd ?? 0) > 0 }
 
-    /// `nil` where it ends within a text.
-    private static func depthAtEnd(of line: [UInt8]) -> Int? {
-        var depth = 0
+    /// Whether another object stands on the line, behind the first one.
+    private static func isFollowed(_ line: [UInt8]) -> Bool {
+        guard let end = brackets(of: line).firstEnd else { return false }
+        return isObject(Array(line[(end + 1)...].drop { $0 == 0x20 || $0 == 0x09 }))
+    }
+
+    /// How many brackets are open at the end (`nil` where it ends within a text), and where first none was.
+    private static func brackets(of line: [UInt8]) -> (depthAtEnd: Int?, firstEnd: Int?) {
+        var (depth, firstEnd) = (0, Int?.none)
         var inText = false
         var escaped = false
-        for byte in line {
+        for (index, byte) in line.enumerated() {
             if inText {
                 if escaped { escaped = false } else if byte == UInt8(ascii: "\\") { escaped = true } else if byte == UInt8(ascii: "\"") { inText = false }
             } else if byte == UInt8(ascii: "\"") {
@@ -59,17 +65,20 @@ enum ShapeGuess {
                 depth += 1
             } else if byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]") {
                 depth -= 1
+                if depth == 0 { firstEnd = firstEnd ?? index }
             }
         }
-        return inText ? nil : depth
+        return (inText ? nil : depth, firstEnd)
     }
 
     /// Spreadsheets may say in a first line which separator they use; otherwise the one that stands most often in the first row
     /// outside quotes.
     private static func csv(_ first: [UInt8]) -> ReportFile.Shape {
         let separators = Array(",;\t".utf8)
-        if first.count == 5, first.starts(with: Array("sep=".utf8)), separators.contains(first[4]) {
-            return .csv(separator: first[4], skipsFirstLine: true)
+        // In any case of letters, and perhaps in quotes as any other field.
+        let bare = first.filter { $0 != UInt8(ascii: "\"") }
+        if bare.count == 5, let separator = bare.last, separators.contains(separator), String(decoding: bare, as: UTF8.self).lowercased().hasPrefix("sep=") {
+            return .csv(separator: separator, skipsFirstLine: true)
         }
         var counts = [0, 0, 0]
         var inQuotes = false

@@ -132,7 +132,7 @@ public struct FieldMap: Sendable {
         if reporter == Reporter() { return nil }
         if let word = found[.reporterConsent] {
             guard let consent = Reporter.Consent(rawValue: word) else {
-                throw LineRefusal("the consent \(name(of: .reporterConsent)) is none of anonymous, inside, handler")
+                throw LineRefusal("the consent \(name(of: .reporterConsent)) is \(Reporter.Consent.shape)")
             }
             reporter.consent = consent
         }
@@ -152,10 +152,10 @@ public struct FieldMap: Sendable {
             region: found[.accusedRegion], unit: unit)
     }
 
-    /// The foreign field that gives a target, in quotes.
-    private func name(of target: Target) -> String {
-        "\"" + (rules[target]?.path?.joined(separator: ".") ?? target.rawValue) + "\""
-    }
+    /// The foreign field that gives a target.
+    func path(of target: Target) -> String { rules[target]?.path?.joined(separator: ".") ?? target.rawValue }
+
+    private func name(of target: Target) -> String { "\"\(path(of: target))\"" }
 }
 
 extension FieldMap.Target {

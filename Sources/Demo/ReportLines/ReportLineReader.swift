@@ -1,5 +1,5 @@
 public import Casework
-import Contract
+public import Contract
 import Crypto
 import Foundation
 
@@ -68,14 +68,15 @@ public struct ReportLineReader: Sendable {
     public func check(_ file: ReportFile) throws(FileRefusal) {
         guard case .csv = file.shape else { return }
         let columns = Set(file.columns)
+        let separated = columns.count == 1 ? " (it is read as one field: fields are separated by , ; or tabs)" : ""
         guard let map else {
             if columns.contains(FieldMap.Target.text.rawValue) { return }
             throw FileRefusal(
-                "the file is read as CSV, but its first row names no column \"text\": name the columns \(FieldMap.Target.allCases.map(\.rawValue).joined(separator: ", ")), or give a map (--map)")
+                "the file is read as CSV, but its first row\(separated) names no column \"text\": name the columns \(FieldMap.Target.allCases.map(\.rawValue).joined(separator: ", ")), or give a map (--map)")
         }
         let missing = map.rules.values.compactMap { $0.fallback == nil ? $0.path?.joined(separator: ".") : nil }.filter { !columns.contains($0) }
         if !missing.isEmpty {
-            throw FileRefusal("the map reads columns that the first row does not name: \(missing.sorted().joined(separator: ", "))")
+            throw FileRefusal("the map reads columns that the first row\(separated) does not name: \(missing.sorted().joined(separator: ", "))")
         }
     }
 
@@ -91,12 +92,13 @@ public struct ReportLineReader: Sendable {
 
     private func native(_ line: ArraySlice<UInt8>, _ tree: JSONTree, number: Int) throws(LineRefusal) -> ReportLine {
         let read: NativeLine
-        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch { throw LineRefusal(error) }
+        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch { throw LineRefusal(error, in: tree).hinted(by: tree, where: "text") }
         return try report(number: number, source: read.source, id: read.id, read.submission, tree)
     }
 
     private func foreign(_ tree: JSONTree, _ map: FieldMap, number: Int) throws(LineRefusal) -> ReportLine {
-        let mapped = try map.apply(to: tree)
+        let mapped: (source: SourceID?, id: String?, submission: Submission)
+        do throws(LineRefusal) { mapped = try map.apply(to: tree) } catch { throw error.hinted(by: tree, where: map.path(of: .text)) }
         return try report(number: number, source: mapped.source, id: mapped.id, mapped.submission, tree)
     }
 
@@ -180,22 +182,41 @@ struct LineRefusal: Error {
         reason = problem.code == "not_utf8" ? "not UTF-8" : problem.text.replacing("the body", with: "the line")
     }
 
-    /// A decoder's error in plain words: the field, never its value.
-    init(_ error: any Error) {
-        func field(_ path: [any CodingKey], _ last: (any CodingKey)? = nil) -> String {
-            "\"" + (path + (last.map { [$0] } ?? [])).map { $0.intValue.map { String($0 + 1) } ?? $0.stringValue }
-                .joined(separator: ".") + "\""
+    /// A decoder's error in the words of the wire: the field, never its value.
+    init(_ error: any Error, in tree: JSONTree) {
+        guard let problem = (error as? DecodingError).map({ Problem($0, inData: tree) }) else {
+            reason = "not a report"
+            return
         }
-        switch error as? DecodingError {
-        case .keyNotFound(let key, let context): reason = "the field \(field(context.codingPath, key)) is missing"
-        case .valueNotFound(_, let context): reason = "the field \(field(context.codingPath)) is null"
-        case .typeMismatch(_, let context):
-            reason = context.codingPath.isEmpty ? "not a JSON object" : "the field \(field(context.codingPath)) has the wrong type"
-        case .dataCorrupted(let context):
-            reason =
-                context.codingPath.isEmpty
-                ? "a number that must be whole has a fraction or is too large" : "the field \(field(context.codingPath)) cannot be read: \(context.debugDescription)"
-        default: reason = "not a report"
+        let field = "the field \"\(problem.path ?? "")\""
+        let text = problem.text.replacing("the body", with: "the line")
+        reason = text.hasPrefix("this field ") || text.hasPrefix("this must ")
+            ? text.replacing(/^this (field )?/, with: field + " ") : "\(field) cannot be read: \(text)"
+    }
+
+    /// The same where the reports stand in a list within an object, as many interfaces give them.
+    func hinted(by tree: JSONTree, where text: String) -> LineRefusal {
+        guard reason == "the field \"\(text)\" is missing", tree.holdsObjects else { return self }
+        return LineRefusal(reason + "; where the reports stand in a list within this object, give that list alone")
+    }
+}
+
+extension JSONTree {
+    /// Whether one of its fields is a list of objects.
+    fileprivate var holdsObjects: Bool {
+        guard case .object(let fields) = self else { return false }
+        return fields.values.contains { value in
+            if case .list(let list) = value, case .object? = list.first { true } else { false }
         }
+    }
+}
+
+extension LineProblem {
+    /// What the office would refuse, said of a line: its fields are not in an envelope.
+    public init(number: Int, problems: [Problem]) {
+        let reasons = problems.map { problem in
+            Problem(code: problem.code, path: problem.path.map { $0.replacing(/^data\./, with: "") }, text: problem.text).description
+        }
+        self.init(number: number, reason: reasons.joined(separator: "; "))
     }
 }

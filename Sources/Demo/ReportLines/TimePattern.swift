@@ -7,8 +7,8 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
     case unixMilliseconds
     /// Days since 1899-12-30, as spreadsheets count them, with the time as a fraction; to the second.
     case excel(zone: String)
-    /// Whatever can be read in one way only: RFC 3339, the year first with `-`, `/`, `.`, `年月日` or nothing between, a spreadsheet's
-    /// number of five digits. Never a date that begins with its day or month.
+    /// Whatever can be read in one way only: RFC 3339, the year first with `-`, `/`, `.`, `年月日` or nothing between, 上午 and
+    /// 下午 or AM and PM, a spreadsheet's number of five digits. Never a date that begins with its day or month.
     case any(zone: String)
     case pattern(DatePattern, zone: String)
 
@@ -75,20 +75,67 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         return Instant("\(date)T00:00:00\(zone)").map { $0.adding(seconds: seconds) }
     }
 
-    private static func instant(unmistakable text: String, _ zone: String) -> Instant? {
+    private static func instant(unmistakable written: String, _ zone: String) -> Instant? {
+        let text = written.withoutFullWidth
         if text.wholeMatch(of: /[0-9]{5}(\.[0-9]+)?/) != nil { return instant(serial: text, zone) }
         if let instant = Instant(text) { return instant }
-        return unmistakable.lazy.compactMap { $0.instant(of: text, zone) }.first
+        // With an offset of its own, as some programs write it: with a blank before, without a colon.
+        if let match = text.wholeMatch(of: /(.*[0-9]) ?([+-][0-9]{2}):?([0-9]{2})/), let instant = Instant("\(match.1)\(match.2):\(match.3)") {
+            return instant
+        }
+        guard let (rest, half) = HalfDay.taken(from: text) else { return nil }
+        return unmistakable.lazy.compactMap { $0.instant(of: rest, zone, half) }.first
     }
 
     private static let unmistakable: [DatePattern] = {
-        let times = ["", " H:mm", " H:mm:ss", " H:mm:ss.S"]
-        let days = ["yyyy-M-d", "yyyy/M/d", "yyyy.M.d", "yyyy年M月d日"]
-        let patterns = days.flatMap { day in times.map { day + $0 } }
-            + times.dropFirst().flatMap { ["yyyy-M-dT" + $0.dropFirst(), "yyyy年M月d日" + $0.dropFirst()] }
-            + ["yyyy年M月d日H时m分", "yyyy年M月d日H时m分s秒", "yyyy年M月d日 H时m分", "yyyy年M月d日 H时m分s秒", "yyyyMMdd", "yyyyMMddHHmmss", "yyyyMMdd HHmmss"]
+        let times: [String] = ["", " H:m", " H:m:s", " H:m:s.S"]
+        let days = ["yyyy-M-d", "yyyy/M/d", "yyyy.M.d", "yyyy年M月d日", "yyyy年M月d号"]
+        let chinese = ["H时", "H点", "H时m分", "H点m分", "H时m分s秒", "H点m分s秒"]
+        var patterns = ["yyyyMMdd", "yyyyMMddHHmm", "yyyyMMddHHmmss", "yyyyMMdd HHmm", "yyyyMMdd HHmmss", "yyyyMMdd HH:mm", "yyyyMMdd HH:mm:ss"]
+        for day in days { patterns += times.map { time in day + time } }
+        for time in times.dropFirst() { patterns += ["yyyy-M-dT\(time.dropFirst())", "yyyy年M月d日\(time.dropFirst())"] }
+        for time in chinese { patterns += ["yyyy年M月d日\(time)", "yyyy年M月d日 \(time)", "yyyy年M月d号\(time)", "yyyy年M月d号 \(time)"] }
         return patterns.compactMap { DatePattern($0) }
     }()
+}
+
+/// The half of a day in which an hour from 1 to 12 is counted.
+enum HalfDay: Sendable {
+    case morning, afternoon
+
+    /// A text without its word for the half, which stands before the time (上午) or behind it (AM); `nil` where there are several.
+    static func taken(from text: String) -> (rest: String, half: HalfDay?)? {
+        let words = text.matches(of: /\s*(上午|下午|[AaPp]\.?[Mm]\.?)\s*/)
+        guard let word = words.first else { return (text, nil) }
+        guard words.count == 1 else { return nil }
+        let (before, after) = (text[..<word.range.lowerBound], text[word.range.upperBound...])
+        // In Chinese it stands before the time, in English behind it.
+        let isChinese = word.1.hasSuffix("午")
+        guard isChinese ? !after.isEmpty : after.isEmpty else { return nil }
+        return (isChinese ? "\(before) \(after)" : String(before), ["上午", "a", "A"].contains { word.1.hasPrefix($0) } ? .morning : .afternoon)
+    }
+
+    /// The hour of the whole day; `nil` for one that is not in this half. Some write 下午15:30.
+    func hour(_ hour: Int) -> Int? {
+        switch (self, hour) {
+        case (.morning, 0...12): hour % 12
+        case (.afternoon, 1...12): hour % 12 + 12
+        case (.afternoon, 13...23): hour
+        default: nil
+        }
+    }
+}
+
+extension String {
+    /// Digits and signs in full width, as Chinese keyboards write them, in half.
+    fileprivate var withoutFullWidth: String {
+        var halved = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            let isFullWidth = (0xFF01...0xFF5E).contains(scalar.value)
+            halved.append(isFullWidth ? Unicode.Scalar(scalar.value - 0xFEE0) ?? scalar : scalar)
+        }
+        return String(halved)
+    }
 }
 
 /// A date's pattern: `yyyy` and `M`, `d`, `H`, `m`, `s` once (one or two digits) or twice (two digits), `S` for a fraction of any
@@ -126,7 +173,8 @@ struct DatePattern: Sendable, Hashable, CustomStringConvertible {
         self.pieces = pieces
     }
 
-    func instant(of text: String, _ zone: String) -> Instant? {
+    /// - Parameter half: of the day, where the text said it; then there must be an hour.
+    func instant(of text: String, _ zone: String, _ half: HalfDay? = nil) -> Instant? {
         var fields: [Unicode.Scalar: String] = [:]
         var rest = Substring(text).unicodeScalars
         for piece in pieces {
@@ -146,6 +194,10 @@ struct DatePattern: Sendable, Hashable, CustomStringConvertible {
             }
         }
         guard rest.isEmpty, let year = fields["y"] else { return nil }
+        if let half {
+            guard let hour = fields["H"].flatMap({ Int($0) }).flatMap(half.hour) else { return nil }
+            fields["H"] = String(hour)
+        }
         func two(_ sign: Unicode.Scalar) -> String { fields[sign].map { $0.count == 1 ? "0" + $0 : $0 } ?? "00" }
         let fraction = fields["S"].map { "." + $0 } ?? ""
         return Instant("\(year)-\(two("M"))-\(two("d"))T\(two("H")):\(two("m")):\(two("s"))\(fraction)\(zone)")

@@ -265,7 +265,10 @@ private final class SourceSender {
         if error.code == .authenticationFailed || [403, 404, 406].contains(error.replyCode) {
             throw DemoError(.brokerRefused, "the broker refuses \(settings.user)", cause: error)
         }
-        try patience.wait(because: "no broker at \(settings.host):\(settings.port) (\(error)); trying again", error)
+        if error.replyCode == 530 {
+            throw DemoError(.brokerRefused, "the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there", cause: error)
+        }
+        try patience.wait(because: "no broker at \(settings.host):\(settings.port)", error)
         connectAgainAt = Wall.now + Int64(backoff.next() * 1_000_000)
     }
 }
@@ -294,7 +297,7 @@ private struct Patience {
         let waited = Double(now - began) / 1_000_000
         if (toldAt.map { Double(now - $0) / 1_000_000 >= Self.tellingSeconds } ?? (!quietly || waited >= Self.quietSeconds)) {
             toldAt = now
-            tell(reason)
+            tell(cause.map { "\(reason) (\($0)); trying again" } ?? reason)
         }
         guard waited < seconds else { throw DemoError(.brokerAway, "\(reason.prefix { $0 != ";" }): given up after \(Int(waited)) s", cause: cause) }
     }

@@ -15,6 +15,7 @@ struct Arrival: Sendable {
     let type: String?
     let messageID: String?
     var contentType: String?
+    var contentEncoding: String?
     /// How often it was delivered before.
     var deliveryCount = 0
     var headers: FieldTable = [:]
@@ -27,13 +28,17 @@ extension Arrival {
         self.init(
             body: delivery.body, routingKey: delivery.routingKey, userID: delivery.properties.userID,
             type: delivery.properties.type, messageID: delivery.properties.messageID,
-            contentType: delivery.properties.contentType, deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers,
-            omitted: delivery.omitted)
+            contentType: delivery.properties.contentType, contentEncoding: delivery.properties.contentEncoding,
+            deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers, omitted: delivery.omitted)
     }
 
     /// What an SDK may have sent instead of the one form that the office reads.
     var foreignForm: ForeignForm? {
-        ForeignForm(body: body, contentType: contentType, headers: headers.compactMapValues(\.stringValue))
+        // Some clients write a header's text as bytes.
+        let texts = headers.compactMapValues { value in
+            if case .bytes(let bytes) = value { String(validating: bytes, as: UTF8.self) } else { value.stringValue }
+        }
+        return ForeignForm(body: body, contentType: contentType, contentEncoding: contentEncoding, headers: texts)
     }
 }
 
@@ -110,10 +115,14 @@ struct Parcel: Sendable {
         } catch {
             message = nil
             // Its head did not come as a body: it has used up no id.
-            let form = ["not_json", "not_cloudevents"].contains(error.problems.first?.code) ? arrival.foreignForm : nil
+            let form = ["not_json", "not_utf8", "not_cloudevents"].contains(error.problems.first?.code) ? arrival.foreignForm : nil
             let usableID = Parcel.printable(form == nil ? error.id : form?.id)
             let isAstray = claimed == nil || Parcel.isGivenUp(queue)
-            key = InboxKey(sender: senderName, eventID: isAstray || form != nil ? digestID : usableID ?? digestID)
+            // What has no head of its own is known by its bytes and what stands beside them: bytes alone may come in many messages.
+            let besides = form == nil ? nil : usableID ?? Parcel.printable(messageID)
+            let bytes = sha256
+            let formID = besides.map { Parcel.id(of: digestKey.digest(Array(SHA256.hash(data: bytes + Array($0.utf8))), for: .acts)) }
+            key = InboxKey(sender: senderName, eventID: isAstray || form != nil ? formID ?? digestID : usableID ?? digestID)
             subject = Parcel.printable(form == nil ? error.subject : form?.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
             inReplyTo = usableID ?? Parcel.printable(messageID)
             let problems = form.map { [$0.problem] } ?? error.problems

@@ -84,7 +84,7 @@ struct StatusView {
         settings.rpcTimeoutSeconds = 3
         let survey = try QueueSurvey(settings)
         defer { survey.close() }
-        var table = Table("Queues (ready messages; parties' queues only where there are some)")
+        var table = Table("Queues (ready messages; parties' only where there are some)")
         var (down, missing) = ([String](), [String]())
         defer { tables.append(table) }
         for queue in queues {

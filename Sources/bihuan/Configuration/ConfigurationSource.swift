@@ -34,6 +34,8 @@ struct ConfigurationSource {
             return ConfigurationSource(file, keys, environment, flags, provider)
         } catch let error as UserError {
             throw error
+        } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+            throw UserError("\(file.path) holds the key \(keys.joined(separator: ", ")) twice, in what begins at line \(context.mark.line): keep one")
         } catch {
             throw UserError("\(file.path) is no YAML with keys and values\(line(of: error).map { ": look at line \($0)" } ?? "")")
         }
@@ -74,7 +76,6 @@ struct ConfigurationSource {
     private static func line(of error: any Error) -> Int? {
         switch error as? YamlError {
         case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _): mark.line
-        case .duplicatedKeysInMapping(_, let context): context.mark.line
         default: nil
         }
     }

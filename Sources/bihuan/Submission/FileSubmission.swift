@@ -53,13 +53,14 @@ struct FileSubmission {
     }
 
     private mutating func send(_ submitter: Submitter) throws -> SubmitSummary {
-        let (reader, check, page, size) = (reader, check, page, file.size)
+        let (reader, check, page, size, recordCount) = (reader, check, page, file.size, file.recordCount)
         var records = try file.records()
-        var bytesRead = 0
+        var (bytesRead, taken) = (0, 0)
         let reports = AnySequence {
             AnyIterator { () -> ReportLine? in
                 while let record = records.next() {
                     bytesRead = records.bytesRead
+                    taken += 1
                     switch reader.read(record) {
                     case nil: continue
                     case .failure(let problem): page.add(problem)
@@ -69,8 +70,11 @@ struct FileSubmission {
                             if check.isAnonymous(report) { page.addAnonymous() }
                             return report
                         }
-                        page.add(LineProblem(number: report.number, reason: problems.map(\.description).joined(separator: "; ")))
+                        page.add(LineProblem(number: report.number, problems: problems))
                     }
+                }
+                if taken < recordCount {
+                    page.add(LineProblem(number: taken + 1, reason: "the file was changed while it was read: what stood from here on did not go in"))
                 }
                 return nil
             }

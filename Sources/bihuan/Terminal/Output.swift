@@ -8,6 +8,14 @@ enum Output {
     static func line(_ text: String = "") { write(printablePage(text) + "\n", to: STDOUT_FILENO) }
     static func note(_ text: String) { write(printablePage(text) + "\n", to: STDERR_FILENO) }
 
+    /// Where the caller closed a standard descriptor, the next file or socket would get its number, and our words would be written into
+    /// it. What is put there instead can be read, and refuses what is written.
+    static func closeGaps() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDONLY)
+        }
+    }
+
     /// A JSON text, which must mean the same afterwards.
     static func json(_ text: String) { write(printableJSON(text) + "\n", to: STDOUT_FILENO) }
 

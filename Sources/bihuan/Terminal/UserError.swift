@@ -57,6 +57,8 @@ extension UserError {
             self.init("no TLS with the broker: \(error.tlsReason ?? "no reason given"): check the certificates")
         case .invalidArgument where error.tlsReason != nil:
             self.init("a file of amqp.url cannot be used for TLS: \(error.tlsReason ?? "")")
+        case .connectionClosedByBroker where error.replyCode == 530:
+            self.init("the broker has no such virtual host, or does not let this user in there: check the end of amqp.url")
         case .connectionLost:
             self.init("the connection to the broker was lost: run the command again")
         case .blocked:
