@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The lists of dependencies below are the architecture: an import runs downward only, from floor 5 to floor 0.
+// The rooms below are the architecture: an import runs downward only, as the lists of dependencies say.
 // The gate (`deploy/test`) builds with `--explicit-target-dependency-import-check error`, so an import that is not
 // written here does not build.
 
@@ -20,11 +20,19 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// A room: its folder below `Sources`, what it may import, and files that it carries.
+func room(_ path: String, _ dependencies: [Target.Dependency] = [], carries resources: String? = nil) -> Target {
+    .target(
+        name: String(path.split(separator: "/").last!), dependencies: dependencies, path: "Sources/" + path,
+        resources: resources.map { [.embedInCode($0)] } ?? [], swiftSettings: strict)
+}
+
 let package = Package(
     name: "bihuan",
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "bihuan", targets: ["bihuan"]),
+        .executable(name: "bihuan-lab", targets: ["bihuan-lab"]),
         .library(name: "AMQP", targets: ["AMQP"]),
         .library(name: "PostgreSQL", targets: ["PostgreSQL"]),
     ],
@@ -38,80 +46,119 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        // System libraries
-        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
-        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        // Ground: no word of the domain
+        .systemLibrary(name: "CRabbitMQ", path: "Sources/Ground/CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", path: "Sources/Ground/CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        room("Ground/Text"),
+        room("Ground/Basics", ["Text"]),
+        room("Ground/AMQP", ["CRabbitMQ"]),
+        room("Ground/PostgreSQL", ["CPostgreSQL"]),
+        room("Ground/LocalServers"),
 
-        // Floor 0: text from outside, as it is compared and shown
-        .target(name: "Text", swiftSettings: strict),
+        // Rules: values in, decisions out
+        room("Rules/Casework", ["Basics", "Text", crypto]),
 
-        // Floor 1: the rules, pure; and rooms that know nothing of each other
-        .target(name: "Casework", dependencies: ["Text", crypto], swiftSettings: strict),
-        .target(name: "AMQP", dependencies: ["CRabbitMQ"], swiftSettings: strict),
-        .target(name: "PostgreSQL", dependencies: ["CPostgreSQL"], swiftSettings: strict),
-        .target(name: "LocalServers", swiftSettings: strict),
+        // Wire: what outsiders see
+        room("Wire/Contract", ["Casework", "Basics", "Text", crypto]),
+        room("Wire/BrokerTopology", ["Contract", "Casework", "Basics", crypto]),
 
-        // Floor 2: what outsiders see
-        .target(name: "Contract", dependencies: ["Casework", "Text", crypto], swiftSettings: strict),
+        // Store: the only SQL
+        room("Store/CaseStore", ["Casework", "Contract", "Basics", "Text", "PostgreSQL", crypto], carries: "Migrations"),
+        room("Store/AuditStore", ["CaseStore", "Casework", "Contract", "Basics", "PostgreSQL"]),
 
-        // Floor 3: the only place that holds SQL
-        .target(
-            name: "CaseStore", dependencies: ["Casework", "Contract", "Text", "PostgreSQL", crypto],
-            resources: [.embedInCode("Migrations")], swiftSettings: strict),
+        // Office: what runs
+        room(
+            "Office/Workers",
+            ["CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto, logging, lifecycle, yaml]),
 
-        // Floor 4: the workers, and the rehearsal that watches them from outside
-        .target(
-            name: "Workers",
-            dependencies: ["Casework", "Contract", "CaseStore", "Text", "AMQP", "PostgreSQL", crypto, logging, lifecycle, yaml],
-            swiftSettings: strict),
-        .target(
-            name: "Demo",
-            dependencies: ["Casework", "Contract", "CaseStore", "Text", "AMQP", "PostgreSQL", crypto, yaml],
-            swiftSettings: strict),
-        // Plays the office to a unit that is being developed, and judges what it answers
-        .target(name: "Conformance", dependencies: ["Casework", "Contract", "AMQP", crypto], swiftSettings: strict),
+        // Outside: speaks the contract and nothing else
+        room("Outside/PartyClient", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
+        room("Outside/Submitting", ["PartyClient", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", crypto, yaml]),
+        room("Outside/Conformance", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
 
-        // Floor 5: the one command
+        // Setup: an installation on a machine, and the terminal in front of it
+        room("Setup/Terminal", ["Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, argumentParser]),
+        room(
+            "Setup/Installation",
+            [
+                "Terminal", "Workers", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL",
+                "LocalServers", crypto, logging, yaml, configuration, lifecycle, argumentParser,
+            ], carries: "Resources"),
+
+        // Proof: what judges from outside
+        room("Proof/Corpus", ["Submitting", "Installation", "Casework", "Basics", crypto]),
+        room("Proof/SimulatedUnits", ["Corpus", "PartyClient", "Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
+        room(
+            "Proof/Witness",
+            ["Installation", "PartyClient", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto]),
+        room(
+            "Proof/Rehearsal",
+            [
+                "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "AuditStore", "CaseStore", "Contract",
+                "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, argumentParser,
+            ]),
+        room(
+            "Proof/Bench",
+            [
+                "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "Workers", "AuditStore", "CaseStore",
+                "Contract", "BrokerTopology", "Casework", "Basics", "AMQP", "PostgreSQL", "LocalServers", crypto, histogram,
+            ]),
+        room(
+            "Proof/Chaos",
+            [
+                "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "Workers", "AuditStore", "CaseStore",
+                "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto,
+            ]),
+
+        // Command: the operator's, and the one that proves an office
         .executableTarget(
             name: "bihuan",
             dependencies: [
-                "Casework", "Contract", "CaseStore", "Text", "AMQP", "PostgreSQL", "LocalServers", "Workers", "Demo", "Conformance",
-                crypto, logging, yaml, configuration, lifecycle, argumentParser, histogram,
+                "Installation", "Terminal", "Submitting", "PartyClient", "Conformance", "Workers", "AuditStore", "CaseStore", "Contract", "BrokerTopology",
+                "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging, yaml, configuration, lifecycle, argumentParser,
             ],
-            resources: [.embedInCode("Resources")], swiftSettings: strict),
+            path: "Sources/Command/bihuan", swiftSettings: strict),
+        .executableTarget(
+            name: "bihuan-lab",
+            dependencies: [
+                "Bench", "Chaos", "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "CaseStore",
+                "Contract", "Casework", "Basics", "AMQP", "PostgreSQL", "LocalServers", argumentParser,
+            ],
+            path: "Sources/Command/bihuan-lab", swiftSettings: strict),
 
         // Tests. They share one pair of servers, which `TestServers` starts around them.
         .target(
-            name: "TestOffice", dependencies: ["AMQP", "PostgreSQL", "Casework", "Contract", "CaseStore"],
+            name: "TestOffice", dependencies: ["AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore"],
             path: "Tests/TestOffice", swiftSettings: strict),
         .executableTarget(
-            name: "TestServers", dependencies: ["TestOffice", "CaseStore", "Casework", "Contract", "Demo", "LocalServers", "PostgreSQL"],
+            name: "TestServers", dependencies: ["TestOffice", "Installation", "CaseStore", "Casework", "Contract", "BrokerTopology", "Basics", "LocalServers", "PostgreSQL"],
             path: "Tests/TestServers", swiftSettings: strict),
         // A worker as a process, for tests that kill it.
         .executableTarget(
             name: "TestWorker",
-            dependencies: ["Workers", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging],
+            dependencies: ["Workers", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging],
             path: "Tests/TestWorker", swiftSettings: strict),
         // Gives readers of outside bytes what nobody should send.
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "AMQP", "PostgreSQL", "CRabbitMQ", "CPostgreSQL", "Casework", "Contract", "Workers", "Demo", crypto,
+                "AMQP", "PostgreSQL", "CRabbitMQ", "CPostgreSQL", "Basics", "Casework", "Contract", "BrokerTopology", "Workers", "Submitting", "PartyClient", "Corpus",
+                "Installation", "Witness", crypto,
             ],
             path: "Tests/Fuzz", swiftSettings: strict),
         // Does one thing many times, for callgrind to count.
         .executableTarget(
-            name: "Instructions", dependencies: ["Casework", "CaseStore", "Contract", "Demo", "Workers"], path: "Benchmarks/instructions",
+            name: "Instructions", dependencies: ["Basics", "Casework", "CaseStore", "Contract", "Corpus", "Installation", "Workers"], path: "Benchmarks/instructions",
             exclude: ["check", "thresholds.json"], swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
         .testTarget(name: "TextTests", dependencies: ["Text"], swiftSettings: strict),
-        .testTarget(name: "CaseworkTests", dependencies: ["Casework", "Text", crypto], swiftSettings: strict),
+        .testTarget(name: "CaseworkTests", dependencies: ["Casework", "Basics", "Text", crypto], swiftSettings: strict),
         .testTarget(
-            name: "ContractTests", dependencies: ["Contract", "Casework", "TestOffice", crypto, yaml], exclude: ["Golden"],
+            name: "ContractTests", dependencies: ["Contract", "BrokerTopology", "Casework", "Basics", "TestOffice", crypto, yaml], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
             name: "CaseStoreTests",
-            dependencies: ["CaseStore", "TestOffice", "Casework", "Contract", "PostgreSQL", crypto, yaml], exclude: ["Golden"],
+            dependencies: ["CaseStore", "AuditStore", "TestOffice", "Casework", "Basics", "Contract", "PostgreSQL", crypto, yaml], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers"], swiftSettings: strict),
@@ -120,19 +167,25 @@ let package = Package(
         .testTarget(
             name: "WorkersTests",
             dependencies: [
-                "Workers", "TestOffice", "TestWorker", "LocalServers", "Casework", "Contract", "CaseStore", "AMQP",
+                "Workers", "TestOffice", "TestWorker", "LocalServers", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "AMQP",
                 "PostgreSQL", crypto, logging, yaml,
             ], swiftSettings: strict),
         .testTarget(
             name: "DemoTests",
-            dependencies: ["Demo", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto], swiftSettings: strict),
+            dependencies: [
+                "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation", "Basics", "BrokerTopology", "Casework", "Contract",
+                "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto,
+            ], swiftSettings: strict),
         .testTarget(
             name: "ConformanceTests",
-            dependencies: ["Conformance", "bihuan", "Workers", "TestOffice", "LocalServers", "Casework", "Contract", "AMQP", crypto],
+            dependencies: ["Conformance", "bihuan", "Workers", "TestOffice", "LocalServers", "Basics", "BrokerTopology", "Casework", "Contract", "AMQP", crypto],
             exclude: ["Units"], swiftSettings: strict),
         .testTarget(
             name: "BihuanTests",
-            dependencies: ["bihuan", "Text", "AMQP", "Casework", "Contract", "CaseStore", "Demo", "PostgreSQL", "LocalServers", logging],
+            dependencies: [
+                "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos", "Submitting", "PartyClient", "Corpus", "Witness", "Text",
+                "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL", "LocalServers", logging, argumentParser,
+            ],
             exclude: ["Golden"], swiftSettings: strict),
     ]
 )

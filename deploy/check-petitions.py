@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what `bihuan demo --json` says of the real petitions: all registered, most sent to whoever is competent."""
+"""Checks what `bihuan-lab demo --json` says of the real petitions: all registered, most sent to whoever is competent."""
 import json
 import sys
 

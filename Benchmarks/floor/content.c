@@ -1,4 +1,4 @@
-// Invented submissions of the sizes that `bihuan demo` sends: drawn from the number of the submission, so that every process
+// Invented submissions of the sizes that `bihuan-lab demo` sends: drawn from the number of the submission, so that every process
 // knows them without reading a message. The shares and sizes are those that README.md tells.
 #include "floor.h"
 

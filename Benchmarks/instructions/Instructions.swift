@@ -1,11 +1,13 @@
 // Does one thing a given number of times, over fixed inputs, for callgrind to count. `check` runs it twice with different numbers;
 // the difference is free of what the start of the process costs.
 
+import Basics
 import CaseStore
 import Casework
 import Contract
-import Demo
+import Corpus
 import Foundation
+import Installation
 import Workers
 
 @main

@@ -4,6 +4,10 @@ import Foundation
 import LocalServers
 import PostgreSQL
 import Testing
+@testable import AuditStore
+@testable import Basics
+@testable import Bench
+@testable import Installation
 
 @testable import bihuan
 
@@ -132,7 +136,7 @@ struct BenchArithmeticTests {
         ["--json", "/nowhere/at/all.json"], ["--json", "/tmp"], ["--floor", "/nowhere"],
     ])
     func refuses(arguments: [String]) throws {
-        let result = try Program.run(Program.bihuan, ["bench", "intake"] + arguments)
+        let result = try Program.run(Program.lab, ["bench", "intake"] + arguments)
         #expect(result.status == 64 && result.output.isEmpty, "\(result.errors)")
     }
 }

@@ -1,9 +1,13 @@
 import Casework
 import Contract
-import Demo
 import Foundation
 import LocalServers
+import Terminal
 import Testing
+import Witness
+@testable import Basics
+@testable import Chaos
+@testable import Rehearsal
 
 @testable import bihuan
 
@@ -44,11 +48,11 @@ struct ChaosPlanTests {
         let start = Instant(microsecondsSinceEpoch: 0)
         var record = ChaosRecord(
             seed: 7, minutes: 0.5, killsPlanned: 0, rate: 100, daysPerSecond: 4.5, began: start, ended: start, receivedAround: start)
-        #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --seed 7 --rate 100 --days-per-second 4.5")
+        #expect(record.command == "bihuan-lab chaos --minutes 0.5 --kills 0 --seed 7 --rate 100 --days-per-second 4.5")
         record.only = ["long stop", "pause"]
-        #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --only 'long stop' --only pause --seed 7 --rate 100 --days-per-second 4.5")
+        #expect(record.command == "bihuan-lab chaos --minutes 0.5 --kills 0 --only 'long stop' --only pause --seed 7 --rate 100 --days-per-second 4.5")
         (record.rate, record.only) = (nil, [])
-        #expect(record.command == "bihuan chaos --minutes 0.5 --kills 0 --seed 7 --days-per-second 4.5")
+        #expect(record.command == "bihuan-lab chaos --minutes 0.5 --kills 0 --seed 7 --days-per-second 4.5")
 
         record.othersPlanned = ["pause": 2, "cut broker": 1]
         record.others = ["pause": 2]
@@ -69,13 +73,13 @@ struct ChaosPlanTests {
             ["--json", "/nowhere/at/all.json"], ["--json", "/"], ["--days-per-second", "0.4"], ["--kills", "-1"],
             ["--only", "kill"], ["--only", "earthquake"],
         ] {
-            let run = try Program.run(Program.bihuan, ["chaos"] + arguments)
+            let run = try Program.run(Program.lab, ["chaos"] + arguments)
             #expect(run.status == 64, "\(arguments): \(run.errors)")
         }
         let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).json")
         try JSONFile.check(file.path)
         #expect(!FileManager.default.fileExists(atPath: file.path))
-        #expect(try Program.run(Program.bihuan, ["chaos", "--plan", "--kills", "0", "--json", file.path]).status == 0)
+        #expect(try Program.run(Program.lab, ["chaos", "--plan", "--kills", "0", "--json", file.path]).status == 0)
     }
 
     @Test("what is not durable is refused by name")

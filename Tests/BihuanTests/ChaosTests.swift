@@ -1,10 +1,13 @@
 import CaseStore
 import Casework
-import Demo
 import Foundation
 import LocalServers
 import PostgreSQL
+import Submitting
 import Testing
+@testable import AuditStore
+@testable import Chaos
+@testable import Installation
 
 @testable import bihuan
 
@@ -16,7 +19,7 @@ struct ChaosTests {
         let directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-chaos-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         let run = try Program.run(
-            Program.bihuan,
+            Program.lab,
             ["chaos", "--minutes", "0.25", "--kills", "6", "--seed", "3", "--rate", "50", "--days-per-second", "15", "--data", directory.path])
         try #require(run.status == 0, "\(run.output)\n\(run.errors)")
         #expect(run.output.contains("fsync = on, full_page_writes = on, synchronous_commit = on"))
@@ -32,11 +35,11 @@ struct ChaosTests {
         let journals = directory.appending(path: "journals")
         let file = directory.appending(path: "verdict.json")
         let verdict = ["chaos-verdict", "--data", directory.path, "--journals", journals.path, "--json", file.path]
-        #expect(try Program.run(Program.bihuan, verdict).status == 0, "to judge changes nothing")
+        #expect(try Program.run(Program.lab, verdict).status == 0, "to judge changes nothing")
 
         let record = try ChaosRecord.read(from: directory)
         let lost = try plant(servers, record, journals)
-        let breached = try Program.run(Program.bihuan, verdict)
+        let breached = try Program.run(Program.lab, verdict)
         #expect(breached.status == 1)
         #expect(breached.output.contains("FALSE  nothing was blamed on a message: no: 1 too_costly"))
         for number in 1...11 { #expect(breached.output.contains("\nFALSE  invariant \(number), "), "\(breached.output)") }

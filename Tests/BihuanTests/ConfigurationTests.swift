@@ -3,6 +3,8 @@ import Casework
 import Contract
 import Foundation
 import Testing
+@testable import Basics
+@testable import Installation
 
 @testable import bihuan
 

@@ -3,14 +3,14 @@ import Testing
 
 @Suite("What the command says of itself")
 struct HelpTests {
-    @Test("the help of the command and of every subcommand is what was agreed")
+    @Test("the help of the commands and of every subcommand is what was agreed")
     func helpIsGolden() throws {
         var names: [String] = []
-        var waiting: [[String]] = [[]]
+        var waiting: [[String]] = [[Program.bihuan], [Program.lab]]
         while let command = waiting.popLast() {
-            let help = try Program.run(Program.bihuan, ["help"] + command)
+            let help = try Program.run(command[0], ["help"] + command.dropFirst())
             #expect(help.status == 0)
-            let name = "help-" + (["bihuan"] + command).joined(separator: "-") + ".txt"
+            let name = "help-" + ([URL(filePath: command[0]).lastPathComponent] + command.dropFirst()).joined(separator: "-") + ".txt"
             try Golden.check(help.output, name)
             names.append(name)
             waiting += subcommands(in: help.output).map { command + [$0] }

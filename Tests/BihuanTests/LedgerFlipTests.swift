@@ -4,6 +4,7 @@ import Contract
 import Crypto
 import Foundation
 import Testing
+@testable import Basics
 
 @testable import bihuan
 

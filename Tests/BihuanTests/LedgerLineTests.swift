@@ -3,6 +3,7 @@ import Casework
 import Contract
 import Foundation
 import Testing
+@testable import Basics
 
 @testable import bihuan
 

@@ -6,6 +6,10 @@ import Foundation
 import LocalServers
 import PostgreSQL
 import Testing
+@testable import AuditStore
+@testable import Basics
+@testable import BrokerTopology
+@testable import Installation
 
 @testable import bihuan
 

@@ -1,4 +1,5 @@
 import Foundation
+@testable import Installation
 
 @testable import bihuan
 
@@ -10,8 +11,14 @@ enum Program {
         let errors: String
     }
 
-    /// It lies beside the program that runs the tests.
-    static let bihuan = URL(filePath: LocalOffice.ownExecutable).deletingLastPathComponent().appending(path: "bihuan").path
+    // They lie beside the program that runs the tests.
+    static let bihuan = Executable.bihuan
+    static let lab = Executable.lab
+
+    /// The one of the two that has this command.
+    static func with(_ command: String?) -> String {
+        ["demo", "bench", "chaos", "chaos-verdict", "simulate-units", "witness"].contains(command) ? lab : bihuan
+    }
 
     static func run(_ program: String, _ arguments: [String]) throws -> Result {
         let process = Process()

@@ -2,6 +2,8 @@ import AMQP
 import Foundation
 import PostgreSQL
 import Testing
+@testable import Basics
+@testable import Installation
 
 @testable import bihuan
 
@@ -36,7 +38,7 @@ struct SecretTests {
             #expect(throws: UserError.self) { try PasswordFile(URL(filePath: file)) }
             return
         }
-        let result = try Program.run(Program.bihuan, words.map { $0 == "FILE" ? file : $0 })
+        let result = try Program.run(Program.with(words.first), words.map { $0 == "FILE" ? file : $0 })
         #expect(result.status == 1 && result.errors.contains("mode 0644): chmod 600 \(file)"), "\(result.errors)")
     }
 
@@ -61,7 +63,7 @@ struct SecretTests {
             ["intake", "--config", "/nowhere", "--set", "database.url=postgresql://w:S3cret@127.0.0.1/b"],
         ])
     func commandLine(_ words: [String]) throws {
-        let result = try Program.run(Program.bihuan, words)
+        let result = try Program.run(Program.with(words.first), words)
         #expect(result.status != 0 && result.errors.contains("list of processes"), "\(result.errors)")
         #expect(!result.errors.contains("S3cret") || words.contains("--set"), "it is not repeated")
         #expect(result.errors.contains("BIHUAN_"))

@@ -6,6 +6,8 @@ import Foundation
 import LocalServers
 import PostgreSQL
 import Testing
+@testable import Basics
+@testable import Installation
 
 @testable import bihuan
 

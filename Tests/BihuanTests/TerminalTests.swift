@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Testing
 import Text
+@testable import Terminal
 
 @testable import bihuan
 

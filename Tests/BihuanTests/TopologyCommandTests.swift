@@ -6,6 +6,9 @@ import Foundation
 import LocalServers
 import PostgreSQL
 import Testing
+@testable import Basics
+@testable import BrokerTopology
+@testable import Installation
 
 @testable import bihuan
 

@@ -1,6 +1,8 @@
 import Foundation
 import LocalServers
 import Testing
+@testable import Basics
+@testable import Installation
 
 @testable import bihuan
 
@@ -71,7 +73,7 @@ struct UpTests {
         let full = folder.appending(path: "full").path
         try Data().write(to: URL(filePath: full + "/thesis.tex"))
         for command in [["up"], ["demo"], ["chaos"], ["bench"]] {
-            let result = try Program.run(Program.bihuan, command + ["--data", full])
+            let result = try Program.run(Program.with(command.first), command + ["--data", full])
             #expect(result.status == 1 && result.errors.contains("\(full) is not empty, and was not filled by bihuan before"), "\(result.errors)")
         }
         let check = try Program.run(Program.bihuan, ["contract", "check", "--unit", "c01", "--directory", full])

@@ -1,6 +1,8 @@
 import Foundation
 import Synchronization
 import Testing
+@testable import Basics
+@testable import Installation
 
 @testable import bihuan
 

@@ -1,9 +1,10 @@
+import Basics
 import CaseStore
 import Casework
 import Foundation
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 /// `TEST_BIHUAN_WRITE_GOLDEN=1` writes `Golden/schema.sql` anew; the change is for review.
 @Suite("The schema", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))

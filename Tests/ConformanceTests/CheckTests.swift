@@ -1,9 +1,11 @@
 import AMQP
+import Basics
+import BrokerTopology
 import Contract
 import Foundation
 import Synchronization
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Conformance
 

@@ -1,10 +1,12 @@
 import AMQP
+import Basics
+import BrokerTopology
 import Casework
 import Contract
 import Foundation
 import LocalServers
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Conformance
 

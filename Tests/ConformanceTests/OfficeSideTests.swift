@@ -1,10 +1,11 @@
 import AMQP
+import Basics
 import Casework
 import Contract
 import Crypto
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Conformance
 

@@ -1,3 +1,5 @@
+import Basics
+import BrokerTopology
 import Casework
 import Contract
 import Foundation

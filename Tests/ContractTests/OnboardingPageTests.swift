@@ -1,9 +1,11 @@
+import Basics
+import BrokerTopology
 import Casework
 import Contract
 import Crypto
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 /// `docs/contract/README.md` is what developers of other systems go by: what it lists is what the code has.
 @Suite("Onboarding page")

@@ -1,8 +1,9 @@
+import Basics
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 /// The published schemas say what the code does.
 @Suite("Published schemas")

@@ -1,6 +1,8 @@
+import Basics
 import Casework
-import Demo
+import Corpus
 import Foundation
+import Installation
 import Testing
 
 @Suite("The corpus of sample reports")

@@ -1,8 +1,9 @@
 import Casework
 import Foundation
 import Testing
+@testable import Basics
+@testable import Submitting
 
-@testable import Demo
 
 /// What fuzzing found, kept.
 @Suite("Field maps that would harm")

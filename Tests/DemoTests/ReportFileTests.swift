@@ -1,8 +1,9 @@
 import Casework
 import Foundation
 import Testing
+@testable import Basics
+@testable import Submitting
 
-@testable import Demo
 
 /// Files as people have them: what they are is recognised once, and nothing half-read goes in.
 @Suite("Files that people have")

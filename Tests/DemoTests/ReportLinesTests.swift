@@ -1,6 +1,8 @@
+import Basics
 import Casework
-import Demo
+import Corpus
 import Foundation
+import Submitting
 import Testing
 
 @Suite("Reading reports from JSON lines")

@@ -1,8 +1,9 @@
 import Casework
 import Foundation
+import Submitting
 import Testing
+@testable import Basics
 
-@testable import Demo
 
 @Suite("The shipped maps")
 struct ShippedMapTests {

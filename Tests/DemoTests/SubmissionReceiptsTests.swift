@@ -4,8 +4,11 @@ import Contract
 import Foundation
 import Synchronization
 import Testing
+@testable import Basics
+@testable import BrokerTopology
+@testable import PartyClient
+@testable import Submitting
 
-@testable import Demo
 
 @Suite("Answers to a submission, on a broker", .serialized, .enabled(if: SubmitterOffice.isThere, SubmitterOffice.absent))
 struct SubmissionReceiptsTests {
@@ -99,7 +102,7 @@ struct SubmissionReceiptsTests {
         submitter.patienceSeconds = 1
         submitter.onWaiting = { text in said.withLock { $0.append(text) } }
         submitter.receipts = SubmissionReceipts(broker: submitter.broker)
-        let error = #expect(throws: DemoError.self) { try submitter.submit(reports: Self.reports(["a"])) }
+        let error = #expect(throws: PartyClientError.self) { try submitter.submit(reports: Self.reports(["a"])) }
         #expect(error?.code == .brokerAway)
         let texts = said.withLock { $0 }
         #expect(texts.count == 1 && texts[0].hasPrefix("no broker at 127.0.0.1:1"), "\(texts)")

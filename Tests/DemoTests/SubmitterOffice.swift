@@ -1,9 +1,12 @@
 import AMQP
 import Casework
 import Contract
-@testable import Demo
 import Foundation
 import Testing
+@testable import Basics
+@testable import Corpus
+@testable import Installation
+@testable import Submitting
 
 /// A broker that holds the sample office (users, exchanges, queues), that `TestServers` starts; nobody but the
 /// tests reads or writes. The URL is an administrator's.

@@ -1,9 +1,12 @@
 import AMQP
 import Casework
 import Contract
-@testable import Demo
 import Foundation
 import Testing
+@testable import Basics
+@testable import BrokerTopology
+@testable import PartyClient
+@testable import Submitting
 
 @Suite("The submitter")
 struct SubmitterTests {
@@ -37,7 +40,7 @@ struct SubmitterTests {
         var submitter = Submitter(
             broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""), passwords: SubmitterOffice.sourcePasswords)
         submitter.patienceSeconds = 0.2
-        let error = #expect(throws: DemoError.self) { try submitter.submit(reports: SubmitterOffice.reports(1)) }
+        let error = #expect(throws: PartyClientError.self) { try submitter.submit(reports: SubmitterOffice.reports(1)) }
         #expect(error?.code == .brokerAway)
     }
 }
@@ -87,7 +90,7 @@ struct SubmitterBrokerTests {
     func wrongPassword() throws {
         let reports = SubmitterOffice.reports(1)
         let submitter = Submitter(broker: try SubmitterOffice.settings(), passwords: [reports[0].source: "wrong"])
-        let error = #expect(throws: DemoError.self) { try submitter.submit(reports: reports) }
+        let error = #expect(throws: PartyClientError.self) { try submitter.submit(reports: reports) }
         #expect(error?.code == .brokerRefused)
     }
 

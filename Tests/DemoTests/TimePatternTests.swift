@@ -1,8 +1,9 @@
 import Casework
 import Foundation
 import Testing
+@testable import Basics
+@testable import Submitting
 
-@testable import Demo
 
 @Suite("Times of foreign files")
 struct TimePatternTests {

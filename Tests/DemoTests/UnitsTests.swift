@@ -2,9 +2,13 @@ import AMQP
 import Casework
 import Contract
 import Crypto
-@testable import Demo
 import Foundation
 import Testing
+@testable import Basics
+@testable import BrokerTopology
+@testable import PartyClient
+@testable import SimulatedUnits
+@testable import Submitting
 
 private let unit = UnitID(unchecked: "d1")
 private let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)

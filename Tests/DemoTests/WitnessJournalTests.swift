@@ -1,6 +1,6 @@
-@testable import Demo
 import Foundation
 import Testing
+@testable import PartyClient
 
 @Suite("A journal")
 struct WitnessJournalTests {
@@ -40,7 +40,7 @@ struct WitnessJournalTests {
 
     @Test("that cannot be opened says so")
     func unwritable() {
-        #expect(throws: DemoError.self) { try Journal(file: URL(fileURLWithPath: "/nonexistent/folder/x.jsonl")) }
+        #expect(throws: PartyClientError.self) { try Journal(file: URL(fileURLWithPath: "/nonexistent/folder/x.jsonl")) }
     }
 
     private func entry(_ id: String) -> JournalEntry {

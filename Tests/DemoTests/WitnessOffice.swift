@@ -2,10 +2,12 @@ import CaseStore
 import Casework
 import Contract
 import Crypto
-@testable import Demo
 import Foundation
 import PostgreSQL
 import Testing
+@testable import Basics
+@testable import PartyClient
+@testable import Witness
 
 /// A database with the office's tables, and a folder of journals, both filled by hand: no worker runs.
 final class WitnessOffice {

@@ -1,10 +1,12 @@
 import CaseStore
 import Casework
 import Contract
-@testable import Demo
 import Foundation
+import PartyClient
 import PostgreSQL
 import Testing
+import Witness
+@testable import AuditStore
 
 @Suite("The witness", .serialized, .enabled(if: WitnessOffice.isThere, WitnessOffice.absent))
 struct WitnessTests {

@@ -1,7 +1,8 @@
 import Casework
 import Workers
+@testable import Basics
+@testable import Submitting
 
-@testable import Demo
 
 /// Files that people write.
 enum Files {

@@ -4,7 +4,7 @@
 // Inputs come from libFuzzer's own store and from our mutator, half and half; the corpus needs no folder.
 
 #if LIBFUZZER
-import Demo
+import Corpus
 import Foundation
 
 private let reader: Reader = {

@@ -1,4 +1,5 @@
-import Demo
+import Corpus
+
 
 /// Makes inputs for one reader: a seed of the corpus, changed a few times.
 struct Mutator {

@@ -1,4 +1,5 @@
-import Demo
+import Corpus
+
 
 extension SeededRandom {
     mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }

@@ -1,5 +1,5 @@
-import Demo
 import Foundation
+import Submitting
 import Workers
 
 /// What inputs are made of: what the repository holds of each kind, and what is known to be dangerous.

@@ -1,4 +1,5 @@
-import Demo
+import Corpus
+
 
 /// Changes that find the parts of JSON text and treat them as wholes.
 enum JSONChanges {

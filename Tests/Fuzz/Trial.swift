@@ -1,4 +1,4 @@
-import Demo
+import Corpus
 import Foundation
 
 /// Tries inputs, one after the other, and writes each on the blackboard before it is tried. Runs in a process of its own.

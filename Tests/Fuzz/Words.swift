@@ -1,4 +1,5 @@
 import AMQP
+import Basics
 import Casework
 import Contract
 import PostgreSQL

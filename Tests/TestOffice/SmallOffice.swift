@@ -1,5 +1,7 @@
+public import Basics
+public import BrokerTopology
 public import CaseStore
-public import Casework
+import Casework
 public import Contract
 import Foundation
 public import PostgreSQL

@@ -4,9 +4,10 @@
 //
 // OFFICES is how many virtual hosts, each with the queues of a small office, wait for tests that need one.
 
+import BrokerTopology
 import Contract
-import Demo
 import Foundation
+import Installation
 import LocalServers
 import TestOffice
 

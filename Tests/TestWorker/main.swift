@@ -2,6 +2,7 @@
 // its environment, as `WorkerProcess` of the tests writes it.
 
 import AMQP
+import Basics
 import CaseStore
 import Casework
 import Contract

@@ -1,10 +1,11 @@
 import AMQP
+import BrokerTopology
 import Casework
 import Contract
 import Foundation
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

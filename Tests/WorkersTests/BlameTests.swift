@@ -1,12 +1,13 @@
 import AMQP
+import Basics
 import CaseStore
 import Casework
 import Contract
 import Foundation
 import Logging
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

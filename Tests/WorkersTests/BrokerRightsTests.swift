@@ -1,8 +1,9 @@
 import AMQP
+import BrokerTopology
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 /// Every attempt is made through a connection of the user whose right is in question, at a real broker that holds the
 /// topology of a small office. The broker's own refusal counts, with its code.

@@ -1,9 +1,10 @@
 import AMQP
+import Basics
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

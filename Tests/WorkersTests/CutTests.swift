@@ -1,12 +1,13 @@
 import AMQP
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
 import Foundation
 import PostgreSQL
 import Synchronization
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

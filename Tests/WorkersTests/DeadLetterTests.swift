@@ -1,11 +1,13 @@
 import AMQP
+import Basics
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
 import Foundation
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

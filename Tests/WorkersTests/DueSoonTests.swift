@@ -1,8 +1,9 @@
+import Basics
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -1,10 +1,11 @@
+import Basics
 import CaseStore
 import Casework
 import Contract
 import Foundation
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -1,10 +1,12 @@
 import AMQP
+import Basics
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

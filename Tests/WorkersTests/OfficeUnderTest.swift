@@ -1,4 +1,6 @@
 import AMQP
+import Basics
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
@@ -6,8 +8,8 @@ import Crypto
 import Foundation
 import Logging
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -1,9 +1,10 @@
+import Basics
 import Casework
 import Contract
 import Crypto
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

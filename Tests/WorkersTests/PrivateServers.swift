@@ -1,8 +1,9 @@
+import BrokerTopology
 import Contract
 import Foundation
 import LocalServers
-import TestOffice
 import Testing
+import TestOffice
 
 /// Faults of servers that others must not see: one pair of servers for all of them, and one test at a time.
 @Suite("with servers of their own", .serialized, .privateServers)

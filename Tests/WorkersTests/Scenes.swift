@@ -1,12 +1,14 @@
 import AMQP
+import Basics
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
 import Crypto
 import Foundation
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -1,11 +1,12 @@
 import AMQP
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
 import Foundation
 import LocalServers
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

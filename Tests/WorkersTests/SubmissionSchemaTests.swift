@@ -1,9 +1,10 @@
+import Basics
 import CaseStore
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -1,9 +1,11 @@
 import AMQP
+import Basics
+import BrokerTopology
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Basics
+import Chaos
+import Foundation
+import Installation
+import LocalServers
+import Rehearsal
+import Terminal
+
+/// A whole office under load, disturbed on purpose, and held against its invariants afterwards.
+struct ChaosCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chaos",
+        abstract: "Disturb a working office at random, and hold it against its invariants.",
+        discussion: """
+            Starts a private office as `bihuan-lab demo` does. While reports come in and units answer, workers are killed and \
+            frozen; broker and database are restarted, killed, cut off, silenced and slowed; messages come twice; the broker \
+            blocks its publishers. What happens when comes from the seed. At the end there is one line for each invariant, with \
+            the number of objects that were checked. Exit 1 if a line is false; then the seed and the trails of the first reports \
+            or acts it is about follow. A run that could show nothing, because something is not durable, is refused.
+            """)
+
+    @Option(help: ArgumentHelp("How long, in minutes; what was planned may take up to twice that and one minute more.", valueName: "m"))
+    var minutes = 2.0
+
+    @Option(help: ArgumentHelp("How often a worker that holds work is killed, 0 or more. Default: 20 a minute.", valueName: "k"))
+    var kills: Int?
+
+    @Option(
+        help: ArgumentHelp("Beside the kills only this kind of disturbance, once; may be given several times.", valueName: "kind"))
+    var only: [Disturbance.Kind] = []
+
+    @Option(help: ArgumentHelp("The seed of reports, disturbances and what units decide.", valueName: "s"))
+    var seed: UInt64 = 1
+
+    @Option(help: ArgumentHelp("Reports submitted in a second. Default: as many as the office closes.", valueName: "n"))
+    var rate: Double?
+
+    @Flag(help: "Print what would be done and when, and do nothing.")
+    var plan = false
+
+    @Option(help: ArgumentHelp("Write everything to a file as JSON.", valueName: "file"))
+    var json: String?
+
+    @Option(help: ArgumentHelp("A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("Business days that pass in a second, 0.5 to 100.", valueName: "days"))
+    var daysPerSecond = 4.5
+
+    func validate() throws {
+        if !(0.1...1440).contains(minutes) { throw ValidationError("--minutes takes 0.1 to 1440") }
+        if let kills, !(0...1_000_000).contains(kills) { throw ValidationError("--kills takes 0 to 1000000") }
+        if let rate, !(1...5000).contains(rate) { throw ValidationError("--rate takes 1 to 5000") }
+        if !(0.5...100).contains(daysPerSecond) { throw ValidationError("--days-per-second takes 0.5 to 100") }
+        if only.contains(.kill) { throw ValidationError("how often workers are killed is said by --kills") }
+        if only.contains(.hostCutOff), let obstacle = NetworkNamespace.obstacle {
+            throw ValidationError("no host can be cut off: \(obstacle)")
+        }
+        try JSONFile.check(json)
+    }
+
+    private var killCount: Int { kills ?? max(1, Int(minutes * 20)) }
+
+    func run() async throws {
+        if plan {
+            let plan = DisturbancePlan(
+                seed: seed, minutes: minutes, kills: killCount, hasOtherHost: NetworkNamespace.obstacle == nil, only: only)
+            for line in plan.lines { Output.line(line) }
+            return
+        }
+        try await plainly {
+            let signals = TerminationSignals(withOutput: true)
+            let home = try RehearsalFolder(data)
+            defer { home.removeIfTemporary() }
+            var run = ChaosRun(home: home, signals: signals, seed: seed, minutes: minutes, kills: killCount)
+            run.reportsPerSecond = rate
+            run.daysPerSecond = daysPerSecond
+            run.json = json
+            run.only = only
+            guard try await run.run() else { throw ExitCode(1) }
+        }
+    }
+}
+
+/// Judges a run, in a process of its own: it reads journals, logs and tables, and listens to no queue.
+struct ChaosVerdictCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chaos-verdict", abstract: "Hold a disturbed office against its invariants.", shouldDisplay: false)
+
+    @Option(help: ArgumentHelp("The folder with the journals of sources and units.", valueName: "dir"))
+    var journals: String
+
+    @Option(help: ArgumentHelp("Write everything as JSON.", valueName: "file"))
+    var json: String?
+
+    @OptionGroup var installation: InstallationOptions
+
+    func run() async throws {
+        try await plainly {
+            let configuration = try await installation.configuration()
+            let folder = URL(filePath: journals, directoryHint: .isDirectory)
+            let directory = configuration.vaultKeyFile.deletingLastPathComponent()
+            let verdict = try await onThread { try ChaosVerdict(configuration, directory: directory, journals: folder) }
+            Output.line(verdict.text)
+            if let json { try verdict.json().write(to: URL(filePath: json)) }
+            guard verdict.holds else { throw ExitCode(1) }
+        }
+    }
+}
+
+extension Disturbance.Kind: ExpressibleByArgument {}

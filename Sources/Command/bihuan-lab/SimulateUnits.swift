@@ -1,0 +1,69 @@
+import AMQP
+import ArgumentParser
+import Basics
+import Casework
+import Contract
+import Crypto
+import Foundation
+import Installation
+import SimulatedUnits
+import Terminal
+
+/// The units of a rehearsal, in a process of their own: they read no table, and speak the contract alone.
+struct SimulateUnits: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer as the sample's units do, for a rehearsal.", shouldDisplay: false)
+
+    @Option(help: ArgumentHelp("The folder for the units' journals.", valueName: "dir"))
+    var journals: String
+
+    @Option(help: ArgumentHelp("The seed of what the units decide.", valueName: "n"))
+    var seed: UInt64 = 1
+
+    @Option(help: ArgumentHelp("Of a thousand confirmed acts, so many are sent again.", valueName: "n"))
+    var repeatedPerMille = 0
+
+    @OptionGroup var options: WorkerOptions
+
+    func run() async throws {
+        try await plainly {
+            let configuration = try await options.installation.configuration()
+            let prefix = "unit-"
+            let keys = KeyFiles(directory: configuration.vaultKeyFile.deletingLastPathComponent())
+            let units = try configuration.users.sorted { $0.key < $1.key }.compactMap { key, password -> UnitLogin? in
+                guard key.hasPrefix(prefix), let id = UnitID(key.dropFirst(prefix.count)) else { return nil }
+                let file = keys.sealing(id)
+                let sealing = FileManager.default.fileExists(atPath: file.path)
+                    ? try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: try KeyFiles.read(file)) : nil
+                return UnitLogin(id: id, password: password, sealingKey: sealing)
+            }
+            var broker = try configuration.operatorBrokerSettings()
+            (broker.user, broker.password) = ("", "")
+            var behaviour = UnitBehaviour()
+            behaviour.seed = seed
+            behaviour.repeatedPerMille = repeatedPerMille
+            let simulated = SimulatedUnits(
+                units: units, broker: broker, clock: configuration.clock, behaviour: behaviour,
+                journals: URL(filePath: journals, directoryHint: .isDirectory))
+            let stop = StopSignal()
+            let signals = TerminationSignals()
+            async let ended: Void = onThread { try simulated.run(until: stop) }
+            if options.untilInputEnds { InputEnd.watch(raising: signals) }
+            await signals.wait()
+            stop.stop()
+            try await ended
+        }
+    }
+}
+
+/// When the process that started this one ends, its end of the pipe closes.
+enum InputEnd {
+    static func watch(raising signals: TerminationSignals) {
+        let thread = Thread {
+            var byte: UInt8 = 0
+            while read(STDIN_FILENO, &byte, 1) > 0 || errno == EINTR {}
+            signals.raise()
+        }
+        thread.start()
+    }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Basics
+import CaseStore
+import Casework
+import Foundation
+import Installation
+import PostgreSQL
+import Terminal
+import Workers
+
+/// The rules that decide.
+struct PolicyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Enter a policy and let it decide; say which one does.", subcommands: [Activate.self, Show.self])
+
+    struct Activate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check a policy, enter it as a new version and let it decide.",
+            discussion: """
+                Acts as the owner role. Every worker goes by it within some seconds, without a restart; decisions name the version that made \
+                them. A version that was entered before is taken again only with the same text.
+                """)
+
+        @Argument(help: ArgumentHelp("The policy, in YAML.", valueName: "file"))
+        var file: String
+
+        @OptionGroup var installation: InstallationOptions
+
+        func run() async throws {
+            try await plainly {
+                guard let yaml = try? String(contentsOfFile: file, encoding: .utf8) else { throw UserError("the policy \(file) cannot be read") }
+                let configuration = try await installation.configuration()
+                let (settings, name, now) = (try configuration.ownerDatabaseSettings("bihuan policy"), URL(filePath: file).lastPathComponent, configuration.now)
+                let policy = try await onThread {
+                    let connection = try Connection(settings)
+                    defer { connection.close() }
+                    return try ActivePolicy.activate(yaml, named: name, by: NSUserName(), at: now, on: connection)
+                }
+                Output.line("\(policy.name)@\(policy.version) decides from now on; workers go by it within some seconds")
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Say which policy decides, since when and by whose hand.")
+
+        @Flag(help: "Print its text.")
+        var text = false
+
+        @OptionGroup var installation: InstallationOptions
+
+        func run() async throws {
+            try await plainly {
+                let settings = try await installation.configuration().workerDatabaseSettings("bihuan policy")
+                let active = try await onThread {
+                    let connection = try Connection(settings)
+                    defer { connection.close() }
+                    return try connection.run(ReadActivePolicy()).rows.first
+                }
+                guard let active else { throw UserError("no policy is active: enter one with `bihuan policy activate FILE`") }
+                if text { return Output.line(active.yaml) }
+                Output.line("\(active.name)@\(active.version), activated at \(active.activatedAt) by \(active.activatedBy)")
+            }
+        }
+    }
+}

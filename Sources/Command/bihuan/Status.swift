@@ -1,0 +1,113 @@
+import AMQP
+import ArgumentParser
+import AuditStore
+import Basics
+import BrokerTopology
+import CaseStore
+import Casework
+import Contract
+import Installation
+import PostgreSQL
+import Terminal
+
+/// How much stands where.
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show reports and handoffs by state, queues, and what waits.",
+        discussion: """
+            Queues are read as the broker's user operator; without its password only the database is shown. Where database or \
+            broker is away, the other is shown all the same. Exit 0 if all could be asked and no queue is down or missing, 1 if not.
+            """)
+
+    @OptionGroup var installation: InstallationOptions
+
+    func run() async throws {
+        try await plainly {
+            let configuration = try await installation.configuration()
+            let view = try await onThread { StatusView(of: configuration) }
+            if !view.tables.isEmpty { Output.line(Table.printed(view.tables)) }
+            for problem in view.problems { Output.note("Error: \(problem)") }
+            if !view.problems.isEmpty { throw ExitCode(1) }
+        }
+    }
+}
+
+/// What database and broker say, each for itself.
+struct StatusView {
+    private(set) var tables: [Table] = []
+    private(set) var problems: [String] = []
+
+    init(of configuration: OfficeConfiguration) {
+        var parties: [String] = []
+        attempt { view in
+            let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan status"))
+            defer { database.close() }
+            let (reports, handoffs, waiting, dead, units, sources, persons) = try database.pipeline(
+                CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(), ReadUnits(), ReadSources(),
+                ReadPersons())
+            view.tables = [
+                Self.table("Reports", ReportState.allCases, reports.rows.map { ($0.state, $0.count) }),
+                Self.table("Handoffs", HandoffState.allCases, handoffs.rows.map { ($0.state, $0.count) }),
+                Self.waits(waiting.rows, dead.rows),
+            ]
+            parties = OfficeQueues.parties(units: units.rows, sources: sources.rows, persons: persons.rows)
+        }
+        guard let broker = try? configuration.operatorBrokerSettings() else { return }
+        attempt { view in try view.look(at: Topology.Queue.office + parties, broker) }
+    }
+
+    private mutating func attempt(_ work: (inout StatusView) throws -> Void) {
+        do { try work(&self) } catch { problems.append(UserError(error).description) }
+    }
+
+    private static func table<State: RawRepresentable<String> & Hashable>(
+        _ title: String, _ states: [State], _ counts: [(State, Int)]
+    ) -> Table {
+        let counts = Dictionary(counts) { first, _ in first }
+        var table = Table(title)
+        for state in states { table.add(state.rawValue, counts[state] ?? 0) }
+        table.add("all", counts.values.reduce(0, +))
+        return table
+    }
+
+    private static func waits(_ waiting: [CountWaiting.Waiting], _ dead: [(reason: String, count: Int)]) -> Table {
+        var table = Table("Waiting")
+        for row in waiting {
+            table.add("messages to be sent (outbox)", row.outbox)
+            table.add("messages ahead of their state (held)", row.held)
+            table.add("clocks past their day", row.overdueClocks)
+            table.add("notices to persons, unseen", row.unseenNotices)
+        }
+        table.add("dead letters, open", dead.reduce(0) { $0 + $1.count })
+        for row in dead { table.add("  " + row.reason, row.count) }
+        return table
+    }
+
+    /// Of the parties' queues only those that hold something or are ill: there are many.
+    private mutating func look(at queues: [String], _ broker: AMQP.ConnectionSettings) throws {
+        var settings = broker
+        settings.rpcTimeoutSeconds = 3
+        let survey = try QueueSurvey(settings)
+        defer { survey.close() }
+        var table = Table("Queues (ready messages; parties' only where there are some)")
+        var (down, missing) = ([String](), [String]())
+        defer { tables.append(table) }
+        for queue in queues {
+            switch try survey.state(of: queue) {
+            case .up(let messages, let consumers):
+                guard queue.hasPrefix("bihuan.") || messages > 0 else { continue }
+                table.add(queue, messages, consumers == 0 ? "no consumer" : "")
+            case .missing:
+                table.add(queue, unknown: "does not exist")
+                missing.append(queue)
+            case .down:
+                table.add(queue, unknown: "down")
+                down.append(queue)
+            }
+        }
+        if !down.isEmpty { problems.append("down: \(down.joined(separator: ", ")): \(QueueSurvey.advice)") }
+        if !missing.isEmpty {
+            problems.append("missing on the broker: \(missing.joined(separator: ", ")): run `bihuan topology apply`")
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import ArgumentParser
+import Basics
+import BrokerTopology
+import Contract
+import Foundation
+import Installation
+import Terminal
+import Text
+
+/// Exchanges, queues, bindings, users and their rights: what the broker shall hold.
+struct TopologyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "topology", abstract: "Show, compare or make what the broker must hold: queues, users and their rights.",
+        discussion: "It is worked out from the units, sources and persons of the office's database. See docs/topology.md.",
+        subcommands: [Show.self, Diff.self, Apply.self])
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print what shall be; the broker is not asked.",
+            discussion: """
+                --json prints a definitions file for RabbitMQ's load_definitions, for a new node. Of users whose password is in \
+                --passwords it holds the salted hash; the others cannot log in, also those that could before it was loaded.
+                """)
+
+        @Flag(help: "Print RabbitMQ's definitions file instead of tables.")
+        var json = false
+
+        @Option(help: ArgumentHelp("Lines of a user and a password, as `apply` writes them; for --json.", valueName: "file"))
+        var passwords: String?
+
+        @OptionGroup var monitors: MonitorOptions
+        @OptionGroup var installation: InstallationOptions
+
+        func validate() throws {
+            if passwords != nil, !json { throw ValidationError("--passwords is for --json: tables show no passwords") }
+        }
+
+        func run() async throws {
+            try await plainly {
+                let topology = try await read(try await installation.configuration(), monitors)
+                guard json else { return Output.line(topology.tables) }
+                let given = try passwords.map { try PasswordFile(URL(filePath: $0)).passwords } ?? [:]
+                let file = topology.file(passwords: given)
+                let without = file.users.filter(\.password_hash.isEmpty).count
+                if without > 0 { Output.note("\(without) of \(file.users.count) users have no password in it: nobody could log in as these") }
+                Output.json(String(decoding: try file.json(), as: UTF8.self))
+            }
+        }
+    }
+
+    struct Diff: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compare what shall be with what is on the broker.",
+            discussion: "+ is missing, - is not wanted, ~ differs. Exit 0 if nothing differs, 1 if something does.")
+
+        @Option(help: ArgumentHelp("Also compare the passwords in this file: lines of a user and a password.", valueName: "file"))
+        var passwords: String?
+
+        @OptionGroup var monitors: MonitorOptions
+        @OptionGroup var broker: BrokerOptions
+        @OptionGroup var installation: InstallationOptions
+
+        func run() async throws {
+            try await plainly {
+                let configuration = try await installation.configuration()
+                let topology = try await read(configuration, monitors)
+                let (broker, directory) = (broker, try installation.directory())
+                let access = try await onThread { try broker.access(configuration, directory: directory) }
+                let given = try passwords.map { try PasswordFile(URL(filePath: $0)).passwords } ?? [:]
+                let found = try await onThread { try access.definitions() }
+                let difference = TopologyDifference(
+                    wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost, passwords: given)
+                let bytes = try await onThread { try access.messageBytesMax() }
+                for note in difference.notes + [OfficeTopology.note(onMessagesOf: bytes)].compactMap({ $0 }) {
+                    Output.note("note: \(printable(note))")
+                }
+                for line in difference.lines { Output.line(printable(line.description)) }
+                if !difference.isEmpty { throw ExitCode(1) }
+                Output.line("nothing differs")
+            }
+        }
+    }
+
+    struct Apply: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make the broker what it shall be.",
+            discussion: """
+                Makes what is missing, corrects users and rights, and prints each change it finds done afterwards. Running it \
+                twice does no harm. Users that exist keep their password unless the file of --passwords has another. Exit 0 if \
+                all that was asked for is done, 1 if something had to be left.
+                """)
+
+        @Option(
+            help: ArgumentHelp(
+                "Lines of a user and a password. New users that are neither here nor in bihuan.yaml get one, written here (0600).",
+                valueName: "file"))
+        var passwords: String?
+
+        @Flag(help: "Also remove what carries the office's names and is not wanted, monitors that are not named included.")
+        var prune = false
+
+        @Flag(help: "With --prune: also queues that hold messages or are read.")
+        var withMessages = false
+
+        @OptionGroup var monitors: MonitorOptions
+        @OptionGroup var broker: BrokerOptions
+        @OptionGroup var installation: InstallationOptions
+
+        func validate() throws {
+            if withMessages, !prune { throw ValidationError("--with-messages is for --prune") }
+        }
+
+        func run() async throws {
+            try await plainly {
+                let configuration = try await installation.configuration()
+                let topology = try await read(configuration, monitors)
+                let (broker, directory) = (broker, try installation.directory())
+                let access = try await onThread { try broker.access(configuration, directory: directory) }
+                var options = TopologyApplication.Options()
+                options.prunes = prune
+                options.withMessages = withMessages
+                options.passwordFile = try passwords.map { try PasswordFile(URL(filePath: $0)) }
+                // A worker could not log in with another than the one in its settings.
+                for user in topology.definitions.users {
+                    let name = user.role.description
+                    options.knownPasswords[name] = configuration.users[name.replacing(".", with: "-")]
+                }
+                let settled = options
+                let outcome = try await onThread {
+                    var application = TopologyApplication(topology, through: access, settled)
+                    return try application.run()
+                }
+                try report(outcome)
+            }
+        }
+
+        private func report(_ outcome: TopologyApplication.Outcome) throws {
+            for note in outcome.notes { Output.note("note: \(printable(note))") }
+            for line in outcome.done { Output.line(printable(line.description)) }
+            if outcome.generatedPasswords > 0 { Output.line("\(outcome.generatedPasswords) passwords were made and written to \(passwords ?? "")") }
+            if outcome.done.isEmpty, outcome.left.isEmpty { Output.line("nothing to do") }
+            for reason in outcome.reasons { Output.line(reason) }
+            for line in outcome.left { Output.line("left: \(printable(line.description))") }
+            let unwanted = outcome.left.filter { $0.mark == .unwanted }
+            if !prune, !unwanted.isEmpty { Output.line("--prune removes what is not wanted") }
+            if outcome.left.contains(where: { !$0.isRepairable }) {
+                Output.line("What cannot be changed in place: when it is empty and nobody uses it, delete it on the broker and apply again.")
+            }
+            if outcome.left.count > (prune ? 0 : unwanted.count) { throw ExitCode(1) }
+        }
+    }
+}
+
+extension InstallationOptions {
+    /// The folder of the installation's files; where `bihuan up` ran, its private servers' too.
+    func directory() throws -> URL {
+        if let data { return URL(filePath: data, directoryHint: .isDirectory).absoluteURL }
+        return URL(filePath: config ?? "").absoluteURL.deletingLastPathComponent()
+    }
+}
+
+private func read(_ configuration: OfficeConfiguration, _ monitors: MonitorOptions) async throws -> OfficeTopology {
+    let names = monitors.names
+    return try await onThread { try OfficeTopology.read(configuration, monitors: names) }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Contract
+import Installation
+
+// One process of one worker each, until SIGTERM or Ctrl-C. Any number may run.
+
+struct IntakeWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "intake", abstract: "Take reports in at the one door, register them.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.intake) }
+}
+
+struct RoutingWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "routing", abstract: "Hand reports to the units that must act.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.routing) }
+}
+
+struct DeadlinesWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deadlines", abstract: "Watch the clocks, remind, warn and escalate.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.deadlines) }
+}
+
+struct FeedbackWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "feedback", abstract: "Take in what units answer, and close the loop.")
+    @OptionGroup var options: WorkerOptions
+    func run() async throws { try await options.run(.feedback) }
+}

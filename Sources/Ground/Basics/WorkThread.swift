@@ -1,0 +1,57 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Told once to stop, for all who look at it.
+public final class StopSignal: Sendable {
+    private let stopped = Atomic<Bool>(false)
+
+    public init() {}
+
+    public var isStopped: Bool { stopped.load(ordering: .acquiring) }
+
+    public func stop() { stopped.store(true, ordering: .releasing) }
+}
+
+/// A thread with the stack that a broker connection needs.
+package final class WorkThread: Sendable {
+    private let done = DispatchSemaphore(value: 0)
+
+    package init(named name: String, _ work: @escaping @Sendable () -> Void) {
+        let done = done
+        let thread = Thread {
+            work()
+            done.signal()
+        }
+        // A hostile message can nest its headers deeply, and the broker's library follows them by recursion.
+        thread.stackSize = 8 << 20
+        thread.name = name
+        thread.start()
+    }
+
+    /// Waits until the thread has ended.
+    package func join() {
+        done.wait()
+        done.signal()
+    }
+}
+
+/// Wall time, and waiting for it.
+package enum Wall {
+    package static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+
+    package static func pause(seconds: Double) {
+        if seconds > 0 { usleep(UInt32(min(seconds, 60) * 1_000_000)) }
+    }
+}
+
+/// Runs blocking work on a thread of its own, so that none of the few threads of Swift's concurrency waits.
+package func onThread<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        _ = WorkThread(named: "work") { continuation.resume(with: Swift.Result { try work() }) }
+    }
+}

@@ -1,0 +1,71 @@
+public import Basics
+import CaseStore
+public import Casework
+public import PostgreSQL
+import Synchronization
+
+/// The policy that decides: of all that were entered into the database, the one activated last. A file is only what enters one.
+public struct ActivePolicy: Sendable {
+    /// Which activation: see `ActivePolicyRow`.
+    let number: Int64
+    public let rulebook: Rulebook
+    public var policy: Policy { rulebook.policy }
+
+    /// What stands in the database is of no use to this program.
+    public struct Fault: Error, Sendable, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// - Throws: a `Fault` where no policy is active, or its text is not one that this version of the program can read.
+    public static func active(_ database: PostgreSQL.Connection) throws -> ActivePolicy {
+        guard let active = try read(database, unless: nil) else {
+            throw Fault(description: "no policy is active: enter one with `bihuan policy activate FILE`")
+        }
+        return active
+    }
+
+    /// - Returns: `nil` where the activation `known` still holds.
+    static func read(_ database: PostgreSQL.Connection, unless known: Int64?) throws -> ActivePolicy? {
+        guard let row = try database.run(ReadActivePolicy(unless: known)).rows.first else { return nil }
+        let name = "\(row.name)@\(row.version)"
+        do {
+            return ActivePolicy(number: row.number, rulebook: try rulebook(of: row.yaml, named: name))
+        } catch {
+            throw Fault(description: "the active policy \(name) cannot be read by this version of the program: \(error)")
+        }
+    }
+
+    /// Validates a text, enters it as its version and lets it decide from now on, in one transaction of the owner role.
+    /// - Parameters:
+    ///   - file: what to call it in problems.
+    ///   - hand: whose hand it is.
+    ///   - onlyFirst: leave alone what is active already.
+    @discardableResult
+    public static func activate(
+        _ yaml: String, named file: String, by hand: String, at now: Instant, onlyFirst: Bool = false, on owner: PostgreSQL.Connection
+    ) throws -> Policy {
+        let policy = try rulebook(of: yaml, named: file).policy
+        try owner.transaction { connection in
+            if onlyFirst, try !connection.run(ReadActivePolicy()).rows.isEmpty { return }
+            try connection.run(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: yaml, loadedAt: now))
+            let isSame = try connection.run(ComparePolicyVersion(name: policy.name, version: policy.version, yaml: yaml)).rows.first
+            guard isSame == true else {
+                throw Fault(
+                    description: "version \(policy.version) of \(policy.name) was entered before with another text, and decisions name it: "
+                        + "give this one a new version")
+            }
+            try connection.run(ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: hand))
+        }
+        return policy
+    }
+
+    /// The lanes of a process read the same text: it is read once.
+    private static let last = Mutex<(yaml: String, rulebook: Rulebook)?>(nil)
+
+    private static func rulebook(of yaml: String, named name: String) throws -> Rulebook {
+        if let known = last.withLock({ $0?.yaml == yaml ? $0?.rulebook : nil }) { return known }
+        let rulebook = try Rulebook(try PolicyFile.read(yaml, named: name))
+        last.withLock { $0 = (yaml, rulebook) }
+        return rulebook
+    }
+}

@@ -1,0 +1,100 @@
+import Basics
+import BrokerTopology
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// Watches the clocks (签收提醒, 超期预警): reminds, warns, escalates. Clocks live in PostgreSQL; the sweep costs what is due.
+struct DeadlineDesk: Desk {
+    let worker = Worker.deadlines
+    let queues = [Topology.Queue.command(.deadlines)]
+    let batchSizeMax: Int
+
+    func targets(of parcel: Parcel) -> Targets { Targets() }
+
+    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
+        for parcel in parcels {
+            if case .message = parcel.content { docket.refuse(parcel, [.wrongWorker]) }
+        }
+    }
+
+    /// Due clocks are read without a lock, and looked at again under it.
+    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+        let due = try database.run(ReadDueReports(at: times.now, countMax: batchSizeMax, except: aside)).rows
+        guard !due.isEmpty else { return nil }
+        let hasMore = due.count * 4 >= batchSizeMax
+        return Errand(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { docket, _ in
+            for report in docket.files.keys.sorted() { docket.takeDueSteps(of: report) }
+        }
+    }
+}
+
+extension Docket {
+    mutating func takeDueSteps(of id: ReportID) {
+        guard let clocks = files[id]?.clocks else { return }
+        for clock in clocks {
+            if clock.isAtOdds { setAside(clock, report: id) }
+            var clock = clock
+            while let at = clock.nextAt, at <= now {
+                takeStep(of: clock, report: id)
+                clock.nextStep += 1
+            }
+        }
+    }
+
+    private mutating func takeStep(of clock: Clock, report id: ReportID) {
+        let step = clock.steps[clock.nextStep]
+        guard var file = files[id] else { return }
+        file.takeStep(of: clock.key)
+        file.record(
+            LedgerEvent(
+                step.action.rawValue, at: now, by: officeName,
+                details: [
+                    "handoff": clock.key.handoffID.description, "clock": clock.key.kind, "round": String(clock.key.round),
+                    "step": String(clock.nextStep + 1), "due": clock.dueAt.description, "rule": clock.rule,
+                ]))
+        files[id] = file
+        clockSteps.append(
+            ClockStepTaken(key: clock.key, step: clock.nextStep + 1, action: step.action.rawValue, takenAt: now))
+        send(
+            step.action.notice, to: .unit(clock.owedBy), subject: clock.key.handoffID.description,
+            data: ClockNotice(
+                clock: clock.key.kind, startedAt: clock.startedAt, dueAt: clock.dueAt, step: clock.nextStep + 1,
+                rule: clock.rule, citation: clock.citation),
+            reports: [id], handoff: clock.key.handoffID)
+        if step.action == .escalate { notifySupervisors("\(clock.key.kind)_escalated", of: clock, file) }
+    }
+
+    /// A clock that cannot be read takes no step, stops no other and is not found due again; a person is told.
+    private mutating func setAside(_ clock: Clock, report id: ReportID) {
+        guard let file = files[id] else { return }
+        files[id]?.rewrite(clock.key)
+        faults.append("the steps of clock \(clock.key.kind) of handoff \(clock.key.handoffID) cannot be read")
+        notifySupervisors("\(clock.key.kind)_set_aside", of: clock, file)
+    }
+
+    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case; of a sealed one for its custodian,
+    /// while that is a supervisor.
+    private mutating func notifySupervisors(_ kind: String, of clock: Clock, _ file: CaseFile) {
+        let custodian = file.report.custodian
+        for person in directory.persons(with: .supervisor) where custodian.map({ $0 == person.id }) ?? admits(person, to: file) {
+            notices.append(
+                PersonNotice(
+                    id: UUID.version7(at: wall), person: person.id, reportID: file.report.id, handoffID: clock.key.handoffID, kind: kind,
+                    rule: clock.rule, createdAt: now))
+        }
+    }
+}
+
+extension ClockPlan.Step.Action {
+    var notice: MessageType {
+        switch self {
+        case .remind: .noticeSignDue
+        case .warn: .noticeDueSoon
+        case .overdue: .noticeOverdue
+        case .escalate: .noticeEscalated
+        }
+    }
+}

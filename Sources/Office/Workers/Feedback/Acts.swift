@@ -1,0 +1,312 @@
+import Basics
+import BrokerTopology
+import CaseStore
+import Casework
+import Contract
+import Foundation
+
+extension Docket {
+    /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
+    /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
+    mutating func perform(_ act: Act) throws -> ActOutcome {
+        if case .caseNotified = act.message.body, case .unit(let unit) = act.sender, unit != rulebook.policy.caseOffice {
+            return .refused(
+                Problem(
+                    code: Refusal.notCaseOffice.rawValue, path: "type",
+                    text: "only the unit that the policy names as case office sends case.notified; tell of your own case by case.filed"))
+        }
+        guard let handoff = addressed(by: act) else {
+            // The same words whether it never was or belongs to another: nobody learns which.
+            return .refused(
+                Problem(
+                    code: Refusal.unknownHandoff.rawValue, path: "subject", text: "no handoff with this id was addressed to you"))
+        }
+        let before = (file: files[handoff.reportID], settlement: settlements[act.key], letters: letters.count, notes: notes.count)
+        do {
+            try apply(act, to: handoff)
+            return .done(handoff.id)
+        } catch {
+            files[handoff.reportID] = before.file
+            undo(act.key, to: before.settlement, letters: before.letters, notes: before.notes)
+            return try outcome(of: error, handoff)
+        }
+    }
+
+    private func outcome(of error: any Error, _ handoff: Handoff) throws -> ActOutcome {
+        switch error {
+        case let rejection as Rejection:
+            switch rejection {
+            case .early: return .early(handoff.id)
+            case .refused(let refusal, let state):
+                return .refused(Problem(code: refusal.rawValue, text: "the handoff is \(state.replacing("_", with: " ")): \(refusal.words)"))
+            }
+        case let problem as Problem: return .refused(problem)
+        case is TakenBefore: return .done(handoff.id)
+        default: throw error
+        }
+    }
+
+    /// The handoff an act is about, if its sender may act on it. Only the case office speaks of other units' handoffs.
+    private func addressed(by act: Act) -> Handoff? {
+        guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id] else {
+            return nil
+        }
+        switch act.sender {
+        case .unit(let unit):
+            if case .caseNotified = act.message.body {
+                return unit == rulebook.policy.caseOffice && !file.barred.contains(unit) ? handoff : nil
+            }
+            return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
+        case .person: return handoff
+        case .source, .office: return nil
+        }
+    }
+
+    private mutating func apply(_ act: Act, to handoff: Handoff) throws {
+        if let problem = rulebook.unknownWord(in: act.message.body) {
+            try refuseSecond(act, of: handoff)
+            throw problem
+        }
+        switch act.message.body {
+        case .handoffSigned(let data): try sign(handoff, data, act)
+        case .handoffReturned(let data): try giveBack(handoff, data, act)
+        case .handoffProgress(let data):
+            try move(handoff.id, .progressed, as: "progress", act)
+            try note(handoff.id, "progress", data.text, act)
+        case .dispositionDecided(let data):
+            try move(handoff.id, .decided, as: "disposition_decided", act, details: ["disposition": data.disposition]) {
+                $0.disposition = data.disposition
+            }
+            try note(handoff.id, "disposition", data.disposition, act)
+        case .caseFiled(let data):
+            try move(handoff.id, .caseFiled, as: "case_filed", act, details: ["filed_on": data.filedOn.description]) {
+                $0.caseNumber = data.caseNumber
+                $0.caseFiledOn = data.filedOn
+            }
+            try note(handoff.id, "case_filed", data.caseNumber, act)
+        case .caseNotified(let data):
+            let now = now
+            try move(handoff.id, .caseNotified, as: "case_notified", act, details: ["filed_on": data.filedOn.description]) {
+                if $0.caseNumber == nil { $0.caseNumber = data.caseNumber }
+                if $0.caseFiledOn == nil { $0.caseFiledOn = data.filedOn }
+                $0.caseNotifiedAt = now
+            }
+            try note(handoff.id, "case_notified", data.caseNumber, act)
+        case .handoffConcluded(let data): try conclude(handoff, data, act)
+        case .commandRecall(let data): try recall(handoff, data, act)
+        case .reportSubmitted, .attachmentPart, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
+            throw Problem.wrongWorker
+        }
+    }
+
+    /// A second conclusion is told that it is one, whatever it says.
+    private func refuseSecond(_ act: Act, of handoff: Handoff) throws {
+        guard case .handoffConcluded = act.message.body else { return }
+        var state = handoff.state
+        do throws(Rejection) {
+            _ = try state.apply(.concluded)
+        } catch .refused(.alreadyConcluded, let state) {
+            throw Rejection.refused(.alreadyConcluded, state: state)
+        } catch {}
+    }
+
+    // MARK: Acts with rules of their own
+
+    private mutating func sign(_ handoff: Handoff, _ data: HandoffSigned, _ act: Act) throws {
+        let (now, hand) = (now, act.sender.description)
+        // The state first: a second signature is told so, whatever digest it carries.
+        var state = handoff.state
+        _ = try state.apply(.signed)
+        guard [UInt8](hexadecimal: data.digest) == handoff.digest else {
+            throw Problem(
+                code: Refusal.wrongDigest.rawValue, path: "data.digest",
+                text: "this is not the SHA-256 of the body that was sent; ask for it again if it did not arrive whole")
+        }
+        try move(handoff.id, .signed, as: "signed", act) {
+            $0.signedAt = now
+            $0.signedBy = hand
+            if $0.dispatchedAt == nil { $0.dispatchedAt = now }
+        }
+    }
+
+    private mutating func giveBack(_ handoff: Handoff, _ data: HandoffReturned, _ act: Act) throws {
+        var state = handoff.state
+        _ = try state.apply(.returned)
+        let hops = file(of: handoff.id)?.handoffs.count { $0.state == .returned } ?? 0
+        let ruling = rulebook.judgeReturn(
+            reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: hops)
+        guard ruling.approved else {
+            throw Problem(code: Refusal.returnNotApproved.rawValue, text: "\(ruling.message) (\(ruling.rule))")
+        }
+        try move(
+            handoff.id, .returned, as: "returned", act,
+            details: ["reason": data.reason, "rule": ruling.rule.description]
+        ) { $0.endedBecause = data.reason }
+        try note(handoff.id, "return", data.text ?? "", act)
+        answer(
+            act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
+            data: HandoffRecalled(cause: "return_approved", reason: ruling.message), reports: [handoff.reportID],
+            handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
+        tell(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
+    }
+
+    private mutating func conclude(_ handoff: Handoff, _ data: HandoffConcluded, _ act: Act) throws {
+        let now = now
+        try move(handoff.id, .concluded, as: "concluded", act, details: ["outcome": data.outcome]) {
+            $0.outcome = data.outcome
+            $0.concludedAt = now
+        }
+        // It was judged, and sent back, before the inbox was pruned of it.
+        guard !noted.contains(act.key) else { throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue) }
+        try note(handoff.id, "conclusion", data.summary, act)
+        let ruling = rulebook.judgeConclusion(
+            outcome: data.outcome, hasDisposition: handoff.disposition != nil,
+            hasSummary: data.summary.contains { !$0.isWhitespace }, realNameAnswered: data.reporterAnswered,
+            isRealName: file(of: handoff.id)?.report.realName ?? false, timesReturned: handoff.timesSentBack)
+        let details = ["rule": ruling.rule.description]
+        if ruling.accepted {
+            try move(handoff.id, .conclusionAccepted, as: "conclusion_accepted", act, details: details) {
+                $0.endedBecause = "concluded"
+            }
+        } else {
+            try move(handoff.id, .conclusionSentBack, as: "conclusion_sent_back", act, details: details) {
+                $0.timesSentBack += 1
+                $0.concludedAt = nil
+            }
+        }
+        answer(
+            act.key, to: act.sender, ruling.accepted ? .conclusionAccepted : .conclusionReturned,
+            subject: handoff.id.description, data: ConclusionJudged(rule: ruling.rule.description, text: ruling.message),
+            reports: [handoff.reportID], handoff: handoff.id)
+    }
+
+    private mutating func recall(_ handoff: Handoff, _ data: CommandRecall, _ act: Act) throws {
+        guard case .person(let id) = act.sender, let person = directory.persons[id], person.active,
+            !person.roles.isDisjoint(with: PersonRole.mayRecall), let file = file(of: handoff.id), admits(person, to: file)
+        else {
+            // The same words for a missing role and for a recusal: nobody learns whom a report is about.
+            throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
+        }
+        let reachedUnit = handoff.state != .awaitingApproval
+        try move(handoff.id, .recalled, as: "recalled", act) { $0.endedBecause = "recalled" }
+        if var file = self.file(of: handoff.id) {
+            file.updateReport { $0.reason = "recalled" }
+            files[handoff.reportID] = file
+        }
+        try note(handoff.id, "recall", data.reason, act)
+        if reachedUnit {
+            send(
+                .handoffRecalled, to: .unit(handoff.unit), subject: handoff.id.description,
+                data: HandoffRecalled(cause: "recalled", reason: data.reason), reports: [handoff.reportID],
+                handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
+        }
+        answer(
+            act.key, to: act.sender, .commandTaken, subject: handoff.id.description,
+            data: CommandTaken(text: "recalled; the report needs review"), reports: [handoff.reportID], handoff: handoff.id)
+    }
+
+    // MARK: Steps they share
+
+    /// One event of the handoff's state machine with all that follows: the report's state, clocks, the ledger.
+    mutating func move(
+        _ id: HandoffID, _ event: HandoffEvent, as name: String, _ act: Act, details: [String: String] = [:],
+        _ change: (inout Handoff) -> Void = { _ in }
+    ) throws {
+        var all = details
+        if let report = reportOf[id] { all["act"] = commitment(toAct: act.key, of: report) }
+        try move(id, event, as: name, by: act.sender.description, details: all, change)
+    }
+
+    mutating func move(
+        _ id: HandoffID, _ event: HandoffEvent, as name: String, by hand: String, details: [String: String],
+        _ change: (inout Handoff) -> Void = { _ in }
+    ) throws {
+        guard let reportID = reportOf[id], var file = files[reportID], let handoff = file[handoff: id] else { return }
+        var state = handoff.state
+        let effects = try state.apply(event)
+        file.update(id) {
+            $0.state = state
+            change(&$0)
+        }
+        for effect in effects {
+            switch effect {
+            case .report(let event): try apply(event, to: &file, after: name)
+            case .start(let start): file.start(rulebook.clocks(startedBy: start, handoffKind: handoff.kind, at: now), for: id)
+            case .stop(let stop): file.stopClocks(of: id, on: stop, at: now, by: name)
+            case .routeAgain: break
+            }
+        }
+        let now = now
+        if state.isFinal || state == .undeliverable { file.update(id) { $0.endedAt = now } }
+        // The policy may have changed since the handoff was made, and know its kind no more.
+        else if let open = file[handoff: id], open.runningClocks == 0, open.noClockReason == nil {
+            file.update(id) { $0.noClockReason = "the policy in force has no clock for it" }
+        }
+        var all = details
+        all["handoff"] = id.description
+        file.record(LedgerEvent(name, at: now, by: hand, details: all))
+        files[reportID] = file
+    }
+
+    /// What a handoff may do its report must follow: where it does not, the books are at fault, not whoever acted.
+    private func apply(_ event: ReportEvent, to file: inout CaseFile, after name: String) throws {
+        do { try file.apply(event) } catch {
+            throw InconsistentCase(report: file.report.id, state: file.report.state, event: name)
+        }
+    }
+
+    /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by these.
+    private static let repeatableNotes: Set = ["progress", "disposition", "case_notified"]
+
+    /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state still takes
+    /// its like: then its note tells, and nothing of it is done again.
+    private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
+        guard !noted.contains(act.key) else { throw TakenBefore() }
+        if Docket.repeatableNotes.contains(kind) {
+            let said = notesOf[id] ?? (0, 0)
+            guard said.count < limits.notesPerHandoffMax, said.bytes + text.utf8.count <= limits.notesBytesPerHandoffMax else {
+                throw Problem(
+                    code: "too_many_notes",
+                    text: "\(said.count) notes with \(said.bytes) bytes stand in the books of this handoff; conclude it")
+            }
+        }
+        add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
+    }
+}
+
+/// A report in a state that none of its handoffs allows.
+struct InconsistentCase: PlainlyWorded, CustomStringConvertible {
+    let report: ReportID
+    let state: ReportState
+    let event: String
+    var description: String { "report \(report) is \(state.rawValue), which cannot follow \"\(event)\" of its handoff" }
+}
+
+/// The act's note stands in the books already.
+private struct TakenBefore: Error {}
+
+extension Refusal {
+    /// What a person reads.
+    var words: String {
+        switch self {
+        case .wrongState: "this act does not fit its state"
+        case .awaitingApproval: "it is not released yet"
+        case .alreadySigned: "it was signed for before"
+        case .alreadyFiled: "a case was filed for it before"
+        case .alreadyConcluded: "it was concluded before"
+        case .caseFiled: "a case was filed, so it stays where it is"
+        case .closed: "nothing more can be done about it"
+        case .returned: "it was returned and is no longer yours"
+        case .recalled: "it was recalled and is no longer yours"
+        case .undeliverable: "it could not be delivered"
+        case .neverSigned: "it was never signed for"
+        case .wrongDigest: "the digest is another one"
+        case .notAllowed: "this is not allowed to you"
+        case .notCaseOffice: "only the case office says this"
+        case .unknownHandoff: "no handoff with this id was addressed to you"
+        case .unknownWord: "the policy does not know this word"
+        case .returnNotApproved: "the return was not approved"
+        case .idReused: "the id was used before for another message"
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Basics
+import CaseStore
+import Casework
+import Contract
+
+/// What is at hand before a transaction: the directory as it was read last, and business and wall time.
+struct PreparationTools: Sendable {
+    let directory: OfficeDirectory
+    let rulebook: Rulebook
+    let vault: Vault
+    let digestKey: DigestKey
+    let now: Instant
+    let wall: Instant
+}
+
+/// What of a report can be done before its transaction, once, however often that is tried: what was stated, masking, keys,
+/// words, and the box for the vault. It knows nothing that a transaction may find otherwise, but the policy and the source's
+/// kind, which are compared then.
+struct PreparedReport: Sendable {
+    let id: ReportID
+    /// Without placeholders.
+    let stated: Submission
+    let facts: ReportFacts
+    private let policy: String
+    let decision: Decision
+
+    enum Decision: Sendable {
+        /// Only a superior may handle it: nothing of it is entered.
+        case sealed(SealingRuling)
+        case readable(Readable)
+    }
+
+    struct Readable: Sendable {
+        /// As it leaves the vault, masked.
+        let content: Submission
+        let ruling: ScopeRuling
+        /// `nil`: nothing is a repeat of it.
+        let repeatKey: [UInt8]?
+        /// The original bytes.
+        let vault: VaultBox
+        let papers: [PaperKey]
+    }
+
+    init(_ submission: Submission, sourceKind: String, body: [UInt8], _ tools: PreparationTools) throws {
+        let (id, rulebook) = (ReportID.make(at: tools.wall), tools.rulebook)
+        self.id = id
+        policy = PreparedReport.name(of: rulebook)
+        stated = submission.stated(without: rulebook.placeholders)
+        facts = ReportFacts(submission: stated, sourceKind: sourceKind)
+        if let ruling = rulebook.sealing(of: facts) {
+            decision = .sealed(ruling)
+            return
+        }
+        let ruling = rulebook.scope(of: facts)
+        let content = Mask(reporters: stated.reporters).apply(to: stated)
+        decision = .readable(
+            Readable(
+                content: content, ruling: ruling,
+                repeatKey: PreparedReport.repeatKey(stated, ruling, secret: tools.digestKey.repeatSecret),
+                vault: try tools.vault.seal(body, context: Vault.context(report: id)),
+                papers: try content.attachments.map { try PaperKey($0, of: id, tools.digestKey) }))
+    }
+
+    /// Whether it would be the same under this policy, from a source of this kind.
+    func holds(under rulebook: Rulebook, sourceKind: String) -> Bool {
+        facts.sourceKind == sourceKind && policy == PreparedReport.name(of: rulebook)
+    }
+
+    private static func name(of rulebook: Rulebook) -> String { "\(rulebook.policy.name)@\(rulebook.policy.version)" }
+
+    /// Scope is asked before repeats: only what is accepted can be one.
+    private static func repeatKey(_ submission: Submission, _ ruling: ScopeRuling, secret: [UInt8]) -> [UInt8]? {
+        guard case .accept = ruling.decision else { return nil }
+        let keys = RepeatKeys(submission: submission, secret: secret)
+        return (keys.reporterKey ?? keys.accusedKey).map { $0 + keys.textDigest }
+    }
+}

@@ -1,0 +1,178 @@
+import Basics
+import BrokerTopology
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// An invented report with all that can happen to one, to be written and taken back: into each table that a worker may write to,
+/// by the statements that lanes write with.
+///
+/// Where it cannot be written, a message that fails is not to blame. It is made in the likeness of the report in question: same
+/// source, kind and place, a text of like length; none of its words.
+struct DryRun {
+    let directory: OfficeDirectory
+    let vault: Vault
+    let digestKey: DigestKey
+    let worker: Worker
+    /// Drawn as for every report, so that a sequence that fell behind shows.
+    let serial: Int64
+    let now: Instant
+    let wall: Instant
+    let id: ReportID
+
+    /// What the invented report has of the one in question.
+    struct Likeness {
+        var source: SourceID?
+        var matterKind: String?
+        var region: String?
+        var textCharacters = 2
+
+        init() {}
+
+        init(_ report: Report) {
+            (source, matterKind, region) = (report.source, report.matterKind, report.region)
+        }
+
+        init(_ submission: Submission, from sender: Party?) {
+            if case .source(let id) = sender { source = id }
+            (matterKind, region) = (submission.matterKind, submission.region)
+            textCharacters = min(500, max(2, submission.text.count))
+        }
+    }
+
+    private static let digest = [UInt8](repeating: 0, count: 32)
+
+    init(directory: OfficeDirectory, vault: Vault, digestKey: DigestKey, worker: Worker, serial: Int64, now: Instant, wall: Instant) {
+        self.directory = directory
+        self.vault = vault
+        self.digestKey = digestKey
+        self.worker = worker
+        self.serial = serial
+        self.now = now
+        self.wall = wall
+        id = ReportID.make(at: wall)
+    }
+
+    private var officeName: String { Party.office(worker).description }
+    private var key: InboxKey { InboxKey(sender: officeName, eventID: "dry-run-\(id)") }
+
+    /// Everything in the order that foreign keys want.
+    func commands(like likeness: Likeness) throws -> [any Command] {
+        let content = submission(like: likeness)
+        let report = report(like: likeness)
+        let unit = directory.units.keys.sorted().first
+        let barred = directory.units.keys.sorted().first { other in unit.map { !directory.subtrees(of: [other]).contains($0) } ?? false }
+
+        var file = CaseFile(new: report, barred: [])
+        file.record(LedgerEvent("registered", at: now, by: officeName, details: [:]))
+        var registered = CaseWrites()
+        registered.newReports = [
+            .init(
+                report: file.report, barredRoots: Set([barred].compactMap(\.self)), content: content,
+                vault: try vault.seal(Array(content.text.utf8), context: Vault.context(report: id)),
+                papers: try content.attachments.map { try PaperKey($0, of: id, digestKey) })
+        ]
+        registered.entries = file.newEntries.map { (id, $0) }
+        var commands = registered.commands + [EnterRepeatKeys(keys: [Array(id.description.utf8)], reports: [id])]
+        commands += try papers(of: content)
+        if let unit { commands += try handedOver(file.report, to: unit) }
+        return commands + (try letters(unit.map { .unit($0) } ?? .office(worker)))
+    }
+
+    /// Of everything that was written, how it is read.
+    var reading: (LockReports, ReadHandoffs, ReadClocks, ReadHeldMessages) {
+        (LockReports(reports: [id]), ReadHandoffs(reports: [id]), ReadClocks(reports: [id]), ReadHeldMessages(reports: [id]))
+    }
+
+    /// What the inbox is asked first, as of every message.
+    var claim: ClaimInbox { ClaimInbox(keys: [key], digests: [Self.digest], subjects: ["dry run"], receivedAt: wall) }
+
+    // MARK: The parts
+
+    private func submission(like likeness: Likeness) -> Submission {
+        var shape = Submission(title: "试写", text: String(repeating: "试", count: likeness.textCharacters))
+        (shape.matterKind, shape.region) = (likeness.matterKind, likeness.region)
+        shape.accused = [Accused(name: "试写", organ: "试写", position: "试写", level: "county", region: shape.region)]
+        shape.allegations = [Allegation(category: "corruption", act: "试写")]
+        shape.attachments = [Attachment(name: "试写", mediaType: "text/plain", bytes: 6, sha256: Self.digest.hexadecimal)]
+        return shape
+    }
+
+    private func report(like likeness: Likeness) -> Report {
+        let known = likeness.source.flatMap { directory.sources[$0]?.id }
+        let source = known ?? directory.sources.keys.sorted().first ?? SourceID(unchecked: "none")
+        return Report(
+            id: id, number: Report.number(year: CivilDate(of: now).components.year, serial: serial), source: source,
+            submissionID: key.eventID, digest: Self.digest, state: .registered, sourceKind: directory.sources[source]?.kind ?? "letter",
+            matterKind: likeness.matterKind, region: likeness.region, realName: false, receivedAt: now, registeredAt: now,
+            verdict: .registered, rule: "dry run", reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, papers: 1,
+            head: .genesis)
+    }
+
+    private func papers(of content: Submission) throws -> [any Command] {
+        let known = try content.attachments.map { try PaperKey($0, of: id, digestKey).id }
+        let parts = try known.map { paper in
+            PaperPart(
+                key: PaperPartKey(reportID: id, paper: paper, part: 1), digest: Self.digest,
+                box: try vault.seal([0], context: Vault.context(paper: paper, part: 1, of: id)))
+        }
+        let papers = known.map { (id, paper: $0) }
+        return [InsertPaperParts(parts: parts), MarkPapersReceived(papers: papers, at: now), DeletePaperParts(papers: papers)]
+    }
+
+    /// A handoff that is released, signed and concluded, with its clock, a note, a message that was held, and what persons are told.
+    private func handedOver(_ registered: Report, to unit: UnitID) throws -> [any Command] {
+        var report = registered
+        report.state = .routed
+        report.handoffCount = 1
+        var handoff = Handoff(
+            id: HandoffID.make(at: wall), reportID: id, attempt: 1, unit: unit, kind: "dry_run", state: .released, express: false,
+            rule: "dry run", digest: Self.digest, releasedAt: now, runningClocks: 1)
+        var clock = Clock(
+            key: .init(handoffID: handoff.id, kind: "sign", round: 1), reportID: id, owedBy: unit, startedAt: now, dueAt: now,
+            rule: "dry run", citation: nil, steps: [.init(at: now, action: .remind)], nextStep: 0)
+        var released = CaseWrites()
+        released.changedReports = [(report, registered.head)]
+        (released.newHandoffs, released.newClocks) = ([handoff], [clock])
+
+        (handoff.state, handoff.signedAt, handoff.signedBy) = (.signed, now, Party.unit(unit).description)
+        (handoff.runningClocks, handoff.noClockReason) = (0, "dry run")
+        (clock.stoppedAt, clock.stoppedBy) = (now, "dry run")
+        var signed = CaseWrites()
+        (signed.changedHandoffs, signed.changedClocks) = ([handoff], [clock])
+
+        let held = HeldMessage(
+            key: key, handoffID: handoff.id, reportID: id, type: "dry run",
+            box: try vault.seal([0], context: Vault.context(message: key.sender, key.eventID)), heldAt: wall)
+        let notices = directory.persons.keys.sorted().prefix(1).map {
+            PersonNotice(id: UUID.version7(at: wall), person: $0, reportID: id, handoffID: handoff.id, kind: "dry_run", rule: "dry run", createdAt: now)
+        }
+        return released.commands + signed.commands + [
+            InsertHandoffNotes(notes: [
+                HandoffNote(handoffID: handoff.id, sender: key.sender, eventID: key.eventID, kind: "dry_run", writtenAt: now, body: "试写")
+            ]),
+            InsertClockSteps(steps: [ClockStepTaken(key: clock.key, step: 1, action: "remind", takenAt: now)]),
+            InsertPersonNotices(notices: notices), InsertHeldMessages(messages: [held]), DeleteHeldMessages(keys: [key]),
+        ]
+    }
+
+    /// A letter that goes out and was confirmed, one that is dead and settled, and the act's verdict.
+    private func letters(_ addressee: Party) throws -> [any Command] {
+        let (event, dead) = (UUID.version7(at: wall), UUID.version7(at: wall))
+        let row = OutboxRow(
+            eventID: event, exchange: Topology.Exchange.notice, routingKey: "dry-run", type: MessageType.messageRefused.rawValue,
+            subject: "dry run", addressee: addressee.description, reports: [id], handoffID: nil, body: [0])
+        let letter = DeadLetter(
+            id: dead, reason: "dry_run", detail: "dry run", type: nil, sender: officeName, eventID: nil, inboxID: nil, queue: "dry-run",
+            routingKey: "", worker: worker.rawValue, body: .kept(try vault.seal([0], context: Vault.context(deadLetter: dead)), bytes: 1), answered: false,
+            receivedAt: wall)
+        return [
+            InsertOutbox(rows: [row], worker: worker.rawValue, lane: "dry run", createdAt: wall), DeleteOutbox(eventIDs: [event]),
+            InsertDeadLetters(letters: [letter]), CountUnkeptLetters([officeName: 1], at: wall),
+            SettleDeadLetters([DeadLetterSettlement(id: dead, state: .discarded, at: now, by: officeName, because: "dry run")]),
+            SettleInbox([Settlement(key: key, verdict: .refused, replyType: MessageType.messageRefused.rawValue, reply: [0])]),
+        ]
+    }
+}

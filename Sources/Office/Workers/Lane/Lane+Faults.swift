@@ -1,0 +1,301 @@
+import AMQP
+import Basics
+import CaseStore
+import Casework
+import Foundation
+import Logging
+import PostgreSQL
+
+/// What a lane does when a transaction fails.
+///
+/// The lane waits for what is no message's doing, with its deliveries and connections kept. A message is blamed on evidence only: it
+/// failed again and again, and each time between the office's own work could be done (`LaneStore.tryOut`). Then the batch is
+/// divided until one message stands alone; that one becomes a dead letter, in a transaction of its own, and its neighbours go on.
+extension Lane {
+    /// Carries parcels through the transaction, however often it takes.
+    /// - Parameter failures: how often these failed together with others, with evidence against them.
+    func process(_ parcels: [Parcel], burying burial: Burial? = nil, failures before: Int = 0) throws {
+        var keys: Set<InboxKey> = []
+        let firsts = try prepare(parcels.filter { keys.insert($0.key).inserted })
+        var (failures, timesStale) = (before, 0)
+        while true {
+            let begun = ContinuousClock.now
+            let settled = outlet.takeSettled()
+            do {
+                try transact(firsts, burying: burial, settling: settled)
+                batchWatch.over(logger)
+                break
+            } catch {
+                outlet.putBack(settled)
+                let fault = fault(error, since: begun)
+                if fault == .stale, timesStale < 2 {
+                    timesStale += 1
+                    store?.recover(from: fault)
+                    continue
+                }
+                guard fault.suspects else {
+                    failures = 0
+                    try wait(fault, error)
+                    continue
+                }
+                // It may be what became of letters that cannot be written.
+                if !settled.isEmpty {
+                    try settleLetters()
+                    continue
+                }
+                guard try officeWorks(like: firsts.first.map { .parcel($0) } ?? .reports([])) else {
+                    failures = 0
+                    continue
+                }
+                try hearCommands()
+                failures += 1
+                if firsts.count > 1 {
+                    logger.error("batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(Fault.words(error))"])
+                    try divide(firsts, failures)
+                    break
+                }
+                if let parcel = firsts.first, failures >= fault.failuresNeeded {
+                    try giveUp(parcel, fault, error, unburied: burial)
+                    break
+                }
+            }
+        }
+        // The same act twice in one batch: the second meets the first's verdict.
+        if firsts.count < parcels.count {
+            var seen: Set<InboxKey> = []
+            try process(parcels.filter { !seen.insert($0.key).inserted })
+        }
+    }
+
+    /// Finds the one message that its neighbours must not suffer for.
+    private func divide(_ parcels: [Parcel], _ failures: Int) throws {
+        for part in parcels.parted() { try process(part, failures: failures) }
+    }
+
+    /// - Parameter unburied: the burial that failed, if one did: it is made again without a word of the message's own.
+    private func giveUp(_ parcel: Parcel, _ fault: Fault, _ error: any Error, unburied: Burial?) throws {
+        let cause = Fault.words(error)
+        if let unburied {
+            let bare = parcel.bare(unburied.problem)
+            // Even bare it is refused: that is no message's doing, whatever the office's own work shows.
+            if bare.key == parcel.key { try wait(.installation, error) }
+            return try process([bare], burying: unburied)
+        }
+        logger.error("message set aside", metadata: ["queue": "\(parcel.queue)", "cause": "\(cause)"])
+        let burial =
+            fault == .costly
+            ? Burial(.tooCostly, text: "the database stopped the work on this message each time", detail: cause)
+            : Burial(.cannotBeHandled, text: "the office could not handle this message", detail: cause)
+        try process([parcel], burying: burial)
+    }
+
+    // MARK: Messages that stop the worker
+
+    /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted immediately before
+    /// it is made. Of one that was at hand when a worker stopped, the worker first lives through work of the office's own, so
+    /// that whoever stops workers from outside strikes that as well.
+    func processAlone(_ parcel: Parcel, isNoted: Bool) throws {
+        guard let store else { return }
+        if isNoted { try retrying { try store.tryOut(like: .parcel(parcel)) } }
+        let attempts = try retrying { try store.noteAttempt(parcel) }
+        do {
+            if attempts > LaneSettings.attemptsMax {
+                try process([parcel], burying: Burial(.stopsTheWorker, text: "the worker stopped each time it read this message"))
+            } else {
+                try process([parcel])
+            }
+        } catch {
+            // Whatever took the message away again, the worker lives: it is not what this message stops.
+            try? store.forgetAttempt(parcel)
+            throw error
+        }
+        try retrying { try store.forgetAttempt(parcel) }
+        try consumer?.serve()
+        try outlet.serve()
+    }
+
+    /// Of messages that came back more than once, those that were being tried when a worker stopped.
+    func attempted(among parcels: [Parcel]) throws -> Set<InboxKey> {
+        let suspects = parcels.filter { $0.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount }
+        guard let store, !suspects.isEmpty else { return [] }
+        return try retrying { try store.withAttempts(suspects) }
+    }
+
+    // MARK: What became of letters
+
+    var knownEventIDs: Set<UUID> { outlet.eventIDs.union((unwritten.confirmed + unwritten.unroutable).map(\.eventID)) }
+
+    /// Writes what became of letters, apart from any message. A letter of which it cannot be written waits.
+    func settleLetters() throws {
+        var work = [(settled: outlet.takeSettled(), failures: 0)]
+        defer { for rest in work { outlet.putBack(rest.settled) } }
+        while let (settled, failures) = work.first {
+            let begun = ContinuousClock.now
+            do {
+                if !settled.isEmpty { try transact([], settling: settled) }
+                batchWatch.over(logger)
+                work.removeFirst()
+            } catch {
+                let fault = fault(error, since: begun)
+                guard fault.suspects else {
+                    try wait(fault, error)
+                    continue
+                }
+                guard try officeWorks(like: .reports((settled.confirmed + settled.unroutable).flatMap(\.reports))) else { continue }
+                work.removeFirst()
+                if settled.count > 1 {
+                    work.insert(contentsOf: settled.parted().map { ($0, failures + 1) }, at: 0)
+                } else if failures + 1 < fault.failuresNeeded {
+                    work.insert((settled, failures + 1), at: 0)
+                } else {
+                    logger.error("letter's fate cannot be written", metadata: ["cause": "\(Fault.words(error))"])
+                    unwritten.add(settled)
+                    writtenAgainAt = .now + .seconds(LaneSettings.asideSeconds)
+                }
+            }
+        }
+    }
+
+    /// After a while it is tried again.
+    func writeAgain() {
+        guard !unwritten.isEmpty, ContinuousClock.now >= writtenAgainAt else { return }
+        outlet.putBack(unwritten)
+        unwritten = .init()
+    }
+
+    // MARK: Errands
+
+    /// Does what no message brings. One case that cannot be worked on is left alone for a while, and stops no other; what is
+    /// no case's doing is tried again at a later turn, so that messages do not wait for it.
+    func runErrand() throws {
+        guard let store, ContinuousClock.now >= nextErrand else { return }
+        hadErrand = false
+        aside = aside.filter { $0.value > .now }
+        do {
+            try store.ensureOpen()
+            let errand = try store.errand(listening: listening, except: Array(aside.keys))
+            if let errand { try carry(errand, store) }
+            hadErrand = errand?.hasMore == true && store.reportsOfErrand > 0
+            nextErrand = hadErrand ? .now : .now + .seconds(desk.errandIntervalSeconds)
+            errandWatch.over(logger)
+        } catch {
+            let fault = fault(error, since: .now)
+            guard fault != .lane else { throw error }
+            nextErrand = .now + .seconds(errandWatch.met(fault, error, logger))
+            store.recover(from: fault)
+        }
+    }
+
+    private func carry(_ errand: Errand, _ store: LaneStore) throws {
+        var work = [(reports: errand.reports, failures: 0)]
+        while let (reports, failures) = work.first {
+            work.removeFirst()
+            let begun = ContinuousClock.now
+            do {
+                try transact([], settling: .init(), errand: errand.limited(to: reports))
+            } catch {
+                let fault = fault(error, since: begun)
+                guard fault.suspects else { throw error }
+                try store.tryOut(like: .reports(reports))
+                if reports.count > 1 {
+                    work.insert(contentsOf: reports.parted().map { ($0, failures + 1) }, at: 0)
+                } else if failures + 1 < fault.failuresNeeded {
+                    work.insert((reports, failures + 1), at: 0)
+                } else if let report = reports.first {
+                    logger.error("case set aside", metadata: ["report": "\(report)", "cause": "\(Fault.words(error))"])
+                    aside[report] = .now + .seconds(LaneSettings.asideSeconds)
+                }
+            }
+            try consumer?.serve()
+            try outlet.serve()
+        }
+    }
+
+    // MARK: Waiting
+
+    private func fault(_ error: any Error, since begun: ContinuousClock.Instant) -> Fault {
+        Fault(
+            error, after: (ContinuousClock.now - begun).seconds,
+            statementSeconds: Double(settings.database.statementTimeoutMilliseconds) / 1000)
+    }
+
+    /// Whether the office's own work can be done; where it cannot, the lane has waited.
+    private func officeWorks(like model: LaneStore.Model) throws -> Bool {
+        let begun = ContinuousClock.now
+        do {
+            try store?.tryOut(like: model)
+            try consumer?.serve()
+            try outlet.serve()
+            return true
+        } catch {
+            try wait(fault(error, since: begun), error)
+            return false
+        }
+    }
+
+    /// Waits for the database, deliveries kept, heartbeats served.
+    private func wait(_ fault: Fault, _ error: any Error) throws {
+        guard fault != .lane else { throw error }
+        guard !stop.isRaised else { throw LaneFault(reason: "asked to stop while a fault lasted") }
+        let end = ContinuousClock.now + .seconds(batchWatch.met(fault, error, logger))
+        repeat {
+            try consumer?.serve(for: max(0, (end - ContinuousClock.now).seconds))
+        } while ContinuousClock.now < end && !stop.isRaised
+        try heedBroker()
+        try outlet.serve()
+        store?.recover(from: fault)
+    }
+
+    func retrying<T>(_ work: () throws -> T) throws -> T {
+        while true {
+            let begun = ContinuousClock.now
+            do {
+                try store?.ensureOpen()
+                let value = try work()
+                batchWatch.over(logger)
+                return value
+            } catch {
+                try wait(fault(error, since: begun), error)
+            }
+        }
+    }
+
+    /// Work that is as well done at a later turn: what stands in its way is told and does not hold up the lane.
+    func attempt(watchedBy watch: ReferenceWritableKeyPath<Lane, FaultWatch>, _ work: () throws -> Void) throws {
+        let begun = ContinuousClock.now
+        do {
+            try store?.ensureOpen()
+            try work()
+            self[keyPath: watch].over(logger)
+        } catch {
+            let fault = fault(error, since: begun)
+            guard fault != .lane else { throw error }
+            _ = self[keyPath: watch].met(fault, error, logger)
+            store?.recover(from: fault)
+        }
+    }
+}
+
+extension Array {
+    /// In at most eight parts of like size, in order: few steps to find one among many, when each step may run into a time-out.
+    fileprivate func parted() -> [[Element]] {
+        let size = Swift.max(1, (count + 7) / 8)
+        return stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+    }
+}
+
+extension LaneOutlet.Settled {
+    fileprivate var count: Int { confirmed.count + unroutable.count }
+
+    fileprivate func parted() -> [Self] {
+        let rows = confirmed.map { ($0, true) } + unroutable.map { ($0, false) }
+        return rows.parted().map { part in
+            Self(confirmed: part.filter(\.1).map(\.0), unroutable: part.filter { !$0.1 }.map(\.0))
+        }
+    }
+
+    fileprivate mutating func add(_ other: Self) {
+        confirmed += other.confirmed
+        unroutable += other.unroutable
+    }
+}

@@ -1,0 +1,69 @@
+import Basics
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// What speaks for a message that fails, and what is done after a fault.
+extension LaneStore {
+    /// Whether the office's own work can be done while a message's cannot: an invented report is written as reports are and taken
+    /// back, and a row is committed. Throws what stands in the way.
+    func tryOut(like model: Model) throws {
+        try ensureOpen()
+        do {
+            try database.begin()
+            let dryRun = try dryRun()
+            try database.run(dryRun.claim)
+            try database.pipeline(commands: try dryRun.commands(like: try likeness(of: model)))
+            let (locked, handoffs, clocks, held) = dryRun.reading
+            try database.pipeline(locked, handoffs, clocks, held)
+            try database.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            try settings.interrupt?(.beforeCommit)
+            try database.rollback()
+            try database.run(RecordProbe(worker: desk.worker.rawValue, at: dryRun.wall))
+            try settings.interrupt?(.afterCommit)
+        } catch {
+            rollBack()
+            throw error
+        }
+    }
+
+    /// What is in question: a message, or reports that are worked on.
+    enum Model {
+        case parcel(Parcel)
+        case reports([ReportID])
+    }
+
+    /// What is known of the report in question, be it about to be registered or there already.
+    private func likeness(of model: Model) throws -> DryRun.Likeness {
+        var targets = Targets()
+        switch model {
+        case .reports(let ids): targets.reports = Array(ids.prefix(1))
+        case .parcel(let parcel):
+            if case .message(let message) = parcel.content, case .reportSubmitted(let submission) = message.body {
+                return DryRun.Likeness(submission, from: parcel.sender)
+            }
+            targets = desk.targets(of: parcel)
+        }
+        guard !targets.reports.isEmpty || !targets.handoffs.isEmpty else { return DryRun.Likeness() }
+        let reports = try database.run(LockReports(reports: targets.reports, handoffs: targets.handoffs)).rows
+        return reports.first.map { DryRun.Likeness($0) } ?? DryRun.Likeness()
+    }
+
+    func dryRun() throws -> DryRun {
+        let (wall, serial) = (Instant.wall(), try database.run(TakeReportNumbers(count: 1)).rows.first ?? 0)
+        return DryRun(
+            directory: directory, vault: settings.vault, digestKey: settings.digestKey, worker: desk.worker, serial: serial,
+            now: settings.clock.instant(atWall: wall), wall: wall)
+    }
+
+    /// After a fault, what helps before the next attempt.
+    func recover(from fault: Fault) {
+        switch fault {
+        case .readOnly: database.close()
+        case .stale: do { try database.prepareAnew() } catch { database.close() }
+        case .away, .installation, .suspicion, .costly, .lane: return
+        }
+    }
+}

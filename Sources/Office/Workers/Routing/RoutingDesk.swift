@@ -1,0 +1,123 @@
+import Basics
+import BrokerTopology
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// Sends each accepted report to the unit that must act (分流): 移送, 转送 or 交办, by the policy's rows.
+struct RoutingDesk: Desk {
+    let worker = Worker.routing
+    let queues = [Topology.Queue.routingExpress, Topology.Queue.command(.routing), Topology.Queue.routing]
+
+    func targets(of parcel: Parcel) -> Targets {
+        guard case .message(let message) = parcel.content else { return Targets() }
+        switch message.body {
+        case .reportRegistered(let reference), .handoffCameBack(let reference): return Targets(reports: [reference.report])
+        case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+            .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
+            return Targets()
+        }
+    }
+
+    func needs(of parcel: Parcel) -> CaseNeeds { .contents }
+
+    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int {
+        guard case .message(let message) = parcel.content else { return 0 }
+        switch message.body {
+        // No report is taken that would be larger than a message, handed on.
+        case .reportRegistered(let reference), .handoffCameBack(let reference): return reference.bytes ?? limits.messageBytesMax
+        case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+            .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
+            return 0
+        }
+    }
+
+    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
+        for parcel in parcels {
+            guard case .message(let message) = parcel.content else { continue }
+            switch message.body {
+            case .reportRegistered(let reference), .handoffCameBack(let reference):
+                try docket.route(reference.report, act: parcel.key)
+            case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+                .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
+                docket.refuse(parcel, [.wrongWorker])
+            }
+        }
+    }
+}
+
+extension Docket {
+    /// Routes a report that waits for it. One that does not wait any more was routed before: nothing to do.
+    fileprivate mutating func route(_ id: ReportID, act: InboxKey) throws {
+        guard var file = files[id], file.report.state == .registered, let content = contents[id] else { return }
+        let returnedBy = Set(file.handoffs.filter { $0.state == .returned }.map(\.unit))
+        var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
+        // The reporter stays in the vault; whether there is a real name was kept.
+        facts.isRealName = file.report.realName
+        let roots = Barrier.roots(of: content.accused, among: directory.unitNames, kinds: rulebook.ownKind)
+        file.bar(roots, with: directory.subtrees(of: roots))
+        let ruling = rulebook.barrierDoubt(about: content.accused, among: directory.unitNames)
+            ?? rulebook.route(facts, among: directory.routingUnits, barred: file.barred, returnedBy: returnedBy)
+        switch ruling.decision {
+        case .needsReview(let reason):
+            try file.apply(.sentToReview)
+            file.updateReport { $0.reason = reason }
+            file.record(
+                LedgerEvent(
+                    "sent_to_review", at: now, by: officeName, details: ["rule": ruling.rule.description, "act": commitment(toAct: act, of: id)]))
+            files[id] = file
+        case .handoff(let unit, let kind):
+            try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act)
+        }
+    }
+
+    private mutating func handOff(
+        _ file: inout CaseFile, to unit: UnitID, kind: String, rule: RuleReference, content: Submission, act: InboxKey
+    ) throws {
+        let words = rulebook.handoffKinds[kind]
+        let express = words?.express ?? false
+        let waits = words?.needsApproval ?? false
+        let id = HandoffID.make(at: wall)
+        let plans = rulebook.clocks(startedBy: .released, handoffKind: kind, at: now)
+        let body = HandoffDispatched(
+            number: file.report.displayNumber, kind: kind, matterKind: file.report.matterKind, title: content.title,
+            text: content.text, region: content.region, accused: content.accused, allegations: content.allegations,
+            attachments: content.attachments, signBy: plans.first { $0.kind == ClockRow.Kind.sign.rawValue }?.dueAt,
+            resultOwed: words?.resultOwed ?? true, rule: rule.description)
+        try file.apply(.routed)
+        files[file.report.id] = file
+
+        var digest: [UInt8] = []
+        if !waits {
+            guard let sent = send(
+                .handoffDispatched, to: .unit(unit), subject: id.description, data: body, reports: [file.report.id], handoff: id,
+                queue: Topology.Queue.handoff(to: unit, express: express))
+            else { throw Barred(unit: unit) }
+            digest = sent
+        }
+        file.add(
+            Handoff(
+                id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
+                state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
+                releasedAt: waits ? nil : now,
+                noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind)))
+        if !waits { file.start(plans, for: id) }
+        file.record(
+            LedgerEvent(
+                waits ? "proposed" : "routed", at: now, by: officeName,
+                details: [
+                    "handoff": id.description, "unit": unit.rawValue, "kind": kind, "rule": rule.description, "act": commitment(toAct: act, of: file.report.id),
+                    "commitment": commitment(to: digest, of: file.report.id, for: .unit(unit)),
+                ]))
+        reportOf[id] = file.report.id
+        files[file.report.id] = file
+    }
+}
+
+/// The rules chose a unit that the barrier keeps out: a fault of the office's own, which fails closed.
+struct Barred: PlainlyWorded, CustomStringConvertible {
+    let unit: UnitID
+    var description: String { "the barrier stands before unit \(unit)" }
+}

@@ -1,0 +1,147 @@
+import AMQP
+import Basics
+import BrokerTopology
+import Casework
+import Contract
+import Foundation
+
+/// Carries messages between the office's side and the unit, over real queues. Belongs to one thread, as its connections do.
+final class Player {
+    private let unit: UnitID
+    private let routing: Outlet
+    private let feedback: Outlet
+    private let connection: AMQP.Connection
+    private let channel: ChannelNumber
+    /// Delivered and not yet handed out.
+    private var left: ArraySlice<Delivery> = []
+
+    /// One worker's connection for publishing. The broker lets a user speak in its own name only.
+    private struct Outlet {
+        let connection: AMQP.Connection
+        let publisher: Publisher
+
+        init(_ settings: ConnectionSettings) throws(AMQPError) {
+            connection = try AMQP.Connection(settings)
+            publisher = try Publisher(on: connection)
+        }
+    }
+
+    /// Throws `ConformanceError` when somebody else reads what the unit says, or when messages lie there that are others'.
+    init(unit: UnitID, routing: ConnectionSettings, feedback: ConnectionSettings, takesWhatLies: Bool) throws {
+        self.unit = unit
+        self.routing = try Outlet(routing)
+        self.feedback = try Outlet(feedback)
+        connection = try AMQP.Connection(feedback)
+        channel = try connection.openChannel()
+        let status = try connection.declareQueue(QueueName(rawValue: Topology.Queue.feedback), passive: true, on: channel)
+        guard status.consumerCount == 0 else { throw ConformanceError.workersRun }
+        try connection.consume(QueueName(rawValue: Topology.Queue.feedback), exclusive: true, on: channel)
+        if !takesWhatLies { try lookThrough(status.messageCount) }
+    }
+
+    /// Takes what lies in the queue if all of it belongs to an earlier check; else leaves it there and throws.
+    private func lookThrough(_ count: Int) throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while left.count < count, ContinuousClock.now < end {
+            guard case .delivery(let delivery)? = try connection.nextEvent(within: 1) else { continue }
+            left.append(delivery)
+        }
+        let isOurs = left.allSatisfy { delivery in
+            let message = try? Message(reading: delivery.body, typeHint: delivery.properties.type)
+            return Letters.isOfSomeCheck(message?.envelope.subject ?? delivery.properties.correlationID ?? "")
+        }
+        guard isOurs else {
+            // Nothing was acknowledged, so all of it goes back.
+            connection.close()
+            throw ConformanceError.messagesLieThere(count)
+        }
+    }
+
+    func close() {
+        connection.close()
+        routing.connection.close()
+        feedback.connection.close()
+    }
+
+    /// The unit's queues that nobody reads.
+    func unreadQueues() throws -> [String] {
+        try [Topology.Queue.express(unit), Topology.Queue.inbox(unit), Topology.Queue.notice(unit)].filter {
+            try connection.declareQueue(QueueName(rawValue: $0), passive: true, on: channel).consumerCount == 0
+        }
+    }
+
+    /// How many messages of a queue nobody has taken.
+    func waitingCount(in queue: String) throws -> Int {
+        try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).messageCount
+    }
+
+    func send(_ sendings: [Sending]) throws {
+        for (worker, outlet) in [(Worker.routing, routing), (Worker.feedback, feedback)] {
+            let mine = sendings.filter { $0.sender == worker }
+            for sending in mine { try publish(sending, through: outlet) }
+            var open = mine.count
+            let end = ContinuousClock.now + .seconds(10)
+            while open > 0 {
+                guard ContinuousClock.now < end else { throw ConformanceError.notTaken }
+                for settled in try outlet.publisher.settle(within: 1) {
+                    guard settled.outcome == .confirmed else { throw ConformanceError.notTaken }
+                    open -= 1
+                }
+            }
+        }
+    }
+
+    private func publish(_ sending: Sending, through outlet: Outlet) throws {
+        let now = Instant(Date())
+        let properties = Properties(
+            contentType: MediaType.cloudEvents, messageID: UUID.version7(at: now).lowercased, type: sending.type,
+            correlationID: sending.subject, userID: Party.office(sending.sender).description,
+            timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
+        let sent = try outlet.publisher.publish(
+            sending.body, to: ExchangeName(rawValue: sending.exchange), key: RoutingKey(rawValue: sending.queue), properties: properties,
+            mandatory: true, token: 0, deadline: 10)
+        guard sent else { throw ConformanceError.notTaken }
+    }
+
+    /// The next message of the unit; `nil` when none comes in time. Serves the heartbeats of all connections.
+    func next(within seconds: Double) throws -> Utterance? {
+        let end = ContinuousClock.now + .seconds(seconds)
+        repeat {
+            for outlet in [routing, feedback] { _ = try outlet.publisher.settle(within: 0) }
+            let secondsLeft = max(0, (end - .now) / .seconds(1))
+            let delivery: Delivery
+            if let first = left.popFirst() {
+                delivery = first
+            } else {
+                guard case .delivery(let next)? = try connection.nextEvent(within: min(secondsLeft, 1)) else { continue }
+                delivery = next
+            }
+            try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
+            return Utterance(routingKey: delivery.routingKey, properties: delivery.properties, body: delivery.body)
+        } while ContinuousClock.now < end
+        return nil
+    }
+}
+
+/// Why a check cannot be made. `description` says what to do about it.
+public enum ConformanceError: Error, Sendable, Equatable, CustomStringConvertible {
+    case workersRun
+    case messagesLieThere(Int)
+    case nobodyReads([String])
+    case notTaken
+    case cancelled
+    case unknownScenario(String)
+
+    public var description: String {
+        switch self {
+        case .workersRun:
+            "somebody reads \(Topology.Queue.feedback) on this virtual host: a check plays the office, so the office's workers must not run there"
+        case .messagesLieThere(let count):
+            "\(Topology.Queue.feedback) holds \(count) messages that are no check's: use a virtual host that no office uses"
+        case .nobodyReads(let queues): "nobody reads \(queues.joined(separator: ", ")): start the unit's system, then check again"
+        case .notTaken: "the broker did not take a message for the unit: check that its queues exist and have room"
+        case .cancelled: "the check was cancelled"
+        case .unknownScenario(let name): "there is no scenario \(name); --list names them"
+        }
+    }
+}

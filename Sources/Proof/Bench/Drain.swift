@@ -1,0 +1,101 @@
+import AMQP
+import Basics
+import Foundation
+import Rehearsal
+import Synchronization
+
+/// Somebody beside the office who reads what it sends, until told to stop.
+protocol Listener: Sendable {
+    /// Throws what made it give up.
+    func check() throws
+    func stop() throws
+}
+
+/// What becomes of the messages that a drain reads. It is made on the drain's thread and stays there.
+protocol DrainHandler {
+    /// The messages are acknowledged when this returns.
+    func handle(_ deliveries: [Delivery]) throws
+    /// Between two batches, some fifty times a second when nothing comes.
+    func rest() throws
+    func close()
+}
+
+/// Reads queues away on a thread of its own, in batches, as their owners would, so that what the office sends does not pile up.
+final class Drain: Listener {
+    private let stopping = Atomic<Bool>(false)
+    private let isReady = Atomic<Bool>(false)
+    private let failure = Failure()
+    private let thread: Mutex<WorkThread?> = Mutex(nil)
+
+    /// - Parameters:
+    ///   - broker: of a user that may read all these queues.
+    ///   - handler: nil: what arrives is noted and acknowledged.
+    init(
+        _ broker: AMQP.ConnectionSettings, queues: [String], into log: ArrivalLog, batchMax: Int = 1_000,
+        handler: (@Sendable () throws -> any DrainHandler)? = nil
+    ) {
+        thread.withLock {
+            $0 = WorkThread(named: "drain") { [self] in
+                do {
+                    let handler = try handler?()
+                    defer { handler?.close() }
+                    try run(broker, queues, log, batchMax, handler)
+                } catch {
+                    failure.set(error)
+                }
+            }
+        }
+    }
+
+    func check() throws { try failure.check() }
+
+    /// Blocks until it listens.
+    func waitUntilReady() throws {
+        while !isReady.load(ordering: .acquiring) {
+            try check()
+            Monotonic.sleep(seconds: 0.005)
+        }
+    }
+
+    /// Throws what made it give up before.
+    func stop() throws {
+        stopping.store(true, ordering: .releasing)
+        thread.withLock { $0?.join() }
+        try check()
+    }
+
+    private func run(
+        _ broker: AMQP.ConnectionSettings, _ queues: [String], _ log: ArrivalLog, _ batchMax: Int, _ handler: (any DrainHandler)?
+    ) throws {
+        let connection = try AMQP.Connection(broker)
+        defer { connection.close() }
+        let channel = try connection.openChannel()
+        try connection.setPrefetch(2 * batchMax, on: channel)
+        for queue in queues { try connection.consume(QueueName(rawValue: queue), on: channel) }
+        isReady.store(true, ordering: .releasing)
+        while !stopping.load(ordering: .acquiring) {
+            try handler?.rest()
+            var arrived: [(delivery: Delivery, at: Int64)] = []
+            while arrived.count < batchMax, let event = try connection.nextEvent(within: arrived.isEmpty ? 0.02 : 0) {
+                switch event {
+                case .delivery(let delivery): arrived.append((delivery, Monotonic.now))
+                case .channelClosed(_, let error): throw error
+                case .consumerCancelled: throw UserError("the broker took a queue away while it was being read")
+                case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
+                }
+            }
+            guard let last = arrived.last?.delivery else { continue }
+            log.note(arrived)
+            try handler?.handle(arrived.map(\.delivery))
+            try connection.acknowledge(upTo: last.deliveryTag, multiple: true, on: channel)
+        }
+    }
+}
+
+/// The first thing that went wrong on another thread.
+final class Failure: Sendable {
+    private let error: Mutex<(any Error)?> = Mutex(nil)
+
+    func set(_ error: any Error) { self.error.withLock { $0 = $0 ?? error } }
+    func check() throws { if let error = error.withLock({ $0 }) { throw error } }
+}

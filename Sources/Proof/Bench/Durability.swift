@@ -1,0 +1,57 @@
+import AMQP
+import AuditStore
+import Basics
+import BrokerTopology
+import CaseStore
+import Contract
+import PostgreSQL
+
+/// That nothing is measured which a power cut would undo.
+enum Durability {
+    /// What the database's settings must be.
+    static let required = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")]
+
+    /// The settings as the workers' own role has them; throws unless they are as required.
+    static func check(_ database: PostgreSQL.Connection) throws -> [String: String] {
+        let settings = Dictionary(try database.run(ReadDurabilitySettings()).rows.map { ($0.name, $0.value) }) { first, _ in first }
+        for (name, value) in required where settings[name] != value {
+            throw UserError(
+                "not measured: the database has \(name) = \(settings[name] ?? "nothing") instead of \(value), so what it confirms may be lost")
+        }
+        return settings
+    }
+
+    /// Throws unless every queue is a durable quorum queue as the contract has it: the broker refuses to declare it otherwise.
+    static func check(_ broker: AMQP.Connection, _ queues: [DefinitionsFile.Queue]) throws {
+        for queue in queues {
+            let channel = try broker.openChannel()
+            do throws(AMQPError) {
+                try broker.declareQueue(QueueName(rawValue: queue.name), arguments: queue.arguments.mapValues(FieldValue.init), on: channel)
+            } catch {
+                if error.replyCode != 406 { throw error }
+                throw UserError("not measured: queue \(queue.name) is no durable quorum queue as `bihuan topology` makes it")
+            }
+            try broker.closeChannel(channel)
+        }
+    }
+
+    static func check(_ log: ArrivalLog) throws {
+        if log.transientCount > 0 {
+            throw UserError("not measured: \(log.transientCount) messages were not persistent, and a crash of the broker would have cost them")
+        }
+    }
+}
+
+extension FieldValue {
+    fileprivate init(_ value: DefinitionsFile.Value) {
+        switch value {
+        case .text(let text): self = .string(text)
+        case .number(let number): self = .int(Int64(number))
+        case .flag(let flag): self = .bool(flag)
+        case .decimal(let number): self = .double(number)
+        case .list(let values): self = .array(values.map(FieldValue.init))
+        case .table(let fields): self = .table(fields.mapValues(FieldValue.init))
+        case .nothing: self = .void
+        }
+    }
+}

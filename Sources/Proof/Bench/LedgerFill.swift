@@ -1,0 +1,196 @@
+import Basics
+import CaseStore
+import Casework
+import Contract
+import Corpus
+import Crypto
+import Foundation
+import Installation
+import PostgreSQL
+import Workers
+
+/// Fills an office's tables with closed loops, as many as years would bring, by the office's own rules and by COPY.
+///
+/// What happened to each report is decided as the workers decide it, so that chains, clocks and states are right and
+/// `bihuan ledger verify` holds; it is only written down at one stroke. The text of one report of the corpus serves for many.
+struct LedgerFill {
+    private static let chunk = 2_000
+    private static let textsMax = 5_000
+    /// Over this time before now the reports came in.
+    private static let yearSeconds = 365.0 * 86_400
+
+    private let office: BenchOffice
+    private let rulebook: Rulebook
+    private let vault: Vault
+    private let digestKey: DigestKey
+    private let samples: [CorpusSupply.HandedOff]
+    private let total: Int
+
+    init(_ office: BenchOffice, _ corpus: inout CorpusSupply, total: Int) throws {
+        self.office = office
+        self.total = total
+        vault = try Vault(keyFile: office.configuration.vaultKeyFile)
+        digestKey = try DigestKey(keyFile: office.configuration.digestKeyFile)
+        rulebook = corpus.rulebook
+        samples = corpus.samplesHandedOff(min(LedgerFill.textsMax, max(1, total)))
+    }
+
+    /// Adds `total` reports to tables without any; `progress` is told how many there are.
+    func fill(isCancelled: () -> Bool, progress: (Int) -> Void) throws {
+        let superuser = try office.superuser()
+        defer { superuser.close() }
+        try superuser.withoutStatementTimeout { connection in
+            // The rows refer to one another as they are made; to look each up again would take most of the time.
+            try connection.execute("SET session_replication_role = replica")
+            var count = 0
+            while count < total {
+                if isCancelled() { throw UserError("cancelled") }
+                let added = min(LedgerFill.chunk, total - count)
+                try add(added, from: count, connection)
+                count += added
+                progress(count)
+            }
+            try connection.execute("SET session_replication_role = origin")
+            // As autovacuum would have left it: statistics that fit, and no first reader who has to mark rows.
+            try connection.execute("VACUUM (ANALYZE)")
+        }
+    }
+
+    private func add(_ added: Int, from count: Int, _ connection: PostgreSQL.Connection) throws {
+        let serials = try connection.run(TakeReportNumbers(count: added)).rows
+        let now = office.configuration.now
+        var batch = Batch()
+        for (offset, serial) in serials.enumerated() {
+            let index = count + offset
+            let age = LedgerFill.yearSeconds * (1 - Double(index) / Double(max(total, 1))) + 100 * 86_400
+            try add(samples[index % samples.count], index: index, serial: serial, at: now.adding(seconds: -age), to: &batch)
+        }
+        try connection.copy(batch.writes, notes: batch.notes, acts: batch.acts, repeatKeys: batch.repeatKeys)
+    }
+
+    private struct Batch {
+        var writes = CaseWrites()
+        var notes: [HandoffNote] = []
+        var acts: [TakenAct] = []
+        var repeatKeys: [(key: [UInt8], report: ReportID)] = []
+    }
+
+    // MARK: One report and what became of it
+
+    private func add(_ sample: CorpusSupply.HandedOff, index: Int, serial: Int64, at: Instant, to batch: inout Batch) throws {
+        let submission = sample.report.submission
+        let sourceID = "filled-\(index)"
+        let digest = LedgerFill.digest(sourceID)
+        let report = Report(
+            id: .make(at: at), number: Report.number(year: CivilDate(of: at).components.year, serial: serial), source: sample.report.source,
+            submissionID: sourceID, digest: digest, state: .registered, sourceKind: sample.sourceKind, matterKind: sample.matterKind,
+            region: submission.region, realName: submission.isRealName, receivedAt: submission.receivedAt ?? at, registeredAt: at,
+            verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, muted: false,
+            handoffCount: 0, head: .genesis)
+        var file = CaseFile(new: report, barred: sample.barredRoots)
+        file.record(
+            LedgerEvent(
+                "registered", at: at, by: Party.office(.intake).description,
+                details: [
+                    "report": report.id.description, "number": report.displayNumber, "source": report.source.rawValue,
+                    "verdict": report.verdict.rawValue, "rule": report.rule,
+                    "commitment": Commitment.make(digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description)),
+                ]))
+        func taken(_ sender: Party, _ id: String, _ subject: String, _ at: Instant) {
+            batch.acts.append(
+                TakenAct(key: .init(sender: sender.description, eventID: id), digest: LedgerFill.digest(id), subject: subject, receivedAt: at))
+        }
+        taken(.source(report.source), sourceID, sourceID, at)
+        taken(.office(.intake), UUID.version7(at: at).lowercased, report.id.description, at.adding(seconds: 1))
+        let handoff = try close(&file, sample, at: at)
+        let unit = Party.unit(sample.unit)
+        for (act, days) in [("signed", 1.0), ("disposition", 2), ("concluded", 20)] {
+            taken(unit, "\(handoff)-\(act)", handoff.description, at.adding(seconds: days * 86_400))
+        }
+        for (act, kind, days, body) in [
+            ("disposition", "disposition", 2.0, "talk_inquiry"),
+            ("concluded", "conclusion", 20, "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。"),
+        ] {
+            batch.notes.append(
+                HandoffNote(
+                    handoffID: handoff, sender: unit.description, eventID: "\(handoff)-\(act)", kind: kind,
+                    writtenAt: at.adding(seconds: days * 86_400), body: body))
+        }
+        batch.repeatKeys.append((LedgerFill.digest("reporter \(index)") + LedgerFill.digest("text \(index)"), report.id))
+        batch.writes.newReports.append(
+            .init(
+                report: file.report, barredRoots: sample.barredRoots, content: Mask(reporters: submission.reporters).apply(to: submission),
+                vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), papers: []))
+        batch.writes.collect(file)
+    }
+
+    /// Routed at once, signed after a day, concluded after twenty.
+    private func close(_ file: inout CaseFile, _ sample: CorpusSupply.HandedOff, at: Instant) throws -> HandoffID {
+        let id = HandoffID.make(at: at)
+        let digest = LedgerFill.digest(id.description)
+        let hand = Party.unit(sample.unit).description
+        try file.apply(.routed)
+        file.add(
+            Handoff(
+                id: id, reportID: file.report.id, attempt: 1, unit: sample.unit, kind: sample.kind, state: .released,
+                express: rulebook.handoffKinds[sample.kind]?.express ?? false, rule: sample.route.rule.description, digest: digest,
+                releasedAt: at, noClockReason: rulebook.noClockReason(handoffKind: sample.kind)))
+        file.start(rulebook.clocks(startedBy: .released, handoffKind: sample.kind, at: at), for: id)
+        file.record(
+            LedgerEvent(
+                "routed", at: at, by: Party.office(.routing).description,
+                details: [
+                    "handoff": id.description, "unit": sample.unit.rawValue, "kind": sample.kind, "rule": sample.route.rule.description,
+                    "act": act(file.report.submissionID, Party.office(.intake).description, of: file.report.id),
+                    "commitment": Commitment.make(digest, salt: digestKey.salt(of: file.report.id, for: hand)),
+                ]))
+        func move(_ event: HandoffEvent, _ name: String, _ by: String, days: Double, _ details: [String: String] = [:], _ change: (inout Handoff, Instant) -> Void) throws {
+            let moment = at.adding(seconds: days * 86_400)
+            guard var state = file[handoff: id]?.state else { return }
+            let effects = try state.apply(event)
+            file.update(id) {
+                $0.state = state
+                change(&$0, moment)
+                if state.isFinal { $0.endedAt = moment }
+            }
+            for effect in effects {
+                switch effect {
+                case .report(let event): try file.apply(event)
+                case .start(let start): file.start(rulebook.clocks(startedBy: start, handoffKind: sample.kind, at: moment), for: id)
+                case .stop(let stop): file.stopClocks(of: id, on: stop, at: moment, by: name)
+                case .routeAgain: break
+                }
+            }
+            var details = details.merging(["handoff": id.description]) { $1 }
+            details["act"] = details["act"].map { act($0, by, of: file.report.id) }
+            file.record(LedgerEvent(name, at: moment, by: by, details: details))
+        }
+        try move(.confirmed, "dispatched", Party.office(.routing).description, days: 0.001) { $0.dispatchedAt = $1 }
+        try move(.signed, "signed", hand, days: 1, ["act": "\(id)-signed"]) { ($0.signedAt, $0.signedBy) = ($1, hand) }
+        try move(.decided, "disposition_decided", hand, days: 2, ["act": "\(id)-disposition", "disposition": "talk_inquiry"]) { handoff, _ in
+            handoff.disposition = "talk_inquiry"
+        }
+        try move(.concluded, "concluded", hand, days: 20, ["act": "\(id)-concluded", "outcome": "clarified"]) {
+            ($0.outcome, $0.concludedAt) = ("clarified", $1)
+        }
+        let ruling = rulebook.judgeConclusion(
+            outcome: "clarified", hasDisposition: true, hasSummary: true, realNameAnswered: true, isRealName: file.report.realName, timesReturned: 0)
+        try move(.conclusionAccepted, "conclusion_accepted", hand, days: 20, ["act": "\(id)-concluded", "rule": ruling.rule.description]) { handoff, _ in
+            handoff.endedBecause = "concluded"
+        }
+        return id
+    }
+
+    private func act(_ id: String, _ sender: String, of report: ReportID) -> String {
+        Commitment.act(id, salt: digestKey.salt(of: report, for: sender))
+    }
+
+    private static func digest(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
+}
+
+extension CivilDate {
+    /// The day in China, eight hours ahead of UTC.
+    fileprivate init(of instant: Instant) {
+        self.init(daysSinceEpoch: Int((Double(instant.microsecondsSinceEpoch) / 1_000_000 + 8 * 3600) / 86_400))
+    }
+}

@@ -1,0 +1,87 @@
+package import Basics
+import Casework
+package import Foundation
+import Witness
+
+/// What a run leaves beside books and journals, for whoever judges it: `chaos.json` in the office's directory.
+package struct ChaosRecord: Codable, Sendable {
+    package var seed: UInt64
+    var minutes: Double
+    var killsPlanned: Int
+    /// Reports a second; `nil` where the load followed the office.
+    var rate: Double?
+    var daysPerSecond: Double
+    /// Kinds of disturbance that alone were planned; empty: all.
+    var only: [String] = []
+    /// Wall time, from before the workers' start to when everything had settled.
+    var began: Instant
+    var ended: Instant
+    /// Business time around which the reports of the corpus were received.
+    package var receivedAround: Instant
+    package var reports = 0
+    var seconds = 0.0
+    var kills = 0
+    var killedAnother = 0
+    var killedByWorker: [String: Int] = [:]
+    /// How often each other disturbance was to be done, and was.
+    var othersPlanned: [String: Int] = [:]
+    var others: [String: Int] = [:]
+    var failures: [String] = []
+    var interruptions: [String] = []
+    var restarts = 0
+    var durability: [String] = []
+    /// What did not hold any more after the last disturbance.
+    var durabilityProblems: [String] = []
+    /// Queues, outbox and held messages emptied in time.
+    var isQuiet = false
+
+    static func file(in directory: URL) -> URL { directory.appending(path: "chaos.json") }
+
+    func write(to directory: URL) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try encoder.encode(self).write(to: Self.file(in: directory))
+    }
+
+    package static func read(from directory: URL) throws -> ChaosRecord {
+        try JSONDecoder().decode(ChaosRecord.self, from: Data(contentsOf: file(in: directory)))
+    }
+
+    /// How to see it again.
+    var command: String {
+        func word(_ number: Double) -> String { number == number.rounded() ? String(format: "%.0f", number) : "\(number)" }
+        let rate = rate.map { " --rate \(word($0))" } ?? ""
+        let only = only.map { " --only \($0.contains(" ") ? "'\($0)'" : $0)" }.joined()
+        let rest = "\(only) --seed \(seed)\(rate) --days-per-second \(word(daysPerSecond))"
+        return "bihuan-lab chaos --minutes \(word(minutes)) --kills \(killsPlanned)\(rest)"
+    }
+
+    /// What must hold of the run itself, before anything is said of the office.
+    var lines: [CheckedLine] {
+        let byKind = othersPlanned.sorted { $0.key < $1.key }.map { "\($0.key) \(others[$0.key, default: 0]) of \($0.value)" }
+        return [
+            CheckedLine(text: "kills done: \(kills) of \(killsPlanned) planned, each of a worker that held work", holds: kills == killsPlanned),
+            CheckedLine(
+                text: "other disturbances done: \(others.values.reduce(0, +)) of \(othersPlanned.values.reduce(0, +)) planned: "
+                    + byKind.joined(separator: ", "),
+                holds: !othersPlanned.isEmpty && othersPlanned.allSatisfy { others[$0.key, default: 0] >= $0.value }),
+            CheckedLine(text: "disturbances that could not be made: \(failures.count)", holds: failures.isEmpty),
+            CheckedLine(
+                text: "settings, queues and messages durable after the last disturbance too"
+                    + (durabilityProblems.isEmpty ? "" : ": no: " + durabilityProblems.joined(separator: "; ")),
+                holds: durabilityProblems.isEmpty),
+            CheckedLine(text: "reports submitted: \(reports)", holds: reports > 0),
+            CheckedLine(text: "queues, outbox and held messages emptied", holds: isQuiet),
+        ]
+    }
+
+    /// What was done, in words.
+    var story: [String] {
+        let killed = killedByWorker.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let left = Disturbance.Kind.allCases.filter { $0 != .kill && othersPlanned[$0.rawValue] == nil }.map(\.rawValue)
+        return [
+            "seed \(seed): \(reports) reports at \(String(format: "%.0f", Double(reports) / max(1, seconds)))/s for \(String(format: "%.0f", seconds)) s",
+            "workers killed \(kills) (\(killed)), of them \(killedAnother) others than planned; started again \(restarts)",
+        ] + (left.isEmpty ? [] : ["for want of time or rights not part of it: \(left.joined(separator: ", "))"]) + durability
+    }
+}

@@ -1,0 +1,43 @@
+import AMQP
+import Basics
+import Contract
+import Foundation
+import Installation
+import LocalServers
+import Rehearsal
+
+/// A second machine of the office, so to speak: workers in a network namespace, whose link to the servers can be taken down. Its own
+/// kernel then holds the connections, and no server is told; a proxy's kernel would go on acknowledging.
+final class OtherHost: Sendable {
+    /// Intake and routing: their rows are what others wait for.
+    static let workers: [Worker] = [.intake, .routing]
+
+    private let network: NetworkNamespace
+    private let processes: [Sidecar]
+
+    /// - Parameter network: on whose host's end the office's servers listen.
+    init(_ network: NetworkNamespace, of office: LocalOffice, in home: URL) throws {
+        self.network = network
+        let file = home.appending(path: "other-host.yaml")
+        var seen = office.configuration
+        seen.broker.host = network.hostAddress
+        guard var url = URLComponents(string: seen.database.url) else { throw UserError("the database's URL cannot be read") }
+        url.host = network.hostAddress
+        seen.database.url = url.string ?? seen.database.url
+        try writePrivately(seen.yaml(folder: home), to: file)
+        processes = try Self.workers.map { worker in
+            try Sidecar(
+                Executable.bihuan, [worker.rawValue, "--config", file.path, "--until-input-ends"],
+                log: home.appending(path: "log/other-host-\(worker.rawValue).log"), in: network)
+        }
+    }
+
+    /// Nothing goes to or comes from it until `last` returns.
+    func cutOff(_ last: () -> Void) throws {
+        try network.cut()
+        last()
+        try network.mend()
+    }
+
+    func stop() { for process in processes { process.stop() } }
+}

@@ -1,0 +1,151 @@
+import Casework
+import Corpus
+
+/// How simulated units behave: shares of handoffs, in per mille, and business time. The same seed decides the same for the same
+/// text at the same unit, whichever process asks, in whichever run, and however often.
+public struct UnitBehaviour: Sendable, Hashable {
+    public var seed: UInt64 = 1
+
+    /// Returned for a reason that the policy approves.
+    public var returnedPerMille = 30
+    /// Returned for a reason that it refuses: the unit then goes on and concludes.
+    public var returnedInVainPerMille = 10
+    public var caseFiledPerMille = 80
+    public var progressPerMille = 150
+    public var signedLatePerMille = 20
+    public var concludedLatePerMille = 30
+    /// First concluded without summary or without disposition, so that the office sends it back.
+    public var concludedPoorlyPerMille = 60
+
+    /// Business seconds between delivery and the signature of those that sign late: after the reminder, before the due date.
+    public var lateSignatureSeconds = 36.0 * 3600
+    /// Business seconds between delivery and the conclusion of those that conclude late: after the due date.
+    public var lateConclusionSeconds = 92.0 * 86_400
+    /// Business seconds between two acts on one handoff.
+    public var thinkSeconds = 0.0
+
+    /// Acts that are sent a second time once they were confirmed, as by a unit that lost its own notes.
+    public var repeatedPerMille = 0
+
+    /// Words of the policy in force.
+    public var words = Words()
+
+    public init() {}
+
+    /// Nothing but signing and concluding well, at once.
+    public static var plain: UnitBehaviour {
+        var behaviour = UnitBehaviour()
+        behaviour.returnedPerMille = 0
+        behaviour.returnedInVainPerMille = 0
+        behaviour.caseFiledPerMille = 0
+        behaviour.progressPerMille = 0
+        behaviour.signedLatePerMille = 0
+        behaviour.concludedLatePerMille = 0
+        behaviour.concludedPoorlyPerMille = 0
+        return behaviour
+    }
+
+    /// Ids of the policy's vocabulary that units use; the defaults are those of the policy that is shipped.
+    public struct Words: Sendable, Hashable {
+        /// Each with the outcomes that go with it.
+        public var dispositions: [String: [String]] = [
+            "talk_inquiry": ["clarified", "partly_substantiated"],
+            "preliminary_verification": ["substantiated", "partly_substantiated", "unfounded"],
+            "kept_for_later": ["kept_for_later"],
+            "closed": ["unfounded", "clarified"],
+        ]
+        public var outcomeOfCase = "case_filed"
+        public var dispositionOfCase = "preliminary_verification"
+        public var returnReasons = ["not_competent", "conflict_of_interest"]
+        /// A reason with a text too thin to be approved.
+        public var returnReasonInVain = "no_substance"
+
+        public init() {}
+    }
+}
+
+/// One kind of act of a unit on a handoff.
+enum UnitAct: Hashable, Sendable {
+    case sign, giveBack, progress, decide, fileCase
+    /// The nth conclusion, from 1.
+    case conclude(Int)
+
+    /// What stands in the act's id behind the handoff's.
+    var suffix: String {
+        switch self {
+        case .sign: "signed"
+        case .giveBack: "returned"
+        case .progress: "progress"
+        case .decide: "disposition"
+        case .fileCase: "case-filed"
+        case .conclude(let round): "concluded-\(round)"
+        }
+    }
+
+    /// The CloudEvents id: the same for the same act, in every process.
+    func id(of handoff: String) -> String { "\(handoff)-\(suffix)" }
+}
+
+/// What a unit will do with one handoff, decided by the seed and by what it is about.
+struct UnitPlan: Hashable, Sendable {
+    var signsLate = false
+    var returnReason: String?
+    var returnText = ""
+    var reportsProgress = false
+    var disposition: String
+    var filesCase = false
+    var outcome: String
+    var summary: String
+    var concludesLate = false
+    var flaw: Flaw?
+
+    enum Flaw: Hashable, Sendable { case noSummary, noDisposition }
+
+    init(matter: String, sealed: Bool, behaviour: UnitBehaviour) {
+        var random = SeededRandom(name: "\(behaviour.seed)|\(matter)")
+        let words = behaviour.words
+        disposition = random.pick(words.dispositions.keys.sorted())
+        outcome = random.pick(words.dispositions[disposition] ?? ["unfounded"])
+        summary = random.pick(UnitPlan.summaries)
+        signsLate = random.below(1000) < behaviour.signedLatePerMille
+        // A sealed pass-through is the superior's own from then on: nothing of it comes back but the receipt and the end.
+        if sealed { return }
+
+        let fate = random.below(1000)
+        if fate < behaviour.returnedPerMille {
+            returnReason = random.pick(words.returnReasons)
+            returnText = random.pick(UnitPlan.returnTexts)
+        } else if fate < behaviour.returnedPerMille + behaviour.returnedInVainPerMille {
+            returnReason = words.returnReasonInVain
+            returnText = "空泛"
+        }
+        reportsProgress = random.below(1000) < behaviour.progressPerMille
+        if random.below(1000) < behaviour.caseFiledPerMille {
+            filesCase = true
+            disposition = words.dispositionOfCase
+            outcome = words.outcomeOfCase
+        }
+        concludesLate = random.below(1000) < behaviour.concludedLatePerMille
+        if random.below(1000) < behaviour.concludedPoorlyPerMille { flaw = random.chance(50) ? .noSummary : .noDisposition }
+    }
+
+    /// The acts in their order, up to the first answer that is waited for.
+    var opening: [UnitAct] { returnReason == nil ? [.sign] + handling : [.sign, .giveBack] }
+
+    /// The acts of a unit that keeps the handoff.
+    var handling: [UnitAct] {
+        var acts: [UnitAct] = []
+        if reportsProgress { acts.append(.progress) }
+        if flaw != .noDisposition { acts.append(.decide) }
+        if filesCase { acts.append(.fileCase) }
+        return acts + [.conclude(1)]
+    }
+
+    private static let summaries = [
+        "经核查，反映的问题部分属实，已按规定处理并责令整改。", "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。",
+        "经初步核实，反映问题属实，已移交处理，相关款项已清退。", "经了解，现有线索不足，按程序暂存待查，到期再行评估。",
+    ]
+    private static let returnTexts = [
+        "被反映人不属本单位管理权限，请另行分流。", "被反映人与承办负责人有利害关系，按规定应当回避。", "该单位已划转，不属本单位管辖范围，请改送。",
+    ]
+}

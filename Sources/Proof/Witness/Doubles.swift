@@ -1,0 +1,97 @@
+import AuditStore
+import Basics
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PartyClient
+
+extension Evidence {
+    /// Two reports for one submission, by every trace that two would leave.
+    func doubledReports() -> [Finding] {
+        var findings: [Finding] = []
+        for (key, reports) in books.reportsBySubmission.sorted(by: { $0.key < $1.key }) where reports.count > 1 {
+            findings.append(Finding(about: "\(key)", what: "\(reports.count) reports stand in the books"))
+        }
+        // A body names its own source and id, so equal bytes are one submission whatever the rows say.
+        for (_, reports) in Dictionary(grouping: books.reports, by: \.digest).sorted(by: { $0.value[0].id < $1.value[0].id })
+        where reports.count > 1 && Set(reports.map(\.submissionID)).count > 1 {
+            findings.append(Finding(about: "report \(reports[0].id)", what: "the same bytes are registered under \(reports.count) ids"))
+        }
+        for (key, answers) in journals.answers.sorted(by: { $0.key < $1.key }) {
+            let taken = Set(answers.filter { $0.type != MessageType.reportRejected.rawValue && $0.isReportAnswer }.map(\.id))
+            if taken.count > 1 { findings.append(Finding(about: "\(key)", what: "it was answered \(taken.count) times, as different acts")) }
+        }
+        for (chain, story) in stories.sorted(by: { $0.key.precedes($1.key) }) {
+            let count = story.entries.count { $0.event == "registered" }
+            if count > 1 { findings.append(Finding(about: "report \(chain.lowercased)", what: "the ledger registers it \(count) times")) }
+        }
+        return findings
+    }
+
+    /// Two handoffs where the policy asks for one.
+    func doubledHandoffs() -> [Finding] {
+        var findings: [Finding] = []
+        for (report, handoffs) in books.handoffsByReport.sorted(by: { $0.key < $1.key }) {
+            let standing = handoffs.filter { !$0.wasTakenBack }
+            if standing.count > 1 {
+                findings.append(Finding(about: "report \(report)", what: "\(standing.count) handoffs stand at the same time"))
+            }
+            if Set(handoffs.map(\.attempt)).count < handoffs.count {
+                findings.append(Finding(about: "report \(report)", what: "one attempt has two handoffs"))
+            }
+        }
+        for (handoff, messages) in journals.dispatched.sorted(by: { $0.key < $1.key }) {
+            if Set(messages.map(\.id)).count > 1 {
+                findings.append(Finding(about: "handoff \(handoff)", what: "it was dispatched as \(Set(messages.map(\.id)).count) different messages"))
+            }
+            guard let row = books.handoffByID[handoff] else {
+                findings.append(Finding(about: "handoff \(handoff)", what: "a unit received it, but it does not stand in the books"))
+                continue
+            }
+            for party in Set(messages.map(\.party)) where party != "unit.\(row.unit)" {
+                findings.append(Finding(about: "handoff \(handoff)", what: "\(party) received it, although it is addressed to unit \(row.unit)"))
+            }
+        }
+        return findings
+    }
+
+    /// One act applied twice, or applied though nobody did it.
+    func doubledActs() -> [Finding] {
+        var findings: [Finding] = []
+        for (key, places) in told.sorted(by: { $0.key < $1.key }) {
+            for (event, count) in Dictionary(grouping: places, by: \.event).mapValues(\.count).sorted(by: { $0.key < $1.key })
+            where count > 1 {
+                findings.append(Finding(about: "\(key)", what: "the ledger tells \"\(event)\" \(count) times for this one act"))
+            }
+            // Workers' own messages and persons' commands have no journal to be compared with.
+            if key.party.hasPrefix("unit."), journals.parties.contains(key.party), journals.acts[key] == nil {
+                findings.append(Finding(about: "\(key)", what: "the ledger tells an act that the unit's journal does not have"))
+            }
+        }
+        for (chain, story) in stories.sorted(by: { $0.key.precedes($1.key) }) {
+            for entry in story.impossible where entry.event != "registered" {
+                let handoff = entry.handoff.map { " of handoff \($0)" } ?? ""
+                findings.append(
+                    Finding(about: "report \(chain.lowercased)", what: "the ledger tells \"\(entry.event)\"\(handoff), which cannot follow what it told before"))
+            }
+        }
+        return findings
+    }
+}
+
+extension JournalEntry {
+    fileprivate var isReportAnswer: Bool {
+        [MessageType.reportAccepted, .reportReceived, .reportRejected].contains { $0.rawValue == type }
+    }
+}
+
+extension WitnessedHandoff {
+    /// Another handoff of the report may follow it.
+    fileprivate var wasTakenBack: Bool {
+        switch state {
+        case .returned, .recalled, .undeliverable: true
+        case .awaitingApproval, .released, .dispatched, .signed, .inHand, .caseFiled, .concluded, .closed: false
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import AuditStore
+public import Basics
+import CaseStore
+public import Casework
+import Contract
+public import Foundation
+public import Installation
+import PartyClient
+import PostgreSQL
+
+/// One of the office's invariants, held against everything that was written down.
+public struct InvariantLine: Sendable, Hashable, Encodable {
+    /// 1 to 11, as docs/architecture.md numbers them.
+    public let number: Int
+    public let name: String
+    /// What `checked` counts, in words.
+    public let objects: String
+    /// How many objects were looked at. Where there was none, nothing was shown.
+    public var checked = 0
+    public var breaches: [Finding] = []
+
+    public var holds: Bool { checked > 0 && breaches.isEmpty }
+
+    public var text: String {
+        let found = breaches.isEmpty ? (checked == 0 ? ", so nothing is shown" : "") : ", breaches: \(breaches.count)"
+        return "invariant \(number), \(name): checked \(checked) \(objects)\(found)"
+    }
+
+    package enum CodingKeys: String, CodingKey { case number, name, objects, checked, breaches, holds }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(number, forKey: .number)
+        try container.encode(name, forKey: .name)
+        try container.encode(objects, forKey: .objects)
+        try container.encode(checked, forKey: .checked)
+        try container.encode(breaches, forKey: .breaches)
+        try container.encode(holds, forKey: .holds)
+    }
+}
+
+/// What is known of a run from outside its books.
+public struct RunFacts: Sendable {
+    /// The rules that decided.
+    public var policy: Policy
+    public var clock: BusinessClock
+    /// Wall time of its first and last moment.
+    public var began: Instant
+    public var ended: Instant
+    public var office: SampleOffice
+    /// The logs of workers, servers and units, in which nobody's identity may stand.
+    public var logs: [URL]
+    /// What a source really sent under an id; `nil` for what is not of the corpus.
+    public var truth: @Sendable (_ source: String, _ id: String) -> Submission?
+
+    public init(
+        policy: Policy, clock: BusinessClock, began: Instant, ended: Instant, office: SampleOffice = .standard, logs: [URL],
+        truth: @escaping @Sendable (_ source: String, _ id: String) -> Submission?
+    ) {
+        self.policy = policy
+        self.clock = clock
+        self.began = began
+        self.ended = ended
+        self.office = office
+        self.logs = logs
+        self.truth = truth
+    }
+}
+
+/// What became of a run: the counts of the witness, and a line for each invariant.
+public struct Examination: Sendable {
+    public let testimony: Testimony
+    public let lines: [InvariantLine]
+    /// Rows and handoffs whose state the ledger does not tell.
+    public let wrongStates: Int
+    /// What is known of the reports, or of the acts without one, that the first breaches are about.
+    public let trails: [Trail]
+
+    public var holds: Bool { lines.allSatisfy(\.holds) }
+}
+
+extension Witness {
+    /// How many trails are told; a mistake that breaks much needs no more.
+    static let trailsMax = 5
+
+    /// Holds everything that stands in the books and in the journals against the eleven invariants. To be asked when it is settled.
+    public func examine(_ facts: RunFacts) throws -> Examination {
+        let testimony = try testify()
+        let connection = try open()
+        defer { connection.close() }
+        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection), digestKey: digestKey)
+        let inquiry = Inquiry(
+            facts: facts, evidence: evidence, correspondence: try Correspondence(folder: journals), records: try Records(connection))
+        let lines = [
+            inquiry.nothingLost(testimony), inquiry.twiceIsOnce(testimony), inquiry.oneDoor(), inquiry.signedFor(),
+            inquiry.barrierStood(), try inquiry.identityKept(connection), inquiry.ledgerGrew(), inquiry.clocksRan(),
+            inquiry.rulesNamed(), inquiry.sendersLearned(), inquiry.businessTime(),
+        ]
+        var subjects: [TrailSubject] = []
+        for finding in lines.flatMap(\.breaches) where subjects.count < Self.trailsMax {
+            guard let subject = inquiry.subject(of: finding), !subjects.contains(where: { $0.about == subject.about }) else { continue }
+            subjects.append(subject)
+        }
+        let trails = try Trail.tell(subjects, evidence, journals: journals)
+        return Examination(testimony: testimony, lines: lines, wrongStates: evidence.untoldStates().count, trails: trails)
+    }
+}
+
+/// What the tables hold beside what the witness reads.
+struct Records {
+    let doors: [WitnessedDoor]
+    let custody: [WitnessedCustody]
+    let clocks: [WitnessedClock]
+    let answers: [WitnessedAnswer]
+    let notices: [WitnessedNotice]
+    /// Of letters that still wait: to whom, and about which reports.
+    let waiting: [(type: String, addressee: String, reports: [ReportID])]
+    let policies: Set<String>
+
+    init(_ connection: Connection) throws {
+        doors = try Books.pages { try connection.run(ReadDoorPage(after: $0)).rows }
+        custody = try Books.pages { try connection.run(ReadCustodyPage(after: $0)).rows }
+        clocks = try Books.pages { try connection.run(ReadClockPage(after: $0)).rows }
+        answers = try Books.pages { try connection.run(ReadAnswerPage(after: $0)).rows }
+        notices = try connection.run(ReadPersonNotices()).rows
+        waiting = try connection.run(ReadOutboxAddresses()).rows.map { ($0.type, $0.addressee, $0.reports) }
+        policies = Set(try connection.run(ReadPolicyVersions()).rows.map { "\($0.name)@\($0.version)" })
+    }
+}
+
+/// All that the lines are judged by.
+struct Inquiry {
+    let facts: RunFacts
+    let evidence: Evidence
+    let correspondence: Correspondence
+    let records: Records
+
+    var books: Books { evidence.books }
+    var journals: Journals { evidence.journals }
+}

@@ -1,0 +1,167 @@
+public import Basics
+import Text
+
+/// The barrier (invariant 5): nothing reaches the accused, a unit the accused belongs to or leads, or a recused handler.
+///
+/// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when something
+/// is about to be sent, so that a unit that is entered or moved later is barred at once.
+public enum Barrier {
+    /// The units that the accused belong to: by id, and by the words of organ, post and name. When in doubt it is one.
+    public static func roots(of accused: [Accused], among names: UnitNames, kinds: OwnKind? = nil) -> Set<UnitID> {
+        accused.reduce(into: []) { roots, person in
+            if let unit = person.unit { roots.insert(unit) }
+            for text in person.whereabouts { roots.formUnion(names.units(spokenOf: text, kinds: kinds)) }
+        }
+    }
+
+    /// An accused works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office: then a
+    /// person must say where the report may go.
+    public static func speaksOfUnknownOrgan(_ accused: [Accused], among names: UnitNames, kinds: OwnKind) -> Bool {
+        accused.contains { person in
+            person.unit == nil && person.whereabouts.contains(where: kinds.isSpokenOf)
+                && person.whereabouts.allSatisfy { names.units(spokenOf: $0, kinds: kinds).isEmpty }
+        }
+    }
+
+    /// Whether a unit may get anything about these cases.
+    public static func admits(_ unit: UnitID, to cases: [CaseFile]) -> Bool {
+        cases.allSatisfy { !$0.barred.contains(unit) }
+    }
+
+    /// Whether a person of the staff may handle or see a case.
+    /// - Parameters:
+    ///   - unit: the unit the person works in.
+    ///   - recusedFrom: the names in whose matters the person has a stake.
+    ///   - content: what the report says.
+    public static func admits(
+        personNamed name: String, unit: UnitID?, recusedFrom: Set<String>, content: Submission, to file: CaseFile
+    ) -> Bool {
+        if let unit, file.barred.contains(unit) { return false }
+        return isFree(personNamed: name, recusedFrom: recusedFrom, of: content)
+    }
+
+    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them. Who is spoken of anywhere in
+    /// the report may be one: then another handles it.
+    public static func isFree(personNamed name: String, recusedFrom: Set<String>, of content: Submission) -> Bool {
+        let accused = content.accused.flatMap { WrittenName.all(in: $0.name) }
+        let own = Set(([name] + recusedFrom).flatMap(NameKey.everyWide))
+        if own.contains(where: { key in accused.contains { $0.mayMean(key) } }) { return false }
+        // A stake may be written down by a title too: 沈主任.
+        let stakes = recusedFrom.flatMap(WrittenName.all)
+        if stakes.contains(where: { stake in accused.contains { stake.mayMean($0.key) } }) { return false }
+        // What is part of an accused's longer name stands in the text as such.
+        return !speaks(content, of: own.filter { key in !accused.contains { $0.key.contains(key) } })
+    }
+
+    /// Whether one of these names stands in the report.
+    private static func speaks(_ content: Submission, of names: Set<String>) -> Bool {
+        let keys = names.map { FoldedText($0).scalars }.filter { $0.count >= 2 }
+        let finder = TextFinder(keys)
+        let purposes: [FoldedText.Purpose] = keys.joined().contains(where: FoldedText.isUnknown) ? [.words, .names] : [.words]
+        var (texts, submission) = (Texts(), content)
+        submission.visitTexts(&texts)
+        return texts.found.contains { text in
+            purposes.contains { purpose in
+                let folded = FoldedText(text, for: purpose)
+                var isThere = false
+                finder.scan(folded) { _, range in
+                    // Two characters may stand in two clauses by chance.
+                    isThere = isThere || range.count >= 3 || folded.gap(within: range) < .clause
+                    return !isThere
+                }
+                return isThere
+            }
+        }
+    }
+
+    private struct Texts: TextVisitor {
+        var found: [String] = []
+        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) {
+            switch kind {
+            case .reporter, .accusedName: break
+            case .title, .body, .words: found.append(text)
+            }
+        }
+        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {}
+    }
+}
+
+extension Accused {
+    /// What may say where a person works.
+    fileprivate var whereabouts: [String] { [organ, position, name].compactMap(\.self) }
+}
+
+/// The units of an office by their names, as the barrier compares them. Several may bear one name.
+public struct UnitNames: Sendable {
+    /// Shorter names are compared as a whole only.
+    static let partCharactersMin = 4
+
+    private let bearing: [String: Set<UnitID>]
+    /// The same with each name's bytes.
+    private let names: [(bytes: [UInt8], isPart: Bool, units: Set<UnitID>)]
+
+    public init(_ units: some Sequence<(id: UnitID, name: String)>) {
+        var bearing: [String: Set<UnitID>] = [:]
+        for unit in units { bearing[NameKey.organ(unit.name), default: []].insert(unit.id) }
+        bearing[""] = nil
+        self.bearing = bearing
+        names = bearing.map { (Array($0.key.utf8), $0.key.count >= Self.partCharactersMin, $0.value) }
+    }
+
+    /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name ends with them
+    /// (东区纪委监委 for 甲市东区纪委监委); and, where the words tell of an organ of this kind, those whose name holds them (甲市纪委). An
+    /// ordinary organ in a unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is whom that unit watches over, not the unit.
+    func units(spokenOf text: String, kinds: OwnKind?) -> Set<UnitID> {
+        let isOwnKind = kinds?.isSpokenOf(text) ?? false
+        // A post with its title (甲市纪委书记), and without.
+        return Set([NameKey.organ(text), NameKey.wide(text)]).reduce(into: []) { $0.formUnion(units(named: $1, isOwnKind: isOwnKind)) }
+    }
+
+    private func units(named key: String, isOwnKind: Bool) -> Set<UnitID> {
+        var units = bearing[key] ?? []
+        let bytes = Array(key.utf8)
+        let isPart = key.count >= Self.partCharactersMin
+        for name in names {
+            if name.bytes.count < bytes.count {
+                if name.isPart, bytes.holds(name.bytes) { units.formUnion(name.units) }
+            } else if isPart, name.bytes.count > bytes.count {
+                if isOwnKind ? name.bytes.holds(bytes) : name.bytes.suffix(bytes.count).elementsEqual(bytes) { units.formUnion(name.units) }
+            }
+        }
+        return units
+    }
+}
+
+/// By which words an organ of the office's own kind is known (纪委, 派驻, 巡察 …), and which ordinary words hold them (村监委会).
+public struct OwnKind: Sendable {
+    private let words: [[UInt8]]
+    private let exceptions: [String]
+
+    public init(words: [String], except exceptions: [String] = []) {
+        self.words = words.map { Array(NameKey.organ($0).utf8) }.filter { !$0.isEmpty }
+        self.exceptions = exceptions.map(NameKey.organ).filter { !$0.isEmpty }
+    }
+
+    func isSpokenOf(_ text: String) -> Bool {
+        var key = NameKey.organ(text)
+        // Most texts hold no such word, and what is taken out leaves a blank, across which no word is made.
+        guard holdsWord(key) else { return false }
+        for exception in exceptions { key = key.replacing(exception, with: " ") }
+        return holdsWord(key)
+    }
+
+    private func holdsWord(_ key: String) -> Bool {
+        let bytes = Array(key.utf8)
+        return words.contains { bytes.holds($0) }
+    }
+}
+
+extension [UInt8] {
+    /// Whether these bytes stand somewhere in it.
+    fileprivate func holds(_ part: [UInt8]) -> Bool {
+        guard let first = part.first, part.count <= count else { return false }
+        return (0...(count - part.count)).contains { start in
+            self[start] == first && self[start..<(start + part.count)].elementsEqual(part)
+        }
+    }
+}

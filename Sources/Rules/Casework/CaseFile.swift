@@ -1,0 +1,330 @@
+public import Basics
+
+/// A report's own row: narrow, since it is the one lock of its case.
+public struct Report: Hashable, Sendable {
+    public let id: ReportID
+    public let number: Int64
+    public let source: SourceID
+    public let submissionID: String
+    public let digest: [UInt8]
+    public var state: ReportState
+    public let sourceKind: String
+    public var matterKind: String?
+    public var region: String?
+    public let realName: Bool
+    public let receivedAt: Instant
+    public let registeredAt: Instant
+    /// How it was registered, and by which row of the policy.
+    public let verdict: ReportState
+    public let rule: String
+    public var reason: String?
+    public var authority: String?
+    public var repeatOf: ReportID?
+    /// The source's own unit is barred: it got a bare receipt and gets no more.
+    public let muted: Bool
+    /// Of what is passed up sealed: the one person (专人) who is told when it waits too long. Who is accused is known only when it
+    /// comes in, so whom the barrier admits is asked then.
+    public let custodian: PersonID?
+    public var handoffCount: Int
+    /// How many papers were announced with it.
+    public let papers: Int
+    public var head: LedgerHead
+
+    public init(
+        id: ReportID, number: Int64, source: SourceID, submissionID: String, digest: [UInt8], state: ReportState,
+        sourceKind: String, matterKind: String?, region: String?, realName: Bool, receivedAt: Instant,
+        registeredAt: Instant, verdict: ReportState, rule: String, reason: String?, authority: String?,
+        repeatOf: ReportID?, muted: Bool, custodian: PersonID? = nil, handoffCount: Int, papers: Int = 0, head: LedgerHead
+    ) {
+        self.id = id
+        self.number = number
+        self.source = source
+        self.submissionID = submissionID
+        self.digest = digest
+        self.state = state
+        self.sourceKind = sourceKind
+        self.matterKind = matterKind
+        self.region = region
+        self.realName = realName
+        self.receivedAt = receivedAt
+        self.registeredAt = registeredAt
+        self.verdict = verdict
+        self.rule = rule
+        self.reason = reason
+        self.authority = authority
+        self.repeatOf = repeatOf
+        self.muted = muted
+        self.custodian = custodian
+        self.handoffCount = handoffCount
+        self.papers = papers
+        self.head = head
+    }
+
+    /// The number as people write it: `2026-00000123`; of a sealed pass-through `S2026-00000123`.
+    public var displayNumber: String { Report.display(number, sealed: verdict == .passedUp) }
+
+    public static func display(_ number: Int64, sealed: Bool) -> String {
+        let serial = String(number % 100_000_000)
+        return "\(sealed ? "S" : "")\(number / 100_000_000)-\(String(repeating: "0", count: 8 - serial.utf8.count))\(serial)"
+    }
+
+    /// A number within a year: the year, then eight digits.
+    public static func number(year: Int, serial: Int64) -> Int64 { Int64(year) * 100_000_000 + serial % 100_000_000 }
+}
+
+/// One handoff to one unit.
+public struct Handoff: Hashable, Sendable {
+    public let id: HandoffID
+    public let reportID: ReportID
+    /// 1 for the first unit the report went to, 2 for the next …
+    public let attempt: Int
+    public let unit: UnitID
+    public let kind: String
+    public var state: HandoffState
+    public let express: Bool
+    public let rule: String
+    /// SHA-256 of the body that was sent, which the unit repeats when it signs.
+    public let digest: [UInt8]
+    public var releasedAt: Instant?
+    public var dispatchedAt: Instant?
+    public var signedAt: Instant?
+    public var signedBy: String?
+    public var disposition: String?
+    public var caseNumber: String?
+    public var caseFiledOn: CivilDate?
+    public var caseNotifiedAt: Instant?
+    public var outcome: String?
+    public var concludedAt: Instant?
+    public var timesSentBack: Int
+    public var endedAt: Instant?
+    public var endedBecause: String?
+    public var runningClocks: Int
+    /// Why no clock runs although the handoff is open (invariant 8).
+    public var noClockReason: String?
+
+    public init(
+        id: HandoffID, reportID: ReportID, attempt: Int, unit: UnitID, kind: String, state: HandoffState, express: Bool,
+        rule: String, digest: [UInt8], releasedAt: Instant? = nil, dispatchedAt: Instant? = nil,
+        signedAt: Instant? = nil, signedBy: String? = nil, disposition: String? = nil, caseNumber: String? = nil,
+        caseFiledOn: CivilDate? = nil, caseNotifiedAt: Instant? = nil, outcome: String? = nil,
+        concludedAt: Instant? = nil, timesSentBack: Int = 0, endedAt: Instant? = nil, endedBecause: String? = nil,
+        runningClocks: Int = 0, noClockReason: String? = nil
+    ) {
+        self.id = id
+        self.reportID = reportID
+        self.attempt = attempt
+        self.unit = unit
+        self.kind = kind
+        self.state = state
+        self.express = express
+        self.rule = rule
+        self.digest = digest
+        self.releasedAt = releasedAt
+        self.dispatchedAt = dispatchedAt
+        self.signedAt = signedAt
+        self.signedBy = signedBy
+        self.disposition = disposition
+        self.caseNumber = caseNumber
+        self.caseFiledOn = caseFiledOn
+        self.caseNotifiedAt = caseNotifiedAt
+        self.outcome = outcome
+        self.concludedAt = concludedAt
+        self.timesSentBack = timesSentBack
+        self.endedAt = endedAt
+        self.endedBecause = endedBecause
+        self.runningClocks = runningClocks
+        self.noClockReason = noClockReason
+    }
+}
+
+/// One clock of one handoff.
+public struct Clock: Hashable, Sendable {
+    public struct Key: Hashable, Sendable {
+        public let handoffID: HandoffID
+        public let kind: String
+        /// A conclusion that was sent back starts its clocks again.
+        public let round: Int
+
+        public init(handoffID: HandoffID, kind: String, round: Int) {
+            self.handoffID = handoffID
+            self.kind = kind
+            self.round = round
+        }
+    }
+
+    public struct Step: Hashable, Sendable {
+        public let at: Instant
+        public let action: ClockPlan.Step.Action
+
+        public init(at: Instant, action: ClockPlan.Step.Action) {
+            self.at = at
+            self.action = action
+        }
+    }
+
+    public let key: Key
+    public let reportID: ReportID
+    public let owedBy: UnitID
+    public let startedAt: Instant
+    public let dueAt: Instant
+    public let rule: String
+    public let citation: String?
+    public let steps: [Step]
+    /// Index of the next step of the ladder.
+    public var nextStep: Int
+    public var stoppedAt: Instant?
+    public var stoppedBy: String?
+    /// As it stands in the books, it is due at another time than its steps tell: they hold a word that this version does not know.
+    public let isAtOdds: Bool
+
+    public init(
+        key: Key, reportID: ReportID, owedBy: UnitID, startedAt: Instant, dueAt: Instant, rule: String,
+        citation: String?, steps: [Step], nextStep: Int, stoppedAt: Instant? = nil, stoppedBy: String? = nil, isAtOdds: Bool = false
+    ) {
+        self.key = key
+        self.reportID = reportID
+        self.owedBy = owedBy
+        self.startedAt = startedAt
+        self.dueAt = dueAt
+        self.rule = rule
+        self.citation = citation
+        self.steps = steps
+        self.nextStep = nextStep
+        self.stoppedAt = stoppedAt
+        self.stoppedBy = stoppedBy
+        self.isAtOdds = isAtOdds
+    }
+
+    public var isRunning: Bool { stoppedAt == nil }
+
+    /// When the next step is due; `nil` when the clock stopped or its ladder ended.
+    public var nextAt: Instant? { isRunning && nextStep < steps.count ? steps[nextStep].at : nil }
+
+    /// What stops a clock of this kind.
+    public func stops(on stop: ClockStop) -> Bool {
+        switch stop {
+        case .ended: true
+        case .signed: key.kind == ClockRow.Kind.sign.rawValue
+        case .answered: key.kind == ClockRow.Kind.feedback.rawValue
+        case .concluded: key.kind == ClockRow.Kind.overdue.rawValue
+        }
+    }
+}
+
+/// All of one case that a decision may read and change, loaded under the report's lock. What was changed is remembered, so
+/// that it can be written in bulk afterwards.
+public struct CaseFile: Sendable {
+    public private(set) var report: Report
+    /// The units that nothing of it may reach: the roots with what stands below them now.
+    public private(set) var barred: Set<UnitID>
+    /// Roots that were found after the registration.
+    public private(set) var newRoots: Set<UnitID> = []
+    public private(set) var handoffs: [Handoff]
+    public private(set) var clocks: [Clock]
+
+    /// The head when the file was loaded, for the compare-and-set; `nil` for a new report.
+    public let loadedHead: LedgerHead?
+    public private(set) var newEntries: [LedgerEntry] = []
+    public private(set) var reportChanged = false
+    public private(set) var newHandoffs: Set<HandoffID> = []
+    public private(set) var changedHandoffs: Set<HandoffID> = []
+    public private(set) var newClocks: Set<Clock.Key> = []
+    public private(set) var changedClocks: Set<Clock.Key> = []
+
+    /// A case as it was loaded.
+    public init(loaded report: Report, barred: Set<UnitID>, handoffs: [Handoff], clocks: [Clock]) {
+        self.report = report
+        self.barred = barred
+        self.handoffs = handoffs
+        self.clocks = clocks
+        loadedHead = report.head
+    }
+
+    /// A case that begins now.
+    public init(new report: Report, barred: Set<UnitID>) {
+        self.report = report
+        self.barred = barred
+        handoffs = []
+        clocks = []
+        loadedHead = nil
+    }
+
+    public var isNew: Bool { loadedHead == nil }
+
+    public subscript(handoff id: HandoffID) -> Handoff? { handoffs.first { $0.id == id } }
+
+    /// A unit was entered since that the report speaks of.
+    public mutating func bar(_ roots: Set<UnitID>, with below: Set<UnitID>) {
+        newRoots.formUnion(roots.subtracting(barred))
+        barred.formUnion(below)
+    }
+
+    public mutating func record(_ event: LedgerEvent) {
+        newEntries.append(report.head.append(event))
+        reportChanged = true
+    }
+
+    public mutating func updateReport(_ change: (inout Report) -> Void) {
+        change(&report)
+        reportChanged = true
+    }
+
+    public mutating func apply(_ event: ReportEvent) throws(Rejection) {
+        var state = report.state
+        try state.apply(event)
+        report.state = state
+        reportChanged = true
+    }
+
+    public mutating func add(_ handoff: Handoff) {
+        handoffs.append(handoff)
+        newHandoffs.insert(handoff.id)
+        report.handoffCount = max(report.handoffCount, handoff.attempt)
+        reportChanged = true
+    }
+
+    public mutating func update(_ id: HandoffID, _ change: (inout Handoff) -> Void) {
+        guard let index = handoffs.firstIndex(where: { $0.id == id }) else { return }
+        change(&handoffs[index])
+        if !newHandoffs.contains(id) { changedHandoffs.insert(id) }
+    }
+
+    public mutating func start(_ plans: [ClockPlan], for id: HandoffID) {
+        guard let handoff = self[handoff: id] else { return }
+        for plan in plans {
+            let round = clocks.filter { $0.key.handoffID == id && $0.key.kind == plan.kind }.map(\.key.round).max() ?? 0
+            let clock = Clock(
+                key: .init(handoffID: id, kind: plan.kind, round: round + 1), reportID: report.id, owedBy: handoff.unit,
+                startedAt: plan.startedAt, dueAt: plan.dueAt, rule: plan.rule.description, citation: plan.rule.citation,
+                steps: plan.steps.map { .init(at: $0.at, action: $0.action) }, nextStep: 0)
+            clocks.append(clock)
+            newClocks.insert(clock.key)
+        }
+        recountClocks(of: id)
+    }
+
+    public mutating func stopClocks(of id: HandoffID, on stop: ClockStop, at instant: Instant, by event: String) {
+        for index in clocks.indices
+        where clocks[index].key.handoffID == id && clocks[index].isRunning && clocks[index].stops(on: stop) {
+            clocks[index].stoppedAt = instant
+            clocks[index].stoppedBy = event
+            if !newClocks.contains(clocks[index].key) { changedClocks.insert(clocks[index].key) }
+        }
+        recountClocks(of: id)
+    }
+
+    /// The step of a ladder was taken; the next one waits.
+    public mutating func takeStep(of key: Clock.Key) {
+        guard let index = clocks.firstIndex(where: { $0.key == key }) else { return }
+        clocks[index].nextStep += 1
+        changedClocks.insert(key)
+    }
+
+    /// Written as its steps are read: what cannot be read has no next step.
+    public mutating func rewrite(_ key: Clock.Key) { changedClocks.insert(key) }
+
+    private mutating func recountClocks(of id: HandoffID) {
+        let running = clocks.count { $0.key.handoffID == id && $0.isRunning }
+        if self[handoff: id]?.runningClocks != running { update(id) { $0.runningClocks = running } }
+    }
+}

@@ -1,0 +1,180 @@
+public import Basics
+
+/// The rules of one office as data: what an official reads and changes, and what the engine turns into a `Rulebook`.
+///
+/// Rows are judged in the order written. Every row has an `id` that is unique in the policy and, where there is one,
+/// a `citation` that says where it comes from; both go with each decision (`RuleReference`).
+public struct Policy: Codable, Hashable, Sendable {
+    /// `[a-z0-9-]{1,40}`; with `version` it names the policy for ever.
+    public let name: String
+    public let version: Int
+    public let title: String
+    public let vocabulary: Vocabulary
+    /// Lists of words that rows refer to as `$name`.
+    public let wordLists: [String: [String]]?
+    /// What sources write where a reporter gave no name or contact (匿名, 不详): such a field says nothing.
+    public let placeholders: [String]?
+    /// Case office (案管): the unit that reports 立案.
+    public let caseOffice: UnitID?
+    /// Whom the barrier keeps out by the words of an organ; without it, only by the names of units.
+    public let barrier: BarrierRow?
+    public let sealed: [SealedRow]
+    public let scope: Scope
+    public let repeats: [RepeatRow]
+    public let routing: Routing
+    public let clocks: [ClockRow]
+    public let returns: [ReturnRow]
+    public let conclusions: [ConclusionRow]
+
+    enum CodingKeys: String, CodingKey {
+        case name, version, title, vocabulary
+        case wordLists = "word_lists"
+        case caseOffice = "case_office"
+        case placeholders, barrier, sealed, scope, repeats, routing, clocks, returns, conclusions
+    }
+}
+
+extension Policy {
+    /// How the barrier knows organs of the office's own kind.
+    public var ownKind: OwnKind? { barrier.map { OwnKind(words: $0.organWords, except: $0.ordinaryWords ?? []) } }
+}
+
+/// The words of one country's or office's regime: ids for machines, names for people.
+public struct Vocabulary: Codable, Hashable, Sendable {
+    /// By whom a person is managed, the lowest rank first.
+    public let levels: [Term]
+    public let matterKinds: [MatterKind]
+    /// Categories of allegation.
+    public let categories: [Term]
+    public let sourceKinds: [Term]
+    public let unitKinds: [Term]
+    public let handoffKinds: [HandoffKind]
+    public let dispositions: [Disposition]
+    public let returnReasons: [Term]
+    public let conclusionOutcomes: [Term]
+    /// To whom else a matter may belong.
+    public let authorities: [Authority]
+
+    enum CodingKeys: String, CodingKey {
+        case levels, categories, dispositions, authorities
+        case matterKinds = "matter_kinds"
+        case sourceKinds = "source_kinds"
+        case unitKinds = "unit_kinds"
+        case handoffKinds = "handoff_kinds"
+        case returnReasons = "return_reasons"
+        case conclusionOutcomes = "conclusion_outcomes"
+    }
+}
+
+/// A word of the vocabulary with its id.
+public protocol VocabularyEntry: Sendable {
+    var id: String { get }
+    var name: String { get }
+}
+
+public struct Term: VocabularyEntry, Codable, Hashable, Sendable {
+    public let id: String
+    public let name: String
+}
+
+public struct MatterKind: VocabularyEntry, Codable, Hashable, Sendable {
+    public let id: String
+    public let name: String
+    /// Counts as an accusation (检举控告) in the share that the office watches.
+    public let countsAsAccusation: Bool
+    /// Within the office's scope.
+    public let accepted: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, accepted
+        case countsAsAccusation = "counts_as_accusation"
+    }
+}
+
+public struct HandoffKind: VocabularyEntry, Codable, Hashable, Sendable {
+    public let id: String
+    public let name: String
+    /// The unit owes a result for each item.
+    public let resultOwed: Bool
+    /// A person must approve before it leaves.
+    public let needsApproval: Bool
+    /// Travels in the express queue.
+    public let express: Bool
+    /// Why no clock runs after the signature; must be given where none does (invariant 8).
+    public let noClockReason: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, express
+        case resultOwed = "result_owed"
+        case needsApproval = "needs_approval"
+        case noClockReason = "no_clock_reason"
+    }
+}
+
+public struct Disposition: VocabularyEntry, Codable, Hashable, Sendable {
+    public let id: String
+    public let name: String
+    /// Nothing more follows.
+    public let terminal: Bool
+    /// Kept for later, and to be looked at again after this time.
+    public let lookAgainAfter: Span?
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, terminal
+        case lookAgainAfter = "look_again_after"
+    }
+}
+
+public struct Authority: VocabularyEntry, Codable, Hashable, Sendable {
+    public let id: String
+    public let name: String
+    /// The unit that takes referrals for it, where it is one of this installation.
+    public let unit: UnitID?
+}
+
+/// A length of time written `2 day` or `36 hour`.
+///
+/// The unit stays as written until `Policy.validate()`, so that a unit which needs a calendar is refused by name and not
+/// as a spelling error.
+public struct Span: Codable, Hashable, Sendable, CustomStringConvertible {
+    public let length: Int
+    public let unit: String
+
+    public init(_ length: Int, unit: String) {
+        self.length = length
+        self.unit = unit
+    }
+
+    /// `nil` unless it is a number, spaces and a word.
+    public init?(_ text: String) {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, parts[0].utf8.count <= 6, let length = Int(parts[0]) else { return nil }
+        self.init(length, unit: String(parts[1]))
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let span = Span(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: Span.shape)
+        }
+        self = span
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+
+    public static let shape = "a length of time is a number and a unit, such as \"2 day\" or \"36 hour\""
+
+    public var description: String { "\(length) \(unit)" }
+
+    /// Calendar days of 24 hours, hours; `nil` for a unit this version cannot count in.
+    public var seconds: Int64? {
+        switch unit {
+        case "day", "days": Int64(length) * 86_400
+        case "hour", "hours": Int64(length) * 3_600
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,272 @@
+
+/// What every row of a policy has.
+public protocol PolicyRow: Sendable {
+    var id: String { get }
+    var citation: String? { get }
+}
+
+/// When a row applies: everything that is stated must hold; a condition left out does not matter.
+public struct Condition: Codable, Hashable, Sendable {
+    public let sourceKind: [String]?
+    public let matterKind: [String]?
+    /// Holds when any accused is managed at one of these levels.
+    public let level: [String]?
+    /// Holds when any allegation has one of these categories.
+    public let category: [String]?
+    /// Prefixes of place codes; holds when the report's place or an accused's begins with one.
+    public let region: [String]?
+    public let accusedNamed: Bool?
+    /// At least one allegation has a category that the policy knows.
+    public let allegationCategorised: Bool?
+    public let realName: Bool?
+    /// Holds when any of these words, or of the lists named `$list`, stands in the title or the text.
+    public let anyOf: [String]?
+    /// Holds when none of them does.
+    public let noneOf: [String]?
+    /// Whether the words of the text propose an authority.
+    public let proposal: Bool?
+
+    enum CodingKeys: String, CodingKey {
+        case level, category, region, proposal
+        case sourceKind = "source_kind"
+        case matterKind = "matter_kind"
+        case accusedNamed = "accused_named"
+        case allegationCategorised = "allegation_categorised"
+        case realName = "real_name"
+        case anyOf = "any_of"
+        case noneOf = "none_of"
+    }
+
+    /// Asks for what stands in the title or text.
+    public var readsText: Bool { anyOf != nil || noneOf != nil || proposal != nil }
+}
+
+/// What passes to another unit sealed: neither opened nor entered.
+public struct SealedRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let when: Condition
+    public let unitKind: String
+    public let handoffKind: String
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, when, citation
+        case unitKind = "unit_kind"
+        case handoffKind = "handoff_kind"
+    }
+}
+
+/// What belongs to the office, and to whom the rest belongs.
+public struct Scope: Codable, Hashable, Sendable {
+    public let rows: [ScopeRow]
+    /// The authorities that words of the text propose; the highest score wins, then the earlier row.
+    public let proposals: [ProposalRow]
+    /// What a word in the title counts, where one in the text counts 1.
+    public let titleWeight: Int
+    /// When no row applies.
+    public let otherwise: OtherwiseRow
+
+    enum CodingKeys: String, CodingKey {
+        case rows, proposals, otherwise
+        case titleWeight = "title_weight"
+    }
+}
+
+public struct ScopeRow: PolicyRow, Codable, Hashable, Sendable {
+    public enum Decision: String, Codable, Hashable, Sendable, CaseIterable {
+        case accept
+        case notAccepted = "not_accepted"
+        case needsReview = "needs_review"
+    }
+
+    public let id: String
+    public let when: Condition
+    public let decide: Decision
+    /// With `accept`: the matter kind entered; left out, the source's own.
+    public let matterKind: String?
+    /// With `not_accepted`: to whom the matter belongs; left out, to whom the best proposal says.
+    public let authority: String?
+    /// With `needs_review`: why, for the person who looks.
+    public let reason: String?
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, when, decide, authority, reason, citation
+        case matterKind = "matter_kind"
+    }
+}
+
+public struct ProposalRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let authority: String
+    /// In the words of the petition offices' category list.
+    public let category: String
+    public let words: [String]
+    public let citation: String?
+}
+
+public struct OtherwiseRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let reason: String
+    public let citation: String?
+}
+
+/// By which words an organ of the office's own kind is known. An accused who works in one that is no unit of this office could sit
+/// where the report would go: a person says where it may go.
+public struct BarrierRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let organWords: [String]
+    /// Words that hold one of those and tell of something else.
+    public let ordinaryWords: [String]?
+    public let reason: String
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, reason, citation
+        case organWords = "organ_words"
+        case ordinaryWords = "ordinary_words"
+    }
+}
+
+/// What counts as a repeat of an earlier report.
+public struct RepeatRow: PolicyRow, Codable, Hashable, Sendable {
+    public enum Basis: String, Codable, Hashable, Sendable, CaseIterable {
+        /// The same reporter and the same text.
+        case reporter
+        /// No reporter is known: the same accused and the same text.
+        case accused
+    }
+
+    public let id: String
+    public let same: Basis
+    public let citation: String?
+}
+
+/// Who gets an accepted report.
+public struct Routing: Codable, Hashable, Sendable {
+    public let rows: [RoutingRow]
+    /// When no row applies or none has a unit that may have it.
+    public let otherwise: OtherwiseRow
+}
+
+public struct RoutingRow: PolicyRow, Codable, Hashable, Sendable {
+    public struct Target: Codable, Hashable, Sendable {
+        public enum Place: String, Codable, Hashable, Sendable, CaseIterable {
+            /// The unit's place contains the report's.
+            case covers
+            /// They are the same place.
+            case same
+        }
+
+        public let unitKinds: [String]
+        /// How the unit's place must lie to the report's; left out, anyhow, those that cover it first.
+        public let place: Place?
+
+        enum CodingKeys: String, CodingKey {
+            case place
+            case unitKinds = "unit_kinds"
+        }
+    }
+
+    public let id: String
+    public let when: Condition
+    public let to: Target
+    public let handoffKind: String
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, when, to, citation
+        case handoffKind = "handoff_kind"
+    }
+}
+
+/// A clock that runs for handoffs of some kinds.
+public struct ClockRow: PolicyRow, Codable, Hashable, Sendable {
+    /// Each kind stops by its own event, which is code (`Clock.stops(on:)`); any end of the handoff stops them all.
+    public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
+        /// Until the unit signs (签收).
+        case sign
+        /// Until the unit tells what it decided to do (处置意见), or concludes.
+        case feedback
+        /// Until the unit concludes (办结).
+        case overdue
+    }
+
+    public let id: String
+    public let kind: Kind
+    public let handoffKinds: [String]
+    public let starts: ClockStart
+    public let within: Span
+    public let steps: [LadderRow]
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, kind, starts, within, steps, citation
+        case handoffKinds = "handoff_kinds"
+    }
+}
+
+/// One rung, or several at equal distance, of a clock's ladder; exactly one of the three places is stated.
+public struct LadderRow: Codable, Hashable, Sendable {
+    public let action: ClockPlan.Step.Action
+    public let afterStart: Span?
+    public let beforeDue: Span?
+    public let afterDue: Span?
+    public let every: Span?
+    /// How often altogether, with `every`.
+    public let times: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case action, every, times
+        case afterStart = "after_start"
+        case beforeDue = "before_due"
+        case afterDue = "after_due"
+    }
+}
+
+/// Whether a unit may return a handoff; the first row that fits decides.
+public struct ReturnRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let reasons: [String]?
+    public let handoffKinds: [String]?
+    /// Fits when the report has been with at most this many units before.
+    public let hopsMax: Int?
+    /// Fits when the explanation has at least this many characters that are not blank.
+    public let textCharactersMin: Int?
+    public let approve: Bool
+    /// What the unit is told.
+    public let message: String
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, reasons, approve, message, citation
+        case handoffKinds = "handoff_kinds"
+        case hopsMax = "hops_max"
+        case textCharactersMin = "text_characters_min"
+    }
+}
+
+/// Whether a conclusion is taken; the first row that fits decides.
+public struct ConclusionRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let outcomes: [String]?
+    public let dispositionGiven: Bool?
+    public let summaryGiven: Bool?
+    public let realName: Bool?
+    /// Fits when the real-name reporter has, or has not, been answered; unknown is not answered.
+    public let realNameAnswered: Bool?
+    /// Fits when it was returned at least this often before.
+    public let timesReturnedMin: Int?
+    public let accept: Bool
+    public let message: String
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, outcomes, accept, message, citation
+        case dispositionGiven = "disposition_given"
+        case summaryGiven = "summary_given"
+        case realName = "real_name"
+        case realNameAnswered = "real_name_answered"
+        case timesReturnedMin = "times_returned_min"
+    }
+}

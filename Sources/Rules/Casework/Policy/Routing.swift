@@ -1,0 +1,66 @@
+public import Basics
+
+extension Rulebook {
+    /// What must be asked before any unit is chosen: an accused works in an organ of this kind that is no unit of the office, or is
+    /// one under another name.
+    public func barrierDoubt(about accused: [Accused], among names: UnitNames) -> RouteRuling? {
+        guard let row = policy.barrier, let ownKind, Barrier.speaksOfUnknownOrgan(accused, among: names, kinds: ownKind) else { return nil }
+        return RouteRuling(rule: reference(row), decision: .needsReview(reason: row.reason))
+    }
+
+    /// The unit that gets an accepted report: the first row whose conditions hold *and* which has a unit that may have it.
+    ///
+    /// A unit may have it when it is active, neither barred (the barrier, invariant 5) nor one that returned this report,
+    /// and handles the accused's highest level. Among several, the one whose place is nearest, then the lowest id, so that
+    /// the same facts always give the same unit.
+    /// - Parameters:
+    ///   - facts: what was kept of the report; title and text are not read.
+    ///   - barred: the accused's own units and those of recused handlers.
+    ///   - returnedBy: the units that returned this report.
+    public func route(
+        _ facts: ReportFacts, among units: [RoutingUnit], barred: Set<UnitID> = [], returnedBy: Set<UnitID> = []
+    ) -> RouteRuling {
+        let highest = highestLevel(of: facts.levels)
+        let free = units.filter { unit in
+            unit.active && !barred.contains(unit.id) && !returnedBy.contains(unit.id)
+                && (unit.levels.isEmpty || highest.map(unit.levels.contains) ?? true)
+        }
+        for row in policy.routing.rows where holds(row.when, facts) {
+            if let unit = choose(row.to, free, facts) {
+                return RouteRuling(rule: reference(row), decision: .handoff(unit: unit, kind: row.handoffKind))
+            }
+        }
+        let otherwise = policy.routing.otherwise
+        return RouteRuling(rule: reference(otherwise), decision: .needsReview(reason: otherwise.reason))
+    }
+
+    /// The unit that takes what belongs to another authority (转办); `nil` where none of this installation does.
+    public func referralUnit(for authority: String) -> UnitID? { authorities[authority]?.unit }
+
+    /// The accused's level of the highest rank decides, because who may handle the highest may handle them all.
+    private func highestLevel(of levels: Set<String>) -> String? {
+        policy.vocabulary.levels.last { levels.contains($0.id) }?.id
+    }
+
+    private func choose(_ target: RoutingRow.Target, _ units: [RoutingUnit], _ facts: ReportFacts) -> UnitID? {
+        let places = facts.region.map { [$0] } ?? facts.accusedRegions.sorted()
+        var best: (nearness: Int, id: UnitID)?
+        for unit in units where target.unitKinds.contains(unit.kind) {
+            let nearness = nearness(of: unit, to: places)
+            switch target.place {
+            case .covers: if nearness == 0 { continue }
+            case .same: guard let region = unit.region, places.contains(region) else { continue }
+            case nil: break
+            }
+            if let best, (-best.nearness, best.id) <= (-nearness, unit.id) { continue }
+            best = (nearness, unit.id)
+        }
+        return best?.id
+    }
+
+    /// 0: the unit's place does not cover the report's; 1: it is competent for any place; more: the longer the shared code.
+    private func nearness(of unit: RoutingUnit, to places: [String]) -> Int {
+        guard let region = unit.region else { return 1 }
+        return places.contains { $0.hasPrefix(region) } ? 1 + region.utf8.count : 0
+    }
+}

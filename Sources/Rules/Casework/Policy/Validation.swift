@@ -1,0 +1,312 @@
+import Basics
+
+extension Policy {
+    /// Everything that is wrong, in the order of the file; empty: the policy may be used.
+    public func validate() -> [PolicyProblem] {
+        var check = PolicyCheck(self)
+        check.heading()
+        check.vocabularyEntries()
+        check.wordLists()
+        check.placeholders()
+        check.barrierRow()
+        check.sealedRows()
+        check.scopeRows()
+        check.repeatRows()
+        check.routingRows()
+        check.clockRows()
+        check.clocksForEveryKind()
+        check.returnRows()
+        check.conclusionRows()
+        check.sizes()
+        return check.problems
+    }
+
+    /// Limits, so that no policy can make a lane slow or large.
+    public static let rowsMax = 2_000
+    public static let wordsMax = 10_000
+    public static let wordBytesMax = 200
+    public static let placeholdersMax = 1_000
+    public static let textCharactersMax = 500
+}
+
+/// Gathers the problems of a policy, part by part.
+struct PolicyCheck {
+    let policy: Policy
+    private(set) var problems: [PolicyProblem] = []
+    private var pathOfRow: [String: String] = [:]
+
+    init(_ policy: Policy) { self.policy = policy }
+
+    private var vocabulary: Vocabulary { policy.vocabulary }
+
+    // MARK: The parts of the file
+
+    mutating func heading() {
+        if UnitID(policy.name) == nil { report("name", "a name matches [a-z0-9-]{1,40}") }
+        if policy.version < 1 { report("version", "a version is a whole number from 1") }
+        text(policy.title, "title")
+    }
+
+    mutating func vocabularyEntries() {
+        entries(vocabulary.levels, "levels")
+        entries(vocabulary.matterKinds, "matter_kinds")
+        entries(vocabulary.categories, "categories")
+        entries(vocabulary.sourceKinds, "source_kinds")
+        entries(vocabulary.unitKinds, "unit_kinds")
+        entries(vocabulary.handoffKinds, "handoff_kinds")
+        entries(vocabulary.dispositions, "dispositions")
+        entries(vocabulary.returnReasons, "return_reasons")
+        entries(vocabulary.conclusionOutcomes, "conclusion_outcomes")
+        entries(vocabulary.authorities, "authorities")
+        for (index, disposition) in vocabulary.dispositions.enumerated() {
+            let path = "vocabulary.dispositions[\(index)].look_again_after"
+            guard let span = disposition.lookAgainAfter else { continue }
+            self.span(span, path, from: 1)
+            if disposition.terminal { report(path, "what is terminal is not looked at again") }
+        }
+    }
+
+    mutating func wordLists() {
+        for (name, list) in (policy.wordLists ?? [:]).sorted(by: { $0.key < $1.key }) {
+            words(list, "word_lists.\(name)", lists: false)
+        }
+    }
+
+    mutating func placeholders() {
+        for (index, word) in (policy.placeholders ?? []).enumerated() { text(word, "placeholders[\(index)]") }
+        if (policy.placeholders ?? []).count > Policy.placeholdersMax {
+            report("placeholders", "a policy has at most \(Policy.placeholdersMax) placeholders")
+        }
+    }
+
+    mutating func barrierRow() {
+        guard let row = policy.barrier else { return }
+        self.row(row, "barrier")
+        text(row.reason, "barrier.reason")
+        words(row.organWords, "barrier.organ_words", lists: false)
+        if let ordinary = row.ordinaryWords { words(ordinary, "barrier.ordinary_words", lists: false) }
+    }
+
+    mutating func sealedRows() {
+        for (index, row) in policy.sealed.enumerated() {
+            let path = "sealed[\(index)]"
+            self.row(row, path)
+            condition(row.when, path + ".when", text: false)
+            known(row.unitKind, vocabulary.unitKinds, "unit kind", path + ".unit_kind")
+            known(row.handoffKind, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kind")
+        }
+    }
+
+    mutating func scopeRows() {
+        for (index, row) in policy.scope.rows.enumerated() {
+            let path = "scope.rows[\(index)]"
+            self.row(row, path)
+            condition(row.when, path + ".when", text: true)
+            scopeDecision(row, path)
+        }
+        for (index, row) in policy.scope.proposals.enumerated() {
+            let path = "scope.proposals[\(index)]"
+            self.row(row, path)
+            known(row.authority, vocabulary.authorities, "authority", path + ".authority")
+            text(row.category, path + ".category")
+            words(row.words, path + ".words", lists: false)
+        }
+        if !(1...100).contains(policy.scope.titleWeight) { report("scope.title_weight", "a weight lies between 1 and 100") }
+        otherwise(policy.scope.otherwise, "scope.otherwise")
+    }
+
+    private mutating func scopeDecision(_ row: ScopeRow, _ path: String) {
+        func refuse(_ key: String, _ given: Bool, unless wanted: ScopeRow.Decision) -> PolicyProblem? {
+            guard given, row.decide != wanted else { return nil }
+            return PolicyProblem(path: "\(path).\(key)", message: "goes only with \"decide: \(wanted.rawValue)\"")
+        }
+        problems += [
+            refuse("matter_kind", row.matterKind != nil, unless: .accept),
+            refuse("authority", row.authority != nil, unless: .notAccepted),
+            refuse("reason", row.reason != nil, unless: .needsReview),
+        ].compactMap { $0 }
+        if let kind = row.matterKind {
+            known(kind, vocabulary.matterKinds, "matter kind", path + ".matter_kind")
+            if let entry = vocabulary.matterKinds.first(where: { $0.id == kind }), !entry.accepted {
+                report(path + ".matter_kind", "\"\(kind)\" is not within the scope, so it cannot be accepted")
+            }
+        }
+        if let authority = row.authority { known(authority, vocabulary.authorities, "authority", path + ".authority") }
+        if row.decide == .needsReview { text(row.reason ?? "", path + ".reason") }
+    }
+
+    mutating func repeatRows() {
+        for (index, row) in policy.repeats.enumerated() { self.row(row, "repeats[\(index)]") }
+        for basis in RepeatRow.Basis.allCases where !policy.repeats.contains(where: { $0.same == basis }) {
+            report("repeats", "no row says when reports of the same \(basis.rawValue) are repeats")
+        }
+    }
+
+    mutating func routingRows() {
+        for (index, row) in policy.routing.rows.enumerated() {
+            let path = "routing.rows[\(index)]"
+            self.row(row, path)
+            condition(row.when, path + ".when", text: false)
+            filled(row.to.unitKinds, path + ".to.unit_kinds")
+            allKnown(row.to.unitKinds, vocabulary.unitKinds, "unit kind", path + ".to.unit_kinds")
+            known(row.handoffKind, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kind")
+        }
+        otherwise(policy.routing.otherwise, "routing.otherwise")
+    }
+
+    mutating func returnRows() {
+        for (index, row) in policy.returns.enumerated() {
+            let path = "returns[\(index)]"
+            self.row(row, path)
+            allKnown(row.reasons, vocabulary.returnReasons, "return reason", path + ".reasons")
+            allKnown(row.handoffKinds, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kinds")
+            text(row.message, path + ".message")
+        }
+        let last = policy.returns.last
+        let isOpen = last.map {
+            $0.reasons == nil && $0.handoffKinds == nil && $0.hopsMax == nil && $0.textCharactersMin == nil
+        }
+        if isOpen != true { report("returns", "the last row has no conditions, so that every return gets an answer") }
+    }
+
+    mutating func conclusionRows() {
+        for (index, row) in policy.conclusions.enumerated() {
+            let path = "conclusions[\(index)]"
+            self.row(row, path)
+            allKnown(row.outcomes, vocabulary.conclusionOutcomes, "conclusion outcome", path + ".outcomes")
+            text(row.message, path + ".message")
+        }
+        let last = policy.conclusions.last
+        let isOpen = last.map {
+            $0.outcomes == nil && $0.dispositionGiven == nil && $0.summaryGiven == nil && $0.realName == nil
+                && $0.realNameAnswered == nil && $0.timesReturnedMin == nil
+        }
+        if isOpen != true {
+            report("conclusions", "the last row has no conditions, so that every conclusion gets an answer")
+        }
+    }
+
+    mutating func sizes() {
+        if pathOfRow.count > Policy.rowsMax { report("", "a policy has at most \(Policy.rowsMax) rows") }
+        let lists = Array((policy.wordLists ?? [:]).values) + policy.scope.proposals.map(\.words)
+        let loose = policy.scope.rows.flatMap { [$0.when.anyOf ?? [], $0.when.noneOf ?? []] }
+        let all = Set((lists + loose).joined())
+        if all.count > Policy.wordsMax { report("", "a policy has at most \(Policy.wordsMax) different words") }
+        if all.reduce(0, { $0 + $1.utf8.count }) > WordMatcher.wordBytesMax {
+            report("", "the words of a policy have together at most \(WordMatcher.wordBytesMax) bytes")
+        }
+    }
+
+    // MARK: What all parts share
+
+    /// Nobody mends more at once.
+    private static let problemsMax = 100
+    /// Where there are enough problems, a further one need not be looked for: what it should have been is found by comparing.
+    var hasEnough: Bool { problems.count >= Self.problemsMax }
+
+    mutating func report(_ path: String, _ message: String) {
+        if !hasEnough { problems.append(PolicyProblem(path: path, message: message)) }
+    }
+
+    mutating func row(_ row: some PolicyRow, _ path: String) {
+        if UnitID(row.id) == nil { report(path + ".id", "an id matches [a-z0-9-]{1,40}") }
+        if let other = pathOfRow[row.id] { report(path + ".id", "\"\(row.id)\" is already the id of \(other)") }
+        pathOfRow[row.id] = pathOfRow[row.id] ?? path
+        if let citation = row.citation { text(citation, path + ".citation") }
+    }
+
+    mutating func otherwise(_ row: OtherwiseRow, _ path: String) {
+        self.row(row, path)
+        text(row.reason, path + ".reason")
+    }
+
+    mutating func text(_ text: String, _ path: String) {
+        if text.allSatisfy(\.isWhitespace) { report(path, "must not be empty") }
+        if text.count > Policy.textCharactersMax { report(path, "has at most \(Policy.textCharactersMax) characters") }
+    }
+
+    mutating func span(_ span: Span, _ path: String, from least: Int) {
+        switch span.unit {
+        case "working_day", "working_days", "workday", "month", "months", "quarter", "quarters", "year", "years":
+            report(path, "\"\(span.unit)\" needs a calendar, which this version does not have; write day or hour")
+        default:
+            if span.seconds == nil {
+                let hint = Suggestion.phrase(for: span.unit, among: ["day", "hour"])
+                report(path, "a unit of time is day or hour, not \"\(span.unit)\"" + hint)
+            }
+        }
+        if !(least...100_000).contains(span.length) { report(path, "a length lies between \(least) and 100000") }
+    }
+
+    mutating func known(_ id: String, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
+        known(id, Set(entries.map(\.id)), what, path)
+    }
+
+    private mutating func known(_ id: String, _ ids: Set<String>, _ what: String, _ path: String) {
+        guard !hasEnough, !ids.contains(id) else { return }
+        let shown = String(id.prefix(40))
+        report(path, "\"\(shown)\" is no \(what) of the vocabulary" + Suggestion.phrase(for: shown, among: ids))
+    }
+
+    mutating func allKnown(_ ids: [String]?, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
+        filled(ids, path)
+        let names = Set(entries.map(\.id))
+        for (index, id) in (ids ?? []).enumerated() { known(id, names, what, "\(path)[\(index)]") }
+    }
+
+    /// A condition that nothing can meet is a slip.
+    mutating func filled(_ list: [String]?, _ path: String) {
+        if let list, list.isEmpty { report(path, "an empty list fits nothing; leave it out") }
+    }
+
+    private mutating func entries(_ entries: [some VocabularyEntry], _ key: String) {
+        var seen: Set<String> = []
+        if entries.isEmpty { report("vocabulary." + key, "needs at least one entry") }
+        for (index, entry) in entries.enumerated() {
+            let path = "vocabulary.\(key)[\(index)]"
+            let isName = (1...40).contains(entry.id.utf8.count)
+                && entry.id.utf8.allSatisfy {
+                    (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F || $0 == 0x2D
+                }
+            if !isName { report(path + ".id", "an id matches [a-z0-9_-]{1,40}") }
+            if !seen.insert(entry.id).inserted { report(path + ".id", "\"\(entry.id)\" stands twice") }
+            text(entry.name, path + ".name")
+        }
+    }
+
+    private mutating func condition(_ when: Condition, _ path: String, text readsText: Bool) {
+        allKnown(when.sourceKind, vocabulary.sourceKinds, "source kind", path + ".source_kind")
+        allKnown(when.matterKind, vocabulary.matterKinds, "matter kind", path + ".matter_kind")
+        allKnown(when.level, vocabulary.levels, "level", path + ".level")
+        allKnown(when.category, vocabulary.categories, "category", path + ".category")
+        filled(when.region, path + ".region")
+        if when.readsText, !readsText {
+            report(path, "these rows do not know the text, so any_of, none_of and proposal cannot be asked for")
+        }
+        if let list = when.anyOf { words(list, path + ".any_of", lists: true) }
+        if let list = when.noneOf { words(list, path + ".none_of", lists: true) }
+    }
+
+    private mutating func words(_ words: [String], _ path: String, lists: Bool) {
+        filled(words, path)
+        let names = (policy.wordLists ?? [:]).keys
+        for (index, word) in words.enumerated() {
+            let path = "\(path)[\(index)]"
+            let characters = WordMatcher.folded(word).count
+            if word.hasPrefix("$") {
+                let name = String(word.dropFirst())
+                if !lists {
+                    report(path, "a list holds words, not other lists")
+                } else if !names.contains(name) {
+                    report(path, "there is no word list \"\(name)\"" + Suggestion.phrase(for: name, among: names))
+                }
+            } else if characters == 0 {
+                report(path, "a word must not be empty")
+            } else if characters < 2 {
+                report(path, "\"\(word)\" is too short: a single character stands in too many other words")
+            } else if word.utf8.count > Policy.wordBytesMax {
+                report(path, "a word has at most \(Policy.wordBytesMax) bytes")
+            }
+        }
+    }
+}

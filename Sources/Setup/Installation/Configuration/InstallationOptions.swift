@@ -1,0 +1,57 @@
+package import ArgumentParser
+import Basics
+package import Contract
+import Foundation
+import Terminal
+
+/// Which installation a command is about, and what to read differently from its file.
+package struct InstallationOptions: ParsableArguments {
+    package init() {}
+
+    @Option(help: ArgumentHelp("The directory of the installation; its bihuan.yaml is read.", valueName: "dir"))
+    package var data: String?
+
+    @Option(help: ArgumentHelp("The configuration file, where it is not DIR/bihuan.yaml.", valueName: "file"))
+    package var config: String?
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Set a key over file and environment, such as lane.lanes=4. May be repeated.", valueName: "key=value"))
+    package var values: [String] = []
+
+    /// Whether one is named.
+    package var isGiven: Bool { data != nil || config != nil }
+
+    package func validate() throws {
+        if data != nil, config != nil { throw ValidationError("give --data or --config, not both") }
+        if let bad = values.first(where: { !$0.contains("=") || $0.hasPrefix("=") }) {
+            throw ValidationError("--set takes key=value, such as lane.lanes=4, not '\(bad)'")
+        }
+        for (key, value) in flags where key.hasPrefix("users.") || SecretOption.holdsPassword(value) {
+            throw ValidationError(
+                "--set \(key): it is a password, and every user of this machine reads it in the list of processes: put it into the "
+                    + "file, or into the environment variable \(ConfigurationKey.environmentVariable(of: key))")
+        }
+    }
+
+    /// - Parameter warn: told what is allowed and not protected.
+    package func configuration(
+        parties: [Party] = [], warn: (String) -> Void = { Output.note("warning: \($0)") }
+    ) async throws -> OfficeConfiguration {
+        let configuration = try OfficeConfiguration.read(
+            try await ConfigurationSource.open(file: file(), flags: flags), parties: parties)
+        configuration.warnings.forEach(warn)
+        return configuration
+    }
+
+    private func file() throws -> URL {
+        if let config { return URL(filePath: config).absoluteURL }
+        if let data { return URL(filePath: data, directoryHint: .isDirectory).appending(path: "bihuan.yaml").absoluteURL }
+        throw UserError("which installation? Give --data DIR, as for `bihuan up`, or --config FILE")
+    }
+
+    private var flags: [String: String] {
+        let pairs = values.map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
+        return Dictionary(pairs.map { (String($0[0]), String($0[1])) }) { _, last in last }
+    }
+}

@@ -1,0 +1,168 @@
+import AMQP
+package import Basics
+import Casework
+package import Contract
+import Foundation
+import Logging
+
+package extension OfficeConfiguration {
+    /// Reads and checks everything, and names all that is wrong at once.
+    /// - Parameter parties: whose passwords the command needs.
+    static func read(_ source: ConfigurationSource, parties: [Party] = []) throws(UserError) -> OfficeConfiguration {
+        var check = ConfigurationCheck(source)
+        let configuration = check.configuration(parties)
+        guard let configuration, check.problems.isEmpty else {
+            throw UserError(
+                "\(source.fileName) is not right:\n" + check.problems.map { "  " + $0 }.joined(separator: "\n")
+                    + "\nThe keys are described in docs/configuration.md.")
+        }
+        return configuration
+    }
+}
+
+/// Reads key by key and gathers what is wrong instead of stopping at the first.
+private struct ConfigurationCheck {
+    private(set) var problems: [String] = []
+    private let source: ConfigurationSource
+
+    init(_ source: ConfigurationSource) {
+        self.source = source
+        nameUnknownKeys()
+    }
+
+    mutating func configuration(_ parties: [Party]) -> OfficeConfiguration? {
+        let broker = broker(.amqpURL)
+        let database = OfficeConfiguration.Database(url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name))
+        let lane = OfficeConfiguration.Lane(
+            batchSizeMax: wholeNumber(.laneBatchSizeMax, 1...5_000), lanes: wholeNumber(.laneCount, 1...64),
+            earlyMessageHoldSeconds: number(.laneEarlyMessageHoldSeconds, 0...86_400))
+        let name = text(.officeName)
+        let files = (vault: keyFile(.vaultKeyFile), digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile))
+        let users = users(parties)
+        let clock = clock()
+        let logLevel = logLevel()
+        let sealedMailKey = sealingKey(.sealedMailPublicKey)
+        guard let broker, let sealedMailKey, problems.isEmpty else { return nil }
+        return OfficeConfiguration(
+            officeName: name, broker: broker, database: database, users: users, vaultKeyFile: files.vault, digestKeyFile: files.digest,
+            sealedMailKey: sealedMailKey, checkpointKeyFile: files.checkpoint, clock: clock, lane: lane,
+            logLevel: logLevel)
+    }
+
+    // MARK: Unknown keys
+
+    private mutating func nameUnknownKeys() {
+        let names = ConfigurationKey.all.map(\.name)
+        func isKnown(_ name: String) -> Bool { names.contains(name) || name.hasPrefix("users.") && name.split(separator: ".").count == 2 }
+        for (name, line, isSingleValue) in source.keysInFile {
+            let place = line.map { " (line \($0))" } ?? ""
+            if !isKnown(name) {
+                problems.append("\(name)\(place): unknown key" + Suggestion.phrase(for: name, among: names))
+            } else if !isSingleValue {
+                problems.append("\(name)\(place): must be a single value")
+            }
+        }
+        for name in source.flags.keys.sorted() where !isKnown(name) {
+            problems.append("--set \(name): unknown key" + Suggestion.phrase(for: name, among: names))
+        }
+        let variables = ConfigurationKey.all.map(\.environmentVariable)
+        for name in source.environment.keys.sorted()
+        where !variables.contains(name) && !name.hasPrefix("BIHUAN_USERS_") && !SecretOption.variables.contains(name) {
+            problems.append("\(name): unknown variable" + Suggestion.phrase(for: name, among: variables))
+        }
+    }
+
+    // MARK: Values by kind. What stands in for a bad one is never used.
+
+    private mutating func text(_ key: ConfigurationKey) -> String {
+        if let value = source.value(key.name) ?? key.default { return value }
+        if key.isRequired { problems.append("\(key.name): is missing. \(key.meaning)") }
+        return ""
+    }
+
+    private mutating func wholeNumber(_ key: ConfigurationKey, _ range: ClosedRange<Int>) -> Int {
+        if let value = Int(text(key)), range.contains(value) { return value }
+        problems.append("\(key.name): must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        return range.lowerBound
+    }
+
+    private mutating func number(_ key: ConfigurationKey, _ range: ClosedRange<Double>) -> Double {
+        if let value = Double(text(key)), range.contains(value) { return value }
+        problems.append("\(key.name): must be a number from \(range.lowerBound) to \(range.upperBound)")
+        return range.lowerBound
+    }
+
+    /// A file with a key in it. Whether it is there, is found when it is needed.
+    private mutating func keyFile(_ key: ConfigurationKey) -> URL {
+        let file = URL(filePath: text(key), relativeTo: source.folder).absoluteURL
+        if let problem = SecretFile.problem(file.path) { problems.append("\(key.name): \(problem)") }
+        return file
+    }
+
+    private mutating func broker(_ key: ConfigurationKey) -> AMQP.ConnectionSettings? {
+        let url = text(key)
+        guard var broker = try? AMQP.ConnectionSettings(url: url) else {
+            problems.append("\(key.name): must be as amqp://HOST:PORT/VHOST, or amqps:// for TLS; docs/amqp.md lists the parameters")
+            return nil
+        }
+        if url.drop(while: { $0 != "/" }).dropFirst(2).prefix(while: { $0 != "/" && $0 != "?" }).contains("@") {
+            problems.append("\(key.name): must name no user: passwords stand under users")
+        }
+        if case .external = broker.authentication {
+            problems.append("\(key.name): must not have auth_mechanism=external: every user logs in by its password")
+        }
+        (broker.user, broker.password) = ("", "")
+        let folder = source.folder
+        broker.tls = broker.tls?.mapFiles { URL(filePath: $0, relativeTo: folder).absoluteURL.path }
+        if let problem = broker.tls?.keyFile.flatMap({ SecretFile.problem($0) }) { problems.append("\(key.name): \(problem)") }
+        return broker
+    }
+
+    private mutating func sealingKey(_ key: ConfigurationKey) -> SealingKey? {
+        let value = text(key)
+        if value.isEmpty { return nil }
+        if let bytes = Data(base64Encoded: value), let key = SealingKey(rawRepresentation: [UInt8](bytes)) { return key }
+        problems.append("\(key.name): must be the 32 bytes of an X25519 public key in base64")
+        return nil
+    }
+
+    private mutating func logLevel() -> Logger.Level {
+        let word = text(.logLevel)
+        if let level = Logger.Level(rawValue: word) { return level }
+        let levels = Logger.Level.allCases.map(\.rawValue)
+        problems.append(
+            "\(ConfigurationKey.logLevel.name): must be one of \(levels.joined(separator: ", "))" + Suggestion.phrase(for: word, among: levels))
+        return .info
+    }
+
+    private mutating func clock() -> BusinessClock {
+        let rate = number(.clockRate, 0.001...10_000_000)
+        let wall = time(.clockWallOrigin)
+        let business = time(.clockBusinessOrigin)
+        switch (wall, business) {
+        case (let wall?, let business?): return BusinessClock(wallOrigin: wall, businessOrigin: business, rate: rate)
+        case (nil, nil) where rate == 1: return .real
+        default:
+            problems.append("clock: a clock that differs from the wall's needs wallOrigin, businessOrigin and rate")
+            return .real
+        }
+    }
+
+    private mutating func time(_ key: ConfigurationKey) -> Instant? {
+        guard let value = source.value(key.name) else { return nil }
+        if let instant = Instant(value) { return instant }
+        problems.append("\(key.name): must be a time such as 2026-03-02T08:00:00Z")
+        return nil
+    }
+
+    private mutating func users(_ parties: [Party]) -> [String: String] {
+        let listed = (source.keysInFile.map(\.name) + source.flags.keys).filter { $0.hasPrefix("users.") }
+        let needed = parties.map { "users." + OfficeConfiguration.userKey($0) }
+        var users: [String: String] = [:]
+        for name in Set(listed + needed) { users[String(name.dropFirst("users.".count))] = source.value(name) }
+        for name in needed where users[String(name.dropFirst("users.".count))] == nil {
+            problems.append("\(name): is missing. The password of a broker user.")
+        }
+        return users
+    }
+}

@@ -1,0 +1,46 @@
+package import Basics
+import Foundation
+
+/// An option whose value may hold a password. Every user of a machine reads the arguments of all programs, so a password comes
+/// from a file or from the environment.
+package struct SecretOption {
+    /// Such as `--url`; its file is `--url-file`.
+    package let name: String
+    /// The environment variable that stands for it.
+    let variable: String
+
+    package static let submitURL = SecretOption(name: "--url", variable: "BIHUAN_SUBMIT_URL")
+    package static let migrateDatabase = SecretOption(name: "--database", variable: "BIHUAN_MIGRATE_DATABASE")
+    package static let checkAMQP = SecretOption(name: "--amqp", variable: "BIHUAN_CHECK_AMQP")
+    package static let checkPassword = SecretOption(name: "--password", variable: "BIHUAN_CHECK_PASSWORD")
+    package static let benchAMQP = SecretOption(name: "--amqp", variable: "BIHUAN_BENCH_AMQP")
+    package static let benchDatabase = SecretOption(name: "--database", variable: "BIHUAN_BENCH_DATABASE")
+
+    /// No keys of bihuan.yaml, and yet known.
+    static let variables = Set([submitURL, migrateDatabase, checkAMQP, checkPassword, benchAMQP, benchDatabase].map(\.variable))
+
+    /// What the command line says, else the file, else the environment.
+    package func url(_ given: String?, file: String?) throws(UserError) -> String? {
+        if let given {
+            if SecretOption.holdsPassword(given) { throw refusal }
+            return given
+        }
+        return try value(file: file)
+    }
+
+    package func value(file: String?) throws(UserError) -> String? {
+        if let file { return try SecretFile.text(file) }
+        return ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    var refusal: UserError {
+        UserError(
+            "\(name) holds a password, and every user of this machine reads it in the list of processes: put it into a file of mode 600 "
+                + "and give \(name)-file FILE, or into the environment variable \(variable)")
+    }
+
+    /// Of a URL, or of libpq's words with =.
+    static func holdsPassword(_ url: String) -> Bool {
+        url.contains(/:\/\/[^\/?#@]*:[^\/?#]+@/) || url.contains(/(^|[\s?&])(ssl)?password\s*=\s*[^\s&]/)
+    }
+}

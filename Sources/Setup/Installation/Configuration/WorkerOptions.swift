@@ -1,0 +1,80 @@
+package import ArgumentParser
+import Basics
+import CaseStore
+package import Contract
+import Foundation
+import Logging
+import PostgreSQL
+import ServiceLifecycle
+import Terminal
+import Workers
+
+/// The options of a process that takes part in an office, and how a worker is run under them.
+package struct WorkerOptions: ParsableArguments {
+    package init() {}
+
+    @OptionGroup package var installation: InstallationOptions
+
+    @Flag(help: ArgumentHelp("Stop when standard input ends, as when the process that started this one does.", visibility: .hidden))
+    package var untilInputEnds = false
+
+    package func run(_ worker: Worker) async throws {
+        try await plainly {
+            let signals = TerminationSignals()
+            var warnings: [String] = []
+            let configuration = try await installation.configuration(parties: [.office(worker)]) { warnings.append($0) }
+            let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
+            for warning in warnings { logger.warning("not protected", metadata: ["what": "\(warning)"]) }
+            let service = WorkerService(worker, settings: try configuration.laneSettings(for: worker), logger: logger)
+            try await onThread { try refuseUnsuitable(configuration.workerDatabaseSettings("bihuan \(worker.rawValue)")) }
+            var group = ServiceGroupConfiguration(services: [service], logger: logger)
+            group.maximumGracefulShutdownDuration = .seconds(5)
+            group.maximumCancellationDuration = .seconds(5)
+            defer { LineLog.flush() }
+            try await run(ServiceGroup(configuration: group), until: signals)
+        }
+    }
+
+    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8. A database that is away is
+    /// waited for.
+    private func refuseUnsuitable(_ settings: PostgreSQL.ConnectionSettings) throws {
+        do {
+            try PostgreSQL.Connection(settings).close()
+        } catch {
+            if error.code == .unsuitable { throw error }
+        }
+    }
+
+    private func run(_ group: ServiceGroup, until signals: TerminationSignals) async throws {
+        if untilInputEnds {
+            Thread.detachNewThread {
+                while let bytes = try? FileHandle.standardInput.read(upToCount: 4096), !bytes.isEmpty {}
+                signals.raise()
+            }
+        }
+        let shutdown = Task {
+            await signals.wait()
+            await group.triggerGracefulShutdown()
+        }
+        defer { shutdown.cancel() }
+        do {
+            try await group.run()
+        } catch where signals.isRaised {
+            // The signal overtook the start: there is nothing to shut down.
+        }
+    }
+}
+
+extension OfficeConfiguration {
+    /// What a worker's lanes need, read from the files that the configuration names.
+    func laneSettings(for worker: Worker) throws -> LaneSettings {
+        var settings = LaneSettings(
+            broker: try brokerSettings(for: .office(worker)), database: workerDatabaseSettings("bihuan \(worker.rawValue)"),
+            clock: clock, vault: try Vault(keyFile: vaultKeyFile),
+            digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
+        settings.batchSizeMax = lane.batchSizeMax
+        settings.lanes = lane.lanes
+        settings.earlyMessageHoldSeconds = lane.earlyMessageHoldSeconds
+        return settings
+    }
+}

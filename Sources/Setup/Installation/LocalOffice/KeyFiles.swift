@@ -1,0 +1,94 @@
+package import Basics
+import Casework
+import Contract
+import Crypto
+package import Foundation
+
+/// The secrets of an office on this machine, each a file of its own that only its owner reads: 64 hexadecimal digits.
+///
+/// What exists is kept: a new vault key would make every stored original unreadable, a new digest key every act unknown.
+package struct KeyFiles: Sendable {
+    package let directory: URL
+
+    package init(directory: URL) {
+        self.directory = directory
+    }
+
+    package var vault: URL { directory.appending(path: "vault.key") }
+    package var digest: URL { directory.appending(path: "digest.key") }
+    package var checkpoint: URL { directory.appending(path: "checkpoint.key") }
+
+    /// The private half of a unit's sealing key, for the unit as it is simulated here. In service it lies with the unit.
+    package func sealing(_ unit: UnitID) -> URL { directory.appending(path: "keys/unit-\(unit).key") }
+
+    /// Makes the keys of vault, digests and checkpoints where they are missing.
+    package func makeOfficeKeys() throws(UserError) {
+        _ = try kept(vault) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
+        _ = try kept(digest) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
+        _ = try kept(checkpoint) { Array(Curve25519.Signing.PrivateKey().rawRepresentation) }
+    }
+
+    /// The public half of a unit's sealing key; made where it is missing.
+    package func sealingKey(of unit: UnitID) throws(UserError) -> [UInt8] {
+        let file = sealing(unit)
+        let bytes = try kept(file) { Array(Curve25519.KeyAgreement.PrivateKey().rawRepresentation) }
+        guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: bytes) else {
+            throw UserError("\(file.path) holds no X25519 key: restore it from a backup")
+        }
+        return Array(key.publicKey.rawRepresentation)
+    }
+
+    /// The 32 bytes of a key file.
+    package static func read(_ file: URL) throws(UserError) -> [UInt8] {
+        try SecretFile.check(file.path)
+        guard let text = try? String(contentsOf: file, encoding: .utf8) else {
+            throw UserError("the key file \(file.path) is missing or cannot be read: restore it from a backup")
+        }
+        guard let bytes = [UInt8](hexadecimal: text.trimmingCharacters(in: .whitespacesAndNewlines)), bytes.count == 32 else {
+            throw UserError("the key file \(file.path) must hold 64 hexadecimal digits: restore it from a backup")
+        }
+        return bytes
+    }
+
+    private func kept(_ file: URL, new: () -> [UInt8]) throws(UserError) -> [UInt8] {
+        if FileManager.default.fileExists(atPath: file.path) { return try KeyFiles.read(file) }
+        let bytes = new()
+        try makePrivateDirectory(file.deletingLastPathComponent())
+        try writePrivately(bytes.hexadecimal + "\n", to: file)
+        return bytes
+    }
+}
+
+/// Makes a folder that only its owner enters, unless it is there.
+private func makePrivateDirectory(_ folder: URL) throws(UserError) {
+    if FileManager.default.fileExists(atPath: folder.path) { return }
+    do {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+        throw UserError("the folder \(folder.path) cannot be made: \(String(cString: strerror(errno)))")
+    }
+}
+
+/// Writes a file that only its owner reads, so that it is there whole or not at all.
+package func writePrivately(_ text: String, to file: URL) throws(UserError) {
+    let unfinished = file.path + ".new"
+    unlink(unfinished)
+    let descriptor = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw UserError("\(file.path) cannot be written: \(String(cString: strerror(errno)))") }
+    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    do {
+        try handle.write(contentsOf: Data(text.utf8))
+        try handle.synchronize()
+        try handle.close()
+    } catch {
+        throw UserError("\(file.path) cannot be written: is the disk full?")
+    }
+    guard rename(unfinished, file.path) == 0 else {
+        throw UserError("\(file.path) cannot be written: \(String(cString: strerror(errno)))")
+    }
+}
+
+/// 128 random bits as hexadecimal digits: a password that needs no escaping anywhere.
+package func randomPassword() -> String {
+    (0..<16).map { _ in UInt8.random(in: .min ... .max) }.hexadecimal
+}

@@ -1,0 +1,225 @@
+import AMQP
+package import Basics
+import BrokerTopology
+import Casework
+package import Contract
+import Crypto
+package import Foundation
+package import LocalServers
+import Logging
+import Terminal
+import Workers
+
+/// A whole office on this machine, under one directory: private servers, the sample's parties, the four workers.
+///
+///     DIR/bihuan.yaml          0600: addresses, passwords of all users
+///     DIR/policy.yaml          the rules that the first start enters; the shipped ones unless it exists
+///     DIR/vault.key            0600   DIR/digest.key 0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
+///     DIR/log/<worker>.log     and the servers' logs
+///
+/// Starting it again in the same directory keeps users, passwords, keys and the database.
+package final class LocalOffice: Sendable {
+    package struct Options: Sendable {
+        package var directory: URL
+        package var sample = SampleOffice.standard
+        /// Business time; nil keeps what bihuan.yaml says.
+        package var clock: BusinessClock?
+        package var processesPerWorker = 1
+        /// The program that runs the workers; by default this one.
+        package var executable = Executable.bihuan
+        /// What names the installation to a worker; by default its directory.
+        package var workerInstallation: (@Sendable (OfficeConfiguration) throws -> [String])?
+        /// Another address of this machine on which the servers listen.
+        package var listenAddress: String?
+        /// Asked while the servers start; true ends the start.
+        package var isCancelled: @Sendable () -> Bool = { false }
+        /// Told what happens to workers, one line each, from any thread.
+        package var report: @Sendable (String) -> Void = { Output.note($0) }
+
+        /// Told when a server ended and does not come back; with nil the servers are not watched.
+        package var whenLost: (@Sendable (UserError) -> Void)?
+        /// Asked before a directory is filled that looks as if it were not meant; false refuses.
+        package var mayFill: @Sendable (String) -> Bool = { _ in false }
+
+        package init(directory: URL) { self.directory = directory }
+    }
+
+    package let directory: URL
+    package let configurationFile: URL
+    package let configuration: OfficeConfiguration
+    package let servers: LocalServers
+    package let workers: WorkerProcesses
+    private let watch: ServerWatch?
+
+    /// Starts servers and workers; returns when every worker consumes. Throws with everything stopped again.
+    package static func start(_ options: Options) async throws -> LocalOffice {
+        try OwnDirectory.claim(options.directory, mayFill: options.mayFill)
+        let file = options.directory.appending(path: "bihuan.yaml")
+        var kept: OfficeConfiguration?
+        if FileManager.default.fileExists(atPath: file.path) {
+            // What the environment says now is not to be written into the file.
+            kept = try OfficeConfiguration.read(try await ConfigurationSource.open(file: file, flags: [:], environment: [:]))
+        }
+        let previous = kept
+        return try await onThread { try LocalOffice(options, file, previous) }
+    }
+
+    private init(_ options: Options, _ file: URL, _ kept: OfficeConfiguration?) throws {
+        let policyFile = options.directory.appending(path: "policy.yaml")
+        let policy = try LocalOffice.policy(at: policyFile)
+        let users = LocalOffice.users(of: options.sample, kept: kept?.users ?? [:])
+        var serverOptions = LocalServers.Options()
+        serverOptions.isCancelled = options.isCancelled
+        serverOptions.listenAddress = options.listenAddress
+        servers = try LocalServers.start(
+            in: options.directory, definitions: try users.definitions(options.sample).json(), options: serverOptions)
+        do {
+            directory = options.directory
+            configurationFile = file
+            let passwords = (owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url))
+            configuration = LocalOffice.configuration(
+                kept, options, servers, users: users.passwords, passwords: passwords)
+            let keys = KeyFiles(directory: directory)
+            try keys.makeOfficeKeys()
+            if policy.isNew { try writePrivately(policy.yaml, to: policyFile) }
+            try writePrivately(configuration.yaml(folder: directory), to: file)
+            let entry = OfficeEntry(servers: servers, configuration: configuration)
+            try entry.makeDatabase(passwords: passwords)
+            _ = try entry.enter(options.sample, keys: keys, policy: policy.yaml)
+            let logs = directory.appending(path: "log")
+            let installation = try options.workerInstallation?(configuration) ?? ["--data", directory.path]
+            workers = try WorkerProcesses(
+                .init(
+                    executable: options.executable, arguments: installation + ["--until-input-ends"],
+                    countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
+                    report: options.report))
+            let (servers, configuration) = (servers, configuration)
+            watch = options.whenLost.map {
+                ServerWatch(.init(servers: servers, configuration: configuration, report: options.report, giveUp: $0))
+            }
+        } catch {
+            servers.stop()
+            throw error
+        }
+        workers.start()
+        do {
+            try waitForConsumers(options.isCancelled)
+            watch?.start()
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    /// Stops the workers, which finish what they hold, then the servers. Blocks; calling it again does nothing.
+    package func stop() {
+        watch?.stop()
+        workers.stop()
+        servers.stop()
+    }
+
+    // MARK: What others need
+
+    package func password(of party: Party) -> String? { configuration.users[OfficeConfiguration.userKey(party)] }
+
+    /// With all rights on the virtual host.
+    package var operatorAMQPURL: String {
+        servers.amqpURL(
+            user: OfficeConfiguration.operatorUser, password: configuration.users[OfficeConfiguration.operatorUser] ?? "",
+            virtualHost: configuration.broker.virtualHost)
+    }
+
+    package func log(of worker: Worker) -> URL { directory.appending(path: "log/\(worker.rawValue).log") }
+
+    // MARK: Steps
+
+    private static func policy(at file: URL) throws -> (yaml: String, isNew: Bool) {
+        let isNew = !FileManager.default.fileExists(atPath: file.path)
+        let yaml = isNew
+            ? ShippedPolicy.chineseDiscipline
+            : try String(contentsOf: file, encoding: .utf8)
+        // What is wrong with it is said before anything is started.
+        _ = try PolicyFile.read(yaml, named: file.lastPathComponent)
+        return (yaml, isNew)
+    }
+
+    private static func users(of sample: SampleOffice, kept: [String: String]) -> Users {
+        let parties =
+            Worker.allCases.map { Party.office($0) } + sample.units.map { .unit($0.id) } + sample.sources.map { .source($0.id) }
+            + sample.persons.map { .person($0.id) }
+        var passwords = kept
+        for key in parties.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser] where passwords[key] == nil {
+            passwords[key] = randomPassword()
+        }
+        return Users(parties: parties, passwords: passwords)
+    }
+
+    private struct Users {
+        let parties: [Party]
+        let passwords: [String: String]
+
+        func definitions(_ sample: SampleOffice) -> Definitions {
+            Definitions(
+                virtualHost: "bihuan", units: sample.units.map(\.id), sources: sample.sources.map(\.id),
+                persons: sample.persons.map(\.id),
+                users: parties.map { BrokerUser(party: $0, password: passwords[OfficeConfiguration.userKey($0)] ?? "") },
+                administrator: (OfficeConfiguration.operatorUser, passwords[OfficeConfiguration.operatorUser] ?? ""))
+        }
+    }
+
+    private static func configuration(
+        _ kept: OfficeConfiguration?, _ options: Options, _ servers: LocalServers, users: [String: String],
+        passwords: (owner: String, worker: String)
+    ) -> OfficeConfiguration {
+        func url(_ role: String, _ password: String) -> String {
+            servers.databaseURL(user: role, password: password, database: OfficeEntry.database)
+        }
+        let keys = KeyFiles(directory: options.directory)
+        // Of a new key only the public half is kept.
+        let sealedMailKey = kept?.sealedMailKey ?? SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey)
+        return OfficeConfiguration(
+            officeName: kept?.officeName ?? "闭环示例办公室",
+            broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
+            database: .init(
+                url: url(OfficeEntry.workerRole, passwords.worker), ownerURL: url(OfficeEntry.ownerRole, passwords.owner)),
+            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: sealedMailKey,
+            checkpointKeyFile: keys.checkpoint, clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(),
+            logLevel: kept?.logLevel ?? .info)
+    }
+
+    /// A worker is ready when its queue has a consumer, and it opens none before its database answers.
+    private func waitForConsumers(_ isCancelled: () -> Bool) throws {
+        let connection = try AMQP.Connection(try configuration.operatorBrokerSettings())
+        defer { connection.close() }
+        let channel = try connection.openChannel()
+        var missing = Worker.allCases
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !missing.isEmpty {
+            if isCancelled() { throw UserError("the start was cancelled") }
+            if ContinuousClock.now > deadline {
+                let logs = missing.map { log(of: $0).path }.joined(separator: ", ")
+                throw UserError("workers did not start within 20 s: read \(logs)")
+            }
+            missing = try missing.filter { worker in
+                try connection.declareQueue(QueueName(rawValue: worker.queueOfFirstConsumer), passive: true, on: channel).consumerCount == 0
+            }
+            usleep(20_000)
+        }
+    }
+}
+
+extension Worker {
+    fileprivate var queueOfFirstConsumer: String {
+        switch self {
+        case .intake: Topology.Queue.intake
+        case .routing: Topology.Queue.routing
+        case .deadlines: Topology.Queue.command(.deadlines)
+        case .feedback: Topology.Queue.feedback
+        }
+    }
+}
+
+/// The password within a URL; a new one where there is none.
+private func keptPassword(in url: String?) -> String {
+    url.flatMap { URLComponents(string: $0)?.password } ?? randomPassword()
+}

@@ -1,0 +1,201 @@
+package import AMQP
+import Basics
+package import BrokerTopology
+import Contract
+package import Foundation
+import FoundationNetworking
+import Synchronization
+
+/// The way through RabbitMQ's management interface, from any machine. Its user needs the tag `administrator`, and to remove queues,
+/// bindings and exchanges, which the interface does as that user, all rights in the virtual host.
+package struct ManagementAccess: BrokerAccess {
+    private let url: URL
+    private let user: String
+    private let password: String
+    /// The same broker by AMQP, where a queue itself is asked how much it holds.
+    private let broker: AMQP.ConnectionSettings
+    private let session: URLSession
+    private static let patienceSeconds = 60.0
+
+    /// - Parameter broker: how it is reached by AMQP; user and password are the management's.
+    package init(_ url: URL, user: String, password: String, broker: AMQP.ConnectionSettings) {
+        self.url = url
+        self.user = user
+        self.password = password
+        var broker = broker
+        (broker.user, broker.password) = (user, password)
+        self.broker = broker
+        let configuration = URLSessionConfiguration.ephemeral
+        configuration.timeoutIntervalForRequest = ManagementAccess.patienceSeconds / 2
+        configuration.timeoutIntervalForResource = ManagementAccess.patienceSeconds
+        session = URLSession(configuration: configuration, delegate: ChallengeRefusal(), delegateQueue: nil)
+    }
+
+    package var name: String { "the management interface at \(url.absoluteString) as user \(user)" }
+
+    package func ports() throws -> Set<Int> {
+        struct Overview: Decodable {
+            struct Listener: Decodable {
+                var `protocol`: String
+                var port: Int
+            }
+            var listeners: [Listener]
+        }
+        let overview = try JSONDecoder().decode(Overview.self, from: try send("GET", ["overview"]))
+        return Set(overview.listeners.filter { ["amqp", "amqp/ssl"].contains($0.protocol) }.map(\.port))
+    }
+
+    package func definitions() throws -> DefinitionsFile {
+        let answer = try send("GET", ["definitions"])
+        do {
+            return try JSONDecoder().decode(DefinitionsFile.self, from: answer)
+        } catch {
+            throw UserError("\(name) answered with something else than definitions: is the URL right?")
+        }
+    }
+
+    package func add(_ definitions: DefinitionsFile) throws { _ = try send("POST", ["definitions"], try definitions.json()) }
+
+    package func remove(_ removal: TopologyDifference.Removal, in virtualHost: String, wanted: DefinitionsFile) throws {
+        switch removal {
+        case .user(let user): _ = try send("DELETE", ["users", user])
+        case .permission(let user): _ = try send("DELETE", ["permissions", virtualHost, user])
+        case .topicPermission(let user, _): try removeTopicPermissions(of: user, in: virtualHost, wanted)
+        case .policy(let policy): _ = try send("DELETE", ["policies", virtualHost, policy])
+        case .queue(let queue): _ = try send("DELETE", ["queues", virtualHost, queue])
+        case .exchange(let exchange): _ = try send("DELETE", ["exchanges", virtualHost, exchange])
+        case .binding(let binding): try remove(binding, in: virtualHost)
+        }
+    }
+
+    package func depth(of queue: String, in virtualHost: String) throws -> QueueDepth? {
+        struct Status: Decodable {
+            var messages: Int?
+            var consumers: Int?
+        }
+        guard let answer = try sendIfThere("GET", ["queues", virtualHost, queue]) else { return nil }
+        let status = try JSONDecoder().decode(Status.self, from: answer)
+        // The interface's figures are some seconds old; the queue itself knows what is ready and who reads, though not what is held.
+        let now = try statusNow(of: queue, in: virtualHost)
+        return QueueDepth(messages: max(status.messages ?? 0, now.messageCount), consumers: max(status.consumers ?? 0, now.consumerCount))
+    }
+
+    // MARK: Steps
+
+    private func statusNow(of queue: String, in virtualHost: String) throws -> QueueStatus {
+        var settings = broker
+        settings.virtualHost = virtualHost
+        do throws(AMQPError) {
+            let connection = try AMQP.Connection(settings)
+            defer { connection.close() }
+            return try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: try connection.openChannel())
+        } catch {
+            throw UserError(
+                "the queue \(queue) was not removed: how much it holds could not be asked by AMQP at \(settings) as user \(user) "
+                    + "(\(error)). It needs all rights in the virtual host.")
+        }
+    }
+
+    /// The interface takes all rules of a user at once. Meanwhile every key would be allowed, so the right to write goes first.
+    private func removeTopicPermissions(of user: String, in virtualHost: String, _ wanted: DefinitionsFile) throws {
+        _ = try send("DELETE", ["permissions", virtualHost, user])
+        _ = try send("DELETE", ["topic-permissions", virtualHost, user])
+        var again = DefinitionsFile()
+        again.topic_permissions = wanted.topic_permissions.filter { $0.user == user }
+        try add(again)
+        again = DefinitionsFile()
+        again.permissions = wanted.permissions.filter { $0.user == user }
+        try add(again)
+    }
+
+    private func remove(_ binding: DefinitionsFile.Binding, in virtualHost: String) throws {
+        struct Found: Decodable {
+            var routing_key: String
+            var properties_key: String
+            var arguments: [String: DefinitionsFile.Value]
+        }
+        let kind = binding.destination_type == "queue" ? "q" : "e"
+        let path = ["bindings", virtualHost, "e", binding.source, kind, binding.destination]
+        let found = try JSONDecoder().decode([Found].self, from: try send("GET", path))
+        for one in found where one.routing_key == binding.routing_key && one.arguments == binding.arguments {
+            _ = try send("DELETE", path + [one.properties_key])
+        }
+    }
+
+    // MARK: HTTP
+
+    @discardableResult
+    package func send(_ method: String, _ path: [String], _ body: Data? = nil) throws -> Data {
+        guard let answer = try sendIfThere(method, path, body) else {
+            throw UserError("\(name) does not know /api/\(path.joined(separator: "/")): is the URL right?")
+        }
+        return answer
+    }
+
+    /// nil where the interface answers that there is no such thing.
+    private func sendIfThere(_ method: String, _ path: [String], _ body: Data? = nil) throws -> Data? {
+        let base = url.absoluteString.hasSuffix("/") ? String(url.absoluteString.dropLast()) : url.absoluteString
+        guard let target = URL(string: base + "/api/" + path.map(percentEncoded).joined(separator: "/")) else {
+            throw UserError("\(base) is no URL such as http://127.0.0.1:15672")
+        }
+        var request = URLRequest(url: target)
+        request.httpMethod = method
+        request.httpBody = body
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        request.setValue("Basic " + Data("\(user):\(password)".utf8).base64EncodedString(), forHTTPHeaderField: "Authorization")
+        let (status, data) = try exchange(request)
+        switch status {
+        case 200...299: return data
+        case 404: return nil
+        case 401:
+            throw UserError(
+                "\(name) was tried: it refuses the user or the password, or the user may not do this. It needs the tag "
+                    + "administrator, and to remove queues, bindings and exchanges all rights in the virtual host "
+                    + "(\(method) /api/\(path.joined(separator: "/")))")
+        default:
+            let reason = String(decoding: data.prefix(500), as: UTF8.self)
+            throw UserError("\(name) refused \(method) /api/\(path.joined(separator: "/")) with \(status): \(reason)")
+        }
+    }
+
+    /// One request and its answer, within the session's time-outs.
+    private func exchange(_ request: URLRequest) throws(UserError) -> (status: Int, body: Data) {
+        let answer = Answer()
+        let task = session.dataTask(with: request) { data, response, error in
+            answer.result.withLock { $0 = ((response as? HTTPURLResponse)?.statusCode, data ?? Data(), error as? URLError) }
+            answer.hasCome.signal()
+        }
+        task.resume()
+        // Its own time-outs do not hold for every step of a request.
+        if answer.hasCome.wait(timeout: .now() + ManagementAccess.patienceSeconds) == .timedOut { task.cancel() }
+        let (status, data, failure) = answer.result.withLock { $0 }
+        // Nobody but the refused challenge cancels a request that is answered.
+        if failure?.code == .cancelled { return (401, data) }
+        guard let status, failure == nil else {
+            throw UserError(
+                "\(name) was tried and does not answer (\(failure?.localizedDescription ?? "not in time")). Is the plugin enabled there "
+                    + "(rabbitmq-plugins enable rabbitmq_management), and the URL right? On the broker's machine leave --management out.")
+        }
+        return (status, data)
+    }
+
+    private final class Answer: Sendable {
+        let hasCome = DispatchSemaphore(value: 0)
+        let result = Mutex<(Int?, Data, URLError?)>((nil, Data(), nil))
+    }
+
+    /// Ends a request that the interface answers with 401. Without it URLSession would wait for other credentials, for ever.
+    private final class ChallengeRefusal: NSObject, URLSessionTaskDelegate, Sendable {
+        func urlSession(
+            _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,
+            completionHandler: @escaping @Sendable (URLSession.AuthChallengeDisposition, URLCredential?) -> Void
+        ) {
+            completionHandler(.cancelAuthenticationChallenge, nil)
+        }
+    }
+}
+
+private func percentEncoded(_ part: String) -> String {
+    let unreserved = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    return part.addingPercentEncoding(withAllowedCharacters: unreserved) ?? part
+}

@@ -1,0 +1,21 @@
+import BrokerTopology
+package import CaseStore
+import Contract
+import PostgreSQL
+
+/// The queues of an office's parties.
+package enum OfficeQueues {
+    /// As the office's database knows them.
+    package static func parties(of configuration: OfficeConfiguration) throws -> [String] {
+        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan watch"))
+        defer { database.close() }
+        let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
+        return parties(units: units.rows, sources: sources.rows, persons: persons.rows)
+    }
+
+    /// Those that are no longer active have none.
+    package static func parties(units: [UnitRow], sources: [SourceRow], persons: [PersonRow]) -> [String] {
+        let parties = units.filter(\.active).map { Party.unit($0.id) } + sources.map { .source($0.id) } + persons.filter(\.active).map { .person($0.id) }
+        return parties.flatMap(Topology.Queue.all(of:))
+    }
+}

@@ -1,0 +1,79 @@
+import AMQP
+package import Basics
+package import BrokerTopology
+import CaseStore
+import Casework
+import Contract
+import PostgreSQL
+import Terminal
+
+/// What the broker of an office shall hold: worked out from whom its database knows.
+package struct OfficeTopology: Sendable {
+    package let definitions: Definitions
+
+    /// Units and persons that are no longer active get nothing: neither queues nor a user.
+    package static func read(_ configuration: OfficeConfiguration, monitors: [String]) throws -> OfficeTopology {
+        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan topology"))
+        defer { database.close() }
+        let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
+        return OfficeTopology(
+            virtualHost: configuration.broker.virtualHost, units: units.rows.filter(\.active).map(\.id),
+            sources: sources.rows.map(\.id), persons: persons.rows.filter(\.active).map(\.id), monitors: monitors)
+    }
+
+    package init(virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], monitors: [String]) {
+        let parties =
+            Worker.allCases.map { Party.office($0) } + units.map { .unit($0) } + sources.map { .source($0) } + persons.map { .person($0) }
+        definitions = Definitions(
+            virtualHost: virtualHost, units: units, sources: sources, persons: persons,
+            users: (parties.map { .party($0) } + Set(monitors).sorted().map { .monitor($0) }).map { BrokerUser($0, password: nil) })
+    }
+
+    /// The definitions with the passwords that are known.
+    package func file(passwords: [String: String] = [:]) -> DefinitionsFile {
+        var definitions = definitions
+        for index in definitions.users.indices {
+            definitions.users[index].password = passwords[definitions.users[index].role.description]
+        }
+        return definitions.file()
+    }
+
+    /// For people: exchanges, queues and users with what they may do.
+    package var tables: String {
+        let file = file()
+        let exchanges = file.exchanges.map { exchange in
+            [exchange.name, exchange.type, exchange.arguments["alternate-exchange"].map { "unroutable go to \($0)" } ?? ""]
+        }
+        let queues = file.queues.map { queue in
+            let bindings = file.bindings.filter { $0.destination == queue.name }
+            let readers = definitions.users.map(\.role).filter { Rights($0).queues.contains(queue.name) }
+            return [
+                queue.name, bindings.map { "\($0.source) \($0.routing_key == queue.name ? "by its name" : $0.routing_key)" }.joined(separator: ", "),
+                readers.map(\.description).joined(separator: ", "),
+            ]
+        }
+        let users = definitions.users.map { user in
+            let rights = Rights(user.role)
+            return [
+                user.role.description, rights.queues.joined(separator: " ").orNothing, rights.exchanges.joined(separator: " ").orNothing,
+                rights.keyPrefix.map { $0 + "…" } ?? (rights.exchanges.isEmpty ? "" : "names of queues"), user.role.tags,
+            ]
+        }
+        return [
+            "Virtual host \(definitions.virtualHost)",
+            grid("Exchanges", ["name", "type", ""], exchanges),
+            grid("Queues", ["name", "bound to", "read by"], queues),
+            grid("Users", ["name", "may read", "may write", "keys", "tag"], users),
+        ].joined(separator: "\n\n")
+    }
+
+    private func grid(_ title: String, _ headings: [String], _ rows: [[String]]) -> String {
+        var grid = Grid(headings.map { .text($0) }, indent: 2)
+        for row in rows { grid.add(row) }
+        return title + "\n" + grid.printed()
+    }
+}
+
+extension String {
+    fileprivate var orNothing: String { isEmpty ? "nothing" : self }
+}

@@ -1,0 +1,81 @@
+package import AMQP
+
+/// Asks queues how they are, one after the other, on one connection.
+///
+/// RabbitMQ answers a passive declaration for a quorum queue whose process has died, or that has no majority, as if the queue were
+/// empty and unread. So what looks like that is asked for a message too, which a dead queue cannot refuse politely: the broker
+/// closes the connection with 541, or never answers. A message that came meanwhile is given back at once.
+package final class QueueSurvey {
+    package enum State: Equatable {
+        case up(messages: Int, consumers: Int)
+        case missing
+        /// It exists and serves nobody.
+        case down
+    }
+
+    package static let advice =
+        "restart its broker (`bihuan up` does by itself); in a cluster see `rabbitmq-queues quorum_status` and start the missing nodes"
+
+    private let settings: AMQP.ConnectionSettings
+    private var line: (connection: AMQP.Connection, channel: ChannelNumber)?
+
+    /// - Parameter broker: of a user who may read the queues; one who may not sees dead queues as empty.
+    package init(_ broker: AMQP.ConnectionSettings) throws(AMQPError) {
+        settings = broker
+        _ = try open()
+    }
+
+    package func close() {
+        line?.connection.close()
+        line = nil
+    }
+
+    package func state(of queue: String) throws(AMQPError) -> State {
+        let name = QueueName(rawValue: queue)
+        let status: QueueStatus
+        do throws(AMQPError) {
+            let (connection, channel) = try open()
+            status = try connection.declareQueue(name, passive: true, on: channel)
+        } catch {
+            try leaveChannel(after: error)
+            guard error.replyCode == 404 else { throw error }
+            return .missing
+        }
+        if status.messageCount == 0, status.consumerCount == 0, try !answers(name) { return .down }
+        return .up(messages: status.messageCount, consumers: status.consumerCount)
+    }
+
+    private func answers(_ queue: QueueName) throws(AMQPError) -> Bool {
+        do throws(AMQPError) {
+            let (connection, channel) = try open()
+            if let delivery = try connection.get(queue, on: channel) {
+                try connection.reject(deliveryTag: delivery.deliveryTag, multiple: false, requeue: true, on: channel)
+            }
+            return true
+        } catch {
+            if error.code == .timedOut || error.replyCode == 541 {
+                close()
+                return false
+            }
+            try leaveChannel(after: error)
+            // A queue with one active consumer knows no such question (405), and not everybody may ask it (403): it lives.
+            return true
+        }
+    }
+
+    private func leaveChannel(after error: AMQPError) throws(AMQPError) {
+        guard !error.isConnectionFatal, let connection = line?.connection else {
+            close()
+            throw error
+        }
+        line = (connection, try connection.openChannel())
+    }
+
+    private func open() throws(AMQPError) -> (AMQP.Connection, ChannelNumber) {
+        if let line { return line }
+        let connection = try AMQP.Connection(settings)
+        let opened = (connection, try connection.openChannel())
+        line = opened
+        return opened
+    }
+}

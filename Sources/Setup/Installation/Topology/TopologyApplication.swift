@@ -1,0 +1,113 @@
+import Basics
+import BrokerTopology
+import Contract
+import Foundation
+
+/// Makes a broker what it shall be, and says what came of it by looking again.
+package struct TopologyApplication {
+    package struct Options {
+        /// Also take away what carries our names and is not wanted.
+        package var prunes = false
+        /// Also queues that hold messages or are read.
+        package var withMessages = false
+        /// Where passwords of new users are written; what stands in it is used.
+        package var passwordFile: PasswordFile?
+        /// Of new users only, as from bihuan.yaml.
+        package var knownPasswords: [String: String] = [:]
+
+        package init(
+            prunes: Bool = false, withMessages: Bool = false, passwordFile: PasswordFile? = nil,
+            knownPasswords: [String: String] = [:]
+        ) {
+            self.prunes = prunes
+            self.withMessages = withMessages
+            self.passwordFile = passwordFile
+            self.knownPasswords = knownPasswords
+        }
+    }
+
+    package struct Outcome {
+        /// What was different and is not any more.
+        package var done: [TopologyDifference.Line] = []
+        /// What is still different.
+        package var left: [TopologyDifference.Line] = []
+        /// Why some of it was left.
+        package var reasons: [String] = []
+        package var generatedPasswords = 0
+        package var notes: [String] = []
+    }
+
+    private let topology: OfficeTopology
+    private let access: any BrokerAccess
+    private var options: Options
+
+    package init(_ topology: OfficeTopology, through access: any BrokerAccess, _ options: Options) {
+        self.topology = topology
+        self.access = access
+        self.options = options
+    }
+
+    private var virtualHost: String { topology.definitions.virtualHost }
+    private var given: [String: String] { options.passwordFile?.passwords ?? [:] }
+
+    package mutating func run() throws -> Outcome {
+        var outcome = Outcome()
+        let first = try difference()
+        outcome.notes = first.notes
+        let passwords = try passwords(of: first.newUsers, &outcome)
+        if !first.additions.isEmpty { try access.add(filled(first.additions, passwords)) }
+        if options.prunes { try prune(first, &outcome) }
+        let last = first.isEmpty ? first : try difference()
+        outcome.left = last.lines
+        outcome.done = first.lines.filter { !last.lines.contains($0) }
+        return outcome
+    }
+
+    private func difference() throws -> TopologyDifference {
+        TopologyDifference(
+            wanted: topology.file(), found: try access.definitions(), virtualHost: virtualHost, passwords: given)
+    }
+
+    // MARK: Steps
+
+    private mutating func passwords(of users: [String], _ outcome: inout Outcome) throws -> [String: String] {
+        let known = options.knownPasswords.merging(given) { _, given in given }
+        let unknown = users.filter { known[$0] == nil }
+        if unknown.isEmpty { return known }
+        guard options.passwordFile != nil else {
+            throw UserError(
+                "\(unknown.count) users are new and need a password (\(unknown.prefix(3).joined(separator: ", "))\(unknown.count > 3 ? ", …" : "")): "
+                    + "give --passwords FILE, which is made if missing, and to which they are written")
+        }
+        let new = Dictionary(uniqueKeysWithValues: unknown.map { ($0, randomPassword()) })
+        try options.passwordFile?.add(new)
+        outcome.generatedPasswords = new.count
+        return known.merging(new) { _, new in new }
+    }
+
+    private func filled(_ additions: DefinitionsFile, _ passwords: [String: String]) -> DefinitionsFile {
+        var additions = additions
+        for index in additions.users.indices where additions.users[index].password_hash.isEmpty {
+            if let password = passwords[additions.users[index].name] {
+                additions.users[index].password_hash = PasswordHash.make(password)
+            }
+        }
+        return additions
+    }
+
+    /// Users go first, which also ends their connections, then bindings: after that nothing new comes into a queue that goes.
+    private func prune(_ difference: TopologyDifference, _ outcome: inout Outcome) throws {
+        for removal in difference.removals {
+            if case .queue(let queue) = removal, !options.withMessages {
+                guard let depth = try access.depth(of: queue, in: virtualHost) else { continue }
+                if !depth.isEmpty {
+                    outcome.reasons.append(
+                        "queue \(queue) was kept: it holds \(depth.messages) messages and has \(depth.consumers) consumers. "
+                            + "--with-messages removes it all the same, and them with it")
+                    continue
+                }
+            }
+            try access.remove(removal, in: virtualHost, wanted: topology.file())
+        }
+    }
+}

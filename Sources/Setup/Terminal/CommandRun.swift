@@ -1,0 +1,27 @@
+package import ArgumentParser
+import Foundation
+
+extension AsyncParsableCommand {
+    /// Runs what the arguments name, and ends the process. What is wrong with it or with them is said in one place, as all that is
+    /// printed is.
+    package static func runAndExit() async -> Never {
+        Output.closeGaps()
+        Foundation.exit(Output.endStatus(await status()))
+    }
+
+    private static func status() async -> Int32 {
+        do {
+            var command = try parseAsRoot()
+            if var waiting = command as? any AsyncParsableCommand {
+                try await waiting.run()
+            } else {
+                try command.run()
+            }
+            return 0
+        } catch {
+            let (text, status) = (fullMessage(for: error, columns: nil), exitCode(for: error).rawValue)
+            if !text.isEmpty { status == 0 ? Output.line(text) : Output.note(text) }
+            return status
+        }
+    }
+}

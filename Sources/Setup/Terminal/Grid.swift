@@ -1,0 +1,64 @@
+import Text
+
+/// Columns in line, whatever script their cells are written in. On a terminal the widest columns are cut until a row fits a line;
+/// elsewhere nothing is cut. Cells may hold anything from outside.
+package struct Grid {
+    package struct Column {
+        var heading: String
+        var isNumber = false
+        /// Never cut: ids, which people copy, and numbers.
+        var isWhole = false
+
+        package static func text(_ heading: String) -> Column { Column(heading: heading) }
+        package static func number(_ heading: String) -> Column { Column(heading: heading, isNumber: true, isWhole: true) }
+        package static func whole(_ heading: String) -> Column { Column(heading: heading, isWhole: true) }
+    }
+
+    /// What is left of a column that is cut.
+    private static let leastWidth = 6
+    private static let gap = 2
+
+    private let columns: [Column]
+    private let indent: Int
+    private let hasHeadings: Bool
+    private var rows: [[String]] = []
+
+    package init(_ columns: [Column], indent: Int = 0) {
+        self.columns = columns
+        self.indent = indent
+        hasHeadings = columns.contains { !$0.heading.isEmpty }
+    }
+
+    package mutating func add(_ cells: [String]) { rows.append(cells.map { printable($0) }) }
+
+    package func printed(width: Int? = Output.width) -> String { lines(width: width).joined(separator: "\n") }
+
+    /// A line for the headings, if there are any, and one for each row.
+    package func lines(width: Int? = Output.width) -> [String] {
+        let all = (hasHeadings ? [columns.map(\.heading)] : []) + rows
+        var widths = columns.indices.map { column in all.map { column < $0.count ? displayWidth($0[column]) : 0 }.max() ?? 0 }
+        if let width { shrink(&widths, to: width) }
+        return all.map { row in
+            let cells = zip(row.indices, row).map { index, cell in padded(cut(cell, to: widths[index]), columns[index], widths[index]) }
+            let line = String(repeating: " ", count: indent) + cells.joined(separator: String(repeating: " ", count: Grid.gap))
+            let bare = line.last == " " ? String(line.reversed().drop { $0 == " " }.reversed()) : line
+            return width.map { cut(bare, to: $0) } ?? bare
+        }
+    }
+
+    /// Takes from the widest column that may be cut, again and again.
+    private func shrink(_ widths: inout [Int], to width: Int) {
+        var excess = indent + widths.reduce(0, +) + Grid.gap * max(0, widths.count(where: { $0 > 0 }) - 1) - width
+        while excess > 0 {
+            let candidates = widths.indices.filter { !columns[$0].isWhole && widths[$0] > Grid.leastWidth }
+            guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { return }
+            widths[widest] -= 1
+            excess -= 1
+        }
+    }
+
+    private func padded(_ cell: String, _ column: Column, _ width: Int) -> String {
+        let padding = String(repeating: " ", count: max(0, width - displayWidth(cell)))
+        return column.isNumber ? padding + cell : cell + padding
+    }
+}

@@ -1,0 +1,23 @@
+/// A title and rows of a label, a number and perhaps a remark.
+package struct Table {
+    private var rows: [[String]] = []
+    package let title: String
+
+    package init(_ title: String) { self.title = title }
+
+    package mutating func add(_ label: String, _ value: Int, _ remark: String = "") { rows.append([label, "\(value)", remark]) }
+
+    /// Of what has no number because it could not be asked.
+    package mutating func add(_ label: String, unknown remark: String) { rows.append([label, "-", remark]) }
+
+    /// Several tables with their columns in line.
+    package static func printed(_ tables: [Table], width: Int? = Output.width) -> String {
+        var grid = Grid([.text(""), .number(""), .text("")], indent: 2)
+        for row in tables.flatMap(\.rows) { grid.add(row) }
+        var lines = grid.lines(width: width)[...]
+        return tables.map { table in
+            defer { lines = lines.dropFirst(table.rows.count) }
+            return ([table.title] + lines.prefix(table.rows.count)).joined(separator: "\n")
+        }.joined(separator: "\n\n")
+    }
+}

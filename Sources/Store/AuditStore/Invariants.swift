@@ -1,0 +1,253 @@
+public import Basics
+import CaseStore
+public import Casework
+public import Foundation
+public import PostgreSQL
+
+// What is read to check the invariants after a run, beside what the witness reads: page by page, and nothing else.
+
+/// How a report came in: what must stand beside its row.
+public struct WitnessedDoor: Sendable {
+    public let reportID: ReportID
+    public let source: String
+    public let submissionID: String
+    public let state: ReportState
+    public let rule: String
+    public let registeredAt: Instant
+    public let hasVault: Bool
+    /// The inbox holds the submission, taken, under the same digest and for this report.
+    public let hasClaim: Bool
+    /// Units that the report may not reach.
+    public let barred: [UnitID]
+}
+
+/// Reports in the order of their ids, with their vault, inbox row and barrier.
+public struct ReadDoorPage: Statement {
+    public var after: WitnessedDoor?
+    public init(after: WitnessedDoor?) { self.after = after }
+
+    public static let sql = """
+        SELECT r.id, r.source, r.source_id, r.state, r.rule, r.registered_at,
+               EXISTS (SELECT FROM vault v WHERE v.report_id = r.id),
+               EXISTS (SELECT FROM inbox i
+                       WHERE i.sender = 'source.' || r.source AND i.event_id = r.source_id AND i.digest = r.digest
+                         AND i.verdict = 'taken'),
+               ARRAY(SELECT DISTINCT coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor = b.unit
+                     WHERE b.report_id = r.id)
+        FROM report r WHERE $1::uuid IS NULL OR r.id > $1 ORDER BY r.id LIMIT \(witnessPageRowsMax)
+        """
+    public var parameters: [Parameter] { [.uuid(after?.reportID.uuid)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedDoor {
+        WitnessedDoor(
+            reportID: try row.id(), source: try row.text(), submissionID: try row.text(), state: try row.word(), rule: try row.text(),
+            registeredAt: try row.instant(), hasVault: try row.bool(), hasClaim: try row.bool(),
+            barred: try row.texts().map { UnitID(unchecked: $0) })
+    }
+}
+
+/// A handoff with what explains it: who signed, which rule, which clocks.
+public struct WitnessedCustody: Sendable {
+    public let id: HandoffID
+    public let reportID: ReportID
+    public let unit: UnitID
+    public let kind: String
+    public let state: HandoffState
+    public let rule: String
+    public let signedAt: Instant?
+    public let signedBy: String?
+    /// As the row counts them.
+    public let runningClocks: Int
+    public let noClockReason: String?
+}
+
+/// Handoffs in the order of their ids.
+public struct ReadCustodyPage: Statement {
+    public var after: WitnessedCustody?
+    public init(after: WitnessedCustody?) { self.after = after }
+
+    public static let sql = """
+        SELECT id, report_id, unit, kind, state, rule, signed_at, signed_by, running_clocks, no_clock_reason
+        FROM handoff WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT \(witnessPageRowsMax)
+        """
+    public var parameters: [Parameter] { [.uuid(after?.id.uuid)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedCustody {
+        WitnessedCustody(
+            id: try row.id(), reportID: try row.id(), unit: try row.name(), kind: try row.text(), state: try row.word(),
+            rule: try row.text(), signedAt: try row.instantOrNil(), signedBy: try row.textOrNil(), runningClocks: try row.int(),
+            noClockReason: try row.textOrNil())
+    }
+}
+
+/// A clock as its row explains it.
+public struct WitnessedClock: Sendable {
+    public let handoffID: HandoffID
+    public let kind: String
+    public let round: Int
+    public let reportID: ReportID
+    public let startedAt: Instant
+    public let dueAt: Instant
+    public let rule: String
+    public let stoppedAt: Instant?
+    /// When the steps of its ladder were taken, by number.
+    public let stepsTakenAt: [Instant]
+}
+
+/// Clocks in the order of their keys.
+public struct ReadClockPage: Statement {
+    public var after: WitnessedClock?
+    public init(after: WitnessedClock?) { self.after = after }
+
+    public static let sql = """
+        SELECT handoff_id, kind, round, report_id, started_at, due_at, rule, stopped_at,
+               ARRAY(SELECT s.taken_at FROM clock_step s
+                     WHERE s.handoff_id = c.handoff_id AND s.kind = c.kind AND s.round = c.round ORDER BY s.step)
+        FROM clock c WHERE $1::uuid IS NULL OR (handoff_id, kind, round) > ($1, $2::text, $3::int)
+        ORDER BY handoff_id, kind, round LIMIT \(witnessPageRowsMax)
+        """
+    public var parameters: [Parameter] {
+        [.uuid(after?.handoffID.uuid), .text(after?.kind), .int4(Int32(clamping: after?.round ?? 0))]
+    }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedClock {
+        WitnessedClock(
+            handoffID: try row.id(), kind: try row.text(), round: try row.int(), reportID: try row.id(), startedAt: try row.instant(),
+            dueAt: try row.instant(), rule: try row.text(), stoppedAt: try row.instantOrNil(),
+            stepsTakenAt: try row.timestamptzs().map { Instant($0) })
+    }
+}
+
+/// A row of the inbox with the answer that it keeps.
+public struct WitnessedAnswer: Sendable {
+    public let sender: String
+    public let eventID: String
+    public let verdict: String
+    public let reply: String?
+    public let reportID: ReportID?
+    /// Wall time, for it is transport.
+    public let receivedAt: Instant
+}
+
+/// The inbox in the order of its key.
+public struct ReadAnswerPage: Statement {
+    public var after: WitnessedAnswer?
+    public init(after: WitnessedAnswer?) { self.after = after }
+
+    public static let sql = """
+        SELECT sender, event_id, verdict, convert_from(reply, 'UTF8'), report_id, received_at FROM inbox
+        WHERE $1::text IS NULL OR (sender, event_id) > ($1, $2::text)
+        ORDER BY sender, event_id LIMIT \(witnessPageRowsMax)
+        """
+    public var parameters: [Parameter] { [.text(after?.sender), .text(after?.eventID)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedAnswer {
+        WitnessedAnswer(
+            sender: try row.text(), eventID: try row.text(), verdict: try row.text(), reply: try row.textOrNil(),
+            reportID: try row.idOrNil(), receivedAt: try row.instant())
+    }
+}
+
+/// A word to a person of the staff about a report.
+public struct WitnessedNotice: Sendable {
+    public let person: PersonID
+    public let reportID: ReportID
+    public let rule: String
+    public let createdAt: Instant
+}
+
+public struct ReadPersonNotices: Statement {
+    public init() {}
+    public static let sql = "SELECT person, report_id, rule, created_at FROM person_notice ORDER BY id"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedNotice {
+        WitnessedNotice(person: try row.name(), reportID: try row.id(), rule: try row.text(), createdAt: try row.instant())
+    }
+}
+
+/// Rows of the outbox that say to whom and about which reports they are: what is there is on its way.
+public struct ReadOutboxAddresses: Statement {
+    public init() {}
+    public static let sql = "SELECT event_id, type, addressee, reports, created_at FROM outbox ORDER BY event_id"
+    public func decode(
+        _ row: inout RowReader
+    ) throws(PostgreSQLError) -> (eventID: UUID, type: String, addressee: String, reports: [ReportID], createdAt: Instant) {
+        (try row.uuid(), try row.text(), try row.text(), try row.uuids().map { ReportID($0) }, try row.instant())
+    }
+}
+
+/// Everything that stands in clear about one report, as one text.
+public struct ClearText: Sendable {
+    public let reportID: ReportID
+    public let source: String
+    public let submissionID: String
+    public let text: String
+}
+
+/// What stands in clear, report by report: texts, acts, papers, the words of units and the ledger, in the order of the ids.
+public struct ReadClearTextPage: Statement {
+    public static let rowsMax = 2_000
+    public var after: ReportID?
+    public init(after: ReportID?) { self.after = after }
+
+    public static let sql = """
+        SELECT r.id, r.source, r.source_id, concat_ws(E'\\n',
+            (SELECT t.title || E'\\n' || t.body FROM report_text t WHERE t.report_id = r.id),
+            (SELECT string_agg(concat_ws(' ', a.organ, a.position), E'\\n') FROM accused a WHERE a.report_id = r.id),
+            (SELECT string_agg(a.act, E'\\n') FROM allegation a WHERE a.report_id = r.id),
+            (SELECT string_agg(a.name, E'\\n') FROM attachment a WHERE a.report_id = r.id),
+            (SELECT string_agg(n.body, E'\\n') FROM handoff_note n JOIN handoff h ON h.id = n.handoff_id WHERE h.report_id = r.id),
+            (SELECT string_agg(convert_from(e.bytes, 'SQL_ASCII'), E'\\n') FROM ledger_entry e WHERE e.chain = r.id),
+            r.reason, r.authority)
+        FROM report r WHERE $1::uuid IS NULL OR r.id > $1 ORDER BY r.id LIMIT \(rowsMax)
+        """
+    public var parameters: [Parameter] { [.uuid(after?.uuid)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ClearText {
+        ClearText(reportID: try row.id(), source: try row.text(), submissionID: try row.text(), text: try row.text())
+    }
+}
+
+/// The policies that were in force, by name and version.
+public struct ReadPolicyVersions: Statement {
+    public init() {}
+    public static let sql = "SELECT name, version, yaml FROM policy_version ORDER BY name, version"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (name: String, version: Int, yaml: String) {
+        (try row.text(), try row.int(), try row.text())
+    }
+}
+
+/// What the server promises of durability: name and value of the settings that an acknowledgement rests on.
+public struct ReadDurability: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT s.name, current_setting(s.name)
+        FROM unnest(ARRAY['fsync', 'synchronous_commit', 'full_page_writes']) AS s (name)
+        """
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (name: String, value: String) {
+        (try row.text(), try row.text())
+    }
+}
+
+/// What stands in clear beside dead letters, settled ones too.
+public struct ReadDeadLetterTexts: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT coalesce(sender, ''), coalesce(event_id, ''), reports, concat_ws(' ', reason, detail, settled_because)
+        FROM dead_letter ORDER BY id
+        """
+    public func decode(
+        _ row: inout RowReader
+    ) throws(PostgreSQLError) -> (sender: String, eventID: String, reports: [ReportID], text: String) {
+        (try row.text(), try row.text(), try row.uuids().map { ReportID($0) }, try row.text())
+    }
+}
+
+/// Whether one process of a worker holds work at this moment: a session of one of its lanes has written in a transaction that is
+/// still open, or letters stand in the outbox under the name of one of its lanes.
+public struct ReadWorkInHand: Statement {
+    /// What the names of its lanes begin with: `intake-4711-`.
+    public var lanePrefix: String
+    public init(lanePrefix: String) { self.lanePrefix = lanePrefix }
+
+    public static let sql = """
+        SELECT EXISTS (SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'bihuan ' || $1) AND backend_xid IS NOT NULL)
+            OR EXISTS (SELECT FROM outbox WHERE starts_with(lane, $1))
+        """
+    public var parameters: [Parameter] { [.text(lanePrefix)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
+}

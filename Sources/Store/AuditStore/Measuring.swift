@@ -1,0 +1,70 @@
+public import Basics
+import CaseStore
+import Casework
+public import PostgreSQL
+
+// What `bench` asks of the database server, to say what a report costs.
+
+/// The settings that durability rests on, as they are for the connection that asks.
+public struct ReadDurabilitySettings: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT name, setting FROM pg_settings
+        WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'server_version') ORDER BY name
+        """
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (name: String, value: String) {
+        (try row.text(), try row.text())
+    }
+}
+
+/// What was written into one table since its counters began, and how many indexes it has.
+public struct TableWrites: Sendable, Hashable {
+    public let table: String
+    public let indexes: Int
+    public let inserted: Int
+    public let updated: Int
+    /// Of the updated, those that needed no new index entries.
+    public let updatedInPlace: Int
+    public let deleted: Int
+
+    public init(table: String, indexes: Int, inserted: Int, updated: Int, updatedInPlace: Int, deleted: Int) {
+        self.table = table
+        self.indexes = indexes
+        self.inserted = inserted
+        self.updated = updated
+        self.updatedInPlace = updatedInPlace
+        self.deleted = deleted
+    }
+}
+
+/// A backend tells its counts when it ends, or some seconds after it fell idle.
+public struct ReadTableWrites: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT relname::text, (SELECT count(*) FROM pg_index WHERE indrelid = relid), n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del
+        FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname
+        """
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> TableWrites {
+        TableWrites(
+            table: try row.text(), indexes: try row.int(), inserted: try row.int(), updated: try row.int(),
+            updatedInPlace: try row.int(), deleted: try row.int())
+    }
+}
+
+/// How many bytes of write-ahead log were written since the cluster was made.
+public struct ReadLogPosition: Statement {
+    public init() {}
+    public static let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::int8"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int64 { try row.int8() }
+}
+
+/// Which submission each handoff goes back to.
+public struct ReadSubmissionsOfHandoffs: Statement {
+    public var handoffs: [HandoffID]
+    public init(handoffs: [HandoffID]) { self.handoffs = handoffs }
+    public static let sql = "SELECT h.id, r.source_id FROM handoff h JOIN report r ON r.id = h.report_id WHERE h.id = ANY ($1::uuid[])"
+    public var parameters: [Parameter] { [.ids(handoffs)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (handoff: HandoffID, submissionID: String) {
+        (try row.id(), try row.text())
+    }
+}

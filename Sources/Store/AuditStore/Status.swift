@@ -1,0 +1,56 @@
+public import Basics
+import CaseStore
+public import Casework
+public import PostgreSQL
+
+// What `status` shows: how much stands where. Read by the worker role; each is one pass over one table.
+
+public struct CountReports: Statement {
+    public init() {}
+    public static let sql = "SELECT state, count(*) FROM report GROUP BY state"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (state: ReportState, count: Int) {
+        (try row.word(), try row.int())
+    }
+}
+
+public struct CountHandoffs: Statement {
+    public init() {}
+    public static let sql = "SELECT state, count(*) FROM handoff GROUP BY state"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (state: HandoffState, count: Int) {
+        (try row.word(), try row.int())
+    }
+}
+
+/// What has not left or not been decided yet.
+public struct CountWaiting: Statement {
+    public var now: Instant
+    public init(now: Instant) { self.now = now }
+
+    public static let sql = """
+        SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM held_message),
+            -- A clock that stopped in time owes nothing any more; one that runs past its day does.
+            (SELECT count(*) FROM clock WHERE stopped_at IS NULL AND due_at < $1),
+            (SELECT count(*) FROM person_notice WHERE seen_at IS NULL)
+        """
+    public var parameters: [Parameter] { [.instant(now)] }
+
+    public struct Waiting: Sendable {
+        public let outbox: Int
+        public let held: Int
+        public let overdueClocks: Int
+        public let unseenNotices: Int
+    }
+
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Waiting {
+        Waiting(outbox: try row.int(), held: try row.int(), overdueClocks: try row.int(), unseenNotices: try row.int())
+    }
+}
+
+/// Dead letters that nobody has settled, by reason.
+public struct CountDeadLetters: Statement {
+    public init() {}
+    public static let sql = "SELECT reason, count(*) FROM dead_letter WHERE state = 'open' GROUP BY reason ORDER BY reason"
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (reason: String, count: Int) {
+        (try row.text(), try row.int())
+    }
+}

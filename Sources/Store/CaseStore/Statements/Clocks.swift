@@ -1,0 +1,54 @@
+public import Basics
+public import Casework
+public import PostgreSQL
+
+/// Reports with a clock whose next step is due, longest due first: read without a lock, to be looked at again under it.
+public struct ReadDueReports: Statement {
+    public var at: Instant
+    public var countMax: Int
+    /// Left aside for now.
+    public var except: [ReportID]
+    public init(at: Instant, countMax: Int, except: [ReportID] = []) {
+        self.at = at
+        self.countMax = countMax
+        self.except = except
+    }
+
+    public static let sql = """
+        SELECT report_id FROM (
+            SELECT report_id, next_at FROM clock WHERE next_at <= $1 AND report_id <> ALL ($3::uuid[]) ORDER BY next_at LIMIT $2
+        ) AS due GROUP BY report_id ORDER BY min(next_at)
+        """
+    public var parameters: [Parameter] { [.instant(at), .int8(Int64(countMax)), .ids(except)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
+}
+
+/// A step of a ladder that was taken; a second time it cannot be.
+public struct ClockStepTaken: Sendable {
+    public let key: Clock.Key
+    public let step: Int
+    public let action: String
+    public let takenAt: Instant
+
+    public init(key: Clock.Key, step: Int, action: String, takenAt: Instant) {
+        self.key = key
+        self.step = step
+        self.action = action
+        self.takenAt = takenAt
+    }
+}
+
+public struct InsertClockSteps: Command {
+    public var steps: [ClockStepTaken]
+    public init(steps: [ClockStepTaken]) { self.steps = steps }
+    public static let sql = """
+        INSERT INTO clock_step (handoff_id, kind, round, step, action, taken_at)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timestamptz[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .ids(steps.map(\.key.handoffID)), .texts(steps.map(\.key.kind)), .integers(steps.map(\.key.round)),
+            .integers(steps.map(\.step)), .texts(steps.map(\.action)), .instants(steps.map(\.takenAt)),
+        ]
+    }
+}

@@ -1,0 +1,158 @@
+public import Basics
+import Casework
+public import PostgreSQL
+
+/// A message ahead of its state (held), encrypted as long as it waits.
+public struct HeldMessage: Sendable {
+    public let key: InboxKey
+    public let handoffID: HandoffID
+    public let reportID: ReportID
+    public let type: String
+    /// Of what is sealed.
+    public let bytes: Int
+    /// Its bytes, where they are at hand: of what is stored they are read apart, within a budget.
+    public var box: VaultBox?
+    public let heldAt: Instant
+    /// What it waited for has come: it is to be tried, in its turn.
+    public var isRipe: Bool
+
+    public init(
+        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, heldAt: Instant, isRipe: Bool = false
+    ) {
+        self.key = key
+        self.handoffID = handoffID
+        self.reportID = reportID
+        self.type = type
+        self.box = box
+        self.heldAt = heldAt
+        self.isRipe = isRipe
+        bytes = box.sealed.count
+    }
+
+    fileprivate init(head row: inout RowReader) throws(PostgreSQLError) {
+        key = InboxKey(sender: try row.text(), eventID: try row.text())
+        (handoffID, reportID, type, bytes) = (try row.id(), try row.id(), try row.text(), try row.int())
+        (heldAt, isRipe) = (try row.instant(), try row.bool())
+    }
+}
+
+/// What is held for these reports, oldest first: all but the bytes.
+public struct ReadHeldMessages: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = rowsByReport(
+        of: "held_message", orderedBy: "id", "sender, event_id, handoff_id, report_id, type, octet_length(sealed), held_at, ripe")
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(head: &row) }
+}
+
+/// The bytes of some.
+public struct ReadHeldBoxes: Statement {
+    public var keys: [InboxKey]
+    public init(keys: [InboxKey]) { self.keys = keys }
+    public static let sql = """
+        SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (sender, event_id)
+        CROSS JOIN LATERAL (
+            SELECT sender, event_id, key_id, sealed FROM held_message AS held
+            WHERE held.sender = wanted.sender AND held.event_id = wanted.event_id OFFSET 0
+        ) AS found
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: InboxKey, box: VaultBox) {
+        (InboxKey(sender: try row.text(), eventID: try row.text()), VaultBox(keyID: try row.text(), sealed: try row.bytea()))
+    }
+}
+
+/// How much is held of each of these senders.
+public struct CountHeldMessages: Statement {
+    public var senders: [String]
+    public init(senders: [String]) { self.senders = senders }
+    public static let sql = """
+        SELECT found.* FROM unnest($1::text[]) AS wanted (sender)
+        CROSS JOIN LATERAL (
+            SELECT wanted.sender, count(*), coalesce(sum(octet_length(sealed)), 0)::bigint FROM held_message AS held
+            WHERE held.sender = wanted.sender OFFSET 0
+        ) AS found
+        """
+    public var parameters: [Parameter] { [.texts(senders)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (sender: String, count: Int, bytes: Int) {
+        (try row.text(), try row.int(), try row.int())
+    }
+}
+
+/// Whether anything is held at all.
+public struct HoldsMessages: Statement {
+    public init() {}
+    public static let sql = "SELECT EXISTS (SELECT FROM held_message)"
+    public var parameters: [Parameter] { [] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
+}
+
+/// The report whose message has been ripe for longest.
+public struct ReadRipeReport: Statement {
+    /// Left aside for now.
+    public var except: [ReportID]
+    public init(except: [ReportID]) { self.except = except }
+    public static let sql = "SELECT report_id FROM held_message WHERE ripe AND report_id <> ALL ($1::uuid[]) ORDER BY id LIMIT 1"
+    public var parameters: [Parameter] { [.ids(except)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
+}
+
+/// The report whose message has been held for longest, if that was before `heldBefore`: time to give it up.
+public struct ReadOverheldReport: Statement {
+    public var heldBefore: Instant
+    /// Left aside for now.
+    public var except: [ReportID]
+    public init(heldBefore: Instant, except: [ReportID]) {
+        self.heldBefore = heldBefore
+        self.except = except
+    }
+    public static let sql = """
+        SELECT report_id FROM held_message WHERE held_at < $1 AND NOT ripe AND report_id <> ALL ($2::uuid[]) ORDER BY held_at LIMIT 1
+        """
+    public var parameters: [Parameter] { [.instant(heldBefore), .ids(except)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
+}
+
+public struct InsertHeldMessages: Command {
+    /// With their bytes.
+    public var messages: [HeldMessage]
+    public init(messages: [HeldMessage]) { self.messages = messages }
+    public static let sql = """
+        INSERT INTO held_message (sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at, ripe)
+        SELECT * FROM unnest(
+            $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[], $9::bool[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .texts(messages.map(\.key.sender)), .texts(messages.map(\.key.eventID)), .ids(messages.map(\.handoffID)),
+            .ids(messages.map(\.reportID)), .texts(messages.map(\.type)), .texts(messages.map { $0.box?.keyID ?? "" }),
+            .byteas(messages.map { $0.box?.sealed ?? [] }), .instants(messages.map(\.heldAt)), .bools(messages.map(\.isRipe)),
+        ]
+    }
+}
+
+/// Says of held messages whether what they waited for has come.
+public struct MarkHeldMessages: Command {
+    public var keys: [InboxKey]
+    public var ripe: [Bool]
+    public init(_ marks: [InboxKey: Bool]) {
+        keys = marks.keys.sorted()
+        ripe = keys.map { marks[$0] ?? false }
+    }
+    public static let sql = """
+        UPDATE held_message SET ripe = mark.ripe FROM unnest($1::text[], $2::text[], $3::bool[]) AS mark (sender, event_id, ripe)
+        WHERE held_message.sender = mark.sender AND held_message.event_id = mark.event_id
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID)), .bools(ripe)] }
+}
+
+public struct DeleteHeldMessages: Command {
+    public var keys: [InboxKey]
+    public init(keys: [InboxKey]) { self.keys = keys }
+    public static let sql = """
+        DELETE FROM held_message USING unnest($1::text[], $2::text[]) AS done (sender, event_id)
+        WHERE held_message.sender = done.sender AND held_message.event_id = done.event_id
+        """
+    public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+}

@@ -1,0 +1,119 @@
+public import Basics
+import Casework
+public import Foundation
+public import PostgreSQL
+
+/// What an act said of a handoff: one for each act, of those that a handoff's state takes more than once.
+public struct HandoffNote: Sendable {
+    public let handoffID: HandoffID
+    public let sender: String
+    public let eventID: String
+    public let kind: String
+    public let writtenAt: Instant
+    public let body: String
+
+    public init(handoffID: HandoffID, sender: String, eventID: String, kind: String, writtenAt: Instant, body: String) {
+        self.handoffID = handoffID
+        self.sender = sender
+        self.eventID = eventID
+        self.kind = kind
+        self.writtenAt = writtenAt
+        self.body = body
+    }
+
+    public var key: InboxKey { InboxKey(sender: sender, eventID: eventID) }
+}
+
+/// Which of these acts have their note already: they were taken, even if the inbox was pruned of them since.
+public struct ReadNotedActs: Statement {
+    public var handoffs: [HandoffID]
+    /// In the order of the handoffs they are about.
+    public var keys: [InboxKey]
+    public init(handoffs: [HandoffID], keys: [InboxKey]) {
+        self.handoffs = handoffs
+        self.keys = keys
+    }
+
+    public static let sql = """
+        SELECT act.sender, act.event_id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS act (handoff_id, sender, event_id)
+        CROSS JOIN LATERAL (
+            SELECT FROM handoff_note AS note
+            WHERE note.handoff_id = act.handoff_id AND note.sender = act.sender AND note.event_id = act.event_id OFFSET 0
+        ) AS found
+        """
+    public var parameters: [Parameter] { [.ids(handoffs), .texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> InboxKey {
+        InboxKey(sender: try row.text(), eventID: try row.text())
+    }
+}
+
+/// How many notes the handoffs of these reports have, and their bytes.
+public struct CountHandoffNotes: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = """
+        SELECT counted.* FROM unnest($1::uuid[]) AS wanted (report)
+        CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
+        CROSS JOIN LATERAL (
+            SELECT h.id, count(*), coalesce(sum(octet_length(body)), 0)::bigint FROM handoff_note WHERE handoff_id = h.id OFFSET 0
+        ) AS counted
+        """
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (handoff: HandoffID, count: Int, bytes: Int) {
+        (try row.id(), try row.int(), try row.int())
+    }
+}
+
+public struct InsertHandoffNotes: Command {
+    public var notes: [HandoffNote]
+    public init(notes: [HandoffNote]) { self.notes = notes }
+    public static let sql = """
+        INSERT INTO handoff_note (handoff_id, sender, event_id, kind, written_at, body)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .ids(notes.map(\.handoffID)), .texts(notes.map(\.sender)), .texts(notes.map(\.eventID)), .texts(notes.map(\.kind)),
+            .instants(notes.map(\.writtenAt)), .texts(notes.map(\.body)),
+        ]
+    }
+}
+
+/// Something a person of the office shall see.
+public struct PersonNotice: Sendable {
+    public let id: UUID
+    public let person: PersonID
+    public let reportID: ReportID
+    public let handoffID: HandoffID?
+    public let kind: String
+    public let rule: String
+    public let createdAt: Instant
+
+    public init(
+        id: UUID, person: PersonID, reportID: ReportID, handoffID: HandoffID?, kind: String, rule: String, createdAt: Instant
+    ) {
+        self.id = id
+        self.person = person
+        self.reportID = reportID
+        self.handoffID = handoffID
+        self.kind = kind
+        self.rule = rule
+        self.createdAt = createdAt
+    }
+}
+
+public struct InsertPersonNotices: Command {
+    public var notices: [PersonNotice]
+    public init(notices: [PersonNotice]) { self.notices = notices }
+    public static let sql = """
+        INSERT INTO person_notice (id, person, report_id, handoff_id, kind, rule, created_at)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[])
+        """
+    public var parameters: [Parameter] {
+        [
+            .uuids(notices.map(\.id)), .texts(notices.map(\.person.rawValue)), .ids(notices.map(\.reportID)),
+            .ids(orNil: notices.map(\.handoffID)), .texts(notices.map(\.kind)), .texts(notices.map(\.rule)),
+            .instants(notices.map(\.createdAt)),
+        ]
+    }
+}

@@ -1,0 +1,131 @@
+public import Basics
+import Casework
+public import Contract
+public import Foundation
+
+/// A broker user, with its password where that is known here.
+public struct BrokerUser: Sendable {
+    public var role: BrokerRole
+    public var password: String?
+
+    public init(_ role: BrokerRole, password: String?) {
+        self.role = role
+        self.password = password
+    }
+
+    public init(party: Party, password: String) { self.init(.party(party), password: password) }
+}
+
+/// All that a broker must hold for one office: users, rights, exchanges, queues and bindings.
+public struct Definitions: Sendable {
+    public var virtualHost: String
+    public var units: [UnitID]
+    public var sources: [SourceID]
+    public var persons: [PersonID]
+    public var users: [BrokerUser]
+    /// A user with all rights for the operator of a private node; `nil` leaves it out.
+    public var administrator: (name: String, password: String)?
+
+    public init(
+        virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], users: [BrokerUser],
+        administrator: (name: String, password: String)? = nil
+    ) {
+        self.virtualHost = virtualHost
+        self.units = units
+        self.sources = sources
+        self.persons = persons
+        self.users = users
+        self.administrator = administrator
+    }
+
+    /// The bytes of a file for `load_definitions`. Passwords stand in it as salted SHA-256, RabbitMQ's own form; a user whose
+    /// password is not known here has none, and cannot log in.
+    public func json() throws -> Data { try file().json() }
+
+    public func file() -> DefinitionsFile {
+        var file = DefinitionsFile()
+        file.vhosts = [.init(name: virtualHost)]
+        for user in users {
+            let (name, rights) = (user.role.description, Rights(user.role))
+            file.users.append(.init(name: name, password_hash: user.password.map(PasswordHash.make) ?? "", tags: user.role.tags))
+            file.permissions.append(
+                .init(user: name, vhost: virtualHost, configure: rights.configure, write: rights.write, read: rights.read))
+            file.topic_permissions += rights.topics.map {
+                .init(user: name, vhost: virtualHost, exchange: $0.exchange, write: $0.write, read: $0.read)
+            }
+        }
+        if let administrator {
+            let hash = PasswordHash.make(administrator.password)
+            file.users.append(.init(name: administrator.name, password_hash: hash, tags: "administrator"))
+            file.permissions.append(.init(user: administrator.name, vhost: virtualHost, configure: ".*", write: ".*", read: ".*"))
+        }
+        file.exchanges = exchanges
+        file.queues = queues
+        file.bindings = bindings
+        file.policies = [
+            .init(
+                vhost: virtualHost, name: "bihuan.notices", pattern: Topology.Queue.noticePattern,
+                definition: ["max-length-bytes": .number(Topology.noticeBytesMax), "overflow": .text("reject-publish")])
+        ]
+        return file
+    }
+
+    private var parties: [Party] { units.map { .unit($0) } + sources.map { .source($0) } + persons.map { .person($0) } }
+
+    private var exchanges: [DefinitionsFile.Exchange] {
+        Topology.Exchange.all.map { name in
+            switch name {
+            case let name where Topology.Exchange.outsiders.contains(name):
+                .init(
+                    name: name, vhost: virtualHost, type: "topic",
+                    arguments: ["alternate-exchange": .text(Topology.Exchange.unroutable)])
+            case Topology.Exchange.unroutable, Topology.Exchange.dead: .init(name: name, vhost: virtualHost, type: "fanout")
+            default: .init(name: name, vhost: virtualHost, type: "direct")
+            }
+        }
+    }
+
+    private var queues: [DefinitionsFile.Queue] {
+        let last: [String: DefinitionsFile.Value] = [
+            "x-queue-type": .text("quorum"), "x-delivery-limit": .number(Topology.deliveryLimit),
+        ]
+        let dying = last.merging([
+            "x-dead-letter-exchange": .text(Topology.Exchange.dead), "x-dead-letter-strategy": .text("at-least-once"),
+            "x-overflow": .text("reject-publish"),
+        ]) { _, new in new }
+        // What a unit says in order is heard in order: one lane at a time reads, and another takes over when it goes.
+        let inOrder = dying.merging(["x-single-active-consumer": .flag(true)]) { _, new in new }
+        return (Topology.Queue.office + parties.flatMap(Topology.Queue.all(of:))).map { name in
+            let arguments =
+                switch name {
+                case Topology.Queue.feedback: inOrder
+                case Topology.Queue.unroutable, Topology.Queue.dead: last
+                default: dying
+                }
+            return .init(name: name, vhost: virtualHost, arguments: arguments)
+        }
+    }
+
+    private var bindings: [DefinitionsFile.Binding] {
+        func bind(_ exchange: String, _ queue: String, _ key: String) -> DefinitionsFile.Binding {
+            .init(source: exchange, vhost: virtualHost, destination: queue, routing_key: key)
+        }
+        return [
+            bind(Topology.Exchange.intake, Topology.Queue.intake, "#"),
+            bind(Topology.Exchange.feedback, Topology.Queue.feedback, "#"),
+            bind(Topology.Exchange.work, Topology.Queue.routing, Topology.Queue.routing),
+            bind(Topology.Exchange.work, Topology.Queue.routingExpress, Topology.Queue.routingExpress),
+            // By what it sends itself through the queue, feedback learns how far it has heard it.
+            bind(Topology.Exchange.work, Topology.Queue.feedback, Topology.Queue.feedback),
+            bind(Topology.Exchange.unroutable, Topology.Queue.unroutable, ""),
+            bind(Topology.Exchange.dead, Topology.Queue.dead, ""),
+        ]
+            + Worker.allCases.map { bind(Topology.Exchange.command, Topology.Queue.command($0), "*.*.\($0.rawValue).#") }
+            + parties.flatMap { party in
+                Topology.Queue.all(of: party).map { queue in
+                    // Handoffs go to inbox and express queue, everything else to the queue of notices.
+                    bind(queue == Topology.Queue.notice(for: party) ? Topology.Exchange.notice : Topology.Exchange.handoff, queue, queue)
+                }
+            }
+    }
+}

@@ -1,0 +1,79 @@
+public import Basics
+import Casework
+public import Contract
+
+/// The exchanges and queues of one office, and who may do what with them.
+///
+/// Exchanges that outsiders write are topic exchanges (their keys are checked by topic rules) with an alternate exchange,
+/// because a publisher may forget `mandatory`. The office's own are direct ones without it: a return names its message.
+public enum Topology {
+    public enum Exchange {
+        public static let intake = "bihuan.intake"
+        public static let feedback = "bihuan.feedback"
+        public static let command = "bihuan.command"
+        public static let work = "bihuan.work"
+        public static let handoff = "bihuan.handoff"
+        public static let notice = "bihuan.notice"
+        public static let unroutable = "bihuan.unroutable"
+        public static let dead = "bihuan.dead"
+
+        /// By which a message comes to a party's own queue.
+        public static func sending(to queue: String) -> String {
+            queue.hasSuffix(".inbox") || queue.hasSuffix(".express") ? handoff : notice
+        }
+
+        /// Outsiders write these; what finds no queue goes to `unroutable`.
+        public static let outsiders = [intake, feedback, command]
+        public static let all = [intake, feedback, command, work, handoff, notice, unroutable, dead]
+    }
+
+    public enum Queue {
+        public static let intake = "bihuan.intake"
+        public static let routing = "bihuan.routing"
+        public static let routingExpress = "bihuan.routing.express"
+        public static let feedback = "bihuan.feedback"
+        public static let unroutable = "bihuan.unroutable"
+        public static let dead = "bihuan.dead"
+
+        /// Those of the office itself.
+        public static let office = [intake, routing, routingExpress, feedback] + Worker.allCases.map { command($0) } + [unroutable, dead]
+
+        public static func command(_ worker: Worker) -> String { "bihuan.command.\(worker.rawValue)" }
+        public static func inbox(_ unit: UnitID) -> String { "unit.\(unit.rawValue).inbox" }
+        public static func express(_ unit: UnitID) -> String { "unit.\(unit.rawValue).express" }
+        /// The queue that a handoff comes in, and whatever takes it away again.
+        public static func handoff(to unit: UnitID, express isExpress: Bool) -> String { isExpress ? express(unit) : inbox(unit) }
+        public static func notice(_ unit: UnitID) -> String { "unit.\(unit.rawValue).notice" }
+        public static func notice(_ source: SourceID) -> String { "source.\(source.rawValue).notice" }
+        public static func reply(_ person: PersonID) -> String { "person.\(person.rawValue).reply" }
+
+        /// All that are a party's own: what it may read.
+        public static func all(of party: Party) -> [String] {
+            switch party {
+            case .unit(let id): [inbox(id), express(id), notice(id)]
+            case .source(let id): [notice(id)]
+            case .person(let id): [reply(id)]
+            case .office: []
+            }
+        }
+
+        /// The queues of answers and notices, of all parties, as a regular expression.
+        public static let noticePattern = "^(unit|source)\\.[a-z0-9-]+\\.notice$|^person\\.[a-z0-9-]+\\.reply$"
+
+        /// Where answers and notices for a party go; `nil` for the office itself, whose own notices are rows.
+        public static func notice(for party: Party) -> String? {
+            switch party {
+            case .unit(let id): notice(id)
+            case .source(let id): notice(id)
+            case .person(let id): reply(id)
+            case .office: nil
+            }
+        }
+    }
+
+    /// What waits unread in one queue of notices, at most. Beyond it the broker refuses, and the office keeps the rest for later.
+    public static let noticeBytesMax = 64 << 20
+
+    /// No dropped connection may push a message over it: every prefetched delivery is charged for each drop.
+    public static let deliveryLimit = 100_000
+}

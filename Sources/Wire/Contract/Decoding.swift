@@ -1,0 +1,241 @@
+import Basics
+public import Casework
+import Foundation
+
+/// A message that was read: its head and what it says.
+public struct Message: Sendable {
+    public var envelope: Envelope
+    public var body: Body
+
+    /// What the office reads. Every case is the data of one type.
+    public enum Body: Sendable {
+        case reportSubmitted(Submission)
+        case attachmentPart(AttachmentPart)
+        case handoffSigned(HandoffSigned)
+        case handoffReturned(HandoffReturned)
+        case handoffProgress(HandoffProgress)
+        case dispositionDecided(DispositionDecided)
+        case caseFiled(CaseFiled)
+        case caseNotified(CaseFiled)
+        case handoffConcluded(HandoffConcluded)
+        case commandRecall(CommandRecall)
+        case commandReplay
+        case commandDiscard(CommandDiscard)
+        case reportRegistered(InternalReference)
+        case handoffCameBack(InternalReference)
+    }
+}
+
+/// A message that could not be read, with what of its head could.
+public struct Unreadable: Error, Sendable {
+    public var problems: [Problem]
+    public var id: String?
+    public var type: String?
+    public var subject: String?
+
+    init(_ problems: [Problem], id: String? = nil, type: String? = nil, subject: String? = nil) {
+        self.problems = problems
+        self.id = id
+        self.type = type
+        self.subject = subject
+    }
+}
+
+extension Unreadable {
+    /// Of what has more bytes than a message may nothing is read.
+    public static func tooLarge(bytes: Int, limits: Limits = .standard) -> Unreadable {
+        Unreadable([Problem(code: "too_large", text: "the message has \(bytes) bytes; the limit is \(limits.messageBytesMax)")])
+    }
+}
+
+extension Message {
+    /// Reads a body. `typeHint` is the AMQP property `type`, which spares a second reading when it is right.
+    public init(reading body: [UInt8], typeHint: String?, limits: Limits = .standard) throws(Unreadable) {
+        guard body.count <= limits.messageBytesMax else { throw .tooLarge(bytes: body.count, limits: limits) }
+        let json = Data(body)
+        let shape: JSONShape
+        do {
+            shape = try JSONShape(of: body, depthMax: limits.jsonDepthMax)
+        } catch {
+            // Where it is all but JSON, the head may tell whom to answer, and on what.
+            let head = error.code == "not_json" ? try? JSONDecoder().decode(LooseEnvelope.self, from: json) : nil
+            throw Unreadable([error], id: head?.id, type: head?.type, subject: head?.subject)
+        }
+        if shape.hasBase64Data {
+            let head = try? JSONDecoder().decode(LooseEnvelope.self, from: json)
+            throw Unreadable([.base64Data], id: head?.id, type: head?.type, subject: head?.subject)
+        }
+        if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
+            let message = try? Message(json, as: hint), message.envelope.type == hint, message.envelope.specversion == "1.0"
+        {
+            self = message
+        } else {
+            self = try Message(carefully: json)
+        }
+        if let problem = envelope.problem(limits: limits) ?? contentProblem(limits: limits) {
+            throw Unreadable([problem], id: envelope.id, type: envelope.type.rawValue, subject: envelope.subject)
+        }
+    }
+
+    /// The slow way: finds out what is wrong, and with what.
+    private init(carefully json: Data) throws(Unreadable) {
+        let loose: LooseEnvelope
+        do {
+            loose = try JSONDecoder().decode(LooseEnvelope.self, from: json)
+        } catch {
+            throw Unreadable([Problem(code: "not_json", text: "the body is not a JSON object")])
+        }
+        func fail(_ problem: Problem) -> Unreadable {
+            Unreadable([problem], id: loose.id, type: loose.type, subject: loose.subject)
+        }
+        guard loose.specversion == "1.0" else {
+            throw fail(Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)"))
+        }
+        guard let name = loose.type else {
+            throw fail(Problem(code: "missing_field", path: "type", text: "the message has no type"))
+        }
+        guard let type = MessageType(rawValue: name) else { throw fail(.unknownType(name)) }
+        do {
+            self = try Message(json, as: type)
+        } catch let error as DecodingError {
+            let problem = Problem(error)
+            throw fail(problem.code == "not_json" ? WholeNumbers.problem(in: [UInt8](json)) ?? problem : problem)
+        } catch let problem as Problem {
+            throw fail(problem)
+        } catch {
+            throw fail(Problem(code: "not_json", text: "the body cannot be read as JSON"))
+        }
+    }
+
+    private init(_ json: Data, as type: MessageType) throws {
+        func event<Payload>(_ payload: Payload.Type) throws -> CloudEvent<Payload> {
+            try JSONDecoder().decode(CloudEvent<Payload>.self, from: json)
+        }
+        func message<Payload>(_ event: CloudEvent<Payload>, _ body: (Payload) -> Body) -> Message {
+            Message(envelope: Envelope(event), body: body(event.data))
+        }
+        switch type {
+        case .reportSubmitted: self = message(try event(Submission.self), Body.reportSubmitted)
+        case .attachmentPart: self = message(try event(Contract.AttachmentPart.self), Body.attachmentPart)
+        case .handoffSigned: self = message(try event(Contract.HandoffSigned.self), Body.handoffSigned)
+        case .handoffReturned: self = message(try event(Contract.HandoffReturned.self), Body.handoffReturned)
+        case .handoffProgress: self = message(try event(Contract.HandoffProgress.self), Body.handoffProgress)
+        case .dispositionDecided: self = message(try event(Contract.DispositionDecided.self), Body.dispositionDecided)
+        case .caseFiled: self = message(try event(Contract.CaseFiled.self), Body.caseFiled)
+        case .caseNotified: self = message(try event(Contract.CaseFiled.self), Body.caseNotified)
+        case .handoffConcluded: self = message(try event(Contract.HandoffConcluded.self), Body.handoffConcluded)
+        case .commandRecall: self = message(try event(Contract.CommandRecall.self), Body.commandRecall)
+        case .commandReplay: self = message(try event(Nothing.self)) { _ in .commandReplay }
+        case .commandDiscard: self = message(try event(Contract.CommandDiscard.self), Body.commandDiscard)
+        case .reportRegistered: self = message(try event(InternalReference.self), Body.reportRegistered)
+        case .handoffCameBack: self = message(try event(InternalReference.self), Body.handoffCameBack)
+        case .reportAccepted, .reportRejected, .reportReceived, .handoffDispatched, .handoffRecalled,
+            .conclusionAccepted, .conclusionReturned, .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated,
+            .messageRefused, .commandTaken:
+            throw Problem(code: "unknown_type", path: "type", text: "\(type.rawValue) is sent by the office, not to it")
+        }
+    }
+}
+
+extension Problem: Error {
+    /// What a decoder could not take of a message's `data`, which stands alone.
+    public init(_ error: DecodingError, inData data: JSONTree) {
+        let problem = Problem(error)
+        self = problem.code == "not_json" ? WholeNumbers.problem(inData: data) ?? problem : problem
+    }
+
+    /// A decoding error in words for a person.
+    init(_ error: DecodingError) {
+        func path(_ keys: [any CodingKey]) -> String {
+            keys.reduce(into: "") { path, key in
+                if let index = key.intValue { path += "[\(index)]" } else { path += path.isEmpty ? key.stringValue : ".\(key.stringValue)" }
+            }
+        }
+        switch error {
+        case .keyNotFound(let key, let context):
+            self.init(
+                code: "missing_field", path: path(context.codingPath + [key]), text: "this field is missing")
+        case .typeMismatch(let type, let context):
+            self.init(code: "mistyped_field", path: path(context.codingPath), text: "this field must be \(Problem.word(for: type))")
+        case .valueNotFound(let type, let context):
+            self.init(code: "missing_field", path: path(context.codingPath), text: "this field is null, but must be \(Problem.word(for: type))")
+        case .dataCorrupted(let context) where context.codingPath.isEmpty:
+            self.init(
+                code: "not_json",
+                text: "the body cannot be read as JSON: perhaps a text holds a bare control character or half a surrogate pair, or a number a fraction")
+        case .dataCorrupted(let context):
+            self.init(code: "bad_value", path: path(context.codingPath), text: Problem.own(context.debugDescription))
+        @unknown default:
+            self.init(code: "not_json", text: "the body cannot be read")
+        }
+    }
+
+    /// What our own types say of a value. Foundation's words quote the value, and a reason quotes nothing of the message
+    /// (invariant 6).
+    private static func own(_ text: String) -> String {
+        ownTexts.contains(text) ? text : "this value cannot be taken; see the contract for those that can"
+    }
+
+    private static let ownTexts = Set(
+        [Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape, Reporter.Consent.shape] + Instant.Complaint.allCases.map(\.rawValue))
+
+    fileprivate static let base64Data = Problem(
+        code: "data_base64", path: "data_base64",
+        text: "the office reads data as a JSON object in the field data; write it there and leave data_base64 out")
+
+    private static func word(for type: Any.Type) -> String {
+        switch type {
+        case is String.Type: "a text"
+        case is Int.Type: "a whole number"
+        case is Bool.Type: "true or false"
+        case is [Any].Type: "a list"
+        default: "an object"
+        }
+    }
+
+    static func unknownType(_ name: String) -> Problem {
+        if PlannedMessageType(rawValue: name) != nil {
+            return Problem(
+                code: "not_handled_yet", path: "type", text: "the contract describes this type, but this version of the office does not handle it")
+        }
+        let base = name.split(separator: ".").dropLast().joined(separator: ".")
+        let other = MessageType.allCases.first { $0.rawValue.hasPrefix(base + ".v") }
+        let text = other.map { "this version is not known; the office reads \($0.rawValue)" } ?? "this type is not known"
+        return Problem(code: other == nil ? "unknown_type" : "unknown_version", path: "type", text: text)
+    }
+}
+
+extension Envelope {
+    fileprivate func problem(limits: Limits) -> Problem? {
+        guard specversion == "1.0" else {
+            return Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)")
+        }
+        guard limits.admitsID(id) else {
+            return Problem(
+                code: "bad_value", path: "id", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+        }
+        guard limits.admitsID(subject) else {
+            return Problem(
+                code: "bad_value", path: "subject", text: "a subject has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+        }
+        return refinementProblem(limits: limits)
+    }
+}
+
+/// What can be read of a head in which anything may be wrong.
+private struct LooseEnvelope: Decodable {
+    var specversion, id, type, subject: String?
+
+    enum Key: CodingKey { case specversion, id, type, subject }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        func text(_ key: Key) -> String? {
+            do { return try container.decodeIfPresent(String.self, forKey: key) } catch { return nil }
+        }
+        specversion = text(.specversion)
+        id = text(.id)
+        type = text(.type)
+        subject = text(.subject)
+    }
+}
