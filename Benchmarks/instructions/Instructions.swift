@@ -60,7 +60,7 @@ struct Work {
     init() throws {
         let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let yaml = try String(contentsOf: root.appending(path: "Sources/bihuan/Resources/policy_cn_discipline.yaml"), encoding: .utf8)
+        let yaml = try String(contentsOf: root.appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml"), encoding: .utf8)
         rulebook = try Rulebook(PolicyFile.read(yaml, named: "policy"))
         units = SampleOffice.standard.units.map {
             RoutingUnit(id: $0.id, kind: $0.kind, region: $0.region, levels: Set($0.levels))

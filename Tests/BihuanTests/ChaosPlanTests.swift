@@ -39,7 +39,7 @@ struct ChaosPlanTests {
         let plan = DisturbancePlan(seed: 1, minutes: 1, kills: 2, only: [.longPause, .pause])
         #expect(plan.kills.count == 2 && plan.others.map(\.kind) == [.longPause, .pause])
         #expect(plan.others.map(\.at).allSatisfy { (2...60).contains($0) })
-        let listed = try Program.run(Program.bihuan, ["chaos", "--plan", "--kills", "0", "--only", "long stop", "--only", "pause"])
+        let listed = try Program.run(Program.lab, ["chaos", "--plan", "--kills", "0", "--only", "long stop", "--only", "pause"])
         #expect(listed.output.split(separator: "\n").count == 2 && listed.output.contains("  long stop  "), "\(listed.output)\(listed.errors)")
     }
 

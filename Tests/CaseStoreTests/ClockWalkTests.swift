@@ -10,7 +10,7 @@ import Yams
 struct ClockWalkTests {
     static func rulebook() throws -> Rulebook {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
+            .appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
         return try Rulebook(YAMLDecoder().decode(Policy.self, from: String(contentsOf: file, encoding: .utf8)))
     }
 

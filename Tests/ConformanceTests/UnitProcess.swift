@@ -60,7 +60,7 @@ final class UnitProcess {
 
 /// The shipped policy.
 func shippedRulebook() throws -> Rulebook {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
     return try Rulebook(try PolicyFile.read(try String(contentsOf: file, encoding: .utf8), named: "policy"))
 }
 

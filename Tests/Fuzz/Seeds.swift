@@ -35,7 +35,7 @@ enum Seeds {
         return names.filter { $0.hasSuffix(".json") }.sorted().map { file("\(goldenFolder)/\($0)") }
     }()
     static let sealedMessage = file("\(goldenFolder)/handoff.dispatched.sealed.json")
-    static let shippedPolicy = String(decoding: file("Sources/bihuan/Resources/policy_cn_discipline.yaml"), as: UTF8.self)
+    static let shippedPolicy = String(decoding: file("Sources/Setup/Installation/Resources/policy_cn_discipline.yaml"), as: UTF8.self)
 
     /// Sound ones: from a seed that is refused at once, little is reached.
     private static var policies: [String] {

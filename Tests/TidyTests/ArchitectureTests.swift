@@ -33,7 +33,7 @@ struct ArchitectureTests {
 
     @Test("every constraint, trigger and right that the table names stands in the migrations")
     func databaseNamesExist() throws {
-        let sql = try SourceTree.files(in: "Sources/CaseStore/Migrations", "sql").map(\.text).joined(separator: "\n")
+        let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(separator: "\n")
         for row in try Self.table() {
             // Looked up first, so that a failure does not print all of the SQL.
             let missing = row.database.filter { !sql.contains($0) }
@@ -102,7 +102,7 @@ struct ArchitectureTests {
 
     @Test("every named constraint and trigger of the schema that guards an invariant is in the table, or said to guard none")
     func noGuardIsForgotten() throws {
-        let sql = try SourceTree.files(in: "Sources/CaseStore/Migrations", "sql").map(\.text).joined(separator: "\n")
+        let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(separator: "\n")
         let text = try SourceTree.read("docs/architecture.md")
         let names = Set(sql.matches(of: /\b(?:CONSTRAINT|CREATE TRIGGER)\s+([a-z0-9_]+)/).map { String($0.1) })
         #expect(names.filter { !text.contains("`\($0)`") }.sorted() == [])

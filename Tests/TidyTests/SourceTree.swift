@@ -7,13 +7,14 @@ enum SourceTree {
         .deletingLastPathComponent().deletingLastPathComponent()
 
     struct File: Sendable {
-        /// From the project's root: `Sources/Casework/Ledger.swift`.
+        /// From the project's root: `Sources/Rules/Casework/Ledger.swift`.
         let path: String
         let text: String
 
         var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-        /// The folder within `Sources` or `Tests`.
-        var room: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
+        /// The folder within `Sources`, and the one within that.
+        var floor: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
+        var room: String { path.split(separator: "/").dropFirst(2).first.map(String.init) ?? "" }
         /// Every two words that follow each other, such as `struct Vault`.
         var pairsOfWords: Set<String> {
             let words = text.utf8.split { byte in

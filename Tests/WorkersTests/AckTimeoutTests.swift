@@ -1,10 +1,11 @@
 import AMQP
+import BrokerTopology
 import Contract
 import Foundation
 import LocalServers
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

@@ -92,7 +92,7 @@ final class OfficeUnderTest {
     }
 
     static let policyFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../Sources/bihuan/Resources/policy_cn_discipline.yaml")
+        .appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 

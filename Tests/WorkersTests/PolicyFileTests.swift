@@ -8,7 +8,7 @@ import Workers
 struct PolicyFileTests {
     private static let defaultPolicy = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Sources/bihuan/Resources/policy_cn_discipline.yaml")
+        .appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
 
     private static func yaml(replacing old: String = "", by new: String = "") throws -> String {
         var yaml = try String(contentsOf: defaultPolicy, encoding: .utf8)

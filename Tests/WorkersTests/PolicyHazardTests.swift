@@ -8,7 +8,7 @@ import Workers
 @Suite("Policies that would harm")
 struct PolicyHazardTests {
     private static let policy = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "Sources/bihuan/Resources/policy_cn_discipline.yaml")
+        .deletingLastPathComponent().appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
 
     private static func error(_ yaml: String) throws -> PolicyError {
         try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }

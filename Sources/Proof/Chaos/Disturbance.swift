@@ -7,7 +7,7 @@ import Installation
 
 /// One thing that is done to a working office from outside.
 package struct Disturbance: Sendable, Hashable {
-    enum Kind: String, CaseIterable, Sendable, Codable {
+    package enum Kind: String, CaseIterable, Sendable, Codable {
         /// SIGKILL of a worker that holds work.
         case kill
         /// SIGSTOP of a worker, SIGCONT after a while.

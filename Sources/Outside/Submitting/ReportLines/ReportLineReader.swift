@@ -1,5 +1,5 @@
 public import Basics
-public import Casework
+import Casework
 public import Contract
 import Crypto
 import Foundation

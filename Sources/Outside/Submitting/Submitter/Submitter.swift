@@ -269,7 +269,7 @@ private final class SourceSender {
             throw PartyClientError(.brokerRefused, "the broker refuses \(settings.user)", cause: error)
         }
         if error.replyCode == 530 {
-            throw DemoError(.brokerRefused, "the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there", cause: error)
+            throw PartyClientError(.brokerRefused, "the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there", cause: error)
         }
         try patience.wait(because: "no broker at \(settings.host):\(settings.port)", error)
         connectAgainAt = Wall.now + Int64(backoff.next() * 1_000_000)
