@@ -174,7 +174,7 @@ let package = Package(
             name: "DemoTests",
             dependencies: [
                 "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation", "Basics", "BrokerTopology", "Casework", "Contract",
-                "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto,
+                "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto, yaml,
             ], swiftSettings: strict),
         .testTarget(
             name: "ConformanceTests",

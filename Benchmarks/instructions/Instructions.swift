@@ -139,20 +139,11 @@ struct Work {
                 id: Work.handoffID, reportID: Work.reportID, attempt: 1, unit: unit, kind: "transfer", state: .released, express: false,
                 rule: "cn-discipline@1/route-city", digest: [3], releasedAt: Work.moment))
         file.start(rulebook.clocks(startedBy: .released, handoffKind: "transfer", at: Work.moment), for: Work.handoffID)
-        for event in [HandoffEvent.confirmed, .signed, .progressed, .decided, .concluded, .conclusionAccepted] {
-            var state = file[handoff: Work.handoffID]?.state ?? .released
-            for effect in try state.apply(event) {
-                switch effect {
-                case .report(let change): try file.apply(change)
-                case .start(let start):
-                    file.start(rulebook.clocks(startedBy: start, handoffKind: "transfer", at: Work.moment), for: Work.handoffID)
-                case .stop(let stop): file.stopClocks(of: Work.handoffID, on: stop, at: Work.moment, by: "act-1")
-                case .routeAgain: break
-                }
-            }
-            file.update(Work.handoffID) { $0.state = state }
-            file.record(
-                LedgerEvent("\(event)", at: Work.moment, by: "unit.c01", details: ["handoff": Work.handoffID.description, "act": "act-1"]))
+        for move in [
+            HandoffMove.confirmed, .signed, .progressed, .decided(disposition: "talk_inquiry"), .concluded(outcome: "clarified"),
+            .conclusionAccepted(rule: "cn-discipline@1/conclusion-accepted"),
+        ] {
+            try file.move(Work.handoffID, move, act: "act-1", by: "unit.c01", at: Work.moment, under: rulebook)
         }
         guard file[handoff: Work.handoffID]?.state == .closed else { throw NotClosed() }
         return file.newEntries.count + file.clocks.count

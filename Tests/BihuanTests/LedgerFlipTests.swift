@@ -199,13 +199,12 @@ private struct Export {
                 }
             var head = LedgerHead.genesis
             for number in 0..<(kind == .report ? 2 : 1) {
-                var details = number == 0 ? [kind.rawValue: id] : ["act": Commitment.act("u7-sign-0001", salt: Export.salt)]
-                details["handoff"] = number == 0 ? nil : chains[0].lowercased
+                let event = number == 0 ? LedgerEvent.first(of: LedgerSubject(kind: kind, id: id))
+                    : .moved(HandoffID(chains[0]), .signed, act: Commitment.act("u7-sign-0001", salt: Export.salt))
                 // A head that does not know the time before takes any.
                 if timesGoBack { head = LedgerHead(hash: head.hash, count: head.count) }
                 let at = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000 + Int64(timesGoBack ? -number : number) * 1_000_000)
-                let entry = head.append(
-                    LedgerEvent(number == 0 ? "registered" : "signed", at: at, by: number == 0 ? "office.intake" : "unit.u7", details: details))
+                let entry = head.append(LedgerRecord(event, at: at, by: number == 0 ? "office.intake" : "unit.u7"))
                 let isCovered = index != 2 && index < 4
                 all.append(.entry(chain: chain, subject: LedgerSubject(kind: kind, id: id), entry: entry, checkpoint: isCovered ? 1 : nil))
                 if isCovered { tree.append(leaf: MerkleTree.leaf(chain: chain, sequence: entry.sequence, hash: entry.hash)) }

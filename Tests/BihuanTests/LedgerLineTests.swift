@@ -95,9 +95,8 @@ struct LedgerLineTests {
             let subject = LedgerSubject(kind: kind, id: kind == .report ? chain.lowercased : "d1")
             var head = LedgerHead.genesis
             for number in 0..<count {
-                let event = LedgerEvent(
-                    "registered", at: Instant(microsecondsSinceEpoch: Int64(number)), by: "office.intake", details: [kind.rawValue: subject.id])
-                lines.append(.entry(chain: chain, subject: subject, entry: head.append(event), checkpoint: nil))
+                let record = LedgerRecord(.first(of: subject), at: Instant(microsecondsSinceEpoch: Int64(number)), by: "office.intake")
+                lines.append(.entry(chain: chain, subject: subject, entry: head.append(record), checkpoint: nil))
             }
             lines.append(.head(chain: chain, subject: subject, head: head))
         }
@@ -121,5 +120,19 @@ struct LedgerLineTests {
             try verifier.finish()
         }
         #expect(error?.description.contains(fault) == true, "\(error?.description ?? "none")", sourceLocation: sourceLocation)
+    }
+}
+
+extension LedgerEvent {
+    /// What begins a subject's chain.
+    static func first(of subject: LedgerSubject) -> LedgerEvent {
+        guard let report = ReportID(subject.id) else { return .entered(subject) }
+        return .registered(
+            .init(
+                of: Report(
+                    id: report, number: Report.number(year: 2026, serial: 1), source: SourceID(unchecked: "letter"), submissionID: "s", digest: [],
+                    state: .registered, sourceKind: "letter", matterKind: nil, region: nil, realName: false,
+                    receivedAt: Instant(microsecondsSinceEpoch: 0), registeredAt: Instant(microsecondsSinceEpoch: 0), verdict: .registered,
+                    rule: "r", reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, head: .genesis), commitment: ""))
     }
 }

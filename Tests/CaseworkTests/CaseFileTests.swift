@@ -7,9 +7,9 @@ import Testing
 struct CaseFileTests {
     static let now = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
 
-    static func report(state: ReportState = .registered, head: LedgerHead = .genesis) -> Report {
+    static func report(id: ReportID? = nil, state: ReportState = .registered, head: LedgerHead = .genesis) -> Report {
         Report(
-            id: .make(at: now), number: Report.number(year: 2026, serial: 123), source: SourceID(unchecked: "letter"), submissionID: "s-1",
+            id: id ?? .make(at: now), number: Report.number(year: 2026, serial: 123), source: SourceID(unchecked: "letter"), submissionID: "s-1",
             digest: [1], state: state, sourceKind: "letter", matterKind: "accusation", region: "p", realName: false, receivedAt: now,
             registeredAt: now, verdict: .registered, rule: "test@1/row", reason: nil, authority: nil, repeatOf: nil, muted: false,
             handoffCount: 0, head: head)
@@ -43,8 +43,9 @@ struct CaseFileTests {
     func recording() {
         let loaded = LedgerHead(hash: [UInt8](repeating: 7, count: 32), count: 41)
         var file = CaseFile(loaded: Self.report(head: loaded), barred: [], handoffs: [], clocks: [])
-        file.record(LedgerEvent("signed", at: Self.now, by: "unit.d1"))
-        file.record(LedgerEvent("concluded", at: Self.now, by: "unit.d1"))
+        let handoff = HandoffID.make(at: Self.now)
+        file.record(.moved(handoff, .signed, act: "1"), at: Self.now, by: "unit.d1")
+        file.record(.moved(handoff, .concluded(outcome: "unfounded"), act: "2"), at: Self.now, by: "unit.d1")
         #expect(file.newEntries.map(\.sequence) == [42, 43])
         #expect(file.loadedHead == loaded)
         #expect(file.report.head.hash == file.newEntries[1].hash)

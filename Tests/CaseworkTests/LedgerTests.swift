@@ -7,31 +7,32 @@ import Testing
 /// significant first ‖ bytes).
 @Suite("The ledger")
 struct LedgerTests {
-    static let events = [
-        LedgerEvent("registered", at: instant("2026-03-02T08:00:00Z"), by: "office.intake", details: ["source": "letter", "number": "2026-00000001"]),
-        LedgerEvent("signed", at: instant("2026-03-02T08:00:01.5Z"), by: "unit.d1", details: ["act": "a-1"]),
-        LedgerEvent("recalled", at: instant("2026-03-03T00:00:00Z"), by: "person.li"),
+    static let handoff = HandoffID("0195a5f2-6c00-7abc-8def-000000000002") ?? HandoffID.make(at: CaseFileTests.now)
+    static let records = [
+        LedgerRecord(.registered(.init(of: report, commitment: "c-1")), at: instant("2026-03-02T08:00:00Z"), by: "office.intake"),
+        LedgerRecord(.moved(handoff, .signed, act: "a-1"), at: instant("2026-03-02T08:00:01.5Z"), by: "unit.d1"),
+        LedgerRecord(.moved(handoff, .recalled, act: "a-2"), at: instant("2026-03-03T00:00:00Z"), by: "person.li"),
     ]
     static let texts = [
-        #"{"at":"2026-03-02T08:00:00Z","by":"office.intake","event":"registered","number":"2026-00000001","source":"letter"}"#,
-        #"{"act":"a-1","at":"2026-03-02T08:00:01.500000Z","by":"unit.d1","event":"signed"}"#,
-        #"{"at":"2026-03-03T00:00:00Z","by":"person.li","event":"recalled"}"#,
+        #"{"at":"2026-03-02T08:00:00Z","by":"office.intake","commitment":"c-1","event":"registered","number":"2026-00000123","report":"0195a5f2-6c00-7abc-8def-000000000001","rule":"test@1/row","source":"letter","verdict":"registered"}"#,
+        #"{"act":"a-1","at":"2026-03-02T08:00:01.500000Z","by":"unit.d1","event":"signed","handoff":"0195a5f2-6c00-7abc-8def-000000000002"}"#,
+        #"{"act":"a-2","at":"2026-03-03T00:00:00Z","by":"person.li","event":"recalled","handoff":"0195a5f2-6c00-7abc-8def-000000000002"}"#,
     ]
     static let hashes = [
-        "8ceb4587247b2765c6156917935e281eab2b8d2ddce8c4d0576b880c285cd839",
-        "2abaa4158d970b1ca629b36561a989562b1c1eebb753231e23952c77884179a9",
-        "46d459ad4e77898ecc090ba5065f665dd014630176142382eafe1a8599d72eca",
+        "dd87e1cb7c8b64a2f9c465689ed753d9a85be8d0adbe0196ecbfdd7769fcb4c2",
+        "6e915609b5a5afd518020081371bea4d61204569fa28411065949a2da1770616",
+        "3aad7d6ba7b62ed22ff21240e83ff019efea222355f1510259fd5ea6279b524b",
     ]
 
     static func chain() -> (entries: [LedgerEntry], head: LedgerHead) {
         var head = LedgerHead.genesis
-        let entries = events.map { head.append($0) }
+        let entries = records.map { head.append($0) }
         return (entries, head)
     }
 
     @Test("the bytes of an event are JSON with sorted keys, for ever the same")
     func bytes() {
-        #expect(Self.events.map { String(decoding: $0.bytes, as: UTF8.self) } == Self.texts)
+        #expect(Self.records.map { String(decoding: $0.bytes, as: UTF8.self) } == Self.texts)
     }
 
     @Test("a chain's hashes are those that the layout gives")
@@ -106,7 +107,8 @@ struct LedgerTests {
         #expect(LedgerHead.firstBreak(in: entries.dropLast(), endingIn: head) == 3)
         #expect(LedgerHead.firstBreak(in: [], endingIn: head) == 1)
         var longer = head
-        let extra = longer.append(LedgerEvent("closed", at: Self.instant("2026-03-04T00:00:00Z"), by: "office.feedback"))
+        let extra = longer.append(
+            LedgerRecord(.moved(Self.handoff, .sentAgain, act: "a-3"), at: Self.instant("2026-03-04T00:00:00Z"), by: "person.li"))
         #expect(LedgerHead.firstBreak(in: entries + [extra], endingIn: head) == 4)
         #expect(LedgerHead.firstBreak(in: entries + [extra], endingIn: longer) == nil)
     }
@@ -115,12 +117,13 @@ struct LedgerTests {
     func printableJSON() throws {
         let nasty = ["\"", "\\", "\u{0}", "\r\n", "中文", "a\",\"by\":\"person.li", "\u{1F600}", "e\u{301}", "\u{7F}", "", " "]
         for text in nasty {
-            let event = LedgerEvent(text, at: Self.instant("2026-03-02T08:00:00Z"), by: text, details: ["k\(text)": text, "by": text, "at": "x"])
-            #expect(event.bytes.allSatisfy { (0x20...0x7E).contains($0) })
-            let fields = try JSONDecoder().decode([String: String].self, from: Data(event.bytes))
-            #expect(fields.count == 4)
-            #expect(fields["at"] == "2026-03-02T08:00:00Z")
-            #expect(fields["by"] == fields["event"])
+            let move = HandoffMove.returned(reason: text, rule: text)
+            let record = LedgerRecord(.moved(Self.handoff, move, act: text), at: Self.instant("2026-03-02T08:00:00Z"), by: text)
+            #expect(record.bytes.allSatisfy { (0x20...0x7E).contains($0) })
+            let fields = try JSONDecoder().decode([String: String].self, from: Data(record.bytes))
+            #expect(fields.count == 7)
+            #expect(fields["at"] == "2026-03-02T08:00:00Z" && fields["event"] == "returned")
+            #expect(Set(["act", "by", "reason", "rule"].map { fields[$0] }) == [fields["by"]])
         }
     }
 
@@ -133,6 +136,10 @@ struct LedgerTests {
     }
 
     // MARK: -
+
+    private static var report: Report {
+        CaseFileTests.report(id: ReportID("0195a5f2-6c00-7abc-8def-000000000001"))
+    }
 
     private static func instant(_ text: String) -> Instant { Instant(text) ?? Instant(microsecondsSinceEpoch: 0) }
 

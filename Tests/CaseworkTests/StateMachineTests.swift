@@ -6,48 +6,42 @@ struct StateMachineTests {
     static let reports = StateMachineTable(
         """
         registered:
-            sentToReview → needs_review
+            sentToReview, fellBack → needs_review
             linkedAsRepeat → linked_as_repeat
             declined → not_accepted
             passedUp → passed_up
             routed → routed
-            referred, signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
+            cameBack → registered
+            referred → refused wrong_state
         needs_review:
             routed → routed
+            cameBack, fellBack → needs_review
             sentToReview, linkedAsRepeat, declined, referred, passedUp → refused wrong_state
-            signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
         linked_as_repeat:
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
-            signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack, fellBack → refused wrong_state
         not_accepted:
             referred → referred
-            sentToReview, linkedAsRepeat, declined, passedUp, routed → refused wrong_state
-            signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, passedUp, routed, cameBack, fellBack → refused wrong_state
         referred:
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
-            signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack, fellBack → refused wrong_state
         passed_up:
-            routed, signedFor, concluded, conclusionSentBack, conclusionAccepted, fellBack → passed_up
+            routed, fellBack → passed_up
             sentToReview, linkedAsRepeat, declined, referred, passedUp, cameBack → refused wrong_state
         routed:
-            signedFor → in_hand
-            fellBack → needs_review
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
-            concluded, conclusionSentBack, conclusionAccepted, cameBack → refused wrong_state
-        in_hand:
-            concluded → concluded
+            routed → routed
             cameBack → registered
             fellBack → needs_review
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
-            signedFor, conclusionSentBack, conclusionAccepted → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp → refused wrong_state
+        in_hand:
+            routed → routed
+            cameBack → registered
+            fellBack → needs_review
+            sentToReview, linkedAsRepeat, declined, referred, passedUp → refused wrong_state
         concluded:
-            conclusionSentBack → in_hand
-            conclusionAccepted → closed
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
-            signedFor, concluded, cameBack, fellBack → refused wrong_state
+            routed → routed
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, cameBack, fellBack → refused wrong_state
         closed:
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed → refused wrong_state
-            signedFor, concluded, conclusionSentBack, conclusionAccepted, cameBack, fellBack → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack, fellBack → refused wrong_state
         """)
 
     static let handoffs = StateMachineTable(
@@ -60,12 +54,12 @@ struct StateMachineTests {
         released:
             confirmed → dispatched
             unroutable → undeliverable; stop(ended), report(fellBack)
-            signed → signed; stop(signed), start(signed), report(signedFor)
+            signed → signed; stop(signed), start(signed)
             recalled → recalled; stop(ended), report(fellBack)
             returned, progressed, decided, caseFiled, caseNotified, concluded → early
             approved, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         dispatched:
-            signed → signed; stop(signed), start(signed), report(signedFor)
+            signed → signed; stop(signed), start(signed)
             recalled → recalled; stop(ended), report(fellBack)
             returned, progressed, decided, caseFiled, caseNotified, concluded → early
             approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
@@ -74,8 +68,8 @@ struct StateMachineTests {
             decided → in_hand; stop(answered)
             caseFiled → case_filed
             caseNotified → signed
-            concluded → concluded; stop(answered), stop(concluded), report(concluded)
-            returned → returned; stop(ended), report(cameBack), routeAgain
+            concluded → concluded; stop(answered), stop(concluded)
+            returned → returned; stop(ended), report(cameBack)
             recalled → recalled; stop(ended), report(fellBack)
             signed → refused already_signed
             approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
@@ -83,22 +77,22 @@ struct StateMachineTests {
             progressed, caseNotified → in_hand
             decided → in_hand; stop(answered)
             caseFiled → case_filed
-            concluded → concluded; stop(answered), stop(concluded), report(concluded)
-            returned → returned; stop(ended), report(cameBack), routeAgain
+            concluded → concluded; stop(answered), stop(concluded)
+            returned → returned; stop(ended), report(cameBack)
             recalled → recalled; stop(ended), report(fellBack)
             signed → refused already_signed
             approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         case_filed:
             progressed, caseNotified → case_filed
             decided → case_filed; stop(answered)
-            concluded → concluded; stop(answered), stop(concluded), report(concluded)
+            concluded → concluded; stop(answered), stop(concluded)
             signed → refused already_signed
             caseFiled → refused already_filed
             returned, recalled → refused case_filed
             approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         concluded:
-            conclusionAccepted → closed; stop(ended), report(conclusionAccepted)
-            conclusionSentBack → in_hand; start(conclusionSentBack), report(conclusionSentBack)
+            conclusionAccepted → closed; stop(ended)
+            conclusionSentBack → in_hand; start(conclusionSentBack)
             signed → refused already_signed
             returned, progressed, decided, caseFiled, caseNotified, concluded, recalled → refused already_concluded
             approved, confirmed, unroutable, sentAgain → refused wrong_state
@@ -204,7 +198,7 @@ struct StateMachineTests {
             for event in HandoffEvent.allCases where event != except {
                 var next = pair
                 guard let effects = try? next.handoff.apply(event) else { continue }
-                for case .report(let event) in effects { try next.report.apply(event) }
+                next.report = try next.report.after(effects, [next.handoff])
                 if seen.insert(next).inserted { open.append(next) }
             }
         }
@@ -247,7 +241,6 @@ struct StateMachineTests {
         case .report(let event): "report(\(event))"
         case .start(let start): "start(\(start))"
         case .stop(let stop): "stop(\(stop))"
-        case .routeAgain: "routeAgain"
         }
     }
 }

@@ -5,6 +5,7 @@ import Crypto
 import Foundation
 import PostgreSQL
 import Testing
+import Yams
 @testable import Basics
 @testable import PartyClient
 @testable import Witness
@@ -19,11 +20,15 @@ final class WitnessOffice {
     let journals: URL
     let witness: Witness
     let digestKey: DigestKey
+    let rulebook: Rulebook
     private var number: Int64 = 0
     private var clock: Int64 = 1_772_438_400_000_000
 
     private init(_ connection: Connection, url: String, journals: URL) throws {
         digestKey = try DigestKey(keyBytes: (0..<32).map { _ in UInt8.random(in: 0...255) })
+        let policy = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
+        rulebook = try Rulebook(YAMLDecoder().decode(Policy.self, from: String(contentsOf: policy, encoding: .utf8)))
         self.connection = connection
         self.journals = journals
         witness = Witness(database: ConnectionSettings(url: url), journals: journals, digestKey: digestKey)
@@ -79,10 +84,8 @@ final class WitnessOffice {
             realName: false, receivedAt: now, registeredAt: now, verdict: state, rule: "p@1/r", reason: nil, authority: nil,
             repeatOf: nil, muted: false, handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: [])
-        file.record(
-            LedgerEvent(
-                "registered", at: now, by: "office.intake",
-                details: ["verdict": state.rawValue, "commitment": Commitment.make(digest(id), salt: digestKey.salt(of: report.id, for: "source.web"))]))
+        let commitment = Commitment.make(digest(id), salt: digestKey.salt(of: report.id, for: "source.web"))
+        file.record(.registered(.init(of: report, commitment: commitment)), at: now, by: "office.intake")
         let entered = Case(office: self, file: file)
         try entered.save()
         return entered
@@ -94,7 +97,7 @@ final class WitnessOffice {
         let one = try submit(id)
         try one.route(to: unit, sentAgain: sentAgain)
         try one.act(.signed, "signed", .handoffSigned)
-        try one.act(.decided, "disposition_decided", .dispositionDecided)
+        try one.act(.decided(disposition: "closed"), "disposition_decided", .dispositionDecided)
         try one.conclude()
         return one
     }
@@ -166,55 +169,49 @@ final class Case {
         handoff = id
         self.unit = unit
         try file.apply(.routed)
-        file.add(
-            Handoff(
-                id: id, reportID: report.id, attempt: report.handoffCount + 1, unit: UnitID(unchecked: unit), kind: "transfer",
-                state: .released, express: false, rule: "p@1/r", digest: office.digest("body"), releasedAt: office.now,
-                noClockReason: "none is needed here"))
-        record("routed", by: "office.routing", act: nil)
+        let handoff = Handoff(
+            id: id, reportID: report.id, attempt: report.handoffCount + 1, unit: UnitID(unchecked: unit), kind: "transfer",
+            state: .released, express: false, rule: "p@1/r", digest: office.digest("body"), releasedAt: office.now,
+            noClockReason: "none is needed here")
+        file.add(handoff)
+        file.record(.routed(.init(handoff, act: "registered-\(report.id)", commitment: "")), at: office.now, by: "office.routing")
         try save()
         if sentAgain {
             // It found no queue, and went out by replay.
-            try move(.unroutable, "undeliverable", by: "office.routing", act: nil)
-            try move(.sentAgain, "sent_again", by: "person.sun", act: nil)
+            try move(.unroutable, by: "office.routing", act: nil)
+            try move(.sentAgain, by: "person.sun", act: "replay-\(id)")
         }
-        try move(.confirmed, "dispatched", by: "office.routing", act: nil)
+        try move(.confirmed, by: "office.routing", act: nil)
         if delivering { try office.delivered(party, "dispatch-\(id)", .handoffDispatched, subject: handoffName) }
     }
 
     /// An act of the unit that is taken.
-    func act(_ event: HandoffEvent, _ name: String, _ type: MessageType, suffix: String = "") throws {
-        let id = actID(name + suffix)
+    func act(_ move: HandoffMove, _ name: String, _ type: MessageType) throws {
+        let id = actID(name)
         try office.published(party, id, type, subject: handoffName)
         try office.claim(party, id, subject: handoffName)
-        try move(event, name, by: party, act: id)
+        try self.move(move, by: party, act: id)
     }
 
     func conclude() throws {
         round += 1
-        try act(.concluded, "concluded", .handoffConcluded, suffix: "-\(round)")
-        try move(.conclusionAccepted, "conclusion_accepted", by: party, act: actID("concluded-\(round)"))
+        try act(.concluded(outcome: "unfounded"), "concluded-\(round)", .handoffConcluded)
+        try move(.conclusionAccepted(rule: "p@1/r"), by: party, act: actID("concluded-\(round)"))
     }
 
-    func move(_ event: HandoffEvent, _ name: String, by hand: String, act: String?) throws {
-        guard let id = handoff, var state = file[handoff: id]?.state else { return }
-        for case .report(let event) in try state.apply(event) { try file.apply(event) }
-        let now = office.now
-        file.update(id) {
-            $0.state = state
-            if event == .confirmed { $0.dispatchedAt = now }
-            if event == .signed { ($0.signedAt, $0.signedBy) = (now, hand) }
-            if event == .decided { $0.disposition = "closed" }
-        }
-        record(name, by: hand, act: act)
+    func move(_ move: HandoffMove, by hand: String, act: String?) throws {
+        guard let handoff else { return }
+        try file.move(handoff, move, act: act.map { commitment($0, hand) }, by: hand, at: office.now, under: office.rulebook)
         try save()
     }
 
     /// An entry in the chain, whatever the rules say to it.
-    func record(_ name: String, by hand: String, act: String?) {
-        var details = ["handoff": handoffName]
-        details["act"] = act.map { Commitment.act($0, salt: office.digestKey.salt(of: report.id, for: hand)) }
-        file.record(LedgerEvent(name, at: office.now, by: hand, details: details))
+    func record(_ move: HandoffMove, by hand: String, act: String) throws {
+        file.record(.moved(try #require(handoff), move, act: commitment(act, hand)), at: office.now, by: hand)
+    }
+
+    private func commitment(_ act: String, _ hand: String) -> String {
+        Commitment.act(act, salt: office.digestKey.salt(of: report.id, for: hand))
     }
 
     func save() throws {
@@ -226,6 +223,6 @@ final class Case {
         }
         writes.collect(file)
         try office.connection.transaction { _ = try $0.pipeline(commands: writes.commands) }
-        file = CaseFile(loaded: file.report, barred: [], handoffs: file.handoffs, clocks: [])
+        file = CaseFile(loaded: file.report, barred: [], handoffs: file.handoffs, clocks: file.clocks)
     }
 }

@@ -121,7 +121,7 @@ struct WitnessTests {
     func actTwice() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
-            victim.record("signed", by: victim.party, act: victim.actID("signed"))
+            try victim.record(.signed, by: victim.party, act: victim.actID("signed"))
             try victim.save()
             let testimony = try office.witness.testify()
             #expect(!testimony.lines[2].holds)
@@ -134,7 +134,7 @@ struct WitnessTests {
     func actUnderOtherID() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
-            victim.record("concluded", by: victim.party, act: "another-id")
+            try victim.record(.concluded(outcome: "unfounded"), by: victim.party, act: "another-id")
             try victim.save()
             let about = try office.witness.testify().doubled.map(\.about)
             let salt = office.digestKey.salt(of: victim.report.id, for: victim.party)
@@ -228,7 +228,7 @@ struct WitnessTests {
         try WitnessOffice.with { office in
             let one = try office.submit("r-1")
             try one.route(to: "d1")
-            try one.move(.recalled, "recalled", by: "person.leader", act: "recall-1")
+            try one.move(.recalled, by: "person.leader", act: "recall-1")
             let testimony = try office.witness.testify()
             #expect(testimony.open == 1)
             #expect(testimony.openReports.map(\.reason) == ["handoff 1 with d1 was recalled"])

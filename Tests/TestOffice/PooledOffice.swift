@@ -43,12 +43,13 @@ public final class PooledOffice {
             let found = try? broker.declareQueue(name, arguments: arguments, on: channel)
             if let found, found.consumerCount == 0 {
                 if found.messageCount > 0 { _ = try broker.purgeQueue(name, on: channel) }
-                continue
+            } else {
+                // The broker closes the channel of who declares a queue otherwise than it is.
+                if found == nil { channel = try broker.openChannel() }
+                _ = try broker.deleteQueue(name, on: channel)
+                _ = try broker.declareQueue(name, arguments: arguments, on: channel)
             }
-            // The broker closes the channel of who declares a queue otherwise than it is.
-            if found == nil { channel = try broker.openChannel() }
-            _ = try broker.deleteQueue(name, on: channel)
-            _ = try broker.declareQueue(name, arguments: arguments, on: channel)
+            // Also of one that was there: it may have been gone, and have come back by being asked for.
             for binding in office.bindings where binding.destination == queue.name {
                 try broker.bindQueue(name, to: ExchangeName(rawValue: binding.source), key: RoutingKey(rawValue: binding.routing_key), on: channel)
             }

@@ -50,6 +50,29 @@ struct TidyTests {
         expectOnly([], in: found, "SQL outside the store")
     }
 
+    @Test("what the ledger tells is written and read in its own room: nobody else spells its events or looks at an entry's fields")
+    func onlyTheLedgerSpellsEvents() throws {
+        let rows = try SourceTree.read("docs/ledger.md").split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }.dropFirst(2)
+        let words = rows.prefix { $0.hasPrefix("|") }.compactMap { $0.split(separator: "`").dropFirst().first }
+        #expect(words.count > 20, "the page lists them")
+        let files = try SourceTree.files(in: "Sources", "swift").filter { file in
+            ["CaseStore", "Workers"].contains(file.room) || ["Sources/Proof/Witness/", "Sources/Proof/Bench/LedgerFill"].contains(where: file.path.hasPrefix)
+        }
+        let found = files.flatMap { file in
+            (words.map { "\"\($0)\"" } + ["LedgerWords("]).filter { word in file.code.contains { $0.text.contains(word) } }.map { "\(file.path): \($0)" }
+        }
+        let allowed: Set = [
+            // A verifier reads entries of events that it does not know.
+            "Sources/Store/CaseStore/LedgerArchive.swift: LedgerWords(",
+            // The kinds of notes, a recall's cause to its unit, the reason of a dead letter, the acts of a filled ledger, a count's key.
+            "Sources/Office/Workers/Feedback/Acts.swift: \"progress\"", "Sources/Office/Workers/Feedback/Acts.swift: \"case_filed\"",
+            "Sources/Office/Workers/Feedback/Acts.swift: \"case_notified\"", "Sources/Office/Workers/Feedback/Acts.swift: \"recalled\"",
+            "Sources/Office/Workers/Lane/LaneStore.swift: \"undeliverable\"", "Sources/Proof/Bench/LedgerFill.swift: \"signed\"",
+            "Sources/Proof/Bench/LedgerFill.swift: \"concluded\"", "Sources/Proof/Witness/Testimony.swift: \"passed_up\"",
+        ]
+        expectOnly(allowed, in: found, "events of the ledger, spelt elsewhere")
+    }
+
     // MARK: Imports
 
     /// The floors; a room of one may import rooms of those below, and beside it those that `Package.swift` says.

@@ -88,14 +88,8 @@ struct LedgerFill {
             verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, muted: false,
             handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: sample.barredRoots)
-        file.record(
-            LedgerEvent(
-                "registered", at: at, by: Party.office(.intake).description,
-                details: [
-                    "report": report.id.description, "number": report.displayNumber, "source": report.source.rawValue,
-                    "verdict": report.verdict.rawValue, "rule": report.rule,
-                    "commitment": Commitment.make(digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description)),
-                ]))
+        let commitment = Commitment.make(digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description))
+        file.record(.registered(.init(of: report, commitment: commitment)), at: at, by: Party.office(.intake).description)
         func taken(_ sender: Party, _ id: String, _ subject: String, _ at: Instant) {
             batch.acts.append(
                 TakenAct(key: .init(sender: sender.description, eventID: id), digest: LedgerFill.digest(id), subject: subject, receivedAt: at))
@@ -130,53 +124,28 @@ struct LedgerFill {
         let digest = LedgerFill.digest(id.description)
         let hand = Party.unit(sample.unit).description
         try file.apply(.routed)
-        file.add(
-            Handoff(
-                id: id, reportID: file.report.id, attempt: 1, unit: sample.unit, kind: sample.kind, state: .released,
-                express: rulebook.handoffKinds[sample.kind]?.express ?? false, rule: sample.route.rule.description, digest: digest,
-                releasedAt: at, noClockReason: rulebook.noClockReason(handoffKind: sample.kind)))
+        let handoff = Handoff(
+            id: id, reportID: file.report.id, attempt: 1, unit: sample.unit, kind: sample.kind, state: .released,
+            express: rulebook.handoffKinds[sample.kind]?.express ?? false, rule: sample.route.rule.description, digest: digest,
+            releasedAt: at, noClockReason: rulebook.noClockReason(handoffKind: sample.kind))
+        file.add(handoff)
         file.start(rulebook.clocks(startedBy: .released, handoffKind: sample.kind, at: at), for: id)
+        let office = Party.office(.routing).description
         file.record(
-            LedgerEvent(
-                "routed", at: at, by: Party.office(.routing).description,
-                details: [
-                    "handoff": id.description, "unit": sample.unit.rawValue, "kind": sample.kind, "rule": sample.route.rule.description,
-                    "act": act(file.report.submissionID, Party.office(.intake).description, of: file.report.id),
-                    "commitment": Commitment.make(digest, salt: digestKey.salt(of: file.report.id, for: hand)),
-                ]))
-        func move(_ event: HandoffEvent, _ name: String, _ by: String, days: Double, _ details: [String: String] = [:], _ change: (inout Handoff, Instant) -> Void) throws {
-            let moment = at.adding(seconds: days * 86_400)
-            guard var state = file[handoff: id]?.state else { return }
-            let effects = try state.apply(event)
-            file.update(id) {
-                $0.state = state
-                change(&$0, moment)
-                if state.isFinal { $0.endedAt = moment }
-            }
-            for effect in effects {
-                switch effect {
-                case .report(let event): try file.apply(event)
-                case .start(let start): file.start(rulebook.clocks(startedBy: start, handoffKind: sample.kind, at: moment), for: id)
-                case .stop(let stop): file.stopClocks(of: id, on: stop, at: moment, by: name)
-                case .routeAgain: break
-                }
-            }
-            var details = details.merging(["handoff": id.description]) { $1 }
-            details["act"] = details["act"].map { act($0, by, of: file.report.id) }
-            file.record(LedgerEvent(name, at: moment, by: by, details: details))
-        }
-        try move(.confirmed, "dispatched", Party.office(.routing).description, days: 0.001) { $0.dispatchedAt = $1 }
-        try move(.signed, "signed", hand, days: 1, ["act": "\(id)-signed"]) { ($0.signedAt, $0.signedBy) = ($1, hand) }
-        try move(.decided, "disposition_decided", hand, days: 2, ["act": "\(id)-disposition", "disposition": "talk_inquiry"]) { handoff, _ in
-            handoff.disposition = "talk_inquiry"
-        }
-        try move(.concluded, "concluded", hand, days: 20, ["act": "\(id)-concluded", "outcome": "clarified"]) {
-            ($0.outcome, $0.concludedAt) = ("clarified", $1)
-        }
+            .routed(
+                .init(
+                    handoff, act: act(file.report.submissionID, office, of: file.report.id),
+                    commitment: Commitment.make(digest, salt: digestKey.salt(of: file.report.id, for: hand)))),
+            at: at, by: office)
+        try file.move(id, .confirmed, by: office, at: at.adding(seconds: 86.4), under: rulebook)
         let ruling = rulebook.judgeConclusion(
             outcome: "clarified", hasDisposition: true, hasSummary: true, realNameAnswered: true, isRealName: file.report.realName, timesReturned: 0)
-        try move(.conclusionAccepted, "conclusion_accepted", hand, days: 20, ["act": "\(id)-concluded", "rule": ruling.rule.description]) { handoff, _ in
-            handoff.endedBecause = "concluded"
+        for (move, name, days) in [
+            (HandoffMove.signed, "signed", 1.0), (.decided(disposition: "talk_inquiry"), "disposition", 2),
+            (.concluded(outcome: "clarified"), "concluded", 20), (.conclusionAccepted(rule: ruling.rule.description), "concluded", 20),
+        ] {
+            let said = act("\(id)-\(name)", hand, of: file.report.id)
+            try file.move(id, move, act: said, by: hand, at: at.adding(seconds: days * 86_400), under: rulebook)
         }
         return id
     }

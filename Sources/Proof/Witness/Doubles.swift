@@ -23,7 +23,7 @@ extension Evidence {
             if taken.count > 1 { findings.append(Finding(about: "\(key)", what: "it was answered \(taken.count) times, as different acts")) }
         }
         for (chain, story) in stories.sorted(by: { $0.key.precedes($1.key) }) {
-            let count = story.entries.count { $0.event == "registered" }
+            let count = story.records.count { $0.event.isRegistration }
             if count > 1 { findings.append(Finding(about: "report \(chain.lowercased)", what: "the ledger registers it \(count) times")) }
         }
         return findings
@@ -60,7 +60,7 @@ extension Evidence {
     func doubledActs() -> [Finding] {
         var findings: [Finding] = []
         for (key, places) in told.sorted(by: { $0.key < $1.key }) {
-            for (event, count) in Dictionary(grouping: places, by: \.event).mapValues(\.count).sorted(by: { $0.key < $1.key })
+            for (event, count) in Dictionary(grouping: places, by: \.event.word).mapValues(\.count).sorted(by: { $0.key < $1.key })
             where count > 1 {
                 findings.append(Finding(about: "\(key)", what: "the ledger tells \"\(event)\" \(count) times for this one act"))
             }
@@ -70,10 +70,10 @@ extension Evidence {
             }
         }
         for (chain, story) in stories.sorted(by: { $0.key.precedes($1.key) }) {
-            for entry in story.impossible where entry.event != "registered" {
-                let handoff = entry.handoff.map { " of handoff \($0)" } ?? ""
+            for event in story.impossible where !event.isRegistration {
+                let handoff = event[.handoff].map { " of handoff \($0)" } ?? ""
                 findings.append(
-                    Finding(about: "report \(chain.lowercased)", what: "the ledger tells \"\(entry.event)\"\(handoff), which cannot follow what it told before"))
+                    Finding(about: "report \(chain.lowercased)", what: "the ledger tells \"\(event.word)\"\(handoff), which cannot follow what it told before"))
             }
         }
         return findings

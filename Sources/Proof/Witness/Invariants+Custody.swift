@@ -37,8 +37,8 @@ extension Inquiry {
             if !door.hasVault, books.reportByID[door.reportID]?.verdict != .passedUp {
                 line.breaches.append(Finding(about: about, what: "its original is not in the vault"))
             }
-            let first = evidence.stories[door.reportID.uuid]?.entries.first
-            if first?.event != "registered" || first?.by != Party.office(.intake).description {
+            let first = evidence.stories[door.reportID.uuid]?.records.first
+            if first?.event.isRegistration != true || first?.by != Party.office(.intake).description {
                 line.breaches.append(Finding(about: about, what: "its ledger does not begin with a registration by intake"))
             }
         }
@@ -63,9 +63,10 @@ extension Inquiry {
             }
         }
         for (chain, story) in evidence.stories {
-            for words in story.entries where words.event == "signed" {
-                guard let id = words.handoff, let row = books.handoffByID[id], words.by != "unit.\(row.unit)" else { continue }
-                line.breaches.append(Finding(about: "report \(chain.lowercased)", what: "the ledger tells a signature of \(id) by \(words.by)"))
+            for record in story.records {
+                guard case .moved(let id, .signed, _) = record.event, let row = books.handoffByID[id.description], record.by != "unit.\(row.unit)"
+                else { continue }
+                line.breaches.append(Finding(about: "report \(chain.lowercased)", what: "the ledger tells a signature of \(id) by \(record.by)"))
             }
         }
         return line
@@ -77,16 +78,9 @@ extension Inquiry {
             number: 7, name: "the ledger only grows", objects: "entries", checked: books.ledgers.values.reduce(0) { $0 + $1.count },
             breaches: evidence.brokenChains() + evidence.untoldStates())
         for (chain, story) in evidence.stories.sorted(by: { $0.key.precedes($1.key) }) {
-            var last: Instant?
-            for (index, words) in story.entries.enumerated() {
-                guard let at = words.at else {
-                    line.breaches.append(Finding(about: "chain \(chain.lowercased)", what: "entry \(index + 1) has no time"))
-                    continue
-                }
-                if let last, at < last {
-                    line.breaches.append(Finding(about: "chain \(chain.lowercased)", what: "entry \(index + 1) is earlier than the one before it"))
-                }
-                last = at
+            for (before, record) in zip(story.records, story.records.dropFirst()) where record.at < before.at {
+                line.breaches.append(
+                    Finding(about: "chain \(chain.lowercased)", what: "\"\(record.event.word)\" is earlier than the entry before it"))
             }
         }
         return line

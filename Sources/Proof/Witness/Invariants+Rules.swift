@@ -125,7 +125,7 @@ extension Inquiry {
         for clock in records.clocks { judge(clock.rule, "handoff \(clock.handoffID)") }
         for notice in records.notices { judge(notice.rule, "report \(notice.reportID)") }
         for (chain, story) in evidence.stories {
-            for words in story.entries { if let rule = words.fields["rule"] { judge(rule, "report \(chain.lowercased)") } }
+            for record in story.records { if let rule = record.event[.rule] { judge(rule, "report \(chain.lowercased)") } }
         }
         return line
     }
@@ -142,7 +142,10 @@ extension Inquiry {
         }
         for (chain, story) in evidence.stories {
             // Units are entered before anything runs.
-            for words in story.entries where words.event != "entered" { judge(words.at, in: business, "chain \(chain.lowercased)", "the ledger tells \"\(words.event)\"") }
+            for record in story.records {
+                if case .entered = record.event { continue }
+                judge(record.at, in: business, "chain \(chain.lowercased)", "the ledger tells \"\(record.event.word)\"")
+            }
         }
         for door in records.doors { judge(door.registeredAt, in: business, "report \(door.reportID)", "it was registered") }
         for clock in records.clocks {

@@ -38,21 +38,21 @@ extension Evidence {
                     Finding(about: "report \(report.id)", what: "it is \(report.state.rawValue), but the ledger tells \(story?.report?.rawValue ?? "nothing")"))
             }
             let sent = journals.submissions[SubmissionKey(source: report.source.rawValue, id: report.submissionID)]
-            if let sent, let told = story?.entries.first(where: { $0.event == "registered" })?.fields["commitment"],
+            if let sent, let told = story?.records.first(where: { $0.event.isRegistration })?.event[.commitment],
                 told != Commitment.make([UInt8](hexadecimal: sent.digest) ?? [], salt: digestKey.salt(of: report.id, for: "source.\(report.source)"))
             {
                 findings.append(Finding(about: "report \(report.id)", what: "its digest is not the one that was registered"))
             }
         }
         for handoff in books.handoffs {
-            let told = stories[handoff.reportID.uuid]?.handoffs[handoff.id.description]
+            let told = stories[handoff.reportID.uuid]?.handoffs[handoff.id]
             if told != handoff.state {
                 findings.append(
                     Finding(about: "handoff \(handoff.id)", what: "it is \(handoff.state.rawValue), but the ledger tells \(told?.rawValue ?? "nothing")"))
             }
         }
         for story in stories.values {
-            for handoff in story.handoffs.keys.sorted() where books.handoffByID[handoff] == nil {
+            for handoff in story.handoffs.keys.sorted() where books.handoffByID[handoff.description] == nil {
                 findings.append(Finding(about: "handoff \(handoff)", what: "the ledger tells of it, but it does not stand in the books"))
             }
         }

@@ -1,79 +1,69 @@
+import Basics
 import Casework
-import Foundation
 
 /// What the ledger tells of one report: its entries put through the same state machines that wrote them.
 ///
 /// An entry that the rules would have refused (a second signature, a second conclusion that nobody sent back) shows an act that was
 /// applied twice.
 struct Story {
-    private(set) var entries: [LedgerWords] = []
+    private(set) var records: [LedgerRecord] = []
     private(set) var report: ReportState?
-    private(set) var handoffs: [String: HandoffState] = [:]
+    private(set) var handoffs: [HandoffID: HandoffState] = [:]
     private(set) var reportStates: Set<ReportState> = []
     private(set) var handoffStates: Set<HandoffState> = []
-    /// Entries that do not follow from those before them.
-    private(set) var impossible: [LedgerWords] = []
+    /// Events that do not follow from those before them.
+    private(set) var impossible: [LedgerEvent] = []
     private(set) var unreadable = 0
 
     init(_ ledger: [LedgerEntry]) {
         for entry in ledger {
-            guard let words = LedgerWords(entry.bytes) else {
+            guard let record = LedgerRecord(entry.bytes) else {
                 unreadable += 1
                 continue
             }
-            entries.append(words)
-            if (try? tell(words)) == nil { impossible.append(words) }
+            records.append(record)
+            do { try tell(record.event) } catch { impossible.append(record.event) }
         }
     }
 
-    private mutating func tell(_ words: LedgerWords) throws {
-        switch words.event {
-        case "registered":
-            guard report == nil else { throw Rejection.refused(.wrongState, state: "registered") }
-            report = words.fields["verdict"].flatMap(ReportState.init(rawValue:))
-            if let report { reportStates.insert(report) }
-        case "routed": try handOff(words, .routed, as: .released)
-        case "proposed": try handOff(words, .routed, as: .awaitingApproval)
-        case "passed_up": try handOff(words, nil, as: .released)
-        case "sent_to_review": try move(.sentToReview)
-        case "approved": try move(words, .approved)
-        case "dispatched": try move(words, .confirmed)
-        case "undeliverable": try move(words, .unroutable)
-        case "sent_again": try move(words, .sentAgain)
-        case "signed": try move(words, .signed)
-        case "returned": try move(words, .returned)
-        case "progress": try move(words, .progressed)
-        case "disposition_decided": try move(words, .decided)
-        case "case_filed": try move(words, .caseFiled)
-        case "case_notified": try move(words, .caseNotified)
-        case "concluded": try move(words, .concluded)
-        case "conclusion_accepted": try move(words, .conclusionAccepted)
-        case "conclusion_sent_back": try move(words, .conclusionSentBack)
-        case "recalled": try move(words, .recalled)
-        // What changes no state: reminders, warnings and what later versions add.
-        default: break
+    /// Without a default: an event that is not told here does not compile.
+    private mutating func tell(_ event: LedgerEvent) throws(Rejection) {
+        switch event {
+        case .registered(let new):
+            guard report == nil else { throw .refused(.wrongState, state: new.verdict.rawValue) }
+            report = new.verdict
+            reportStates.insert(new.verdict)
+        case .sentToReview: try follow([.report(.sentToReview)], handoffs)
+        case .routed(let new): try handOff(new.handoff, as: .released, [.report(.routed)])
+        case .proposed(let new): try handOff(new.handoff, as: .awaitingApproval, [.report(.routed)])
+        case .passedUp(let handoff, _, _, _, _): try handOff(handoff, as: .released, [])
+        case .moved(let handoff, let move, _):
+            guard var state = handoffs[handoff] else { throw .refused(.unknownHandoff, state: "none") }
+            let effects = try state.apply(move.event)
+            try set(handoff, to: state, effects)
+        case .entered, .paperReceived, .clockStep: return
         }
     }
 
-    private mutating func handOff(_ words: LedgerWords, _ event: ReportEvent?, as state: HandoffState) throws {
-        guard let id = words.handoff, handoffs[id] == nil else { throw Rejection.refused(.wrongState, state: "routed") }
-        if let event { try move(event) }
-        handoffs[id] = state
+    private mutating func handOff(_ id: HandoffID, as state: HandoffState, _ effects: [HandoffEffect]) throws(Rejection) {
+        guard handoffs[id] == nil else { throw .refused(.wrongState, state: state.rawValue) }
+        try set(id, to: state, effects)
+    }
+
+    private mutating func set(_ id: HandoffID, to state: HandoffState, _ effects: [HandoffEffect]) throws(Rejection) {
+        var next = handoffs
+        next[id] = state
+        try follow(effects, next)
         handoffStates.insert(state)
     }
 
-    private mutating func move(_ event: ReportEvent) throws {
-        guard var state = report else { throw Rejection.refused(.wrongState, state: "unregistered") }
-        try state.apply(event)
-        report = state
+    private mutating func follow(_ effects: [HandoffEffect], _ next: [HandoffID: HandoffState]) throws(Rejection) {
+        guard let state = try report?.after(effects, Array(next.values)) else { throw .refused(.wrongState, state: "unregistered") }
+        (report, handoffs) = (state, next)
         reportStates.insert(state)
     }
+}
 
-    private mutating func move(_ words: LedgerWords, _ event: HandoffEvent) throws {
-        guard let id = words.handoff, var state = handoffs[id] else { throw Rejection.refused(.unknownHandoff, state: "none") }
-        let effects = try state.apply(event)
-        for case .report(let event) in effects { try move(event) }
-        handoffs[id] = state
-        handoffStates.insert(state)
-    }
+extension LedgerEvent {
+    var isRegistration: Bool { if case .registered = self { true } else { false } }
 }

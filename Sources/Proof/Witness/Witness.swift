@@ -90,22 +90,22 @@ package struct Evidence {
     /// What the ledger tells of each report.
     let stories: [UUID: Story]
     /// Where the ledger tells an act: its entries, by who did it and its id; of an act that no journal has, by the commitment to it.
-    let told: [ActKey: [LedgerWords]]
+    let told: [ActKey: [LedgerRecord]]
 
     init(journals: Journals, books: Books, digestKey: DigestKey) {
         self.journals = journals
         self.books = books
         self.digestKey = digestKey
         stories = books.ledgers.mapValues { Story($0) }
-        var told: [ActKey: [LedgerWords]] = [:]
+        var told: [ActKey: [LedgerRecord]] = [:]
         var idOf: [String: String] = [:]
         for (key, act) in journals.acts {
             guard let report = books.handoffByID[act.subject]?.reportID else { continue }
             idOf[Commitment.act(key.id, salt: digestKey.salt(of: report, for: key.party))] = key.id
         }
         for story in stories.values {
-            for words in story.entries {
-                if let act = words.act { told[ActKey(party: words.by, id: idOf[act] ?? act), default: []].append(words) }
+            for record in story.records {
+                if let act = record.event[.act] { told[ActKey(party: record.by, id: idOf[act] ?? act), default: []].append(record) }
             }
         }
         self.told = told

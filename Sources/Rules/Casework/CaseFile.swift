@@ -259,8 +259,8 @@ public struct CaseFile: Sendable {
         barred.formUnion(below)
     }
 
-    public mutating func record(_ event: LedgerEvent) {
-        newEntries.append(report.head.append(event))
+    public mutating func record(_ event: LedgerEvent, at instant: Instant, by hand: String) {
+        newEntries.append(report.head.append(LedgerRecord(event, at: instant, by: hand)))
         reportChanged = true
     }
 

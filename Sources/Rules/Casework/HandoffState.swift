@@ -37,42 +37,40 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
     }
 }
 
-/// What happens to a handoff.
-public enum HandoffEvent: CaseIterable, Hashable, Sendable {
+/// What happens to a handoff, under the ledger's words.
+public enum HandoffEvent: String, CaseIterable, Hashable, Sendable {
     case approved
     /// The broker confirmed that the message is in the unit's queue.
-    case confirmed
+    case confirmed = "dispatched"
     /// The broker gave the message back: no such queue.
-    case unroutable
+    case unroutable = "undeliverable"
     /// The unit signed for it (签收).
     case signed
     /// The unit gives it back (退回) and the office agrees.
     case returned
-    case progressed
+    case progressed = "progress"
     /// A disposition was decided (四类处置).
-    case decided
+    case decided = "disposition_decided"
     /// A case was filed (立案).
-    case caseFiled
+    case caseFiled = "case_filed"
     /// The case office told of the case (转立案回告).
-    case caseNotified
+    case caseNotified = "case_notified"
     case concluded
-    case conclusionAccepted
-    case conclusionSentBack
+    case conclusionAccepted = "conclusion_accepted"
+    case conclusionSentBack = "conclusion_sent_back"
     case recalled
     /// What could not be delivered is sent once more, as it was.
-    case sentAgain
+    case sentAgain = "sent_again"
 }
 
 /// What else an event asks for, beside the new state.
 public enum HandoffEffect: Hashable, Sendable {
-    /// The report follows.
+    /// The report waits for the office again, or no longer.
     case report(ReportEvent)
     /// Clocks of these kinds start.
     case start(ClockStart)
     /// Clocks that waited for this stop.
     case stop(ClockStop)
-    /// The report's handling starts anew.
-    case routeAgain
 }
 
 /// The moments at which clocks start.
@@ -126,7 +124,7 @@ extension HandoffState {
             if self == .dispatched { throw .refused(.wrongState, state: rawValue) }
             return (.undeliverable, [.stop(.ended), .report(.fellBack)])
         // A signature that overtakes the confirm implies it.
-        case .signed: return (.signed, [.stop(.signed), .start(.signed), .report(.signedFor)])
+        case .signed: return (.signed, [.stop(.signed), .start(.signed)])
         case .recalled: return (.recalled, [.stop(.ended), .report(.fellBack)])
         // The signature may still be on its way: transport reorders.
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded:
@@ -143,8 +141,8 @@ extension HandoffState {
         case .caseFiled: (.caseFiled, [])
         // The case office may know of the case before the unit's own message arrives.
         case .caseNotified: (self, [])
-        case .concluded: (.concluded, [.stop(.answered), .stop(.concluded), .report(.concluded)])
-        case .returned: (.returned, [.stop(.ended), .report(.cameBack), .routeAgain])
+        case .concluded: (.concluded, [.stop(.answered), .stop(.concluded)])
+        case .returned: (.returned, [.stop(.ended), .report(.cameBack)])
         case .recalled: (.recalled, [.stop(.ended), .report(.fellBack)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
         case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack, .sentAgain:
@@ -156,7 +154,7 @@ extension HandoffState {
         switch event {
         case .progressed, .caseNotified: (.caseFiled, [])
         case .decided: (.caseFiled, [.stop(.answered)])
-        case .concluded: (.concluded, [.stop(.answered), .stop(.concluded), .report(.concluded)])
+        case .concluded: (.concluded, [.stop(.answered), .stop(.concluded)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
         case .caseFiled: throw .refused(.alreadyFiled, state: rawValue)
         // A filed case stays where it was filed.
@@ -168,8 +166,8 @@ extension HandoffState {
 
     private func whileJudged(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
         switch event {
-        case .conclusionAccepted: (.closed, [.stop(.ended), .report(.conclusionAccepted)])
-        case .conclusionSentBack: (.inHand, [.start(.conclusionSentBack), .report(.conclusionSentBack)])
+        case .conclusionAccepted: (.closed, [.stop(.ended)])
+        case .conclusionSentBack: (.inHand, [.start(.conclusionSentBack)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded, .recalled:
             throw .refused(.alreadyConcluded, state: rawValue)

@@ -12,7 +12,7 @@ public enum ReportState: String, CaseIterable, Codable, Hashable, Sendable {
     case closed
 }
 
-/// What happens to a report.
+/// What the office does with a report, or must do again. How far its units are, its handoffs tell.
 public enum ReportEvent: CaseIterable, Hashable, Sendable {
     /// No rule decides, or a rule wants a person to.
     case sentToReview
@@ -24,19 +24,11 @@ public enum ReportEvent: CaseIterable, Hashable, Sendable {
     case referred
     /// Only a superior may handle it (上报).
     case passedUp
-    /// Handed off to a unit.
+    /// Handed off to a unit; also to one more beside others.
     case routed
-    /// The unit signed for it.
-    case signedFor
-    /// The unit concluded.
-    case concluded
-    /// The conclusion was sent back to the unit.
-    case conclusionSentBack
-    /// The conclusion was accepted.
-    case conclusionAccepted
-    /// The unit's return was approved: route again.
+    /// A unit's return was approved: route again.
     case cameBack
-    /// The handoff was recalled, or could not be delivered: a person decides.
+    /// A handoff was recalled, or could not be delivered: a person decides.
     case fellBack
 }
 
@@ -52,21 +44,50 @@ extension ReportState {
         case (.registered, .linkedAsRepeat): return .linkedAsRepeat
         case (.registered, .declined): return .notAccepted
         case (.registered, .passedUp): return .passedUp
-        case (.registered, .routed), (.needsReview, .routed): return .routed
+        case (.registered, .routed), (.needsReview, .routed), (.routed, .routed), (.inHand, .routed), (.concluded, .routed): return .routed
         case (.notAccepted, .referred): return .referred
-        case (.routed, .signedFor): return .inHand
-        case (.routed, .fellBack), (.inHand, .fellBack): return .needsReview
-        case (.inHand, .concluded): return .concluded
-        case (.inHand, .cameBack): return .registered
-        case (.concluded, .conclusionSentBack): return .inHand
-        case (.concluded, .conclusionAccepted): return .closed
+        case (.registered, .cameBack), (.routed, .cameBack), (.inHand, .cameBack): return .registered
+        // What waits for a person is not routed past it.
+        case (.needsReview, .cameBack): return .needsReview
+        case (.registered, .fellBack), (.needsReview, .fellBack), (.routed, .fellBack), (.inHand, .fellBack): return .needsReview
         // A sealed pass-through stays what it is: the superior's own books go on from here.
-        case (.passedUp, .signedFor), (.passedUp, .concluded), (.passedUp, .conclusionAccepted),
-            (.passedUp, .conclusionSentBack), (.passedUp, .fellBack), (.passedUp, .routed):
-            return .passedUp
+        case (.passedUp, .fellBack), (.passedUp, .routed): return .passedUp
         case (.registered, _), (.needsReview, _), (.linkedAsRepeat, _), (.notAccepted, _), (.referred, _),
             (.passedUp, _), (.routed, _), (.inHand, _), (.concluded, _), (.closed, _):
             throw .refused(.wrongState, state: rawValue)
+        }
+    }
+
+    /// Where a report stands with all its handoffs: while something waits for the office, there; otherwise as far as the least advanced
+    /// of those that were not taken back. `nil` where it cannot have these.
+    public func following(_ handoffs: [HandoffState]) -> ReportState? {
+        switch self {
+        case .linkedAsRepeat, .notAccepted, .referred: handoffs.isEmpty ? self : nil
+        case .passedUp: self
+        case .registered, .needsReview: handoffs.isEmpty || handoffs.contains { $0.progress == nil } ? self : nil
+        case .routed, .inHand, .concluded, .closed: [.routed, .inHand, .concluded, .closed].first { handoffs.map(\.progress).contains($0) }
+        }
+    }
+
+    /// After an event of one of its handoffs, which had these effects.
+    /// - Parameter handoffs: all of them as they are now.
+    public func after(_ effects: [HandoffEffect], _ handoffs: [HandoffState]) throws(Rejection) -> ReportState {
+        var state = self
+        for case .report(let event) in effects { try state.apply(event) }
+        guard let next = state.following(handoffs) else { throw .refused(.wrongState, state: rawValue) }
+        return next
+    }
+}
+
+extension HandoffState {
+    /// How far it brings its report; `nil` of what was taken back: another may follow it.
+    fileprivate var progress: ReportState? {
+        switch self {
+        case .awaitingApproval, .released, .dispatched: .routed
+        case .signed, .inHand, .caseFiled: .inHand
+        case .concluded: .concluded
+        case .closed: .closed
+        case .returned, .recalled, .undeliverable: nil
         }
     }
 }

@@ -45,23 +45,15 @@ extension Docket {
     }
 
     private mutating func takeStep(of clock: Clock, report id: ReportID) {
-        let step = clock.steps[clock.nextStep]
-        guard var file = files[id] else { return }
+        guard var file = files[id], let step = LedgerEvent.ClockStep(next: clock) else { return }
         file.takeStep(of: clock.key)
-        file.record(
-            LedgerEvent(
-                step.action.rawValue, at: now, by: officeName,
-                details: [
-                    "handoff": clock.key.handoffID.description, "clock": clock.key.kind, "round": String(clock.key.round),
-                    "step": String(clock.nextStep + 1), "due": clock.dueAt.description, "rule": clock.rule,
-                ]))
+        file.record(.clockStep(step), at: now, by: officeName)
         files[id] = file
-        clockSteps.append(
-            ClockStepTaken(key: clock.key, step: clock.nextStep + 1, action: step.action.rawValue, takenAt: now))
+        clockSteps.append(ClockStepTaken(key: clock.key, step: step.step, action: step.action.rawValue, takenAt: now))
         send(
             step.action.notice, to: .unit(clock.owedBy), subject: clock.key.handoffID.description,
             data: ClockNotice(
-                clock: clock.key.kind, startedAt: clock.startedAt, dueAt: clock.dueAt, step: clock.nextStep + 1,
+                clock: clock.key.kind, startedAt: clock.startedAt, dueAt: clock.dueAt, step: step.step,
                 rule: clock.rule, citation: clock.citation),
             reports: [id], handoff: clock.key.handoffID)
         if step.action == .escalate { notifySupervisors("\(clock.key.kind)_escalated", of: clock, file) }

@@ -71,26 +71,18 @@ extension Docket {
         case .handoffSigned(let data): try sign(handoff, data, act)
         case .handoffReturned(let data): try giveBack(handoff, data, act)
         case .handoffProgress(let data):
-            try move(handoff.id, .progressed, as: "progress", act)
+            try move(handoff.id, .progressed, act)
             try note(handoff.id, "progress", data.text, act)
         case .dispositionDecided(let data):
-            try move(handoff.id, .decided, as: "disposition_decided", act, details: ["disposition": data.disposition]) {
-                $0.disposition = data.disposition
-            }
+            try move(handoff.id, .decided(disposition: data.disposition), act)
             try note(handoff.id, "disposition", data.disposition, act)
         case .caseFiled(let data):
-            try move(handoff.id, .caseFiled, as: "case_filed", act, details: ["filed_on": data.filedOn.description]) {
-                $0.caseNumber = data.caseNumber
-                $0.caseFiledOn = data.filedOn
-            }
+            try move(handoff.id, .caseFiled(on: data.filedOn), act)
+            files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = data.caseNumber }
             try note(handoff.id, "case_filed", data.caseNumber, act)
         case .caseNotified(let data):
-            let now = now
-            try move(handoff.id, .caseNotified, as: "case_notified", act, details: ["filed_on": data.filedOn.description]) {
-                if $0.caseNumber == nil { $0.caseNumber = data.caseNumber }
-                if $0.caseFiledOn == nil { $0.caseFiledOn = data.filedOn }
-                $0.caseNotifiedAt = now
-            }
+            try move(handoff.id, .caseNotified(filedOn: data.filedOn), act)
+            files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = $0.caseNumber ?? data.caseNumber }
             try note(handoff.id, "case_notified", data.caseNumber, act)
         case .handoffConcluded(let data): try conclude(handoff, data, act)
         case .commandRecall(let data): try recall(handoff, data, act)
@@ -113,7 +105,6 @@ extension Docket {
     // MARK: Acts with rules of their own
 
     private mutating func sign(_ handoff: Handoff, _ data: HandoffSigned, _ act: Act) throws {
-        let (now, hand) = (now, act.sender.description)
         // The state first: a second signature is told so, whatever digest it carries.
         var state = handoff.state
         _ = try state.apply(.signed)
@@ -122,11 +113,7 @@ extension Docket {
                 code: Refusal.wrongDigest.rawValue, path: "data.digest",
                 text: "this is not the SHA-256 of the body that was sent; ask for it again if it did not arrive whole")
         }
-        try move(handoff.id, .signed, as: "signed", act) {
-            $0.signedAt = now
-            $0.signedBy = hand
-            if $0.dispatchedAt == nil { $0.dispatchedAt = now }
-        }
+        try move(handoff.id, .signed, act)
     }
 
     private mutating func giveBack(_ handoff: Handoff, _ data: HandoffReturned, _ act: Act) throws {
@@ -138,10 +125,7 @@ extension Docket {
         guard ruling.approved else {
             throw Problem(code: Refusal.returnNotApproved.rawValue, text: "\(ruling.message) (\(ruling.rule))")
         }
-        try move(
-            handoff.id, .returned, as: "returned", act,
-            details: ["reason": data.reason, "rule": ruling.rule.description]
-        ) { $0.endedBecause = data.reason }
+        try move(handoff.id, .returned(reason: data.reason, rule: ruling.rule.description), act)
         try note(handoff.id, "return", data.text ?? "", act)
         answer(
             act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
@@ -151,11 +135,7 @@ extension Docket {
     }
 
     private mutating func conclude(_ handoff: Handoff, _ data: HandoffConcluded, _ act: Act) throws {
-        let now = now
-        try move(handoff.id, .concluded, as: "concluded", act, details: ["outcome": data.outcome]) {
-            $0.outcome = data.outcome
-            $0.concludedAt = now
-        }
+        try move(handoff.id, .concluded(outcome: data.outcome), act)
         // It was judged, and sent back, before the inbox was pruned of it.
         guard !noted.contains(act.key) else { throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue) }
         try note(handoff.id, "conclusion", data.summary, act)
@@ -163,20 +143,11 @@ extension Docket {
             outcome: data.outcome, hasDisposition: handoff.disposition != nil,
             hasSummary: data.summary.contains { !$0.isWhitespace }, realNameAnswered: data.reporterAnswered,
             isRealName: file(of: handoff.id)?.report.realName ?? false, timesReturned: handoff.timesSentBack)
-        let details = ["rule": ruling.rule.description]
-        if ruling.accepted {
-            try move(handoff.id, .conclusionAccepted, as: "conclusion_accepted", act, details: details) {
-                $0.endedBecause = "concluded"
-            }
-        } else {
-            try move(handoff.id, .conclusionSentBack, as: "conclusion_sent_back", act, details: details) {
-                $0.timesSentBack += 1
-                $0.concludedAt = nil
-            }
-        }
+        let rule = ruling.rule.description
+        try move(handoff.id, ruling.accepted ? .conclusionAccepted(rule: rule) : .conclusionSentBack(rule: rule), act)
         answer(
             act.key, to: act.sender, ruling.accepted ? .conclusionAccepted : .conclusionReturned,
-            subject: handoff.id.description, data: ConclusionJudged(rule: ruling.rule.description, text: ruling.message),
+            subject: handoff.id.description, data: ConclusionJudged(rule: rule, text: ruling.message),
             reports: [handoff.reportID], handoff: handoff.id)
     }
 
@@ -188,11 +159,7 @@ extension Docket {
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
         }
         let reachedUnit = handoff.state != .awaitingApproval
-        try move(handoff.id, .recalled, as: "recalled", act) { $0.endedBecause = "recalled" }
-        if var file = self.file(of: handoff.id) {
-            file.updateReport { $0.reason = "recalled" }
-            files[handoff.reportID] = file
-        }
+        try move(handoff.id, .recalled, act)
         try note(handoff.id, "recall", data.reason, act)
         if reachedUnit {
             send(
@@ -207,52 +174,15 @@ extension Docket {
 
     // MARK: Steps they share
 
-    /// One event of the handoff's state machine with all that follows: the report's state, clocks, the ledger.
-    mutating func move(
-        _ id: HandoffID, _ event: HandoffEvent, as name: String, _ act: Act, details: [String: String] = [:],
-        _ change: (inout Handoff) -> Void = { _ in }
-    ) throws {
-        var all = details
-        if let report = reportOf[id] { all["act"] = commitment(toAct: act.key, of: report) }
-        try move(id, event, as: name, by: act.sender.description, details: all, change)
+    private mutating func move(_ id: HandoffID, _ move: HandoffMove, _ act: Act) throws {
+        try self.move(id, move, of: act.key, by: act.sender.description)
     }
 
-    mutating func move(
-        _ id: HandoffID, _ event: HandoffEvent, as name: String, by hand: String, details: [String: String],
-        _ change: (inout Handoff) -> Void = { _ in }
-    ) throws {
-        guard let reportID = reportOf[id], var file = files[reportID], let handoff = file[handoff: id] else { return }
-        var state = handoff.state
-        let effects = try state.apply(event)
-        file.update(id) {
-            $0.state = state
-            change(&$0)
-        }
-        for effect in effects {
-            switch effect {
-            case .report(let event): try apply(event, to: &file, after: name)
-            case .start(let start): file.start(rulebook.clocks(startedBy: start, handoffKind: handoff.kind, at: now), for: id)
-            case .stop(let stop): file.stopClocks(of: id, on: stop, at: now, by: name)
-            case .routeAgain: break
-            }
-        }
-        let now = now
-        if state.isFinal || state == .undeliverable { file.update(id) { $0.endedAt = now } }
-        // The policy may have changed since the handoff was made, and know its kind no more.
-        else if let open = file[handoff: id], open.runningClocks == 0, open.noClockReason == nil {
-            file.update(id) { $0.noClockReason = "the policy in force has no clock for it" }
-        }
-        var all = details
-        all["handoff"] = id.description
-        file.record(LedgerEvent(name, at: now, by: hand, details: all))
-        files[reportID] = file
-    }
-
-    /// What a handoff may do its report must follow: where it does not, the books are at fault, not whoever acted.
-    private func apply(_ event: ReportEvent, to file: inout CaseFile, after name: String) throws {
-        do { try file.apply(event) } catch {
-            throw InconsistentCase(report: file.report.id, state: file.report.state, event: name)
-        }
+    /// - Parameter act: what caused it; `nil` for what the broker tells.
+    mutating func move(_ id: HandoffID, _ move: HandoffMove, of act: InboxKey? = nil, by hand: String) throws {
+        guard let report = reportOf[id] else { return }
+        let (act, now, rulebook) = (act.map { commitment(toAct: $0, of: report) }, now, rulebook)
+        try files[report]?.move(id, move, act: act, by: hand, at: now, under: rulebook)
     }
 
     /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by these.
@@ -272,14 +202,6 @@ extension Docket {
         }
         add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
     }
-}
-
-/// A report in a state that none of its handoffs allows.
-struct InconsistentCase: PlainlyWorded, CustomStringConvertible {
-    let report: ReportID
-    let state: ReportState
-    let event: String
-    var description: String { "report \(report) is \(state.rawValue), which cannot follow \"\(event)\" of its handoff" }
 }
 
 /// The act's note stands in the books already.

@@ -238,14 +238,8 @@ struct IntakeDesk: Desk {
             papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count,
             head: .genesis)
         var file = CaseFile(new: report, barred: docket.directory.subtrees(of: draft.barredRoots))
-        file.record(
-            LedgerEvent(
-                "registered", at: docket.now, by: docket.officeName,
-                details: [
-                    "report": report.id.description, "number": report.displayNumber, "source": draft.source.id.rawValue, "verdict": state.rawValue, "rule": rule,
-                    "commitment": docket.commitment(
-                        to: draft.parcel.sha256, of: report.id, for: Party.source(draft.source.id)),
-                ]))
+        let commitment = docket.commitment(to: draft.parcel.sha256, of: report.id, for: Party.source(draft.source.id))
+        file.record(.registered(.init(of: report, commitment: commitment)), at: docket.now, by: docket.officeName)
         docket.files[report.id] = file
 
         if case .sealed(let ruling) = draft.report.decision, let superior = draft.superior {

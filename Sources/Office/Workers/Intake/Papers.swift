@@ -212,12 +212,10 @@ extension Docket {
         guard var file = files[paper.report] else { return }
         let source = Party.source(file.report.source)
         file.record(
-            LedgerEvent(
-                "paper_received", at: now, by: officeName,
-                details: [
-                    "act": commitment(toAct: InboxKey(sender: source.description, eventID: act), of: paper.report),
-                    "commitment": commitment(to: sha256, of: paper.report, for: source),
-                ]))
+            .paperReceived(
+                act: commitment(toAct: InboxKey(sender: source.description, eventID: act), of: paper.report),
+                commitment: commitment(to: sha256, of: paper.report, for: source)),
+            at: now, by: officeName)
         files[paper.report] = file
     }
 

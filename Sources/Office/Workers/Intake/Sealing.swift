@@ -47,12 +47,10 @@ public struct Sealing: Sendable {
                 noClockReason: docket.rulebook.noClockReason(handoffKind: ruling.handoffKind)))
         file.start(docket.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: docket.now), for: handoffID)
         file.record(
-            LedgerEvent(
-                "passed_up", at: docket.now, by: docket.officeName,
-                details: [
-                    "handoff": handoffID.description, "unit": superior.id.rawValue, "key": key.id,
-                    "rule": ruling.rule.description, "commitment": docket.commitment(to: digest, of: reportID, for: .unit(superior.id)),
-                ]))
+            .passedUp(
+                handoff: handoffID, unit: superior.id, key: key.id, rule: ruling.rule.description,
+                commitment: docket.commitment(to: digest, of: reportID, for: .unit(superior.id))),
+            at: docket.now, by: docket.officeName)
         docket.files[reportID] = file
         docket.reportOf[handoffID] = reportID
     }

@@ -66,7 +66,7 @@ struct DryRun {
         let barred = directory.units.keys.sorted().first { other in unit.map { !directory.subtrees(of: [other]).contains($0) } ?? false }
 
         var file = CaseFile(new: report, barred: [])
-        file.record(LedgerEvent("registered", at: now, by: officeName, details: [:]))
+        file.record(.registered(.init(of: report, commitment: "")), at: now, by: officeName)
         var registered = CaseWrites()
         registered.newReports = [
             .init(
@@ -153,7 +153,7 @@ struct DryRun {
             InsertHandoffNotes(notes: [
                 HandoffNote(handoffID: handoff.id, sender: key.sender, eventID: key.eventID, kind: "dry_run", writtenAt: now, body: "试写")
             ]),
-            InsertClockSteps(steps: [ClockStepTaken(key: clock.key, step: 1, action: "remind", takenAt: now)]),
+            InsertClockSteps(steps: [ClockStepTaken(key: clock.key, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)]),
             InsertPersonNotices(notices: notices), InsertHeldMessages(messages: [held]), DeleteHeldMessages(keys: [key]),
         ]
     }

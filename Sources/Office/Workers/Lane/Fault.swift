@@ -86,6 +86,7 @@ extension AMQPError: PlainlyWorded {}
 extension StaleCase: PlainlyWorded {}
 extension ActivePolicy.Fault: PlainlyWorded {}
 extension Rejection: PlainlyWorded {}
+extension InconsistentCase: PlainlyWorded {}
 extension Vault.Failure: PlainlyWorded {}
 
 extension Fault {

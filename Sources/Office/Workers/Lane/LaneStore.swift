@@ -317,14 +317,13 @@ extension Docket {
     mutating func apply(_ settled: LaneOutlet.Settled) throws {
         for row in settled.confirmed where row.movesHandoff {
             guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
-            let now = now
-            try move(id, .confirmed, as: "dispatched", by: officeName, details: [:]) { $0.dispatchedAt = now }
+            try move(id, .confirmed, by: officeName)
         }
         for row in settled.unroutable {
             let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
             switch handoff?.state {
             case .released:
-                try giveUp(row)
+                if let id = row.handoffID { try move(id, .unroutable, by: officeName) }
                 // Of a sealed pass-through these are the only bytes; they stay sealed to the superior.
                 if let id = row.handoffID, file(of: id)?.report.verdict == .passedUp { try keepUnroutable(row) }
             case .undeliverable:
@@ -334,13 +333,6 @@ extension Docket {
                 try keepUnroutable(row)
             }
         }
-    }
-
-    private mutating func giveUp(_ row: OutboxRow) throws {
-        guard let id = row.handoffID else { return }
-        try move(id, .unroutable, as: "undeliverable", by: officeName, details: [:]) { $0.endedBecause = "undeliverable" }
-        guard let report = reportOf[id] else { return }
-        files[report]?.updateReport { $0.reason = "undeliverable" }
     }
 
     /// Kept under the event's own id: a second time it is there already.

@@ -189,13 +189,7 @@ extension Docket {
         }
         if type == .handoffDispatched, letter.reason != Docket.rejected, let handoff = letter.handoffID {
             do {
-                try move(
-                    handoff, .sentAgain, as: "sent_again", by: word.person.description,
-                    details: letter.reports.first.map { ["act": commitment(toAct: word.command.key, of: $0)] } ?? [:]
-                ) {
-                    $0.endedAt = nil
-                    $0.endedBecause = nil
-                }
+                try move(handoff, .sentAgain, of: word.command.key, by: word.person.description)
             } catch {
                 return refuse(word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
             }

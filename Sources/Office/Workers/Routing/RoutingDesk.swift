@@ -64,9 +64,7 @@ extension Docket {
         case .needsReview(let reason):
             try file.apply(.sentToReview)
             file.updateReport { $0.reason = reason }
-            file.record(
-                LedgerEvent(
-                    "sent_to_review", at: now, by: officeName, details: ["rule": ruling.rule.description, "act": commitment(toAct: act, of: id)]))
+            file.record(.sentToReview(rule: ruling.rule.description, act: commitment(toAct: act, of: id)), at: now, by: officeName)
             files[id] = file
         case .handoff(let unit, let kind):
             try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act)
@@ -97,20 +95,15 @@ extension Docket {
             else { throw Barred(unit: unit) }
             digest = sent
         }
-        file.add(
-            Handoff(
-                id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
-                state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
-                releasedAt: waits ? nil : now,
-                noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind)))
+        let handoff = Handoff(
+            id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
+            state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
+            releasedAt: waits ? nil : now, noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind))
+        file.add(handoff)
         if !waits { file.start(plans, for: id) }
-        file.record(
-            LedgerEvent(
-                waits ? "proposed" : "routed", at: now, by: officeName,
-                details: [
-                    "handoff": id.description, "unit": unit.rawValue, "kind": kind, "rule": rule.description, "act": commitment(toAct: act, of: file.report.id),
-                    "commitment": commitment(to: digest, of: file.report.id, for: .unit(unit)),
-                ]))
+        let new = LedgerEvent.NewHandoff(
+            handoff, act: commitment(toAct: act, of: file.report.id), commitment: commitment(to: digest, of: file.report.id, for: .unit(unit)))
+        file.record(waits ? .proposed(new) : .routed(new), at: now, by: officeName)
         reportOf[id] = file.report.id
         files[file.report.id] = file
     }

@@ -109,11 +109,11 @@ private struct NewChain {
     let at: Instant
     let entry: LedgerEntry
 
-    init(of kind: LedgerSubject.Kind, _ id: String, at instant: Instant) {
+    init(of subject: LedgerSubject, at instant: Instant) {
         self.id = .make(at: instant)
         at = instant
         var head = LedgerHead.genesis
-        entry = head.append(LedgerEvent("entered", at: instant, by: "owner", details: [kind.rawValue: id]))
+        entry = head.append(LedgerRecord(.entered(subject), at: instant, by: "owner"))
     }
 
     var parameters: [Parameter] { [.uuid(id.uuid), .bytea(entry.hash), .instant(at), .bytea(entry.bytes)] }
@@ -124,7 +124,7 @@ public struct EnterOffice: Command {
     private let chain: NewChain
     public init(name: String, at: Instant) {
         self.name = name
-        chain = NewChain(of: .office, LedgerSubject.officeID, at: at)
+        chain = NewChain(of: LedgerSubject(kind: .office, id: LedgerSubject.officeID), at: at)
     }
     public static let sql = """
         WITH entered AS (
@@ -140,7 +140,7 @@ public struct EnterUnit: Command {
     private let chain: NewChain
     public init(unit: UnitRow, at: Instant) {
         self.unit = unit
-        chain = NewChain(of: .unit, unit.id.rawValue, at: at)
+        chain = NewChain(of: LedgerSubject(kind: .unit, id: unit.id.rawValue), at: at)
     }
     public static let sql = """
         WITH entered AS (

@@ -2,55 +2,6 @@ public import Basics
 import Crypto
 import Foundation
 
-/// One thing that happened, as the ledger keeps it: ids, codes, times, hands and salted commitments; never text, never a
-/// person outside the staff (invariant 7).
-public struct LedgerEvent: Hashable, Sendable {
-    /// A stable word: `registered`, `routed`, `signed` …
-    public var event: String
-    public var at: Instant
-    /// Whose hand: `unit.u7`, `office.routing`, `person.li`.
-    public var by: String
-    /// Further ids and codes. Keys and values are printable ASCII.
-    public var details: [String: String]
-
-    public init(_ event: String, at: Instant, by: String, details: [String: String] = [:]) {
-        self.event = event
-        self.at = at
-        self.by = by
-        self.details = details
-    }
-
-    /// The bytes that are stored and hashed, for ever as they are: JSON with sorted keys, all values texts.
-    public var bytes: [UInt8] {
-        var fields = details
-        fields["event"] = event
-        fields["at"] = at.description
-        fields["by"] = by
-        var json: [UInt8] = []
-        json.reserveCapacity(64 * fields.count)
-        for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
-            json.append(UInt8(ascii: json.isEmpty ? "{" : ","))
-            LedgerEvent.append(key, to: &json)
-            json.append(UInt8(ascii: ":"))
-            LedgerEvent.append(value, to: &json)
-        }
-        json.append(UInt8(ascii: "}"))
-        return json
-    }
-
-    /// Codes and ids need no escapes; whatever does is replaced, so that a foreign byte cannot forge a field.
-    private static func append(_ text: String, to json: inout [UInt8]) {
-        func isPrintable(_ value: some BinaryInteger) -> Bool { (0x20...0x7E).contains(value) && value != 0x22 && value != 0x5C }
-        json.append(UInt8(ascii: "\""))
-        if text.utf8.allSatisfy(isPrintable) {
-            json += text.utf8
-        } else {
-            json += text.unicodeScalars.map { isPrintable($0.value) ? UInt8($0.value) : UInt8(ascii: "?") }
-        }
-        json.append(UInt8(ascii: "\""))
-    }
-}
-
 /// An entry as stored.
 public struct LedgerEntry: Hashable, Sendable {
     public var sequence: Int
@@ -85,11 +36,11 @@ public struct LedgerHead: Hashable, Sendable {
 
     /// Adds an event and moves the head to it. Times never go back within a chain: an event of a host whose clock is behind gets
     /// the time of the entry before.
-    public mutating func append(_ event: LedgerEvent) -> LedgerEntry {
-        var event = event
-        if let at, event.at < at { event.at = at }
-        at = event.at
-        let bytes = event.bytes
+    public mutating func append(_ record: LedgerRecord) -> LedgerEntry {
+        var record = record
+        if let at, record.at < at { record.at = at }
+        at = record.at
+        let bytes = record.bytes
         let entry = LedgerEntry(
             sequence: count + 1, bytes: bytes, hash: LedgerHead.hash(previous: hash, sequence: count + 1, bytes: bytes))
         hash = entry.hash

@@ -1,6 +1,6 @@
 public import Basics
 
-/// An entry of the ledger, read: `{"at":"…","by":"unit.d1","event":"signed",…}`.
+/// The form of an entry: texts under texts, `{"at":"…","by":"unit.d1","event":"signed",…}`. What it says, `LedgerRecord` reads.
 public struct LedgerWords: Hashable, Sendable {
     public let fields: [String: String]
 
@@ -28,9 +28,4 @@ public struct LedgerWords: Hashable, Sendable {
     }
 
     public var at: Instant? { fields["at"].flatMap { Instant($0) } }
-    public var event: String { fields["event"] ?? "" }
-    public var by: String { fields["by"] ?? "" }
-    public var handoff: String? { fields["handoff"] }
-    /// A commitment to the CloudEvents id of the act that caused it.
-    public var act: String? { fields["act"] }
 }

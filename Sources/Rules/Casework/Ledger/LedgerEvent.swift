@@ -1,0 +1,111 @@
+public import Basics
+
+/// Everything that the ledger tells, each with its details: ids, codes, times and salted commitments; never text, never a person
+/// outside the staff (invariant 7). `docs/ledger.md` lists the same, and a test compares.
+public enum LedgerEvent: Hashable, Sendable {
+    /// A unit or the office was entered: the first entry of its own chain.
+    case entered(LedgerSubject)
+    /// The first entry of a report's chain.
+    case registered(Registration)
+    /// Routing found no unit: a person decides. `act` is a commitment to what asked for it; likewise below.
+    case sentToReview(rule: String, act: String)
+    /// A handoff was made, and waits for approval.
+    case proposed(NewHandoff)
+    /// A handoff was made and released.
+    case routed(NewHandoff)
+    /// Sealed to the superior's key, which `key` names.
+    case passedUp(handoff: HandoffID, unit: UnitID, key: String, rule: String, commitment: String)
+    /// A paper is here, and whole.
+    case paperReceived(act: String, commitment: String)
+    /// A step of a clock's ladder was taken.
+    case clockStep(ClockStep)
+    /// A handoff moved. No act caused what the broker tells.
+    case moved(HandoffID, HandoffMove, act: String?)
+
+    public struct Registration: Hashable, Sendable {
+        public let report: ReportID
+        public let number: String
+        public let source: SourceID
+        public let verdict: ReportState
+        public let rule: String
+        /// To the body of the submission.
+        public let commitment: String
+    }
+
+    public struct NewHandoff: Hashable, Sendable {
+        public let handoff: HandoffID
+        public let unit: UnitID
+        public let kind: String
+        public let rule: String
+        public let act: String
+        /// To the body that was sent.
+        public let commitment: String
+    }
+
+    public struct ClockStep: Hashable, Sendable {
+        public let action: ClockPlan.Step.Action
+        public let handoff: HandoffID
+        public let clock: String
+        public let round: Int
+        /// Counted from 1.
+        public let step: Int
+        public let due: Instant
+        public let rule: String
+    }
+}
+
+extension LedgerEvent.Registration {
+    public init(of report: Report, commitment: String) {
+        self.init(
+            report: report.id, number: report.displayNumber, source: report.source, verdict: report.verdict, rule: report.rule,
+            commitment: commitment)
+    }
+}
+
+extension LedgerEvent.NewHandoff {
+    public init(_ handoff: Handoff, act: String, commitment: String) {
+        self.init(
+            handoff: handoff.id, unit: handoff.unit, kind: handoff.kind, rule: handoff.rule, act: act, commitment: commitment)
+    }
+}
+
+extension LedgerEvent.ClockStep {
+    /// The step that `clock` takes next; `nil` at the end of its ladder.
+    public init?(next clock: Clock) {
+        guard clock.nextStep < clock.steps.count else { return nil }
+        self.init(
+            action: clock.steps[clock.nextStep].action, handoff: clock.key.handoffID, clock: clock.key.kind, round: clock.key.round,
+            step: clock.nextStep + 1, due: clock.dueAt, rule: clock.rule)
+    }
+}
+
+/// An event of a handoff's state machine, with what the ledger tells of it.
+public enum HandoffMove: Hashable, Sendable {
+    case approved, confirmed, unroutable, signed
+    case returned(reason: String, rule: String)
+    case progressed
+    case decided(disposition: String)
+    case caseFiled(on: CivilDate), caseNotified(filedOn: CivilDate)
+    case concluded(outcome: String)
+    case conclusionAccepted(rule: String), conclusionSentBack(rule: String)
+    case recalled, sentAgain
+
+    public var event: HandoffEvent {
+        switch self {
+        case .approved: .approved
+        case .confirmed: .confirmed
+        case .unroutable: .unroutable
+        case .signed: .signed
+        case .returned: .returned
+        case .progressed: .progressed
+        case .decided: .decided
+        case .caseFiled: .caseFiled
+        case .caseNotified: .caseNotified
+        case .concluded: .concluded
+        case .conclusionAccepted: .conclusionAccepted
+        case .conclusionSentBack: .conclusionSentBack
+        case .recalled: .recalled
+        case .sentAgain: .sentAgain
+        }
+    }
+}

@@ -1,0 +1,225 @@
+public import Basics
+
+/// An event with its time and hand: what the bytes of one entry say. Here alone they are written, and read.
+public struct LedgerRecord: Hashable, Sendable {
+    public let event: LedgerEvent
+    public internal(set) var at: Instant
+    /// Whose hand: `unit.u7`, `office.routing`, `person.li`.
+    public let by: String
+
+    public init(_ event: LedgerEvent, at: Instant, by: String) {
+        self.event = event
+        self.at = at
+        self.by = by
+    }
+
+    /// Reads an entry; `nil` where it is none that this version writes.
+    public init?(_ bytes: [UInt8]) {
+        guard let words = LedgerWords(bytes), let at = words.at, let by = words.fields["by"], let event = LedgerEvent(words.fields) else {
+            return nil
+        }
+        self.init(event, at: at, by: by)
+        // What says more than its event, or says it otherwise, is another program's.
+        guard self.bytes == bytes else { return nil }
+    }
+
+    /// The bytes that are stored and hashed, for ever as they are: JSON with sorted keys, all values texts.
+    public var bytes: [UInt8] {
+        var fields = event.details.map { (key: $0.key.rawValue, value: $0.value) }
+        fields += [("at", at.description), ("by", by), ("event", event.word)]
+        fields.sort { $0.key < $1.key }
+        var json: [UInt8] = []
+        json.reserveCapacity(64 * fields.count)
+        for (key, value) in fields {
+            json.append(UInt8(ascii: json.isEmpty ? "{" : ","))
+            LedgerRecord.append(key, to: &json)
+            json.append(UInt8(ascii: ":"))
+            LedgerRecord.append(value, to: &json)
+        }
+        json.append(UInt8(ascii: "}"))
+        return json
+    }
+
+    /// Codes and ids need no escapes; whatever does is replaced, so that a foreign byte cannot forge a field.
+    private static func append(_ text: String, to json: inout [UInt8]) {
+        func isPrintable(_ value: some BinaryInteger) -> Bool { (0x20...0x7E).contains(value) && value != 0x22 && value != 0x5C }
+        json.append(UInt8(ascii: "\""))
+        if text.utf8.allSatisfy(isPrintable) {
+            json += text.utf8
+        } else {
+            json += text.unicodeScalars.map { isPrintable($0.value) ? UInt8($0.value) : UInt8(ascii: "?") }
+        }
+        json.append(UInt8(ascii: "\""))
+    }
+}
+
+/// The names of details in an entry, beside `at`, `by` and `event`.
+public enum LedgerKey: String, CaseIterable, Sendable {
+    case act, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office, outcome, reason, report
+    case round, rule, source, step, unit, verdict
+}
+
+extension LedgerEvent {
+    /// The words of events that move no handoff and are no step of a clock, which have words of their own.
+    private enum Word: String, CaseIterable {
+        case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
+        case paperReceived = "paper_received"
+    }
+
+    /// Every word that may stand under `event`.
+    public static let words = Word.allCases.map(\.rawValue) + ClockPlan.Step.Action.allCases.map(\.rawValue)
+        + HandoffEvent.allCases.map(\.rawValue)
+
+    /// A stable word: `registered`, `routed`, `signed` …
+    public var word: String {
+        switch self {
+        case .entered: Word.entered.rawValue
+        case .registered: Word.registered.rawValue
+        case .sentToReview: Word.sentToReview.rawValue
+        case .proposed: Word.proposed.rawValue
+        case .routed: Word.routed.rawValue
+        case .passedUp: Word.passedUp.rawValue
+        case .paperReceived: Word.paperReceived.rawValue
+        case .clockStep(let step): step.action.rawValue
+        case .moved(_, let move, _): move.event.rawValue
+        }
+    }
+
+    public subscript(key: LedgerKey) -> String? { details.first { $0.key == key }?.value }
+
+    public var details: [(key: LedgerKey, value: String)] {
+        switch self {
+        case .entered(let subject): [(subject.kind == .unit ? .unit : .office, subject.id)]
+        case .registered(let new):
+            [
+                (.report, new.report.description), (.number, new.number), (.source, new.source.rawValue), (.verdict, new.verdict.rawValue),
+                (.rule, new.rule), (.commitment, new.commitment),
+            ]
+        case .sentToReview(let rule, let act): [(.rule, rule), (.act, act)]
+        case .proposed(let new), .routed(let new):
+            [
+                (.handoff, new.handoff.description), (.unit, new.unit.rawValue), (.kind, new.kind), (.rule, new.rule), (.act, new.act),
+                (.commitment, new.commitment),
+            ]
+        case .passedUp(let handoff, let unit, let key, let rule, let commitment):
+            [(.handoff, handoff.description), (.unit, unit.rawValue), (.key, key), (.rule, rule), (.commitment, commitment)]
+        case .paperReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
+        case .clockStep(let step):
+            [
+                (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)), (.step, String(step.step)),
+                (.due, step.due.description), (.rule, step.rule),
+            ]
+        case .moved(let handoff, let move, let act):
+            [(.handoff, handoff.description)] + (act.map { [(.act, $0)] } ?? []) + move.details
+        }
+    }
+
+    /// Of an entry's fields, whatever else stands among them.
+    init?(_ fields: [String: String]) {
+        do { self = try LedgerEvent(Details(fields: fields)) } catch { return nil }
+    }
+
+    private init(_ details: Details) throws(Details.Missing) {
+        let word = details.fields["event"] ?? ""
+        if let event = HandoffEvent(rawValue: word) {
+            self = .moved(
+                try details.handoff, try HandoffMove(event, details), act: event.isToldByBroker ? nil : try details.text(.act))
+        } else if let action = ClockPlan.Step.Action(rawValue: word) {
+            self = .clockStep(
+                ClockStep(
+                    action: action, handoff: try details.handoff, clock: try details.text(.clock), round: try details.read(.round) { Int($0) },
+                    step: try details.read(.step) { Int($0) }, due: try details.read(.due) { Instant($0) }, rule: try details.text(.rule)))
+        } else {
+            switch try details.word(word) as Word {
+            case .entered: self = .entered(try details.subject)
+            case .registered:
+                self = .registered(
+                    Registration(
+                        report: try details.read(.report) { ReportID($0) }, number: try details.text(.number),
+                        source: try details.read(.source) { SourceID($0) }, verdict: try details.word(details.text(.verdict)),
+                        rule: try details.text(.rule), commitment: try details.text(.commitment)))
+            case .sentToReview: self = .sentToReview(rule: try details.text(.rule), act: try details.text(.act))
+            case .proposed: self = .proposed(try NewHandoff(details))
+            case .routed: self = .routed(try NewHandoff(details))
+            case .passedUp:
+                self = .passedUp(
+                    handoff: try details.handoff, unit: try details.unit, key: try details.text(.key), rule: try details.text(.rule),
+                    commitment: try details.text(.commitment))
+            case .paperReceived: self = .paperReceived(act: try details.text(.act), commitment: try details.text(.commitment))
+            }
+        }
+    }
+}
+
+extension LedgerEvent.NewHandoff {
+    fileprivate init(_ details: Details) throws(Details.Missing) {
+        self.init(
+            handoff: try details.handoff, unit: try details.unit, kind: try details.text(.kind), rule: try details.text(.rule),
+            act: try details.text(.act), commitment: try details.text(.commitment))
+    }
+}
+
+extension HandoffEvent {
+    /// No act of anybody's caused it.
+    fileprivate var isToldByBroker: Bool { self == .confirmed || self == .unroutable }
+}
+
+extension HandoffMove {
+    fileprivate var details: [(key: LedgerKey, value: String)] {
+        switch self {
+        case .approved, .confirmed, .unroutable, .signed, .progressed, .recalled, .sentAgain: []
+        case .returned(let reason, let rule): [(.reason, reason), (.rule, rule)]
+        case .decided(let disposition): [(.disposition, disposition)]
+        case .caseFiled(let day), .caseNotified(let day): [(.filedOn, day.description)]
+        case .concluded(let outcome): [(.outcome, outcome)]
+        case .conclusionAccepted(let rule), .conclusionSentBack(let rule): [(.rule, rule)]
+        }
+    }
+
+    fileprivate init(_ event: HandoffEvent, _ details: Details) throws(Details.Missing) {
+        switch event {
+        case .approved: self = .approved
+        case .confirmed: self = .confirmed
+        case .unroutable: self = .unroutable
+        case .signed: self = .signed
+        case .returned: self = .returned(reason: try details.text(.reason), rule: try details.text(.rule))
+        case .progressed: self = .progressed
+        case .decided: self = .decided(disposition: try details.text(.disposition))
+        case .caseFiled: self = .caseFiled(on: try details.read(.filedOn) { CivilDate($0) })
+        case .caseNotified: self = .caseNotified(filedOn: try details.read(.filedOn) { CivilDate($0) })
+        case .concluded: self = .concluded(outcome: try details.text(.outcome))
+        case .conclusionAccepted: self = .conclusionAccepted(rule: try details.text(.rule))
+        case .conclusionSentBack: self = .conclusionSentBack(rule: try details.text(.rule))
+        case .recalled: self = .recalled
+        case .sentAgain: self = .sentAgain
+        }
+    }
+}
+
+/// The details of an entry as they are read.
+private struct Details {
+    struct Missing: Error {}
+
+    let fields: [String: String]
+
+    func read<Value>(_ key: LedgerKey, _ value: (String) -> Value?) throws(Missing) -> Value {
+        guard let value = fields[key.rawValue].flatMap(value) else { throw Missing() }
+        return value
+    }
+
+    func text(_ key: LedgerKey) throws(Missing) -> String { try read(key) { $0 } }
+
+    func word<Word: RawRepresentable>(_ text: String) throws(Missing) -> Word where Word.RawValue == String {
+        guard let word = Word(rawValue: text) else { throw Missing() }
+        return word
+    }
+
+    var handoff: HandoffID { get throws(Missing) { try read(.handoff) { HandoffID($0) } } }
+    var unit: UnitID { get throws(Missing) { try read(.unit) { UnitID($0) } } }
+    var subject: LedgerSubject {
+        get throws(Missing) {
+            if let unit = fields[LedgerKey.unit.rawValue] { return LedgerSubject(kind: .unit, id: unit) }
+            return LedgerSubject(kind: .office, id: try text(.office))
+        }
+    }
+}

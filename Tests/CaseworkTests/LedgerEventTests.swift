@@ -1,0 +1,70 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import Casework
+
+@Suite("Events of the ledger")
+struct LedgerEventTests {
+    /// Something under every name that a detail may have: each event takes what is its own.
+    private static let everything: [String: String] = Dictionary(
+        uniqueKeysWithValues: LedgerKey.allCases.map { key in
+            let value =
+                switch key {
+                case .report, .handoff: "0195a5f2-6c00-7abc-8def-000000000001"
+                case .due: "2026-03-02T08:00:00Z"
+                case .filedOn: "2026-03-02"
+                case .round, .step: "2"
+                case .verdict: ReportState.notAccepted.rawValue
+                default: "x-\(key.rawValue)"
+                }
+            return (key.rawValue, value)
+        })
+
+    private static func event(_ word: String, without key: LedgerKey? = nil) -> LedgerEvent? {
+        var fields = everything.merging(["event": word]) { $1 }
+        if let key { fields[key.rawValue] = nil }
+        return LedgerEvent(fields)
+    }
+
+    @Test("every event is read back from its bytes as it was written", arguments: LedgerEvent.words)
+    func roundTrip(word: String) throws {
+        let event = try #require(Self.event(word))
+        #expect(event.word == word)
+        let record = LedgerRecord(event, at: CaseFileTests.now, by: "office.intake")
+        #expect(LedgerRecord(record.bytes) == record)
+    }
+
+    @Test("an entry that lacks a detail, has one too many, is of no known event or is written otherwise is none of ours", arguments: LedgerEvent.words)
+    func strict(word: String) throws {
+        let event = try #require(Self.event(word))
+        for (key, _) in event.details where key != .unit || word != "entered" { #expect(Self.event(word, without: key) == nil, "\(key)") }
+        #expect(Self.event("\(word)2") == nil)
+        let bytes = LedgerRecord(event, at: CaseFileTests.now, by: "office.intake").bytes
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(LedgerRecord(Array(text.replacing("}", with: #","zeal":"1"}"#).utf8)) == nil)
+        #expect(LedgerRecord(Array(text.replacing("Z\"", with: "+00:00\"").utf8)) == nil)
+    }
+
+    @Test("the page on the ledger lists every event with its details, and nothing else")
+    func page() throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../docs/ledger.md")
+        let rows = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }
+            .prefix { $0.hasPrefix("|") }.dropFirst(2)
+        let listed = try rows.map { row in
+            let cells = row.split(separator: "|")
+            let (word, details) = (try #require(cells.first).names, try #require(cells.dropFirst().first).names)
+            return (word: try #require(word.first), details: Set(details))
+        }
+        #expect(listed.map(\.word) == LedgerEvent.words)
+        for (word, details) in listed {
+            let events = [Self.event(word), word == "entered" ? Self.event(word, without: .unit) : nil].compactMap(\.self)
+            #expect(details == Set(events.flatMap { $0.details.map(\.key.rawValue) }), "\(word)")
+        }
+    }
+}
+
+extension Substring {
+    /// What stands between back-ticks.
+    fileprivate var names: [String] { matches(of: /`([^`]+)`/).map { String($0.1) } }
+}
