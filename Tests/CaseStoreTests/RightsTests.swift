@@ -8,7 +8,7 @@ struct RightsTests {
     /// What the worker role may do beside reading, table by table; what it may update stands below, column by column. Nobody else but the owner may do anything.
     static let workerRights: [String: Set<String>] = [
         "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
-        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
+        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"], "secret_check": ["INSERT"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
         "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
         "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
         "dead_letter": ["INSERT"], "dead_letter_unkept": ["INSERT"],
@@ -47,7 +47,7 @@ struct RightsTests {
         "clock": ["next_step", "next_at", "stopped_at", "stopped_by"],
         "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"], "dead_letter_unkept": ["count", "last_at"],
         "attempt": ["count", "noted_at"], "probe": ["probed_at"], "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
-        "attachment": ["received_at", "first_part_at"],
+        "attachment": ["received_at", "first_part_at"], "sealed_papers": ["parts", "bytes"],
         "dead_letter": ["times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
     ]
 

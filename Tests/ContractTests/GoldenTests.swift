@@ -10,8 +10,10 @@ import Testing
 struct GoldenTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     static let writes = ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1"
-    /// Opens the sealed example; it stands here only for that.
-    static let sealedFile = "handoff.dispatched.sealed.json"
+    static let sealedFiles: [MessageType: String] = [
+        .handoffDispatched: "handoff.dispatched.sealed.json", .attachmentPart: "attachment.part.sealed.json",
+    ]
+    /// Opens the sealed examples; it stands here only for that.
     static let sealedKeyBytes = (0..<32).map { UInt8($0) }
 
     /// The bytes of a file without its last newline.
@@ -99,7 +101,7 @@ struct GoldenTests {
     @Test("there is one golden file for every type, and none besides")
     func oneFilePerType() throws {
         let files = Set(try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".json") })
-        #expect(files == Set(MessageType.allCases.map { "\($0.short).json" } + Examples.variants.map { "\($0.name).json" } + [Self.sealedFile]))
+        #expect(files == Set(MessageType.allCases.map { "\($0.short).json" } + Examples.variants.map { "\($0.name).json" } + Self.sealedFiles.values))
     }
 
     @Test("types are literal words with a version, and no two have the same short name")
@@ -114,23 +116,24 @@ struct GoldenTests {
         #expect(Set(names).count == names.count, "a type that is handled is planned no more")
     }
 
-    @Test("a sealed message of long ago opens with its key")
-    func opensSealedGolden() throws {
+    @Test("a sealed message of long ago opens with its key", arguments: [(MessageType.handoffDispatched, MessageType.reportSubmitted), (.attachmentPart, .attachmentPart)])
+    func opensSealedGolden(type: MessageType, inside: MessageType) throws {
+        let file = try #require(Self.sealedFiles[type])
         let key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: Self.sealedKeyBytes)
-        if Self.writes, !FileManager.default.fileExists(atPath: Self.folder.appending(path: Self.sealedFile).path) {
+        if Self.writes, !FileManager.default.fileExists(atPath: Self.folder.appending(path: file).path) {
             let sealed = try SealedData.seal(
-                try Self.golden(.reportSubmitted), contentType: MediaType.cloudEvents, number: "S2026-00000001", to: SealingKey(key.publicKey),
-                id: "example-sealed", type: .handoffDispatched, subject: Examples.handoff)
+                try Self.golden(inside), contentType: MediaType.cloudEvents, number: "S2026-00000001", to: SealingKey(key.publicKey),
+                id: "example-sealed", type: type, subject: Examples.handoff)
             let event = CloudEvent(
-                id: "example-sealed", source: .office(.intake), type: .handoffDispatched, subject: Examples.handoff, time: Examples.moment,
+                id: "example-sealed", source: .office(.intake), type: type, subject: Examples.handoff, time: Examples.moment,
                 datacontenttype: MediaType.sealed, data: sealed)
-            try Self.write(Wire.encode(event), Self.sealedFile)
+            try Self.write(Wire.encode(event), file)
         }
-        let body = try Self.golden(Self.sealedFile)
+        let body = try Self.golden(file)
         #expect(text(try Examples.rewritten(body, SealedData.self)) == text(body))
         let event = try JSONDecoder().decode(CloudEvent<SealedData>.self, from: Data(body))
         let opened = try event.data.open(with: key, id: event.id, type: event.type, subject: event.subject)
-        #expect(text(opened) == text(try Self.golden(.reportSubmitted)))
+        #expect(text(opened) == text(try Self.golden(inside)))
     }
 
     /// Every object gets a field of each kind that no version knows.

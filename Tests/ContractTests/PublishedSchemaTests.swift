@@ -11,8 +11,13 @@ struct PublishedSchemaTests {
     /// The golden messages of a type in all their forms, by name.
     static func goldens(_ type: MessageType) throws -> [(name: String, body: [UInt8])] {
         var names = [type.short] + Examples.variants.filter { $0.type == type }.map(\.name)
-        if type == .handoffDispatched { names.append(String(GoldenTests.sealedFile.dropLast(".json".count))) }
+        if let file = GoldenTests.sealedFiles[type] { names.append(String(file.dropLast(".json".count))) }
         return try names.map { ($0, try GoldenTests.golden("\($0).json")) }
+    }
+
+    /// Of those the ones that the office reads: what it sends sealed is for others.
+    static func readGoldens(_ type: MessageType) throws -> [(name: String, body: [UInt8])] {
+        try goldens(type).filter { "\($0.name).json" != GoldenTests.sealedFiles[type] }
     }
 
     static let publicTypes = MessageType.allCases.filter { !PublishedContract.internalTypes.contains($0) }
@@ -100,7 +105,7 @@ struct PublishedSchemaTests {
     @Test("a field that is taken away is missed by schema and reader alike, or by neither", arguments: readTypes)
     func requiredAlike(type: MessageType) throws {
         var required = 0
-        for (name, body) in try Self.goldens(type) {
+        for (name, body) in try Self.readGoldens(type) {
             let golden = try JSONValue(body)
             for path in golden.fields {
                 let poorer = try golden.replacing(path, with: nil).bytes
@@ -118,7 +123,7 @@ struct PublishedSchemaTests {
 
     @Test("a field of another kind is refused by schema and reader alike", arguments: readTypes)
     func mistypedAlike(type: MessageType) throws {
-        for (name, body) in try Self.goldens(type) {
+        for (name, body) in try Self.readGoldens(type) {
             let golden = try JSONValue(body)
             for path in golden.fields {
                 let other: JSONValue =
@@ -240,8 +245,8 @@ struct PublishedSchemaTests {
             let reason = try PublishedContract.schema(type)["properties"]?["data"]?["properties"]?["reason"]
             #expect(reason?["$ref"]?.text == "common.json#/$defs/reason")
         }
-        let part = try PublishedContract.schema(.attachmentPart)
-        #expect(part["properties"]?["data"]?["properties"]?["count"]?["maximum"]?.whole == limits.attachmentPartsMax)
+        let part = try PublishedContract.schema(.attachmentPart)["else"]
+        #expect(part?["properties"]?["data"]?["properties"]?["count"]?["maximum"]?.whole == limits.attachmentPartsMax)
         let report = try PublishedContract.schema(.reportSubmitted)["properties"]?["data"]?["properties"]
         for (name, limit) in [
             ("reporters", limits.reportersMax), ("accused", limits.accusedMax), ("allegations", limits.allegationsMax),

@@ -23,6 +23,10 @@ struct BarrierTests {
         #expect(receipt.type == MessageType.reportReceived.rawValue)
         #expect(receipt.data.isEmpty)
         #expect(receipt.inReplyTo == id)
+        // Not even the trace tells which report it was.
+        let report = try office.texts("SELECT replace(id::text, '-', '') FROM report").first ?? "none"
+        let trace = receipt.delivery.properties.headers["traceparent"]?.stringValue ?? ""
+        #expect(trace.utf8.count == 55 && !trace.contains(report))
         let arrived = try department.receiveHandoff()
         try department.sign(arrived)
         try department.decide(arrived)
@@ -148,10 +152,17 @@ struct BarrierTests {
         let spellings = ["沈励行", "沈　励行", "沈 励行", "沈励行 ", "沈\u{200B}励行", "沈勵行", "沈励行同志"]
         var handoffs: [String] = []
         for name in spellings { handoffs.append(try office.handOff(.new(name: name), from: letter, to: city).handoff) }
+        // Sources write names into other fields too.
+        for place in [Accused(name: "某副书记", position: "沈励行（分管）"), Accused(name: "某副书记", organ: "某镇 沈勵行")] {
+            var report = Submission.new()
+            report.accused[0].position = place.position
+            report.accused[0].organ = place.organ
+            handoffs.append(try office.handOff(report, from: letter, to: city).handoff)
+        }
         let harmless = try office.handOff(from: letter, to: city)
         try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
-        // Two others hear of each of the seven, three of the harmless one.
-        try office.wait(for: ["17"], "SELECT count(*) FROM person_notice")
+        // Two others hear of each of the nine, three of the harmless one.
+        try office.wait(for: ["21"], "SELECT count(*) FROM person_notice")
         #expect(try office.texts("SELECT handoff_id FROM person_notice WHERE person = 'shen'") == [harmless.handoff])
         try office.close()
     }
@@ -250,6 +261,94 @@ struct BarrierTests {
         }
         #expect(try office.count("SELECT count(*) FROM report WHERE muted") == 2)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.close()
+    }
+
+    @Test("a unit that is barred by now has no hand in the matter any more, and learns nothing of how it stands")
+    func actsOfBarred() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(.new(unit: "d2"), from: letter, to: city)
+        try city.sign(arrived)
+        try office.waitForState("signed", of: arrived)
+        try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
+        let books = try office.books()
+        try city.sign(arrived)
+        #expect(try city.heard().problem == "unknown_handoff")
+        try city.decide(arrived)
+        #expect(try city.heard().problem == "unknown_handoff")
+        try city.conclude(arrived)
+        #expect(try city.heard().problem == "unknown_handoff")
+        #expect(try office.books() == books)
+        try office.close()
+    }
+
+    @Test("an answer that its source gave back does not go again once the source is barred")
+    func givenBack() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (web, operate) = (try office.source("web"), try office.person("sun"))
+        try web.submit(.new(unit: "c01", level: "city"))
+        _ = try web.reject(web.notices)
+        try office.wait(for: ["1"], "SELECT cardinality(reports) FROM dead_letter")
+        try office.change("UPDATE source SET unit = 'c01' WHERE id = 'web'")
+        let letter = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
+        #expect(try office.order(.commandReplay, letter, Nothing(), by: operate, to: .intake).problem == "not_allowed")
+        try office.close()
+    }
+
+    // MARK: What waits in the outbox while units are moved
+
+    @Test("a handoff that waits to be sent does not go once its unit is barred: it is taken back, and the staff is told")
+    func handoffWaits() throws {
+        let office = try OfficeUnderTest()
+        let (letter, city) = (try office.source(), try office.unit("c01"))
+        try office.start(.intake)
+        let killed = try WorkerProcess(.routing, of: office, killedAt: .afterCommit)
+        for unit in ["d2", nil] { try letter.submit(.new(unit: unit)) }
+        #expect(killed.endsByItself())
+        #expect(try office.count("SELECT count(*) FROM outbox WHERE addressee = 'unit.c01'") >= 1)
+        // The city now stands below the department that the first report is about.
+        try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
+        try office.start(.routing)
+        try office.wait(for: ["0"], "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM report WHERE state = 'registered')", within: 40)
+        let harmless = try city.receiveHandoff()
+        #expect(try city.nextIfAny(city.inbox) == nil)
+        #expect(try office.count("SELECT count(*) FROM handoff WHERE unit = 'c01' AND state = 'dispatched' AND id = '\(harmless.handoff)'") == 1)
+        let barred = "(SELECT report_id FROM barred_root)"
+        #expect(try office.texts("SELECT state || ' ' || ended_because FROM handoff WHERE report_id = \(barred)") == ["recalled barred"])
+        #expect(try office.texts("SELECT state || ' ' || reason FROM report WHERE id = \(barred)") == ["needs_review barred"])
+        #expect(try office.texts("SELECT person FROM person_notice WHERE kind = 'handoff_withdrawn' ORDER BY 1") == ["qian", "wang"])
+        let entries = try office.texts("SELECT convert_from(bytes, 'UTF8') FROM ledger_entry WHERE chain = \(barred)")
+        #expect(entries.contains { $0.contains("withdrawn") && $0.contains("unit.c01") })
+        #expect(office.log.lines.contains { $0.contains("its addressee is barred by now") })
+        #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
+    @Test("an answer that waits for a source which is barred by now becomes a bare receipt, the same that a repeat brings")
+    func answerWaits() throws {
+        let office = try OfficeUnderTest()
+        let web = try office.source("web")
+        let killed = try WorkerProcess(.intake, of: office, killedAt: .afterCommit)
+        let id = UUID().uuidString
+        let act = web.prepare(.reportSubmitted, id: id, subject: id, Submission.new(unit: "c01", level: "city"))
+        try web.publish(act)
+        #expect(killed.endsByItself())
+        try office.change("UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
+        try office.start(.intake)
+        // For the act as it was answered then, or for its delivery, which was not acknowledged: the same, once or twice.
+        let first = try web.heard(within: 40)
+        try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 40)
+        try web.publish(act)
+        let heard = [first] + (try web.heardOnceDecided())
+        #expect(heard.count >= 2)
+        #expect(heard.allSatisfy { $0.type == MessageType.reportReceived.rawValue && $0.data.isEmpty && $0.inReplyTo == id })
+        #expect(Set(heard.map(\.delivery.body)).count == 1)
+        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%withdrawn%source.web%'") <= 1)
+        try office.expectWholeLedger()
         try office.close()
     }
 }

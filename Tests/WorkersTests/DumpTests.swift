@@ -58,6 +58,8 @@ struct DumpTests {
         let accepted = try letter.heard()
         try office.stopLanes()
 
+        // As the page says that one does who exchanges it on purpose.
+        try office.change("DELETE FROM secret_check WHERE name = 'vault'")
         try office.start(.intake) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
         try letter.submit(said, id: "again")
         #expect(try letter.heard().data["state"] as? String == "linked_as_repeat")
@@ -69,9 +71,38 @@ struct DumpTests {
         #expect(try letter.heard().data["papersPending"] == nil)
         // The unit gets the digest that was announced.
         let city = try office.unit("c01")
-        try office.start(.routing)
+        try office.start(.routing) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
         let handoff = try Heard(try city.next(city.inbox))
         #expect((handoff.data["attachments"] as? [[String: Any]])?.first?["sha256"] as? String == sha256)
+        try office.close()
+    }
+}
+
+/// A secret that is not the database's own.
+@Suite("Secrets that were mixed up", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct WrongSecretTests {
+    @Test("a worker with another secret than the database was written with takes no message, and says what to do", arguments: SecretName.allCases)
+    func wrongSecret(name: SecretName) throws {
+        let office = try OfficeUnderTest()
+        let letter = try office.source()
+        try office.start(.intake)
+        try letter.submit(.new())
+        _ = try letter.heard()
+        try office.stopLanes()
+        let other = Array(repeating: UInt8(7), count: 32)
+        try office.start(.intake) {
+            switch name {
+            case .vault: $0.vault = try Vault(keyBytes: other)
+            case .digest: $0.digestKey = try DigestKey(keyBytes: other)
+            }
+        }
+        let id = try letter.submit(.new())
+        try office.log.wait(for: "\(name.rawValue).key is not the key that this database was written with")
+        #expect(office.log.lines.contains { $0.contains("restore the key from its backup") })
+        #expect(try office.count("SELECT count(*) FROM report") == 1)
+        try office.stopLanes()
+        try office.start(.intake)
+        #expect(try letter.heard().inReplyTo == id)
         try office.close()
     }
 }

@@ -37,6 +37,34 @@ struct FaultTests {
         try office.close()
     }
 
+    @Test("a fault while a deferred message is tried is a fault as any: a dead letter with its detail, no wrong_state, and its neighbours go on")
+    func deferred() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (letter, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
+        let arrived = try office.handOff(from: letter, to: city)
+        // A table of the office's own kind of fault: what a conclusion makes of the report cannot follow from what the books say.
+        try city.decide(arrived)
+        let conclusion = try city.conclude(arrived)
+        try office.wait(for: ["2"], "SELECT count(*) FROM held_message")
+        try office.change("UPDATE handoff SET state = 'signed', signed_at = now(), signed_by = 'unit.c01'; UPDATE held_message SET ripe = true")
+        let told = try city.heard()
+        #expect(told.inReplyTo == conclusion && told.problem == "cannot_be_handled")
+        try office.wait(for: ["0"], "SELECT count(*) FROM held_message")
+        #expect(try office.texts("SELECT reason || ' ' || event_id || ' ' || sender FROM dead_letter") == ["cannot_be_handled \(conclusion) unit.c01"])
+        #expect(try office.texts("SELECT detail FROM dead_letter").first?.contains("which cannot follow \"concluded\"") == true)
+        #expect(office.log.lines.contains { $0.contains("deferred") && $0.contains("which cannot follow") })
+        #expect(try office.inbox(conclusion, from: city.party) == "dead")
+        #expect(try office.handoffState(arrived) == "in_hand")
+
+        try office.change("UPDATE report SET state = 'in_hand'")
+        let id = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
+        #expect(try office.order(.commandReplay, id, Nothing(), by: operate, to: .feedback).type == MessageType.commandTaken.rawValue)
+        #expect(try city.heard().type == MessageType.conclusionAccepted.rawValue)
+        try office.waitForState("closed", of: arrived)
+        try office.close()
+    }
+
     @Test("a deferred message that cannot be opened is refused: others of its handoff and of other reports go on")
     func unopenable() throws {
         let office = try OfficeUnderTest()

@@ -5,6 +5,7 @@ import Casework
 import Contract
 import Foundation
 import LocalServers
+import Synchronization
 import Testing
 import TestOffice
 
@@ -57,6 +58,60 @@ extension PrivateServerTests {
             try office.close()
         }
 
+        @Test("what waits for a silent queue does not go once its unit is barred, and the rest does")
+        func barredMeanwhile() throws {
+            let office = try PrivateServers.here().office()
+            let (letter, city) = (try office.source(), try office.unit("c01"))
+            try office.start(.intake)
+            try office.start(.routing)
+            try silence("unit.c01.inbox", of: office, true)
+            try letter.submit(.new())
+            try office.log.wait(for: "a queue takes no messages", withinSeconds: 40)
+            for unit in ["d2", nil, "d2"] { try letter.submit(.new(unit: unit)) }
+            try office.wait(for: ["4"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
+            let harmless = Set(
+                try office.texts("SELECT event_id FROM outbox WHERE routing_key = 'unit.c01.inbox' AND NOT reports && ARRAY(SELECT report_id FROM barred_root)"))
+            #expect(harmless.count == 2)
+            try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
+            try silence("unit.c01.inbox", of: office, false)
+            try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 90)
+            try office.wait(for: ["dispatched", "dispatched", "recalled", "recalled"], "SELECT state FROM handoff ORDER BY 1", within: 20)
+            var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
+            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
+            #expect(arrived == harmless)
+            #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+            try office.expectWholeLedger()
+            try office.close()
+        }
+
+        @Test("what waits while the broker takes no connections does not go once its unit is barred")
+        func brokerAway() throws {
+            let servers = try PrivateServers.here()
+            let office = try servers.office()
+            let (letter, city) = (try office.source(), try office.unit("c01"))
+            try office.start(.intake)
+            // Cut off from the broker when its transaction stands: what it wrote is in its memory, and waits for a connection.
+            let away = Mutex(true)
+            try office.start(.routing) {
+                $0.interrupt = { point in
+                    guard point == .afterCommit, away.withLock({ $0 }) else { return }
+                    away.withLock { $0 = false }
+                    try servers.control("set_user_limits", "office.routing", "{\"max-connections\": 0}")
+                    try servers.control("close_all_user_connections", "office.routing", "a test")
+                }
+            }
+            try letter.submit(.new(unit: "d2"))
+            try office.log.wait(for: "lane interrupted", withinSeconds: 40)
+            try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
+            try servers.control("clear_user_limits", "office.routing", "all")
+            try office.wait(for: ["recalled barred"], "SELECT state || ' ' || ended_because FROM handoff", within: 60)
+            try letter.submit(.new())
+            let only = try city.receiveHandoff(within: 30)
+            #expect(try office.texts("SELECT state FROM handoff WHERE id = '\(only.handoff)'").first != "recalled")
+            #expect(try city.nextIfAny(city.inbox) == nil)
+            try office.close()
+        }
+
         @Test("what a full queue refuses stays in the database alone, and is tried ever more rarely, with one row")
         func full() throws {
             let office = try PrivateServers.here().office()
@@ -72,7 +127,7 @@ extension PrivateServerTests {
             var outlet = LaneOutlet(try office.settings.broker, worker: .intake, name: "outlet")
             try outlet.connect()
             defer { outlet.disconnect() }
-            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)])
+            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
             try outlet.flush(confirmsWithin: 10)
             #expect(!outlet.isBehind)
             #expect(outlet.takeSettled().confirmed.map(\.routingKey).sorted() == ["full", "open"])
@@ -80,7 +135,7 @@ extension PrivateServerTests {
             #expect(outlet.parked.keys == ["full"])
             #expect(outlet.parked.due(at: .now) == [])
             // Others are not held up, and what is for the full one is not even taken.
-            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)])
+            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
             #expect(outlet.eventIDs.count == 1)
             outlet.tryParked(with: Self.row("full", 1))
             try Self.conclude(&outlet)

@@ -75,6 +75,7 @@ struct StatusView {
         for row in waiting {
             table.add("messages to be sent (outbox)", row.outbox)
             table.add("messages ahead of their state (held)", row.held)
+            table.add("handoffs passed up sealed, unsigned", row.sealed)
             table.add("clocks past their day", row.overdueClocks)
             table.add("notices to persons, unseen", row.unseenNotices)
         }

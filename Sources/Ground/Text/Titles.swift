@@ -9,6 +9,9 @@ enum Titles {
         return String(text)
     }
 
+    /// Whether the whole is a title that stands behind a name.
+    static func isOne(_ words: [UInt32]) -> Bool { words.last.flatMap { behind[$0] }?.contains(words) ?? false }
+
     private static func once(_ name: [UInt32]) -> [UInt32]? {
         guard name.count > 2, let first = name.first, let last = name.last else { return nil }
         for title in behind[last] ?? [] where name.count - title.count >= 2 && name.suffix(title.count).elementsEqual(title) {

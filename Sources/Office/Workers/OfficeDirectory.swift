@@ -47,12 +47,13 @@ public struct OfficeDirectory: Sendable {
         }
     }
 
-    /// Who watches over what is passed up sealed (专人): the first supervisor whom the barrier admits, asked while it is known who is accused.
+    /// Who watches over what is passed up sealed (专人): one of the supervisors whom the barrier admits, asked while it is known who is
+    /// accused. Not always the first: that another was chosen would tell who is accused.
     func custodian(of content: Submission, barred: Set<UnitID>) -> PersonID? {
-        persons(with: .supervisor).first { person in
+        persons(with: .supervisor).filter { person in
             !(person.unit.map(barred.contains) ?? false)
                 && Barrier.isFree(personNamed: person.name, recusedFrom: person.recusedFrom, of: content)
-        }?.id
+        }.randomElement()?.id
     }
 
     /// Those who look after what escalates: active persons with the role.

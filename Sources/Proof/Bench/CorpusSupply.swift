@@ -67,14 +67,14 @@ package struct CorpusSupply {
         guard rulebook.sealing(of: facts) == nil, case .accept(let matterKind) = scope.decision else { return nil }
         facts.matterKind = matterKind
         let accused = report.submission.accused
-        let roots = Barrier.roots(of: accused, among: directory.unitNames, kinds: rulebook.ownKind)
-        let barred = directory.subtrees(of: roots)
+        let finding = Barrier.finding(on: accused, among: directory.unitNames, kinds: rulebook.ownKind)
+        let barred = directory.subtrees(of: finding.roots)
         // A source whose own unit is barred hears nothing of it.
         if let unit = source.unit, barred.contains(unit) { return nil }
-        let route = rulebook.barrierDoubt(about: accused, among: directory.unitNames)
+        let route = rulebook.ruling(on: finding)
             ?? rulebook.route(facts, among: directory.routingUnits, barred: barred)
         guard case .handoff(let unit, let kind) = route.decision, rulebook.handoffKinds[kind]?.needsApproval == false else { return nil }
         return HandedOff(
-            report: report, sourceKind: source.kind, scope: scope, matterKind: matterKind, route: route, unit: unit, kind: kind, barredRoots: roots)
+            report: report, sourceKind: source.kind, scope: scope, matterKind: matterKind, route: route, unit: unit, kind: kind, barredRoots: finding.roots)
     }
 }

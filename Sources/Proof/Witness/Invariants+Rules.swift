@@ -161,7 +161,7 @@ extension SampleOffice {
     /// The units that a report about these people may not reach, worked out from the sample itself.
     func barredUnits(for accused: [Accused], kinds: OwnKind?) -> Set<UnitID> {
         let names = UnitNames(units.lazy.map { ($0.id, $0.name) })
-        return Barrier.roots(of: accused, among: names, kinds: kinds).reduce(into: []) { $0.formUnion(below($1)) }
+        return Barrier.finding(on: accused, among: names, kinds: kinds).roots.reduce(into: []) { $0.formUnion(below($1)) }
     }
 
     private func below(_ unit: UnitID) -> Set<UnitID> {

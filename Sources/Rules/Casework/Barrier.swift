@@ -6,20 +6,21 @@ import Text
 /// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when something
 /// is about to be sent, so that a unit that is entered or moved later is barred at once.
 public enum Barrier {
-    /// The units that the accused belong to: by id, and by the words of organ, post and name. When in doubt it is one.
-    public static func roots(of accused: [Accused], among names: UnitNames, kinds: OwnKind? = nil) -> Set<UnitID> {
-        accused.reduce(into: []) { roots, person in
-            if let unit = person.unit { roots.insert(unit) }
-            for text in person.whereabouts { roots.formUnion(names.units(spokenOf: text, kinds: kinds)) }
-        }
+    /// Where the accused of a report work, as far as the office can tell.
+    public struct Finding: Hashable, Sendable {
+        /// The units that they belong to: by id, and by the words of organ, post and name. When in doubt it is one.
+        public var roots: Set<UnitID> = []
+        /// One works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office: then a person
+        /// must say where the report may go.
+        public var isDoubtful = false
     }
 
-    /// An accused works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office: then a
-    /// person must say where the report may go.
-    public static func speaksOfUnknownOrgan(_ accused: [Accused], among names: UnitNames, kinds: OwnKind) -> Bool {
-        accused.contains { person in
-            person.unit == nil && person.whereabouts.contains(where: kinds.isSpokenOf)
-                && person.whereabouts.allSatisfy { names.units(spokenOf: $0, kinds: kinds).isEmpty }
+    public static func finding(on accused: [Accused], among names: UnitNames, kinds: OwnKind? = nil) -> Finding {
+        accused.reduce(into: Finding()) { finding, person in
+            let places = person.whereabouts.map { names.place(spokenOf: $0, kinds: kinds) }
+            let units = places.reduce(into: Set(person.unit.map { [$0] } ?? [])) { $0.formUnion($1.units) }
+            finding.roots.formUnion(units)
+            if units.isEmpty, places.contains(where: \.isOwnKind) { finding.isDoubtful = true }
         }
     }
 
@@ -87,7 +88,7 @@ public enum Barrier {
 }
 
 extension Accused {
-    /// What may say where a person works.
+    /// What may say who a person is and where he works: sources put names into any of these.
     fileprivate var whereabouts: [String] { [organ, position, name].compactMap(\.self) }
 }
 
@@ -111,10 +112,12 @@ public struct UnitNames: Sendable {
     /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name ends with them
     /// (东区纪委监委 for 甲市东区纪委监委); and, where the words tell of an organ of this kind, those whose name holds them (甲市纪委). An
     /// ordinary organ in a unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is whom that unit watches over, not the unit.
-    func units(spokenOf text: String, kinds: OwnKind?) -> Set<UnitID> {
-        let isOwnKind = kinds?.isSpokenOf(text) ?? false
+    func place(spokenOf text: String, kinds: OwnKind?) -> (units: Set<UnitID>, isOwnKind: Bool) {
+        let organ = NameKey.organ(text)
+        let isOwnKind = kinds?.isSpokenOf(organ: organ) ?? false
         // A post with its title (甲市纪委书记), and without.
-        return Set([NameKey.organ(text), NameKey.wide(text)]).reduce(into: []) { $0.formUnion(units(named: $1, isOwnKind: isOwnKind)) }
+        let found = Set([organ, NameKey.wide(text)]).reduce(into: Set<UnitID>()) { $0.formUnion(units(named: $1, isOwnKind: isOwnKind)) }
+        return (found, isOwnKind)
     }
 
     private func units(named key: String, isOwnKind: Bool) -> Set<UnitID> {
@@ -142,8 +145,9 @@ public struct OwnKind: Sendable {
         self.exceptions = exceptions.map(NameKey.organ).filter { !$0.isEmpty }
     }
 
-    func isSpokenOf(_ text: String) -> Bool {
-        var key = NameKey.organ(text)
+    /// - Parameter key: of the words, as organs are compared.
+    func isSpokenOf(organ key: String) -> Bool {
+        var key = key
         // Most texts hold no such word, and what is taken out leaves a blank, across which no word is made.
         guard holdsWord(key) else { return false }
         for exception in exceptions { key = key.replacing(exception, with: " ") }

@@ -84,7 +84,7 @@ public struct Handoff: Hashable, Sendable {
     public let express: Bool
     public let rule: String
     /// SHA-256 of the body that was sent, which the unit repeats when it signs.
-    public let digest: [UInt8]
+    public var digest: [UInt8]
     public var releasedAt: Instant?
     public var dispatchedAt: Instant?
     public var signedAt: Instant?

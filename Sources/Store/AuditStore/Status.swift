@@ -28,6 +28,8 @@ public struct CountWaiting: Statement {
 
     public static let sql = """
         SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM held_message),
+            (SELECT count(*) FROM handoff h WHERE h.state IN ('released', 'dispatched', 'undeliverable')
+                AND EXISTS (SELECT FROM report r WHERE r.id = h.report_id AND r.verdict = 'passed_up')),
             -- A clock that stopped in time owes nothing any more; one that runs past its day does.
             (SELECT count(*) FROM clock WHERE stopped_at IS NULL AND due_at < $1),
             (SELECT count(*) FROM person_notice WHERE seen_at IS NULL)
@@ -37,12 +39,16 @@ public struct CountWaiting: Statement {
     public struct Waiting: Sendable {
         public let outbox: Int
         public let held: Int
+        /// Of what only a superior may handle: it has not signed.
+        public let sealed: Int
         public let overdueClocks: Int
         public let unseenNotices: Int
     }
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Waiting {
-        Waiting(outbox: try row.int(), held: try row.int(), overdueClocks: try row.int(), unseenNotices: try row.int())
+        Waiting(
+            outbox: try row.int(), held: try row.int(), sealed: try row.int(), overdueClocks: try row.int(),
+            unseenNotices: try row.int())
     }
 }
 

@@ -19,6 +19,8 @@ public struct DigestKey: Sendable {
         case parts
         /// What commitments in the ledger are salted with.
         case salts
+        /// By which this key is told from another.
+        case check
     }
 
     private let keys: [Purpose: SymmetricKey]
@@ -69,6 +71,8 @@ public struct DigestKey: Sendable {
     public func open(announced sealed: [UInt8], of report: ReportID) throws -> [UInt8] {
         [UInt8](try AES.GCM.open(try AES.GCM.SealedBox(combined: sealed), using: announcedKey, authenticating: report.bytes))
     }
+
+    public var checkValue: [UInt8] { digest(Array("check".utf8), for: .check) }
 
     /// What the rules key their repeats with.
     public var repeatSecret: [UInt8] { digest(Array("key".utf8), for: .repeats) }

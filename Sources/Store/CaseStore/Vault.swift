@@ -56,6 +56,12 @@ public struct Vault: Sendable {
         return bytes
     }
 
+    /// By which this key is told from another.
+    public var checkValue: [UInt8] {
+        let derived = HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Data("bihuan vault check v1".utf8), outputByteCount: 32)
+        return Array(HMAC<SHA256>.authenticationCode(for: Data("check".utf8), using: derived))
+    }
+
     public func seal(_ bytes: [UInt8], context: String) throws -> VaultBox {
         let box = try AES.GCM.seal(bytes, using: key, authenticating: Data(context.utf8))
         guard let combined = box.combined else { throw Failure(description: "the box has no standard nonce") }

@@ -441,6 +441,15 @@ CREATE TABLE public.schema_migration (
     checksum bytea NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE public.sealed_papers (
+    report_id uuid NOT NULL,
+    parts bigint NOT NULL,
+    bytes bigint NOT NULL
+);
+CREATE TABLE public.secret_check (
+    name text NOT NULL,
+    value bytea NOT NULL
+);
 CREATE TABLE public.source (
     id text NOT NULL,
     name text NOT NULL,
@@ -544,6 +553,10 @@ ALTER TABLE ONLY public.report_text
     ADD CONSTRAINT report_text_pkey PRIMARY KEY (report_id);
 ALTER TABLE ONLY public.schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.sealed_papers
+    ADD CONSTRAINT sealed_papers_pkey PRIMARY KEY (report_id);
+ALTER TABLE ONLY public.secret_check
+    ADD CONSTRAINT secret_check_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.source
     ADD CONSTRAINT source_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.unit
@@ -608,6 +621,8 @@ ALTER TABLE ONLY public.report
     ADD CONSTRAINT report_repeat_of_fkey FOREIGN KEY (repeat_of) REFERENCES public.report(id);
 ALTER TABLE ONLY public.report_text
     ADD CONSTRAINT report_text_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.sealed_papers
+    ADD CONSTRAINT sealed_papers_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.source
     ADD CONSTRAINT source_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
 ALTER TABLE ONLY public.unit_closure
@@ -705,6 +720,10 @@ GRANT USAGE ON SEQUENCE public.report_number TO bihuan_worker;
 GRANT SELECT ON TABLE public.report_status TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.report_text TO bihuan_worker;
 GRANT SELECT ON TABLE public.schema_migration TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.sealed_papers TO bihuan_worker;
+GRANT UPDATE(parts) ON TABLE public.sealed_papers TO bihuan_worker;
+GRANT UPDATE(bytes) ON TABLE public.sealed_papers TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.secret_check TO bihuan_worker;
 GRANT SELECT ON TABLE public.source TO bihuan_worker;
 GRANT SELECT ON TABLE public.unit TO bihuan_worker;
 GRANT SELECT ON TABLE public.unit_closure TO bihuan_worker;

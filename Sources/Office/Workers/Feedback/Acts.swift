@@ -53,9 +53,9 @@ extension Docket {
         }
         switch act.sender {
         case .unit(let unit):
-            if case .caseNotified = act.message.body {
-                return unit == rulebook.policy.caseOffice && !file.barred.contains(unit) ? handoff : nil
-            }
+            // One that is barred by now has no hand in the matter of its own people, and learns nothing of how it stands.
+            if file.barred.contains(unit) { return nil }
+            if case .caseNotified = act.message.body { return unit == rulebook.policy.caseOffice ? handoff : nil }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
         case .person: return handoff
         case .source, .office: return nil
@@ -119,6 +119,11 @@ extension Docket {
     private mutating func giveBack(_ handoff: Handoff, _ data: HandoffReturned, _ act: Act) throws {
         var state = handoff.state
         _ = try state.apply(.returned)
+        guard file(of: handoff.id)?.report.verdict != .passedUp else {
+            throw Problem(
+                code: Refusal.returnNotApproved.rawValue,
+                text: "it was passed up sealed, and the office keeps nothing of it that could go elsewhere: it stays with you")
+        }
         let hops = file(of: handoff.id)?.handoffs.count { $0.state == .returned } ?? 0
         let ruling = rulebook.judgeReturn(
             reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: hops)

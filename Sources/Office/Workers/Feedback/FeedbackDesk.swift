@@ -17,7 +17,11 @@ struct FeedbackDesk: Desk {
     let earlyMessageHoldSeconds: Double
 
     func targets(of parcel: Parcel) -> Targets {
-        if parcel.givenBack != nil { return Targets(handoffs: HandoffID(parcel.subject).map { [$0] } ?? []) }
+        if let back = parcel.givenBack {
+            var targets = Targets(handoffs: HandoffID(parcel.subject).map { [$0] } ?? [])
+            if case .source(let source) = back.addressee { targets.submission = (source, parcel.subject) }
+            return targets
+        }
         guard case .message(let message) = parcel.content, let handoff = HandoffID(message.envelope.subject) else {
             return Targets()
         }

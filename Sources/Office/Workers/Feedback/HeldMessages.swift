@@ -77,7 +77,7 @@ extension Docket {
     /// Each with what it says, up to the first for which there is no room; those from there on are ripe.
     private mutating func openWithinBudget(
         _ messages: [HeldMessage], reading database: Database
-    ) throws -> [(HeldMessage, Act?)] {
+    ) throws -> [(HeldMessage, (act: Act, bytes: [UInt8])?)] {
         let fitting = messages.prefix { message in
             let isFirst = heldBytesLoaded == 0
             heldBytesLoaded += message.bytes
@@ -91,7 +91,7 @@ extension Docket {
     }
 
     /// - Returns: whether it is settled.
-    private mutating func retry(_ message: HeldMessage, _ act: Act?) throws -> Bool {
+    private mutating func retry(_ message: HeldMessage, _ act: (act: Act, bytes: [UInt8])?) throws -> Bool {
         guard let act else {
             refuseHeld(
                 message,
@@ -99,10 +99,9 @@ extension Docket {
             return true
         }
         let outcome: ActOutcome
-        do { outcome = try perform(act) } catch {
-            // Its neighbours, and the act that let it be tried, are not to blame.
-            faults.append("a deferred \(message.type) of handoff \(message.handoffID): \(error)")
-            refuseHeld(message, Problem(code: "cannot_be_handled", text: "the office could not handle this message: send it again under a new id"))
+        do { outcome = try perform(act.act) } catch {
+            // Its neighbours, and the act that let it be tried, are not to blame: it alone ends as a dead letter.
+            try buryHeld(message, act.bytes, Burial(.cannotBeHandled, text: "the office could not handle this message", detail: Fault.words(error)))
             return true
         }
         switch outcome {
@@ -179,16 +178,26 @@ extension Docket {
         release(message)
         refuse(
             message.key, from: Party(message.key.sender), type: message.type, subject: message.handoffID.description,
-            inReplyTo: message.key.eventID, problems: [problem])
+            inReplyTo: message.key.eventID, problems: [problem], reports: [message.reportID])
+    }
+
+    /// As if it had just come, and were at fault by itself.
+    private mutating func buryHeld(_ message: HeldMessage, _ bytes: [UInt8], _ burial: Burial) throws {
+        guard let sender = Party(message.key.sender), let type = MessageType(rawValue: message.type) else { return refuseHeld(message, burial.problem) }
+        release(message)
+        let arrival = Arrival(
+            body: bytes, routingKey: type.routingKey(from: sender), userID: message.key.sender, type: message.type, messageID: nil)
+        try bury(Parcel(arrival, from: Topology.Queue.feedback, digestKey: digestKey), burial.problem, detail: burial.detail)
+        faults.append("a deferred \(message.type) of handoff \(message.handoffID): \(burial.detail ?? burial.problem.code)")
     }
 
     /// A held message is read again; its bytes were readable when it was held, and are bound to their row. `nil` where they are not.
-    private func open(_ message: HeldMessage, _ box: VaultBox?) -> Act? {
+    private func open(_ message: HeldMessage, _ box: VaultBox?) -> (act: Act, bytes: [UInt8])? {
         guard let box else { return nil }
         do {
             let bytes = try vault.open(box, context: Vault.context(message: message.key.sender, message.key.eventID))
             let read = try Message(reading: bytes, typeHint: message.type)
-            return Act(key: message.key, message: read, sender: read.envelope.source)
+            return (Act(key: message.key, message: read, sender: read.envelope.source), bytes)
         } catch {
             return nil
         }

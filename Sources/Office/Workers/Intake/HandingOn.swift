@@ -32,6 +32,18 @@ enum HandingOn {
                 + "\(limits.messageBytesMax). Nothing of it was kept; send less of the text, or all of it to the superior")
     }
 
+    /// - Parameter bytes: of the message that brought a piece of a paper, which is sealed whole too.
+    static func problem(withSealedPart bytes: Int, limits: Limits = .standard) -> Problem? {
+        guard self.problem(withSealed: bytes, limits: limits) != nil else { return nil }
+        return Problem(
+            code: "too_large", path: "data.content",
+            text: "the report went sealed to a superior, and this part would be too large once it is sealed too: "
+                + "send the paper in parts of \(sealedPartBytes) bytes at most")
+    }
+
+    /// Of a piece of a paper: they fit, whatever its message holds beside them.
+    private static let sealedPartBytes = 128 << 10
+
     /// The body of `handoff.dispatched`, at most.
     static func bytesMax(of content: Submission) -> Int {
         let entries = content.accused.count + content.allegations.count + content.attachments.count

@@ -53,7 +53,7 @@ struct IntakeDesk: Desk {
         }
         try register(drafts, in: &docket, reading: database)
         // After the reports, one of which a piece may belong to.
-        if !pieces.isEmpty { try docket.takePieces(pieces, reading: database) }
+        if !pieces.isEmpty { try docket.takePieces(pieces, sealing, reading: database) }
     }
 
     var errandIntervalSeconds: Double { LaneSettings.janitorIntervalSeconds }
@@ -126,7 +126,7 @@ struct IntakeDesk: Desk {
             try PreparedReport(submission, sourceKind: source.kind, body: parcel.body, docket.tools)
         }
         // Asked of the directory as it is now, never of what was known before the transaction.
-        let roots = Barrier.roots(of: submission.accused, among: docket.directory.unitNames, kinds: docket.rulebook.ownKind)
+        let roots = Barrier.finding(on: submission.accused, among: docket.directory.unitNames, kinds: docket.rulebook.ownKind).roots
         let barred = docket.directory.subtrees(of: roots)
         let isMuted = source.unit.map(barred.contains) ?? false
         switch report.decision {
@@ -145,7 +145,7 @@ struct IntakeDesk: Desk {
                 return nil
             }
             guard sealing.canSeal(to: superior) else {
-                docket.faults.append("the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it has another")
+                docket.tellOfKey(of: superior)
                 docket.refuse(parcel, [.superiorKeyUnusable])
                 return nil
             }

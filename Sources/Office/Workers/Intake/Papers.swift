@@ -25,6 +25,23 @@ struct PaperBook {
     /// Papers that were closed with fewer parts than came, and how many they have.
     fileprivate var trimmed: [Paper: Int] = [:]
 
+    /// How much was passed up sealed of the papers of reports that are touched, this transaction's among it.
+    fileprivate var passedUp: [ReportID: (parts: Int, bytes: Int)] = [:]
+    fileprivate var passedUpNow: Set<ReportID> = []
+
+    /// Counts a piece, or a manifest, that is passed up: a source must not fill a superior's queue without end.
+    mutating func passUp(_ bytes: Int, of report: ReportID, limits: Limits) throws(Problem) {
+        let before = passedUp[report] ?? (0, 0)
+        guard before.bytes + bytes <= limits.papersBytesMax, before.parts < limits.attachmentsMax * limits.attachmentPartsMax else {
+            throw Problem(
+                code: "too_large", path: "data.content",
+                text: "\(before.parts) messages with \(before.bytes) bytes of papers were passed up with this report; a report has "
+                    + "\(limits.papersBytesMax) bytes of papers at most")
+        }
+        passedUp[report] = (before.parts + 1, before.bytes + bytes)
+        passedUpNow.insert(report)
+    }
+
     fileprivate func isWhole(_ paper: Paper) -> Bool { whole.contains(paper) || announced[paper]?.isWhole == true }
 
     fileprivate func pending(of report: ReportID) -> Int {
@@ -63,6 +80,9 @@ struct PaperBook {
         if !arrived.isEmpty { commands.append(InsertPaperParts(parts: arrived.values.sorted { $0.key < $1.key })) }
         let begun = Set(arrived.keys.map { Paper(report: $0.reportID, id: $0.paper) }).subtracting(whole)
         if !begun.isEmpty { commands.append(MarkPapersBegun(papers: begun.map { ($0.report, $0.id) }, at: now)) }
+        if !passedUpNow.isEmpty {
+            commands.append(WriteSealedPapers(papers: passedUpNow.sorted().compactMap { id in passedUp[id].map { (id, $0.parts, $0.bytes) } }))
+        }
         if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.id) }, at: now)) }
         return commands
     }
@@ -73,11 +93,17 @@ extension Docket {
     ///
     /// A piece that came before is a repeat; with other bytes it is refused. Pieces beyond the manifest's count are dropped alone. Pieces
     /// that together are not the paper that was announced are dropped together, so that they can be sent anew.
-    mutating func takePieces(_ pieces: [(AttachmentPart, Parcel)], reading database: Database) throws {
+    /// Of a report that was passed up sealed each piece follows it, sealed too; nothing of it is kept, and it is the superior who finds
+    /// whether they make the paper.
+    mutating func takePieces(_ pieces: [(AttachmentPart, Parcel)], _ sealing: Sealing, reading database: Database) throws {
         let reports = Dictionary(
             files.values.map { (Docket.name(Party.source($0.report.source), $0.report.submissionID), $0.report.id) }
         ) { first, _ in first }
         func report(of parcel: Parcel) -> ReportID? { reports[Docket.name(parcel.sender, parcel.subject)] }
+        let sealed = Set(pieces.compactMap { report(of: $1) }.filter { files[$0]?.report.verdict == .passedUp })
+        for row in sealed.isEmpty ? [] : try database.run(ReadSealedPapers(reports: sealed.sorted())).rows {
+            papers.passedUp[row.report] = (row.parts, row.bytes)
+        }
         try openPapers(pieces.compactMap { part, parcel in report(of: parcel).map { self.paper(part.sha256, of: $0) } }, reading: database)
         for (part, parcel) in pieces {
             do {
@@ -86,7 +112,12 @@ extension Docket {
                         code: "unknown_report", path: "subject",
                         text: "no report of yours with this id is accepted; send papers after report.accepted, each part under a new id")
                 }
-                try take(part, parcel, of: report, reading: database)
+                guard sealed.contains(report) else {
+                    try take(part, parcel, of: report, reading: database)
+                    continue
+                }
+                try sealing.passUp(part, parcel, of: report, in: &self)
+                if part.count != nil { answerPaper(of: report, parcel) }
             } catch let problem as Problem {
                 refuse(parcel, [problem])
             }
@@ -127,36 +158,18 @@ extension Docket {
     }
 
     private mutating func take(_ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, reading database: Database) throws {
-        guard files[report]?.report.verdict != .passedUp else {
-            throw Problem(
-                code: "papers_of_sealed", path: "data.sha256",
-                text: "the report went sealed to a superior, and nothing of its papers is kept here: send them to the superior, with the report's number")
-        }
         let paper = self.paper(part.sha256, of: report)
         guard let announced = papers.announced[paper] else {
             throw Problem(code: "unknown_paper", path: "data.sha256", text: "no paper with this digest is awaited for this report")
         }
         let sha256 = [UInt8](hexadecimal: part.sha256) ?? []
-        switch (part.part, part.content, part.count) {
-        case (let number?, let content?, nil): try keep(number, content, of: paper, announced)
-        case (nil, nil, let count?):
-            if !papers.isWhole(paper) { try close(paper, sha256, announced, count: count, act: parcel.key.eventID, reading: database) }
-            answerPaper(of: report, parcel)
-        default:
-            throw Problem(
-                code: "bad_value", path: "data", text: "either part and content, of one piece, or count, of the manifest that closes the paper")
-        }
+        if let bytes = try part.checkedBytes() { return try keep(part.part ?? 0, bytes, of: paper, announced) }
+        let count = part.count ?? 0
+        if !papers.isWhole(paper) { try close(paper, sha256, announced, count: count, act: parcel.key.eventID, reading: database) }
+        answerPaper(of: report, parcel)
     }
 
-    private mutating func keep(_ number: Int, _ content: String, of paper: PaperBook.Paper, _ announced: AnnouncedPaper) throws {
-        guard (1...Limits.standard.attachmentPartsMax).contains(number) else {
-            throw Problem(
-                code: "bad_value", path: "data.part", text: "parts are counted from 1 to \(Limits.standard.attachmentPartsMax)")
-        }
-        guard let data = Data(base64Encoded: content) else {
-            throw Problem(code: "bad_value", path: "data.content", text: "the bytes must be written in Base64")
-        }
-        let bytes = [UInt8](data)
+    private mutating func keep(_ number: Int, _ bytes: [UInt8], of paper: PaperBook.Paper, _ announced: AnnouncedPaper) throws {
         guard bytes.count <= announced.bytes else {
             throw Problem(code: "too_large", path: "data.content", text: "this part alone is longer than the paper that was announced")
         }
@@ -187,10 +200,6 @@ extension Docket {
     private mutating func close(
         _ paper: PaperBook.Paper, _ sha256: [UInt8], _ announced: AnnouncedPaper, count: Int, act: String, reading database: Database
     ) throws {
-        guard (1...Limits.standard.attachmentPartsMax).contains(count) else {
-            throw Problem(
-                code: "bad_value", path: "data.count", text: "a paper has 1 to \(Limits.standard.attachmentPartsMax) parts")
-        }
         // What is beyond the count leaves room for what is missing.
         if papers.parts(of: paper).contains(where: { $0.part > count }) { papers.trim(paper, to: count) }
         let here = papers.parts(of: paper).map(\.part)
@@ -252,5 +261,29 @@ extension Docket {
             }
         }
         return bytes == announced.bytes && Array(hash.finalize()) == sha256
+    }
+}
+
+extension AttachmentPart {
+    /// The bytes of a piece; `nil` of the manifest that closes a paper.
+    func checkedBytes(limits: Limits = .standard) throws(Problem) -> [UInt8]? {
+        switch (part, content, count) {
+        case (let number?, let content?, nil):
+            guard (1...limits.attachmentPartsMax).contains(number) else {
+                throw Problem(code: "bad_value", path: "data.part", text: "parts are counted from 1 to \(limits.attachmentPartsMax)")
+            }
+            guard let data = Data(base64Encoded: content) else {
+                throw Problem(code: "bad_value", path: "data.content", text: "the bytes must be written in Base64")
+            }
+            return [UInt8](data)
+        case (nil, nil, let count?):
+            guard (1...limits.attachmentPartsMax).contains(count) else {
+                throw Problem(code: "bad_value", path: "data.count", text: "a paper has 1 to \(limits.attachmentPartsMax) parts")
+            }
+            return nil
+        default:
+            throw Problem(
+                code: "bad_value", path: "data", text: "either part and content, of one piece, or count, of the manifest that closes the paper")
+        }
     }
 }

@@ -26,32 +26,92 @@ public struct Sealing: Sendable {
     func passUp(
         _ parcel: Parcel, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow, in docket: inout Docket
     ) throws {
-        guard var file = docket.files[reportID], let key = key(of: superior) else { return }
-        let handoffID = HandoffID.make(at: docket.wall)
-        let eventID = UUID.version7(at: docket.wall)
-        let sealed = try SealedData.seal(
-            parcel.body, contentType: parcel.contentType ?? MediaType.cloudEvents,
-            number: file.report.displayNumber, to: key, id: eventID.lowercased, type: .handoffDispatched,
-            subject: handoffID.description)
-        let express = docket.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false
-        guard let digest = docket.send(
-            .handoffDispatched, to: .unit(superior.id), subject: handoffID.description, data: sealed, reports: [reportID],
-            handoff: handoffID, eventID: eventID,
-            queue: Topology.Queue.handoff(to: superior.id, express: express),
-            contentType: MediaType.sealed)
-        else { return }
-        file.add(
-            Handoff(
-                id: handoffID, reportID: reportID, attempt: 1, unit: superior.id, kind: ruling.handoffKind, state: .released,
-                express: express, rule: ruling.rule.description, digest: digest, releasedAt: docket.now,
-                noClockReason: docket.rulebook.noClockReason(handoffKind: ruling.handoffKind)))
-        file.start(docket.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: docket.now), for: handoffID)
+        guard var file = docket.files[reportID] else { return }
+        let handoff = Handoff(
+            id: HandoffID.make(at: docket.wall), reportID: reportID, attempt: 1, unit: superior.id, kind: ruling.handoffKind,
+            state: .released, express: docket.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false, rule: ruling.rule.description,
+            digest: [], releasedAt: docket.now, noClockReason: docket.rulebook.noClockReason(handoffKind: ruling.handoffKind))
+        guard let sent = try send(.handoffDispatched, parcel, of: file.report, with: handoff, to: superior, in: &docket) else { return }
+        file.add(handoff)
+        file.update(handoff.id) { $0.digest = sent.digest }
+        file.start(docket.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: docket.now), for: handoff.id)
         file.record(
             .passedUp(
-                handoff: handoffID, unit: superior.id, key: key.id, rule: ruling.rule.description,
-                commitment: docket.commitment(to: digest, of: reportID, for: .unit(superior.id))),
+                handoff: handoff.id, unit: superior.id, key: sent.key, rule: ruling.rule.description,
+                commitment: docket.commitment(to: sent.digest, of: reportID, for: .unit(superior.id))),
             at: docket.now, by: docket.officeName)
         docket.files[reportID] = file
-        docket.reportOf[handoffID] = reportID
+        docket.reportOf[handoff.id] = reportID
     }
+
+    /// Passes a piece of a paper, or the manifest that closes it, up to where its report went. The superior puts them together.
+    func passUp(_ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, in docket: inout Docket) throws {
+        guard let file = docket.files[report], let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }), handoff.takesPapers,
+            let superior = docket.directory.units[handoff.unit]
+        else { throw Problem.papersOfSealed }
+        guard canSeal(to: superior) else {
+            docket.tellOfKey(of: superior)
+            throw Problem.superiorKeyUnusable
+        }
+        guard [UInt8](hexadecimal: part.sha256)?.count == 32 else {
+            throw Problem(code: "bad_value", path: "data.sha256", text: "must be 64 hexadecimal digits")
+        }
+        let bytes = try part.checkedBytes()?.count ?? 0
+        if let problem = HandingOn.problem(withSealedPart: parcel.body.count) { throw problem }
+        try docket.papers.passUp(bytes, of: report, limits: docket.limits)
+        guard let sent = try send(.attachmentPart, parcel, of: file.report, with: handoff, to: superior, in: &docket) else {
+            throw Problem.papersOfSealed
+        }
+        if part.count != nil { docket.recordPassedUp(part, parcel, of: report, with: handoff.id, key: sent.key) }
+    }
+
+    /// Seals the message whole and sends it the handoff's way. `nil` where there is no key, or the barrier stood.
+    private func send(
+        _ type: MessageType, _ parcel: Parcel, of report: Report, with handoff: Handoff, to superior: UnitRow, in docket: inout Docket
+    ) throws -> (digest: [UInt8], key: String)? {
+        guard let key = key(of: superior) else { return nil }
+        let eventID = UUID.version7(at: docket.wall)
+        let sealed = try SealedData.seal(
+            parcel.body, contentType: parcel.contentType ?? MediaType.cloudEvents, number: report.displayNumber, to: key,
+            id: eventID.lowercased, type: type, subject: handoff.id.description)
+        return docket.send(
+            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, reports: [report.id], handoff: handoff.id,
+            eventID: eventID, queue: Topology.Queue.handoff(to: superior.id, express: handoff.express), contentType: MediaType.sealed
+        ).map { ($0, key.id) }
+    }
+}
+
+extension Handoff {
+    /// What went up sealed is followed by its papers, also once the superior is done with the sealed mail itself.
+    fileprivate var takesPapers: Bool {
+        switch state {
+        case .released, .dispatched, .signed, .inHand, .caseFiled, .concluded, .closed: true
+        case .awaitingApproval, .returned, .recalled, .undeliverable: false
+        }
+    }
+}
+
+extension Docket {
+    mutating func tellOfKey(of superior: UnitRow) {
+        faults.append("the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it has another")
+    }
+
+    fileprivate mutating func recordPassedUp(
+        _ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, with handoff: HandoffID, key: String
+    ) {
+        guard var file = files[report] else { return }
+        file.record(
+            .paperPassedUp(
+                handoff: handoff, key: key, act: commitment(toAct: parcel.key, of: report),
+                commitment: commitment(to: [UInt8](hexadecimal: part.sha256) ?? [], of: report, for: .source(file.report.source))),
+            at: now, by: officeName)
+        files[report] = file
+    }
+}
+
+extension Problem {
+    fileprivate static let papersOfSealed = Problem(
+        code: "papers_of_sealed", path: "subject",
+        text: "the report went sealed to a superior, which does not have it now, and nothing of its papers is kept here: send them to the superior, "
+            + "with the report's number")
 }

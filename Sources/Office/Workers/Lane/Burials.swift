@@ -104,7 +104,9 @@ extension Docket {
         letter.subject = parcel.subject
         let handoff = HandoffID(parcel.subject)
         letter.handoffID = handoff.flatMap { reportOf[$0] == nil ? nil : $0 }
-        letter.reports = handoff.flatMap { reportOf[$0] }.map { [$0] } ?? []
+        // Where it is about a report, the barrier is asked again before it may go once more.
+        let submission = files.values.first { Party.source($0.report.source) == back.addressee && $0.report.submissionID == parcel.subject }
+        letter.reports = (handoff.flatMap { reportOf[$0] } ?? submission?.report.id).map { [$0] } ?? []
         // Twice in one transaction is one row.
         if let place = deadLetters.firstIndex(where: { $0.id == letter.id }) {
             deadLetters[place].times += 1

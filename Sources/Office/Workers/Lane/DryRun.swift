@@ -119,7 +119,7 @@ struct DryRun {
                 box: try vault.seal([0], context: Vault.context(paper: paper, part: 1, of: id)))
         }
         let papers = known.map { (id, paper: $0) }
-        return [InsertPaperParts(parts: parts), MarkPapersReceived(papers: papers, at: now), DeletePaperParts(papers: papers)]
+        return [InsertPaperParts(parts: parts), MarkPapersReceived(papers: papers, at: now), DeletePaperParts(papers: papers), WriteSealedPapers(papers: [(id, 1, 1)])]
     }
 
     /// A handoff that is released, signed and concluded, with its clock, a note, a message that was held, and what persons are told.

@@ -79,7 +79,7 @@ enum Fault: Hashable, Sendable {
 }
 
 /// An error whose `description` holds codes and our own words, and nothing of a row or a message.
-protocol PlainlyWorded: Error {}
+public protocol PlainlyWorded: Error {}
 
 extension PostgreSQLError: PlainlyWorded {}
 extension AMQPError: PlainlyWorded {}

@@ -123,7 +123,7 @@ extension Lane {
 
     // MARK: What became of letters
 
-    var knownEventIDs: Set<UUID> { outlet.eventIDs.union((unwritten.confirmed + unwritten.unroutable).map(\.eventID)) }
+    var knownEventIDs: Set<UUID> { outlet.eventIDs.union(unwritten.all.map(\.eventID)) }
 
     /// Writes what became of letters, apart from any message. A letter of which it cannot be written waits.
     func settleLetters() throws {
@@ -141,7 +141,7 @@ extension Lane {
                     try wait(fault, error)
                     continue
                 }
-                guard try officeWorks(like: .reports((settled.confirmed + settled.unroutable).flatMap(\.reports))) else { continue }
+                guard try officeWorks(like: .reports(settled.all.flatMap(\.reports))) else { continue }
                 work.removeFirst()
                 if settled.count > 1 {
                     work.insert(contentsOf: settled.parted().map { ($0, failures + 1) }, at: 0)
@@ -285,17 +285,15 @@ extension Array {
 }
 
 extension LaneOutlet.Settled {
-    fileprivate var count: Int { confirmed.count + unroutable.count }
+    fileprivate var count: Int { all.count }
 
     fileprivate func parted() -> [Self] {
-        let rows = confirmed.map { ($0, true) } + unroutable.map { ($0, false) }
-        return rows.parted().map { part in
-            Self(confirmed: part.filter(\.1).map(\.0), unroutable: part.filter { !$0.1 }.map(\.0))
-        }
+        confirmed.parted().map { Self(confirmed: $0) } + unroutable.parted().map { Self(unroutable: $0) } + withdrawn.parted().map { Self(withdrawn: $0) }
     }
 
     fileprivate mutating func add(_ other: Self) {
         confirmed += other.confirmed
         unroutable += other.unroutable
+        withdrawn += other.withdrawn
     }
 }

@@ -133,7 +133,7 @@ final class Lane {
         guard let consumer else { return }
         try heedBroker()
         try keepName()
-        try outlet.flush()
+        try send()
         try outlet.lookAfterConfirms()
         tellOfQueues()
         // The broker does not take messages: nothing new is begun, both connections are kept.
@@ -174,7 +174,7 @@ final class Lane {
             }
             let lanes = store.adopted + (mayHaveCommittedUnknowingly ? [store.lease.name] : [])
             let rows = try store.unsent(lanes, .allBut(outlet.parked.keys), notAmong: knownEventIDs)
-            outlet.add(rows)
+            outlet.add(rows, justWritten: false)
             if rows.isEmpty {
                 mayHaveCommittedUnknowingly = false
                 try store.endAdoption()
@@ -187,16 +187,23 @@ final class Lane {
     private func readBack(_ store: LaneStore) throws {
         for key in outlet.parked.due(at: .now).prefix(LaneSettings.trialsMax) {
             if let row = try store.oldestUnsent(for: key, notAmong: knownEventIDs) {
-                outlet.tryParked(with: row)
+                if try store.barred(among: [row.eventID]).isEmpty { outlet.tryParked(with: row) } else { outlet.withdraw(row) }
             } else {
                 outlet.parked.free(key)
             }
         }
         let freed = outlet.parked.freed
         let rows = try store.unsent(store.ownLanes, .only(freed), notAmong: knownEventIDs)
-        outlet.add(rows)
+        outlet.add(rows, justWritten: false)
         // What is left of them follows with the next turn.
         if rows.isEmpty { outlet.parked.readBack(freed) } else { nextRelay = .now }
+    }
+
+    /// The one exit: what has waited for longer than a moment goes through the barrier once more.
+    private func send(confirmsWithin seconds: Double = 0) throws {
+        let asked = outlet.toBeAsked
+        if !asked.isEmpty, let store { outlet.withdraw(try retrying { try store.barred(among: asked) }) }
+        try outlet.flush(confirmsWithin: seconds)
     }
 
     private func tellOfQueues() {
@@ -232,7 +239,7 @@ final class Lane {
         // A queue is acknowledged up to a message: of commands those in hand come first.
         if batch.isOfCommands { mayHearCommands = false }
         try handle(batch.parcels)
-        try outlet.flush()
+        try send()
         try settings.interrupt?(.afterPublish)
         try heedBroker()
         listening.heard(batch.markers, at: .wall())
@@ -276,7 +283,7 @@ final class Lane {
             try keepName()
             // What is sent and not confirmed is in memory too.
             let isMuch = outlet.unconfirmedBytes > settings.batchBytesMax
-            try outlet.flush(confirmsWithin: isMuch ? LaneSettings.confirmTimeoutSeconds : 0)
+            try send(confirmsWithin: isMuch ? LaneSettings.confirmTimeoutSeconds : 0)
             try consumer?.serve()
         }
     }
@@ -302,7 +309,7 @@ final class Lane {
             try store.ensureOpen()
             heedLoss()
             let buried = burial.map { burial in Dictionary(parcels.map { ($0.key, burial) }) { first, _ in first } } ?? [:]
-            outlet.add(try store.transact(parcels, burying: buried, settling: settled, errand: errand))
+            outlet.add(try store.transact(parcels, burying: buried, settling: settled, errand: errand), justWritten: true)
         } catch {
             mayHaveCommittedUnknowingly = true
             throw error
@@ -338,7 +345,7 @@ final class Lane {
                 guard !batches.isEmpty else { break }
                 for batch in batches { try carry(batch) }
             }
-            try outlet.flush(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
+            try send(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
             try settleLetters()
             try store.endLease()
             logger.info("lane drained")

@@ -16,7 +16,10 @@ struct LaneOutlet {
         var confirmed: [OutboxRow] = []
         /// Given back by the broker: no such queue.
         var unroutable: [OutboxRow] = []
-        var isEmpty: Bool { confirmed.isEmpty && unroutable.isEmpty }
+        /// Not sent: the barrier stands before the addressee by now.
+        var withdrawn: [OutboxRow] = []
+        var all: [OutboxRow] { confirmed + unroutable + withdrawn }
+        var isEmpty: Bool { confirmed.isEmpty && unroutable.isEmpty && withdrawn.isEmpty }
     }
 
     struct Link {
@@ -35,6 +38,8 @@ struct LaneOutlet {
     /// Rows to send, in order, and those sent but not confirmed, by token.
     private var waiting: [OutboxRow] = []
     private var inFlight: [Int64: OutboxRow] = [:]
+    /// When the barrier admitted all that waits; `nil`: some of it may have waited for long.
+    private var admittedAt: ContinuousClock.Instant?
     /// When each was sent, oldest first; those confirmed meanwhile are passed over.
     private var sendings: ArraySlice<(token: Int64, at: ContinuousClock.Instant)> = []
     private var lastToken: Int64 = 0
@@ -65,7 +70,7 @@ struct LaneOutlet {
     }
     /// Everything that this lane holds of the outbox.
     var eventIDs: Set<UUID> {
-        Set((waiting + inFlight.values + trials.values.map(\.row) + settled.confirmed + settled.unroutable).map(\.eventID))
+        Set((waiting + inFlight.values + trials.values.map(\.row) + settled.all).map(\.eventID))
     }
 
     mutating func connect() throws {
@@ -83,6 +88,7 @@ struct LaneOutlet {
     private mutating func sendAgain() {
         waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
         waiting.removeAll { parked.contains($0.routingKey) }
+        admittedAt = nil
         inFlight = [:]
         sendings = []
         newestConfirmed = lastToken
@@ -98,7 +104,26 @@ struct LaneOutlet {
     }
 
     /// Takes rows to be sent; those for parked queues stay in the database.
-    mutating func add(_ rows: [OutboxRow]) { waiting += rows.filter { !parked.contains($0.routingKey) } }
+    /// - Parameter justWritten: the barrier admitted them a moment ago. What has lain in the database is asked about once more.
+    mutating func add(_ rows: [OutboxRow], justWritten: Bool) {
+        if !justWritten { admittedAt = nil } else if waiting.isEmpty { admittedAt = .now }
+        waiting += rows.filter { !parked.contains($0.routingKey) }
+    }
+
+    /// Units, sources and persons may have been moved while rows waited: those that the barrier keeps back now are not sent.
+    var toBeAsked: [UUID] {
+        if let admittedAt, (ContinuousClock.now - admittedAt).seconds < LaneSettings.admittedSeconds { return [] }
+        return waiting.map(\.eventID)
+    }
+
+    mutating func withdraw(_ barred: Set<UUID>) {
+        settled.withdrawn += waiting.filter { barred.contains($0.eventID) }
+        waiting.removeAll { barred.contains($0.eventID) }
+        admittedAt = .now
+    }
+
+    /// One that waits in the database only.
+    mutating func withdraw(_ row: OutboxRow) { settled.withdrawn.append(row) }
 
     mutating func takeSettled() -> Settled {
         defer { settled = Settled() }
@@ -109,6 +134,7 @@ struct LaneOutlet {
     mutating func putBack(_ unsettled: Settled) {
         settled.confirmed += unsettled.confirmed
         settled.unroutable += unsettled.unroutable
+        settled.withdrawn += unsettled.withdrawn
     }
 
     // MARK: Sending
@@ -232,9 +258,11 @@ struct Sending {
             timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)), headers: ["traceparent": .string(traceparent(row, id))])
     }
 
-    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's; each sending is a span.
+    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's; each sending is a span. A bare receipt
+    /// does not tell which report it is.
     private func traceparent(_ row: OutboxRow, _ sending: UUID) -> String {
-        let trace = (row.reports.first?.uuid ?? row.eventID).bytes.hexadecimal
+        let isBare = row.type == MessageType.reportReceived.rawValue
+        let trace = ((isBare ? nil : row.reports.first?.uuid) ?? row.eventID).bytes.hexadecimal
         return "00-\(trace)-\(Array(sending.bytes.suffix(8)).hexadecimal)-01"
     }
 }

@@ -60,6 +60,8 @@ public struct LaneSettings: Sendable {
     /// How long an idle lane sleeps; deliveries wake it at once.
     static let idleSeconds = 0.25
     static let relayIntervalSeconds = 1.0
+    /// A row that has waited for longer goes through the barrier again before it is sent.
+    static let admittedSeconds = 1.0
     /// Rows of the outbox that are read back at once; `batchBytesMax` bounds their bytes.
     static let relayedRowsMax = 500
     /// Parked queues that are tried at once, each over a connection of its own.

@@ -23,6 +23,7 @@ extension LaneStore {
             reports.formUnion(try database.run(known).rows.map(\.id))
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
+        for row in settled.withdrawn { reports.formUnion(row.reports) }
         guard !reports.isEmpty || !acts.isEmpty else { return }
 
         let locked = errand?.skipsLocked == true && parcels.isEmpty
@@ -47,7 +48,8 @@ extension LaneStore {
                 clocks: clocksOf[report.id] ?? [])
         }
         for handoff in handoffRows.rows { docket.reportOf[handoff.id] = handoff.reportID }
-        switch max(errand?.needs ?? .nothing, parcels.lazy.map(desk.needs).max() ?? .nothing) {
+        // Whom of the staff to tell of what was withdrawn, hangs on who is accused.
+        switch max(errand?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names), parcels.lazy.map(desk.needs).max() ?? .nothing) {
         case .nothing: break
         case .names: try loadNames(of: locked, into: &docket)
         case .contents: try loadContents(of: locked, into: &docket)

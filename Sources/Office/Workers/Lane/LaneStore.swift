@@ -37,6 +37,7 @@ final class LaneStore {
         self.logger = logger
         doubt = ReplicationDoubt()
         database = try LaneStore.connect(settings, laneName: laneName, logger, doubt)
+        try SecretCheck.demand(settings.vault, settings.digestKey, in: database)
         directory = try OfficeDirectory.read(database)
         policy = try ActivePolicy.active(database)
         policyReadAt = .now
@@ -130,7 +131,7 @@ final class LaneStore {
         try docket.checkSizes()
 
         try database.write(
-            docket.caseWrites, with: docket.commands(lane: lease.name, deleting: (settled.confirmed + settled.unroutable).map(\.eventID)))
+            docket.caseWrites, with: docket.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
         if !parcels.isEmpty { try settings.interrupt?(.beforeCommit) }
         try commit()
         for fault in docket.faults { logger.error("set aside", metadata: ["cause": "\(fault)"]) }
@@ -313,42 +314,6 @@ extension OutboxRow {
 }
 
 extension Docket {
-    /// The broker has these, or has given them back.
-    mutating func apply(_ settled: LaneOutlet.Settled) throws {
-        for row in settled.confirmed where row.movesHandoff {
-            guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
-            try move(id, .confirmed, by: officeName)
-        }
-        for row in settled.unroutable {
-            let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
-            switch handoff?.state {
-            case .released:
-                if let id = row.handoffID { try move(id, .unroutable, by: officeName) }
-                // Of a sealed pass-through these are the only bytes; they stay sealed to the superior.
-                if let id = row.handoffID, file(of: id)?.report.verdict == .passedUp { try keepUnroutable(row) }
-            case .undeliverable:
-                // Written before, by a transaction whose end this lane did not learn.
-                continue
-            default:
-                try keepUnroutable(row)
-            }
-        }
-    }
-
-    /// Kept under the event's own id: a second time it is there already.
-    private mutating func keepUnroutable(_ row: OutboxRow) throws {
-        let id = row.eventID
-        var letter = DeadLetter(
-            id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type, sender: officeName,
-            eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange, routingKey: row.routingKey, worker: worker.rawValue,
-            body: .kept(try vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count), answered: false, receivedAt: wall)
-        letter.addressee = row.addressee
-        letter.subject = row.subject
-        letter.reports = row.reports
-        letter.handoffID = row.handoffID
-        deadLetters.append(letter)
-    }
-
     /// Everything to be written beside the cases, in bulk.
     func commands(lane: String, deleting sent: [UUID]) -> [any Command] {
         var commands: [any Command] = []

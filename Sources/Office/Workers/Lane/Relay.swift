@@ -54,6 +54,9 @@ extension LaneStore {
         ).rows.first
     }
 
+    /// Those of these rows whose addressee the barrier keeps them from by now.
+    func barred(among ids: [UUID]) throws -> Set<UUID> { Set(try database.run(ReadBarredOutbox(eventIDs: ids)).rows) }
+
     /// Those whose rows this lane sends.
     var ownLanes: [String] { [lease.name] + adopted }
 }

@@ -56,9 +56,9 @@ extension Docket {
         var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
         // The reporter stays in the vault; whether there is a real name was kept.
         facts.isRealName = file.report.realName
-        let roots = Barrier.roots(of: content.accused, among: directory.unitNames, kinds: rulebook.ownKind)
-        file.bar(roots, with: directory.subtrees(of: roots))
-        let ruling = rulebook.barrierDoubt(about: content.accused, among: directory.unitNames)
+        let finding = Barrier.finding(on: content.accused, among: directory.unitNames, kinds: rulebook.ownKind)
+        file.bar(finding.roots, with: directory.subtrees(of: finding.roots))
+        let ruling = rulebook.ruling(on: finding)
             ?? rulebook.route(facts, among: directory.routingUnits, barred: file.barred, returnedBy: returnedBy)
         switch ruling.decision {
         case .needsReview(let reason):

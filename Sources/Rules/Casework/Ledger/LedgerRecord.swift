@@ -55,15 +55,15 @@ public struct LedgerRecord: Hashable, Sendable {
 
 /// The names of details in an entry, beside `at`, `by` and `event`.
 public enum LedgerKey: String, CaseIterable, Sendable {
-    case act, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office, outcome, reason, report
-    case round, rule, source, step, unit, verdict
+    case act, addressee, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office, outcome, reason, report
+    case round, rule, source, step, type, unit, verdict
 }
 
 extension LedgerEvent {
     /// The words of events that move no handoff and are no step of a clock, which have words of their own.
     private enum Word: String, CaseIterable {
         case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
-        case paperReceived = "paper_received"
+        case paperReceived = "paper_received", paperPassedUp = "paper_passed_up", withdrawn
     }
 
     /// Every word that may stand under `event`.
@@ -80,6 +80,8 @@ extension LedgerEvent {
         case .routed: Word.routed.rawValue
         case .passedUp: Word.passedUp.rawValue
         case .paperReceived: Word.paperReceived.rawValue
+        case .paperPassedUp: Word.paperPassedUp.rawValue
+        case .withdrawn: Word.withdrawn.rawValue
         case .clockStep(let step): step.action.rawValue
         case .moved(_, let move, _): move.event.rawValue
         }
@@ -104,6 +106,10 @@ extension LedgerEvent {
         case .passedUp(let handoff, let unit, let key, let rule, let commitment):
             [(.handoff, handoff.description), (.unit, unit.rawValue), (.key, key), (.rule, rule), (.commitment, commitment)]
         case .paperReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
+        case .paperPassedUp(let handoff, let key, let act, let commitment):
+            [(.handoff, handoff.description), (.key, key), (.act, act), (.commitment, commitment)]
+        case .withdrawn(let type, let addressee, let handoff):
+            [(.type, type), (.addressee, addressee)] + (handoff.map { [(.handoff, $0.description)] } ?? [])
         case .clockStep(let step):
             [
                 (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)), (.step, String(step.step)),
@@ -123,7 +129,7 @@ extension LedgerEvent {
         let word = details.fields["event"] ?? ""
         if let event = HandoffEvent(rawValue: word) {
             self = .moved(
-                try details.handoff, try HandoffMove(event, details), act: event.isToldByBroker ? nil : try details.text(.act))
+                try details.handoff, try HandoffMove(event, details), act: try details.act(of: event))
         } else if let action = ClockPlan.Step.Action(rawValue: word) {
             self = .clockStep(
                 ClockStep(
@@ -146,6 +152,14 @@ extension LedgerEvent {
                     handoff: try details.handoff, unit: try details.unit, key: try details.text(.key), rule: try details.text(.rule),
                     commitment: try details.text(.commitment))
             case .paperReceived: self = .paperReceived(act: try details.text(.act), commitment: try details.text(.commitment))
+            case .paperPassedUp:
+                self = .paperPassedUp(
+                    handoff: try details.handoff, key: try details.text(.key), act: try details.text(.act),
+                    commitment: try details.text(.commitment))
+            case .withdrawn:
+                self = .withdrawn(
+                    type: try details.text(.type), addressee: try details.text(.addressee),
+                    handoff: details.fields[LedgerKey.handoff.rawValue] == nil ? nil : try details.handoff)
             }
         }
     }
@@ -157,11 +171,6 @@ extension LedgerEvent.NewHandoff {
             handoff: try details.handoff, unit: try details.unit, kind: try details.text(.kind), rule: try details.text(.rule),
             act: try details.text(.act), commitment: try details.text(.commitment))
     }
-}
-
-extension HandoffEvent {
-    /// No act of anybody's caused it.
-    fileprivate var isToldByBroker: Bool { self == .confirmed || self == .unroutable }
 }
 
 extension HandoffMove {
@@ -212,6 +221,15 @@ private struct Details {
     func word<Word: RawRepresentable>(_ text: String) throws(Missing) -> Word where Word.RawValue == String {
         guard let word = Word(rawValue: text) else { throw Missing() }
         return word
+    }
+
+    /// What caused an event; the broker's word, and a barrier that came to stand, are no act of anybody's.
+    func act(of event: HandoffEvent) throws(Missing) -> String? {
+        switch event {
+        case .confirmed, .unroutable: nil
+        case .recalled: fields[LedgerKey.act.rawValue]
+        default: try text(.act)
+        }
     }
 
     var handoff: HandoffID { get throws(Missing) { try read(.handoff) { HandoffID($0) } } }

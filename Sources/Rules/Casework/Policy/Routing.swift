@@ -3,8 +3,8 @@ public import Basics
 extension Rulebook {
     /// What must be asked before any unit is chosen: an accused works in an organ of this kind that is no unit of the office, or is
     /// one under another name.
-    public func barrierDoubt(about accused: [Accused], among names: UnitNames) -> RouteRuling? {
-        guard let row = policy.barrier, let ownKind, Barrier.speaksOfUnknownOrgan(accused, among: names, kinds: ownKind) else { return nil }
+    public func ruling(on finding: Barrier.Finding) -> RouteRuling? {
+        guard finding.isDoubtful, let row = policy.barrier else { return nil }
         return RouteRuling(rule: reference(row), decision: .needsReview(reason: row.reason))
     }
 

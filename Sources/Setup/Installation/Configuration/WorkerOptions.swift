@@ -25,8 +25,9 @@ package struct WorkerOptions: ParsableArguments {
             let configuration = try await installation.configuration(parties: [.office(worker)]) { warnings.append($0) }
             let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
             for warning in warnings { logger.warning("not protected", metadata: ["what": "\(warning)"]) }
-            let service = WorkerService(worker, settings: try configuration.laneSettings(for: worker), logger: logger)
-            try await onThread { try refuseUnsuitable(configuration.workerDatabaseSettings("bihuan \(worker.rawValue)")) }
+            let settings = try configuration.laneSettings(for: worker)
+            let service = WorkerService(worker, settings: settings, logger: logger)
+            try await onThread { try refuseUnsuitable(settings) }
             var group = ServiceGroupConfiguration(services: [service], logger: logger)
             group.maximumGracefulShutdownDuration = .seconds(5)
             group.maximumCancellationDuration = .seconds(5)
@@ -35,12 +36,14 @@ package struct WorkerOptions: ParsableArguments {
         }
     }
 
-    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8. A database that is away is
-    /// waited for.
-    private func refuseUnsuitable(_ settings: PostgreSQL.ConnectionSettings) throws {
+    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8, a key that is not the one the
+    /// database was written with. A database that is away is waited for.
+    private func refuseUnsuitable(_ settings: LaneSettings) throws {
         do {
-            try PostgreSQL.Connection(settings).close()
-        } catch {
+            let database = try PostgreSQL.Connection(settings.database)
+            defer { database.close() }
+            try SecretCheck.demand(settings.vault, settings.digestKey, in: database)
+        } catch let error as PostgreSQLError {
             if error.code == .unsuitable { throw error }
         }
     }

@@ -24,6 +24,13 @@ CREATE TABLE office (
     head_at     timestamptz
 );
 
+-- By which the secret that the database was first written with is told from another: an HMAC of a constant. It opens nothing.
+CREATE TABLE secret_check (
+    -- `vault` or `digest`.
+    name  text PRIMARY KEY,
+    value bytea NOT NULL
+);
+
 CREATE TABLE policy_version (
     name      text NOT NULL,
     version   integer NOT NULL,
@@ -236,6 +243,13 @@ CREATE TABLE attachment_part (
     key_id    text NOT NULL,
     sealed    bytea NOT NULL,
     CONSTRAINT attachment_part_once PRIMARY KEY (report_id, paper, part)
+);
+
+-- Of papers that were passed up sealed with their report: how many pieces, and of how many bytes. Nothing else of them is kept.
+CREATE TABLE sealed_papers (
+    report_id uuid PRIMARY KEY REFERENCES report,
+    parts     bigint NOT NULL,
+    bytes     bigint NOT NULL
 );
 
 -- Units that the accused belong to or lead. Nothing of the report may reach them, nor what stands below them at the time.
@@ -600,7 +614,7 @@ CREATE VIEW report_status AS
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
-GRANT INSERT ON report, report_text, vault, accused, allegation, attachment, attachment_part, barred_root, repeat_key, handoff, handoff_note,
+GRANT INSERT ON secret_check, report, report_text, vault, accused, allegation, attachment, attachment_part, sealed_papers, barred_root, repeat_key, handoff, handoff_note,
     clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
@@ -614,6 +628,7 @@ GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
 GRANT UPDATE (holder, backend_pid, backend_start, expires_at) ON lane_lease TO bihuan_worker;
 GRANT UPDATE (probed_at) ON probe TO bihuan_worker;
 GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_worker;
+GRANT UPDATE (parts, bytes) ON sealed_papers TO bihuan_worker;
 GRANT UPDATE (times, replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
 GRANT DELETE ON outbox, lane_lease, held_message, attempt, attachment_part TO bihuan_worker;
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

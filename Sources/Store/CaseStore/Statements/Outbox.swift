@@ -141,3 +141,23 @@ public struct ReadOutbox: Statement {
             handoffID: try row.idOrNil(), body: try row.bytea())
     }
 }
+
+/// Those of these rows that the barrier would not let in now: units, sources and persons may have been moved since they were written. The
+/// question is that of the trigger `outbox_addressee_not_barred`.
+public struct ReadBarredOutbox: Statement {
+    public var eventIDs: [UUID]
+    public init(eventIDs: [UUID]) { self.eventIDs = eventIDs }
+
+    public static let sql = """
+        SELECT DISTINCT o.event_id FROM outbox o
+        JOIN barred_root b ON b.report_id = ANY (o.reports)
+        LEFT JOIN unit_closure c ON c.ancestor = b.unit
+        CROSS JOIN LATERAL (SELECT coalesce(c.descendant, b.unit)) AS barred (unit)
+        WHERE o.event_id = ANY ($1::uuid[]) AND o.type <> 'bihuan.report.received.v1'
+          AND (o.addressee = 'unit.' || barred.unit
+            OR EXISTS (SELECT FROM source s WHERE s.unit = barred.unit AND o.addressee = 'source.' || s.id)
+            OR EXISTS (SELECT FROM person p WHERE p.unit = barred.unit AND o.addressee = 'person.' || p.id))
+        """
+    public var parameters: [Parameter] { [.uuids(eventIDs)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> UUID { try row.uuid() }
+}

@@ -203,3 +203,26 @@ public struct MarkPapersReceived: Command {
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
 }
+
+/// How much of papers was passed up sealed with these reports.
+public struct ReadSealedPapers: Statement {
+    public var reports: [ReportID]
+    public init(reports: [ReportID]) { self.reports = reports }
+    public static let sql = "SELECT report_id, parts, bytes FROM sealed_papers WHERE report_id = ANY ($1::uuid[])"
+    public var parameters: [Parameter] { [.ids(reports)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (report: ReportID, parts: Int, bytes: Int) {
+        (try row.id(), try row.int(), try row.int())
+    }
+}
+
+public struct WriteSealedPapers: Command {
+    public var papers: [(report: ReportID, parts: Int, bytes: Int)]
+    public init(papers: [(report: ReportID, parts: Int, bytes: Int)]) { self.papers = papers }
+    public static let sql = """
+        INSERT INTO sealed_papers (report_id, parts, bytes) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[])
+        ON CONFLICT (report_id) DO UPDATE SET parts = excluded.parts, bytes = excluded.bytes
+        """
+    public var parameters: [Parameter] {
+        [.ids(papers.map(\.report)), .int8s(papers.map { Int64($0.parts) }), .int8s(papers.map { Int64($0.bytes) })]
+    }
+}

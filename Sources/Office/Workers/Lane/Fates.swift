@@ -1,0 +1,68 @@
+import CaseStore
+import Casework
+import Contract
+import Foundation
+
+/// What became of letters, written with the next transaction.
+extension Docket {
+    /// The broker has these, or has given them back.
+    mutating func apply(_ settled: LaneOutlet.Settled) throws {
+        for row in settled.confirmed where row.movesHandoff {
+            guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
+            try move(id, .confirmed, by: officeName)
+        }
+        for row in settled.unroutable {
+            let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
+            switch handoff?.state {
+            case .released:
+                if let id = row.handoffID { try move(id, .unroutable, by: officeName) }
+                // Of a sealed pass-through these are the only bytes; they stay sealed to the superior.
+                if let id = row.handoffID, file(of: id)?.report.verdict == .passedUp { try keepUnroutable(row) }
+            case .undeliverable:
+                // Written before, by a transaction whose end this lane did not learn.
+                continue
+            default:
+                try keepUnroutable(row)
+            }
+        }
+        for row in settled.withdrawn { try withdraw(row) }
+    }
+
+    /// The barrier came to stand before the addressee while the row waited. A handoff of which nothing was heard is taken back: a person
+    /// decides anew. A source gets the bare receipt instead of its answer.
+    private mutating func withdraw(_ row: OutboxRow) throws {
+        let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
+        let event = LedgerEvent.withdrawn(type: row.type, addressee: row.addressee, handoff: row.handoffID)
+        for id in row.reports { files[id]?.record(event, at: now, by: officeName) }
+        faults.append("\(row.type) to \(row.addressee) about \(row.subject) was not sent: its addressee is barred by now")
+        if let handoff, handoff.state == .released {
+            try move(handoff.id, .recalled, by: officeName)
+            files[handoff.reportID]?.update(handoff.id) { $0.endedBecause = "barred" }
+            files[handoff.reportID]?.updateReport { $0.reason = "barred" }
+            if let file = files[handoff.reportID] { notifySupervisors("handoff_withdrawn", of: handoff.id, rule: handoff.rule, file) }
+        }
+        guard row.type == MessageType.reportAccepted.rawValue, let sender = Party(row.addressee), let report = row.reports.first,
+            let answer = try? JSONDecoder().decode(AnswerHead.self, from: Data(row.body)), let file = files[report]
+        else { return }
+        // As a repeat of the act would be answered by now.
+        send(
+            .reportReceived, to: sender, subject: row.subject, inReplyTo: answer.inreplyto, data: Nothing(), reports: [report],
+            eventID: row.eventID, at: answer.inreplyto == file.report.submissionID ? file.report.registeredAt : nil)
+    }
+
+    private struct AnswerHead: Decodable { let inreplyto: String? }
+
+    /// Kept under the event's own id: a second time it is there already.
+    private mutating func keepUnroutable(_ row: OutboxRow) throws {
+        let id = row.eventID
+        var letter = DeadLetter(
+            id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type, sender: officeName,
+            eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange, routingKey: row.routingKey, worker: worker.rawValue,
+            body: .kept(try vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count), answered: false, receivedAt: wall)
+        letter.addressee = row.addressee
+        letter.subject = row.subject
+        letter.reports = row.reports
+        letter.handoffID = row.handoffID
+        deadLetters.append(letter)
+    }
+}

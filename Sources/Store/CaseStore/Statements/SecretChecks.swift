@@ -1,0 +1,24 @@
+public import PostgreSQL
+
+/// The two secrets of the database.
+public enum SecretName: String, CaseIterable, Sendable { case vault, digest }
+
+/// Notes by which value a secret is known, when it is first used.
+public struct EnterSecretCheck: Command {
+    public var name: SecretName
+    public var value: [UInt8]
+    public init(_ name: SecretName, value: [UInt8]) {
+        self.name = name
+        self.value = value
+    }
+    public static let sql = "INSERT INTO secret_check (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
+    public var parameters: [Parameter] { [.text(name.rawValue), .bytea(value)] }
+}
+
+public struct ReadSecretCheck: Statement {
+    public var name: SecretName
+    public init(_ name: SecretName) { self.name = name }
+    public static let sql = "SELECT value FROM secret_check WHERE name = $1"
+    public var parameters: [Parameter] { [.text(name.rawValue)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
+}
