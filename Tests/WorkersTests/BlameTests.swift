@@ -6,6 +6,7 @@ import Contract
 import Foundation
 import Logging
 import PostgreSQL
+import Synchronization
 import Testing
 import TestOffice
 
@@ -182,6 +183,24 @@ struct SessionFaultTests {
                     "SELECT \(deed) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'bihuan %' AND state <> 'idle'")
             }
         }
+    }
+
+    @Test("a worker that stands still in the middle of a transaction, again and again, lays it to no message")
+    func stoodStill() throws {
+        let office = try OfficeUnderTest()
+        let stalls = Mutex(0)
+        try expectAllRegistered(office) {
+            $0.database.idleInTransactionTimeoutMilliseconds = 200
+            $0.interrupt = { point in
+                guard point == .beforeCommit else { return }
+                let count = stalls.withLock { (count: inout Int) -> Int in
+                    count += 1
+                    return count
+                }
+                // Those between would be the dry run's, were there any suspicion.
+                if [2, 4, 6, 8].contains(count) { usleep(400_000) }
+            }
+        } whileDisturbed: { letter, ids in ids.insert(try letter.submit(.new())) }
     }
 
     @Test("the database is set to read only for a while: lanes wait and connect again until it is written to")

@@ -34,6 +34,15 @@ struct FaultTableTests {
         }
     }
 
+    @Test("a transaction that idled counts against a message only where the worker computed meanwhile")
+    func idled() throws {
+        let connection = try Database(PostgreSQL.ConnectionSettings(url: #require(TestServers.announced).databaseURL))
+        defer { connection.close() }
+        let error = try raised("25P03", on: connection)
+        #expect(Fault(error, after: 3, busySeconds: 0.1, statementSeconds: 5) == .away)
+        #expect(Fault(error, after: 3, busySeconds: 2, statementSeconds: 5) == .costly)
+    }
+
     @Test("errors of our own: the broker's end the turn, a moved head is tried again, all others are a suspicion")
     func own() throws {
         #expect(Fault(LaneFault(reason: "x"), after: 0, statementSeconds: 5) == .lane)

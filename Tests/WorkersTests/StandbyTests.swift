@@ -60,6 +60,32 @@ extension PrivateServerTests {
             try office.close()
         }
 
+        @Test("what another lane committed without its standby is acknowledged only once the standby has it")
+        func repeated() throws {
+            let office = try PrivateServers.here().office()
+            let (letter, city) = (try office.source(), try office.unit("c01"))
+            // Leases that are not renewed meanwhile, which would wait too.
+            for worker in Worker.allCases { try office.start(worker) { $0.leaseSeconds = 600 } }
+            let arrived = try office.handOff(from: letter, to: city)
+            let signature = city.prepare(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+            try city.publish(signature)
+            try office.waitForState("signed", of: arrived)
+            try office.settle()
+            let database = try office.database()
+            defer { database.close() }
+            try database.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            defer { try? database.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? database.execute("SELECT pg_reload_conf()") }
+            try database.execute("SELECT pg_reload_conf()")
+            let waiting = Self.waiting.replacing("intake", with: "feedback")
+            #expect(try office.count(waiting) == 0)
+            try city.publish(signature)
+            try office.wait(for: ["1"], waiting)
+            try database.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            try database.execute("SELECT pg_reload_conf()")
+            try office.settle()
+            try office.close()
+        }
+
         @Test("a lane that is asked to stop while its commit waits for a standby ends soon, and acknowledges nothing")
         func stops() throws {
             let office = try PrivateServers.here().office()

@@ -25,24 +25,28 @@ enum Fault: Hashable, Sendable {
 
     /// - Parameters:
     ///   - seconds: from the beginning of the transaction until it failed.
+    ///   - busySeconds: how long of it this thread computed.
     ///   - statementSeconds: `statement_timeout` of the session; 0 for none.
-    init(_ error: any Error, after seconds: Double, statementSeconds: Double) {
+    init(_ error: any Error, after seconds: Double, busySeconds: Double = .infinity, statementSeconds: Double) {
         switch error {
         case is AMQPError, is LaneFault: self = .lane
         case is StaleCase: self = .away
         case is ActivePolicy.Fault: self = .installation
-        case let error as PostgreSQLError: self = Fault.of(error, isLate: statementSeconds > 0 && seconds >= statementSeconds)
+        case let error as PostgreSQLError:
+            self = Fault.of(
+                error, isLate: statementSeconds > 0 && seconds >= statementSeconds, isBusy: busySeconds >= Self.costlySeconds)
         default: self = .suspicion
         }
     }
 
-    private static func of(_ error: PostgreSQLError, isLate: Bool) -> Fault {
+    private static func of(_ error: PostgreSQLError, isLate: Bool, isBusy: Bool) -> Fault {
         if error.code == .unsuitable { return .installation }
         guard let state = error.sqlState else {
             return error.code == .decoding || error.code == .invalidArgument || error.code == .unexpectedResult ? .suspicion : .away
         }
         switch state {
-        case "25P03": return .costly
+        // The transaction idled. A worker that stood still, or a machine that gave it no time, is no message's cost.
+        case "25P03": return isBusy ? .costly : .away
         // A statement that was stopped before its time was stopped by somebody, not for its cost.
         case "57014": return isLate ? .costly : .away
         case "25006": return .readOnly
@@ -59,6 +63,9 @@ enum Fault: Hashable, Sendable {
         if awayClasses.contains(kind) { return .away }
         return installationClasses.contains(kind) ? .installation : .suspicion
     }
+
+    /// Less computing within a transaction is no reason for it to idle until its time is over.
+    private static let costlySeconds = 1.0
 
     /// Connection exceptions, rollbacks, resources, objects in use, intervention, the system.
     private static let awayClasses: Set<String> = ["08", "40", "53", "55", "57", "58"]

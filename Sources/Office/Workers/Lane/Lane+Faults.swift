@@ -19,7 +19,7 @@ extension Lane {
         let firsts = try prepare(parcels.filter { keys.insert($0.key).inserted })
         var (failures, timesStale) = (before, 0)
         while true {
-            let begun = ContinuousClock.now
+            let begun = Effort()
             let settled = outlet.takeSettled()
             do {
                 try transact(firsts, burying: burial, settling: settled)
@@ -130,7 +130,7 @@ extension Lane {
         var work = [(settled: outlet.takeSettled(), failures: 0)]
         defer { for rest in work { outlet.putBack(rest.settled) } }
         while let (settled, failures) = work.first {
-            let begun = ContinuousClock.now
+            let begun = Effort()
             do {
                 if !settled.isEmpty { try transact([], settling: settled) }
                 batchWatch.over(logger)
@@ -179,7 +179,7 @@ extension Lane {
             nextErrand = hadErrand ? .now : .now + .seconds(desk.errandIntervalSeconds)
             errandWatch.over(logger)
         } catch {
-            let fault = fault(error, since: .now)
+            let fault = fault(error, since: Effort())
             guard fault != .lane else { throw error }
             nextErrand = .now + .seconds(errandWatch.met(fault, error, logger))
             store.recover(from: fault)
@@ -190,7 +190,7 @@ extension Lane {
         var work = [(reports: errand.reports, failures: 0)]
         while let (reports, failures) = work.first {
             work.removeFirst()
-            let begun = ContinuousClock.now
+            let begun = Effort()
             do {
                 try transact([], settling: .init(), errand: errand.limited(to: reports))
             } catch {
@@ -213,15 +213,16 @@ extension Lane {
 
     // MARK: Waiting
 
-    private func fault(_ error: any Error, since begun: ContinuousClock.Instant) -> Fault {
-        Fault(
-            error, after: (ContinuousClock.now - begun).seconds,
+    private func fault(_ error: any Error, since begun: Effort) -> Fault {
+        let now = Effort()
+        return Fault(
+            error, after: (now.at - begun.at).seconds, busySeconds: now.busySeconds - begun.busySeconds,
             statementSeconds: Double(settings.database.statementTimeoutMilliseconds) / 1000)
     }
 
     /// Whether the office's own work can be done; where it cannot, the lane has waited.
     private func officeWorks(like model: LaneStore.Model) throws -> Bool {
-        let begun = ContinuousClock.now
+        let begun = Effort()
         do {
             try store?.tryOut(like: model)
             try consumer?.serve()
@@ -248,7 +249,7 @@ extension Lane {
 
     func retrying<T>(_ work: () throws -> T) throws -> T {
         while true {
-            let begun = ContinuousClock.now
+            let begun = Effort()
             do {
                 try store?.ensureOpen()
                 let value = try work()
@@ -262,7 +263,7 @@ extension Lane {
 
     /// Work that is as well done at a later turn: what stands in its way is told and does not hold up the lane.
     func attempt(watchedBy watch: ReferenceWritableKeyPath<Lane, FaultWatch>, _ work: () throws -> Void) throws {
-        let begun = ContinuousClock.now
+        let begun = Effort()
         do {
             try store?.ensureOpen()
             try work()
@@ -295,5 +296,17 @@ extension LaneOutlet.Settled {
         confirmed += other.confirmed
         unroutable += other.unroutable
         withdrawn += other.withdrawn
+    }
+}
+
+/// When something began, and how long this thread had computed until then.
+private struct Effort {
+    let at = ContinuousClock.now
+    let busySeconds: Double
+
+    init() {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        busySeconds = Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 }

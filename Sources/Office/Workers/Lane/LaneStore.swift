@@ -165,6 +165,8 @@ final class LaneStore {
             ClaimInbox(
                 keys: parcels.map(\.key), digests: parcels.map(\.digest), subjects: parcels.map(\.subject), receivedAt: docket.wall))
         guard claimed.rows.count < parcels.count else { return parcels }
+        // Another session committed these, perhaps without its standby; nothing may be written here that would wait for it.
+        doubt.isOpen = true
         let own = Set(claimed.rows)
         try answerAgain(parcels.filter { !own.contains($0.key) }, in: &docket)
         return parcels.filter { own.contains($0.key) }
@@ -186,8 +188,8 @@ final class LaneStore {
         }
     }
 
-    /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, or when nobody learned how the
-    /// commit ended. A later commit that is waited for in full confirms the earlier ones, since the log keeps their order.
+    /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, when nobody learned how the
+    /// commit ended, or when it was another's and meets us as a repeat. A later commit that is waited for in full confirms the earlier ones, since the log keeps their order.
     private func commit() throws {
         do {
             try database.commit()

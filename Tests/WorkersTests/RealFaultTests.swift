@@ -1,0 +1,181 @@
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+import TestOffice
+import Testing
+
+@testable import Workers
+
+extension PrivateServerTests {
+    /// What other tests raise by triggers, made with disks, standbys and pages of a cluster's own.
+    @Suite("Faults of a real database server")
+    struct RealFaultTests {
+        /// A report whose text takes 1.4 KB however it is compressed.
+        private static func bulky(_ characters: Int = 450) throws -> Submission {
+            var submission = Submission.new()
+            let scalars = try (0..<characters).map { _ in try #require(Unicode.Scalar(UInt32.random(in: 0x4E00...0x9FA5))) }
+            submission.text.unicodeScalars.append(contentsOf: scalars)
+            return submission
+        }
+
+        /// Everything is answered within two seconds of the fault's end, registered once, and said once.
+        private func expectOnce(_ ids: Set<String>, _ office: OfficeUnderTest, _ letter: PartyClient, since ended: ContinuousClock.Instant) throws {
+            var heard: Set<String> = []
+            while heard.count < ids.count {
+                let answer = try letter.heard(within: 10)
+                #expect(answer.problem == nil)
+                heard.insert(answer.inReplyTo ?? "")
+            }
+            #expect(ContinuousClock.now - ended < .seconds(2))
+            #expect(heard == ids)
+            #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
+            try office.log.wait(for: "fault ended after")
+            let said = office.log.lines.filter { $0.contains("waiting for the database") || $0.contains("installation fault") }
+            #expect((1...4).contains(said.count), "\(said)")
+            try office.expectWholeLedger()
+        }
+
+        @Test("the disk of a table is full: all that came meanwhile is in the books once there is room",
+              .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
+        func fullTable() throws {
+            let disk = try SmallDisk(megabytes: 8)
+            defer { disk.remove() }
+            let cluster = try Cluster()
+            defer { cluster.remove() }
+            try cluster.start()
+            try cluster.makeTemplate()
+            let office = try cluster.office()
+            try cluster.execute("CREATE TABLESPACE small LOCATION '\(disk.directory)'")
+            try office.change("ALTER TABLE report_text SET TABLESPACE small")
+            let letter = try office.source()
+            try office.start(.intake)
+            try office.start(.routing)
+            try disk.fill()
+            var ids: Set<String> = []
+            while !office.log.lines.contains(where: { $0.contains("waiting for the database") && $0.contains("53100") }) {
+                ids.insert(try letter.submit(try Self.bulky()))
+            }
+            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            let count = office.log.lines.count { $0.contains("attempt failed") }
+            try office.log.wait(for: "attempt failed", lines: count + 4)
+            disk.free()
+            try expectOnce(ids, office, letter, since: .now)
+            #expect(try office.count("SELECT count(*) FROM report") == ids.count)
+            try office.close()
+        }
+
+        @Test("the disk of the write-ahead log is full, and the server ends: all is in the books once it was started again",
+              .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
+        func fullLog() throws {
+            let disk = try SmallDisk(megabytes: 48)
+            defer { disk.remove() }
+            let cluster = try Cluster(["--waldir=\(disk.directory)/wal", "--wal-segsize=1"])
+            defer { cluster.remove() }
+            try cluster.start("max_wal_size=8MB", "min_wal_size=2MB")
+            try cluster.makeTemplate()
+            let office = try cluster.office()
+            let letter = try office.source()
+            try office.start(.intake)
+            try office.start(.routing)
+            try letter.submit(.new())
+            _ = try letter.heard()
+            try disk.fill()
+            var ids: Set<String> = []
+            while !office.log.lines.contains(where: { $0.contains("waiting for the database") || $0.contains("lane interrupted") }) {
+                ids.insert(try letter.submit(try Self.bulky(2_000)))
+            }
+            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            // It cannot recover either while there is no room.
+            cluster.stop(SIGQUIT)
+            disk.free()
+            try cluster.start("max_wal_size=8MB", "min_wal_size=2MB")
+            try expectOnce(ids, office, letter, since: .now)
+            #expect(try office.count("SELECT count(*) FROM report") == ids.count + 1)
+            try office.close()
+        }
+
+        @Test("the primary dies and its standby is promoted: nothing is lost or doubled; the old one comes back to read only, and is passed over")
+        func promoted() throws {
+            let primary = try Cluster()
+            defer { primary.remove() }
+            try primary.start()
+            try primary.makeTemplate()
+            let standby = try Cluster(standbyOf: primary)
+            defer { standby.remove() }
+            try standby.start()
+            try primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+            let office = try primary.office(orOn: standby)
+            let letter = try office.source()
+            try office.start(.intake)
+            try office.start(.routing)
+            var ids = Set(try (1...20).map { _ in try letter.submit(.new()) })
+            // Some are committed, some are under way.
+            _ = try letter.next(letter.notices)
+            primary.stop(SIGQUIT)
+            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            try office.log.wait(for: "waiting for the database")
+            try standby.promote()
+            let ended = ContinuousClock.now
+            var heard: Set<String> = []
+            while heard.count < ids.count - 1 { heard.insert(try letter.heard(within: 10).inReplyTo ?? "") }
+            #expect(ContinuousClock.now - ended < .seconds(2))
+            #expect(heard.isSubset(of: ids))
+            #expect(try office.count("SELECT count(*) FROM report") == ids.count)
+
+            primary.remove()
+            let old = try Cluster(standbyOf: standby, port: primary.port)
+            defer { old.remove() }
+            try old.start()
+            try standby.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'bihuan %'")
+            let second = try letter.submit(.new())
+            #expect(try letter.heard().inReplyTo == second)
+
+            // The keeper of the server lets it only be read: sessions that are there meet 25006, and no other server may be written to.
+            try standby.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+            let third = try letter.submit(.new())
+            let count = office.log.lines.count { $0.contains("attempt failed") }
+            try office.log.wait(for: "attempt failed", lines: count + 3)
+            try standby.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+            try expectOnce([third], office, letter, since: .now)
+            #expect(try office.count("SELECT count(*) FROM report") == ids.count + 2)
+            try office.close()
+        }
+
+        @Test("a page of a table is damaged: the messages that need it are set aside, and all others go on")
+        func damagedPage() throws {
+            let cluster = try Cluster(["-k"])
+            defer { cluster.remove() }
+            try cluster.start()
+            try cluster.makeTemplate()
+            let office = try cluster.office()
+            let (letter, city) = (try office.source(), try office.unit("c01"))
+            let intake = try office.start(.intake)
+            for _ in 1...40 { try letter.submit(try Self.bulky()) }
+            for _ in 1...40 { _ = try letter.heard() }
+            try intake.stop()
+            let page = "(ctid::text::point)[0] = 2"
+            let damaged = Set(try office.texts("SELECT report_id::text FROM report_text WHERE \(page)"))
+            try #require((1...10).contains(damaged.count))
+            let file = try #require(try office.texts("SELECT pg_relation_filepath('report_text')").first)
+            cluster.stop()
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: "\(cluster.data)/\(file)"))
+            try handle.seek(toOffset: 2 * 8192 + 4000)
+            try handle.write(contentsOf: Data(repeating: 7, count: 64))
+            try handle.close()
+            try cluster.start()
+
+            try office.start(.routing)
+            var arrived = 0
+            while arrived < 40 - damaged.count {
+                _ = try city.receiveHandoff(within: 30)
+                arrived += 1
+            }
+            try office.wait(for: ["\(damaged.count)"], "SELECT count(*) FROM dead_letter WHERE detail LIKE '%XX001%'", within: 30)
+            #expect(Set(try office.texts("SELECT subject FROM dead_letter")) == damaged)
+            #expect(try office.count("SELECT count(*) FROM handoff") == 40 - damaged.count)
+            try office.close()
+        }
+    }
+}
