@@ -1,9 +1,10 @@
+import Basics
 import Casework
 import Contract
 import Foundation
 import PostgreSQL
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 

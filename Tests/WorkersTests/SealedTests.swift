@@ -1,4 +1,5 @@
 import AMQP
+import AuditStore
 import Basics
 import CaseStore
 import Casework

@@ -1,4 +1,5 @@
 import Basics
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
