@@ -34,7 +34,8 @@ extension Docket {
     private mutating func withdraw(_ row: OutboxRow) throws {
         let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
         let event = LedgerEvent.withdrawn(type: row.type, addressee: row.addressee, handoff: row.handoffID)
-        for id in row.reports { files[id]?.record(event, at: now, by: officeName) }
+        let (now, hand) = (now, officeName)
+        for id in row.reports { files[id]?.record(event, at: now, by: hand) }
         faults.append("\(row.type) to \(row.addressee) about \(row.subject) was not sent: its addressee is barred by now")
         if let handoff, handoff.state == .released {
             try move(handoff.id, .recalled, by: officeName)
