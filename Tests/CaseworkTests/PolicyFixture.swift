@@ -42,7 +42,7 @@ enum PolicyFixture {
               {"id": "kept", "name": "暂存待查", "terminal": false, "look_again_after": "180 day"}],
             "return_reasons": [{"id": "not_competent", "name": "不属管辖"}, {"id": "no_substance", "name": "空泛"}],
             "conclusion_outcomes": [{"id": "substantiated", "name": "属实"}, {"id": "unfounded", "name": "查无实据"}],
-            "authorities": [{"id": "housing", "name": "住建"}, {"id": "transport", "name": "交通", "unit": "traffic-bureau"},
+            "authorities": [{"id": "housing", "name": "住建"}, {"id": "transport", "name": "交通"},
               {"id": "petition", "name": "信访"}]
           },
           "word_lists": {"breach": ["贪污", "受贿", "以权谋私"]},

@@ -85,12 +85,4 @@ struct PolicyRoutingTests {
         let ruling = try PolicyFixture.rulebook().route(facts, among: Self.units)
         #expect(ruling.decision == .handoff(unit: UnitID(unchecked: "c2"), kind: "send_down"))
     }
-
-    @Test("an authority's own unit takes referrals, where it has one")
-    func referral() throws {
-        let rulebook = try PolicyFixture.rulebook()
-        #expect(rulebook.referralUnit(for: "transport") == UnitID("traffic-bureau"))
-        #expect(rulebook.referralUnit(for: "housing") == nil)
-        #expect(rulebook.referralUnit(for: "unheard-of") == nil)
-    }
 }

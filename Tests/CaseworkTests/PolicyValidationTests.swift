@@ -75,7 +75,7 @@ struct PolicyValidationTests {
 
     @Test("a sound policy has no problems")
     func sound() throws {
-        #expect(try PolicyFixture.policy().validate().isEmpty)
+        #expect(try PolicyFixture.policy().validate().filter { !$0.isWarning } == [])
     }
 
     @Test("all problems are told at once, and no rulebook is made")

@@ -94,7 +94,7 @@ enum Seeds {
           dispositions: [{ id: kept, name: 暂存待查, terminal: false, look_again_after: 180 day }]
           return_reasons: [{ id: not_ours, name: 不属管辖 }]
           conclusion_outcomes: [{ id: unfounded, name: 查无实据 }]
-          authorities: [{ id: housing, name: 住建, unit: housing-bureau }]
+          authorities: [{ id: housing, name: 住建 }]
         word_lists:
           breach: [贪污, 受贿]
         sealed:

@@ -59,6 +59,9 @@ struct PolicyFileTests {
         Slip("title_weight: 3", "title_wieght: 3", "scope.title_wieght", "unknown key; did you mean \"title_weight\"?"),
         Slip("title_weight: 3", "title_wieght: 3", "scope.title_weight", "is missing"),
         Slip("case_office: case-office", "caseoffice: case-office", "caseoffice", "did you mean \"case_office\"?"),
+        Slip("case_office: case-office", "case_office: Case Office", "case_office", "an id matches [a-z0-9-]{1,40}"),
+        Slip("title_weight: 3", "title_weight: 0x3", "scope.title_weight", "must be a whole number"),
+        Slip("title: 纪检监察机关信访举报办理规则（默认）", "title: null", "title", "must be a text"),
         Slip("version: 1", "version: one", "version", "must be a whole number"),
         Slip("result_owed: true", "result_owed: yes", "vocabulary.handoff_kinds[0].result_owed", "must be true or false"),
         Slip("within: 2 day", "within: 2 working_day", "clocks[0].within", "needs a calendar, which this version does not have"),
@@ -136,6 +139,12 @@ struct PolicyFileTests {
         let yaml = try Self.yaml(replacing: "name: cn-discipline", by: "# *important* &c\nname: cn-discipline")
             .replacing("message: 同意办结", with: "message: A & B * C")
         #expect(try PolicyFile.read(yaml, named: "test").name == "cn-discipline")
+    }
+
+    @Test("a number or flag may stand in quotes, and no number is octal", arguments: [("\"7\"", 7), ("010", 10), ("+3", 3)])
+    func numbers(written: String, number: Int) throws {
+        let yaml = try Self.yaml(replacing: "version: 1", by: "version: \(written)").replacing("accepted: true", with: "accepted: \"true\"")
+        #expect(try PolicyFile.read(yaml, named: "test").version == number)
     }
 
     struct Sample: Sendable {

@@ -59,7 +59,11 @@ struct PolicyHazardTests {
         #expect(try Self.error(twice).problems.allSatisfy { $0.description.utf8.count < 300 })
 
         let policy = try String(contentsOf: Self.policy, encoding: .utf8)
-        let long = policy.replacing("level: [central]", with: "level: [\(word)]")
-        #expect(try Self.error(long).problems.allSatisfy { $0.description.utf8.count < 300 })
+        for (old, new) in [
+            ("level: [central]", "level: [\(word)]"), ("any_of: [$breach]", "any_of: [$\(word)]"), ("id: scope-unclear", "id: \(word)"),
+            ("within: 2 day", "within: 2 \(word)"), ("word_lists:\n", "word_lists:\n  \(word): []\n"),
+        ] {
+            #expect(try Self.error(policy.replacing(old, with: new)).problems.allSatisfy { $0.description.utf8.count < 600 }, "\(old)")
+        }
     }
 }

@@ -115,10 +115,7 @@ struct ContractCheck: AsyncParsableCommand {
         guard let policy else {
             return try Rulebook(try PolicyFile.read(ShippedPolicy.chineseDiscipline, named: "policy"))
         }
-        guard let yaml = try? String(contentsOfFile: policy, encoding: .utf8) else {
-            throw UserError("the policy file \(policy) cannot be read: check --policy")
-        }
-        return try Rulebook(try PolicyFile.read(yaml, named: URL(filePath: policy).lastPathComponent))
+        return try PolicyText.rulebook(policy)
     }
 
     private func verdicts(of id: UnitID, _ signals: TerminationSignals) async throws -> [Verdict] {

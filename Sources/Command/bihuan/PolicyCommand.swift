@@ -11,7 +11,7 @@ import Workers
 /// The rules that decide.
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Enter a policy and let it decide; say which one does.", subcommands: [Activate.self, Show.self])
+        commandName: "policy", abstract: "Check a policy, enter it and let it decide; say which one does.", subcommands: [Check.self, Activate.self, Show.self])
 
     struct Activate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -28,9 +28,10 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await plainly {
-                guard let yaml = try? String(contentsOfFile: file, encoding: .utf8) else { throw UserError("the policy \(file) cannot be read") }
+                let (yaml, name) = (try PolicyText.read(file), URL(filePath: file).lastPathComponent)
+                for warning in PolicyFile.check(yaml).problems { Output.note("\(warning)") }
                 let configuration = try await installation.configuration()
-                let (settings, name, now) = (try configuration.ownerDatabaseSettings("bihuan policy"), URL(filePath: file).lastPathComponent, configuration.now)
+                let (settings, now) = (try configuration.ownerDatabaseSettings("bihuan policy"), configuration.now)
                 let policy = try await onThread {
                     let connection = try Connection(settings)
                     defer { connection.close() }

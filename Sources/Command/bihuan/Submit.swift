@@ -136,9 +136,7 @@ struct Submit: AsyncParsableCommand {
     }
 
     private func rulebookOfFile() throws -> Rulebook? {
-        guard let policy else { return nil }
-        guard let yaml = try? String(contentsOfFile: policy, encoding: .utf8) else { throw UserError("the policy \(policy) cannot be read") }
-        return try Rulebook(try PolicyFile.read(yaml, named: URL(filePath: policy).lastPathComponent))
+        try policy.map(PolicyText.rulebook)
     }
 
     private func fieldMap() throws -> FieldMap? {

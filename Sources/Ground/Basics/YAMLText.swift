@@ -15,6 +15,11 @@ public enum YAMLText {
         public let message: String
         /// Counted from 1.
         public let line: Int?
+
+        public init(message: String, line: Int?) {
+            self.message = message
+            self.line = line
+        }
     }
 
     /// - Parameter subject: what the text is, in words for its writer: `a policy`.

@@ -1,68 +1,111 @@
-import Basics
-public import Casework
+package import Basics
+package import Casework
+import Text
 import Yams
 
 /// Reads a policy as officials write it: YAML, UTF-8, one document.
 ///
 /// What YAML allows and a policy does not need is refused: anchors and aliases (a few lines of which can unfold to
 /// gigabytes), tags, several documents, a key twice, deep nesting, files beyond `bytesMax` or `YAMLText.valuesMax`.
-public enum PolicyFile {
-    public static let bytesMax = 1 << 20
-    public static let depthMax = 12
+package enum PolicyFile {
+    package static let bytesMax = 1 << 20
+    package static let depthMax = 12
     /// A file is given up after this many problems.
-    public static let problemsMax = 100
+    package static let problemsMax = 100
 
-    /// Reads, but does not judge whether the rows make sense together: `Rulebook.init` does that too, and for every policy.
-    /// Here the same check runs in order to name all problems of the file at once.
-    /// - Parameter named: what to call the file in problems.
-    public static func read(_ yaml: String, named name: String) throws(PolicyError) -> Policy {
-        func refuse(_ message: String, line: Int? = nil) -> PolicyError {
-            PolicyError(.unreadable, name: name, problems: [PolicyProblem(path: "", message: message, line: line)])
+    /// What became of a file.
+    package struct Reading: Sendable {
+        /// Where there is no fault.
+        package let policy: Policy?
+        /// Faults and warnings, in the order of the file.
+        package let problems: [PolicyProblem]
+
+        package var faults: [PolicyProblem] { problems.filter { !$0.isWarning } }
+
+        fileprivate init(_ policy: Policy?, _ problems: [PolicyProblem]) {
+            self.policy = problems.allSatisfy(\.isWarning) ? policy : nil
+            self.problems = problems
         }
+    }
+
+    /// The policy of a text without faults; throws all its faults at once.
+    /// - Parameter named: what to call the file in problems.
+    package static func read(_ yaml: String, named name: String) throws(PolicyError) -> Policy {
+        let reading = check(yaml)
+        if let policy = reading.policy { return policy }
+        let isInvalid = reading.faults.contains { !$0.path.isEmpty }
+        throw PolicyError(isInvalid ? .invalid : .unreadable, name: name, problems: reading.faults)
+    }
+
+    /// The text of a file, or why it is none.
+    package static func text(of bytes: some Collection<UInt8>) throws(YAMLText.Refusal) -> String {
+        guard bytes.count <= bytesMax else { throw YAMLText.Refusal(message: tooLong, line: nil) }
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        // What precedes the first wrong byte stays as it is.
+        let right = zip(bytes, String(decoding: bytes, as: UTF8.self).utf8).prefix { $0 == $1 }
+        let line = 1 + right.count { $0.0 == UInt8(ascii: "\n") }
+        throw YAMLText.Refusal(message: "the file is not encoded in UTF-8 (perhaps GB18030 or UTF-16): save it as UTF-8", line: line)
+    }
+
+    /// Names all that is wrong and all that deserves a look.
+    package static func check(_ bytes: some Collection<UInt8>) -> Reading {
+        do throws(YAMLText.Refusal) { return check(try text(of: bytes)) } catch {
+            return Reading(nil, [PolicyProblem(path: "", message: error.message, line: error.line)])
+        }
+    }
+
+    package static func check(_ yaml: String) -> Reading {
+        func refusal(_ message: String, _ line: Int?) -> PolicyProblem { PolicyProblem(path: "", message: message, line: line) }
         do throws(YAMLText.Refusal) {
             try YAMLText.check(yaml, bytesMax: bytesMax, subject: "a policy")
         } catch {
-            throw refuse(error.message, line: error.line)
+            return Reading(nil, [refusal(error.message, error.line)])
         }
+        var doubled = DoubledKeys(yaml: yaml)
         let root: Node
         do {
-            guard let node = try Yams.compose(yaml: yaml) else { throw refuse("the file is empty") }
+            guard let node = try doubled.compose() else {
+                return Reading(nil, [refusal("the file is empty: begin with a copy of a policy that works", nil)])
+            }
             root = node
-        } catch let error as PolicyError {
-            throw error
-        } catch let error as YamlError {
-            let (message, line) = explain(error)
-            throw refuse(message, line: line)
         } catch {
-            throw refuse("the file is no YAML")
+            let (message, line) = explain(error, in: doubled.yaml)
+            return Reading(nil, doubled.problems + [refusal(message, line)])
         }
 
-        var reader = ShapeReader()
-        reader.check(root, PolicyShape.policy, path: "", depth: 0)
-        if reader.isFatal { throw PolicyError(.invalid, name: name, problems: reader.problems) }
+        var reader = PolicyShapeReader()
+        reader.ignored = doubled.renamed
+        let mended = reader.check(root, PolicyShape.policy, path: "", line: root.mark?.line, depth: 0)
+        var problems = doubled.problems + reader.problems
+        if reader.broken.contains("") || reader.problems.count >= problemsMax { return Reading(nil, problems) }
         let policy: Policy
         do {
-            policy = try YAMLDecoder().decode(Policy.self, from: root)
+            policy = try YAMLDecoder().decode(Policy.self, from: mended)
         } catch {
             // The shape was checked, so this tells of a gap between the shape and the type, not of the file.
-            throw PolicyError(
-                .invalid, name: name,
-                problems: reader.problems + [PolicyProblem(path: path(of: error), message: "cannot be read")])
+            return Reading(nil, problems + [PolicyProblem(path: path(of: error), message: "cannot be read")])
         }
-        let problems = reader.problems + policy.validate().map { $0.at(line: reader.lines[$0.path]) }
-        guard problems.isEmpty else { throw PolicyError(.invalid, name: name, problems: problems) }
-        return policy
+        problems += policy.validate(found: reader.problems, broken: reader.broken).map { $0.at(line: reader.line(of: $0.path)) }
+        let told = problems.filter { !$0.isWarning }.prefix(problemsMax) + problems.filter(\.isWarning)
+        let inOrder = told.enumerated().sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }
+        return Reading(policy, inOrder.map(\.element))
     }
 
-    private static func explain(_ error: YamlError) -> (message: String, line: Int?) {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            ("the file is no YAML: \(problem)", mark.line)
+    private static var tooLong: String { "a policy has at most \(bytesMax) bytes" }
+
+    private static func explain(_ error: any Error, in yaml: String) -> (message: String, line: Int?) {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            let lines = yaml.split(separator: "\n", maxSplits: mark.line, omittingEmptySubsequences: false)
+            let hasTab = mark.line <= lines.count && lines[mark.line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
+            return (hasTab ? "the file is no YAML: the line begins with a tab; indent by spaces" : "the file is no YAML: \(problem)", mark.line)
+        case .reader(let problem, let offset, _, _):
+            let line = offset.map { 1 + yaml.utf8.prefix($0).count { $0 == UInt8(ascii: "\n") } }
+            return ("the file is no YAML: \(problem)", line)
         case .duplicatedKeysInMapping(let keys, let context):
-            ("the same key stands twice: \(keys.prefix(3).map { String($0.prefix(40)) }.joined(separator: ", "))", context.mark.line)
+            return (DoubledKeys.message(keys), context.mark.line)
         default:
-            ("the file is no YAML", nil)
+            return ("the file is no YAML", nil)
         }
     }
 
@@ -79,202 +122,62 @@ public enum PolicyFile {
 }
 
 extension PolicyProblem {
-    fileprivate func at(line: Int?) -> PolicyProblem { PolicyProblem(path: path, message: message, line: line) }
+    fileprivate func at(line: Int?) -> PolicyProblem { PolicyProblem(path: path, message: message, line: line, isWarning: isWarning) }
 }
 
-/// Holds a tree against the shape of a policy and gathers what differs.
-private struct ShapeReader {
+extension PolicyShapeReader {
+    /// The line of the path, or of the nearest one around it that stands in the file.
+    fileprivate func line(of path: String) -> Int? {
+        var path = path[...]
+        while lines[String(path)] == nil, let end = path.lastIndex(where: { $0 == "." || $0 == "[" }) { path = path[..<end] }
+        return lines[String(path)]
+    }
+}
+
+/// The parser stops at a key that stands twice. Here it is told of, renamed, and the parser asked again.
+private struct DoubledKeys {
+    private(set) var yaml: String
     private(set) var problems: [PolicyProblem] = []
-    /// Something stands where the type needs something else, so that decoding would fail.
-    private(set) var isFatal = false
-    /// Where each path stands in the file.
-    private(set) var lines: [String: Int] = [:]
+    private(set) var renamed: Set<String> = []
 
-    mutating func check(_ node: Node, _ shape: PolicyShape, path: String, depth: Int) {
-        lines[path] = node.mark?.line
-        guard depth <= PolicyFile.depthMax else {
-            return fail(node, path, "is nested too deep: at most \(PolicyFile.depthMax) levels")
-        }
-        switch shape {
-        case .text: if text(of: node) == nil { fail(node, path, "must be a text") }
-        case .number: if text(of: node).flatMap({ Int($0) }) == nil { fail(node, path, "must be a whole number") }
-        case .flag: if !["true", "false"].contains(text(of: node)) { fail(node, path, "must be true or false") }
-        case .span: if text(of: node).flatMap({ Span($0) }) == nil { fail(node, path, Span.shape) }
-        case .choice(let words): choice(node, words, path)
-        case .list(let element): list(node, element, path, depth)
-        case .lists: lists(node, path, depth)
-        case .fields(let fields): mapping(node, fields, path, depth)
-        }
+    private static let roundsMax = 10
+
+    init(yaml: String) { self.yaml = yaml }
+
+    static func message(_ keys: [String]) -> String {
+        let shown = keys.prefix(3).map { String($0.prefix(40)) }.joined(separator: ", ")
+        return "the same key stands twice: \(shown); keep one of them"
     }
 
-    private mutating func choice(_ node: Node, _ words: [String], _ path: String) {
-        guard let word = text(of: node) else { return fail(node, path, "must be one of \(words.joined(separator: ", "))") }
-        if !words.contains(word) {
-            if hasEnough { return isFatal = true }
-            let hint = Suggestion.phrase(for: word, among: words)
-            fail(node, path, "\"\(word.prefix(40))\" is none of \(words.joined(separator: ", "))\(hint)")
-        }
-    }
-
-    private mutating func list(_ node: Node, _ element: PolicyShape, _ path: String, _ depth: Int) {
-        guard case .sequence(let sequence) = node else { return fail(node, path, "must be a list") }
-        for (index, item) in sequence.enumerated() { check(item, element, path: "\(path)[\(index)]", depth: depth + 1) }
-    }
-
-    private mutating func lists(_ node: Node, _ path: String, _ depth: Int) {
-        guard case .mapping(let mapping) = node else { return fail(node, path, "must be lists of words, each under its name") }
-        for (key, value) in mapping {
-            guard let name = text(of: key) else { return fail(key, path, "a name must be a text") }
-            check(value, .list(.text), path: "\(path).\(name)", depth: depth + 1)
-        }
-    }
-
-    private mutating func mapping(_ node: Node, _ fields: [String: PolicyShape.Field], _ path: String, _ depth: Int) {
-        guard case .mapping(let mapping) = node else { return fail(node, path, "must hold keys and values") }
-        let prefix = path.isEmpty ? "" : path + "."
-        var missing = Set(fields.filter { $0.value.isRequired }.keys)
-        for (key, value) in mapping {
-            guard let name = text(of: key) else { return fail(key, path, "a key must be a text") }
-            guard let field = fields[name] else {
-                if hasEnough { continue }
-                let shown = String(name.prefix(40))
-                add(key, prefix + shown, "unknown key" + Suggestion.phrase(for: shown, among: fields.keys))
-                continue
+    mutating func compose() throws -> Node? {
+        while true {
+            do {
+                return try Yams.compose(yaml: yaml)
+            } catch YamlError.duplicatedKeysInMapping(let keys, let context) where problems.count < Self.roundsMax {
+                guard let key = keys.first, let range = range(of: key, at: context.mark) else {
+                    throw YamlError.duplicatedKeysInMapping(duplicates: keys, context: context)
+                }
+                let name = "told_twice_\(problems.count)"
+                yaml.unicodeScalars.replaceSubrange(range, with: name.unicodeScalars)
+                renamed.insert(name)
+                problems.append(PolicyProblem(path: "", message: Self.message([key]), line: context.mark.line))
             }
-            missing.remove(name)
-            check(value, field.shape, path: prefix + name, depth: depth + 1)
         }
-        for name in missing.sorted() { fail(node, prefix + name, "is missing") }
     }
 
-    /// A scalar without a tag of its own. An empty value is none.
-    private func text(of node: Node) -> String? {
-        guard case .scalar(let scalar) = node else { return nil }
-        if scalar.style == .plain, scalar.string.isEmpty { return nil }
-        return scalar.string
+    /// Where the key stands in the text, quotes included; `nil` where it is written otherwise than it reads.
+    private func range(of key: String, at mark: Mark) -> Range<String.Index>? {
+        let scalars = yaml.unicodeScalars
+        var (index, line) = (scalars.startIndex, 1)
+        while line < mark.line, index < scalars.endIndex {
+            let isBreak = scalars[index] == "\n" || scalars[index] == "\r" && scalars[scalars.index(after: index)...].first != "\n"
+            if isBreak { line += 1 }
+            index = scalars.index(after: index)
+        }
+        guard let start = scalars.index(index, offsetBy: mark.column - 1, limitedBy: scalars.endIndex) else { return nil }
+        for written in [key, "\"\(key)\"", "'\(key)'"] where scalars[start...].starts(with: written.unicodeScalars) {
+            return start..<scalars.index(start, offsetBy: written.unicodeScalars.count)
+        }
+        return nil
     }
-
-    private mutating func fail(_ node: Node, _ path: String, _ message: String) {
-        isFatal = true
-        add(node, path, message)
-    }
-
-    /// What a further slip should have been is not looked for, and nothing more is told.
-    private var hasEnough: Bool { problems.count >= PolicyFile.problemsMax }
-
-    private mutating func add(_ node: Node, _ path: String, _ message: String) {
-        guard !hasEnough else { return }
-        problems.append(PolicyProblem(path: path, message: message, line: node.mark?.line))
-    }
-}
-
-/// What keys a policy has, and what stands under each.
-private indirect enum PolicyShape: Sendable {
-    case text, number, flag, span
-    case choice([String])
-    case list(PolicyShape)
-    /// Lists of texts under free names.
-    case lists
-    case fields([String: Field])
-
-    struct Field: Sendable {
-        let shape: PolicyShape
-        let isRequired: Bool
-    }
-
-    /// `needed` and `optional` name the keys that stand under the same shape.
-    private static func object(_ needed: KeyValuePairs<String, PolicyShape>, _ optional: KeyValuePairs<String, PolicyShape> = [:])
-        -> PolicyShape
-    {
-        var fields: [String: Field] = [:]
-        for (name, shape) in needed { fields[name] = Field(shape: shape, isRequired: true) }
-        for (name, shape) in optional { fields[name] = Field(shape: shape, isRequired: false) }
-        return .fields(fields)
-    }
-
-    static let policy = object(
-        [
-            "name": .text, "version": .number, "title": .text, "vocabulary": vocabulary, "sealed": .list(sealedRow),
-            "scope": scope, "repeats": .list(repeatRow), "routing": routing, "clocks": .list(clockRow),
-            "returns": .list(returnRow), "conclusions": .list(conclusionRow),
-        ], ["word_lists": .lists, "placeholders": .list(.text), "case_office": .text, "barrier": barrierRow])
-
-    private static let term = object(["id": .text, "name": .text])
-
-    private static let vocabulary = object([
-        "levels": .list(term), "categories": .list(term), "source_kinds": .list(term), "unit_kinds": .list(term),
-        "return_reasons": .list(term), "conclusion_outcomes": .list(term),
-        "matter_kinds": .list(object(["id": .text, "name": .text, "counts_as_accusation": .flag, "accepted": .flag])),
-        "handoff_kinds": .list(
-            object(
-                ["id": .text, "name": .text, "result_owed": .flag, "needs_approval": .flag, "express": .flag],
-                ["no_clock_reason": .text])),
-        "dispositions": .list(object(["id": .text, "name": .text, "terminal": .flag], ["look_again_after": .span])),
-        "authorities": .list(object(["id": .text, "name": .text], ["unit": .text])),
-    ])
-
-    private static let condition = object(
-        [:],
-        [
-            "source_kind": .list(.text), "matter_kind": .list(.text), "level": .list(.text), "category": .list(.text),
-            "region": .list(.text), "accused_named": .flag, "allegation_categorised": .flag, "real_name": .flag,
-            "any_of": .list(.text), "none_of": .list(.text), "proposal": .flag,
-        ])
-
-    private static let otherwise = object(["id": .text, "reason": .text], ["citation": .text])
-
-    private static let barrierRow = object(
-        ["id": .text, "organ_words": .list(.text), "reason": .text], ["ordinary_words": .list(.text), "citation": .text])
-
-    private static let sealedRow = object(
-        ["id": .text, "when": condition, "unit_kind": .text, "handoff_kind": .text], ["citation": .text])
-
-    private static let scope = object([
-        "rows": .list(
-            object(
-                ["id": .text, "when": condition, "decide": .choice(ScopeRow.Decision.allCases.map(\.rawValue))],
-                ["matter_kind": .text, "authority": .text, "reason": .text, "citation": .text])),
-        "proposals": .list(
-            object(["id": .text, "authority": .text, "category": .text, "words": .list(.text)], ["citation": .text])),
-        "title_weight": .number, "otherwise": otherwise,
-    ])
-
-    private static let repeatRow = object(
-        ["id": .text, "same": .choice(RepeatRow.Basis.allCases.map(\.rawValue))], ["citation": .text])
-
-    private static let routing = object([
-        "rows": .list(
-            object(
-                [
-                    "id": .text, "when": condition, "handoff_kind": .text,
-                    "to": object(
-                        ["unit_kinds": .list(.text)],
-                        ["place": .choice(RoutingRow.Target.Place.allCases.map(\.rawValue))]),
-                ], ["citation": .text])),
-        "otherwise": otherwise,
-    ])
-
-    private static let clockRow = object(
-        [
-            "id": .text, "kind": .choice(ClockRow.Kind.allCases.map(\.rawValue)), "handoff_kinds": .list(.text),
-            "starts": .choice(ClockStart.allCases.map(\.rawValue)), "within": .span,
-            "steps": .list(
-                object(
-                    ["action": .choice(ClockPlan.Step.Action.allCases.map(\.rawValue))],
-                    ["after_start": .span, "before_due": .span, "after_due": .span, "every": .span, "times": .number])),
-        ], ["citation": .text])
-
-    private static let returnRow = object(
-        ["id": .text, "approve": .flag, "message": .text],
-        [
-            "reasons": .list(.text), "handoff_kinds": .list(.text), "hops_max": .number, "text_characters_min": .number,
-            "citation": .text,
-        ])
-
-    private static let conclusionRow = object(
-        ["id": .text, "accept": .flag, "message": .text],
-        [
-            "outcomes": .list(.text), "disposition_given": .flag, "summary_given": .flag, "real_name": .flag,
-            "real_name_answered": .flag, "times_returned_min": .number, "citation": .text,
-        ])
 }

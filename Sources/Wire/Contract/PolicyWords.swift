@@ -1,4 +1,5 @@
 public import Casework
+import Text
 
 extension Rulebook {
     /// A word of an act that the policy does not know. The word itself is not repeated: a shifted column may have put a name there.

@@ -1,5 +1,6 @@
 import Basics
 import Casework
+import Text
 import Yams
 
 /// Reads a field map and gathers everything that is wrong with it, so that one look mends the file.
@@ -176,29 +177,11 @@ struct FieldMapParser {
 
     private mutating func unknown(_ key: String?, _ what: String, among known: [String]) {
         guard let key = key?.prefix(40) else { return problem("a \(what) must be text") }
-        let nearest = known.map { ($0, Self.distance(String(key), $0)) }.min { $0.1 < $1.1 }
-        let hint = nearest.map { $0.1 <= 3 && $0.1 < key.count ? "; did you mean \"\($0.0)\"?" : "" } ?? ""
-        problem("\"\(key)\" is no \(what)" + hint)
+        problem("\"\(key)\" is no \(what)" + Suggestion.phrase(for: String(key), among: known))
     }
 
     /// Nobody mends more at once.
     private mutating func problem(_ text: String) {
         if problems.count < Self.problemsMax { problems.append(text) }
-    }
-
-    /// Insertions, deletions and replacements between two words, case aside (Levenshtein).
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right.lowercased())
-        var row = Array(0...right.count)
-        for (index, sign) in left.lowercased().enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in right.indices {
-                let cost = min(diagonal + (sign == right[column] ? 0 : 1), row[column] + 1, row[column + 1] + 1)
-                diagonal = row[column + 1]
-                row[column + 1] = cost
-            }
-        }
-        return row[right.count]
     }
 }

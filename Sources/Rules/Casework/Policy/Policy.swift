@@ -53,7 +53,7 @@ public struct Vocabulary: Codable, Hashable, Sendable {
     public let returnReasons: [Term]
     public let conclusionOutcomes: [Term]
     /// To whom else a matter may belong.
-    public let authorities: [Authority]
+    public let authorities: [Term]
 
     enum CodingKeys: String, CodingKey {
         case levels, categories, dispositions, authorities
@@ -123,13 +123,6 @@ public struct Disposition: VocabularyEntry, Codable, Hashable, Sendable {
         case id, name, terminal
         case lookAgainAfter = "look_again_after"
     }
-}
-
-public struct Authority: VocabularyEntry, Codable, Hashable, Sendable {
-    public let id: String
-    public let name: String
-    /// The unit that takes referrals for it, where it is one of this installation.
-    public let unit: UnitID?
 }
 
 /// A length of time written `2 day` or `36 hour`.

@@ -34,9 +34,6 @@ extension Rulebook {
         return RouteRuling(rule: reference(otherwise), decision: .needsReview(reason: otherwise.reason))
     }
 
-    /// The unit that takes what belongs to another authority (转办); `nil` where none of this installation does.
-    public func referralUnit(for authority: String) -> UnitID? { authorities[authority]?.unit }
-
     /// The accused's level of the highest rank decides, because who may handle the highest may handle them all.
     private func highestLevel(of levels: Set<String>) -> String? {
         policy.vocabulary.levels.last { levels.contains($0.id) }?.id

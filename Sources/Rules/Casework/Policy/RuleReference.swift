@@ -19,23 +19,27 @@ public struct RuleReference: Codable, Hashable, Sendable, CustomStringConvertibl
     public var description: String { "\(policy)@\(version)/\(row)" }
 }
 
-/// One thing wrong in a policy, and where.
+/// One thing in a policy that must be mended or looked at, and where.
 public struct PolicyProblem: Codable, Hashable, Sendable, CustomStringConvertible {
     /// Keys and indices from the top, such as `routing.rows[3].to.unit_kinds[0]`.
     public let path: String
     public let message: String
     /// Line of the file, counted from 1, where it is known.
     public let line: Int?
+    /// Asks for a look; all others are faults, which keep a policy from being used.
+    public let isWarning: Bool
 
-    public init(path: String, message: String, line: Int? = nil) {
+    public init(path: String, message: String, line: Int? = nil, isWarning: Bool = false) {
         self.path = path
         self.message = message
         self.line = line
+        self.isWarning = isWarning
     }
 
+    /// Bounded, whatever the file holds: names of word lists and ids are its writer's.
     public var description: String {
-        let place = line.map { "line \($0), " } ?? ""
-        return "\(place)\(path.isEmpty ? "(top)" : path): \(message)"
+        let place = [line.map { "line \($0)" }, path.isEmpty ? nil : String(path.prefix(100))].compactMap(\.self).joined(separator: ", ")
+        return (isWarning ? "warning: " : "") + (place.isEmpty ? "" : place + ": ") + message.prefix(400)
     }
 }
 
@@ -72,44 +76,5 @@ public struct PolicyError: Error, Hashable, Sendable, CustomStringConvertible, C
 
     public var debugDescription: String {
         "\(description) in \(name), thrown at \(file):\(line)\n" + problems.map { "  \($0)" }.joined(separator: "\n")
-    }
-}
-
-/// Proposes the word that was probably meant.
-public enum Suggestion {
-    /// `; did you mean "region"?`, or nothing where no known word is near.
-    public static func phrase(for word: String, among known: some Sequence<String>) -> String {
-        let limit = max(1, min(3, word.count / 3))
-        let nearest = known.map { (distance: distance(word, $0, limit: limit), word: $0) }
-            .filter { $0.distance <= limit }
-            .min { ($0.distance, $0.word) < ($1.distance, $1.word) }
-        return nearest.map { "; did you mean \"\($0.word)\"?" } ?? ""
-    }
-
-    /// The words themselves, bounded: `; it knows a, b, c`.
-    public static func known(_ words: [String]) -> String {
-        if words.isEmpty { return "; it knows none" }
-        let shown = words.prefix(wordsShownMax).map { String($0.prefix(wordLengthMax)) }.joined(separator: ", ")
-        return "; it knows " + shown + (words.count > wordsShownMax ? " and \(words.count - wordsShownMax) more" : "")
-    }
-
-    private static let wordsShownMax = 40
-    private static let wordLengthMax = 40
-
-    /// Levenshtein distance; anything beyond `limit` is `limit + 1`.
-    static func distance(_ left: String, _ right: String, limit: Int) -> Int {
-        let left = Array(left.unicodeScalars.prefix(64))
-        let right = Array(right.unicodeScalars.prefix(64))
-        guard abs(left.count - right.count) <= limit else { return limit + 1 }
-        var previous = Array(0...right.count)
-        for (row, scalar) in left.enumerated() {
-            var current = [row + 1]
-            for (column, other) in right.enumerated() {
-                let change = previous[column] + (scalar == other ? 0 : 1)
-                current.append(min(change, previous[column + 1] + 1, current[column] + 1))
-            }
-            previous = current
-        }
-        return min(previous[right.count], limit + 1)
     }
 }

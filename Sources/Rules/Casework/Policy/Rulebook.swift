@@ -1,3 +1,5 @@
+import Text
+
 /// A policy made ready for use: checked, its words compiled, its vocabulary indexed. Immutable; one per policy version,
 /// shared by all lanes.
 public final class Rulebook: Sendable {
@@ -10,7 +12,7 @@ public final class Rulebook: Sendable {
     public let dispositions: [String: Disposition]
     public let returnReasons: [String: Term]
     public let conclusionOutcomes: [String: Term]
-    public let authorities: [String: Authority]
+    public let authorities: [String: Term]
     /// How the barrier knows organs of the office's own kind.
     public let ownKind: OwnKind?
     /// Words that stand for nothing in what is told of a reporter.
@@ -24,9 +26,9 @@ public final class Rulebook: Sendable {
     /// Group of the matcher that holds the words of the first proposal; the others follow.
     private let firstProposalGroup: Int
 
-    /// Throws all problems of the policy at once.
+    /// Throws all faults of the policy at once.
     public init(_ policy: Policy) throws(PolicyError) {
-        let problems = policy.validate()
+        let problems = policy.validate().filter { !$0.isWarning }
         guard problems.isEmpty else { throw PolicyError(.invalid, name: policy.name, problems: problems) }
         self.policy = policy
         let vocabulary = policy.vocabulary

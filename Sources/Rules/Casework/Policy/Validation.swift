@@ -1,9 +1,13 @@
 import Basics
+import Text
 
 extension Policy {
-    /// Everything that is wrong, in the order of the file; empty: the policy may be used.
-    public func validate() -> [PolicyProblem] {
-        var check = PolicyCheck(self)
+    /// Everything that is wrong or deserves a look, part by part; without faults the policy may be used.
+    /// - Parameters:
+    ///   - found: what a reader of the file found before.
+    ///   - broken: paths at which it could read nothing, so that a placeholder stands there; of them nothing more is told.
+    public func validate(found: [PolicyProblem] = [], broken: [String] = []) -> [PolicyProblem] {
+        var check = PolicyCheck(self, found: found, broken: broken)
         check.heading()
         check.vocabularyEntries()
         check.wordLists()
@@ -18,6 +22,9 @@ extension Policy {
         check.returnRows()
         check.conclusionRows()
         check.sizes()
+        check.rowsThatNeverFire()
+        check.gaps()
+        check.neverUsed()
         return check.problems
     }
 
@@ -33,11 +40,20 @@ extension Policy {
 struct PolicyCheck {
     let policy: Policy
     private(set) var problems: [PolicyProblem] = []
+    /// What a reader of the file found before.
+    let found: [PolicyProblem]
+    private let broken: [String]
+    private var faultCount: Int
     private var pathOfRow: [String: String] = [:]
 
-    init(_ policy: Policy) { self.policy = policy }
+    init(_ policy: Policy, found: [PolicyProblem], broken: [String]) {
+        self.policy = policy
+        self.found = found
+        self.broken = broken
+        faultCount = found.count
+    }
 
-    private var vocabulary: Vocabulary { policy.vocabulary }
+    var vocabulary: Vocabulary { policy.vocabulary }
 
     // MARK: The parts of the file
 
@@ -62,7 +78,7 @@ struct PolicyCheck {
             let path = "vocabulary.dispositions[\(index)].look_again_after"
             guard let span = disposition.lookAgainAfter else { continue }
             self.span(span, path, from: 1)
-            if disposition.terminal { report(path, "what is terminal is not looked at again") }
+            if disposition.terminal { report(path, "what is terminal is not looked at again: take it out") }
         }
     }
 
@@ -73,6 +89,8 @@ struct PolicyCheck {
     }
 
     mutating func placeholders() {
+        filled(policy.placeholders, "placeholders")
+        once(policy.placeholders ?? [], "placeholders")
         for (index, word) in (policy.placeholders ?? []).enumerated() { text(word, "placeholders[\(index)]") }
         if (policy.placeholders ?? []).count > Policy.placeholdersMax {
             report("placeholders", "a policy has at most \(Policy.placeholdersMax) placeholders")
@@ -85,6 +103,9 @@ struct PolicyCheck {
         text(row.reason, "barrier.reason")
         words(row.organWords, "barrier.organ_words", lists: false)
         if let ordinary = row.ordinaryWords { words(ordinary, "barrier.ordinary_words", lists: false) }
+        for (index, word) in row.organWords.enumerated() where row.ordinaryWords?.contains(word) == true {
+            report("barrier.organ_words[\(index)]", "\"\(word.prefix(40))\" stands in ordinary_words too, which take it back: take it out of one")
+        }
     }
 
     mutating func sealedRows() {
@@ -111,20 +132,19 @@ struct PolicyCheck {
             text(row.category, path + ".category")
             words(row.words, path + ".words", lists: false)
         }
+        if policy.scope.rows.isEmpty { report("scope.rows", "needs at least one row, or every report waits for a person") }
         if !(1...100).contains(policy.scope.titleWeight) { report("scope.title_weight", "a weight lies between 1 and 100") }
         otherwise(policy.scope.otherwise, "scope.otherwise")
     }
 
     private mutating func scopeDecision(_ row: ScopeRow, _ path: String) {
-        func refuse(_ key: String, _ given: Bool, unless wanted: ScopeRow.Decision) -> PolicyProblem? {
-            guard given, row.decide != wanted else { return nil }
-            return PolicyProblem(path: "\(path).\(key)", message: "goes only with \"decide: \(wanted.rawValue)\"")
+        if isBroken(path + ".decide") { return }
+        func refuse(_ key: String, _ given: Bool, unless wanted: ScopeRow.Decision) {
+            if given, row.decide != wanted { report("\(path).\(key)", "goes only with \"decide: \(wanted.rawValue)\": take it out") }
         }
-        problems += [
-            refuse("matter_kind", row.matterKind != nil, unless: .accept),
-            refuse("authority", row.authority != nil, unless: .notAccepted),
-            refuse("reason", row.reason != nil, unless: .needsReview),
-        ].compactMap { $0 }
+        refuse("matter_kind", row.matterKind != nil, unless: .accept)
+        refuse("authority", row.authority != nil, unless: .notAccepted)
+        refuse("reason", row.reason != nil, unless: .needsReview)
         if let kind = row.matterKind {
             known(kind, vocabulary.matterKinds, "matter kind", path + ".matter_kind")
             if let entry = vocabulary.matterKinds.first(where: { $0.id == kind }), !entry.accepted {
@@ -136,9 +156,14 @@ struct PolicyCheck {
     }
 
     mutating func repeatRows() {
-        for (index, row) in policy.repeats.enumerated() { self.row(row, "repeats[\(index)]") }
+        for (index, row) in policy.repeats.enumerated() {
+            self.row(row, "repeats[\(index)]")
+            if let other = policy.repeats[..<index].first(where: { $0.same == row.same }) {
+                report("repeats[\(index)]", "can never fire: \"\(other.id)\" decides on the same \(row.same.rawValue) first; take one out")
+            }
+        }
         for basis in RepeatRow.Basis.allCases where !policy.repeats.contains(where: { $0.same == basis }) {
-            report("repeats", "no row says when reports of the same \(basis.rawValue) are repeats")
+            report("repeats", "no row says when reports of the same \(basis.rawValue) are repeats: add one")
         }
     }
 
@@ -151,6 +176,7 @@ struct PolicyCheck {
             allKnown(row.to.unitKinds, vocabulary.unitKinds, "unit kind", path + ".to.unit_kinds")
             known(row.handoffKind, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kind")
         }
+        if policy.routing.rows.isEmpty { report("routing.rows", "needs at least one row, or every report waits for a person") }
         otherwise(policy.routing.otherwise, "routing.otherwise")
     }
 
@@ -160,13 +186,15 @@ struct PolicyCheck {
             self.row(row, path)
             allKnown(row.reasons, vocabulary.returnReasons, "return reason", path + ".reasons")
             allKnown(row.handoffKinds, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kinds")
+            number(row.hopsMax, from: 0, path + ".hops_max")
+            number(row.textCharactersMin, from: 1, path + ".text_characters_min")
             text(row.message, path + ".message")
         }
         let last = policy.returns.last
         let isOpen = last.map {
             $0.reasons == nil && $0.handoffKinds == nil && $0.hopsMax == nil && $0.textCharactersMin == nil
         }
-        if isOpen != true { report("returns", "the last row has no conditions, so that every return gets an answer") }
+        if isOpen != true { report("returns", "the last row has no conditions, so that every return gets an answer: add such a row at the end") }
     }
 
     mutating func conclusionRows() {
@@ -174,6 +202,7 @@ struct PolicyCheck {
             let path = "conclusions[\(index)]"
             self.row(row, path)
             allKnown(row.outcomes, vocabulary.conclusionOutcomes, "conclusion outcome", path + ".outcomes")
+            number(row.timesReturnedMin, from: 1, path + ".times_returned_min")
             text(row.message, path + ".message")
         }
         let last = policy.conclusions.last
@@ -182,7 +211,7 @@ struct PolicyCheck {
                 && $0.realNameAnswered == nil && $0.timesReturnedMin == nil
         }
         if isOpen != true {
-            report("conclusions", "the last row has no conditions, so that every conclusion gets an answer")
+            report("conclusions", "the last row has no conditions, so that every conclusion gets an answer: add such a row at the end")
         }
     }
 
@@ -201,18 +230,43 @@ struct PolicyCheck {
 
     /// Nobody mends more at once.
     private static let problemsMax = 100
-    /// Where there are enough problems, a further one need not be looked for: what it should have been is found by comparing.
-    var hasEnough: Bool { problems.count >= Self.problemsMax }
+    /// Where there are enough faults, a further one need not be looked for: what it should have been is found by comparing.
+    var hasEnough: Bool { faultCount >= Self.problemsMax }
 
     mutating func report(_ path: String, _ message: String) {
-        if !hasEnough { problems.append(PolicyProblem(path: path, message: message)) }
+        guard !hasEnough, !isBroken(path), !holdsBroken(path) else { return }
+        faultCount += 1
+        problems.append(PolicyProblem(path: path, message: message))
+    }
+
+    mutating func warn(_ path: String, _ message: String) {
+        guard problems.count - (faultCount - found.count) < Self.problemsMax, !isBroken(path), !holdsBroken(path) else { return }
+        problems.append(PolicyProblem(path: path, message: message, isWarning: true))
+    }
+
+    /// A placeholder stands at the path or around it.
+    func isBroken(_ path: String) -> Bool {
+        broken.contains { path.hasPrefix($0) && (path.utf8.count == $0.utf8.count || [".", "["].contains(path.dropFirst($0.count).first)) }
+    }
+
+    /// A placeholder stands within the row or entry at the path.
+    private func holdsBroken(_ path: String) -> Bool { path.contains("[") && broken.contains { $0.hasPrefix(path + ".") } }
+
+    /// Nothing is wrong within the row, so that it may be compared with others.
+    func isSound(_ path: String) -> Bool {
+        !(found + problems).contains { !$0.isWarning && ($0.path == path || $0.path.hasPrefix(path + ".")) }
     }
 
     mutating func row(_ row: some PolicyRow, _ path: String) {
         if UnitID(row.id) == nil { report(path + ".id", "an id matches [a-z0-9-]{1,40}") }
-        if let other = pathOfRow[row.id] { report(path + ".id", "\"\(row.id)\" is already the id of \(other)") }
+        if let other = pathOfRow[row.id] { report(path + ".id", "\"\(row.id)\" is already the id of \(other): give it another") }
         pathOfRow[row.id] = pathOfRow[row.id] ?? path
-        if let citation = row.citation { text(citation, path + ".citation") }
+        if let citation = row.citation {
+            text(citation, path + ".citation")
+        } else if !(row is ProposalRow) {
+            // A proposal decides nothing.
+            warn(path, "has no citation: say where the row comes from, or that it is your own")
+        }
     }
 
     mutating func otherwise(_ row: OtherwiseRow, _ path: String) {
@@ -223,6 +277,11 @@ struct PolicyCheck {
     mutating func text(_ text: String, _ path: String) {
         if text.allSatisfy(\.isWhitespace) { report(path, "must not be empty") }
         if text.count > Policy.textCharactersMax { report(path, "has at most \(Policy.textCharactersMax) characters") }
+    }
+
+    /// A limit that always or never holds is a slip.
+    private mutating func number(_ number: Int?, from least: Int, _ path: String) {
+        if let number, !(least...10_000).contains(number) { report(path, "lies between \(least) and 10000; to ask nothing, leave it out") }
     }
 
     mutating func span(_ span: Span, _ path: String, from least: Int) {
@@ -243,24 +302,34 @@ struct PolicyCheck {
     }
 
     private mutating func known(_ id: String, _ ids: Set<String>, _ what: String, _ path: String) {
-        guard !hasEnough, !ids.contains(id) else { return }
+        // Where the vocabulary has none at all, that is told already.
+        guard !hasEnough, !ids.isEmpty, !ids.contains(id) else { return }
         let shown = String(id.prefix(40))
-        report(path, "\"\(shown)\" is no \(what) of the vocabulary" + Suggestion.phrase(for: shown, among: ids))
+        let near = Suggestion.phrase(for: shown, among: ids)
+        report(path, "\"\(shown)\" is no \(what) of the vocabulary" + (near.isEmpty ? ": write one that is, or add it there" : near))
     }
 
     mutating func allKnown(_ ids: [String]?, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
         filled(ids, path)
         let names = Set(entries.map(\.id))
         for (index, id) in (ids ?? []).enumerated() { known(id, names, what, "\(path)[\(index)]") }
+        once(ids ?? [], path)
+    }
+
+    private mutating func once(_ list: [String], _ path: String) {
+        var seen: Set<String> = []
+        for (index, word) in list.enumerated() where !seen.insert(word).inserted {
+            warn("\(path)[\(index)]", "\"\(word.prefix(40))\" stands twice in this list: take one out")
+        }
     }
 
     /// A condition that nothing can meet is a slip.
     mutating func filled(_ list: [String]?, _ path: String) {
-        if let list, list.isEmpty { report(path, "an empty list fits nothing; leave it out") }
+        if let list, list.isEmpty { report(path, "an empty list fits nothing: fill it, or leave it out") }
     }
 
     private mutating func entries(_ entries: [some VocabularyEntry], _ key: String) {
-        var seen: Set<String> = []
+        var (seen, names) = (Set<String>(), Set<String>())
         if entries.isEmpty { report("vocabulary." + key, "needs at least one entry") }
         for (index, entry) in entries.enumerated() {
             let path = "vocabulary.\(key)[\(index)]"
@@ -269,8 +338,9 @@ struct PolicyCheck {
                     (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F || $0 == 0x2D
                 }
             if !isName { report(path + ".id", "an id matches [a-z0-9_-]{1,40}") }
-            if !seen.insert(entry.id).inserted { report(path + ".id", "\"\(entry.id)\" stands twice") }
+            if !seen.insert(entry.id).inserted { report(path + ".id", "\"\(entry.id)\" stands twice: give one another id") }
             text(entry.name, path + ".name")
+            if !names.insert(entry.name).inserted { warn(path + ".name", "\"\(entry.name.prefix(40))\" stands twice: nobody can tell the two apart") }
         }
     }
 
@@ -281,7 +351,7 @@ struct PolicyCheck {
         allKnown(when.category, vocabulary.categories, "category", path + ".category")
         filled(when.region, path + ".region")
         if when.readsText, !readsText {
-            report(path, "these rows do not know the text, so any_of, none_of and proposal cannot be asked for")
+            report(path, "these rows do not know the text, so any_of, none_of and proposal cannot be asked for: take them out")
         }
         if let list = when.anyOf { words(list, path + ".any_of", lists: true) }
         if let list = when.noneOf { words(list, path + ".none_of", lists: true) }
@@ -289,6 +359,7 @@ struct PolicyCheck {
 
     private mutating func words(_ words: [String], _ path: String, lists: Bool) {
         filled(words, path)
+        once(words, path)
         let names = (policy.wordLists ?? [:]).keys
         for (index, word) in words.enumerated() {
             let path = "\(path)[\(index)]"
@@ -297,7 +368,7 @@ struct PolicyCheck {
                 let name = String(word.dropFirst())
                 if !lists {
                     report(path, "a list holds words, not other lists")
-                } else if !names.contains(name) {
+                } else if !names.contains(name), !isBroken("word_lists") {
                     report(path, "there is no word list \"\(name)\"" + Suggestion.phrase(for: name, among: names))
                 }
             } else if characters == 0 {

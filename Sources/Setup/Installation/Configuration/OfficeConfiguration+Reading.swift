@@ -4,6 +4,7 @@ import Casework
 package import Contract
 import Foundation
 import Logging
+import Text
 
 package extension OfficeConfiguration {
     /// Reads and checks everything, and names all that is wrong at once.

@@ -5,6 +5,7 @@ package import Contract
 package import Foundation
 package import Logging
 package import PostgreSQL
+import Text
 
 /// What an installation is told from outside: bihuan.yaml, overridden by the environment, overridden by `--set`.
 ///

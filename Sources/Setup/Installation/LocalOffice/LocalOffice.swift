@@ -137,7 +137,7 @@ package final class LocalOffice: Sendable {
         let isNew = !FileManager.default.fileExists(atPath: file.path)
         let yaml = isNew
             ? ShippedPolicy.chineseDiscipline
-            : try String(contentsOf: file, encoding: .utf8)
+            : try PolicyText.read(file.path)
         // What is wrong with it is said before anything is started.
         _ = try PolicyFile.read(yaml, named: file.lastPathComponent)
         return (yaml, isNew)

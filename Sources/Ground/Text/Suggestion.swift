@@ -1,0 +1,41 @@
+/// Proposes the word that was probably meant. The one place where words are compared by how near they are.
+package enum Suggestion {
+    /// `; did you mean "region"?`, or nothing where no known word is near.
+    package static func phrase(for word: String, among known: some Sequence<String>) -> String {
+        let limit = max(1, min(3, word.count / 3))
+        let nearest = known.map { (distance: distance(word, $0, limit: limit), word: $0) }
+            .filter { $0.distance <= limit }
+            .min { ($0.distance, $0.word) < ($1.distance, $1.word) }
+        return nearest.map { "; did you mean \"\($0.word)\"?" } ?? ""
+    }
+
+    /// The words themselves, bounded: `; it knows a, b, c`.
+    package static func known(_ words: [String]) -> String {
+        if words.isEmpty { return "; it knows none" }
+        let shown = words.prefix(wordsShownMax).map { String($0.prefix(wordLengthMax)) }.joined(separator: ", ")
+        return "; it knows " + shown + (words.count > wordsShownMax ? " and \(words.count - wordsShownMax) more" : "")
+    }
+
+    private static let wordsShownMax = 40
+    private static let wordLengthMax = 40
+
+    /// How many characters must be put in, left out, changed or exchanged with their neighbour; case does not count. Anything beyond
+    /// `limit` is `limit + 1`.
+    static func distance(_ left: String, _ right: String, limit: Int) -> Int {
+        let left = Array(left.prefix(64).lowercased().unicodeScalars.prefix(64))
+        let right = Array(right.prefix(64).lowercased().unicodeScalars.prefix(64))
+        guard abs(left.count - right.count) <= limit else { return limit + 1 }
+        var (beforeLast, last) = ([Int](), Array(0...right.count))
+        for (row, scalar) in left.enumerated() {
+            var current = [row + 1]
+            for (column, other) in right.enumerated() {
+                let change = last[column] + (scalar == other ? 0 : 1)
+                var cost = min(change, last[column + 1] + 1, current[column] + 1)
+                if row > 0, column > 0, scalar == right[column - 1], left[row - 1] == other { cost = min(cost, beforeLast[column - 1] + 1) }
+                current.append(cost)
+            }
+            (beforeLast, last) = (last, current)
+        }
+        return min(last[right.count], limit + 1)
+    }
+}
