@@ -49,6 +49,37 @@ struct BudgetTests {
         connection.close()
     }
 
+    @Test("of headers beyond the limit, however nested, only the broker's count of deliveries is kept, of few all")
+    func headers() throws {
+        let connection = try Broker.connection()
+        let publishing = try Broker.connection()
+        let (channel, other) = (try connection.openChannel(), try publishing.openChannel())
+        let queue = Broker.uniqueQueue()
+        try publishing.declareQueue(queue, arguments: ["x-queue-type": "quorum"], on: other)
+        let few: FieldTable = ["ce-type": "a", "list": .array([.int(1), .table(["x": .bool(true)])])]
+        let many = FieldTable(uniqueKeysWithValues: (0..<14_000).map { ("k\($0)", .bool(true)) })
+        let nested: FieldTable = ["a": .array(Array(repeating: .table(["b": .void]), count: 10_000))]
+        let long: FieldTable = ["a": .string(String(repeating: "x", count: 5_000))]
+        for headers in [few, many, nested, long] {
+            try publishing.publish([1], to: .default, key: queue.key, properties: Properties(headers: headers), on: other)
+        }
+        let limit = BodyLimit(bytesMax: 1_000, headersBytesMax: 4_096) { Sum() }
+        try connection.startConsuming(queue, consumerTag: "t", bodyLimit: limit, on: channel)
+        for count in 0...1 {
+            var lastTag: UInt64 = 0
+            for table in [few, [:], [:], [:]] {
+                let delivery = try connection.delivery()
+                #expect(delivery.properties.headers.filter { $0.key != "x-delivery-count" } == table)
+                #expect(delivery.deliveryCount == count && delivery.body == [1])
+                lastTag = delivery.deliveryTag
+            }
+            try connection.reject(deliveryTag: lastTag, multiple: true, requeue: count == 0, on: channel)
+        }
+        connection.close()
+        try publishing.deleteQueue(queue, on: other)
+        publishing.close()
+    }
+
     @Test("a queue that is not there closes the channel, which comes as an event")
     func noQueue() throws {
         let connection = try Broker.connection()

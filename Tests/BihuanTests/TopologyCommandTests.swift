@@ -27,6 +27,7 @@ struct TopologyCommandTests {
             try keepsPasswords(way)
             try way.leave()
         }
+        try comparesTheLongestMessage(try office.byControl(), try office.byManagement())
         try saysWhatWasTried(try office.byControl())
         try loadedIntoANewNode(try office.byControl())
         try asksNobodyElse(try office.byControl())
@@ -240,6 +241,27 @@ struct TopologyCommandTests {
         try way.isAsItShallBe()
     }
 
+    /// The broker's own setting, which only rabbitmqctl can tell, and only its operator can change.
+    private func comparesTheLongestMessage(_ way: TopologyWay, _ other: TopologyWay) throws {
+        func set(_ bytes: Int) throws {
+            _ = try way.office.servers.rabbitmqctl(["eval", "application:set_env(rabbit, max_message_size, \(bytes))."])
+        }
+        #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
+        for bytes in [134_217_728, 262_143] {
+            try set(bytes)
+            let line = "~ setting max_message_size: \(bytes), shall be 262144 to 2097152: set it in the broker's rabbitmq.conf and restart it"
+            let seen = try way.run("diff")
+            #expect(seen.status == 1 && seen.lines == [line], "\(seen.output)\(seen.errors)")
+            let applied = try way.run("apply")
+            #expect(applied.status == 1 && applied.lines == ["left: \(line)"], "\(applied.output)")
+        }
+        try set(262_144)
+        try way.isAsItShallBe()
+        try set(2_097_152)
+        #expect(try other.run("diff").errors.contains("max_message_size"))
+        try way.leave()
+    }
+
     private func takesRightsAway(_ way: TopologyWay) throws {
         let administrator = try way.administrator()
         defer { administrator.close() }
@@ -319,7 +341,7 @@ struct TopologyDifferenceTests {
     private func lines(_ change: (inout DefinitionsFile) -> Void) -> [String] {
         var found = wanted
         change(&found)
-        return TopologyDifference(wanted: wanted, found: found, virtualHost: "v", passwords: ["unit.u1": "secret"]).lines.map(\.description)
+        return TopologyDifference(wanted: wanted, found: found, virtualHost: "v", messageBytesMax: nil, passwords: ["unit.u1": "secret"]).lines.map(\.description)
     }
 
     @Test("nothing differs from itself, in whatever order, nor by what belongs to another virtual host")

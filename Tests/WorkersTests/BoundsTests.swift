@@ -13,13 +13,6 @@ import TestOffice
 
 @Suite("What a lane takes in", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BoundsTests {
-    /// A command that intake hears, about no letter that there is.
-    private func order(_ person: PartyClient) throws {
-        let act = person.prepare(.commandReplay, subject: UUID().uuidString.lowercased(), Nothing())
-        let key = MessageType.commandReplay.routingKey(from: person.party, owner: .intake)
-        try person.publish(act.body, to: person.exchange, key: key, properties: person.properties(act.type, act.subject))
-    }
-
     @Test("commands come first and by themselves, and a batch of others ends with its budget of bytes")
     func commandsFirst() throws {
         let office = try OfficeUnderTest()
@@ -29,7 +22,7 @@ struct BoundsTests {
             report.text = String(repeating: "x", count: 100_000 + number)
             try letter.submit(report)
         }
-        for _ in 1...3 { try order(li) }
+        for _ in 1...3 { try li.order(to: .intake) }
         // Of another worker.
         try li.send(.commandRecall, subject: UUID().uuidString.lowercased(), CommandRecall(reason: "无"))
         var settings = try office.settings(for: .intake)
@@ -70,7 +63,7 @@ struct BoundsTests {
         for number in 1...8 { try letter.submit(.new(), id: "slow-\(number)") }
         try office.start(.intake) { $0.database.statementTimeoutMilliseconds = 400 }
         try office.log.wait(for: "batch failed")
-        try order(sun)
+        try sun.order(to: .intake)
         #expect(try sun.heard().problem == "unknown_dead_letter")
         #expect(try office.count("SELECT count(*) FROM dead_letter") < 8)
         for _ in 1...8 { #expect(try letter.heard(within: 60).problem == "too_costly") }
@@ -131,6 +124,35 @@ struct BoundsTests {
         let peak = try worker.peakBytes()
         #expect(peak <= 64 << 20, "\(peak >> 20) MiB")
         worker.kill()
+        try office.close()
+    }
+}
+
+@Suite("What comes again and again", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+struct RepetitionTests {
+    @Test("a hundred at once take few transactions: of a stranger's message, of one act, of other bodies under one id; each is answered")
+    func together() throws {
+        let office = try OfficeUnderTest()
+        try office.change("DELETE FROM source WHERE id = 'web'")
+        let (letter, web) = (try office.source(), try office.source("web"))
+        let (stranger, act) = (web.prepare(.reportSubmitted, subject: "s", Submission.new()), letter.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new()))
+        for _ in 1...100 {
+            try web.publish(stranger)
+            try letter.publish(act)
+            try letter.submit(.new(), id: "b")
+        }
+        try office.start(.intake) { $0.batchSizeMax = 400 }
+        for _ in 1...100 {
+            let answer = try web.heard()
+            #expect(answer.problem == "unknown_source" && answer.inReplyTo == stranger.id)
+        }
+        let answers = try (1...200).map { _ in try letter.heard() }.map { "\($0.inReplyTo ?? "") \($0.problem ?? $0.type)" }
+        #expect(answers.count { $0 == "a \(MessageType.reportAccepted.rawValue)" } == 100)
+        #expect(answers.count { $0 == "b \(MessageType.reportAccepted.rawValue)" } == 1)
+        #expect(answers.count { $0 == "b id_reused" } == 99)
+        #expect(try office.texts("SELECT reason || ' ' || times FROM dead_letter") == ["unknown_source 100"])
+        #expect(try office.count("SELECT count(*) FROM report") == 2)
+        #expect(try office.count("SELECT count(DISTINCT xmin::text) FROM sent.letter") <= 20)
         try office.close()
     }
 }

@@ -25,6 +25,8 @@ final class PrivateServers: @unchecked Sendable {
         network = NetworkNamespace.obstacle == nil ? try NetworkNamespace() : nil
         var options = LocalServers.Options()
         options.listenAddress = network?.hostAddress
+        // The most that a broker takes where nobody says otherwise.
+        options.rabbitmqSettings["max_message_size"] = "\(128 << 20)"
         do {
             servers = try LocalServers.start(in: directory, definitions: try Self.definitions(), options: options)
         } catch {

@@ -110,6 +110,13 @@ extension PartyClient {
             submission: "")
     }
 
+    /// A command that a worker hears, about no letter that there is.
+    func order(to worker: Worker) throws {
+        let act = prepare(.commandReplay, subject: UUID().uuidString.lowercased(), Nothing())
+        let key = MessageType.commandReplay.routingKey(from: party, owner: worker)
+        try publish(act.body, to: exchange, key: key, properties: properties(act.type, act.subject))
+    }
+
     func sign(_ arrived: Arrived) throws { try send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest)) }
 
     func decide(_ arrived: Arrived) throws {

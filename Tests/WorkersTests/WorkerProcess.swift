@@ -18,14 +18,17 @@ final class WorkerProcess {
     ///   - point: where the process kills itself.
     ///   - stop: where it stops itself (SIGSTOP), once.
     ///   - network: where it runs; the servers must listen on its host's end.
+    ///   - memory: what it may use.
+    ///   - heartbeat: in seconds; the broker gives a silent peer up after two of these.
     init(
         _ worker: Worker, of office: OfficeUnderTest, trap: String? = nil, killedAt point: LanePoint? = nil,
-        stoppedAt stop: LanePoint? = nil, leaseSeconds: Double? = nil, in network: NetworkNamespace? = nil
+        stoppedAt stop: LanePoint? = nil, leaseSeconds: Double? = nil, in network: NetworkNamespace? = nil,
+        within memory: MemoryLimit? = nil, heartbeat: Int? = nil
     ) throws {
         // The test bundle's neighbour, built with it.
         let bundle = URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         let program = bundle.deletingLastPathComponent().appending(path: "TestWorker").path
-        let words = network?.words(running: program) ?? [program]
+        let words = network?.words(running: program) ?? memory?.words(running: program) ?? [program]
         process.executableURL = URL(fileURLWithPath: words[0])
         process.arguments = Array(words.dropFirst())
         var database = try #require(URLComponents(string: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
@@ -33,9 +36,8 @@ final class WorkerProcess {
         broker.user = Party.office(worker).description
         broker.password = TestServers.password
         broker.path = "/" + office.virtualHost
-        if let network {
-            (broker.host, database.host) = (network.hostAddress, network.hostAddress)
-        }
+        if let network { (broker.host, database.host) = (network.hostAddress, network.hostAddress) }
+        if let heartbeat { broker.query = "heartbeat=\(heartbeat)" }
         var environment = ProcessInfo.processInfo.environment
         environment["TEST_WORKER"] = worker.rawValue
         environment["TEST_BROKER_URL"] = broker.string

@@ -67,13 +67,11 @@ struct TopologyCommand: AsyncParsableCommand {
                 let (broker, directory) = (broker, try installation.directory())
                 let access = try await onThread { try broker.access(configuration, directory: directory) }
                 let given = try passwords.map { try PasswordFile(URL(filePath: $0)).passwords } ?? [:]
-                let found = try await onThread { try access.definitions() }
+                let (found, bytes) = try await onThread { (try access.definitions(), try access.messageBytesMax()) }
                 let difference = TopologyDifference(
-                    wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost, passwords: given)
-                let bytes = try await onThread { try access.messageBytesMax() }
-                for note in difference.notes + [OfficeTopology.note(onMessagesOf: bytes)].compactMap({ $0 }) {
-                    Output.note("note: \(printable(note))")
-                }
+                    wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost, messageBytesMax: bytes,
+                    passwords: given)
+                for note in difference.notes { Output.note("note: \(printable(note))") }
                 for line in difference.lines { Output.line(printable(line.description)) }
                 if !difference.isEmpty { throw ExitCode(1) }
                 Output.line("nothing differs")
@@ -143,7 +141,7 @@ struct TopologyCommand: AsyncParsableCommand {
             for line in outcome.left { Output.line("left: \(printable(line.description))") }
             let unwanted = outcome.left.filter { $0.mark == .unwanted }
             if !prune, !unwanted.isEmpty { Output.line("--prune removes what is not wanted") }
-            if outcome.left.contains(where: { !$0.isRepairable }) {
+            if outcome.left.contains(where: \.mustBeDeletedFirst) {
                 Output.line("What cannot be changed in place: when it is empty and nobody uses it, delete it on the broker and apply again.")
             }
             if outcome.left.count > (prune ? 0 : unwanted.count) { throw ExitCode(1) }

@@ -188,7 +188,8 @@ extension Connection {
         guard channel.assembly?.properties == nil, channel.assembly != nil, let decoded = header.decoded else {
             throw malformed("a header without its method")
         }
-        channel.assembly?.properties = Properties(decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
+        channel.assembly?.properties = Properties(
+            decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee, headersBytesMax: channel.bodyLimit?.headersBytesMax ?? .max)
         channel.assembly?.bytesMissing = header.body_size
         if let limit = channel.bodyLimit, header.body_size > UInt64(limit.bytesMax) {
             channel.assembly?.omitted = (header.body_size, limit.makeDigest())

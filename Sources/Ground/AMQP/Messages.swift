@@ -57,10 +57,13 @@ public protocol BodyDigest {
 /// Bodies longer than this are not kept: they are digested as they arrive, so that no publisher can fill the memory of who reads.
 public struct BodyLimit: Sendable {
     public var bytesMax: Int
+    /// Of headers that take more memory than about this, only the broker's own count of deliveries is kept.
+    public var headersBytesMax: Int
     public var makeDigest: @Sendable () -> any BodyDigest
 
-    public init(bytesMax: Int, makeDigest: @escaping @Sendable () -> any BodyDigest) {
+    public init(bytesMax: Int, headersBytesMax: Int = .max, makeDigest: @escaping @Sendable () -> any BodyDigest) {
         self.bytesMax = bytesMax
+        self.headersBytesMax = headersBytesMax
         self.makeDigest = makeDigest
     }
 }
@@ -85,11 +88,13 @@ public struct Delivery: Sendable {
     public var body: [UInt8]
     public var omitted: OmittedBody?
 
+    static let countHeader = "x-delivery-count"
+
     /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery the header
     /// would be the publisher's own word, and is not believed.
     public var deliveryCount: Int {
         guard redelivered else { return 0 }
-        return Int(clamping: properties.headers["x-delivery-count"]?.intValue ?? 0)
+        return Int(clamping: properties.headers[Self.countHeader]?.intValue ?? 0)
     }
 }
 

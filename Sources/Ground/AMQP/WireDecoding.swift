@@ -16,7 +16,7 @@ extension UnsafeRawBufferPointer {
 }
 
 extension Properties {
-    init(_ source: amqp_basic_properties_t) {
+    init(_ source: amqp_basic_properties_t, headersBytesMax: Int = .max) {
         func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? {
             source._flags & amqp_flags_t(flag) == 0 ? nil : String(repairing: bytes)
         }
@@ -36,16 +36,48 @@ extension Properties {
             deliveryMode: source._flags & amqp_flags_t(AMQP_BASIC_DELIVERY_MODE_FLAG) != 0 && source.delivery_mode == 2
                 ? .persistent : .transient)
         if source._flags & amqp_flags_t(AMQP_BASIC_HEADERS_FLAG) != 0 {
-            headers = FieldTable(source.headers, depth: 1)
+            var bytesLeft = headersBytesMax
+            source.headers.spend(&bytesLeft)
+            headers = FieldTable(source.headers, depth: 1, only: bytesLeft < 0 ? Delivery.countHeader : nil)
         }
     }
 }
 
 extension FieldTable {
-    init(_ source: amqp_table_t, depth: Int) {
-        self.init(minimumCapacity: Int(source.num_entries))
+    /// - Parameter only: the one field that is taken over.
+    init(_ source: amqp_table_t, depth: Int, only name: String? = nil) {
+        self.init(minimumCapacity: name == nil ? Int(source.num_entries) : 1)
         for entry in UnsafeBufferPointer(start: source.entries, count: Int(source.num_entries)) {
+            if let name, !UnsafeRawBufferPointer(entry.key).elementsEqual(name.utf8) { continue }
             self[String(repairing: entry.key)] = FieldValue(entry.value, depth: depth)
+        }
+    }
+}
+
+/// What a field costs in memory beside its own bytes, about.
+private let fieldBytes = 64
+
+extension amqp_table_t {
+    /// Takes what the table will cost in memory off a budget, and counts no further once that is spent.
+    fileprivate func spend(_ bytesLeft: inout Int, depth: Int = 1) {
+        for entry in UnsafeBufferPointer(start: entries, count: Int(num_entries)) where bytesLeft >= 0 {
+            bytesLeft -= entry.key.len
+            entry.value.spend(&bytesLeft, depth: depth)
+        }
+    }
+}
+
+extension amqp_field_value_t {
+    fileprivate func spend(_ bytesLeft: inout Int, depth: Int) {
+        bytesLeft -= fieldBytes
+        switch amqp_field_value_kind_t(UInt32(kind)) {
+        case AMQP_FIELD_KIND_UTF8, AMQP_FIELD_KIND_BYTES: bytesLeft -= value.bytes.len
+        case AMQP_FIELD_KIND_ARRAY where depth < fieldDepthMax:
+            for field in UnsafeBufferPointer(start: value.array.entries, count: Int(value.array.num_entries)) where bytesLeft >= 0 {
+                field.spend(&bytesLeft, depth: depth + 1)
+            }
+        case AMQP_FIELD_KIND_TABLE where depth < fieldDepthMax: value.table.spend(&bytesLeft, depth: depth + 1)
+        default: break
         }
     }
 }

@@ -166,17 +166,17 @@ final class RabbitMQServer {
 
     /// No path stands in it: RabbitMQ reads this file as ASCII, and a relative name is looked for in the node's own folder.
     private func configuration(hasDefinitions: Bool) -> String {
-        """
-        # Written anew at each start.
-        listeners.tcp.1 = 127.0.0.1:\(ports.rabbitmq)
-        \(listenAddress.map { "listeners.tcp.2 = \($0):\(ports.rabbitmq)" } ?? "")
-        disk_free_limit.absolute = 50MB
-        vm_memory_high_watermark.relative = 0.4
-        raft.wal_max_size_bytes = 64000000
-        max_message_size = 2097152
-        \(hasDefinitions ? "load_definitions = definitions.json" : "")
-        \(extraSettings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: "\n"))
-
-        """
+        var settings = [
+            "listeners.tcp.1": "127.0.0.1:\(ports.rabbitmq)",
+            "disk_free_limit.absolute": "50MB",
+            "vm_memory_high_watermark.relative": "0.4",
+            "raft.wal_max_size_bytes": "64000000",
+            "max_message_size": "2097152",
+        ]
+        if let listenAddress { settings["listeners.tcp.2"] = "\(listenAddress):\(ports.rabbitmq)" }
+        if hasDefinitions { settings["load_definitions"] = "definitions.json" }
+        settings.merge(extraSettings) { _, extra in extra }
+        let lines = settings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
+        return "# Written anew at each start.\n" + lines.joined(separator: "\n") + "\n"
     }
 }

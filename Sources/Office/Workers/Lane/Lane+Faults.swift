@@ -13,10 +13,12 @@ import PostgreSQL
 /// divided until one message stands alone; that one becomes a dead letter, in a transaction of its own, and its neighbours go on.
 extension Lane {
     /// Carries parcels through the transaction, however often it takes.
-    /// - Parameter failures: how often these failed together with others, with evidence against them.
-    func process(_ parcels: [Parcel], burying burial: Burial? = nil, failures before: Int = 0) throws {
+    /// - Parameters:
+    ///   - areRepeats: of acts that were decided, each perhaps more than once.
+    ///   - failures: how often these failed together with others, with evidence against them.
+    func process(_ parcels: [Parcel], burying burial: Burial? = nil, areRepeats: Bool = false, failures before: Int = 0) throws {
         var keys: Set<InboxKey> = []
-        let firsts = try prepare(parcels.filter { keys.insert($0.key).inserted })
+        let firsts = areRepeats ? parcels : try prepare(parcels.filter { keys.insert($0.key).inserted })
         var (failures, timesStale) = (before, 0)
         while true {
             let begun = Effort()
@@ -27,6 +29,7 @@ extension Lane {
                 break
             } catch {
                 outlet.putBack(settled)
+                if error is UndecidedRepeats { return try divide(firsts, areRepeats: true, before) }
                 let fault = fault(error, since: begun)
                 if fault == .stale, timesStale < 2 {
                     timesStale += 1
@@ -51,7 +54,7 @@ extension Lane {
                 failures += 1
                 if firsts.count > 1 {
                     logger.error("batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(Fault.words(error))"])
-                    try divide(firsts, failures)
+                    try divide(firsts, areRepeats: areRepeats, failures)
                     break
                 }
                 if let parcel = firsts.first, failures >= fault.failuresNeeded {
@@ -60,16 +63,16 @@ extension Lane {
                 }
             }
         }
-        // The same act twice in one batch: the second meets the first's verdict.
+        // The same act again in one batch meets the first's verdict, however often it came.
         if firsts.count < parcels.count {
             var seen: Set<InboxKey> = []
-            try process(parcels.filter { !seen.insert($0.key).inserted })
+            try process(parcels.filter { !seen.insert($0.key).inserted }, areRepeats: true)
         }
     }
 
     /// Finds the one message that its neighbours must not suffer for.
-    private func divide(_ parcels: [Parcel], _ failures: Int) throws {
-        for part in parcels.parted() { try process(part, failures: failures) }
+    private func divide(_ parcels: [Parcel], areRepeats: Bool, _ failures: Int) throws {
+        for part in parcels.parted() { try process(part, areRepeats: areRepeats, failures: failures) }
     }
 
     /// - Parameter unburied: the burial that failed, if one did: it is made again without a word of the message's own.

@@ -55,7 +55,8 @@ final class LaneConsumer {
             lineOf[channel] = lines.count
             lines.append(Line(queue: queue, channel: channel, isCommand: queue == Topology.Queue.command(desk.worker)))
         }
-        let limit = BodyLimit(bytesMax: Limits.standard.messageBytesMax) { RunningDigest() }
+        // Of headers an SDK's few are read, to tell it what to change.
+        let limit = BodyLimit(bytesMax: Limits.standard.messageBytesMax, headersBytesMax: 4_096) { RunningDigest() }
         for line in lines {
             try connection.startConsuming(
                 QueueName(rawValue: line.queue), consumerTag: line.consumerTag, bodyLimit: limit, on: line.channel)

@@ -70,7 +70,7 @@ final class LaneStore {
 
     /// BEGIN → claim → lock → load → decide → write → COMMIT. Returns what is to be sent.
     /// - Parameters:
-    ///   - parcels: no two with the same key.
+    ///   - parcels: where two have the same key, both are repeats of an act that was decided.
     ///   - buried: those that are not decided any more but kept as dead letters, and why.
     ///   - settled: what became of earlier letters.
     func transact(
@@ -168,6 +168,7 @@ final class LaneStore {
         // Another session committed these, perhaps without its standby; nothing may be written here that would wait for it.
         doubt.isOpen = true
         let own = Set(claimed.rows)
+        guard parcels.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
         try answerAgain(parcels.filter { !own.contains($0.key) }, in: &docket)
         return parcels.filter { own.contains($0.key) }
     }
@@ -281,6 +282,9 @@ final class LaneStore {
         }
     }
 }
+
+/// Acts that came several times and that the inbox does not know any more: to be taken one by one.
+struct UndecidedRepeats: Error {}
 
 /// Whether a commit may not be on the standby yet that it should be on.
 final class ReplicationDoubt {

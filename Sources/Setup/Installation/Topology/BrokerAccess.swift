@@ -1,5 +1,4 @@
 package import BrokerTopology
-package import Contract
 import Foundation
 
 /// A way to a broker's definitions. Calls block, each for a bounded time.
@@ -29,13 +28,4 @@ package struct QueueDepth: Equatable {
 extension BrokerAccess {
     /// Only the broker's own machine tells.
     package func messageBytesMax() throws -> Int? { nil }
-}
-
-extension OfficeTopology {
-    /// What the broker should take and does not, or takes and should not: set in its own settings, so it is no difference to be applied.
-    package static func note(onMessagesOf bytes: Int?, limits: Limits = .standard) -> String? {
-        guard let bytes, !(limits.messageBytesMax...8 * limits.messageBytesMax).contains(bytes) else { return nil }
-        return "the broker takes messages of up to \(bytes) bytes, the office of \(limits.messageBytesMax): "
-            + "set max_message_size = \(8 * limits.messageBytesMax) in the broker's rabbitmq.conf and restart it"
-    }
 }

@@ -65,7 +65,8 @@ package struct TopologyApplication {
 
     private func difference() throws -> TopologyDifference {
         TopologyDifference(
-            wanted: topology.file(), found: try access.definitions(), virtualHost: virtualHost, passwords: given)
+            wanted: topology.file(), found: try access.definitions(), virtualHost: virtualHost,
+            messageBytesMax: try access.messageBytesMax(), passwords: given)
     }
 
     // MARK: Steps

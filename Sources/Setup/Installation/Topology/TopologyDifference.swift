@@ -12,13 +12,13 @@ package struct TopologyDifference {
 
         package let mark: Mark
         package let text: String
-        /// False for what the broker cannot change in place.
-        package var isRepairable = true
+        /// The broker cannot change it in place.
+        package var mustBeDeletedFirst = false
 
-        package init(mark: Mark, text: String, isRepairable: Bool = true) {
+        package init(mark: Mark, text: String, mustBeDeletedFirst: Bool = false) {
             self.mark = mark
             self.text = text
-            self.isRepairable = isRepairable
+            self.mustBeDeletedFirst = mustBeDeletedFirst
         }
         package var description: String { "\(mark.rawValue) \(text)" }
     }
@@ -47,8 +47,12 @@ package struct TopologyDifference {
 
     private let virtualHost: String
 
-    /// - Parameter passwords: by user; one given here must be the user's. Others keep what they have.
-    package init(wanted: DefinitionsFile, found: DefinitionsFile, virtualHost: String, passwords: [String: String] = [:]) {
+    /// - Parameters:
+    ///   - messageBytesMax: the longest message that the broker takes (`max_message_size`), where it could be asked.
+    ///   - passwords: by user; one given here must be the user's. Others keep what they have.
+    package init(
+        wanted: DefinitionsFile, found: DefinitionsFile, virtualHost: String, messageBytesMax: Int?, passwords: [String: String] = [:]
+    ) {
         self.virtualHost = virtualHost
         if !found.vhosts.contains(where: { $0.name == virtualHost }) {
             add(.missing, "virtual host \(virtualHost)")
@@ -61,6 +65,22 @@ package struct TopologyDifference {
         compareBindings(wanted, found)
         compareQueues(wanted, found)
         compareExchanges(wanted, found)
+        compare(messageBytesMax: messageBytesMax)
+    }
+
+    // MARK: Settings
+
+    /// It stands in the broker's own file, for all virtual hosts: nothing here can set it.
+    private mutating func compare(messageBytesMax bytes: Int?, limits: Limits = .standard) {
+        guard let bytes else {
+            return notes.append("only rabbitmqctl on the broker's machine can tell how long a message the broker takes (max_message_size)")
+        }
+        let right = limits.messageBytesMax...8 * limits.messageBytesMax
+        guard !right.contains(bytes) else { return }
+        add(
+            .different,
+            "setting max_message_size: \(bytes), shall be \(right.lowerBound) to \(right.upperBound): "
+                + "set it in the broker's rabbitmq.conf and restart it")
     }
 
     // MARK: Users and rights
@@ -243,7 +263,7 @@ package struct TopologyDifference {
     private mutating func add(_ mark: Line.Mark, _ text: String) { lines.append(Line(mark: mark, text: text)) }
 
     private mutating func addUnchangeable(_ text: String) {
-        lines.append(Line(mark: .different, text: text + " (cannot be changed in place)", isRepairable: false))
+        lines.append(Line(mark: .different, text: text + " (cannot be changed in place)", mustBeDeletedFirst: true))
     }
 
     private mutating func remove(_ removal: Removal, _ text: String) {

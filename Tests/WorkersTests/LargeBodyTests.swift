@@ -1,0 +1,71 @@
+import AMQP
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import TestOffice
+import Testing
+
+@testable import Workers
+
+extension PrivateServerTests {
+    /// More than a broker of an office should take, within what RabbitMQ takes where nobody says otherwise.
+    @Suite("Bodies of a hundred megabytes")
+    struct LargeBodyTests {
+        /// Ten are four times what the worker may use. The broker reads all that it may deliver at once before it delivers the first:
+        /// fifty would take it a minute or two.
+        static let floods: [(worker: Worker, count: Int)] = [(.intake, 10), (.feedback, 3)]
+
+        private func connections(of worker: Worker) throws -> Set<Substring> {
+            let lines = try PrivateServers.here().control("list_connections", "pid", "user").split(separator: "\n")
+            return Set(lines.filter { $0.hasSuffix("\toffice.\(worker.rawValue)") })
+        }
+
+        @Test("they do not end a worker of 256 MiB: each is refused by length and digest, others get through, the connections stay",
+              arguments: floods)
+        func refused(flood: (worker: Worker, count: Int)) throws {
+            let (worker, count) = flood
+            let office = try PrivateServers.here().office()
+            let limit = MemoryLimit(bytesMax: 256 << 20)
+            defer { limit?.remove() }
+            let sender = worker == .intake ? try office.source() : try office.unit("c01")
+            let type: MessageType = worker == .intake ? .reportSubmitted : .handoffProgress
+            var body = [UInt8](repeating: 0x41, count: 100_000_000)
+            for number in 1...count {
+                body[0] = UInt8(number)
+                try sender.publish(
+                    body, to: sender.exchange, key: type.routingKey(from: sender.party), properties: sender.properties(type, "large-\(number)"))
+            }
+            let arrival = Arrival(body: body, routingKey: "", userID: sender.party.description, type: nil, messageID: nil)
+            let lastID = Parcel(arrival, from: "", digestKey: office.digestKey).key.eventID
+            body = []
+
+            let process = try WorkerProcess(worker, of: office, within: limit, heartbeat: 2)
+            defer { process.kill() }
+            let sun = try office.person("sun")
+            func expectRefusal(within seconds: Double = 30) throws {
+                let answer = try sender.heard(within: seconds)
+                #expect(answer.problem == "too_large" && answer.problemText?.contains("100000000 bytes") == true)
+            }
+            try expectRefusal(within: 300)
+            let connected = try connections(of: worker)
+            #expect(connected.count == 2)
+            // A person is heard meanwhile.
+            try sun.order(to: worker)
+            #expect(try sun.heard(within: 60).problem == "unknown_dead_letter")
+            for _ in 2...count { try expectRefusal() }
+            let id = worker == .intake
+                ? try sender.submit(.new())
+                : try sender.send(.handoffProgress, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "无"))
+            #expect(try sender.heard().inReplyTo == id)
+            #expect(process.isRunning)
+            #expect(try connections(of: worker) == connected)
+            let peak = try process.peakBytes()
+            #expect(peak <= 64 << 20, "\(peak >> 20) MiB")
+            #expect(try office.texts("SELECT count(*) || ' ' || sum(times) || ' ' || count(sealed) FROM dead_letter") == ["\(count) \(count) 0"])
+            #expect(try office.count("SELECT count(*) FROM dead_letter WHERE inbox_id = '\(lastID)'") == 1)
+            process.kill()
+            try office.close()
+        }
+    }
+}
