@@ -40,7 +40,7 @@ struct OnboardingPageTests {
         let passedOn: Set = ["code", "reason", "refusal.rawValue", "blame.rawValue"]
         var codes = Set(Casework.Refusal.allCases.map(\.rawValue))
         var unknown: [String] = []
-        for room in ["Casework", "Contract", "Workers"] {
+        for room in ["Rules/Casework", "Wire/Contract", "Office/Workers"] {
             let folder = PublishedContract.root.appending(path: "Sources/\(room)")
             for path in try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap({ $0 as? String }) where path.hasSuffix(".swift") {
                 let text = try String(contentsOf: folder.appending(path: path), encoding: .utf8)
