@@ -36,7 +36,7 @@ struct DocumentTests {
         for trap in Self.traps { #expect(rows.count { $0[0].contains(trap) } == 1, "no one row about: \(trap)") }
         #expect(rows.count == Self.traps.count)
         let tests = try Self.text(in: "Tests/AMQPTests").values
-        let sources = try Self.text(in: "Sources/Ground/AMQP").merging(Self.text(in: "Sources/CRabbitMQ")) { first, _ in first }
+        let sources = try Self.text(in: "Sources/Ground/AMQP").merging(Self.text(in: "Sources/Ground/CRabbitMQ")) { first, _ in first }
         for row in rows {
             try #require(row.count == 4, "\(row)")
             let places = Self.names(row[2])
