@@ -67,7 +67,7 @@ struct TidyTests {
             // The kinds of notes, a recall's cause to its unit, the reason of a dead letter, the acts of a filled ledger, a count's key.
             "Sources/Office/Workers/Feedback/Acts.swift: \"progress\"", "Sources/Office/Workers/Feedback/Acts.swift: \"case_filed\"",
             "Sources/Office/Workers/Feedback/Acts.swift: \"case_notified\"", "Sources/Office/Workers/Feedback/Acts.swift: \"recalled\"",
-            "Sources/Office/Workers/Lane/LaneStore.swift: \"undeliverable\"", "Sources/Proof/Bench/LedgerFill.swift: \"signed\"",
+            "Sources/Office/Workers/Lane/Fates.swift: \"undeliverable\"", "Sources/Proof/Bench/LedgerFill.swift: \"signed\"",
             "Sources/Proof/Bench/LedgerFill.swift: \"concluded\"", "Sources/Proof/Witness/Testimony.swift: \"passed_up\"",
         ]
         expectOnly(allowed, in: found, "events of the ledger, spelt elsewhere")
