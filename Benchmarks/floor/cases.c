@@ -10,7 +10,7 @@
 
 const statement lock_reports = {"lock_reports",
     "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, "
-    "verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head_at, head, entry_count FROM report "
+    "verdict, rule, reason, authority, repeat_of, receipt_only, handoff_count, papers, head_at, head, entry_count FROM report "
     "WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM unnest($2::uuid[]) AS wanted (id) "
     "CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found) "
     "ORDER BY id FOR NO KEY UPDATE"};

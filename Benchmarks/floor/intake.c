@@ -10,7 +10,7 @@
 static const statement read_submissions = {"read_submissions",
     "SELECT found.* FROM unnest($1::text[], $2::text[]) AS asked (source, source_id) CROSS JOIN LATERAL ("
     "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, "
-    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head_at, head, entry_count "
+    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, receipt_only, handoff_count, papers, head_at, head, entry_count "
     "FROM report WHERE report.source = asked.source AND report.source_id = asked.source_id OFFSET 0) AS found"};
 static const statement take_numbers = {"take_numbers", "SELECT nextval('report_number') FROM generate_series(1, $1::bigint)"};
 static const statement enter_keys = {"enter_keys",
@@ -22,7 +22,7 @@ static const statement read_keys = {"read_keys",
     "CROSS JOIN LATERAL (SELECT key, report_id FROM repeat_key WHERE repeat_key.key = wanted.key OFFSET 0) AS found"};
 static const statement insert_reports = {"insert_reports",
     "INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, "
-    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, handoff_count, papers, head_at, head, entry_count) "
+    "received_at, registered_at, verdict, rule, reason, authority, repeat_of, receipt_only, handoff_count, papers, head_at, head, entry_count) "
     "SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[], "
     "$9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[], "
     "$17::uuid[], $18::bool[], $19::int[], $20::int[], $21::timestamptz[], $22::bytea[], $23::int[])"};

@@ -132,7 +132,7 @@ struct Work {
                 id: Work.reportID, number: 202_600_000_123, source: SourceID(unchecked: "web"), submissionID: "sample-1", digest: [1],
                 state: .registered, sourceKind: "web", matterKind: "accusation", region: "p-c01", realName: true,
                 receivedAt: Work.moment, registeredAt: Work.moment, verdict: .registered, rule: "cn-discipline@1/scope-named",
-                reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, head: .genesis), barred: [])
+                reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis), barred: [])
         try file.apply(.routed)
         file.add(
             Handoff(

@@ -69,7 +69,7 @@ struct ChaosTests {
         let connection = try Connection(ConnectionSettings(url: try #require(url.string)))
         defer { connection.close() }
         let corpus = ChaosCorpus(seed: record.seed, receivedAround: record.receivedAround)
-        let doors = try connection.run(ReadDoorPage(after: nil)).rows.filter(\.hasVault)
+        let doors = try connection.run(ReadRegistrationPage(after: nil)).rows.filter(\.hasVault)
         let named = try #require(doors.lazy.compactMap { door in
             corpus.submission(source: door.source, id: door.submissionID)?.reporters.first?.name.map { (report: door.reportID, name: $0) }
         }.first { !$0.name.isEmpty })

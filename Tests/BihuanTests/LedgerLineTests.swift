@@ -9,7 +9,7 @@ import Testing
 
 @Suite("The ledger, line by line")
 struct LedgerLineTests {
-    @Test("a whole ledger is found whole, whether read from the books or from an export")
+    @Test("a whole ledger is found whole, whether read from the tables or from an export")
     func whole() throws {
         var verifier = LedgerVerifier()
         for line in try throughExport(Self.ledger()) { try verifier.take(line) }
@@ -133,6 +133,6 @@ extension LedgerEvent {
                     id: report, number: Report.number(year: 2026, serial: 1), source: SourceID(unchecked: "letter"), submissionID: "s", digest: [],
                     state: .registered, sourceKind: "letter", matterKind: nil, region: nil, realName: false,
                     receivedAt: Instant(microsecondsSinceEpoch: 0), registeredAt: Instant(microsecondsSinceEpoch: 0), verdict: .registered,
-                    rule: "r", reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, head: .genesis), commitment: ""))
+                    rule: "r", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis), commitment: ""))
     }
 }

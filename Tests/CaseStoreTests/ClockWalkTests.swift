@@ -32,7 +32,7 @@ struct ClockWalkTests {
                 case .closed, .returned, .recalled, .undeliverable:
                     #expect(place.running.isEmpty, "\(kind.id) \(place.state)")
                 case .awaitingApproval:
-                    // A person of the office owes the approval; the docket states it.
+                    // A person of the office owes the approval; the unit of work states it.
                     #expect(kind.needsApproval)
                 case .concluded:
                     // Judged within the transaction that concluded it, so no handoff rests here.
@@ -87,7 +87,7 @@ struct ClockWalkTests {
         let report = Report(
             id: .make(at: now), number: 1, source: SourceID(unchecked: "letter"), submissionID: "s", digest: [], state: .routed,
             sourceKind: "letter", matterKind: nil, region: nil, realName: false, receivedAt: now, registeredAt: now, verdict: .registered,
-            rule: "r", reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, head: .genesis)
+            rule: "r", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis)
         let handoff = Handoff(
             id: .make(at: now), reportID: report.id, attempt: 1, unit: UnitID(unchecked: "d1"), kind: kind.id,
             state: kind.needsApproval ? .awaitingApproval : .released, express: kind.express, rule: "r", digest: [])

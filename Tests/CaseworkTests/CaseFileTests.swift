@@ -11,7 +11,7 @@ struct CaseFileTests {
         Report(
             id: id ?? .make(at: now), number: Report.number(year: 2026, serial: 123), source: SourceID(unchecked: "letter"), submissionID: "s-1",
             digest: [1], state: state, sourceKind: "letter", matterKind: "accusation", region: "p", realName: false, receivedAt: now,
-            registeredAt: now, verdict: .registered, rule: "test@1/row", reason: nil, authority: nil, repeatOf: nil, muted: false,
+            registeredAt: now, verdict: .registered, rule: "test@1/row", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false,
             handoffCount: 0, head: head)
     }
 

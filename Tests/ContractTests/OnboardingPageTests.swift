@@ -44,7 +44,7 @@ struct OnboardingPageTests {
             let folder = PublishedContract.root.appending(path: "Sources/\(room)")
             for path in try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap({ $0 as? String }) where path.hasSuffix(".swift") {
                 let text = try String(contentsOf: folder.appending(path: path), encoding: .utf8)
-                for match in text.matches(of: /(?:Problem|Burial|self\.init)\(\s*code: ([^,]+),/) {
+                for match in text.matches(of: /(?:Problem|DeadLetterReason|self\.init)\(\s*code: ([^,]+),/) {
                     let literals = match.1.matches(of: /"([^"]+)"/).map { String($0.1) }
                     codes.formUnion(literals)
                     if literals.isEmpty, !passedOn.contains(String(match.1)), !match.1.contains(/^Refusal\.\w+\.rawValue$/) {

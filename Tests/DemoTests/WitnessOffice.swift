@@ -82,7 +82,7 @@ final class WitnessOffice {
             id: ReportID.make(at: now), number: Report.number(year: 2026, serial: number), source: SourceID(unchecked: "web"),
             submissionID: id, digest: digestKey.digest(digest(id), for: .acts), state: state, sourceKind: "web", matterKind: nil, region: nil,
             realName: false, receivedAt: now, registeredAt: now, verdict: state, rule: "p@1/r", reason: nil, authority: nil,
-            repeatOf: nil, muted: false, handoffCount: 0, head: .genesis)
+            repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: [])
         let commitment = Commitment.make(digest(id), salt: digestKey.salt(of: report.id, for: "source.web"))
         file.record(.registered(.init(of: report, commitment: commitment)), at: now, by: "office.intake")

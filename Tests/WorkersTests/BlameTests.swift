@@ -279,7 +279,7 @@ struct PoisonTests {
         try office.close()
     }
 
-    @Test("one that is poison for its burial too is buried without a word of its own, by its bytes' digest")
+    @Test("one that is poison for its deadLetterReason too is buried without a word of its own, by its bytes' digest")
     func bare() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE inbox ADD CONSTRAINT no_marker CHECK (event_id NOT LIKE '%poison%')")
@@ -293,7 +293,7 @@ struct PoisonTests {
     }
 
     @Test("a case whose clock cannot be moved stops no other")
-    func errand() throws {
+    func sweep() throws {
         let office = try OfficeUnderTest()
         let (letter, city) = (try office.source(), try office.unit("c01"))
         try office.startAll()

@@ -33,14 +33,14 @@ struct BoundsTests {
         while reports < 30 || commands < 3, ContinuousClock.now < end {
             let taken = try consumer.receive(upTo: 50, waiting: 1)
             for (place, batch) in taken.enumerated() {
-                let isCommands = batch.parcels[0].queue == Topology.Queue.command(.intake)
-                #expect(batch.parcels.allSatisfy { ($0.queue == Topology.Queue.command(.intake)) == isCommands })
+                let isCommands = batch.received[0].queue == Topology.Queue.command(.intake)
+                #expect(batch.received.allSatisfy { ($0.queue == Topology.Queue.command(.intake)) == isCommands })
                 if isCommands {
                     #expect(place == 0, "whatever else is at hand")
-                    commands += batch.parcels.count
+                    commands += batch.received.count
                 } else {
-                    #expect(batch.parcels.reduce(0) { $0 + $1.body.count } < 500_000 + 110_000)
-                    reports += batch.parcels.count
+                    #expect(batch.received.reduce(0) { $0 + $1.body.count } < 500_000 + 110_000)
+                    reports += batch.received.count
                     batches += 1
                 }
                 try consumer.acknowledge(batch)
@@ -73,19 +73,19 @@ struct BoundsTests {
     @Test("a batch is cut where more would be loaded than the budget, in its order, one message at least")
     func pieces() throws {
         let (desk, key) = (RoutingDesk(), try DigestKey(keyBytes: Array(1...32)))
-        func parcel(_ bytes: Int?) -> Parcel {
+        func inbound(_ bytes: Int?) -> InboundMessage {
             let report = ReportID.make(at: .wall())
             let event = CloudEvent(
                 id: UUID().uuidString, source: .office(.intake), type: .reportRegistered, subject: report.description, time: .wall(),
                 data: InternalReference(report: report, bytes: bytes))
-            return Parcel(
+            return InboundMessage(
                 Arrival(
                     body: Wire.encode(event), routingKey: Topology.Queue.routing, userID: "office.intake",
                     type: MessageType.reportRegistered.rawValue, messageID: nil),
                 from: Topology.Queue.routing, digestKey: key)
         }
         func cut(_ sizes: [Int?]) -> [Int] {
-            desk.pieces(of: sizes.map(parcel), loadingAtMost: 1_000, limits: .standard).map(\.count)
+            desk.pieces(of: sizes.map(inbound), loadingAtMost: 1_000, limits: .standard).map(\.count)
         }
         #expect(cut([]) == [])
         #expect(cut([1_000]) == [1])
@@ -108,7 +108,7 @@ struct BoundsTests {
         for number in UInt8(1)...60 {
             let own = body + [number]
             let arrival = Arrival(body: own, routingKey: "", userID: "source.letter", type: nil, messageID: nil)
-            digests.insert(Parcel(arrival, from: "", digestKey: office.digestKey).key.eventID)
+            digests.insert(InboundMessage(arrival, from: "", digestKey: office.digestKey).key.eventID)
             try letter.publish(
                 own, to: Topology.Exchange.intake, key: "source.letter.report.submitted",
                 properties: letter.properties(.reportSubmitted, "large-\(number)"))

@@ -24,7 +24,7 @@ struct DeadLetterTests {
     private static let marked = "难以入库"
 
     /// An office in which a report ended as a dead letter, for a reason that can be taken away.
-    private func officeWithDeadReport() throws -> (OfficeUnderTest, PartyClient, id: String, act: PreparedAct, burial: Heard) {
+    private func officeWithDeadReport() throws -> (OfficeUnderTest, PartyClient, id: String, act: PreparedAct, deadLetterReason: Heard) {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marked)%')")
         try office.startAll()
@@ -34,14 +34,14 @@ struct DeadLetterTests {
         let id = UUID().uuidString
         let act = letter.prepare(.reportSubmitted, id: id, subject: id, report)
         try letter.publish(act)
-        let burial = try letter.heard()
-        #expect(burial.problem == "cannot_be_handled" && burial.type == MessageType.messageRefused.rawValue)
-        return (office, letter, id, act, burial)
+        let deadLetterReason = try letter.heard()
+        #expect(deadLetterReason.problem == "cannot_be_handled" && deadLetterReason.type == MessageType.messageRefused.rawValue)
+        return (office, letter, id, act, deadLetterReason)
     }
 
     @Test("a replay runs the stored bytes through the same handler: the act gets its verdict once, its sender the answer")
     func replay() throws {
-        let (office, letter, id, act, burial) = try officeWithDeadReport()
+        let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
         let operatorClient = try office.person("sun")
         // Meanwhile a repeat is answered and counted, and changes nothing else.
         try letter.publish(act)
@@ -61,7 +61,7 @@ struct DeadLetterTests {
         #expect(done.type == MessageType.commandTaken.rawValue)
         let answer = try letter.heard()
         #expect(answer.type == MessageType.reportAccepted.rawValue && answer.inReplyTo == id)
-        #expect(answer.id != burial.id, "two answers, two ids")
+        #expect(answer.id != deadLetterReason.id, "two answers, two ids")
         #expect(try office.inbox(id, from: letter.party) == "taken")
         #expect(try office.count("SELECT count(*) FROM report WHERE source = 'letter' AND source_id = '\(id)'") == 1)
         #expect(try office.texts("SELECT state || ' ' || settled_by FROM dead_letter") == ["replayed person.sun"])
@@ -79,7 +79,7 @@ struct DeadLetterTests {
 
     @Test("a discarded letter is refused to its sender with the reason, and is kept")
     func discard() throws {
-        let (office, letter, id, act, burial) = try officeWithDeadReport()
+        let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
         let sun = try office.person("sun")
         let dead = try letterID(office)
         #expect(try office.order(.commandDiscard, dead, CommandDiscard(reason: " "), by: sun).problem == "missing_field")
@@ -87,7 +87,7 @@ struct DeadLetterTests {
             try office.order(.commandDiscard, dead, CommandDiscard(reason: "内容残缺，请重新提交"), by: sun).type == MessageType.commandTaken.rawValue)
         let answer = try letter.heard()
         #expect(answer.problem == "discarded" && answer.problemText?.contains("请重新提交") == true)
-        #expect(answer.inReplyTo == id && answer.id != burial.id)
+        #expect(answer.inReplyTo == id && answer.id != deadLetterReason.id)
         #expect(try office.inbox(id, from: letter.party) == "refused")
         #expect(try office.texts("SELECT state || ' ' || settled_because FROM dead_letter") == ["discarded 内容残缺，请重新提交"])
         #expect(try office.order(.commandReplay, dead, Nothing(), by: sun).problem == "already_settled")

@@ -169,8 +169,8 @@ private struct Told {
         let database = try office.database()
         defer { database.close() }
         let arrival = Arrival(body: body(name), routingKey: "", userID: letter.party.description, type: nil, messageID: nil)
-        let parcel = Parcel(arrival, from: Topology.Queue.intake, digestKey: office.digestKey)
-        _ = try database.run(NoteAttempt(digest: parcel.digest, at: .wall()))
+        let inbound = InboundMessage(arrival, from: Topology.Queue.intake, digestKey: office.digestKey)
+        _ = try database.run(NoteAttempt(digest: inbound.digest, at: .wall()))
         let report = try #require(try office.texts("SELECT id::text FROM report WHERE source_id = '\(id)'").first.flatMap { ReportID($0) })
         return Told(
             report: body(name), refused: body(name, id: "told-3", kind: "unheard-of"), unreadable: unreadable(name),
@@ -248,7 +248,7 @@ private struct Guess {
             let answers = [("sha256:" + digest.hexadecimal, ""), ("sha256:" + digest.hexadecimal, "dead"), (Told.id, digest.hexadecimal)]
             return [("SHA-256 of \(name)", digest), ("SHA-256 twice of \(name)", sha256(digest))]
                 + answers.map { id, variant in
-                    let answer = Docket.replyID(to: InboxKey(sender: "source.letter", eventID: id), variant: variant)
+                    let answer = UnitOfWork.replyID(to: InboxKey(sender: "source.letter", eventID: id), variant: variant)
                     return ("answer to \(name)", withUnsafeBytes(of: answer.uuid) { Array($0) })
                 }
         }

@@ -37,7 +37,7 @@ extension PrivateServerTests {
                     body, to: sender.exchange, key: type.routingKey(from: sender.party), properties: sender.properties(type, "large-\(number)"))
             }
             let arrival = Arrival(body: body, routingKey: "", userID: sender.party.description, type: nil, messageID: nil)
-            let lastID = Parcel(arrival, from: "", digestKey: office.digestKey).key.eventID
+            let lastID = InboundMessage(arrival, from: "", digestKey: office.digestKey).key.eventID
             body = []
 
             let process = try WorkerProcess(worker, of: office, within: limit, heartbeat: 2)

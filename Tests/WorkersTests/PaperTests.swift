@@ -235,7 +235,7 @@ struct PaperTests {
     }
 
     @Test("a source that got a bare receipt gets no more than one for its papers")
-    func muted() throws {
+    func receiptOnly() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         // The source is of the unit that the accused belongs to.

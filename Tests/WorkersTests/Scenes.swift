@@ -119,7 +119,8 @@ extension PartyClient {
 
     func sign(_ arrived: Arrived) throws { try send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest)) }
 
-    func decide(_ arrived: Arrived) throws {
+    @discardableResult
+    func decide(_ arrived: Arrived) throws -> String {
         try send(.dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "preliminary_verification"))
     }
 

@@ -124,40 +124,40 @@ extension PrivateServerTests {
             try admin.bindQueue("full", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "full", on: channel)
             try admin.declareQueue("open", on: channel)
             try admin.bindQueue("open", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "open", on: channel)
-            var outlet = LaneOutlet(try office.settings.broker, worker: .intake, name: "outlet")
-            try outlet.connect()
-            defer { outlet.disconnect() }
-            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
-            try outlet.flush(confirmsWithin: 10)
-            #expect(!outlet.isBehind)
-            #expect(outlet.takeSettled().confirmed.map(\.routingKey).sorted() == ["full", "open"])
-            #expect(outlet.eventIDs.isEmpty, "rows of a full queue are held in memory")
-            #expect(outlet.parked.keys == ["full"])
-            #expect(outlet.parked.due(at: .now) == [])
+            var outboxPublisher = OutboxPublisher(try office.settings.broker, worker: .intake, name: "outboxPublisher")
+            try outboxPublisher.connect()
+            defer { outboxPublisher.disconnect() }
+            outboxPublisher.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
+            try outboxPublisher.flush(confirmsWithin: 10)
+            #expect(!outboxPublisher.isBehind)
+            #expect(outboxPublisher.takeSettled().confirmed.map(\.routingKey).sorted() == ["full", "open"])
+            #expect(outboxPublisher.eventIDs.isEmpty, "rows of a full queue are held in memory")
+            #expect(outboxPublisher.parked.keys == ["full"])
+            #expect(outboxPublisher.parked.due(at: .now) == [])
             // Others are not held up, and what is for the full one is not even taken.
-            outlet.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
-            #expect(outlet.eventIDs.count == 1)
-            outlet.tryParked(with: Self.row("full", 1))
-            try Self.conclude(&outlet)
-            #expect(outlet.takeSettled().confirmed.map(\.routingKey) == ["open"])
-            #expect(outlet.parked.due(at: .now + .seconds(1.5)) == [])
-            #expect(outlet.parked.due(at: .now + .seconds(2.5)) == ["full"])
+            outboxPublisher.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
+            #expect(outboxPublisher.eventIDs.count == 1)
+            outboxPublisher.tryParked(with: Self.row("full", 1))
+            try Self.conclude(&outboxPublisher)
+            #expect(outboxPublisher.takeSettled().confirmed.map(\.routingKey) == ["open"])
+            #expect(outboxPublisher.parked.due(at: .now + .seconds(1.5)) == [])
+            #expect(outboxPublisher.parked.due(at: .now + .seconds(2.5)) == ["full"])
             _ = try admin.get("full", on: channel)
-            outlet.tryParked(with: Self.row("full", 1))
+            outboxPublisher.tryParked(with: Self.row("full", 1))
             // Unacknowledged, it is out of the way.
-            try Self.conclude(&outlet)
-            #expect(outlet.takeSettled().confirmed.map(\.routingKey) == ["full"])
-            #expect(outlet.parked.keys == [] && outlet.parked.freed == ["full"])
+            try Self.conclude(&outboxPublisher)
+            #expect(outboxPublisher.takeSettled().confirmed.map(\.routingKey) == ["full"])
+            #expect(outboxPublisher.parked.keys == [] && outboxPublisher.parked.freed == ["full"])
             try office.close()
         }
 
         /// Until the rows that try are settled.
-        private static func conclude(_ outlet: inout LaneOutlet) throws {
+        private static func conclude(_ outboxPublisher: inout OutboxPublisher) throws {
             let end = ContinuousClock.now + .seconds(10)
             repeat {
-                try outlet.flush(confirmsWithin: 0.05)
+                try outboxPublisher.flush(confirmsWithin: 0.05)
                 usleep(5_000)
-            } while !outlet.trials.isEmpty && ContinuousClock.now < end
+            } while !outboxPublisher.trials.isEmpty && ContinuousClock.now < end
         }
 
         private static func row(_ key: String, _ number: Int) -> OutboxRow {

@@ -10,7 +10,7 @@ import TestOffice
 @testable import Workers
 
 @Suite("Sizes as the office would hand on")
-struct HandingOnTests {
+struct ForwardingSizeTests {
     static let texts = [
         "反映张三虚报冒领。", "", "\"\\/\u{7F}\u{85}\u{2028}😀e\u{301}", String(decoding: (1...0x1F).map { UInt8($0) }, as: UTF8.self),
         String(repeating: "\"", count: 10_000), String(repeating: "\n", count: 10_000), String(repeating: "\u{1}", count: 10_000),
@@ -35,7 +35,7 @@ struct HandingOnTests {
                         number: "2026-00000001", kind: longest, matterKind: longest, title: content.title, text: content.text,
                         region: content.region, accused: content.accused, allegations: content.allegations, attachments: content.attachments,
                         signBy: moment, resultOwed: true, rule: "\(longest)@\(Int.max)/\(longest)")))
-            let said = HandingOn.bytesMax(of: content)
+            let said = ForwardingSize.bytesMax(of: content)
             #expect(body.count <= said && said < body.count + 2_048 + 150 * 128)
         }
     }
@@ -43,11 +43,11 @@ struct HandingOnTests {
     @Test("a report that fits exactly is handed on, one byte more is refused with what to do")
     func edge() throws {
         var content = Submission(title: "", text: "")
-        let room = Limits.standard.messageBytesMax - HandingOn.bytesMax(of: content)
+        let room = Limits.standard.messageBytesMax - ForwardingSize.bytesMax(of: content)
         content.text = String(repeating: "x", count: room)
-        #expect(HandingOn.problem(with: content) == nil)
+        #expect(ForwardingSize.problem(with: content) == nil)
         content.text += "x"
-        let problem = try #require(HandingOn.problem(with: content))
+        let problem = try #require(ForwardingSize.problem(with: content))
         #expect(problem.code == "too_large" && problem.text.contains("attachments"))
     }
 }

@@ -85,7 +85,7 @@ struct LedgerFill {
             id: .make(at: at), number: Report.number(year: CivilDate(of: at).components.year, serial: serial), source: sample.report.source,
             submissionID: sourceID, digest: digest, state: .registered, sourceKind: sample.sourceKind, matterKind: sample.matterKind,
             region: submission.region, realName: submission.isRealName, receivedAt: submission.receivedAt ?? at, registeredAt: at,
-            verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, muted: false,
+            verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, receiptOnly: false,
             handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: sample.barredRoots)
         let commitment = Commitment.make(digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description))

@@ -13,7 +13,7 @@ package struct ChaosVerdict: Sendable, Encodable {
     package let record: ChaosRecord
     package let lines: [CheckedLine]
     let invariants: [InvariantLine]
-    let trails: [Trail]
+    let timelines: [Timeline]
 
     package var holds: Bool { lines.allSatisfy(\.holds) && invariants.allSatisfy(\.holds) }
 
@@ -33,7 +33,7 @@ package struct ChaosVerdict: Sendable, Encodable {
         let digestKey = try DigestKey(keyFile: configuration.digestKeyFile)
         let examination = try Witness(database: database, journals: journals, digestKey: digestKey).examine(facts)
         invariants = examination.lines
-        trails = examination.trails
+        timelines = examination.timelines
         let (lost, doubled, wrong) = (examination.testimony.lost.count, examination.testimony.doubled.count, examination.wrongStates)
         let testimony = examination.testimony
         lines = record.lines + [
@@ -86,7 +86,7 @@ package struct ChaosVerdict: Sendable, Encodable {
                 "invariant \(line.number), seed \(record.seed):\n"
                     + line.breaches.prefix(Self.findingsMax).map { "  \($0)" }.joined(separator: "\n") + (more > 0 ? "\n  … and \(more) more" : ""))
         }
-        for trail in trails { parts.append("trail of \(trail.about):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n")) }
+        for trail in timelines { parts.append("trail of \(trail.about):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n")) }
         return parts.joined(separator: "\n\n")
     }
 
@@ -99,7 +99,7 @@ package struct ChaosVerdict: Sendable, Encodable {
         return logs.sorted { $0.path < $1.path }
     }
 
-    private enum CodingKeys: String, CodingKey { case record, lines, invariants, trails, holds }
+    private enum CodingKeys: String, CodingKey { case record, lines, invariants, timelines, holds }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -107,7 +107,7 @@ package struct ChaosVerdict: Sendable, Encodable {
         try container.encode(record, forKey: .record)
         try container.encode(lines, forKey: .lines)
         try container.encode(invariants, forKey: .invariants)
-        try container.encode(trails, forKey: .trails)
+        try container.encode(timelines, forKey: .timelines)
     }
 
     package func json() throws -> Data {

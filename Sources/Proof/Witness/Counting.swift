@@ -11,18 +11,18 @@ extension Evidence {
     package func count(into testimony: inout Testimony) {
         testimony.submitted = journals.submissions.count
         for (key, published) in journals.submissions.sorted(by: { $0.key < $1.key }) {
-            if let report = books.reportsBySubmission[key]?.first {
+            if let report = tables.reportsBySubmission[key]?.first {
                 testimony.registered += 1
                 count(report, into: &testimony)
                 if report.digest != digestKey.digest([UInt8](hexadecimal: published.digest) ?? [], for: .acts) {
-                    testimony.lost.append(Finding(about: "\(key)", what: "what stands in the books has other bytes than what was sent"))
+                    testimony.lost.append(Finding(about: "\(key)", what: "what stands in the tables has other bytes than what was sent"))
                 }
-            } else if books.deadLetters[ActKey(party: "source.\(key.source)", id: key.id)] != nil {
+            } else if tables.deadLetters[ActKey(party: "source.\(key.source)", id: key.id)] != nil {
                 testimony.dead += 1
             } else if journals.answers[key]?.contains(where: { $0.type == MessageType.reportRejected.rawValue }) == true {
                 testimony.rejected += 1
             } else if journals.answers[key] != nil {
-                testimony.lost.append(Finding(about: "\(key)", what: "it was answered as taken, but does not stand in the books"))
+                testimony.lost.append(Finding(about: "\(key)", what: "it was answered as taken, but does not stand in the tables"))
             } else {
                 testimony.lost.append(Finding(about: "\(key)", what: "the broker confirmed it, but it was neither registered nor answered"))
             }
@@ -45,7 +45,7 @@ extension Evidence {
 
     /// Why an accepted report is not closed.
     private func openReason(_ report: Report) -> String {
-        guard let handoff = books.handoffsByReport[report.id]?.max(by: { $0.attempt < $1.attempt }) else {
+        guard let handoff = tables.handoffsByReport[report.id]?.max(by: { $0.attempt < $1.attempt }) else {
             return report.reason ?? "not routed yet"
         }
         let place = "handoff \(handoff.attempt) with \(handoff.unit)"
@@ -65,7 +65,7 @@ extension Evidence {
     // MARK: Tables
 
     func tabulate(into testimony: inout Testimony) {
-        let counted = journals.submissions.keys.compactMap { books.reportsBySubmission[$0]?.first }
+        let counted = journals.submissions.keys.compactMap { tables.reportsBySubmission[$0]?.first }
         testimony.sources = sourceRows(counted)
         testimony.states = Dictionary(grouping: counted, by: \.state).map { .init(state: $0.key.rawValue, count: $0.value.count) }
             .sorted { $0.state < $1.state }
@@ -89,7 +89,7 @@ extension Evidence {
 
     private func unitRows() -> [Testimony.UnitRow] {
         var rows: [String: Testimony.UnitRow] = [:]
-        for handoff in books.handoffs {
+        for handoff in tables.handoffs {
             let unit = handoff.unit.rawValue
             var row = rows[unit] ?? .init(unit: unit)
             row.handedOff += 1
@@ -109,7 +109,7 @@ extension Evidence {
     private func latency(_ counted: [Report]) -> Testimony.Latency? {
         let milliseconds = counted.compactMap { report -> Double? in
             let key = SubmissionKey(source: report.source.rawValue, id: report.submissionID)
-            guard let sent = journals.submissions[key], let first = books.handoffsByReport[report.id]?.min(by: { $0.attempt < $1.attempt }),
+            guard let sent = journals.submissions[key], let first = tables.handoffsByReport[report.id]?.min(by: { $0.attempt < $1.attempt }),
                 let arrived = journals.dispatched[first.id.description]?.map(\.at).min()
             else { return nil }
             return Double(arrived - sent.at) / 1000
@@ -121,14 +121,14 @@ extension Evidence {
 
     /// States that no row is in and no row or entry shows to have been passed.
     private func statesNeverSeen() -> [String] {
-        var reportStates = Set(books.reports.flatMap { [$0.state, $0.verdict] })
-        var handoffStates = Set(books.handoffs.map(\.state))
+        var reportStates = Set(tables.reports.flatMap { [$0.state, $0.verdict] })
+        var handoffStates = Set(tables.handoffs.map(\.state))
         for story in stories.values {
             reportStates.formUnion(story.reportStates)
             handoffStates.formUnion(story.handoffStates)
         }
-        if books.handoffs.contains(where: { $0.releasedAt != nil }) { handoffStates.insert(.released) }
-        if books.handoffs.contains(where: { $0.dispatchedAt != nil }) { handoffStates.insert(.dispatched) }
+        if tables.handoffs.contains(where: { $0.releasedAt != nil }) { handoffStates.insert(.released) }
+        if tables.handoffs.contains(where: { $0.dispatchedAt != nil }) { handoffStates.insert(.dispatched) }
         return ReportState.allCases.filter { !reportStates.contains($0) }.map { "report \($0.rawValue)" }
             + HandoffState.allCases.filter { !handoffStates.contains($0) }.map { "handoff \($0.rawValue)" }
     }

@@ -10,11 +10,11 @@ extension Evidence {
     /// Two reports for one submission, by every trace that two would leave.
     func doubledReports() -> [Finding] {
         var findings: [Finding] = []
-        for (key, reports) in books.reportsBySubmission.sorted(by: { $0.key < $1.key }) where reports.count > 1 {
-            findings.append(Finding(about: "\(key)", what: "\(reports.count) reports stand in the books"))
+        for (key, reports) in tables.reportsBySubmission.sorted(by: { $0.key < $1.key }) where reports.count > 1 {
+            findings.append(Finding(about: "\(key)", what: "\(reports.count) reports stand in the tables"))
         }
         // A body names its own source and id, so equal bytes are one submission whatever the rows say.
-        for (_, reports) in Dictionary(grouping: books.reports, by: \.digest).sorted(by: { $0.value[0].id < $1.value[0].id })
+        for (_, reports) in Dictionary(grouping: tables.reports, by: \.digest).sorted(by: { $0.value[0].id < $1.value[0].id })
         where reports.count > 1 && Set(reports.map(\.submissionID)).count > 1 {
             findings.append(Finding(about: "report \(reports[0].id)", what: "the same bytes are registered under \(reports.count) ids"))
         }
@@ -32,7 +32,7 @@ extension Evidence {
     /// Two handoffs where the policy asks for one.
     func doubledHandoffs() -> [Finding] {
         var findings: [Finding] = []
-        for (report, handoffs) in books.handoffsByReport.sorted(by: { $0.key < $1.key }) {
+        for (report, handoffs) in tables.handoffsByReport.sorted(by: { $0.key < $1.key }) {
             let standing = handoffs.filter { !$0.wasTakenBack }
             if standing.count > 1 {
                 findings.append(Finding(about: "report \(report)", what: "\(standing.count) handoffs stand at the same time"))
@@ -45,8 +45,8 @@ extension Evidence {
             if Set(messages.map(\.id)).count > 1 {
                 findings.append(Finding(about: "handoff \(handoff)", what: "it was dispatched as \(Set(messages.map(\.id)).count) different messages"))
             }
-            guard let row = books.handoffByID[handoff] else {
-                findings.append(Finding(about: "handoff \(handoff)", what: "a unit received it, but it does not stand in the books"))
+            guard let row = tables.handoffByID[handoff] else {
+                findings.append(Finding(about: "handoff \(handoff)", what: "a unit received it, but it does not stand in the tables"))
                 continue
             }
             for party in Set(messages.map(\.party)) where party != "unit.\(row.unit)" {

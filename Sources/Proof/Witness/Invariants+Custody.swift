@@ -11,7 +11,7 @@ extension Inquiry {
     func nothingLost(_ testimony: Testimony) -> InvariantLine {
         InvariantLine(
             number: 1, name: "nothing is lost", objects: "confirmed reports, acts of units and handoffs",
-            checked: journals.submissions.count + journals.acts.count + books.handoffs.count, breaches: testimony.lost)
+            checked: journals.submissions.count + journals.acts.count + tables.handoffs.count, breaches: testimony.lost)
     }
 
     /// 2: what came twice had one effect, and the same answer each time.
@@ -34,7 +34,7 @@ extension Inquiry {
             let about = "report \(door.reportID)"
             if !door.hasClaim { line.breaches.append(Finding(about: about, what: "no message in the inbox brought it")) }
             // What is sealed passes through; nothing of it stays here.
-            if !door.hasVault, books.reportByID[door.reportID]?.verdict != .passedUp {
+            if !door.hasVault, tables.reportByID[door.reportID]?.verdict != .passedUp {
                 line.breaches.append(Finding(about: about, what: "its original is not in the vault"))
             }
             let first = evidence.stories[door.reportID.uuid]?.records.first
@@ -64,7 +64,7 @@ extension Inquiry {
         }
         for (chain, story) in evidence.stories {
             for record in story.records {
-                guard case .moved(let id, .signed, _) = record.event, let row = books.handoffByID[id.description], record.by != "unit.\(row.unit)"
+                guard case .moved(let id, .signed, _) = record.event, let row = tables.handoffByID[id.description], record.by != "unit.\(row.unit)"
                 else { continue }
                 line.breaches.append(Finding(about: "report \(chain.lowercased)", what: "the ledger tells a signature of \(id) by \(record.by)"))
             }
@@ -75,7 +75,7 @@ extension Inquiry {
     /// 7: every chain holds from its first entry to its head, tells the states that stand in the books, and its times do not go back.
     func ledgerGrew() -> InvariantLine {
         var line = InvariantLine(
-            number: 7, name: "the ledger only grows", objects: "entries", checked: books.ledgers.values.reduce(0) { $0 + $1.count },
+            number: 7, name: "the ledger only grows", objects: "entries", checked: tables.ledgers.values.reduce(0) { $0 + $1.count },
             breaches: evidence.brokenChains() + evidence.untoldStates())
         for (chain, story) in evidence.stories.sorted(by: { $0.key.precedes($1.key) }) {
             for (before, record) in zip(story.records, story.records.dropFirst()) where record.at < before.at {

@@ -21,7 +21,7 @@ extension Inquiry {
             if words.contains(where: text.contains) { line.breaches.append(Finding(about: about(), what: "its reporter stands in clear in \(place)")) }
         }
         func words(of report: ReportID?) -> [String]? {
-            report.flatMap { books.reportByID[$0] }.flatMap { needles[SubmissionKey(source: $0.source.rawValue, id: $0.submissionID)] }
+            report.flatMap { tables.reportByID[$0] }.flatMap { needles[SubmissionKey(source: $0.source.rawValue, id: $0.submissionID)] }
         }
         func words(sender: String, _ id: String) -> [String]? { sender.sourceID.flatMap { needles[SubmissionKey(source: $0, id: id)] } }
 
@@ -49,7 +49,7 @@ extension Inquiry {
     /// What would tell who reported, by submission; none for anonymous ones.
     private func needles() -> [SubmissionKey: [String]] {
         var needles: [SubmissionKey: [String]] = [:]
-        for key in Set(journals.submissions.keys).union(books.reportsBySubmission.keys) {
+        for key in Set(journals.submissions.keys).union(tables.reportsBySubmission.keys) {
             let words = facts.truth(key.source, key.id)?.reporters.flatMap(\.tellingWords) ?? []
             if !words.isEmpty { needles[key] = words }
         }

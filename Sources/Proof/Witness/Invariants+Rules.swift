@@ -50,7 +50,7 @@ extension Inquiry {
         let kinds = facts.policy.ownKind
         let persons = Dictionary(uniqueKeysWithValues: facts.office.persons.map { ($0.id, $0) })
         for notice in records.notices {
-            guard let report = books.reportByID[notice.reportID], let truth = facts.truth(report.source.rawValue, report.submissionID),
+            guard let report = tables.reportByID[notice.reportID], let truth = facts.truth(report.source.rawValue, report.submissionID),
                 let person = persons[notice.person]
             else { continue }
             line.checked += 1
@@ -66,8 +66,8 @@ extension Inquiry {
 
     /// A subject names a handoff, or to a source its own submission.
     private func report(named subject: String, to party: String) -> ReportID? {
-        if let handoff = books.handoffByID[subject] { return handoff.reportID }
-        return party.sourceID.flatMap { books.reportsBySubmission[SubmissionKey(source: $0, id: subject)]?.first?.id }
+        if let handoff = tables.handoffByID[subject] { return handoff.reportID }
+        return party.sourceID.flatMap { tables.reportsBySubmission[SubmissionKey(source: $0, id: subject)]?.first?.id }
     }
 
     /// 8: an open handoff is watched or says why not, and every due date follows from its rule.

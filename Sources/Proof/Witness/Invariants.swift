@@ -74,13 +74,13 @@ public struct Examination: Sendable {
     /// Rows and handoffs whose state the ledger does not tell.
     public let wrongStates: Int
     /// What is known of the reports, or of the acts without one, that the first breaches are about.
-    public let trails: [Trail]
+    public let timelines: [Timeline]
 
     public var holds: Bool { lines.allSatisfy(\.holds) }
 }
 
 extension Witness {
-    /// How many trails are told; a mistake that breaks much needs no more.
+    /// How many timelines are told; a mistake that breaks much needs no more.
     static let trailsMax = 5
 
     /// Holds everything that stands in the books and in the journals against the eleven invariants. To be asked when it is settled.
@@ -88,7 +88,7 @@ extension Witness {
         let testimony = try testify()
         let connection = try open()
         defer { connection.close() }
-        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection), digestKey: digestKey)
+        let evidence = Evidence(journals: try Journals(folder: journals), tables: try Tables(connection), digestKey: digestKey)
         let inquiry = Inquiry(
             facts: facts, evidence: evidence, correspondence: try Correspondence(folder: journals), records: try Records(connection))
         let lines = [
@@ -96,20 +96,20 @@ extension Witness {
             inquiry.barrierStood(), try inquiry.identityKept(connection), inquiry.ledgerGrew(), inquiry.clocksRan(),
             inquiry.rulesNamed(), inquiry.sendersLearned(), inquiry.businessTime(),
         ]
-        var subjects: [TrailSubject] = []
+        var subjects: [TimelineSubject] = []
         for finding in lines.flatMap(\.breaches) where subjects.count < Self.trailsMax {
             guard let subject = inquiry.subject(of: finding), !subjects.contains(where: { $0.about == subject.about }) else { continue }
             subjects.append(subject)
         }
-        let trails = try Trail.tell(subjects, evidence, journals: journals)
-        return Examination(testimony: testimony, lines: lines, wrongStates: evidence.untoldStates().count, trails: trails)
+        let timelines = try Timeline.tell(subjects, evidence, journals: journals)
+        return Examination(testimony: testimony, lines: lines, wrongStates: evidence.untoldStates().count, timelines: timelines)
     }
 }
 
 /// What the tables hold beside what the witness reads.
 struct Records {
-    let doors: [WitnessedDoor]
-    let custody: [WitnessedCustody]
+    let doors: [WitnessedRegistration]
+    let custody: [HandoffAudit]
     let clocks: [WitnessedClock]
     let answers: [WitnessedAnswer]
     let notices: [WitnessedNotice]
@@ -118,10 +118,10 @@ struct Records {
     let policies: Set<String>
 
     init(_ connection: Connection) throws {
-        doors = try Books.pages { try connection.run(ReadDoorPage(after: $0)).rows }
-        custody = try Books.pages { try connection.run(ReadCustodyPage(after: $0)).rows }
-        clocks = try Books.pages { try connection.run(ReadClockPage(after: $0)).rows }
-        answers = try Books.pages { try connection.run(ReadAnswerPage(after: $0)).rows }
+        doors = try Tables.pages { try connection.run(ReadRegistrationPage(after: $0)).rows }
+        custody = try Tables.pages { try connection.run(ReadHandoffAuditPage(after: $0)).rows }
+        clocks = try Tables.pages { try connection.run(ReadClockPage(after: $0)).rows }
+        answers = try Tables.pages { try connection.run(ReadAnswerPage(after: $0)).rows }
         notices = try connection.run(ReadPersonNotices()).rows
         waiting = try connection.run(ReadOutboxAddresses()).rows.map { ($0.type, $0.addressee, $0.reports) }
         policies = Set(try connection.run(ReadPolicyVersions()).rows.map { "\($0.name)@\($0.version)" })
@@ -135,6 +135,6 @@ struct Inquiry {
     let correspondence: Correspondence
     let records: Records
 
-    var books: Books { evidence.books }
+    var tables: Tables { evidence.tables }
     var journals: Journals { evidence.journals }
 }

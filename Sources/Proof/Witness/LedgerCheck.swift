@@ -10,9 +10,9 @@ extension Evidence {
     /// Chains that do not hold, or that belong to nothing in the books.
     func brokenChains() -> [Finding] {
         var findings: [Finding] = []
-        for (chain, entries) in books.ledgers.sorted(by: { $0.key.precedes($1.key) }) {
-            guard let head = books.heads[chain] else {
-                findings.append(Finding(about: "chain \(chain.lowercased)", what: "the ledger tells of it, but it does not stand in the books"))
+        for (chain, entries) in tables.ledgers.sorted(by: { $0.key.precedes($1.key) }) {
+            guard let head = tables.heads[chain] else {
+                findings.append(Finding(about: "chain \(chain.lowercased)", what: "the ledger tells of it, but it does not stand in the tables"))
                 continue
             }
             if let sequence = LedgerHead.firstBreak(in: entries, endingIn: head) {
@@ -22,7 +22,7 @@ extension Evidence {
                 findings.append(Finding(about: "chain \(chain.lowercased)", what: "\(unreadable) entries cannot be read"))
             }
         }
-        for (chain, head) in books.heads where head != .genesis && books.ledgers[chain] == nil {
+        for (chain, head) in tables.heads where head != .genesis && tables.ledgers[chain] == nil {
             findings.append(Finding(about: "chain \(chain.lowercased)", what: "it has a head, but no entries"))
         }
         return findings
@@ -31,7 +31,7 @@ extension Evidence {
     /// Rows whose state, or whose bytes, the ledger does not tell.
     func untoldStates() -> [Finding] {
         var findings: [Finding] = []
-        for report in books.reports {
+        for report in tables.reports {
             let story = stories[report.id.uuid]
             if story?.report != report.state {
                 findings.append(
@@ -44,7 +44,7 @@ extension Evidence {
                 findings.append(Finding(about: "report \(report.id)", what: "its digest is not the one that was registered"))
             }
         }
-        for handoff in books.handoffs {
+        for handoff in tables.handoffs {
             let told = stories[handoff.reportID.uuid]?.handoffs[handoff.id]
             if told != handoff.state {
                 findings.append(
@@ -52,8 +52,8 @@ extension Evidence {
             }
         }
         for story in stories.values {
-            for handoff in story.handoffs.keys.sorted() where books.handoffByID[handoff.description] == nil {
-                findings.append(Finding(about: "handoff \(handoff)", what: "the ledger tells of it, but it does not stand in the books"))
+            for handoff in story.handoffs.keys.sorted() where tables.handoffByID[handoff.description] == nil {
+                findings.append(Finding(about: "handoff \(handoff)", what: "the ledger tells of it, but it does not stand in the tables"))
             }
         }
         return findings

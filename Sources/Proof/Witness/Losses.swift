@@ -9,7 +9,7 @@ import PartyClient
 extension Evidence {
     /// Handoffs that the broker confirmed and their unit never saw.
     func lostHandoffs() -> [Finding] {
-        books.handoffs.filter { $0.wasSent && !wasDelivered($0) }.map {
+        tables.handoffs.filter { $0.wasSent && !wasDelivered($0) }.map {
             Finding(about: "handoff \($0.id)", what: "it was sent to unit \($0.unit), whose journal does not have it")
         }
     }
@@ -23,8 +23,8 @@ extension Evidence {
     func lostActs() -> [Finding] {
         var findings: [Finding] = []
         for (key, act) in journals.acts.sorted(by: { $0.key < $1.key }) {
-            guard let claim = books.claims[key] else {
-                if books.deadLetters[key] == nil {
+            guard let claim = tables.claims[key] else {
+                if tables.deadLetters[key] == nil {
                     findings.append(Finding(about: "\(key)", what: "the broker confirmed this act, but the office never took it in"))
                 }
                 continue

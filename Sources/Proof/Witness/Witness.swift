@@ -67,12 +67,12 @@ public struct Witness: Sendable {
     public func testify() throws -> Testimony {
         let connection = try open()
         defer { connection.close() }
-        let evidence = Evidence(journals: try Journals(folder: journals), books: try Books(connection), digestKey: digestKey)
+        let evidence = Evidence(journals: try Journals(folder: journals), tables: try Tables(connection), digestKey: digestKey)
 
         var testimony = Testimony()
         testimony.redelivered = evidence.journals.redelivered
         testimony.tornLines = evidence.journals.tornLines
-        testimony.chains = evidence.books.ledgers.count
+        testimony.chains = evidence.tables.ledgers.count
         evidence.count(into: &testimony)
         testimony.lost += evidence.lostHandoffs() + evidence.lostActs()
         testimony.doubled = evidence.doubledReports() + evidence.doubledHandoffs() + evidence.doubledActs()
@@ -85,22 +85,22 @@ public struct Witness: Sendable {
 /// All that can be compared.
 package struct Evidence {
     let journals: Journals
-    let books: Books
+    let tables: Tables
     let digestKey: DigestKey
     /// What the ledger tells of each report.
-    let stories: [UUID: Story]
+    let stories: [UUID: LedgerReplay]
     /// Where the ledger tells an act: its entries, by who did it and its id; of an act that no journal has, by the commitment to it.
     let told: [ActKey: [LedgerRecord]]
 
-    init(journals: Journals, books: Books, digestKey: DigestKey) {
+    init(journals: Journals, tables: Tables, digestKey: DigestKey) {
         self.journals = journals
-        self.books = books
+        self.tables = tables
         self.digestKey = digestKey
-        stories = books.ledgers.mapValues { Story($0) }
+        stories = tables.ledgers.mapValues { LedgerReplay($0) }
         var told: [ActKey: [LedgerRecord]] = [:]
         var idOf: [String: String] = [:]
         for (key, act) in journals.acts {
-            guard let report = books.handoffByID[act.subject]?.reportID else { continue }
+            guard let report = tables.handoffByID[act.subject]?.reportID else { continue }
             idOf[Commitment.act(key.id, salt: digestKey.salt(of: report, for: key.party))] = key.id
         }
         for story in stories.values {

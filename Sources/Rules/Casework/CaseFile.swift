@@ -21,7 +21,7 @@ public struct Report: Hashable, Sendable {
     public var authority: String?
     public var repeatOf: ReportID?
     /// The source's own unit is barred: it got a bare receipt and gets no more.
-    public let muted: Bool
+    public let receiptOnly: Bool
     /// Of what is passed up sealed: the one person (专人) who is told when it waits too long. Who is accused is known only when it
     /// comes in, so whom the barrier admits is asked then.
     public let custodian: PersonID?
@@ -34,7 +34,7 @@ public struct Report: Hashable, Sendable {
         id: ReportID, number: Int64, source: SourceID, submissionID: String, digest: [UInt8], state: ReportState,
         sourceKind: String, matterKind: String?, region: String?, realName: Bool, receivedAt: Instant,
         registeredAt: Instant, verdict: ReportState, rule: String, reason: String?, authority: String?,
-        repeatOf: ReportID?, muted: Bool, custodian: PersonID? = nil, handoffCount: Int, papers: Int = 0, head: LedgerHead
+        repeatOf: ReportID?, receiptOnly: Bool, custodian: PersonID? = nil, handoffCount: Int, papers: Int = 0, head: LedgerHead
     ) {
         self.id = id
         self.number = number
@@ -53,7 +53,7 @@ public struct Report: Hashable, Sendable {
         self.reason = reason
         self.authority = authority
         self.repeatOf = repeatOf
-        self.muted = muted
+        self.receiptOnly = receiptOnly
         self.custodian = custodian
         self.handoffCount = handoffCount
         self.papers = papers

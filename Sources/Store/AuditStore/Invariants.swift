@@ -7,7 +7,7 @@ public import PostgreSQL
 // What is read to check the invariants after a run, beside what the witness reads: page by page, and nothing else.
 
 /// How a report came in: what must stand beside its row.
-public struct WitnessedDoor: Sendable {
+public struct WitnessedRegistration: Sendable {
     public let reportID: ReportID
     public let source: String
     public let submissionID: String
@@ -22,9 +22,9 @@ public struct WitnessedDoor: Sendable {
 }
 
 /// Reports in the order of their ids, with their vault, inbox row and barrier.
-public struct ReadDoorPage: Statement {
-    public var after: WitnessedDoor?
-    public init(after: WitnessedDoor?) { self.after = after }
+public struct ReadRegistrationPage: Statement {
+    public var after: WitnessedRegistration?
+    public init(after: WitnessedRegistration?) { self.after = after }
 
     public static let sql = """
         SELECT r.id, r.source, r.source_id, r.state, r.rule, r.registered_at,
@@ -37,8 +37,8 @@ public struct ReadDoorPage: Statement {
         FROM report r WHERE $1::uuid IS NULL OR r.id > $1 ORDER BY r.id LIMIT \(witnessPageRowsMax)
         """
     public var parameters: [Parameter] { [.uuid(after?.reportID.uuid)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedDoor {
-        WitnessedDoor(
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedRegistration {
+        WitnessedRegistration(
             reportID: try row.id(), source: try row.text(), submissionID: try row.text(), state: try row.word(), rule: try row.text(),
             registeredAt: try row.instant(), hasVault: try row.bool(), hasClaim: try row.bool(),
             barred: try row.texts().map { UnitID(unchecked: $0) })
@@ -46,7 +46,7 @@ public struct ReadDoorPage: Statement {
 }
 
 /// A handoff with what explains it: who signed, which rule, which clocks.
-public struct WitnessedCustody: Sendable {
+public struct HandoffAudit: Sendable {
     public let id: HandoffID
     public let reportID: ReportID
     public let unit: UnitID
@@ -61,17 +61,17 @@ public struct WitnessedCustody: Sendable {
 }
 
 /// Handoffs in the order of their ids.
-public struct ReadCustodyPage: Statement {
-    public var after: WitnessedCustody?
-    public init(after: WitnessedCustody?) { self.after = after }
+public struct ReadHandoffAuditPage: Statement {
+    public var after: HandoffAudit?
+    public init(after: HandoffAudit?) { self.after = after }
 
     public static let sql = """
         SELECT id, report_id, unit, kind, state, rule, signed_at, signed_by, running_clocks, no_clock_reason
         FROM handoff WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT \(witnessPageRowsMax)
         """
     public var parameters: [Parameter] { [.uuid(after?.id.uuid)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedCustody {
-        WitnessedCustody(
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HandoffAudit {
+        HandoffAudit(
             id: try row.id(), reportID: try row.id(), unit: try row.name(), kind: try row.text(), state: try row.word(),
             rule: try row.text(), signedAt: try row.instantOrNil(), signedBy: try row.textOrNil(), runningClocks: try row.int(),
             noClockReason: try row.textOrNil())

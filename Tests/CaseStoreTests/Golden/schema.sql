@@ -406,7 +406,7 @@ CREATE TABLE public.report (
     reason text,
     authority text,
     repeat_of uuid,
-    muted boolean DEFAULT false NOT NULL,
+    receipt_only boolean DEFAULT false NOT NULL,
     custodian text,
     handoff_count integer DEFAULT 0 NOT NULL,
     papers integer DEFAULT 0 NOT NULL,

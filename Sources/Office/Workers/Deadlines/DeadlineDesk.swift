@@ -12,26 +12,26 @@ struct DeadlineDesk: Desk {
     let queues = [Topology.Queue.command(.deadlines)]
     let batchSizeMax: Int
 
-    func targets(of parcel: Parcel) -> Targets { Targets() }
+    func targets(of inbound: InboundMessage) -> Targets { Targets() }
 
-    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
-        for parcel in parcels {
-            if case .message = parcel.content { docket.refuse(parcel, [.wrongWorker]) }
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
+        for inbound in received {
+            if case .message = inbound.content { unitOfWork.refuse(inbound, [.wrongWorker]) }
         }
     }
 
     /// Due clocks are read without a lock, and looked at again under it.
-    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let due = try database.run(ReadDueReports(at: times.now, countMax: batchSizeMax, except: aside)).rows
         guard !due.isEmpty else { return nil }
         let hasMore = due.count * 4 >= batchSizeMax
-        return Errand(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { docket, _ in
-            for report in docket.files.keys.sorted() { docket.takeDueSteps(of: report) }
+        return Sweep(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { unitOfWork, _ in
+            for report in unitOfWork.files.keys.sorted() { unitOfWork.takeDueSteps(of: report) }
         }
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     mutating func takeDueSteps(of id: ReportID) {
         guard let clocks = files[id]?.clocks else { return }
         for clock in clocks {

@@ -5,7 +5,7 @@ import Casework
 import Contract
 import Foundation
 
-extension Docket {
+extension UnitOfWork {
     /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
     /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
     mutating func perform(_ act: Act) throws -> ActOutcome {
@@ -197,7 +197,7 @@ extension Docket {
     /// its like: then its note tells, and nothing of it is done again.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
         guard !noted.contains(act.key) else { throw TakenBefore() }
-        if Docket.repeatableNotes.contains(kind) {
+        if UnitOfWork.repeatableNotes.contains(kind) {
             let said = notesOf[id] ?? (0, 0)
             guard said.count < limits.notesPerHandoffMax, said.bytes + text.utf8.count <= limits.notesBytesPerHandoffMax else {
                 throw Problem(

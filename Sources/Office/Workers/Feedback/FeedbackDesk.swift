@@ -16,13 +16,13 @@ struct FeedbackDesk: Desk {
     /// How long (wall time) a message ahead of its state is kept before it is refused.
     let earlyMessageHoldSeconds: Double
 
-    func targets(of parcel: Parcel) -> Targets {
-        if let back = parcel.givenBack {
-            var targets = Targets(handoffs: HandoffID(parcel.subject).map { [$0] } ?? [])
-            if case .source(let source) = back.addressee { targets.submission = (source, parcel.subject) }
+    func targets(of inbound: InboundMessage) -> Targets {
+        if let back = inbound.givenBack {
+            var targets = Targets(handoffs: HandoffID(inbound.subject).map { [$0] } ?? [])
+            if case .source(let source) = back.addressee { targets.submission = (source, inbound.subject) }
             return targets
         }
-        guard case .message(let message) = parcel.content, let handoff = HandoffID(message.envelope.subject) else {
+        guard case .message(let message) = inbound.content, let handoff = HandoffID(message.envelope.subject) else {
             return Targets()
         }
         return Targets(handoffs: [handoff])
@@ -32,43 +32,43 @@ struct FeedbackDesk: Desk {
     var markedQueue: String? { Topology.Queue.feedback }
 
     /// Who is accused decides which persons may act on a case.
-    func needs(of parcel: Parcel) -> CaseNeeds {
-        guard case .message(let message) = parcel.content, case .commandRecall = message.body else { return .nothing }
+    func needs(of inbound: InboundMessage) -> CaseNeeds {
+        guard case .message(let message) = inbound.content, case .commandRecall = message.body else { return .nothing }
         return .names
     }
 
-    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
-        for parcel in parcels {
-            guard case .message(let message) = parcel.content else { continue }
-            let act = Act(key: parcel.key, message: message, sender: message.envelope.source)
-            if let handoff = docket.handoffWithTurns(before: act) {
-                try docket.countHeld(of: act.key.sender, reading: database)
-                try docket.hold(parcel, message, for: handoff, isRipe: true)
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
+        for inbound in received {
+            guard case .message(let message) = inbound.content else { continue }
+            let act = Act(key: inbound.key, message: message, sender: message.envelope.source)
+            if let handoff = unitOfWork.handoffWithTurns(before: act) {
+                try unitOfWork.countHeld(of: act.key.sender, reading: database)
+                try unitOfWork.hold(inbound, message, for: handoff, isRipe: true)
                 continue
             }
-            switch try docket.perform(act) {
-            case .done(let handoff): try docket.retryHeld(of: handoff, reading: database)
-            case .refused(let problem): docket.refuse(parcel, [problem])
+            switch try unitOfWork.perform(act) {
+            case .done(let handoff): try unitOfWork.retryHeld(of: handoff, reading: database)
+            case .refused(let problem): unitOfWork.refuse(inbound, [problem])
             case .early(let handoff):
-                try docket.countHeld(of: act.key.sender, reading: database)
-                try docket.hold(parcel, message, for: handoff)
+                try unitOfWork.countHeld(of: act.key.sender, reading: database)
+                try unitOfWork.hold(inbound, message, for: handoff)
             }
         }
     }
 
     /// Goes on where held messages had no turn yet; gives up what was held too long, once nothing that was sent in time can still
     /// come. One report at a time, and of it so much as a transaction may take.
-    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         if let report = try database.run(ReadRipeReport(except: aside)).rows.first {
-            return Errand(reports: [report], skipsLocked: true, hasMore: true) { docket, database in
-                try docket.retryRipe(of: report, reading: database)
+            return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork, database in
+                try unitOfWork.retryRipe(of: report, reading: database)
             }
         }
         guard let heldBefore = times.listening.heldBefore(seconds: earlyMessageHoldSeconds),
             let report = try database.run(ReadOverheldReport(heldBefore: heldBefore, except: aside)).rows.first
         else { return nil }
-        return Errand(reports: [report], skipsLocked: true, hasMore: true) { docket, _ in
-            docket.giveUpHeld(of: report, heldBefore: heldBefore)
+        return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork, _ in
+            unitOfWork.giveUpHeld(of: report, heldBefore: heldBefore)
         }
     }
 }

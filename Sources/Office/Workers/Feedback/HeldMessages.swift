@@ -5,25 +5,25 @@ import Casework
 import Contract
 import PostgreSQL
 
-extension Docket {
+extension UnitOfWork {
     // MARK: Holding
 
     /// Keeps a message that is ahead of its state, unless too much waits already.
     /// - Parameter isRipe: only those before it are in its way.
-    mutating func hold(_ parcel: Parcel, _ message: Message, for handoff: HandoffID, isRipe: Bool = false) throws {
+    mutating func hold(_ inbound: InboundMessage, _ message: Message, for handoff: HandoffID, isRipe: Bool = false) throws {
         guard let report = reportOf[handoff] else { return }
         let waiting = waiting(for: handoff, in: report)
         // The inbox was pruned of it, and it waits still.
-        if waiting.contains(where: { $0.key == parcel.key }) { return settle(parcel.key, .held) }
-        let box = try vault.seal(parcel.body, context: Vault.context(message: parcel.key.sender, parcel.key.eventID))
-        if let problem = tooManyEarly(waiting.count, parcel.key.sender, adding: box.sealed.count) { return refuse(parcel, [problem]) }
-        heldOf[parcel.key.sender]?.count += 1
-        heldOf[parcel.key.sender]?.bytes += box.sealed.count
+        if waiting.contains(where: { $0.key == inbound.key }) { return settle(inbound.key, .held) }
+        let box = try vault.seal(inbound.body, context: Vault.context(message: inbound.key.sender, inbound.key.eventID))
+        if let problem = tooManyEarly(waiting.count, inbound.key.sender, adding: box.sealed.count) { return refuse(inbound, [problem]) }
+        heldOf[inbound.key.sender]?.count += 1
+        heldOf[inbound.key.sender]?.bytes += box.sealed.count
         newlyHeld.append(
             HeldMessage(
-                key: parcel.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue, box: box, heldAt: wall,
+                key: inbound.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue, box: box, heldAt: wall,
                 isRipe: isRipe))
-        settle(parcel.key, .held)
+        settle(inbound.key, .held)
     }
 
     /// Asked once for each sender whose act is early.
@@ -62,7 +62,7 @@ extension Docket {
     /// Tries what is held for a handoff again, oldest first, until none moves, once the handoff does not await its signature.
     ///
     /// Of what is stored, bytes are read within the transaction's budget, each once. What does not fit is marked ripe, and the worker's
-    /// errand goes on there in the next turn.
+    /// sweep goes on there in the next turn.
     mutating func retryHeld(of handoff: HandoffID, reading database: Database) throws {
         guard let report = reportOf[handoff], file(of: handoff)?[handoff: handoff]?.state.awaitsSignature == false else { return }
         let acts = try openWithinBudget(waiting(for: handoff, in: report), reading: database)
@@ -71,7 +71,7 @@ extension Docket {
             moved = false
             for (message, act) in acts where isHeld(message) { if try retry(message, act) { moved = true } }
         }
-        // What stays waits for something else, and is not the next errand.
+        // What stays waits for something else, and is not the next sweep.
         for (message, _) in acts where isHeld(message) { mark(message, ripe: false) }
     }
 
@@ -102,7 +102,7 @@ extension Docket {
         let outcome: ActOutcome
         do { outcome = try perform(act.act) } catch {
             // Its neighbours, and the act that let it be tried, are not to blame: it alone ends as a dead letter.
-            try buryHeld(message, act.bytes, Burial(.cannotBeHandled, text: "the office could not handle this message", detail: Fault.words(error)))
+            try buryHeld(message, act.bytes, DeadLetterReason(.cannotBeHandled, text: "the office could not handle this message", detail: Fault.words(error)))
             return true
         }
         switch outcome {
@@ -183,13 +183,13 @@ extension Docket {
     }
 
     /// As if it had just come, and were at fault by itself.
-    private mutating func buryHeld(_ message: HeldMessage, _ bytes: [UInt8], _ burial: Burial) throws {
-        guard let sender = Party(message.key.sender), let type = MessageType(rawValue: message.type) else { return refuseHeld(message, burial.problem) }
+    private mutating func buryHeld(_ message: HeldMessage, _ bytes: [UInt8], _ deadLetterReason: DeadLetterReason) throws {
+        guard let sender = Party(message.key.sender), let type = MessageType(rawValue: message.type) else { return refuseHeld(message, deadLetterReason.problem) }
         release(message)
         let arrival = Arrival(
             body: bytes, routingKey: type.routingKey(from: sender), userID: message.key.sender, type: message.type, messageID: nil)
-        try bury(Parcel(arrival, from: Topology.Queue.feedback, digestKey: digestKey), burial.problem, detail: burial.detail)
-        faults.append("a deferred \(message.type) of handoff \(message.handoffID): \(burial.detail ?? burial.problem.code)")
+        try bury(InboundMessage(arrival, from: Topology.Queue.feedback, digestKey: digestKey), deadLetterReason.problem, detail: deadLetterReason.detail)
+        faults.append("a deferred \(message.type) of handoff \(message.handoffID): \(deadLetterReason.detail ?? deadLetterReason.problem.code)")
     }
 
     /// A held message is read again; its bytes were readable when it was held, and are bound to their row. `nil` where they are not.

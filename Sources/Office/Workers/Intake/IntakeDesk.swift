@@ -13,75 +13,75 @@ struct IntakeDesk: Desk {
     let sealing: Sealing
     var limits = Limits.standard
 
-    func targets(of parcel: Parcel) -> Targets {
-        guard case .message(let message) = parcel.content, case .attachmentPart = message.body,
+    func targets(of inbound: InboundMessage) -> Targets {
+        guard case .message(let message) = inbound.content, case .attachmentPart = message.body,
             case .source(let source) = message.envelope.source
         else { return Targets() }
         return Targets(submission: (source, message.envelope.subject))
     }
 
     /// The manifest that closes a paper says how many parts are read and digested; none is longer than a message.
-    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int {
-        guard case .message(let message) = parcel.content, case .attachmentPart(let part) = message.body, let count = part.count
+    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
+        guard case .message(let message) = inbound.content, case .attachmentPart(let part) = message.body, let count = part.count
         else { return 0 }
         return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
 
-    func prepare(_ parcel: Parcel, with tools: PreparationTools) throws -> PreparedReport? {
-        guard case .message(let message) = parcel.content, case .reportSubmitted(let submission) = message.body,
-            case .source(let id) = parcel.sender, let source = tools.directory.sources[id],
+    func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport? {
+        guard case .message(let message) = inbound.content, case .reportSubmitted(let submission) = message.body,
+            case .source(let id) = inbound.sender, let source = tools.directory.sources[id],
             SubmissionCheck.problems(
                 in: submission, rulebook: tools.rulebook, directory: tools.directory, now: tools.now
             ).isEmpty
         else { return nil }
-        return try PreparedReport(submission, sourceKind: source.kind, body: parcel.body, tools)
+        return try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, tools)
     }
 
-    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
         var drafts: [Draft] = []
-        var pieces: [(AttachmentPart, Parcel)] = []
-        for parcel in parcels {
-            guard case .message(let message) = parcel.content else { continue }
+        var pieces: [(AttachmentPart, InboundMessage)] = []
+        for inbound in received {
+            guard case .message(let message) = inbound.content else { continue }
             switch message.body {
             case .reportSubmitted(let submission):
-                if let draft = try self.draft(submission, parcel, &docket) { drafts.append(draft) }
-            case .attachmentPart(let part): pieces.append((part, parcel))
+                if let draft = try self.draft(submission, inbound, &unitOfWork) { drafts.append(draft) }
+            case .attachmentPart(let part): pieces.append((part, inbound))
             case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified,
                 .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
-                docket.refuse(parcel, [.wrongWorker])
+                unitOfWork.refuse(inbound, [.wrongWorker])
             }
         }
-        try register(drafts, in: &docket, reading: database)
+        try register(drafts, in: &unitOfWork, reading: database)
         // After the reports, one of which a piece may belong to.
-        if !pieces.isEmpty { try docket.takePieces(pieces, sealing, reading: database) }
+        if !pieces.isEmpty { try unitOfWork.takePieces(pieces, sealing, reading: database) }
     }
 
-    var errandIntervalSeconds: Double { LaneSettings.janitorIntervalSeconds }
+    var sweepIntervalSeconds: Double { LaneSettings.janitorIntervalSeconds }
 
     /// Parts of papers that nobody closed in time, one paper after the other.
-    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? {
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let before = times.now.adding(seconds: -Double(limits.paperPartsKeptSeconds))
         guard let paper = try database.run(ReadUnfinishedPapers(before: before, except: aside)).rows.first else { return nil }
-        return Errand(reports: [paper.report], skipsLocked: true, hasMore: true) { docket, database in
-            try docket.dropUnfinishedPapers(of: paper.report, before: before, reading: database)
+        return Sweep(reports: [paper.report], skipsLocked: true, hasMore: true) { unitOfWork, database in
+            try unitOfWork.dropUnfinishedPapers(of: paper.report, before: before, reading: database)
         }
     }
 
-    private func register(_ drafts: [Draft], in docket: inout Docket, reading database: Database) throws {
+    private func register(_ drafts: [Draft], in unitOfWork: inout UnitOfWork, reading database: Database) throws {
         guard !drafts.isEmpty else { return }
         let known = try enter(drafts, reading: database)
-        try docket.lookUp(Array(known.submissions.values), reading: database)
+        try unitOfWork.lookUp(Array(known.submissions.values), reading: database)
         var serials = known.serials.makeIterator()
         for draft in drafts {
-            if let earlier = known.submissions[draft.parcel.key.eventID.joined(draft.source.id)] {
-                docket.repeatSubmission(earlier, parcel: draft.parcel)
+            if let earlier = known.submissions[draft.inbound.key.eventID.joined(draft.source.id)] {
+                unitOfWork.repeatSubmission(earlier, inbound: draft.inbound)
             } else if let serial = serials.next() {
                 let first = draft.readable?.repeatKey.flatMap { known.firstSaid[$0] }
-                let twin = first == draft.id ? nil : first
+                let original = first == draft.id ? nil : first
                 // Who may learn nothing of a report learns it from no repeat of it either.
-                let barred = twin.flatMap { known.barredFrom[$0] ?? docket.files[$0]?.barred } ?? []
+                let barred = original.flatMap { known.barredFrom[$0] ?? unitOfWork.files[$0]?.barred } ?? []
                 try register(
-                    draft, serial: serial, repeatOf: twin, muted: draft.isMuted || draft.source.unit.map(barred.contains) ?? false, in: &docket)
+                    draft, serial: serial, repeatOf: original, receiptOnly: draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false, in: &unitOfWork)
             }
         }
     }
@@ -90,13 +90,13 @@ struct IntakeDesk: Desk {
 
     /// A report that will be registered, with what the rules say of it.
     private struct Draft {
-        let parcel: Parcel
+        let inbound: InboundMessage
         let source: SourceRow
         let report: PreparedReport
         /// Of what is sealed none is entered.
         let barredRoots: Set<UnitID>
         /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
-        let isMuted: Bool
+        let isReceiptOnly: Bool
         /// To whom it goes sealed, and the one of the staff who watches over that.
         let superior: UnitRow?
         let custodian: PersonID?
@@ -108,57 +108,57 @@ struct IntakeDesk: Desk {
         }
     }
 
-    private func draft(_ submission: Submission, _ parcel: Parcel, _ docket: inout Docket) throws -> Draft? {
-        guard case .source(let sourceID) = parcel.sender, let source = docket.directory.sources[sourceID] else {
-            try docket.bury(parcel, .unknownSource)
+    private func draft(_ submission: Submission, _ inbound: InboundMessage, _ unitOfWork: inout UnitOfWork) throws -> Draft? {
+        guard case .source(let sourceID) = inbound.sender, let source = unitOfWork.directory.sources[sourceID] else {
+            try unitOfWork.bury(inbound, .unknownSource)
             return nil
         }
         let problems = SubmissionCheck.problems(
-            in: submission, rulebook: docket.rulebook, directory: docket.directory, now: docket.now)
+            in: submission, rulebook: unitOfWork.rulebook, directory: unitOfWork.directory, now: unitOfWork.now)
         guard problems.isEmpty else {
-            docket.refuse(parcel, problems)
+            unitOfWork.refuse(inbound, problems)
             return nil
         }
         // Anew for a letter that is replayed, and where the policy or the source changed meanwhile.
-        let report = if let prepared = parcel.prepared, prepared.holds(under: docket.rulebook, sourceKind: source.kind) {
+        let report = if let prepared = inbound.prepared, prepared.holds(under: unitOfWork.rulebook, sourceKind: source.kind) {
             prepared
         } else {
-            try PreparedReport(submission, sourceKind: source.kind, body: parcel.body, docket.tools)
+            try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.tools)
         }
         // Asked of the directory as it is now, never of what was known before the transaction.
-        let roots = Barrier.finding(on: submission.accused, among: docket.directory.unitNames, kinds: docket.rulebook.ownKind).roots
-        let barred = docket.directory.subtrees(of: roots)
-        let isMuted = source.unit.map(barred.contains) ?? false
+        let roots = Barrier.finding(on: submission.accused, among: unitOfWork.directory.unitNames, kinds: unitOfWork.rulebook.ownKind).roots
+        let barred = unitOfWork.directory.subtrees(of: roots)
+        let isReceiptOnly = source.unit.map(barred.contains) ?? false
         switch report.decision {
         case .readable(let readable):
-            if let problem = HandingOn.problem(with: readable.content) {
-                docket.refuse(parcel, [problem])
+            if let problem = ForwardingSize.problem(with: readable.content) {
+                unitOfWork.refuse(inbound, [problem])
                 return nil
             }
             return Draft(
-                parcel: parcel, source: source, report: report, barredRoots: roots, isMuted: isMuted, superior: nil, custodian: nil)
+                inbound: inbound, source: source, report: report, barredRoots: roots, isReceiptOnly: isReceiptOnly, superior: nil, custodian: nil)
         case .sealed(let ruling):
-            guard let superior = docket.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
+            guard let superior = unitOfWork.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
                 .min(by: { $0.id < $1.id })
             else {
-                docket.refuse(parcel, [.noSuperior])
+                unitOfWork.refuse(inbound, [.noSuperior])
                 return nil
             }
             guard sealing.canSeal(to: superior) else {
-                docket.tellOfKey(of: superior)
-                docket.refuse(parcel, [.superiorKeyUnusable])
+                unitOfWork.tellOfKey(of: superior)
+                unitOfWork.refuse(inbound, [.superiorKeyUnusable])
                 return nil
             }
-            if let problem = HandingOn.problem(withSealed: parcel.body.count) {
-                docket.refuse(parcel, [problem])
+            if let problem = ForwardingSize.problem(withSealed: inbound.body.count) {
+                unitOfWork.refuse(inbound, [problem])
                 return nil
             }
-            let custodian = docket.directory.custodian(of: submission, barred: barred)
+            let custodian = unitOfWork.directory.custodian(of: submission, barred: barred)
             if custodian == nil {
-                docket.faults.append("no supervisor may watch over a report that is passed up sealed: nobody is told if it waits too long")
+                unitOfWork.faults.append("no supervisor may watch over a report that is passed up sealed: nobody is told if it waits too long")
             }
             return Draft(
-                parcel: parcel, source: source, report: report, barredRoots: [], isMuted: isMuted, superior: superior,
+                inbound: inbound, source: source, report: report, barredRoots: [], isReceiptOnly: isReceiptOnly, superior: superior,
                 custodian: custodian)
         }
     }
@@ -178,10 +178,10 @@ struct IntakeDesk: Desk {
     private func enter(_ drafts: [Draft], reading database: Database) throws -> Known {
         let said = drafts.compactMap { draft in draft.readable?.repeatKey.map { (key: $0, id: draft.id) } }
         let submissions = try database.run(
-            ReadSubmissions(sources: drafts.map(\.source.id.rawValue), submissionIDs: drafts.map(\.parcel.key.eventID))
+            ReadSubmissions(sources: drafts.map(\.source.id.rawValue), submissionIDs: drafts.map(\.inbound.key.eventID))
         ).rows
         let known = Set(submissions.map { $0.submissionID.joined($0.source) })
-        let fresh = drafts.filter { !known.contains($0.parcel.key.eventID.joined($0.source.id)) }
+        let fresh = drafts.filter { !known.contains($0.inbound.key.eventID.joined($0.source.id)) }
         let freshIDs = Set(fresh.map(\.id))
         let entered = said.filter { freshIDs.contains($0.id) }
         let (serials, _, first) = try database.pipeline(
@@ -198,7 +198,7 @@ struct IntakeDesk: Desk {
 
     // MARK: Registering
 
-    private func register(_ draft: Draft, serial: Int64, repeatOf twin: ReportID?, muted: Bool, in docket: inout Docket) throws {
+    private func register(_ draft: Draft, serial: Int64, repeatOf original: ReportID?, receiptOnly: Bool, in unitOfWork: inout UnitOfWork) throws {
         var state = ReportState.registered
         var rule: String
         var reason: String?
@@ -214,9 +214,9 @@ struct IntakeDesk: Desk {
             switch readable.ruling.decision {
             case .accept(let kind):
                 matterKind = kind
-                if twin != nil {
+                if original != nil {
                     try state.apply(.linkedAsRepeat)
-                    rule = docket.rulebook.repeatRule(stated.isRealName ? .reporter : .accused).description
+                    rule = unitOfWork.rulebook.repeatRule(stated.isRealName ? .reporter : .accused).description
                 }
             case .notAccepted(let competent, _):
                 try state.apply(.declined)
@@ -228,67 +228,67 @@ struct IntakeDesk: Desk {
         }
         let isSealed = state == .passedUp
         let report = Report(
-            id: draft.id, number: Report.number(year: CivilDate(of: docket.now).components.year, serial: serial),
-            source: draft.source.id, submissionID: draft.parcel.key.eventID, digest: draft.parcel.digest, state: state,
+            id: draft.id, number: Report.number(year: CivilDate(of: unitOfWork.now).components.year, serial: serial),
+            source: draft.source.id, submissionID: draft.inbound.key.eventID, digest: draft.inbound.digest, state: state,
             sourceKind: draft.source.kind, matterKind: isSealed ? nil : matterKind,
             region: draft.readable?.content.region, realName: !isSealed && stated.isRealName,
-            receivedAt: stated.receivedAt ?? docket.now, registeredAt: docket.now, verdict: state, rule: rule,
-            reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? twin : nil,
-            muted: muted, custodian: draft.custodian, handoffCount: 0,
+            receivedAt: stated.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state, rule: rule,
+            reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? original : nil,
+            receiptOnly: receiptOnly, custodian: draft.custodian, handoffCount: 0,
             papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count,
             head: .genesis)
-        var file = CaseFile(new: report, barred: docket.directory.subtrees(of: draft.barredRoots))
-        let commitment = docket.commitment(to: draft.parcel.sha256, of: report.id, for: Party.source(draft.source.id))
-        file.record(.registered(.init(of: report, commitment: commitment)), at: docket.now, by: docket.officeName)
-        docket.files[report.id] = file
+        var file = CaseFile(new: report, barred: unitOfWork.directory.subtrees(of: draft.barredRoots))
+        let commitment = unitOfWork.commitment(to: draft.inbound.sha256, of: report.id, for: Party.source(draft.source.id))
+        file.record(.registered(.init(of: report, commitment: commitment)), at: unitOfWork.now, by: unitOfWork.officeName)
+        unitOfWork.files[report.id] = file
 
         if case .sealed(let ruling) = draft.report.decision, let superior = draft.superior {
-            try sealing.passUp(draft.parcel, report.id, ruling: ruling, to: superior, in: &docket)
+            try sealing.passUp(draft.inbound, report.id, ruling: ruling, to: superior, in: &unitOfWork)
         } else if let readable = draft.readable {
             // Registration splits a message: the original bytes go into the vault, masked text goes on.
-            docket.newReports.append(
+            unitOfWork.newReports.append(
                 .init(
                     report: file.report, barredRoots: draft.barredRoots, content: readable.content, vault: readable.vault,
                     papers: readable.papers))
         }
-        docket.acknowledgeRegistration(of: report.id, parcel: draft.parcel)
+        unitOfWork.acknowledgeRegistration(of: report.id, inbound: draft.inbound)
         if state == .registered {
-            docket.tell(.routing, .reportRegistered, report: report.id, bytes: draft.readable.map { HandingOn.bytesMax(of: $0.content) })
+            unitOfWork.tell(.routing, .reportRegistered, report: report.id, bytes: draft.readable.map { ForwardingSize.bytesMax(of: $0.content) })
         }
-        if let finished = docket.files[report.id], isSealed {
-            docket.newReports.append(.init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
+        if let finished = unitOfWork.files[report.id], isSealed {
+            unitOfWork.newReports.append(.init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
         }
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     fileprivate var tools: PreparationTools {
         PreparationTools(directory: directory, rulebook: rulebook, vault: vault, digestKey: digestKey, now: now, wall: wall)
     }
 
     /// The answer to a submission, made from the report's own row: the same whenever it is asked for.
-    mutating func acknowledgeRegistration(of id: ReportID, parcel: Parcel) {
+    mutating func acknowledgeRegistration(of id: ReportID, inbound: InboundMessage) {
         guard let report = files[id]?.report else { return }
-        acknowledgeRegistration(report, parcel: parcel)
+        acknowledgeRegistration(report, inbound: inbound)
     }
 
-    private mutating func acknowledgeRegistration(_ report: Report, parcel: Parcel) {
-        guard let sender = parcel.sender else { return }
-        guard admits(sender, type: .reportAccepted, reports: [report.id]) else { return _ = giveReceipt(parcel, about: report) }
+    private mutating func acknowledgeRegistration(_ report: Report, inbound: InboundMessage) {
+        guard let sender = inbound.sender else { return }
+        guard admits(sender, type: .reportAccepted, reports: [report.id]) else { return _ = giveReceipt(inbound, about: report) }
         send(
-            .reportAccepted, to: sender, subject: parcel.subject, inReplyTo: parcel.key.eventID,
+            .reportAccepted, to: sender, subject: inbound.subject, inReplyTo: inbound.key.eventID,
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
                 papersPending: report.papers > 0 ? report.papers : nil),
-            reports: [report.id], eventID: Docket.replyID(to: parcel.key), at: report.registeredAt)
+            reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
     }
 
     /// The same submission once more: the original verdict; another one under the same id: refused.
-    mutating func repeatSubmission(_ earlier: Report, parcel: Parcel) {
-        if earlier.digest == parcel.digest {
-            acknowledgeRegistration(earlier, parcel: parcel)
+    mutating func repeatSubmission(_ earlier: Report, inbound: InboundMessage) {
+        if earlier.digest == inbound.digest {
+            acknowledgeRegistration(earlier, inbound: inbound)
         } else {
-            refuse(parcel, [.idReused], variant: parcel.digest.hexadecimal)
+            refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
         }
     }
 }

@@ -88,38 +88,38 @@ struct PaperBook {
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     /// Takes the pieces of papers that were announced with reports (附件); the closing manifest says that all were sent.
     ///
     /// A piece that came before is a repeat; with other bytes it is refused. Pieces beyond the manifest's count are dropped alone. Pieces
     /// that together are not the paper that was announced are dropped together, so that they can be sent anew.
     /// Of a report that was passed up sealed each piece follows it, sealed too; nothing of it is kept, and it is the superior who finds
     /// whether they make the paper.
-    mutating func takePieces(_ pieces: [(AttachmentPart, Parcel)], _ sealing: Sealing, reading database: Database) throws {
+    mutating func takePieces(_ pieces: [(AttachmentPart, InboundMessage)], _ sealing: Sealing, reading database: Database) throws {
         let reports = Dictionary(
-            files.values.map { (Docket.name(Party.source($0.report.source), $0.report.submissionID), $0.report.id) }
+            files.values.map { (UnitOfWork.name(Party.source($0.report.source), $0.report.submissionID), $0.report.id) }
         ) { first, _ in first }
-        func report(of parcel: Parcel) -> ReportID? { reports[Docket.name(parcel.sender, parcel.subject)] }
+        func report(of inbound: InboundMessage) -> ReportID? { reports[UnitOfWork.name(inbound.sender, inbound.subject)] }
         let sealed = Set(pieces.compactMap { report(of: $1) }.filter { files[$0]?.report.verdict == .passedUp })
         for row in sealed.isEmpty ? [] : try database.run(ReadSealedPapers(reports: sealed.sorted())).rows {
             papers.passedUp[row.report] = (row.parts, row.bytes)
         }
-        try openPapers(pieces.compactMap { part, parcel in report(of: parcel).map { self.paper(part.sha256, of: $0) } }, reading: database)
-        for (part, parcel) in pieces {
+        try openPapers(pieces.compactMap { part, inbound in report(of: inbound).map { self.paper(part.sha256, of: $0) } }, reading: database)
+        for (part, inbound) in pieces {
             do {
-                guard let report = report(of: parcel) else {
+                guard let report = report(of: inbound) else {
                     throw Problem(
                         code: "unknown_report", path: "subject",
                         text: "no report of yours with this id is accepted; send papers after report.accepted, each part under a new id")
                 }
                 guard sealed.contains(report) else {
-                    try take(part, parcel, of: report, reading: database)
+                    try take(part, inbound, of: report, reading: database)
                     continue
                 }
-                try sealing.passUp(part, parcel, of: report, in: &self)
-                if part.count != nil { answerPaper(of: report, parcel) }
+                try sealing.passUp(part, inbound, of: report, in: &self)
+                if part.count != nil { answerPaper(of: report, inbound) }
             } catch let problem as Problem {
-                refuse(parcel, [problem])
+                refuse(inbound, [problem])
             }
         }
     }
@@ -157,7 +157,7 @@ extension Docket {
         }
     }
 
-    private mutating func take(_ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, reading database: Database) throws {
+    private mutating func take(_ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, reading database: Database) throws {
         let paper = self.paper(part.sha256, of: report)
         guard let announced = papers.announced[paper] else {
             throw Problem(code: "unknown_paper", path: "data.sha256", text: "no paper with this digest is awaited for this report")
@@ -165,8 +165,8 @@ extension Docket {
         let sha256 = [UInt8](hexadecimal: part.sha256) ?? []
         if let bytes = try part.checkedBytes() { return try keep(part.part ?? 0, bytes, of: paper, announced) }
         let count = part.count ?? 0
-        if !papers.isWhole(paper) { try close(paper, sha256, announced, count: count, act: parcel.key.eventID, reading: database) }
-        answerPaper(of: report, parcel)
+        if !papers.isWhole(paper) { try close(paper, sha256, announced, count: count, act: inbound.key.eventID, reading: database) }
+        answerPaper(of: report, inbound)
     }
 
     private mutating func keep(_ number: Int, _ bytes: [UInt8], of paper: PaperBook.Paper, _ announced: AnnouncedPaper) throws {
@@ -228,14 +228,14 @@ extension Docket {
         files[paper.report] = file
     }
 
-    private mutating func answerPaper(of id: ReportID, _ parcel: Parcel) {
-        guard let report = files[id]?.report, let sender = parcel.sender else { return }
-        guard receiptOnly(parcel) == nil else {
-            return answer(parcel.key, to: sender, .reportReceived, subject: parcel.subject, data: Nothing(), reports: [id])
+    private mutating func answerPaper(of id: ReportID, _ inbound: InboundMessage) {
+        guard let report = files[id]?.report, let sender = inbound.sender else { return }
+        guard receiptOnly(inbound) == nil else {
+            return answer(inbound.key, to: sender, .reportReceived, subject: inbound.subject, data: Nothing(), reports: [id])
         }
         let pending = papers.pending(of: id)
         answer(
-            parcel.key, to: sender, .reportAccepted, subject: parcel.subject,
+            inbound.key, to: sender, .reportAccepted, subject: inbound.subject,
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
                 papersPending: pending > 0 ? pending : nil),

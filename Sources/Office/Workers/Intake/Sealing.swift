@@ -24,57 +24,57 @@ public struct Sealing: Sendable {
     func canSeal(to superior: UnitRow) -> Bool { key(of: superior) != nil }
 
     func passUp(
-        _ parcel: Parcel, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow, in docket: inout Docket
+        _ inbound: InboundMessage, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow, in unitOfWork: inout UnitOfWork
     ) throws {
-        guard var file = docket.files[reportID] else { return }
+        guard var file = unitOfWork.files[reportID] else { return }
         let handoff = Handoff(
-            id: HandoffID.make(at: docket.wall), reportID: reportID, attempt: 1, unit: superior.id, kind: ruling.handoffKind,
-            state: .released, express: docket.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false, rule: ruling.rule.description,
-            digest: [], releasedAt: docket.now, noClockReason: docket.rulebook.noClockReason(handoffKind: ruling.handoffKind))
-        guard let sent = try send(.handoffDispatched, parcel, of: file.report, with: handoff, to: superior, in: &docket) else { return }
+            id: HandoffID.make(at: unitOfWork.wall), reportID: reportID, attempt: 1, unit: superior.id, kind: ruling.handoffKind,
+            state: .released, express: unitOfWork.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false, rule: ruling.rule.description,
+            digest: [], releasedAt: unitOfWork.now, noClockReason: unitOfWork.rulebook.noClockReason(handoffKind: ruling.handoffKind))
+        guard let sent = try send(.handoffDispatched, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork) else { return }
         file.add(handoff)
         file.update(handoff.id) { $0.digest = sent.digest }
-        file.start(docket.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: docket.now), for: handoff.id)
+        file.start(unitOfWork.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now), for: handoff.id)
         file.record(
             .passedUp(
                 handoff: handoff.id, unit: superior.id, key: sent.key, rule: ruling.rule.description,
-                commitment: docket.commitment(to: sent.digest, of: reportID, for: .unit(superior.id))),
-            at: docket.now, by: docket.officeName)
-        docket.files[reportID] = file
-        docket.reportOf[handoff.id] = reportID
+                commitment: unitOfWork.commitment(to: sent.digest, of: reportID, for: .unit(superior.id))),
+            at: unitOfWork.now, by: unitOfWork.officeName)
+        unitOfWork.files[reportID] = file
+        unitOfWork.reportOf[handoff.id] = reportID
     }
 
     /// Passes a piece of a paper, or the manifest that closes it, up to where its report went. The superior puts them together.
-    func passUp(_ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, in docket: inout Docket) throws {
-        guard let file = docket.files[report], let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }), handoff.takesPapers,
-            let superior = docket.directory.units[handoff.unit]
+    func passUp(_ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, in unitOfWork: inout UnitOfWork) throws {
+        guard let file = unitOfWork.files[report], let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }), handoff.takesPapers,
+            let superior = unitOfWork.directory.units[handoff.unit]
         else { throw Problem.papersOfSealed }
         guard canSeal(to: superior) else {
-            docket.tellOfKey(of: superior)
+            unitOfWork.tellOfKey(of: superior)
             throw Problem.superiorKeyUnusable
         }
         guard [UInt8](hexadecimal: part.sha256)?.count == 32 else {
             throw Problem(code: "bad_value", path: "data.sha256", text: "must be 64 hexadecimal digits")
         }
         let bytes = try part.checkedBytes()?.count ?? 0
-        if let problem = HandingOn.problem(withSealedPart: parcel.body.count) { throw problem }
-        try docket.papers.passUp(bytes, of: report, limits: docket.limits)
-        guard let sent = try send(.attachmentPart, parcel, of: file.report, with: handoff, to: superior, in: &docket) else {
+        if let problem = ForwardingSize.problem(withSealedPart: inbound.body.count) { throw problem }
+        try unitOfWork.papers.passUp(bytes, of: report, limits: unitOfWork.limits)
+        guard let sent = try send(.attachmentPart, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork) else {
             throw Problem.papersOfSealed
         }
-        if part.count != nil { docket.recordPassedUp(part, parcel, of: report, with: handoff.id, key: sent.key) }
+        if part.count != nil { unitOfWork.recordPassedUp(part, inbound, of: report, with: handoff.id, key: sent.key) }
     }
 
     /// Seals the message whole and sends it the handoff's way. `nil` where there is no key, or the barrier stood.
     private func send(
-        _ type: MessageType, _ parcel: Parcel, of report: Report, with handoff: Handoff, to superior: UnitRow, in docket: inout Docket
+        _ type: MessageType, _ inbound: InboundMessage, of report: Report, with handoff: Handoff, to superior: UnitRow, in unitOfWork: inout UnitOfWork
     ) throws -> (digest: [UInt8], key: String)? {
         guard let key = key(of: superior) else { return nil }
-        let eventID = UUID.version7(at: docket.wall)
+        let eventID = UUID.version7(at: unitOfWork.wall)
         let sealed = try SealedData.seal(
-            parcel.body, contentType: parcel.contentType ?? MediaType.cloudEvents, number: report.displayNumber, to: key,
+            inbound.body, contentType: inbound.contentType ?? MediaType.cloudEvents, number: report.displayNumber, to: key,
             id: eventID.lowercased, type: type, subject: handoff.id.description)
-        return docket.send(
+        return unitOfWork.send(
             type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, reports: [report.id], handoff: handoff.id,
             eventID: eventID, queue: Topology.Queue.handoff(to: superior.id, express: handoff.express), contentType: MediaType.sealed
         ).map { ($0, key.id) }
@@ -91,18 +91,18 @@ extension Handoff {
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     mutating func tellOfKey(of superior: UnitRow) {
         faults.append("the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it has another")
     }
 
     fileprivate mutating func recordPassedUp(
-        _ part: AttachmentPart, _ parcel: Parcel, of report: ReportID, with handoff: HandoffID, key: String
+        _ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, with handoff: HandoffID, key: String
     ) {
         guard var file = files[report] else { return }
         file.record(
             .paperPassedUp(
-                handoff: handoff, key: key, act: commitment(toAct: parcel.key, of: report),
+                handoff: handoff, key: key, act: commitment(toAct: inbound.key, of: report),
                 commitment: commitment(to: [UInt8](hexadecimal: part.sha256) ?? [], of: report, for: .source(file.report.source))),
             at: now, by: officeName)
         files[report] = file

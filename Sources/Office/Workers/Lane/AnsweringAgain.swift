@@ -7,26 +7,26 @@ import PostgreSQL
 
 extension LaneStore {
     /// What was known before gets its verdict again, as far as the barrier admits its sender now.
-    func answerAgain(_ repeats: [Parcel], in docket: inout Docket) throws {
+    func answerAgain(_ repeats: [InboundMessage], in unitOfWork: inout UnitOfWork) throws {
         let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
-        try lookUp(repeats, Set(known.compactMap(\.reportID)), in: &docket)
+        try lookUp(repeats, Set(known.compactMap(\.reportID)), in: &unitOfWork)
         let dead = known.filter { $0.verdict == .dead }.map(\.key)
         let reasons = dead.isEmpty ? [] : try database.run(ReadDeadLetterReasons(keys: dead)).rows
         let reasonOf = Dictionary(reasons.map { ($0.key, $0.reason) }) { first, _ in first }
-        for parcel in repeats {
-            guard let row = rows[parcel.key] else { continue }
-            if parcel.givenBack != nil {
+        for inbound in repeats {
+            guard let row = rows[inbound.key] else { continue }
+            if inbound.givenBack != nil {
                 // Its addressee gave it back once more.
-                try docket.bury(parcel, .wrongWorker)
+                try unitOfWork.bury(inbound, .wrongWorker)
             } else {
-                docket.answerAgain(parcel, row, deadBecause: reasonOf[parcel.key])
+                unitOfWork.answerAgain(inbound, row, deadBecause: reasonOf[inbound.key])
             }
         }
     }
 
     /// Reads the cases that these answers are about, without a lock.
-    private func lookUp(_ repeats: [Parcel], _ answered: Set<ReportID>, in docket: inout Docket) throws {
+    private func lookUp(_ repeats: [InboundMessage], _ answered: Set<ReportID>, in unitOfWork: inout UnitOfWork) throws {
         let submissions = repeats.compactMap(\.submission)
         var reports: [Report] = []
         if !submissions.isEmpty {
@@ -36,17 +36,17 @@ extension LaneStore {
         }
         let others = answered.subtracting(reports.map(\.id))
         if !others.isEmpty { reports += try database.run(ReadReports(reports: others.sorted())).rows }
-        try docket.lookUp(reports, reading: database)
+        try unitOfWork.lookUp(reports, reading: database)
         // Whether a person may learn of a case, hangs on who is accused in it.
         guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else { return }
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            docket.contents[report.id] = Submission(title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
+            unitOfWork.contents[report.id] = Submission(title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
 }
 
-extension Parcel {
+extension InboundMessage {
     /// The report that a source's message is about, as the source calls it.
     var submission: (source: SourceID, id: String)? {
         guard case .source(let source) = sender, type == MessageType.reportSubmitted.rawValue || type == MessageType.attachmentPart.rawValue
@@ -62,7 +62,7 @@ extension Parcel {
     }
 }
 
-extension Parcel {
+extension InboundMessage {
     /// Why no act can be made of it.
     fileprivate var deadProblem: Problem? {
         if case .dead(let problem, _) = content { problem } else { nil }
@@ -75,7 +75,7 @@ extension Problem {
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     /// Enters cases that are only answered about, so that the barrier can be asked.
     mutating func lookUp(_ reports: [Report], reading database: Database) throws {
         guard !reports.isEmpty else { return }
@@ -87,32 +87,32 @@ extension Docket {
         }
     }
 
-    fileprivate mutating func answerAgain(_ parcel: Parcel, _ row: InboxRow, deadBecause reason: String?) {
-        guard row.digest == parcel.digest else {
-            return refuse(parcel, [.idReused], variant: parcel.digest.hexadecimal)
+    fileprivate mutating func answerAgain(_ inbound: InboundMessage, _ row: InboxRow, deadBecause reason: String?) {
+        guard row.digest == inbound.digest else {
+            return refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
         }
         // Each sending of what no act can be made of is answered for itself, whatever became of the letter.
-        if let problem = parcel.deadProblem { return buryAgain(parcel, problem) }
+        if let problem = inbound.deadProblem { return buryAgain(inbound, problem) }
         switch row.verdict {
         case .held: return
-        case .dead: buryAgain(parcel, .waitsDead(reason))
+        case .dead: buryAgain(inbound, .waitsDead(reason))
         case .taken, .refused:
-            if row.reply != nil, let sender = parcel.sender {
-                repeatAnswer(row, to: sender, parcel)
-            } else if parcel.type == MessageType.reportSubmitted.rawValue, let report = report(of: parcel) {
-                repeatSubmission(report, parcel: parcel)
+            if row.reply != nil, let sender = inbound.sender {
+                repeatAnswer(row, to: sender, inbound)
+            } else if inbound.type == MessageType.reportSubmitted.rawValue, let report = report(of: inbound) {
+                repeatSubmission(report, inbound: inbound)
             }
         }
     }
 
     /// Sends an answer again as it was sent the first time. To a party that the barrier keeps out by now it does not go again: a source
     /// gets the bare receipt, others nothing.
-    private mutating func repeatAnswer(_ row: InboxRow, to sender: Party, _ parcel: Parcel) {
+    private mutating func repeatAnswer(_ row: InboxRow, to sender: Party, _ inbound: InboundMessage) {
         guard let name = row.replyType, let type = MessageType(rawValue: name), let body = row.reply,
             let notices = Topology.Queue.notice(for: sender)
         else { return }
         guard admits(sender, type: type, reports: row.reportID.map { [$0] } ?? []) else {
-            if let report = report(of: parcel) { giveReceipt(parcel, about: report) }
+            if let report = report(of: inbound) { giveReceipt(inbound, about: report) }
             return
         }
         var (exchange, queue) = (Topology.Exchange.notice, notices)
@@ -122,22 +122,22 @@ extension Docket {
         }
         sendAgain(
             OutboxRow(
-                eventID: Docket.replyID(to: row.key), exchange: exchange, routingKey: queue, type: name,
+                eventID: UnitOfWork.replyID(to: row.key), exchange: exchange, routingKey: queue, type: name,
                 subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [], handoffID: nil, body: body))
     }
 
     // MARK: A source that may learn no more than that its message came
 
-    /// The report that a source's message is about, where it is on the docket.
-    func report(of parcel: Parcel) -> Report? {
-        guard let (source, id) = parcel.submission else { return nil }
+    /// The report that a source's message is about, where it is on the unit of work.
+    func report(of inbound: InboundMessage) -> Report? {
+        guard let (source, id) = inbound.submission else { return nil }
         func isIt(_ file: CaseFile) -> Bool { file.report.source == source && file.report.submissionID == id }
         return (files.values.first(where: isIt) ?? answeredAbout.values.first(where: isIt))?.report
     }
 
     /// The report that this message is about, if the barrier keeps its sender from it.
-    func receiptOnly(_ parcel: Parcel) -> Report? {
-        guard let sender = parcel.sender, let report = report(of: parcel), !admits(sender, type: .reportAccepted, reports: [report.id]) else {
+    func receiptOnly(_ inbound: InboundMessage) -> Report? {
+        guard let sender = inbound.sender, let report = report(of: inbound), !admits(sender, type: .reportAccepted, reports: [report.id]) else {
             return nil
         }
         return report
@@ -145,12 +145,12 @@ extension Docket {
 
     /// - Returns: whether a receipt was sent.
     @discardableResult
-    mutating func giveReceipt(_ parcel: Parcel, about report: Report, variant: String = "") -> Bool {
-        guard let sender = parcel.sender, parcel.getsReceipt else { return false }
+    mutating func giveReceipt(_ inbound: InboundMessage, about report: Report, variant: String = "") -> Bool {
+        guard let sender = inbound.sender, inbound.getsReceipt else { return false }
         send(
-            .reportReceived, to: sender, subject: parcel.subject, inReplyTo: parcel.inReplyTo, data: Nothing(), reports: [report.id],
-            eventID: Docket.replyID(to: parcel.key, variant: variant),
-            at: parcel.type == MessageType.reportSubmitted.rawValue ? report.registeredAt : nil)
+            .reportReceived, to: sender, subject: inbound.subject, inReplyTo: inbound.inReplyTo, data: Nothing(), reports: [report.id],
+            eventID: UnitOfWork.replyID(to: inbound.key, variant: variant),
+            at: inbound.type == MessageType.reportSubmitted.rawValue ? report.registeredAt : nil)
         return true
     }
 }

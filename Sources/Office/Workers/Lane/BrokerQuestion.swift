@@ -21,7 +21,7 @@ struct BrokerQuestion {
     static let intervalSeconds = 10.0
 }
 
-extension LaneOutlet {
+extension OutboxPublisher {
     /// Looks after confirms that do not come. Does nothing while the broker says that it takes no messages, or owes none for long.
     mutating func lookAfterConfirms() throws {
         guard let link, !link.publisher.isBlocked, let oldest = oldestOverdue else {
@@ -51,7 +51,7 @@ extension LaneOutlet {
     }
 }
 
-extension LaneOutlet.Link {
+extension OutboxPublisher.Link {
     /// Whether the broker confirms a message that no queue takes within a second.
     fileprivate func confirms(_ exchange: String) throws -> Bool {
         guard try publisher.publish(

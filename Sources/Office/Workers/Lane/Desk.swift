@@ -10,20 +10,20 @@ protocol Desk: Sendable {
     /// The queues it reads, those that overtake first.
     var queues: [String] { get }
     /// Which cases a message touches: they are locked and loaded before it is decided.
-    func targets(of parcel: Parcel) -> Targets
+    func targets(of inbound: InboundMessage) -> Targets
     /// What of a report's contents a decision on this message needs, beside how the case stands.
-    func needs(of parcel: Parcel) -> CaseNeeds
+    func needs(of inbound: InboundMessage) -> CaseNeeds
     /// How many bytes are loaded for it, at most: beforehand, so that a transaction loads no more than its budget.
-    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int
+    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int
     /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the database could
     /// make another. `nil`: nothing, or nothing that is worth it.
-    func prepare(_ parcel: Parcel, with tools: PreparationTools) throws -> PreparedReport?
+    func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport?
     /// Decides the messages of one transaction on the loaded cases, one after another.
-    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws
-    /// Work that no message brings; see `Errand`. `aside` is what failed lately.
-    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand?
-    /// How often an errand is asked for, while there is none.
-    var errandIntervalSeconds: Double { get }
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws
+    /// Work that no message brings; see `Sweep`. `aside` is what failed lately.
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep?
+    /// How often an sweep is asked for, while there is none.
+    var sweepIntervalSeconds: Double { get }
     /// The queue that must have been heard before something is given up; see `Listening`.
     var markedQueue: String? { get }
 }
@@ -39,8 +39,8 @@ enum CaseNeeds: Int, Comparable {
     static func < (left: CaseNeeds, right: CaseNeeds) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// When an errand is asked for.
-struct ErrandTimes {
+/// When an sweep is asked for.
+struct SweepTimes {
     /// Business time.
     let now: Instant
     let listening: Listening
@@ -55,18 +55,18 @@ struct Targets: Sendable {
 }
 
 /// Work found by looking into the database: the cases to lock, and what to do on them.
-struct Errand: Sendable {
+struct Sweep: Sendable {
     let reports: [ReportID]
     /// Leave alone what another transaction holds: it comes again.
     let skipsLocked: Bool
     var needs = CaseNeeds.nothing
     /// There may be as much again: the lane does not sleep.
     var hasMore = false
-    let work: @Sendable (inout Docket, Database) throws -> Void
+    let work: @Sendable (inout UnitOfWork, Database) throws -> Void
 
     /// The same work on some of its reports.
-    func limited(to reports: some Sequence<ReportID>) -> Errand {
-        Errand(reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, work: work)
+    func limited(to reports: some Sequence<ReportID>) -> Sweep {
+        Sweep(reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, work: work)
     }
 }
 
@@ -79,7 +79,7 @@ public enum Blame: String, CaseIterable, Sendable {
 }
 
 /// Why a message ends as a dead letter: what its sender is told, and what only the operator reads.
-struct Burial: Sendable {
+struct DeadLetterReason: Sendable {
     let problem: Problem
     let detail: String?
 
@@ -91,26 +91,26 @@ struct Burial: Sendable {
 
 extension Desk {
     /// Cuts a batch, in its order, so that for each piece so many bytes are loaded at most, or for one message alone.
-    func pieces(of parcels: [Parcel], loadingAtMost bytesMax: Int, limits: Limits) -> [ArraySlice<Parcel>] {
+    func pieces(of received: [InboundMessage], loadingAtMost bytesMax: Int, limits: Limits) -> [ArraySlice<InboundMessage>] {
         var (start, bytes) = (0, 0)
-        var pieces: [ArraySlice<Parcel>] = []
-        for (index, parcel) in parcels.enumerated() {
+        var pieces: [ArraySlice<InboundMessage>] = []
+        for (index, inbound) in received.enumerated() {
             // The letter, whatever the desk.
-            let more = parcel.isAboutDeadLetter ? limits.messageBytesMax : bytesToLoad(for: parcel, limits: limits)
+            let more = inbound.isAboutDeadLetter ? limits.messageBytesMax : bytesToLoad(for: inbound, limits: limits)
             if bytes + more > bytesMax, index > start {
-                pieces.append(parcels[start..<index])
+                pieces.append(received[start..<index])
                 (start, bytes) = (index, 0)
             }
             bytes += more
         }
-        if start < parcels.count { pieces.append(parcels[start...]) }
+        if start < received.count { pieces.append(received[start...]) }
         return pieces
     }
 
-    func needs(of parcel: Parcel) -> CaseNeeds { .nothing }
-    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int { 0 }
-    func errand(reading database: Database, at times: ErrandTimes, except aside: [ReportID]) throws -> Errand? { nil }
-    var errandIntervalSeconds: Double { 0 }
+    func needs(of inbound: InboundMessage) -> CaseNeeds { .nothing }
+    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int { 0 }
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? { nil }
+    var sweepIntervalSeconds: Double { 0 }
     var markedQueue: String? { nil }
-    func prepare(_ parcel: Parcel, with tools: PreparationTools) throws -> PreparedReport? { nil }
+    func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport? { nil }
 }

@@ -107,7 +107,7 @@ struct DryRun {
             id: id, number: Report.number(year: CivilDate(of: now).components.year, serial: serial), source: source,
             submissionID: key.eventID, digest: Self.digest, state: .registered, sourceKind: directory.sources[source]?.kind ?? "letter",
             matterKind: likeness.matterKind, region: likeness.region, realName: false, receivedAt: now, registeredAt: now,
-            verdict: .registered, rule: "dry run", reason: nil, authority: nil, repeatOf: nil, muted: false, handoffCount: 0, papers: 1,
+            verdict: .registered, rule: "dry run", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, papers: 1,
             head: .genesis)
     }
 

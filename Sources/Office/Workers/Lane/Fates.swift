@@ -5,9 +5,9 @@ import Contract
 import Foundation
 
 /// What became of letters, written with the next transaction.
-extension Docket {
+extension UnitOfWork {
     /// The broker has these, or has given them back.
-    mutating func apply(_ settled: LaneOutlet.Settled) throws {
+    mutating func apply(_ settled: OutboxPublisher.Settled) throws {
         for row in settled.confirmed where row.movesHandoff {
             guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
             try move(id, .confirmed, by: officeName)

@@ -6,7 +6,7 @@ import Logging
 ///
 /// A fault is told once when it begins, once a minute with a count while it lasts, and once when it has ended.
 struct FaultWatch {
-    /// What cannot be done, in a word: `messages`, `errand`, `relay`.
+    /// What cannot be done, in a word: `messages`, `sweep`, `relay`.
     let work: String
     private var began: (at: ContinuousClock.Instant, fault: Fault)?
     private var attempts = 0

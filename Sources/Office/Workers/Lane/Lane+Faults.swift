@@ -12,23 +12,23 @@ import PostgreSQL
 /// failed again and again, and each time between the office's own work could be done (`LaneStore.tryOut`). Then the batch is
 /// divided until one message stands alone; that one becomes a dead letter, in a transaction of its own, and its neighbours go on.
 extension Lane {
-    /// Carries parcels through the transaction, however often it takes.
+    /// Carries messages through the transaction, however often it takes.
     /// - Parameters:
     ///   - areRepeats: of acts that were decided, each perhaps more than once.
     ///   - failures: how often these failed together with others, with evidence against them.
-    func process(_ parcels: [Parcel], burying burial: Burial? = nil, areRepeats: Bool = false, failures before: Int = 0) throws {
+    func process(_ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil, areRepeats: Bool = false, failures before: Int = 0) throws {
         var keys: Set<InboxKey> = []
-        let firsts = areRepeats ? parcels : try prepare(parcels.filter { keys.insert($0.key).inserted })
+        let firsts = areRepeats ? received : try prepare(received.filter { keys.insert($0.key).inserted })
         var (failures, timesStale) = (before, 0)
         while true {
             let begun = Effort()
-            let settled = outlet.takeSettled()
+            let settled = outboxPublisher.takeSettled()
             do {
-                try transact(firsts, burying: burial, settling: settled)
+                try transact(firsts, burying: deadLetterReason, settling: settled)
                 batchWatch.over(logger)
                 break
             } catch {
-                outlet.putBack(settled)
+                outboxPublisher.putBack(settled)
                 if error is UndecidedRepeats { return try divide(firsts, areRepeats: true, before) }
                 let fault = fault(error, since: begun)
                 if fault == .stale, timesStale < 2 {
@@ -46,7 +46,7 @@ extension Lane {
                     try settleLetters()
                     continue
                 }
-                guard try officeWorks(like: firsts.first.map { .parcel($0) } ?? .reports([])) else {
+                guard try officeWorks(like: firsts.first.map { .inbound($0) } ?? .reports([])) else {
                     failures = 0
                     continue
                 }
@@ -57,39 +57,39 @@ extension Lane {
                     try divide(firsts, areRepeats: areRepeats, failures)
                     break
                 }
-                if let parcel = firsts.first, failures >= fault.failuresNeeded {
-                    try giveUp(parcel, fault, error, unburied: burial)
+                if let inbound = firsts.first, failures >= fault.failuresNeeded {
+                    try giveUp(inbound, fault, error, unburied: deadLetterReason)
                     break
                 }
             }
         }
         // The same act again in one batch meets the first's verdict, however often it came.
-        if firsts.count < parcels.count {
+        if firsts.count < received.count {
             var seen: Set<InboxKey> = []
-            try process(parcels.filter { !seen.insert($0.key).inserted }, areRepeats: true)
+            try process(received.filter { !seen.insert($0.key).inserted }, areRepeats: true)
         }
     }
 
     /// Finds the one message that its neighbours must not suffer for.
-    private func divide(_ parcels: [Parcel], areRepeats: Bool, _ failures: Int) throws {
-        for part in parcels.parted() { try process(part, areRepeats: areRepeats, failures: failures) }
+    private func divide(_ received: [InboundMessage], areRepeats: Bool, _ failures: Int) throws {
+        for part in received.parted() { try process(part, areRepeats: areRepeats, failures: failures) }
     }
 
-    /// - Parameter unburied: the burial that failed, if one did: it is made again without a word of the message's own.
-    private func giveUp(_ parcel: Parcel, _ fault: Fault, _ error: any Error, unburied: Burial?) throws {
+    /// - Parameter unburied: the dead letter that failed, if one did: it is made again without a word of the message's own.
+    private func giveUp(_ inbound: InboundMessage, _ fault: Fault, _ error: any Error, unburied: DeadLetterReason?) throws {
         let cause = Fault.words(error)
         if let unburied {
-            let bare = parcel.bare(unburied.problem)
+            let bare = inbound.bare(unburied.problem)
             // Even bare it is refused: that is no message's doing, whatever the office's own work shows.
-            if bare.key == parcel.key { try wait(.installation, error) }
+            if bare.key == inbound.key { try wait(.installation, error) }
             return try process([bare], burying: unburied)
         }
-        logger.error("message set aside", metadata: ["queue": "\(parcel.queue)", "cause": "\(cause)"])
-        let burial =
+        logger.error("message set aside", metadata: ["queue": "\(inbound.queue)", "cause": "\(cause)"])
+        let deadLetterReason =
             fault == .costly
-            ? Burial(.tooCostly, text: "the database stopped the work on this message each time", detail: cause)
-            : Burial(.cannotBeHandled, text: "the office could not handle this message", detail: cause)
-        try process([parcel], burying: burial)
+            ? DeadLetterReason(.tooCostly, text: "the database stopped the work on this message each time", detail: cause)
+            : DeadLetterReason(.cannotBeHandled, text: "the office could not handle this message", detail: cause)
+        try process([inbound], burying: deadLetterReason)
     }
 
     // MARK: Messages that stop the worker
@@ -97,41 +97,41 @@ extension Lane {
     /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted immediately before
     /// it is made. Of one that was at hand when a worker stopped, the worker first lives through work of the office's own, so
     /// that whoever stops workers from outside strikes that as well.
-    func processAlone(_ parcel: Parcel, isNoted: Bool) throws {
+    func processAlone(_ inbound: InboundMessage, isNoted: Bool) throws {
         guard let store else { return }
-        if isNoted { try retrying { try store.tryOut(like: .parcel(parcel)) } }
-        let attempts = try retrying { try store.noteAttempt(parcel) }
+        if isNoted { try retrying { try store.tryOut(like: .inbound(inbound)) } }
+        let attempts = try retrying { try store.noteAttempt(inbound) }
         do {
             if attempts > LaneSettings.attemptsMax {
-                try process([parcel], burying: Burial(.stopsTheWorker, text: "the worker stopped each time it read this message"))
+                try process([inbound], burying: DeadLetterReason(.stopsTheWorker, text: "the worker stopped each time it read this message"))
             } else {
-                try process([parcel])
+                try process([inbound])
             }
         } catch {
             // Whatever took the message away again, the worker lives: it is not what this message stops.
-            try? store.forgetAttempt(parcel)
+            try? store.forgetAttempt(inbound)
             throw error
         }
-        try retrying { try store.forgetAttempt(parcel) }
+        try retrying { try store.forgetAttempt(inbound) }
         try consumer?.serve()
-        try outlet.serve()
+        try outboxPublisher.serve()
     }
 
     /// Of messages that came back more than once, those that were being tried when a worker stopped.
-    func attempted(among parcels: [Parcel]) throws -> Set<InboxKey> {
-        let suspects = parcels.filter { $0.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount }
+    func attempted(among received: [InboundMessage]) throws -> Set<InboxKey> {
+        let suspects = received.filter { $0.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount }
         guard let store, !suspects.isEmpty else { return [] }
         return try retrying { try store.withAttempts(suspects) }
     }
 
     // MARK: What became of letters
 
-    var knownEventIDs: Set<UUID> { outlet.eventIDs.union(unwritten.all.map(\.eventID)) }
+    var knownEventIDs: Set<UUID> { outboxPublisher.eventIDs.union(unwritten.all.map(\.eventID)) }
 
     /// Writes what became of letters, apart from any message. A letter of which it cannot be written waits.
     func settleLetters() throws {
-        var work = [(settled: outlet.takeSettled(), failures: 0)]
-        defer { for rest in work { outlet.putBack(rest.settled) } }
+        var work = [(settled: outboxPublisher.takeSettled(), failures: 0)]
+        defer { for rest in work { outboxPublisher.putBack(rest.settled) } }
         while let (settled, failures) = work.first {
             let begun = Effort()
             do {
@@ -162,40 +162,40 @@ extension Lane {
     /// After a while it is tried again.
     func writeAgain() {
         guard !unwritten.isEmpty, ContinuousClock.now >= writtenAgainAt else { return }
-        outlet.putBack(unwritten)
+        outboxPublisher.putBack(unwritten)
         unwritten = .init()
     }
 
-    // MARK: Errands
+    // MARK: Sweeps
 
     /// Does what no message brings. One case that cannot be worked on is left alone for a while, and stops no other; what is
     /// no case's doing is tried again at a later turn, so that messages do not wait for it.
-    func runErrand() throws {
-        guard let store, ContinuousClock.now >= nextErrand else { return }
-        hadErrand = false
+    func runSweep() throws {
+        guard let store, ContinuousClock.now >= nextSweep else { return }
+        hadSweep = false
         aside = aside.filter { $0.value > .now }
         do {
             try store.ensureOpen()
-            let errand = try store.errand(listening: listening, except: Array(aside.keys))
-            if let errand { try carry(errand, store) }
-            hadErrand = errand?.hasMore == true && store.reportsOfErrand > 0
-            nextErrand = hadErrand ? .now : .now + .seconds(desk.errandIntervalSeconds)
-            errandWatch.over(logger)
+            let sweep = try store.sweep(listening: listening, except: Array(aside.keys))
+            if let sweep { try carry(sweep, store) }
+            hadSweep = sweep?.hasMore == true && store.reportsOfSweep > 0
+            nextSweep = hadSweep ? .now : .now + .seconds(desk.sweepIntervalSeconds)
+            sweepWatch.over(logger)
         } catch {
             let fault = fault(error, since: Effort())
             guard fault != .lane else { throw error }
-            nextErrand = .now + .seconds(errandWatch.met(fault, error, logger))
+            nextSweep = .now + .seconds(sweepWatch.met(fault, error, logger))
             store.recover(from: fault)
         }
     }
 
-    private func carry(_ errand: Errand, _ store: LaneStore) throws {
-        var work = [(reports: errand.reports, failures: 0)]
+    private func carry(_ sweep: Sweep, _ store: LaneStore) throws {
+        var work = [(reports: sweep.reports, failures: 0)]
         while let (reports, failures) = work.first {
             work.removeFirst()
             let begun = Effort()
             do {
-                try transact([], settling: .init(), errand: errand.limited(to: reports))
+                try transact([], settling: .init(), sweep: sweep.limited(to: reports))
             } catch {
                 let fault = fault(error, since: begun)
                 guard fault.suspects else { throw error }
@@ -210,7 +210,7 @@ extension Lane {
                 }
             }
             try consumer?.serve()
-            try outlet.serve()
+            try outboxPublisher.serve()
         }
     }
 
@@ -229,7 +229,7 @@ extension Lane {
         do {
             try store?.tryOut(like: model)
             try consumer?.serve()
-            try outlet.serve()
+            try outboxPublisher.serve()
             return true
         } catch {
             try wait(fault(error, since: begun), error)
@@ -246,7 +246,7 @@ extension Lane {
             try consumer?.serve(for: max(0, (end - ContinuousClock.now).seconds))
         } while ContinuousClock.now < end && !stop.isRaised
         try heedBroker()
-        try outlet.serve()
+        try outboxPublisher.serve()
         store?.recover(from: fault)
     }
 
@@ -288,7 +288,7 @@ extension Array {
     }
 }
 
-extension LaneOutlet.Settled {
+extension OutboxPublisher.Settled {
     fileprivate var count: Int { all.count }
 
     fileprivate func parted() -> [Self] {

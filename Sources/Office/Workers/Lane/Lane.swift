@@ -32,14 +32,14 @@ final class Lane {
 
     private(set) var store: LaneStore?
     private(set) var consumer: LaneConsumer?
-    var outlet: LaneOutlet
+    var outboxPublisher: OutboxPublisher
     /// What this lane has heard of the queue in which it would learn that what was held is valid.
     private(set) var listening = Listening()
     private var nextRelay = ContinuousClock.now
-    /// More of the errand may be due: the lane does not sleep.
-    var hadErrand = false
-    var nextErrand = ContinuousClock.now
-    /// Reports whose errand failed for itself, and until when they are left alone.
+    /// More of the sweep may be due: the lane does not sleep.
+    var hadSweep = false
+    var nextSweep = ContinuousClock.now
+    /// Reports whose sweep failed for itself, and until when they are left alone.
     var aside: [ReportID: ContinuousClock.Instant] = [:]
     private var mayHearCommands = true
     /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
@@ -49,10 +49,10 @@ final class Lane {
     private var stopSeenAt: ContinuousClock.Instant?
 
     var batchWatch = FaultWatch("messages")
-    var errandWatch = FaultWatch("errand")
+    var sweepWatch = FaultWatch("sweep")
     var relayWatch = FaultWatch("relay")
     /// What became of letters and could not be written, and when it is tried again.
-    var unwritten = LaneOutlet.Settled()
+    var unwritten = OutboxPublisher.Settled()
     var writtenAgainAt = ContinuousClock.now
 
     init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopFlag, logger: Logger) {
@@ -63,7 +63,7 @@ final class Lane {
         self.stop = stop
         self.logger = logger
         self.logger[metadataKey: "lane"] = "\(name)"
-        outlet = LaneOutlet(settings.broker, worker: desk.worker, name: name)
+        outboxPublisher = OutboxPublisher(settings.broker, worker: desk.worker, name: name)
     }
 
     /// Runs until the flag is raised, whatever happens to broker and database meanwhile.
@@ -106,7 +106,7 @@ final class Lane {
             store = try LaneStore(settings, desk: desk, laneName: name, logger: logger)
             store?.whileWaiting = { [unowned self] in serveMeanwhile() }
         }
-        try outlet.connect()
+        try outboxPublisher.connect()
         if consumer == nil {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
             listening = Listening()
@@ -117,7 +117,7 @@ final class Lane {
     private func disconnect() {
         consumer?.close()
         consumer = nil
-        outlet.disconnect()
+        outboxPublisher.disconnect()
         faultMeanwhile = nil
     }
 
@@ -134,20 +134,20 @@ final class Lane {
         try heedBroker()
         try keepName()
         try send()
-        try outlet.lookAfterConfirms()
+        try outboxPublisher.lookAfterConfirms()
         tellOfQueues()
         // The broker does not take messages: nothing new is begun, both connections are kept.
-        guard !outlet.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
+        guard !outboxPublisher.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
         try retrying { try store?.refreshPolicy() }
         // Where more clocks may be due, the lane does not sleep.
-        let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadErrand ? 0 : LaneSettings.idleSeconds)
+        let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : LaneSettings.idleSeconds)
         for batch in batches { try carry(batch) }
         if batches.isEmpty {
-            try outlet.serve()
-            if !outlet.settled.isEmpty { try settleLetters() }
+            try outboxPublisher.serve()
+            if !outboxPublisher.settled.isEmpty { try settleLetters() }
         }
-        try runErrand()
+        try runSweep()
         try relay()
     }
 
@@ -164,7 +164,7 @@ final class Lane {
         writeAgain()
         try attempt(watchedBy: \.relayWatch) {
             if let queue = desk.markedQueue, try store.holdsMessages(), let marker = listening.nextMarker(at: .wall()) {
-                try outlet.send(marker: marker, to: queue)
+                try outboxPublisher.send(marker: marker, to: queue)
             }
             if relays {
                 let dead = try store.adoptDeadLanes()
@@ -173,8 +173,8 @@ final class Lane {
                 }
             }
             let lanes = store.adopted + (mayHaveCommittedUnknowingly ? [store.lease.name] : [])
-            let rows = try store.unsent(lanes, .allBut(outlet.parked.keys), notAmong: knownEventIDs)
-            outlet.add(rows, justWritten: false)
+            let rows = try store.unsent(lanes, .allBut(outboxPublisher.parked.keys), notAmong: knownEventIDs)
+            outboxPublisher.add(rows, justWritten: false)
             if rows.isEmpty {
                 mayHaveCommittedUnknowingly = false
                 try store.endAdoption()
@@ -185,29 +185,29 @@ final class Lane {
 
     /// Tries each parked queue with one row when it is time, and takes up what was kept back for those that take messages again.
     private func readBack(_ store: LaneStore) throws {
-        for key in outlet.parked.due(at: .now).prefix(LaneSettings.trialsMax) {
+        for key in outboxPublisher.parked.due(at: .now).prefix(LaneSettings.trialsMax) {
             if let row = try store.oldestUnsent(for: key, notAmong: knownEventIDs) {
-                if try store.barred(among: [row.eventID]).isEmpty { outlet.tryParked(with: row) } else { outlet.withdraw(row) }
+                if try store.barred(among: [row.eventID]).isEmpty { outboxPublisher.tryParked(with: row) } else { outboxPublisher.withdraw(row) }
             } else {
-                outlet.parked.free(key)
+                outboxPublisher.parked.free(key)
             }
         }
-        let freed = outlet.parked.freed
+        let freed = outboxPublisher.parked.freed
         let rows = try store.unsent(store.ownLanes, .only(freed), notAmong: knownEventIDs)
-        outlet.add(rows, justWritten: false)
+        outboxPublisher.add(rows, justWritten: false)
         // What is left of them follows with the next turn.
-        if rows.isEmpty { outlet.parked.readBack(freed) } else { nextRelay = .now }
+        if rows.isEmpty { outboxPublisher.parked.readBack(freed) } else { nextRelay = .now }
     }
 
     /// The one exit: what has waited for longer than a moment goes through the barrier once more.
     private func send(confirmsWithin seconds: Double = 0) throws {
-        let asked = outlet.toBeAsked
-        if !asked.isEmpty, let store { outlet.withdraw(try retrying { try store.barred(among: asked) }) }
-        try outlet.flush(confirmsWithin: seconds)
+        let asked = outboxPublisher.toBeAsked
+        if !asked.isEmpty, let store { outboxPublisher.withdraw(try retrying { try store.barred(among: asked) }) }
+        try outboxPublisher.flush(confirmsWithin: seconds)
     }
 
     private func tellOfQueues() {
-        for news in outlet.parked.takeNews() {
+        for news in outboxPublisher.parked.takeNews() {
             switch news {
             case .parked(let key, let cause):
                 logger.warning(
@@ -226,7 +226,7 @@ final class Lane {
     /// A lane that did not turn for longer than its lease has lost its name, and with it what it had not sent.
     private func heedLoss() {
         guard let store, store.takeLoss() else { return }
-        outlet.forget()
+        outboxPublisher.forget()
         logger.warning("this lane stood still: others send what it had not sent", metadata: ["new name": "\(store.lease.name)"])
         logger[metadataKey: "lane"] = "\(store.lease.name)"
     }
@@ -238,7 +238,7 @@ final class Lane {
         defer { mayHearCommands = before }
         // A queue is acknowledged up to a message: of commands those in hand come first.
         if batch.isOfCommands { mayHearCommands = false }
-        try handle(batch.parcels)
+        try handle(batch.received)
         try send()
         try settings.interrupt?(.afterPublish)
         try heedBroker()
@@ -248,68 +248,68 @@ final class Lane {
 
     /// While a batch of others is tried again or divided, persons do not wait for its end.
     func hearCommands() throws {
-        guard mayHearCommands, !outlet.isBehind, let batch = try consumer?.receiveCommands(upTo: settings.batchSizeMax) else { return }
+        guard mayHearCommands, !outboxPublisher.isBehind, let batch = try consumer?.receiveCommands(upTo: settings.batchSizeMax) else { return }
         if !batch.isEmpty { try carry(batch) }
     }
 
-    private func handle(_ parcels: [Parcel]) throws {
+    private func handle(_ received: [InboundMessage]) throws {
         // In the order in which they came: what was sent earlier is heard earlier.
-        var trusted: [Parcel] = []
-        let parcels = Parcel.gathered(parcels)
-        var last: [Parcel] = []
-        let noted = try attempted(among: parcels)
-        for parcel in parcels {
-            guard parcel.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount else {
-                trusted.append(parcel)
+        var trusted: [InboundMessage] = []
+        let received = InboundMessage.gathered(received)
+        var last: [InboundMessage] = []
+        let noted = try attempted(among: received)
+        for inbound in received {
+            guard inbound.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount else {
+                trusted.append(inbound)
                 continue
             }
             // What was at hand when a worker stopped waits until others of its kind have been tried and the worker lives.
-            guard !noted.contains(parcel.key) else {
-                last.append(parcel)
+            guard !noted.contains(inbound.key) else {
+                last.append(inbound)
                 continue
             }
             try processInPieces(trusted)
             trusted = []
-            try processAlone(parcel, isNoted: false)
+            try processAlone(inbound, isNoted: false)
         }
         try processInPieces(trusted)
-        for parcel in last { try processAlone(parcel, isNoted: true) }
+        for inbound in last { try processAlone(inbound, isNoted: true) }
     }
 
     /// Each piece has a transaction that loads no more than the budget.
-    private func processInPieces(_ parcels: [Parcel]) throws {
-        for piece in desk.pieces(of: parcels, loadingAtMost: settings.batchBytesMax, limits: settings.limits) {
+    private func processInPieces(_ received: [InboundMessage]) throws {
+        for piece in desk.pieces(of: received, loadingAtMost: settings.batchBytesMax, limits: settings.limits) {
             try process(Array(piece))
             try keepName()
             // What is sent and not confirmed is in memory too.
-            let isMuch = outlet.unconfirmedBytes > settings.batchBytesMax
+            let isMuch = outboxPublisher.unconfirmedBytes > settings.batchBytesMax
             try send(confirmsWithin: isMuch ? LaneSettings.confirmTimeoutSeconds : 0)
             try consumer?.serve()
         }
     }
 
     /// Does what can be done of each message before its transaction, once; heartbeats are served meanwhile.
-    func prepare(_ parcels: [Parcel]) throws -> [Parcel] {
-        guard let store else { return parcels }
+    func prepare(_ received: [InboundMessage]) throws -> [InboundMessage] {
+        guard let store else { return received }
         var servedAt = ContinuousClock.now
-        return try parcels.map { parcel in
+        return try received.map { inbound in
             if ContinuousClock.now - servedAt > .milliseconds(100) {
                 try consumer?.serve()
-                try outlet.serve()
+                try outboxPublisher.serve()
                 servedAt = .now
             }
-            return store.prepared(parcel)
+            return store.prepared(inbound)
         }
     }
 
     /// The whole of one transaction: its rows are the outlet's once it is committed.
-    func transact(_ parcels: [Parcel], burying burial: Burial? = nil, settling settled: LaneOutlet.Settled, errand: Errand? = nil) throws {
+    func transact(_ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil, settling settled: OutboxPublisher.Settled, sweep: Sweep? = nil) throws {
         guard let store else { return }
         do {
             try store.ensureOpen()
             heedLoss()
-            let buried = burial.map { burial in Dictionary(parcels.map { ($0.key, burial) }) { first, _ in first } } ?? [:]
-            outlet.add(try store.transact(parcels, burying: buried, settling: settled, errand: errand), justWritten: true)
+            let buried = deadLetterReason.map { deadLetterReason in Dictionary(received.map { ($0.key, deadLetterReason) }) { first, _ in first } } ?? [:]
+            outboxPublisher.add(try store.transact(received, burying: buried, settling: settled, sweep: sweep), justWritten: true)
         } catch {
             mayHaveCommittedUnknowingly = true
             throw error
@@ -321,7 +321,7 @@ final class Lane {
     private func serveMeanwhile() -> Bool {
         do {
             try consumer?.serve()
-            try outlet.serve()
+            try outboxPublisher.serve()
         } catch {
             faultMeanwhile = error
         }
@@ -339,7 +339,7 @@ final class Lane {
         do {
             try consumer.cancel()
             let end = ContinuousClock.now + .seconds(LaneSettings.drainSeconds)
-            while ContinuousClock.now < end, !outlet.isBehind {
+            while ContinuousClock.now < end, !outboxPublisher.isBehind {
                 // What was under way when the consumers ended still comes.
                 let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: LaneSettings.underWaySeconds)
                 guard !batches.isEmpty else { break }

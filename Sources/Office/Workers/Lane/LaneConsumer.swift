@@ -32,7 +32,7 @@ final class LaneConsumer {
 
     /// A batch: what was taken, and up to which tag each channel is to be acknowledged.
     struct Batch {
-        var parcels: [Parcel] = []
+        var received: [InboundMessage] = []
         /// What the lanes of this worker sent themselves, in its place among the rest; see `Listening`.
         var markers: [String] = []
         fileprivate var upTo: [ChannelNumber: UInt64] = [:]
@@ -135,7 +135,7 @@ final class LaneConsumer {
         let line = lines[index]
         var taken = 0
         for delivery in line.waiting {
-            guard batch.isEmpty || (batch.parcels.count < countMax && batch.bytes < bytesMax) else { break }
+            guard batch.isEmpty || (batch.received.count < countMax && batch.bytes < bytesMax) else { break }
             taken += 1
             batch.upTo[delivery.channel] = delivery.deliveryTag
             if delivery.properties.type == LaneSettings.markerType, delivery.properties.userID == officeName {
@@ -143,7 +143,7 @@ final class LaneConsumer {
                 continue
             }
             batch.bytes += delivery.body.count
-            batch.parcels.append(Parcel(Arrival(delivery), from: line.queue, digestKey: digestKey))
+            batch.received.append(InboundMessage(Arrival(delivery), from: line.queue, digestKey: digestKey))
         }
         waitingBytes -= line.waiting.prefix(taken).reduce(0) { $0 + $1.body.count }
         // A copy, so that what was taken does not stay in memory behind the slice.

@@ -31,7 +31,7 @@ extension LaneStore {
 
     /// What is in question: a message, or reports that are worked on.
     enum Model {
-        case parcel(Parcel)
+        case inbound(InboundMessage)
         case reports([ReportID])
     }
 
@@ -40,11 +40,11 @@ extension LaneStore {
         var targets = Targets()
         switch model {
         case .reports(let ids): targets.reports = Array(ids.prefix(1))
-        case .parcel(let parcel):
-            if case .message(let message) = parcel.content, case .reportSubmitted(let submission) = message.body {
-                return DryRun.Likeness(submission, from: parcel.sender)
+        case .inbound(let inbound):
+            if case .message(let message) = inbound.content, case .reportSubmitted(let submission) = message.body {
+                return DryRun.Likeness(submission, from: inbound.sender)
             }
-            targets = desk.targets(of: parcel)
+            targets = desk.targets(of: inbound)
         }
         guard !targets.reports.isEmpty || !targets.handoffs.isEmpty else { return DryRun.Likeness() }
         let reports = try database.run(LockReports(reports: targets.reports, handoffs: targets.handoffs)).rows

@@ -22,8 +22,8 @@ final class LaneStore {
     /// Transactions since the connection was made, and at which one plans are made anew.
     private var transactionCount = 0
     private var replanAt = 4
-    /// How many of its reports the last errand found free.
-    private(set) var reportsOfErrand = 0
+    /// How many of its reports the last sweep found free.
+    private(set) var reportsOfSweep = 0
     /// Lanes that died, whose leases this one holds until their rows are out.
     var adopted: Set<String> = []
     /// Called about once a second while the database is waited for; false gives the connection up.
@@ -70,29 +70,29 @@ final class LaneStore {
 
     /// BEGIN → claim → lock → load → decide → write → COMMIT. Returns what is to be sent.
     /// - Parameters:
-    ///   - parcels: where two have the same key, both are repeats of an act that was decided.
+    ///   - messages: where two have the same key, both are repeats of an act that was decided.
     ///   - buried: those that are not decided any more but kept as dead letters, and why.
     ///   - settled: what became of earlier letters.
     func transact(
-        _ parcels: [Parcel], burying buried: [InboxKey: Burial] = [:], settling settled: LaneOutlet.Settled = .init(),
-        errand: Errand? = nil
+        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason] = [:], settling settled: OutboxPublisher.Settled = .init(),
+        sweep: Sweep? = nil
     ) throws -> [OutboxRow] {
         for _ in 1...2 {
             do {
-                return try attempt(parcels, burying: buried, settling: settled, errand: errand)
+                return try attempt(received, burying: buried, settling: settled, sweep: sweep)
             } catch let error as PostgreSQLError where error.isBarrier {
                 // Units, sources or persons changed after they were last read: decided anew on what is so now.
                 directoryReadAt = nil
             }
         }
-        return try attempt(parcels, burying: buried, settling: settled, errand: errand)
+        return try attempt(received, burying: buried, settling: settled, sweep: sweep)
     }
 
     private func attempt(
-        _ parcels: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
+        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason], settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         do {
-            return try transaction(parcels, burying: buried, settling: settled, errand: errand)
+            return try transaction(received, burying: buried, settling: settled, sweep: sweep)
         } catch {
             rollBack()
             throw error
@@ -100,92 +100,92 @@ final class LaneStore {
     }
 
     private func transaction(
-        _ arrived: [Parcel], burying buried: [InboxKey: Burial], settling settled: LaneOutlet.Settled, errand: Errand?
+        _ arrived: [InboundMessage], burying buried: [InboxKey: DeadLetterReason], settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
         try refreshDirectory()
         try refreshPlans()
-        var docket = Docket(
+        var unitOfWork = UnitOfWork(
             worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
             digestKey: settings.digestKey,
             now: settings.clock.instant(atWall: wall), wall: wall)
-        (docket.limits, docket.heldBytesMax) = (settings.limits, settings.heldBytesMax)
+        (unitOfWork.limits, unitOfWork.heldBytesMax) = (settings.limits, settings.heldBytesMax)
 
-        let parcels = arrived.map(known)
-        let fresh = try claim(parcels, in: &docket)
-        try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &docket)
+        let received = arrived.map(known)
+        let fresh = try claim(received, in: &unitOfWork)
+        try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &unitOfWork)
         let kept = fresh.filter { buried[$0.key] == nil }
-        let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &docket)
+        let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &unitOfWork)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
-        try load(decided, settled, errand, alsoReports: words.flatMap(\.letter.reports), into: &docket)
-        docket.now = settings.clock.instant(atWall: .wall())
-        for parcel in fresh {
-            guard let burial = buried[parcel.key] else { continue }
+        try load(decided, settled, sweep, alsoReports: words.flatMap(\.letter.reports), into: &unitOfWork)
+        unitOfWork.now = settings.clock.instant(atWall: .wall())
+        for inbound in fresh {
+            guard let deadLetterReason = buried[inbound.key] else { continue }
             // The letter stays where it is; a word about it need not be kept.
-            if parcel.isAboutDeadLetter { docket.refuse(parcel, [burial.problem]); continue }
-            try docket.bury(parcel, burial.problem, detail: burial.detail)
+            if inbound.isAboutDeadLetter { unitOfWork.refuse(inbound, [deadLetterReason.problem]); continue }
+            try unitOfWork.bury(inbound, deadLetterReason.problem, detail: deadLetterReason.detail)
         }
-        try decide(decided, errand, on: &docket)
-        for word in words { docket.conclude(word) }
-        try docket.apply(settled)
-        try docket.checkSizes()
+        try decide(decided, sweep, on: &unitOfWork)
+        for word in words { unitOfWork.conclude(word) }
+        try unitOfWork.apply(settled)
+        try unitOfWork.checkSizes()
 
         try database.write(
-            docket.caseWrites, with: docket.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
-        if !parcels.isEmpty { try settings.interrupt?(.beforeCommit) }
+            unitOfWork.caseWrites, with: unitOfWork.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
+        if !received.isEmpty { try settings.interrupt?(.beforeCommit) }
         try commit()
-        for fault in docket.faults { logger.error("set aside", metadata: ["cause": "\(fault)"]) }
-        if !parcels.isEmpty { try settings.interrupt?(.afterCommit) }
-        return docket.letters
+        for fault in unitOfWork.faults { logger.error("set aside", metadata: ["cause": "\(fault)"]) }
+        if !received.isEmpty { try settings.interrupt?(.afterCommit) }
+        return unitOfWork.letters
     }
 
     /// What can be done of a message before BEGIN. What fails here fails again in the transaction, where it is judged.
-    func prepared(_ parcel: Parcel) -> Parcel {
-        guard parcel.prepared == nil else { return parcel }
-        var parcel = parcel
+    func prepared(_ inbound: InboundMessage) -> InboundMessage {
+        guard inbound.prepared == nil else { return inbound }
+        var inbound = inbound
         let wall = Instant.wall()
-        parcel.prepared = try? desk.prepare(
-            parcel,
+        inbound.prepared = try? desk.prepare(
+            inbound,
             with: PreparationTools(
                 directory: directory, rulebook: policy.rulebook, vault: settings.vault, digestKey: settings.digestKey,
                 now: settings.clock.instant(atWall: wall), wall: wall))
-        return parcel
+        return inbound
     }
 
     /// What a stranger sends is kept, and decided by nobody.
-    func known(_ parcel: Parcel) -> Parcel {
-        guard let sender = parcel.sender, !directory.knows(sender) else { return parcel }
-        return parcel.fromStranger
+    func known(_ inbound: InboundMessage) -> InboundMessage {
+        guard let sender = inbound.sender, !directory.knows(sender) else { return inbound }
+        return inbound.fromStranger
     }
 
     /// What is not claimed was known before: it gets its verdict again, and goes no further.
-    private func claim(_ parcels: [Parcel], in docket: inout Docket) throws -> [Parcel] {
+    private func claim(_ received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [InboundMessage] {
         let (_, claimed) = try database.pipeline(
             Begin(),
             ClaimInbox(
-                keys: parcels.map(\.key), digests: parcels.map(\.digest), subjects: parcels.map(\.subject), receivedAt: docket.wall))
-        guard claimed.rows.count < parcels.count else { return parcels }
+                keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject), receivedAt: unitOfWork.wall))
+        guard claimed.rows.count < received.count else { return received }
         // Another session committed these, perhaps without its standby; nothing may be written here that would wait for it.
         doubt.isOpen = true
         let own = Set(claimed.rows)
-        guard parcels.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
-        try answerAgain(parcels.filter { !own.contains($0.key) }, in: &docket)
-        return parcels.filter { own.contains($0.key) }
+        guard received.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
+        try answerAgain(received.filter { !own.contains($0.key) }, in: &unitOfWork)
+        return received.filter { own.contains($0.key) }
     }
 
-    private func decide(_ parcels: [Parcel], _ errand: Errand?, on docket: inout Docket) throws {
-        for parcel in parcels {
-            if parcel.key.eventID == settings.trapMessageID { abort() }
-            switch parcel.content {
+    private func decide(_ received: [InboundMessage], _ sweep: Sweep?, on unitOfWork: inout UnitOfWork) throws {
+        for inbound in received {
+            if inbound.key.eventID == settings.trapMessageID { abort() }
+            switch inbound.content {
             case .message: continue
-            case .refused(let refused): docket.refuse(parcel, refused.problems)
-            case .dead(let problem, _): try docket.bury(parcel, problem)
+            case .refused(let refused): unitOfWork.refuse(inbound, refused.problems)
+            case .dead(let problem, _): try unitOfWork.bury(inbound, problem)
             }
         }
-        try desk.decide(parcels, on: &docket, reading: database)
-        if let errand {
-            reportsOfErrand = docket.files.count
-            try errand.work(&docket, database)
+        try desk.decide(received, on: &unitOfWork, reading: database)
+        if let sweep {
+            reportsOfSweep = unitOfWork.files.count
+            try sweep.work(&unitOfWork, database)
         }
     }
 
@@ -229,23 +229,23 @@ final class LaneStore {
     /// Whether the lane's name was lost: what it had to send is the relay's.
     func takeLoss() -> Bool { lease.takeLoss() }
 
-    func noteAttempt(_ parcel: Parcel) throws -> Int {
-        try database.run(NoteAttempt(digest: parcel.digest, at: .wall())).rows.first ?? 1
+    func noteAttempt(_ inbound: InboundMessage) throws -> Int {
+        try database.run(NoteAttempt(digest: inbound.digest, at: .wall())).rows.first ?? 1
     }
 
-    func forgetAttempt(_ parcel: Parcel) throws {
-        try database.run(ForgetAttempt(digest: parcel.digest))
+    func forgetAttempt(_ inbound: InboundMessage) throws {
+        try database.run(ForgetAttempt(digest: inbound.digest))
     }
 
-    /// Of these parcels, those of which attempts are noted.
-    func withAttempts(_ parcels: [Parcel]) throws -> Set<InboxKey> {
-        let noted = Set(try database.run(ReadAttempts(digests: parcels.map(\.digest))).rows)
-        return Set(parcels.filter { noted.contains($0.digest) }.map(\.key))
+    /// Of these messages, those of which attempts are noted.
+    func withAttempts(_ received: [InboundMessage]) throws -> Set<InboxKey> {
+        let noted = Set(try database.run(ReadAttempts(digests: received.map(\.digest))).rows)
+        return Set(received.filter { noted.contains($0.digest) }.map(\.key))
     }
 
-    func errand(listening: Listening, except aside: [ReportID]) throws -> Errand? {
+    func sweep(listening: Listening, except aside: [ReportID]) throws -> Sweep? {
         let now = settings.clock.instant(atWall: .wall())
-        return try desk.errand(reading: database, at: ErrandTimes(now: now, listening: listening), except: aside)
+        return try desk.sweep(reading: database, at: SweepTimes(now: now, listening: listening), except: aside)
     }
 
     /// Whether anything waits that a marker may help to give up.
@@ -319,7 +319,7 @@ extension OutboxRow {
     var movesHandoff: Bool { handoffID != nil && type == MessageType.handoffDispatched.rawValue }
 }
 
-extension Docket {
+extension UnitOfWork {
     /// Everything to be written beside the cases, in bulk.
     func commands(lane: String, deleting sent: [UUID]) -> [any Command] {
         var commands: [any Command] = []

@@ -4,14 +4,14 @@ import CaseStore
 /// One row on its way to a parked queue, over a connection of its own: the broker lets a whole channel wait while a queue that hangs
 /// does not answer it.
 struct QueueTrial {
-    let link: LaneOutlet.Link
+    let link: OutboxPublisher.Link
     let row: OutboxRow
     let since = ContinuousClock.now
 
     /// `nil` where the broker took no connection or no message now.
     init?(_ row: OutboxRow, _ settings: AMQP.ConnectionSettings, from sender: String) {
         do {
-            let link = try LaneOutlet.Link(settings)
+            let link = try OutboxPublisher.Link(settings)
             guard try link.publish(row, Sending().properties(row, from: sender)) else { return nil }
             (self.link, self.row) = (link, row)
         } catch {
@@ -28,7 +28,7 @@ struct QueueTrial {
     }
 }
 
-extension LaneOutlet {
+extension OutboxPublisher {
     /// Sends one row to a parked queue.
     mutating func tryParked(with row: OutboxRow) {
         parked.trying(row.routingKey)
@@ -59,7 +59,7 @@ extension LaneOutlet {
     }
 }
 
-extension LaneOutlet.Link {
+extension OutboxPublisher.Link {
     fileprivate func publish(_ row: OutboxRow, _ properties: Properties) throws -> Bool {
         try publisher.publish(
             row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey), properties: properties,

@@ -5,18 +5,18 @@ import Foundation
 import PostgreSQL
 
 /// A person's word about a dead letter, with the letter, locked; and the letter's message where it goes through the line again.
-struct WordOnLetter {
-    let command: Parcel
+struct DeadLetterCommand {
+    let command: InboundMessage
     let person: Party
     let letter: DeadLetter
-    let replayed: Parcel?
+    let replayed: InboundMessage?
     /// Of a message of the office's own: its bytes.
     let ownBody: [UInt8]?
     /// The act came again meanwhile and was decided, or waits for it, under its own id: it is refused no more.
     var isDecided = false
 }
 
-extension WordOnLetter {
+extension DeadLetterCommand {
     fileprivate var discardedText: String {
         isDecided ? "discarded; the act was decided under its own id, so its sender was told nothing" : "discarded"
     }
@@ -27,64 +27,64 @@ extension LaneStore {
     ///
     /// A replay runs the stored bytes through the same handler with the stored sender: nothing is published again under
     /// another's name.
-    func openLetters(_ commands: [Parcel], in docket: inout Docket) throws -> [WordOnLetter] {
+    func openLetters(_ commands: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [DeadLetterCommand] {
         guard !commands.isEmpty else { return [] }
         let rows = try database.run(LockDeadLetters(ids: commands.compactMap { UUID(uuidString: $0.subject) })).rows
         var open = Dictionary(rows.map { ($0.letter.id, $0) }) { first, _ in first }
-        var words: [WordOnLetter] = []
+        var words: [DeadLetterCommand] = []
         for command in commands {
-            guard case .message(let message) = command.content, let person = command.sender, docket.maySettleLetters(person) else {
-                docket.refuse(command, [Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide about dead letters")])
+            guard case .message(let message) = command.content, let person = command.sender, unitOfWork.maySettleLetters(person) else {
+                unitOfWork.refuse(command, [Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide about dead letters")])
                 continue
             }
             guard let (letter, state) = UUID(uuidString: command.subject).flatMap({ open[$0] }), letter.worker == desk.worker.rawValue
             else {
-                docket.refuse(
+                unitOfWork.refuse(
                     command, [Problem(code: "unknown_dead_letter", path: "subject", text: "no dead letter with this id waits here")])
                 continue
             }
             guard state == .open else {
-                docket.refuse(command, [Problem(code: "already_settled", text: "this dead letter was \(state.rawValue) before")])
+                unitOfWork.refuse(command, [Problem(code: "already_settled", text: "this dead letter was \(state.rawValue) before")])
                 continue
             }
             // A second word about it in the same batch finds it settled.
             open[letter.id] = (letter, message.envelope.type == .commandDiscard ? .discarded : .replayed)
             if message.envelope.type == .commandDiscard {
-                words.append(WordOnLetter(command: command, person: person, letter: letter, replayed: nil, ownBody: nil))
-            } else if let word = try replay(letter, command, by: person, in: &docket) {
+                words.append(DeadLetterCommand(command: command, person: person, letter: letter, replayed: nil, ownBody: nil))
+            } else if let word = try replay(letter, command, by: person, in: &unitOfWork) {
                 words.append(word)
             }
         }
-        return try claimReplayed(try markDecided(words), in: &docket)
+        return try claimReplayed(try markDecided(words), in: &unitOfWork)
     }
 
-    private func replay(_ letter: DeadLetter, _ command: Parcel, by person: Party, in docket: inout Docket) throws -> WordOnLetter? {
+    private func replay(_ letter: DeadLetter, _ command: InboundMessage, by person: Party, in unitOfWork: inout UnitOfWork) throws -> DeadLetterCommand? {
         guard let box = letter.body.box else {
-            docket.refuse(
+            unitOfWork.refuse(
                 command, [Problem(code: "not_kept", text: "nothing of this letter was kept, and its sender was told to send it again: discard it")])
             return nil
         }
         let body: [UInt8]
         do {
-            body = try docket.vault.open(box, context: Vault.context(deadLetter: letter.id))
+            body = try unitOfWork.vault.open(box, context: Vault.context(deadLetter: letter.id))
         } catch {
-            docket.refuse(
+            unitOfWork.refuse(
                 command, [Problem(code: "cannot_be_opened", text: "the letter was sealed with key \(box.keyID), which this office has not")])
             return nil
         }
         if letter.addressee != nil {
-            return WordOnLetter(command: command, person: person, letter: letter, replayed: nil, ownBody: body)
+            return DeadLetterCommand(command: command, person: person, letter: letter, replayed: nil, ownBody: body)
         }
         let arrival = Arrival(
             body: body, routingKey: letter.routingKey, userID: letter.sender, type: letter.type, messageID: letter.eventID)
         // What came astray is heard as if it had come to the one it was meant for.
-        let queue = desk.queues.contains(letter.queue) && !Parcel.isGivenUp(letter.queue) ? letter.queue : desk.queues[0]
-        return WordOnLetter(
-            command: command, person: person, letter: letter, replayed: known(Parcel(arrival, from: queue, digestKey: docket.digestKey, replayOf: letter.id)),
+        let queue = desk.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue) ? letter.queue : desk.queues[0]
+        return DeadLetterCommand(
+            command: command, person: person, letter: letter, replayed: known(InboundMessage(arrival, from: queue, digestKey: unitOfWork.digestKey, replayOf: letter.id)),
             ownBody: nil)
     }
 
-    private func markDecided(_ words: [WordOnLetter]) throws -> [WordOnLetter] {
+    private func markDecided(_ words: [DeadLetterCommand]) throws -> [DeadLetterCommand] {
         func keys(_ letter: DeadLetter) -> [InboxKey] {
             Set([letter.eventID, letter.inboxID].compactMap(\.self)).map { InboxKey(sender: letter.sender ?? "unknown", eventID: $0) }
         }
@@ -100,23 +100,23 @@ extension LaneStore {
 
     /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again by
     /// itself and has its verdict.
-    private func claimReplayed(_ words: [WordOnLetter], in docket: inout Docket) throws -> [WordOnLetter] {
-        let parcels = words.compactMap(\.replayed)
-        guard !parcels.isEmpty else { return words }
+    private func claimReplayed(_ words: [DeadLetterCommand], in unitOfWork: inout UnitOfWork) throws -> [DeadLetterCommand] {
+        let received = words.compactMap(\.replayed)
+        guard !received.isEmpty else { return words }
         let claimed = Set(
             try database.run(
                 ClaimInbox(
-                    keys: parcels.map(\.key), digests: parcels.map(\.digest), subjects: parcels.map(\.subject), receivedAt: docket.wall)
+                    keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject), receivedAt: unitOfWork.wall)
             ).rows)
-        let known = try database.run(ReadInbox(keys: parcels.map(\.key).filter { !claimed.contains($0) })).rows
+        let known = try database.run(ReadInbox(keys: received.map(\.key).filter { !claimed.contains($0) })).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
         var seen: Set<InboxKey> = []
         return words.filter { word in
-            guard let parcel = word.replayed else { return true }
-            let row = rows[parcel.key]
-            let isOpen = claimed.contains(parcel.key) || (row?.verdict == .dead && row?.digest == parcel.digest)
-            if isOpen, seen.insert(parcel.key).inserted { return true }
-            docket.refuse(
+            guard let inbound = word.replayed else { return true }
+            let row = rows[inbound.key]
+            let isOpen = claimed.contains(inbound.key) || (row?.verdict == .dead && row?.digest == inbound.digest)
+            if isOpen, seen.insert(inbound.key).inserted { return true }
+            unitOfWork.refuse(
                 word.command,
                 [Problem(code: "already_decided", text: "this act has a verdict, or waits for one, without this letter: discard the letter")])
             return false
@@ -124,40 +124,40 @@ extension LaneStore {
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     fileprivate func maySettleLetters(_ party: Party) -> Bool {
         guard case .person(let id) = party, let person = directory.persons[id], person.active else { return false }
         return !person.roles.isDisjoint(with: PersonRole.maySettleDeadLetters)
     }
 
     /// Writes what became of a letter, and tells the person.
-    mutating func conclude(_ word: WordOnLetter) {
+    mutating func conclude(_ word: DeadLetterCommand) {
         if let body = word.ownBody { return sendAgain(word, body) }
-        guard let parcel = word.replayed else { return discard(word) }
-        let problem = problems[parcel.key]?.first
-        switch settlements[parcel.key]?.verdict {
+        guard let inbound = word.replayed else { return discard(word) }
+        let problem = problems[inbound.key]?.first
+        switch settlements[inbound.key]?.verdict {
         case .dead:
             settle(word, .open, problem?.description ?? "dead again", reason: problem?.code)
             refuse(
                 word.command,
                 [Problem(code: "dead_again", text: "it could not be handled this time either: \(problem?.description ?? "no reason known")")])
-        case .refused: taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", parcel)
-        case .held: taken(word, "replayed: held until its handoff is signed for", parcel)
+        case .refused: taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", inbound)
+        case .held: taken(word, "replayed: held until its handoff is signed for", inbound)
         case .taken, nil:
-            if settlements[parcel.key] == nil { settle(parcel.key, .taken) }
-            taken(word, "replayed: taken", parcel)
+            if settlements[inbound.key] == nil { settle(inbound.key, .taken) }
+            taken(word, "replayed: taken", inbound)
         }
     }
 
-    private mutating func taken(_ word: WordOnLetter, _ text: String, _ parcel: Parcel) {
+    private mutating func taken(_ word: DeadLetterCommand, _ text: String, _ inbound: InboundMessage) {
         // What nobody had vouched for was known by its bytes alone: that row of the inbox is settled too.
-        if let sender = word.letter.sender, let id = word.letter.inboxID, id != parcel.key.eventID {
-            settle(InboxKey(sender: sender, eventID: id), settlements[parcel.key]?.verdict ?? .taken)
+        if let sender = word.letter.sender, let id = word.letter.inboxID, id != inbound.key.eventID {
+            settle(InboxKey(sender: sender, eventID: id), settlements[inbound.key]?.verdict ?? .taken)
         }
         settle(word, .replayed, text)
     }
 
-    private mutating func discard(_ word: WordOnLetter) {
+    private mutating func discard(_ word: DeadLetterCommand) {
         guard case .message(let message) = word.command.content, case .commandDiscard(let data) = message.body else {
             return refuse(word.command, [.wrongWorker])
         }
@@ -176,7 +176,7 @@ extension Docket {
     }
 
     /// A message of the office's own that had no queue. The barrier is asked again.
-    private mutating func sendAgain(_ word: WordOnLetter, _ body: [UInt8]) {
+    private mutating func sendAgain(_ word: DeadLetterCommand, _ body: [UInt8]) {
         let letter = word.letter
         guard let type = letter.type.flatMap(MessageType.init(rawValue:)), let addressee = letter.addressee.flatMap({ Party($0) }),
             admits(addressee, type: type, reports: letter.reports)
@@ -184,10 +184,10 @@ extension Docket {
             return refuse(
                 word.command, [Problem(code: Refusal.notAllowed.rawValue, text: "this message may not go to its addressee any more: discard it")])
         }
-        if letter.reason == Docket.rejected, let handoff = letter.handoffID.flatMap({ id in file(of: id)?[handoff: id] }), handoff.state.isFinal {
+        if letter.reason == UnitOfWork.rejected, let handoff = letter.handoffID.flatMap({ id in file(of: id)?[handoff: id] }), handoff.state.isFinal {
             return refuse(word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is over: discard it")])
         }
-        if type == .handoffDispatched, letter.reason != Docket.rejected, let handoff = letter.handoffID {
+        if type == .handoffDispatched, letter.reason != UnitOfWork.rejected, let handoff = letter.handoffID {
             do {
                 try move(handoff, .sentAgain, of: word.command.key, by: word.person.description)
             } catch {
@@ -203,7 +203,7 @@ extension Docket {
     }
 
     /// Tells the person, unless the letter stays open, which is told as a refusal.
-    private mutating func settle(_ word: WordOnLetter, _ state: DeadLetterState, _ because: String, reason: String? = nil) {
+    private mutating func settle(_ word: DeadLetterCommand, _ state: DeadLetterState, _ because: String, reason: String? = nil) {
         letterSettlements.append(
             DeadLetterSettlement(
                 id: word.letter.id, state: state, at: now, by: word.person.description, because: because, reason: reason))

@@ -11,8 +11,8 @@ struct RoutingDesk: Desk {
     let worker = Worker.routing
     let queues = [Topology.Queue.routingExpress, Topology.Queue.command(.routing), Topology.Queue.routing]
 
-    func targets(of parcel: Parcel) -> Targets {
-        guard case .message(let message) = parcel.content else { return Targets() }
+    func targets(of inbound: InboundMessage) -> Targets {
+        guard case .message(let message) = inbound.content else { return Targets() }
         switch message.body {
         case .reportRegistered(let reference), .handoffCameBack(let reference): return Targets(reports: [reference.report])
         case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
@@ -21,10 +21,10 @@ struct RoutingDesk: Desk {
         }
     }
 
-    func needs(of parcel: Parcel) -> CaseNeeds { .contents }
+    func needs(of inbound: InboundMessage) -> CaseNeeds { .contents }
 
-    func bytesToLoad(for parcel: Parcel, limits: Limits) -> Int {
-        guard case .message(let message) = parcel.content else { return 0 }
+    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
+        guard case .message(let message) = inbound.content else { return 0 }
         switch message.body {
         // No report is taken that would be larger than a message, handed on.
         case .reportRegistered(let reference), .handoffCameBack(let reference): return reference.bytes ?? limits.messageBytesMax
@@ -34,21 +34,21 @@ struct RoutingDesk: Desk {
         }
     }
 
-    func decide(_ parcels: [Parcel], on docket: inout Docket, reading database: Database) throws {
-        for parcel in parcels {
-            guard case .message(let message) = parcel.content else { continue }
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
+        for inbound in received {
+            guard case .message(let message) = inbound.content else { continue }
             switch message.body {
             case .reportRegistered(let reference), .handoffCameBack(let reference):
-                try docket.route(reference.report, act: parcel.key)
+                try unitOfWork.route(reference.report, act: inbound.key)
             case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
                 .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
-                docket.refuse(parcel, [.wrongWorker])
+                unitOfWork.refuse(inbound, [.wrongWorker])
             }
         }
     }
 }
 
-extension Docket {
+extension UnitOfWork {
     /// Routes a report that waits for it. One that does not wait any more was routed before: nothing to do.
     fileprivate mutating func route(_ id: ReportID, act: InboxKey) throws {
         guard var file = files[id], file.report.state == .registered, let content = contents[id] else { return }

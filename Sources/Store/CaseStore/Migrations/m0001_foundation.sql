@@ -166,7 +166,7 @@ CREATE TABLE report (
     authority     text,
     repeat_of     uuid REFERENCES report,
     -- The source's own unit is barred: it got a bare receipt and gets no more.
-    muted         boolean NOT NULL DEFAULT false,
+    receipt_only         boolean NOT NULL DEFAULT false,
     -- Of what is passed up sealed: the one person who is told when it waits too long.
     custodian     text REFERENCES person,
     handoff_count integer NOT NULL DEFAULT 0,

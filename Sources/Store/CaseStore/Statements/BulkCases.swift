@@ -58,7 +58,7 @@ private struct CopiedReport: CopyRow {
     static let table = "report"
     static let columns = [
         "id", "number", "source", "source_id", "digest", "state", "source_kind", "matter_kind", "region", "real_name", "received_at",
-        "registered_at", "verdict", "rule", "reason", "authority", "repeat_of", "muted", "handoff_count", "papers", "head",
+        "registered_at", "verdict", "rule", "reason", "authority", "repeat_of", "receipt_only", "handoff_count", "papers", "head",
         "entry_count", "head_at",
     ]
     var parameters: [Parameter] {
@@ -66,7 +66,7 @@ private struct CopiedReport: CopyRow {
             .uuid(report.id.uuid), .int8(report.number), .text(report.source.rawValue), .text(report.submissionID), .bytea(report.digest),
             .text(report.state.rawValue), .text(report.sourceKind), .text(report.matterKind), .text(report.region), .bool(report.realName),
             .instant(report.receivedAt), .instant(report.registeredAt), .text(report.verdict.rawValue), .text(report.rule),
-            .text(report.reason), .text(report.authority), .uuid(report.repeatOf?.uuid), .bool(report.muted),
+            .text(report.reason), .text(report.authority), .uuid(report.repeatOf?.uuid), .bool(report.receiptOnly),
             .int4(Int32(clamping: report.handoffCount)), .int4(Int32(clamping: report.papers)),
             .bytea(report.head.hash), .int4(Int32(clamping: report.head.count)), .instant(report.head.at),
         ]

@@ -94,7 +94,7 @@ struct InsertReports: Command {
 
     static let sql = """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name,
-            received_at, registered_at, verdict, rule, reason, authority, repeat_of, muted, custodian, handoff_count, papers, head,
+            received_at, registered_at, verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head,
             entry_count, head_at)
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[],
@@ -109,7 +109,7 @@ struct InsertReports: Command {
             .bools(reports.map(\.realName)), .instants(reports.map(\.receivedAt)),
             .instants(reports.map(\.registeredAt)), .texts(reports.map(\.verdict.rawValue)), .texts(reports.map(\.rule)),
             .texts(reports.map(\.reason)), .texts(reports.map(\.authority)), .ids(orNil: reports.map(\.repeatOf)),
-            .bools(reports.map(\.muted)), .texts(reports.map(\.custodian?.rawValue)), .integers(reports.map(\.handoffCount)),
+            .bools(reports.map(\.receiptOnly)), .texts(reports.map(\.custodian?.rawValue)), .integers(reports.map(\.handoffCount)),
             .integers(reports.map(\.papers)),
             .byteas(reports.map(\.head.hash)), .integers(reports.map(\.head.count)), .instants(reports.map(\.head.at)),
         ]

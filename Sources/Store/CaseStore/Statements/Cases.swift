@@ -65,7 +65,7 @@ public struct ReadReports: Statement {
 
 package let reportColumns = """
     id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
-    verdict, rule, reason, authority, repeat_of, muted, custodian, handoff_count, papers, head, entry_count, head_at
+    verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head, entry_count, head_at
     """
 
 extension Report {
@@ -75,7 +75,7 @@ extension Report {
             digest: try row.bytea(), state: try row.word(), sourceKind: try row.text(), matterKind: try row.textOrNil(),
             region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
             registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
-            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), muted: try row.bool(), custodian: try row.nameOrNil(),
+            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), receiptOnly: try row.bool(), custodian: try row.nameOrNil(),
             handoffCount: try row.int(), papers: try row.int(), head: try LedgerHead(&row))
     }
 }

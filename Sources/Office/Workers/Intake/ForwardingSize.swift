@@ -2,7 +2,7 @@ import Casework
 import Contract
 
 /// Whether what a report becomes still fits into one message: told at the door by sizes alone, since later nobody could be told.
-enum HandingOn {
+enum ForwardingSize {
     /// What a handoff's message holds beside the report's own words, at most: head, number, rule, names of fields.
     private static let frameBytesMax = 2_048
     /// Of each entry of a list: names of fields, a paper's size.
@@ -54,8 +54,8 @@ enum HandingOn {
 
     private struct Sum: TextVisitor {
         var bytes: Int
-        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) { bytes += HandingOn.written(text) }
-        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) { bytes += code.map(HandingOn.written) ?? 0 }
+        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) { bytes += ForwardingSize.written(text) }
+        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) { bytes += code.map(ForwardingSize.written) ?? 0 }
     }
 
     /// Bytes of a text in JSON, its quotes apart.

@@ -9,7 +9,7 @@ import Testing
 @testable import Workers
 
 @Suite("What ends as a dead letter", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
-struct BurialTests {
+struct DeadLetterReasonTests {
     private func key(of source: PartyClient) -> String { MessageType.reportSubmitted.routingKey(from: source.party) }
 
     /// Publishes the same bytes several times, each sending with an id of its own, and hears as many answers.

@@ -5,7 +5,7 @@ import Casework
 ///
 /// An entry that the rules would have refused (a second signature, a second conclusion that nobody sent back) shows an act that was
 /// applied twice.
-struct Story {
+struct LedgerReplay {
     private(set) var records: [LedgerRecord] = []
     private(set) var report: ReportState?
     private(set) var handoffs: [HandoffID: HandoffState] = [:]

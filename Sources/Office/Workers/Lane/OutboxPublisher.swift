@@ -10,7 +10,7 @@ import Foundation
 ///
 /// What is not confirmed stays in memory, through lost connections too, and is sent again with the same event id. What goes to a
 /// queue that takes no messages stays in the database only (`ParkedQueues`), so that memory is bounded whatever happens there.
-struct LaneOutlet {
+struct OutboxPublisher {
     /// What became of rows since the last transaction, to be written with the next one.
     struct Settled {
         var confirmed: [OutboxRow] = []

@@ -7,7 +7,7 @@ import PartyClient
 import PostgreSQL
 
 /// The office's tables as they stand.
-struct Books {
+struct Tables {
     private(set) var reports: [Report] = []
     private(set) var handoffs: [WitnessedHandoff] = []
     private(set) var claims: [ActKey: WitnessedClaim] = [:]
@@ -23,15 +23,15 @@ struct Books {
     let handoffByID: [String: WitnessedHandoff]
 
     init(_ connection: Connection) throws {
-        reports = try Books.pages { try connection.run(ReadReportPage(after: $0?.id)).rows }
-        handoffs = try Books.pages { try connection.run(ReadHandoffPage(after: $0?.id)).rows }
-        for claim in try Books.pages({ try connection.run(ReadInboxPage(after: $0)).rows }) {
+        reports = try Tables.pages { try connection.run(ReadReportPage(after: $0?.id)).rows }
+        handoffs = try Tables.pages { try connection.run(ReadHandoffPage(after: $0?.id)).rows }
+        for claim in try Tables.pages({ try connection.run(ReadInboxPage(after: $0)).rows }) {
             claims[ActKey(party: claim.sender, id: claim.eventID)] = claim
         }
         for letter in try connection.run(ReadOpenDeadLetters()).rows {
             deadLetters[ActKey(party: letter.sender, id: letter.eventID)] = letter.reason
         }
-        for chained in try Books.pages({ try connection.run(ReadLedgerPage(after: $0)).rows }) {
+        for chained in try Tables.pages({ try connection.run(ReadLedgerPage(after: $0)).rows }) {
             ledgers[chained.chain, default: []].append(chained.entry)
         }
         for standing in try connection.run(ReadStandingHeads()).rows { heads[standing.chain] = standing.head }

@@ -8,7 +8,7 @@ import Foundation
 
 /// The work of one transaction: the cases it may change, loaded under their locks, and all that shall be written and sent.
 /// Decisions only change this value; nothing of it happens before the lane writes and commits it.
-struct Docket {
+struct UnitOfWork {
     let worker: Worker
     var directory: OfficeDirectory
     let rulebook: Rulebook
@@ -136,14 +136,14 @@ struct Docket {
         // What is about no case keeps none from anybody.
         if reports.isEmpty { return true }
         let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }
-        // A case that is not on the docket cannot be checked: it fails closed.
+        // A case that is not on the unit of work cannot be checked: it fails closed.
         guard cases.count == reports.count else { return false }
         switch addressee {
         case .office: return true
         case .unit(let unit): return Barrier.admits(unit, to: cases)
         case .source(let source):
             if type == .reportReceived { return true }
-            guard !cases.contains(where: { $0.report.muted && $0.report.source == source }) else { return false }
+            guard !cases.contains(where: { $0.report.receiptOnly && $0.report.source == source }) else { return false }
             guard let unit = directory.sources[source]?.unit else { return true }
             return Barrier.admits(unit, to: cases)
         case .person(let id):
@@ -210,7 +210,7 @@ struct Docket {
         let sent = letters.count
         send(
             type, to: sender, subject: subject, inReplyTo: key.eventID, data: data, reports: reports, handoff: handoff,
-            eventID: Docket.replyID(to: key), queue: queue)
+            eventID: UnitOfWork.replyID(to: key), queue: queue)
         if letters.count > sent { settle(key, .taken, reply: letters[sent]) }
     }
 
@@ -222,7 +222,7 @@ struct Docket {
         let sent = letters.count
         // Also one whom the office does not know: it may have a queue, and without one the answer is kept as undeliverable.
         if let sender {
-            let id = Docket.replyID(to: key, variant: variant)
+            let id = UnitOfWork.replyID(to: key, variant: variant)
             if type == MessageType.reportSubmitted.rawValue {
                 send(
                     .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo, data: ReportRejected(problems: problems),
@@ -241,16 +241,16 @@ struct Docket {
     }
 
     /// Where the barrier keeps a source from its report, the refusal is a bare receipt like any other.
-    mutating func refuse(_ parcel: Parcel, _ problems: [Problem], variant: String = "") {
-        if let report = receiptOnly(parcel) {
+    mutating func refuse(_ inbound: InboundMessage, _ problems: [Problem], variant: String = "") {
+        if let report = receiptOnly(inbound) {
             let sent = letters.count
-            giveReceipt(parcel, about: report, variant: variant)
+            giveReceipt(inbound, about: report, variant: variant)
             guard variant.isEmpty else { return }
-            self.problems[parcel.key] = problems
-            return settle(parcel.key, .refused, reply: letters.count > sent ? letters[sent] : nil)
+            self.problems[inbound.key] = problems
+            return settle(inbound.key, .refused, reply: letters.count > sent ? letters[sent] : nil)
         }
         refuse(
-            parcel.key, from: parcel.sender, type: parcel.type, subject: parcel.subject, inReplyTo: parcel.inReplyTo,
+            inbound.key, from: inbound.sender, type: inbound.type, subject: inbound.subject, inReplyTo: inbound.inReplyTo,
             problems: problems, variant: variant)
     }
 

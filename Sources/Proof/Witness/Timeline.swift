@@ -9,27 +9,27 @@ import PartyClient
 ///
 /// Of a submission or an act whose report does not stand in the books, what inbox, dead letters and journals know. Ids, codes and
 /// times only; no content of a report.
-public struct Trail: Sendable, Hashable, Encodable {
+public struct Timeline: Sendable, Hashable, Encodable {
     /// `report 0198…`; without one, what the finding was about: `source.web sample-1-7`.
     public let about: String
     public private(set) var lines: [String]
 
-    /// One trail for each subject. The journals are read once for all of them.
-    package static func tell(_ subjects: [TrailSubject], _ evidence: Evidence, journals: URL) throws -> [Trail] {
-        var trails = subjects.map { Trail(about: $0.about, lines: $0.lines(in: evidence.books)) }
+    /// One timeline for each subject. The journals are read once for all of them.
+    package static func tell(_ subjects: [TimelineSubject], _ evidence: Evidence, journals: URL) throws -> [Timeline] {
+        var timelines = subjects.map { Timeline(about: $0.about, lines: $0.lines(in: evidence.tables)) }
         var told = subjects.map { _ in [JournalEntry]() }
         for file in subjects.isEmpty ? [] : try JournalFolder.files(in: journals) {
             try JournalReader(file: file).read { entry in
                 for index in subjects.indices where subjects[index].isTold(by: entry) { told[index].append(entry) }
             }
         }
-        for index in trails.indices { trails[index].lines += told[index].sorted { $0.at < $1.at }.map(\.trailLine) }
-        return trails
+        for index in timelines.indices { timelines[index].lines += told[index].sorted { $0.at < $1.at }.map(\.trailLine) }
+        return timelines
     }
 }
 
-/// What a trail is told of: a report, as far as it stands in the books, and the acts and handoffs that belong to it.
-package struct TrailSubject: Hashable {
+/// What a timeline is told of: a report, as far as it stands in the books, and the acts and handoffs that belong to it.
+package struct TimelineSubject: Hashable {
     let about: String
     var report: ReportID?
     /// Submissions and units' acts, as those who sent them know them.
@@ -41,21 +41,21 @@ package struct TrailSubject: Hashable {
             || acts.contains { $0.party == entry.party && [entry.id, entry.subject, entry.inreplyto].contains($0.id) }
     }
 
-    fileprivate func lines(in books: Books) -> [String] {
+    fileprivate func lines(in tables: Tables) -> [String] {
         var lines: [String] = []
-        if let report, let row = books.reportByID[report] {
+        if let report, let row = tables.reportByID[report] {
             lines.append("report \(row.id) \(row.displayNumber): \(row.state.rawValue), source.\(row.source) \(row.submissionID)")
         } else {
-            lines.append("no report stands in the books for it")
+            lines.append("no report stands in the tables for it")
         }
         for act in acts.sorted() {
-            lines.append("inbox \(act): \(books.claims[act]?.verdict ?? "it is not there")")
-            if let reason = books.deadLetters[act] { lines.append("dead letter \(act): \(reason)") }
+            lines.append("inbox \(act): \(tables.claims[act]?.verdict ?? "it is not there")")
+            if let reason = tables.deadLetters[act] { lines.append("dead letter \(act): \(reason)") }
         }
-        for handoff in handoffs.sorted().compactMap({ books.handoffByID[$0] }) {
+        for handoff in handoffs.sorted().compactMap({ tables.handoffByID[$0] }) {
             lines.append("handoff \(handoff.id): attempt \(handoff.attempt) with unit.\(handoff.unit), \(handoff.state.rawValue)")
         }
-        for entry in report.flatMap({ books.ledgers[$0.uuid] }) ?? [] {
+        for entry in report.flatMap({ tables.ledgers[$0.uuid] }) ?? [] {
             lines.append("ledger \(entry.sequence): \(String(decoding: entry.bytes, as: UTF8.self))")
         }
         return lines
@@ -73,34 +73,34 @@ extension JournalEntry {
 extension Inquiry {
     /// What a finding is about; `nil` where it says itself where to look, as in a log, or where it is about a unit's or the
     /// office's own chain.
-    package func subject(of finding: Finding) -> TrailSubject? {
+    package func subject(of finding: Finding) -> TimelineSubject? {
         let words = finding.about.split(separator: " ", maxSplits: 1).map(String.init)
         guard words.count == 2 else { return nil }
         switch words[0] {
         case "log": return nil
         case "report", "chain":
-            guard let report = ReportID(words[1]), books.reportByID[report] != nil || books.heads[report.uuid] == nil else { return nil }
+            guard let report = ReportID(words[1]), tables.reportByID[report] != nil || tables.heads[report.uuid] == nil else { return nil }
             return subject(report)
         case "handoff":
-            guard let row = books.handoffByID[words[1]] else { return TrailSubject(about: finding.about, handoffs: [words[1]]) }
+            guard let row = tables.handoffByID[words[1]] else { return TimelineSubject(about: finding.about, handoffs: [words[1]]) }
             return subject(row.reportID)
         default:
             let act = ActKey(party: words[0], id: words[1])
-            if let source = words[0].sourceID, let row = books.reportsBySubmission[SubmissionKey(source: source, id: words[1])]?.first {
+            if let source = words[0].sourceID, let row = tables.reportsBySubmission[SubmissionKey(source: source, id: words[1])]?.first {
                 return subject(row.id)
             }
-            guard let handoff = journals.acts[act]?.subject else { return TrailSubject(about: finding.about, acts: [act]) }
-            guard let row = books.handoffByID[handoff] else { return TrailSubject(about: finding.about, acts: [act], handoffs: [handoff]) }
+            guard let handoff = journals.acts[act]?.subject else { return TimelineSubject(about: finding.about, acts: [act]) }
+            guard let row = tables.handoffByID[handoff] else { return TimelineSubject(about: finding.about, acts: [act], handoffs: [handoff]) }
             var subject = subject(row.reportID)
             subject.acts.insert(act)
             return subject
         }
     }
 
-    private func subject(_ report: ReportID) -> TrailSubject {
-        var subject = TrailSubject(about: "report \(report)", report: report)
-        if let row = books.reportByID[report] { subject.acts = [ActKey(party: "source.\(row.source)", id: row.submissionID)] }
-        subject.handoffs = Set((books.handoffsByReport[report] ?? []).map(\.id.description))
+    private func subject(_ report: ReportID) -> TimelineSubject {
+        var subject = TimelineSubject(about: "report \(report)", report: report)
+        if let row = tables.reportByID[report] { subject.acts = [ActKey(party: "source.\(row.source)", id: row.submissionID)] }
+        subject.handoffs = Set((tables.handoffsByReport[report] ?? []).map(\.id.description))
         return subject
     }
 }

@@ -45,7 +45,7 @@ extension Arrival {
 }
 
 /// An arrival, read: who sent it, what act it is, and what it says or why it cannot be taken.
-struct Parcel: Sendable {
+struct InboundMessage: Sendable {
     enum Content: Sendable {
         case message(Message)
         /// Readable enough to be refused to its sender.
@@ -100,33 +100,33 @@ struct Parcel: Sendable {
         // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no party, such as
         // an administrator, speaks for nobody: what it sent is not held against the owner of its key.
         sender = arrival.userID == nil ? Party(ownerOf: arrival.routingKey) : claimed
-        let senderName = sender?.description ?? arrival.userID.map(Parcel.keepable) ?? "unknown"
+        let senderName = sender?.description ?? arrival.userID.map(InboundMessage.keepable) ?? "unknown"
 
-        let digestID = Parcel.id(of: digest)
+        let digestID = InboundMessage.id(of: digest)
         let messageID = arrival.messageID.flatMap { $0.isEmpty ? nil : $0 }
         do throws(Unreadable) {
             if let omitted = arrival.omitted { throw Unreadable.tooLarge(bytes: omitted.bytes) }
             let message = try Message(reading: arrival.body, typeHint: arrival.type)
             // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it should be.
-            let isAstray = claimed == nil || Parcel.isGivenUp(queue)
+            let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
             self.message = message
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
             subject = message.envelope.subject
             inReplyTo = message.envelope.id
-            content = Parcel.judge(message, arrival, claimed: claimed, queue: queue)
+            content = InboundMessage.judge(message, arrival, claimed: claimed, queue: queue)
         } catch {
             message = nil
             // Its head did not come as a body: it has used up no id.
             let form = ["not_json", "not_utf8", "not_cloudevents"].contains(error.problems.first?.code) ? arrival.foreignForm : nil
-            let usableID = Parcel.printable(form == nil ? error.id : form?.id)
-            let isAstray = claimed == nil || Parcel.isGivenUp(queue)
+            let usableID = InboundMessage.printable(form == nil ? error.id : form?.id)
+            let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
             // What has no head of its own is known by its bytes and what stands beside them: bytes alone may come in many messages.
-            let besides = form == nil ? nil : usableID ?? Parcel.printable(messageID)
+            let besides = form == nil ? nil : usableID ?? InboundMessage.printable(messageID)
             let bytes = sha256
-            let formID = besides.map { Parcel.id(of: digestKey.digest(Array(SHA256.hash(data: bytes + Array($0.utf8))), for: .acts)) }
+            let formID = besides.map { InboundMessage.id(of: digestKey.digest(Array(SHA256.hash(data: bytes + Array($0.utf8))), for: .acts)) }
             key = InboxKey(sender: senderName, eventID: isAstray || form != nil ? formID ?? digestID : usableID ?? digestID)
-            subject = Parcel.printable(form == nil ? error.subject : form?.subject) ?? usableID ?? Parcel.printable(messageID) ?? digestID
-            inReplyTo = usableID ?? Parcel.printable(messageID)
+            subject = InboundMessage.printable(form == nil ? error.subject : form?.subject) ?? usableID ?? InboundMessage.printable(messageID) ?? digestID
+            inReplyTo = usableID ?? InboundMessage.printable(messageID)
             let problems = form.map { [$0.problem] } ?? error.problems
             let problem = problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
             let type = MessageType.repeatable(form == nil ? error.type : form?.type)
@@ -156,38 +156,38 @@ struct Parcel: Sendable {
 
     /// The same where the office does not know its sender: kept and answered, but nobody's act, so that it does not take the id from
     /// the act when that is sent again by one who is registered by then.
-    var fromStranger: Parcel {
-        var parcel = self
-        parcel.key = InboxKey(sender: key.sender, eventID: Parcel.id(of: digest))
-        if case .dead = content { return parcel }
-        parcel.content = .dead(.unknownSource, type: type)
-        return parcel
+    var fromStranger: InboundMessage {
+        var inbound = self
+        inbound.key = InboxKey(sender: key.sender, eventID: InboundMessage.id(of: digest))
+        if case .dead = content { return inbound }
+        inbound.content = .dead(.unknownSource, type: type)
+        return inbound
     }
 
-    var sendings: [Sending] { [Sending(messageID: Parcel.printable(arrival.messageID), subject: subject, inReplyTo: inReplyTo)] + sentAlso }
+    var sendings: [Sending] { [Sending(messageID: InboundMessage.printable(arrival.messageID), subject: subject, inReplyTo: inReplyTo)] + sentAlso }
 
     /// What no act can be made of, and its repeats in the same batch, as one. They differ at most in what their answers are about.
-    static func gathered(_ parcels: [Parcel]) -> [Parcel] {
+    static func gathered(_ received: [InboundMessage]) -> [InboundMessage] {
         var places: [InboxKey: Int] = [:]
-        return parcels.reduce(into: []) { gathered, parcel in
-            guard case .dead = parcel.content, parcel.givenBack == nil else { return gathered.append(parcel) }
-            if let place = places[parcel.key] {
-                gathered[place].sentAlso += parcel.sendings
+        return received.reduce(into: []) { gathered, inbound in
+            guard case .dead = inbound.content, inbound.givenBack == nil else { return gathered.append(inbound) }
+            if let place = places[inbound.key] {
+                gathered[place].sentAlso += inbound.sendings
             } else {
-                places[parcel.key] = gathered.count
-                gathered.append(parcel)
+                places[inbound.key] = gathered.count
+                gathered.append(inbound)
             }
         }
     }
 
     /// The same without a word that its sender chose, but for its bytes, which are sealed: nothing that the database cannot take.
-    func bare(_ problem: Problem) -> Parcel {
-        var parcel = self
-        let id = Parcel.id(of: digest)
-        parcel.key = InboxKey(sender: key.sender, eventID: id)
-        (parcel.subject, parcel.inReplyTo) = (id, nil)
-        parcel.content = .dead(problem, type: nil)
-        return parcel
+    func bare(_ problem: Problem) -> InboundMessage {
+        var inbound = self
+        let id = InboundMessage.id(of: digest)
+        inbound.key = InboxKey(sender: key.sender, eventID: id)
+        (inbound.subject, inbound.inReplyTo) = (id, nil)
+        inbound.content = .dead(problem, type: nil)
+        return inbound
     }
 
     private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }
@@ -210,7 +210,7 @@ struct Parcel: Sendable {
     /// How many it had, also where they were not held.
     var bytes: Int { arrival.omitted?.bytes ?? arrival.body.count }
     /// The sender, or the broker's user where it is none, as a dead letter keeps it.
-    var senderName: String? { sender?.description ?? arrival.userID.map(Parcel.keepable) }
+    var senderName: String? { sender?.description ?? arrival.userID.map(InboundMessage.keepable) }
     var isDead: Bool { if case .dead = content { true } else { false } }
     /// A message of the office's own that its addressee gave back for good (`basic.reject` without requeue), or that the broker gave up.
     var givenBack: (worker: Worker, addressee: Party, eventID: UUID)? {
@@ -227,7 +227,7 @@ struct Parcel: Sendable {
     }
     /// Who hears commands about it, should it end as a dead letter. What came astray is heard by the one it was meant for.
     func ownerAsDeadLetter(of lane: Worker) -> Worker {
-        guard Parcel.isGivenUp(queue) else { return lane }
+        guard InboundMessage.isGivenUp(queue) else { return lane }
         switch type.flatMap(MessageType.init(rawValue:)) {
         case .reportSubmitted, .attachmentPart: return .intake
         case .some(let type) where !type.commandOwners.isEmpty:
@@ -237,7 +237,7 @@ struct Parcel: Sendable {
         }
     }
     /// As the database can keep it: a key may hold U+0000, which no text of PostgreSQL does.
-    var routingKey: String { Parcel.keepable(arrival.routingKey) }
+    var routingKey: String { InboundMessage.keepable(arrival.routingKey) }
     var contentType: String? { arrival.contentType }
 
     /// The message's type as written, where it looks like one, for refusals and dead letters.
