@@ -47,7 +47,7 @@ struct FaultTests {
         try city.decide(other)
         try office.wait(for: ["2"], "SELECT count(*) FROM held_message")
         // The books contradict themselves: what is closed has a handoff that is not.
-        let report = "UPDATE report SET state = %@ WHERE id = (SELECT report_id FROM handoff WHERE id = '\(arrived)')"
+        let report = "UPDATE report SET state = %@ WHERE id = (SELECT report_id FROM handoff WHERE id = '\(arrived.handoff)')"
         try office.change(report.replacing("%@", with: "'closed'"))
         try office.change("UPDATE handoff SET state = 'signed', signed_at = now(), signed_by = 'unit.c01'; UPDATE held_message SET ripe = true")
         let told = try city.heard()
