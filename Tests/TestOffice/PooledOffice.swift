@@ -5,7 +5,7 @@ import PostgreSQL
 
 /// A virtual host of the pool with the queues of a small office, taken by one test until `giveBack`.
 ///
-/// Which are taken is known to all processes that share the servers: each is an advisory lock of a session, so what a test that
+/// Which are taken is known to all processes that share the broker: each is an advisory lock of a session, so what a test that
 /// failed or died had taken is free again. What it left in the queues goes when the next one takes it.
 public final class PooledOffice {
     public let virtualHost: String
@@ -13,7 +13,7 @@ public final class PooledOffice {
 
     /// Takes a free one. Throws `UsedUp` where all are taken.
     public init(of servers: TestServers) throws {
-        session = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: servers.databaseURL))
+        session = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: servers.poolURL))
         guard let number = try session.run(TakeOffice(offices: servers.offices)).rows.first else {
             session.close()
             throw UsedUp(offices: servers.offices)

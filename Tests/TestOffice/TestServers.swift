@@ -15,6 +15,9 @@ public struct TestServers: Sendable {
 
     /// As a superuser.
     public let databaseURL: String
+    /// As a superuser, where it is known which virtual hosts are taken: one place for all who share the broker, wherever their
+    /// databases lie.
+    public let poolURL: String
     /// As an administrator.
     public let brokerURL: String
     /// How many virtual hosts wait in the pool.
@@ -31,8 +34,10 @@ public struct TestServers: Sendable {
 
     public static let missing = "needs the servers that deploy/test starts"
 
-    public init(databaseURL: String, brokerURL: String, offices: Int) {
+    /// - Parameter poolURL: where the databases are, unless told.
+    public init(databaseURL: String, poolURL: String? = nil, brokerURL: String, offices: Int) {
         self.databaseURL = databaseURL
+        self.poolURL = poolURL ?? databaseURL
         self.brokerURL = brokerURL
         self.offices = offices
     }

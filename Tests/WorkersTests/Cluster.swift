@@ -61,15 +61,15 @@ final class Cluster {
     }
 
     /// An office whose database lies here, or on the one of these that takes writes.
-    func office(orOn other: Cluster? = nil) throws -> OfficeUnderTest {
+    func office(orOn other: Cluster? = nil) throws -> OfficeUnderTest { try OfficeUnderTest(on: testServers(orOn: other)) }
+
+    /// The broker is the private servers', and so is the pool of its virtual hosts.
+    func testServers(orOn other: Cluster? = nil) throws -> TestServers {
         let places = [self, other].compactMap(\.self)
         let all = "?host=\(places.map { _ in "127.0.0.1" }.joined(separator: ","))&port=\(places.map { "\($0.port)" }.joined(separator: ","))"
             + "&target_session_attrs=read-write"
-        let servers = try PrivateServers.here()
-        return try OfficeUnderTest(
-            on: TestServers(
-                databaseURL: url + all, brokerURL: servers.servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"),
-                offices: PrivateServers.offices))
+        let shared = try PrivateServers.here().testServers
+        return TestServers(databaseURL: url + all, poolURL: shared.poolURL, brokerURL: shared.brokerURL, offices: shared.offices)
     }
 
     func makeTemplate() throws {

@@ -12,7 +12,7 @@ enum PrivateServerTests {}
 /// A pair of servers with virtual hosts of its own, which listen at the host's end of a network namespace too where one can be made.
 final class PrivateServers: @unchecked Sendable {
     @TaskLocal static var running: PrivateServers?
-    static let offices = 4
+    private static let offices = 4
 
     let servers: LocalServers
     let network: NetworkNamespace?
@@ -44,13 +44,14 @@ final class PrivateServers: @unchecked Sendable {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    /// An office on these servers.
-    func office() throws -> OfficeUnderTest {
-        try OfficeUnderTest(
-            on: TestServers(
-                databaseURL: servers.superuserURL,
-                brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: Self.offices))
+    var testServers: TestServers {
+        TestServers(
+            databaseURL: servers.superuserURL,
+            brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: Self.offices)
     }
+
+    /// An office on these servers.
+    func office() throws -> OfficeUnderTest { try OfficeUnderTest(on: testServers) }
 
     @discardableResult
     func control(_ words: String...) throws -> String { try servers.rabbitmqctl(["-q"] + words) }
