@@ -125,6 +125,27 @@ final class Cluster {
     }
 }
 
+/// Lets commits wait for a standby that does not exist, and returns once they do: the server puts the setting in force a while after
+/// it has read it.
+func demandStandby(of url: String) throws {
+    let keeper = try Connection(ConnectionSettings(url: url))
+    defer { keeper.close() }
+    try keeper.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try keeper.execute("SELECT pg_reload_conf()")
+    let waiting = "SELECT pid::text FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%probe%'"
+    var isInForce = false
+    while !isInForce {
+        let probe = try Connection(ConnectionSettings(url: url))
+        probe.whileWaiting = {
+            isInForce = (try? keeper.texts(waiting).isEmpty) == false
+            return !isInForce
+        }
+        // It is given up when it waits, so its failure is what is waited for.
+        try? probe.execute("SELECT pg_logical_emit_message(true, 'probe', '')")
+        probe.close()
+    }
+}
+
 /// A disk of a few megabytes, which a test can fill. Needs root.
 final class SmallDisk {
     let directory: String

@@ -120,6 +120,7 @@ extension PrivateServerTests {
             let standby = try Cluster(standbyOf: primary)
             defer { standby.remove() }
             try standby.start()
+            try demandStandby(of: primary.url)
             try primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
             let office = try primary.office(orOn: standby)
             let letter = try office.source()

@@ -24,14 +24,15 @@ extension PrivateServerTests {
                 // Short, so that the wait outlasts both by far.
                 $0.database.statementTimeoutMilliseconds = 300
                 $0.broker.heartbeatSeconds = 2
+                // Not renewed meanwhile, which would wait too.
+                $0.leaseSeconds = 600
             }
             try letter.submit(.new())
             _ = try letter.heard()
             let standby = try Database(ConnectionSettings(url: office.servers.databaseURL))
             defer { standby.close() }
-            try standby.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             defer { try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? standby.execute("SELECT pg_reload_conf()") }
-            try standby.execute("SELECT pg_reload_conf()")
+            try demandStandby(of: office.servers.databaseURL)
             let ids = Set(try (1...5).map { _ in try letter.submit(.new()) })
 
             let long = Self.waiting + " AND state_change < clock_timestamp() - interval '7 s'"
@@ -73,9 +74,8 @@ extension PrivateServerTests {
             try office.settle()
             let database = try office.database()
             defer { database.close() }
-            try database.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             defer { try? database.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? database.execute("SELECT pg_reload_conf()") }
-            try database.execute("SELECT pg_reload_conf()")
+            try demandStandby(of: office.servers.databaseURL)
             let waiting = Self.waiting.replacing("intake", with: "feedback")
             #expect(try office.count(waiting) == 0)
             try city.publish(signature)
@@ -90,13 +90,12 @@ extension PrivateServerTests {
         func stops() throws {
             let office = try PrivateServers.here().office()
             let letter = try office.source()
-            let lane = try office.start(.intake)
+            let lane = try office.start(.intake) { $0.leaseSeconds = 600 }
             try office.log.wait(for: "lane ready")
             let standby = try Database(ConnectionSettings(url: office.servers.databaseURL))
             defer { standby.close() }
-            try standby.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             defer { try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? standby.execute("SELECT pg_reload_conf()") }
-            try standby.execute("SELECT pg_reload_conf()")
+            try demandStandby(of: office.servers.databaseURL)
             let id = try letter.submit(.new())
             try office.wait(for: ["t"], "SELECT CASE WHEN (\(Self.waiting)) > 0 THEN 't' END")
             try lane.stop()
