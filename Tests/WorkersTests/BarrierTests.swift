@@ -259,7 +259,7 @@ struct BarrierTests {
             try web.submit(.new(unit: "c01", level: "city"))
             #expect(try web.heard().type == MessageType.reportReceived.rawValue)
         }
-        #expect(try office.count("SELECT count(*) FROM report WHERE receiptOnly") == 2)
+        #expect(try office.count("SELECT count(*) FROM report WHERE receipt_only") == 2)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
     }

@@ -194,6 +194,14 @@ struct ParkedQueuesTests {
         #expect(queues.freed == ["q"] && !queues.contains("q"))
         queues.readBack(["q"])
         #expect(queues.freed == [])
+        // What was sent before tells that a silent queue lives, and nothing of a full one.
+        queues.park("q", .refusing, at: now)
+        queues.tookEarlier("q")
+        #expect(queues.contains("q"))
+        queues.free("q")
+        queues.park("q", .silent, at: now)
+        queues.tookEarlier("q")
+        #expect(!queues.contains("q"))
         // Parked anew, it begins anew.
         queues.park("q", .silent, at: now)
         #expect(queues.due(at: now + .seconds(1)) == ["q"])

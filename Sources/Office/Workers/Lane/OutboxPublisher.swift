@@ -193,7 +193,11 @@ struct OutboxPublisher {
             if outcome == .confirmed { newestConfirmed = max(newestConfirmed, token) }
             guard let row = inFlight.removeValue(forKey: token) else { continue }
             note(row, outcome)
-            if outcome == .nacked { park([row.routingKey], .refusing, at: now) } else { parked.free(row.routingKey) }
+            switch outcome {
+            case .nacked: park([row.routingKey], .refusing, at: now)
+            case .confirmed: parked.tookEarlier(row.routingKey)
+            case .returned: parked.free(row.routingKey)
+            }
         }
         sendings = sendings.drop { inFlight[$0.token] == nil }
     }

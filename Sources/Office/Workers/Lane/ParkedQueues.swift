@@ -19,6 +19,7 @@ struct ParkedQueues {
     }
 
     private struct Parking {
+        var cause: Cause
         /// Seconds until the next row tries.
         var interval = ParkedQueues.firstTrialSeconds
         var triesAt: ContinuousClock.Instant
@@ -40,12 +41,13 @@ struct ParkedQueues {
     mutating func park(_ key: String, _ cause: Cause, at now: ContinuousClock.Instant) {
         freed.remove(key)
         guard var parking = parkings[key] else {
-            parkings[key] = Parking(triesAt: now + .seconds(ParkedQueues.firstTrialSeconds))
+            parkings[key] = Parking(cause: cause, triesAt: now + .seconds(ParkedQueues.firstTrialSeconds))
             return news.append(.parked(key: key, cause))
         }
         // Only a row that tried says something new; the others were sent before.
         guard parking.isTrying else { return }
         parking.isTrying = false
+        parking.cause = cause
         parking.interval = min(2 * parking.interval, ParkedQueues.lastTrialSeconds)
         parking.triesAt = now + .seconds(parking.interval)
         parkings[key] = parking
@@ -56,6 +58,12 @@ struct ParkedQueues {
         guard parkings.removeValue(forKey: key) != nil else { return }
         freed.insert(key)
         news.append(.freed(key: key))
+    }
+
+    /// The queue took a message that was sent before it was parked. Of one that was silent that is a sign of life; a full one may have
+    /// taken it before it refused others, since the broker settles in any order.
+    mutating func tookEarlier(_ key: String) {
+        if parkings[key]?.cause == .silent { free(key) }
     }
 
     /// Queues that are to be tried with one row each.

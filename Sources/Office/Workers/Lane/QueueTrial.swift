@@ -47,7 +47,7 @@ extension OutboxPublisher {
             case .confirmed, .returned:
                 note(trial.row, outcome)
                 parked.free(key)
-            case .nacked: parked.park(key, .silent, at: .now)
+            case .nacked: parked.park(key, .refusing, at: .now)
             }
         }
     }
