@@ -19,13 +19,9 @@ struct QueueTrial {
         }
     }
 
-    /// What became of it; `nil` while the queue has time.
-    var outcome: Publisher.Outcome? {
-        get throws {
-            if let outcome = try link.publisher.settle(within: 0).first?.outcome { return outcome }
-            return (ContinuousClock.now - since).seconds > LaneSettings.confirmTimeoutSeconds ? .nacked : nil
-        }
-    }
+    /// What became of it; `nil` while the broker has not said.
+    var outcome: Publisher.Outcome? { get throws { try link.publisher.settle(within: 0).first?.outcome } }
+    var isOverdue: Bool { (ContinuousClock.now - since).seconds > LaneSettings.confirmTimeoutSeconds }
 }
 
 extension OutboxPublisher {
@@ -39,15 +35,17 @@ extension OutboxPublisher {
     /// Reads what became of the rows that tried.
     mutating func settleTrials() {
         for (key, trial) in trials {
-            // A connection that broke tells nothing of the queue, but it did not take the row.
-            guard let outcome = (try? trial.outcome) ?? (trial.link.connection.isOpen ? nil : .nacked) else { continue }
+            let outcome = try? trial.outcome
+            guard outcome != nil || trial.isOverdue || !trial.link.connection.isOpen else { continue }
             trials[key] = nil
             trial.link.connection.abandon()
             switch outcome {
-            case .confirmed, .returned:
+            case .nacked: parked.park(key, .refusing, at: .now)
+            // A connection that broke tells nothing of the queue, but it did not take the row.
+            case nil: parked.park(key, .silent, at: .now)
+            case .some(let outcome):
                 note(trial.row, outcome)
                 parked.free(key)
-            case .nacked: parked.park(key, .refusing, at: .now)
             }
         }
     }
