@@ -1,10 +1,11 @@
 import AMQP
+import Basics
 import CaseStore
 import Casework
 import Contract
 import Foundation
-import TestOffice
 import Testing
+import TestOffice
 
 @testable import Workers
 
@@ -29,7 +30,12 @@ extension PrivateServerTests {
             let office = try PrivateServers.here().office()
             let limit = MemoryLimit(bytesMax: 256 << 20)
             defer { limit?.remove() }
-            let sender = worker == .intake ? try office.source() : try office.unit("c01")
+            let party: Party = worker == .intake ? .source(SourceID(unchecked: "letter")) : .unit(UnitID(unchecked: "c01"))
+            var settings = try office.servers.broker(user: party.description, virtualHost: office.virtualHost)
+            // The broker takes its time over five gigabytes.
+            settings.heartbeatSeconds = 600
+            settings.tcpUserTimeoutMilliseconds = 600_000
+            let sender = try PartyClient(party, settings)
             let type: MessageType = worker == .intake ? .reportSubmitted : .handoffProgress
             var body = [UInt8](repeating: 0x41, count: 100_000_000)
             for number in 1...count {
