@@ -198,7 +198,7 @@ final class OfficeUnderTest {
 
 /// A lane on a thread of its own.
 final class RunningLane {
-    private let flag = StopFlag()
+    private let flag = StopSignal()
     private let ended = DispatchSemaphore(value: 0)
     private var hasEnded = false
     let name: String
@@ -216,7 +216,7 @@ final class RunningLane {
     }
 
     func stop() throws {
-        flag.raise()
+        flag.stop()
         if hasEnded { return }
         hasEnded = true
         try #require(ended.wait(timeout: .now() + 20) == .success, "lane \(name) did not end")

@@ -1,3 +1,4 @@
+import Basics
 import AMQP
 import Casework
 import Contract
@@ -38,11 +39,11 @@ extension PrivateServerTests {
             if point == .afterCommit { try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 30) }
             let session = "SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL AND client_addr <> '127.0.0.1'"
             try office.wait(for: ["0"], session, within: 30)
-            #expect((ContinuousClock.now - began).seconds < 30)
+            #expect((ContinuousClock.now - began).inSeconds < 30)
             // The broker gives the silent peer up by its heartbeat, and hands the message to the other.
             try office.settle()
             try office.wait(for: ["1"], "SELECT count(*) FROM report")
-            #expect((ContinuousClock.now - began).seconds < 30)
+            #expect((ContinuousClock.now - began).inSeconds < 30)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             try office.expectWholeLedger()
             try office.close()

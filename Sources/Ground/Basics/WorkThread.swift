@@ -55,3 +55,7 @@ package func onThread<Result: Sendable>(_ work: @escaping @Sendable () throws ->
         _ = WorkThread(named: "work") { continuation.resume(with: Swift.Result { try work() }) }
     }
 }
+
+extension Duration {
+    package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}

@@ -1,3 +1,4 @@
+import Basics
 public import Contract
 import Foundation
 public import Logging
@@ -16,7 +17,7 @@ public struct WorkerService: Service {
     }
 
     public func run() async throws {
-        let stop = StopFlag()
+        let stop = StopSignal()
         await withGracefulShutdownHandler {
             await withTaskCancellationHandler {
                 await withTaskGroup(of: Void.self) { group in
@@ -25,15 +26,15 @@ public struct WorkerService: Service {
                     }
                 }
             } onCancel: {
-                stop.raise()
+                stop.stop()
             }
         } onGracefulShutdown: {
-            stop.raise()
+            stop.stop()
         }
     }
 
     /// librabbitmq and libpq block and are single-threaded: a lane is a thread, not a task.
-    private func runLane(_ index: Int, stop: StopFlag) async {
+    private func runLane(_ index: Int, stop: StopSignal) async {
         // New for each process: rows of a lane that died are told from those of one that lives.
         let name = "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
         await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in

@@ -118,7 +118,3 @@ package final class PersonClient {
         }
     }
 }
-
-extension Duration {
-    package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
-}

@@ -1,3 +1,4 @@
+import Basics
 import Casework
 import Contract
 import Foundation

@@ -31,12 +31,12 @@ extension OutboxPublisher {
         if isHeldUpByQueues {
             let since = question.answeredSince ?? now
             question.answeredSince = since
-            if (now - since).seconds > BrokerQuestion.latenessSeconds { try parkSilentQueues() }
+            if (now - since).inSeconds > BrokerQuestion.latenessSeconds { try parkSilentQueues() }
             return
         }
         question.answeredSince = nil
         if !question.isAsked { question.isAsked = try ask(oldest.row.exchange) }
-        guard (now - oldest.at).seconds > BrokerQuestion.patienceSeconds, now >= question.nextOverAnother else { return }
+        guard (now - oldest.at).inSeconds > BrokerQuestion.patienceSeconds, now >= question.nextOverAnother else { return }
         question.nextOverAnother = now + .seconds(BrokerQuestion.intervalSeconds)
         // The broker reads nothing more from a connection once a queue that hangs has got some from it. Where it takes no further
         // connection either, it is the broker.

@@ -26,7 +26,7 @@ struct FaultWatch {
         attempts += 1
         logger.debug("attempt failed", metadata: ["work": "\(work)", "cause": "\(Fault.words(error))"])
         let isNew = began == nil || began?.fault.title != fault.title
-        if isNew || (ContinuousClock.now - toldAt).seconds >= Self.secondsBetweenReminders {
+        if isNew || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders {
             let level = fault.title == Fault.away.title ? Logger.Level.notice : .error
             logger.log(
                 level: level, "\(fault.title)", metadata: ["work": "\(work)", "attempts": "\(attempts)", "cause": "\(Fault.words(error))"])
@@ -39,7 +39,7 @@ struct FaultWatch {
     /// The work was done.
     mutating func over(_ logger: Logger) {
         guard let began else { return }
-        let seconds = Int((ContinuousClock.now - began.at).seconds.rounded())
+        let seconds = Int((ContinuousClock.now - began.at).inSeconds.rounded())
         logger.notice("fault ended after \(seconds) s", metadata: ["work": "\(work)", "attempts": "\(attempts)"])
         self.began = nil
         attempts = 0

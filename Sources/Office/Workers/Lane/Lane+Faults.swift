@@ -219,7 +219,7 @@ extension Lane {
     private func fault(_ error: any Error, since begun: Effort) -> Fault {
         let now = Effort()
         return Fault(
-            error, after: (now.at - begun.at).seconds, busySeconds: now.busySeconds - begun.busySeconds,
+            error, after: (now.at - begun.at).inSeconds, busySeconds: now.busySeconds - begun.busySeconds,
             statementSeconds: Double(settings.database.statementTimeoutMilliseconds) / 1000)
     }
 
@@ -240,11 +240,11 @@ extension Lane {
     /// Waits for the database, deliveries kept, heartbeats served.
     private func wait(_ fault: Fault, _ error: any Error) throws {
         guard fault != .lane else { throw error }
-        guard !stop.isRaised else { throw LaneFault(reason: "asked to stop while a fault lasted") }
+        guard !stop.isStopped else { throw LaneFault(reason: "asked to stop while a fault lasted") }
         let end = ContinuousClock.now + .seconds(batchWatch.met(fault, error, logger))
         repeat {
-            try consumer?.serve(for: max(0, (end - ContinuousClock.now).seconds))
-        } while ContinuousClock.now < end && !stop.isRaised
+            try consumer?.serve(for: max(0, (end - ContinuousClock.now).inSeconds))
+        } while ContinuousClock.now < end && !stop.isStopped
         try heedBroker()
         try outboxPublisher.serve()
         store?.recover(from: fault)

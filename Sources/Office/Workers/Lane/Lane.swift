@@ -6,14 +6,6 @@ import Contract
 import Foundation
 import Logging
 import PostgreSQL
-import Synchronization
-
-/// Tells lanes to finish what they hold and end.
-final class StopFlag: Sendable {
-    private let raised = Atomic<Bool>(false)
-    var isRaised: Bool { raised.load(ordering: .acquiring) }
-    func raise() { raised.store(true, ordering: .releasing) }
-}
 
 /// One straight line on one thread: receive what has arrived, decide it in one transaction, send what follows, acknowledge.
 ///
@@ -27,7 +19,7 @@ final class Lane {
     private let name: String
     /// One lane of a process also looks after what dead lanes left in the outbox.
     private let relays: Bool
-    let stop: StopFlag
+    let stop: StopSignal
     private(set) var logger: Logger
 
     private(set) var store: LaneStore?
@@ -55,7 +47,7 @@ final class Lane {
     var unwritten = OutboxPublisher.Settled()
     var writtenAgainAt = ContinuousClock.now
 
-    init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopFlag, logger: Logger) {
+    init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopSignal, logger: Logger) {
         self.desk = desk
         self.settings = settings
         self.name = name
@@ -70,17 +62,17 @@ final class Lane {
     func run() {
         var backoff = AMQP.Backoff(initialSeconds: 0.1, maximumSeconds: FaultWatch.secondsBetweenAttempts)
         var (interruptions, toldAt) = (0, ContinuousClock.now)
-        while !stop.isRaised {
+        while !stop.isStopped {
             do {
                 try connect()
-                while !stop.isRaised {
+                while !stop.isStopped {
                     try turn()
                     backoff.reset()
                     interruptions = 0
                 }
             } catch {
                 interruptions += 1
-                if interruptions == 1 || (ContinuousClock.now - toldAt).seconds >= FaultWatch.secondsBetweenReminders {
+                if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders {
                     logger.warning("lane interrupted", metadata: ["attempts": "\(interruptions)", "cause": "\(Fault.words(error))"])
                     toldAt = .now
                 }
@@ -124,7 +116,7 @@ final class Lane {
     /// Sleeps, but not through the call to stop.
     private func pause(_ seconds: Double) {
         let end = ContinuousClock.now + .seconds(seconds)
-        while !stop.isRaised, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.05) }
+        while !stop.isStopped, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.05) }
     }
 
     // MARK: One turn
@@ -325,10 +317,10 @@ final class Lane {
         } catch {
             faultMeanwhile = error
         }
-        guard stop.isRaised else { return true }
+        guard stop.isStopped else { return true }
         let since = stopSeenAt ?? .now
         stopSeenAt = since
-        return (ContinuousClock.now - since).seconds < LaneSettings.drainSeconds
+        return (ContinuousClock.now - since).inSeconds < LaneSettings.drainSeconds
     }
 
     // MARK: Ending

@@ -1,3 +1,4 @@
+import Basics
 import AMQP
 import BrokerTopology
 import CaseStore
@@ -92,7 +93,7 @@ final class LaneConsumer {
     func serve(for seconds: Double) throws {
         let end = ContinuousClock.now + .seconds(seconds)
         try serve()
-        while case let left = (end - .now).seconds, left > 0 {
+        while case let left = (end - .now).inSeconds, left > 0 {
             let pause = min(left, LaneSettings.idleSeconds)
             if waitingBytes < bytesMax {
                 if let event = try connection.nextEvent(within: pause) { try take(event) }

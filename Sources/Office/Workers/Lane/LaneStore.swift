@@ -263,7 +263,7 @@ final class LaneStore {
     /// What the office decides by, as it stands now. Between batches: where the policy cannot be read, nothing is decided, and no
     /// message is to blame.
     func refreshPolicy() throws {
-        guard (ContinuousClock.now - policyReadAt).seconds > LaneSettings.policyIntervalSeconds else { return }
+        guard (ContinuousClock.now - policyReadAt).inSeconds > LaneSettings.policyIntervalSeconds else { return }
         if let changed = try ActivePolicy.read(database, unless: policy.number) {
             policy = changed
             logger.notice("another policy decides", metadata: ["policy": "\(changed.policy.name)@\(changed.policy.version)"])
@@ -272,7 +272,7 @@ final class LaneStore {
     }
 
     private func refreshDirectory() throws {
-        if let directoryReadAt, (ContinuousClock.now - directoryReadAt).seconds <= LaneSettings.directoryIntervalSeconds { return }
+        if let directoryReadAt, (ContinuousClock.now - directoryReadAt).inSeconds <= LaneSettings.directoryIntervalSeconds { return }
         directoryReadAt = .now
         do {
             directory = try OfficeDirectory.read(database)

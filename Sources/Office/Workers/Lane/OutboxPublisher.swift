@@ -112,7 +112,7 @@ struct OutboxPublisher {
 
     /// Units, sources and persons may have been moved while rows waited: those that the barrier keeps back now are not sent.
     var toBeAsked: [UUID] {
-        if let admittedAt, (ContinuousClock.now - admittedAt).seconds < LaneSettings.admittedSeconds { return [] }
+        if let admittedAt, (ContinuousClock.now - admittedAt).inSeconds < LaneSettings.admittedSeconds { return [] }
         return waiting.map(\.eventID)
     }
 
@@ -147,7 +147,7 @@ struct OutboxPublisher {
         let end = ContinuousClock.now + .seconds(seconds)
         try send()
         settleTrials()
-        settle(try link.publisher.settle(within: max(0, (end - .now).seconds)), at: .now)
+        settle(try link.publisher.settle(within: max(0, (end - .now).inSeconds)), at: .now)
     }
 
     private mutating func send() throws {
@@ -159,7 +159,7 @@ struct OutboxPublisher {
         defer { waiting.removeFirst(sent) }
         while sent < waiting.count {
             let row = waiting[sent]
-            let seconds = max(0, LaneSettings.confirmTimeoutSeconds - (ContinuousClock.now - start).seconds)
+            let seconds = max(0, LaneSettings.confirmTimeoutSeconds - (ContinuousClock.now - start).inSeconds)
             guard try publish(
                 row.body, to: row.exchange, key: row.routingKey, properties: sending.properties(row, from: sender), mandatory: true,
                 within: seconds)
@@ -273,10 +273,6 @@ struct Sending {
 
 extension UUID {
     fileprivate var bytes: [UInt8] { withUnsafeBytes(of: uuid) { Array($0) } }
-}
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
 
 extension Instant {

@@ -1,3 +1,4 @@
+import Basics
 import AMQP
 import CaseStore
 
@@ -21,7 +22,7 @@ struct QueueTrial {
 
     /// What became of it; `nil` while the broker has not said.
     var outcome: Publisher.Outcome? { get throws { try link.publisher.settle(within: 0).first?.outcome } }
-    var isOverdue: Bool { (ContinuousClock.now - since).seconds > LaneSettings.confirmTimeoutSeconds }
+    var isOverdue: Bool { (ContinuousClock.now - since).inSeconds > LaneSettings.confirmTimeoutSeconds }
 }
 
 extension OutboxPublisher {
