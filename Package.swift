@@ -5,12 +5,13 @@ import PackageDescription
 // The gate (`deploy/test`) builds with `--explicit-target-dependency-import-check error`, so an import that is not
 // written here does not build.
 
-let strict: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("ExistentialAny"),
-] + (Context.environment["TEST_BIHUAN_GATE"] == nil ? [] : [.treatAllWarnings(as: .error)])
+let strict: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("ExistentialAny"),
+    ] + (Context.environment["TEST_BIHUAN_GATE"] == nil ? [] : [.treatAllWarnings(as: .error)])
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -47,8 +48,12 @@ let package = Package(
     ],
     targets: [
         // Ground: no word of the domain
-        .systemLibrary(name: "CRabbitMQ", path: "Sources/Ground/CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
-        .systemLibrary(name: "CPostgreSQL", path: "Sources/Ground/CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CRabbitMQ", path: "Sources/Ground/CRabbitMQ", pkgConfig: "librabbitmq",
+            providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(
+            name: "CPostgreSQL", path: "Sources/Ground/CPostgreSQL", pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"])]),
         room("Ground/Text"),
         room("Ground/Basics", ["Text"]),
         room("Ground/AMQP", ["CRabbitMQ"]),
@@ -63,17 +68,23 @@ let package = Package(
         room("Wire/BrokerTopology", ["Contract", "Casework", "Basics", crypto]),
 
         // Store: the only SQL
-        room("Store/CaseStore", ["Casework", "Contract", "Basics", "Text", "PostgreSQL", crypto], carries: "Migrations"),
+        room(
+            "Store/CaseStore", ["Casework", "Contract", "Basics", "Text", "PostgreSQL", crypto], carries: "Migrations"),
         room("Store/AuditStore", ["CaseStore", "Casework", "Contract", "Basics", "PostgreSQL"]),
 
         // Office: what runs
         room(
             "Office/Workers",
-            ["CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto, logging, lifecycle, yaml]),
+            [
+                "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto,
+                logging, lifecycle, yaml,
+            ]),
 
         // Outside: speaks the contract and nothing else
         room("Outside/PartyClient", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
-        room("Outside/Submitting", ["PartyClient", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", crypto, yaml]),
+        room(
+            "Outside/Submitting",
+            ["PartyClient", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", crypto, yaml]),
         room("Outside/Conformance", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
 
         // Setup: an installation on a machine, and the terminal in front of it
@@ -81,85 +92,111 @@ let package = Package(
         room(
             "Setup/Installation",
             [
-                "Terminal", "Workers", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL",
+                "Terminal", "Workers", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics",
+                "Text", "AMQP", "PostgreSQL",
                 "LocalServers", crypto, logging, yaml, configuration, lifecycle, argumentParser,
             ], carries: "Resources"),
 
         // Proof: what judges from outside
         room("Proof/Corpus", ["Submitting", "Installation", "Casework", "Basics", crypto]),
-        room("Proof/SimulatedUnits", ["Corpus", "PartyClient", "Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
+        room(
+            "Proof/SimulatedUnits",
+            ["Corpus", "PartyClient", "Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
         room(
             "Proof/Witness",
-            ["Installation", "PartyClient", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto]),
+            [
+                "Installation", "PartyClient", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework",
+                "Basics", "Text", "AMQP", "PostgreSQL", crypto,
+            ]),
         room(
             "Proof/Rehearsal",
             [
-                "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "AuditStore", "CaseStore", "Contract",
-                "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, argumentParser,
+                "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal",
+                "AuditStore", "CaseStore", "Contract",
+                "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto,
+                argumentParser,
             ]),
         room(
             "Proof/Bench",
             [
-                "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "Workers", "AuditStore", "CaseStore",
-                "Contract", "BrokerTopology", "Casework", "Basics", "AMQP", "PostgreSQL", "LocalServers", crypto, histogram,
+                "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation",
+                "Terminal", "Workers", "AuditStore", "CaseStore",
+                "Contract", "BrokerTopology", "Casework", "Basics", "AMQP", "PostgreSQL", "LocalServers", crypto,
+                histogram,
             ]),
         room(
             "Proof/Chaos",
             [
-                "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "Workers", "AuditStore", "CaseStore",
-                "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto,
+                "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation",
+                "Terminal", "Workers", "AuditStore", "CaseStore",
+                "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers",
+                crypto,
             ]),
 
         // Command: the operator's, and the one that proves an office
         .executableTarget(
             name: "bihuan",
             dependencies: [
-                "Installation", "Terminal", "Submitting", "PartyClient", "Conformance", "Workers", "AuditStore", "CaseStore", "Contract", "BrokerTopology",
-                "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging, yaml, configuration, lifecycle, argumentParser,
+                "Installation", "Terminal", "Submitting", "PartyClient", "Conformance", "Workers", "AuditStore",
+                "CaseStore", "Contract", "BrokerTopology",
+                "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging, yaml,
+                configuration, lifecycle, argumentParser,
             ],
             path: "Sources/Command/bihuan", swiftSettings: strict),
         .executableTarget(
             name: "bihuan-lab",
             dependencies: [
-                "Bench", "Chaos", "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient", "Installation", "Terminal", "CaseStore",
+                "Bench", "Chaos", "Rehearsal", "Witness", "SimulatedUnits", "Corpus", "Submitting", "PartyClient",
+                "Installation", "Terminal", "CaseStore",
                 "Contract", "Casework", "Basics", "AMQP", "PostgreSQL", "LocalServers", argumentParser,
             ],
             path: "Sources/Command/bihuan-lab", swiftSettings: strict),
 
         // Tests. They share one pair of servers, which `TestServers` starts around them.
         .target(
-            name: "TestOffice", dependencies: ["AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore"],
+            name: "TestOffice",
+            dependencies: ["AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore"],
             path: "Tests/TestOffice", swiftSettings: strict),
         .executableTarget(
-            name: "TestServers", dependencies: ["TestOffice", "Installation", "CaseStore", "Casework", "Contract", "BrokerTopology", "Basics", "LocalServers", "PostgreSQL"],
-            path: "Tests/TestServers", swiftSettings: strict),
+            name: "TestServers",
+            dependencies: [
+                "TestOffice", "Installation", "CaseStore", "Casework", "Contract", "BrokerTopology", "Basics",
+                "LocalServers", "PostgreSQL",
+            ], path: "Tests/TestServers", swiftSettings: strict),
         // A worker as a process, for tests that kill it.
         .executableTarget(
             name: "TestWorker",
-            dependencies: ["Workers", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL", crypto, logging],
-            path: "Tests/TestWorker", swiftSettings: strict),
+            dependencies: [
+                "Workers", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL",
+                crypto, logging,
+            ], path: "Tests/TestWorker", swiftSettings: strict),
         // Gives readers of outside bytes what nobody should send.
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "AMQP", "PostgreSQL", "CRabbitMQ", "CPostgreSQL", "Basics", "Casework", "Contract", "BrokerTopology", "Workers", "Submitting", "PartyClient", "Corpus",
+                "AMQP", "PostgreSQL", "CRabbitMQ", "CPostgreSQL", "Basics", "Casework", "Contract", "BrokerTopology",
+                "Workers", "Submitting", "PartyClient", "Corpus",
                 "Installation", "Witness", crypto,
             ],
             path: "Tests/Fuzz", swiftSettings: strict),
         // Does one thing many times, for callgrind to count.
         .executableTarget(
-            name: "Instructions", dependencies: ["Basics", "Casework", "CaseStore", "Contract", "Corpus", "Installation", "Workers"], path: "Benchmarks/instructions",
-            exclude: ["check", "thresholds.json"], swiftSettings: strict),
+            name: "Instructions",
+            dependencies: ["Basics", "Casework", "CaseStore", "Contract", "Corpus", "Installation", "Workers"],
+            path: "Benchmarks/instructions", exclude: ["check", "thresholds.json"], swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
         .testTarget(name: "TextTests", dependencies: ["Text"], swiftSettings: strict),
-        .testTarget(name: "CaseworkTests", dependencies: ["Casework", "Basics", "Text", crypto], swiftSettings: strict),
         .testTarget(
-            name: "ContractTests", dependencies: ["Contract", "BrokerTopology", "Casework", "Basics", "TestOffice", crypto, yaml], exclude: ["Golden"],
-            swiftSettings: strict),
+            name: "CaseworkTests", dependencies: ["Casework", "Basics", "Text", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ContractTests",
+            dependencies: ["Contract", "BrokerTopology", "Casework", "Basics", "TestOffice", crypto, yaml],
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "CaseStoreTests",
-            dependencies: ["CaseStore", "AuditStore", "TestOffice", "Casework", "Basics", "Contract", "PostgreSQL", crypto, yaml], exclude: ["Golden"],
-            swiftSettings: strict),
+            dependencies: [
+                "CaseStore", "AuditStore", "TestOffice", "Casework", "Basics", "Contract", "PostgreSQL", crypto, yaml,
+            ], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers"], swiftSettings: strict),
         .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL"], swiftSettings: strict),
@@ -167,24 +204,30 @@ let package = Package(
         .testTarget(
             name: "WorkersTests",
             dependencies: [
-                "Workers", "TestOffice", "TestWorker", "LocalServers", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "AMQP",
+                "Workers", "TestOffice", "TestWorker", "LocalServers", "Basics", "BrokerTopology", "Casework",
+                "Contract", "CaseStore", "AuditStore", "AMQP",
                 "PostgreSQL", crypto, logging, yaml,
             ], swiftSettings: strict),
         .testTarget(
             name: "DemoTests",
             dependencies: [
-                "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation", "Basics", "BrokerTopology", "Casework", "Contract",
+                "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation", "Basics",
+                "BrokerTopology", "Casework", "Contract",
                 "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto, yaml,
             ], swiftSettings: strict),
         .testTarget(
             name: "ConformanceTests",
-            dependencies: ["Conformance", "bihuan", "Workers", "TestOffice", "LocalServers", "Basics", "BrokerTopology", "Casework", "Contract", "AMQP", crypto],
-            exclude: ["Units"], swiftSettings: strict),
+            dependencies: [
+                "Conformance", "bihuan", "Workers", "TestOffice", "LocalServers", "Basics", "BrokerTopology",
+                "Casework", "Contract", "AMQP", crypto,
+            ], exclude: ["Units"], swiftSettings: strict),
         .testTarget(
             name: "BihuanTests",
             dependencies: [
-                "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos", "Submitting", "PartyClient", "Corpus", "Witness", "Text",
-                "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL", "LocalServers", logging, argumentParser,
+                "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos", "Submitting",
+                "PartyClient", "Corpus", "Witness", "Text",
+                "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
+                "LocalServers", logging, argumentParser,
             ],
             exclude: ["Golden"], swiftSettings: strict),
     ]

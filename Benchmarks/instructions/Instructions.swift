@@ -1,5 +1,5 @@
-// Does one thing a given number of times, over fixed inputs, for callgrind to count. `check` runs it twice with different numbers;
-// the difference is free of what the start of the process costs.
+// Does one thing a given number of times, over fixed inputs, for callgrind to count. `check` runs it twice with
+// different numbers; the difference is free of what the start of the process costs.
 
 import Basics
 import CaseStore
@@ -14,8 +14,12 @@ import Workers
 struct Instructions {
     static func main() throws {
         let arguments = CommandLine.arguments
-        if arguments.count == 2, arguments[1] == "list" { return print(Measure.counted.map(\.rawValue).joined(separator: "\n")) }
-        guard arguments.count == 3, let measure = Measure(rawValue: arguments[1]), let count = Int(arguments[2]), count > 0 else {
+        if arguments.count == 2, arguments[1] == "list" {
+            return print(Measure.counted.map(\.rawValue).joined(separator: "\n"))
+        }
+        guard arguments.count == 3, let measure = Measure(rawValue: arguments[1]), let count = Int(arguments[2]),
+            count > 0
+        else {
             FileHandle.standardError.write(Data("usage: Instructions list | MEASURE COUNT\n".utf8))
             exit(2)
         }
@@ -58,9 +62,12 @@ struct Work {
     private let vault: Vault
 
     init() throws {
-        let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let yaml = try String(contentsOf: root.appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml"), encoding: .utf8)
+            .deletingLastPathComponent()
+        let yaml = try String(
+            contentsOf: root.appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml"),
+            encoding: .utf8)
         rulebook = try Rulebook(PolicyFile.read(yaml, named: "policy"))
         units = SampleOffice.standard.units.map {
             RoutingUnit(id: $0.id, kind: $0.kind, region: $0.region, levels: Set($0.levels))
@@ -73,17 +80,19 @@ struct Work {
         reportBodies = reports.map { report in
             Wire.encode(
                 CloudEvent(
-                    id: report.id, source: .source(report.source), type: .reportSubmitted, subject: report.id, time: Work.moment,
-                    data: report.submission))
+                    id: report.id, source: .source(report.source), type: .reportSubmitted, subject: report.id,
+                    time: Work.moment, data: report.submission))
         }
         signatureBody = Wire.encode(
             CloudEvent(
-                id: "signed-1", source: .unit(UnitID(unchecked: "c01")), type: .handoffSigned, subject: Work.handoffID.description,
-                time: Work.moment, data: HandoffSigned(digest: String(repeating: "0b", count: 32), signedBy: "收发室")))
+                id: "signed-1", source: .unit(UnitID(unchecked: "c01")), type: .handoffSigned,
+                subject: Work.handoffID.description, time: Work.moment,
+                data: HandoffSigned(digest: String(repeating: "0b", count: 32), signedBy: "收发室")))
     }
 
     private static let reportID = ReportID(UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 0, 0, 0, 0, 0, 1)))
-    private static let handoffID = HandoffID(UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 0, 0, 0, 0, 0, 2)))
+    private static let handoffID = HandoffID(
+        UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 0, 0, 0, 0, 0, 2)))
 
     /// A number that depends on what was done.
     func run(_ measure: Measure, _ index: Int) throws -> Int {
@@ -91,9 +100,11 @@ struct Work {
         let submission = submissions[place]
         switch measure {
         case .decodeReport:
-            return try Message(reading: reportBodies[place], typeHint: MessageType.reportSubmitted.rawValue).envelope.id.utf8.count
+            return try Message(reading: reportBodies[place], typeHint: MessageType.reportSubmitted.rawValue).envelope.id
+                .utf8.count
         case .decodeSignature:
-            return try Message(reading: signatureBody, typeHint: MessageType.handoffSigned.rawValue).envelope.id.utf8.count
+            return try Message(reading: signatureBody, typeHint: MessageType.handoffSigned.rawValue).envelope.id.utf8
+                .count
         case .decideScope:
             let facts = ReportFacts(submission: submission, sourceKind: "web")
             let sealed = rulebook.sealing(of: facts) == nil ? 0 : 1
@@ -103,25 +114,29 @@ struct Work {
             return ruling.rule.row.utf8.count
         case .decideHandoff: return try walk()
         case .mask: return masks[place].apply(to: submission).text.utf8.count
-        case .sealOriginal: return try vault.seal(reportBodies[place], context: Vault.context(report: Work.reportID)).sealed.count
+        case .sealOriginal:
+            return try vault.seal(reportBodies[place], context: Vault.context(report: Work.reportID)).sealed.count
         case .encodeDispatch: return Wire.encode(dispatch(submission)).count
         case .encodeReceipt:
-            let accepted = ReportAccepted(number: "2026-00000123", state: .registered, rule: "cn-discipline@1/scope-named", authority: nil)
+            let accepted = ReportAccepted(
+                number: "2026-00000123", state: .registered, rule: "cn-discipline@1/scope-named", authority: nil)
             return Wire.encode(
                 CloudEvent(
-                    id: "receipt-1", source: .office(.intake), type: .reportAccepted, subject: "sample-1", time: Work.moment,
-                    inreplyto: "sample-1", data: accepted)
+                    id: "receipt-1", source: .office(.intake), type: .reportAccepted, subject: "sample-1",
+                    time: Work.moment, inreplyto: "sample-1", data: accepted)
             ).count
         }
     }
 
     private func dispatch(_ submission: Submission) -> CloudEvent<HandoffDispatched> {
         CloudEvent(
-            id: "dispatch-1", source: .office(.routing), type: .handoffDispatched, subject: Work.handoffID.description, time: Work.moment,
+            id: "dispatch-1", source: .office(.routing), type: .handoffDispatched, subject: Work.handoffID.description,
+            time: Work.moment,
             data: HandoffDispatched(
                 number: "2026-00000123", kind: "transfer", matterKind: submission.matterKind, title: submission.title,
-                text: submission.text, region: submission.region, accused: submission.accused, allegations: submission.allegations,
-                attachments: [], signBy: Work.moment, resultOwed: true, rule: "cn-discipline@1/route-city"))
+                text: submission.text, region: submission.region, accused: submission.accused,
+                allegations: submission.allegations, attachments: [], signBy: Work.moment, resultOwed: true,
+                rule: "cn-discipline@1/route-city"))
     }
 
     /// One handoff from its release to its end, with its clocks and its entries in the ledger.
@@ -129,18 +144,20 @@ struct Work {
         let unit = UnitID(unchecked: "c01")
         var file = CaseFile(
             new: Report(
-                id: Work.reportID, number: 202_600_000_123, source: SourceID(unchecked: "web"), submissionID: "sample-1", digest: [1],
-                state: .registered, sourceKind: "web", matterKind: "accusation", region: "p-c01", realName: true,
-                receivedAt: Work.moment, registeredAt: Work.moment, verdict: .registered, rule: "cn-discipline@1/scope-named",
-                reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis), barred: [])
+                id: Work.reportID, number: 202_600_000_123, source: SourceID(unchecked: "web"),
+                submissionID: "sample-1", digest: [1], state: .registered, sourceKind: "web", matterKind: "accusation",
+                region: "p-c01", realName: true, receivedAt: Work.moment, registeredAt: Work.moment,
+                verdict: .registered, rule: "cn-discipline@1/scope-named", reason: nil, authority: nil, repeatOf: nil,
+                receiptOnly: false, handoffCount: 0, head: .genesis), barred: [])
         try file.apply(.routed)
         file.add(
             Handoff(
-                id: Work.handoffID, reportID: Work.reportID, attempt: 1, unit: unit, kind: "transfer", state: .released, express: false,
-                rule: "cn-discipline@1/route-city", digest: [3], releasedAt: Work.moment))
+                id: Work.handoffID, reportID: Work.reportID, attempt: 1, unit: unit, kind: "transfer", state: .released,
+                express: false, rule: "cn-discipline@1/route-city", digest: [3], releasedAt: Work.moment))
         file.start(rulebook.clocks(startedBy: .released, handoffKind: "transfer", at: Work.moment), for: Work.handoffID)
         for move in [
-            HandoffMove.confirmed, .signed, .progressed, .decided(disposition: "talk_inquiry"), .concluded(outcome: "clarified"),
+            HandoffMove.confirmed, .signed, .progressed, .decided(disposition: "talk_inquiry"),
+            .concluded(outcome: "clarified"),
             .conclusionAccepted(rule: "cn-discipline@1/conclusion-accepted"),
         ] {
             try file.move(Work.handoffID, move, act: "act-1", by: "unit.c01", at: Work.moment, under: rulebook)

@@ -2,7 +2,8 @@ import AMQP
 import Foundation
 import Testing
 
-/// The broker the tests use: an administrator with all rights on one virtual host. Each test names its own queues and exchanges.
+/// The broker the tests use: an administrator with all rights on one virtual host. Each test names its own queues and
+/// exchanges.
 enum Broker {
     static let url = ProcessInfo.processInfo.environment["TEST_BIHUAN_AMQP_URL"]
     static let isThere = url != nil

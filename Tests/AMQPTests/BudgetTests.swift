@@ -27,9 +27,14 @@ struct BudgetTests {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
-        let bodies = [10, 1_000, 1_001, 0, 300_000, 999].map { count in (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) } }
-        try connection.startConsuming(queue, consumerTag: "t", bodyLimit: BodyLimit(bytesMax: 1_000) { Sum() }, on: channel)
-        for body in bodies { try connection.publish(body, to: .default, key: queue.key, properties: Properties(), on: channel) }
+        let bodies = [10, 1_000, 1_001, 0, 300_000, 999].map { count in
+            (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        }
+        try connection.startConsuming(
+            queue, consumerTag: "t", bodyLimit: BodyLimit(bytesMax: 1_000) { Sum() }, on: channel)
+        for body in bodies {
+            try connection.publish(body, to: .default, key: queue.key, properties: Properties(), on: channel)
+        }
         for body in bodies {
             let delivery = try connection.delivery()
             #expect(delivery.consumerTag == "t")
@@ -44,7 +49,9 @@ struct BudgetTests {
         try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel)
         let end = ContinuousClock.now + .seconds(10)
         var count = 0
-        while count == 0, ContinuousClock.now < end { count = try connection.declareQueue(queue, passive: true, on: channel).messageCount }
+        while count == 0, ContinuousClock.now < end {
+            count = try connection.declareQueue(queue, passive: true, on: channel).messageCount
+        }
         #expect(count == 1)
         connection.close()
     }
@@ -61,7 +68,8 @@ struct BudgetTests {
         let nested: FieldTable = ["a": .array(Array(repeating: .table(["b": .void]), count: 10_000))]
         let long: FieldTable = ["a": .string(String(repeating: "x", count: 5_000))]
         for headers in [few, many, nested, long] {
-            try publishing.publish([1], to: .default, key: queue.key, properties: Properties(headers: headers), on: other)
+            try publishing.publish(
+                [1], to: .default, key: queue.key, properties: Properties(headers: headers), on: other)
         }
         let limit = BodyLimit(bytesMax: 1_000, headersBytesMax: 4_096) { Sum() }
         try connection.startConsuming(queue, consumerTag: "t", bodyLimit: limit, on: channel)
@@ -90,7 +98,12 @@ struct BudgetTests {
         connection.close()
     }
 
-    @Test("who leaves what came in the socket for longer than two heartbeat intervals keeps the connection, and memory stays flat")
+    @Test(
+        """
+        who leaves what came in the socket for longer than two heartbeat intervals keeps the connection, and \
+        memory stays flat
+        """
+    )
     func unread() throws {
         let publishing = try Broker.connection()
         let publisher = try Publisher(on: publishing)
@@ -99,7 +112,9 @@ struct BudgetTests {
         try publishing.declareQueue(queue, durable: false, on: other)
         let body = [UInt8](repeating: 7, count: 250_000)
         for token in 0..<Int64(120) {
-            guard try publisher.publish(body, to: .default, key: queue.key, properties: Properties(), token: token, deadline: 10)
+            guard
+                try publisher.publish(
+                    body, to: .default, key: queue.key, properties: Properties(), token: token, deadline: 10)
             else { throw Unfinished() }
         }
         _ = try publisher.outcomes()

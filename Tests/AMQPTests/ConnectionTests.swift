@@ -101,7 +101,9 @@ struct ConnectionTests {
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
         try connection.consume(queue, consumerTag: "twice", on: channel)
-        let error = try #require(throws: AMQPError.self) { try connection.consume(queue, consumerTag: "twice", on: channel) }
+        let error = try #require(throws: AMQPError.self) {
+            try connection.consume(queue, consumerTag: "twice", on: channel)
+        }
         #expect(error.code == .connectionClosedByBroker)
         #expect(error.replyCode == 530)
         #expect(error.isConnectionFatal)
@@ -137,7 +139,8 @@ struct ConnectionTests {
             case 403: try connection.declareExchange("amq.reserved", kind: .direct, on: channel)
             default:
                 let queue = try connection.ownQueue(on: channel)
-                try connection.declareQueue(queue, durable: false, exclusive: true, arguments: ["x-max-length": 3], on: channel)
+                try connection.declareQueue(
+                    queue, durable: false, exclusive: true, arguments: ["x-max-length": 3], on: channel)
             }
         }
         #expect(error.code == .channelClosed)
@@ -291,7 +294,8 @@ struct Listener {
         [1, 0, 0, 0, 0, 0, 2, 0, 10, 0xCE],
         [2, 0, 1, 0, 0, 0, 2, 0, 60, 0xCE],
         // connection.start as it should be, then connection.tune with frames of one byte.
-        [1, 0, 0, 0, 0, 0, 28, 0, 10, 0, 10, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5] + Array("PLAIN".utf8) + [0, 0, 0, 5] + Array("en_US".utf8)
+        [1, 0, 0, 0, 0, 0, 28, 0, 10, 0, 10, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5] + Array("PLAIN".utf8) + [0, 0, 0, 5]
+            + Array("en_US".utf8)
             + [0xCE, 1, 0, 0, 0, 0, 0, 12, 0, 10, 0, 30, 0, 0, 0, 0, 0, 1, 0, 0, 0xCE],
         // connection.start whose table of properties is longer than the frame.
         [1, 0, 0, 0, 0, 0, 10, 0, 10, 0, 10, 0, 9, 0xFF, 0xFF, 0xFF, 0xFF, 0xCE],

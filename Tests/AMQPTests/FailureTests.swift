@@ -49,7 +49,10 @@ extension PrivateBrokerTests {
             let body = [UInt8](repeating: 7, count: 1 << 20)
             try broker.whileFrozen {
                 let error = try failure(before: 10) {
-                    for _ in 0..<200 { try connection.publish(body, to: .default, key: queue.key, properties: Properties(), on: channel) }
+                    for _ in 0..<200 {
+                        try connection.publish(
+                            body, to: .default, key: queue.key, properties: Properties(), on: channel)
+                    }
                 }
                 #expect(error.code == .connectionLost, "\(error.debugDescription)")
             }
@@ -63,7 +66,9 @@ extension PrivateBrokerTests {
             try broker.whileFrozen {
                 let begun = ContinuousClock.now
                 var accepted: Int64 = 0
-                while try publisher.publish([1], to: .default, key: queue.key, properties: Properties(), token: accepted, deadline: 0.3) {
+                while try publisher.publish(
+                    [1], to: .default, key: queue.key, properties: Properties(), token: accepted, deadline: 0.3)
+                {
                     accepted += 1
                 }
                 #expect(accepted == 4)
@@ -72,7 +77,9 @@ extension PrivateBrokerTests {
             #expect(try publisher.outcomes().count == 4)
         }
 
-        @Test("waiting for the rest of a message ends in time, and the rest is taken when it comes", arguments: [false, true])
+        @Test(
+            "waiting for the rest of a message ends in time, and the rest is taken when it comes",
+            arguments: [false, true])
         func halfMessage(isTLS: Bool) throws {
             let connection = try Connection(settings(isTLS))
             let channel = try connection.openChannel()
@@ -82,7 +89,9 @@ extension PrivateBrokerTests {
             let body = (0..<1_900_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
             let count = 15
             for token in 0..<Int64(count) {
-                #expect(try publisher.publish(body, to: .default, key: queue.key, properties: Properties(), token: token, deadline: 10))
+                #expect(
+                    try publisher.publish(
+                        body, to: .default, key: queue.key, properties: Properties(), token: token, deadline: 10))
             }
             #expect(try publisher.outcomes().count == count)
             try connection.consume(queue, on: channel)
@@ -134,7 +143,8 @@ extension PrivateBrokerTests {
             let queue = try connection.ownQueue(on: channel)
             let publisher = try Publisher(on: connection)
             func publish(_ token: Int64) throws -> Bool {
-                try publisher.publish([1], to: .default, key: queue.key, properties: Properties(), token: token, deadline: 0.2)
+                try publisher.publish(
+                    [1], to: .default, key: queue.key, properties: Properties(), token: token, deadline: 0.2)
             }
             // The broker speaks of an alarm to those who publish, after their first message.
             #expect(try publish(1))

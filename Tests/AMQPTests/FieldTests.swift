@@ -27,19 +27,25 @@ struct FieldTests {
                 ("L", raw.field(AMQP_FIELD_KIND_U64) { $0.value.u64 = .max }),
                 ("f", raw.field(AMQP_FIELD_KIND_F32) { $0.value.f32 = 0.25 }),
                 ("d", raw.field(AMQP_FIELD_KIND_F64) { $0.value.f64 = -1e300 }),
-                ("D", raw.field(AMQP_FIELD_KIND_DECIMAL) { $0.value.decimal = amqp_decimal_t(decimals: 2, value: 1_250) }),
+                (
+                    "D",
+                    raw.field(AMQP_FIELD_KIND_DECIMAL) { $0.value.decimal = amqp_decimal_t(decimals: 2, value: 1_250) }
+                ),
                 ("S", raw.field(AMQP_FIELD_KIND_UTF8) { $0.value.bytes = some }),
                 ("S?", raw.field(AMQP_FIELD_KIND_UTF8) { $0.value.bytes = odd }),
                 ("x", raw.field(AMQP_FIELD_KIND_BYTES) { $0.value.bytes = odd }),
                 ("T", raw.field(AMQP_FIELD_KIND_TIMESTAMP) { $0.value.u64 = 1_700_000_000 }),
                 ("V", raw.field(AMQP_FIELD_KIND_VOID)),
                 ("A", try raw.array([raw.field(AMQP_FIELD_KIND_I8) { $0.value.i8 = 1 }, raw.array([])])),
-                ("same", raw.field(AMQP_FIELD_KIND_I8) { $0.value.i8 = 1 }), ("same", raw.field(AMQP_FIELD_KIND_I8) { $0.value.i8 = 2 }),
+                ("same", raw.field(AMQP_FIELD_KIND_I8) { $0.value.i8 = 1 }),
+                ("same", raw.field(AMQP_FIELD_KIND_I8) { $0.value.i8 = 2 }),
             ], to: queue)
         let expected: FieldTable = [
-            "t": true, "b": -8, "B": 200, "s": -1_600, "u": 60_000, "I": .int(Int64(Int32.min)), "i": .int(Int64(UInt32.max)),
+            "t": true, "b": -8, "B": 200, "s": -1_600, "u": 60_000, "I": .int(Int64(Int32.min)),
+            "i": .int(Int64(UInt32.max)),
             "l": .int(.min), "L": .int(.max),
-            "f": .double(0.25), "d": .double(-1e300), "D": .double(12.5), "S": "闭", "S?": "\u{FFFD}A", "x": .bytes([0xFF, 0x41]),
+            "f": .double(0.25), "d": .double(-1e300), "D": .double(12.5), "S": "闭", "S?": "\u{FFFD}A",
+            "x": .bytes([0xFF, 0x41]),
             "T": .timestamp(1_700_000_000), "V": .void, "A": .array([1, .array([])]), "same": 2,
         ]
         let read = try connection.delivery().properties.headers
@@ -47,7 +53,9 @@ struct FieldTests {
         #expect(read.count == expected.count)
     }
 
-    @Test("what is no table of fields the broker refuses to its publisher, and no consumer ever sees it", arguments: notTables)
+    @Test(
+        "what is no table of fields the broker refuses to its publisher, and no consumer ever sees it",
+        arguments: notTables)
     func notATable(bytes: [UInt8]) throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
@@ -58,7 +66,12 @@ struct FieldTests {
         #expect(try connection.roundTrip([1]).body == [1])
     }
 
-    @Test("flags that lie of more flags pass the broker; a quorum queue writes them anew, a classic one's message ends the connection")
+    @Test(
+        """
+        flags that lie of more flags pass the broker; a quorum queue writes them anew, a classic one's message \
+        ends the connection
+        """
+    )
     func lyingFlags() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
@@ -116,7 +129,9 @@ struct FieldTests {
         try connection.consume(queue, on: channel)
         let raw = try RawPublisher(Broker.settings())
         let void = raw.field(AMQP_FIELD_KIND_VOID)
-        try raw.publish((0..<16_000).map { ("\($0)", void) } + [("list", try raw.array(Array(repeating: void, count: 20_000)))], to: queue)
+        try raw.publish(
+            (0..<16_000).map { ("\($0)", void) } + [("list", try raw.array(Array(repeating: void, count: 20_000)))],
+            to: queue)
         let headers = try connection.delivery().properties.headers
         #expect(headers.count == 16_001)
         if case .array(let list) = headers["list"] { #expect(list.count == 20_000) } else { Issue.record("no list") }
@@ -147,9 +162,10 @@ struct FieldTests {
     }
 }
 
-/// An unknown kind; a text, a table, an array and a name that are longer than what holds them; half a number; a second value
-/// of no kind.
+/// An unknown kind; a text, a table, an array and a name that are longer than what holds them; half a number; a second
+/// value of no kind.
 private let notTables: [[UInt8]] = [
-    [1, 0x6B, 0x5A, 0], [1, 0x6B, 0x53, 0, 0, 0, 9, 0x41], [1, 0x6B, 0x46, 0, 0, 0, 9, 1], [1, 0x6B, 0x41, 0, 0, 0, 9, 0x56],
+    [1, 0x6B, 0x5A, 0], [1, 0x6B, 0x53, 0, 0, 0, 9, 0x41], [1, 0x6B, 0x46, 0, 0, 0, 9, 1],
+    [1, 0x6B, 0x41, 0, 0, 0, 9, 0x56],
     [9, 0x6B, 0x56], [1, 0x6B, 0x6C, 0, 0], [1, 0x6B, 0x56, 1, 0x6B],
 ]

@@ -22,8 +22,10 @@ struct MemoryTests {
             var settled = 0
             for token in 0..<Int64(count) {
                 let key = token.isMultiple(of: 2) ? queue.key : nowhere.key
-                guard try publisher.publish(
-                    body, to: .default, key: key, properties: properties, mandatory: true, token: token, deadline: 10)
+                guard
+                    try publisher.publish(
+                        body, to: .default, key: key, properties: properties, mandatory: true, token: token,
+                        deadline: 10)
                 else { throw Unfinished() }
                 if token % 100 == 99 {
                     settled += try publisher.settle(within: 0).count

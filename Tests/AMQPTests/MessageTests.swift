@@ -8,7 +8,8 @@ struct MessageTests {
         let connection = try Broker.connection()
         let sent = Properties(
             contentType: "application/cloudevents+json", contentEncoding: "identity", messageID: "m-1", type: "a.b.v1",
-            correlationID: "c-1", userID: try Broker.settings().user, replyTo: "r", appID: "tests", timestamp: 1_700_000_000,
+            correlationID: "c-1", userID: try Broker.settings().user, replyTo: "r", appID: "tests",
+            timestamp: 1_700_000_000,
             priority: 255, expiration: "60000", clusterID: "c", deliveryMode: .transient,
             headers: [
                 "void": .void, "yes": true, "no": false, "least": .int(.min), "most": .int(.max), "half": .double(0.5),
@@ -28,7 +29,9 @@ struct MessageTests {
         }
         let deep = Properties(headers: nested(16))
         #expect(try connection.roundTrip([], deep).properties == deep)
-        let error = try #require(throws: AMQPError.self) { try connection.roundTrip([], Properties(headers: nested(17))) }
+        let error = try #require(throws: AMQPError.self) {
+            try connection.roundTrip([], Properties(headers: nested(17)))
+        }
         #expect(error.code == .invalidArgument)
         #expect(try connection.roundTrip([6]).body == [6])
     }
@@ -47,8 +50,8 @@ struct MessageTests {
         }
         let text = String(repeating: "x", count: 255)
         let full = Properties(
-            contentType: text, contentEncoding: text, messageID: text, type: text, correlationID: text, replyTo: text, appID: text,
-            timestamp: .max, priority: 0, expiration: "4294967295", clusterID: text,
+            contentType: text, contentEncoding: text, messageID: text, type: text, correlationID: text, replyTo: text,
+            appID: text, timestamp: .max, priority: 0, expiration: "4294967295", clusterID: text,
             headers: ["h": .bytes([UInt8](repeating: 1, count: connection.frameBytesMax - 4_200))])
         #expect(try connection.roundTrip([7], full).properties == full)
     }
@@ -100,7 +103,8 @@ struct MessageTests {
         #expect(second.body == [9])
 
         try connection.unbindQueue(queue, from: exchange, key: "unit.*.signed", on: channel)
-        try connection.publish([10], to: exchange, key: "unit.u7.signed", properties: Properties(), mandatory: true, on: channel)
+        try connection.publish(
+            [10], to: exchange, key: "unit.u7.signed", properties: Properties(), mandatory: true, on: channel)
         guard case .returned = try connection.event() else {
             Issue.record("it went on to the queue")
             return
@@ -114,7 +118,8 @@ struct MessageTests {
         let body = [UInt8](repeating: 8, count: 300_000)
         let properties = Properties(contentType: "a/b", messageID: "m", headers: ["t": .table(["deep": .array([1])])])
         let nowhere = RoutingKey(rawValue: Broker.uniqueName())
-        try connection.publish(body, to: "amq.topic", key: nowhere, properties: properties, mandatory: true, on: channel)
+        try connection.publish(
+            body, to: "amq.topic", key: nowhere, properties: properties, mandatory: true, on: channel)
         guard case .returned(let returned) = try connection.event() else {
             Issue.record("no return")
             return
@@ -136,7 +141,9 @@ struct MessageTests {
         let low = try connection.consume(queue, arguments: ["x-priority": -5], on: channel)
         let high = try connection.consume(queue, arguments: ["x-priority": 5], on: channel)
         #expect(low != high)
-        for _ in 0..<5 { try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel) }
+        for _ in 0..<5 {
+            try connection.publish([1], to: .default, key: queue.key, properties: Properties(), on: channel)
+        }
         for _ in 0..<5 { #expect(try connection.delivery().consumerTag == high) }
     }
 
@@ -165,7 +172,8 @@ struct MessageTests {
         #expect(try connection.get(fetched, on: channel) == nil)
         try connection.consume(consumed, on: channel)
         let large = [UInt8](repeating: 3, count: 200_000)
-        try connection.publish(large, to: .default, key: fetched.key, properties: Properties(messageID: "f"), on: channel)
+        try connection.publish(
+            large, to: .default, key: fetched.key, properties: Properties(messageID: "f"), on: channel)
         for number in 0..<20 as Range<UInt8> {
             try connection.publish([number], to: .default, key: consumed.key, properties: Properties(), on: channel)
         }
@@ -237,7 +245,11 @@ struct MessageTests {
             while confirmed < last {
                 if case .acknowledged(_, let tag, _) = try connection.event() { confirmed = max(confirmed, tag) }
             }
-            #expect(try (dropped == 5 ? connection.purgeQueue(queue, on: channel) : connection.deleteQueue(queue, on: channel)) == dropped)
+            #expect(
+                try
+                    (dropped == 5
+                    ? connection.purgeQueue(queue, on: channel) : connection.deleteQueue(queue, on: channel)) == dropped
+            )
         }
     }
 }

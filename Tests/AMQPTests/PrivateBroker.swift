@@ -3,7 +3,8 @@ import Foundation
 import LocalServers
 import Testing
 
-/// Tests that freeze a broker, raise its alarms or speak TLS with it: one broker for all of them, and one test at a time.
+/// Tests that freeze a broker, raise its alarms or speak TLS with it: one broker for all of them, and one test at a
+/// time.
 @Suite("with a broker of its own", .serialized, .privateBroker)
 enum PrivateBrokerTests {}
 
@@ -88,13 +89,16 @@ final class PrivateBroker: @unchecked Sendable {
         return try body()
     }
 
-    /// The configuration file knows one set of TLS options for all ports; asked directly, the broker takes one for each.
+    /// The configuration file knows one set of TLS options for all ports; asked directly, the broker takes one for
+    /// each.
     private func openDoors() throws {
         let options = Door.allCases.map { door in
             let name = door == .elsewhere ? "elsewhere" : door == .expired ? "expired" : "right"
-            var options = "{certfile,\"\(certificates.file(name + ".pem"))\"},{keyfile,\"\(certificates.file(name + ".key"))\"}"
+            var options =
+                "{certfile,\"\(certificates.file(name + ".pem"))\"},{keyfile,\"\(certificates.file(name + ".key"))\"}"
             if door == .demanding {
-                options += ",{cacertfile,\"\(certificates.authority)\"},{verify,verify_peer},{fail_if_no_peer_cert,true}"
+                options +=
+                    ",{cacertfile,\"\(certificates.authority)\"},{verify,verify_peer},{fail_if_no_peer_cert,true}"
             }
             if door == .outdated { options += ",{versions,['tlsv1.1']}" }
             return "rabbit_networking:start_ssl_listener({\"127.0.0.1\",\(port(door))},[\(options)],2)"
@@ -139,7 +143,8 @@ struct Certificates {
         sign() {
             openssl req $key -subj "/CN=$2" -keyout $1.key -out $1.csr
             echo "subjectAltName=$3" > $1.ext
-            openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days $4 -extfile $1.ext -out $1.pem
+            openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days $4 -extfile \
+            $1.ext -out $1.pem
         }
         sign right broker DNS:localhost,IP:127.0.0.1 2
         sign elsewhere localhost DNS:elsewhere.example 2

@@ -113,7 +113,8 @@ struct PublisherTests {
             #expect(try publisher.send([1], to: isLost(token) ? nowhere : queue, mandatory: true, token: token))
         }
         for (token, outcome) in try publisher.outcomes() {
-            #expect(outcome == (isLost(token) ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed), "token \(token)")
+            #expect(
+                outcome == (isLost(token) ? .returned(replyCode: 312, text: "NO_ROUTE") : .confirmed), "token \(token)")
         }
     }
 
@@ -175,7 +176,7 @@ extension Publisher {
         _ body: [UInt8], to queue: QueueName, mandatory: Bool = false, token: Int64, deadline: Double = 10
     ) throws -> Bool {
         try publish(
-            body, to: .default, key: queue.key, properties: Properties(messageID: "same"), mandatory: mandatory, token: token,
-            deadline: deadline)
+            body, to: .default, key: queue.key, properties: Properties(messageID: "same"), mandatory: mandatory,
+            token: token, deadline: deadline)
     }
 }

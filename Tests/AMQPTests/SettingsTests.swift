@@ -13,7 +13,9 @@ struct SettingsTests {
         #expect(settings.password == "p@ss:word")
     }
 
-    @Test("what a URL leaves out has the broker's defaults", arguments: ["amqp://h", "amqp://h/", "amqp://guest:guest@h:5672/%2F"])
+    @Test(
+        "what a URL leaves out has the broker's defaults",
+        arguments: ["amqp://h", "amqp://h/", "amqp://guest:guest@h:5672/%2F"])
     func defaults(url: String) throws {
         let settings = try ConnectionSettings(url: url)
         #expect(settings.host == "h")
@@ -38,9 +40,11 @@ struct SettingsTests {
         #expect(plain.tls == TLSSettings())
         #expect(plain.tls?.verifiesPeer == true)
         let settings = try ConnectionSettings(
-            url: "amqps://h/v?cacertfile=/etc/a%20b.pem&certfile=c&keyfile=k&verify=verify_none&server_name_indication=n"
+            url:
+                "amqps://h/v?cacertfile=/etc/a%20b.pem&certfile=c&keyfile=k&verify=verify_none&server_name_indication=n"
                 + "&heartbeat=5&connection_timeout=1500&auth_mechanism=external")
-        let tls = TLSSettings(authorityFile: "/etc/a b.pem", certificateFile: "c", keyFile: "k", serverName: "n", verifiesPeer: false)
+        let tls = TLSSettings(
+            authorityFile: "/etc/a b.pem", certificateFile: "c", keyFile: "k", serverName: "n", verifiesPeer: false)
         #expect(settings.tls == tls)
         #expect(settings.heartbeatSeconds == 5)
         #expect(settings.connectTimeoutSeconds == 1.5)
@@ -49,10 +53,16 @@ struct SettingsTests {
         #expect(try ConnectionSettings(url: "amqp://h?heartbeat=0").virtualHost == "/")
     }
 
-    @Test("the URL of settings makes the same settings again, but for user and password", arguments: [
-        "amqp://h:5672/%2F", "amqp://a:1,[::1]:2/v%20%3F%25%E7%AB%A0", "amqps://h:5671/v?cacertfile=/etc/a%20b%26.pem",
-        "amqps://h:1/v?certfile=c&keyfile=k&server_name_indication=n&verify=verify_none&auth_mechanism=external&heartbeat=5&connection_timeout=1500",
-    ])
+    @Test(
+        "the URL of settings makes the same settings again, but for user and password",
+        arguments: [
+            "amqp://h:5672/%2F", "amqp://a:1,[::1]:2/v%20%3F%25%E7%AB%A0",
+            "amqps://h:5671/v?cacertfile=/etc/a%20b%26.pem",
+            """
+            amqps://h:1/v?certfile=c&keyfile=k&server_name_indication=n&verify=verify_none&\
+            auth_mechanism=external&heartbeat=5&connection_timeout=1500
+            """,
+        ])
     func url(_ url: String) throws {
         var settings = try ConnectionSettings(url: url)
         settings.user = "u"
@@ -70,11 +80,16 @@ struct SettingsTests {
     @Test(
         "a URL that says something else is refused and not repeated",
         arguments: [
-            "https://u:secret@h", "h:5672", "amqp://u:secret@", "amqp://u:secret@h:0", "amqp://u:secret@h:99999", "amqp://u:%zz@h",
-            "amqp://u:%00@h", "amqp://u:%ff@h", "amqp://u:secret@[::1]x", "amqp://u:secret@a,,b", "amqp://u:secret@a,b:0", "amqp://u:secret@h#f",
-            "amqp://u:secret@h/v?heartbeet=1", "amqp://u:secret@h?heartbeat=soon", "amqp://u:secret@h?heartbeat=-1", "amqp://u:secret@h?heartbeat",
-            "amqp://u:secret@h?connection_timeout=0", "amqp://u:secret@h?verify=verify_none", "amqp://u:secret@h?cacertfile=f",
-            "amqps://u:secret@h?verify=yes", "amqps://u:secret@h?certfile=f", "amqps://u:secret@h?cacertfile=", "amqps://u:secret@h?auth_mechanism=other",
+            "https://u:secret@h", "h:5672", "amqp://u:secret@", "amqp://u:secret@h:0", "amqp://u:secret@h:99999",
+            "amqp://u:%zz@h",
+            "amqp://u:%00@h", "amqp://u:%ff@h", "amqp://u:secret@[::1]x", "amqp://u:secret@a,,b",
+            "amqp://u:secret@a,b:0", "amqp://u:secret@h#f",
+            "amqp://u:secret@h/v?heartbeet=1", "amqp://u:secret@h?heartbeat=soon", "amqp://u:secret@h?heartbeat=-1",
+            "amqp://u:secret@h?heartbeat",
+            "amqp://u:secret@h?connection_timeout=0", "amqp://u:secret@h?verify=verify_none",
+            "amqp://u:secret@h?cacertfile=f",
+            "amqps://u:secret@h?verify=yes", "amqps://u:secret@h?certfile=f", "amqps://u:secret@h?cacertfile=",
+            "amqps://u:secret@h?auth_mechanism=other",
             "amqps://u:secret@h?verify=%zz",
         ])
     func refused(url: String) throws {

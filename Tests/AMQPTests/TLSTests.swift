@@ -14,7 +14,9 @@ extension PrivateBrokerTests {
             try #require(throws: AMQPError.self) { try Connection(settings) }
         }
 
-        @Test("the right certificate is taken, by name and by address, and messages of all sizes pass", arguments: ["localhost", "127.0.0.1"])
+        @Test(
+            "the right certificate is taken, by name and by address, and messages of all sizes pass",
+            arguments: ["localhost", "127.0.0.1"])
         func rightCertificate(host: String) throws {
             var settings = broker.settings(.right)
             settings.host = host
@@ -28,8 +30,16 @@ extension PrivateBrokerTests {
 
         @Test("a URL says all of it")
         func url() throws {
-            let files = "cacertfile=\(broker.certificates.authority)&certfile=\(broker.certificates.file("guest.pem"))&keyfile=\(broker.certificates.file("guest.key"))"
-            let url = "amqps://guest:guest@localhost:\(broker.port(.demanding))/?\(files)&verify=verify_peer&heartbeat=7&connection_timeout=4000"
+            let files =
+                """
+                cacertfile=\(broker.certificates.authority)&certfile=\(broker.certificates.file("guest.pem"))&\
+                keyfile=\(broker.certificates.file("guest.key"))
+                """
+            let url =
+                """
+                amqps://guest:guest@localhost:\(broker.port(.demanding))/?\(files)&verify=verify_peer&heartbeat=7&\
+                connection_timeout=4000
+                """
             #expect(try Connection(ConnectionSettings(url: url)).roundTrip([1]).body == [1])
         }
 
@@ -61,7 +71,12 @@ extension PrivateBrokerTests {
             #expect("\(error)" == "AMQP: tlsFailed (certificate has expired)")
         }
 
-        @Test("a certificate of an authority that we do not know is refused, as that; so it is by the system's authorities")
+        @Test(
+            """
+            a certificate of an authority that we do not know is refused, as that; so it is by the system's \
+            authorities
+            """
+        )
         func foreignAuthority() throws {
             var settings = broker.settings(.right)
             for file in [broker.certificates.file("stranger.pem"), nil] {
@@ -72,7 +87,9 @@ extension PrivateBrokerTests {
             }
         }
 
-        @Test("without verification every certificate will do, also where that was asked for by URL", arguments: [PrivateBroker.Door.elsewhere, .expired])
+        @Test(
+            "without verification every certificate will do, also where that was asked for by URL",
+            arguments: [PrivateBroker.Door.elsewhere, .expired])
         func unverified(door: PrivateBroker.Door) throws {
             let url = "amqps://guest:guest@localhost:\(broker.port(door))/?verify=verify_none"
             #expect(try Connection(ConnectionSettings(url: url)).roundTrip([3]).body == [3])
@@ -134,7 +151,8 @@ extension PrivateBrokerTests {
                 TLSSettings(authorityFile: certificates.file("none.pem")),
                 TLSSettings(authorityFile: certificates.file("right.key")),
                 TLSSettings(certificateFile: certificates.file("guest.pem"), keyFile: certificates.file("right.key")),
-                TLSSettings(certificateFile: certificates.file("guest.pem"), keyFile: certificates.file("guest.locked.key")),
+                TLSSettings(
+                    certificateFile: certificates.file("guest.pem"), keyFile: certificates.file("guest.locked.key")),
                 TLSSettings(certificateFile: certificates.file("guest.pem")),
             ]
             for tls in wrong {
@@ -151,8 +169,10 @@ extension PrivateBrokerTests {
             let queue = try connection.ownQueue(on: channel)
             let publisher = try Publisher(on: connection)
             for token in 0..<300 as Range<Int64> {
-                #expect(try publisher.publish(
-                    [UInt8](repeating: 1, count: 40_000), to: .default, key: queue.key, properties: Properties(), token: token, deadline: 10))
+                #expect(
+                    try publisher.publish(
+                        [UInt8](repeating: 1, count: 40_000), to: .default, key: queue.key, properties: Properties(),
+                        token: token, deadline: 10))
             }
             #expect(try publisher.outcomes().count == 300)
             try connection.consume(queue, on: channel)
@@ -176,7 +196,8 @@ extension PrivateBrokerTests {
                 thread.start()
             }
             for _ in 0..<6 { try #require(done.wait(timeout: .now() + 20) == .success) }
-            #expect(bodies.withLock(\.self).map { $0[0] }.sorted() == (0..<6).flatMap { Array(repeating: $0, count: 5) })
+            #expect(
+                bodies.withLock(\.self).map { $0[0] }.sorted() == (0..<6).flatMap { Array(repeating: $0, count: 5) })
         }
 
         @Test("connections that come and go, and those refused, leave no memory behind")

@@ -12,7 +12,9 @@ struct AnswerPaceTests {
         var queue = 40
         func burst(at second: Double) -> Int {
             var count = 0
-            while count < 1_000, pace.take("source.web", at: start + .seconds(second), depth: { _ in queue }) { count += 1 }
+            while count < 1_000, pace.take("source.web", at: start + .seconds(second), depth: { _ in queue }) {
+                count += 1
+            }
             return count
         }
         #expect(burst(at: 0) == 100)
@@ -30,7 +32,9 @@ struct AnswerPaceTests {
     @Test("each sender has room of its own; persons, strangers and who has no queue wait for nobody")
     func others() {
         var pace = AnswerPace()
-        func takes(_ name: String, _ depth: Int?) -> Int { (0..<300).count { _ in pace.take(name, at: start, depth: { _ in depth }) } }
+        func takes(_ name: String, _ depth: Int?) -> Int {
+            (0..<300).count { _ in pace.take(name, at: start, depth: { _ in depth }) }
+        }
         #expect(takes("source.web", 7) == 100 && takes("unit.d1", 7) == 100)
         for name in ["person.clerk", "guest", "", "office.intake"] { #expect(takes(name, 5_000) == 300) }
         #expect(takes("source.gone", nil) == 300)

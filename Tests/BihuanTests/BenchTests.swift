@@ -13,7 +13,8 @@ import Testing
 
 @Suite("What a bench makes of its numbers")
 struct BenchArithmeticTests {
-    @Test("the median is the middle round, or the mean of the two in the middle, and the spread reaches from end to end")
+    @Test(
+        "the median is the middle round, or the mean of the two in the middle, and the spread reaches from end to end")
     func spread() {
         #expect(Spread([3, 1, 2]) == Spread([1, 2, 3]))
         let odd = Spread([30, 10, 20])
@@ -68,11 +69,14 @@ struct BenchArithmeticTests {
     @Test("rows, index entries and log bytes are counted per report; an update in place needs no index entry")
     func costs() {
         func writes(_ table: String, _ inserted: Int, _ updated: Int, _ inPlace: Int, _ deleted: Int) -> TableWrites {
-            TableWrites(table: table, indexes: 2, inserted: inserted, updated: updated, updatedInPlace: inPlace, deleted: deleted)
+            TableWrites(
+                table: table, indexes: 2, inserted: inserted, updated: updated, updatedInPlace: inPlace,
+                deleted: deleted)
         }
         let costs = WriteCosts(
             from: [writes("report", 100, 0, 0, 0)],
-            to: [writes("report", 110, 30, 20, 0), writes("outbox", 20, 0, 0, 20), writes("idle", 0, 0, 0, 0)], logBytes: 5_000, reports: 10)
+            to: [writes("report", 110, 30, 20, 0), writes("outbox", 20, 0, 0, 20), writes("idle", 0, 0, 0, 0)],
+            logBytes: 5_000, reports: 10)
         #expect(costs.inserted == ["report": 1, "outbox": 2])
         #expect(costs.updated == ["report": 3] && costs.deleted == ["outbox": 2])
         // Ten reports and ten versions that moved, twenty rows of the outbox, two indexes each.
@@ -107,15 +111,20 @@ struct BenchArithmeticTests {
         }
         result.latencyRate = 100
         result.floorRates = [400, 500, 350]
-        let object = try #require(try JSONSerialization.jsonObject(with: try BenchPage.json([result], batch: 50, lanes: nil)) as? [String: Any])
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: try BenchPage.json([result], batch: 50, lanes: nil))
+                as? [String: Any])
         #expect(object["name"] as? String == "intake")
         #expect(object["reports_per_second"] as? Double == 200)
-        #expect(object["reports_per_second_min"] as? Double == 100 && object["reports_per_second_max"] as? Double == 300)
-        #expect(object["p50_ms"] as? Double == 4 && object["p99_ms"] as? Double == 4 && object["p999_ms"] as? Double == 4)
+        #expect(
+            object["reports_per_second_min"] as? Double == 100 && object["reports_per_second_max"] as? Double == 300)
+        #expect(
+            object["p50_ms"] as? Double == 4 && object["p99_ms"] as? Double == 4 && object["p999_ms"] as? Double == 4)
         #expect(object["p99_ms_rounds"] as? [Double] == [4, 4] && result.latencies?.count == 2)
         #expect(object["rss_anon_mib"] as? Double == 20)
         #expect(object["floor_ratio"] as? Double == 0.5 && object["batch"] as? Int == 50)
-        let several = try JSONSerialization.jsonObject(with: try BenchPage.json([result, result], batch: nil, lanes: nil))
+        let several = try JSONSerialization.jsonObject(
+            with: try BenchPage.json([result, result], batch: nil, lanes: nil))
         #expect((several as? [Any])?.count == 2)
     }
 
@@ -131,10 +140,13 @@ struct BenchArithmeticTests {
         #expect(table.contains("1000 (1.00)") && table.contains("900 (0.90)"))
     }
 
-    @Test("what cannot be measured is refused before anything starts", arguments: [
-        ["--scale", "5,3"], ["--scale", "x"], ["--count", "0"], ["--rounds", "0"], ["--batch", "0"], ["--lanes", "65"], ["--rate", "0"], ["nothing"],
-        ["--json", "/nowhere/at/all.json"], ["--json", "/tmp"], ["--floor", "/nowhere"],
-    ])
+    @Test(
+        "what cannot be measured is refused before anything starts",
+        arguments: [
+            ["--scale", "5,3"], ["--scale", "x"], ["--count", "0"], ["--rounds", "0"], ["--batch", "0"],
+            ["--lanes", "65"], ["--rate", "0"], ["nothing"],
+            ["--json", "/nowhere/at/all.json"], ["--json", "/tmp"], ["--floor", "/nowhere"],
+        ])
     func refuses(arguments: [String]) throws {
         let result = try Program.run(Program.lab, ["bench", "intake"] + arguments)
         #expect(result.status == 64 && result.output.isEmpty, "\(result.errors)")
@@ -144,9 +156,15 @@ struct BenchArithmeticTests {
 /// One office for the whole story, since its servers take seconds to start.
 @Suite("A bench of a whole office", .serialized)
 struct BenchTests {
-    @Test("each stage and the loop are measured, a filled ledger holds, and nothing is measured that a power cut would undo")
+    @Test(
+        """
+        each stage and the loop are measured, a filled ledger holds, and nothing is measured that a power cut \
+        would undo
+        """
+    )
     func story() async throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-bench-\(UUID().uuidString.prefix(8))")
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "bihuan-bench-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         let office = try await BenchOffice.start(in: directory, executable: Program.bihuan, isCancelled: { false })
         do {
@@ -172,7 +190,9 @@ struct BenchTests {
     private func measures(_ bench: Bench) throws {
         for name in [BenchName.intake, .routing, .feedback, .loop, .latency] {
             let result = try bench.run(name)
-            #expect(result.settings["fsync"] == "on" && result.settings["synchronous_commit"] == "on" && result.settings["full_page_writes"] == "on")
+            #expect(
+                result.settings["fsync"] == "on" && result.settings["synchronous_commit"] == "on"
+                    && result.settings["full_page_writes"] == "on")
             let latencies = try #require(result.latencies)
             #expect(latencies.count == 60 && latencies.milliseconds(percentile: 50) > 0, "\(name)")
             #expect(result.settings["messages"]?.hasSuffix(" seen, all persistent") == true)
@@ -182,7 +202,9 @@ struct BenchTests {
             #expect(try #require(round.anonymousMiB[worker]) > 1)
             #expect(Set(round.cpuMicroseconds.keys).isSuperset(of: ["bench", "broker", "database", worker]))
             #expect(round.costs.logBytes > 500 && round.costs.indexEntries > round.costs.rowsInserted)
-            #expect(round.costs.inserted["inbox"] == ["intake": 1, "routing": 1, "feedback": 3, "loop": 5, "latency": 5][name.rawValue], "\(name)")
+            #expect(
+                round.costs.inserted["inbox"]
+                    == ["intake": 1, "routing": 1, "feedback": 3, "loop": 5, "latency": 5][name.rawValue], "\(name)")
             #expect(round.costs.inserted["outbox"] == round.costs.deleted["outbox"])
         }
     }
@@ -220,7 +242,9 @@ struct BenchTests {
     private func refuses(_ bench: Bench, _ office: BenchOffice) throws {
         func expectRefusal(_ word: String, sourceLocation: SourceLocation = #_sourceLocation) {
             let error = #expect(throws: UserError.self, sourceLocation: sourceLocation) { try bench.run(.latency) }
-            #expect(error?.description.hasPrefix("not measured: ") == true && error?.description.contains(word) == true, sourceLocation: sourceLocation)
+            #expect(
+                error?.description.hasPrefix("not measured: ") == true && error?.description.contains(word) == true,
+                sourceLocation: sourceLocation)
         }
         // Not in the office's own database, which each bench makes anew.
         let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: office.administrationURL))
@@ -241,7 +265,9 @@ struct BenchTests {
         try superuser.execute("ALTER SYSTEM SET fsync = off")
         try superuser.execute("SELECT pg_reload_conf()")
         let deadline = ContinuousClock.now + .seconds(10)
-        while try superuser.run(ReadDurabilitySettings()).rows.contains(where: { $0.name == "fsync" && $0.value == "on" }) {
+        while try superuser.run(ReadDurabilitySettings()).rows.contains(where: {
+            $0.name == "fsync" && $0.value == "on"
+        }) {
             try #require(ContinuousClock.now < deadline, "the database did not read its settings again")
         }
         expectRefusal("fsync = off")
@@ -249,7 +275,8 @@ struct BenchTests {
 
     @Test("servers that are there already are measured in a corner of their own, which is empty again afterwards")
     func givenServers() async throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-bench-\(UUID().uuidString.prefix(8))")
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "bihuan-bench-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         try await onThread {
             let there = try TopologyOffice()
@@ -267,15 +294,21 @@ struct BenchTests {
                 (settings.count, settings.rounds, settings.rate, settings.executable) = (60, 1, 100, Program.bihuan)
                 let round = try #require(try Bench(office, settings).run(.intake).rounds.first)
                 #expect(round.count == 60 && round.costs.inserted["report"] == 1)
-                // The database is a process of this machine, and found by its backend; whose the broker's is, nobody tells.
+                // The database is a process of this machine, and found by its backend; whose the broker's is, nobody
+                // tells.
                 #expect(round.cpuMicroseconds["database"] != nil && round.cpuMicroseconds["broker"] == nil)
             } catch {
                 office.stop()
                 throw error
             }
             office.stop()
-            #expect(try there.servers.rabbitmqctl(["-q", "list_vhosts", "--no-table-headers"]).split(separator: "\n") == ["/"])
-            #expect(try there.servers.rabbitmqctl(["-q", "list_users", "--no-table-headers"]).split(separator: "\n").count == 1)
+            #expect(
+                try there.servers.rabbitmqctl(["-q", "list_vhosts", "--no-table-headers"]).split(separator: "\n") == [
+                    "/"
+                ])
+            #expect(
+                try there.servers.rabbitmqctl(["-q", "list_users", "--no-table-headers"]).split(separator: "\n").count
+                    == 1)
             let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: there.servers.superuserURL))
             defer { superuser.close() }
             #expect(try superuser.run(CountBenchNames()).rows == [0])
@@ -286,7 +319,8 @@ struct BenchTests {
 /// Databases and roles of benches.
 private struct CountBenchNames: Statement {
     static let sql = """
-        SELECT (SELECT count(*) FROM pg_database WHERE datname LIKE 'bihuan_bench%') + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'bihuan_bench%')
+        SELECT (SELECT count(*) FROM pg_database WHERE datname LIKE 'bihuan_bench%') + (SELECT count(*) FROM pg_roles \
+        WHERE rolname LIKE 'bihuan_bench%')
         """
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
 }

@@ -31,7 +31,8 @@ struct ChaosPlanTests {
         let long = DisturbancePlan(seed: 1, minutes: 10, kills: 0, hasOtherHost: false)
         #expect(Set(long.others.map(\.kind)) == Set(Disturbance.Kind.allCases).subtracting([.kill, .hostCutOff]))
         #expect(long.others.filter { $0.kind == .longPause }.allSatisfy { $0.seconds == 180 && $0.worker != nil })
-        #expect(Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
+        #expect(
+            Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
     }
 
     @Test("kinds that are named come once each, and no other; a long stop in a short run too")
@@ -39,18 +40,33 @@ struct ChaosPlanTests {
         let plan = DisturbancePlan(seed: 1, minutes: 1, kills: 2, only: [.longPause, .pause])
         #expect(plan.kills.count == 2 && plan.others.map(\.kind) == [.longPause, .pause])
         #expect(plan.others.map(\.at).allSatisfy { (2...60).contains($0) })
-        let listed = try Program.run(Program.lab, ["chaos", "--plan", "--kills", "0", "--only", "long stop", "--only", "pause"])
-        #expect(listed.output.split(separator: "\n").count == 2 && listed.output.contains("  long stop  "), "\(listed.output)\(listed.errors)")
+        let listed = try Program.run(
+            Program.lab, ["chaos", "--plan", "--kills", "0", "--only", "long stop", "--only", "pause"])
+        #expect(
+            listed.output.split(separator: "\n").count == 2 && listed.output.contains("  long stop  "),
+            "\(listed.output)\(listed.errors)")
     }
 
-    @Test("the command of a run names all that it depends on; what was planned and not done makes its line false; what was not planned is told")
+    @Test(
+        """
+        the command of a run names all that it depends on; what was planned and not done makes its line false; \
+        what was not planned is told
+        """
+    )
     func record() {
         let start = Instant(microsecondsSinceEpoch: 0)
         var record = ChaosRecord(
-            seed: 7, minutes: 0.5, killsPlanned: 0, rate: 100, daysPerSecond: 4.5, began: start, ended: start, receivedAround: start)
+            seed: 7, minutes: 0.5, killsPlanned: 0, rate: 100, daysPerSecond: 4.5, began: start, ended: start,
+            receivedAround: start)
         #expect(record.command == "bihuan-lab chaos --minutes 0.5 --kills 0 --seed 7 --rate 100 --days-per-second 4.5")
         record.only = ["long stop", "pause"]
-        #expect(record.command == "bihuan-lab chaos --minutes 0.5 --kills 0 --only 'long stop' --only pause --seed 7 --rate 100 --days-per-second 4.5")
+        #expect(
+            record.command
+                == """
+                bihuan-lab chaos --minutes 0.5 --kills 0 --only 'long stop' --only pause --seed 7 --rate 100 \
+                --days-per-second 4.5
+                """
+        )
         (record.rate, record.only) = (nil, [])
         #expect(record.command == "bihuan-lab chaos --minutes 0.5 --kills 0 --seed 7 --days-per-second 4.5")
 
@@ -94,7 +110,8 @@ struct ChaosPlanTests {
         bad.queues.append(.init(name: "unit.d1.inbox", type: "classic", isDurable: false))
         #expect(
             bad.problems == [
-                "fsync is off, not on", "full_page_writes is unknown, not on", "the queue unit.d1.inbox is classic, durable false",
+                "fsync is off, not on", "full_page_writes is unknown, not on",
+                "the queue unit.d1.inbox is classic, durable false",
             ])
         bad.queues = []
         #expect(bad.problems.contains("there are no queues"))
@@ -109,7 +126,12 @@ struct ChaosPlanTests {
 
 @Suite("A bad network")
 struct BadNetworkTests {
-    @Test("it forwards in clear weather, holds back in silence and lets go afterwards, resets when it is cut, and is late when it is slow")
+    @Test(
+        """
+        it forwards in clear weather, holds back in silence and lets go afterwards, resets when it is cut, and is \
+        late when it is slow
+        """
+    )
     func weather() throws {
         let echo = try EchoServer()
         let network = try BadNetwork()

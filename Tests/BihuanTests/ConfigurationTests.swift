@@ -23,17 +23,22 @@ struct ConfigurationTests {
     func defaults() async throws {
         let configuration = try await read(Self.right)
         #expect(configuration.broker.url == "amqp://127.0.0.1:5673/bihuan")
-        #expect(try await read(Self.right.replacing(/amqp:.*\n/, with: "")).broker.url == "amqp://127.0.0.1:5672/bihuan")
+        #expect(
+            try await read(Self.right.replacing(/amqp:.*\n/, with: "")).broker.url == "amqp://127.0.0.1:5672/bihuan")
         #expect(configuration.users == ["office-intake": "secret", "unit-d1": "12345"])
         #expect(configuration.vaultKeyFile.path.hasSuffix("/keys/vault.key"))
-        #expect(configuration.digestKeyFile.deletingLastPathComponent() == configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent())
+        #expect(
+            configuration.digestKeyFile.deletingLastPathComponent()
+                == configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent())
         #expect(configuration.lane.batchSizeMax == 200 && configuration.lane.lanes == 2)
         #expect(configuration.clock == .real)
     }
 
     @Test("the environment wins over the file, and a flag over both")
     func precedence() async throws {
-        let environment = ["BIHUAN_AMQP_URL": "amqp://a", "BIHUAN_LANE_LANES": "7", "BIHUAN_USERS_OFFICE_INTAKE": "other", "HOME": "/"]
+        let environment = [
+            "BIHUAN_AMQP_URL": "amqp://a", "BIHUAN_LANE_LANES": "7", "BIHUAN_USERS_OFFICE_INTAKE": "other", "HOME": "/",
+        ]
         let configuration = try await read(Self.right, flags: ["amqp.url": "amqp://b"], environment: environment)
         #expect(configuration.broker.host == "b")
         #expect(configuration.lane.lanes == 7)
@@ -67,9 +72,15 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("the broker's hosts, TLS and time-outs stand in one URL, whose files are relative to the settings' own; users do not")
+    @Test(
+        """
+        the broker's hosts, TLS and time-outs stand in one URL, whose files are relative to the settings' own; \
+        users do not
+        """
+    )
     func broker() async throws {
-        let url = "amqps://one.example,[::1]:5673/v?cacertfile=tls/ca.pem&certfile=/etc/me.pem&keyfile=me.key&heartbeat=5"
+        let url =
+            "amqps://one.example,[::1]:5673/v?cacertfile=tls/ca.pem&certfile=/etc/me.pem&keyfile=me.key&heartbeat=5"
         let configuration = try await read(Self.right, flags: ["amqp.url": url])
         let folder = configuration.digestKeyFile.deletingLastPathComponent().path
         let intake = try configuration.brokerSettings(for: .office(.intake))
@@ -77,7 +88,9 @@ struct ConfigurationTests {
         #expect(intake.tls?.authorityFile == folder + "/tls/ca.pem" && intake.tls?.certificateFile == "/etc/me.pem")
         #expect(intake.virtualHost == "v" && intake.heartbeatSeconds == 5)
         #expect(intake.user == "office.intake" && intake.password == "secret")
-        for (wrong, words) in [("amqp://u:p@h/v", "must name no user"), ("amqps://h/v?auth_mechanism=external", "logs in by its password")] {
+        for (wrong, words) in [
+            ("amqp://u:p@h/v", "must name no user"), ("amqps://h/v?auth_mechanism=external", "logs in by its password"),
+        ] {
             let error = await #expect(throws: UserError.self) { try await read(Self.right, flags: ["amqp.url": wrong]) }
             #expect(error?.description.contains("amqp.url: must") == true && error?.description.contains(words) == true)
         }
@@ -87,7 +100,9 @@ struct ConfigurationTests {
     func notYAML() async throws {
         let error = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nusers: {a: b\nx: ]") }
         #expect(error?.description.contains("is no YAML with keys and values: look at line") == true)
-        let twice = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nclock: {rate: 1}\nclock: {rate: 2}") }
+        let twice = await #expect(throws: UserError.self) {
+            try await read("amqp: {port: 1}\nclock: {rate: 1}\nclock: {rate: 2}")
+        }
         #expect(twice?.description.contains("holds the key clock twice") == true, "\(twice?.description ?? "")")
     }
 
@@ -95,11 +110,13 @@ struct ConfigurationTests {
     func writtenIsReadAgain() async throws {
         var configuration = try await read(Self.right)
         configuration.officeName = "省纪委 \"信访\"室: #1\nzwei"
+        let authority = "\(configuration.digestKeyFile.deletingLastPathComponent().path)/c%26a.pem"
         configuration.broker = try AMQP.ConnectionSettings(
-            url: "amqps://a,[::1]:5/a%2Fb%20%3F?cacertfile=\(configuration.digestKeyFile.deletingLastPathComponent().path)/c%26a.pem&verify=verify_none")
+            url: "amqps://a,[::1]:5/a%2Fb%20%3F?cacertfile=\(authority)&verify=verify_none")
         configuration.database.ownerURL = "postgresql://o:p%22@127.0.0.1/b"
         configuration.clock = BusinessClock(
-            wallOrigin: Instant(microsecondsSinceEpoch: 1_700_000_000_123_456), businessOrigin: Instant(microsecondsSinceEpoch: 0), rate: 8640)
+            wallOrigin: Instant(microsecondsSinceEpoch: 1_700_000_000_123_456),
+            businessOrigin: Instant(microsecondsSinceEpoch: 0), rate: 8640)
         configuration.lane.earlyMessageHoldSeconds = 2.5
         let folder = configuration.digestKeyFile.deletingLastPathComponent()
         let again = try await read(configuration.yaml(folder: folder), in: folder)
@@ -115,14 +132,18 @@ struct ConfigurationTests {
 
     @Test("the documentation lists every key as it is")
     func documentation() throws {
-        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/configuration.md").standardizedFileURL
+        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/configuration.md")
+            .standardizedFileURL
         var lines = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "\n")
         let start = try #require(lines.firstIndex { $0.hasPrefix("|---") }) + 1
         let end = try #require(lines.firstIndex { $0.hasPrefix("| `users.NAME`") })
         lines.replaceSubrange(
             start..<end,
             with: ConfigurationKey.all.map { key in
-                "| `\(key.name)` | \(key.kind.rawValue) | \(key.isRequired ? "yes" : "no") | \(key.default.map { "`\($0)`" } ?? "") | "
+                """
+                | `\(key.name)` | \(key.kind.rawValue) | \(key.isRequired ? "yes" : "no") | \
+                \(key.default.map { "`\($0)`" } ?? "") |\u{20}
+                """
                     + "\(key.isSecret ? "yes" : "no") | \(key.meaning) |"
             })
         try Golden.check(lines.joined(separator: "\n"), at: page)
@@ -130,9 +151,12 @@ struct ConfigurationTests {
 
     @discardableResult
     private func read(
-        _ yaml: String, flags: [String: String] = [:], environment: [String: String] = [:], parties: [Party] = [], in folder: URL? = nil
+        _ yaml: String, flags: [String: String] = [:], environment: [String: String] = [:], parties: [Party] = [],
+        in folder: URL? = nil
     ) async throws -> OfficeConfiguration {
-        let folder = folder ?? FileManager.default.temporaryDirectory.appending(path: "bihuan-configuration-\(UUID().uuidString)")
+        let folder =
+            folder
+            ?? FileManager.default.temporaryDirectory.appending(path: "bihuan-configuration-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appending(path: "bihuan.yaml")

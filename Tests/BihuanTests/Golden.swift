@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// A text that was looked at once and must stay as it is. With `GOLDEN=update` in the environment the files are written anew,
-/// and the difference is to be read before it is committed.
+/// A text that was looked at once and must stay as it is. With `GOLDEN=update` in the environment the files are written
+/// anew, and the difference is to be read before it is committed.
 enum Golden {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     static let isUpdating = ProcessInfo.processInfo.environment["GOLDEN"] == "update"
@@ -13,12 +13,14 @@ enum Golden {
 
     static func check(_ text: String, at file: URL, sourceLocation: SourceLocation = #_sourceLocation) throws {
         if isUpdating {
-            try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(text.utf8).write(to: file)
         }
         let expected = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
         #expect(
-            text == expected, "\(file.lastPathComponent) differs: run the tests with GOLDEN=update and read the difference",
+            text == expected,
+            "\(file.lastPathComponent) differs: run the tests with GOLDEN=update and read the difference",
             sourceLocation: sourceLocation)
     }
 }

@@ -10,12 +10,16 @@ struct HelpTests {
         while let command = waiting.popLast() {
             let help = try Program.run(command[0], ["help"] + command.dropFirst())
             #expect(help.status == 0)
-            let name = "help-" + ([URL(filePath: command[0]).lastPathComponent] + command.dropFirst()).joined(separator: "-") + ".txt"
+            let name =
+                "help-" + ([URL(filePath: command[0]).lastPathComponent] + command.dropFirst()).joined(separator: "-")
+                + ".txt"
             try Golden.check(help.output, name)
             names.append(name)
             waiting += subcommands(in: help.output).map { command + [$0] }
         }
-        let kept = try FileManager.default.contentsOfDirectory(atPath: Golden.folder.path).filter { $0.hasPrefix("help-") }
+        let kept = try FileManager.default.contentsOfDirectory(atPath: Golden.folder.path).filter {
+            $0.hasPrefix("help-")
+        }
         #expect(kept.sorted() == names.sorted(), "a command was added, renamed or taken away")
     }
 

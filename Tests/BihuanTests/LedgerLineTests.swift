@@ -54,7 +54,9 @@ struct LedgerLineTests {
     func unowned() {
         var lines = Self.ledger()
         if case .entry(let chain, _, let entry, let checkpoint) = lines[0] {
-            lines[0] = .entry(chain: chain, subject: LedgerSubject(kind: .nobody, id: Self.reportA), entry: entry, checkpoint: checkpoint)
+            lines[0] = .entry(
+                chain: chain, subject: LedgerSubject(kind: .nobody, id: Self.reportA), entry: entry,
+                checkpoint: checkpoint)
         }
         expect(lines, "nobody \(Self.reportA), entry 1: no report, unit or office owns this chain")
     }
@@ -71,7 +73,9 @@ struct LedgerLineTests {
     }
 
     /// The leaves and roots by which implementations of Certificate Transparency test themselves.
-    private static let leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+    private static let leaves = [
+        "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
+    ]
     private static let roots = [
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -95,7 +99,8 @@ struct LedgerLineTests {
             let subject = LedgerSubject(kind: kind, id: kind == .report ? chain.lowercased : "d1")
             var head = LedgerHead.genesis
             for number in 0..<count {
-                let record = LedgerRecord(.first(of: subject), at: Instant(microsecondsSinceEpoch: Int64(number)), by: "office.intake")
+                let record = LedgerRecord(
+                    .first(of: subject), at: Instant(microsecondsSinceEpoch: Int64(number)), by: "office.intake")
                 lines.append(.entry(chain: chain, subject: subject, entry: head.append(record), checkpoint: nil))
             }
             lines.append(.head(chain: chain, subject: subject, head: head))
@@ -110,7 +115,9 @@ struct LedgerLineTests {
     }
 
     private func throughExport(_ lines: [LedgerLine]) throws -> [LedgerLine] {
-        try lines.enumerated().map { try LedgerFile.line(Array(LedgerFile.text($0.element).utf8), number: $0.offset + 1) }
+        try lines.enumerated().map {
+            try LedgerFile.line(Array(LedgerFile.text($0.element).utf8), number: $0.offset + 1)
+        }
     }
 
     private func expect(_ lines: [LedgerLine], _ fault: String, sourceLocation: SourceLocation = #_sourceLocation) {
@@ -119,7 +126,9 @@ struct LedgerLineTests {
             for line in try throughExport(lines) { try verifier.take(line) }
             try verifier.finish()
         }
-        #expect(error?.description.contains(fault) == true, "\(error?.description ?? "none")", sourceLocation: sourceLocation)
+        #expect(
+            error?.description.contains(fault) == true, "\(error?.description ?? "none")",
+            sourceLocation: sourceLocation)
     }
 }
 
@@ -130,9 +139,11 @@ extension LedgerEvent {
         return .registered(
             .init(
                 of: Report(
-                    id: report, number: Report.number(year: 2026, serial: 1), source: SourceID(unchecked: "letter"), submissionID: "s", digest: [],
-                    state: .registered, sourceKind: "letter", matterKind: nil, region: nil, realName: false,
-                    receivedAt: Instant(microsecondsSinceEpoch: 0), registeredAt: Instant(microsecondsSinceEpoch: 0), verdict: .registered,
-                    rule: "r", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis), commitment: ""))
+                    id: report, number: Report.number(year: 2026, serial: 1), source: SourceID(unchecked: "letter"),
+                    submissionID: "s", digest: [], state: .registered, sourceKind: "letter", matterKind: nil,
+                    region: nil, realName: false, receivedAt: Instant(microsecondsSinceEpoch: 0),
+                    registeredAt: Instant(microsecondsSinceEpoch: 0), verdict: .registered, rule: "r", reason: nil,
+                    authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis), commitment: "")
+        )
     }
 }

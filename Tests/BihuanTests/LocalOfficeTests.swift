@@ -18,7 +18,8 @@ import Testing
 struct LocalOfficeTests {
     @Test("an office starts, works, says where things are, survives kills and restarts, and proves its ledger")
     func story() async throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-office-\(UUID().uuidString.prefix(8))")
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "bihuan-office-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         var office = try await start(directory)
         do {
@@ -32,7 +33,9 @@ struct LocalOfficeTests {
             let before = office.configuration
             office.stop()
             let away = try bihuan(["status", "--data", directory.path])
-            #expect(away.status == 1 && away.errors.contains("the database does not answer") && away.errors.contains("the broker does not answer"))
+            #expect(
+                away.status == 1 && away.errors.contains("the database does not answer")
+                    && away.errors.contains("the broker does not answer"))
 
             office = try await start(directory)
             #expect(office.configuration.users == before.users)
@@ -53,7 +56,8 @@ struct LocalOfficeTests {
         let result = try bihuan(["up", "--data", directory.path])
         #expect(result.status == 1)
         #expect(result.errors.contains("are already running, pid \(getpid())"), "\(result.errors)")
-        let mode = try FileManager.default.attributesOfItem(atPath: directory.appending(path: "bihuan.yaml").path)[.posixPermissions]
+        let mode = try FileManager.default.attributesOfItem(atPath: directory.appending(path: "bihuan.yaml").path)[
+            .posixPermissions]
         #expect(mode as? Int == 0o600)
     }
 
@@ -66,7 +70,9 @@ struct LocalOfficeTests {
             #expect(result.status == 1)
             #expect(result.output.hasPrefix("20 submitted, 2 not"))
             #expect(!result.output.contains("unanswered"), "\(result.output)")
-            #expect(result.errors.contains("line 21: the line cannot be read as JSON") && result.errors.contains("line 22: the text is empty"))
+            #expect(
+                result.errors.contains("line 21: the line cannot be read as JSON")
+                    && result.errors.contains("line 22: the text is empty"))
         }
         try await eventually("20 reports, submitted twice, are registered once") { try reports(office) == 20 }
         try saysWhatBecameOfEach(office, file)
@@ -74,7 +80,8 @@ struct LocalOfficeTests {
         #expect(status.status == 0 && status.output.contains("bihuan.intake"))
     }
 
-    /// What the policy would refuse is said before it is sent; what only the office knows, after; a wrong broker in time.
+    /// What the policy would refuse is said before it is sent; what only the office knows, after; a wrong broker in
+    /// time.
     private func saysWhatBecameOfEach(_ office: LocalOffice, _ file: URL) throws {
         let rows = """
             id,text,matterKind,receivedAt,accused.name,accused.unit,reporter.name
@@ -86,19 +93,25 @@ struct LocalOfficeTests {
         try Data(rows.utf8).write(to: file)
         let result = try bihuan(["submit", "--json", "--data", office.directory.path, "--file", file.path])
         #expect(result.status == 1 && result.errors.contains("reading CSV (,) in UTF-8"), "\(result.errors)")
-        let lines = try result.output.split(separator: "\n").map { try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]) }
+        let lines = try result.output.split(separator: "\n").map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+        }
         func line(_ number: Int) -> [String: Any] { lines.first { $0["line"] as? Int == number } ?? [:] }
         #expect(line(2)["outcome"] as? String == "not_sent" && "\(line(2)["problems"] ?? "")".contains("it knows "))
         #expect(line(3)["outcome"] as? String == "not_sent" && "\(line(3)["problems"] ?? "")".contains("in the future"))
         #expect(line(4)["outcome"] as? String == "rejected" && "\(line(4)["problems"] ?? "")".contains("unknown_unit"))
-        #expect(line(5)["outcome"] as? String == "rejected" && "\(line(5)["problems"] ?? "")".contains("id_reused"), "\(line(5))")
+        #expect(
+            line(5)["outcome"] as? String == "rejected" && "\(line(5)["problems"] ?? "")".contains("id_reused"),
+            "\(line(5))")
         let summary = lines.last?["summary"] as? [String: Any]
         #expect(summary?["submitted"] as? Int == 2 && summary?["anonymous"] as? Int == 1)
         let url = office.directory.appending(path: "url")
         try writePrivately("amqp://source.web:x@127.0.0.1:1/\n", to: url)
         let late = try bihuan(["submit", "--url-file", url.path, "--timeout", "0.5", "--file", file.path])
         #expect(late.status == 3 && late.errors.contains("no broker at 127.0.0.1:1"), "\(late.errors)")
-        #expect(try bihuan(["submit", "--encoding", "latin", "--data", office.directory.path, "--file", file.path]).status == 64)
+        #expect(
+            try bihuan(["submit", "--encoding", "latin", "--data", office.directory.path, "--file", file.path]).status
+                == 64)
         try Data([0x50, 0x4B, 0x03, 0x04]).write(to: file)
         let workbook = try bihuan(["submit", "--data", office.directory.path, "--file", file.path])
         #expect(workbook.status == 1 && workbook.errors.contains("save it as CSV"))
@@ -124,13 +137,16 @@ struct LocalOfficeTests {
         for number in 1...3 {
             _ = try publisher.publish(
                 Array("no report \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
-                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)), properties: Properties(userID: web.description),
-                token: Int64(number), deadline: 5)
+                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
+                properties: Properties(userID: web.description), token: Int64(number), deadline: 5)
         }
         _ = try publisher.settle(within: 5)
         let data = ["--data", office.directory.path]
-        try await eventually("three dead letters lie there") { try bihuan(["dead", "list"] + data).output.contains("3 dead letters") }
-        let list = try bihuan(["dead", "list", "--json", "--sender", "source.web", "--reason", "not_json", "--newer-than", "1h"] + data)
+        try await eventually("three dead letters lie there") {
+            try bihuan(["dead", "list"] + data).output.contains("3 dead letters")
+        }
+        let list = try bihuan(
+            ["dead", "list", "--json", "--sender", "source.web", "--reason", "not_json", "--newer-than", "1h"] + data)
         let lines = list.output.split(separator: "\n")
         #expect(list.status == 0 && lines.count == 3 && !list.output.contains("no report"))
         let letter = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
@@ -147,35 +163,48 @@ struct LocalOfficeTests {
         #expect(dry.status == 0 && dry.output.contains("3 would be replayed"))
         let begun = ContinuousClock.now
         let replay = try bihuan(["dead", "replay", "--rate", "4"] + aim)
-        #expect(ContinuousClock.now - begun >= .milliseconds(500), "the third comes two quarters of a second after the first")
-        #expect(replay.status == 1 && replay.output == "3 not settled\n" && replay.errors.contains("nothing of this letter was kept"))
+        #expect(
+            ContinuousClock.now - begun >= .milliseconds(500),
+            "the third comes two quarters of a second after the first")
+        #expect(
+            replay.status == 1 && replay.output == "3 not settled\n"
+                && replay.errors.contains("nothing of this letter was kept"))
         #expect(try bihuan(["dead", "list"] + data).output.contains("not kept"))
-        #expect(try bihuan(["dead", "replay", id, "--as", "clerk"] + data).errors.contains("you may not decide about dead letters"))
+        #expect(
+            try bihuan(["dead", "replay", id, "--as", "clerk"] + data).errors.contains(
+                "you may not decide about dead letters"))
         let one = try bihuan(["dead", "discard", id, "--because", "不是举报", "--as", "operator"] + data)
         #expect(one.status == 0 && one.output == "1 discarded\n", "\(one.errors)")
         // As on a terminal, which `script` makes.
-        let words = ([Program.bihuan, "dead", "discard", "--because", "不是举报"] + aim).map { "'\($0)'" }.joined(separator: " ")
+        let words = ([Program.bihuan, "dead", "discard", "--because", "不是举报"] + aim).map { "'\($0)'" }.joined(
+            separator: " ")
         let rest = try Program.run("/usr/bin/script", ["-qec", words, "/dev/null"])
         #expect(rest.status == 0 && rest.output.hasSuffix("2 discarded\r\n"), "\(rest.errors)")
         #expect(rest.output.contains("of 2 decided"), "\(rest.output)")
         #expect(try bihuan(["dead", "list", "--state", "discarded"] + data).output.contains("3 dead letters"))
         // The same command once more gets the verdict it had.
-        #expect(try bihuan(["dead", "replay", id, "--as", "operator"] + data).errors.contains("nothing of this letter was kept"))
+        #expect(
+            try bihuan(["dead", "replay", id, "--as", "operator"] + data).errors.contains(
+                "nothing of this letter was kept"))
         try await deadLettersAreChosenByType(publisher, from: web, data)
         try await floodIsNotAnsweredByAFlood(office, publisher, from: web, data)
         try await hostileWordsAreShown(office, publisher, from: web, data)
     }
 
     /// It reads none of its answers, of which each letter brought one already.
-    private func floodIsNotAnsweredByAFlood(_ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]) async throws {
+    private func floodIsNotAnsweredByAFlood(
+        _ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]
+    ) async throws {
         for number in 1...130 {
             _ = try publisher.publish(
                 Array("flood \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
-                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)), properties: Properties(userID: web.description),
-                token: Int64(100 + number), deadline: 5)
+                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
+                properties: Properties(userID: web.description), token: Int64(100 + number), deadline: 5)
         }
         _ = try publisher.settle(within: 5)
-        try await eventually("130 dead letters lie there") { try bihuan(["dead", "list", "--limit", "1"] + data).output.contains("\n129 more: ") }
+        try await eventually("130 dead letters lie there") {
+            try bihuan(["dead", "list", "--limit", "1"] + data).output.contains("\n129 more: ")
+        }
         let broker = try AMQP.Connection(try office.configuration.operatorBrokerSettings())
         defer { broker.close() }
         let channel = try broker.openChannel()
@@ -183,9 +212,14 @@ struct LocalOfficeTests {
         func unread() throws -> Int { try broker.declareQueue(queue, passive: true, on: channel).messageCount }
         try await eventually("their answers lie there too") { try unread() >= 130 }
         let before = try unread()
-        let discard = ["dead", "discard", "--reason", "not_json", "--because", "不是举报", "--as", "operator", "--rate", "10000", "--timeout", "2"]
+        let discard = [
+            "dead", "discard", "--reason", "not_json", "--because", "不是举报", "--as", "operator", "--rate", "10000",
+            "--timeout", "2",
+        ]
         let first = try bihuan(discard + data)
-        #expect(first.status == 1 && first.output.hasPrefix("100 discarded\n30 left: source.web has not read "), "\(first.output)\(first.errors)")
+        #expect(
+            first.status == 1 && first.output.hasPrefix("100 discarded\n30 left: source.web has not read "),
+            "\(first.output)\(first.errors)")
         #expect(first.errors.contains("run it again when source.web reads its queue"))
         #expect(try unread() <= before + 100)
         try broker.purgeQueue(queue, on: channel)
@@ -194,22 +228,32 @@ struct LocalOfficeTests {
     }
 
     /// Words of a sender, of a file and of a map, made for a terminal; `bihuan` looks at what is printed.
-    private func hostileWordsAreShown(_ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]) async throws {
+    private func hostileWordsAreShown(
+        _ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]
+    ) async throws {
         let words = "\u{1B}]0;owned\u{7}\u{1B}[2J\u{9B}31m\u{202E}\r\u{2028}王芳"
         _ = try publisher.publish(
             Array("hostile".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
             key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
             properties: Properties(messageID: words, type: words, userID: web.description), token: 900, deadline: 5)
         _ = try publisher.settle(within: 5)
-        try await eventually("it lies there") { try bihuan(["dead", "list"] + data).output.contains("\n1 dead letter") }
+        try await eventually("it lies there") {
+            try bihuan(["dead", "list"] + data).output.contains("\n1 dead letter")
+        }
         let list = try bihuan(["dead", "list", "--json"] + data)
         let letter = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: Any])
         let page = try bihuan(["dead", "show", try #require(letter["id"] as? String)] + data)
-        #expect(page.status == 0 && (letter["type"] as? String != words || page.output.contains(#"\u{1B}]0;owned\u{7}"#)), "\(page.output)")
-        #expect(try bihuan(["dead", "discard", "--all", "--because", "不是举报", "--as", "operator"] + data).output == "1 discarded\n")
+        #expect(
+            page.status == 0 && (letter["type"] as? String != words || page.output.contains(#"\u{1B}]0;owned\u{7}"#)),
+            "\(page.output)")
+        #expect(
+            try bihuan(["dead", "discard", "--all", "--because", "不是举报", "--as", "operator"] + data).output
+                == "1 discarded\n")
 
         let file = office.directory.appending(path: "hostile.jsonl")
-        let json = try String(decoding: JSONEncoder().encode(["id": words, "text": words, words: words, "matterKind": words]), as: UTF8.self)
+        let json = try String(
+            decoding: JSONEncoder().encode(["id": words, "text": words, words: words, "matterKind": words]),
+            as: UTF8.self)
         try Data("\(json)\n\(words)\n".utf8).write(to: file)
         #expect(try bihuan(["submit", "--file", file.path] + data).status == 1)
         #expect(try bihuan(["submit", "--file", file.path, "--map", file.path] + data).status == 1)
@@ -225,12 +269,16 @@ struct LocalOfficeTests {
         let first = try bihuan(["dead", "list", "--limit", "2"] + data)
         let shown = first.output.split(separator: "\n").map(String.init)
         let last = try #require(shown.dropFirst(2).first?.prefix(36))
-        #expect(first.status == 0 && shown.count == 5 && shown[3] == "2 dead letters" && shown[4] == "1 more: go on with --after \(last)")
+        #expect(
+            first.status == 0 && shown.count == 5 && shown[3] == "2 dead letters"
+                && shown[4] == "1 more: go on with --after \(last)")
         let rest = try bihuan(["dead", "list", "--limit", "2", "--after", String(last)] + data)
         #expect(rest.status == 0 && rest.output.hasSuffix("\n1 dead letter\n"), "\(rest.output)\(rest.errors)")
         let json = try bihuan(["dead", "list", "--json", "--limit", "1"] + data)
         #expect(json.output == all[0] + "\n" && json.errors.hasPrefix("2 more: go on with --after "))
-        #expect(try bihuan(["dead", "list", "--after", "00000000-0000-0000-0000-000000000000"] + data).errors.contains("no dead letter has the id"))
+        #expect(
+            try bihuan(["dead", "list", "--after", "00000000-0000-0000-0000-000000000000"] + data).errors.contains(
+                "no dead letter has the id"))
     }
 
     /// Nobody vouches for its sender, so it is kept; what type it is can be read.
@@ -238,11 +286,16 @@ struct LocalOfficeTests {
         let type = MessageType.reportSubmitted.rawValue
         _ = try publisher.publish(
             Array("{\"specversion\":\"1.0\",\"id\":\"x-1\",\"type\":\"\(type)\",\"subject\":\"x-1\"}".utf8),
-            to: ExchangeName(rawValue: Topology.Exchange.intake), key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
-            properties: Properties(), token: 4, deadline: 5)
+            to: ExchangeName(rawValue: Topology.Exchange.intake),
+            key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)), properties: Properties(),
+            token: 4, deadline: 5)
         _ = try publisher.settle(within: 5)
-        try await eventually("a fourth dead letter lies there") { try bihuan(["dead", "list"] + data).output.contains("1 dead letter") }
-        for (chosen, count) in [("report.submitted", "1 dead letter\n"), (type, "1 dead letter\n"), ("handoff.signed", "0 dead letters\n")] {
+        try await eventually("a fourth dead letter lies there") {
+            try bihuan(["dead", "list"] + data).output.contains("1 dead letter")
+        }
+        for (chosen, count) in [
+            ("report.submitted", "1 dead letter\n"), (type, "1 dead letter\n"), ("handoff.signed", "0 dead letters\n"),
+        ] {
             let list = try bihuan(["dead", "list", "--type", chosen] + data)
             #expect(list.status == 0 && list.output.hasSuffix(count), "\(list.output)")
         }
@@ -262,20 +315,30 @@ struct LocalOfficeTests {
             return file.path
         }
         let whole = try bihuan(["status"] + data)
-        #expect(whole.status == 0 && whole.output.contains("Reports\n") && whole.output.contains("bihuan.intake"), "\(whole.errors)")
+        #expect(
+            whole.status == 0 && whole.output.contains("Reports\n") && whole.output.contains("bihuan.intake"),
+            "\(whole.errors)")
         let noBroker = try bihuan(["status", "--config", try yaml { $0.broker.port = 1 }])
-        #expect(noBroker.status == 1 && noBroker.output.contains("Reports\n") && !noBroker.output.contains("bihuan.intake"))
+        #expect(
+            noBroker.status == 1 && noBroker.output.contains("Reports\n") && !noBroker.output.contains("bihuan.intake"))
         #expect(noBroker.errors.contains("the broker does not answer"), "\(noBroker.errors)")
-        let noDatabase = try bihuan(["status", "--config", try yaml { $0.database.url.replace("@127.0.0.1:", with: "@127.0.0.1:1") }])
-        #expect(noDatabase.status == 1 && !noDatabase.output.contains("Reports\n") && noDatabase.output.contains("bihuan.intake"))
+        let noDatabase = try bihuan([
+            "status", "--config", try yaml { $0.database.url.replace("@127.0.0.1:", with: "@127.0.0.1:1") },
+        ])
+        #expect(
+            noDatabase.status == 1 && !noDatabase.output.contains("Reports\n")
+                && noDatabase.output.contains("bihuan.intake"))
         #expect(noDatabase.errors.contains("the database does not answer"), "\(noDatabase.errors)")
 
         let password = try #require(URLComponents(string: office.configuration.database.url)?.password)
         let wrong = try bihuan(["status", "--config", try yaml { $0.database.url.replace(password, with: "N0t-it") }])
-        #expect(wrong.errors.contains("the database refuses the user or the password (SQLSTATE 28P01)"), "\(wrong.errors)")
+        #expect(
+            wrong.errors.contains("the database refuses the user or the password (SQLSTATE 28P01)"), "\(wrong.errors)")
         #expect(wrong.output.contains("bihuan.intake") && !wrong.errors.contains("N0t-it"))
         let refused = try bihuan(["status", "--config", try yaml { $0.users["operator"] = "other" }])
-        #expect(refused.errors.contains("the broker refuses the user or the password (ACCESS_REFUSED)") && refused.output.contains("Reports\n"))
+        #expect(
+            refused.errors.contains("the broker refuses the user or the password (ACCESS_REFUSED)")
+                && refused.output.contains("Reports\n"))
         let nowhere = try bihuan(["dead", "list", "--config", try yaml { $0.database.url += "x" }])
         #expect(nowhere.status == 1 && nowhere.errors.contains("has no such database"), "\(nowhere.errors)")
     }
@@ -283,22 +346,31 @@ struct LocalOfficeTests {
     private func ledgerIsProved(_ office: LocalOffice) throws {
         let data = ["--data", office.directory.path]
         #expect(try bihuan(["ledger", "verify"] + data).output.contains("the ledger is whole"))
-        #expect(try bihuan(["ledger", "checkpoint"] + data).output.hasPrefix("bihuan ledger checkpoint v1\nnumber 1\n"))
+        #expect(
+            try bihuan(["ledger", "checkpoint"] + data).output.hasPrefix("bihuan ledger checkpoint v1\nnumber 1\n"))
         #expect(try bihuan(["ledger", "checkpoint"] + data).output == "nothing has come since the last checkpoint\n")
         let export = office.directory.appending(path: "export.jsonl").path
         #expect(try bihuan(["ledger", "export", "--output", export] + data).status == 0)
         let ours = try bihuan(["ledger", "verify", "--file", export])
         #expect(ours.status == 0 && ours.output.contains("1 checkpoints\nsigned with "))
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/contract/examples/verify-ledger.py").standardizedFileURL
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../docs/contract/examples/verify-ledger.py"
+        ).standardizedFileURL
         let theirs = try Program.run("/usr/bin/env", ["python3", script.path, export])
         #expect(theirs.output == ours.output, "the script and the command say the same")
 
         // The key to pin; and with its salt a source finds the report that it sent.
-        let key = try #require(try bihuan(["ledger", "key"] + data).output.firstMatch(of: /public key ([0-9a-f]{64})\nkey id     [0-9a-f]{16}\n/)?.1)
+        let key = try #require(
+            try bihuan(["ledger", "key"] + data).output.firstMatch(
+                of: /public key ([0-9a-f]{64})\nkey id     [0-9a-f]{16}\n/)?.1)
         #expect(try bihuan(["ledger", "verify", "--file", export, "--key", String(key)]).status == 0)
         let salt = try bihuan(["ledger", "salt", "--report", "2026-00000001", "--party", "source.web"] + data)
-        #expect(salt.output.contains(/report [0-9a-f-]{36}\nparty  source.web\nsalt   [0-9a-f]{64}\n/), "\(salt.output)\(salt.errors)")
-        #expect(try bihuan(["ledger", "salt", "--report", "2026-99999999", "--party", "source.web"] + data).errors.contains("there is no report"))
+        #expect(
+            salt.output.contains(/report [0-9a-f-]{36}\nparty  source.web\nsalt   [0-9a-f]{64}\n/),
+            "\(salt.output)\(salt.errors)")
+        #expect(
+            try bihuan(["ledger", "salt", "--report", "2026-99999999", "--party", "source.web"] + data).errors.contains(
+                "there is no report"))
 
         // One hexadecimal digit of the signature, then of an entry's hash.
         for key in ["\"signature\":\"", "\"hash\":\""] {
@@ -321,7 +393,8 @@ struct LocalOfficeTests {
         let shipped = try String(contentsOf: file, encoding: .utf8)
         try Data((shipped + "\n# another text\n").utf8).write(to: file)
         let refused = try bihuan(["policy", "activate", file.path] + data)
-        #expect(refused.status == 1 && refused.errors.contains("was entered before with another text"), "\(refused.errors)")
+        #expect(
+            refused.status == 1 && refused.errors.contains("was entered before with another text"), "\(refused.errors)")
         try Data(shipped.replacing("\nversion: 1\n", with: "\nversion: 2\n").utf8).write(to: file)
         let taken = try bihuan(["policy", "activate", file.path] + data)
         #expect(taken.status == 0 && taken.output.hasPrefix("cn-discipline@2 decides from now on"), "\(taken.errors)")
@@ -334,16 +407,21 @@ struct LocalOfficeTests {
         superuser.path = "/bihuan"
         let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: try #require(superuser.string)))
         defer { connection.close() }
-        #expect(throws: PostgreSQLError.self) { try connection.execute("UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea") }
+        #expect(throws: PostgreSQLError.self) {
+            try connection.execute("UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea")
+        }
         try connection.execute(
             """
             ALTER TABLE ledger_entry DISABLE TRIGGER ledger_only_grows;
-            UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea WHERE chain = (SELECT id FROM report WHERE source_id = 'r-7') AND sequence = 1
+            UPDATE ledger_entry SET bytes = bytes || '\\x20'::bytea WHERE chain = (SELECT id FROM report WHERE \
+            source_id = 'r-7') AND sequence = 1
             """)
         let report = try #require(try connection.run(FindReport(sourceID: "r-7")).rows.first)
         let result = try bihuan(["ledger", "verify", "--data", office.directory.path])
         #expect(result.status == 1)
-        #expect(result.errors.contains("the ledger is NOT whole: report \(report), entry 1: the hash does not fit"), "\(result.errors)")
+        #expect(
+            result.errors.contains("the ledger is NOT whole: report \(report), entry 1: the hash does not fit"),
+            "\(result.errors)")
     }
 
     // MARK: Helpers

@@ -11,7 +11,8 @@ struct PaceTests {
         var pace = Pace(perSecond: rate)
         var taken: [Duration] = []
         var alwaysWaits = true
-        // Two seconds, of which the first half second is a pause after the first one; looked at often, for as long as it is due.
+        // Two seconds, of which the first half second is a pause after the first one; looked at often, for as long as
+        // it is due.
         for step in [0] + Array(5_000..<20_000) {
             let now = start + .microseconds(100 * step)
             while pace.take(at: now) { taken.append(now - start) }

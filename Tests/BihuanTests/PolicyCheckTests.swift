@@ -24,7 +24,9 @@ struct PolicyCheckTests {
     @Test("the shipped policy is clean: exit 0")
     func clean() throws {
         let result = try Program.run(Program.bihuan, ["policy", "check", Self.shipped.path])
-        #expect(result.output == "policy_cn_discipline.yaml: cn-discipline@1, no faults, no warnings; it can be activated\n")
+        #expect(
+            result.output == "policy_cn_discipline.yaml: cn-discipline@1, no faults, no warnings; it can be activated\n"
+        )
         #expect(result.status == 0 && result.errors.isEmpty)
     }
 
@@ -38,22 +40,28 @@ struct PolicyCheckTests {
 
     @Test("faults are exit 1, and `policy activate` refuses them with the same lines, without an office")
     func faults() throws {
-        let text = try String(contentsOf: Self.shipped, encoding: .utf8).replacing("title_weight: 3", with: "title_wieght: 3")
-            .replacing("within: 30 day", with: "within: 0 day")
+        let text = try String(contentsOf: Self.shipped, encoding: .utf8).replacing(
+            "title_weight: 3", with: "title_wieght: 3"
+        )
+        .replacing("within: 30 day", with: "within: 0 day")
         let checked = try run(["check"], on: text.utf8)
         #expect(checked.status == 1)
-        #expect(checked.output.hasSuffix("policy.yaml: 3 faults, no warnings; it cannot be activated\n"), "\(checked.output)")
+        #expect(
+            checked.output.hasSuffix("policy.yaml: 3 faults, no warnings; it cannot be activated\n"),
+            "\(checked.output)")
         let lines = checked.output.split(separator: "\n").dropLast()
         let refused = try run(["activate", "--data", "/nonexistent"], on: text.utf8)
         #expect(refused.status == 1)
-        #expect(refused.errors == "Error: the policy policy.yaml cannot be used:\n" + lines.map { "  \($0)\n" }.joined())
+        #expect(
+            refused.errors == "Error: the policy policy.yaml cannot be used:\n" + lines.map { "  \($0)\n" }.joined())
     }
 
     @Test("a file that cannot be read is exit 2; a wrong command line is 64")
     func usage() throws {
         for path in ["/nonexistent/policy.yaml", "/"] {
             let result = try Program.run(Program.bihuan, ["policy", "check", path])
-            #expect(result.status == 2 && result.output.isEmpty && result.errors.contains("cannot be read: check the path"))
+            #expect(
+                result.status == 2 && result.output.isEmpty && result.errors.contains("cannot be read: check the path"))
         }
         #expect(try Program.run(Program.bihuan, ["policy", "check"]).status == 64)
     }
@@ -62,18 +70,24 @@ struct PolicyCheckTests {
         let testDescription: String
         let bytes: [UInt8]
         let message: String
-        init(_ name: String, _ bytes: [UInt8], _ message: String) { (testDescription, self.bytes, self.message) = (name, bytes, message) }
+        init(_ name: String, _ bytes: [UInt8], _ message: String) {
+            (testDescription, self.bytes, self.message) = (name, bytes, message)
+        }
         init(_ name: String, _ text: String, _ message: String) { self.init(name, Array(text.utf8), message) }
     }
 
     static let hostile: [Hostile] = [
         Hostile("twenty megabytes", [UInt8](repeating: 0x61, count: 20 << 20), "a policy has at most 1048576 bytes"),
         Hostile("nothing", "", "the file is empty"),
-        Hostile("GB18030", Array("name: a\ntitle: ".utf8) + [0xB9, 0xE6, 0xD4, 0xF2], "line 2: the file is not encoded in UTF-8"),
+        Hostile(
+            "GB18030", Array("name: a\ntitle: ".utf8) + [0xB9, 0xE6, 0xD4, 0xF2],
+            "line 2: the file is not encoded in UTF-8"),
         Hostile("UTF-16", [0xFF, 0xFE, 0x6E, 0x00], "line 1: the file is not encoded in UTF-8"),
         Hostile("zeros", [UInt8](repeating: 0, count: 4096), "the file is no YAML: control characters are not allowed"),
         Hostile("a mark of byte order alone", "\u{FEFF}", "the file is empty"),
-        Hostile("tabs", "name: a\nscope:\n\trows: []\n", "line 3: the file is no YAML: the line begins with a tab; indent by spaces"),
+        Hostile(
+            "tabs", "name: a\nscope:\n\trows: []\n",
+            "line 3: the file is no YAML: the line begins with a tab; indent by spaces"),
         Hostile("an alias bomb", "a: &a [x, x]\nb: [*a, *a]\n", "line 1: anchors (&name) and aliases"),
         Hostile("brackets", String(repeating: "[", count: 100_000), "line 1: brackets stand more than 64 deep"),
         Hostile("prose", "Dear Sir, this is a letter.\n", "line 1: must hold keys and values"),

@@ -26,7 +26,9 @@ enum Program {
         process.executableURL = URL(filePath: program)
         process.arguments = arguments
         // What it prints must not depend on who runs the tests.
-        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BIHUAN_") && $0.key != "COLUMNS" }
+        process.environment = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("BIHUAN_") && $0.key != "COLUMNS"
+        }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = errors

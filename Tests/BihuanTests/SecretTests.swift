@@ -10,15 +10,22 @@ import Testing
 @Suite("Secrets")
 struct SecretTests {
     @Test(
-        "a key or password file that others may read or write is refused at start, with its name, its mode and what to do",
-        arguments: ["bihuan.yaml", "vault.key", "digest.key", "checkpoint.key", "tls.key"], ["644", "640", "604", "620"])
+        """
+        a key or password file that others may read or write is refused at start, with its name, its mode and \
+        what to do
+        """,
+        arguments: ["bihuan.yaml", "vault.key", "digest.key", "checkpoint.key", "tls.key"],
+        ["644", "640", "604", "620"])
     func modes(_ name: String, _ mode: String) throws {
         let home = try Home()
         try home.setMode(mode, of: name)
         let result = try home.run("intake")
         #expect(result.status == 1 && result.output.isEmpty)
         let file = home.path(name)
-        #expect(result.errors.contains("\(file) holds secrets and others may read or write it (mode 0\(mode)): chmod 600 \(file)"), "\(result.errors)")
+        #expect(
+            result.errors.contains(
+                "\(file) holds secrets and others may read or write it (mode 0\(mode)): chmod 600 \(file)"),
+            "\(result.errors)")
     }
 
     @Test(
@@ -26,7 +33,8 @@ struct SecretTests {
         arguments: [
             ["topology", "show", "--json", "--passwords", "FILE"], ["submit", "--file", "-", "--url-file", "FILE"],
             ["migrate", "--database-file", "FILE"], ["contract", "check", "--unit", "c01", "--amqp-file", "FILE"],
-            ["contract", "check", "--unit", "c01", "--password-file", "FILE"], ["bench", "--amqp-file", "FILE", "--database-file", "FILE"],
+            ["contract", "check", "--unit", "c01", "--password-file", "FILE"],
+            ["bench", "--amqp-file", "FILE", "--database-file", "FILE"],
         ])
     func namedFiles(_ words: [String]) throws {
         let home = try Home()
@@ -47,14 +55,18 @@ struct SecretTests {
         let home = try Home()
         #expect(chown(home.path("vault.key"), 65_534, 65_534) == 0)
         let result = try home.run("intake")
-        #expect(result.status == 1 && result.errors.contains("vault.key holds secrets and belongs to another user (number 65534)"), "\(result.errors)")
+        #expect(
+            result.status == 1
+                && result.errors.contains("vault.key holds secrets and belongs to another user (number 65534)"),
+            "\(result.errors)")
     }
 
     @Test(
         "a password on the command line is refused, and where it belongs is said",
         arguments: [
             ["submit", "--file", "-", "--url", "amqp://source.web:S3cret@127.0.0.1/v"],
-            ["migrate", "--database", "postgresql://o:S3cret@127.0.0.1/b"], ["migrate", "--database", "host=127.0.0.1 password=S3cret"],
+            ["migrate", "--database", "postgresql://o:S3cret@127.0.0.1/b"],
+            ["migrate", "--database", "host=127.0.0.1 password=S3cret"],
             ["migrate", "--database", "postgresql://o@127.0.0.1/b?password=S3cret"],
             ["contract", "check", "--unit", "c01", "--amqp", "amqp://u:S3cret@127.0.0.1/v"],
             ["bench", "--amqp", "amqp://u:S3cret@127.0.0.1", "--database", "postgresql://h/b"],
@@ -71,30 +83,48 @@ struct SecretTests {
 
     @Test("a URL without a password may stand on the command line")
     func withoutPassword() {
-        for url in ["postgresql://o@h:5432/b", "amqp://h:5672/v", "postgresql://h1:1,h2:2/b?passfile=/x", "host=h user=o", "amqp://[::1]:1/a@b"] {
+        for url in [
+            "postgresql://o@h:5432/b", "amqp://h:5672/v", "postgresql://h1:1,h2:2/b?passfile=/x", "host=h user=o",
+            "amqp://[::1]:1/a@b",
+        ] {
             #expect(!SecretOption.holdsPassword(url), "\(url)")
         }
-        for url in ["amqp://u:p@h", "amqp://u:p@p@h", "postgresql://:p@/b", "user=a  password = b", "postgresql://h/b?a=b&password=c"] {
+        for url in [
+            "amqp://u:p@h", "amqp://u:p@p@h", "postgresql://:p@/b", "user=a  password = b",
+            "postgresql://h/b?a=b&password=c",
+        ] {
             #expect(SecretOption.holdsPassword(url), "\(url)")
         }
     }
 
     @Test("what travels in the clear to another machine, or to whoever answers, is said aloud")
     func warnings() throws {
-        func broker(_ url: String) throws -> Int { InTheClear.warnings(of: try AMQP.ConnectionSettings(url: url), named: "amqp.url").count }
-        for url in ["amqp://127.0.0.1", "amqp://localhost:1,[::1]:2/v", "amqps://h?verify=verify_peer", "amqps://h"] { #expect(try broker(url) == 0) }
-        for url in ["amqp://h", "amqp://127.0.0.1,h", "amqp://127.0.0.1.example", "amqps://h?verify=verify_none"] { #expect(try broker(url) == 1) }
+        func broker(_ url: String) throws -> Int {
+            InTheClear.warnings(of: try AMQP.ConnectionSettings(url: url), named: "amqp.url").count
+        }
+        for url in ["amqp://127.0.0.1", "amqp://localhost:1,[::1]:2/v", "amqps://h?verify=verify_peer", "amqps://h"] {
+            #expect(try broker(url) == 0)
+        }
+        for url in ["amqp://h", "amqp://127.0.0.1,h", "amqp://127.0.0.1.example", "amqps://h?verify=verify_none"] {
+            #expect(try broker(url) == 1)
+        }
         func database(_ url: String) -> Int { InTheClear.warnings(ofDatabase: url, named: "database.url").count }
         for url in [
-            "postgresql://127.0.0.1/b", "postgresql:///b", "postgresql:///b?host=/run/postgresql", "postgresql://h/b?sslmode=require",
+            "postgresql://127.0.0.1/b", "postgresql:///b", "postgresql:///b?host=/run/postgresql",
+            "postgresql://h/b?sslmode=require",
             "host=h sslmode=verify-full", "postgresql://localhost:1,[::1]:2/b", "postgresql://h/b?hostaddr=127.0.0.1",
         ] { #expect(database(url) == 0, "\(url)") }
         for url in [
-            "postgresql://h/b", "postgresql://h/b?sslmode=prefer", "postgresql://h/b?sslmode=allow", "host=h sslmode=disable",
+            "postgresql://h/b", "postgresql://h/b?sslmode=prefer", "postgresql://h/b?sslmode=allow",
+            "host=h sslmode=disable",
             "postgresql://127.0.0.1,h/b", "hostaddr=10.0.0.1",
         ] { #expect(database(url) == 1, "\(url)") }
-        func management(_ url: String) throws -> Int { InTheClear.warnings(ofManagement: try #require(URL(string: url))).count }
-        for url in ["https://h:15671", "http://127.0.0.1:15672", "http://[::1]:15672"] { #expect(try management(url) == 0) }
+        func management(_ url: String) throws -> Int {
+            InTheClear.warnings(ofManagement: try #require(URL(string: url))).count
+        }
+        for url in ["https://h:15671", "http://127.0.0.1:15672", "http://[::1]:15672"] {
+            #expect(try management(url) == 0)
+        }
         #expect(try management("http://h:15672") == 1)
     }
 
@@ -104,9 +134,13 @@ struct SecretTests {
         let status = try home.run("status")
         #expect(status.status == 1)
         let said = status.errors.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
-        #expect(said.count == 2 && said[0].contains("broker.invalid without TLS") && said[1].contains("db.invalid without TLS"), "\(status.errors)")
+        #expect(
+            said.count == 2 && said[0].contains("broker.invalid without TLS")
+                && said[1].contains("db.invalid without TLS"), "\(status.errors)")
         let worker = try home.run("intake", "--until-input-ends")
-        #expect(worker.errors.split(separator: "\n").filter { $0.contains(" warning intake not protected what=") }.count == 2, "\(worker.errors)")
+        #expect(
+            worker.errors.split(separator: "\n").filter { $0.contains(" warning intake not protected what=") }.count
+                == 2, "\(worker.errors)")
     }
 }
 
@@ -114,7 +148,10 @@ struct SecretTests {
 private final class Home {
     private let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-secrets-\(UUID().uuidString)")
 
-    init(broker: String = "amqps://127.0.0.1:1/v?certfile=tls.pem&keyfile=tls.key", database: String = "postgresql://w:p@127.0.0.1:1/b") throws {
+    init(
+        broker: String = "amqps://127.0.0.1:1/v?certfile=tls.pem&keyfile=tls.key",
+        database: String = "postgresql://w:p@127.0.0.1:1/b"
+    ) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let yaml = """
             amqp: {url: "\(broker)"}
@@ -123,9 +160,13 @@ private final class Home {
             sealedMail: {publicKey: "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="}
             """
         try writePrivately(yaml, to: folder.appending(path: "bihuan.yaml"))
-        for key in ["vault.key", "digest.key", "checkpoint.key"] { try writePrivately(String(repeating: "ab", count: 32), to: folder.appending(path: key)) }
+        for key in ["vault.key", "digest.key", "checkpoint.key"] {
+            try writePrivately(String(repeating: "ab", count: 32), to: folder.appending(path: key))
+        }
         try writePrivately("", to: folder.appending(path: "tls.key"))
-        try writePrivately(String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self), to: folder.appending(path: "policy.yaml"))
+        try writePrivately(
+            String(decoding: PackageResources.policy_cn_discipline_yaml, as: UTF8.self),
+            to: folder.appending(path: "policy.yaml"))
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -137,5 +178,7 @@ private final class Home {
     }
 
     /// A worker that starts runs until its input ends, which it does at once.
-    func run(_ words: String...) throws -> Program.Result { try Program.run(Program.bihuan, words + ["--config", path("bihuan.yaml")]) }
+    func run(_ words: String...) throws -> Program.Result {
+        try Program.run(Program.bihuan, words + ["--config", path("bihuan.yaml")])
+    }
 }

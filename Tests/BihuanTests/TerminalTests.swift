@@ -13,7 +13,10 @@ struct TerminalTests {
         var grid = Grid([.whole("ID"), .text("NAME"), .number("COUNT")])
         grid.add(["1", "王芳", "7"])
         grid.add(["22", "a\u{1B}[2J\nb", "12"])
-        #expect(grid.lines(width: nil) == ["ID  NAME           COUNT", "1   王芳               7", "22  a\\u{1B}[2J\\nb     12"])
+        #expect(
+            grid.lines(width: nil) == [
+                "ID  NAME           COUNT", "1   王芳               7", "22  a\\u{1B}[2J\\nb     12",
+            ])
     }
 
     @Test("a table is cut to the terminal, ids and numbers last")
@@ -33,7 +36,8 @@ struct TerminalTests {
         first.add("all", 12)
         second.add("bihuan.intake", 3, "no consumer")
         second.add("bihuan.dead", unknown: "down")
-        let expected = "Reports\n  all            12\n\nQueues\n  bihuan.intake   3  no consumer\n  bihuan.dead     -  down"
+        let expected =
+            "Reports\n  all            12\n\nQueues\n  bihuan.intake   3  no consumer\n  bihuan.dead     -  down"
         #expect(Table.printed([first, second], width: nil) == expected)
     }
 
@@ -63,28 +67,44 @@ struct TerminalTests {
     func logLines() {
         var log = LineLog(label: "intake\u{1B}")
         log[metadataKey: "lane"] = "1"
-        let hostile = log.line(.warning, "interrupted\r\n2026 info", ["cause\u{9B}": "a\u{202E}b \u{1B}]0;x\u{7} \"c\"", "messages": "12"])
+        let hostile = log.line(
+            .warning, "interrupted\r\n2026 info", ["cause\u{9B}": "a\u{202E}b \u{1B}]0;x\u{7} \"c\"", "messages": "12"])
         #expect(
             hostile.text
-                == #"warning intake\u{1B} interrupted\r\n2026 info cause\u{9B}="a\u{202E}b \u{1B}]0;x\u{7} 'c'" lane=1 messages=12"#)
-        #expect(hostile.key == log.line(.warning, "interrupted\r\n2026 info", ["cause\u{9B}": "a\u{202E}b \u{1B}]0;x\u{7} \"c\"", "messages": "99"]).key)
+                == #"""
+                warning intake\u{1B} interrupted\r\n2026 info cause\u{9B}="a\u{202E}b \u{1B}]0;x\u{7} 'c'" \#
+                lane=1 messages=12
+                """#
+        )
+        #expect(
+            hostile.key
+                == log.line(
+                    .warning, "interrupted\r\n2026 info",
+                    ["cause\u{9B}": "a\u{202E}b \u{1B}]0;x\u{7} \"c\"", "messages": "99"]
+                ).key)
         #expect(hostile.key != log.line(.warning, "interrupted\r\n2026 info", ["cause\u{9B}": "other"]).key)
     }
 
-    @Test("hostile words in arguments reach nobody's terminal as they are", arguments: [
-        ["\u{1B}]0;x\u{7}"], ["status", "--data", "/nowhere/\u{1B}[2J\u{202E}"], ["dead", "list", "--state", "\u{9B}2J"],
-        ["submit", "--file", "/nowhere\r\u{1B}c", "--config", "/\u{200B}"], ["topology", "show", "--set", "\u{7F}=\u{85}", "--data", "\u{2028}"],
-        ["contract", "check", "--unit", "\u{E0041}"], ["ledger", "verify", "--file", "/\u{1B}7"],
-    ])
+    @Test(
+        "hostile words in arguments reach nobody's terminal as they are",
+        arguments: [
+            ["\u{1B}]0;x\u{7}"], ["status", "--data", "/nowhere/\u{1B}[2J\u{202E}"],
+            ["dead", "list", "--state", "\u{9B}2J"],
+            ["submit", "--file", "/nowhere\r\u{1B}c", "--config", "/\u{200B}"],
+            ["topology", "show", "--set", "\u{7F}=\u{85}", "--data", "\u{2028}"],
+            ["contract", "check", "--unit", "\u{E0041}"], ["ledger", "verify", "--file", "/\u{1B}7"],
+        ])
     func arguments(_ arguments: [String]) throws {
         let result = try Program.run(Program.bihuan, arguments)
         #expect(result.status != 0 && !result.errors.isEmpty)
         expectHarmless(result)
     }
 
-    @Test("a full device is a failure for whoever prints, help and version included", arguments: [
-        ["--version"], ["help", "dead"], ["contract", "check", "--list"],
-    ])
+    @Test(
+        "a full device is a failure for whoever prints, help and version included",
+        arguments: [
+            ["--version"], ["help", "dead"], ["contract", "check", "--list"],
+        ])
     func fullDevice(_ arguments: [String]) throws {
         let words = ([Program.bihuan] + arguments).map { "'\($0)'" }.joined(separator: " ")
         let full = try Program.run("/bin/sh", ["-c", words + " > /dev/full"])
@@ -95,7 +115,9 @@ struct TerminalTests {
     @Test("a standard output that was closed is a failure, too; no file that is opened later takes its number")
     func closedOutput() throws {
         let result = try Program.run("/bin/sh", ["-c", "'\(Program.bihuan)' --version >&-"])
-        #expect(result.status == 1 && result.errors.contains("standard output cannot be written: Bad file descriptor"), "\(result.errors)")
+        #expect(
+            result.status == 1 && result.errors.contains("standard output cannot be written: Bad file descriptor"),
+            "\(result.errors)")
     }
 
     @Test("it says its version")
@@ -109,8 +131,9 @@ struct TerminalTests {
 func expectHarmless(_ result: Program.Result, sourceLocation: SourceLocation = #_sourceLocation) {
     for text in [result.output, result.errors] {
         let bad = text.unicodeScalars.filter { scalar in
-            scalar != "\n" && (scalar.value < 32 || 0x7F...0x9F ~= scalar.value || scalar.properties.generalCategory == .format
-                || scalar.value == 0x2028 || scalar.value == 0x2029)
+            scalar != "\n"
+                && (scalar.value < 32 || 0x7F...0x9F ~= scalar.value || scalar.properties.generalCategory == .format
+                    || scalar.value == 0x2028 || scalar.value == 0x2029)
         }
         #expect(bad.isEmpty, "\(bad.map { String($0.value, radix: 16) })", sourceLocation: sourceLocation)
     }

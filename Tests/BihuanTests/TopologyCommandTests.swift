@@ -15,7 +15,12 @@ import Testing
 /// One private broker for the whole story, since its start takes seconds; a virtual host for each way to it.
 @Suite("bihuan topology", .serialized)
 struct TopologyCommandTests {
-    @Test("what is missing, widened, foreign or unchangeable on a broker is seen, and repaired by rabbitmqctl and by the management interface")
+    @Test(
+        """
+        what is missing, widened, foreign or unchangeable on a broker is seen, and repaired by rabbitmqctl and by \
+        the management interface
+        """
+    )
     func story() throws {
         let office = try TopologyOffice()
         defer { office.close() }
@@ -38,14 +43,18 @@ struct TopologyCommandTests {
 
     private func makesEverything(_ way: TopologyWay) throws {
         let shown = try way.run("show")
-        #expect(shown.status == 0 && shown.output.contains("unit.u1-x.inbox") && shown.output.contains("monitor.\(way.monitor)"))
+        #expect(
+            shown.status == 0 && shown.output.contains("unit.u1-x.inbox")
+                && shown.output.contains("monitor.\(way.monitor)"))
         let empty = try way.run("diff")
         #expect(empty.status == 1)
-        #expect(Set(empty.lines).isSuperset(of: [
-            "+ virtual host \(way.virtualHost)", "+ user monitor.\(way.monitor)", "+ permission unit.u1",
-            "+ topic permission unit.u1 on bihuan.feedback", "+ policy bihuan.notices", "+ exchange bihuan.intake", "+ queue unit.u10.inbox",
-            "+ binding bihuan.handoff -> unit.u1.inbox by its name",
-        ]), "\(empty.output)\(empty.errors)")
+        #expect(
+            Set(empty.lines).isSuperset(of: [
+                "+ virtual host \(way.virtualHost)", "+ user monitor.\(way.monitor)", "+ permission unit.u1",
+                "+ topic permission unit.u1 on bihuan.feedback", "+ policy bihuan.notices", "+ exchange bihuan.intake",
+                "+ queue unit.u10.inbox",
+                "+ binding bihuan.handoff -> unit.u1.inbox by its name",
+            ]), "\(empty.output)\(empty.errors)")
         let refused = try way.run("apply")
         #expect(refused.status == 1 && refused.errors.contains("give --passwords FILE"), "\(refused.errors)")
         #expect(try way.run("diff").lines == empty.lines, "a refused apply changes nothing")
@@ -69,7 +78,9 @@ struct TopologyCommandTests {
         let monitor = try way.connect("monitor.\(way.monitor)")
         defer { monitor.close() }
         func refusal(_ attempt: (AMQP.Connection, ChannelNumber) throws -> Void) throws -> UInt16? {
-            do { try attempt(monitor, try monitor.openChannel()) } catch let error as AMQPError { return error.replyCode }
+            do { try attempt(monitor, try monitor.openChannel()) } catch let error as AMQPError {
+                return error.replyCode
+            }
             return nil
         }
         for queue in ["bihuan.intake", "bihuan.dead", "unit.u1.inbox", "person.li.reply"] {
@@ -78,13 +89,16 @@ struct TopologyCommandTests {
             #expect(try refusal { _ = try $0.get(name, on: $1) } == 403)
             #expect(try refusal { _ = try $0.purgeQueue(name, on: $1) } == 403)
             #expect(try refusal { _ = try $0.deleteQueue(name, on: $1) } == 403)
-            #expect(try refusal { _ = try $0.declareQueue(name, passive: true, on: $1) } == nil, "it may ask how deep a queue is")
+            #expect(
+                try refusal { _ = try $0.declareQueue(name, passive: true, on: $1) } == nil,
+                "it may ask how deep a queue is")
         }
         for exchange in Topology.Exchange.all + ["", "amq.topic"] {
             let code = try refusal { connection, _ in
                 let publisher = try Publisher(on: connection)
                 _ = try publisher.publish(
-                    [1], to: ExchangeName(rawValue: exchange), key: "unit.u1.inbox", properties: Properties(), token: 0, deadline: 5)
+                    [1], to: ExchangeName(rawValue: exchange), key: "unit.u1.inbox", properties: Properties(), token: 0,
+                    deadline: 5)
                 _ = try publisher.settle(within: 10)
             }
             #expect(code == 403, "\(exchange)")
@@ -103,7 +117,9 @@ struct TopologyCommandTests {
         let file = try JSONDecoder().decode(DefinitionsFile.self, from: Data(result.output.utf8))
         #expect(!passwords.isEmpty && passwords.values.allSatisfy { !result.output.contains($0) })
         for user in file.users {
-            #expect(PasswordHash.fits(try #require(passwords[user.name]), hash: user.password_hash, algorithm: user.hashing_algorithm))
+            #expect(
+                PasswordHash.fits(
+                    try #require(passwords[user.name]), hash: user.password_hash, algorithm: user.hashing_algorithm))
         }
         let parts = try JSONDecoder().decode(DefinitionsFile.self, from: Data(bare.output.utf8))
         #expect(parts.users.allSatisfy { $0.password_hash.isEmpty })
@@ -130,11 +146,15 @@ struct TopologyCommandTests {
             for command in ["diff", "apply"] {
                 let refused = try way.run(command, "--set", "amqp.url=amqp://\(hosts)/\(way.virtualHost)")
                 #expect(refused.status == 1 && refused.output.isEmpty, "\(refused.output)")
-                #expect(refused.errors.contains("amqp.url names ") && refused.errors.contains("give --management http://"), "\(refused.errors)")
+                #expect(
+                    refused.errors.contains("amqp.url names ") && refused.errors.contains("give --management http://"),
+                    "\(refused.errors)")
             }
         }
         let another = try way.run("apply", "--set", "amqp.url=amqp://127.0.0.1:1/\(way.virtualHost)")
-        #expect(another.status == 1 && another.errors.contains("a broker that does not listen on port 1,"), "\(another.errors)")
+        #expect(
+            another.status == 1 && another.errors.contains("a broker that does not listen on port 1,"),
+            "\(another.errors)")
     }
 
     private func takesWhicheverIsThere(_ office: TopologyOffice) throws {
@@ -151,7 +171,8 @@ struct TopologyCommandTests {
         #expect { try BrokerOptions.firstListening(on: [1], [absent, { control }, { management }]) } throws: { error in
             let lines = "\(error)".split(separator: "\n")
             return lines.count == 4 && lines[0].contains("not installed") && lines[1].hasPrefix(control.name)
-                && lines[2].hasPrefix(management.name) && lines[1...2].allSatisfy { $0.contains("does not listen on port 1,") }
+                && lines[2].hasPrefix(management.name)
+                && lines[1...2].allSatisfy { $0.contains("does not listen on port 1,") }
         }
     }
 
@@ -169,7 +190,8 @@ struct TopologyCommandTests {
         try way.allow("unit.elsewhere", in: "/")
         for (name, bytes) in [("bihuan.notices", 1), ("bihuan.old", 2)] {
             _ = try way.office.servers.rabbitmqctl([
-                "set_policy", "--vhost", way.virtualHost, "--apply-to", "queues", name, "^unit$", "{\"max-length-bytes\":\(bytes)}",
+                "set_policy", "--vhost", way.virtualHost, "--apply-to", "queues", name, "^unit$",
+                "{\"max-length-bytes\":\(bytes)}",
             ])
         }
         let administrator = try way.administrator()
@@ -179,21 +201,30 @@ struct TopologyCommandTests {
         try administrator.declareQueue("spy", on: channel)
         try administrator.bindQueue("spy", to: "bihuan.handoff", key: "unit.u1.inbox", on: channel)
         try administrator.bindQueue("unit.u1.notice", to: "amq.topic", key: "#", on: channel)
-        try administrator.bindQueue("unit.u1.inbox", to: "bihuan.handoff", key: "unit.u1.inbox", arguments: ["x": "y"], on: channel)
+        try administrator.bindQueue(
+            "unit.u1.inbox", to: "bihuan.handoff", key: "unit.u1.inbox", arguments: ["x": "y"], on: channel)
         try administrator.declareExchange("bihuan.old", kind: .direct, on: channel)
 
         let repairable = [
-            "~ permission unit.u1: configure \".*\", shall be \"^$\"; read \".*\", shall be \"^unit\\.u1\\.(express|inbox|notice)$\"",
+            """
+            ~ permission unit.u1: configure \".*\", shall be \"^$\"; read \".*\", shall be \
+            \"^unit\\.u1\\.(express|inbox|notice)$\"
+            """,
             "+ permission source.web", "+ topic permission unit.u10 on bihuan.feedback",
             "~ topic permission person.li on bihuan.command: write \".*\", shall be \"^person\\.li\\.\"",
             "~ user unit.u1-x: tags \"administrator,management\", shall be \"\"", "+ queue person.li.reply",
             "+ binding bihuan.notice -> person.li.reply by its name",
-            "~ policy bihuan.notices: max-length-bytes 1, shall be \(Topology.noticeBytesMax); no overflow, shall be reject-publish; "
+            """
+            ~ policy bihuan.notices: max-length-bytes 1, shall be \(Topology.noticeBytesMax); no overflow, shall \
+            be reject-publish;\u{20}
+            """
                 + "pattern \"^unit$\", shall be \"\(Topology.Queue.noticePattern)\"",
         ]
         let unwanted = [
-            "- user unit.old", "- topic permission source.web on amq.topic", "- binding bihuan.handoff -> spy by \"unit.u1.inbox\"",
-            "- binding amq.topic -> unit.u1.notice by \"#\"", "- binding bihuan.handoff -> unit.u1.inbox by its name {x: y}",
+            "- user unit.old", "- topic permission source.web on amq.topic",
+            "- binding bihuan.handoff -> spy by \"unit.u1.inbox\"",
+            "- binding amq.topic -> unit.u1.notice by \"#\"",
+            "- binding bihuan.handoff -> unit.u1.inbox by its name {x: y}",
             "- exchange bihuan.old", "- policy bihuan.old",
         ]
         let seen = try way.run("diff")
@@ -203,7 +234,9 @@ struct TopologyCommandTests {
 
         let applied = try way.run("apply")
         #expect(applied.status == 0, "\(applied.output)\(applied.errors)")
-        #expect(Set(applied.lines) == Set(repairable + unwanted.map { "left: \($0)" } + ["--prune removes what is not wanted"]))
+        #expect(
+            Set(applied.lines)
+                == Set(repairable + unwanted.map { "left: \($0)" } + ["--prune removes what is not wanted"]))
         let pruned = try way.run("apply", "--prune")
         #expect(pruned.status == 0, "\(pruned.output)\(pruned.errors)")
         #expect(Set(pruned.lines) == Set(unwanted))
@@ -221,13 +254,23 @@ struct TopologyCommandTests {
         defer { administrator.close() }
         let channel = try administrator.openChannel()
         try administrator.deleteQueue("unit.u1.inbox", on: channel)
-        try administrator.declareQueue("unit.u1.inbox", arguments: ["x-queue-type": "quorum", "x-delivery-limit": 3], on: channel)
+        try administrator.declareQueue(
+            "unit.u1.inbox", arguments: ["x-queue-type": "quorum", "x-delivery-limit": 3], on: channel)
         try administrator.deleteExchange("bihuan.notice", on: channel)
         try administrator.declareExchange("bihuan.notice", kind: .topic, on: channel)
-        let missing = way.noticeQueues.map { "+ binding bihuan.notice -> \($0) by its name" } + ["+ binding bihuan.handoff -> unit.u1.inbox by its name"]
+        let missing =
+            way.noticeQueues.map { "+ binding bihuan.notice -> \($0) by its name" } + [
+                "+ binding bihuan.handoff -> unit.u1.inbox by its name"
+            ]
         let fixed = [
-            "~ queue unit.u1.inbox: no x-dead-letter-exchange, shall be bihuan.dead; no x-dead-letter-strategy, shall be at-least-once; "
-                + "x-delivery-limit 3, shall be 100000; no x-overflow, shall be reject-publish (cannot be changed in place)",
+            """
+            ~ queue unit.u1.inbox: no x-dead-letter-exchange, shall be bihuan.dead; no x-dead-letter-strategy, \
+            shall be at-least-once;\u{20}
+            """
+                + """
+                x-delivery-limit 3, shall be 100000; no x-overflow, shall be reject-publish (cannot be changed in \
+                place)
+                """,
             "~ exchange bihuan.notice: type topic, shall be direct (cannot be changed in place)",
         ]
         let seen = try way.run("diff")
@@ -249,7 +292,11 @@ struct TopologyCommandTests {
         #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
         for bytes in [134_217_728, 262_143] {
             try set(bytes)
-            let line = "~ setting max_message_size: \(bytes), shall be 262144 to 2097152: set it in the broker's rabbitmq.conf and restart it"
+            let line =
+                """
+                ~ setting max_message_size: \(bytes), shall be 262144 to 2097152: set it in the broker's \
+                rabbitmq.conf and restart it
+                """
             let seen = try way.run("diff")
             #expect(seen.status == 1 && seen.lines == [line], "\(seen.output)\(seen.errors)")
             let applied = try way.run("apply")
@@ -275,15 +322,21 @@ struct TopologyCommandTests {
 
         try way.office.enter(active: false, "u10")
         let seen = try way.run("diff")
-        #expect(Set(seen.lines).isSuperset(of: ["- user unit.u10", "- queue unit.u10.inbox", "- queue unit.u10.notice"]), "\(seen.output)")
+        #expect(
+            Set(seen.lines).isSuperset(of: ["- user unit.u10", "- queue unit.u10.inbox", "- queue unit.u10.notice"]),
+            "\(seen.output)")
         #expect(try way.run("apply").status == 0, "nothing is removed unless it is asked for")
         try way.connect("unit.u10").close()
 
         let pruned = try way.run("apply", "--prune")
         #expect(pruned.status == 1)
-        #expect(pruned.lines.contains("- user unit.u10") && pruned.lines.contains("- queue unit.u10.notice"), "\(pruned.output)")
+        #expect(
+            pruned.lines.contains("- user unit.u10") && pruned.lines.contains("- queue unit.u10.notice"),
+            "\(pruned.output)")
         #expect(pruned.lines.contains("left: - queue unit.u10.inbox"))
-        #expect(pruned.lines.contains { $0.hasPrefix("queue unit.u10.inbox was kept: it holds 1 messages") }, "\(pruned.output)")
+        #expect(
+            pruned.lines.contains { $0.hasPrefix("queue unit.u10.inbox was kept: it holds 1 messages") },
+            "\(pruned.output)")
         #expect(throws: AMQPError.self, "its connection was ended with the user") {
             while try unit.nextEvent(within: 10) != nil {}
             try unit.closeChannel(channel)
@@ -319,14 +372,20 @@ struct TopologyCommandTests {
     private func saysWhatWasTried(_ way: TopologyWay) throws {
         let noNode = try way.run("diff", "--node", "nobody@localhost")
         #expect(noNode.status == 1)
-        #expect(noNode.errors.contains("rabbitmqctl for the node nobody@localhost was tried and failed"), "\(noNode.errors)")
+        #expect(
+            noNode.errors.contains("rabbitmqctl for the node nobody@localhost was tried and failed"), "\(noNode.errors)"
+        )
         #expect(noNode.errors.contains("--management URL"))
         let nobody = try way.run("diff", "--management", "http://127.0.0.1:1")
-        #expect(nobody.status == 1 && nobody.errors.contains("http://127.0.0.1:1 as user operator was tried and does not answer"), "\(nobody.errors)")
+        #expect(
+            nobody.status == 1
+                && nobody.errors.contains("http://127.0.0.1:1 as user operator was tried and does not answer"),
+            "\(nobody.errors)")
         let wrong = way.office.directory.appending(path: "wrong").path
         try writePrivately("wrong\n", to: URL(filePath: wrong))
         let refused = try way.run("diff", "--management", way.office.managementURL, "--management-password-file", wrong)
-        #expect(refused.status == 1 && refused.errors.contains("it refuses the user or the password"), "\(refused.errors)")
+        #expect(
+            refused.status == 1 && refused.errors.contains("it refuses the user or the password"), "\(refused.errors)")
         #expect(try way.run("diff", "--monitor", "a.b").errors.contains("--monitor takes a name"))
     }
 }
@@ -341,36 +400,52 @@ struct TopologyDifferenceTests {
     private func lines(_ change: (inout DefinitionsFile) -> Void) -> [String] {
         var found = wanted
         change(&found)
-        return TopologyDifference(wanted: wanted, found: found, virtualHost: "v", messageBytesMax: nil, passwords: ["unit.u1": "secret"]).lines.map(\.description)
+        return TopologyDifference(
+            wanted: wanted, found: found, virtualHost: "v", messageBytesMax: nil, passwords: ["unit.u1": "secret"]
+        ).lines.map(\.description)
     }
 
     @Test("nothing differs from itself, in whatever order, nor by what belongs to another virtual host")
     func same() {
         #expect(lines { _ in } == [])
         #expect(lines { $0.queues.reverse() } == [])
-        #expect(lines { file in
-            file.users.append(.init(name: "unit.u2", password_hash: "", tags: ""))
-            file.permissions.append(.init(user: "unit.u2", vhost: "w", configure: "", write: "", read: ""))
-            file.queues.append(.init(name: "unit.u2.inbox", vhost: "w", arguments: [:]))
-            file.bindings.append(.init(source: "bihuan.work", vhost: "w", destination: "unit.u2.inbox", routing_key: "x"))
-        } == [])
+        #expect(
+            lines { file in
+                file.users.append(.init(name: "unit.u2", password_hash: "", tags: ""))
+                file.permissions.append(.init(user: "unit.u2", vhost: "w", configure: "", write: "", read: ""))
+                file.queues.append(.init(name: "unit.u2.inbox", vhost: "w", arguments: [:]))
+                file.bindings.append(
+                    .init(source: "bihuan.work", vhost: "w", destination: "unit.u2.inbox", routing_key: "x"))
+            } == [])
     }
 
     @Test("a user without any rights is still one too many; one of another office loses its rights here only")
     func extraUsers() {
-        #expect(lines { $0.users.append(.init(name: "office.console", password_hash: "", tags: "")) } == ["- user office.console"])
+        #expect(
+            lines { $0.users.append(.init(name: "office.console", password_hash: "", tags: "")) } == [
+                "- user office.console"
+            ])
         #expect(lines { $0.users.append(.init(name: "guest", password_hash: "", tags: "administrator")) } == [])
-        #expect(lines { file in
-            file.users.append(.init(name: "unit.u2", password_hash: "", tags: ""))
-            for host in ["v", "w"] { file.permissions.append(.init(user: "unit.u2", vhost: host, configure: "", write: "", read: ".*")) }
-        } == ["- permission unit.u2"])
+        #expect(
+            lines { file in
+                file.users.append(.init(name: "unit.u2", password_hash: "", tags: ""))
+                for host in ["v", "w"] {
+                    file.permissions.append(.init(user: "unit.u2", vhost: host, configure: "", write: "", read: ".*"))
+                }
+            } == ["- permission unit.u2"])
     }
 
     @Test("a queue that is not durable, or deletes itself, differs")
     func queues() throws {
         let index = try #require(wanted.queues.firstIndex { $0.name == "unit.u1.inbox" })
-        #expect(lines { $0.queues[index].durable = false } == ["~ queue unit.u1.inbox: not durable (cannot be changed in place)"])
-        #expect(lines { $0.queues[index].arguments["x-max-length"] = .number(5) } == ["~ queue unit.u1.inbox: x-max-length 5, shall not be (cannot be changed in place)"])
+        #expect(
+            lines { $0.queues[index].durable = false } == [
+                "~ queue unit.u1.inbox: not durable (cannot be changed in place)"
+            ])
+        #expect(
+            lines { $0.queues[index].arguments["x-max-length"] = .number(5) } == [
+                "~ queue unit.u1.inbox: x-max-length 5, shall not be (cannot be changed in place)"
+            ])
     }
 
     @Test("a file of passwords that cannot be read is refused with the line; comments and blank lines are passed over")
@@ -383,7 +458,10 @@ struct TopologyDifferenceTests {
         #expect(passwords.passwords == ["unit.u1": "a", "unit.u2": "b"])
         try passwords.add(["unit.u3": "c"])
         #expect(try String(contentsOf: file, encoding: .utf8) == "# by hand\n\nunit.u1 a\nunit.u2\tb\nunit.u3 c\n")
-        for (bad, words) in [("unit.u1\n", "line 1 of"), ("unit.u1 a b\n", "line 1 of"), ("unit.u1 a\nunit.u1 b\n", "unit.u1 a second time")] {
+        for (bad, words) in [
+            ("unit.u1\n", "line 1 of"), ("unit.u1 a b\n", "line 1 of"),
+            ("unit.u1 a\nunit.u1 b\n", "unit.u1 a second time"),
+        ] {
             try writePrivately(bad, to: file)
             #expect { try PasswordFile(file) } throws: { ($0 as? UserError)?.description.contains(words) == true }
         }

@@ -11,7 +11,8 @@ import Testing
 
 @testable import bihuan
 
-/// A private broker that holds nothing of an office yet, with the management plugin, and a database that knows a small one.
+/// A private broker that holds nothing of an office yet, with the management plugin, and a database that knows a small
+/// one.
 final class TopologyOffice {
     let directory: URL
     let servers: LocalServers
@@ -20,7 +21,8 @@ final class TopologyOffice {
     static let units = ["u1", "u10", "u1-x"]
 
     init() throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-topology-\(UUID().uuidString.prefix(8))")
+        directory = FileManager.default.temporaryDirectory.appending(
+            path: "bihuan-topology-\(UUID().uuidString.prefix(8))")
         let port = try freePort()
         managementURL = "http://127.0.0.1:\(port)"
         var options = LocalServers.Options()
@@ -30,7 +32,9 @@ final class TopologyOffice {
         do {
             let superuser = try PostgreSQL.Connection(ConnectionSettings(url: servers.superuserURL))
             defer { superuser.close() }
-            for (role, password) in [(OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker)] {
+            for (role, password) in [
+                (OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker),
+            ] {
                 try superuser.execute("CREATE ROLE \(role) LOGIN PASSWORD '\(password)'")
             }
             try superuser.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
@@ -38,12 +42,14 @@ final class TopologyOffice {
             defer { owner.close() }
             try Schema.migrate(owner)
             for unit in TopologyOffice.units { try enter(active: true, unit) }
-            try owner.run(EnterSource(source: SourceRow(id: SourceID(unchecked: "web"), name: "网络举报", kind: "web", unit: nil)))
+            try owner.run(
+                EnterSource(source: SourceRow(id: SourceID(unchecked: "web"), name: "网络举报", kind: "web", unit: nil)))
             for (id, isActive) in [("li", true), ("gone", false)] {
                 try owner.run(
                     EnterPerson(
                         person: PersonRow(
-                            id: PersonID(unchecked: id), name: "李组长", unit: nil, roles: ["leader"], active: isActive, recusedFrom: [])))
+                            id: PersonID(unchecked: id), name: "李组长", unit: nil, roles: ["leader"], active: isActive,
+                            recusedFrom: [])))
             }
             _ = try servers.rabbitmqctl(["add_user", "operator", "operator"])
             _ = try servers.rabbitmqctl(["set_user_tags", "operator", "administrator"])
@@ -58,7 +64,9 @@ final class TopologyOffice {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    func byControl() throws -> TopologyWay { try TopologyWay(self, virtualHost: "by-control", monitor: "c", arguments: []) }
+    func byControl() throws -> TopologyWay {
+        try TopologyWay(self, virtualHost: "by-control", monitor: "c", arguments: [])
+    }
 
     func byManagement() throws -> TopologyWay {
         try TopologyWay(self, virtualHost: "by-management", monitor: "m", arguments: ["--management", managementURL])
@@ -68,18 +76,22 @@ final class TopologyOffice {
         let owner = try owner()
         defer { owner.close() }
         let row = UnitRow(
-            id: UnitID(unchecked: id), name: "某单位", kind: "department", region: nil, levels: [], parent: nil, active: active, sealingKey: nil)
+            id: UnitID(unchecked: id), name: "某单位", kind: "department", region: nil, levels: [], parent: nil,
+            active: active, sealingKey: nil)
         try owner.run(EnterUnit(unit: row, at: Instant(Date())))
     }
 
     private func owner() throws -> PostgreSQL.Connection {
         try PostgreSQL.Connection(
-            ConnectionSettings(url: servers.databaseURL(user: OfficeEntry.ownerRole, password: passwords.owner, database: OfficeEntry.database)))
+            ConnectionSettings(
+                url: servers.databaseURL(
+                    user: OfficeEntry.ownerRole, password: passwords.owner, database: OfficeEntry.database)))
     }
 
     /// The text of a bihuan.yaml.
     func settings(virtualHost: String, port: Int? = nil) -> String {
-        let url = servers.databaseURL(user: OfficeEntry.workerRole, password: passwords.worker, database: OfficeEntry.database)
+        let url = servers.databaseURL(
+            user: OfficeEntry.workerRole, password: passwords.worker, database: OfficeEntry.database)
         return """
             amqp: {url: "amqp://127.0.0.1:\(port ?? servers.rabbitmqPort)/\(virtualHost)"}
             database: {url: "\(url)"}
@@ -90,7 +102,8 @@ final class TopologyOffice {
     }
 }
 
-/// One way to the broker, with a virtual host and settings of its own. The users are the broker's, so their passwords are one file.
+/// One way to the broker, with a virtual host and settings of its own. The users are the broker's, so their passwords
+/// are one file.
 struct TopologyWay {
     let office: TopologyOffice
     let virtualHost: String
@@ -127,7 +140,9 @@ struct TopologyWay {
 
     func isAsItShallBe(sourceLocation: SourceLocation = #_sourceLocation) throws {
         let said = try run("diff")
-        #expect(said.status == 0 && said.output == "nothing differs\n", "\(said.output)\(said.errors)", sourceLocation: sourceLocation)
+        #expect(
+            said.status == 0 && said.output == "nothing differs\n", "\(said.output)\(said.errors)",
+            sourceLocation: sourceLocation)
     }
 
     /// What an operator does by hand: a call of the management interface, which takes milliseconds.
@@ -145,12 +160,16 @@ struct TopologyWay {
         try byHand("DELETE", ["users", "monitor.\(monitor)"])
     }
 
-    func allow(_ user: String, in host: String? = nil, configure: String = "", write: String = "", read: String = "") throws {
-        try byHand("PUT", ["permissions", host ?? virtualHost, user], ["configure": configure, "write": write, "read": read])
+    func allow(
+        _ user: String, in host: String? = nil, configure: String = "", write: String = "", read: String = ""
+    ) throws {
+        try byHand(
+            "PUT", ["permissions", host ?? virtualHost, user], ["configure": configure, "write": write, "read": read])
     }
 
     func allowTopic(_ user: String, _ exchange: String, write: String, read: String) throws {
-        try byHand("PUT", ["topic-permissions", virtualHost, user], ["exchange": exchange, "write": write, "read": read])
+        try byHand(
+            "PUT", ["topic-permissions", virtualHost, user], ["exchange": exchange, "write": write, "read": read])
     }
 
     func setPassword(_ user: String, _ password: String, tags: String = "") throws {
@@ -175,10 +194,13 @@ struct TopologyWay {
         let password = try password ?? #require(try PasswordFile(URL(filePath: passwordFile)).passwords[user])
         return try AMQP.Connection(
             ConnectionSettings(
-                host: "127.0.0.1", port: port ?? office.servers.rabbitmqPort, virtualHost: virtualHost, user: user, password: password))
+                host: "127.0.0.1", port: port ?? office.servers.rabbitmqPort, virtualHost: virtualHost, user: user,
+                password: password))
     }
 
-    var noticeQueues: [String] { TopologyOffice.units.map { "unit.\($0).notice" } + ["source.web.notice", "person.li.reply"] }
+    var noticeQueues: [String] {
+        TopologyOffice.units.map { "unit.\($0).notice" } + ["source.web.notice", "person.li.reply"]
+    }
 }
 
 /// A port of 127.0.0.1 that nobody listened on a moment ago.

@@ -9,15 +9,23 @@ import Testing
 /// One start for the whole story, since servers take seconds to start; the order of the steps is the test.
 @Suite("An office that is up", .serialized, .timeLimit(.minutes(6)))
 struct UpTests {
-    @Test("killed servers and a dead queue come back and are told; when nobody reads its output, no server and no zombie is left")
+    @Test(
+        """
+        killed servers and a dead queue come back and are told; when nobody reads its output, no server and no \
+        zombie is left
+        """
+    )
     func story() async throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "bihuan-up-\(UUID().uuidString.prefix(8))")
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "bihuan-up-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         let up = try RunningUp(directory)
         defer { up.kill() }
         try await up.says("Ctrl-C stops everything.")
 
-        for (name, argument) in [("RabbitMQ", "\(directory.path)/rabbitmq"), ("PostgreSQL", "\(directory.path)/postgresql/data")] {
+        for (name, argument) in [
+            ("RabbitMQ", "\(directory.path)/rabbitmq"), ("PostgreSQL", "\(directory.path)/postgresql/data"),
+        ] {
             let victim = try #require(processes { $0.arguments.contains(argument) && $0.parent == up.processID }.first)
             #expect(kill(victim.id, SIGKILL) == 0)
             try await up.says("\(name) was ended by signal 9; it is started again, its log is \(directory.path)/log/")
@@ -46,7 +54,8 @@ struct UpTests {
     /// Passwords of bihuan.yaml that stand in the arguments of any process.
     private func secretsInArguments(of directory: URL) throws -> [String] {
         let yaml = try String(contentsOf: directory.appending(path: "bihuan.yaml"), encoding: .utf8)
-        let passwords = yaml.matches(of: /"([0-9a-f]{32})"|:([0-9a-f]{32})@/).compactMap { $0.1 ?? $0.2 }.map(String.init)
+        let passwords = yaml.matches(of: /"([0-9a-f]{32})"|:([0-9a-f]{32})@/).compactMap { $0.1 ?? $0.2 }.map(
+            String.init)
         try #require(passwords.count > 10)
         let arguments = processes { _ in true }.map { $0.arguments.joined(separator: " ") }.joined(separator: "\n")
         return passwords.filter { arguments.contains($0) }
@@ -65,7 +74,12 @@ struct UpTests {
         #expect(other.take(["a"]) == nil && other.take(["a"]) == .restart(["a"]), "it had come back")
     }
 
-    @Test("a directory of somebody else, the system's root, a home, and a path that leads nowhere are refused, and nothing is put there")
+    @Test(
+        """
+        a directory of somebody else, the system's root, a home, and a path that leads nowhere are refused, and \
+        nothing is put there
+        """
+    )
     func directories() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-foreign-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder.appending(path: "full"), withIntermediateDirectories: true)
@@ -74,7 +88,10 @@ struct UpTests {
         try Data().write(to: URL(filePath: full + "/thesis.tex"))
         for command in [["up"], ["demo"], ["chaos"], ["bench"]] {
             let result = try Program.run(Program.with(command.first), command + ["--data", full])
-            #expect(result.status == 1 && result.errors.contains("\(full) is not empty, and was not filled by bihuan before"), "\(result.errors)")
+            #expect(
+                result.status == 1
+                    && result.errors.contains("\(full) is not empty, and was not filled by bihuan before"),
+                "\(result.errors)")
         }
         let check = try Program.run(Program.bihuan, ["contract", "check", "--unit", "c01", "--directory", full])
         #expect(check.status == 1 && check.errors.contains("is not empty"), "\(check.errors)")
@@ -83,14 +100,19 @@ struct UpTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: full) == ["thesis.tex"])
 
         let lost = "/no-such-folder-\(UUID().uuidString.prefix(8))/office"
-        for (path, words) in [("/", "the root of the file system"), ("/etc", "/etc is not empty"), (lost, "nor does any folder above it")] {
+        for (path, words) in [
+            ("/", "the root of the file system"), ("/etc", "/etc is not empty"), (lost, "nor does any folder above it"),
+        ] {
             let result = try Program.run(Program.bihuan, ["up", "--data", path])
             #expect(result.status == 1 && result.errors.contains(words), "\(result.errors)")
         }
         #expect(!FileManager.default.fileExists(atPath: URL(filePath: lost).deletingLastPathComponent().path))
-        #expect(!FileManager.default.fileExists(atPath: "/etc/.bihuan") && !FileManager.default.fileExists(atPath: "/.bihuan"))
+        #expect(
+            !FileManager.default.fileExists(atPath: "/etc/.bihuan")
+                && !FileManager.default.fileExists(atPath: "/.bihuan"))
         // As on a terminal, which `script` makes: the answer is no.
-        let asked = try Program.run("/bin/sh", ["-c", "echo n | script -qec \"'\(Program.bihuan)' up --data '\(full)'\" /dev/null"])
+        let asked = try Program.run(
+            "/bin/sh", ["-c", "echo n | script -qec \"'\(Program.bihuan)' up --data '\(full)'\" /dev/null"])
         #expect(asked.output.contains("[y/N]") && asked.output.contains("nothing was put there"), "\(asked.output)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: full) == ["thesis.tex"])
     }
@@ -143,7 +165,9 @@ private final class RunningUp {
     }
 
     func statusBecomes(_ status: Int32) async throws {
-        try await eventually("the status is \(status)") { try Program.run(Program.bihuan, ["status", "--data", directory.path]).status == status }
+        try await eventually("the status is \(status)") {
+            try Program.run(Program.bihuan, ["status", "--data", directory.path]).status == status
+        }
     }
 
     func closeOutput() { try? output.fileHandleForReading.close() }
@@ -194,8 +218,9 @@ private func processes(where matches: (ProcessEntry) -> Bool) -> [ProcessEntry] 
         guard fields.count > 1, let parent = pid_t(fields[1]) else { return nil }
         let arguments = read("/proc/\(id)/cmdline")
         return ProcessEntry(
-            id: id, parent: parent, state: String(fields[0]), arguments: arguments.split(separator: "\0").map(String.init),
-            words: arguments + read("/proc/\(id)/environ"))
+            id: id, parent: parent, state: String(fields[0]),
+            arguments: arguments.split(separator: "\0").map(String.init), words: arguments + read("/proc/\(id)/environ")
+        )
     }.filter(matches)
 }
 

@@ -20,7 +20,9 @@ struct WorkerProcessesTests {
         workers.start()
         // Four workers, five failures each, and then one more of each.
         let deadline = ContinuousClock.now + .seconds(20)
-        while ends.withLock({ $0.count }) < 24, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(10)) }
+        while ends.withLock({ $0.count }) < 24, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(10))
+        }
         workers.stop()
         let times = ends.withLock { $0 }
         try #require(times.count >= 24, "only \(times.count) within 20 s")

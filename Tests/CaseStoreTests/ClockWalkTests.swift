@@ -4,8 +4,9 @@ import Foundation
 import Testing
 import Yams
 
-/// Invariant 8 with the shipped policy: whatever happens to a handoff of any kind, while it is open a clock runs, or the
-/// policy says why none does. Walks every way through the state machine, with the case file and the policy's own clocks.
+/// Invariant 8 with the shipped policy: whatever happens to a handoff of any kind, while it is open a clock runs, or
+/// the policy says why none does. Walks every way through the state machine, with the case file and the policy's own
+/// clocks.
 @Suite("Clocks of the shipped policy")
 struct ClockWalkTests {
     static func rulebook() throws -> Rulebook {
@@ -26,7 +27,9 @@ struct ClockWalkTests {
         #expect(!rulebook.handoffKinds.isEmpty && Self.moves.map(\.event) == HandoffEvent.allCases)
         for kind in rulebook.handoffKinds.values {
             let places = try walk(kind, rulebook)
-            #expect(Set(places.map(\.state)).isSuperset(of: Set(HandoffState.allCases).subtracting([.awaitingApproval])), "\(kind.id)")
+            #expect(
+                Set(places.map(\.state)).isSuperset(of: Set(HandoffState.allCases).subtracting([.awaitingApproval])),
+                "\(kind.id)")
             for place in places {
                 switch place.state {
                 case .closed, .returned, .recalled, .undeliverable:
@@ -48,7 +51,12 @@ struct ClockWalkTests {
         }
     }
 
-    @Test("every clock says by which row and source it is due, and its ladder warns, then tells that it is overdue, then escalates")
+    @Test(
+        """
+        every clock says by which row and source it is due, and its ladder warns, then tells that it is overdue, \
+        then escalates
+        """
+    )
     func clocksAreExplained() throws {
         let rulebook = try Self.rulebook()
         let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
@@ -85,15 +93,18 @@ struct ClockWalkTests {
     private func begin(_ kind: HandoffKind, _ rulebook: Rulebook) throws -> (CaseFile, HandoffID) {
         let now = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         let report = Report(
-            id: .make(at: now), number: 1, source: SourceID(unchecked: "letter"), submissionID: "s", digest: [], state: .routed,
-            sourceKind: "letter", matterKind: nil, region: nil, realName: false, receivedAt: now, registeredAt: now, verdict: .registered,
-            rule: "r", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis)
+            id: .make(at: now), number: 1, source: SourceID(unchecked: "letter"), submissionID: "s", digest: [],
+            state: .routed, sourceKind: "letter", matterKind: nil, region: nil, realName: false, receivedAt: now,
+            registeredAt: now, verdict: .registered, rule: "r", reason: nil, authority: nil, repeatOf: nil,
+            receiptOnly: false, handoffCount: 0, head: .genesis)
         let handoff = Handoff(
             id: .make(at: now), reportID: report.id, attempt: 1, unit: UnitID(unchecked: "d1"), kind: kind.id,
             state: kind.needsApproval ? .awaitingApproval : .released, express: kind.express, rule: "r", digest: [])
         var file = CaseFile(new: report, barred: [])
         file.add(handoff)
-        if !kind.needsApproval { file.start(rulebook.clocks(startedBy: .released, handoffKind: kind.id, at: now), for: handoff.id) }
+        if !kind.needsApproval {
+            file.start(rulebook.clocks(startedBy: .released, handoffKind: kind.id, at: now), for: handoff.id)
+        }
         return (file, handoff.id)
     }
 
@@ -105,8 +116,10 @@ struct ClockWalkTests {
     }
 
     private static let moves: [HandoffMove] = [
-        .approved, .confirmed, .unroutable, .signed, .returned(reason: "r", rule: "r"), .progressed, .decided(disposition: "d"),
-        .caseFiled(on: CivilDate(daysSinceEpoch: 0)), .caseNotified(filedOn: CivilDate(daysSinceEpoch: 0)), .concluded(outcome: "o"),
+        .approved, .confirmed, .unroutable, .signed, .returned(reason: "r", rule: "r"), .progressed,
+        .decided(disposition: "d"),
+        .caseFiled(on: CivilDate(daysSinceEpoch: 0)), .caseNotified(filedOn: CivilDate(daysSinceEpoch: 0)),
+        .concluded(outcome: "o"),
         .conclusionAccepted(rule: "r"), .conclusionSentBack(rule: "r"), .recalled, .sentAgain,
     ]
 }

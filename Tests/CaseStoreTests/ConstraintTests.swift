@@ -12,69 +12,98 @@ struct ConstraintTests {
     private static let otherID = "00000000-0000-0000-0000-00000000000b"
 
     private static func report(
-        number: Int = 2, source: String = "web", sourceID: String = "s-2", state: String = "registered", rule: String = "p@1/r", repeatOf: String = "NULL"
+        number: Int = 2, source: String = "web", sourceID: String = "s-2", state: String = "registered",
+        rule: String = "p@1/r", repeatOf: String = "NULL"
     ) -> String {
         """
-        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, registered_at, verdict, rule,
+        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, \
+        registered_at, verdict, rule,
             repeat_of, head, entry_count)
-        VALUES ('\(otherID)', \(number), '\(source)', '\(sourceID)', 'd', '\(state)', 'web', false, \(moment), \(moment), 'registered', '\(rule)',
+        VALUES ('\(otherID)', \(number), '\(source)', '\(sourceID)', 'd', '\(state)', 'web', false, \(moment), \
+        \(moment), 'registered', '\(rule)',
             \(repeatOf), \(sha256), 1)
         """
     }
 
     private static func handoff(
-        attempt: Int = 2, unit: String = "d2", state: String = "released", rule: String = "p@1/r", signedAt: String = "NULL",
-        signedBy: String = "NULL", clocks: Int = 1, reason: String = "NULL"
+        attempt: Int = 2, unit: String = "d2", state: String = "released", rule: String = "p@1/r",
+        signedAt: String = "NULL", signedBy: String = "NULL", clocks: Int = 1, reason: String = "NULL"
     ) -> String {
         """
-        INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, signed_at, signed_by, running_clocks, no_clock_reason)
-        VALUES ('\(otherID)', '\(report)', \(attempt), '\(unit)', 'transfer', '\(state)', false, '\(rule)', 'd', \(signedAt), \(signedBy), \(clocks),
+        INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, signed_at, signed_by, \
+        running_clocks, no_clock_reason)
+        VALUES ('\(otherID)', '\(report)', \(attempt), '\(unit)', 'transfer', '\(state)', false, '\(rule)', 'd', \
+        \(signedAt), \(signedBy), \(clocks),
             \(reason))
         """
     }
 
-    private static func clock(round: Int = 2, rule: String = "p@1/c", due: String = moment, next: String = "NULL", stopped: String = "NULL") -> String {
+    private static func clock(
+        round: Int = 2, rule: String = "p@1/c", due: String = moment, next: String = "NULL", stopped: String = "NULL"
+    ) -> String {
         """
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, next_at, stopped_at)
-        VALUES ('\(handoff)', 'sign', \(round), '\(report)', 'd1', \(moment), \(due), '\(rule)', 'x', 0, \(next), \(stopped))
+        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, \
+        next_at, stopped_at)
+        VALUES ('\(handoff)', 'sign', \(round), '\(report)', 'd1', \(moment), \(due), '\(rule)', 'x', 0, \(next), \
+        \(stopped))
         """
     }
 
     private static func piece(_ part: Int) -> String {
-        "INSERT INTO attachment_part (report_id, paper, part, digest, key_id, sealed) VALUES ('\(report)', 'h', \(part), 'd', 'k', 's')"
+        """
+        INSERT INTO attachment_part (report_id, paper, part, digest, key_id, sealed) VALUES ('\(report)', 'h', \
+        \(part), 'd', 'k', 's')
+        """
     }
 
-    private static let note = "INSERT INTO handoff_note VALUES ('\(handoff)', 'unit.d1', 'e', 'progress', \(moment), 'b')"
+    private static let note =
+        "INSERT INTO handoff_note VALUES ('\(handoff)', 'unit.d1', 'e', 'progress', \(moment), 'b')"
 
-    private static func letter(to addressee: String, type: String = "bihuan.handoff.dispatched.v1", about reports: String = "'{\(report)}'") -> String {
+    private static func letter(
+        to addressee: String, type: String = "bihuan.handoff.dispatched.v1", about reports: String = "'{\(report)}'"
+    ) -> String {
         """
-        INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
+        INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, \
+        created_at)
         VALUES ('\(otherID)', 'w', 'l', 'x', 'k', '\(type)', 's', '\(addressee)', \(reports), 'b', \(moment))
         """
     }
 
-    private static func inbox(event: String = "e-2", verdict: String = "taken", reply: String = "NULL", type: String = "NULL") -> String {
+    private static func inbox(
+        event: String = "e-2", verdict: String = "taken", reply: String = "NULL", type: String = "NULL"
+    ) -> String {
         """
         INSERT INTO inbox (sender, event_id, digest, verdict, reply_type, reply, subject, received_at)
         VALUES ('unit.d1', '\(event)', 'd', '\(verdict)', \(type), \(reply), 's', \(moment))
         """
     }
 
-    private static func checkpoint(number: Int = 2, entries: Int = 1, root: Int = 32, previous: Int = 32, key: Int = 32, signature: Int = 64) -> String {
-        let parts = [root, previous, key, signature].map { "decode(repeat('ab', \($0)), 'hex')" }.joined(separator: ", ")
+    private static func checkpoint(
+        number: Int = 2, entries: Int = 1, root: Int = 32, previous: Int = 32, key: Int = 32, signature: Int = 64
+    ) -> String {
+        let parts = [root, previous, key, signature].map { "decode(repeat('ab', \($0)), 'hex')" }.joined(
+            separator: ", ")
         return "INSERT INTO ledger_checkpoint VALUES (\(number), \(moment), \(entries), \(parts))"
     }
 
     static let offences: [String: [String]] = [
         "office_is_one": ["INSERT INTO office VALUES (2, 'x', gen_random_uuid(), 'h', 0)"],
         "policy_activation_of_a_version": [
-            "INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ('p', 77, \(moment), 'li')"
+            """
+            INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ('p', 77, \(moment), \
+            'li')
+            """
         ],
         "policy_version_once": ["INSERT INTO policy_version VALUES ('p', 1, 'd', 'other', \(moment))"],
         "unit_id_is_a_name": ["", "D1", "a.b", "a b", "a\n", String(repeating: "x", count: 41)].map {
-            "INSERT INTO unit (id, name, kind, chain, head, entry_count) VALUES ('\($0)', 'x', 'x', gen_random_uuid(), 'h', 0)"
+            """
+            INSERT INTO unit (id, name, kind, chain, head, entry_count) VALUES ('\($0)', 'x', 'x', \
+            gen_random_uuid(), 'h', 0)
+            """
         },
-        "unit_stands_in_tree": ["UPDATE unit SET parent = 'c01-d01' WHERE id = 'c01'", "UPDATE unit SET parent = id WHERE id = 'd1'"],
+        "unit_stands_in_tree": [
+            "UPDATE unit SET parent = 'c01-d01' WHERE id = 'c01'", "UPDATE unit SET parent = id WHERE id = 'd1'",
+        ],
         "source_id_is_a_name": ["INSERT INTO source VALUES ('A.b', 'x', 'x')"],
         "person_id_is_a_name": ["INSERT INTO person (id, name) VALUES ('#', 'x')"],
         // 2: twice equals once
@@ -93,7 +122,8 @@ struct ConstraintTests {
         "report_number_once": [report(number: 202_600_000_001)],
         "report_state_known": [report(state: "lost"), "UPDATE report SET state = 'lost'"],
         "report_repeat_names_its_twin": [
-            report(state: "linked_as_repeat"), report(repeatOf: "'\(report)'"), "UPDATE report SET state = 'linked_as_repeat'",
+            report(state: "linked_as_repeat"), report(repeatOf: "'\(report)'"),
+            "UPDATE report SET state = 'linked_as_repeat'",
         ],
         // 9: every decision names its rule
         "report_decided_by_a_rule": [report(rule: ""), "UPDATE report SET rule = ''"],
@@ -104,10 +134,13 @@ struct ConstraintTests {
         // 4: signed for, not assumed
         "handoff_signed_by_its_unit": [
             handoff(signedAt: moment), handoff(signedBy: "'unit.d2'"), handoff(signedAt: moment, signedBy: "'unit.d1'"),
-            handoff(signedAt: moment, signedBy: "'d2'"), "UPDATE handoff SET signed_at = \(moment), signed_by = 'unit.d10'",
+            handoff(signedAt: moment, signedBy: "'d2'"),
+            "UPDATE handoff SET signed_at = \(moment), signed_by = 'unit.d10'",
         ],
         // 8: a running clock, or a stated reason
-        "handoff_has_clock_or_reason": ["awaiting_approval", "released", "dispatched", "signed", "in_hand", "case_filed", "concluded"].map {
+        "handoff_has_clock_or_reason": [
+            "awaiting_approval", "released", "dispatched", "signed", "in_hand", "case_filed", "concluded",
+        ].map {
             handoff(state: $0, clocks: 0)
         } + ["UPDATE handoff SET running_clocks = 0"],
         "clock_once": [clock(round: 1)],
@@ -125,47 +158,65 @@ struct ConstraintTests {
         "ledger_checkpoint_signature_is_ed25519": [checkpoint(signature: 32)],
         "ledger_checkpoint_range_once": ["INSERT INTO ledger_checkpoint_range VALUES ('\(report)', 1, 9, 1)"],
         "ledger_checkpoint_range_has_entries": [
-            "INSERT INTO ledger_checkpoint_range VALUES ('\(otherID)', 0, 1, 1)", "INSERT INTO ledger_checkpoint_range VALUES ('\(otherID)', 2, 1, 1)",
+            "INSERT INTO ledger_checkpoint_range VALUES ('\(otherID)', 0, 1, 1)",
+            "INSERT INTO ledger_checkpoint_range VALUES ('\(otherID)', 2, 1, 1)",
         ],
         "ledger_only_grows": RightsTests.ledgerTables.flatMap { RightsTests.changes(of: $0) },
         // 5: the barrier at the one exit. c01 is barred; source `subordinate` is c01's.
         "outbox_addressee_not_barred": [
-            letter(to: "unit.c01"), letter(to: "unit.c01", about: "'{\(otherID),\(report)}'"), letter(to: "source.subordinate"),
-            letter(to: "unit.c01", type: "bihuan.notice.overdue.v1"), letter(to: "unit.c01", type: "bihuan.message.refused.v1"),
+            letter(to: "unit.c01"), letter(to: "unit.c01", about: "'{\(otherID),\(report)}'"),
+            letter(to: "source.subordinate"),
+            letter(to: "unit.c01", type: "bihuan.notice.overdue.v1"),
+            letter(to: "unit.c01", type: "bihuan.message.refused.v1"),
             "UPDATE person SET unit = 'c01' WHERE id = 'li'; " + letter(to: "person.li"),
             "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; " + letter(to: "unit.d2"),
-            "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; UPDATE source SET unit = 'd2' WHERE id = 'web'; " + letter(to: "source.web"),
+            "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; UPDATE source SET unit = 'd2' WHERE id = 'web'; "
+                + letter(to: "source.web"),
             // One barred row among others stops them all.
-            letter(to: "unit.d1").replacing(otherID, with: "00000000-0000-0000-0000-0000000000bb") + "; " + letter(to: "unit.c01"),
+            letter(to: "unit.d1").replacing(otherID, with: "00000000-0000-0000-0000-0000000000bb") + "; "
+                + letter(to: "unit.c01"),
         ],
         "handoff_unit_not_barred": [
             handoff(unit: "c01"), handoff(unit: "c01-d01"),
             // Moved or entered below a barred unit: barred at once.
             "UPDATE unit SET parent = 'c01-d01' WHERE id = 'd2'; " + handoff(unit: "d2"),
-            "INSERT INTO unit VALUES ('new', 'x', 'x', NULL, '{}', 'c01', true, NULL, gen_random_uuid(), 'h', 0); " + handoff(unit: "new"),
+            "INSERT INTO unit VALUES ('new', 'x', 'x', NULL, '{}', 'c01', true, NULL, gen_random_uuid(), 'h', 0); "
+                + handoff(unit: "new"),
         ],
         "person_notice_not_barred": ["c01", "c01-d01"].map {
-            "UPDATE person SET unit = '\($0)' WHERE id = 'li'; INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))"
+            """
+            UPDATE person SET unit = '\($0)' WHERE id = 'li'; INSERT INTO person_notice VALUES \
+            (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))
+            """
         },
-        "outbox_names_addressee": ["", "d1", "unit.", "unit.D1", "boss.d1", "unit.d1 ", "unit.d1.x"].map { letter(to: $0) },
+        "outbox_names_addressee": ["", "d1", "unit.", "unit.D1", "boss.d1", "unit.d1 ", "unit.d1.x"].map {
+            letter(to: $0)
+        },
         // 6: the identity stays in the vault
         "outbox_carries_no_submission": [letter(to: "unit.d1", type: "bihuan.report.submitted.v1")],
         "dead_letter_state_known": [
             """
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at, state, settled_at,
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, \
+            received_at, state, settled_at,
                 settled_by, settled_because)
-            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', 1, false, \(moment), 'forgotten', \(moment), 'person.li', 'r')
+            VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', 1, false, \(moment), 'forgotten', \
+            \(moment), 'person.li', 'r')
             """
         ],
         "dead_letter_kept_or_known": ["'k', NULL, NULL", "NULL, 's', NULL", "NULL, NULL, NULL", "'k', 's', 'd'"].map {
             """
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, digest, bytes, answered, received_at)
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, digest, bytes, \
+            answered, received_at)
             VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', \($0), 1, false, \(moment))
             """
         },
-        "dead_letter_settled_by_somebody": ["'discarded', NULL, NULL, NULL", "'open', NULL, 'person.li', NULL", "'replayed', \(moment), 'person.li', NULL"].map {
+        "dead_letter_settled_by_somebody": [
+            "'discarded', NULL, NULL, NULL", "'open', NULL, 'person.li', NULL",
+            "'replayed', \(moment), 'person.li', NULL",
+        ].map {
             """
-            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at, state, settled_at,
+            INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, \
+            received_at, state, settled_at,
                 settled_by, settled_because)
             VALUES ('\(otherID)', 'r', 'd', 'q', 'k', 'intake', 'k', 's', 1, false, \(moment), \($0))
             """
@@ -192,7 +243,8 @@ struct ConstraintTests {
         let connection = try store.superuser()
         let named = try connection.texts(
             """
-            SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conname !~ '_(pkey|fkey|key|not_null)$' AND contype <> 't'
+            SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conname !~ \
+            '_(pkey|fkey|key|not_null)$' AND contype <> 't'
             UNION SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal
             """)
         #expect(Set(named) == Set(Self.offences.keys))
@@ -202,13 +254,18 @@ struct ConstraintTests {
 
     /// What the constraints must let through: otherwise they would prove nothing.
     static let allowed = [
-        report(), report(state: "linked_as_repeat", repeatOf: "'\(report)'"), handoff(), handoff(state: "signed", signedAt: moment, signedBy: "'unit.d2'"),
-        handoff(clocks: 0, reason: "'stated'"), handoff(state: "closed", clocks: 0), handoff(state: "returned", clocks: 0),
-        handoff(state: "recalled", clocks: 0), handoff(state: "undeliverable", clocks: 0), clock(), clock(stopped: moment), inbox(),
-        inbox(verdict: "refused", reply: "'r'", type: "'t'"), letter(to: "unit.d1"), letter(to: "person.li"), letter(to: "source.letter"),
+        report(), report(state: "linked_as_repeat", repeatOf: "'\(report)'"), handoff(),
+        handoff(state: "signed", signedAt: moment, signedBy: "'unit.d2'"),
+        handoff(clocks: 0, reason: "'stated'"), handoff(state: "closed", clocks: 0),
+        handoff(state: "returned", clocks: 0),
+        handoff(state: "recalled", clocks: 0), handoff(state: "undeliverable", clocks: 0), clock(),
+        clock(stopped: moment), inbox(),
+        inbox(verdict: "refused", reply: "'r'", type: "'t'"), letter(to: "unit.d1"), letter(to: "person.li"),
+        letter(to: "source.letter"),
         letter(to: "office.routing"), checkpoint(),
         // The bare receipt says nothing and may go; so may what is about another report.
-        letter(to: "source.subordinate", type: "bihuan.report.received.v1"), letter(to: "unit.c01", about: "'{\(otherID)}'"),
+        letter(to: "source.subordinate", type: "bihuan.report.received.v1"),
+        letter(to: "unit.c01", about: "'{\(otherID)}'"),
         "INSERT INTO ledger_entry VALUES ('\(report)', 2, 'x', \(sha256))",
         "INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))",
         // A county that left the barred city.

@@ -3,7 +3,8 @@ import PostgreSQL
 import TestOffice
 import Testing
 
-/// What a lane asks of a case must cost what the batch holds, not what the tables hold: also before their statistics are gathered.
+/// What a lane asks of a case must cost what the batch holds, not what the tables hold: also before their statistics
+/// are gathered.
 @Suite("Plans", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PlanTests {
     struct Question: Sendable, CustomTestStringConvertible {
@@ -17,7 +18,8 @@ struct PlanTests {
     }
 
     static let questions = [
-        Question(LockReports.self, 2), Question(ReadHandoffs.self, 1), Question(ReadClocks.self, 1), Question(ReadBarredUnits.self, 1),
+        Question(LockReports.self, 2), Question(ReadHandoffs.self, 1), Question(ReadClocks.self, 1),
+        Question(ReadBarredUnits.self, 1),
         Question(ReadReportTexts.self, 1), Question(ReadAccused.self, 1), Question(ReadAllegations.self, 1),
         Question(ReadAttachments.self, 1), Question(ReadHeldMessages.self, 1), Question(ReadRepeatKeys.self, 1),
         Question(ReadSubmissions.self, 2), Question(ReadInbox.self, 2), Question(ReadLateLanes.self, 2),
@@ -35,17 +37,22 @@ struct PlanTests {
             if grown { try superuser.execute(Self.growth) }
             for (number, question) in Self.questions.enumerated() {
                 let plan = try Self.plan(question.sql, question.parameterCount, "q\(number)_\(grown)", worker)
-                #expect(Self.readsWhole(plan) == [], "\(question.testDescription), grown: \(grown)\n\(plan.joined(separator: "\n"))")
+                #expect(
+                    Self.readsWhole(plan) == [],
+                    "\(question.testDescription), grown: \(grown)\n\(plan.joined(separator: "\n"))")
             }
         }
         // What is looked for can be found: nothing leads from a unit to its handoffs.
-        #expect(try Self.readsWhole(Self.plan("SELECT id FROM handoff WHERE unit = $1::text", 1, "unkeyed", worker)) != [])
+        #expect(
+            try Self.readsWhole(Self.plan("SELECT id FROM handoff WHERE unit = $1::text", 1, "unkeyed", worker)) != [])
         superuser.close()
         worker.close()
         try store.drop()
     }
 
-    private static func plan(_ sql: String, _ parameterCount: Int, _ name: String, _ connection: Connection) throws -> [String] {
+    private static func plan(
+        _ sql: String, _ parameterCount: Int, _ name: String, _ connection: Connection
+    ) throws -> [String] {
         try connection.execute("PREPARE \(name) AS \(sql)")
         let values = Array(repeating: "NULL", count: parameterCount).joined(separator: ", ")
         return try connection.texts("SELECT explained('\(name) (\(values))')")
@@ -69,13 +76,17 @@ struct PlanTests {
 
     /// Three thousand reports with a handoff and a clock each.
     private static let growth = """
-        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, registered_at, verdict,
+        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, \
+        registered_at, verdict,
             rule, head, entry_count)
-        SELECT gen_random_uuid(), n, 'letter', 's-' || n, 'd', 'routed', 'letter', false, \(StoreUnderTest.moment), \(StoreUnderTest.moment),
+        SELECT gen_random_uuid(), n, 'letter', 's-' || n, 'd', 'routed', 'letter', false, \(StoreUnderTest.moment), \
+        \(StoreUnderTest.moment),
             'registered', 'p@1/r', \(StoreUnderTest.sha256), 1 FROM generate_series(1, 3000) AS n;
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         SELECT gen_random_uuid(), id, 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1 FROM report;
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, next_at)
-        SELECT id, 'sign', 1, report_id, 'd1', \(StoreUnderTest.moment), \(StoreUnderTest.moment), 'p@1/c', 'x', 0, \(StoreUnderTest.moment) FROM handoff;
+        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, \
+        next_at)
+        SELECT id, 'sign', 1, report_id, 'd1', \(StoreUnderTest.moment), \(StoreUnderTest.moment), 'p@1/c', 'x', 0, \
+        \(StoreUnderTest.moment) FROM handoff;
         """
 }

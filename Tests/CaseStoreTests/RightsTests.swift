@@ -5,12 +5,16 @@ import Testing
 
 @Suite("Rights", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RightsTests {
-    /// What the worker role may do beside reading, table by table; what it may update stands below, column by column. Nobody else but the owner may do anything.
+    /// What the worker role may do beside reading, table by table; what it may update stands below, column by column.
+    /// Nobody else but the owner may do anything.
     static let workerRights: [String: Set<String>] = [
-        "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"],
-        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"], "secret_check": ["INSERT"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
+        "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"],
+        "allegation": ["INSERT"],
+        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"],
+        "secret_check": ["INSERT"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
         "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "person_notice": ["INSERT"],
-        "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"], "held_message": ["INSERT", "DELETE"],
+        "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"],
+        "held_message": ["INSERT", "DELETE"],
         "dead_letter": ["INSERT"], "dead_letter_unkept": ["INSERT"],
         "attempt": ["INSERT", "DELETE"], "probe": ["INSERT"], "lane_lease": ["INSERT", "DELETE"],
     ]
@@ -21,9 +25,11 @@ struct RightsTests {
         let connection = try store.superuser()
         let granted = try connection.texts(
             """
-            SELECT c.relname || ' ' || p.privilege FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES'])
+            SELECT c.relname || ' ' || p.privilege FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', \
+            'TRUNCATE', 'TRIGGER', 'REFERENCES'])
                 AS p (privilege)
-            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND has_table_privilege('bihuan_worker', c.oid, p.privilege)
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND \
+            has_table_privilege('bihuan_worker', c.oid, p.privilege)
             """)
         #expect(Set(granted) == Set(Self.workerRights.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
         let readable = try connection.texts(
@@ -32,7 +38,9 @@ struct RightsTests {
                 AND NOT has_table_privilege('bihuan_worker', oid, 'SELECT')
             """)
         #expect(readable.filter { $0 != "schema_migration" } == [])
-        #expect(try connection.texts("SELECT 'create' WHERE has_schema_privilege('bihuan_worker', 'public', 'CREATE')") == [])
+        #expect(
+            try connection.texts("SELECT 'create' WHERE has_schema_privilege('bihuan_worker', 'public', 'CREATE')")
+                == [])
         connection.close()
         try store.drop()
     }
@@ -40,15 +48,21 @@ struct RightsTests {
     static let updatableColumns: [String: Set<String>] = [
         "report": ["state", "matter_kind", "reason", "authority", "handoff_count", "head", "entry_count", "head_at"],
         "handoff": [
-            "state", "released_at", "dispatched_at", "signed_at", "signed_by", "disposition", "case_number", "case_filed_on",
-            "case_notified_at", "outcome", "concluded_at", "times_sent_back", "ended_at", "ended_because", "running_clocks",
+            "state", "released_at", "dispatched_at", "signed_at", "signed_by", "disposition", "case_number",
+            "case_filed_on",
+            "case_notified_at", "outcome", "concluded_at", "times_sent_back", "ended_at", "ended_because",
+            "running_clocks",
             "no_clock_reason",
         ],
         "clock": ["next_step", "next_at", "stopped_at", "stopped_by"],
-        "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"], "dead_letter_unkept": ["count", "last_at"],
-        "attempt": ["count", "noted_at"], "probe": ["probed_at"], "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
+        "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"],
+        "dead_letter_unkept": ["count", "last_at"],
+        "attempt": ["count", "noted_at"], "probe": ["probed_at"],
+        "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
         "attachment": ["received_at", "first_part_at"], "sealed_papers": ["parts", "bytes"],
-        "dead_letter": ["times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because"],
+        "dead_letter": [
+            "times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because",
+        ],
     ]
 
     @Test("the worker role may update the columns that acts change, and no other")
@@ -57,11 +71,13 @@ struct RightsTests {
         let connection = try store.superuser()
         let granted = try connection.texts(
             """
-            SELECT c.relname || ' ' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            SELECT c.relname || ' ' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND \
+            a.attnum > 0
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND NOT a.attisdropped
                 AND has_column_privilege('bihuan_worker', c.oid, a.attnum, 'UPDATE')
             """)
-        #expect(Set(granted) == Set(Self.updatableColumns.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
+        #expect(
+            Set(granted) == Set(Self.updatableColumns.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
         connection.close()
         try store.drop()
     }
@@ -71,7 +87,8 @@ struct RightsTests {
     static func changes(of table: String) -> [String] {
         let column = table == "ledger_checkpoint" ? "number" : "chain"
         return [
-            "UPDATE \(table) SET \(column) = \(column)", "DELETE FROM \(table)", "TRUNCATE \(table) CASCADE", "DELETE FROM \(table) WHERE false",
+            "UPDATE \(table) SET \(column) = \(column)", "DELETE FROM \(table)", "TRUNCATE \(table) CASCADE",
+            "DELETE FROM \(table) WHERE false",
         ]
     }
 
@@ -87,24 +104,40 @@ struct RightsTests {
             connection.close()
         }
         let superuser = try store.superuser()
-        for sql in Self.changes(of: table) { #expect(try superuser.refusal(of: sql)?.constraintName == "ledger_only_grows", "\(sql)") }
-        #expect(try superuser.texts("SELECT count(*)::text FROM \(table) \(table == "ledger_entry" ? "WHERE bytes = '{}'" : "")") == ["1"])
+        for sql in Self.changes(of: table) {
+            #expect(try superuser.refusal(of: sql)?.constraintName == "ledger_only_grows", "\(sql)")
+        }
+        #expect(
+            try superuser.texts(
+                "SELECT count(*)::text FROM \(table) \(table == "ledger_entry" ? "WHERE bytes = '{}'" : "")") == ["1"])
         superuser.close()
         try store.drop()
     }
 
     static let forbidden = [
-        "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox", "DELETE FROM barred_root",
-        "UPDATE barred_root SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''", "UPDATE outbox SET addressee = 'unit.c01'",
-        "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit", "INSERT INTO source VALUES ('x', 'x', 'x')",
-        "UPDATE source SET unit = NULL", "UPDATE unit SET sealing_key = NULL", "UPDATE handoff SET unit = 'c01'", "UPDATE report SET rule = 'x'", "INSERT INTO person (id, name) VALUES ('x', 'x')", "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
-        "INSERT INTO recusal VALUES ('li', 'x', 'x')", "DELETE FROM unit_closure", "INSERT INTO policy_version VALUES ('x', 1, '', '', '2026-01-01')",
+        "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox",
+        "DELETE FROM barred_root",
+        "UPDATE barred_root SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''",
+        "UPDATE outbox SET addressee = 'unit.c01'",
+        "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit",
+        "INSERT INTO source VALUES ('x', 'x', 'x')",
+        "UPDATE source SET unit = NULL", "UPDATE unit SET sealing_key = NULL", "UPDATE handoff SET unit = 'c01'",
+        "UPDATE report SET rule = 'x'", "INSERT INTO person (id, name) VALUES ('x', 'x')",
+        "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
+        "INSERT INTO recusal VALUES ('li', 'x', 'x')", "DELETE FROM unit_closure",
+        "INSERT INTO policy_version VALUES ('x', 1, '', '', '2026-01-01')",
         "INSERT INTO office (name) VALUES ('x')", "INSERT INTO calendar_day VALUES ('x', 1, '2026-01-01', true, true)",
-        "DELETE FROM person_notice", "DELETE FROM dead_letter", "DELETE FROM clock_step", "ALTER TABLE outbox DISABLE TRIGGER ALL",
-        "DROP TRIGGER outbox_addressee_not_barred ON outbox", "ALTER TABLE handoff DROP CONSTRAINT handoff_signed_by_its_unit",
-        "DROP TABLE barred_root", "CREATE TABLE mine (x integer)", "SET session_replication_role = replica", "SET ROLE bihuan_owner",
+        "DELETE FROM person_notice", "DELETE FROM dead_letter", "DELETE FROM clock_step",
+        "ALTER TABLE outbox DISABLE TRIGGER ALL",
+        "DROP TRIGGER outbox_addressee_not_barred ON outbox",
+        "ALTER TABLE handoff DROP CONSTRAINT handoff_signed_by_its_unit",
+        "DROP TABLE barred_root", "CREATE TABLE mine (x integer)", "SET session_replication_role = replica",
+        "SET ROLE bihuan_owner",
         "SELECT setval('report_number', 1)",
-        "CREATE OR REPLACE FUNCTION outbox_addressee_not_barred() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        """
+        CREATE OR REPLACE FUNCTION outbox_addressee_not_barred() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN \
+        RETURN NULL; END'
+        """,
         "INSERT INTO ledger_checkpoint SELECT * FROM ledger_checkpoint", "DELETE FROM schema_migration",
     ]
 

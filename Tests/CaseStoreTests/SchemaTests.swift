@@ -17,7 +17,9 @@ struct SchemaTests {
         let owner = try store.owner()
         #expect(try Schema.migrate(owner) == Schema.migrations().map(\.name))
         let schema = try Self.dump(store)
-        if ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1" { try Data(schema.utf8).write(to: Self.golden) }
+        if ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1" {
+            try Data(schema.utf8).write(to: Self.golden)
+        }
         #expect(schema.contains("CREATE TABLE public.report ("))
         // By lines, so that a failure shows what differs and not two whole schemas.
         let (found, wanted) = (Set(lines(schema)), Set(lines(try String(contentsOf: Self.golden, encoding: .utf8))))
@@ -47,7 +49,9 @@ struct SchemaTests {
     private static func dump(_ store: StoreUnderTest) throws -> String {
         let process = Process()
         process.executableURL = try program()
-        process.arguments = ["--schema-only", "--no-owner", "--dbname", store.servers.databaseURL(database: store.name)]
+        process.arguments = [
+            "--schema-only", "--no-owner", "--dbname", store.servers.databaseURL(database: store.name),
+        ]
         let output = Pipe()
         process.standardOutput = output
         try process.run()
@@ -55,7 +59,9 @@ struct SchemaTests {
         process.waitUntilExit()
         try #require(process.terminationStatus == 0, "pg_dump failed")
         let noise = ["--", "SET ", "SELECT pg_catalog.set_config", "\\restrict", "\\unrestrict"]
-        let kept = String(decoding: bytes, as: UTF8.self).split(separator: "\n").filter { line in !noise.contains { line.hasPrefix($0) } }
+        let kept = String(decoding: bytes, as: UTF8.self).split(separator: "\n").filter { line in
+            !noise.contains { line.hasPrefix($0) }
+        }
         return kept.joined(separator: "\n") + "\n"
     }
 

@@ -14,7 +14,12 @@ final class StoreUnderTest {
         servers = try #require(TestServers.announced)
         name = "bihuan_store_\(UInt64.random(in: 0 ... .max))"
         let superuser = try Connection(ConnectionSettings(url: servers.databaseURL))
-        try superuser.execute("CREATE DATABASE \(name) \(empty ? "OWNER bihuan_owner" : "TEMPLATE \(TestServers.template) OWNER bihuan_owner")")
+        try superuser.execute(
+            """
+            CREATE DATABASE \(name) \
+            \(empty ? "OWNER bihuan_owner" : "TEMPLATE \(TestServers.template) OWNER bihuan_owner")
+            """
+        )
         superuser.close()
     }
 
@@ -24,9 +29,15 @@ final class StoreUnderTest {
         superuser.close()
     }
 
-    func superuser() throws -> Connection { try Connection(ConnectionSettings(url: servers.databaseURL(database: name))) }
-    func owner() throws -> Connection { try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_owner", database: name))) }
-    func worker() throws -> Connection { try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: name))) }
+    func superuser() throws -> Connection {
+        try Connection(ConnectionSettings(url: servers.databaseURL(database: name)))
+    }
+    func owner() throws -> Connection {
+        try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_owner", database: name)))
+    }
+    func worker() throws -> Connection {
+        try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: name)))
+    }
 
     /// One report with everything that hangs on it, entered by hand.
     func enterScene() throws {
@@ -42,14 +53,17 @@ final class StoreUnderTest {
     static let moment = "'2026-03-02T08:00:00Z'"
 
     private static let scene = """
-        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, registered_at, verdict,
+        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, real_name, received_at, \
+        registered_at, verdict,
             rule, head, entry_count)
-        VALUES ('\(report)', 202600000001, 'letter', 's-1', 'd', 'routed', 'letter', false, \(moment), \(moment), 'registered', 'p@1/r',
+        VALUES ('\(report)', 202600000001, 'letter', 's-1', 'd', 'routed', 'letter', false, \(moment), \(moment), \
+        'registered', 'p@1/r',
             \(sha256), 1);
         INSERT INTO barred_root VALUES ('\(report)', 'c01');
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         VALUES ('\(handoff)', '\(report)', 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1);
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, next_at)
+        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, \
+        next_at)
         VALUES ('\(handoff)', 'sign', 1, '\(report)', 'd1', \(moment), \(moment), 'p@1/c', 'x', 0, \(moment));
         INSERT INTO clock_step VALUES ('\(handoff)', 'sign', 1, 1, 'remind', \(moment));
         INSERT INTO ledger_entry VALUES ('\(report)', 1, '{}', \(sha256));

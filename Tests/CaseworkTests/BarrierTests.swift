@@ -47,9 +47,17 @@ struct BarrierTests {
         ("市劳动监察大队", "队长", "张三", nil, [], false),
     ]
 
-    @Test("words about an accused's organ, post and name bar the units they may mean, and where none fits a person is asked", arguments: places)
+    @Test(
+        """
+        words about an accused's organ, post and name bar the units they may mean, and where none fits a person \
+        is asked
+        """,
+        arguments: places)
     func organs(organ: String?, position: String?, name: String, unit: String?, barred: Set<String>, isDoubtful: Bool) {
-        let accused = [Accused(name: name, organ: organ, position: position, unit: unit.map(Self.unit)), Accused(name: "李四", organ: "某局")]
+        let accused = [
+            Accused(name: name, organ: organ, position: position, unit: unit.map(Self.unit)),
+            Accused(name: "李四", organ: "某局"),
+        ]
         let finding = Barrier.finding(on: accused, among: Self.names, kinds: Self.kinds)
         #expect(Set(finding.roots.map(\.rawValue)) == barred)
         #expect(finding.isDoubtful == isDoubtful)
@@ -147,7 +155,8 @@ struct BarrierTests {
     ) {
         let admits = Barrier.admits(
             personNamed: name, unit: unit.map(Self.unit), recusedFrom: recusedFrom,
-            content: Submission(title: "", text: "", accused: accused.map { Accused(name: $0) }), to: CaseFileTests.file(barred: barred))
+            content: Submission(title: "", text: "", accused: accused.map { Accused(name: $0) }),
+            to: CaseFileTests.file(barred: barred))
         #expect(admits == admitted)
     }
 
@@ -157,7 +166,8 @@ struct BarrierTests {
             let reports = [
                 Submission(title: text, text: "", accused: [Accused(name: accused)]),
                 Submission(title: "", text: text, accused: [Accused(name: accused)]),
-                Submission(title: "", text: "", accused: [Accused(name: accused)], allegations: [Allegation(act: text)]),
+                Submission(
+                    title: "", text: "", accused: [Accused(name: accused)], allegations: [Allegation(act: text)]),
                 Submission(title: "", text: "", accused: [Accused(name: accused, position: text)]),
             ]
             let answers = Set(reports.map { Barrier.isFree(personNamed: name, recusedFrom: recusedFrom, of: $0) })

@@ -9,23 +9,29 @@ struct CaseFileTests {
 
     static func report(id: ReportID? = nil, state: ReportState = .registered, head: LedgerHead = .genesis) -> Report {
         Report(
-            id: id ?? .make(at: now), number: Report.number(year: 2026, serial: 123), source: SourceID(unchecked: "letter"), submissionID: "s-1",
-            digest: [1], state: state, sourceKind: "letter", matterKind: "accusation", region: "p", realName: false, receivedAt: now,
-            registeredAt: now, verdict: .registered, rule: "test@1/row", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false,
+            id: id ?? .make(at: now), number: Report.number(year: 2026, serial: 123),
+            source: SourceID(unchecked: "letter"), submissionID: "s-1", digest: [1], state: state, sourceKind: "letter",
+            matterKind: "accusation", region: "p", realName: false, receivedAt: now, registeredAt: now,
+            verdict: .registered, rule: "test@1/row", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false,
             handoffCount: 0, head: head)
     }
 
-    static func file(barred: Set<String>) -> CaseFile { CaseFile(new: report(), barred: Set(barred.map { UnitID(unchecked: $0) })) }
+    static func file(barred: Set<String>) -> CaseFile {
+        CaseFile(new: report(), barred: Set(barred.map { UnitID(unchecked: $0) }))
+    }
 
     static func handoff(of report: ReportID, attempt: Int = 1, state: HandoffState = .released) -> Handoff {
         Handoff(
-            id: .make(at: now), reportID: report, attempt: attempt, unit: UnitID(unchecked: "d1"), kind: "transfer", state: state,
-            express: false, rule: "test@1/row", digest: [3])
+            id: .make(at: now), reportID: report, attempt: attempt, unit: UnitID(unchecked: "d1"), kind: "transfer",
+            state: state, express: false, rule: "test@1/row", digest: [3])
     }
 
     @Test(
         "a number is the year and eight digits, and a sealed one says so",
-        arguments: [(123, false, "2026-00000123"), (0, false, "2026-00000000"), (99_999_999, false, "2026-99999999"), (7, true, "S2026-00000007")])
+        arguments: [
+            (123, false, "2026-00000123"), (0, false, "2026-00000000"), (99_999_999, false, "2026-99999999"),
+            (7, true, "S2026-00000007"),
+        ])
     func numbers(serial: Int64, sealed: Bool, text: String) {
         #expect(Report.display(Report.number(year: 2026, serial: serial), sealed: sealed) == text)
     }
@@ -35,7 +41,9 @@ struct CaseFileTests {
         let report = Self.report()
         let file = CaseFile(loaded: report, barred: [], handoffs: [Self.handoff(of: report.id)], clocks: [])
         #expect(!file.isNew && !file.reportChanged)
-        #expect(file.newHandoffs.isEmpty && file.changedHandoffs.isEmpty && file.newClocks.isEmpty && file.changedClocks.isEmpty)
+        #expect(
+            file.newHandoffs.isEmpty && file.changedHandoffs.isEmpty && file.newClocks.isEmpty
+                && file.changedClocks.isEmpty)
         #expect(file.newEntries.isEmpty)
     }
 
@@ -49,7 +57,9 @@ struct CaseFileTests {
         #expect(file.newEntries.map(\.sequence) == [42, 43])
         #expect(file.loadedHead == loaded)
         #expect(file.report.head.hash == file.newEntries[1].hash)
-        #expect(file.newEntries[0].hash == LedgerHead.hash(previous: loaded.hash, sequence: 42, bytes: file.newEntries[0].bytes))
+        #expect(
+            file.newEntries[0].hash
+                == LedgerHead.hash(previous: loaded.hash, sequence: 42, bytes: file.newEntries[0].bytes))
     }
 
     @Test("a refused event leaves the file unchanged")
@@ -77,7 +87,8 @@ struct CaseFileTests {
 
     /// Which clocks still run after each stop, of all three kinds.
     static let stops: [(ClockStop, Set<String>)] = [
-        (.signed, ["feedback", "overdue"]), (.answered, ["sign", "overdue"]), (.concluded, ["sign", "feedback"]), (.ended, []),
+        (.signed, ["feedback", "overdue"]), (.answered, ["sign", "overdue"]), (.concluded, ["sign", "feedback"]),
+        (.ended, []),
     ]
 
     @Test("each kind of clock stops by its own event, and all of them when the handoff ends", arguments: stops)
@@ -101,7 +112,8 @@ struct CaseFileTests {
         let other = Self.handoff(of: file.report.id, attempt: 2)
         file.add(other)
         file.stopClocks(of: id, on: .ended, at: Self.now, by: "test")
-        let plans = try PolicyFixture.rulebook().clocks(startedBy: .conclusionSentBack, handoffKind: "transfer", at: Self.now)
+        let plans = try PolicyFixture.rulebook().clocks(
+            startedBy: .conclusionSentBack, handoffKind: "transfer", at: Self.now)
         file.start(plans, for: id)
         file.start(plans, for: other.id)
         #expect(file.clocks.filter { $0.key.handoffID == id && $0.key.kind == "overdue" }.map(\.key.round) == [1, 2])
@@ -136,7 +148,11 @@ struct CaseFileTests {
         let rule = RuleReference(policy: "test", version: 1, row: "feedback")
         let due = now.adding(seconds: 86_400)
         file.start(
-            [ClockPlan(kind: "feedback", startedAt: now, dueAt: due, rule: rule, steps: [.init(number: 1, at: due, action: .overdue)])],
+            [
+                ClockPlan(
+                    kind: "feedback", startedAt: now, dueAt: due, rule: rule,
+                    steps: [.init(number: 1, at: due, action: .overdue)])
+            ],
             for: handoff.id)
         return (file, handoff.id)
     }

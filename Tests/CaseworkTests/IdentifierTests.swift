@@ -7,22 +7,29 @@ import Testing
 struct IdentifierTests {
     static let uuid = "0195a5f2-6c00-7abc-8def-0123456789ab"
 
-    @Test("an id is read in its canonical form of either case, and written in lower case", arguments: [uuid, uuid.uppercased()])
+    @Test(
+        "an id is read in its canonical form of either case, and written in lower case",
+        arguments: [uuid, uuid.uppercased()])
     func readsUUID(text: String) throws { #expect(try #require(ReportID(text)).description == Self.uuid) }
 
     @Test(
         "what is no UUID is not read",
         arguments: [
-            "", "0195a5f26c007abc8def0123456789ab", "{0195a5f2-6c00-7abc-8def-0123456789ab}", "0195a5f2-6c00-7abc-8def-0123456789a",
-            "0195a5f2-6c00-7abc-8def-0123456789abc", "0195a5f2-6c00-7abc-8def-0123456789ag", "0195a5f26-c00-7abc-8def-0123456789ab",
-            " 0195a5f2-6c00-7abc-8def-0123456789a", "0195a5f2-6c00-7abc-8def-0123456789a\u{0}", "0195a5f2_6c00_7abc_8def_0123456789ab",
+            "", "0195a5f26c007abc8def0123456789ab", "{0195a5f2-6c00-7abc-8def-0123456789ab}",
+            "0195a5f2-6c00-7abc-8def-0123456789a",
+            "0195a5f2-6c00-7abc-8def-0123456789abc", "0195a5f2-6c00-7abc-8def-0123456789ag",
+            "0195a5f26-c00-7abc-8def-0123456789ab",
+            " 0195a5f2-6c00-7abc-8def-0123456789a", "0195a5f2-6c00-7abc-8def-0123456789a\u{0}",
+            "0195a5f2_6c00_7abc_8def_0123456789ab",
         ])
     func refusesUUID(text: String) {
         #expect(ReportID(text) == nil)
         #expect(HandoffID(text) == nil)
     }
 
-    @Test("a name has 1 to 40 small letters, digits and hyphens", arguments: ["a", "d1", "c01-d01", "-", "0", String(repeating: "z", count: 40)])
+    @Test(
+        "a name has 1 to 40 small letters, digits and hyphens",
+        arguments: ["a", "d1", "c01-d01", "-", "0", String(repeating: "z", count: 40)])
     func readsName(text: String) {
         #expect(UnitID(text)?.rawValue == text)
         #expect(SourceID(text)?.rawValue == text)
@@ -31,7 +38,10 @@ struct IdentifierTests {
 
     @Test(
         "what could widen a right or a routing key is no name",
-        arguments: ["", String(repeating: "z", count: 41), "D1", "d.1", "d 1", "d1\n", "d*", "d#", "d_1", "é", "单位", "d1|d2", "^", "a\u{0}"])
+        arguments: [
+            "", String(repeating: "z", count: 41), "D1", "d.1", "d 1", "d1\n", "d*", "d#", "d_1", "é", "单位", "d1|d2",
+            "^", "a\u{0}",
+        ])
     func refusesName(text: String) {
         #expect(UnitID(text) == nil)
         #expect(SourceID(text) == nil)
@@ -50,7 +60,8 @@ struct IdentifierTests {
     @Test("ids are ordered by their bytes, as the database orders them")
     func order() throws {
         let texts = [
-            "00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-0000000000ff", "7fffffff-0000-0000-0000-000000000000",
+            "00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-0000000000ff",
+            "7fffffff-0000-0000-0000-000000000000",
             "80000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
         ]
         let ids = try texts.map { try #require(ReportID($0)) }

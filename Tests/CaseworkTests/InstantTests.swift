@@ -31,16 +31,20 @@ struct InstantTests {
 
     static let unreadable = [
         "", "now", "2026-03-02", "08:00:00Z", "2026-03-02T08:00Z", "2026-03-02T08:00:00", "2026-03-02T08:00:00 Z",
-        "2026-03-02T08:00:00Z ", " 2026-03-02T08:00:00Z", "2026-03-02T08:00:00.Z", "2026-03-02T08:00:00,5Z", "2026-03-02X08:00:00Z",
-        "2026-3-2T08:00:00Z", "26-03-02T08:00:00Z", "+2026-03-02T08:00:00Z", "-2026-03-02T08:00:00Z", "20260302T080000Z",
+        "2026-03-02T08:00:00Z ", " 2026-03-02T08:00:00Z", "2026-03-02T08:00:00.Z", "2026-03-02T08:00:00,5Z",
+        "2026-03-02X08:00:00Z",
+        "2026-3-2T08:00:00Z", "26-03-02T08:00:00Z", "+2026-03-02T08:00:00Z", "-2026-03-02T08:00:00Z",
+        "20260302T080000Z",
         // Times that no clock shows; leap seconds are not kept.
         "2026-03-02T24:00:00Z", "2026-03-02T08:60:00Z", "2026-03-02T08:00:60Z", "2026-03-02T-8:00:00Z",
         // Offsets
         "2026-03-02T08:00:00+8", "2026-03-02T08:00:00+0800", "2026-03-02T08:00:00+24:00", "2026-03-02T08:00:00+08:60",
         "2026-03-02T08:00:00+08:00Z", "2026-03-02T08:00:00UTC",
         // Days that do not exist
-        "2026-02-29T00:00:00Z", "2026-02-30T00:00:00Z", "1900-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-04-31T00:00:00Z",
-        "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-32T00:00:00Z", "0000-01-01T00:00:00Z",
+        "2026-02-29T00:00:00Z", "2026-02-30T00:00:00Z", "1900-02-29T00:00:00Z", "2100-02-29T00:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-32T00:00:00Z",
+        "0000-01-01T00:00:00Z",
         // Digits of other scripts, and a second dot
         "２０２６-03-02T08:00:00Z", "2026-03-02T08:00:00.1.2Z",
         // Moments whose day in UTC has a year that four digits cannot write
@@ -64,8 +68,12 @@ struct InstantTests {
         let json = try JSONEncoder().encode([instant])
         #expect(String(decoding: json, as: UTF8.self) == #"["2026-03-02T08:00:00Z"]"#)
         #expect(try JSONDecoder().decode([Instant].self, from: json) == [instant])
-        #expect(throws: DecodingError.self) { try JSONDecoder().decode([Instant].self, from: Data(#"["yesterday"]"#.utf8)) }
-        #expect(throws: DecodingError.self) { try JSONDecoder().decode([CivilDate].self, from: Data(#"["2026-02-30"]"#.utf8)) }
+        #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode([Instant].self, from: Data(#"["yesterday"]"#.utf8))
+        }
+        #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode([CivilDate].self, from: Data(#"["2026-02-30"]"#.utf8))
+        }
     }
 
     @Test("every day of 1900 to 2100 goes around and follows the day before, as a calendar of another make counts them")
@@ -80,7 +88,8 @@ struct InstantTests {
         for number in first.daysSinceEpoch...last.daysSinceEpoch {
             let date = CivilDate(daysSinceEpoch: number)
             if date.components != (year, month, day) || CivilDate(year: year, month: month, day: day) != date
-                || CivilDate(date.description) != date || Instant("\(date)T23:59:59.999999Z")?.description != "\(date)T23:59:59.999999Z"
+                || CivilDate(date.description) != date
+                || Instant("\(date)T23:59:59.999999Z")?.description != "\(date)T23:59:59.999999Z"
             {
                 wrong.append(number)
             }
@@ -98,7 +107,9 @@ struct InstantTests {
         #expect((year, month, day) == (2101, 1, 1))
     }
 
-    @Test("days are counted over the whole range that four digits write", arguments: [("0001-01-01", -719_162), ("9999-12-31", 2_932_896)])
+    @Test(
+        "days are counted over the whole range that four digits write",
+        arguments: [("0001-01-01", -719_162), ("9999-12-31", 2_932_896)])
     func edges(text: String, days: Int) throws {
         let date = try #require(CivilDate(text))
         #expect(date.daysSinceEpoch == days)
@@ -107,7 +118,10 @@ struct InstantTests {
 
     @Test(
         "what is no day is not read",
-        arguments: ["2026-02-29", "2026-2-1", "2026-02-01 ", "2026/02/01", "20260201", "0000-12-31", "10000-01-01", "2026-06-31", "", "2026-02-01T"])
+        arguments: [
+            "2026-02-29", "2026-2-1", "2026-02-01 ", "2026/02/01", "20260201", "0000-12-31", "10000-01-01",
+            "2026-06-31", "", "2026-02-01T",
+        ])
     func refusesDay(text: String) { #expect(CivilDate(text) == nil) }
 
     @Test("instants are ordered and counted in seconds")

@@ -37,10 +37,14 @@ struct LedgerEventTests {
         #expect(LedgerRecord(record.bytes) == record)
     }
 
-    @Test("an entry that lacks a detail, has one too many, is of no known event or is written otherwise is none of ours", arguments: LedgerEvent.words)
+    @Test(
+        "an entry that lacks a detail, has one too many, is of no known event or is written otherwise is none of ours",
+        arguments: LedgerEvent.words)
     func strict(word: String) throws {
         let event = try #require(Self.event(word))
-        for (key, _) in event.details where Self.mayLack[word] != key { #expect(Self.event(word, without: key) == nil, "\(key)") }
+        for (key, _) in event.details where Self.mayLack[word] != key {
+            #expect(Self.event(word, without: key) == nil, "\(key)")
+        }
         #expect(Self.event("\(word)2") == nil)
         let bytes = LedgerRecord(event, at: CaseFileTests.now, by: "office.intake").bytes
         let text = String(decoding: bytes, as: UTF8.self)
@@ -51,8 +55,10 @@ struct LedgerEventTests {
     @Test("the page on the ledger lists every event with its details, and nothing else")
     func page() throws {
         let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../docs/ledger.md")
-        let rows = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }
-            .prefix { $0.hasPrefix("|") }.dropFirst(2)
+        let rows = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").drop {
+            !$0.hasPrefix("| `event` |")
+        }
+        .prefix { $0.hasPrefix("|") }.dropFirst(2)
         let listed = try rows.map { row in
             let cells = row.split(separator: "|")
             let (word, details) = (try #require(cells.first).names, try #require(cells.dropFirst().first).names)
@@ -60,7 +66,8 @@ struct LedgerEventTests {
         }
         #expect(listed.map(\.word) == LedgerEvent.words)
         for (word, details) in listed {
-            let events = [Self.event(word), word == "entered" ? Self.event(word, without: .unit) : nil].compactMap(\.self)
+            let events = [Self.event(word), word == "entered" ? Self.event(word, without: .unit) : nil].compactMap(
+                \.self)
             #expect(details == Set(events.flatMap { $0.details.map(\.key.rawValue) }), "\(word)")
         }
     }

@@ -9,14 +9,26 @@ import Testing
 struct LedgerTests {
     static let handoff = HandoffID("0195a5f2-6c00-7abc-8def-000000000002") ?? HandoffID.make(at: CaseFileTests.now)
     static let records = [
-        LedgerRecord(.registered(.init(of: report, commitment: "c-1")), at: instant("2026-03-02T08:00:00Z"), by: "office.intake"),
+        LedgerRecord(
+            .registered(.init(of: report, commitment: "c-1")), at: instant("2026-03-02T08:00:00Z"),
+            by: "office.intake"),
         LedgerRecord(.moved(handoff, .signed, act: "a-1"), at: instant("2026-03-02T08:00:01.5Z"), by: "unit.d1"),
         LedgerRecord(.moved(handoff, .recalled, act: "a-2"), at: instant("2026-03-03T00:00:00Z"), by: "person.li"),
     ]
     static let texts = [
-        #"{"at":"2026-03-02T08:00:00Z","by":"office.intake","commitment":"c-1","event":"registered","number":"2026-00000123","report":"0195a5f2-6c00-7abc-8def-000000000001","rule":"test@1/row","source":"letter","verdict":"registered"}"#,
-        #"{"act":"a-1","at":"2026-03-02T08:00:01.500000Z","by":"unit.d1","event":"signed","handoff":"0195a5f2-6c00-7abc-8def-000000000002"}"#,
-        #"{"act":"a-2","at":"2026-03-03T00:00:00Z","by":"person.li","event":"recalled","handoff":"0195a5f2-6c00-7abc-8def-000000000002"}"#,
+        #"""
+        {"at":"2026-03-02T08:00:00Z","by":"office.intake","commitment":"c-1","event":"registered",\#
+        "number":"2026-00000123","report":"0195a5f2-6c00-7abc-8def-000000000001","rule":"test@1/row",\#
+        "source":"letter","verdict":"registered"}
+        """#,
+        #"""
+        {"act":"a-1","at":"2026-03-02T08:00:01.500000Z","by":"unit.d1","event":"signed",\#
+        "handoff":"0195a5f2-6c00-7abc-8def-000000000002"}
+        """#,
+        #"""
+        {"act":"a-2","at":"2026-03-03T00:00:00Z","by":"person.li","event":"recalled",\#
+        "handoff":"0195a5f2-6c00-7abc-8def-000000000002"}
+        """#,
     ]
     static let hashes = [
         "dd87e1cb7c8b64a2f9c465689ed753d9a85be8d0adbe0196ecbfdd7769fcb4c2",
@@ -108,17 +120,22 @@ struct LedgerTests {
         #expect(LedgerHead.firstBreak(in: [], endingIn: head) == 1)
         var longer = head
         let extra = longer.append(
-            LedgerRecord(.moved(Self.handoff, .sentAgain, act: "a-3"), at: Self.instant("2026-03-04T00:00:00Z"), by: "person.li"))
+            LedgerRecord(
+                .moved(Self.handoff, .sentAgain, act: "a-3"), at: Self.instant("2026-03-04T00:00:00Z"), by: "person.li")
+        )
         #expect(LedgerHead.firstBreak(in: entries + [extra], endingIn: head) == 4)
         #expect(LedgerHead.firstBreak(in: entries + [extra], endingIn: longer) == nil)
     }
 
     @Test("whatever stands in an event, its bytes are printable JSON and no field is forged")
     func printableJSON() throws {
-        let nasty = ["\"", "\\", "\u{0}", "\r\n", "中文", "a\",\"by\":\"person.li", "\u{1F600}", "e\u{301}", "\u{7F}", "", " "]
+        let nasty = [
+            "\"", "\\", "\u{0}", "\r\n", "中文", "a\",\"by\":\"person.li", "\u{1F600}", "e\u{301}", "\u{7F}", "", " ",
+        ]
         for text in nasty {
             let move = HandoffMove.returned(reason: text, rule: text)
-            let record = LedgerRecord(.moved(Self.handoff, move, act: text), at: Self.instant("2026-03-02T08:00:00Z"), by: text)
+            let record = LedgerRecord(
+                .moved(Self.handoff, move, act: text), at: Self.instant("2026-03-02T08:00:00Z"), by: text)
             #expect(record.bytes.allSatisfy { (0x20...0x7E).contains($0) })
             let fields = try JSONDecoder().decode([String: String].self, from: Data(record.bytes))
             #expect(fields.count == 7)
@@ -131,7 +148,8 @@ struct LedgerTests {
     func commitment() {
         let digest = bytes("230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5")
         let salt = (0..<16).map { UInt8($0) }
-        #expect(Commitment.make(digest, salt: salt) == "87a253628ff4bd94ae14e6e560e47b01a42d09c7a57d9834fde17d4a2cd4ba01")
+        #expect(
+            Commitment.make(digest, salt: salt) == "87a253628ff4bd94ae14e6e560e47b01a42d09c7a57d9834fde17d4a2cd4ba01")
         #expect(Commitment.make(digest, salt: salt.reversed()) != Commitment.make(digest, salt: salt))
     }
 

@@ -63,7 +63,9 @@ struct MaskingTests {
 
     @Test("what is too short to tell anything is not looked for")
     func tooShort() {
-        let mask = Mask(reporters: [Reporter(name: "李", organ: "县委", phone: "110", email: "a@b", idNumber: "12", address: "县城")])
+        let mask = Mask(reporters: [
+            Reporter(name: "李", organ: "县委", phone: "110", email: "a@b", idNumber: "12", address: "县城")
+        ])
         #expect(mask.isEmpty)
         #expect(mask.apply("李在县委，县城，110") == "李在县委，县城，110")
     }

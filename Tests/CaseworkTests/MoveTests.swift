@@ -14,10 +14,12 @@ struct MoveTests {
         (.routed, [.signed], .inHand), (.routed, [.inHand], .inHand), (.routed, [.caseFiled], .inHand),
         (.inHand, [.concluded], .concluded), (.concluded, [.inHand], .inHand), (.concluded, [.closed], .closed),
         // Splits: as far as the least advanced.
-        (.routed, [.signed, .released], .routed), (.routed, [.signed, .inHand], .inHand), (.inHand, [.closed, .inHand], .inHand),
+        (.routed, [.signed, .released], .routed), (.routed, [.signed, .inHand], .inHand),
+        (.inHand, [.closed, .inHand], .inHand),
         (.inHand, [.closed, .concluded], .concluded), (.concluded, [.closed, .closed], .closed),
         // What was taken back counts no more, once another followed it.
-        (.routed, [.returned, .signed], .inHand), (.inHand, [.recalled, .closed], .closed), (.routed, [.undeliverable, .released], .routed),
+        (.routed, [.returned, .signed], .inHand), (.inHand, [.recalled, .closed], .closed),
+        (.routed, [.undeliverable, .released], .routed),
         // The office's turn stays its turn, whatever units do beside.
         (.registered, [.returned], .registered), (.registered, [.returned, .closed], .registered),
         (.needsReview, [.recalled, .inHand], .needsReview), (.needsReview, [.undeliverable], .needsReview),
@@ -35,29 +37,55 @@ struct MoveTests {
     }
 
     /// Every move, from where, to where, and what the row says afterwards.
-    static let moves: [(from: HandoffState, move: HandoffMove, to: HandoffState, report: ReportState, row: @Sendable (Handoff) -> Bool)] = [
-        (.awaitingApproval, .approved, .released, .routed, { $0.releasedAt == now }),
-        (.released, .confirmed, .dispatched, .routed, { $0.dispatchedAt == now }),
-        (.released, .unroutable, .undeliverable, .needsReview, { $0.endedBecause == "undeliverable" && $0.endedAt == now }),
-        (.dispatched, .signed, .signed, .inHand, { $0.signedAt == now && $0.signedBy == "unit.d1" && $0.dispatchedAt == now }),
-        (.signed, .returned(reason: "not_competent", rule: "r"), .returned, .registered, { $0.endedBecause == "not_competent" && $0.endedAt == now }),
-        (.signed, .progressed, .inHand, .inHand, { $0.endedAt == nil }),
-        (.inHand, .decided(disposition: "kept"), .inHand, .inHand, { $0.disposition == "kept" }),
-        (.inHand, .caseFiled(on: day), .caseFiled, .inHand, { $0.caseFiledOn == day && $0.caseNotifiedAt == nil }),
-        (.inHand, .caseNotified(filedOn: day), .inHand, .inHand, { $0.caseFiledOn == day && $0.caseNotifiedAt == now }),
-        (.inHand, .concluded(outcome: "unfounded"), .concluded, .concluded, { $0.outcome == "unfounded" && $0.concludedAt == now }),
-        (.concluded, .conclusionAccepted(rule: "r"), .closed, .closed, { $0.endedBecause == "concluded" && $0.endedAt == now }),
-        (.concluded, .conclusionSentBack(rule: "r"), .inHand, .inHand, { $0.timesSentBack == 1 && $0.concludedAt == nil }),
-        (.dispatched, .recalled, .recalled, .needsReview, { $0.endedBecause == "recalled" && $0.endedAt == now }),
-        (.undeliverable, .sentAgain, .released, .routed, { $0.endedBecause == nil && $0.endedAt == nil }),
-    ]
+    static let moves:
+        [(
+            from: HandoffState, move: HandoffMove, to: HandoffState, report: ReportState,
+            row: @Sendable (Handoff) -> Bool
+        )] = [
+            (.awaitingApproval, .approved, .released, .routed, { $0.releasedAt == now }),
+            (.released, .confirmed, .dispatched, .routed, { $0.dispatchedAt == now }),
+            (
+                .released, .unroutable, .undeliverable, .needsReview,
+                { $0.endedBecause == "undeliverable" && $0.endedAt == now }
+            ),
+            (
+                .dispatched, .signed, .signed, .inHand,
+                { $0.signedAt == now && $0.signedBy == "unit.d1" && $0.dispatchedAt == now }
+            ),
+            (
+                .signed, .returned(reason: "not_competent", rule: "r"), .returned, .registered,
+                { $0.endedBecause == "not_competent" && $0.endedAt == now }
+            ),
+            (.signed, .progressed, .inHand, .inHand, { $0.endedAt == nil }),
+            (.inHand, .decided(disposition: "kept"), .inHand, .inHand, { $0.disposition == "kept" }),
+            (.inHand, .caseFiled(on: day), .caseFiled, .inHand, { $0.caseFiledOn == day && $0.caseNotifiedAt == nil }),
+            (
+                .inHand, .caseNotified(filedOn: day), .inHand, .inHand,
+                { $0.caseFiledOn == day && $0.caseNotifiedAt == now }
+            ),
+            (
+                .inHand, .concluded(outcome: "unfounded"), .concluded, .concluded,
+                { $0.outcome == "unfounded" && $0.concludedAt == now }
+            ),
+            (
+                .concluded, .conclusionAccepted(rule: "r"), .closed, .closed,
+                { $0.endedBecause == "concluded" && $0.endedAt == now }
+            ),
+            (
+                .concluded, .conclusionSentBack(rule: "r"), .inHand, .inHand,
+                { $0.timesSentBack == 1 && $0.concludedAt == nil }
+            ),
+            (.dispatched, .recalled, .recalled, .needsReview, { $0.endedBecause == "recalled" && $0.endedAt == now }),
+            (.undeliverable, .sentAgain, .released, .routed, { $0.endedBecause == nil && $0.endedAt == nil }),
+        ]
 
     @Test("every event of a handoff is a move, and each is entered in the ledger as it was")
     func everyMove() throws {
         #expect(Set(Self.moves.map(\.move.event)) == Set(HandoffEvent.allCases))
         for (from, move, to, report, row) in Self.moves {
             var (file, ids) = Self.file([from])
-            let event = try file.move(ids[0], move, act: "a-1", by: "unit.d1", at: Self.now, under: PolicyFixture.rulebook())
+            let event = try file.move(
+                ids[0], move, act: "a-1", by: "unit.d1", at: Self.now, under: PolicyFixture.rulebook())
             let handoff = try #require(file[handoff: ids[0]])
             #expect(handoff.state == to && file.report.state == report, "\(move)")
             #expect(row(handoff), "\(move)")
@@ -84,7 +112,8 @@ struct MoveTests {
         #expect(running() == ["overdue"])
     }
 
-    @Test("a report in two parts closes with the last of them, and one that is taken back waits for the office meanwhile")
+    @Test(
+        "a report in two parts closes with the last of them, and one that is taken back waits for the office meanwhile")
     func split() throws {
         var (file, ids) = Self.file([.released])
         let rulebook = try PolicyFixture.rulebook()
@@ -115,7 +144,12 @@ struct MoveTests {
         #expect(throws: Rejection.refused(.wrongState, state: "closed")) { try file.apply(.routed) }
     }
 
-    @Test("what is refused changes nothing: by the handoff, by the report, by books that do not fit, or of no handoff at all")
+    @Test(
+        """
+        what is refused changes nothing: by the handoff, by the report, by books that do not fit, or of no \
+        handoff at all
+        """
+    )
     func refused() throws {
         let rulebook = try PolicyFixture.rulebook()
         func refusal(_ file: CaseFile, _ id: HandoffID, _ move: HandoffMove) -> (any Error)? {
@@ -134,9 +168,13 @@ struct MoveTests {
         #expect(refusal(file, .make(at: Self.now), .signed) as? Rejection == .refused(.unknownHandoff, state: "none"))
         // A superior cannot return what was passed up to it sealed.
         let (sealed, signed) = Self.file([.signed], report: .passedUp)
-        #expect(refusal(sealed, signed[0], .returned(reason: "r", rule: "r")) as? Rejection == .refused(.wrongState, state: "passed_up"))
+        #expect(
+            refusal(sealed, signed[0], .returned(reason: "r", rule: "r")) as? Rejection
+                == .refused(.wrongState, state: "passed_up"))
         let (closed, open) = Self.file([.dispatched], report: .closed)
-        #expect("\(refusal(closed, open[0], .signed) ?? Rejection.early(state: ""))".contains("is closed, which cannot follow \"signed\""))
+        #expect(
+            "\(refusal(closed, open[0], .signed) ?? Rejection.early(state: ""))".contains(
+                "is closed, which cannot follow \"signed\""))
     }
 
     // MARK: -
@@ -145,7 +183,9 @@ struct MoveTests {
     private static func file(_ states: [HandoffState], report: ReportState? = nil) -> (CaseFile, [HandoffID]) {
         let own: ReportState = states.contains(.undeliverable) ? .needsReview : .routed
         let report = CaseFileTests.report(state: report ?? own.following(states) ?? own)
-        let handoffs = states.enumerated().map { CaseFileTests.handoff(of: report.id, attempt: $0.offset + 1, state: $0.element) }
+        let handoffs = states.enumerated().map {
+            CaseFileTests.handoff(of: report.id, attempt: $0.offset + 1, state: $0.element)
+        }
         return (CaseFile(loaded: report, barred: [], handoffs: handoffs, clocks: []), handoffs.map(\.id))
     }
 }

@@ -3,8 +3,10 @@ import Testing
 
 @Suite("Words that stand for nothing")
 struct PlaceholderTests {
-    private static let placeholders = Placeholders(["匿名", "无", "不详", "保密", "某某", "无名氏", "不愿透露", "N/A", "none",
-    "Anonymous", "12345678"])
+    private static let placeholders = Placeholders([
+        "匿名", "无", "不详", "保密", "某某", "无名氏", "不愿透露", "N/A", "none",
+        "Anonymous", "12345678",
+    ])
 
     @Test(
         "a field that says nothing, however it is written",
@@ -16,8 +18,12 @@ struct PlaceholderTests {
         ])
     func saysNothing(text: String) { #expect(Self.placeholders.contains(text)) }
 
-    @Test("a name or a contact", arguments: ["无双", "王匿名", "Na", "NA", "一一", "张三", "10", "13800138000", "12345",
-    "不详村", "阿无", "某某村3号"])
+    @Test(
+        "a name or a contact",
+        arguments: [
+            "无双", "王匿名", "Na", "NA", "一一", "张三", "10", "13800138000", "12345",
+            "不详村", "阿无", "某某村3号",
+        ])
     func saysSomething(text: String) { #expect(!Self.placeholders.contains(text)) }
 
     @Test("a policy without a list still knows what needs none")
@@ -30,8 +36,9 @@ struct PlaceholderTests {
         func stated(_ reporters: Reporter...) -> Submission {
             Submission(title: "", text: "来电人匿名反映，无其他", reporters: reporters).stated(without: Self.placeholders)
         }
-        let anonymous = stated(Reporter(name: "匿名", phone: "无", address: "不详"),
-        Reporter(name: "无名氏", phone: "000", address: "/"))
+        let anonymous = stated(
+            Reporter(name: "匿名", phone: "无", address: "不详"),
+            Reporter(name: "无名氏", phone: "000", address: "/"))
         #expect(anonymous.reporters.isEmpty && !anonymous.isRealName)
         #expect(Mask(reporters: anonymous.reporters).apply(anonymous.text) == "来电人匿名反映，无其他")
         #expect(!stated(Reporter(name: "匿名", phone: "13800138000")).isRealName)
@@ -56,8 +63,10 @@ struct MediaTypeNameTests {
 
     @Test(
         "anything else is no format's name",
-        arguments: ["", "jpeg", "image/", "/jpeg", "image/jpeg/x", "张三/jpeg", "image/张三", "image/j peg",
-        "image jpeg", "-a/b", "a/" + String(repeating: "b", count: 128), ";a/b", "image/\u{FF4A}peg"])
+        arguments: [
+            "", "jpeg", "image/", "/jpeg", "image/jpeg/x", "张三/jpeg", "image/张三", "image/j peg",
+            "image jpeg", "-a/b", "a/" + String(repeating: "b", count: 128), ";a/b", "image/\u{FF4A}peg",
+        ])
     func none(text: String) { #expect(MediaTypeName.normal(text) == nil) }
 }
 
@@ -78,7 +87,8 @@ struct FreeTextsTests {
     func masked() {
         var planting = Planting(words: "王文山说")
         var submission = Submission(
-            title: "", text: "", reporters: [Reporter(name: "", organ: "", phone: "", email: "", idNumber: "", address: "")],
+            title: "", text: "",
+            reporters: [Reporter(name: "", organ: "", phone: "", email: "", idNumber: "", address: "")],
             accused: [Accused(name: "", organ: "", position: "")], allegations: [Allegation(act: "")],
             attachments: [Attachment(name: "", bytes: 1, sha256: "")])
         submission.visitTexts(&planting)

@@ -23,10 +23,12 @@ struct PolicyClockTests {
             ])
     }
 
-    @Test("which clocks an event starts is data", arguments: [
-        (ClockStart.released, "transfer", ["sign"]), (.signed, "transfer", ["overdue"]),
-        (.conclusionSentBack, "transfer", ["overdue"]), (.signed, "send_down", []), (.released, "unheard-of", []),
-    ])
+    @Test(
+        "which clocks an event starts is data",
+        arguments: [
+            (ClockStart.released, "transfer", ["sign"]), (.signed, "transfer", ["overdue"]),
+            (.conclusionSentBack, "transfer", ["overdue"]), (.signed, "send_down", []), (.released, "unheard-of", []),
+        ])
     func startedBy(start: ClockStart, kind: String, clocks: [String]) throws {
         let plans = try PolicyFixture.rulebook().clocks(
             startedBy: start, handoffKind: kind, at: Instant(microsecondsSinceEpoch: 0))

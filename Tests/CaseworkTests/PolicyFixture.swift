@@ -29,7 +29,8 @@ enum PolicyFixture {
               {"id": "appeal", "name": "申诉", "counts_as_accusation": false, "accepted": true},
               {"id": "outside", "name": "业务范围外", "counts_as_accusation": false, "accepted": false}],
             "categories": [{"id": "bribery", "name": "贿赂"}, {"id": "work", "name": "工作纪律"}],
-            "source_kinds": [{"id": "web", "name": "网"}, {"id": "letter", "name": "信"}, {"id": "superior", "name": "上级"}],
+            "source_kinds": [{"id": "web", "name": "网"}, {"id": "letter", "name": "信"}, {"id": "superior", "name": "上级\
+            "}],
             "unit_kinds": [
               {"id": "department", "name": "部门"}, {"id": "stationed", "name": "派驻"}, {"id": "city", "name": "市"},
               {"id": "county", "name": "县"}, {"id": "superior", "name": "上级"}],
@@ -72,13 +73,15 @@ enum PolicyFixture {
             "rows": [
               {"id": "province", "when": {"level": ["province"]}, "to": {"unit_kinds": ["department"]},
                "handoff_kind": "transfer"},
-              {"id": "grassroots", "when": {"level": ["village"]}, "to": {"unit_kinds": ["county", "city"], "place": "covers"},
+              {"id": "grassroots", "when": {"level": ["village"]}, "to": {"unit_kinds": ["county", "city"], "place": \
+              "covers"},
                "handoff_kind": "send_down"},
               {"id": "city", "when": {"level": ["city", "county"]}, "to": {"unit_kinds": ["city"], "place": "covers"},
                "handoff_kind": "send_down"},
               {"id": "stationed", "when": {"level": ["county"]}, "to": {"unit_kinds": ["stationed"], "place": "same"},
                "handoff_kind": "transfer"},
-              {"id": "own", "when": {"level": ["city"]}, "to": {"unit_kinds": ["department"]}, "handoff_kind": "transfer"}],
+              {"id": "own", "when": {"level": ["city"]}, "to": {"unit_kinds": ["department"]}, "handoff_kind": \
+              "transfer"}],
             "otherwise": {"id": "nobody", "reason": "没有可以承办的单位"}
           },
           "clocks": [
@@ -92,7 +95,8 @@ enum PolicyFixture {
             {"id": "again", "kind": "overdue", "handoff_kinds": ["transfer"], "starts": "conclusion_sent_back",
              "within": "10 day", "steps": [{"action": "overdue", "after_due": "0 day"}]}],
           "returns": [
-            {"id": "return-ours", "reasons": ["not_competent"], "hops_max": 1, "text_characters_min": 4, "approve": true,
+            {"id": "return-ours", "reasons": ["not_competent"], "hops_max": 1, "text_characters_min": 4, "approve": \
+            true,
              "message": "同意退回"},
             {"id": "return-refused", "approve": false, "message": "不同意退回"}],
           "conclusions": [

@@ -4,7 +4,9 @@ import Testing
 
 @Suite("Who gets a report")
 struct PolicyRoutingTests {
-    private static func unit(_ id: String, _ kind: String, _ region: String?, _ levels: Set<String> = [], active: Bool = true)
+    private static func unit(
+        _ id: String, _ kind: String, _ region: String?, _ levels: Set<String> = [], active: Bool = true
+    )
         -> RoutingUnit
     {
         RoutingUnit(id: UnitID(unchecked: id), kind: kind, region: region, levels: levels, active: active)

@@ -12,14 +12,14 @@ struct PolicyScopeTests {
 
     static let rows: [Row] = [
         Row(
-            facts: ReportFacts(sourceKind: "letter", text: "没有用语", categories: ["bribery"], accusedCount: 1), rule: "named",
-            decision: .accept(matterKind: "accusation")),
+            facts: ReportFacts(sourceKind: "letter", text: "没有用语", categories: ["bribery"], accusedCount: 1),
+            rule: "named", decision: .accept(matterKind: "accusation")),
         Row(
             facts: ReportFacts(sourceKind: "letter", text: "他受贿", accusedCount: 1), rule: "breach",
             decision: .accept(matterKind: "accusation")),
         Row(
-            facts: ReportFacts(sourceKind: "letter", text: "他受贿", categories: ["unheard-of"], accusedCount: 1), rule: "breach",
-            decision: .accept(matterKind: "accusation")),
+            facts: ReportFacts(sourceKind: "letter", text: "他受贿", categories: ["unheard-of"], accusedCount: 1),
+            rule: "breach", decision: .accept(matterKind: "accusation")),
         Row(
             facts: ReportFacts(sourceKind: "web", title: "小区物业", text: "有人贪\n 污"), rule: "breach-unnamed",
             decision: .needsReview(reason: "没有被反映人")),
@@ -33,9 +33,11 @@ struct PolicyScopeTests {
             facts: ReportFacts(sourceKind: "web", text: "公交，小区"), rule: "web-outside",
             decision: .notAccepted(authority: "housing", category: "城乡建设")),
         Row(
-            facts: ReportFacts(sourceKind: "letter", text: "小区"), rule: "unclear", decision: .needsReview(reason: "无法判断")),
+            facts: ReportFacts(sourceKind: "letter", text: "小区"), rule: "unclear",
+            decision: .needsReview(reason: "无法判断")),
         Row(
-            facts: ReportFacts(sourceKind: "web", text: "别的事"), rule: "unclear", decision: .needsReview(reason: "无法判断")),
+            facts: ReportFacts(sourceKind: "web", text: "别的事"), rule: "unclear",
+            decision: .needsReview(reason: "无法判断")),
         Row(
             facts: ReportFacts(sourceKind: "letter", matterKind: "outside", text: "别的事"), rule: "stated-outside",
             decision: .notAccepted(authority: "petition", category: "信访")),
@@ -64,10 +66,15 @@ struct PolicyScopeTests {
         #expect(try PolicyFixture.rulebook().scope(of: outside).rule.row == "breach")
     }
 
-    @Test("two clauses make no word that would refuse a report", arguments: ["小，区", "大小。区别", "小·区", "小*区", "小　区",
-    "公（交"])
+    @Test(
+        "two clauses make no word that would refuse a report",
+        arguments: [
+            "小，区", "大小。区别", "小·区", "小*区", "小　区",
+            "公（交",
+        ])
     func refusingWords(text: String) throws {
-        #expect(try PolicyFixture.rulebook().scope(of: ReportFacts(sourceKind: "web", text: text)).rule.row == "unclear")
+        #expect(
+            try PolicyFixture.rulebook().scope(of: ReportFacts(sourceKind: "web", text: text)).rule.row == "unclear")
     }
 
     @Test("different words count once each, and more in the title; equal scores keep the order of the rows")
@@ -83,8 +90,13 @@ struct PolicyScopeTests {
     func sealing() throws {
         let rulebook = try PolicyFixture.rulebook()
         let sealing = try #require(
-            rulebook.sealing(of: ReportFacts(sourceKind: "web", text: "小区", levels: ["village",
-            "central"], accusedCount: 2)))
+            rulebook.sealing(
+                of: ReportFacts(
+                    sourceKind: "web", text: "小区",
+                    levels: [
+                        "village",
+                        "central",
+                    ], accusedCount: 2)))
         #expect(sealing.rule.description == "test-policy@3/sealed-central")
         #expect(sealing.rule.citation == "默认值")
         #expect(sealing.unitKind == "superior")

@@ -3,11 +3,13 @@ import Testing
 
 @Suite("Returns, conclusions and repeats name their rule")
 struct PolicyVerdictTests {
-    @Test("a return needs a reason that counts, an explanation, and few returns before", arguments: [
-        ("not_competent", "不归我们管", 0, "return-ours"), ("not_competent", "不归我们管", 1, "return-ours"),
-        ("not_competent", "不归我们管", 2, "return-refused"), ("not_competent", "不 归 我", 0, "return-refused"),
-        ("no_substance", "没有任何线索", 0, "return-refused"), ("unheard-of", "不归我们管", 0, "return-refused"),
-    ])
+    @Test(
+        "a return needs a reason that counts, an explanation, and few returns before",
+        arguments: [
+            ("not_competent", "不归我们管", 0, "return-ours"), ("not_competent", "不归我们管", 1, "return-ours"),
+            ("not_competent", "不归我们管", 2, "return-refused"), ("not_competent", "不 归 我", 0, "return-refused"),
+            ("no_substance", "没有任何线索", 0, "return-refused"), ("unheard-of", "不归我们管", 0, "return-refused"),
+        ])
     func returns(reason: String, text: String, hops: Int, rule: String) throws {
         let ruling = try PolicyFixture.rulebook().judgeReturn(
             reason: reason, text: text, handoffKind: "transfer", hopsSoFar: hops)
@@ -26,15 +28,18 @@ struct PolicyVerdictTests {
         let rule: String
     }
 
-    @Test("a conclusion is taken when nothing is missing", arguments: [
-        Conclusion(rule: "accepted"), Conclusion(hasDisposition: false, rule: "no-disposition"),
-        Conclusion(hasDisposition: false, hasSummary: false, rule: "no-disposition"),
-        Conclusion(hasSummary: false, rule: "no-summary"), Conclusion(answered: false, rule: "unanswered"),
-        Conclusion(answered: nil, rule: "unanswered"), Conclusion(answered: nil, isRealName: false, rule: "accepted"),
-        Conclusion(timesReturned: 3, rule: "accepted"),
-        Conclusion(outcome: "unfounded", timesReturned: 2, rule: "accepted"),
-        Conclusion(outcome: "unfounded", timesReturned: 3, rule: "supervise"),
-    ])
+    @Test(
+        "a conclusion is taken when nothing is missing",
+        arguments: [
+            Conclusion(rule: "accepted"), Conclusion(hasDisposition: false, rule: "no-disposition"),
+            Conclusion(hasDisposition: false, hasSummary: false, rule: "no-disposition"),
+            Conclusion(hasSummary: false, rule: "no-summary"), Conclusion(answered: false, rule: "unanswered"),
+            Conclusion(answered: nil, rule: "unanswered"),
+            Conclusion(answered: nil, isRealName: false, rule: "accepted"),
+            Conclusion(timesReturned: 3, rule: "accepted"),
+            Conclusion(outcome: "unfounded", timesReturned: 2, rule: "accepted"),
+            Conclusion(outcome: "unfounded", timesReturned: 3, rule: "supervise"),
+        ])
     func conclusions(row: Conclusion) throws {
         let ruling = try PolicyFixture.rulebook().judgeConclusion(
             outcome: row.outcome, hasDisposition: row.hasDisposition, hasSummary: row.hasSummary,

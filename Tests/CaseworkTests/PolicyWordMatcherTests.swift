@@ -27,8 +27,10 @@ struct PolicyWordMatcherTests {
 
     @Test(
         "a word of wide reach is found through whatever stands between its characters; one of near reach is not",
-        arguments: ["·", "*", "、", "，", "。", "-", "（", "★", "　", "\u{A0}", "\u{2003}", "\u{0}", "/", "・", "⋅", "～",
-        "\u{E000}", "\u{378}", "丶", "丨", "&nbsp;", "ー", "\u{2800}", "♥️", ".."])
+        arguments: [
+            "·", "*", "、", "，", "。", "-", "（", "★", "　", "\u{A0}", "\u{2003}", "\u{0}", "/", "・", "⋅", "～",
+            "\u{E000}", "\u{378}", "丶", "丨", "&nbsp;", "ー", "\u{2800}", "♥️", "..",
+        ])
     func parted(mark: String) {
         #expect(scores([["受贿"]], "校长受\(mark)贿", .wide) == [1])
         #expect(scores([["受贿"]], "校长受\(mark)贿", .near) == [0])
@@ -37,8 +39,10 @@ struct PolicyWordMatcherTests {
 
     @Test(
         "what is invisible, another form of the same characters, and Traditional are found by both",
-        arguments: ["受\u{200B}贿", "受\u{2060}\u{AD}贿", "受\n贿", "受賄", "受\u{FE00}贿\u{E0100}", "受\u{202E}贿", "受̲贿̶",
-        "\u{2066}受\u{2069}贿"])
+        arguments: [
+            "受\u{200B}贿", "受\u{2060}\u{AD}贿", "受\n贿", "受賄", "受\u{FE00}贿\u{E0100}", "受\u{202E}贿", "受̲贿̶",
+            "\u{2066}受\u{2069}贿",
+        ])
     func sameCharacters(text: String) {
         for reach in [WordMatcher.Reach.near, .wide] { #expect(scores([["受贿"]], text, reach) == [1]) }
         #expect(scores([["行贿"]], "⾏贿") == [1])
@@ -66,7 +70,10 @@ struct PolicyWordMatcherTests {
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("贪污受贿ab")
         func word(_ length: ClosedRange<Int>) -> String {
-            String((0..<Int.random(in: length, using: &generator)).map { _ in alphabet[Int.random(in: 0..<6, using: &generator)] })
+            String(
+                (0..<Int.random(in: length, using: &generator)).map { _ in
+                    alphabet[Int.random(in: 0..<6, using: &generator)]
+                })
         }
         for _ in 0..<300 {
             let groups = (0..<3).map { _ in (0..<4).map { _ in word(1...4) } }

@@ -11,7 +11,9 @@ struct RepeatsTests {
         allegations: [Allegation(category: "work", act: "贪污")],
         attachments: [Attachment(name: "a.pdf", bytes: 1, sha256: "ab")])
 
-    private static func keys(_ submission: Submission) -> RepeatKeys { RepeatKeys(submission: submission, secret: secret) }
+    private static func keys(_ submission: Submission) -> RepeatKeys {
+        RepeatKeys(submission: submission, secret: secret)
+    }
 
     private static func changed(_ change: (inout Submission) -> Void) -> Submission {
         var submission = report

@@ -34,7 +34,9 @@ struct StateMachineTable {
                 continue
             }
             for event in halves[0].split(separator: ",").map({ $0.trimmed }) {
-                if cells.updateValue(outcome, forKey: Cell(state: state, event: event)) != nil { mistakes.append("\(state): \(event)") }
+                if cells.updateValue(outcome, forKey: Cell(state: state, event: event)) != nil {
+                    mistakes.append("\(state): \(event)")
+                }
             }
         }
     }

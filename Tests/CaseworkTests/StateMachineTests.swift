@@ -149,7 +149,9 @@ struct StateMachineTests {
     @Test("final handoffs take no act any more, and those in hand have been signed for and owe an answer")
     func kindsOfStates() {
         for state in HandoffState.allCases {
-            let moves = HandoffEvent.allCases.filter { if case .moves = Self.outcome(state, $0) { true } else { false } }
+            let moves = HandoffEvent.allCases.filter {
+                if case .moves = Self.outcome(state, $0) { true } else { false }
+            }
             #expect(state.isFinal == moves.isEmpty, "\(state)")
             #expect(state.isInHand == moves.contains(.concluded), "\(state)")
         }

@@ -13,18 +13,24 @@ struct YAMLTextTests {
         }
     }
 
-    @Test("anchors and aliases are refused with their line, wherever a value may begin", arguments: [
-        ("a: &x 1", 1), ("a: 1\nb: *x", 2), ("- [a, &x b]", 1), ("&x a: 1", 1), ("# c\r\n\r\n- *x", 3), ("a: !t &x 1", 1), ("a:\n  <<: *b", 2),
-    ])
+    @Test(
+        "anchors and aliases are refused with their line, wherever a value may begin",
+        arguments: [
+            ("a: &x 1", 1), ("a: 1\nb: *x", 2), ("- [a, &x b]", 1), ("&x a: 1", 1), ("# c\r\n\r\n- *x", 3),
+            ("a: !t &x 1", 1), ("a:\n  <<: *b", 2),
+        ])
     func aliases(yaml: String, line: Int) {
         #expect(Self.refusal(yaml)?.line == line)
         #expect(Self.refusal(yaml)?.message.contains("anchors (&name)") == true)
     }
 
-    @Test("ampersands and asterisks in comments and between words are none", arguments: ["# &a *b", "a: b & c * d", "a: R&D", "a: 2*3 # *x"])
+    @Test(
+        "ampersands and asterisks in comments and between words are none",
+        arguments: ["# &a *b", "a: b & c * d", "a: R&D", "a: 2*3 # *x"])
     func noAliases(yaml: String) { #expect(Self.refusal(yaml) == nil) }
 
-    @Test("a file is bounded by its values, however they are written", arguments: ["a,", "- ", "a: ", "[],", "{},", "-"])
+    @Test(
+        "a file is bounded by its values, however they are written", arguments: ["a,", "- ", "a: ", "[],", "{},", "-"])
     func values(unit: String) {
         let many = String(repeating: unit, count: YAMLText.valuesMax + 1)
         #expect(Self.refusal(many)?.message == "a file has at most \(YAMLText.valuesMax) values")
@@ -35,7 +41,9 @@ struct YAMLTextTests {
     func depth(unit: String) {
         let brackets = unit.count { $0 == "[" || $0 == "{" }
         #expect(Self.refusal(String(repeating: unit, count: 64 / brackets)) == nil)
-        #expect(Self.refusal(String(repeating: unit, count: 64 / brackets + 1))?.message == "brackets stand more than 64 deep in one another")
+        #expect(
+            Self.refusal(String(repeating: unit, count: 64 / brackets + 1))?.message
+                == "brackets stand more than 64 deep in one another")
         #expect(Self.refusal(String(repeating: "[]{}", count: 500)) == nil)
     }
 
@@ -45,9 +53,11 @@ struct YAMLTextTests {
         #expect(Self.refusal("a: why?\nb: ?x\nc: what ? is") == nil)
     }
 
-    @Test("behind a line break that looks like none nothing begins unseen", arguments: [
-        "\u{85}? ? a", "a: 1\n# c\u{85}? ? a", "a: 1\u{2028}? a", "a: 1\u{2029}&x b: *x", "a: 1\n\u{FEFF}? a",
-    ])
+    @Test(
+        "behind a line break that looks like none nothing begins unseen",
+        arguments: [
+            "\u{85}? ? a", "a: 1\n# c\u{85}? ? a", "a: 1\u{2028}? a", "a: 1\u{2029}&x b: *x", "a: 1\n\u{FEFF}? a",
+        ])
     func hiddenBreaks(yaml: String) {
         #expect(Self.refusal(yaml)?.message.hasPrefix("U+0085, ") == true)
         #expect(Self.refusal("\u{FEFF}a: 长\u{A0}…") == nil, "a mark at the start is an editor's")

@@ -9,7 +9,9 @@ import TestOffice
 
 @testable import Conformance
 
-@Suite("The check of a unit's system", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The check of a unit's system",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CheckTests {
     /// A flaw of the example unit, the one scenario that it fails, and words that its reason holds.
     static let flaws: [(flaw: String, scenario: String, words: String)] = [
@@ -35,9 +37,11 @@ struct CheckTests {
         ("signs-for-others", "uninvited", "which was never handed to this unit"),
     ]
 
-    @Test("the example in Python passes every scenario, also when it takes only what fits the published schemas", arguments: [
-        "none", "takes-only-what-fits",
-    ])
+    @Test(
+        "the example in Python passes every scenario, also when it takes only what fits the published schemas",
+        arguments: [
+            "none", "takes-only-what-fits",
+        ])
     func examplePasses(change: String) throws {
         let verdicts = try check(flaw: change)
         #expect(verdicts.map(\.scenario) == Scenario.all.map(\.name))
@@ -74,7 +78,9 @@ struct CheckTests {
             let verdicts = try #require(results.withLock { $0[row.flaw] }).get()
             let failed = verdicts.filter { $0.outcome == .failed }
             #expect(failed.map(\.scenario) == [row.scenario], "\(row.flaw): \(failed)")
-            #expect(failed.flatMap(\.reasons).contains { $0.contains(row.words) }, "\(row.flaw): \(failed.flatMap(\.reasons))")
+            #expect(
+                failed.flatMap(\.reasons).contains { $0.contains(row.words) },
+                "\(row.flaw): \(failed.flatMap(\.reasons))")
         }
     }
 
@@ -109,7 +115,9 @@ struct CheckTests {
         defer { connection.close() }
         let publisher = try Publisher(on: connection)
         let queue = QueueName(rawValue: Topology.Queue.feedback)
-        _ = try publisher.publish([1], to: .default, key: RoutingKey(rawValue: queue.rawValue), properties: Properties(), token: 0, deadline: 5)
+        _ = try publisher.publish(
+            [1], to: .default, key: RoutingKey(rawValue: queue.rawValue), properties: Properties(), token: 0,
+            deadline: 5)
         _ = try publisher.settle(within: 5)
         #expect(problem(options) == .messagesLieThere(1))
         let channel = try connection.openChannel()

@@ -10,15 +10,24 @@ import TestOffice
 
 @testable import Conformance
 
-@Suite("The command that checks a unit", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The command that checks a unit",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CommandTests {
-    @Test("on a virtual host of somebody else it speaks as the office, if the broker lets it; the example lives through the broker's restart")
+    @Test(
+        """
+        on a virtual host of somebody else it speaks as the office, if the broker lets it; the example lives \
+        through the broker's restart
+        """
+    )
     func onGivenHost() throws {
         let directory = try Directory()
         let definitions = try Self.definitions()
         let servers = try LocalServers.start(in: directory.url, definitions: definitions)
         defer { servers.stop() }
-        var broker = try #require(URLComponents(string: servers.amqpURL(user: "unit.c01", password: TestServers.password, virtualHost: "check")))
+        var broker = try #require(
+            URLComponents(
+                string: servers.amqpURL(user: "unit.c01", password: TestServers.password, virtualHost: "check")))
         var unit = try UnitProcess(flaw: "none", at: broker)
         defer { unit.stop() }
         let file = directory.url.appending(path: "verdicts.json")
@@ -53,14 +62,23 @@ struct CommandTests {
         #expect((written["scenarios"] as? [[String: Any]])?.map { $0["outcome"] as? String } == ["failed"])
     }
 
-    @Test("its private broker keeps address and password with its directory; without a unit's system it says who does not read")
+    @Test(
+        """
+        its private broker keeps address and password with its directory; without a unit's system it says who \
+        does not read
+        """
+    )
     func onPrivateBroker() throws {
         let directory = try Directory()
-        let arguments = ["contract", "check", "--unit", "c01", "--directory", directory.url.appending(path: "check").path, "--wait", "0.1"]
+        let arguments = [
+            "contract", "check", "--unit", "c01", "--directory", directory.url.appending(path: "check").path, "--wait",
+            "0.1",
+        ]
         let runs = try (1...2).map { _ in try Ended(arguments) }
         for run in runs {
             #expect(run.status == 1)
-            #expect(run.errors.contains("nobody reads unit.c01.express, unit.c01.inbox, unit.c01.notice"), "\(run.errors)")
+            #expect(
+                run.errors.contains("nobody reads unit.c01.express, unit.c01.inbox, unit.c01.notice"), "\(run.errors)")
         }
         #expect(runs[0].output == runs[1].output)
         #expect(runs[0].output.contains("amqp://unit.c01:"))
@@ -81,13 +99,18 @@ struct CommandTests {
         let parties: [Party] = [.unit(UnitProcess.unit), .office(.feedback)]
         let definitions = Definitions(
             virtualHost: "check", units: [UnitProcess.unit], sources: [], persons: [],
-            users: parties.map { BrokerUser(party: $0, password: TestServers.password) }, administrator: ("checker", TestServers.password))
+            users: parties.map { BrokerUser(party: $0, password: TestServers.password) },
+            administrator: ("checker", TestServers.password))
         var file = try #require(try JSONSerialization.jsonObject(with: definitions.json()) as? [String: Any])
         var users = try #require(file["users"] as? [[String: Any]])
         var permissions = try #require(file["permissions"] as? [[String: Any]])
-        for index in users.indices where users[index]["name"] as? String == "checker" { users[index]["tags"] = "impersonator" }
+        for index in users.indices where users[index]["name"] as? String == "checker" {
+            users[index]["tags"] = "impersonator"
+        }
         for index in permissions.indices where permissions[index]["user"] as? String == "checker" {
-            permissions[index].merge(["configure": "^$", "write": "^bihuan\\.(handoff|notice)$", "read": "^bihuan\\.feedback$"]) { _, new in new }
+            permissions[index].merge([
+                "configure": "^$", "write": "^bihuan\\.(handoff|notice)$", "read": "^bihuan\\.feedback$",
+            ]) { _, new in new }
         }
         (file["users"], file["permissions"]) = (users, permissions)
         return try JSONSerialization.data(withJSONObject: file)
@@ -107,7 +130,9 @@ private struct Ended {
         let (output, errors) = (Pipe(), Pipe())
         process.executableURL = bundle.deletingLastPathComponent().appending(path: "bihuan")
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BIHUAN_") && $0.key != "COLUMNS" }
+        process.environment = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("BIHUAN_") && $0.key != "COLUMNS"
+        }
         process.standardInput = FileHandle.nullDevice
         (process.standardOutput, process.standardError) = (output, errors)
         try process.run()
@@ -124,7 +149,8 @@ private final class Directory {
     let url = FileManager.default.temporaryDirectory.appending(path: "check-\(UUID().uuidString)")
 
     init() throws {
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
+        try FileManager.default.createDirectory(
+            at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
     }
     deinit { try? FileManager.default.removeItem(at: url) }
 }

@@ -29,15 +29,17 @@ struct OfficeSideTests {
         }
 
         func act<Data: Codable & Sendable>(
-            _ type: MessageType, _ data: Data, id: String? = nil, subject: String? = nil, change: (inout Utterance) -> Void = { _ in }
+            _ type: MessageType, _ data: Data, id: String? = nil, subject: String? = nil,
+            change: (inout Utterance) -> Void = { _ in }
         ) -> Utterance {
             let subject = subject ?? handoff
-            let event = CloudEvent(id: id ?? type.short, source: unit, type: type, subject: subject, time: now, data: data)
+            let event = CloudEvent(
+                id: id ?? type.short, source: unit, type: type, subject: subject, time: now, data: data)
             var utterance = Utterance(
                 routingKey: type.routingKey(from: unit),
                 properties: Properties(
-                    contentType: MediaType.cloudEvents, type: type.rawValue, correlationID: subject, userID: unit.description),
-                body: Wire.encode(event))
+                    contentType: MediaType.cloudEvents, type: type.rawValue, correlationID: subject,
+                    userID: unit.description), body: Wire.encode(event))
             change(&utterance)
             return utterance
         }
@@ -46,8 +48,12 @@ struct OfficeSideTests {
             act(.handoffSigned, HandoffSigned(digest: digest), id: id, change: change)
         }
         var conclusion: Utterance { conclusion() }
-        func conclusion(id: String? = nil) -> Utterance { act(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"), id: id) }
-        var disposition: Utterance { act(.dispositionDecided, DispositionDecided(disposition: "preliminary_verification")) }
+        func conclusion(id: String? = nil) -> Utterance {
+            act(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"), id: id)
+        }
+        var disposition: Utterance {
+            act(.dispositionDecided, DispositionDecided(disposition: "preliminary_verification"))
+        }
         var progress: Utterance { act(.handoffProgress, HandoffProgress(text: "p")) }
         var giveBack: Utterance { act(.handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖")) }
 
@@ -56,7 +62,9 @@ struct OfficeSideTests {
             hear(utterances, sourceLocation)
         }
 
-        mutating func expect(_ answers: [String], to utterances: Utterance..., sourceLocation: SourceLocation = #_sourceLocation) {
+        mutating func expect(
+            _ answers: [String], to utterances: Utterance..., sourceLocation: SourceLocation = #_sourceLocation
+        ) {
             #expect(hear(utterances, sourceLocation) == answers, sourceLocation: sourceLocation)
         }
 
@@ -73,7 +81,9 @@ struct OfficeSideTests {
     @Test("what is right is answered as the office answers it, and finds no fault")
     func right() throws {
         var concluded = try Scene()
-        concluded.expect(["conclusion.accepted"], to: concluded.signature(), concluded.progress, concluded.disposition, concluded.conclusion)
+        concluded.expect(
+            ["conclusion.accepted"], to: concluded.signature(), concluded.progress, concluded.disposition,
+            concluded.conclusion)
         var returned = try Scene()
         returned.expect(["handoff.recalled"], to: returned.signature(), returned.giveBack)
         var sentBack = try Scene(.sendsBackOnce)
@@ -81,7 +91,8 @@ struct OfficeSideTests {
             ["conclusion.returned", "conclusion.accepted"],
             to: sentBack.signature(), sentBack.disposition, sentBack.conclusion(id: "1"), sentBack.conclusion(id: "2"))
         var reordered = try Scene()
-        reordered.expect(["conclusion.accepted"], to: reordered.disposition, reordered.conclusion, reordered.signature())
+        reordered.expect(
+            ["conclusion.accepted"], to: reordered.disposition, reordered.conclusion, reordered.signature())
         for scene in [concluded, returned, sentBack, reordered] {
             var office = scene.office
             office.finish()
@@ -99,7 +110,8 @@ struct OfficeSideTests {
         #expect(scene.faults == [])
     }
 
-    /// What a unit says after it got one handoff; the scenario that fails; words of the reason; what the office answers.
+    /// What a unit says after it got one handoff; the scenario that fails; words of the reason; what the office
+    /// answers.
     struct Wrong: Sendable {
         let name: String
         let scenario: String
@@ -107,7 +119,10 @@ struct OfficeSideTests {
         let answers: [String]
         let says: @Sendable (Scene) -> [Utterance]
 
-        init(_ name: String, _ scenario: String, _ words: String, _ answers: String..., says: @escaping @Sendable (Scene) -> [Utterance]) {
+        init(
+            _ name: String, _ scenario: String, _ words: String, _ answers: String...,
+            says: @escaping @Sendable (Scene) -> [Utterance]
+        ) {
             (self.name, self.scenario, self.words, self.answers, self.says) = (name, scenario, words, answers, says)
         }
     }
@@ -116,23 +131,42 @@ struct OfficeSideTests {
         Wrong("another digest", "signs", "hash the bytes as they came", "message.refused") {
             [$0.act(.handoffSigned, HandoffSigned(digest: String(repeating: "0", count: 64)))]
         },
-        Wrong("no digest at all", "signs", "64 hexadecimal digits", "message.refused") { [$0.act(.handoffSigned, HandoffSigned(digest: "yes"))] },
+        Wrong("no digest at all", "signs", "64 hexadecimal digits", "message.refused") {
+            [$0.act(.handoffSigned, HandoffSigned(digest: "yes"))]
+        },
         Wrong("signed twice as two acts", "delivered-twice", "again under another id (2)", "message.refused") {
             [$0.signature(id: "1"), $0.signature(id: "2")]
         },
         Wrong("one id for two acts", "ids", "two messages with the id 1 differ", "message.refused") {
             [$0.signature(id: "1"), $0.conclusion(id: "1")]
         },
-        Wrong("concluded twice", "order", "handoff.concluded came while the handoff was closed", "conclusion.accepted", "message.refused") {
+        Wrong(
+            "concluded twice", "order", "handoff.concluded came while the handoff was closed", "conclusion.accepted",
+            "message.refused"
+        ) {
             [$0.signature(), $0.disposition, $0.conclusion(id: "1"), $0.conclusion(id: "2")]
         },
-        Wrong("no user", "form", "user-id is missing", "message.refused") { [$0.signature { $0.properties.userID = nil }] },
-        Wrong("another's name", "form", "published by unit.d1", "message.refused") { [$0.signature { $0.properties.userID = "unit.d1" }] },
-        Wrong("another key", "form", "must be unit.c01.handoff.signed", "message.refused") { [$0.signature { $0.routingKey = "unit.c01.signed" }] },
-        Wrong("no type", "form", "property type must be bihuan.handoff.signed.v1") { [$0.signature { $0.properties.type = nil }] },
-        Wrong("another media type", "form", "content-type must be") { [$0.signature { $0.properties.contentType = "application/json" }] },
-        Wrong("not persistent", "form", "delivery-mode must be 2") { [$0.signature { $0.properties.deliveryMode = .transient }] },
-        Wrong("no correlation", "form", "correlation-id must be the subject") { [$0.signature { $0.properties.correlationID = nil }] },
+        Wrong("no user", "form", "user-id is missing", "message.refused") {
+            [$0.signature { $0.properties.userID = nil }]
+        },
+        Wrong("another's name", "form", "published by unit.d1", "message.refused") {
+            [$0.signature { $0.properties.userID = "unit.d1" }]
+        },
+        Wrong("another key", "form", "must be unit.c01.handoff.signed", "message.refused") {
+            [$0.signature { $0.routingKey = "unit.c01.signed" }]
+        },
+        Wrong("no type", "form", "property type must be bihuan.handoff.signed.v1") {
+            [$0.signature { $0.properties.type = nil }]
+        },
+        Wrong("another media type", "form", "content-type must be") {
+            [$0.signature { $0.properties.contentType = "application/json" }]
+        },
+        Wrong("not persistent", "form", "delivery-mode must be 2") {
+            [$0.signature { $0.properties.deliveryMode = .transient }]
+        },
+        Wrong("no correlation", "form", "correlation-id must be the subject") {
+            [$0.signature { $0.properties.correlationID = nil }]
+        },
         Wrong("no JSON", "form", "not UTF-8") { [$0.signature { $0.body = [0xFF] }] },
         Wrong("a field missing", "form", "data.digest: this field is missing", "message.refused") {
             [$0.act(.handoffSigned, HandoffProgress(text: "p"))]
@@ -140,22 +174,38 @@ struct OfficeSideTests {
         Wrong("a signature by nobody", "form", "data.signedBy: must not be empty", "message.refused") {
             [$0.act(.handoffSigned, HandoffSigned(digest: $0.digest, signedBy: ""))]
         },
-        Wrong("a signature by 201 characters", "form", "data.signedBy: has 603 bytes; the limit is 600", "message.refused") {
+        Wrong(
+            "a signature by 201 characters", "form", "data.signedBy: has 603 bytes; the limit is 600", "message.refused"
+        ) {
             [$0.act(.handoffSigned, HandoffSigned(digest: $0.digest, signedBy: String(repeating: "周", count: 201)))]
         },
         Wrong("a case without number", "form", "data.caseNumber: must not be empty", "message.refused") {
             [$0.signature(), $0.act(.caseFiled, CaseFiled(caseNumber: "", filedOn: CivilDate(daysSinceEpoch: 20_000)))]
         },
-        Wrong("a made-up outcome", "words", "data.outcome: the policy does not know this word; it knows substantiated", "message.refused") {
-            [$0.signature(), $0.disposition, $0.act(.handoffConcluded, HandoffConcluded(outcome: "banana", summary: "查实"))]
+        Wrong(
+            "a made-up outcome", "words", "data.outcome: the policy does not know this word; it knows substantiated",
+            "message.refused"
+        ) {
+            [
+                $0.signature(), $0.disposition,
+                $0.act(.handoffConcluded, HandoffConcluded(outcome: "banana", summary: "查实")),
+            ]
         },
-        Wrong("a made-up disposition", "words", "data.disposition: the policy does not know this word; it knows talk_inquiry", "message.refused") {
+        Wrong(
+            "a made-up disposition", "words",
+            "data.disposition: the policy does not know this word; it knows talk_inquiry", "message.refused"
+        ) {
             [$0.signature(), $0.act(.dispositionDecided, DispositionDecided(disposition: "forgiven"))]
         },
-        Wrong("a made-up reason to return", "words", "data.reason: the policy does not know this word; it knows not_competent", "message.refused") {
+        Wrong(
+            "a made-up reason to return", "words",
+            "data.reason: the policy does not know this word; it knows not_competent", "message.refused"
+        ) {
             [$0.signature(), $0.act(.handoffReturned, HandoffReturned(reason: "tired", text: "不想办理"))]
         },
-        Wrong("what the office says", "form", "sent by the office", "message.refused") { [$0.act(.handoffDispatched, HandoffProgress(text: "p"))] },
+        Wrong("what the office says", "form", "sent by the office", "message.refused") {
+            [$0.act(.handoffDispatched, HandoffProgress(text: "p"))]
+        },
         Wrong("a stranger", "uninvited", "never handed to this unit", "message.refused") {
             [$0.act(.handoffProgress, HandoffProgress(text: "p"), subject: "01a20511-f9f9-7975-ae53-dcaf5d9cdb69")]
         },
@@ -194,7 +244,8 @@ struct OfficeSideTests {
         #expect(scene.faults == ["signs: handoff.concluded came after the recall was acknowledged"])
     }
 
-    /// What a unit says that is no fault, and that the policy does not take; what the policy says to it, and the answer.
+    /// What a unit says that is no fault, and that the policy does not take; what the policy says to it, and the
+    /// answer.
     static let objections: [(name: String, words: String, answer: String, says: @Sendable (Scene) -> [Utterance])] = [
         ("no disposition", "cn-discipline@1/conclusion-no-disposition", "conclusion.returned", { [$0.conclusion] }),
         (
@@ -207,7 +258,12 @@ struct OfficeSideTests {
         ),
     ]
 
-    @Test("what the policy does not take is answered as the office answers it, and keeps the handoff from counting as answered", arguments: objections.indices)
+    @Test(
+        """
+        what the policy does not take is answered as the office answers it, and keeps the handoff from counting \
+        as answered
+        """,
+        arguments: objections.indices)
     func objection(row: Int) throws {
         let row = Self.objections[row]
         var scene = try Scene()
@@ -217,7 +273,10 @@ struct OfficeSideTests {
         #expect(scene.office.handoffs[scene.handoff]?.objection?.contains(row.words) == true, "\(row.name)")
         #expect(scene.faults == [])
         // Made whole, it is taken.
-        scene.expect(["conclusion.accepted"], to: scene.act(.dispositionDecided, DispositionDecided(disposition: "closed"), id: "d2"), scene.conclusion(id: "c2"))
+        scene.expect(
+            ["conclusion.accepted"],
+            to: scene.act(.dispositionDecided, DispositionDecided(disposition: "closed"), id: "d2"),
+            scene.conclusion(id: "c2"))
     }
 
     @Test("a few acts after refusals are a unit's right; more of them are a loop")
@@ -234,7 +293,10 @@ struct OfficeSideTests {
     func planned() throws {
         var scene = try Scene()
         let later = scene.act(.handoffProgress, HandoffProgress(text: "p")) {
-            $0.body = Array(String(decoding: $0.body, as: UTF8.self).replacing("handoff.progress.v1", with: "extension.requested.v1").utf8)
+            $0.body = Array(
+                String(decoding: $0.body, as: UTF8.self).replacing(
+                    "handoff.progress.v1", with: "extension.requested.v1"
+                ).utf8)
         }
         scene.expect(["message.refused"], to: later)
         #expect(scene.faults == [])
@@ -266,6 +328,8 @@ struct OfficeSideTests {
             #expect(problems.count == 1 && problems[0].hasPrefix("type: the contract has no message"))
         }
         var scene = try Scene()
-        for sending in scene.office.recall(scene.handoff, at: Self.now) { #expect(SchemaJudge.shared.problems(in: sending.body) == []) }
+        for sending in scene.office.recall(scene.handoff, at: Self.now) {
+            #expect(SchemaJudge.shared.problems(in: sending.body) == [])
+        }
     }
 }

@@ -19,7 +19,9 @@ final class UnitProcess {
     private let state = FileManager.default.temporaryDirectory.appending(path: "conformance-\(UUID().uuidString)")
 
     init(flaw: String, at broker: URLComponents) throws {
-        try start("/usr/bin/python3", [Self.folder.appending(path: "Units/wrong.py").path, flaw, "--state", state.path, "--run"], at: broker)
+        try start(
+            "/usr/bin/python3",
+            [Self.folder.appending(path: "Units/wrong.py").path, flaw, "--state", state.path, "--run"], at: broker)
     }
 
     init(example: String, at broker: URLComponents) throws {
@@ -36,7 +38,8 @@ final class UnitProcess {
         process.arguments = arguments
         // Debian's own Python, whatever else is first on the path of whoever runs the tests.
         process.environment = [
-            "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string), "EXAMPLES": Self.examples.path,
+            "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string),
+            "EXAMPLES": Self.examples.path,
             "PYTHONDONTWRITEBYTECODE": "1",
         ]
         process.standardInput = FileHandle.nullDevice
@@ -54,13 +57,16 @@ final class UnitProcess {
             process.terminate()
             process.waitUntilExit()
         }
-        for file in [state.path, state.path + "-wal", state.path + "-shm"] { try? FileManager.default.removeItem(atPath: file) }
+        for file in [state.path, state.path + "-wal", state.path + "-shm"] {
+            try? FileManager.default.removeItem(atPath: file)
+        }
     }
 }
 
 /// The shipped policy.
 func shippedRulebook() throws -> Rulebook {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+        path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
     return try Rulebook(try PolicyFile.read(try String(contentsOf: file, encoding: .utf8), named: "policy"))
 }
 
@@ -87,7 +93,8 @@ struct TestHost {
 
     func options() throws -> Check.Options {
         var options = Check.Options(
-            unit: UnitProcess.unit, rulebook: try shippedRulebook(), routing: try servers.broker(user: "office.routing", virtualHost: name),
+            unit: UnitProcess.unit, rulebook: try shippedRulebook(),
+            routing: try servers.broker(user: "office.routing", virtualHost: name),
             feedback: try servers.broker(user: "office.feedback", virtualHost: name))
         options.connectSeconds = 20
         options.patienceSeconds = 5

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Admission")
 struct AdmissionTests {
-    /// One message: who the broker vouches for, under which key, which `source` it names, and its type. `nil` = admitted.
+    /// One message: who the broker vouches for, under which key, which `source` it names, and its type. `nil` =
+    /// admitted.
     static let table: [(user: String?, key: String, source: String, type: MessageType, problem: String?)] = [
         // Each in its own name
         ("source.web", "source.web.report.submitted", "source.web", .reportSubmitted, nil),
@@ -79,7 +80,11 @@ struct AdmissionTests {
         }
         switch type {
         case .reportRegistered, .handoffCameBack: #expect(admitted.isEmpty)
-        default: #expect(admitted.map { $0.description.prefix { $0 != "." } } == [Examples.sender(of: type).description.prefix { $0 != "." }])
+        default:
+            #expect(
+                admitted.map { $0.description.prefix { $0 != "." } } == [
+                    Examples.sender(of: type).description.prefix { $0 != "." }
+                ])
         }
     }
 
@@ -92,16 +97,20 @@ struct AdmissionTests {
     }
 
     static let names: [(String, Bool)] = [
-        ("unit.d1", true), ("source.web", true), ("person.li", true), ("office.intake", true), ("office.feedback", true), ("unit.a-1", true),
-        ("unit.", false), ("unit", false), ("", false), (".d1", false), ("Unit.d1", false), ("unit.D1", false), ("unit.d1.x", false),
-        ("office.x", false), ("office.", false), ("unit.d 1", false), ("unit.*", false), ("boss.d1", false), ("unit.d1\n", false),
+        ("unit.d1", true), ("source.web", true), ("person.li", true), ("office.intake", true),
+        ("office.feedback", true), ("unit.a-1", true),
+        ("unit.", false), ("unit", false), ("", false), (".d1", false), ("Unit.d1", false), ("unit.D1", false),
+        ("unit.d1.x", false),
+        ("office.x", false), ("office.", false), ("unit.d 1", false), ("unit.*", false), ("boss.d1", false),
+        ("unit.d1\n", false),
     ]
 
     @Test("a party has one name", arguments: names)
     func parties(name: String, valid: Bool) { #expect(Party(name)?.description == (valid ? name : nil)) }
 
     static let owners: [(String, String?)] = [
-        ("unit.d1.handoff.signed", "unit.d1"), ("unit.d1", "unit.d1"), ("person.li.feedback.recall", "person.li"), ("unit..x", nil), ("unit", nil),
+        ("unit.d1.handoff.signed", "unit.d1"), ("unit.d1", "unit.d1"), ("person.li.feedback.recall", "person.li"),
+        ("unit..x", nil), ("unit", nil),
         ("", nil), ("unit.D1.x", nil), ("bihuan.routing", nil),
     ]
 
@@ -109,7 +118,11 @@ struct AdmissionTests {
     func owner(key: String, name: String?) { #expect(Party(ownerOf: key)?.description == name) }
 
     private static func envelope(_ type: MessageType, source: String, subject: String = "a-1") throws -> Envelope {
-        let json = #"{"specversion":"1.0","id":"a-1","source":"\#(source)","type":"\#(type.rawValue)","subject":"\#(subject)","time":"2026-03-02T08:00:00Z"}"#
+        let json =
+            #"""
+            {"specversion":"1.0","id":"a-1","source":"\#(source)","type":"\#(type.rawValue)",\#
+            "subject":"\#(subject)","time":"2026-03-02T08:00:00Z"}
+            """#
         return try JSONDecoder().decode(Envelope.self, from: Data(json.utf8))
     }
 }

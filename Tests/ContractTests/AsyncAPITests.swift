@@ -12,7 +12,9 @@ struct AsyncAPITests {
 
     init() throws { document = try PublishedContract.asyncAPI() }
 
-    enum Channel: String, CaseIterable { case intake, feedback, command, unitInbox, unitExpress, unitNotice, sourceNotice, personReply }
+    enum Channel: String, CaseIterable {
+        case intake, feedback, command, unitInbox, unitExpress, unitNotice, sourceNotice, personReply
+    }
 
     /// Where a type travels. Exhaustive, so that a new type has to say.
     static func channels(of type: MessageType) -> Set<Channel> {
@@ -20,11 +22,13 @@ struct AsyncAPITests {
         case .reportSubmitted: [.intake]
         // And from the office to a superior, sealed.
         case .attachmentPart: [.intake, .unitInbox, .unitExpress]
-        case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified, .handoffConcluded:
+        case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified,
+            .handoffConcluded:
             [.feedback]
         case .commandRecall, .commandReplay, .commandDiscard: [.command]
         case .handoffDispatched, .handoffRecalled: [.unitInbox, .unitExpress]
-        case .conclusionAccepted, .conclusionReturned, .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated: [.unitNotice]
+        case .conclusionAccepted, .conclusionReturned, .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated:
+            [.unitNotice]
         case .reportAccepted, .reportRejected, .reportReceived: [.sourceNotice]
         case .commandTaken: [.personReply]
         case .messageRefused: [.unitNotice, .sourceNotice, .personReply]
@@ -32,7 +36,8 @@ struct AsyncAPITests {
         }
     }
 
-    /// What is planned is heard in `feedback`, or sent to the unit: its handoff's news with the handoff, the rest as notices.
+    /// What is planned is heard in `feedback`, or sent to the unit: its handoff's news with the handoff, the rest as
+    /// notices.
     static func channels(of type: PlannedMessageType) throws -> Set<Channel> {
         let source = try PublishedContract.schema(type)["properties"]?["source"]?["$ref"]?.text
         if source?.hasSuffix("/unitParty") == true { return [.feedback] }
@@ -42,46 +47,68 @@ struct AsyncAPITests {
     @Test("it is AsyncAPI 3.0.0, with all that the specification requires of it")
     func head() throws {
         #expect(document["asyncapi"]?.text == "3.0.0")
-        #expect(document["info"]?["title"]?.text?.isEmpty == false && document["info"]?["version"]?.text?.isEmpty == false)
+        #expect(
+            document["info"]?["title"]?.text?.isEmpty == false && document["info"]?["version"]?.text?.isEmpty == false)
         for (name, server) in document["servers"]?.object ?? [:] {
-            #expect(server["host"]?.text?.isEmpty == false && server["protocol"]?.text?.hasPrefix("amqp") == true, "\(name)")
+            #expect(
+                server["host"]?.text?.isEmpty == false && server["protocol"]?.text?.hasPrefix("amqp") == true, "\(name)"
+            )
             #expect(server["security"]?.list?.isEmpty == false, "\(name)")
         }
         for (name, operation) in document["operations"]?.object ?? [:] {
             #expect(["send", "receive"].contains(operation["action"]?.text), "\(name)")
             #expect(operation["channel"]?["$ref"]?.text?.hasPrefix("#/channels/") == true, "\(name)")
-            if operation["action"]?.text == "send" { #expect(operation["bindings"]?["amqp"]?["deliveryMode"]?.whole == 2, "\(name)") }
+            if operation["action"]?.text == "send" {
+                #expect(operation["bindings"]?["amqp"]?["deliveryMode"]?.whole == 2, "\(name)")
+            }
         }
     }
 
     /// The fixed fields of the specification's objects, of those that the document uses.
     static let fields: [(path: [String], isMap: Bool, fields: Set<String>)] = [
-        ([], false, ["asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations", "components"]),
-        (["info"], false, ["title", "version", "description", "termsOfService", "contact", "license", "tags", "externalDocs"]),
+        (
+            [], false,
+            ["asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations", "components"]
+        ),
+        (
+            ["info"], false,
+            ["title", "version", "description", "termsOfService", "contact", "license", "tags", "externalDocs"]
+        ),
         (
             ["servers"], true,
-            ["host", "protocol", "protocolVersion", "pathname", "description", "title", "summary", "variables", "security", "tags",
-                "externalDocs", "bindings"]
+            [
+                "host", "protocol", "protocolVersion", "pathname", "description", "title", "summary", "variables",
+                "security", "tags", "externalDocs", "bindings",
+            ]
         ),
         (
             ["channels"], true,
-            ["address", "messages", "title", "summary", "description", "servers", "parameters", "tags", "externalDocs", "bindings"]
+            [
+                "address", "messages", "title", "summary", "description", "servers", "parameters", "tags",
+                "externalDocs", "bindings",
+            ]
         ),
         (
             ["operations"], true,
-            ["action", "channel", "title", "summary", "description", "security", "tags", "externalDocs", "bindings", "traits", "messages",
-                "reply"]
+            [
+                "action", "channel", "title", "summary", "description", "security", "tags", "externalDocs", "bindings",
+                "traits", "messages", "reply",
+            ]
         ),
         (
             ["components"], false,
-            ["schemas", "servers", "channels", "operations", "messages", "securitySchemes", "serverVariables", "parameters",
-                "correlationIds", "replies", "replyAddresses", "externalDocs", "tags", "operationTraits", "messageTraits",
-                "serverBindings", "channelBindings", "operationBindings", "messageBindings"]
+            [
+                "schemas", "servers", "channels", "operations", "messages", "securitySchemes", "serverVariables",
+                "parameters", "correlationIds", "replies", "replyAddresses", "externalDocs", "tags", "operationTraits",
+                "messageTraits", "serverBindings", "channelBindings", "operationBindings", "messageBindings",
+            ]
         ),
         (
             ["components", "messages"], true,
-            ["headers", "payload", "correlationId", "contentType", "name", "title", "summary", "description", "tags", "externalDocs",
-                "bindings", "examples", "traits"]
+            [
+                "headers", "payload", "correlationId", "contentType", "name", "title", "summary", "description", "tags",
+                "externalDocs", "bindings", "examples", "traits",
+            ]
         ),
     ]
 
@@ -90,7 +117,8 @@ struct AsyncAPITests {
         let (path, isMap, known) = Self.fields[row]
         let object = try #require(document.value(at: path.map { .key($0) })?.object)
         for one in isMap ? Array(object.values) : [.object(object)] {
-            let unknown = Set((one.object ?? [:]).keys.filter { $0 != "$ref" && !$0.hasPrefix("x-") }).subtracting(known)
+            let unknown = Set((one.object ?? [:]).keys.filter { $0 != "$ref" && !$0.hasPrefix("x-") }).subtracting(
+                known)
             #expect(unknown == [], "\(path.joined(separator: "."))")
         }
     }
@@ -145,7 +173,8 @@ struct AsyncAPITests {
     @Test("every type travels in the right channels and in no other", arguments: Channel.allCases)
     func rightChannel(channel: Channel) throws {
         let handled = MessageType.allCases.filter { Self.channels(of: $0).contains(channel) }.map(\.rawValue)
-        let planned = try PlannedMessageType.allCases.filter { try Self.channels(of: $0).contains(channel) }.map(\.rawValue)
+        let planned = try PlannedMessageType.allCases.filter { try Self.channels(of: $0).contains(channel) }.map(
+            \.rawValue)
         #expect(try Set(types(in: channel)) == Set(handled + planned))
         #expect(Set(document["channels"]?.object?.keys.map { $0 } ?? []) == Set(Channel.allCases.map(\.rawValue)))
     }
@@ -187,16 +216,23 @@ struct AsyncAPITests {
         #expect(binding?["exchange"]?["type"]?.text == "topic")
         let name = sender.description.split(separator: ".")
         let addresses = try addresses(of: channel, [String(name[0]): String(name[1])])
-        let planned = try PlannedMessageType.allCases.filter { try Self.channels(of: $0).contains(channel) }.map { "\(sender).\($0.short)" }
-        let keys = MessageType.allCases.filter { Self.channels(of: $0).contains(channel) }.flatMap { $0.routingKeys(from: sender) } + planned
+        let planned = try PlannedMessageType.allCases.filter { try Self.channels(of: $0).contains(channel) }.map {
+            "\(sender).\($0.short)"
+        }
+        let keys =
+            MessageType.allCases.filter { Self.channels(of: $0).contains(channel) }.flatMap {
+                $0.routingKeys(from: sender)
+            } + planned
         // Of a command, the parameters also make keys for workers that do not hear it.
         #expect(channel == .command ? addresses.isSuperset(of: keys) : addresses == Set(keys))
         #expect(!keys.isEmpty)
     }
 
     static let queues: [(Channel, String)] = [
-        (.unitInbox, Topology.Queue.inbox(UnitID(unchecked: "d1"))), (.unitExpress, Topology.Queue.express(UnitID(unchecked: "d1"))),
-        (.unitNotice, Topology.Queue.notice(UnitID(unchecked: "d1"))), (.sourceNotice, Topology.Queue.notice(SourceID(unchecked: "d1"))),
+        (.unitInbox, Topology.Queue.inbox(UnitID(unchecked: "d1"))),
+        (.unitExpress, Topology.Queue.express(UnitID(unchecked: "d1"))),
+        (.unitNotice, Topology.Queue.notice(UnitID(unchecked: "d1"))),
+        (.sourceNotice, Topology.Queue.notice(SourceID(unchecked: "d1"))),
         (.personReply, Topology.Queue.reply(PersonID(unchecked: "d1"))),
     ]
 
@@ -223,7 +259,9 @@ struct AsyncAPITests {
             }
             guard let reply = operation["reply"] else { continue }
             let answers = try #require(reply["channel"]?["$ref"]?.text)
-            for message in reply["messages"]?.list ?? [] { #expect(message["$ref"]?.text?.hasPrefix("\(answers)/messages/") == true, "\(name)") }
+            for message in reply["messages"]?.list ?? [] {
+                #expect(message["$ref"]?.text?.hasPrefix("\(answers)/messages/") == true, "\(name)")
+            }
         }
         let all = Set(
             (document["channels"]?.object ?? [:]).flatMap { channel, value in

@@ -15,11 +15,14 @@ enum Examples {
     static func body(_ type: MessageType) -> [UInt8] {
         switch type {
         case .reportSubmitted: write(type, subject: "example-report-submitted", submission)
-        case .attachmentPart: write(type, subject: "s-1", AttachmentPart(sha256: paper, part: 1, content: Array("一页账".utf8)))
+        case .attachmentPart:
+            write(type, subject: "s-1", AttachmentPart(sha256: paper, part: 1, content: Array("一页账".utf8)))
         case .reportAccepted:
             write(
                 type, subject: "s-1",
-                ReportAccepted(number: "2026-00000001", state: .notAccepted, rule: "cn-discipline@1/scope-web", authority: "housing"))
+                ReportAccepted(
+                    number: "2026-00000001", state: .notAccepted, rule: "cn-discipline@1/scope-web",
+                    authority: "housing"))
         case .reportRejected: write(type, subject: "s-1", ReportRejected(problems: problems))
         case .reportReceived: write(type, subject: "s-1", Nothing())
         case .handoffSigned: write(type, HandoffSigned(digest: String(repeating: "0a", count: 32), signedBy: "周内勤"))
@@ -27,11 +30,14 @@ enum Examples {
         case .handoffProgress: write(type, HandoffProgress(text: "已谈话两人。"))
         case .dispositionDecided:
             write(type, DispositionDecided(disposition: "preliminary_verification", decidedOn: CivilDate("2026-03-20")))
-        case .caseFiled, .caseNotified: write(type, CaseFiled(caseNumber: "立〔2026〕1号", filedOn: CivilDate(daysSinceEpoch: 20_545)))
-        case .handoffConcluded: write(type, HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。", reporterAnswered: true))
+        case .caseFiled, .caseNotified:
+            write(type, CaseFiled(caseNumber: "立〔2026〕1号", filedOn: CivilDate(daysSinceEpoch: 20_545)))
+        case .handoffConcluded:
+            write(type, HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。", reporterAnswered: true))
         case .handoffDispatched: write(type, dispatched)
         case .handoffRecalled: write(type, HandoffRecalled(cause: "return_approved", reason: "同意退回，另行分流"))
-        case .conclusionAccepted, .conclusionReturned: write(type, ConclusionJudged(rule: "cn-discipline@1/conclusion-accepted", text: "同意办结"))
+        case .conclusionAccepted, .conclusionReturned:
+            write(type, ConclusionJudged(rule: "cn-discipline@1/conclusion-accepted", text: "同意办结"))
         case .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated: write(type, notice)
         case .messageRefused: write(type, MessageRefused(refusedType: "bihuan.handoff.signed.v9", problems: problems))
         case .commandRecall: write(type, CommandRecall(reason: "交办单位有误"))
@@ -42,15 +48,19 @@ enum Examples {
         }
     }
 
-    /// Other forms of a type, under the names of their golden files: a field that came later makes a new form, and the old one
-    /// stays readable.
+    /// Other forms of a type, under the names of their golden files: a field that came later makes a new form, and the
+    /// old one stays readable.
     static let variants: [(name: String, type: MessageType, body: [UInt8])] = [
-        ("attachment.part.closing", .attachmentPart, write(.attachmentPart, form: "-closing", subject: "s-1", AttachmentPart(sha256: paper, count: 1))),
+        (
+            "attachment.part.closing", .attachmentPart,
+            write(.attachmentPart, form: "-closing", subject: "s-1", AttachmentPart(sha256: paper, count: 1))
+        ),
         (
             "report.accepted.papers_pending", .reportAccepted,
             write(
                 .reportAccepted, form: "-papers-pending", subject: "s-1",
-                ReportAccepted(number: "2026-00000001", state: .registered, rule: "cn-discipline@1/scope-named", papersPending: 1))
+                ReportAccepted(
+                    number: "2026-00000001", state: .registered, rule: "cn-discipline@1/scope-named", papersPending: 1))
         ),
     ]
 
@@ -87,8 +97,10 @@ enum Examples {
 
     /// What the office reads; the others it only sends.
     static let readByOffice: Set<MessageType> = [
-        .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled,
-        .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack,
+        .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+        .caseFiled,
+        .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard, .reportRegistered,
+        .handoffCameBack,
     ]
 
     /// Who sends a type in these examples.
@@ -102,7 +114,8 @@ enum Examples {
         case .reportAccepted, .reportRejected, .reportReceived, .reportRegistered: .office(.intake)
         case .handoffDispatched: .office(.routing)
         case .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated: .office(.deadlines)
-        case .handoffRecalled, .conclusionAccepted, .conclusionReturned, .messageRefused, .commandTaken, .handoffCameBack:
+        case .handoffRecalled, .conclusionAccepted, .conclusionReturned, .messageRefused, .commandTaken,
+            .handoffCameBack:
             .office(.feedback)
         }
     }
@@ -117,8 +130,8 @@ enum Examples {
         if case .office = sender { answered = "act-1" }
         return Wire.encode(
             CloudEvent(
-                id: "example-\(type.short.replacing(".", with: "-"))\(form)", source: sender, type: type, subject: subject, time: moment,
-                inreplyto: answered, data: data))
+                id: "example-\(type.short.replacing(".", with: "-"))\(form)", source: sender, type: type,
+                subject: subject, time: moment, inreplyto: answered, data: data))
     }
 
     /// Every field is given.
@@ -128,12 +141,13 @@ enum Examples {
             text: "反映张三虚报冒领。\n“引号”与\\反斜杠/斜杠", region: "p-c01",
             reporters: [
                 Reporter(
-                    name: "王五", organ: "某村", phone: "13800000000", email: "w@example.com", idNumber: "110101199001010000",
-                    address: "某路1号", consent: .handler)
+                    name: "王五", organ: "某村", phone: "13800000000", email: "w@example.com",
+                    idNumber: "110101199001010000", address: "某路1号", consent: .handler)
             ],
             accused: [
                 Accused(
-                    name: "张三", organ: "某镇政府", position: "副镇长", level: "township", region: "p-c01", unit: UnitID(unchecked: "c01"))
+                    name: "张三", organ: "某镇政府", position: "副镇长", level: "township", region: "p-c01",
+                    unit: UnitID(unchecked: "c01"))
             ],
             allegations: [Allegation(category: "corruption", act: "贪污危房改造资金")],
             attachments: [Attachment(name: "账页.jpg", mediaType: "image/jpeg", bytes: 123_456, sha256: paper)])
@@ -141,15 +155,16 @@ enum Examples {
 
     private static var dispatched: HandoffDispatched {
         HandoffDispatched(
-            number: "2026-00000001", kind: "transfer", matterKind: "accusation", title: "举报张三贪污", text: "反映张三虚报冒领。", region: "p-c01",
-            accused: submission.accused, allegations: submission.allegations, attachments: submission.attachments,
-            signBy: Instant("2026-03-04T08:00:00Z"), resultOwed: true, rule: "cn-discipline@1/route-city")
+            number: "2026-00000001", kind: "transfer", matterKind: "accusation", title: "举报张三贪污", text: "反映张三虚报冒领。",
+            region: "p-c01", accused: submission.accused, allegations: submission.allegations,
+            attachments: submission.attachments, signBy: Instant("2026-03-04T08:00:00Z"), resultOwed: true,
+            rule: "cn-discipline@1/route-city")
     }
 
     private static var notice: ClockNotice {
         ClockNotice(
-            clock: "sign", startedAt: moment, dueAt: moment.adding(seconds: 172_800), step: 1, rule: "cn-discipline@1/clock-sign",
-            citation: "默认值")
+            clock: "sign", startedAt: moment, dueAt: moment.adding(seconds: 172_800), step: 1,
+            rule: "cn-discipline@1/clock-sign", citation: "默认值")
     }
 
     private static var problems: [Problem] {
@@ -160,6 +175,8 @@ enum Examples {
     }
 
     private static func reference(_ type: MessageType) -> InternalReference {
-        InternalReference(report: ReportID(report) ?? ReportID(UUID()), handoff: HandoffID(handoff), bytes: type == .reportRegistered ? 1_234 : nil)
+        InternalReference(
+            report: ReportID(report) ?? ReportID(UUID()), handoff: HandoffID(handoff),
+            bytes: type == .reportRegistered ? 1_234 : nil)
     }
 }

@@ -5,7 +5,8 @@ import Foundation
 import Testing
 
 /// Messages as they once went over the wire: what stands in `Golden/` must be readable for ever. New fields make a new
-/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for review.
+/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for
+/// review.
 @Suite("Golden messages")
 struct GoldenTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
@@ -56,7 +57,8 @@ struct GoldenTests {
     @Test("fields that nobody knows yet are passed over, wherever they stand", arguments: MessageType.allCases)
     func toleratesUnknownFields(type: MessageType) throws {
         let body = try Self.golden(type)
-        let richer = try JSONSerialization.data(withJSONObject: Self.enriched(try JSONSerialization.jsonObject(with: Data(body))))
+        let richer = try JSONSerialization.data(
+            withJSONObject: Self.enriched(try JSONSerialization.jsonObject(with: Data(body))))
         #expect(richer.count > body.count)
         #expect(text(try Examples.rewritten([UInt8](richer), as: type)) == text(body))
         if Examples.readByOffice.contains(type) {
@@ -68,7 +70,10 @@ struct GoldenTests {
     @Test("the office reads what is sent to it, with and without the right hint", arguments: MessageType.allCases)
     func officeReads(type: MessageType) throws {
         let body = try Self.golden(type)
-        for hint in [type.rawValue, nil, "", "bihuan.nonsense.v1", MessageType.handoffProgress.rawValue, MessageType.messageRefused.rawValue] {
+        for hint in [
+            type.rawValue, nil, "", "bihuan.nonsense.v1", MessageType.handoffProgress.rawValue,
+            MessageType.messageRefused.rawValue,
+        ] {
             guard Examples.readByOffice.contains(type) else {
                 let error = #expect(throws: Unreadable.self) { try Message(reading: body, typeHint: hint) }
                 #expect(error?.problems.map(\.code) == ["unknown_type"])
@@ -100,8 +105,13 @@ struct GoldenTests {
 
     @Test("there is one golden file for every type, and none besides")
     func oneFilePerType() throws {
-        let files = Set(try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".json") })
-        #expect(files == Set(MessageType.allCases.map { "\($0.short).json" } + Examples.variants.map { "\($0.name).json" } + Self.sealedFiles.values))
+        let files = Set(
+            try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".json") })
+        #expect(
+            files
+                == Set(
+                    MessageType.allCases.map { "\($0.short).json" } + Examples.variants.map { "\($0.name).json" }
+                        + Self.sealedFiles.values))
     }
 
     @Test("types are literal words with a version, and no two have the same short name")
@@ -116,17 +126,19 @@ struct GoldenTests {
         #expect(Set(names).count == names.count, "a type that is handled is planned no more")
     }
 
-    @Test("a sealed message of long ago opens with its key", arguments: [(MessageType.handoffDispatched, MessageType.reportSubmitted), (.attachmentPart, .attachmentPart)])
+    @Test(
+        "a sealed message of long ago opens with its key",
+        arguments: [(MessageType.handoffDispatched, MessageType.reportSubmitted), (.attachmentPart, .attachmentPart)])
     func opensSealedGolden(type: MessageType, inside: MessageType) throws {
         let file = try #require(Self.sealedFiles[type])
         let key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: Self.sealedKeyBytes)
         if Self.writes, !FileManager.default.fileExists(atPath: Self.folder.appending(path: file).path) {
             let sealed = try SealedData.seal(
-                try Self.golden(inside), contentType: MediaType.cloudEvents, number: "S2026-00000001", to: SealingKey(key.publicKey),
-                id: "example-sealed", type: type, subject: Examples.handoff)
+                try Self.golden(inside), contentType: MediaType.cloudEvents, number: "S2026-00000001",
+                to: SealingKey(key.publicKey), id: "example-sealed", type: type, subject: Examples.handoff)
             let event = CloudEvent(
-                id: "example-sealed", source: .office(.intake), type: type, subject: Examples.handoff, time: Examples.moment,
-                datacontenttype: MediaType.sealed, data: sealed)
+                id: "example-sealed", source: .office(.intake), type: type, subject: Examples.handoff,
+                time: Examples.moment, datacontenttype: MediaType.sealed, data: sealed)
             try Self.write(Wire.encode(event), file)
         }
         let body = try Self.golden(file)

@@ -105,7 +105,9 @@ indirect enum JSONValue: Codable, Equatable {
     // MARK: For readers
 
     /// The order in which a person reads a head; what else there is follows by name.
-    private static let headOrder = ["specversion", "id", "source", "type", "subject", "time", "inreplyto", "datacontenttype", "data"]
+    private static let headOrder = [
+        "specversion", "id", "source", "type", "subject", "time", "inreplyto", "datacontenttype", "data",
+    ]
 
     /// Indented by two, one field a line, the head first and the data last; ends with a newline.
     var page: String {
@@ -118,7 +120,10 @@ indirect enum JSONValue: Codable, Equatable {
         case .object(let object) where !object.isEmpty:
             let keys = order.filter { object[$0] != nil } + object.keys.filter { !order.contains($0) }.sorted()
             let fields = try keys.map { key in
-                "\(inner)\(try JSONValue.text(key).lines(indent: "")): \(try (object[key] ?? .null).lines(indent: inner))"
+                """
+                \(inner)\(try JSONValue.text(key).lines(indent: "")): \
+                \(try (object[key] ?? .null).lines(indent: inner))
+                """
             }
             return "{\n\(fields.joined(separator: ",\n"))\n\(indent)}"
         case .list(let list) where !list.isEmpty:

@@ -12,7 +12,9 @@ import TestOffice
 struct OnboardingPageTests {
     let lines: [Substring]
 
-    init() throws { lines = try PublishedContract.text("README.md").split(separator: "\n", omittingEmptySubsequences: false) }
+    init() throws {
+        lines = try PublishedContract.text("README.md").split(separator: "\n", omittingEmptySubsequences: false)
+    }
 
     /// The cells of the tables below a heading, without their heads.
     private func rows(below heading: String) throws -> [[String]] {
@@ -21,7 +23,11 @@ struct OnboardingPageTests {
         var rows: [[String]] = []
         var isBody = false
         for line in section {
-            if line.hasPrefix("|---") { isBody = true } else if !line.hasPrefix("|") { isBody = false } else if isBody {
+            if line.hasPrefix("|---") {
+                isBody = true
+            } else if !line.hasPrefix("|") {
+                isBody = false
+            } else if isBody {
                 rows.append(line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) })
             }
         }
@@ -34,20 +40,23 @@ struct OnboardingPageTests {
 
     // MARK: Codes
 
-    /// The codes of problems as they stand in the sources. What stands there in another way than as a literal, or as a case
-    /// of `Refusal`, must be known here, so that no code slips by.
+    /// The codes of problems as they stand in the sources. What stands there in another way than as a literal, or as a
+    /// case of `Refusal`, must be known here, so that no code slips by.
     private static func codes() throws -> Set<String> {
         let passedOn: Set = ["code", "reason", "refusal.rawValue", "blame.rawValue"]
         var codes = Set(Casework.Refusal.allCases.map(\.rawValue))
         var unknown: [String] = []
         for room in ["Rules/Casework", "Wire/Contract", "Office/Workers"] {
             let folder = PublishedContract.root.appending(path: "Sources/\(room)")
-            for path in try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap({ $0 as? String }) where path.hasSuffix(".swift") {
+            for path in try #require(FileManager.default.enumerator(atPath: folder.path)).compactMap({ $0 as? String })
+            where path.hasSuffix(".swift") {
                 let text = try String(contentsOf: folder.appending(path: path), encoding: .utf8)
                 for match in text.matches(of: /(?:Problem|DeadLetterReason|self\.init)\(\s*code: ([^,]+),/) {
                     let literals = match.1.matches(of: /"([^"]+)"/).map { String($0.1) }
                     codes.formUnion(literals)
-                    if literals.isEmpty, !passedOn.contains(String(match.1)), !match.1.contains(/^Refusal\.\w+\.rawValue$/) {
+                    if literals.isEmpty, !passedOn.contains(String(match.1)),
+                        !match.1.contains(/^Refusal\.\w+\.rawValue$/)
+                    {
                         unknown.append("\(path): \(match.1)")
                     }
                 }
@@ -85,7 +94,8 @@ struct OnboardingPageTests {
         // Papers travel in both directions.
         #expect(handled.sorted() == (PublishedSchemaTests.publicTypes + [.attachmentPart]).map(\.short).sorted())
         let planned = try rows(below: "Planned")
-        #expect(Set(names(planned)) == Set(PlannedMessageType.allCases.map(\.short) + [MessageType.attachmentPart.short]))
+        #expect(
+            Set(names(planned)) == Set(PlannedMessageType.allCases.map(\.short) + [MessageType.attachmentPart.short]))
         for row in planned {
             guard let type = PlannedMessageType.allCases.first(where: { "`\($0.short)`" == row[0] }) else { continue }
             let source = try PublishedContract.schema(type)["properties"]?["source"]?["$ref"]?.text
@@ -96,13 +106,17 @@ struct OnboardingPageTests {
     @Test("the table of limits has every limit of the code")
     func everyLimit() throws {
         let listed = Dictionary(try rows(below: "Limits").map { ($0[0], $0[1]) }) { first, _ in first }
-        let limits = Mirror(reflecting: Limits.standard).children.compactMap { child in child.label.map { ("`\($0)`", "\(child.value)") } }
+        let limits = Mirror(reflecting: Limits.standard).children.compactMap { child in
+            child.label.map { ("`\($0)`", "\(child.value)") }
+        }
         #expect(listed == Dictionary(uniqueKeysWithValues: limits))
     }
 
     // MARK: The worked dialogue
 
-    private var dialogue: [[UInt8]] { lines.map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("{") }.map { Array($0.utf8) } }
+    private var dialogue: [[UInt8]] {
+        lines.map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("{") }.map { Array($0.utf8) }
+    }
 
     @Test("every message of the dialogue fits its schema, and the office would take what the unit says")
     func dialogueFits() throws {

@@ -13,7 +13,10 @@ enum PublishedContract {
     static let internalTypes: Set<MessageType> = [.reportRegistered, .handoffCameBack]
 
     static func names(in path: String) throws -> Set<String> {
-        Set(try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: path).path).filter { $0.hasSuffix(".json") })
+        Set(
+            try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: path).path).filter {
+                $0.hasSuffix(".json")
+            })
     }
 
     static func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: folder.appending(path: path))) }
@@ -26,7 +29,9 @@ enum PublishedContract {
         try Data(text.utf8).write(to: folder.appending(path: path))
     }
 
-    static func asyncAPI() throws -> JSONValue { try YAMLDecoder().decode(JSONValue.self, from: try text("asyncapi.yaml")) }
+    static func asyncAPI() throws -> JSONValue {
+        try YAMLDecoder().decode(JSONValue.self, from: try text("asyncapi.yaml"))
+    }
 
     static func schema(_ type: MessageType) throws -> JSONValue {
         try json("schemas/\(internalTypes.contains(type) ? "internal/" : "")\(type.short).json")

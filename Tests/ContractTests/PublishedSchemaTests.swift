@@ -33,7 +33,9 @@ struct PublishedSchemaTests {
         let planned = Set(PlannedMessageType.allCases.map { "\($0.short).json" })
         let handled = Set(Self.publicTypes.map { "\($0.short).json" })
         #expect(try PublishedContract.names(in: "schemas") == planned.union(handled).union(["common.json"]))
-        #expect(try PublishedContract.names(in: "schemas/internal") == Set(PublishedContract.internalTypes.map { "\($0.short).json" }))
+        #expect(
+            try PublishedContract.names(in: "schemas/internal")
+                == Set(PublishedContract.internalTypes.map { "\($0.short).json" }))
         let forms = Set(try Self.publicTypes.flatMap { try Self.goldens($0).map { "\($0.name).json" } })
         #expect(try PublishedContract.names(in: "messages") == planned.union(forms))
     }
@@ -48,8 +50,12 @@ struct PublishedSchemaTests {
             #expect(schema["x-status"]?.text == (planned ? "planned" : nil), "\(name)")
             #expect(schema["description"]?.text?.hasPrefix("Planned:") == planned, "\(name)")
         }
-        for type in MessageType.allCases { check(try PublishedContract.schema(type), type.rawValue, short: type.short, planned: false) }
-        for type in PlannedMessageType.allCases { check(try PublishedContract.schema(type), type.rawValue, short: type.short, planned: true) }
+        for type in MessageType.allCases {
+            check(try PublishedContract.schema(type), type.rawValue, short: type.short, planned: false)
+        }
+        for type in PlannedMessageType.allCases {
+            check(try PublishedContract.schema(type), type.rawValue, short: type.short, planned: true)
+        }
     }
 
     @Test("no schema forbids fields that nobody knows yet")
@@ -61,7 +67,8 @@ struct PublishedSchemaTests {
             }
         }
         let golden = try JSONValue(try GoldenTests.golden(.reportSubmitted))
-        let richer = golden.replacing([.key("new")], with: .whole(1)).replacing([.key("data"), .key("new")], with: .list([.null]))
+        let richer = golden.replacing([.key("new")], with: .whole(1)).replacing(
+            [.key("data"), .key("new")], with: .list([.null]))
         #expect(SchemaJudge.shared.problems(in: try richer.bytes) == [])
     }
 
@@ -74,7 +81,9 @@ struct PublishedSchemaTests {
         }
     }
 
-    @Test("worked examples of planned types fit their schemas, and are laid out alike", arguments: PlannedMessageType.allCases)
+    @Test(
+        "worked examples of planned types fit their schemas, and are laid out alike",
+        arguments: PlannedMessageType.allCases)
     func plannedExamples(type: PlannedMessageType) throws {
         let path = "messages/\(type.short).json"
         let message = try PublishedContract.json(path)
@@ -86,7 +95,8 @@ struct PublishedSchemaTests {
 
     // MARK: Schema and reader
 
-    @Test("the golden messages have every field that the schemas know, and none besides", arguments: MessageType.allCases)
+    @Test(
+        "the golden messages have every field that the schemas know, and none besides", arguments: MessageType.allCases)
     func everyFieldIsShown(type: MessageType) throws {
         let common = try PublishedContract.json("schemas/common.json")
         let declared = PublishedContract.declaredFields(of: try PublishedContract.schema(type), common: common)
@@ -143,42 +153,61 @@ struct PublishedSchemaTests {
 
     static let values: [(type: MessageType, path: [JSONValue.Step], value: String, valid: Bool)] = [
         (.reportSubmitted, [.key("id")], "a 1", false), (.reportSubmitted, [.key("id")], "", false),
-        (.reportSubmitted, [.key("id")], "a-1\n", false), (.handoffSigned, [.key("id")], String(repeating: "x", count: 128), true),
-        (.reportSubmitted, [.key("id")], String(repeating: "x", count: 129), false), (.handoffSigned, [.key("id")], "甲", false),
+        (.reportSubmitted, [.key("id")], "a-1\n", false),
+        (.handoffSigned, [.key("id")], String(repeating: "x", count: 128), true),
+        (.reportSubmitted, [.key("id")], String(repeating: "x", count: 129), false),
+        (.handoffSigned, [.key("id")], "甲", false),
         (.reportSubmitted, [.key("subject")], "a 1", false), (.reportSubmitted, [.key("source")], "web", false),
-        (.reportSubmitted, [.key("source")], "source.Web", false), (.handoffSigned, [.key("source")], "unit.d1\n", false),
+        (.reportSubmitted, [.key("source")], "source.Web", false),
+        (.handoffSigned, [.key("source")], "unit.d1\n", false),
         (.handoffSigned, [.key("source")], "unit.", false), (.handoffSigned, [.key("source")], "unit.a-1", true),
         (.reportSubmitted, [.key("specversion")], "0.3", false),
-        (.reportSubmitted, [.key("time")], "2026-02-30T00:00:00Z", false), (.reportSubmitted, [.key("time")], "2026-03-02", false),
-        (.reportSubmitted, [.key("time")], "2026-03-02T24:00:00Z", false), (.reportSubmitted, [.key("time")], "2026-03-02T23:59:60Z", false),
-        (.reportSubmitted, [.key("time")], "2026-03-02T08:00:00", false), (.reportSubmitted, [.key("time")], "2026-03-02T08:00:00+24:00", false),
-        (.reportSubmitted, [.key("time")], "2026-03-02 08:00:00.5+08:00", true), (.reportSubmitted, [.key("time")], "2024-02-29t08:00:00z", true),
+        (.reportSubmitted, [.key("time")], "2026-02-30T00:00:00Z", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02T24:00:00Z", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02T23:59:60Z", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02T08:00:00", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02T08:00:00+24:00", false),
+        (.reportSubmitted, [.key("time")], "2026-03-02 08:00:00.5+08:00", true),
+        (.reportSubmitted, [.key("time")], "2024-02-29t08:00:00z", true),
         (.reportSubmitted, [.key("data"), .key("receivedAt")], "2025-02-29T08:00:00Z", false),
         (.reportSubmitted, [.key("data"), .key("reporters"), .index(0), .key("consent")], "perhaps", false),
         (.reportSubmitted, [.key("data"), .key("accused"), .index(0), .key("unit")], "C 1", false),
-        (.caseFiled, [.key("data"), .key("filedOn")], "2026-02-30", false), (.caseFiled, [.key("data"), .key("filedOn")], "2024-02-29", true),
-        (.caseFiled, [.key("data"), .key("filedOn")], "2026-2-3", false), (.caseNotified, [.key("data"), .key("filedOn")], "0000-01-01", false),
+        (.caseFiled, [.key("data"), .key("filedOn")], "2026-02-30", false),
+        (.caseFiled, [.key("data"), .key("filedOn")], "2024-02-29", true),
+        (.caseFiled, [.key("data"), .key("filedOn")], "2026-2-3", false),
+        (.caseNotified, [.key("data"), .key("filedOn")], "0000-01-01", false),
         (.dispositionDecided, [.key("data"), .key("decidedOn")], "20260301", false),
-        (.reportSubmitted, [.key("time")], "0001-01-01T00:00:00+08:00", false), (.reportSubmitted, [.key("time")], "0001-01-01T00:00:00Z", true),
-        (.reportSubmitted, [.key("time")], "9999-12-31T23:59:59-08:00", false), (.reportSubmitted, [.key("time")], "9999-12-31T23:59:59.9Z", true),
+        (.reportSubmitted, [.key("time")], "0001-01-01T00:00:00+08:00", false),
+        (.reportSubmitted, [.key("time")], "0001-01-01T00:00:00Z", true),
+        (.reportSubmitted, [.key("time")], "9999-12-31T23:59:59-08:00", false),
+        (.reportSubmitted, [.key("time")], "9999-12-31T23:59:59.9Z", true),
         (.reportSubmitted, [.key("inreplyto")], "a-1", true), (.reportSubmitted, [.key("inreplyto")], "", false),
-        (.reportSubmitted, [.key("inreplyto")], "a 1", false), (.reportSubmitted, [.key("inreplyto")], String(repeating: "x", count: 129), false),
-        (.reportSubmitted, [.key("datacontenttype")], "text/plain", false), (.reportSubmitted, [.key("datacontenttype")], "", false),
-        (.reportSubmitted, [.key("datacontenttype")], "json", false), (.reportSubmitted, [.key("datacontenttype")], "application/jsonl", false),
-        (.reportSubmitted, [.key("datacontenttype")], "application/x/json", false), (.reportSubmitted, [.key("datacontenttype")], "a b/json", false),
-        (.reportSubmitted, [.key("datacontenttype")], "application/+json", false), (.reportSubmitted, [.key("datacontenttype")], "text/json", true),
+        (.reportSubmitted, [.key("inreplyto")], "a 1", false),
+        (.reportSubmitted, [.key("inreplyto")], String(repeating: "x", count: 129), false),
+        (.reportSubmitted, [.key("datacontenttype")], "text/plain", false),
+        (.reportSubmitted, [.key("datacontenttype")], "", false),
+        (.reportSubmitted, [.key("datacontenttype")], "json", false),
+        (.reportSubmitted, [.key("datacontenttype")], "application/jsonl", false),
+        (.reportSubmitted, [.key("datacontenttype")], "application/x/json", false),
+        (.reportSubmitted, [.key("datacontenttype")], "a b/json", false),
+        (.reportSubmitted, [.key("datacontenttype")], "application/+json", false),
+        (.reportSubmitted, [.key("datacontenttype")], "text/json", true),
         (.reportSubmitted, [.key("datacontenttype")], "application/vnd.unit+json", true),
         (.reportSubmitted, [.key("datacontenttype")], "Application/JSON;charset=utf-8", true),
-        (.handoffSigned, [.key("data"), .key("signedBy")], "", false), (.handoffSigned, [.key("data"), .key("signedBy")], "周", true),
+        (.handoffSigned, [.key("data"), .key("signedBy")], "", false),
+        (.handoffSigned, [.key("data"), .key("signedBy")], "周", true),
         (.handoffSigned, [.key("data"), .key("signedBy")], String(repeating: "周", count: 201), false),
-        (.caseFiled, [.key("data"), .key("caseNumber")], "", false), (.caseNotified, [.key("data"), .key("caseNumber")], "", false),
+        (.caseFiled, [.key("data"), .key("caseNumber")], "", false),
+        (.caseNotified, [.key("data"), .key("caseNumber")], "", false),
         (.caseFiled, [.key("data"), .key("caseNumber")], String(repeating: "立", count: 201), false),
         (.handoffProgress, [.key("data"), .key("text")], String(repeating: "x", count: 200_000), true),
         (.handoffProgress, [.key("data"), .key("text")], String(repeating: "x", count: 200_001), false),
         (.handoffReturned, [.key("data"), .key("text")], String(repeating: "x", count: 200_001), false),
         (.handoffConcluded, [.key("data"), .key("summary")], String(repeating: "x", count: 200_001), false),
         (.handoffConcluded, [.key("data"), .key("summary")], "", true),
-        (.commandRecall, [.key("data"), .key("reason")], "", false), (.commandDiscard, [.key("data"), .key("reason")], " \u{3000}\n", false),
+        (.commandRecall, [.key("data"), .key("reason")], "", false),
+        (.commandDiscard, [.key("data"), .key("reason")], " \u{3000}\n", false),
         (.commandRecall, [.key("data"), .key("reason")], String(repeating: "x", count: 4_000), true),
         (.commandRecall, [.key("data"), .key("reason")], String(repeating: "x", count: 4_001), false),
         (.commandDiscard, [.key("data"), .key("reason")], String(repeating: "误", count: 1_334), false),
@@ -195,23 +224,31 @@ struct PublishedSchemaTests {
     func papersAlike() throws {
         let piece = try JSONValue(try GoldenTests.golden(.attachmentPart))
         let manifest = try JSONValue(try GoldenTests.golden("attachment.part.closing.json"))
-        for (message, field, value) in [(piece, "count", JSONValue.whole(1)), (manifest, "part", .whole(1)), (manifest, "content", .text("aaaa"))] {
+        for (message, field, value) in [
+            (piece, "count", JSONValue.whole(1)), (manifest, "part", .whole(1)), (manifest, "content", .text("aaaa")),
+        ] {
             let body = try message.replacing([.key("data"), .key(field)], with: value).bytes
             #expect(!SchemaJudge.shared.problems(in: body).isEmpty && Self.refuses(body), "\(field)")
         }
     }
 
-    @Test("what no schema can say is refused by the validator and the office alike", arguments: [
-        (DecodingTests.nested(32), true), (DecodingTests.nested(33), false), (DecodingTests.nested(40), false),
-        (DecodingTests.report(subject: #""a-2""#), false), (DecodingTests.report(data: #"{"text":"a\ud83d\ude00"}"#), true),
-        (DecodingTests.report(data: #"{"text":"a\ud800b"}"#), false), (DecodingTests.report(data: #"{"text":"a","\ud800":1}"#), false),
-    ])
+    @Test(
+        "what no schema can say is refused by the validator and the office alike",
+        arguments: [
+            (DecodingTests.nested(32), true), (DecodingTests.nested(33), false), (DecodingTests.nested(40), false),
+            (DecodingTests.report(subject: #""a-2""#), false),
+            (DecodingTests.report(data: #"{"text":"a\ud83d\ude00"}"#), true),
+            (DecodingTests.report(data: #"{"text":"a\ud800b"}"#), false),
+            (DecodingTests.report(data: #"{"text":"a","\ud800":1}"#), false),
+        ])
     func beyondSchemas(body: String, valid: Bool) throws {
         let problems = SchemaJudge.shared.problems(in: body.utf8)
         #expect(problems.isEmpty == valid, "\(problems)")
         let message = try? Message(reading: Array(body.utf8), typeHint: nil)
         let key = MessageType.reportSubmitted.routingKey(from: .source(SourceID(unchecked: "web")))
-        let isTaken = message.map { Admission.problem(sender: $0.envelope.source, routingKey: key, envelope: $0.envelope) == nil } ?? false
+        let isTaken =
+            message.map { Admission.problem(sender: $0.envelope.source, routingKey: key, envelope: $0.envelope) == nil }
+            ?? false
         #expect(isTaken == valid)
     }
 
@@ -234,11 +271,14 @@ struct PublishedSchemaTests {
         let limits = Limits.standard
         func of(_ name: String) -> JSONValue? { common["$defs"]?[name] }
         for (name, limit) in [
-            ("text", limits.textBytesMax), ("title", limits.titleBytesMax), ("shortText", limits.nameBytesMax), ("reason", limits.reasonBytesMax),
+            ("text", limits.textBytesMax), ("title", limits.titleBytesMax), ("shortText", limits.nameBytesMax),
+            ("reason", limits.reasonBytesMax),
         ] {
             #expect(of(name)?["x-maxBytes"]?.whole == limit && of(name)?["maxLength"]?.whole == limit, "\(name)")
         }
-        for name in ["eventID", "subject", "inReplyTo"] { #expect(of(name)?["maxLength"]?.whole == limits.eventIDBytesMax, "\(name)") }
+        for name in ["eventID", "subject", "inReplyTo"] {
+            #expect(of(name)?["maxLength"]?.whole == limits.eventIDBytesMax, "\(name)")
+        }
         #expect(of("attachment")?["properties"]?["bytes"]?["maximum"]?.whole == limits.attachmentBytesMax)
         #expect(of("part")?["maximum"]?.whole == limits.attachmentPartsMax)
         for type in [MessageType.commandRecall, .commandDiscard] {
@@ -253,20 +293,27 @@ struct PublishedSchemaTests {
             ("attachments", limits.attachmentsMax),
         ] { #expect(report?[name]?["maxItems"]?.whole == limit, "\(name)") }
         let validator = try PublishedContract.text("validate.py").replacing("_", with: "")
-        #expect(validator.contains("MESSAGEBYTESMAX = \(limits.messageBytesMax)\n") && validator.contains("JSONDEPTHMAX = \(limits.jsonDepthMax)\n"))
+        #expect(
+            validator.contains("MESSAGEBYTESMAX = \(limits.messageBytesMax)\n")
+                && validator.contains("JSONDEPTHMAX = \(limits.jsonDepthMax)\n"))
         let envelope = try #require(of("envelope")?["description"]?.text).replacing(",", with: "")
-        #expect(envelope.contains("\(limits.messageBytesMax) bytes") && envelope.contains("\(limits.jsonDepthMax) deep"))
+        #expect(
+            envelope.contains("\(limits.messageBytesMax) bytes") && envelope.contains("\(limits.jsonDepthMax) deep"))
     }
 
     @Test("words that are code are those of the code")
     func words() throws {
-        let accepted = try PublishedContract.schema(.reportAccepted)["properties"]?["data"]?["properties"]?["state"]?["enum"]?.list
+        let accepted = try PublishedContract.schema(.reportAccepted)["properties"]?["data"]?["properties"]?["state"]?[
+            "enum"]?.list
         #expect(accepted?.compactMap(\.text) == ReportState.allCases.map(\.rawValue))
         let common = try PublishedContract.json("schemas/common.json")["$defs"]
         let workers = Worker.allCases.map(\.rawValue).joined(separator: "|")
         #expect(common?["officeParty"]?["pattern"]?.text == #"^office\.(\#(workers))$"#)
-        for name in ["party", "partSender"] { #expect(common?[name]?["pattern"]?.text?.contains(#"office\.(\#(workers))"#) == true) }
-        let media = try PublishedContract.schema(.handoffDispatched)["properties"]?["datacontenttype"]?["enum"]?.list?.compactMap(\.text)
+        for name in ["party", "partSender"] {
+            #expect(common?[name]?["pattern"]?.text?.contains(#"office\.(\#(workers))"#) == true)
+        }
+        let media = try PublishedContract.schema(.handoffDispatched)["properties"]?["datacontenttype"]?["enum"]?.list?
+            .compactMap(\.text)
         #expect(media == [MediaType.json, MediaType.sealed])
     }
 

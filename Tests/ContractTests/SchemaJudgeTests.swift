@@ -7,10 +7,12 @@ import Testing
 @Suite("The judge of schemas")
 struct SchemaJudgeTests {
     static let bodies: [(body: [UInt8], word: String)] = [
-        ([], "not JSON"), ([0xFF], "not JSON"), (Array("[]".utf8), "not a JSON object"), (Array("{}".utf8), "no message"),
+        ([], "not JSON"), ([0xFF], "not JSON"), (Array("[]".utf8), "not a JSON object"),
+        (Array("{}".utf8), "no message"),
         (Array(#"{"type":"bihuan.report.praised.v1"}"#.utf8), "no message"), (Array(#"{"type":7}"#.utf8), "no message"),
         (Array(#"{"type":"bihuan.handoff.signed.v1"}"#.utf8), "'specversion' is a required property"),
-        (Array(#"{"type":NaN}"#.utf8), "NaN is no JSON"), ([UInt8](repeating: 0x20, count: 262_145), "the limit is 262144"),
+        (Array(#"{"type":NaN}"#.utf8), "NaN is no JSON"),
+        ([UInt8](repeating: 0x20, count: 262_145), "the limit is 262144"),
         (Array(#"{"a":"#.utf8) + Array(String(repeating: "[", count: 20_000).utf8), "not JSON"),
     ]
 
@@ -24,14 +26,17 @@ struct SchemaJudgeTests {
     func bytes() throws {
         let golden = try JSONValue(try GoldenTests.golden(.caseFiled))
         func problems(_ number: String) throws -> [String] {
-            SchemaJudge.shared.problems(in: try golden.replacing([.key("data"), .key("caseNumber")], with: .text(number)).bytes)
+            SchemaJudge.shared.problems(
+                in: try golden.replacing([.key("data"), .key("caseNumber")], with: .text(number)).bytes)
         }
         #expect(try problems(String(repeating: "立", count: 200)) == [])
         #expect(try problems(String(repeating: "立", count: 201)) == ["data.caseNumber: has more than 600 bytes"])
         #expect(try !problems("a\u{0}b").isEmpty)
     }
 
-    @Test("as a command it judges files: 0 if all fit, 1 if one does not, with the reason, 2 for a file that is not there")
+    @Test(
+        "as a command it judges files: 0 if all fit, 1 if one does not, with the reason, 2 for a file that is not there"
+    )
     func asCommand() throws {
         let examples = PublishedContract.folder.appending(path: "messages")
         let fitting = try PublishedContract.names(in: "messages").sorted().map { examples.appending(path: $0).path }
@@ -63,7 +68,8 @@ struct SchemaJudgeTests {
         await withTaskGroup(of: Bool.self) { group in
             for number in 0..<64 {
                 group.addTask {
-                    let problems = SchemaJudge.shared.problems(in: number.isMultiple(of: 2) ? golden : Array("[\(number)]".utf8))
+                    let problems = SchemaJudge.shared.problems(
+                        in: number.isMultiple(of: 2) ? golden : Array("[\(number)]".utf8))
                     return problems.isEmpty == number.isMultiple(of: 2)
                 }
             }
@@ -75,11 +81,15 @@ struct SchemaJudgeTests {
 extension SchemaJudgeTests {
     static let beyondSchemas: [(report: String, words: String)] = [
         (#""text":"x","text":"y""#, "a name twice"), (#""text":"x","new":{"a":1,"\u0061":2}"#, "a name twice"),
-        (#""text":"a\u0000b""#, "U+0000"), (#""text":"a","n\u0000":1"#, "U+0000"), (#""text":"a","new":[{"b":"\u0000"}]"#, "U+0000"),
+        (#""text":"a\u0000b""#, "U+0000"), (#""text":"a","n\u0000":1"#, "U+0000"),
+        (#""text":"a","new":[{"b":"\u0000"}]"#, "U+0000"),
         (#""text":"a"},"data_base64":"e30=","new":{"#, "data_base64"),
         (#""text":"a","receivedAt":"1900-01-01T00:00:00+08:05""#, "before the year 1900"),
         (
-            #""text":"a","attachments":[{"name":"a","bytes":1,"sha256":"\#(String(repeating: "0b", count: 32))"},{"name":"a","bytes":2,"sha256":"\#(String(repeating: "0B", count: 32))"}]"#,
+            #"""
+            "text":"a","attachments":[{"name":"a","bytes":1,"sha256":"\#(String(repeating: "0b", count: 32))"},\#
+            {"name":"a","bytes":2,"sha256":"\#(String(repeating: "0B", count: 32))"}]
+            """#,
             "another size"
         ),
     ]

@@ -12,8 +12,8 @@ struct SealingTests {
 
     private func sealed() throws -> SealedData {
         try SealedData.seal(
-            Self.bytes, contentType: MediaType.cloudEvents, number: "S2026-00000001", to: SealingKey(key.publicKey), id: "e-1",
-            type: .handoffDispatched, subject: "h-1")
+            Self.bytes, contentType: MediaType.cloudEvents, number: "S2026-00000001", to: SealingKey(key.publicKey),
+            id: "e-1", type: .handoffDispatched, subject: "h-1")
     }
 
     @Test("sealed bytes come out as they went in, and only their number and type stand in clear")
@@ -30,13 +30,17 @@ struct SealingTests {
     func anotherKey() throws {
         let data = try sealed()
         #expect(throws: (any Error).self) {
-            try data.open(with: Curve25519.KeyAgreement.PrivateKey(), id: "e-1", type: .handoffDispatched, subject: "h-1")
+            try data.open(
+                with: Curve25519.KeyAgreement.PrivateKey(), id: "e-1", type: .handoffDispatched, subject: "h-1")
         }
     }
 
-    @Test("moved to another message it does not open", arguments: [
-        ("e-2", MessageType.handoffDispatched, "h-1"), ("e-1", .handoffDispatched, "h-2"), ("e-1", .handoffRecalled, "h-1"), ("", .handoffDispatched, ""),
-    ])
+    @Test(
+        "moved to another message it does not open",
+        arguments: [
+            ("e-2", MessageType.handoffDispatched, "h-1"), ("e-1", .handoffDispatched, "h-2"),
+            ("e-1", .handoffRecalled, "h-1"), ("", .handoffDispatched, ""),
+        ])
     func moved(id: String, type: MessageType, subject: String) throws {
         let data = try sealed()
         #expect(throws: (any Error).self) { try data.open(with: key, id: id, type: type, subject: subject) }
@@ -48,12 +52,16 @@ struct SealingTests {
         var flipped = try #require(Data(base64Encoded: whole.ciphertext))
         flipped[0] ^= 1
         for change in [
-            { $0.ciphertext = flipped.base64EncodedString() }, { $0.ciphertext = "" }, { $0.ciphertext = "not base64!" },
-            { $0.enc = "" }, { $0.enc = "AAAA" }, { $0.enc = $0.ciphertext }, { $0.enc = Data(repeating: 0, count: 32).base64EncodedString() },
+            { $0.ciphertext = flipped.base64EncodedString() }, { $0.ciphertext = "" },
+            { $0.ciphertext = "not base64!" },
+            { $0.enc = "" }, { $0.enc = "AAAA" }, { $0.enc = $0.ciphertext },
+            { $0.enc = Data(repeating: 0, count: 32).base64EncodedString() },
         ] as [(inout SealedData) -> Void] {
             var data = whole
             change(&data)
-            #expect(throws: (any Error).self) { try data.open(with: key, id: "e-1", type: .handoffDispatched, subject: "h-1") }
+            #expect(throws: (any Error).self) {
+                try data.open(with: key, id: "e-1", type: .handoffDispatched, subject: "h-1")
+            }
         }
     }
 
@@ -65,9 +73,11 @@ struct SealingTests {
         #expect(SealingKey(rawRepresentation: []) == nil)
     }
 
-    @Test("hexadecimal is read in both cases and written in the lower one", arguments: [
-        ("", []), ("00ff", [0, 255]), ("DEADbeef", [0xDE, 0xAD, 0xBE, 0xEF]),
-    ] as [(String, [UInt8])])
+    @Test(
+        "hexadecimal is read in both cases and written in the lower one",
+        arguments: [
+            ("", []), ("00ff", [0, 255]), ("DEADbeef", [0xDE, 0xAD, 0xBE, 0xEF]),
+        ] as [(String, [UInt8])])
     func hexadecimal(text: String, bytes: [UInt8]) {
         #expect([UInt8](hexadecimal: text) == bytes)
         #expect(bytes.hexadecimal == text.lowercased())

@@ -54,7 +54,8 @@ struct TopologyTests {
     }
 
     static let parties = [
-        "unit.d1", "unit.d10", "unit.d1-x", "source.web", "source.web2", "person.li", "person.lili", "office.intake", "office.routing",
+        "unit.d1", "unit.d10", "unit.d1-x", "source.web", "source.web2", "person.li", "person.lili", "office.intake",
+        "office.routing",
         "office.deadlines", "office.feedback",
     ]
     static let monitors = ["prometheus", "p"]
@@ -62,18 +63,25 @@ struct TopologyTests {
     static func file() throws -> (file: File, bytes: Data) {
         let definitions = Definitions(
             virtualHost: "bihuan", units: ["d1", "d10", "d1-x"].map { UnitID(unchecked: $0) },
-            sources: ["web", "web2"].map { SourceID(unchecked: $0) }, persons: ["li", "lili"].map { PersonID(unchecked: $0) },
+            sources: ["web", "web2"].map { SourceID(unchecked: $0) },
+            persons: ["li", "lili"].map { PersonID(unchecked: $0) },
             users: parties.compactMap { Party($0) }.map { BrokerUser(party: $0, password: "secret-\($0)") }
                 + monitors.map { BrokerUser(.monitor($0), password: "secret-\($0)") })
         let bytes = try definitions.json()
         return (try JSONDecoder().decode(File.self, from: bytes), bytes)
     }
 
-    @Test("every queue is a durable quorum queue whose delivery limit cannot fire, and none but the last ones lets a message go")
+    @Test(
+        """
+        every queue is a durable quorum queue whose delivery limit cannot fire, and none but the last ones lets a \
+        message go
+        """
+    )
     func queues() throws {
         let file = try Self.file().file
         let dying = File.Arguments(
-            type: "quorum", deliveryLimit: 100_000, deadLetterExchange: "bihuan.dead", deadLetterStrategy: "at-least-once", overflow: "reject-publish")
+            type: "quorum", deliveryLimit: 100_000, deadLetterExchange: "bihuan.dead",
+            deadLetterStrategy: "at-least-once", overflow: "reject-publish")
         let last = File.Arguments(type: "quorum", deliveryLimit: 100_000)
         // What a unit says in order is heard in order.
         var inOrder = dying
@@ -89,23 +97,37 @@ struct TopologyTests {
         #expect(Set(file.queues.map(\.name)).count == file.queues.count)
         #expect(
             Set(file.queues.map(\.name)) == [
-                "bihuan.intake", "bihuan.routing", "bihuan.routing.express", "bihuan.feedback", "bihuan.unroutable", "bihuan.dead",
-                "bihuan.command.intake", "bihuan.command.routing", "bihuan.command.deadlines", "bihuan.command.feedback",
-                "unit.d1.inbox", "unit.d1.express", "unit.d1.notice", "unit.d10.inbox", "unit.d10.express", "unit.d10.notice",
-                "unit.d1-x.inbox", "unit.d1-x.express", "unit.d1-x.notice", "source.web.notice", "source.web2.notice", "person.li.reply",
+                "bihuan.intake", "bihuan.routing", "bihuan.routing.express", "bihuan.feedback", "bihuan.unroutable",
+                "bihuan.dead",
+                "bihuan.command.intake", "bihuan.command.routing", "bihuan.command.deadlines",
+                "bihuan.command.feedback",
+                "unit.d1.inbox", "unit.d1.express", "unit.d1.notice", "unit.d10.inbox", "unit.d10.express",
+                "unit.d10.notice",
+                "unit.d1-x.inbox", "unit.d1-x.express", "unit.d1-x.notice", "source.web.notice", "source.web2.notice",
+                "person.li.reply",
                 "person.lili.reply",
             ])
     }
 
-    @Test("outsiders' exchanges are topics with an alternate; the office's own are direct without one, so that a return names its message")
+    @Test(
+        """
+        outsiders' exchanges are topics with an alternate; the office's own are direct without one, so that a \
+        return names its message
+        """
+    )
     func exchanges() throws {
         let file = try Self.file().file
-        let found = Dictionary(uniqueKeysWithValues: file.exchanges.map { ($0.name, ($0.type, $0.arguments["alternate-exchange"])) })
+        let found = Dictionary(
+            uniqueKeysWithValues: file.exchanges.map { ($0.name, ($0.type, $0.arguments["alternate-exchange"])) })
         for name in ["bihuan.intake", "bihuan.feedback", "bihuan.command"] {
             #expect(found[name]?.0 == "topic" && found[name]?.1 == "bihuan.unroutable", "\(name)")
         }
-        for name in ["bihuan.work", "bihuan.handoff", "bihuan.notice"] { #expect(found[name]?.0 == "direct" && found[name]?.1 == nil, "\(name)") }
-        for name in ["bihuan.unroutable", "bihuan.dead"] { #expect(found[name]?.0 == "fanout" && found[name]?.1 == nil, "\(name)") }
+        for name in ["bihuan.work", "bihuan.handoff", "bihuan.notice"] {
+            #expect(found[name]?.0 == "direct" && found[name]?.1 == nil, "\(name)")
+        }
+        for name in ["bihuan.unroutable", "bihuan.dead"] {
+            #expect(found[name]?.0 == "fanout" && found[name]?.1 == nil, "\(name)")
+        }
         #expect(found.count == 8 && file.exchanges.allSatisfy { $0.durable && !$0.auto_delete })
     }
 
@@ -114,9 +136,12 @@ struct TopologyTests {
         let file = try Self.file().file
         #expect(Set(file.bindings.map(\.destination)) == Set(file.queues.map(\.name)))
         let direct = Set(file.exchanges.filter { $0.type == "direct" }.map(\.name))
-        for binding in file.bindings where direct.contains(binding.source) { #expect(binding.routing_key == binding.destination) }
+        for binding in file.bindings where direct.contains(binding.source) {
+            #expect(binding.routing_key == binding.destination)
+        }
         func has(_ source: String, _ queue: String, _ key: String) -> Bool {
-            file.bindings.contains(.init(source: source, destination: queue, destination_type: "queue", routing_key: key))
+            file.bindings.contains(
+                .init(source: source, destination: queue, destination_type: "queue", routing_key: key))
         }
         #expect(has("bihuan.intake", "bihuan.intake", "#"))
         #expect(has("bihuan.feedback", "bihuan.feedback", "#"))
@@ -134,9 +159,13 @@ struct TopologyTests {
         ("source.web2", ["source.web2.notice"], ["bihuan.intake"]),
         ("person.li", ["person.li.reply"], ["bihuan.command"]),
         ("person.lili", ["person.lili.reply"], ["bihuan.command"]),
-        ("office.intake", ["bihuan.intake", "bihuan.command.intake"], ["bihuan.work", "bihuan.notice", "bihuan.handoff"]),
         (
-            "office.routing", ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"], ["bihuan.notice", "bihuan.handoff"]
+            "office.intake", ["bihuan.intake", "bihuan.command.intake"],
+            ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
+        ),
+        (
+            "office.routing", ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"],
+            ["bihuan.notice", "bihuan.handoff"]
         ),
         ("office.deadlines", ["bihuan.command.deadlines"], ["bihuan.notice"]),
         (
@@ -153,9 +182,14 @@ struct TopologyTests {
         let permission = try #require(mine.first)
         #expect(mine.count == 1 && permission.vhost == "bihuan")
         // Server-named queues, other people's queues, and names that only begin or end like one's own.
-        let strange = ["amq.gen-1", "amq.topic", "unit.d1.inbox.x", "x.unit.d1.inbox", "unit.d1xinbox", "unit.d1.", "unit.d1.outbox", "bihuanxfeedback"]
+        let strange = [
+            "amq.gen-1", "amq.topic", "unit.d1.inbox.x", "x.unit.d1.inbox", "unit.d1xinbox", "unit.d1.",
+            "unit.d1.outbox", "bihuanxfeedback",
+        ]
         let names = file.queues.map(\.name) + file.exchanges.map(\.name) + strange
-        #expect(try Set(names.filter { try matches(permission.read, $0) }) == reads.union(reads.intersection(file.exchanges.map(\.name))))
+        #expect(
+            try Set(names.filter { try matches(permission.read, $0) })
+                == reads.union(reads.intersection(file.exchanges.map(\.name))))
         #expect(try Set(names.filter { try matches(permission.write, $0) }) == writes)
         #expect(try names.filter { try matches(permission.configure, $0) }.isEmpty)
     }
@@ -164,10 +198,19 @@ struct TopologyTests {
     static let topics: [(String, String, [String], [String])] = [
         (
             "unit.d1", "bihuan.feedback", ["unit.d1.handoff.signed", "unit.d1.case.filed"],
-            ["unit.d10.handoff.signed", "unit.d1-x.handoff.signed", "unit.d1", "xunit.d1.handoff.signed", "unitxd1.handoff", "source.d1.x", ""]
+            [
+                "unit.d10.handoff.signed", "unit.d1-x.handoff.signed", "unit.d1", "xunit.d1.handoff.signed",
+                "unitxd1.handoff", "source.d1.x", "",
+            ]
         ),
-        ("source.web", "bihuan.intake", ["source.web.report.submitted"], ["source.web2.report.submitted", "unit.web.report.submitted", "source.web"]),
-        ("person.li", "bihuan.command", ["person.li.feedback.recall"], ["person.lili.feedback.recall", "office.feedback.recall", "person.li"]),
+        (
+            "source.web", "bihuan.intake", ["source.web.report.submitted"],
+            ["source.web2.report.submitted", "unit.web.report.submitted", "source.web"]
+        ),
+        (
+            "person.li", "bihuan.command", ["person.li.feedback.recall"],
+            ["person.lili.feedback.recall", "office.feedback.recall", "person.li"]
+        ),
     ]
 
     @Test("a user may use keys of its own name only", arguments: topics)
@@ -186,12 +229,19 @@ struct TopologyTests {
         let topics = file.exchanges.filter { $0.type == "topic" }.map(\.name)
         for permission in file.permissions {
             for exchange in topics where try matches(permission.write, exchange) {
-                #expect(file.topic_permissions.contains { $0.user == permission.user && $0.exchange == exchange }, "\(permission.user) on \(exchange)")
+                #expect(
+                    file.topic_permissions.contains { $0.user == permission.user && $0.exchange == exchange },
+                    "\(permission.user) on \(exchange)")
             }
         }
     }
 
-    @Test("every queue is read by somebody, and by one kind of user only; every exchange that outsiders write has its alternate")
+    @Test(
+        """
+        every queue is read by somebody, and by one kind of user only; every exchange that outsiders write has \
+        its alternate
+        """
+    )
     func everyQueueHasAReader() throws {
         let file = try Self.file().file
         for queue in file.queues.map(\.name) {
@@ -207,7 +257,9 @@ struct TopologyTests {
         #expect(file.queues.map(\.name).contains("bihuan.unroutable"))
     }
 
-    @Test("ids that would mean something in a regular expression or a routing key do not exist", arguments: ["d.1", "d*", "d#", "(d|e)", "d1$", "D1", "", "d 1", ".*", "d\\1", "é"])
+    @Test(
+        "ids that would mean something in a regular expression or a routing key do not exist",
+        arguments: ["d.1", "d*", "d#", "(d|e)", "d1$", "D1", "", "d 1", ".*", "d\\1", "é"])
     func idsAreNames(id: String) {
         #expect(UnitID(id) == nil && SourceID(id) == nil && PersonID(id) == nil && Party("unit.\(id)") == nil)
         #expect(!BrokerRole.isMonitorName(id))
@@ -234,9 +286,12 @@ struct TopologyTests {
         #expect(!PasswordHash.fits("secret", hash: hash, algorithm: "rabbit_password_hashing_md5"))
         #expect(!PasswordHash.fits("", hash: "", algorithm: PasswordHash.algorithm))
         // The example of RabbitMQ's documentation on password hashes: salt 908DC60A, password "test12".
-        #expect(PasswordHash.fits("test12", hash: "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", algorithm: PasswordHash.algorithm))
+        #expect(
+            PasswordHash.fits(
+                "test12", hash: "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR", algorithm: PasswordHash.algorithm))
         let file = Definitions(
-            virtualHost: "v", units: [], sources: [], persons: [], users: [BrokerUser(.monitor("m"), password: nil)]).file()
+            virtualHost: "v", units: [], sources: [], persons: [], users: [BrokerUser(.monitor("m"), password: nil)]
+        ).file()
         #expect(file.users.map(\.password_hash) == [""])
     }
 
@@ -256,14 +311,17 @@ struct TopologyTests {
         #expect(Self.rows(of: "Exchange", in: page).map { $0[0] } == Topology.Exchange.all.map { [$0] })
         let id = "<id>"
         let partyQueues = [
-            Topology.Queue.inbox(UnitID(unchecked: id)), Topology.Queue.express(UnitID(unchecked: id)), Topology.Queue.notice(UnitID(unchecked: id)),
+            Topology.Queue.inbox(UnitID(unchecked: id)), Topology.Queue.express(UnitID(unchecked: id)),
+            Topology.Queue.notice(UnitID(unchecked: id)),
             Topology.Queue.notice(SourceID(unchecked: id)), Topology.Queue.reply(PersonID(unchecked: id)),
         ]
         #expect(Self.rows(of: "Queue", in: page).map { $0[0] } == (Topology.Queue.office + partyQueues).map { [$0] })
 
-        let roles: [BrokerRole] = [
-            .party(.unit(UnitID(unchecked: id))), .party(.source(SourceID(unchecked: id))), .party(.person(PersonID(unchecked: id))),
-        ] + Worker.allCases.map { .party(.office($0)) } + [.monitor("<name>")]
+        let roles: [BrokerRole] =
+            [
+                .party(.unit(UnitID(unchecked: id))), .party(.source(SourceID(unchecked: id))),
+                .party(.person(PersonID(unchecked: id))),
+            ] + Worker.allCases.map { .party(.office($0)) } + [.monitor("<name>")]
         let rows = Self.rows(of: "User", in: page)
         #expect(rows.map { $0[0] } == roles.map { [$0.description] })
         for (row, role) in zip(rows, roles) {
@@ -274,7 +332,8 @@ struct TopologyTests {
         }
     }
 
-    private static let page = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "../../docs/topology.md")
+    private static let page = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().appending(
+        path: "../../docs/topology.md")
 
     /// The words between back-ticks, cell by cell, of the table whose first heading is this.
     private static func rows(of heading: String, in page: String) -> [[[String]]] {
@@ -284,5 +343,7 @@ struct TopologyTests {
         }
     }
 
-    private func matches(_ pattern: String, _ name: String) throws -> Bool { try name.firstMatch(of: Regex(pattern)) != nil }
+    private func matches(_ pattern: String, _ name: String) throws -> Bool {
+        try name.firstMatch(of: Regex(pattern)) != nil
+    }
 }

@@ -140,7 +140,8 @@ struct CorpusTests {
     @Test("reports arrive in the day and a half before the given moment")
     func arrival() {
         let earliest = Self.moment.adding(seconds: -36 * 3600)
-        #expect(Self.reports.allSatisfy { $0.submission.receivedAt.map { earliest < $0 && $0 <= Self.moment } ?? false })
+        #expect(
+            Self.reports.allSatisfy { $0.submission.receivedAt.map { earliest < $0 && $0 <= Self.moment } ?? false })
     }
 
     private static func take(_ count: Int, seed: UInt64) -> [SampleReport] {

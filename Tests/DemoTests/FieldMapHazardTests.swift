@@ -4,7 +4,6 @@ import Testing
 @testable import Basics
 @testable import Submitting
 
-
 /// What fuzzing found, kept.
 @Suite("Field maps that would harm")
 struct FieldMapHazardTests {
@@ -34,20 +33,30 @@ struct FieldMapHazardTests {
         let keys = "fields: {" + (0..<20_000).map { "k\($0): 1, " }.joined() + "}"
         #expect(Self.problems(keys).count == 100)
         let word = String(repeating: "k", count: 100_000)
-        for yaml in ["\(word): x", "fields: { \(word): x }", "fields: { text: \(word) }", "source: \(word)!", "a: '\(word)", "ignored: [[\(word)]]"] {
+        for yaml in [
+            "\(word): x", "fields: { \(word): x }", "fields: { text: \(word) }", "source: \(word)!", "a: '\(word)",
+            "ignored: [[\(word)]]",
+        ] {
             let problems = Self.problems(yaml)
-            #expect(!problems.isEmpty && problems.allSatisfy { $0.utf8.count < 600 }, "\(problems.first?.utf8.count ?? 0) bytes")
+            #expect(
+                !problems.isEmpty && problems.allSatisfy { $0.utf8.count < 600 },
+                "\(problems.first?.utf8.count ?? 0) bytes")
         }
     }
 
-    @Test("a count of seconds beyond the year 9999 is no date", arguments: [
-        ("unix", "253402300799", true), ("unix", "253402300800", false), ("unix", "-62135596800", true), ("unix", "-62135596801", false),
-        ("unix-ms", "9223372036854775", false), ("unix", "9223372036854", false), ("unix", "9223372036854775807", false),
-    ])
+    @Test(
+        "a count of seconds beyond the year 9999 is no date",
+        arguments: [
+            ("unix", "253402300799", true), ("unix", "253402300800", false), ("unix", "-62135596800", true),
+            ("unix", "-62135596801", false),
+            ("unix-ms", "9223372036854775", false), ("unix", "9223372036854", false),
+            ("unix", "9223372036854775807", false),
+        ])
     func years(format: String, count: String, isDate: Bool) throws {
         let map = try FieldMap(yaml: "fields:\n  text: text\n  receivedAt: { from: at, format: \(format) }\n")
         let line = try #require(
-            ReportLineReader(map: map, defaultSource: SourceID(unchecked: "web")).read(#"{"text":"x","at":\#(count)}"#, number: 1))
+            ReportLineReader(map: map, defaultSource: SourceID(unchecked: "web")).read(
+                #"{"text":"x","at":\#(count)}"#, number: 1))
         #expect(((try? line.get()) != nil) == isDate)
         if let time = try? line.get().submission.receivedAt { #expect(Instant(time.description) == time) }
     }

@@ -4,24 +4,30 @@ import Testing
 @testable import Basics
 @testable import Submitting
 
-
 /// Files as people have them: what they are is recognised once, and nothing half-read goes in.
 @Suite("Files that people have")
 struct ReportFileTests {
-    static func read(_ bytes: [UInt8], map: String? = nil, encoding: TextEncoding? = nil) throws -> [Result<ReportLine, LineProblem>] {
+    static func read(
+        _ bytes: [UInt8], map: String? = nil, encoding: TextEncoding? = nil
+    ) throws -> [Result<ReportLine, LineProblem>] {
         let file = try ReportFile(bytes: bytes, encoding: encoding)
-        let reader = ReportLineReader(map: try map.map { try FieldMap(yaml: $0) }, defaultSource: SourceID(unchecked: "web"))
+        let reader = ReportLineReader(
+            map: try map.map { try FieldMap(yaml: $0) }, defaultSource: SourceID(unchecked: "web"))
         try reader.check(file)
         return try file.records().compactMap { reader.read($0) }
     }
 
-    static func reports(_ bytes: [UInt8], map: String? = nil) throws -> [ReportLine] { try read(bytes, map: map).map { try $0.get() } }
+    static func reports(_ bytes: [UInt8], map: String? = nil) throws -> [ReportLine] {
+        try read(bytes, map: map).map { try $0.get() }
+    }
 
     /// Written by another program than the one that reads it: the C library's `iconv`, as a command.
     static func written(_ text: String, in encoding: String) throws -> [UInt8] {
         let (process, input, output) = (Process(), Pipe(), Pipe())
         process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        process.arguments = ["-c", "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read().decode('utf-8').encode('\(encoding)'))"]
+        process.arguments = [
+            "-c", "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read().decode('utf-8').encode('\(encoding)'))",
+        ]
         (process.standardInput, process.standardOutput) = (input, output)
         try process.run()
         try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
@@ -41,7 +47,8 @@ struct ReportFileTests {
 
     // MARK: Encodings
 
-    @Test("JSON lines are read in every encoding, with and without a mark, with every end of a line",
+    @Test(
+        "JSON lines are read in every encoding, with and without a mark, with every end of a line",
         arguments: ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"], ["\n", "\r\n", "\r"])
     func encodings(encoding: String, lineEnd: String) throws {
         let bytes = try Self.written(Self.lines.replacing("\n", with: lineEnd), in: encoding)
@@ -69,8 +76,10 @@ struct ReportFileTests {
         let gb = try Self.written("{\"id\":\"c\",\"text\":\"水管破裂，请派人来修\"}\n", in: "gb18030")
         let cut = Array("{\"id\":\"d\",\"text\":\"路灯不亮".utf8.dropLast()) + Array("\"}\n".utf8)
         for (bytes, words) in [
-            (utf8 + ascii + gb, "line 1 is UTF-8, line 3 is not"), (gb + ascii + utf8, "line 3 is UTF-8, line 1 is not"),
-            (ascii + utf8 + cut, "line 2 is UTF-8, line 3 is not"), (cut, "line 1"), (gb + [0xFF, 0xFF, 0x0A], "line 2 not the other"),
+            (utf8 + ascii + gb, "line 1 is UTF-8, line 3 is not"),
+            (gb + ascii + utf8, "line 3 is UTF-8, line 1 is not"),
+            (ascii + utf8 + cut, "line 2 is UTF-8, line 3 is not"), (cut, "line 1"),
+            (gb + [0xFF, 0xFF, 0x0A], "line 2 not the other"),
             (ascii + [0x80, 0x0A], "neither UTF-8 nor GB18030"), (Array("{\"a\":\"\0\"}".utf8), "no text"),
         ] {
             let refusal = #expect(throws: FileRefusal.self) { try Self.read(bytes) }
@@ -78,7 +87,9 @@ struct ReportFileTests {
         }
         let truncated = Array(try Self.written(Self.lines, in: "utf-16").dropLast())
         #expect(throws: FileRefusal.self) { try Self.read(truncated) }
-        #expect(try #require(throws: FileRefusal.self) { try Self.read(gb, encoding: .utf8) }.reason.contains("not UTF-8 throughout: line 1"))
+        #expect(
+            try #require(throws: FileRefusal.self) { try Self.read(gb, encoding: .utf8) }.reason.contains(
+                "not UTF-8 throughout: line 1"))
         let big5 = try Self.written("{\"text\":\"一個人在這裡不是中文的大小問題，我們不能這樣下去\"}\n", in: "big5")
         #expect(throws: FileRefusal.self) { try Self.read(big5) }
     }
@@ -86,7 +97,8 @@ struct ReportFileTests {
     @Test("long files in GB18030 are read alike however the chunks cut their signs")
     func chunks() throws {
         let text = String(repeating: "路𠮷灯不亮a", count: 3_000)
-        let lines = (0..<20).map { "{\"id\":\"l-\($0)\",\"text\":\"\(String(repeating: "x", count: $0))\(text)\"}" }.joined(separator: "\n")
+        let lines = (0..<20).map { "{\"id\":\"l-\($0)\",\"text\":\"\(String(repeating: "x", count: $0))\(text)\"}" }
+            .joined(separator: "\n")
         let reports = try Self.reports(try Self.written(lines, in: "gb18030"))
         #expect(reports.count == 20 && reports.allSatisfy { $0.submission.text.hasSuffix(text) })
     }
@@ -95,15 +107,23 @@ struct ReportFileTests {
 
     static let strange: [(bytes: [UInt8], words: String)] = [
         ([], "empty"), (Array(" \n\r\n\t ".utf8), "empty"), ([0xEF, 0xBB, 0xBF], "empty"),
-        ([0x50, 0x4B, 0x03, 0x04, 0x14, 0x00], "save it as CSV"), ([0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1], "save it as CSV"),
+        ([0x50, 0x4B, 0x03, 0x04, 0x14, 0x00], "save it as CSV"),
+        ([0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1], "save it as CSV"),
         ([0x1F, 0x8B, 0x08], "gunzip"), (Array("%PDF-1.7".utf8), "PDF"), (Array("<html><body>".utf8), "HTML"),
         (Array("\n <?xml version='1.0'?>".utf8), "HTML or XML"), ([0xFF, 0xFE, 0, 0, 0x7B, 0, 0, 0], "UTF-32"),
-        (Array("Dear office,\nthe lamp is broken.\n".utf8), "no column \"text\""), (Array("编号;内容\n1;路灯\n".utf8), "--map"),
-        (Array("[{\"text\":\"a\"},".utf8), "not closed"), (Array("[{\"text\":\"a\"}]\n[]".utf8), "follows the JSON array at line 2"),
-        (Array("[\n{\"text\":\"a},\n{\"text\":\"b\"}]".utf8), "broken at line 2"), (Array("[{\"text\":[\"a\"}]".utf8), "broken at line 1"),
-        (Array("id,text\n1,\"a\n2,b\n".utf8), "never closed"), (Array("id,text\n1,\"a\"b\n2,b\n".utf8), "broken at line 2"),
+        (Array("Dear office,\nthe lamp is broken.\n".utf8), "no column \"text\""),
+        (Array("编号;内容\n1;路灯\n".utf8), "--map"),
+        (Array("[{\"text\":\"a\"},".utf8), "not closed"),
+        (Array("[{\"text\":\"a\"}]\n[]".utf8), "follows the JSON array at line 2"),
+        (Array("[\n{\"text\":\"a},\n{\"text\":\"b\"}]".utf8), "broken at line 2"),
+        (Array("[{\"text\":[\"a\"}]".utf8), "broken at line 1"),
+        (Array("id,text\n1,\"a\n2,b\n".utf8), "never closed"),
+        (Array("id,text\n1,\"a\"b\n2,b\n".utf8), "broken at line 2"),
         (Array("text,text\na,b\n".utf8), "names a column twice, as column 1 and as column 2"),
-        (Array("id|text\n1|lamp\n".utf8), "first row (it is read as one field: fields are separated by , ; or tabs) names no column"),
+        (
+            Array("id|text\n1|lamp\n".utf8),
+            "first row (it is read as one field: fields are separated by , ; or tabs) names no column"
+        ),
     ]
 
     @Test("what is no file of reports is refused in one sentence that says what to do", arguments: strange)
@@ -117,7 +137,11 @@ struct ReportFileTests {
 
     @Test("a JSON array is read, pretty or not, and its elements are told by their place", arguments: ["", "\n  "])
     func arrays(_ blank: String) throws {
-        let array = "[\(blank){\(blank)\"id\":\"p0\",\"text\":\"[a] {b}\"\(blank)},\(blank){\"id\":\"p1\"},{\"id\":\"p2\",\"text\":\"c\\\"\"\(blank)}\(blank)]\n"
+        let array =
+            """
+            [\(blank){\(blank)\"id\":\"p0\",\"text\":\"[a] \
+            {b}\"\(blank)},\(blank){\"id\":\"p1\"},{\"id\":\"p2\",\"text\":\"c\\\"\"\(blank)}\(blank)]\n
+            """
         let results = try Self.read(Array(array.utf8))
         #expect(results.compactMap { try? $0.get().id } == ["p0", "p2"])
         #expect(try results[0].get().submission.text == "[a] {b}")
@@ -131,13 +155,19 @@ struct ReportFileTests {
         let pretty = "{\n  \"id\": \"a\",\n  \"text\": \"x\"\n}\n{\n  \"id\": \"b\",\n  \"text\": \"y\"\n}\n"
         #expect(try Self.reports(Array(pretty.utf8)).map(\.id) == ["a", "b"])
         for first in ["{\"id\": \"a\", \"text\": \"x", "no report", "{\"id\": \"a\",", "# export"] {
-            let results = try Self.read(Array("\(first)\n{\"id\":\"b\",\"text\":\"y\"}\n{\"id\":\"c\",\"text\":\"z\"}".utf8))
+            let results = try Self.read(
+                Array("\(first)\n{\"id\":\"b\",\"text\":\"y\"}\n{\"id\":\"c\",\"text\":\"z\"}".utf8))
             #expect(results.compactMap { try? $0.get().id } == ["b", "c"], "\(first)")
             #expect(results.count == 3)
         }
     }
 
-    @Test("objects one behind the other on a line are read, too; what follows an object otherwise is told so, and a list within an object")
+    @Test(
+        """
+        objects one behind the other on a line are read, too; what follows an object otherwise is told so, and a \
+        list within an object
+        """
+    )
     func objectsOnALine() throws {
         for between in ["", " ", "\n", "\t"] {
             let glued = #"{"id":"a","text":"}{"}"# + between + #"{"id":"b","text":"y"}"#
@@ -147,7 +177,9 @@ struct ReportFileTests {
             guard case .failure(let problem)? = try Self.read(Array(text.utf8)).first else { return "" }
             return problem.reason
         }
-        #expect(try reason("{\"id\":\"a\",\"text\":\"x\"},\n{\"id\":\"b\",\"text\":\"y\"},\n").hasSuffix("at byte 21, something follows behind its end"))
+        #expect(
+            try reason("{\"id\":\"a\",\"text\":\"x\"},\n{\"id\":\"b\",\"text\":\"y\"},\n").hasSuffix(
+                "at byte 21, something follows behind its end"))
         for wrapped in [#"{"data":[{"id":"a","text":"x"}]}"#, "{\n\"rows\": [\n{\"id\":\"a\",\"text\":\"x\"}\n]}"] {
             #expect(try reason(wrapped).hasSuffix("give that list alone"))
         }
@@ -180,21 +212,28 @@ struct ReportFileTests {
         }
         #expect(reasons[0].isEmpty)
         #expect(reasons[1].contains("line 2: the line cannot be read as JSON: at byte"))
-        #expect(reasons[2].contains("line 3: ") && reasons[3].contains("a name twice") && reasons[4].contains("a name twice"))
+        #expect(
+            reasons[2].contains("line 3: ") && reasons[3].contains("a name twice")
+                && reasons[4].contains("a name twice"))
         #expect(reasons[5].contains("U+0000"))
     }
 
     // MARK: CSV
 
-    @Test("CSV is read by commas, semicolons and tabs, with quotes, line breaks within them, and every end of a line",
+    @Test(
+        "CSV is read by commas, semicolons and tabs, with quotes, line breaks within them, and every end of a line",
         arguments: [",", ";", "\t"], ["\n", "\r\n", "\r"])
     func csv(separator: String, lineEnd: String) throws {
-        let rows = [
-            ["id", "title", "text", "reporter.name", "reporter.phone", "receivedAt"],
-            ["c-1", "\"a \"\"b\"\"\(separator) c\"", "\"one\(lineEnd)two\"", " 张三\u{3000}", "13800138000", "2026-03-02T08:00:00+08:00"],
-            ["c-2", "", "plain", "null", "", ""], ["", "", "", "", "", ""],
-            ["20230101123456780001", "t", "\"\"\"quoted\"\"\"", "", "", "", ""],
-        ].map { $0.joined(separator: separator) }.joined(separator: lineEnd) + lineEnd
+        let rows =
+            [
+                ["id", "title", "text", "reporter.name", "reporter.phone", "receivedAt"],
+                [
+                    "c-1", "\"a \"\"b\"\"\(separator) c\"", "\"one\(lineEnd)two\"", " 张三\u{3000}", "13800138000",
+                    "2026-03-02T08:00:00+08:00",
+                ],
+                ["c-2", "", "plain", "null", "", ""], ["", "", "", "", "", ""],
+                ["20230101123456780001", "t", "\"\"\"quoted\"\"\"", "", "", "", ""],
+            ].map { $0.joined(separator: separator) }.joined(separator: lineEnd) + lineEnd
         let reports = try Self.reports(Array(rows.utf8))
         #expect(reports.map(\.id) == ["c-1", "c-2", "20230101123456780001"])
         #expect(reports.map(\.number) == [2, 4, 6])
@@ -210,7 +249,9 @@ struct ReportFileTests {
         let results = try Self.read(Array("id,text\n1,a\n2\n3,b,c\n4,12\" pipe\n5,d,,\n".utf8))
         let problems = results.compactMap { result in if case .failure(let problem) = result { problem } else { nil } }
         #expect(problems.map(\.number) == [3, 4, 5])
-        #expect(problems[0].reason.contains("has 1 fields, the first row names 2") && problems[2].reason.contains("a quote stands"))
+        #expect(
+            problems[0].reason.contains("has 1 fields, the first row names 2")
+                && problems[2].reason.contains("a quote stands"))
         #expect(results.compactMap { try? $0.get().id } == ["1", "5"])
     }
 
@@ -219,9 +260,13 @@ struct ReportFileTests {
         let rows = Array("sep=;\n编号;内容;a,b\nx-1;路灯, 不亮;1\n".utf8)
         #expect(try Self.reports(rows, map: "fields:\n  id: 编号\n  text: 内容\n").map(\.submission.text) == ["路灯, 不亮"])
         for first in ["SEP=;", "\"sep=;\"", "\u{FEFF}Sep=;\r"] {
-            #expect(try Self.reports(Array("\(first)\nid;text\nx;a,b\n".utf8)).map(\.submission.text) == ["a,b"], "\(first)")
+            #expect(
+                try Self.reports(Array("\(first)\nid;text\nx;a,b\n".utf8)).map(\.submission.text) == ["a,b"], "\(first)"
+            )
         }
-        let refusal = #expect(throws: FileRefusal.self) { try Self.read(rows, map: "fields:\n  id: 号\n  text: 内容\n  title: { from: 题, default: \"\" }\n") }
+        let refusal = #expect(throws: FileRefusal.self) {
+            try Self.read(rows, map: "fields:\n  id: 号\n  text: 内容\n  title: { from: 题, default: \"\" }\n")
+        }
         #expect(refusal?.reason.hasSuffix(": 号") == true)
     }
 
@@ -231,9 +276,12 @@ struct ReportFileTests {
         #expect(reports.first?.submission.text == "a\nb\nc\nd")
     }
 
-    @Test("a text that is written as a formula, so that a spreadsheet keeps its digits, is that text", arguments: [
-        (#"="00123""#, "00123"), (#""=""00123""""#, "00123"), (#"="""#, ""), (#"=A1"#, "=A1"), (#""=""a""b""""#, #"="a"b""#),
-    ])
+    @Test(
+        "a text that is written as a formula, so that a spreadsheet keeps its digits, is that text",
+        arguments: [
+            (#"="00123""#, "00123"), (#""=""00123""""#, "00123"), (#"="""#, ""), (#"=A1"#, "=A1"),
+            (#""=""a""b""""#, #"="a"b""#),
+        ])
     func formulas(field: String, text: String) throws {
         let reports = try Self.reports(Array("text,title\nx,\(field)\n".utf8))
         #expect(reports.map(\.submission.title) == [text])
@@ -241,13 +289,20 @@ struct ReportFileTests {
 
     // MARK: Numbers
 
-    @Test("numbers keep their digits; where digits may be lost, the line is a problem", arguments: [
-        (#"{"no":20230101123456780001,"text":"a","idno":11010119900307123456789}"#, "wo-20230101123456780001", "11010119900307123456789"),
-        (#"{"no":20230101123456780002,"text":"a"}"#, "wo-20230101123456780002", nil),
-        (#"{"no":"1.0","text":"a"}"#, "wo-1.0", nil), (#"{"no":1,"text":"a"}"#, "wo-1", nil),
-        (#"{"no":1.0,"text":"a"}"#, nil, nil), (#"{"no":2e19,"text":"a"}"#, nil, nil), (#"{"no":"2.023E+19","text":"a"}"#, nil, nil),
-        (#"{"no":3,"text":"a","idno":1.1010119900307E17}"#, nil, nil), (#"{"no":3,"text":"a","idno":"110101199003071234.0"}"#, nil, nil),
-    ] as [(String, String?, String?)])
+    @Test(
+        "numbers keep their digits; where digits may be lost, the line is a problem",
+        arguments: [
+            (
+                #"{"no":20230101123456780001,"text":"a","idno":11010119900307123456789}"#, "wo-20230101123456780001",
+                "11010119900307123456789"
+            ),
+            (#"{"no":20230101123456780002,"text":"a"}"#, "wo-20230101123456780002", nil),
+            (#"{"no":"1.0","text":"a"}"#, "wo-1.0", nil), (#"{"no":1,"text":"a"}"#, "wo-1", nil),
+            (#"{"no":1.0,"text":"a"}"#, nil, nil), (#"{"no":2e19,"text":"a"}"#, nil, nil),
+            (#"{"no":"2.023E+19","text":"a"}"#, nil, nil),
+            (#"{"no":3,"text":"a","idno":1.1010119900307E17}"#, nil, nil),
+            (#"{"no":3,"text":"a","idno":"110101199003071234.0"}"#, nil, nil),
+        ] as [(String, String?, String?)])
     func numbers(line: String, id: String?, idNumber: String?) throws {
         let map = """
             fields:
@@ -258,10 +313,13 @@ struct ReportFileTests {
         let result = try #require(try Self.read(Array(line.utf8), map: map).first)
         #expect((try? result.get())?.id == id)
         if let idNumber { #expect(try result.get().submission.reporters.first?.idNumber == idNumber) }
-        if id == nil, case .failure(let problem) = result { #expect(problem.reason.contains("digits") || problem.reason.contains("fraction")) }
+        if id == nil, case .failure(let problem) = result {
+            #expect(problem.reason.contains("digits") || problem.reason.contains("fraction"))
+        }
     }
 
-    @Test("lines that differ in a digit beyond 2^53 have different ids, and a JSON field of native lines keeps its kind")
+    @Test(
+        "lines that differ in a digit beyond 2^53 have different ids, and a JSON field of native lines keeps its kind")
     func derivedIDs() throws {
         let lines = #"{"no":20230101123456780001,"text":"同一句话"}"# + "\n" + #"{"no":20230101123456780002,"text":"同一句话"}"#
         let ids = try Self.reports(Array(lines.utf8), map: "fields:\n  text: text\n").map(\.id)

@@ -61,13 +61,23 @@ struct ReportLinesTests {
             (#""secret""#, "not a JSON object"),
             (#"{"title":"secret"}"#, #"the field "text" is missing"#),
             (#"{"text":"  "}"#, "the text is empty"),
-            (#"{"text":7}"#, #"the field "text" must be a text"#), (#"{"text":null}"#, #"the field "text" is null, but must be a text"#),
+            (#"{"text":7}"#, #"the field "text" must be a text"#),
+            (#"{"text":null}"#, #"the field "text" is null, but must be a text"#),
             (#"{"text":"b","accused":{"name":"secret"}}"#, #"the field "accused" must be a list"#),
-            (#"{"text":"b","accused":[{"name":"secret"},{"position":"secret"}]}"#, #"the field "accused[1].name" is missing"#),
-            (#"{"text":"b","reporters":[{"name":"a","consent":"secret"}]}"#, #"the field "reporters[0].consent" cannot be read: none of anonymous, inside, handler"#),
+            (
+                #"{"text":"b","accused":[{"name":"secret"},{"position":"secret"}]}"#,
+                #"the field "accused[1].name" is missing"#
+            ),
+            (
+                #"{"text":"b","reporters":[{"name":"a","consent":"secret"}]}"#,
+                #"the field "reporters[0].consent" cannot be read: none of anonymous, inside, handler"#
+            ),
             (
                 #"{"text":"b","attachments":[{"name":"a","mediaType":"image/png","sha256":"","bytes":1.5}]}"#,
-                #"the field "attachments[0].bytes" must be a whole number, but one with a fraction, or beyond all measure, begins at byte 83 of the line, counted from 0"#
+                #"""
+                the field "attachments[0].bytes" must be a whole number, but one with a fraction, or beyond all \#
+                measure, begins at byte 83 of the line, counted from 0
+                """#
             ),
             (
                 #"{"text":"b","receivedAt":"2026-02-30T08:00:00Z"}"#,
@@ -86,9 +96,13 @@ struct ReportLinesTests {
     func limits() {
         let long = #"{"text":""# + String(repeating: "a", count: 1_048_576) + #""}"#
         #expect(reason(long) == "longer than 1048576 bytes")
-        #expect(reason(#"{"text":"b","x":"# + String(repeating: "[", count: 100_000)) == "the JSON is nested more than 32 deep")
+        #expect(
+            reason(#"{"text":"b","x":"# + String(repeating: "[", count: 100_000))
+                == "the JSON is nested more than 32 deep")
         #expect(reason(#"{"text":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[ \" [","title":"a"}"#) == nil)
-        #expect(reader.read([0x7B, 0x22, 0xC3, 0x28, 0x22], number: 1) == .failure(LineProblem(number: 1, reason: "not UTF-8")))
+        #expect(
+            reader.read([0x7B, 0x22, 0xC3, 0x28, 0x22], number: 1)
+                == .failure(LineProblem(number: 1, reason: "not UTF-8")))
     }
 
     private func read(_ line: String) throws -> ReportLine { try #require(reader.read(line, number: 1)).get() }
@@ -122,15 +136,16 @@ struct ReportLinesFieldMapTests {
                 """)
         let line = try read(
             #"""
-            {"channel":1,"no":7,"head":{"subject":"s"},"body":{"parts":["a","b"]},"when":"2019-04-25 09:32:09","place":"p-c01",
+            {"channel":1,"no":7,"head":{"subject":"s"},"body":{"parts":["a","b"]},"when":"2019-04-25 \#
+            09:32:09","place":"p-c01",
             "who":{"name":"甲","tel":13},"against":"乙","act":"丙","answer":"-"}
             """#.replacing("\n", with: ""), map)
         #expect(line.id == "x-7")
         #expect(line.source.rawValue == "letter")
         let expected = Submission(
-            receivedAt: Instant("2019-04-25T01:32:09Z"), matterKind: "accusation", title: "s", text: "b", region: "p-c01",
-            reporters: [Reporter(name: "甲", phone: "13", consent: .inside)], accused: [Accused(name: "乙")],
-            allegations: [Allegation(act: "丙")])
+            receivedAt: Instant("2019-04-25T01:32:09Z"), matterKind: "accusation", title: "s", text: "b",
+            region: "p-c01", reporters: [Reporter(name: "甲", phone: "13", consent: .inside)],
+            accused: [Accused(name: "乙")], allegations: [Allegation(act: "丙")])
         #expect(line.submission == expected)
         #expect(try read(#"{"channel":9,"body":{"parts":["a","b"]}}"#, map).source.rawValue == "phone")
     }
@@ -152,8 +167,14 @@ struct ReportLinesFieldMapTests {
         arguments: [
             (#"{"t":"2019-04-25"}"#, #"the field "body.x" is missing"#),
             (#"{"body":{"x":["b"]}}"#, #"the field "body.x" is neither text nor a number"#),
-            (#"{"body":{"x":"b"},"t":"2019-02-30"}"#, #"the date in "t" does not exist, or is not written as expected: yyyy-MM-dd in zone Z"#),
-            (#"{"body":{"x":"b"},"t":"25.4.19"}"#, #"the date in "t" does not exist, or is not written as expected: yyyy-MM-dd in zone Z"#),
+            (
+                #"{"body":{"x":"b"},"t":"2019-02-30"}"#,
+                #"the date in "t" does not exist, or is not written as expected: yyyy-MM-dd in zone Z"#
+            ),
+            (
+                #"{"body":{"x":"b"},"t":"25.4.19"}"#,
+                #"the date in "t" does not exist, or is not written as expected: yyyy-MM-dd in zone Z"#
+            ),
             (#"{"body":{"x":"b"},"k":"other"}"#, #"the field "k" holds a value that the map's table does not"#),
             (#"{"body":{"x":"b"},"u":"Unit 1","n":"甲"}"#, #"the unit "u" is no id: [a-z0-9-]{1,40}"#),
             (#"[1]"#, "not a JSON object"),
@@ -222,7 +243,10 @@ struct ReportLinesPetitionsTests {
     func one() throws {
         let line = try #require(
             try Self.reader().read(
-                #"{"id":"17","user":"A01","title":"t","at":"2019-04-25T09:32:09","text":"b","repliedAt":"-","reply":"r"}"#,
+                #"""
+                {"id":"17","user":"A01","title":"t","at":"2019-04-25T09:32:09","text":"b","repliedAt":"-",\#
+                "reply":"r"}
+                """#,
                 number: 1)
         ).get()
         #expect(line.id == "petition-17")
@@ -247,7 +271,8 @@ struct ReportLinesPetitionsTests {
     }
 
     private static func reader() throws -> ReportLineReader {
-        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy/maps/petitions.yaml")
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../deploy/maps/petitions.yaml")
         let map = try FieldMap(yaml: String(contentsOf: file.standardizedFileURL, encoding: .utf8))
         return ReportLineReader(map: map, defaultSource: SourceID(unchecked: "letter"))
     }

@@ -9,17 +9,19 @@ import Testing
 @testable import PartyClient
 @testable import Submitting
 
-
-@Suite("Answers to a submission, on a broker", .serialized, .enabled(if: SubmitterOffice.isThere, SubmitterOffice.absent))
+@Suite(
+    "Answers to a submission, on a broker", .serialized, .enabled(if: SubmitterOffice.isThere, SubmitterOffice.absent))
 struct SubmissionReceiptsTests {
     private static let web = SourceID(unchecked: "web")
     private static let queue = Topology.Queue.notice(web)
 
-    private static func answer<Payload: Codable & Sendable>(_ type: MessageType, to id: String, _ data: Payload) -> [UInt8] {
+    private static func answer<Payload: Codable & Sendable>(
+        _ type: MessageType, to id: String, _ data: Payload
+    ) -> [UInt8] {
         Wire.encode(
             CloudEvent(
-                id: "answer-\(id)", source: .office(.intake), type: type, subject: id, time: Instant(microsecondsSinceEpoch: 0), inreplyto: id,
-                data: data))
+                id: "answer-\(id)", source: .office(.intake), type: type, subject: id,
+                time: Instant(microsecondsSinceEpoch: 0), inreplyto: id, data: data))
     }
 
     /// Stands for the office: puts notices into the source's queue.
@@ -29,14 +31,16 @@ struct SubmissionReceiptsTests {
         let publisher = try Publisher(on: office)
         for (token, body) in bodies.enumerated() {
             _ = try publisher.publish(
-                body, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue), properties: Properties(),
-                token: Int64(token), deadline: 5)
+                body, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue),
+                properties: Properties(), token: Int64(token), deadline: 5)
         }
         #expect(try publisher.settle(within: 10).allSatisfy { $0.outcome == .confirmed })
     }
 
     private static func reports(_ ids: [String]) -> [ReportLine] {
-        ids.enumerated().map { ReportLine(number: $0 + 1, source: web, id: $1, submission: Submission(title: "", text: "路灯不亮 \($1)")) }
+        ids.enumerated().map {
+            ReportLine(number: $0 + 1, source: web, id: $1, submission: Submission(title: "", text: "路灯不亮 \($1)"))
+        }
     }
 
     @Test("each answer is told by line; what answers nobody of this submission stays in its place in the queue")
@@ -58,9 +62,14 @@ struct SubmissionReceiptsTests {
         #expect(summary.confirmed == 5 && receipts.open.lines == [1, 2, 3, 4, 5])
         try Self.notify([
             Self.answer(.reportAccepted, to: ids[0], ReportAccepted(number: "2026-00000007", state: .registered)),
-            Self.answer(.reportAccepted, to: ids[1], ReportAccepted(number: "2026-00000008", state: .notAccepted, authority: "court")),
+            Self.answer(
+                .reportAccepted, to: ids[1],
+                ReportAccepted(number: "2026-00000008", state: .notAccepted, authority: "court")),
             Self.answer(.reportReceived, to: "another", Nothing()),
-            Self.answer(.reportRejected, to: ids[2], ReportRejected(problems: [Problem(code: "unknown_unit", path: "data.accused[0].unit", text: "no unit")])),
+            Self.answer(
+                .reportRejected, to: ids[2],
+                ReportRejected(problems: [Problem(code: "unknown_unit", path: "data.accused[0].unit", text: "no unit")])
+            ),
             Self.answer(.reportReceived, to: ids[3], Nothing()),
         ])
         var heard: [Int: SubmissionReceipt] = [:]
@@ -80,24 +89,36 @@ struct SubmissionReceiptsTests {
         try SubmitterOffice.purge([Topology.Queue.intake])
     }
 
-    @Test("two reports under one id are sent once where they say the same, and are a problem that names both where they do not")
+    @Test(
+        """
+        two reports under one id are sent once where they say the same, and are a problem that names both where \
+        they do not
+        """
+    )
     func repeats() throws {
         try SubmitterOffice.purge([Topology.Queue.intake])
         var submitter = Submitter(broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords)
         submitter.looksForRepeats = true
         let run = UUID().uuidString
         var reports = Self.reports([run + "a", run + "b", run + "a", run + "b"])
-        reports[3] = ReportLine(number: 4, source: Self.web, id: reports[1].id, submission: Submission(title: "", text: "另一件事"))
+        reports[3] = ReportLine(
+            number: 4, source: Self.web, id: reports[1].id, submission: Submission(title: "", text: "另一件事"))
         let summary = try submitter.submit(reports: reports)
         #expect(summary.confirmed == 2 && summary.identical == 1)
-        #expect(summary.problems == [LineProblem(number: 4, reason: "has the id of line 2, which says something else: give each report an id of its own")])
+        #expect(
+            summary.problems == [
+                LineProblem(
+                    number: 4,
+                    reason: "has the id of line 2, which says something else: give each report an id of its own")
+            ])
         try SubmitterOffice.purge([Topology.Queue.intake])
     }
 
     @Test("without a broker it says why it waits, once, and gives up in time")
     func nobodyThere() throws {
         var submitter = Submitter(
-            broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""), passwords: SubmitterOffice.sourcePasswords)
+            broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""),
+            passwords: SubmitterOffice.sourcePasswords)
         let said = Mutex<[String]>([])
         submitter.patienceSeconds = 1
         submitter.onWaiting = { text in said.withLock { $0.append(text) } }

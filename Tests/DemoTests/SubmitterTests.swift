@@ -23,7 +23,8 @@ struct SubmitterTests {
     @Test("names what it does not send: the line, and why")
     func problems() throws {
         var submitter = Submitter(
-            broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""), passwords: SubmitterOffice.sourcePasswords)
+            broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""),
+            passwords: SubmitterOffice.sourcePasswords)
         submitter.messageBytesMax = 100
         submitter.passwords[SourceID(unchecked: "web")] = nil
         let reports = SubmitterOffice.reports(50)
@@ -38,7 +39,8 @@ struct SubmitterTests {
     @Test("gives up with a clear word when no broker answers")
     func nobodyThere() throws {
         var submitter = Submitter(
-            broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""), passwords: SubmitterOffice.sourcePasswords)
+            broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""),
+            passwords: SubmitterOffice.sourcePasswords)
         submitter.patienceSeconds = 0.2
         let error = #expect(throws: PartyClientError.self) { try submitter.submit(reports: SubmitterOffice.reports(1)) }
         #expect(error?.code == .brokerAway)
@@ -53,7 +55,8 @@ struct SubmitterBrokerTests {
         try SubmitterOffice.withFolder { folder in
             let file = folder.appendingPathComponent("submitter.jsonl")
             let submitter = Submitter(
-                broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords, journal: try Journal(file: file))
+                broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords,
+                journal: try Journal(file: file))
             let reports = SubmitterOffice.reports(1500)
             var last: SubmitProgress?
             let summary = try submitter.submit(reports: reports) { last = $0 }
@@ -68,7 +71,9 @@ struct SubmitterBrokerTests {
             for delivery in try SubmitterOffice.take(1500, from: Topology.Queue.intake) {
                 let message = try Message(reading: delivery.body, typeHint: delivery.properties.type)
                 let sender = delivery.properties.userID.flatMap { Party($0) }
-                #expect(Admission.problem(sender: sender, routingKey: delivery.routingKey, envelope: message.envelope) == nil)
+                #expect(
+                    Admission.problem(sender: sender, routingKey: delivery.routingKey, envelope: message.envelope)
+                        == nil)
                 #expect(delivery.properties.deliveryMode == .persistent)
                 #expect(digests[message.envelope.id] == Arrival(delivery, for: .office(.intake)).entry.digest)
             }
@@ -136,17 +141,20 @@ struct SubmitterBrokerTests {
                     id: "answer-\(number)", source: .office(.intake), type: .reportReceived, subject: "r-\(number)",
                     time: Instant(microsecondsSinceEpoch: 0), inreplyto: "r-\(number)", data: Nothing())
                 try office.publish(
-                    Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue),
-                    properties: Properties(type: event.type.rawValue), on: channel)
+                    Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.notice),
+                    key: RoutingKey(rawValue: queue), properties: Properties(type: event.type.rawValue), on: channel)
             }
             let reader = try ReceiptReader(
-                broker: SubmitterOffice.settings(), passwords: [SourceID(unchecked: "web"): SubmitterOffice.password], journals: folder)
+                broker: SubmitterOffice.settings(), passwords: [SourceID(unchecked: "web"): SubmitterOffice.password],
+                journals: folder)
             try eventually { reader.count == 20 }
             try reader.stop()
             let entries = try JournalReader(file: JournalFolder.file(of: "source.web", in: folder)).entries()
             #expect(entries.map(\.inreplyto) == (1...20).map { "r-\($0)" })
             #expect(entries.allSatisfy { $0.fact == .delivered })
-            try eventually { try office.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).messageCount == 0 }
+            try eventually {
+                try office.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).messageCount == 0
+            }
         }
     }
 }

@@ -30,7 +30,12 @@ struct UnitsTests {
         #expect(!sealed.contains { $0.returnReason != nil || $0.filesCase })
     }
 
-    @Test("does the same in every run of a seed with what has the same text, under whatever id it comes; another seed does other things")
+    @Test(
+        """
+        does the same in every run of a seed with what has the same text, under whatever id it comes; another \
+        seed does other things
+        """
+    )
     func reproducible() {
         func acts(seed: UInt64, run: String) -> [[UnitAct]] {
             var behaviour = UnitBehaviour()
@@ -93,7 +98,10 @@ struct UnitsTests {
     func sentBack() throws {
         var behaviour = UnitBehaviour.plain
         behaviour.concludedPoorlyPerMille = 1000
-        let poor = try #require((0...99).map { "h-\($0)" }.first { UnitPlan(matter: $0, sealed: false, behaviour: behaviour).flaw == .noDisposition })
+        let poor = try #require(
+            (0...99).map { "h-\($0)" }.first {
+                UnitPlan(matter: $0, sealed: false, behaviour: behaviour).flaw == .noDisposition
+            })
         var desk = UnitDesk(clock: .real, behaviour: behaviour)
         desk.hear(heard(.handoffDispatched, poor))
         #expect(desk.takeDue(at: far).map(\.act) == [.sign, .conclude(1)])
@@ -126,22 +134,26 @@ struct UnitsTests {
         var second = UnitDesk(clock: .real, behaviour: UnitBehaviour())
         for entry in deliveries + confirmed { second.hear(entry) }
         let rest = second.takeDue(at: far).map { second.posting(of: $0, from: unit) }
-        #expect(Dictionary(uniqueKeysWithValues: rest.map { ($0.id, $0.body) })
-            == Dictionary(uniqueKeysWithValues: all.dropFirst(all.count / 2).map { ($0.id, $0.body) }))
+        #expect(
+            Dictionary(uniqueKeysWithValues: rest.map { ($0.id, $0.body) })
+                == Dictionary(uniqueKeysWithValues: all.dropFirst(all.count / 2).map { ($0.id, $0.body) }))
     }
 
     private func heard(
         _ type: MessageType, _ handoff: String, inreplyto: String? = nil, at offset: Int64 = 0, matter: String? = nil
     ) -> JournalEntry {
         JournalEntry(
-            fact: .delivered, at: start.microsecondsSinceEpoch + offset, party: "unit.d1", id: "\(type.short)-\(handoff)",
-            type: type.rawValue, subject: handoff, inreplyto: inreplyto, digest: "digest of \(handoff)", matter: matter)
+            fact: .delivered, at: start.microsecondsSinceEpoch + offset, party: "unit.d1",
+            id: "\(type.short)-\(handoff)", type: type.rawValue, subject: handoff, inreplyto: inreplyto,
+            digest: "digest of \(handoff)", matter: matter)
     }
 }
 
 @Suite("Simulated units, on a broker", .serialized, .enabled(if: SubmitterOffice.isThere, SubmitterOffice.absent))
 struct UnitsBrokerTests {
-    private static let queues = [Topology.Queue.inbox(unit), Topology.Queue.express(unit), Topology.Queue.notice(unit), Topology.Queue.feedback]
+    private static let queues = [
+        Topology.Queue.inbox(unit), Topology.Queue.express(unit), Topology.Queue.notice(unit), Topology.Queue.feedback,
+    ]
 
     @Test("handoffs are journalled, signed for and concluded; a restarted process repeats nothing")
     func loop() throws {
@@ -160,7 +172,8 @@ struct UnitsBrokerTests {
             for act in acts {
                 let message = try Message(reading: act.body, typeHint: act.properties.type)
                 let sender = act.properties.userID.flatMap { Party($0) }
-                #expect(Admission.problem(sender: sender, routingKey: act.routingKey, envelope: message.envelope) == nil)
+                #expect(
+                    Admission.problem(sender: sender, routingKey: act.routingKey, envelope: message.envelope) == nil)
             }
 
             try dispatch(handoffs.suffix(10))
@@ -179,8 +192,8 @@ struct UnitsBrokerTests {
             let key = Curve25519.KeyAgreement.PrivateKey()
             let handoff = HandoffID.make(at: start).description
             let sealed = try SealedData.seal(
-                [1, 2, 3], contentType: "text/plain", number: "S2026-00000001", to: SealingKey(key.publicKey), id: "e-1",
-                type: .handoffDispatched, subject: handoff)
+                [1, 2, 3], contentType: "text/plain", number: "S2026-00000001", to: SealingKey(key.publicKey),
+                id: "e-1", type: .handoffDispatched, subject: handoff)
             try publish(
                 CloudEvent(
                     id: "e-1", source: .office(.intake), type: .handoffDispatched, subject: handoff, time: start,
@@ -189,10 +202,13 @@ struct UnitsBrokerTests {
             var behaviour = UnitBehaviour.plain
             behaviour.caseFiledPerMille = 1000
             let logins = [
-                UnitLogin(id: unit, password: SubmitterOffice.password, sealingKey: key), UnitLogin(id: caseOffice, password: SubmitterOffice.password),
+                UnitLogin(id: unit, password: SubmitterOffice.password, sealingKey: key),
+                UnitLogin(id: caseOffice, password: SubmitterOffice.password),
             ]
             // Sign, decide, conclude of both; file and notify of the one that is not sealed.
-            try run(logins, in: folder, behaviour: behaviour) { units in try eventually { units.counts.actsConfirmed == 8 } }
+            try run(logins, in: folder, behaviour: behaviour) { units in
+                try eventually { units.counts.actsConfirmed == 8 }
+            }
             let notified = try JournalReader(file: JournalFolder.file(of: "unit.case-office", in: folder)).entries()
             #expect(notified.map(\.type) == [MessageType.caseNotified.rawValue])
             try SubmitterOffice.purge(Self.queues)
@@ -200,8 +216,8 @@ struct UnitsBrokerTests {
     }
 
     private func run(
-        _ logins: [UnitLogin] = [UnitLogin(id: unit, password: SubmitterOffice.password)], in folder: URL, behaviour: UnitBehaviour,
-        _ body: (SimulatedUnits) throws -> Void
+        _ logins: [UnitLogin] = [UnitLogin(id: unit, password: SubmitterOffice.password)], in folder: URL,
+        behaviour: UnitBehaviour, _ body: (SimulatedUnits) throws -> Void
     ) throws {
         let units = SimulatedUnits(
             units: logins, broker: try SubmitterOffice.settings(), clock: .real, behaviour: behaviour, journals: folder)
@@ -221,10 +237,12 @@ struct UnitsBrokerTests {
     private func dispatch(_ handoffs: some Sequence<String>) throws {
         for handoff in handoffs {
             let data = HandoffDispatched(
-                number: "2026-00000001", kind: "transfer", matterKind: nil, title: "t", text: "t", region: nil, accused: [],
-                allegations: [], attachments: [], signBy: nil, resultOwed: true, rule: "p@1/r")
+                number: "2026-00000001", kind: "transfer", matterKind: nil, title: "t", text: "t", region: nil,
+                accused: [], allegations: [], attachments: [], signBy: nil, resultOwed: true, rule: "p@1/r")
             try publish(
-                CloudEvent(id: "e-\(handoff)", source: .office(.routing), type: .handoffDispatched, subject: handoff, time: start, data: data))
+                CloudEvent(
+                    id: "e-\(handoff)", source: .office(.routing), type: .handoffDispatched, subject: handoff,
+                    time: start, data: data))
         }
     }
 
@@ -234,8 +252,9 @@ struct UnitsBrokerTests {
         let channel = try office.openChannel()
         try office.enableConfirms(on: channel)
         try office.publish(
-            Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.handoff), key: RoutingKey(rawValue: Topology.Queue.inbox(unit)),
-            properties: Properties(type: event.type.rawValue), on: channel)
+            Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.handoff),
+            key: RoutingKey(rawValue: Topology.Queue.inbox(unit)), properties: Properties(type: event.type.rawValue),
+            on: channel)
         guard case .acknowledged = try #require(try office.nextEvent(within: 10)) else { throw Unexpected() }
     }
 }

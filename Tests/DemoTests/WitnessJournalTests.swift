@@ -4,7 +4,8 @@ import Testing
 
 @Suite("A journal")
 struct WitnessJournalTests {
-    private let file = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString).jsonl")
+    private let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+        "journal-\(UUID().uuidString).jsonl")
 
     @Test("gives back what was written, whatever the ids hold")
     func roundTrip() throws {
@@ -12,8 +13,8 @@ struct WitnessJournalTests {
         let entries = [
             entry("plain"), entry("quote\"back\\slash\u{1}举报"),
             JournalEntry(
-                fact: .delivered, at: 7, party: "unit.d1", id: "a", type: "t", subject: "s", inreplyto: "r", digest: "d",
-                redelivered: true, sealed: true, matter: "m"),
+                fact: .delivered, at: 7, party: "unit.d1", id: "a", type: "t", subject: "s", inreplyto: "r",
+                digest: "d", redelivered: true, sealed: true, matter: "m"),
         ]
         try Journal(file: file).append(entries)
         #expect(try JournalReader(file: file).entries() == entries)
@@ -40,10 +41,14 @@ struct WitnessJournalTests {
 
     @Test("that cannot be opened says so")
     func unwritable() {
-        #expect(throws: PartyClientError.self) { try Journal(file: URL(fileURLWithPath: "/nonexistent/folder/x.jsonl")) }
+        #expect(throws: PartyClientError.self) {
+            try Journal(file: URL(fileURLWithPath: "/nonexistent/folder/x.jsonl"))
+        }
     }
 
     private func entry(_ id: String) -> JournalEntry {
-        JournalEntry(fact: .published, at: 42, party: "source.web", id: id, type: "bihuan.report.submitted.v1", subject: id, digest: "ab")
+        JournalEntry(
+            fact: .published, at: 42, party: "source.web", id: id, type: "bihuan.report.submitted.v1", subject: id,
+            digest: "ab")
     }
 }

@@ -58,7 +58,8 @@ final class WitnessOffice {
             INSERT INTO office (name, chain, head, entry_count)
             VALUES ('办公室', gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0);
             INSERT INTO unit (id, name, kind, chain, head, entry_count)
-            SELECT id, id, 'department', gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0 FROM (VALUES ('d1'), ('d2')) AS u (id)
+            SELECT id, id, 'department', gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0 FROM (VALUES ('d1'), \
+            ('d2')) AS u (id)
             """)
         try body(try WitnessOffice(connection, url: url, journals: journals))
     }
@@ -79,10 +80,11 @@ final class WitnessOffice {
         try delivered("source.web", "answer-\(id)", .reportAccepted, subject: id, inreplyto: id)
         number += 1
         let report = Report(
-            id: ReportID.make(at: now), number: Report.number(year: 2026, serial: number), source: SourceID(unchecked: "web"),
-            submissionID: id, digest: digestKey.digest(digest(id), for: .acts), state: state, sourceKind: "web", matterKind: nil, region: nil,
-            realName: false, receivedAt: now, registeredAt: now, verdict: state, rule: "p@1/r", reason: nil, authority: nil,
-            repeatOf: nil, receiptOnly: false, handoffCount: 0, head: .genesis)
+            id: ReportID.make(at: now), number: Report.number(year: 2026, serial: number),
+            source: SourceID(unchecked: "web"), submissionID: id, digest: digestKey.digest(digest(id), for: .acts),
+            state: state, sourceKind: "web", matterKind: nil, region: nil, realName: false, receivedAt: now,
+            registeredAt: now, verdict: state, rule: "p@1/r", reason: nil, authority: nil, repeatOf: nil,
+            receiptOnly: false, handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: [])
         let commitment = Commitment.make(digest(id), salt: digestKey.salt(of: report.id, for: "source.web"))
         file.record(.registered(.init(of: report, commitment: commitment)), at: now, by: "office.intake")
@@ -106,18 +108,20 @@ final class WitnessOffice {
         try journal(.published, party, id, type, subject: subject)
     }
 
-    func delivered(_ party: String, _ id: String, _ type: MessageType, subject: String, inreplyto: String? = nil) throws {
+    func delivered(_ party: String, _ id: String, _ type: MessageType, subject: String, inreplyto: String? = nil) throws
+    {
         try journal(.delivered, party, id, type, subject: subject, inreplyto: inreplyto)
     }
 
     private func journal(
-        _ fact: JournalEntry.Fact, _ party: String, _ id: String, _ type: MessageType, subject: String, inreplyto: String? = nil
+        _ fact: JournalEntry.Fact, _ party: String, _ id: String, _ type: MessageType, subject: String,
+        inreplyto: String? = nil
     ) throws {
         clock += 1_000
         try Journal(file: JournalFolder.file(of: party, in: journals)).append(
             JournalEntry(
-                fact: fact, at: clock, party: party, id: id, type: type.rawValue, subject: subject, inreplyto: inreplyto,
-                digest: digest(id).hexadecimal))
+                fact: fact, at: clock, party: party, id: id, type: type.rawValue, subject: subject,
+                inreplyto: inreplyto, digest: digest(id).hexadecimal))
     }
 
     func digest(_ id: String) -> [UInt8] { Array(SHA256.hash(data: Array(id.utf8))) }
@@ -170,11 +174,13 @@ final class Case {
         self.unit = unit
         try file.apply(.routed)
         let handoff = Handoff(
-            id: id, reportID: report.id, attempt: report.handoffCount + 1, unit: UnitID(unchecked: unit), kind: "transfer",
-            state: .released, express: false, rule: "p@1/r", digest: office.digest("body"), releasedAt: office.now,
-            noClockReason: "none is needed here")
+            id: id, reportID: report.id, attempt: report.handoffCount + 1, unit: UnitID(unchecked: unit),
+            kind: "transfer", state: .released, express: false, rule: "p@1/r", digest: office.digest("body"),
+            releasedAt: office.now, noClockReason: "none is needed here")
         file.add(handoff)
-        file.record(.routed(.init(handoff, act: "registered-\(report.id)", commitment: "")), at: office.now, by: "office.routing")
+        file.record(
+            .routed(.init(handoff, act: "registered-\(report.id)", commitment: "")), at: office.now,
+            by: "office.routing")
         try save()
         if sentAgain {
             // It found no queue, and went out by replay.
@@ -201,7 +207,8 @@ final class Case {
 
     func move(_ move: HandoffMove, by hand: String, act: String?) throws {
         guard let handoff else { return }
-        try file.move(handoff, move, act: act.map { commitment($0, hand) }, by: hand, at: office.now, under: office.rulebook)
+        try file.move(
+            handoff, move, act: act.map { commitment($0, hand) }, by: hand, at: office.now, under: office.rulebook)
         try save()
     }
 
@@ -218,7 +225,9 @@ final class Case {
         var writes = CaseWrites()
         if file.isNew {
             writes.newReports = [
-                .init(report: file.report, barredRoots: [], content: Submission(title: "t", text: "t"), vault: VaultBox(keyID: "k", sealed: [1]), papers: [])
+                .init(
+                    report: file.report, barredRoots: [], content: Submission(title: "t", text: "t"),
+                    vault: VaultBox(keyID: "k", sealed: [1]), papers: [])
             ]
         }
         writes.collect(file)

@@ -91,7 +91,9 @@ struct WitnessTests {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
             try office.loop("r-2")
-            try office.suppress("unit.d1") { $0.type == MessageType.handoffDispatched.rawValue && $0.subject == victim.handoffName }
+            try office.suppress("unit.d1") {
+                $0.type == MessageType.handoffDispatched.rawValue && $0.subject == victim.handoffName
+            }
             let testimony = try office.witness.testify()
             #expect(testimony.lost.map(\.about) == ["handoff \(victim.handoffName)"])
             #expect(!testimony.lines[2].holds)
@@ -107,7 +109,8 @@ struct WitnessTests {
             try waiting.route(to: "d2", delivering: false)
             try office.connection.execute(
                 """
-                INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, created_at)
+                INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
+                handoff_id, body, created_at)
                 VALUES (gen_random_uuid(), 'routing', 'l', 'x', 'k', 'bihuan.handoff.dispatched.v1', 's', 'unit.d2',
                     '{\(waiting.report.id)}', '\(waiting.handoffName)', '', now())
                 """)
@@ -150,7 +153,8 @@ struct WitnessTests {
             let second = UUID().uuidString.lowercased()
             try office.tamper(
                 """
-                INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks, no_clock_reason)
+                INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, \
+                running_clocks, no_clock_reason)
                 SELECT '\(second)', report_id, 2, 'd2', kind, 'dispatched', express, rule, digest, 0, 'x'
                 FROM handoff WHERE report_id = '\(victim.report.id)'
                 """)
@@ -168,7 +172,8 @@ struct WitnessTests {
             try office.tamper(
                 """
                 ALTER TABLE report DROP CONSTRAINT report_one_per_submission;
-                INSERT INTO report SELECT (jsonb_populate_record(r, '{"id": "\(UUID().uuidString)", "number": 99}'::jsonb)).*
+                INSERT INTO report SELECT (jsonb_populate_record(r, '{"id": "\(UUID().uuidString)", "number": \
+                99}'::jsonb)).*
                 FROM report r WHERE id = '\(victim.report.id)'
                 """)
             #expect(try office.witness.testify().doubled.map(\.about) == ["source.web r-1"])
@@ -213,7 +218,8 @@ struct WitnessTests {
             try office.published("source.web", "gone", .reportSubmitted, subject: "gone")
             try office.connection.execute(
                 """
-                INSERT INTO dead_letter (id, reason, detail, sender, event_id, queue, routing_key, worker, key_id, sealed, bytes, answered, received_at)
+                INSERT INTO dead_letter (id, reason, detail, sender, event_id, queue, routing_key, worker, key_id, \
+                sealed, bytes, answered, received_at)
                 VALUES (gen_random_uuid(), 'x', 'x', 'source.web', 'dead', 'q', 'k', 'intake', 'k', '', 0, true, now())
                 """)
             let testimony = try office.witness.testify()
@@ -244,23 +250,32 @@ struct WitnessTests {
             #expect(try office.witness.testify().lost.map(\.about) == ["unit.d1 \(one.actID("progress"))"])
         }
     }
-    @Test("a process holds work while a lane of its own has written and not committed, or has letters to send; nobody else's count")
+    @Test(
+        """
+        a process holds work while a lane of its own has written and not committed, or has letters to send; \
+        nobody else's count
+        """
+    )
     func workInHand() throws {
         try WitnessOffice.with { office in
             let database = office.connection
-            func holds(_ lanePrefix: String) throws -> Bool? { try database.run(ReadWorkInHand(lanePrefix: lanePrefix)).rows.first }
+            func holds(_ lanePrefix: String) throws -> Bool? {
+                try database.run(ReadWorkInHand(lanePrefix: lanePrefix)).rows.first
+            }
             try database.execute("SET application_name = 'bihuan intake-17-5-1'")
             #expect(try holds("intake-17-") == false)
             try database.execute("BEGIN; SELECT FROM report")
             #expect(try holds("intake-17-") == false, "it only reads")
-            try database.execute("ROLLBACK; BEGIN; INSERT INTO attempt (digest, count, noted_at) VALUES ('a', 1, now())")
+            try database.execute(
+                "ROLLBACK; BEGIN; INSERT INTO attempt (digest, count, noted_at) VALUES ('a', 1, now())")
             #expect(try holds("intake-17-") == true)
             #expect(try holds("intake-1-") == false)
             #expect(try holds("routing-17-") == false)
             try database.execute("ROLLBACK")
             try database.execute(
                 """
-                INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
+                INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
+                body, created_at)
                 VALUES (gen_random_uuid(), 'intake', 'intake-17-5-2', 'x', 'k', 't', 's', 'unit.d2', '{}', '', now())
                 """)
             #expect(try holds("intake-17-") == true)

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Memory that the process which tries inputs shares with the one that watches it: what is on it is there still when the first
-/// one is dead.
+/// Memory that the process which tries inputs shares with the one that watches it: what is on it is there still when
+/// the first one is dead.
 final class Blackboard {
     enum Field: Int, CaseIterable {
         /// Which input is being tried, from 0; the count of all when it is over.
@@ -25,7 +25,9 @@ final class Blackboard {
         let file = open(path, O_RDWR | O_CREAT, 0o600)
         guard file >= 0 else { return nil }
         defer { close(file) }
-        guard ftruncate(file, size) == 0, let base = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), base != MAP_FAILED else {
+        guard ftruncate(file, size) == 0, let base = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0),
+            base != MAP_FAILED
+        else {
             return nil
         }
         self.base = base

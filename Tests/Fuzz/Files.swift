@@ -3,13 +3,14 @@ import Workers
 @testable import Basics
 @testable import Submitting
 
-
 /// Files that people write.
 enum Files {
     private static let web = SourceID(unchecked: "web")
     private static let readers: [ReportLineReader] =
         [ReportLineReader(map: nil, defaultSource: web)]
-        + Seeds.maps.compactMap { yaml in (try? FieldMap(yaml: yaml)).map { ReportLineReader(map: $0, defaultSource: web) } }
+        + Seeds.maps.compactMap { yaml in
+            (try? FieldMap(yaml: yaml)).map { ReportLineReader(map: $0, defaultSource: web) }
+        }
 
     static func policy(_ bytes: [UInt8]) throws(WrongAnswer) {
         guard let yaml = String(validating: bytes, as: UTF8.self) else { return }
@@ -27,7 +28,8 @@ enum Files {
 
     /// A policy that was taken must be able to decide.
     private static func decide(by rulebook: Rulebook) throws(WrongAnswer) {
-        let facts = ReportFacts(sourceKind: "web", matterKind: "accusation", title: "小区", text: "物业贪污", levels: ["county"], accusedCount: 1)
+        let facts = ReportFacts(
+            sourceKind: "web", matterKind: "accusation", title: "小区", text: "物业贪污", levels: ["county"], accusedCount: 1)
         let ruling = rulebook.scope(of: facts)
         try WrongAnswer.unless(!ruling.rule.row.isEmpty, "a decision without a rule")
         _ = rulebook.sealing(of: facts)
@@ -37,7 +39,8 @@ enum Files {
         _ = rulebook.route(facts, among: units)
         for kind in rulebook.policy.vocabulary.handoffKinds.prefix(20) {
             for start in ClockStart.allCases {
-                let plans = rulebook.clocks(startedBy: start, handoffKind: kind.id, at: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000))
+                let plans = rulebook.clocks(
+                    startedBy: start, handoffKind: kind.id, at: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000))
                 for plan in plans { try WrongAnswer.unless(plan.dueAt >= plan.startedAt, "due before it starts") }
             }
         }

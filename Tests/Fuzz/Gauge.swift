@@ -2,8 +2,8 @@ import Foundation
 
 /// What one input may cost, and what it did cost.
 ///
-/// Time is the processor's, so that a busy machine hangs nobody. Memory is the greatest that the process had resident during the
-/// call, over what it had before.
+/// Time is the processor's, so that a busy machine hangs nobody. Memory is the greatest that the process had resident
+/// during the call, over what it had before.
 struct Gauge {
     static let secondsMax = 2.0
     static let bytesMax = 64 << 20

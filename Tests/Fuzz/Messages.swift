@@ -7,7 +7,9 @@ import Workers
 
 /// Bodies of messages.
 enum Messages {
-    private static let rulebook: Rulebook? = (try? PolicyFile.read(Seeds.shippedPolicy, named: "shipped")).flatMap { try? Rulebook($0) }
+    private static let rulebook: Rulebook? = (try? PolicyFile.read(Seeds.shippedPolicy, named: "shipped")).flatMap {
+        try? Rulebook($0)
+    }
     private static let secret = [UInt8](repeating: 7, count: 32)
     /// The key of the golden sealed message.
     private static let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: (0..<32).map { UInt8($0) })
@@ -58,21 +60,27 @@ enum Messages {
     private static func checkRefusal(_ problems: [Problem]) throws(WrongAnswer) {
         try WrongAnswer.unless(!problems.isEmpty, "refused without a reason")
         for problem in problems {
-            try WrongAnswer.unless(!problem.text.isEmpty && problem.text.utf8.count <= 300, "a reason of \(problem.text.utf8.count) bytes")
+            try WrongAnswer.unless(
+                !problem.text.isEmpty && problem.text.utf8.count <= 300, "a reason of \(problem.text.utf8.count) bytes")
             try WrongAnswer.unless((problem.path ?? "").utf8.count <= 300, "a long path")
         }
     }
 
     /// Sealed data as a unit would read it.
     static func open(_ bytes: [UInt8]) throws(WrongAnswer) {
-        guard let key, let event = try? JSONDecoder().decode(CloudEvent<SealedData>.self, from: Data(bytes)) else { return }
+        guard let key, let event = try? JSONDecoder().decode(CloudEvent<SealedData>.self, from: Data(bytes)) else {
+            return
+        }
         // What opens was sealed to this key, and the corpus holds one such message only.
-        guard let opened = try? event.data.open(with: key, id: event.id, type: event.type, subject: event.subject) else { return }
+        guard let opened = try? event.data.open(with: key, id: event.id, type: event.type, subject: event.subject)
+        else { return }
         let original = try? JSONDecoder().decode(CloudEvent<SealedData>.self, from: Data(Seeds.sealedMessage))
         let isOriginal =
-            event.data.ciphertext == original?.data.ciphertext && event.data.enc == original?.data.enc && event.id == original?.id
+            event.data.ciphertext == original?.data.ciphertext && event.data.enc == original?.data.enc
+            && event.id == original?.id
             && event.type == original?.type && event.subject == original?.subject
-        try WrongAnswer.unless(isOriginal || sameBytes(event.data, original?.data), "forged data of \(opened.count) bytes was opened")
+        try WrongAnswer.unless(
+            isOriginal || sameBytes(event.data, original?.data), "forged data of \(opened.count) bytes was opened")
     }
 
     /// Base64 may be spelled in more than one way.

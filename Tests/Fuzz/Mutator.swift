@@ -1,6 +1,5 @@
 import Corpus
 
-
 /// Makes inputs for one reader: a seed of the corpus, changed a few times.
 struct Mutator {
     private let seeds: [[UInt8]]
@@ -31,7 +30,8 @@ struct Mutator {
     func input(_ random: inout SeededRandom) -> [UInt8] {
         if !largeSeeds.isEmpty, random.once(in: 400) { return changed(random.pick(largeSeeds), &random) }
         switch shape {
-        case .table where random.once(in: 2): return changed(TableBytes.make(&random), &random, changes: random.below(4))
+        case .table where random.once(in: 2):
+            return changed(TableBytes.make(&random), &random, changes: random.below(4))
         case .row where random.once(in: 2): return changed(RowBytes.make(&random), &random, changes: random.below(4))
         default: return changed(random.pick(seeds), &random)
         }

@@ -1,5 +1,5 @@
-/// What reads bytes that others wrote. Each is given whatever comes, and must come back: with what it read, or with a refusal in
-/// words.
+/// What reads bytes that others wrote. Each is given whatever comes, and must come back: with what it read, or with a
+/// refusal in words.
 enum Reader: String, CaseIterable {
     /// Bodies of messages: head, payload, and what the office does with them before it writes anything.
     case message

@@ -5,10 +5,13 @@ import CPostgreSQL
 /// One column of one row. The first byte picks its type, the rest is the value in the binary format.
 enum Rows {
     static let oids: [UInt32] = [
-        OID.bool, OID.boolArray, OID.bytea, OID.byteaArray, OID.char, OID.name, OID.nameArray, OID.int8, OID.int8Array, OID.int2,
+        OID.bool, OID.boolArray, OID.bytea, OID.byteaArray, OID.char, OID.name, OID.nameArray, OID.int8, OID.int8Array,
+        OID.int2,
         OID.int2Array, OID.int4, OID.int4Array, OID.text, OID.textArray, OID.oid, OID.json, OID.jsonArray, OID.float4,
-        OID.float4Array, OID.float8, OID.float8Array, OID.unknown, OID.bpchar, OID.bpcharArray, OID.varchar, OID.varcharArray,
-        OID.date, OID.dateArray, OID.timestamptz, OID.timestamptzArray, OID.numeric, OID.numericArray, OID.uuid, OID.uuidArray,
+        OID.float4Array, OID.float8, OID.float8Array, OID.unknown, OID.bpchar, OID.bpcharArray, OID.varchar,
+        OID.varcharArray,
+        OID.date, OID.dateArray, OID.timestamptz, OID.timestamptzArray, OID.numeric, OID.numericArray, OID.uuid,
+        OID.uuidArray,
         OID.jsonb, OID.jsonbArray, OID.firstOfUsers,
     ]
 
@@ -65,6 +68,7 @@ enum Rows {
     private static func numeric(_ result: OpaquePointer) throws(WrongAnswer) {
         var reader = RowReader(result, row: 0, columnCount: 1)
         guard let number = try? reader.numeric() else { return }
-        try WrongAnswer.unless(ExactDecimal(wireFields: number.wireFields) == number, "\(number) is not the same when sent back")
+        try WrongAnswer.unless(
+            ExactDecimal(wireFields: number.wireFields) == number, "\(number) is not the same when sent back")
     }
 }

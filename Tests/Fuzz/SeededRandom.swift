@@ -1,6 +1,5 @@
 import Corpus
 
-
 extension SeededRandom {
     mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
 

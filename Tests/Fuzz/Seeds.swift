@@ -30,17 +30,21 @@ enum Seeds {
 
     private static let goldenFolder = "Tests/ContractTests/Golden"
     static let golden: [[UInt8]] = {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: root.appending(path: goldenFolder).path)) ?? []
+        let names =
+            (try? FileManager.default.contentsOfDirectory(atPath: root.appending(path: goldenFolder).path)) ?? []
         precondition(!names.isEmpty, "the repository has no \(goldenFolder)")
         return names.filter { $0.hasSuffix(".json") }.sorted().map { file("\(goldenFolder)/\($0)") }
     }()
     static let sealedMessage = file("\(goldenFolder)/handoff.dispatched.sealed.json")
-    static let shippedPolicy = String(decoding: file("Sources/Setup/Installation/Resources/policy_cn_discipline.yaml"), as: UTF8.self)
+    static let shippedPolicy = String(
+        decoding: file("Sources/Setup/Installation/Resources/policy_cn_discipline.yaml"), as: UTF8.self)
 
     /// Sound ones: from a seed that is refused at once, little is reached.
     private static var policies: [String] {
         let policies = [smallPolicy, shippedPolicy]
-        precondition(policies.allSatisfy { (try? PolicyFile.read($0, named: "seed")) != nil }, "a policy of the corpus cannot be read")
+        precondition(
+            policies.allSatisfy { (try? PolicyFile.read($0, named: "seed")) != nil },
+            "a policy of the corpus cannot be read")
         precondition(maps.allSatisfy { (try? FieldMap(yaml: $0)) != nil }, "a field map of the corpus cannot be read")
         return policies
     }
@@ -64,10 +68,16 @@ enum Seeds {
     ]
     static let foreignLines = [
         #"{"id":7,"user":"u","title":"路灯","at":"2026-03-02T08:00:00","text":"路灯坏了","repliedAt":null,"reply":"已修"}"#,
-        #"{"channel":1,"meta":{"no":"a7"},"body":[{"content":"反映张三"},"收钱"],"at":1772438400000,"sender":"王五","phone":"13800138000","who":"张三","unit":"c01"}"#,
+        #"""
+        {"channel":1,"meta":{"no":"a7"},"body":[{"content":"反映张三"},"收钱"],"at":1772438400000,"sender":"王五\#
+        ","phone":"13800138000","who":"张三","unit":"c01"}
+        """#,
     ]
     private static let nativeLines = [
-        #"{"id":"a1","source":"letter","receivedAt":"2026-03-02T08:00:00Z","title":"t","text":"反映张三","reporters":[{"name":"王五"}]}"#,
+        #"""
+        {"id":"a1","source":"letter","receivedAt":"2026-03-02T08:00:00Z","title":"t","text":"反映张三\#
+        ","reporters":[{"name":"王五"}]}
+        """#,
         #"{"text":"没有名字","accused":[{"name":"张三","unit":"c01"}],"allegations":[{"act":"收钱"}]}"#,
     ]
     private static let urls = [
@@ -112,7 +122,8 @@ enum Seeds {
           - { id: same-accused, same: accused }
         routing:
           rows:
-            - { id: own, when: { level: [county] }, to: { unit_kinds: [department], place: same }, handoff_kind: transfer }
+            - { id: own, when: { level: [county] }, to: { unit_kinds: [department], place: same }, handoff_kind: \
+            transfer }
           otherwise: { id: nobody, reason: 没有可以承办的单位 }
         clocks:
           - id: sign
@@ -124,7 +135,8 @@ enum Seeds {
               - { action: remind, after_start: 24 hour }
               - { action: overdue, after_due: 0 day }
               - { action: remind, after_due: 1 day, every: 1 day, times: 2 }
-          - { id: late, kind: overdue, handoff_kinds: [transfer], starts: signed, within: 30 day, steps: [{ action: overdue, after_due: 0 day }] }
+          - { id: late, kind: overdue, handoff_kinds: [transfer], starts: signed, within: 30 day, steps: [{ action: \
+          overdue, after_due: 0 day }] }
           - id: again
             kind: overdue
             handoff_kinds: [transfer]

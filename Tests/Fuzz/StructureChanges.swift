@@ -1,15 +1,17 @@
 import Corpus
 
-
 /// Changes that find the parts of JSON text and treat them as wholes.
 enum JSONChanges {
     private static let openers = Set("{[".utf8), closers = Set("}]".utf8)
     private static let values = [
-        "null", "true", "0", "-1", "1e99", "9223372036854775808", "\"\"", "\"x\"", "[]", "{}", "[null]", "{\"\":null}", "[[[[]]]]", "\"\\u0041\\ud83d\\ude00\"",
+        "null", "true", "0", "-1", "1e99", "9223372036854775808", "\"\"", "\"x\"", "[]", "{}", "[null]", "{\"\":null}",
+        "[[[[]]]]", "\"\\u0041\\ud83d\\ude00\"",
     ].map { Array($0.utf8) }
 
     static func change(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
-        let starts = bytes.indices.filter { bytes[$0] == UInt8(ascii: ":") || bytes[$0] == UInt8(ascii: ",") || bytes[$0] == UInt8(ascii: "[") }
+        let starts = bytes.indices.filter {
+            bytes[$0] == UInt8(ascii: ":") || bytes[$0] == UInt8(ascii: ",") || bytes[$0] == UInt8(ascii: "[")
+        }
         guard !starts.isEmpty else { return }
         let start = random.pick(starts) + 1
         let end = endOfValue(bytes, from: start)
@@ -22,16 +24,21 @@ enum JSONChanges {
             let depth = 1 << random.below(random.once(in: 200) ? 17 : 7)
             let (open, close) = random.once(in: 2) ? ("[", "]") : ("{\"a\":", "}")
             let left = Array(repeatElement(Array(open.utf8), count: depth).joined())
-            bytes.replaceSubrange(start..<end, with: left + value + Array(repeatElement(Array(close.utf8), count: depth).joined()))
+            bytes.replaceSubrange(
+                start..<end, with: left + value + Array(repeatElement(Array(close.utf8), count: depth).joined()))
         case 4:
             let other = random.pick(starts) + 1
-            bytes.insert(contentsOf: Array(bytes[other..<endOfValue(bytes, from: other)]) + [UInt8(ascii: ",")], at: start)
+            bytes.insert(
+                contentsOf: Array(bytes[other..<endOfValue(bytes, from: other)]) + [UInt8(ascii: ",")], at: start)
         case 5:
-            let text = [UInt8](repeating: random.pick([0x61, 0x20, 0x5C, 0x22, 0xE4]), count: 1 << random.below(random.once(in: 100) ? 19 : 11))
+            let text = [UInt8](
+                repeating: random.pick([0x61, 0x20, 0x5C, 0x22, 0xE4]),
+                count: 1 << random.below(random.once(in: 100) ? 19 : 11))
             bytes.replaceSubrange(start..<end, with: [UInt8(ascii: "\"")] + text + [UInt8(ascii: "\"")])
         default:
             let count = 1 << random.below(random.once(in: 50) ? 15 : 7)
-            let many = Array(repeatElement(value + [UInt8(ascii: ",")], count: min(count, 300_000 / (value.count + 1))).joined())
+            let many = Array(
+                repeatElement(value + [UInt8(ascii: ",")], count: min(count, 300_000 / (value.count + 1))).joined())
             bytes.replaceSubrange(start..<end, with: [UInt8(ascii: "[")] + many + value + [UInt8(ascii: "]")])
         }
     }
@@ -64,7 +71,8 @@ enum JSONChanges {
 /// Changes that treat the lines of YAML text as wholes.
 enum YAMLChanges {
     private static let values = [
-        "", "~", "x", "-1", "[]", "{}", "[a, b]", "{a: b}", "&x [1]", "*x", "!!str 1", "|\n    text", "\"\\u0000\"", "true", "999999 day", "[[[[[[]]]]]]",
+        "", "~", "x", "-1", "[]", "{}", "[a, b]", "{a: b}", "&x [1]", "*x", "!!str 1", "|\n    text", "\"\\u0000\"",
+        "true", "999999 day", "[[[[[[]]]]]]",
     ].map { Array($0.utf8) }
 
     static func change(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
@@ -82,9 +90,12 @@ enum YAMLChanges {
             lines[at] += Array(repeatElement(unit, count: depth).joined())
         case 6:
             let count = 1 << random.below(random.once(in: 100) ? 15 : 7)
-            lines.insert(contentsOf: repeatElement(lines[at], count: min(count, 300_000 / (lines[at].count + 1))), at: at)
+            lines.insert(
+                contentsOf: repeatElement(lines[at], count: min(count, 300_000 / (lines[at].count + 1))), at: at)
         default:
-            if let colon = lines[at].indices.filter({ lines[at][$0] == UInt8(ascii: ":") }).randomElement(using: &random) {
+            if let colon = lines[at].indices.filter({ lines[at][$0] == UInt8(ascii: ":") }).randomElement(
+                using: &random)
+            {
                 lines[at].replaceSubrange((colon + 1)..., with: [0x20] + random.pick(values))
             }
         }
@@ -126,7 +137,10 @@ enum TableBytes {
         left -= 1
         let kinds = Array((left > 0 && depth < 40 ? "tbBsuIilLfdDSxTVAFAF" : "tbBsuIilLfdDSxTV").utf8)
         let kind = random.pick(kinds)
-        let size = ["t": 1, "b": 1, "B": 1, "s": 2, "u": 2, "I": 4, "i": 4, "l": 8, "L": 8, "f": 4, "d": 8, "D": 5, "T": 8, "V": 0][Unicode.Scalar(kind)]
+        let size = [
+            "t": 1, "b": 1, "B": 1, "s": 2, "u": 2, "I": 4, "i": 4, "l": 8, "L": 8, "f": 4, "d": 8, "D": 5, "T": 8,
+            "V": 0,
+        ][Unicode.Scalar(kind)]
         if let size { return [kind] + (0..<size).map { _ in random.byte() } }
         let content: [UInt8]
         switch Unicode.Scalar(kind) {
@@ -175,7 +189,8 @@ enum RowBytes {
                 let size = random.pick([0, 1, 2, 4, 8, 16])
                 return big(UInt32(size)) + (0..<size).map { _ in random.byte() }
             }
-            let head = big(UInt32(1)) + big(UInt32(0)) + big(random.pick(Rows.oids)) + big(UInt32(elements)) + big(UInt32(1))
+            let head =
+                big(UInt32(1)) + big(UInt32(0)) + big(random.pick(Rows.oids)) + big(UInt32(elements)) + big(UInt32(1))
             return [column] + head + content
         default: return [column] + (0..<random.pick([0, 1, 2, 4, 8, 16, 20])).map { _ in random.byte() }
         }

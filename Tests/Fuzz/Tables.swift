@@ -43,9 +43,13 @@ enum Tables {
         try writeAndReadAgain(FieldTable(decoded, depth: 1))
     }
 
-    private static func properties(_ source: amqp_bytes_t, _ pool: UnsafeMutablePointer<amqp_pool_t>) throws(WrongAnswer) {
+    private static func properties(
+        _ source: amqp_bytes_t, _ pool: UnsafeMutablePointer<amqp_pool_t>
+    ) throws(WrongAnswer) {
         var decoded: UnsafeMutableRawPointer?
-        guard amqp_decode_properties(classBasic, pool, source, &decoded) == AMQP_STATUS_OK.rawValue, let decoded else { return }
+        guard amqp_decode_properties(classBasic, pool, source, &decoded) == AMQP_STATUS_OK.rawValue, let decoded else {
+            return
+        }
         let properties = Properties(decoded.load(as: amqp_basic_properties_t.self))
         try writeAndReadAgain(properties.headers)
         // Texts that were no UTF-8 are longer afterwards than a property may be; that is refused, no more.
@@ -71,7 +75,8 @@ enum Tables {
                 return status == AMQP_STATUS_OK.rawValue && offset == end ? FieldTable(decoded, depth: 1) : nil
             }
         }
-        try WrongAnswer.unless(again.map { same(.table($0), .table(table)) } ?? false, "a table is not what was sent: status \(status)")
+        try WrongAnswer.unless(
+            again.map { same(.table($0), .table(table)) } ?? false, "a table is not what was sent: status \(status)")
     }
 
     private static func same(_ one: FieldValue, _ other: FieldValue) -> Bool {

@@ -1,7 +1,8 @@
 import Corpus
 import Foundation
 
-/// Tries inputs, one after the other, and writes each on the blackboard before it is tried. Runs in a process of its own.
+/// Tries inputs, one after the other, and writes each on the blackboard before it is tried. Runs in a process of its
+/// own.
 struct Trial {
     let reader: Reader
     let seed: UInt64

@@ -14,15 +14,21 @@ struct Watch {
         let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-fuzz-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        guard let board = Blackboard(path: folder.appending(path: "blackboard").path) else { throw CocoaError(.fileWriteUnknown) }
+        guard let board = Blackboard(path: folder.appending(path: "blackboard").path) else {
+            throw CocoaError(.fileWriteUnknown)
+        }
 
         let trial = Process()
-        trial.executableURL = URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        trial.arguments = ["--trial", folder.appending(path: "blackboard").path, reader.rawValue] + [
-            String(seed), String(indices.lowerBound), String(indices.upperBound),
-        ]
+        trial.executableURL = URL(
+            fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        trial.arguments =
+            ["--trial", folder.appending(path: "blackboard").path, reader.rawValue] + [
+                String(seed), String(indices.lowerBound), String(indices.upperBound),
+            ]
         // A crash need not explain itself: whoever looks into it gives its input to `--replay`.
-        trial.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, mine in mine }
+        trial.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, mine in
+            mine
+        }
         let ended = DispatchSemaphore(value: 0)
         trial.terminationHandler = { _ in ended.signal() }
         let start = Date()
@@ -30,7 +36,9 @@ struct Watch {
         let hung = watch(trial, board, until: ended)
         let seconds = Date().timeIntervalSince(start)
 
-        if hung == nil, trial.terminationReason == .exit, trial.terminationStatus == 0, board[.index] == indices.upperBound {
+        if hung == nil, trial.terminationReason == .exit, trial.terminationStatus == 0,
+            board[.index] == indices.upperBound
+        {
             tellOfSuccess(board, seconds)
             return true
         }
@@ -70,10 +78,16 @@ struct Watch {
     }
 
     private func tellOfSuccess(_ board: Blackboard, _ seconds: Double) {
-        func mebibytes(_ field: Blackboard.Field) -> String { String(format: "%.1f MiB", Double(board[field]) / 1_048_576) }
-        let slowest = String(format: "%.1f ms (input %d)", Double(board[.slowestNanoseconds]) / 1e6, board[.slowestIndex])
+        func mebibytes(_ field: Blackboard.Field) -> String {
+            String(format: "%.1f MiB", Double(board[field]) / 1_048_576)
+        }
+        let slowest = String(
+            format: "%.1f ms (input %d)", Double(board[.slowestNanoseconds]) / 1e6, board[.slowestIndex])
         tell(
-            "\(reader.rawValue): \(indices.count) inputs, seed \(seed), \(Int(seconds)) s; slowest \(slowest); largest \(mebibytes(.largestBytes)); "
+            """
+            \(reader.rawValue): \(indices.count) inputs, seed \(seed), \(Int(seconds)) s; slowest \(slowest); \
+            largest \(mebibytes(.largestBytes));\u{20}
+            """
                 + "resident \(mebibytes(.firstAnonymousBytes)) at first, \(mebibytes(.lastAnonymousBytes)) at last")
     }
 
@@ -82,11 +96,14 @@ struct Watch {
         let file = FileManager.default.currentDirectoryPath + "/fuzz-\(reader.rawValue)-\(seed)-\(board[.index]).input"
         let isKept = FileManager.default.createFile(atPath: file, contents: Data(input))
         let digits: StaticString = "0123456789abcdef"
-        let hexadecimal = input.prefix(2_048).flatMap { [digits.utf8Start[Int($0 >> 4)], digits.utf8Start[Int($0 & 15)]] }
+        let hexadecimal = input.prefix(2_048).flatMap {
+            [digits.utf8Start[Int($0 >> 4)], digits.utf8Start[Int($0 & 15)]]
+        }
         tell(
             """
             \(reader.rawValue): FAILED: \(why)
-              seed \(seed), input \(board[.index]), \(input.count) bytes, \(isKept ? "kept as \(file)" : "not kept: \(file) cannot be written")
+              seed \(seed), input \(board[.index]), \(input.count) bytes, \
+              \(isKept ? "kept as \(file)" : "not kept: \(file) cannot be written")
               again: Fuzz \(reader.rawValue) --seed \(seed) --first \(board[.index]) --inputs 1
               \(String(decoding: hexadecimal, as: UTF8.self))\(input.count > 2_048 ? "…" : "")
             """)

@@ -18,7 +18,9 @@ enum Words {
             _ = span.seconds
         }
         if let number = ExactDecimal(text) { try WrongAnswer.unless(ExactDecimal(number.text) == number, "\(number)") }
-        if let data = [UInt8](hexadecimal: text) { try WrongAnswer.unless([UInt8](hexadecimal: data.hexadecimal) == data, text) }
+        if let data = [UInt8](hexadecimal: text) {
+            try WrongAnswer.unless([UInt8](hexadecimal: data.hexadecimal) == data, text)
+        }
         _ = Party(ownerOf: text)
         do {
             _ = try AMQP.ConnectionSettings(url: text)

@@ -30,7 +30,9 @@ struct FuzzTests {
         let name = fault.testDescription
         let run = try FuzzRun(name, "--inputs", "5000", "--seed", "7")
         #expect(run.status == 1)
-        #expect(run.output.contains("\(name): FAILED: \(fault.words[0])") && fault.words.allSatisfy(run.output.contains), "\(run.output)")
+        #expect(
+            run.output.contains("\(name): FAILED: \(fault.words[0])") && fault.words.allSatisfy(run.output.contains),
+            "\(run.output)")
 
         let kept = try #require(run.kept.first)
         #expect(kept.contains(UInt8(ascii: "!")))
@@ -80,7 +82,8 @@ struct FuzzRun {
         output = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
         status = process.terminationStatus
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".input") }.sorted()
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".input") }
+            .sorted()
         kept = try names.map { [UInt8](try Data(contentsOf: folder.appending(path: $0))) }
     }
 }

@@ -2,10 +2,16 @@ import Foundation
 @testable import LocalServers
 import Testing
 
-/// One pair of servers lives through the whole story, since a node takes seconds to start; the order of the steps is the test.
+/// One pair of servers lives through the whole story, since a node takes seconds to start; the order of the steps is
+/// the test.
 @Suite("Private servers", .serialized, .timeLimit(.minutes(5)))
 struct LocalServersTests {
-    @Test("servers start, refuse a second owner, restart without loss, outlive a killed owner without blocking, stop without trace")
+    @Test(
+        """
+        servers start, refuse a second owner, restart without loss, outlive a killed owner without blocking, stop \
+        without trace
+        """
+    )
     func wholeStory() throws {
         let scratch = try ScratchDirectory()
         let servers = try LocalServers.start(in: scratch.servers, definitions: Data(definitions.utf8))

@@ -5,8 +5,10 @@ import Testing
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(2)))
 struct CopyTests {
     private static let table = """
-        CREATE TYPE mood AS ENUM ('calm', 'busy'); CREATE DOMAIN amount AS numeric CHECK (VALUE >= 0); CREATE DOMAIN fee AS amount;
-        CREATE TABLE item (id int8 CONSTRAINT item_once PRIMARY KEY, word text CONSTRAINT word_short CHECK (length(word) < 1000000),
+        CREATE TYPE mood AS ENUM ('calm', 'busy'); CREATE DOMAIN amount AS numeric CHECK (VALUE >= 0); CREATE DOMAIN \
+        fee AS amount;
+        CREATE TABLE item (id int8 CONSTRAINT item_once PRIMARY KEY, word text CONSTRAINT word_short CHECK \
+        (length(word) < 1000000),
             mood mood, fee fee, "odd ""name" int2[], added date DEFAULT '2001-01-01')
         """
 
@@ -14,17 +16,21 @@ struct CopyTests {
     func types() throws {
         struct Row: CopyRow {
             static let table = "every"
-            static let columns = ["b", "i2", "i4", "i8", "f4", "f8", "n", "t", "v", "j", "jb", "by", "u", "ts", "d", "ns", "ds"]
+            static let columns = [
+                "b", "i2", "i4", "i8", "f4", "f8", "n", "t", "v", "j", "jb", "by", "u", "ts", "d", "ns", "ds",
+            ]
             let parameters: [Parameter]
         }
         try TestDatabase.connected { connection in
             try connection.execute(
                 """
-                CREATE TABLE every (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 float8, n numeric, t text, v varchar(9), j json,
+                CREATE TABLE every (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 float8, n numeric, t text, v \
+                varchar(9), j json,
                     jb jsonb, by bytea, u uuid, ts timestamptz, d date, ns numeric[], ds date[])
                 """)
             let full: [Parameter] = [
-                .bool(true), .int2(.min), .int4(.max), .int8(.min), .float(-0.5), .double(.nan), .numeric(ExactDecimal("-12345.6700")),
+                .bool(true), .int2(.min), .int4(.max), .int8(.min), .float(-0.5), .double(.nan),
+                .numeric(ExactDecimal("-12345.6700")),
                 .text("报\t\\N\n"), .text("v"), .text("[1]"), .jsonb(#"{"a": 1}"#), .bytea([0, 255]),
                 .uuid(UUID(uuidString: "00000000-0000-0000-0000-0000000000AB")), .timestamptz(.distantPast),
                 .date(CalendarDate(year: 2024, month: 2, day: 29)), .numerics([ExactDecimal("1"), nil]), .dates([]),
@@ -34,7 +40,10 @@ struct CopyTests {
             let text = try connection.run(EveryLine()).rows
             #expect(
                 text == [
-                    #"(t,-32768,2147483647,-9223372036854775808,-0.5,NaN,-12345.6700,"报 \\N|",v,[1],"{""a"": 1}","\\x00ff","#
+                    #"""
+                    (t,-32768,2147483647,-9223372036854775808,-0.5,NaN,-12345.6700,"报 \\N|",v,[1],"{""a"": \#
+                    1}","\\x00ff",
+                    """#
                         + #"00000000-0000-0000-0000-0000000000ab,-infinity,2024-02-29,"{1,NULL}",{})"#,
                     "(,,,,,,,,,,,,,,,,)",
                 ])
@@ -44,7 +53,8 @@ struct CopyTests {
     @Test("names are quoted, a schema may be named, columns left out take their defaults, and no rows are no error")
     func names() throws {
         try TestDatabase.connected { connection in
-            try connection.execute("CREATE SCHEMA \"My Schema\"; SET search_path TO \"My Schema\"; " + Self.table + "; RESET search_path")
+            try connection.execute(
+                "CREATE SCHEMA \"My Schema\"; SET search_path TO \"My Schema\"; " + Self.table + "; RESET search_path")
             #expect(try connection.copyIn([Odd]()) == 0)
             #expect(try connection.copyIn([Odd(id: 1, mood: "busy", odd: [1, nil])]) == 1)
             try connection.execute("SET search_path TO \"My Schema\"")
@@ -61,8 +71,12 @@ struct CopyTests {
         }
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
-            for values in [[.int4(1), .null], [.int8(1), .int4(7)], [.text("1"), .null], [.int8(1)], [.int8(1), .null, .null]] as [[Parameter]] {
-                let failure = try error { try connection.copyIn([Row(parameters: [.int8(0), .null]), Row(parameters: values)]) }
+            for values in [
+                [.int4(1), .null], [.int8(1), .int4(7)], [.text("1"), .null], [.int8(1)], [.int8(1), .null, .null],
+            ] as [[Parameter]] {
+                let failure = try error {
+                    try connection.copyIn([Row(parameters: [.int8(0), .null]), Row(parameters: values)])
+                }
                 #expect(failure.code == .invalidArgument && failure.operation == "Row")
             }
             #expect(try connection.run(CountItems()).rows == [0])
@@ -194,7 +208,8 @@ struct CopyTests {
             try connection.execute(Self.table)
             try connection.execute(
                 """
-                CREATE FUNCTION speak() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'row %', NEW.id; RETURN NEW; END $$;
+                CREATE FUNCTION speak() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'row %', NEW.id; \
+                RETURN NEW; END $$;
                 CREATE TRIGGER speak BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION speak()
                 """)
             let heard = Heard()

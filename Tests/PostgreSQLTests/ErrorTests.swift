@@ -12,7 +12,8 @@ struct ErrorTests {
                 """
                 CREATE TABLE parent (word text CONSTRAINT parent_once PRIMARY KEY);
                 CREATE TABLE child (word text CONSTRAINT child_parent REFERENCES parent, other text NOT NULL,
-                    size int4 CONSTRAINT child_size CHECK (size > 0), added date, CONSTRAINT child_apart EXCLUDE (size WITH =))
+                    size int4 CONSTRAINT child_size CHECK (size > 0), added date, CONSTRAINT child_apart EXCLUDE \
+                    (size WITH =))
                 """)
             let cases: [(values: [Parameter], state: String, name: String)] = [
                 ([.text("secret"), .text("secret"), .int4(77_777), .text("2001-01-01")], "23503", "child_parent"),
@@ -27,12 +28,15 @@ struct ErrorTests {
                 var dumped = ""
                 dump(failure, to: &dumped)
                 let wrapped = String(reflecting: Result<Void, any Error>.failure(failure))
-                let shown = "\(failure) \(String(reflecting: failure)) \(failure.localizedDescription) \(dumped) \(wrapped)"
+                let shown =
+                    "\(failure) \(String(reflecting: failure)) \(failure.localizedDescription) \(dumped) \(wrapped)"
                 #expect(!shown.contains("secret") && !shown.contains("77"))
                 #expect(failure.debugDetail != nil)
             }
             let named = try error { try connection.run(InsertChild(parameters: cases[1].values)) }
-            #expect(named.tableName == "child" && named.columnName == "other" && named.debugDescription.contains("table child"))
+            #expect(
+                named.tableName == "child" && named.columnName == "other"
+                    && named.debugDescription.contains("table child"))
         }
     }
 

@@ -16,18 +16,27 @@ struct GuardTests {
 
     /// Settings that any user may have set for himself or for a database, each to what would hurt.
     static let hostile: [(name: String, value: String, wanted: String)] = [
-        ("default_transaction_isolation", "'serializable'", "read committed"), ("default_transaction_deferrable", "on", "off"),
-        ("default_transaction_read_only", "on", "off"), ("statement_timeout", "'1ms'", "5s"), ("lock_timeout", "'1ms'", "4s"),
-        ("idle_in_transaction_session_timeout", "'1ms'", "2s"), ("idle_session_timeout", "'100ms'", "0"), ("exit_on_error", "on", "off"),
-        ("search_path", "elsewhere", "public,pg_temp"), ("client_min_messages", "error", "notice"), ("DateStyle", "'German, DMY'", "ISO, MDY"),
-        ("IntervalStyle", "iso_8601", "postgres"), ("TimeZone", "'Asia/Kathmandu'", "UTC"), ("bytea_output", "escape", "hex"),
+        ("default_transaction_isolation", "'serializable'", "read committed"),
+        ("default_transaction_deferrable", "on", "off"),
+        ("default_transaction_read_only", "on", "off"), ("statement_timeout", "'1ms'", "5s"),
+        ("lock_timeout", "'1ms'", "4s"),
+        ("idle_in_transaction_session_timeout", "'1ms'", "2s"), ("idle_session_timeout", "'100ms'", "0"),
+        ("exit_on_error", "on", "off"),
+        ("search_path", "elsewhere", "public,pg_temp"), ("client_min_messages", "error", "notice"),
+        ("DateStyle", "'German, DMY'", "ISO, MDY"),
+        ("IntervalStyle", "iso_8601", "postgres"), ("TimeZone", "'Asia/Kathmandu'", "UTC"),
+        ("bytea_output", "escape", "hex"),
         ("extra_float_digits", "-15", "1"), ("standard_conforming_strings", "off", "on"), ("array_nulls", "off", "on"),
         ("transform_null_equals", "on", "off"), ("synchronous_commit", "off", "on"), ("row_security", "off", "on"),
-        ("default_tablespace", "nowhere", ""), ("log_parameter_max_length_on_error", "'-1'", "0"), ("enable_indexscan", "off", "on"),
-        ("enable_nestloop", "off", "on"), ("plan_cache_mode", "force_custom_plan", "auto"), ("debug_print_parse", "on", "off"),
+        ("default_tablespace", "nowhere", ""), ("log_parameter_max_length_on_error", "'-1'", "0"),
+        ("enable_indexscan", "off", "on"),
+        ("enable_nestloop", "off", "on"), ("plan_cache_mode", "force_custom_plan", "auto"),
+        ("debug_print_parse", "on", "off"),
     ]
 
-    @Test("what is set for a role, a database, or a role in a database counts for nothing in a guarded session", arguments: ["ROLE postgres", "DATABASE postgres", "ROLE postgres IN DATABASE postgres"])
+    @Test(
+        "what is set for a role, a database, or a role in a database counts for nothing in a guarded session",
+        arguments: ["ROLE postgres", "DATABASE postgres", "ROLE postgres IN DATABASE postgres"])
     func overrides(whose: String) throws {
         try PrivateServer.with { server in
             let keeper = try server.connect()
@@ -39,11 +48,15 @@ struct GuardTests {
                 #expect(try session.run(Setting(name: name)).rows == [wanted], "\(name)")
             }
             // The same without a guard is hit by them, or the test shows nothing.
-            #expect(throws: PostgreSQLError.self) { try server.connect { $0.statementTimeoutMilliseconds = 0 }.execute("CREATE TABLE t (x integer)") }
+            #expect(throws: PostgreSQLError.self) {
+                try server.connect { $0.statementTimeoutMilliseconds = 0 }.execute("CREATE TABLE t (x integer)")
+            }
         }
     }
 
-    @Test("a commit is never made less safe, and what its keeper made safer stays", arguments: [("remote_apply", "remote_apply"), ("local", "on"), ("remote_write", "on")])
+    @Test(
+        "a commit is never made less safe, and what its keeper made safer stays",
+        arguments: [("remote_apply", "remote_apply"), ("local", "on"), ("remote_write", "on")])
     func commits(found: String, wanted: String) throws {
         try PrivateServer.with(settings: ["synchronous_commit=\(found)"]) { server in
             let session = try guarded(server.url())
@@ -52,16 +65,22 @@ struct GuardTests {
         }
     }
 
-    @Test("what only a superuser may set is refused with the way to mend it; the URL's own word still wins over the rest")
+    @Test(
+        "what only a superuser may set is refused with the way to mend it; the URL's own word still wins over the rest")
     func refusals() throws {
         try PrivateServer.with { server in
             let keeper = try server.connect()
             defer { keeper.close() }
-            for (name, value) in [("session_replication_role", "replica"), ("zero_damaged_pages", "on"), ("ignore_checksum_failure", "on")] {
+            for (name, value) in [
+                ("session_replication_role", "replica"), ("zero_damaged_pages", "on"),
+                ("ignore_checksum_failure", "on"),
+            ] {
                 try keeper.execute("ALTER ROLE postgres SET \(name) = \(value)")
                 let refusal = try error { _ = try guarded(server.url()) }
                 #expect(refusal.code == .unsuitable && !refusal.isTransient)
-                #expect(refusal.explanation?.contains("\(name) is \(value)") == true && refusal.explanation?.contains("RESET \(name)") == true)
+                #expect(
+                    refusal.explanation?.contains("\(name) is \(value)") == true
+                        && refusal.explanation?.contains("RESET \(name)") == true)
                 try keeper.execute("ALTER ROLE postgres RESET \(name)")
             }
             let session = try guarded(server.url(more: "options=-c%20statement_timeout%3D1234"))
@@ -75,14 +94,20 @@ struct GuardTests {
         try PrivateServer.with { server in
             let keeper = try server.connect()
             defer { keeper.close() }
-            try keeper.execute("CREATE DATABASE other ENCODING '\(name)' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+            try keeper.execute(
+                "CREATE DATABASE other ENCODING '\(name)' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
             let refusal = try error { _ = try guarded(server.url().replacing("/postgres?", with: "/other?")) }
             #expect(refusal.code == .unsuitable && refusal.explanation?.contains("encoded in \(name)") == true)
             #expect(refusal.explanation?.contains("ENCODING 'UTF8'") == true)
         }
     }
 
-    @Test("hosts that only read are passed over, a role that only reads is overridden, and a server whose keeper set it so is left alone")
+    @Test(
+        """
+        hosts that only read are passed over, a role that only reads is overridden, and a server whose keeper set \
+        it so is left alone
+        """
+    )
     func readOnly() throws {
         try PrivateServer.with(settings: ["default_transaction_read_only=on"]) { reading in
             try PrivateServer.with { writing in
@@ -102,16 +127,20 @@ struct GuardTests {
 
     @Test(
         "a pooler is refused in every mode, whether or not it lets a session's settings through",
-        .enabled(if: FileManager.default.isExecutableFile(atPath: GuardTests.poolerProgram), "pgbouncer is not installed"),
+        .enabled(
+            if: FileManager.default.isExecutableFile(atPath: GuardTests.poolerProgram), "pgbouncer is not installed"),
         arguments: ["session", "transaction", "statement"])
     func pooler(mode: String) throws {
         try PrivateServer.with { server in
             for ignored in ["options,extra_float_digits", "extra_float_digits"] {
                 let port = try server.startPooler(Self.poolerProgram, mode: mode, ignoring: ignored)
                 defer { server.stopPooler() }
-                let refusal = try eventualRefusal("postgresql://postgres:hush@127.0.0.1:\(port)/postgres?sslmode=disable")
+                let refusal = try eventualRefusal(
+                    "postgresql://postgres:hush@127.0.0.1:\(port)/postgres?sslmode=disable")
                 #expect(refusal.code == .unsuitable, "\(refusal)")
-                #expect(refusal.explanation?.contains("pgbouncer") == true && refusal.explanation?.contains("own address") == true)
+                #expect(
+                    refusal.explanation?.contains("pgbouncer") == true
+                        && refusal.explanation?.contains("own address") == true)
             }
         }
     }

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// `docs/postgresql.md` says of each pitfall which test proves what the library does about it. Whatever it names must exist.
+/// `docs/postgresql.md` says of each pitfall which test proves what the library does about it. Whatever it names must
+/// exist.
 @Suite
 struct GuideTests {
     private static let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -9,8 +10,10 @@ struct GuideTests {
     @Test("every test that the guide's table names is a test, and every suite of this room is named there")
     func testsExist() throws {
         let guide = try String(
-            contentsOf: Self.here.deletingLastPathComponent().deletingLastPathComponent().appending(path: "docs/postgresql.md"), encoding: .utf8)
-        let rows = guide.split(separator: "\n").drop { !$0.hasPrefix("| Pitfall |") }.prefix { $0.hasPrefix("|") }.dropFirst(2)
+            contentsOf: Self.here.deletingLastPathComponent().deletingLastPathComponent().appending(
+                path: "docs/postgresql.md"), encoding: .utf8)
+        let rows = guide.split(separator: "\n").drop { !$0.hasPrefix("| Pitfall |") }.prefix { $0.hasPrefix("|") }
+            .dropFirst(2)
         #expect(rows.count > 20)
         let tests = try Self.tests()
         #expect(tests.count > 60)
@@ -30,7 +33,8 @@ struct GuideTests {
     /// `Suite.test` of every test in this folder.
     private static func tests() throws -> Set<String> {
         var tests: Set<String> = []
-        for file in try FileManager.default.contentsOfDirectory(at: here, includingPropertiesForKeys: nil) where file.pathExtension == "swift" {
+        for file in try FileManager.default.contentsOfDirectory(at: here, includingPropertiesForKeys: nil)
+        where file.pathExtension == "swift" {
             var (suite, isTest) = ("", false)
             for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
                 if let match = line.firstMatch(of: /^struct (\w+)/) { suite = String(match.1) }

@@ -12,9 +12,10 @@ struct HostTests {
                 defer { close(descriptor) }
                 let begin = ContinuousClock.now
                 let all = [1, Int(silent), Int(readOnly.port), Int(writable.port)]
-                                func connect(_ kind: String, _ ports: [Int]) throws -> Connection {
+                func connect(_ kind: String, _ ports: [Int]) throws -> Connection {
                     let hosts = ports.map { "127.0.0.1:\($0)" }.joined(separator: ",")
-                    var settings = ConnectionSettings(url: "postgresql://postgres:hush@\(hosts)/postgres?target_session_attrs=\(kind)")
+                    var settings = ConnectionSettings(
+                        url: "postgresql://postgres:hush@\(hosts)/postgres?target_session_attrs=\(kind)")
                     settings.connectTimeoutSeconds = 2
                     return try Connection(settings)
                 }
@@ -29,7 +30,12 @@ struct HostTests {
                 writable.stop()
                 let failure = try error { _ = try connect("read-write", all) }
                 #expect(
-                    "\(failure)" == "PostgreSQL: connectFailed, refused; the server did not answer in time; the server is read-only")
+                    "\(failure)"
+                        == """
+                        PostgreSQL: connectFailed, refused; the server did not answer in time; the server is \
+                        read-only
+                        """
+                )
                 #expect(failure.isTransient)
             }
         }
@@ -47,10 +53,15 @@ struct HostTests {
                 return failure.description
             }
             let address = "127.0.0.1:\(server.port)"
-            #expect(try reason("postgresql://someone:wrong-secret@\(address)/postgres").contains("user or the password is wrong"))
-            #expect(try reason("postgresql://postgres@\(address)/postgres?passfile=/nowhere").contains("wants a password"))
+            #expect(
+                try reason("postgresql://someone:wrong-secret@\(address)/postgres").contains(
+                    "user or the password is wrong"))
+            #expect(
+                try reason("postgresql://postgres@\(address)/postgres?passfile=/nowhere").contains("wants a password"))
             #expect(try reason("postgresql://postgres:hush@\(address)/someone").contains("does not exist"))
-            #expect(try reason("postgresql://postgres:hush@\(address)/postgres?sslmode=require").contains("does not speak TLS"))
+            #expect(
+                try reason("postgresql://postgres:hush@\(address)/postgres?sslmode=require").contains(
+                    "does not speak TLS"))
             var held: [Connection] = []
             defer { for connection in held { connection.close() } }
             let full = try error { for _ in 0..<20 { held.append(try server.connect()) } }

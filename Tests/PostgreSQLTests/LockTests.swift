@@ -59,7 +59,9 @@ struct LockTests {
             let failure = try error { try impatient.advisoryLock(7) }
             #expect(failure.sqlState == "55P03" && failure.isTransient)
             let waiter = Background { () -> Bool in
-                let connection = try database.connect { $0.lockTimeoutMilliseconds = 15_000; $0.statementTimeoutMilliseconds = 15_000 }
+                let connection = try database.connect {
+                    $0.lockTimeoutMilliseconds = 15_000; $0.statementTimeoutMilliseconds = 15_000
+                }
                 defer { connection.close() }
                 try connection.advisoryLock(7)
                 return try connection.advisoryUnlock(7)

@@ -41,7 +41,8 @@ struct LostServerTests {
 
     /// A statement that is running, on a thread of its own, and in the end its error.
     private func napping(
-        _ server: PrivateServer, _ watcher: Connection, statementTimeout: Int = 15_000, _ known: (Int32) -> Void = { _ in }
+        _ server: PrivateServer, _ watcher: Connection, statementTimeout: Int = 15_000,
+        _ known: (Int32) -> Void = { _ in }
     ) throws -> Background<PostgreSQLError> {
         let url = server.url()
         let connected = DispatchSemaphore(value: 0)

@@ -3,7 +3,9 @@ import PostgreSQL
 import Testing
 
 /// What a connection holds does not depend on how much goes through it. The bounds leave room for tests beside these.
-@Suite(.serialized, .enabled(if: TestDatabase.isAvailable && TestDatabase.isLinux, TestDatabase.whyDisabled), .timeLimit(.minutes(2)))
+@Suite(
+    .serialized, .enabled(if: TestDatabase.isAvailable && TestDatabase.isLinux, TestDatabase.whyDisabled),
+    .timeLimit(.minutes(2)))
 struct MemoryTests {
     private static let boundBytes = 48 << 20
 

@@ -43,7 +43,9 @@ struct MigrationTests {
             let altered = Migration(name: foundation.name, sql: foundation.sql + " ")
             let failure = try error { _ = try MigrationRunner([altered, words]).run(on: connection) }
             #expect(failure.description.contains("m0001_foundation"))
-            #expect(try error { _ = try MigrationRunner([altered]).pending(on: connection) }.operation == "m0001_foundation")
+            #expect(
+                try error { _ = try MigrationRunner([altered]).pending(on: connection) }.operation == "m0001_foundation"
+            )
             #expect(try MigrationRunner([foundation, words]).pending(on: connection) == ["m0002_words"])
         }
     }

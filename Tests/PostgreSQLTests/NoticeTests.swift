@@ -9,7 +9,8 @@ struct NoticeTests {
         try TestDatabase.connected { connection in
             let heard = Heard()
             connection.onNotice = { heard.notices.append($0) }
-            try connection.execute("DO $$ BEGIN RAISE NOTICE 'hello'; RAISE WARNING USING MESSAGE = 'secret', ERRCODE = '01ABC'; END $$")
+            try connection.execute(
+                "DO $$ BEGIN RAISE NOTICE 'hello'; RAISE WARNING USING MESSAGE = 'secret', ERRCODE = '01ABC'; END $$")
             #expect(heard.notices.map(\.debugDetail) == ["hello", "secret"])
             var dumped = ""
             dump(heard.notices[1], to: &dumped)

@@ -127,7 +127,9 @@ struct PipelineTests {
     func commands() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
-            let commands: [any Command] = [Begin(), InsertItems(ids: [1, 2]), ClearItems(), InsertItems(ids: [3]), Commit()]
+            let commands: [any Command] = [
+                Begin(), InsertItems(ids: [1, 2]), ClearItems(), InsertItems(ids: [3]), Commit(),
+            ]
             let written = try connection.pipeline(commands: commands)
             #expect(written == [0, 2, 2, 1, 0])
             #expect(try connection.run(ReadItems()).rows == [3])
@@ -189,7 +191,9 @@ struct PipelineTests {
             }
             #expect(try told([2, 5]) == ["[50]", "[20]"])
             #expect(
-                try told([2, 5, 0, 4, 0]) == ["[50]", "[20]", "server 22012 Divide", "aborted - Divide", "aborted - Divide"])
+                try told([2, 5, 0, 4, 0]) == [
+                    "[50]", "[20]", "server 22012 Divide", "aborted - Divide", "aborted - Divide",
+                ])
             #expect(try told([0]) == ["server 22012 Divide"])
             #expect(try told([]) == [])
             #expect(try told([4]) == ["[25]"])

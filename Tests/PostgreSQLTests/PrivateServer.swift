@@ -2,17 +2,19 @@ import Foundation
 import PostgreSQL
 import Testing
 
-/// A PostgreSQL server of a test's own, for what cannot be done to the one that all tests share: another configuration, a
-/// freeze, a sudden end.
+/// A PostgreSQL server of a test's own, for what cannot be done to the one that all tests share: another configuration,
+/// a freeze, a sudden end.
 final class PrivateServer {
     /// Where Debian puts the programs; the newest version there is.
     private static let programs: String? = {
         let base = "/usr/lib/postgresql"
-        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: base)) ?? []).compactMap { Int($0) }.sorted()
+        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: base)) ?? []).compactMap { Int($0) }
+            .sorted()
         return versions.last.map { "\(base)/\($0)/bin" }
     }()
     static let isAvailable = programs != nil && (geteuid() != 0 || getpwnam("postgres") != nil)
-    static let whyDisabled: Comment = "no PostgreSQL programs in /usr/lib/postgresql, or no account `postgres` to run them as"
+    static let whyDisabled: Comment =
+        "no PostgreSQL programs in /usr/lib/postgresql, or no account `postgres` to run them as"
 
     let directory: String
     let port: UInt16
@@ -23,7 +25,8 @@ final class PrivateServer {
 
     /// Makes a server with more lines for its configuration, runs `body` and takes all away.
     static func with(
-        user: String = "postgres", password: String = "hush", settings: [String] = [], _ body: (PrivateServer) throws -> Void
+        user: String = "postgres", password: String = "hush", settings: [String] = [],
+        _ body: (PrivateServer) throws -> Void
     ) throws {
         let server = try PrivateServer(user: user, password: password)
         defer { server.remove() }
@@ -43,7 +46,10 @@ final class PrivateServer {
         try Self.own(directory)
         let initdb = try launch(
             "initdb",
-            ["-D", data, "-U", user, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync", "--pwfile=\(directory)/password"])
+            [
+                "-D", data, "-U", user, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync",
+                "--pwfile=\(directory)/password",
+            ])
         initdb.waitUntilExit()
         try #require(initdb.terminationStatus == 0)
     }

@@ -54,7 +54,9 @@ struct RowStreamTests {
             func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
         }
         try TestDatabase.reading { connection in
-            #expect(throws: Enough.self) { try connection.forEachRow(of: Numbers(last: 1_000_000)) { _ in throw Enough() } }
+            #expect(throws: Enough.self) {
+                try connection.forEachRow(of: Numbers(last: 1_000_000)) { _ in throw Enough() }
+            }
             try connection.ping()
             let failure = try error { try connection.forEachRow(of: Misread()) { _ in .next } }
             #expect(failure.code == .decoding && failure.operation == "Misread")

@@ -3,7 +3,8 @@ import PostgreSQL
 import Testing
 
 @Suite(
-    .enabled(if: PrivateServer.isAvailable && Certificates.isAvailable, "PostgreSQL's programs or `openssl` are missing"),
+    .enabled(
+        if: PrivateServer.isAvailable && Certificates.isAvailable, "PostgreSQL's programs or `openssl` are missing"),
     .timeLimit(.minutes(1)))
 struct TLSTests {
     @Test("TLS to the right server works; a wrong host, a foreign authority and an expired certificate are refused")
@@ -39,26 +40,33 @@ struct TLSTests {
             try owner.execute("CREATE ROLE certified LOGIN; CREATE ROLE someone_else LOGIN")
             owner.close()
             let key = "sslcert=\(certificates.directory)/client.pem&sslkey=\(certificates.directory)/client.key"
-            let connection = try Connection(settings(server, "ledger.example", certificates.authority, user: "certified", more: key))
+            let connection = try Connection(
+                settings(server, "ledger.example", certificates.authority, user: "certified", more: key))
             try connection.ping()
             connection.close()
-            let without = try refusal(settings(server, "ledger.example", certificates.authority, user: "certified", more: "sslcert=/nowhere"))
+            let without = try refusal(
+                settings(server, "ledger.example", certificates.authority, user: "certified", more: "sslcert=/nowhere"))
             #expect(without == "PostgreSQL: connectFailed, SQLSTATE 28000, the server wants a client certificate")
-            let other = try refusal(settings(server, "ledger.example", certificates.authority, user: "someone_else", more: key))
+            let other = try refusal(
+                settings(server, "ledger.example", certificates.authority, user: "someone_else", more: key))
             #expect(other == "PostgreSQL: connectFailed, SQLSTATE 28000, the client certificate is for another user")
         }
         try? FileManager.default.removeItem(atPath: server.directory)
     }
 
     private let untrusted =
-        "PostgreSQL: connectFailed, the server's certificate is expired, not yet valid, or signed by an unknown authority"
+        """
+        PostgreSQL: connectFailed, the server's certificate is expired, not yet valid, or signed by an unknown \
+        authority
+        """
 
     private func settings(
         _ server: PrivateServer, _ host: String, _ authority: String, user: String? = nil, more: String = ""
     ) -> ConnectionSettings {
         ConnectionSettings(
             url: server.url(
-                host: host, user: user, more: "hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=\(authority)&\(more)"))
+                host: host, user: user, more: "hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=\(authority)&\(more)")
+        )
     }
 
     private func refusal(_ settings: ConnectionSettings) throws -> String {
@@ -82,7 +90,8 @@ struct TLSTests {
             """ + "\n")
         let folder = server.directory
         try server.start(settings: [
-            "ssl=on", "ssl_cert_file=\(folder)/server.pem", "ssl_key_file=\(folder)/server.key", "ssl_ca_file=\(folder)/ca.pem",
+            "ssl=on", "ssl_cert_file=\(folder)/server.pem", "ssl_key_file=\(folder)/server.key",
+            "ssl_ca_file=\(folder)/ca.pem",
             "hba_file=\(folder)/hba.conf",
         ])
         defer { server.stop() }
@@ -97,7 +106,9 @@ private struct IsEncrypted: Statement {
 
 /// An authority, a foreign one, and certificates for `ledger.example` and the user `certified`, made by `openssl`.
 struct Certificates {
-    static let isAvailable = ["/usr/bin/openssl", "/bin/openssl"].contains { FileManager.default.isExecutableFile(atPath: $0) }
+    static let isAvailable = ["/usr/bin/openssl", "/bin/openssl"].contains {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
 
     let directory: String
     var authority: String { directory + "/ca.pem" }
@@ -108,12 +119,16 @@ struct Certificates {
         directory = try #require(mkdtemp(&template).map { String(cString: $0) })
         try write("server.ext", "subjectAltName=DNS:ledger.example\n")
         for name in ["ca", "foreign"] {
-            try openssl(["req", "-x509"] + newKey(name) + ["-days", "2", "-out", "\(name).pem", "-subj", "/CN=\(name)"])
+            try openssl(
+                ["req", "-x509"] + newKey(name) + ["-days", "2", "-out", "\(name).pem", "-subj", "/CN=\(name)"])
         }
-        for (name, subject, days) in [("server", "ledger.example", "2"), ("expired", "ledger.example", "-1"), ("client", "certified", "2")] {
+        for (name, subject, days) in [
+            ("server", "ledger.example", "2"), ("expired", "ledger.example", "-1"), ("client", "certified", "2"),
+        ] {
             try openssl(["req"] + newKey(name) + ["-out", "\(name).csr", "-subj", "/CN=\(subject)"])
             try openssl([
-                "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days,
+                "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
+                days,
                 "-out", "\(name).pem", "-extfile", "server.ext",
             ])
         }

@@ -99,8 +99,10 @@ struct TypeTests {
     @Test("a row of another shape is a decoding error, and the connection stays usable")
     func wrongShape() throws {
         try TestDatabase.reading { connection in
-            for wrong in [try error { try connection.run(WrongType()) }, try error { try connection.run(UnexpectedNull()) },
-                try error { try connection.run(TooFewColumns()) }, try error { try connection.run(NullElement()) }] {
+            for wrong in [
+                try error { try connection.run(WrongType()) }, try error { try connection.run(UnexpectedNull()) },
+                try error { try connection.run(TooFewColumns()) }, try error { try connection.run(NullElement()) },
+            ] {
                 #expect(wrong.code == .decoding)
                 #expect(wrong.operation != nil)
                 #expect(!wrong.isTransient)

@@ -27,7 +27,9 @@ struct ValueTests {
     @Test("floating-point numbers keep every bit, NaN, infinities and the negative zero")
     func floats() throws {
         try TestDatabase.reading { connection in
-            let doubles: [Double] = [.nan, .infinity, -.infinity, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi]
+            let doubles: [Double] = [
+                .nan, .infinity, -.infinity, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi,
+            ]
             let backDoubles = try connection.run(Doubles(parameters: [.doubles(doubles)])).rows[0]
             #expect(backDoubles.map(\.bitPattern) == doubles.map(\.bitPattern))
             let floats: [Float] = [.nan, .infinity, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1]
@@ -41,8 +43,10 @@ struct ValueTests {
         try TestDatabase.reading { connection in
             let long = String(repeating: "9", count: 131_072) + "." + String(repeating: "1", count: 16_383)
             let texts = [
-                "0", "0.00", "-0.0000001", "1", "10000", "100000000", "9999", "-12345678.90", "0.00010000", "1234567890123456789.0987654321",
-                "NaN", "Infinity", "-Infinity", "10000000000000000000000.0000000000000000000000000001", long, "-" + long,
+                "0", "0.00", "-0.0000001", "1", "10000", "100000000", "9999", "-12345678.90", "0.00010000",
+                "1234567890123456789.0987654321",
+                "NaN", "Infinity", "-Infinity", "10000000000000000000000.0000000000000000000000000001", long,
+                "-" + long,
             ]
             let values = texts.map { ExactDecimal($0) }
             #expect(values.map { $0?.text } == texts)
@@ -52,7 +56,9 @@ struct ValueTests {
             for (spelt, canonical) in [("+007.50", "7.50"), ("-0.0", "0.0"), ("000", "0")] {
                 #expect(ExactDecimal(spelt)?.text == canonical)
             }
-            for wrong in ["", "-", ".", "1.", ".5", "1e5", "0x1", "1,5", " 1", "１", "--1", "nan", "1.2.3", "9" + long, long + "1"] {
+            for wrong in [
+                "", "-", ".", "1.", ".5", "1e5", "0x1", "1,5", " 1", "１", "--1", "nan", "1.2.3", "9" + long, long + "1",
+            ] {
                 #expect(ExactDecimal(wrong) == nil)
             }
         }
@@ -62,21 +68,30 @@ struct ValueTests {
     func farTimes() throws {
         try TestDatabase.reading { connection in
             let far: [(text: String, date: CalendarDate?)] = [
-                ("4714-11-24 BC", CalendarDate(year: -4713, month: 11, day: 24)), ("0001-12-31 BC", CalendarDate(year: 0, month: 12, day: 31)),
-                ("0005-02-29 BC", CalendarDate(year: -4, month: 2, day: 29)), ("0001-01-01", CalendarDate(year: 1, month: 1, day: 1)),
-                ("1970-01-01", CalendarDate(daysSinceEpoch: 0)), ("2000-02-29", CalendarDate(year: 2000, month: 2, day: 29)),
-                ("12345-06-07", CalendarDate(year: 12_345, month: 6, day: 7)), ("5874897-12-31", CalendarDate(year: 5_874_897, month: 12, day: 31)),
+                ("4714-11-24 BC", CalendarDate(year: -4713, month: 11, day: 24)),
+                ("0001-12-31 BC", CalendarDate(year: 0, month: 12, day: 31)),
+                ("0005-02-29 BC", CalendarDate(year: -4, month: 2, day: 29)),
+                ("0001-01-01", CalendarDate(year: 1, month: 1, day: 1)),
+                ("1970-01-01", CalendarDate(daysSinceEpoch: 0)),
+                ("2000-02-29", CalendarDate(year: 2000, month: 2, day: 29)),
+                ("12345-06-07", CalendarDate(year: 12_345, month: 6, day: 7)),
+                ("5874897-12-31", CalendarDate(year: 5_874_897, month: 12, day: 31)),
                 ("infinity", .distantFuture), ("-infinity", .distantPast),
             ]
             let dates = try connection.run(DatesFromText(texts: far.map(\.text))).rows
             #expect(dates == far.map(\.date))
             let spelled = try connection.run(DatesAsText(dates: dates)).rows
             #expect(spelled == far.map(\.text))
-            let times = ["4714-11-24 00:00:00+00 BC", "0001-12-31 23:59:59.999999+00 BC", "12345-06-07 08:09:10.000001+00", "294246-12-31 00:00:00+00"]
+            let times = [
+                "4714-11-24 00:00:00+00 BC", "0001-12-31 23:59:59.999999+00 BC", "12345-06-07 08:09:10.000001+00",
+                "294246-12-31 00:00:00+00",
+            ]
             let moments = try connection.run(TimesFromText(texts: times)).rows
             let momentsSpelled = try connection.run(TimesAsText(times: moments)).rows
             #expect(momentsSpelled == times)
-            #expect(try error { _ = try connection.run(TimesFromText(texts: ["294276-12-31 00:00:00+00"])) }.code == .decoding)
+            #expect(
+                try error { _ = try connection.run(TimesFromText(texts: ["294276-12-31 00:00:00+00"])) }.code
+                    == .decoding)
         }
     }
 
@@ -90,10 +105,17 @@ struct ValueTests {
                 return [year, month, day] != row.parts || CalendarDate(year: year, month: month, day: day) != row.date
             }
             #expect(wrong.count == 0)
-            #expect(CalendarDate(year: 2023, month: 2, day: 29) == nil && CalendarDate(year: 1900, month: 2, day: 29) == nil)
-            #expect(CalendarDate(year: 2023, month: 13, day: 1) == nil && CalendarDate(year: 2023, month: 4, day: 31) == nil)
-            #expect(CalendarDate(year: .max, month: 1, day: 1) == nil && CalendarDate(year: 1, month: 1, day: .max) == nil)
-            #expect(CalendarDate.distantFuture.components == nil && CalendarDate.distantPast < CalendarDate(daysSinceEpoch: 0))
+            #expect(
+                CalendarDate(year: 2023, month: 2, day: 29) == nil && CalendarDate(year: 1900, month: 2, day: 29) == nil
+            )
+            #expect(
+                CalendarDate(year: 2023, month: 13, day: 1) == nil && CalendarDate(year: 2023, month: 4, day: 31) == nil
+            )
+            #expect(
+                CalendarDate(year: .max, month: 1, day: 1) == nil && CalendarDate(year: 1, month: 1, day: .max) == nil)
+            #expect(
+                CalendarDate.distantFuture.components == nil
+                    && CalendarDate.distantPast < CalendarDate(daysSinceEpoch: 0))
         }
     }
 
@@ -101,12 +123,16 @@ struct ValueTests {
     func beyondRange() throws {
         try TestDatabase.reading { connection in
             let beyond: [Parameter] = [
-                .timestamptz(Timestamp(microsecondsSinceEpoch: .min + 1)), .timestamptz(Timestamp(microsecondsSinceEpoch: .min + 946_684_800_000_000)),
-                .timestamptz(Timestamp(microsecondsSinceEpoch: -210_866_803_200_000_001)), .dates([CalendarDate(daysSinceEpoch: .max - 1)]),
+                .timestamptz(Timestamp(microsecondsSinceEpoch: .min + 1)),
+                .timestamptz(Timestamp(microsecondsSinceEpoch: .min + 946_684_800_000_000)),
+                .timestamptz(Timestamp(microsecondsSinceEpoch: -210_866_803_200_000_001)),
+                .dates([CalendarDate(daysSinceEpoch: .max - 1)]),
                 .date(CalendarDate(daysSinceEpoch: -2_440_589)), .date(CalendarDate(daysSinceEpoch: 2_145_042_906)),
                 .date(CalendarDate(daysSinceEpoch: .min + 1)),
             ]
-            for value in beyond { #expect(try error { try connection.run(AsText(parameters: [value])) }.code == .invalidArgument) }
+            for value in beyond {
+                #expect(try error { try connection.run(AsText(parameters: [value])) }.code == .invalidArgument)
+            }
             let last = try connection.run(AsText(parameters: [.date(CalendarDate(daysSinceEpoch: 2_145_042_905))])).rows
             #expect(last == ["5874897-12-31"])
         }
@@ -141,7 +167,8 @@ struct ArrayTests {
     func nested() throws {
         try TestDatabase.reading { connection in
             for failure in [
-                try error { try connection.run(NestedArray()) }, try error { try connection.run(NestedArrayWithNulls()) },
+                try error { try connection.run(NestedArray()) },
+                try error { try connection.run(NestedArrayWithNulls()) },
             ] {
                 #expect(failure.code == .decoding && failure.description.contains("one-dimensional"))
                 #expect(failure.description.contains("nested"))
@@ -175,7 +202,9 @@ struct ArrayTests {
 private struct AsTexts: Statement {
     static let sql = "SELECT $1::text, $2::text, $3::text"
     let parameters: [Parameter]
-    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [String] { [try row.text(), try row.text(), try row.text()] }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [String] {
+        [try row.text(), try row.text(), try row.text()]
+    }
 }
 
 private struct AsText: Statement {
@@ -254,8 +283,10 @@ private struct AreNull: Statement {
 
 private struct ArraysWithNulls: Statement {
     static let sql = """
-        SELECT ARRAY['a', NULL, ''], NULL::text[], '{}'::int4[], '[5:7]={1,2,NULL}'::int2[], ARRAY[true, NULL], ARRAY[NULL, 0.5::real],
-            ARRAY[1.50, NULL], ARRAY['\\x01'::bytea, NULL], ARRAY[NULL]::uuid[], ARRAY[NULL, NULL]::timestamptz[], ARRAY[NULL]::date[],
+        SELECT ARRAY['a', NULL, ''], NULL::text[], '{}'::int4[], '[5:7]={1,2,NULL}'::int2[], ARRAY[true, NULL], \
+        ARRAY[NULL, 0.5::real],
+            ARRAY[1.50, NULL], ARRAY['\\x01'::bytea, NULL], ARRAY[NULL]::uuid[], ARRAY[NULL, NULL]::timestamptz[], \
+            ARRAY[NULL]::date[],
             ARRAY['{}', NULL]::jsonb[]
         """
     struct Arrays: Sendable {
@@ -266,8 +297,10 @@ private struct ArraysWithNulls: Statement {
             texts: try row.array(of: .text), none: try row.array(of: .text), empty: try row.array(of: .int8),
             shifted: try row.array(of: .int8),
             others: [
-                "\(try row.array(of: .bool) ?? [])", "\(try row.array(of: .double) ?? [])", "\(try row.array(of: .numeric) ?? [])",
-                "\(try row.array(of: .bytea) ?? [])", "\(try row.array(of: .uuid) ?? [])", "\(try row.array(of: .timestamptz) ?? [])",
+                "\(try row.array(of: .bool) ?? [])", "\(try row.array(of: .double) ?? [])",
+                "\(try row.array(of: .numeric) ?? [])",
+                "\(try row.array(of: .bytea) ?? [])", "\(try row.array(of: .uuid) ?? [])",
+                "\(try row.array(of: .timestamptz) ?? [])",
                 "\(try row.array(of: .date) ?? [])", "\(try row.array(of: .jsonb) ?? [])",
             ].joined(separator: " "))
     }

@@ -5,8 +5,8 @@ import PostgreSQL
 
 /// A virtual host of the pool with the queues of a small office, taken by one test until `giveBack`.
 ///
-/// Which are taken is known to all processes that share the broker: each is an advisory lock of a session, so what a test that
-/// failed or died had taken is free again. What it left in the queues goes when the next one takes it.
+/// Which are taken is known to all processes that share the broker: each is an advisory lock of a session, so what a
+/// test that failed or died had taken is free again. What it left in the queues goes when the next one takes it.
 public final class PooledOffice {
     public let virtualHost: String
     private let session: PostgreSQL.Connection
@@ -28,7 +28,9 @@ public final class PooledOffice {
 
     public struct UsedUp: Error, CustomStringConvertible {
         let offices: Int
-        public var description: String { "all \(offices) virtual hosts are taken: close offices, or start TestServers with more" }
+        public var description: String {
+            "all \(offices) virtual hosts are taken: close offices, or start TestServers with more"
+        }
     }
 
     /// Makes every queue what it was at first: as it is declared, bound, without messages and consumers.
@@ -51,7 +53,9 @@ public final class PooledOffice {
             }
             // Also of one that was there: it may have been gone, and have come back by being asked for.
             for binding in office.bindings where binding.destination == queue.name {
-                try broker.bindQueue(name, to: ExchangeName(rawValue: binding.source), key: RoutingKey(rawValue: binding.routing_key), on: channel)
+                try broker.bindQueue(
+                    name, to: ExchangeName(rawValue: binding.source), key: RoutingKey(rawValue: binding.routing_key),
+                    on: channel)
             }
         }
     }

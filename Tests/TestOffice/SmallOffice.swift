@@ -19,11 +19,13 @@ public enum SmallOffice {
     public static let sources: [SourceRow] = [
         SourceRow(id: SourceID(unchecked: "letter"), name: "来信", kind: "letter", unit: nil),
         SourceRow(id: SourceID(unchecked: "web"), name: "网络举报", kind: "web", unit: nil),
-        SourceRow(id: SourceID(unchecked: "subordinate"), name: "下级报送", kind: "subordinate", unit: UnitID(unchecked: "c01")),
+        SourceRow(
+            id: SourceID(unchecked: "subordinate"), name: "下级报送", kind: "subordinate", unit: UnitID(unchecked: "c01")),
     ]
     public static let persons: [PersonRow] = [
         person("li", "李组长", roles: ["leader"]), person("wang", "王督查", roles: ["supervisor"]),
-        person("sun", "孙运维", roles: ["operator"]), person("zhao", "赵办事员", roles: ["clerk"]), person("qian", "钱督查", roles: ["supervisor"], recusedFrom: ["避嫌人"]),
+        person("sun", "孙运维", roles: ["operator"]), person("zhao", "赵办事员", roles: ["clerk"]),
+        person("qian", "钱督查", roles: ["supervisor"], recusedFrom: ["避嫌人"]),
     ]
 
     public static func definitions(virtualHost: String) -> Definitions {
@@ -38,7 +40,8 @@ public enum SmallOffice {
             + Worker.allCases.map { .office($0) }
     }
 
-    /// Makes the roles, the migrated database that every test's own is copied from, and the list of virtual hosts that were in use.
+    /// Makes the roles, the migrated database that every test's own is copied from, and the list of virtual hosts that
+    /// were in use.
     public static func makeTemplate(superuser url: String, owner ownerURL: String) throws {
         let superuser = try Connection(ConnectionSettings(url: url))
         try superuser.execute(
@@ -76,7 +79,10 @@ public enum SmallOffice {
             parent: parent.map { UnitID(unchecked: $0) }, active: true, sealingKey: nil)
     }
 
-    private static func person(_ id: String, _ name: String, roles: Set<String>, recusedFrom: Set<String> = []) -> PersonRow {
-        PersonRow(id: PersonID(unchecked: id), name: name, unit: nil, roles: roles, active: true, recusedFrom: recusedFrom)
+    private static func person(
+        _ id: String, _ name: String, roles: Set<String>, recusedFrom: Set<String> = []
+    ) -> PersonRow {
+        PersonRow(
+            id: PersonID(unchecked: id), name: name, unit: nil, roles: roles, active: true, recusedFrom: recusedFrom)
     }
 }

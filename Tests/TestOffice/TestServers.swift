@@ -3,8 +3,8 @@ import Foundation
 
 /// The pair of servers that a test run shares, as `TestServers` starts and announces it in the environment.
 ///
-/// Every test has a database of its own, made from a migrated template, and a virtual host of its own, out of a pool that the
-/// node was started with.
+/// Every test has a database of its own, made from a migrated template, and a virtual host of its own, out of a pool
+/// that the node was started with.
 public struct TestServers: Sendable {
     public static let databaseVariable = "TEST_BIHUAN_DATABASE_URL"
     public static let brokerVariable = "TEST_BIHUAN_AMQP_URL"
@@ -15,8 +15,8 @@ public struct TestServers: Sendable {
 
     /// As a superuser.
     public let databaseURL: String
-    /// As a superuser, where it is known which virtual hosts are taken: one place for all who share the broker, wherever their
-    /// databases lie.
+    /// As a superuser, where it is known which virtual hosts are taken: one place for all who share the broker,
+    /// wherever their databases lie.
     public let poolURL: String
     /// As an administrator.
     public let brokerURL: String

@@ -1,4 +1,5 @@
-// Starts the pair of servers that all tests share, runs a command with their addresses in its environment, and stops them:
+// Starts the pair of servers that all tests share, runs a command with their addresses in its environment, and stops
+// them:
 //
 //     TestServers DIRECTORY OFFICES COMMAND [ARGUMENT …]
 //
@@ -24,22 +25,28 @@ func definitions() throws -> Data {
     var users: Set<String> = []
     for office in small + [sampleOffice()] {
         for (key, value) in try JSONSerialization.jsonObject(with: office.json()) as? [String: [[String: Any]]] ?? [:] {
-            joined[key, default: []] += value.filter { key != "users" || users.insert($0["name"] as? String ?? "").inserted }
+            joined[key, default: []] += value.filter {
+                key != "users" || users.insert($0["name"] as? String ?? "").inserted
+            }
         }
     }
     // Tests of the client itself use the default virtual host.
     joined["vhosts", default: []].append(["name": "/"])
-    joined["permissions", default: []].append(["user": "admin", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"])
+    joined["permissions", default: []].append([
+        "user": "admin", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*",
+    ])
     return try JSONSerialization.data(withJSONObject: joined)
 }
 
 /// The demo's office, for tests of its submitter and units.
 func sampleOffice() -> Definitions {
     let sample = SampleOffice.standard
-    let parties = sample.units.map { Party.unit($0.id) } + sample.sources.map { .source($0.id) } + sample.persons.map { .person($0.id) }
+    let parties =
+        sample.units.map { Party.unit($0.id) } + sample.sources.map { .source($0.id) }
+        + sample.persons.map { .person($0.id) }
     return Definitions(
-        virtualHost: "sample", units: sample.units.map(\.id), sources: sample.sources.map(\.id), persons: sample.persons.map(\.id),
-        users: parties.map { BrokerUser(party: $0, password: TestServers.password) },
+        virtualHost: "sample", units: sample.units.map(\.id), sources: sample.sources.map(\.id),
+        persons: sample.persons.map(\.id), users: parties.map { BrokerUser(party: $0, password: TestServers.password) },
         administrator: (name: "admin", password: TestServers.password))
 }
 
@@ -49,7 +56,8 @@ do {
     defer { servers.stop() }
     try SmallOffice.makeTemplate(
         superuser: servers.superuserURL,
-        owner: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template))
+        owner: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template)
+    )
     let command = Process()
     command.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     command.arguments = Array(arguments[3...])
@@ -57,7 +65,8 @@ do {
         TestServers.databaseVariable: servers.superuserURL,
         TestServers.brokerVariable: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"),
         TestServers.officesVariable: String(offices),
-        "TEST_BIHUAN_OFFICE_AMQP_URL": servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "sample"),
+        "TEST_BIHUAN_OFFICE_AMQP_URL": servers.amqpURL(
+            user: "admin", password: TestServers.password, virtualHost: "sample"),
     ]) { _, new in new }
     try command.run()
     command.waitUntilExit()

@@ -1,5 +1,5 @@
-// One worker as a process of its own, for tests of what happens when it is stopped by force. Everything it needs comes from
-// its environment, as `WorkerProcess` of the tests writes it.
+// One worker as a process of its own, for tests of what happens when it is stopped by force. Everything it needs comes
+// from its environment, as `WorkerProcess` of the tests writes it.
 
 import AMQP
 import Basics
@@ -23,7 +23,8 @@ func required(_ name: String) -> String {
 
 func bytes(_ name: String) -> [UInt8] { [UInt8](Data(base64Encoded: required(name)) ?? Data()) }
 
-guard let worker = Worker(rawValue: required("TEST_WORKER")), let mailKey = SealingKey(rawRepresentation: bytes("TEST_MAIL_KEY"))
+guard let worker = Worker(rawValue: required("TEST_WORKER")),
+    let mailKey = SealingKey(rawRepresentation: bytes("TEST_MAIL_KEY"))
 else {
     FileHandle.standardError.write(Data("the environment names no worker or no key\n".utf8))
     exit(2)
@@ -52,7 +53,9 @@ if let point = ProcessInfo.processInfo.environment["TEST_STOP_AT"].flatMap(LaneP
         }
     }
 }
-if let seconds = ProcessInfo.processInfo.environment["TEST_LEASE_SECONDS"].flatMap(Double.init) { settings.leaseSeconds = seconds }
+if let seconds = ProcessInfo.processInfo.environment["TEST_LEASE_SECONDS"].flatMap(Double.init) {
+    settings.leaseSeconds = seconds
+}
 var logger = Logger(label: "test worker")
 logger.logLevel = .critical
 try await WorkerService(worker, settings: settings, logger: logger).run()

@@ -61,7 +61,9 @@ struct TextFinderTests {
     func againstPlainSearch() {
         var generator = SystemRandomNumberGenerator()
         func word(_ length: ClosedRange<Int>) -> String {
-            String((0..<Int.random(in: length, using: &generator)).map { _ in "abc".randomElement(using: &generator) ?? "a" })
+            String(
+                (0..<Int.random(in: length, using: &generator)).map { _ in "abc".randomElement(using: &generator) ?? "a"
+                })
         }
         for _ in 0..<300 {
             let patterns = (0..<8).map { _ in word(1...4) }

@@ -18,18 +18,32 @@ struct NameKeyTests {
                 "【沈励行】", "沈\u{0}励\u{7}行", "沈\u{2800}励行", "沈\u{202E}励行\u{202C}",
             ]),
         Group(testDescription: "radicals, compatibility ideographs", names: ["王文山", "王⽂⼭", "王⽂山"]),
-        Group(testDescription: "a compatibility ideograph", names: ["李金林", "李⾦林", "\u{F9E1}金林", "李\u{F90A}林",
-        "李金\u{F9F4}"]),
+        Group(
+            testDescription: "a compatibility ideograph",
+            names: [
+                "李金林", "李⾦林", "\u{F9E1}金林", "李\u{F90A}林",
+                "李金\u{F9F4}",
+            ]),
         Group(
             testDescription: "dots within names",
-            names: ["阿里·买买提", "阿里•买买提", "阿里・买买提", "阿里･买买提", "阿里⋅买买提", "阿里‧买买提", "阿里∙买买提", "阿里.买买提", "阿里。买买提",
-                    "阿里\u{A78F}买买提", "阿里买买提", "阿里-买买提", "阿里．买买提"]),
-        Group(testDescription: "full width, case, mathematical letters", names: ["Li Na", "LI NA", "ｌｉ　ｎａ", "𝐋𝐢 𝐍𝐚",
-        "li-na", "Ⓛⓘ Ⓝⓐ"]),
+            names: [
+                "阿里·买买提", "阿里•买买提", "阿里・买买提", "阿里･买买提", "阿里⋅买买提", "阿里‧买买提", "阿里∙买买提", "阿里.买买提", "阿里。买买提",
+                "阿里\u{A78F}买买提", "阿里买买提", "阿里-买买提", "阿里．买买提",
+            ]),
+        Group(
+            testDescription: "full width, case, mathematical letters",
+            names: [
+                "Li Na", "LI NA", "ｌｉ　ｎａ", "𝐋𝐢 𝐍𝐚",
+                "li-na", "Ⓛⓘ Ⓝⓐ",
+            ]),
         Group(testDescription: "composed and decomposed", names: ["José", "Jose\u{301}", "JOSE\u{301}"]),
         Group(testDescription: "half-width kana", names: ["ガンダ", "ｶﾞﾝﾀﾞ", "カ\u{3099}ンタ\u{3099}"]),
-        Group(testDescription: "syllables of Hangul", names: ["한국",
-        "\u{1112}\u{1161}\u{11AB}\u{1100}\u{116E}\u{11A8}"]),
+        Group(
+            testDescription: "syllables of Hangul",
+            names: [
+                "한국",
+                "\u{1112}\u{1161}\u{11AB}\u{1100}\u{116E}\u{11A8}",
+            ]),
     ]
 
     @Test("both keys are the same however the same characters are written", arguments: spellings)
@@ -51,8 +65,13 @@ struct NameKeyTests {
 
     @Test(
         "different names stay different",
-        arguments: [["沈励行", "沈历行", "沈励"], ["大明", "小明"], ["张\u{E863}", "张\u{E864}", "张"], ["张\u{F0001}",
-        "张\u{F0002}"], ["王一", "王二"]])
+        arguments: [
+            ["沈励行", "沈历行", "沈励"], ["大明", "小明"], ["张\u{E863}", "张\u{E864}", "张"],
+            [
+                "张\u{F0001}",
+                "张\u{F0002}",
+            ], ["王一", "王二"],
+        ])
     func different(names: [String]) {
         #expect(Set(names.map(NameKey.wide)).count == names.count)
         #expect(Set(names.map(NameKey.narrow)).count == names.count)
@@ -77,8 +96,14 @@ struct NameKeyTests {
     @Test(
         "several names in one field are several names",
         arguments: [
-            ("张三、李四", ["张三", "李四"]), ("张三 李四", ["张三", "李四"]), ("张三/李四；王五五", ["张三", "李四", "王五五"]), ("张三和李四", ["张三",
-            "李四"]),
+            ("张三、李四", ["张三", "李四"]), ("张三 李四", ["张三", "李四"]), ("张三/李四；王五五", ["张三", "李四", "王五五"]),
+            (
+                "张三和李四",
+                [
+                    "张三",
+                    "李四",
+                ]
+            ),
             ("张三，李四以及赵六", ["张三", "李四", "赵六"]), ("李和平", []), ("王 文 山", []), ("阿里·买买提", []), ("Li Na", []), ("", []),
         ])
     func parts(name: String, parts: [String]) { #expect(NameKey.parts(of: name) == parts) }
@@ -86,7 +111,8 @@ struct NameKeyTests {
     @Test(
         "of one who is called by a title alone the family name is known",
         arguments: [
-            ("沈主任", "沈"), ("老沈", "沈"), ("副镇长沈", "沈"), ("沈副书记（党委）", "沈"), ("副镇长沈某", "沈"), ("姓沈的", "沈"), ("歐陽局", "欧阳"), ("沈励行", nil),
+            ("沈主任", "沈"), ("老沈", "沈"), ("副镇长沈", "沈"), ("沈副书记（党委）", "沈"), ("副镇长沈某", "沈"), ("姓沈的", "沈"), ("歐陽局", "欧阳"),
+            ("沈励行", nil),
             ("沈励", nil), ("主任", nil), ("沈励主任", nil), ("Xu", nil), ("", nil),
         ] as [(String, String?)])
     func surname(name: String, surname: String?) { #expect(NameKey.surnameOnly(name) == surname.map(NameKey.wide)) }

@@ -5,8 +5,10 @@ import Text
 struct PrintableTests {
     /// What no terminal may receive from outside, each with the number it is shown as.
     static let hostile: [String] = [
-        "\u{0}", "\u{7}", "\u{8}", "\u{B}", "\u{1B}", "\u{7F}", "\u{80}", "\u{85}", "\u{9B}", "\u{9D}", "\u{AD}", "\u{61C}", "\u{180E}",
-        "\u{200B}", "\u{200E}", "\u{200F}", "\u{2028}", "\u{2029}", "\u{202A}", "\u{202E}", "\u{2060}", "\u{2066}", "\u{2069}", "\u{3164}",
+        "\u{0}", "\u{7}", "\u{8}", "\u{B}", "\u{1B}", "\u{7F}", "\u{80}", "\u{85}", "\u{9B}", "\u{9D}", "\u{AD}",
+        "\u{61C}", "\u{180E}",
+        "\u{200B}", "\u{200E}", "\u{200F}", "\u{2028}", "\u{2029}", "\u{202A}", "\u{202E}", "\u{2060}", "\u{2066}",
+        "\u{2069}", "\u{3164}",
         "\u{FEFF}", "\u{FFFE}", "\u{34F}", "\u{378}", "\u{E0001}", "\u{E0041}", "\u{10FFFF}",
     ]
 
@@ -28,7 +30,10 @@ struct PrintableTests {
 
     @Test(
         "letters of all scripts, marks on them, and characters of one's own stay",
-        arguments: ["王芳", "𠮷野", "葛󠄀城", "é", "e\u{301}", "กำ", "שלום", "張\u{E863}", "👩‍👩‍👧", "❤️", "½ × 3 — „so“", "ﾃｽﾄ", "㊗", ""])
+        arguments: [
+            "王芳", "𠮷野", "葛󠄀城", "é", "e\u{301}", "กำ", "שלום", "張\u{E863}", "👩‍👩‍👧", "❤️", "½ × 3 — „so“",
+            "ﾃｽﾄ", "㊗", "",
+        ])
     func keeps(_ text: String) {
         #expect(Array(printable(text).unicodeScalars) == Array(text.unicodeScalars))
     }
@@ -40,7 +45,9 @@ struct PrintableTests {
 
     @Test("Chinese takes two cells, a mark on a letter none")
     func width() {
-        #expect(displayWidth("abc") == 3 && displayWidth("王芳a") == 5 && displayWidth("e\u{301}") == 1 && displayWidth("（１）") == 6)
+        #expect(
+            displayWidth("abc") == 3 && displayWidth("王芳a") == 5 && displayWidth("e\u{301}") == 1
+                && displayWidth("（１）") == 6)
         #expect(displayWidth("🫡✅⚡👩‍👩‍👧🇨🇳") == 10)
         #expect(cut("王芳王芳", to: 8) == "王芳王芳" && cut("王芳王芳", to: 7) == "王芳王…" && cut("王芳王芳", to: 6) == "王芳…")
         #expect(cut("abcd", to: 1) == "…" && cut("abcd", to: 0) == "")

@@ -13,8 +13,11 @@ struct ArchitectureTests {
     /// The rows of the table that begins with "Invariant".
     static func table() throws -> [Row] {
         let lines = try SourceTree.read("docs/architecture.md").split(separator: "\n")
-        return lines.drop { !$0.hasPrefix("| Invariant |") }.prefix { $0.hasPrefix("|") }.dropFirst(2).compactMap { line in
-            let cells = line.split(separator: "|", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+        return lines.drop { !$0.hasPrefix("| Invariant |") }.prefix { $0.hasPrefix("|") }.dropFirst(2).compactMap {
+            line in
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false).map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
             guard cells.count == 6, let number = Int(cells[1].prefix { $0.isNumber }) else { return nil }
             let names = cells.map { cell in cell.matches(of: /`([^`]+)`/).map { String($0.1) } }
             return Row(number: number, rules: names[2], database: names[3], tests: names[4])
@@ -33,7 +36,8 @@ struct ArchitectureTests {
 
     @Test("every constraint, trigger and right that the table names stands in the migrations")
     func databaseNamesExist() throws {
-        let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(separator: "\n")
+        let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
+            separator: "\n")
         for row in try Self.table() {
             // Looked up first, so that a failure does not print all of the SQL.
             let missing = row.database.filter { !sql.contains($0) }
@@ -47,10 +51,14 @@ struct ArchitectureTests {
         for row in try Self.table() {
             for name in row.rules {
                 let parts = name.split(separator: ".").map(String.init)
-                let declaring = files.filter { Self.declares(parts[0], by: ["struct", "class", "enum", "protocol", "extension"], in: $0) }
+                let declaring = files.filter {
+                    Self.declares(parts[0], by: ["struct", "class", "enum", "protocol", "extension"], in: $0)
+                }
                 #expect(!declaring.isEmpty, "invariant \(row.number): no type \(parts[0])")
                 guard parts.count == 2 else { continue }
-                let hasMember = declaring.contains { Self.declares(parts[1], by: ["func", "var", "let", "case", "struct", "enum"], in: $0) }
+                let hasMember = declaring.contains {
+                    Self.declares(parts[1], by: ["func", "var", "let", "case", "struct", "enum"], in: $0)
+                }
                 #expect(hasMember, "invariant \(row.number): \(name)")
             }
         }
@@ -70,7 +78,9 @@ struct ArchitectureTests {
     @Test("every test that the page on threats names is a test, and every row names one")
     func threats() throws {
         let tests = try Tests()
-        let rows = try SourceTree.read("docs/threats.md").split(separator: "\n").filter { $0.hasPrefix("|") && !$0.hasPrefix("|---") }
+        let rows = try SourceTree.read("docs/threats.md").split(separator: "\n").filter {
+            $0.hasPrefix("|") && !$0.hasPrefix("|---")
+        }
         let answered = rows.map { $0.split(separator: "|") }.filter { $0.count == 3 && $0[2].contains("`") }
         #expect(answered.count > 30)
         for cells in answered where cells[2].contains("Tests") {
@@ -91,7 +101,9 @@ struct ArchitectureTests {
             return files.contains { text, words in
                 guard ArchitectureTests.declares(parts[0], by: ["struct", "class"], in: words) else { return false }
                 return parts.count == 1
-                    || text.firstRange(of: "func \(parts[1])(").map { text[..<$0.lowerBound].suffix(2000).contains("@Test") } == true
+                    || text.firstRange(of: "func \(parts[1])(").map {
+                        text[..<$0.lowerBound].suffix(2000).contains("@Test")
+                    } == true
             }
         }
     }
@@ -100,9 +112,15 @@ struct ArchitectureTests {
         keywords.contains { words.contains("\($0) \(name)") }
     }
 
-    @Test("every named constraint and trigger of the schema that guards an invariant is in the table, or said to guard none")
+    @Test(
+        """
+        every named constraint and trigger of the schema that guards an invariant is in the table, or said to \
+        guard none
+        """
+    )
     func noGuardIsForgotten() throws {
-        let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(separator: "\n")
+        let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
+            separator: "\n")
         let text = try SourceTree.read("docs/architecture.md")
         let names = Set(sql.matches(of: /\b(?:CONSTRAINT|CREATE TRIGGER)\s+([a-z0-9_]+)/).map { String($0.1) })
         #expect(names.filter { !text.contains("`\($0)`") }.sorted() == [])

@@ -18,7 +18,8 @@ enum SourceTree {
         /// Every two words that follow each other, such as `struct Vault`.
         var pairsOfWords: Set<String> {
             let words = text.utf8.split { byte in
-                !(0x30...0x39).contains(byte) && !(0x41...0x5A).contains(byte) && !(0x61...0x7A).contains(byte) && byte != 0x5F
+                !(0x30...0x39).contains(byte) && !(0x41...0x5A).contains(byte) && !(0x61...0x7A).contains(byte)
+                    && byte != 0x5F
             }
             return Set(zip(words, words.dropFirst()).map { "\(Substring($0)) \(Substring($1))" })
         }
@@ -36,18 +37,27 @@ enum SourceTree {
         let paths = try #require(FileManager.default.enumerator(atPath: base.path), "no folder \(folder)")
             .compactMap { $0 as? String }.filter { path in endings.contains { path.hasSuffix(".\($0)") } }
         return try paths.sorted().filter { !$0.split(separator: "/").contains(".build") }.map {
-            File(path: folder.isEmpty ? $0 : "\(folder)/\($0)", text: try String(contentsOf: base.appending(path: $0), encoding: .utf8))
+            File(
+                path: folder.isEmpty ? $0 : "\(folder)/\($0)",
+                text: try String(contentsOf: base.appending(path: $0), encoding: .utf8))
         }
     }
 
-    static func read(_ path: String) throws -> String { try String(contentsOf: root.appending(path: path), encoding: .utf8) }
+    static func read(_ path: String) throws -> String {
+        try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    }
 }
 
 /// What a rule found, held against the exceptions it has. Exceptions only go: one that is no longer needed fails too.
-func expectOnly(_ exceptions: Set<String>, in found: some Sequence<String>, _ rule: String, sourceLocation: SourceLocation = #_sourceLocation) {
+func expectOnly(
+    _ exceptions: Set<String>, in found: some Sequence<String>, _ rule: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
     let found = Set(found)
     #expect(found.subtracting(exceptions).sorted() == [], "\(rule)", sourceLocation: sourceLocation)
-    #expect(exceptions.subtracting(found).sorted() == [], "exceptions that are not needed any more: \(rule)", sourceLocation: sourceLocation)
+    #expect(
+        exceptions.subtracting(found).sorted() == [], "exceptions that are not needed any more: \(rule)",
+        sourceLocation: sourceLocation)
 }
 
 extension Substring {

@@ -8,7 +8,8 @@ struct TidyTests {
     func filesAreShort() throws {
         let long = try SourceTree.files(in: "Sources", "swift", "sql").filter { $0.lines.count > 450 }.map(\.path)
         // The first migration is one list of tables; it may be rewritten until the first release.
-        expectOnly(["Sources/Store/CaseStore/Migrations/m0001_foundation.sql"], in: long, "files of more than 450 lines")
+        expectOnly(
+            ["Sources/Store/CaseStore/Migrations/m0001_foundation.sql"], in: long, "files of more than 450 lines")
     }
 
     @Test("a function is a screen: at most 70 lines")
@@ -31,44 +32,93 @@ struct TidyTests {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\bprint\(/), "prints past the terminal's room")
     }
 
+    @Test("no line is longer than 120 characters, so that two files stand side by side")
+    func linesAreShort() throws {
+        let long = try SourceTree.files(in: "", "swift").flatMap { file in
+            file.lines.enumerated().filter { $0.element.count > 120 }.map { "\(file.path):\($0.offset + 1)" }
+        }
+        #expect(long == [])
+    }
+
+    @Test("every file is laid out as .swift-format says")
+    func filesAreFormatted() throws {
+        let lint = Process()
+        lint.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        lint.arguments =
+            ["swift", "format", "lint", "--strict", "--parallel", "--recursive"]
+            + ["Sources", "Tests", "Benchmarks", "Package.swift"]
+        lint.currentDirectoryURL = SourceTree.root
+        let said = Pipe()
+        lint.standardError = said
+        try lint.run()
+        let words = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        lint.waitUntilExit()
+        #expect(
+            lint.terminationStatus == 0, "run `swift format -i -r Sources Tests Benchmarks Package.swift`: \(words)")
+    }
+
     @Test("no SQL reads a clock: business time is a parameter")
     func noSQLReadsAClock() throws {
-        let clocks = /(?i)(?:^|[^.\w])(now|(clock|statement|transaction)_timestamp|timeofday)\s*\(|\bcurrent_(date|time|timestamp)\b|\blocaltime(stamp)?\b/
-        let found = try SourceTree.files(in: "Sources", "swift", "sql").filter { ["CaseStore", "AuditStore", "PostgreSQL", "Workers"].contains($0.room) }
-            .flatMap { file in file.code.filter { $0.text.contains(clocks) }.map { _ in file.path } }
-        // When a migration was applied is book-keeping; whose rows of the outbox are whose is transport. Nothing of the business is
-        // decided by either.
-        let allowed: Set = ["Sources/Ground/PostgreSQL/MigrationRunner.swift", "Sources/Store/CaseStore/Statements/Leases.swift"]
+        let clocks =
+            #/
+            (?i)(?:^|[^.\w])(now|(clock|statement|transaction)_timestamp|timeofday)\s*\(
+            |\bcurrent_(date|time|timestamp)\b|\blocaltime(stamp)?\b
+            /#
+        let found = try SourceTree.files(in: "Sources", "swift", "sql").filter {
+            ["CaseStore", "AuditStore", "PostgreSQL", "Workers"].contains($0.room)
+        }
+        .flatMap { file in file.code.filter { $0.text.contains(clocks) }.map { _ in file.path } }
+        // When a migration was applied is book-keeping; whose rows of the outbox are whose is transport. Nothing of the
+        // business is decided by either.
+        let allowed: Set = [
+            "Sources/Ground/PostgreSQL/MigrationRunner.swift", "Sources/Store/CaseStore/Statements/Leases.swift",
+        ]
         expectOnly(allowed, in: Array(Set(found)), "SQL that reads a clock")
     }
 
     @Test("tables are spoken to in the store alone")
     func onlyTheStoreHoldsSQL() throws {
         let words = /\b(SELECT [a-z*(]|INSERT INTO [a-z]|UPDATE [a-z_]+ SET|DELETE FROM [a-z])/
-        let found = try SourceTree.files(in: "Sources", "swift").filter { $0.floor != "Store" && $0.room != "PostgreSQL" }
-            .filter { file in file.code.contains { $0.text.contains(words) } }.map(\.path)
+        let found = try SourceTree.files(in: "Sources", "swift").filter {
+            $0.floor != "Store" && $0.room != "PostgreSQL"
+        }
+        .filter { file in file.code.contains { $0.text.contains(words) } }.map(\.path)
         expectOnly([], in: found, "SQL outside the store")
     }
 
-    @Test("what the ledger tells is written and read in its own room: nobody else spells its events or looks at an entry's fields")
+    @Test(
+        """
+        what the ledger tells is written and read in its own room: nobody else spells its events or looks at an \
+        entry's fields
+        """
+    )
     func onlyTheLedgerSpellsEvents() throws {
-        let rows = try SourceTree.read("docs/ledger.md").split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }.dropFirst(2)
+        let rows = try SourceTree.read("docs/ledger.md").split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }
+            .dropFirst(2)
         let words = rows.prefix { $0.hasPrefix("|") }.compactMap { $0.split(separator: "`").dropFirst().first }
         #expect(words.count > 20, "the page lists them")
         let files = try SourceTree.files(in: "Sources", "swift").filter { file in
-            ["CaseStore", "Workers"].contains(file.room) || ["Sources/Proof/Witness/", "Sources/Proof/Bench/LedgerFill"].contains(where: file.path.hasPrefix)
+            ["CaseStore", "Workers"].contains(file.room)
+                || ["Sources/Proof/Witness/", "Sources/Proof/Bench/LedgerFill"].contains(where: file.path.hasPrefix)
         }
         let found = files.flatMap { file in
-            (words.map { "\"\($0)\"" } + ["LedgerWords("]).filter { word in file.code.contains { $0.text.contains(word) } }.map { "\(file.path): \($0)" }
+            (words.map { "\"\($0)\"" } + ["LedgerWords("]).filter { word in
+                file.code.contains { $0.text.contains(word) }
+            }.map { "\(file.path): \($0)" }
         }
         let allowed: Set = [
             // A verifier reads entries of events that it does not know.
             "Sources/Store/CaseStore/LedgerArchive.swift: LedgerWords(",
-            // The kinds of notes, a recall's cause to its unit, the reason of a dead letter, the acts of a filled ledger, a count's key.
-            "Sources/Office/Workers/Feedback/Acts.swift: \"progress\"", "Sources/Office/Workers/Feedback/Acts.swift: \"case_filed\"",
-            "Sources/Office/Workers/Feedback/Acts.swift: \"case_notified\"", "Sources/Office/Workers/Feedback/Acts.swift: \"recalled\"",
-            "Sources/Office/Workers/Lane/Fates.swift: \"undeliverable\"", "Sources/Proof/Bench/LedgerFill.swift: \"signed\"",
-            "Sources/Proof/Bench/LedgerFill.swift: \"concluded\"", "Sources/Proof/Witness/Testimony.swift: \"passed_up\"",
+            // The kinds of notes, a recall's cause to its unit, the reason of a dead letter, the acts of a filled
+            // ledger, a count's key.
+            "Sources/Office/Workers/Feedback/Acts.swift: \"progress\"",
+            "Sources/Office/Workers/Feedback/Acts.swift: \"case_filed\"",
+            "Sources/Office/Workers/Feedback/Acts.swift: \"case_notified\"",
+            "Sources/Office/Workers/Feedback/Acts.swift: \"recalled\"",
+            "Sources/Office/Workers/Lane/Fates.swift: \"undeliverable\"",
+            "Sources/Proof/Bench/LedgerFill.swift: \"signed\"",
+            "Sources/Proof/Bench/LedgerFill.swift: \"concluded\"",
+            "Sources/Proof/Witness/Testimony.swift: \"passed_up\"",
         ]
         expectOnly(allowed, in: found, "events of the ledger, spelt elsewhere")
     }
@@ -76,18 +126,26 @@ struct TidyTests {
     // MARK: Imports
 
     /// The floors; a room of one may import rooms of those below, and beside it those that `Package.swift` says.
-    static let floors = ["Ground": 0, "Rules": 1, "Wire": 2, "Store": 3, "Office": 4, "Outside": 4, "Setup": 5, "Proof": 6, "Command": 7]
+    static let floors = [
+        "Ground": 0, "Rules": 1, "Wire": 2, "Store": 3, "Office": 4, "Outside": 4, "Setup": 5, "Proof": 6, "Command": 7,
+    ]
     /// What speaks the contract and nothing else.
     static let forbidden: [String: Set<String>] = ["Outside": ["Store", "Office"], "Office": ["Outside"]]
     /// What a floor may import beside our own and Swift's libraries.
     static let packages: [String: Set<String>] = [
-        "Rules": ["Crypto"], "Wire": ["Crypto"], "Store": ["Crypto"], "Office": ["Crypto", "Logging", "ServiceLifecycle", "Yams"],
+        "Rules": ["Crypto"], "Wire": ["Crypto"], "Store": ["Crypto"],
+        "Office": ["Crypto", "Logging", "ServiceLifecycle", "Yams"],
         "Outside": ["Crypto", "Yams"],
-        "Setup": ["ArgumentParser", "Configuration", "Crypto", "Logging", "ServiceLifecycle", "SystemPackage", "UnixSignals", "Yams"],
+        "Setup": [
+            "ArgumentParser", "Configuration", "Crypto", "Logging", "ServiceLifecycle", "SystemPackage", "UnixSignals",
+            "Yams",
+        ],
         "Proof": ["ArgumentParser", "Crypto", "Histogram", "Logging", "Yams"],
         "Command": ["ArgumentParser", "Configuration", "Crypto", "Logging", "ServiceLifecycle", "Yams"],
     ]
-    static let swiftsOwn: Set<String> = ["Foundation", "FoundationNetworking", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift"]
+    static let swiftsOwn: Set<String> = [
+        "Foundation", "FoundationNetworking", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift",
+    ]
 
     @Test("an import runs downward, from floor to floor; the rules import Foundation and Crypto only")
     func importsFollowFloors() throws {
@@ -100,7 +158,11 @@ struct TidyTests {
         for file in files {
             let height = try #require(Self.floors[file.floor], "\(file.path) stands on no floor")
             for line in file.code where line.text.contains("import ") {
-                let shape = /\s*(?:(?:public|internal|package|@testable|@preconcurrency)\s+)*import\s+(?:struct\s+|func\s+)?(\w+)[.\w]*\s*/
+                let shape =
+                    #/
+                    \s*(?:(?:public|internal|package|@testable|@preconcurrency)\s+)*
+                    import\s+(?:struct\s+|func\s+)?(\w+)[.\w]*\s*
+                    /#
                 guard let match = line.text.wholeMatch(of: shape) else { continue }
                 let module = String(match.1)
                 count += 1
@@ -121,7 +183,9 @@ struct TidyTests {
 
     @Test("the table of rooms says what stands in the folders of the sources")
     func tableOfRooms() throws {
-        let rows = try SourceTree.read("docs/architecture.md").split(separator: "\n").drop { !$0.hasPrefix("| Floor |") }.prefix { $0.hasPrefix("|") }
+        let rows = try SourceTree.read("docs/architecture.md").split(separator: "\n").drop {
+            !$0.hasPrefix("| Floor |")
+        }.prefix { $0.hasPrefix("|") }
         var told: Set<String> = []
         for row in rows.dropFirst(2) {
             let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -130,7 +194,9 @@ struct TidyTests {
         let folder = SourceTree.root.appending(path: "Sources")
         let floors = try FileManager.default.contentsOfDirectory(atPath: folder.path)
         let found = try floors.flatMap { floor in
-            try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: floor).path).map { "\(floor)/\($0)" }
+            try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: floor).path).map {
+                "\(floor)/\($0)"
+            }
         }
         #expect(told.sorted() == found.sorted())
     }
@@ -139,7 +205,8 @@ struct TidyTests {
 
     @Test("no link in a document is dead")
     func linksLive() throws {
-        let documents = try SourceTree.files(in: "docs", "md") + SourceTree.files(in: "", "md").filter { !$0.path.contains("/") }
+        let documents =
+            try SourceTree.files(in: "docs", "md") + SourceTree.files(in: "", "md").filter { !$0.path.contains("/") }
         #expect(documents.count >= 2)
         var dead: [String] = []
         for document in documents {
@@ -158,13 +225,17 @@ struct TidyTests {
 
     private static func lines(of folder: String, with pattern: Regex<(Substring, Substring)>) throws -> [String] {
         try SourceTree.files(in: folder, "swift").flatMap { file in
-            file.code.filter { $0.text.contains(pattern) }.map { "\(file.path): \($0.text.trimmingCharacters(in: .whitespaces))" }
+            file.code.filter { $0.text.contains(pattern) }.map {
+                "\(file.path): \($0.text.trimmingCharacters(in: .whitespaces))"
+            }
         }
     }
 
     private static func lines(of folder: String, with pattern: Regex<Substring>) throws -> [String] {
         try SourceTree.files(in: folder, "swift").flatMap { file in
-            file.code.filter { $0.text.contains(pattern) }.map { "\(file.path): \($0.text.trimmingCharacters(in: .whitespaces))" }
+            file.code.filter { $0.text.contains(pattern) }.map {
+                "\(file.path): \($0.text.trimmingCharacters(in: .whitespaces))"
+            }
         }
     }
 
@@ -185,7 +256,9 @@ struct TidyTests {
             let line = lines[start]
             guard line.hasSuffix("{") || line.hasSuffix("(") else { return nil }
             let words = line.split { !$0.isLetter }
-            guard words.first != "self", ["func", "init", "var", "subscript", "deinit"].contains(where: { words.contains(Substring($0)) }) else { return nil }
+            guard words.first != "self",
+                ["func", "init", "var", "subscript", "deinit"].contains(where: { words.contains(Substring($0)) })
+            else { return nil }
             let closing = line.prefix { $0 == " " } + "}"
             let end = lines[(start + 1)...].firstIndex { $0.hasPrefix(closing) } ?? start
             return (line.trimmingCharacters(in: .whitespaces), end - start + 1)

@@ -10,7 +10,8 @@ import TestOffice
 @testable import Workers
 
 extension PrivateServerTests {
-    /// RabbitMQ's `consumer_timeout`, half an hour by default: who acknowledges nothing for so long loses the channel (406).
+    /// RabbitMQ's `consumer_timeout`, half an hour by default: who acknowledges nothing for so long loses the channel
+    /// (406).
     @Suite("The broker's time-out of acknowledgements")
     struct AckTimeoutTests {
         /// Holds for channels that are opened from now on.
@@ -20,7 +21,8 @@ extension PrivateServerTests {
                 let said = try servers.control(
                     "eval",
                     """
-                    application:set_env(rabbit, consumer_timeout, \(timeout)), application:set_env(rabbit, channel_tick_interval, \(tick)).
+                    application:set_env(rabbit, consumer_timeout, \(timeout)), application:set_env(rabbit, \
+                    channel_tick_interval, \(tick)).
                     """)
                 try #require(said.contains("ok"))
             }
@@ -35,7 +37,9 @@ extension PrivateServerTests {
             defer { admin.close() }
             let channel = try admin.openChannel()
             let end = ContinuousClock.now + .seconds(20)
-            while try admin.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel).consumerCount > 0 {
+            while try admin.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel)
+                .consumerCount > 0
+            {
                 try #require(ContinuousClock.now < end, "the broker closed no channel")
             }
         }
@@ -53,7 +57,12 @@ extension PrivateServerTests {
             try office.expectWholeLedger()
         }
 
-        @Test("it passes while a commit waits for its standby: the lane opens its channel anew, the batch meets its verdict")
+        @Test(
+            """
+            it passes while a commit waits for its standby: the lane opens its channel anew, the batch meets its \
+            verdict
+            """
+        )
         func standby() throws {
             try withTimeout(milliseconds: 2_000) { office in
                 let letter = try office.source()
@@ -79,11 +88,17 @@ extension PrivateServerTests {
             }
         }
 
-        @Test("it passes again and again while somebody holds a row that one message needs: the message is not what stops the worker")
+        @Test(
+            """
+            it passes again and again while somebody holds a row that one message needs: the message is not what \
+            stops the worker
+            """
+        )
         func locked() throws {
             try withTimeout(milliseconds: 1_000) { office in
                 let letter = try office.source()
-                var settings = PostgreSQL.ConnectionSettings(url: office.servers.databaseURL(database: office.databaseName))
+                var settings = PostgreSQL.ConnectionSettings(
+                    url: office.servers.databaseURL(database: office.databaseName))
                 settings.idleInTransactionTimeoutMilliseconds = 0
                 let holder = try Database(settings)
                 defer { holder.close() }

@@ -8,7 +8,8 @@ import Testing
 
 @testable import Workers
 
-@Suite("The policy that decides", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The policy that decides", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ActivePolicyTests {
     private func text(version: Int, _ change: (String) -> String = { $0 }) throws -> String {
         change(try OfficeUnderTest.policyText().replacing("\nversion: 1\n", with: "\nversion: \(version)\n"))
@@ -22,7 +23,12 @@ struct ActivePolicyTests {
 
     private func rule(_ heard: Heard) -> String { heard.data["rule"] as? String ?? "" }
 
-    @Test("what is activated decides on all lanes without a restart; decisions name the version that made them, old ones too")
+    @Test(
+        """
+        what is activated decides on all lanes without a restart; decisions name the version that made them, old \
+        ones too
+        """
+    )
     func takesEffect() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -40,7 +46,9 @@ struct ActivePolicyTests {
         let judged = try city.heard()
         #expect(judged.type == MessageType.conclusionAccepted.rawValue && rule(judged).hasPrefix("cn-discipline@2/"))
         #expect(
-            try office.texts("SELECT DISTINCT split_part(rule, '/', 1) FROM handoff ORDER BY 1") == ["cn-discipline@1", "cn-discipline@2"])
+            try office.texts("SELECT DISTINCT split_part(rule, '/', 1) FROM handoff ORDER BY 1") == [
+                "cn-discipline@1", "cn-discipline@2",
+            ])
         // Back to the one before: the same text under its version.
         try activate(text(version: 1), in: office)
         try office.log.wait(for: "another policy decides", lines: 8)
@@ -56,28 +64,45 @@ struct ActivePolicyTests {
     @Test("the same version with another text is refused, and so is what is no policy; nothing changes")
     func refused() throws {
         let office = try OfficeUnderTest()
-        let before = try office.texts("SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)")
-        let fault = #expect(throws: ActivePolicy.Fault.self) { try activate(text(version: 1) { $0 + "\n# another text\n" }, in: office) }
+        let before = try office.texts(
+            "SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)")
+        let fault = #expect(throws: ActivePolicy.Fault.self) {
+            try activate(text(version: 1) { $0 + "\n# another text\n" }, in: office)
+        }
         #expect(fault?.description.contains("was entered before with another text") == true)
-        #expect(throws: PolicyError.self) { try activate(text(version: 3) { $0.replacing("case_office:", with: "case_offise:") }, in: office) }
-        #expect(try office.texts("SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)") == before)
+        #expect(throws: PolicyError.self) {
+            try activate(text(version: 3) { $0.replacing("case_office:", with: "case_offise:") }, in: office)
+        }
+        #expect(
+            try office.texts(
+                "SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)")
+                == before)
         try office.close()
     }
 
-    @Test("a policy of a newer version of the program is waited for: nothing is decided, nothing is blamed, and it is said")
+    @Test(
+        """
+        a policy of a newer version of the program is waited for: nothing is decided, nothing is blamed, and it \
+        is said
+        """
+    )
     func unreadable() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.log.wait(for: "lane ready")
         try office.change(
             """
-            INSERT INTO policy_version (name, version, digest, yaml, loaded_at) VALUES ('cn-discipline', 9, 'd', 'newer: {words: 1}', now());
-            INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ('cn-discipline', 9, now(), 'newer')
+            INSERT INTO policy_version (name, version, digest, yaml, loaded_at) VALUES ('cn-discipline', 9, 'd', \
+            'newer: {words: 1}', now());
+            INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ('cn-discipline', 9, \
+            now(), 'newer')
             """)
-        try office.log.wait(for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 2)
+        try office.log.wait(
+            for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 2)
         let letter = try office.source()
         let id = try letter.submit(.new())
-        try office.log.wait(for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 4)
+        try office.log.wait(
+            for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 4)
         #expect(try office.count("SELECT count(*) FROM inbox") == 0)
         try activate(text(version: 10), in: office)
         let answer = try letter.heard(within: 30)

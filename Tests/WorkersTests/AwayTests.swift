@@ -8,7 +8,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("While the database is away", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "While the database is away",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct AwayTests {
     @Test("two hundred worker starts open no consumer and charge no delivery; when it is back, all is handled")
     func starts() throws {
@@ -21,7 +23,8 @@ struct AwayTests {
         try city.sign(arrived)
 
         try office.closeDatabase()
-        let administrator = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
+        let administrator = try AMQP.Connection(
+            try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         let channel = try administrator.openChannel()
         for round in 1...50 {
             // Four at a time, each of which tries at least once before it is stopped.
@@ -33,7 +36,8 @@ struct AwayTests {
             }
             try office.stopLanes()
         }
-        let status = try administrator.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel)
+        let status = try administrator.declareQueue(
+            QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel)
         #expect(status.messageCount == 20)
         // What was never delivered says so: nobody is blamed when a worker stops later.
         let first = try #require(try administrator.get(QueueName(rawValue: Topology.Queue.intake), on: channel))
@@ -63,7 +67,9 @@ struct AwayTests {
         var ids: Set<String> = []
         for _ in 1...30 { ids.insert(try letter.submit(.new())) }
         // Delivered, tried, kept.
-        while !office.log.lines.contains(where: { $0.contains("waiting for the database") }) { ids.insert(try letter.submit(.new())) }
+        while !office.log.lines.contains(where: { $0.contains("waiting for the database") }) {
+            ids.insert(try letter.submit(.new()))
+        }
         try office.openDatabase()
         for _ in ids { ids.remove(try letter.heard().inReplyTo ?? "") }
         #expect(ids.isEmpty)

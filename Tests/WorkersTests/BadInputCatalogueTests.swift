@@ -7,9 +7,12 @@ import Testing
 
 @testable import Workers
 
-/// Everything that is known to be sent wrongly, through the real broker: each ends as a refusal with a reason for a person, as
-/// a dead letter that was answered, as a harmless repeat, or as the broker's own refusal; and the lanes go on.
-@Suite("The catalogue of bad input", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+/// Everything that is known to be sent wrongly, through the real broker: each ends as a refusal with a reason for a
+/// person, as a dead letter that was answered, as a harmless repeat, or as the broker's own refusal; and the lanes go
+/// on.
+@Suite(
+    "The catalogue of bad input",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BadInputCatalogueTests {
     enum End {
         /// Refused to its sender, with this code.
@@ -21,10 +24,13 @@ struct BadInputCatalogueTests {
     }
 
     private static func event(
-        id: String, type: String = MessageType.reportSubmitted.rawValue, source: String = "source.letter", subject: String? = nil,
-        time: String = "2026-03-02T08:00:00Z", data: String
+        id: String, type: String = MessageType.reportSubmitted.rawValue, source: String = "source.letter",
+        subject: String? = nil, time: String = "2026-03-02T08:00:00Z", data: String
     ) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"\#(source)","type":"\#(type)","subject":"\#(subject ?? id)","time":"\#(time)","data":\#(data)}"#
+        #"""
+        {"specversion":"1.0","id":"\#(id)","source":"\#(source)","type":"\#(type)","subject":"\#(subject ?? id)",\#
+        "time":"\#(time)","data":\#(data)}
+        """#
     }
 
     private static func report(_ id: String, text: String = "反映某镇副镇长贪污公款。", more: String = "") -> String {
@@ -35,14 +41,29 @@ struct BadInputCatalogueTests {
         ("not JSON", { "report \($0)" }, .dead("not_json")),
         ("JSON but not CloudEvents", { #"{"report":"\#($0)"}"# }, .dead("not_cloudevents")),
         ("an unknown type", { event(id: $0, type: "bihuan.report.sung.v1", data: "{}") }, .refused("unknown_type")),
-        ("an unknown version", { event(id: $0, type: "bihuan.report.submitted.v7", data: "{}") }, .refused("unknown_version")),
-        ("a type not handled yet", { event(id: $0, type: "bihuan.statement.replied.v1", data: "{}") }, .refused("not_handled_yet")),
+        (
+            "an unknown version", { event(id: $0, type: "bihuan.report.submitted.v7", data: "{}") },
+            .refused("unknown_version")
+        ),
+        (
+            "a type not handled yet", { event(id: $0, type: "bihuan.statement.replied.v1", data: "{}") },
+            .refused("not_handled_yet")
+        ),
         ("a missing field", { event(id: $0, data: #"{"title":"无正文"}"#) }, .refused("missing_field")),
         ("a mistyped field", { event(id: $0, data: #"{"text":7}"#) }, .refused("mistyped_field")),
         ("a list where an object belongs", { report($0, more: #","accused":[[]]"#) }, .refused("mistyped_field")),
-        ("a day that does not exist", { report($0, more: #","receivedAt":"2026-02-30T08:00:00Z""#) }, .refused("bad_value")),
-        ("an hour that does not exist", { report($0, more: #","receivedAt":"2026-02-27T25:00:00Z""#) }, .refused("bad_value")),
-        ("a time of the message that does not exist", { event(id: $0, time: "2026-13-01T00:00:00Z", data: #"{"text":"x"}"#) }, .refused("bad_value")),
+        (
+            "a day that does not exist", { report($0, more: #","receivedAt":"2026-02-30T08:00:00Z""#) },
+            .refused("bad_value")
+        ),
+        (
+            "an hour that does not exist", { report($0, more: #","receivedAt":"2026-02-27T25:00:00Z""#) },
+            .refused("bad_value")
+        ),
+        (
+            "a time of the message that does not exist",
+            { event(id: $0, time: "2026-13-01T00:00:00Z", data: #"{"text":"x"}"#) }, .refused("bad_value")
+        ),
         ("U+0000 in the text", { report($0, text: #"甲\u0000乙"#) }, .dead("control_character")),
         ("a lone high surrogate", { report($0, text: #"甲\ud800乙"#) }, .refused("not_json")),
         ("a lone low surrogate", { report($0, text: #"甲\udfff"#) }, .refused("not_json")),
@@ -56,15 +77,36 @@ struct BadInputCatalogueTests {
         ("a field twice, once in escapes", { report($0, more: #","\u0074ext":"y""#) }, .dead("repeated_name")),
         ("escaped control characters", { report($0, text: #"甲\u0001\u0007\u001b[31m乙"#) }, .accepted),
         ("99,000 combining marks", { report($0, text: "e" + String(repeating: "\u{301}", count: 99_000)) }, .accepted),
-        ("100,000 combining marks, over the limit of texts", { report($0, text: "e" + String(repeating: "\u{301}", count: 100_000)) }, .refused("too_large")),
-        ("depth 10,000", { report($0, more: #","x":"# + String(repeating: "[", count: 10_000) + String(repeating: "]", count: 10_000)) }, .dead("too_deep")),
+        (
+            "100,000 combining marks, over the limit of texts",
+            { report($0, text: "e" + String(repeating: "\u{301}", count: 100_000)) }, .refused("too_large")
+        ),
+        (
+            "depth 10,000",
+            {
+                report(
+                    $0, more: #","x":"# + String(repeating: "[", count: 10_000) + String(repeating: "]", count: 10_000))
+            }, .dead("too_deep")
+        ),
         ("257 KiB", { report($0, text: String(repeating: "x", count: 257 * 1024)) }, .dead("too_large")),
-        ("a word that the policy does not know", { report($0, more: #","matterKind":"praise""#) }, .refused("unknown_word")),
+        (
+            "a word that the policy does not know", { report($0, more: #","matterKind":"praise""#) },
+            .refused("unknown_word")
+        ),
         ("no text at all", { report($0, text: " ") }, .refused("missing_field")),
-        ("another source in the body", { event(id: $0, source: "source.web", data: #"{"text":"x"}"#) }, .refused("wrong_source")),
+        (
+            "another source in the body", { event(id: $0, source: "source.web", data: #"{"text":"x"}"#) },
+            .refused("wrong_source")
+        ),
         ("a unit in the body", { event(id: $0, source: "unit.c01", data: #"{"text":"x"}"#) }, .refused("wrong_source")),
-        ("an act of units", { event(id: $0, type: "bihuan.handoff.signed.v1", data: #"{"digest":"x"}"#) }, .refused("wrong_routing_key")),
-        ("a subject that is not its id", { event(id: $0, subject: "another", data: #"{"text":"x"}"#) }, .refused("bad_value")),
+        (
+            "an act of units", { event(id: $0, type: "bihuan.handoff.signed.v1", data: #"{"digest":"x"}"#) },
+            .refused("wrong_routing_key")
+        ),
+        (
+            "a subject that is not its id", { event(id: $0, subject: "another", data: #"{"text":"x"}"#) },
+            .refused("bad_value")
+        ),
         ("an unknown field", { report($0, more: #","colour":{"hue":[1,2]}"#) }, .accepted),
     ]
 
@@ -78,16 +120,24 @@ struct BadInputCatalogueTests {
             let id = UUID().uuidString
             let dead = try office.count("SELECT count(*) FROM dead_letter")
             let began = ContinuousClock.now
-            try letter.publish(Array(body(id).utf8), to: letter.exchange, key: key, properties: letter.properties(.reportSubmitted, id))
+            try letter.publish(
+                Array(body(id).utf8), to: letter.exchange, key: key, properties: letter.properties(.reportSubmitted, id)
+            )
             let answer = try letter.heard()
             #expect(ContinuousClock.now - began < .seconds(10), "\(what) took long")
             let kept = try office.count("SELECT count(*) FROM dead_letter") - dead
             switch end {
-            case .accepted: #expect(answer.type == MessageType.reportAccepted.rawValue && kept == 0, "\(what): \(answer.problem ?? "")")
-            case .refused(let code): #expect(answer.problem == code && kept == 0, "\(what): \(answer.problem ?? answer.type)")
-            case .dead(let code): #expect(answer.problem == code && kept == 1, "\(what): \(answer.problem ?? answer.type)")
+            case .accepted:
+                #expect(
+                    answer.type == MessageType.reportAccepted.rawValue && kept == 0, "\(what): \(answer.problem ?? "")")
+            case .refused(let code):
+                #expect(answer.problem == code && kept == 0, "\(what): \(answer.problem ?? answer.type)")
+            case .dead(let code):
+                #expect(answer.problem == code && kept == 1, "\(what): \(answer.problem ?? answer.type)")
             }
-            if answer.problem != nil { #expect((answer.problemText?.count ?? 0) > 10, "\(what) is refused without a word") }
+            if answer.problem != nil {
+                #expect((answer.problemText?.count ?? 0) > 10, "\(what) is refused without a word")
+            }
         }
         #expect(try office.count("SELECT count(*) FROM dead_letter WHERE NOT answered") == 0)
         let id = try letter.submit(.new())
@@ -96,7 +146,12 @@ struct BadInputCatalogueTests {
         try office.close()
     }
 
-    @Test("who one is: the broker refuses another's user-id; without one, or with another's key, the message is kept or refused")
+    @Test(
+        """
+        who one is: the broker refuses another's user-id; without one, or with another's key, the message is kept \
+        or refused
+        """
+    )
     func identity() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -105,11 +160,13 @@ struct BadInputCatalogueTests {
 
         var forged = letter.properties(.reportSubmitted, act.subject)
         forged.userID = "source.web"
-        let forger = try AMQP.Connection(try office.servers.broker(user: "source.letter", virtualHost: office.virtualHost))
+        let forger = try AMQP.Connection(
+            try office.servers.broker(user: "source.letter", virtualHost: office.virtualHost))
         #expect {
             let publisher = try Publisher(on: forger)
             _ = try publisher.publish(
-                act.body, to: ExchangeName(rawValue: letter.exchange), key: RoutingKey(rawValue: act.key), properties: forged, token: 1, deadline: 5)
+                act.body, to: ExchangeName(rawValue: letter.exchange), key: RoutingKey(rawValue: act.key),
+                properties: forged, token: 1, deadline: 5)
             _ = try publisher.settle(within: 5)
         } throws: {
             ($0 as? AMQPError)?.replyCode == 406
@@ -122,7 +179,9 @@ struct BadInputCatalogueTests {
         #expect(try letter.heard().problem == "no_user_id")
 
         let other = city.prepare(.handoffProgress, subject: UUID().uuidString, HandoffProgress(text: "进展"))
-        try city.publish(other.body, to: city.exchange, key: "unit.c01.handoff.concluded", properties: city.properties(.handoffProgress, other.subject))
+        try city.publish(
+            other.body, to: city.exchange, key: "unit.c01.handoff.concluded",
+            properties: city.properties(.handoffProgress, other.subject))
         #expect(try city.heard().problem == "wrong_routing_key")
         #expect(try office.count("SELECT count(*) FROM report") == 0)
         try office.close()
@@ -136,7 +195,8 @@ struct BadInputCatalogueTests {
         let (letter, city, d1) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
         let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
         func problem<Payload: Codable & Sendable>(
-            _ type: MessageType, _ subject: String, _ data: Payload, by unit: PartyClient? = nil, id: String = UUID().uuidString
+            _ type: MessageType, _ subject: String, _ data: Payload, by unit: PartyClient? = nil,
+            id: String = UUID().uuidString
         ) throws -> String? {
             let unit = unit ?? city
             try unit.send(type, id: id, subject: subject, data)
@@ -144,24 +204,37 @@ struct BadInputCatalogueTests {
             #expect(answer.inReplyTo == id && answer.subject == subject)
             return answer.problem
         }
-        #expect(try problem(.handoffSigned, first.handoff, HandoffSigned(digest: first.digest), by: d1) == "unknown_handoff")
-        #expect(try problem(.handoffSigned, UUID().uuidString.lowercased(), HandoffSigned(digest: first.digest)) == "unknown_handoff")
+        #expect(
+            try problem(.handoffSigned, first.handoff, HandoffSigned(digest: first.digest), by: d1) == "unknown_handoff"
+        )
+        #expect(
+            try problem(.handoffSigned, UUID().uuidString.lowercased(), HandoffSigned(digest: first.digest))
+                == "unknown_handoff")
         #expect(try problem(.handoffSigned, "never-was", HandoffSigned(digest: first.digest)) == "unknown_handoff")
         for digest in [second.digest, "", "no digest", String(repeating: "0", count: 64)] {
             #expect(try problem(.handoffSigned, first.handoff, HandoffSigned(digest: digest)) == "wrong_digest")
         }
         // Without a signature it waits for one, and is told in the end that there was none.
-        #expect(try problem(.handoffConcluded, second.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实")) == "never_signed")
+        #expect(
+            try problem(.handoffConcluded, second.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实"))
+                == "never_signed")
 
-        let signature = city.prepare(.handoffSigned, subject: first.handoff, HandoffSigned(digest: first.digest.uppercased()))
+        let signature = city.prepare(
+            .handoffSigned, subject: first.handoff, HandoffSigned(digest: first.digest.uppercased()))
         for _ in 1...3 { try city.publish(signature) }
         try office.waitForState("signed", of: first)
         #expect(try problem(.handoffSigned, first.handoff, HandoffSigned(digest: first.digest)) == "already_signed")
-        #expect(try problem(.handoffProgress, first.handoff, HandoffProgress(text: "另一件事"), id: signature.id) == "id_reused")
-        #expect(try problem(.dispositionDecided, first.handoff, DispositionDecided(disposition: "forgiven")) == "unknown_word")
+        #expect(
+            try problem(.handoffProgress, first.handoff, HandoffProgress(text: "另一件事"), id: signature.id) == "id_reused"
+        )
+        #expect(
+            try problem(.dispositionDecided, first.handoff, DispositionDecided(disposition: "forgiven"))
+                == "unknown_word")
         #expect(try problem(.handoffReturned, first.handoff, HandoffReturned(reason: "tired")) == "unknown_word")
         // Another unit's id is its own affair.
-        #expect(try problem(.handoffProgress, first.handoff, HandoffProgress(text: "进展"), by: d1, id: signature.id) == "unknown_handoff")
+        #expect(
+            try problem(.handoffProgress, first.handoff, HandoffProgress(text: "进展"), by: d1, id: signature.id)
+                == "unknown_handoff")
         // A day that there never was, and a message not handled yet, as other systems would write them.
         for (type, data, code) in [
             ("bihuan.case.filed.v1", #"{"caseNumber":"甲〔1〕","filedOn":"2026-02-30"}"#, "bad_value"),
@@ -170,11 +243,14 @@ struct BadInputCatalogueTests {
             let id = UUID().uuidString
             let body = Self.event(id: id, type: type, source: "unit.c01", subject: first.handoff, data: data)
             let key = "unit.c01." + type.dropFirst("bihuan.".count).dropLast(".v1".count)
-            try city.publish(Array(body.utf8), to: city.exchange, key: key, properties: city.properties(.caseFiled, first.handoff))
+            try city.publish(
+                Array(body.utf8), to: city.exchange, key: key, properties: city.properties(.caseFiled, first.handoff))
             #expect(try city.heard().problem == code)
         }
         #expect(try office.handoffState(first) == "signed")
-        #expect(try office.count("SELECT count(*) FROM handoff WHERE id = '\(first.handoff)' AND signed_by = 'unit.c01'") == 1)
+        #expect(
+            try office.count("SELECT count(*) FROM handoff WHERE id = '\(first.handoff)' AND signed_by = 'unit.c01'")
+                == 1)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.expectWholeLedger()
         try office.close()

@@ -36,15 +36,20 @@ struct BadInputTests {
             let messageID = UUID().uuidString
             let before = try office.count("SELECT count(*) FROM dead_letter")
             try letter.publish(
-                body, to: Topology.Exchange.intake, key: key, properties: Properties(messageID: messageID, userID: user))
+                body, to: Topology.Exchange.intake, key: key, properties: Properties(messageID: messageID, userID: user)
+            )
             let answer = try letter.heard(sourceLocation: sourceLocation)
             #expect(answer.problem == problem, sourceLocation: sourceLocation)
             let kept = try office.count("SELECT count(*) FROM dead_letter") - before
             #expect(kept == (dead ? 1 : 0), sourceLocation: sourceLocation)
             if dead {
                 #expect(
-                    try office.texts("SELECT sender || answered FROM dead_letter WHERE reason = '\(problem)' ORDER BY id DESC LIMIT 1")
-                        == ["source.lettertrue"], sourceLocation: sourceLocation)
+                    try office.texts(
+                        """
+                        SELECT sender || answered FROM dead_letter WHERE reason = '\(problem)' ORDER BY id DESC \
+                        LIMIT 1
+                        """
+                    ) == ["source.lettertrue"], sourceLocation: sourceLocation)
             }
             if answer.inReplyTo == messageID { #expect(answer.subject == messageID, sourceLocation: sourceLocation) }
         }
@@ -80,7 +85,8 @@ struct BadInputTests {
         func answer(type: String, id: String = UUID().uuidString, specversion: String = "1.0") throws -> Heard {
             try letter.publish(
                 try bytes(letter, id: id, type: type, specversion: specversion), to: letter.exchange,
-                key: MessageType.reportSubmitted.routingKey(from: letter.party), properties: letter.properties(.reportSubmitted, "x"))
+                key: MessageType.reportSubmitted.routingKey(from: letter.party),
+                properties: letter.properties(.reportSubmitted, "x"))
             return try letter.heard()
         }
         let slipped = "王五举报张三"
@@ -123,11 +129,16 @@ struct BadInputTests {
         try office.startAll()
         let li = try office.person("li")
         let act = li.prepare(.commandRecall, subject: UUID().uuidString.lowercased(), CommandRecall(reason: "发错单位"))
-        try li.publish(act.body, to: Topology.Exchange.command, key: "person.li.archive.recall", properties: li.properties(act.type, act.subject))
+        try li.publish(
+            act.body, to: Topology.Exchange.command, key: "person.li.archive.recall",
+            properties: li.properties(act.type, act.subject))
         let answer = try li.heard()
         #expect(answer.problem == "unroutable")
         #expect(answer.inReplyTo == act.id)
-        #expect(try office.texts("SELECT reason || answered || queue FROM dead_letter") == ["unroutabletruebihuan.unroutable"])
+        #expect(
+            try office.texts("SELECT reason || answered || queue FROM dead_letter") == [
+                "unroutabletruebihuan.unroutable"
+            ])
         #expect(try li.heardOnceDecided().isEmpty)
         try office.close()
     }
@@ -139,15 +150,22 @@ struct BadInputTests {
         let city = try office.unit("c01")
         let subject = UUID().uuidString.lowercased()
         func answer(_ type: MessageType, _ body: [UInt8]) throws -> Heard {
-            try city.publish(body, to: city.exchange, key: type.routingKey(from: city.party), properties: city.properties(type, subject))
+            try city.publish(
+                body, to: city.exchange, key: type.routingKey(from: city.party),
+                properties: city.properties(type, subject))
             return try city.heard()
         }
         let stolen = try office.unit("d1")
         #expect(
-            try answer(.handoffProgress, stolen.prepare(.handoffProgress, subject: subject, HandoffProgress(text: "进展")).body).problem == "wrong_source")
+            try answer(
+                .handoffProgress, stolen.prepare(.handoffProgress, subject: subject, HandoffProgress(text: "进展")).body
+            ).problem == "wrong_source")
         #expect(
-            try answer(.commandRecall, city.prepare(.commandRecall, subject: subject, CommandRecall(reason: "理由")).body).problem == "wrong_sender")
-        #expect(try answer(.reportSubmitted, city.prepare(.reportSubmitted, subject: subject, Submission.new()).body).problem == "wrong_sender")
+            try answer(.commandRecall, city.prepare(.commandRecall, subject: subject, CommandRecall(reason: "理由")).body)
+                .problem == "wrong_sender")
+        #expect(
+            try answer(.reportSubmitted, city.prepare(.reportSubmitted, subject: subject, Submission.new()).body)
+                .problem == "wrong_sender")
         #expect(try city.heardOnceDecided().isEmpty)
         try office.close()
     }
@@ -157,8 +175,10 @@ struct BadInputTests {
         let office = try OfficeUnderTest()
         try office.change(
             """
-            CREATE FUNCTION costs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(10); RETURN NEW; END $$;
-            CREATE TRIGGER costs BEFORE INSERT ON report_text FOR EACH ROW WHEN (NEW.body LIKE '%昂贵%') EXECUTE FUNCTION costs();
+            CREATE FUNCTION costs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(10); RETURN NEW; \
+            END $$;
+            CREATE TRIGGER costs BEFORE INSERT ON report_text FOR EACH ROW WHEN (NEW.body LIKE '%昂贵%') EXECUTE \
+            FUNCTION costs();
             """)
         let letter = try office.source()
         var costly = Submission.new()
@@ -192,7 +212,9 @@ struct BadInputTests {
         #expect(ids.isEmpty)
         #expect(problems == ["cannot_be_handled"])
         #expect(try office.count("SELECT count(*) FROM report") == 19)
-        #expect(try office.count("SELECT count(*) FROM dead_letter WHERE detail LIKE '%no_marker%' AND detail NOT LIKE '%难以入库%'") == 1)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM dead_letter WHERE detail LIKE '%no_marker%' AND detail NOT LIKE '%难以入库%'") == 1)
         try office.close()
     }
 }

@@ -11,7 +11,12 @@ import TestOffice
 
 @Suite("The barrier", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BarrierTests {
-    @Test("a report on someone of a unit reaches neither the unit, nor what stands below it, nor its source beyond a bare receipt")
+    @Test(
+        """
+        a report on someone of a unit reaches neither the unit, nor what stands below it, nor its source beyond a \
+        bare receipt
+        """
+    )
     func subtree() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -100,8 +105,10 @@ struct BarrierTests {
         }
         func letterTo(_ addressee: String, _ type: String = "bihuan.handoff.dispatched.v1") -> String {
             """
-            INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
-            SELECT gen_random_uuid(), 'hand', 'hand', 'x', 'x', '\(type)', 'x', '\(addressee)', ARRAY[id], '', registered_at FROM report
+            INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
+            body, created_at)
+            SELECT gen_random_uuid(), 'hand', 'hand', 'x', 'x', '\(type)', 'x', '\(addressee)', ARRAY[id], '', \
+            registered_at FROM report
             """
         }
         for addressee in ["unit.c01", "unit.c01-d01", "source.subordinate"] {
@@ -110,12 +117,16 @@ struct BarrierTests {
         #expect(constraint(letterTo("source.subordinate", "bihuan.report.received.v1")) == nil)
         #expect(constraint(letterTo("unit.d2")) == nil)
         #expect(constraint("DELETE FROM outbox WHERE lane = 'hand'") == nil)
-        for (unit, expected) in [("c01", "handoff_unit_not_barred"), ("c01-d01", "handoff_unit_not_barred"), ("d2", nil)] {
+        for (unit, expected) in [
+            ("c01", "handoff_unit_not_barred"), ("c01-d01", "handoff_unit_not_barred"), ("d2", nil),
+        ] {
             #expect(
                 constraint(
                     """
-                    INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks, no_clock_reason)
-                    SELECT gen_random_uuid(), id, 99, '\(unit)', 'transfer', 'released', false, 'hand', '', 0, 'hand' FROM report
+                    INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, \
+                    running_clocks, no_clock_reason)
+                    SELECT gen_random_uuid(), id, 99, '\(unit)', 'transfer', 'released', false, 'hand', '', 0, 'hand' \
+                    FROM report
                     """) == expected, "\(unit)")
         }
         try office.close()
@@ -130,19 +141,34 @@ struct BarrierTests {
         let recused = try office.handOff(.new(name: "避嫌人"), from: letter, to: city)
         let other = try office.handOff(from: letter, to: city)
         // Six days later nobody has signed.
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
         try office.wait(for: ["3"], "SELECT count(*) FROM person_notice")
         #expect(
-            try office.texts("SELECT DISTINCT person FROM person_notice WHERE handoff_id = '\(recused.handoff)'") == ["wang"])
+            try office.texts("SELECT DISTINCT person FROM person_notice WHERE handoff_id = '\(recused.handoff)'") == [
+                "wang"
+            ])
         #expect(
-            try office.texts("SELECT person FROM person_notice WHERE handoff_id = '\(other.handoff)' ORDER BY 1") == ["qian", "wang"])
+            try office.texts("SELECT person FROM person_notice WHERE handoff_id = '\(other.handoff)' ORDER BY 1") == [
+                "qian", "wang",
+            ])
         var types: [String] = []
         for _ in 1...6 { types.append(try city.heard().type) }
-        #expect(Set(types) == [MessageType.noticeSignDue.rawValue, MessageType.noticeOverdue.rawValue, MessageType.noticeEscalated.rawValue])
+        #expect(
+            Set(types) == [
+                MessageType.noticeSignDue.rawValue, MessageType.noticeOverdue.rawValue,
+                MessageType.noticeEscalated.rawValue,
+            ])
         try office.close()
     }
 
-    @Test("an accused member of the staff is told nothing however his name is written: blanks, invisible and Traditional characters, titles")
+    @Test(
+        """
+        an accused member of the staff is told nothing however his name is written: blanks, invisible and \
+        Traditional characters, titles
+        """
+    )
     func spellings() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
@@ -160,21 +186,29 @@ struct BarrierTests {
             handoffs.append(try office.handOff(report, from: letter, to: city).handoff)
         }
         let harmless = try office.handOff(from: letter, to: city)
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
         // Two others hear of each of the nine, three of the harmless one.
         try office.wait(for: ["21"], "SELECT count(*) FROM person_notice")
         #expect(try office.texts("SELECT handoff_id FROM person_notice WHERE person = 'shen'") == [harmless.handoff])
         try office.close()
     }
 
-    @Test("an organ that is no unit's name but may be one bars it; one of this kind that fits none waits for a person; others are routed")
+    @Test(
+        """
+        an organ that is no unit's name but may be one bars it; one of this kind that fits none waits for a \
+        person; others are routed
+        """
+    )
     func organs() throws {
         let office = try OfficeUnderTest()
         // Two units of one name, both nearer than the city.
         for id in ["c01-x1", "c01-x2"] {
             try office.change(
                 """
-                INSERT INTO unit VALUES ('\(id)', '甲市西区纪委监委', 'county', 'p-c01-x', '{village,township}', NULL, true, NULL,
+                INSERT INTO unit VALUES ('\(id)', '甲市西区纪委监委', 'county', 'p-c01-x', '{village,township}', NULL, true, \
+                NULL,
                     gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0)
                 """)
         }
@@ -183,12 +217,15 @@ struct BarrierTests {
         func routed(_ organ: String, _ position: String? = nil) throws -> String {
             var report = Submission.new()
             report.region = "p-c01-x"
-            report.accused = [Accused(name: "张三", organ: organ, position: position, level: "township", region: "p-c01-x")]
+            report.accused = [
+                Accused(name: "张三", organ: organ, position: position, level: "township", region: "p-c01-x")
+            ]
             let id = try letter.submit(report)
             #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
             let unit = "SELECT unit FROM handoff WHERE report_id = r.id"
             let outcome = "coalesce((\(unit)), r.state || ' ' || split_part(r.rule, '/', 2))"
-            try office.wait(for: ["1"], "SELECT count(*) FROM report r WHERE source_id = '\(id)' AND state <> 'registered'")
+            try office.wait(
+                for: ["1"], "SELECT count(*) FROM report r WHERE source_id = '\(id)' AND state <> 'registered'")
             return try office.texts("SELECT \(outcome) FROM report r WHERE source_id = '\(id)'").first ?? ""
         }
         #expect(try routed("某镇政府") == "c01-x1")
@@ -204,7 +241,12 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("a unit moved or entered below a barred one is barred at once: no notice, no answer, no handoff reaches it, and no lane stops")
+    @Test(
+        """
+        a unit moved or entered below a barred one is barred at once: no notice, no answer, no handoff reaches \
+        it, and no lane stops
+        """
+    )
     func treeOfNow() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
@@ -219,12 +261,14 @@ struct BarrierTests {
         try d1.sign(arrived)
         try d1.decide(arrived)
         let conclusion = d1.prepare(
-            .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实", reporterAnswered: true))
+            .handoffConcluded, subject: arrived.handoff,
+            HandoffConcluded(outcome: "substantiated", summary: "查实", reporterAnswered: true))
         try d1.publish(conclusion)
         #expect(try d1.heard().type == MessageType.conclusionAccepted.rawValue)
 
         // d1 is put below the city that the reports are about; the web platform is the city's now.
-        try office.change("UPDATE unit SET parent = 'c01' WHERE id = 'd1'; UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
+        try office.change(
+            "UPDATE unit SET parent = 'c01' WHERE id = 'd1'; UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
         // The stored answer does not go again; the next act is heard all the same.
         try d1.publish(conclusion)
         #expect(try d1.heardOnceDecided().isEmpty)
@@ -238,7 +282,9 @@ struct BarrierTests {
         // A new report on the city goes to the other department.
         _ = try office.handOff(.new(unit: "c01", level: "city"), from: letter, to: try office.unit("d2"))
         // What is due tells d1 nothing, and its neighbours what they must know.
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
         #expect(try (try office.unit("d2")).heard().type == MessageType.noticeSignDue.rawValue)
         try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at < now() + interval '5 days'")
         #expect(try d1.heardOnceDecided().isEmpty)
@@ -246,7 +292,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("what lanes remember of units and sources for a while opens nothing and stops nothing when it has become wrong")
+    @Test(
+        "what lanes remember of units and sources for a while opens nothing and stops nothing when it has become wrong")
     func directoryOutOfDate() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -303,7 +350,8 @@ struct BarrierTests {
 
     // MARK: What waits in the outbox while units are moved
 
-    @Test("a handoff that waits to be sent does not go once its unit is barred: it is taken back, and the staff is told")
+    @Test(
+        "a handoff that waits to be sent does not go once its unit is barred: it is taken back, and the staff is told")
     func handoffWaits() throws {
         let office = try OfficeUnderTest()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -315,14 +363,32 @@ struct BarrierTests {
         // The city now stands below the department that the first report is about.
         try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
         try office.start(.routing)
-        try office.wait(for: ["0"], "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM report WHERE state = 'registered')", within: 40)
+        try office.wait(
+            for: ["0"],
+            "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM report WHERE state = 'registered')",
+            within: 40)
         let harmless = try city.receiveHandoff()
         #expect(try city.nextIfAny(city.inbox) == nil)
-        #expect(try office.count("SELECT count(*) FROM handoff WHERE unit = 'c01' AND state = 'dispatched' AND id = '\(harmless.handoff)'") == 1)
+        #expect(
+            try office.count(
+                """
+                SELECT count(*) FROM handoff WHERE unit = 'c01' AND state = 'dispatched' AND id = \
+                '\(harmless.handoff)'
+                """
+            ) == 1)
         let barred = "(SELECT report_id FROM barred_root)"
-        #expect(try office.texts("SELECT state || ' ' || ended_because FROM handoff WHERE report_id = \(barred)") == ["recalled barred"])
-        #expect(try office.texts("SELECT state || ' ' || reason FROM report WHERE id = \(barred)") == ["needs_review barred"])
-        #expect(try office.texts("SELECT person FROM person_notice WHERE kind = 'handoff_withdrawn' ORDER BY 1") == ["qian", "wang"])
+        #expect(
+            try office.texts("SELECT state || ' ' || ended_because FROM handoff WHERE report_id = \(barred)") == [
+                "recalled barred"
+            ])
+        #expect(
+            try office.texts("SELECT state || ' ' || reason FROM report WHERE id = \(barred)") == [
+                "needs_review barred"
+            ])
+        #expect(
+            try office.texts("SELECT person FROM person_notice WHERE kind = 'handoff_withdrawn' ORDER BY 1") == [
+                "qian", "wang",
+            ])
         let entries = try office.texts("SELECT convert_from(bytes, 'UTF8') FROM ledger_entry WHERE chain = \(barred)")
         #expect(entries.contains { $0.contains("withdrawn") && $0.contains("unit.c01") })
         #expect(office.log.lines.contains { $0.contains("its addressee is barred by now") })
@@ -331,7 +397,9 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("an answer that waits for a source which is barred by now becomes a bare receipt, the same that a repeat brings")
+    @Test(
+        "an answer that waits for a source which is barred by now becomes a bare receipt, the same that a repeat brings"
+    )
     func answerWaits() throws {
         let office = try OfficeUnderTest()
         let web = try office.source("web")
@@ -342,15 +410,21 @@ struct BarrierTests {
         #expect(killed.endsByItself())
         try office.change("UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
         try office.start(.intake)
-        // For the act as it was answered then, or for its delivery, which was not acknowledged: the same, once or twice.
+        // For the act as it was answered then, or for its delivery, which was not acknowledged: the same, once or
+        // twice.
         let first = try web.heard(within: 40)
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 40)
         try web.publish(act)
         let heard = [first] + (try web.heardOnceDecided())
         #expect(heard.count >= 2)
-        #expect(heard.allSatisfy { $0.type == MessageType.reportReceived.rawValue && $0.data.isEmpty && $0.inReplyTo == id })
+        #expect(
+            heard.allSatisfy { $0.type == MessageType.reportReceived.rawValue && $0.data.isEmpty && $0.inReplyTo == id }
+        )
         #expect(Set(heard.map(\.delivery.body)).count == 1)
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%withdrawn%source.web%'") <= 1)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%withdrawn%source.web%'")
+                <= 1)
         try office.expectWholeLedger()
         try office.close()
     }

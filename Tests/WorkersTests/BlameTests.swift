@@ -38,31 +38,55 @@ struct BlameTests {
     }
 
     static let troubles: [Trouble] = [
-        Trouble(name: "a right is revoked", begin: "REVOKE INSERT ON report FROM bihuan_worker", end: "GRANT INSERT ON report TO bihuan_worker"),
-        Trouble(name: "reading is revoked", begin: "REVOKE SELECT ON report FROM bihuan_worker", end: "GRANT SELECT ON report TO bihuan_worker"),
-        .raising("53100", "the disk is full"), .raising("57014", "statements are cancelled"), .raising("P0001", "a trigger is broken"),
-        .raising("42501", "a trigger refuses"), .raising("23514", "a trigger knows better"), .raising("22P02", "a trigger misreads", on: "report_text"),
-        .raising("P0001", "the answers are not taken", on: "outbox"), .raising("XX000", "the server has a fault", on: "ledger_entry"),
         Trouble(
-            name: "a constraint that nothing can keep", begin: "ALTER TABLE report ADD CONSTRAINT trouble CHECK (false) NOT VALID",
+            name: "a right is revoked", begin: "REVOKE INSERT ON report FROM bihuan_worker",
+            end: "GRANT INSERT ON report TO bihuan_worker"),
+        Trouble(
+            name: "reading is revoked", begin: "REVOKE SELECT ON report FROM bihuan_worker",
+            end: "GRANT SELECT ON report TO bihuan_worker"),
+        .raising("53100", "the disk is full"), .raising("57014", "statements are cancelled"),
+        .raising("P0001", "a trigger is broken"),
+        .raising("42501", "a trigger refuses"), .raising("23514", "a trigger knows better"),
+        .raising("22P02", "a trigger misreads", on: "report_text"),
+        .raising("P0001", "the answers are not taken", on: "outbox"),
+        .raising("XX000", "the server has a fault", on: "ledger_entry"),
+        Trouble(
+            name: "a constraint that nothing can keep",
+            begin: "ALTER TABLE report ADD CONSTRAINT trouble CHECK (false) NOT VALID",
             end: "ALTER TABLE report DROP CONSTRAINT trouble"),
         Trouble(
-            name: "a constraint on what all of these say", begin: "ALTER TABLE report ADD CONSTRAINT trouble CHECK (region <> 'p-c01') NOT VALID",
+            name: "a constraint on what all of these say",
+            begin: "ALTER TABLE report ADD CONSTRAINT trouble CHECK (region <> 'p-c01') NOT VALID",
             end: "ALTER TABLE report DROP CONSTRAINT trouble"),
         Trouble(
-            name: "a column too narrow", begin: "ALTER TABLE report_text ALTER COLUMN body TYPE varchar(10) USING left(body, 10)",
+            name: "a column too narrow",
+            begin: "ALTER TABLE report_text ALTER COLUMN body TYPE varchar(10) USING left(body, 10)",
             end: "ALTER TABLE report_text ALTER COLUMN body TYPE text"),
         Trouble(
-            name: "a column that must be filled", begin: "ALTER TABLE report ADD COLUMN trouble text NOT NULL DEFAULT ''; ALTER TABLE report ALTER COLUMN trouble DROP DEFAULT",
+            name: "a column that must be filled",
+            begin:
+                """
+                ALTER TABLE report ADD COLUMN trouble text NOT NULL DEFAULT ''; ALTER TABLE report ALTER COLUMN \
+                trouble DROP DEFAULT
+                """,
             end: "ALTER TABLE report DROP COLUMN trouble"),
-        Trouble(name: "a table is renamed", begin: "ALTER TABLE accused RENAME TO gone", end: "ALTER TABLE gone RENAME TO accused"),
-        Trouble(name: "a column is renamed", begin: "ALTER TABLE report RENAME papers TO gone", end: "ALTER TABLE report RENAME gone TO papers"),
         Trouble(
-            name: "what a trigger asks is renamed", begin: "ALTER TABLE barred_root RENAME TO gone", end: "ALTER TABLE gone RENAME TO barred_root"),
-        Trouble(name: "numbers begin again", begin: "SELECT setval('report_number', 1, false)", end: "SELECT setval('report_number', 100000)", attempts: 2),
+            name: "a table is renamed", begin: "ALTER TABLE accused RENAME TO gone",
+            end: "ALTER TABLE gone RENAME TO accused"),
+        Trouble(
+            name: "a column is renamed", begin: "ALTER TABLE report RENAME papers TO gone",
+            end: "ALTER TABLE report RENAME gone TO papers"),
+        Trouble(
+            name: "what a trigger asks is renamed", begin: "ALTER TABLE barred_root RENAME TO gone",
+            end: "ALTER TABLE gone RENAME TO barred_root"),
+        Trouble(
+            name: "numbers begin again", begin: "SELECT setval('report_number', 1, false)",
+            end: "SELECT setval('report_number', 100000)", attempts: 2),
     ]
 
-    @Test("while it lasts nothing is buried and it is said once; after it all is in the books once, within two seconds", arguments: troubles)
+    @Test(
+        "while it lasts nothing is buried and it is said once; after it all is in the books once, within two seconds",
+        arguments: troubles)
     func outlasts(trouble: Trouble) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
@@ -89,7 +113,9 @@ struct BlameTests {
         #expect(try office.count("SELECT count(*) FROM report") == before.count + ids.count)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.log.wait(for: "fault ended after")
-        let said = office.log.lines.filter { $0.contains("installation fault") || $0.contains("waiting for the database") }
+        let said = office.log.lines.filter {
+            $0.contains("installation fault") || $0.contains("waiting for the database")
+        }
         #expect(said.count <= 4, "\(said)")
         #expect(!office.log.lines.contains { $0.contains("lane interrupted") })
         try office.expectWholeLedger()
@@ -97,11 +123,15 @@ struct BlameTests {
     }
 }
 
-@Suite("Faults that come from sessions and locks", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Faults that come from sessions and locks",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct SessionFaultTests {
-    /// Submits until the disturbance has been made often enough, then everything must be registered, and nothing be blamed.
+    /// Submits until the disturbance has been made often enough, then everything must be registered, and nothing be
+    /// blamed.
     private func expectAllRegistered(
-        _ office: OfficeUnderTest, change: (inout LaneSettings) -> Void = { _ in }, whileDisturbed disturb: (PartyClient, inout Set<String>) throws -> Void
+        _ office: OfficeUnderTest, change: (inout LaneSettings) -> Void = { _ in },
+        whileDisturbed disturb: (PartyClient, inout Set<String>) throws -> Void
     ) throws {
         let letter = try office.source()
         try office.start(.intake, change: change)
@@ -129,7 +159,8 @@ struct SessionFaultTests {
         try expectAllRegistered(office) { letter, ids in
             for change in [
                 "ALTER TABLE report ADD COLUMN extra text", "ALTER TABLE report ALTER COLUMN rule TYPE varchar(500)",
-                "ALTER TABLE report_text ALTER COLUMN title TYPE varchar(2000)", "ALTER TABLE source ALTER COLUMN name TYPE varchar(300)",
+                "ALTER TABLE report_text ALTER COLUMN title TYPE varchar(2000)",
+                "ALTER TABLE source ALTER COLUMN name TYPE varchar(300)",
             ] {
                 try office.change(change)
                 for _ in 1...3 { ids.insert(try letter.submit(.new())) }
@@ -162,7 +193,8 @@ struct SessionFaultTests {
         } whileDisturbed: { letter, ids in
             try office.change(
                 """
-                CREATE FUNCTION stalls() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+                CREATE FUNCTION stalls() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN \
+                NULL; END $$;
                 CREATE TRIGGER stalls BEFORE INSERT ON report_text FOR EACH STATEMENT EXECUTE FUNCTION stalls();
                 """)
             for _ in 1...5 { ids.insert(try letter.submit(.new())) }
@@ -171,7 +203,9 @@ struct SessionFaultTests {
         }
     }
 
-    @Test("an administrator ends or cancels whatever lanes do, again and again: no message suffers", arguments: ["pg_cancel_backend(pid)", "pg_terminate_backend(pid)"])
+    @Test(
+        "an administrator ends or cancels whatever lanes do, again and again: no message suffers",
+        arguments: ["pg_cancel_backend(pid)", "pg_terminate_backend(pid)"])
     func harassed(deed: String) throws {
         let office = try OfficeUnderTest()
         let administrator = try office.database()
@@ -180,7 +214,11 @@ struct SessionFaultTests {
             for _ in 1...40 {
                 for _ in 1...3 { ids.insert(try letter.submit(.new())) }
                 try administrator.execute(
-                    "SELECT \(deed) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'bihuan %' AND state <> 'idle'")
+                    """
+                    SELECT \(deed) FROM pg_stat_activity WHERE datname = current_database() AND application_name \
+                    LIKE 'bihuan %' AND state <> 'idle'
+                    """
+                )
             }
         }
     }
@@ -200,7 +238,9 @@ struct SessionFaultTests {
                 // Those between would be the dry run's, were there any suspicion.
                 if [2, 4, 6, 8].contains(count) { usleep(400_000) }
             }
-        } whileDisturbed: { letter, ids in ids.insert(try letter.submit(.new())) }
+        } whileDisturbed: { letter, ids in
+            ids.insert(try letter.submit(.new()))
+        }
     }
 
     @Test("the database is set to read only for a while: lanes wait and connect again until it is written to")
@@ -221,17 +261,26 @@ struct SessionFaultTests {
     }
 }
 
-@Suite("Settings of the role and the database", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Settings of the role and the database",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct HostileSettingsTests {
     static let settings = [
-        "default_transaction_isolation = 'serializable'", "default_transaction_read_only = on", "default_transaction_deferrable = on",
-        "statement_timeout = 1", "lock_timeout = 1", "idle_in_transaction_session_timeout = 1", "idle_session_timeout = 20", "exit_on_error = on",
-        "search_path = elsewhere", "client_min_messages = error", "DateStyle = 'German'", "IntervalStyle = iso_8601", "TimeZone = 'Asia/Kathmandu'",
-        "bytea_output = escape", "extra_float_digits = -15", "standard_conforming_strings = off", "array_nulls = off", "synchronous_commit = off",
-        "transform_null_equals = on", "default_tablespace = nowhere", "row_security = off", "enable_indexscan = off", "enable_nestloop = off",
+        "default_transaction_isolation = 'serializable'", "default_transaction_read_only = on",
+        "default_transaction_deferrable = on",
+        "statement_timeout = 1", "lock_timeout = 1", "idle_in_transaction_session_timeout = 1",
+        "idle_session_timeout = 20", "exit_on_error = on",
+        "search_path = elsewhere", "client_min_messages = error", "DateStyle = 'German'", "IntervalStyle = iso_8601",
+        "TimeZone = 'Asia/Kathmandu'",
+        "bytea_output = escape", "extra_float_digits = -15", "standard_conforming_strings = off", "array_nulls = off",
+        "synchronous_commit = off",
+        "transform_null_equals = on", "default_tablespace = nowhere", "row_security = off", "enable_indexscan = off",
+        "enable_nestloop = off",
     ]
 
-    @Test("the loop closes whatever is set, for a role in the database and for the database", arguments: ["ROLE bihuan_worker IN DATABASE", "DATABASE"])
+    @Test(
+        "the loop closes whatever is set, for a role in the database and for the database",
+        arguments: ["ROLE bihuan_worker IN DATABASE", "DATABASE"])
     func wholeLoop(whose: String) throws {
         let office = try OfficeUnderTest()
         for setting in Self.settings { try office.maintain("ALTER \(whose) \(office.databaseName) SET \(setting)") }
@@ -252,7 +301,9 @@ struct HostileSettingsTests {
     }
 }
 
-@Suite("A poison message among healthy ones, and alone", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "A poison message among healthy ones, and alone",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PoisonTests {
     static let marker = "难以入库"
 
@@ -262,7 +313,9 @@ struct PoisonTests {
         return poison
     }
 
-    @Test("it is found within ten seconds, whether it stands alone or among a hundred; its neighbours are registered", arguments: [0, 100])
+    @Test(
+        "it is found within ten seconds, whether it stands alone or among a hundred; its neighbours are registered",
+        arguments: [0, 100])
     func atOnce(neighbours: Int) throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marker)%')")
@@ -287,7 +340,9 @@ struct PoisonTests {
         try letter.submit(.new(), id: "poison-\(UUID().uuidString)")
         let healthy = try letter.submit(.new())
         try office.start(.intake)
-        try office.wait(for: ["cannot_be_handled"], "SELECT reason FROM dead_letter WHERE inbox_id LIKE 'keyed:%' AND event_id NOT LIKE '%poison%'")
+        try office.wait(
+            for: ["cannot_be_handled"],
+            "SELECT reason FROM dead_letter WHERE inbox_id LIKE 'keyed:%' AND event_id NOT LIKE '%poison%'")
         try office.wait(for: [healthy], "SELECT source_id FROM report")
         try office.close()
     }
@@ -303,8 +358,11 @@ struct PoisonTests {
         try office.stopLanes()
         try office.change("ALTER TABLE clock_step ADD CONSTRAINT no_step CHECK (handoff_id <> '\(bad.handoff)')")
         let wall = Instant.wall()
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 20 * 86_400), rate: 1))
-        try office.wait(for: ["t"], "SELECT (count(*) > 0)::text::char(1) FROM clock_step WHERE handoff_id = '\(good.handoff)'")
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 20 * 86_400), rate: 1))
+        try office.wait(
+            for: ["t"], "SELECT (count(*) > 0)::text::char(1) FROM clock_step WHERE handoff_id = '\(good.handoff)'")
         #expect(try office.count("SELECT count(*) FROM clock_step WHERE handoff_id = '\(bad.handoff)'") == 0)
         try office.log.wait(for: "case set aside")
         #expect(!office.log.lines.contains { $0.contains("lane interrupted") })
@@ -324,19 +382,25 @@ struct PoisonTests {
         // Routing goes on with the next, and neither message is blamed.
         let second = try letter.submit(.new())
         _ = try letter.heard()
-        try office.wait(for: ["1"], "SELECT count(*) FROM handoff JOIN report ON report.id = report_id WHERE source_id = '\(second)'")
+        try office.wait(
+            for: ["1"],
+            "SELECT count(*) FROM handoff JOIN report ON report.id = report_id WHERE source_id = '\(second)'")
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         #expect(!office.log.lines.contains { $0.contains("lane interrupted") })
         try office.close()
     }
 }
 
-@Suite("The office's own work, tried out", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The office's own work, tried out",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DryRunTests {
     @Test("it writes to every table that a worker may write to, and leaves nothing but its probe")
     func everyTable() throws {
         let office = try OfficeUnderTest()
-        let store = try LaneStore(try office.settings, desk: office.desk(.intake), laneName: "dry", logger: .init(label: "dry") { _ in office.log })
+        let store = try LaneStore(
+            try office.settings, desk: office.desk(.intake), laneName: "dry",
+            logger: .init(label: "dry") { _ in office.log })
         defer { store.close() }
         let before = try office.books()
         try store.tryOut(like: .reports([]))
@@ -351,7 +415,8 @@ struct DryRunTests {
         let dryRun = try store.dryRun()
         try store.database.run(dryRun.claim)
         try store.database.pipeline(commands: try dryRun.commands(like: .init()))
-        let touched = try store.database.texts("SELECT relname::text FROM pg_stat_xact_user_tables WHERE n_tup_ins > 0 ORDER BY 1")
+        let touched = try store.database.texts(
+            "SELECT relname::text FROM pg_stat_xact_user_tables WHERE n_tup_ins > 0 ORDER BY 1")
         try store.database.rollback()
         // Attempts, leases and check values are noted apart from any message, and a probe is what follows the dry run.
         #expect(Set(granted).subtracting(touched).isSubset(of: ["attempt", "probe", "lane_lease", "secret_check"]))

@@ -56,8 +56,10 @@ struct BoundsTests {
         let office = try OfficeUnderTest()
         try office.change(
             """
-            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
-            CREATE TRIGGER slow BEFORE INSERT ON report FOR EACH ROW WHEN (NEW.source_id LIKE 'slow-%') EXECUTE FUNCTION slow();
+            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END \
+            $$;
+            CREATE TRIGGER slow BEFORE INSERT ON report FOR EACH ROW WHEN (NEW.source_id LIKE 'slow-%') EXECUTE \
+            FUNCTION slow();
             """)
         let (letter, sun) = (try office.source(), try office.person("sun"))
         for number in 1...8 { try letter.submit(.new(), id: "slow-\(number)") }
@@ -76,8 +78,8 @@ struct BoundsTests {
         func inbound(_ bytes: Int?) -> InboundMessage {
             let report = ReportID.make(at: .wall())
             let event = CloudEvent(
-                id: UUID().uuidString, source: .office(.intake), type: .reportRegistered, subject: report.description, time: .wall(),
-                data: InternalReference(report: report, bytes: bytes))
+                id: UUID().uuidString, source: .office(.intake), type: .reportRegistered, subject: report.description,
+                time: .wall(), data: InternalReference(report: report, bytes: bytes))
             return InboundMessage(
                 Arrival(
                     body: Wire.encode(event), routingKey: Topology.Queue.routing, userID: "office.intake",
@@ -128,14 +130,24 @@ struct BoundsTests {
     }
 }
 
-@Suite("What comes again and again", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "What comes again and again",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RepetitionTests {
-    @Test("a hundred at once take few transactions: of a stranger's message, of one act, of other bodies under one id; each is answered")
+    @Test(
+        """
+        a hundred at once take few transactions: of a stranger's message, of one act, of other bodies under one \
+        id; each is answered
+        """
+    )
     func together() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         let (letter, web) = (try office.source(), try office.source("web"))
-        let (stranger, act) = (web.prepare(.reportSubmitted, subject: "s", Submission.new()), letter.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new()))
+        let (stranger, act) = (
+            web.prepare(.reportSubmitted, subject: "s", Submission.new()),
+            letter.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new())
+        )
         for _ in 1...100 {
             try web.publish(stranger)
             try letter.publish(act)
@@ -146,7 +158,9 @@ struct RepetitionTests {
             let answer = try web.heard()
             #expect(answer.problem == "unknown_source" && answer.inReplyTo == stranger.id)
         }
-        let answers = try (1...200).map { _ in try letter.heard() }.map { "\($0.inReplyTo ?? "") \($0.problem ?? $0.type)" }
+        let answers = try (1...200).map { _ in try letter.heard() }.map {
+            "\($0.inReplyTo ?? "") \($0.problem ?? $0.type)"
+        }
         #expect(answers.count { $0 == "a \(MessageType.reportAccepted.rawValue)" } == 100)
         #expect(answers.count { $0 == "b \(MessageType.reportAccepted.rawValue)" } == 1)
         #expect(answers.count { $0 == "b id_reused" } == 99)
@@ -157,7 +171,9 @@ struct RepetitionTests {
     }
 }
 
-@Suite("What one party may keep waiting", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "What one party may keep waiting",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PartyLimitTests {
     @Test("of a sender's dead letters so many are kept; the others are answered all the same, and counted")
     func deadLetters() throws {
@@ -171,7 +187,9 @@ struct PartyLimitTests {
             return try source.heard()
         }
         for number in 1...5 {
-            let codes = (try sendNoise(number, by: letter).data["problems"] as? [[String: Any]] ?? []).compactMap { $0["code"] as? String }
+            let codes = (try sendNoise(number, by: letter).data["problems"] as? [[String: Any]] ?? []).compactMap {
+                $0["code"] as? String
+            }
             #expect(codes == (number <= 3 ? ["not_json"] : ["not_json", "too_many_dead_letters"]))
         }
         #expect(try sendNoise(1, by: web).problem == "not_json", "another has a share of its own")
@@ -181,7 +199,10 @@ struct PartyLimitTests {
         #expect(try office.texts("SELECT sender || ' ' || count FROM dead_letter_unkept") == ["source.letter 2"])
         // Where a person has decided about some, others are kept again.
         try office.change(
-            "UPDATE dead_letter SET state = 'discarded', settled_at = received_at, settled_by = 'person.li', settled_because = 'x' "
+            """
+            UPDATE dead_letter SET state = 'discarded', settled_at = received_at, settled_by = 'person.li', \
+            settled_because = 'x'\u{20}
+            """
                 + "WHERE sender = 'source.letter'")
         #expect((try sendNoise(6, by: letter).data["problems"] as? [Any])?.count == 1)
         try lane.stop()

@@ -7,7 +7,8 @@ import TestOffice
 
 /// Every attempt is made through a connection of the user whose right is in question, at a real broker that holds the
 /// topology of a small office. The broker's own refusal counts, with its code.
-@Suite("What a broker user may not do", .enabled(if: TestServers.announced != nil, Comment(rawValue: TestServers.missing)))
+@Suite(
+    "What a broker user may not do", .enabled(if: TestServers.announced != nil, Comment(rawValue: TestServers.missing)))
 struct BrokerRightsTests {
     /// One thing to try, on a channel of its own, which a refusal closes.
     enum Attempt: CustomStringConvertible {
@@ -66,9 +67,12 @@ struct BrokerRightsTests {
             case .deleteQueue(let queue): try connection.deleteQueue(QueueName(rawValue: queue), on: channel)
             case .bind(let queue, let exchange, let key):
                 try connection.bindQueue(
-                    QueueName(rawValue: queue), to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), on: channel)
-            case .declareExchange(let exchange): try connection.declareExchange(ExchangeName(rawValue: exchange), kind: .topic, on: channel)
-            case .deleteExchange(let exchange): try connection.deleteExchange(ExchangeName(rawValue: exchange), on: channel)
+                    QueueName(rawValue: queue), to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key),
+                    on: channel)
+            case .declareExchange(let exchange):
+                try connection.declareExchange(ExchangeName(rawValue: exchange), kind: .topic, on: channel)
+            case .deleteExchange(let exchange):
+                try connection.deleteExchange(ExchangeName(rawValue: exchange), on: channel)
             }
             try connection.closeChannel(channel)
         }
@@ -87,56 +91,80 @@ struct BrokerRightsTests {
 
     /// Beside those of the office, to be reached by whoever has a pattern that is not anchored.
     private static let lookalikes = [
-        "unit.c010.inbox", "unit.c01-x.inbox", "unit.c01.inbox.copy", "x.unit.c01.inbox", "source.web2.notice", "source.web-x.notice",
+        "unit.c010.inbox", "unit.c01-x.inbox", "unit.c01.inbox.copy", "x.unit.c01.inbox", "source.web2.notice",
+        "source.web-x.notice",
         "person.lili.reply", "person.li-x.reply", "bihuan.intake.copy", "bihuan.command.intake-x",
     ]
 
-    @Test("the broker refuses a user everything but its own, by name of queue, exchange, key and sender; no message moves by it")
+    @Test(
+        """
+        the broker refuses a user everything but its own, by name of queue, exchange, key and sender; no message \
+        moves by it
+        """
+    )
     func refusals() throws {
         let office = try OfficeUnderTest()
         defer { #expect(throws: Never.self) { try office.close() } }
         let administrator = try Administrator(office)
         defer { administrator.close() }
         for queue in Self.lookalikes { try administrator.declare(queue) }
-        let queues = Set(SmallOffice.definitions(virtualHost: office.virtualHost).file().queues.map(\.name) + Self.lookalikes)
+        let queues = Set(
+            SmallOffice.definitions(virtualHost: office.virtualHost).file().queues.map(\.name) + Self.lookalikes)
         #expect(queues.contains("unit.c01-d01.inbox"))
         // One message lies in every queue, so that whoever may read or purge would find something.
         for queue in queues { try administrator.put(into: queue) }
 
-        let trials = unit(queues) + source(queues) + person(queues) + Worker.allCases.flatMap { worker($0, queues) } + configuring(queues)
+        let trials =
+            unit(queues) + source(queues) + person(queues) + Worker.allCases.flatMap { worker($0, queues) }
+            + configuring(queues)
         for trial in trials {
-            let connection = try AMQP.Connection(try office.servers.broker(user: trial.user, virtualHost: office.virtualHost))
+            let connection = try AMQP.Connection(
+                try office.servers.broker(user: trial.user, virtualHost: office.virtualHost))
             defer { connection.close() }
             #expect(!trial.attempts.isEmpty)
-            for attempt in trial.attempts { #expect(try attempt.refusal(on: connection) == trial.code, "\(trial.user): \(attempt)") }
+            for attempt in trial.attempts {
+                #expect(try attempt.refusal(on: connection) == trial.code, "\(trial.user): \(attempt)")
+            }
         }
-        for queue in queues { #expect(try administrator.depth(of: queue) == 1, "\(queue) has neither lost nor got a message") }
+        for queue in queues {
+            #expect(try administrator.depth(of: queue) == 1, "\(queue) has neither lost nor got a message")
+        }
     }
 
-    /// A unit reads its own three queues, also where names are alike, and publishes feedback under its own name and key.
+    /// A unit reads its own three queues, also where names are alike, and publishes feedback under its own name and
+    /// key.
     private func unit(_ queues: Set<String>) -> [Trial] {
         let own: Set<String> = ["unit.c01.inbox", "unit.c01.express", "unit.c01.notice"]
         let keys = [
-            "unit.d1.handoff.signed", "unit.c01-d01.handoff.signed", "unit.c010.handoff.signed", "xunit.c01.handoff.signed",
-            "unitxc01.handoff.signed", "unit.c01", "source.c01.report.submitted", "office.routing.report.registered", "",
+            "unit.d1.handoff.signed", "unit.c01-d01.handoff.signed", "unit.c010.handoff.signed",
+            "xunit.c01.handoff.signed",
+            "unitxc01.handoff.signed", "unit.c01", "source.c01.report.submitted", "office.routing.report.registered",
+            "",
         ]
         return [
             Trial(user: "unit.c01", attempts: reading(queues.subtracting(own))),
-            Trial(user: "unit.c01", attempts: keys.map { .publish(to: "bihuan.feedback", key: $0, userID: "unit.c01") }),
+            Trial(
+                user: "unit.c01", attempts: keys.map { .publish(to: "bihuan.feedback", key: $0, userID: "unit.c01") }),
             Trial(
                 user: "unit.c01",
                 attempts: elsewhere(than: ["bihuan.feedback"], key: "unit.c01.handoff.signed", as: "unit.c01")
                     + queues.map { .publish(to: "", key: $0, userID: "unit.c01") }),
-            posing("unit.c01", ["unit.d1", "unit.c01-d01", "office.routing", "admin"], "bihuan.feedback", "unit.c01.handoff.signed"),
+            posing(
+                "unit.c01", ["unit.d1", "unit.c01-d01", "office.routing", "admin"], "bihuan.feedback",
+                "unit.c01.handoff.signed"),
         ]
     }
 
     /// A source reports under its own name and key, answers for no unit, and reads its own notices.
     private func source(_ queues: Set<String>) -> [Trial] {
-        let keys = ["source.letter.report.submitted", "source.web2.report.submitted", "unit.c01.handoff.signed", "source.web"]
+        let keys = [
+            "source.letter.report.submitted", "source.web2.report.submitted", "unit.c01.handoff.signed", "source.web",
+        ]
         return [
             Trial(user: "source.web", attempts: reading(queues.subtracting(["source.web.notice"]))),
-            Trial(user: "source.web", attempts: keys.map { .publish(to: "bihuan.intake", key: $0, userID: "source.web") }),
+            Trial(
+                user: "source.web",
+                attempts: keys.map { .publish(to: "bihuan.intake", key: $0, userID: "source.web") }),
             Trial(
                 user: "source.web",
                 attempts: elsewhere(than: ["bihuan.intake"], key: "source.web.report.submitted", as: "source.web")
@@ -147,11 +175,16 @@ struct BrokerRightsTests {
 
     /// A person commands under the own name and key and reads the own replies.
     private func person(_ queues: Set<String>) -> [Trial] {
-        let keys = ["person.wang.feedback.recall", "person.lili.feedback.recall", "office.console.feedback.recall", "person.li"]
+        let keys = [
+            "person.wang.feedback.recall", "person.lili.feedback.recall", "office.console.feedback.recall", "person.li",
+        ]
         return [
             Trial(user: "person.li", attempts: reading(queues.subtracting(["person.li.reply"]))),
-            Trial(user: "person.li", attempts: keys.map { .publish(to: "bihuan.command", key: $0, userID: "person.li") }),
-            Trial(user: "person.li", attempts: elsewhere(than: ["bihuan.command"], key: "person.li.feedback.recall", as: "person.li")),
+            Trial(
+                user: "person.li", attempts: keys.map { .publish(to: "bihuan.command", key: $0, userID: "person.li") }),
+            Trial(
+                user: "person.li",
+                attempts: elsewhere(than: ["bihuan.command"], key: "person.li.feedback.recall", as: "person.li")),
             posing("person.li", ["person.wang"], "bihuan.command", "person.li.feedback.recall"),
         ]
     }
@@ -161,8 +194,13 @@ struct BrokerRightsTests {
         let user = Party.office(worker).description
         let (reads, writes): (Set<String>, Set<String>) =
             switch worker {
-            case .intake: (["bihuan.intake", "bihuan.command.intake"], ["bihuan.work", "bihuan.notice", "bihuan.handoff"])
-            case .routing: (["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"], ["bihuan.notice", "bihuan.handoff"])
+            case .intake:
+                (["bihuan.intake", "bihuan.command.intake"], ["bihuan.work", "bihuan.notice", "bihuan.handoff"])
+            case .routing:
+                (
+                    ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"],
+                    ["bihuan.notice", "bihuan.handoff"]
+                )
             case .deadlines: (["bihuan.command.deadlines"], ["bihuan.notice"])
             case .feedback:
                 (
@@ -187,22 +225,30 @@ struct BrokerRightsTests {
                     + (own + ["bihuan.intake"]).map { .deleteQueue($0) }
                     + ["bihuan.intake", "bihuan.spy", "spy"].map { .declareExchange($0) }
                     + ["bihuan.intake", "bihuan.unroutable", "amq.topic"].map { .deleteExchange($0) }
-                    + (Topology.Exchange.all + ["amq.topic"]).flatMap { exchange in own.map { .bind($0, to: exchange, key: "#") } })
+                    + (Topology.Exchange.all + ["amq.topic"]).flatMap { exchange in
+                        own.map { .bind($0, to: exchange, key: "#") }
+                    })
         }
     }
 
-    private func reading(_ queues: Set<String>) -> [Attempt] { queues.sorted().flatMap { [.consume($0), .get($0), .purge($0)] } }
+    private func reading(_ queues: Set<String>) -> [Attempt] {
+        queues.sorted().flatMap { [.consume($0), .get($0), .purge($0)] }
+    }
 
-    /// On every exchange but these, under a key that would be right where the user may write, and under names of queues.
+    /// On every exchange but these, under a key that would be right where the user may write, and under names of
+    /// queues.
     private func elsewhere(than own: Set<String>, key: String, as user: String) -> [Attempt] {
-        (Set(Topology.Exchange.all).subtracting(own).sorted() + ["", "amq.topic", "amq.direct", "amq.fanout"]).flatMap { exchange in
+        (Set(Topology.Exchange.all).subtracting(own).sorted() + ["", "amq.topic", "amq.direct", "amq.fanout"]).flatMap {
+            exchange in
             [key, "unit.c01.inbox", "bihuan.routing"].map { .publish(to: exchange, key: $0, userID: user) }
         }
     }
 
     /// Under somebody else's name, where everything else is right.
     private func posing(_ user: String, _ names: [String], _ exchange: String, _ key: String) -> Trial {
-        Trial(user: user, code: Self.preconditionFailed, attempts: names.map { .publish(to: exchange, key: key, userID: $0) })
+        Trial(
+            user: user, code: Self.preconditionFailed,
+            attempts: names.map { .publish(to: exchange, key: key, userID: $0) })
     }
 
     @Test("what a user may do works, so that the refusals above say something")
@@ -213,15 +259,31 @@ struct BrokerRightsTests {
             (
                 "unit.c01",
                 [
-                    .publish(to: "bihuan.feedback", key: "unit.c01.handoff.signed", userID: "unit.c01"), .consume("unit.c01.inbox"),
+                    .publish(to: "bihuan.feedback", key: "unit.c01.handoff.signed", userID: "unit.c01"),
+                    .consume("unit.c01.inbox"),
                     .consume("unit.c01.express"), .get("unit.c01.notice"),
                 ]
             ),
-            ("source.web", [.publish(to: "bihuan.intake", key: "source.web.report.submitted", userID: "source.web"), .consume("source.web.notice")]),
-            ("person.li", [.publish(to: "bihuan.command", key: "person.li.feedback.recall", userID: "person.li"), .consume("person.li.reply")]),
+            (
+                "source.web",
+                [
+                    .publish(to: "bihuan.intake", key: "source.web.report.submitted", userID: "source.web"),
+                    .consume("source.web.notice"),
+                ]
+            ),
+            (
+                "person.li",
+                [
+                    .publish(to: "bihuan.command", key: "person.li.feedback.recall", userID: "person.li"),
+                    .consume("person.li.reply"),
+                ]
+            ),
             (
                 "office.routing",
-                [.publish(to: "bihuan.handoff", key: "unit.c01.inbox", userID: "office.routing"), .consume("bihuan.routing")]
+                [
+                    .publish(to: "bihuan.handoff", key: "unit.c01.inbox", userID: "office.routing"),
+                    .consume("bihuan.routing"),
+                ]
             ),
         ]
         for (user, attempts) in may {
@@ -253,7 +315,8 @@ struct BrokerRightsTests {
 
         func put(into queue: String) throws {
             _ = try publisher.publish(
-                [1], to: .default, key: RoutingKey(rawValue: queue), properties: Properties(userID: "admin"), token: 0, deadline: 5)
+                [1], to: .default, key: RoutingKey(rawValue: queue), properties: Properties(userID: "admin"), token: 0,
+                deadline: 5)
             #expect(try publisher.settle(within: 10).map(\.outcome) == [.confirmed])
         }
 

@@ -14,7 +14,8 @@ final class Cluster {
     /// - Parameter options: more words for `initdb`.
     init(_ options: [String] = []) throws {
         (directory, port) = try (Self.makeDirectory(), Self.freePort())
-        try run("initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"] + options)
+        try run(
+            "initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"] + options)
     }
 
     /// A standby of another, which runs; not started yet. It takes the port of one that is gone, if told.
@@ -28,7 +29,8 @@ final class Cluster {
 
     /// Returns when it answers.
     func start(_ settings: String...) throws {
-        let all = ["port=\(port)", "listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB"] + settings
+        let all =
+            ["port=\(port)", "listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB"] + settings
         let process = try launch("postgres", ["-D", data] + all.flatMap { ["-c", $0] })
         self.process = process
         while true {
@@ -61,15 +63,22 @@ final class Cluster {
     }
 
     /// An office whose database lies here, or on the one of these that takes writes.
-    func office(orOn other: Cluster? = nil) throws -> OfficeUnderTest { try OfficeUnderTest(on: testServers(orOn: other)) }
+    func office(orOn other: Cluster? = nil) throws -> OfficeUnderTest {
+        try OfficeUnderTest(on: testServers(orOn: other))
+    }
 
     /// The broker is the private servers', and so is the pool of its virtual hosts.
     func testServers(orOn other: Cluster? = nil) throws -> TestServers {
         let places = [self, other].compactMap(\.self)
-        let all = "?host=\(places.map { _ in "127.0.0.1" }.joined(separator: ","))&port=\(places.map { "\($0.port)" }.joined(separator: ","))"
+        let all =
+            """
+            ?host=\(places.map { _ in "127.0.0.1" }.joined(separator: ","))&\
+            port=\(places.map { "\($0.port)" }.joined(separator: ","))
+            """
             + "&target_session_attrs=read-write"
         let shared = try PrivateServers.here().testServers
-        return TestServers(databaseURL: url + all, poolURL: shared.poolURL, brokerURL: shared.brokerURL, offices: shared.offices)
+        return TestServers(
+            databaseURL: url + all, poolURL: shared.poolURL, brokerURL: shared.brokerURL, offices: shared.offices)
     }
 
     func makeTemplate() throws {
@@ -112,7 +121,9 @@ final class Cluster {
         let path = "/usr/lib/postgresql/\(try #require(versions.max()))/bin/\(program)"
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = (geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []) + [path] + arguments
+        process.arguments =
+            (geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []) + [path]
+            + arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         process.environment = ["LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"]
         let log = directory + "/log"
@@ -125,8 +136,8 @@ final class Cluster {
     }
 }
 
-/// Lets commits wait for a standby that does not exist, and returns once they do: the server puts the setting in force a while after
-/// it has read it.
+/// Lets commits wait for a standby that does not exist, and returns once they do: the server puts the setting in force
+/// a while after it has read it.
 func demandStandby(of url: String) throws {
     let keeper = try Connection(ConnectionSettings(url: url))
     defer { keeper.close() }

@@ -10,7 +10,12 @@ import TestOffice
 
 @Suite("People act by message", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CommandTests {
-    @Test("a leader's recall takes the handoff back: verdict, message to the unit, a report to review, the hand in the ledger")
+    @Test(
+        """
+        a leader's recall takes the handoff back: verdict, message to the unit, a report to review, the hand in \
+        the ledger
+        """
+    )
     func recall() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -32,7 +37,9 @@ struct CommandTests {
         #expect(try office.texts("SELECT state || ' ' || reason FROM report") == ["needs_review recalled"])
         #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
         #expect(
-            try office.texts("SELECT convert_from(bytes, 'UTF8')::jsonb->>'by' FROM ledger_entry ORDER BY sequence DESC LIMIT 1") == ["person.li"])
+            try office.texts(
+                "SELECT convert_from(bytes, 'UTF8')::jsonb->>'by' FROM ledger_entry ORDER BY sequence DESC LIMIT 1")
+                == ["person.li"])
         // What the unit does now comes too late.
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
         #expect(try city.heard().problem == "recalled")
@@ -56,11 +63,15 @@ struct CommandTests {
         #expect(try recall(arrived.handoff, "发错单位", by: zhao).problem == "not_allowed")
         #expect(try recall(arrived.handoff, " ", by: li).problem == "missing_field")
         try city.sign(arrived)
-        try city.send(.caseFiled, subject: arrived.handoff, CaseFiled(caseNumber: "甲〔1〕", filedOn: CivilDate(daysSinceEpoch: 20_000)))
+        try city.send(
+            .caseFiled, subject: arrived.handoff,
+            CaseFiled(caseNumber: "甲〔1〕", filedOn: CivilDate(daysSinceEpoch: 20_000)))
         _ = try city.heardOnceDecided()
         #expect(try recall(arrived.handoff, "发错单位", by: li).problem == "case_filed")
         #expect(try office.handoffState(arrived) == "case_filed")
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"recalled\"%'") == 0)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"recalled\"%'") == 0)
         try office.close()
     }
 

@@ -11,7 +11,12 @@ import TestOffice
 
 @Suite("Many at once", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ContentionTests {
-    @Test("two feedback lanes and two that watch the clocks work on the same hundred handoffs, a thousand acts: none is lost")
+    @Test(
+        """
+        two feedback lanes and two that watch the clocks work on the same hundred handoffs, a thousand acts: none \
+        is lost
+        """
+    )
     func sameHandoffs() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
@@ -39,12 +44,15 @@ struct ContentionTests {
             let id =
                 switch round % 3 {
                 case 0: try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: "第\(round)次"))
-                case 1: try department.send(.dispositionDecided, subject: handoff, DispositionDecided(disposition: "kept_for_later"))
+                case 1:
+                    try department.send(
+                        .dispositionDecided, subject: handoff, DispositionDecided(disposition: "kept_for_later"))
                 default: try department.send(.handoffProgress, subject: handoff, HandoffProgress(text: " "))
                 }
             acts.append((handoff, id))
         }
-        try office.wait(for: ["1100"], "SELECT count(*) FROM inbox WHERE sender = 'unit.d1' AND verdict = 'taken'", within: 40)
+        try office.wait(
+            for: ["1100"], "SELECT count(*) FROM inbox WHERE sender = 'unit.d1' AND verdict = 'taken'", within: 40)
         // The ladders' ends: 120 days after the signature, at most.
         try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at IS NOT NULL", within: 40)
         try office.stopLanes()
@@ -63,7 +71,9 @@ struct ContentionTests {
             return "\(report) \(Commitment.act(act.id, salt: office.digestKey.salt(of: report, for: "unit.d1")))"
         }
         #expect(noted.sorted() == committed.sorted())
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"signed\"%'") == 100)
+        #expect(
+            try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"signed\"%'")
+                == 100)
         #expect(try office.count("SELECT count(*) FROM handoff_note") == acts.count)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
@@ -72,12 +82,21 @@ struct ContentionTests {
             try office.count(
                 """
                 SELECT count(*) FROM clock c WHERE next_step <> (
-                    SELECT count(*) FROM clock_step s WHERE s.handoff_id = c.handoff_id AND s.kind = c.kind AND s.round = c.round)
+                    SELECT count(*) FROM clock_step s WHERE s.handoff_id = c.handoff_id AND s.kind = c.kind AND \
+                    s.round = c.round)
                 """) == 0)
         let steps = try office.count("SELECT count(*) FROM clock_step")
         #expect(steps >= 600)
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8')::jsonb ? 'step'") == steps)
-        #expect(try office.count("SELECT count(*) FROM handoff h WHERE running_clocks <> (SELECT count(*) FROM clock c WHERE c.handoff_id = h.id AND stopped_at IS NULL)") == 0)
+        #expect(
+            try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8')::jsonb ? 'step'")
+                == steps)
+        #expect(
+            try office.count(
+                """
+                SELECT count(*) FROM handoff h WHERE running_clocks <> (SELECT count(*) FROM clock c WHERE \
+                c.handoff_id = h.id AND stopped_at IS NULL)
+                """
+            ) == 0)
         #expect(!office.log.lines.contains { $0.contains("40P01") }, "locks were taken in a circle")
         try office.expectWholeLedger()
         // And each was told once.

@@ -36,15 +36,24 @@ struct CutTests {
     private struct ConnectionLost: Error {}
 
     /// Makes the cut at the first batch that reaches its point.
-    private func interrupt(_ cut: Cut, _ office: OfficeUnderTest, lane name: String) -> @Sendable (LanePoint) throws -> Void {
+    private func interrupt(
+        _ cut: Cut, _ office: OfficeUnderTest, lane name: String
+    ) -> @Sendable (LanePoint) throws -> Void {
         let isOver = Atomic<Bool>(false)
         let settings = PostgreSQL.ConnectionSettings(url: office.servers.databaseURL(database: office.databaseName))
         return { point in
-            guard point == cut.point, isOver.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return }
+            guard point == cut.point,
+                isOver.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged
+            else { return }
             switch cut {
             case .sessionEndedBeforeCommit:
                 let superuser = try PostgreSQL.Connection(settings)
-                try superuser.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'bihuan \(name)'")
+                try superuser.execute(
+                    """
+                    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'bihuan \
+                    \(name)'
+                    """
+                )
                 superuser.close()
             // What the lane does when it does not know whether a transaction stands: begin it again.
             case .commitUnknown: throw StaleCase()
@@ -60,8 +69,11 @@ struct CutTests {
         return heard
     }
 
-    /// Twenty loops, each lane of them cut off once: one effect each, every answer at least once and always the same, nothing left.
-    private func expectOneEffectEach(_ office: OfficeUnderTest, sourceLocation: SourceLocation = #_sourceLocation, _ startLanes: () throws -> Void) throws {
+    /// Twenty loops, each lane of them cut off once: one effect each, every answer at least once and always the same,
+    /// nothing left.
+    private func expectOneEffectEach(
+        _ office: OfficeUnderTest, sourceLocation: SourceLocation = #_sourceLocation, _ startLanes: () throws -> Void
+    ) throws {
         let (letter, city) = (try office.source(), try office.unit("c01"))
         let ids = try (1...20).map { _ in try letter.submit(.new()) }
         try startLanes()
@@ -75,8 +87,12 @@ struct CutTests {
         #expect(Set(receipts.compactMap(\.inReplyTo)) == Set(ids), sourceLocation: sourceLocation)
         #expect(Set(receipts.map(\.delivery.body)).count == 20, sourceLocation: sourceLocation)
         #expect(try office.count("SELECT count(*) FROM report") == 20, sourceLocation: sourceLocation)
-        #expect(try office.count("SELECT count(*) FROM handoff WHERE state = 'dispatched'") == 20, sourceLocation: sourceLocation)
-        #expect(try office.count("SELECT count(*) FROM ledger_entry JOIN report ON report.id = chain") == 60, sourceLocation: sourceLocation)
+        #expect(
+            try office.count("SELECT count(*) FROM handoff WHERE state = 'dispatched'") == 20,
+            sourceLocation: sourceLocation)
+        #expect(
+            try office.count("SELECT count(*) FROM ledger_entry JOIN report ON report.id = chain") == 60,
+            sourceLocation: sourceLocation)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0, sourceLocation: sourceLocation)
 
         for one in Dictionary(grouping: dispatched, by: \.subject).values {
@@ -86,19 +102,25 @@ struct CutTests {
             try city.decide(arrived)
             try city.conclude(arrived)
         }
-        try office.wait(for: ["20"], "SELECT count(*) FROM handoff WHERE state = 'closed'", within: 40, sourceLocation: sourceLocation)
+        try office.wait(
+            for: ["20"], "SELECT count(*) FROM handoff WHERE state = 'closed'", within: 40,
+            sourceLocation: sourceLocation)
         try office.settle(sourceLocation: sourceLocation)
         let judged = try all(city, city.notices)
         #expect(Set(judged.map(\.type)) == [MessageType.conclusionAccepted.rawValue], sourceLocation: sourceLocation)
         #expect(Set(judged.map(\.subject)).count == 20, sourceLocation: sourceLocation)
         #expect(Set(judged.map(\.delivery.body)).count == 20, sourceLocation: sourceLocation)
         // Registered, routed, dispatched, signed, decided, concluded, accepted.
-        #expect(try office.count("SELECT count(*) FROM ledger_entry JOIN report ON report.id = chain") == 140, sourceLocation: sourceLocation)
+        #expect(
+            try office.count("SELECT count(*) FROM ledger_entry JOIN report ON report.id = chain") == 140,
+            sourceLocation: sourceLocation)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0, sourceLocation: sourceLocation)
         try office.expectWholeLedger(sourceLocation: sourceLocation)
     }
 
-    @Test("a lane that is cut off goes on by itself: one effect each, the answers arrive, the outbox empties", arguments: Cut.allCases)
+    @Test(
+        "a lane that is cut off goes on by itself: one effect each, the answers arrive, the outbox empties",
+        arguments: Cut.allCases)
     func lanes(cut: Cut) throws {
         let office = try OfficeUnderTest()
         try expectOneEffectEach(office) {

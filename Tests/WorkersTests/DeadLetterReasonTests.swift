@@ -8,7 +8,9 @@ import Testing
 
 @testable import Workers
 
-@Suite("What ends as a dead letter", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "What ends as a dead letter",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DeadLetterReasonTests {
     private func key(of source: PartyClient) -> String { MessageType.reportSubmitted.routingKey(from: source.party) }
 
@@ -18,29 +20,44 @@ struct DeadLetterReasonTests {
     ) throws -> (sent: [String], answers: [Heard]) {
         let ids = (1...times).map { _ in UUID().uuidString }
         for id in ids {
-            try source.publish(body, to: source.exchange, key: key, properties: Properties(messageID: messageIDs ? id : nil, userID: user))
+            try source.publish(
+                body, to: source.exchange, key: key,
+                properties: Properties(messageID: messageIDs ? id : nil, userID: user))
         }
         return (ids, try ids.map { _ in try source.heard() })
     }
 
-    @Test("a hundred sendings of an empty body bring a hundred answers, each to its own sending, and one letter that counts a hundred")
+    @Test(
+        """
+        a hundred sendings of an empty body bring a hundred answers, each to its own sending, and one letter that \
+        counts a hundred
+        """
+    )
     func hundred() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         // Some wait for the lane together, the others come one by one.
         for _ in 1...60 {
-            try letter.publish([], to: letter.exchange, key: key(of: letter), properties: Properties(messageID: "early", userID: letter.party.description))
+            try letter.publish(
+                [], to: letter.exchange, key: key(of: letter),
+                properties: Properties(messageID: "early", userID: letter.party.description))
         }
         try office.startAll()
         for _ in 1...60 { #expect(try letter.heard().inReplyTo == "early") }
         let (sent, answers) = try send([], times: 40, by: letter, key: key(of: letter), user: letter.party.description)
         #expect(answers.compactMap(\.inReplyTo).sorted() == sent.sorted())
         #expect(Set(answers.map(\.id)).count == 40 && answers.allSatisfy { $0.problem == "not_json" })
-        #expect(try office.texts("SELECT times || ' ' || reason || ' ' || bytes FROM dead_letter") == ["100 not_json 0"])
+        #expect(
+            try office.texts("SELECT times || ' ' || reason || ' ' || bytes FROM dead_letter") == ["100 not_json 0"])
         try office.close()
     }
 
-    @Test("whatever nobody can make an act of is answered each time it comes: unreadable, without id or user, from strangers, astray")
+    @Test(
+        """
+        whatever nobody can make an act of is answered each time it comes: unreadable, without id or user, from \
+        strangers, astray
+        """
+    )
     func kinds() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
@@ -55,24 +72,40 @@ struct DeadLetterReasonTests {
         let sendings: [(PartyClient, [UInt8], key: String, user: String?, problem: String, id: String?)] = [
             (letter, [0xFF, 0xFE], key(of: letter), own, "not_utf8", nil),
             (letter, Array("no JSON".utf8), key(of: letter), own, "not_json", nil),
-            (letter, Array(#"{"specversion":"1.0","type":"bihuan.report.submitted.v1"}"#.utf8), key(of: letter), own, "missing_field", nil),
-            (letter, Array(#"{"specversion":"1.0","type":"bihuan.unheard.of.v1"}"#.utf8), key(of: letter), own, "unknown_type", nil),
+            (
+                letter, Array(#"{"specversion":"1.0","type":"bihuan.report.submitted.v1"}"#.utf8), key(of: letter), own,
+                "missing_field", nil
+            ),
+            (
+                letter, Array(#"{"specversion":"1.0","type":"bihuan.unheard.of.v1"}"#.utf8), key(of: letter), own,
+                "unknown_type", nil
+            ),
             (letter, userless.body, key(of: letter), nil, "no_user_id", userless.id),
             (web, strange.body, key(of: web), web.party.description, "unknown_source", strange.id),
         ]
         for (source, body, key, user, problem, id) in sendings {
             let (sent, answers) = try send(body, times: 3, by: source, key: key, user: user)
             #expect(answers.allSatisfy { $0.problem == problem }, "\(problem): \(answers.map { $0.problem ?? "-" })")
-            #expect(answers.compactMap(\.inReplyTo).sorted() == (id.map { [$0, $0, $0] } ?? sent.sorted()), "\(problem)")
-            #expect(try office.texts("SELECT times FROM dead_letter WHERE reason = '\(problem)'") == ["3"], "\(problem)")
+            #expect(
+                answers.compactMap(\.inReplyTo).sorted() == (id.map { [$0, $0, $0] } ?? sent.sorted()), "\(problem)")
+            #expect(
+                try office.texts("SELECT times FROM dead_letter WHERE reason = '\(problem)'") == ["3"], "\(problem)")
         }
         // Sent without any id it is answered and counted too.
         _ = try send(Array("no id".utf8), times: 2, by: letter, key: key(of: letter), user: own, messageIDs: false)
-        #expect(try office.texts("SELECT times FROM dead_letter WHERE reason = 'not_json' ORDER BY received_at") == ["3", "2"])
+        #expect(
+            try office.texts("SELECT times FROM dead_letter WHERE reason = 'not_json' ORDER BY received_at") == [
+                "3", "2",
+            ])
         try office.close()
     }
 
-    @Test("nothing is kept of what cannot be read, nor of what only a superior may handle; the answer says so, and no replay promises more")
+    @Test(
+        """
+        nothing is kept of what cannot be read, nor of what only a superior may handle; the answer says so, and \
+        no replay promises more
+        """
+    )
     func notKept() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
@@ -80,15 +113,19 @@ struct DeadLetterReasonTests {
         let (letter, web, sun) = (try office.source(), try office.source("web"), try office.person("sun"))
         let marker = "密件标记甲乙丙丁"
         let id = UUID().uuidString
-        let central = web.prepare(.reportSubmitted, id: id, subject: id, Sample.accusation("反映\(marker)收受贿赂", name: marker, level: "central"))
+        let central = web.prepare(
+            .reportSubmitted, id: id, subject: id, Sample.accusation("反映\(marker)收受贿赂", name: marker, level: "central"))
         let harmless = web.prepare(.reportSubmitted, subject: "x", Submission.new())
         try letter.publish(
-            Array("{ \(marker)".utf8), to: letter.exchange, key: key(of: letter), properties: Properties(messageID: "m", userID: letter.party.description))
+            Array("{ \(marker)".utf8), to: letter.exchange, key: key(of: letter),
+            properties: Properties(messageID: "m", userID: letter.party.description))
         #expect(try letter.heard().problemText?.contains("it was not kept: send it again") == true)
         // From a stranger, and without a user.
         try web.publish(central)
         let answer = try web.heard()
-        #expect(answer.problem == "unknown_source" && answer.problemText?.contains("it was not kept: send it again") == true)
+        #expect(
+            answer.problem == "unknown_source" && answer.problemText?.contains("it was not kept: send it again") == true
+        )
         try web.publish(central.body, to: web.exchange, key: central.key, properties: Properties(messageID: "n"))
         #expect(try web.heard().problemText?.contains("it was not kept") == true)
         try web.publish(harmless)
@@ -97,12 +134,19 @@ struct DeadLetterReasonTests {
         // One letter for the same bytes, by whatever way they came.
         let letters = try office.texts("SELECT id FROM dead_letter WHERE sealed IS NULL")
         #expect(letters.count >= 2)
-        for letter in letters { #expect(try office.order(.commandReplay, letter, Nothing(), by: sun).problem == "not_kept") }
+        for letter in letters {
+            #expect(try office.order(.commandReplay, letter, Nothing(), by: sun).problem == "not_kept")
+        }
         #expect(try office.places(of: Array(marker.utf8)).isEmpty)
         try office.close()
     }
 
-    @Test("what a unit rejects without requeueing is known as its handoff: it stays as it is, its clocks run, and a replay sends it again")
+    @Test(
+        """
+        what a unit rejects without requeueing is known as its handoff: it stays as it is, its clocks run, and a \
+        replay sends it again
+        """
+    )
     func rejectedByUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()

@@ -18,13 +18,20 @@ struct DeadLetterTests {
     }
 
     private func letterState(_ office: OfficeUnderTest) throws -> [String] {
-        try office.texts("SELECT state || ' ' || replays || ' ' || coalesce(settled_by, '-') FROM dead_letter ORDER BY received_at, id")
+        try office.texts(
+            """
+            SELECT state || ' ' || replays || ' ' || coalesce(settled_by, '-') FROM dead_letter ORDER BY \
+            received_at, id
+            """
+        )
     }
 
     private static let marked = "难以入库"
 
     /// An office in which a report ended as a dead letter, for a reason that can be taken away.
-    private func officeWithDeadReport() throws -> (OfficeUnderTest, PartyClient, id: String, act: PreparedAct, deadLetterReason: Heard) {
+    private func officeWithDeadReport() throws -> (
+        OfficeUnderTest, PartyClient, id: String, act: PreparedAct, deadLetterReason: Heard
+    ) {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marked)%')")
         try office.startAll()
@@ -35,11 +42,14 @@ struct DeadLetterTests {
         let act = letter.prepare(.reportSubmitted, id: id, subject: id, report)
         try letter.publish(act)
         let deadLetterReason = try letter.heard()
-        #expect(deadLetterReason.problem == "cannot_be_handled" && deadLetterReason.type == MessageType.messageRefused.rawValue)
+        #expect(
+            deadLetterReason.problem == "cannot_be_handled"
+                && deadLetterReason.type == MessageType.messageRefused.rawValue)
         return (office, letter, id, act, deadLetterReason)
     }
 
-    @Test("a replay runs the stored bytes through the same handler: the act gets its verdict once, its sender the answer")
+    @Test(
+        "a replay runs the stored bytes through the same handler: the act gets its verdict once, its sender the answer")
     func replay() throws {
         let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
         let operatorClient = try office.person("sun")
@@ -82,9 +92,11 @@ struct DeadLetterTests {
         let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
         let sun = try office.person("sun")
         let dead = try letterID(office)
-        #expect(try office.order(.commandDiscard, dead, CommandDiscard(reason: " "), by: sun).problem == "missing_field")
         #expect(
-            try office.order(.commandDiscard, dead, CommandDiscard(reason: "内容残缺，请重新提交"), by: sun).type == MessageType.commandTaken.rawValue)
+            try office.order(.commandDiscard, dead, CommandDiscard(reason: " "), by: sun).problem == "missing_field")
+        #expect(
+            try office.order(.commandDiscard, dead, CommandDiscard(reason: "内容残缺，请重新提交"), by: sun).type
+                == MessageType.commandTaken.rawValue)
         let answer = try letter.heard()
         #expect(answer.problem == "discarded" && answer.problemText?.contains("请重新提交") == true)
         #expect(answer.inReplyTo == id && answer.id != deadLetterReason.id)
@@ -96,21 +108,34 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test("only an operator decides about dead letters, and only about those that are there, at the worker that keeps them")
+    @Test(
+        """
+        only an operator decides about dead letters, and only about those that are there, at the worker that \
+        keeps them
+        """
+    )
     func refusals() throws {
         let (office, _, _, _, _) = try officeWithDeadReport()
         let dead = try letterID(office)
         let (sun, li) = (try office.person("sun"), try office.person("li"))
         #expect(try office.order(.commandReplay, dead, Nothing(), by: li).problem == "not_allowed")
         #expect(try office.order(.commandDiscard, dead, CommandDiscard(reason: "无"), by: li).problem == "not_allowed")
-        #expect(try office.order(.commandReplay, UUID().uuidString.lowercased(), Nothing(), by: sun).problem == "unknown_dead_letter")
+        #expect(
+            try office.order(.commandReplay, UUID().uuidString.lowercased(), Nothing(), by: sun).problem
+                == "unknown_dead_letter")
         #expect(try office.order(.commandReplay, "no-letter", Nothing(), by: sun).problem == "unknown_dead_letter")
-        #expect(try office.order(.commandReplay, dead, Nothing(), by: sun, to: .feedback).problem == "unknown_dead_letter")
+        #expect(
+            try office.order(.commandReplay, dead, Nothing(), by: sun, to: .feedback).problem == "unknown_dead_letter")
         #expect(try letterState(office) == ["open 0 -"])
         try office.close()
     }
 
-    @Test("what nobody had vouched for is heard on replay under the stored sender, and is the same act as the one sent rightly")
+    @Test(
+        """
+        what nobody had vouched for is heard on replay under the stored sender, and is the same act as the one \
+        sent rightly
+        """
+    )
     func withoutUserID() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -121,7 +146,9 @@ struct DeadLetterTests {
         properties.userID = nil
         try letter.publish(act.body, to: letter.exchange, key: act.key, properties: properties)
         #expect(try letter.heard().problem == "no_user_id")
-        #expect(try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        #expect(
+            try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type
+                == MessageType.commandTaken.rawValue)
         let answer = try letter.heard()
         #expect(answer.type == MessageType.reportAccepted.rawValue)
         try letter.publish(act)
@@ -143,13 +170,20 @@ struct DeadLetterTests {
         try office.stopLanes()
         try office.change("INSERT INTO source (id, name, kind) VALUES ('web', '网络举报', 'web')")
         try office.startAll()
-        #expect(try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        #expect(
+            try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type
+                == MessageType.commandTaken.rawValue)
         let answer = try web.heard()
         #expect(answer.inReplyTo == id && answer.type == MessageType.reportAccepted.rawValue)
         try office.close()
     }
 
-    @Test("whatever one sends whom the broker vouches for and the office does not know is kept and answered, and heard once it does")
+    @Test(
+        """
+        whatever one sends whom the broker vouches for and the office does not know is kept and answered, and \
+        heard once it does
+        """
+    )
     func strangers() throws {
         let office = try OfficeUnderTest()
         try office.change(
@@ -163,8 +197,16 @@ struct DeadLetterTests {
         let textless = UUID().uuidString
         let acts: [(party: PartyClient, act: PreparedAct, verdict: String)] = [
             (web, web.prepare(.reportSubmitted, id: textless, subject: textless, Nothing()), "missing_field"),
-            (web, web.prepare(.attachmentPart, subject: id, AttachmentPart(sha256: String(repeating: "0", count: 64), count: 1)), "unknown_report"),
-            (web, web.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), MessageType.reportAccepted.rawValue),
+            (
+                web,
+                web.prepare(
+                    .attachmentPart, subject: id, AttachmentPart(sha256: String(repeating: "0", count: 64), count: 1)),
+                "unknown_report"
+            ),
+            (
+                web, web.prepare(.reportSubmitted, id: id, subject: id, Submission.new()),
+                MessageType.reportAccepted.rawValue
+            ),
             (d2, d2.prepare(.handoffProgress, subject: handoff, HandoffProgress(text: "进展")), "unknown_handoff"),
             (zhao, zhao.prepare(.commandRecall, subject: handoff, CommandRecall(reason: "发错单位")), "unknown_handoff"),
         ]
@@ -175,10 +217,14 @@ struct DeadLetterTests {
         }
         #expect(
             try office.texts("SELECT reason || ' ' || sender || ' ' || answered FROM dead_letter ORDER BY sender")
-                == ["person.zhao", "source.web", "source.web", "source.web", "unit.d2"].map { "unknown_source \($0) true" })
+                == ["person.zhao", "source.web", "source.web", "source.web", "unit.d2"].map {
+                    "unknown_source \($0) true"
+                })
         try office.stopLanes()
         let database = try office.database()
-        let (unit, person) = (SmallOffice.units[1], try #require(SmallOffice.persons.first { $0.id.rawValue == "zhao" }))
+        let (unit, person) = (
+            SmallOffice.units[1], try #require(SmallOffice.persons.first { $0.id.rawValue == "zhao" })
+        )
         try database.run(EnterUnit(unit: unit, at: .wall()))
         try database.run(EnterSource(source: SmallOffice.sources[1]))
         try database.run(EnterPerson(person: person))
@@ -208,7 +254,12 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test("what a broker's user sends who is no party is laid to nobody's door: kept under that user, answered to nobody, and no replay makes it another's")
+    @Test(
+        """
+        what a broker's user sends who is no party is laid to nobody's door: kept under that user, answered to \
+        nobody, and no replay makes it another's
+        """
+    )
     func userWithoutParty() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -218,22 +269,29 @@ struct DeadLetterTests {
         let publisher = try Publisher(on: admin)
         for body in [act.body, Array("no JSON".utf8)] {
             _ = try publisher.publish(
-                body, to: ExchangeName(rawValue: letter.exchange), key: RoutingKey(rawValue: act.key), properties: Properties(userID: "admin"),
-                token: 1, deadline: 5)
+                body, to: ExchangeName(rawValue: letter.exchange), key: RoutingKey(rawValue: act.key),
+                properties: Properties(userID: "admin"), token: 1, deadline: 5)
             #expect(try publisher.settle(within: 5).map(\.outcome) == [.confirmed])
         }
         admin.close()
         try office.wait(
-            for: ["not_json admin false", "unknown_source admin false"], "SELECT reason || ' ' || sender || ' ' || answered FROM dead_letter ORDER BY reason")
+            for: ["not_json admin false", "unknown_source admin false"],
+            "SELECT reason || ' ' || sender || ' ' || answered FROM dead_letter ORDER BY reason")
         let letters = try office.texts("SELECT id FROM dead_letter WHERE reason = 'unknown_source'")
-        #expect(try office.order(.commandReplay, try #require(letters.first), Nothing(), by: sun).problem == "dead_again")
+        #expect(
+            try office.order(.commandReplay, try #require(letters.first), Nothing(), by: sun).problem == "dead_again")
         #expect(try letter.heardOnceDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM report") == 0)
         #expect(try office.count("SELECT count(*) FROM inbox WHERE sender = 'admin' AND verdict = 'dead'") == 2)
         try office.close()
     }
 
-    @Test("a message of the office that had no queue is sent again by replay, as it was; again without a queue it is open again")
+    @Test(
+        """
+        a message of the office that had no queue is sent again by replay, as it was; again without a queue it is \
+        open again
+        """
+    )
     func undeliverable() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
@@ -250,8 +308,12 @@ struct DeadLetterTests {
         try office.wait(for: ["open 1"], "SELECT state || ' ' || replays FROM dead_letter")
 
         _ = try admin.declareQueue(
-            queue, arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))], on: channel)
-        try admin.bindQueue(queue, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue.rawValue), on: channel)
+            queue,
+            arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))],
+            on: channel)
+        try admin.bindQueue(
+            queue, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue.rawValue),
+            on: channel)
         #expect(try office.order(.commandReplay, dead, Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
         let answer = try letter.heard()
         #expect(answer.inReplyTo == id && answer.id == dead, "the event id stays the same")
@@ -274,11 +336,17 @@ struct DeadLetterTests {
         try office.wait(for: ["undeliverable"], "SELECT state FROM handoff")
         for queue in queues {
             _ = try admin.declareQueue(
-                queue, arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))], on: channel)
+                queue,
+                arguments: [
+                    "x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit)),
+                ], on: channel)
             try admin.bindQueue(
-                queue, to: ExchangeName(rawValue: Topology.Exchange.handoff), key: RoutingKey(rawValue: queue.rawValue), on: channel)
+                queue, to: ExchangeName(rawValue: Topology.Exchange.handoff), key: RoutingKey(rawValue: queue.rawValue),
+                on: channel)
         }
-        #expect(try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
+        #expect(
+            try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type
+                == MessageType.commandTaken.rawValue)
         try office.wait(for: ["dispatched"], "SELECT state FROM handoff")
         #expect(try office.texts("SELECT state FROM report") == ["passed_up"])
         #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") > 0)

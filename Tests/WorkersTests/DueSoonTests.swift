@@ -20,9 +20,12 @@ struct DueSoonTests {
         try department.sign(arrived)
         try office.waitForState("signed", of: arrived)
         // Of the thirty days until feedback is due, twenty-four are over.
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 24 * 86_400), rate: 1))
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 24 * 86_400), rate: 1))
         let notice = try department.event(department.notices, as: ClockNotice.self)
-        #expect(notice.type == .noticeDueSoon && notice.subject == arrived.handoff && notice.source == .office(.deadlines))
+        #expect(
+            notice.type == .noticeDueSoon && notice.subject == arrived.handoff && notice.source == .office(.deadlines))
         #expect(notice.data.clock == "feedback" && notice.data.step == 1)
         #expect(notice.data.dueAt.seconds(since: notice.data.startedAt) == 30 * 86_400)
         try office.close()

@@ -12,7 +12,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("What a dump of the database tells", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "What a dump of the database tells",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DumpTests {
     @Test("no digest in any column is found by trying names, with every byte string of the dump as key or salt")
     func noDigestTellsAName() throws {
@@ -34,11 +36,13 @@ struct DumpTests {
         let found = Set(guess.keyed(office.digestKeyBytes).filter { dump.holds($0.value) }.map(\.how))
         #expect(
             found == [
-                "digest of report", "digest of refused", "digest of unreadable", "repeat: text", "repeat: reporter", "paper",
+                "digest of report", "digest of refused", "digest of unreadable", "repeat: text", "repeat: reporter",
+                "paper",
                 "part", "commitment to report", "commitment to paper", "commitment to signature",
             ])
         // And a digest without a key would be seen.
-        try office.change("INSERT INTO attempt (digest, count, noted_at) VALUES (sha256('\\x\(told.report.hexadecimal)'), 1, now())")
+        try office.change(
+            "INSERT INTO attempt (digest, count, noted_at) VALUES (sha256('\\x\(told.report.hexadecimal)'), 1, now())")
         let leaking = try Dump(office)
         #expect(guess.plain.filter { leaking.holds($0.value) }.map(\.how) == ["SHA-256 of report"])
         try office.close()
@@ -79,9 +83,13 @@ struct DumpTests {
 }
 
 /// A secret that is not the database's own.
-@Suite("Secrets that were mixed up", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Secrets that were mixed up",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct WrongSecretTests {
-    @Test("a worker with another secret than the database was written with takes no message, and says what to do", arguments: SecretName.allCases)
+    @Test(
+        "a worker with another secret than the database was written with takes no message, and says what to do",
+        arguments: SecretName.allCases)
     func wrongSecret(name: SecretName) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
@@ -126,7 +134,9 @@ private struct Told {
     static func submission(_ name: String, text: String = "") -> Submission {
         var submission = Sample.accusation(
             "我叫\(name)，反映甲市某镇副镇长张三贪污公款。\(text)", reporters: [Reporter(name: name, phone: "13711112222")])
-        submission.attachments = [Attachment(name: "\(name)的收条.txt", bytes: paper(name).count, sha256: sha256(paper(name)).hexadecimal)]
+        submission.attachments = [
+            Attachment(name: "\(name)的收条.txt", bytes: paper(name).count, sha256: sha256(paper(name)).hexadecimal)
+        ]
         return submission
     }
 
@@ -141,13 +151,14 @@ private struct Told {
 
     static func unreadable(_ name: String) -> [UInt8] { Array("\(name)：这不是JSON".utf8) }
 
-    /// A report with a paper, the same again, another body under its id, one that is refused, one that cannot be read, an attempt
-    /// that was noted; the handoff is signed.
+    /// A report with a paper, the same again, another body under its id, one that is refused, one that cannot be read,
+    /// an attempt that was noted; the handoff is signed.
     static func tell(_ office: OfficeUnderTest, name: String) throws -> Told {
         let (letter, city) = (try office.source(), try office.unit("c01"))
         func publish(_ body: [UInt8]) throws -> Heard {
             let key = MessageType.reportSubmitted.routingKey(from: letter.party)
-            let properties = Properties(contentType: MediaType.cloudEvents, messageID: UUID().uuidString, userID: letter.party.description)
+            let properties = Properties(
+                contentType: MediaType.cloudEvents, messageID: UUID().uuidString, userID: letter.party.description)
             try letter.publish(body, to: Topology.Exchange.intake, key: key, properties: properties)
             return try letter.heard()
         }
@@ -168,13 +179,16 @@ private struct Told {
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
         let database = try office.database()
         defer { database.close() }
-        let arrival = Arrival(body: body(name), routingKey: "", userID: letter.party.description, type: nil, messageID: nil)
+        let arrival = Arrival(
+            body: body(name), routingKey: "", userID: letter.party.description, type: nil, messageID: nil)
         let inbound = InboundMessage(arrival, from: Topology.Queue.intake, digestKey: office.digestKey)
         _ = try database.run(NoteAttempt(digest: inbound.digest, at: .wall()))
-        let report = try #require(try office.texts("SELECT id::text FROM report WHERE source_id = '\(id)'").first.flatMap { ReportID($0) })
+        let report = try #require(
+            try office.texts("SELECT id::text FROM report WHERE source_id = '\(id)'").first.flatMap { ReportID($0) })
         return Told(
             report: body(name), refused: body(name, id: "told-3", kind: "unheard-of"), unreadable: unreadable(name),
-            secondBody: body(name, text: "补充"), paper: paper, submission: submission(name), reportID: report, signature: signature)
+            secondBody: body(name, text: "补充"), paper: paper, submission: submission(name), reportID: report,
+            signature: signature)
     }
 }
 
@@ -196,7 +210,9 @@ private struct Dump {
         var strings: Set<[UInt8]> = []
         for column in columns {
             let words = column.split(separator: " ", maxSplits: 2)
-            let value = words[2] == "bytea" ? "encode(\(words[1]), 'hex')" : "encode(convert_to(\(words[1])::text, 'UTF8'), 'hex')"
+            let value =
+                words[2] == "bytea"
+                ? "encode(\(words[1]), 'hex')" : "encode(convert_to(\(words[1])::text, 'UTF8'), 'hex')"
             for text in try office.texts("SELECT DISTINCT \(value) FROM \(words[0]) WHERE \(words[1]) IS NOT NULL") {
                 guard let bytes = [UInt8](hexadecimal: text) else { continue }
                 strings.insert(bytes)
@@ -204,7 +220,8 @@ private struct Dump {
             }
         }
         // A column may hold two digests side by side.
-        heads = Set(strings.flatMap { bytes in stride(from: 0, to: bytes.count - 5, by: 16).map { bytes[$0..<($0 + 6)] } })
+        heads = Set(
+            strings.flatMap { bytes in stride(from: 0, to: bytes.count - 5, by: 16).map { bytes[$0..<($0 + 6)] } })
         keys = strings.filter { (16...64).contains($0.count) }
     }
 
@@ -232,7 +249,8 @@ private struct Guess {
 
     init(_ name: String, _ told: Told) {
         bodies = [
-            ("report", Told.body(name)), ("refused", Told.body(name, id: "told-3", kind: "unheard-of")), ("unreadable", Told.unreadable(name)),
+            ("report", Told.body(name)), ("refused", Told.body(name, id: "told-3", kind: "unheard-of")),
+            ("unreadable", Told.unreadable(name)),
             ("second body", Told.body(name, text: "补充")), ("paper", Told.paper(name)),
         ]
         paper = Told.paper(name)
@@ -245,10 +263,14 @@ private struct Guess {
         bodies.flatMap { name, body -> [Digest] in
             let digest = sha256(body)
             // Answers whose id depends on the body: to what has no id, and to a second body.
-            let answers = [("sha256:" + digest.hexadecimal, ""), ("sha256:" + digest.hexadecimal, "dead"), (Told.id, digest.hexadecimal)]
+            let answers = [
+                ("sha256:" + digest.hexadecimal, ""), ("sha256:" + digest.hexadecimal, "dead"),
+                (Told.id, digest.hexadecimal),
+            ]
             return [("SHA-256 of \(name)", digest), ("SHA-256 twice of \(name)", sha256(digest))]
                 + answers.map { id, variant in
-                    let answer = UnitOfWork.replyID(to: InboxKey(sender: "source.letter", eventID: id), variant: variant)
+                    let answer = UnitOfWork.replyID(
+                        to: InboxKey(sender: "source.letter", eventID: id), variant: variant)
                     return ("answer to \(name)", withUnsafeBytes(of: answer.uuid) { Array($0) })
                 }
         }
@@ -263,11 +285,14 @@ private struct Guess {
                 ("HMAC of \(name)", Array(HMAC<SHA256>.authenticationCode(for: body, using: hmac))),
                 ("HMAC of digest of \(name)", Array(HMAC<SHA256>.authenticationCode(for: digest, using: hmac))),
                 ("salt before \(name)", sha256(key + body)), ("salt after \(name)", sha256(body + key)),
-                ("salt before digest of \(name)", sha256(key + digest)), ("salt after digest of \(name)", sha256(digest + key)),
+                ("salt before digest of \(name)", sha256(key + digest)),
+                ("salt after digest of \(name)", sha256(digest + key)),
             ]
         }
         let repeats = RepeatKeys(submission: submission, secret: key)
-        digests += [("repeat: text under key", repeats.textDigest), ("repeat: reporter under key", repeats.reporterKey ?? [])]
+        digests += [
+            ("repeat: text under key", repeats.textDigest), ("repeat: reporter under key", repeats.reporterKey ?? []),
+        ]
         if let office = try? DigestKey(keyBytes: key) { digests += own(office) }
         return digests
     }
@@ -283,7 +308,10 @@ private struct Guess {
         } + [
             ("repeat: text", repeats.textDigest), ("repeat: reporter", repeats.reporterKey ?? []), ("paper", paper),
             ("part", key.part(sha256(self.paper), of: paper, number: 1)),
-            ("commitment to report", [UInt8](hexadecimal: Commitment.make(sha256(bodies[0].bytes), salt: source)) ?? []),
+            (
+                "commitment to report",
+                [UInt8](hexadecimal: Commitment.make(sha256(bodies[0].bytes), salt: source)) ?? []
+            ),
             ("commitment to paper", [UInt8](hexadecimal: Commitment.make(sha256(self.paper), salt: source)) ?? []),
             ("commitment to signature", [UInt8](hexadecimal: Commitment.act(told.signature, salt: unit)) ?? []),
         ]

@@ -9,9 +9,16 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Faults of the office's own", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Faults of the office's own",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct FaultTests {
-    @Test("books that contradict themselves are the office's fault: a dead letter with its detail, no wrong_state for the unit, and a replay cures it")
+    @Test(
+        """
+        books that contradict themselves are the office's fault: a dead letter with its detail, no wrong_state \
+        for the unit, and a replay cures it
+        """
+    )
     func contradictingBooks() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -31,13 +38,19 @@ struct FaultTests {
         let id = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
         let command = operate.prepare(.commandReplay, subject: id, Nothing())
         let key = MessageType.commandReplay.routingKey(from: operate.party, owner: .feedback)
-        try operate.publish(PreparedAct(id: command.id, body: command.body, key: key, type: .commandReplay, subject: id))
+        try operate.publish(
+            PreparedAct(id: command.id, body: command.body, key: key, type: .commandReplay, subject: id))
         #expect(try operate.heard().type == MessageType.commandTaken.rawValue)
         try office.waitForState("signed", of: arrived)
         try office.close()
     }
 
-    @Test("a fault while a deferred message is tried is a fault as any: a dead letter with its detail, no wrong_state, and its neighbours go on")
+    @Test(
+        """
+        a fault while a deferred message is tried is a fault as any: a dead letter with its detail, no \
+        wrong_state, and its neighbours go on
+        """
+    )
     func deferred() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -49,16 +62,20 @@ struct FaultTests {
         // The books contradict themselves: a report that is only routed has a handoff that was signed.
         try office.change(
             """
-            UPDATE report SET state = 'in_hand' WHERE id = (SELECT report_id FROM handoff WHERE id = '\(other.handoff)');
+            UPDATE report SET state = 'in_hand' WHERE id = (SELECT report_id FROM handoff WHERE id = \
+            '\(other.handoff)');
             UPDATE handoff SET state = 'signed', signed_at = now(), signed_by = 'unit.c01';
             UPDATE held_message SET ripe = true;
             """)
         let told = try city.heard()
         #expect(told.inReplyTo == decision && told.problem == "cannot_be_handled")
         try office.wait(for: ["0"], "SELECT count(*) FROM held_message")
-        let dead = try office.texts("SELECT reason || ' ' || event_id || ' ' || sender || ' ' || coalesce(detail, '') FROM dead_letter")
+        let dead = try office.texts(
+            "SELECT reason || ' ' || event_id || ' ' || sender || ' ' || coalesce(detail, '') FROM dead_letter")
         #expect(dead.count == 1 && dead.first?.hasPrefix("cannot_be_handled \(decision) unit.c01") == true, "\(dead)")
-        #expect(try office.texts("SELECT detail FROM dead_letter").first?.contains("is routed, which cannot follow") == true)
+        #expect(
+            try office.texts("SELECT detail FROM dead_letter").first?.contains("is routed, which cannot follow") == true
+        )
         #expect(office.log.lines.contains { $0.contains("deferred") && $0.contains("which cannot follow") })
         #expect(try office.inbox(decision, from: city.party) == "dead")
         #expect(try office.handoffState(arrived) == "signed")
@@ -66,7 +83,9 @@ struct FaultTests {
 
         try office.change("UPDATE report SET state = 'in_hand'")
         let id = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
-        #expect(try office.order(.commandReplay, id, Nothing(), by: operate, to: .feedback).type == MessageType.commandTaken.rawValue)
+        #expect(
+            try office.order(.commandReplay, id, Nothing(), by: operate, to: .feedback).type
+                == MessageType.commandTaken.rawValue)
         try office.waitForState("in_hand", of: arrived)
         try office.close()
     }
@@ -103,8 +122,15 @@ struct FaultTests {
         let (letter, city) = (try office.source(), try office.unit("c01"))
         let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
         try office.settle()
-        try office.change("UPDATE clock SET ladder = 'sing@2020-01-01T00:00:00Z ' || ladder, next_at = '2020-01-01' WHERE handoff_id = '\(first.handoff)'")
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 40 * 86_400), rate: 1))
+        try office.change(
+            """
+            UPDATE clock SET ladder = 'sing@2020-01-01T00:00:00Z ' || ladder, next_at = '2020-01-01' WHERE \
+            handoff_id = '\(first.handoff)'
+            """
+        )
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 40 * 86_400), rate: 1))
         let notice = try city.event(city.notices, as: ClockNotice.self)
         #expect(notice.subject == second.handoff)
         try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at < '2021-01-01'")
@@ -123,7 +149,8 @@ struct FaultTests {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         for worker in [Worker.intake, .routing] { try office.start(worker) }
-        try office.start(.feedback, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: -3_600), rate: 1))
+        try office.start(
+            .feedback, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: -3_600), rate: 1))
         let (letter, city) = (try office.source(), try office.unit("c01"))
         let arrived = try office.handOff(from: letter, to: city)
         try office.settle()

@@ -7,26 +7,37 @@ import Testing
 
 @testable import Workers
 
-@Suite("Clients in other languages", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Clients in other languages",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ForeignClientTests {
     @Test("a report from source.py is registered, signed, filed and concluded by unit.py, and closed")
     func loop() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let unit = try ForeignProgram("unit.py", ["--state", folder.path("unit"), "--run", "--case-word", "危房"], as: "unit.c01", of: office)
+        let unit = try ForeignProgram(
+            "unit.py", ["--state", folder.path("unit"), "--run", "--case-word", "危房"], as: "unit.c01", of: office)
         let report = try folder.report(Sample.accusation())
-        let first = try ForeignProgram("source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office)
+        let first = try ForeignProgram(
+            "source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office)
         #expect(try first.status() == 0)
         let said = first.printed
         #expect(said.wholeMatch(of: /accepted \S+ registered\n/) != nil, "\(said)")
 
         try office.wait(for: ["closed"], "SELECT state FROM report", within: 30)
-        #expect(try office.texts("SELECT state || ' ' || signed_by || ' ' || (case_filed_on IS NOT NULL) FROM handoff") == ["closed unit.c01 true"])
-        #expect(try office.texts("SELECT verdict FROM inbox WHERE sender = 'unit.c01'") == ["taken", "taken", "taken", "taken"])
+        #expect(
+            try office.texts("SELECT state || ' ' || signed_by || ' ' || (case_filed_on IS NOT NULL) FROM handoff") == [
+                "closed unit.c01 true"
+            ])
+        #expect(
+            try office.texts("SELECT verdict FROM inbox WHERE sender = 'unit.c01'") == [
+                "taken", "taken", "taken", "taken",
+            ])
 
         // The same report again is the same act: it gets the same answer and is not registered twice.
-        let again = try ForeignProgram("source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office)
+        let again = try ForeignProgram(
+            "source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office)
         #expect(try again.status() == 0)
         #expect(again.printed == said)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
@@ -40,17 +51,25 @@ struct ForeignClientTests {
     func source() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
-        let early = ["--state", folder.path("source"), "--wait", "0.5", "--title", "举报张三", "--text", "反映张三挪用公款。", "--accused", "张三,township",
-            "--region", "p-c01", "--category", "corruption"]
+        let early = [
+            "--state", folder.path("source"), "--wait", "0.5", "--title", "举报张三", "--text", "反映张三挪用公款。", "--accused",
+            "张三,township",
+            "--region", "p-c01", "--category", "corruption",
+        ]
         // Nobody is in the office.
-        for _ in 1...2 { #expect(try ForeignProgram("source.py", early, as: "source.letter", of: office).status() == 3) }
+        for _ in 1...2 {
+            #expect(try ForeignProgram("source.py", early, as: "source.letter", of: office).status() == 3)
+        }
         try office.startAll()
-        let late = try ForeignProgram("source.py", early.map { $0 == "0.5" ? "30" : $0 }, as: "source.letter", of: office)
+        let late = try ForeignProgram(
+            "source.py", early.map { $0 == "0.5" ? "30" : $0 }, as: "source.letter", of: office)
         #expect(try late.status() == 0)
         #expect(late.printed.hasPrefix("accepted "))
         #expect(try office.count("SELECT count(*) FROM report") == 1)
 
-        let wrong = try ForeignProgram("source.py", ["--state", folder.path("source"), "--text", "无", "--matter-kind", "gossip"], as: "source.letter", of: office)
+        let wrong = try ForeignProgram(
+            "source.py", ["--state", folder.path("source"), "--text", "无", "--matter-kind", "gossip"],
+            as: "source.letter", of: office)
         #expect(try wrong.status() == 1)
         #expect(wrong.printed.hasPrefix("rejected data.matterKind "))
         try office.close()
@@ -63,7 +82,9 @@ struct ForeignClientTests {
         try office.startAll()
         let paper = folder.url.appending(path: "账页.jpg")
         try Data((0..<500_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }).write(to: paper)
-        let arguments = ["--state", folder.path("source"), "--attach", paper.path, try folder.report(Sample.accusation())]
+        let arguments = [
+            "--state", folder.path("source"), "--attach", paper.path, try folder.report(Sample.accusation()),
+        ]
         for _ in 1...2 {
             let source = try ForeignProgram("source.py", arguments, as: "source.letter", of: office)
             #expect(try source.status() == 0)
@@ -83,15 +104,19 @@ struct ForeignClientTests {
         let letter = try office.source()
         for _ in 1...3 { try letter.submit(.new()) }
         // It thinks for an hour, so it is killed before the first signature.
-        let thinking = try ForeignProgram("unit.py", ["--state", folder.path("unit"), "--run", "--think", "3600"], as: "unit.c01", of: office)
+        let thinking = try ForeignProgram(
+            "unit.py", ["--state", folder.path("unit"), "--run", "--think", "3600"], as: "unit.c01", of: office)
         try folder.wait(for: "3", in: "unit", "SELECT count(*) FROM heard")
         thinking.kill()
         #expect(try office.count("SELECT count(*) FROM inbox WHERE sender = 'unit.c01'") == 0)
 
-        let unit = try ForeignProgram("unit.py", ["--state", folder.path("unit"), "--once"], as: "unit.c01", of: office)
+        let unit = try ForeignProgram(
+            "unit.py", ["--state", folder.path("unit"), "--once"], as: "unit.c01", of: office)
         #expect(try unit.status() == 0)
         try office.wait(for: ["3"], "SELECT count(*)::text FROM handoff WHERE state = 'closed'")
-        #expect(try office.texts("SELECT verdict || ' ' || count(*) FROM inbox WHERE sender = 'unit.c01' GROUP BY verdict") == ["taken 9"])
+        #expect(
+            try office.texts("SELECT verdict || ' ' || count(*) FROM inbox WHERE sender = 'unit.c01' GROUP BY verdict")
+                == ["taken 9"])
         try office.close()
     }
 
@@ -103,14 +128,18 @@ struct ForeignClientTests {
         let letter = try office.source()
         for _ in 1...40 { try letter.submit(.new()) }
         for acts in [1, 7, 20, 33, 52, 80] {
-            let unit = try ForeignProgram("unit.py", ["--state", folder.path("unit"), "--run"], as: "unit.c01", of: office)
+            let unit = try ForeignProgram(
+                "unit.py", ["--state", folder.path("unit"), "--run"], as: "unit.c01", of: office)
             try office.waitUntil("SELECT count(*) >= \(acts) FROM inbox WHERE sender = 'unit.c01'")
             unit.kill()
         }
-        let last = try ForeignProgram("unit.py", ["--state", folder.path("unit"), "--once"], as: "unit.c01", of: office)
+        let last = try ForeignProgram(
+            "unit.py", ["--state", folder.path("unit"), "--once"], as: "unit.c01", of: office)
         #expect(try last.status() == 0)
         try office.wait(for: ["40"], "SELECT count(*)::text FROM handoff WHERE state = 'closed'")
-        #expect(try office.texts("SELECT verdict || ' ' || count(*) FROM inbox WHERE sender = 'unit.c01' GROUP BY verdict") == ["taken 120"])
+        #expect(
+            try office.texts("SELECT verdict || ' ' || count(*) FROM inbox WHERE sender = 'unit.c01' GROUP BY verdict")
+                == ["taken 120"])
         try office.expectWholeLedger()
         try office.close()
     }
@@ -121,7 +150,8 @@ struct ForeignClientTests {
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
         try (try office.source()).submit(.new())
-        let unit = try ForeignProgram("unit.py", ["--state", folder.path("unit"), "--run", "--hasty"], as: "unit.c01", of: office)
+        let unit = try ForeignProgram(
+            "unit.py", ["--state", folder.path("unit"), "--run", "--hasty"], as: "unit.c01", of: office)
         try office.wait(for: ["closed"], "SELECT state FROM handoff", within: 30)
         #expect(try office.texts("SELECT times_sent_back::text FROM handoff") == ["1"])
         unit.terminate()
@@ -142,29 +172,44 @@ struct ForeignClientTests {
             unit.terminate()
             _ = try unit.status()
         }
-        #expect(try office.texts("SELECT verdict || ' ' || count(*) FROM inbox WHERE sender = 'unit.c01' GROUP BY verdict") == ["taken 6"])
+        #expect(
+            try office.texts("SELECT verdict || ' ' || count(*) FROM inbox WHERE sender = 'unit.c01' GROUP BY verdict")
+                == ["taken 6"])
         try office.close()
     }
 
-    @Test("a report from source.sh is registered, signed, filed and concluded by unit.sh, and closed; sent again, it is the same act")
+    @Test(
+        """
+        a report from source.sh is registered, signed, filed and concluded by unit.sh, and closed; sent again, it \
+        is the same act
+        """
+    )
     func shellLoop() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume", "timeout")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let report = try folder.report(Sample.accusation())
         let arguments = [folder.path("source"), report]
         // Nobody is in the office.
-        let early = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"])
+        let early = try ForeignProgram(
+            "source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"])
         #expect(try early.status() == 3)
         try office.startAll()
-        let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office, environment: ["CASE_WORD": "危房"])
+        let unit = try ForeignProgram(
+            "unit.sh", [folder.path("unit")], as: "unit.c01", of: office, environment: ["CASE_WORD": "危房"])
         let first = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
         #expect(try first.status() == 0)
         let said = first.printed
         #expect(said.wholeMatch(of: /accepted \S+ registered\n/) != nil, "\(said)")
 
         try office.wait(for: ["closed"], "SELECT state FROM report", within: 40)
-        #expect(try office.texts("SELECT state || ' ' || signed_by || ' ' || (case_filed_on IS NOT NULL) FROM handoff") == ["closed unit.c01 true"])
-        #expect(try office.texts("SELECT verdict FROM inbox WHERE sender = 'unit.c01'") == ["taken", "taken", "taken", "taken"])
+        #expect(
+            try office.texts("SELECT state || ' ' || signed_by || ' ' || (case_filed_on IS NOT NULL) FROM handoff") == [
+                "closed unit.c01 true"
+            ])
+        #expect(
+            try office.texts("SELECT verdict FROM inbox WHERE sender = 'unit.c01'") == [
+                "taken", "taken", "taken", "taken",
+            ])
 
         let again = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
         #expect(try again.status() == 0)
@@ -215,8 +260,11 @@ struct ForeignClientTests {
         (url.user, url.path) = ("unit.c01", "/" + office.virtualHost)
         let publishing = try ForeignProgram(
             "/usr/bin/amqp-publish",
-            ["--url", try #require(url.string), "--exchange", city.exchange, "--routing-key", act.key, "--persistent",
-                "--content-type", MediaType.cloudEvents, "--body", String(decoding: act.body, as: UTF8.self)],
+            [
+                "--url", try #require(url.string), "--exchange", city.exchange, "--routing-key", act.key,
+                "--persistent",
+                "--content-type", MediaType.cloudEvents, "--body", String(decoding: act.body, as: UTF8.self),
+            ],
             as: "unit.c01", of: office)
         #expect(try publishing.status() == 0)
         let refusal = try city.heard()
@@ -283,7 +331,11 @@ final class Folder {
 
 extension OfficeUnderTest {
     /// Waits until a condition on the tables holds.
-    func waitUntil(_ condition: String, within seconds: Double = 30, sourceLocation: SourceLocation = #_sourceLocation) throws {
-        try wait(for: ["t"], "SELECT CASE WHEN (\(condition)) THEN 't' ELSE 'f' END", within: seconds, sourceLocation: sourceLocation)
+    func waitUntil(
+        _ condition: String, within seconds: Double = 30, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        try wait(
+            for: ["t"], "SELECT CASE WHEN (\(condition)) THEN 't' ELSE 'f' END", within: seconds,
+            sourceLocation: sourceLocation)
     }
 }

@@ -8,18 +8,23 @@ import TestOffice
 
 @testable import Workers
 
-/// What SDKs for CloudEvents send when they are not told otherwise, and reports that say what cannot be: through the real broker.
-@Suite("Forms that other senders use", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+/// What SDKs for CloudEvents send when they are not told otherwise, and reports that say what cannot be: through the
+/// real broker.
+@Suite(
+    "Forms that other senders use",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ForeignFormTests {
     private static let type = MessageType.reportSubmitted.rawValue
 
     private static func binaryHeaders(_ prefix: String, _ id: String) -> FieldTable {
-        ["specversion": "1.0", "id": id, "source": "source.letter", "type": type, "subject": id, "time": "2026-03-02T08:00:00Z"].reduce(
-            into: FieldTable()
-        ) { $0[prefix + $1.key] = .string($1.value) }
+        [
+            "specversion": "1.0", "id": id, "source": "source.letter", "type": type, "subject": id,
+            "time": "2026-03-02T08:00:00Z",
+        ].reduce(into: FieldTable()) { $0[prefix + $1.key] = .string($1.value) }
     }
 
-    @Test("an SDK's binary mode is answered in one sentence, in reply to the id in its headers, and uses that id not up",
+    @Test(
+        "an SDK's binary mode is answered in one sentence, in reply to the id in its headers, and uses that id not up",
         arguments: ["ce-", "cloudEvents:", "cloudEvents_", "CE-"])
     func binaryMode(_ prefix: String) throws {
         let office = try OfficeUnderTest()
@@ -30,7 +35,8 @@ struct ForeignFormTests {
         properties.headers = Self.binaryHeaders(prefix, id)
         let key = MessageType.reportSubmitted.routingKey(from: letter.party)
         for _ in 1...2 {
-            try letter.publish(Array(#"{"id":"other","text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
+            try letter.publish(
+                Array(#"{"id":"other","text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
             let answer = try letter.heard()
             #expect(answer.type == MessageType.reportRejected.rawValue && answer.problem == "binary_mode")
             #expect(answer.inReplyTo == id && answer.subject == id)
@@ -49,14 +55,17 @@ struct ForeignFormTests {
         let letter = try office.source()
         let key = MessageType.reportSubmitted.routingKey(from: letter.party)
         for id in ["twin-\(UUID().uuidString)", "twin-\(UUID().uuidString)"] {
-            var properties = Properties(contentType: "application/json", messageID: UUID().uuidString, userID: letter.party.description)
+            var properties = Properties(
+                contentType: "application/json", messageID: UUID().uuidString, userID: letter.party.description)
             properties.headers = Self.binaryHeaders("ce-", id).mapValues { .bytes(Array(($0.stringValue ?? "").utf8)) }
-            try letter.publish(Array(#"{"text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
+            try letter.publish(
+                Array(#"{"text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
             let answer = try letter.heard()
             #expect(answer.problem == "binary_mode" && answer.inReplyTo == id)
         }
         for messageID in [UUID().uuidString, UUID().uuidString] {
-            let properties = Properties(contentType: "application/json", messageID: messageID, userID: letter.party.description)
+            let properties = Properties(
+                contentType: "application/json", messageID: messageID, userID: letter.party.description)
             try letter.publish(Array(" [{}]".utf8), to: letter.exchange, key: key, properties: properties)
             let answer = try letter.heard()
             #expect(answer.problem == "batch" && answer.inReplyTo == messageID)
@@ -64,7 +73,12 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test("bytes that are compressed, or in another format of CloudEvents, are told so, and to what they are to be changed")
+    @Test(
+        """
+        bytes that are compressed, or in another format of CloudEvents, are told so, and to what they are to be \
+        changed
+        """
+    )
     func otherBytes() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
@@ -77,7 +91,8 @@ struct ForeignFormTests {
             ([0xFF, 1, 2], "application/cloudevents+avro", nil, "not_json", "send it as JSON"),
         ]
         for form in forms {
-            var properties = Properties(contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
+            var properties = Properties(
+                contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
             properties.contentEncoding = form.encoding
             try letter.publish(form.body, to: letter.exchange, key: key, properties: properties)
             let answer = try letter.heard()
@@ -94,23 +109,42 @@ struct ForeignFormTests {
         let letter = try office.source()
         let key = MessageType.reportSubmitted.routingKey(from: letter.party)
         func event(_ id: String, time: String = "2026-03-02T08:00:00Z", _ data: String) -> String {
-            #"{"specversion":"1.0","id":"\#(id)","source":"source.letter","type":"\#(Self.type)","subject":"\#(id)","time":"\#(time)",\#(data)}"#
+            #"""
+            {"specversion":"1.0","id":"\#(id)","source":"source.letter","type":"\#(Self.type)",\#
+            "subject":"\#(id)","time":"\#(time)",\#(data)}
+            """#
         }
         let plain = #""data":{"text":"反映某镇副镇长。"}"#
         let forms: [(body: String, contentType: String, code: String, words: String)] = [
-            ("[\(event("b-1", plain)),\(event("b-2", plain))]", "application/cloudevents-batch+json", "batch", "each as a message of its own"),
+            (
+                "[\(event("b-1", plain)),\(event("b-2", plain))]", "application/cloudevents-batch+json", "batch",
+                "each as a message of its own"
+            ),
             (" [\n{}]", "application/json", "batch", "each as a message of its own"),
             ("[]", "application/cloudevents-batch+json; charset=UTF-8", "batch", "each as a message of its own"),
-            (event("b-3", #""data_base64":"eyJ0ZXh0IjoieCJ9""#), MediaType.cloudEvents, "data_base64", "in the field data"),
-            (event("b-4", plain + #","data_base64":"eyJ0ZXh0IjoieCJ9""#), MediaType.cloudEvents, "data_base64", "leave data_base64 out"),
+            (
+                event("b-3", #""data_base64":"eyJ0ZXh0IjoieCJ9""#), MediaType.cloudEvents, "data_base64",
+                "in the field data"
+            ),
+            (
+                event("b-4", plain + #","data_base64":"eyJ0ZXh0IjoieCJ9""#), MediaType.cloudEvents, "data_base64",
+                "leave data_base64 out"
+            ),
             (event("b-5", time: "2026-03-02T08:00Z", plain), MediaType.cloudEvents, "bad_value", "seconds are missing"),
-            (event("b-6", time: "Mon, 02 Mar 2026 08:00:00 GMT", plain), MediaType.cloudEvents, "bad_value", "mail and HTTP"),
-            (event("b-7", time: "2026-03-02T08:00:00+0800", plain), MediaType.cloudEvents, "bad_value", "colon is missing"),
+            (
+                event("b-6", time: "Mon, 02 Mar 2026 08:00:00 GMT", plain), MediaType.cloudEvents, "bad_value",
+                "mail and HTTP"
+            ),
+            (
+                event("b-7", time: "2026-03-02T08:00:00+0800", plain), MediaType.cloudEvents, "bad_value",
+                "colon is missing"
+            ),
             (event("b-8", time: "2026-03-02", plain), MediaType.cloudEvents, "bad_value", "the time is missing"),
             (event("b-9", time: "2026-02-30T08:00:00Z", plain), MediaType.cloudEvents, "bad_value", "no such day"),
         ]
         for form in forms {
-            let properties = Properties(contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
+            let properties = Properties(
+                contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
             try letter.publish(Array(form.body.utf8), to: letter.exchange, key: key, properties: properties)
             let answer = try letter.heard()
             #expect(answer.problem == form.code, "\(form.body)")
@@ -121,7 +155,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test("a receipt before 1900 or more than a day ahead of the office's time is refused by name; a day ahead is taken")
+    @Test(
+        "a receipt before 1900 or more than a day ahead of the office's time is refused by name; a day ahead is taken")
     func receipts() throws {
         let office = try OfficeUnderTest()
         let start = try #require(Instant("2026-03-02T08:00:00Z"))
@@ -129,17 +164,22 @@ struct ForeignFormTests {
         try office.start(.intake, clock: clock)
         let letter = try office.source()
         for (moment, words) in [
-            ("0001-01-01T00:00:00Z", "1900"), ("1900-01-01T00:00:00+08:05", "1900"), ("2026-03-03T08:30:00Z", "in the future"),
+            ("0001-01-01T00:00:00Z", "1900"), ("1900-01-01T00:00:00+08:05", "1900"),
+            ("2026-03-03T08:30:00Z", "in the future"),
             ("2099-12-31T23:59:59+08:00", "in the future"), ("9999-12-31T23:59:59Z", "in the future"),
         ] {
             var submission = Submission.new()
             submission.receivedAt = Instant(moment)
             try letter.submit(submission)
             let answer = try letter.heard()
-            #expect(answer.problem == "bad_value" && answer.problemText?.contains(words) == true, "\(moment): \(answer.problemText ?? "")")
+            #expect(
+                answer.problem == "bad_value" && answer.problemText?.contains(words) == true,
+                "\(moment): \(answer.problemText ?? "")")
             #expect((answer.data["problems"] as? [[String: Any]])?.first?["path"] as? String == "data.receivedAt")
         }
-        for moment in ["1900-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2026-03-03T07:59:00Z", "2026-03-02T08:00:00-00:00"] {
+        for moment in [
+            "1900-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2026-03-03T07:59:00Z", "2026-03-02T08:00:00-00:00",
+        ] {
             var submission = Submission.new()
             submission.receivedAt = Instant(moment)
             try letter.submit(submission)
@@ -174,11 +214,14 @@ struct ForeignFormTests {
         try city.decide(arrived)
         try city.conclude(arrived)
         #expect(try city.heard().type == MessageType.conclusionAccepted.rawValue)
-        try city.send(.handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "再次办结"))
+        try city.send(
+            .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "再次办结"))
         #expect(try city.heard().problem == "already_concluded")
-        try city.send(.handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "no-such-word", summary: "再次办结"))
+        try city.send(
+            .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "no-such-word", summary: "再次办结"))
         #expect(try city.heard().problem == "already_concluded")
-        try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: String(repeating: "0", count: 64)))
+        try city.send(
+            .handoffSigned, subject: arrived.handoff, HandoffSigned(digest: String(repeating: "0", count: 64)))
         #expect(try city.heard().problem == "already_signed")
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
         #expect(try city.heard().problem == "closed")

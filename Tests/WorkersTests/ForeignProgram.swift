@@ -14,9 +14,13 @@ final class ForeignProgram {
     /// What the examples need of Debian. Their absence fails a test in plain words.
     static func requireTools(_ tools: String...) throws {
         for tool in tools {
-            try #require(FileManager.default.isExecutableFile(atPath: "/usr/bin/\(tool)"), "/usr/bin/\(tool) is missing: run deploy/packages")
+            try #require(
+                FileManager.default.isExecutableFile(atPath: "/usr/bin/\(tool)"),
+                "/usr/bin/\(tool) is missing: run deploy/packages")
         }
-        try #require(FileManager.default.fileExists(atPath: "/usr/lib/python3/dist-packages/pika"), "python3-pika is missing: run deploy/packages")
+        try #require(
+            FileManager.default.fileExists(atPath: "/usr/lib/python3/dist-packages/pika"),
+            "python3-pika is missing: run deploy/packages")
     }
 
     /// - Parameters:
@@ -24,19 +28,21 @@ final class ForeignProgram {
     ///   - environment: what it is told beside its arguments.
     ///   - errors: a file for what it complains of; the terminal, where none is given.
     init(
-        _ program: String, _ arguments: [String], as user: String, of office: OfficeUnderTest, environment: [String: String] = [:],
-        errors: URL? = nil
+        _ program: String, _ arguments: [String], as user: String, of office: OfficeUnderTest,
+        environment: [String: String] = [:], errors: URL? = nil
     ) throws {
         var broker = try #require(URLComponents(string: office.servers.brokerURL))
         broker.user = user
         broker.password = TestServers.password
         broker.path = "/" + office.virtualHost
-        process.executableURL = program.hasPrefix("/") ? URL(fileURLWithPath: program) : Self.examples.appending(path: program)
+        process.executableURL =
+            program.hasPrefix("/") ? URL(fileURLWithPath: program) : Self.examples.appending(path: program)
         process.arguments = arguments
         // Debian's own Python, whatever else is first on the path of whoever runs the tests.
-        process.environment = environment.merging(
-            ["PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string), "PYTHONDONTWRITEBYTECODE": "1"]
-        ) { given, _ in given }
+        process.environment = environment.merging([
+            "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        ]) { given, _ in given }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         if let errors {

@@ -78,12 +78,14 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("what waits for its signature and comes again after the inbox was pruned waits once, also beside its signature")
+    @Test(
+        "what waits for its signature and comes again after the inbox was pruned waits once, also beside its signature")
     func pruned() throws {
         let (office, city, arrived) = try opened()
         let lane = try office.start(.feedback)
         let progress = city.prepare(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "已约谈"))
-        let decision = city.prepare(.dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "kept_for_later"))
+        let decision = city.prepare(
+            .dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "kept_for_later"))
         for act in [progress, decision] { try city.publish(act) }
         #expect(try city.heardOnceDecided().isEmpty)
         try office.change("DELETE FROM inbox WHERE sender = 'unit.c01'")
@@ -118,7 +120,8 @@ struct HeldTests {
         var arrived: [Arrived] = []
         for _ in 1...40 { arrived.append(try city.receiveHandoff()) }
         for handoff in arrived.shuffled() { try city.decide(handoff) }
-        let mixed = (arrived.map { (handoff: $0, signs: true) } + arrived.map { (handoff: $0, signs: false) }).shuffled()
+        let mixed = (arrived.map { (handoff: $0, signs: true) } + arrived.map { (handoff: $0, signs: false) })
+            .shuffled()
         for act in mixed {
             if act.signs { try city.sign(act.handoff) } else { try city.conclude(act.handoff) }
         }
@@ -197,7 +200,9 @@ struct HeldTests {
         let text = String(repeating: "x", count: 60_000)
         for number in 1...20 {
             for handoff in arrived.dropLast() {
-                try city.send(.handoffProgress, id: "\(handoff.handoff)-\(number)", subject: handoff.handoff, HandoffProgress(text: text))
+                try city.send(
+                    .handoffProgress, id: "\(handoff.handoff)-\(number)", subject: handoff.handoff,
+                    HandoffProgress(text: text))
             }
         }
         let feedback = try office.start(.feedback) {
@@ -223,13 +228,19 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("what waited for a signature is applied a few bytes at a time, in its order, and before what is sent after the signature")
+    @Test(
+        """
+        what waited for a signature is applied a few bytes at a time, in its order, and before what is sent after \
+        the signature
+        """
+    )
     func bites() throws {
         let (office, city, arrived) = try opened()
         let lane = try office.start(.feedback)
         let texts = (1...30).map { "\($0) " + String(repeating: "x", count: 20_000) }
         for (index, text) in texts.enumerated() {
-            try city.send(.handoffProgress, id: "p\(index + 100)", subject: arrived.handoff, HandoffProgress(text: text))
+            try city.send(
+                .handoffProgress, id: "p\(index + 100)", subject: arrived.handoff, HandoffProgress(text: text))
         }
         #expect(try city.heardOnceDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM held_message") == 30)
@@ -245,7 +256,8 @@ struct HeldTests {
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
         // As they were written.
         #expect(
-            try office.texts("SELECT substring(body FROM '^[0-9]+') FROM handoff_note WHERE kind = 'progress' ORDER BY ctid")
+            try office.texts(
+                "SELECT substring(body FROM '^[0-9]+') FROM handoff_note WHERE kind = 'progress' ORDER BY ctid")
                 == (1...30).map(String.init))
         try office.expectWholeLedger()
         try office.close()
@@ -257,7 +269,8 @@ struct HeldTests {
         let first = try office.start(.feedback)
         let conclusion = try city.conclude(arrived)
         #expect(try city.heardOnceDecided().isEmpty)
-        // The signature reaches the first lane, whose transaction waits for the same act of somebody who does not commit.
+        // The signature reaches the first lane, whose transaction waits for the same act of somebody who does not
+        // commit.
         let signature = city.prepare(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
         let blocker = try office.database()
         try blocker.execute("BEGIN")

@@ -10,7 +10,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("The identity stays in the vault", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The identity stays in the vault",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct IdentityTests {
     @Test("the reporter's name, phone and address stand nowhere but encrypted: no table, no delivery, no log")
     func nowhereButInTheVault() throws {
@@ -35,7 +37,8 @@ struct IdentityTests {
         _ = try city.heardOnceDecided()
 
         let secrets = ["欧阳不平", "13812345678", "138-1234-5678", "430102198001011234", "和平路18号", "清河镇第三中学"]
-        let delivered = String(decoding: delivery.body, as: UTF8.self) + String(decoding: accepted.delivery.body, as: UTF8.self)
+        let delivered =
+            String(decoding: delivery.body, as: UTF8.self) + String(decoding: accepted.delivery.body, as: UTF8.self)
         for secret in secrets {
             #expect(try office.places(of: Array(secret.utf8)).isEmpty, "\(secret)")
             #expect(!delivered.contains(secret), "\(secret)")
@@ -43,10 +46,13 @@ struct IdentityTests {
         }
         #expect(!office.log.lines.isEmpty)
         // The vault still has the original, bound to its report.
-        let row = try #require(try office.texts("SELECT report_id::text || ' ' || encode(sealed, 'hex') FROM vault").first?.split(separator: " "))
+        let row = try #require(
+            try office.texts("SELECT report_id::text || ' ' || encode(sealed, 'hex') FROM vault").first?.split(
+                separator: " "))
         let report = try #require(ReportID(row[0]))
         let sealed = try #require([UInt8](hexadecimal: String(row[1])))
-        let original = try office.vault.open(.init(keyID: office.vault.keyID, sealed: sealed), context: "report|\(report)")
+        let original = try office.vault.open(
+            .init(keyID: office.vault.keyID, sealed: sealed), context: "report|\(report)")
         let opened = try JSONDecoder().decode(CloudEvent<Submission>.self, from: Data(original))
         #expect(opened.id == id)
         #expect(opened.data.reporters == [reporter])
@@ -61,9 +67,19 @@ struct IdentityTests {
         let key = MessageType.reportSubmitted.routingKey(from: letter.party)
         let bodies = [
             "我叫欧阳不平，不是JSON",
-            #"{"specversion":"1.0","type":"bihuan.report.submitted.v1","source":"source.letter","data":{"text":"欧阳不平"}}"#,
-            #"{"specversion":"1.0","id":"a b","type":"bihuan.report.submitted.v1","source":"source.letter","subject":"x","time":"2026-03-02T00:00:00Z","data":{"text":"反映","reporters":[{"consent":"欧阳不平"}]}}"#,
-            #"{"specversion":"1.0","id":"ok-1","type":"bihuan.report.submitted.v1","source":"source.letter","subject":"ok-1","time":"2026-03-02T00:00:00Z","data":{"text":"反映","reporters":[{"consent":"欧阳不平"}]}}"#,
+            #"""
+            {"specversion":"1.0","type":"bihuan.report.submitted.v1","source":"source.letter","data":{"text":"欧阳不\#
+            平"}}
+            """#,
+            #"""
+            {"specversion":"1.0","id":"a \#
+            b","type":"bihuan.report.submitted.v1","source":"source.letter","subject":"x",\#
+            "time":"2026-03-02T00:00:00Z","data":{"text":"反映","reporters":[{"consent":"欧阳不平"}]}}
+            """#,
+            #"""
+            {"specversion":"1.0","id":"ok-1","type":"bihuan.report.submitted.v1","source":"source.letter",\#
+            "subject":"ok-1","time":"2026-03-02T00:00:00Z","data":{"text":"反映","reporters":[{"consent":"欧阳不平"}]}}
+            """#,
         ]
         for body in bodies {
             try letter.publish(

@@ -13,8 +13,8 @@ extension PrivateServerTests {
     /// More than a broker of an office should take, within what RabbitMQ takes where nobody says otherwise.
     @Suite("Bodies of a hundred megabytes")
     struct LargeBodyTests {
-        /// Ten are four times what the worker may use. The broker reads all that it may deliver at once before it delivers the first: fifty
-        /// take it minutes, and are sent by `deploy/test --long`.
+        /// Ten are four times what the worker may use. The broker reads all that it may deliver at once before it
+        /// delivers the first: fifty take it minutes, and are sent by `deploy/test --long`.
         static let floods: [(worker: Worker, count: Int)] = isLong ? [(.intake, 50)] : [(.intake, 10), (.feedback, 3)]
         private static let isLong = ProcessInfo.processInfo.environment["TEST_BIHUAN_LONG"] != nil
 
@@ -23,14 +23,19 @@ extension PrivateServerTests {
             return Set(lines.filter { $0.hasSuffix("\toffice.\(worker.rawValue)") })
         }
 
-        @Test("they do not end a worker of 256 MiB: each is refused by length and digest, others get through, the connections stay",
-              arguments: floods)
+        @Test(
+            """
+            they do not end a worker of 256 MiB: each is refused by length and digest, others get through, the \
+            connections stay
+            """,
+            arguments: floods)
         func refused(flood: (worker: Worker, count: Int)) throws {
             let (worker, count) = flood
             let office = try PrivateServers.here().office()
             let limit = MemoryLimit(bytesMax: 256 << 20)
             defer { limit?.remove() }
-            let party: Party = worker == .intake ? .source(SourceID(unchecked: "letter")) : .unit(UnitID(unchecked: "c01"))
+            let party: Party =
+                worker == .intake ? .source(SourceID(unchecked: "letter")) : .unit(UnitID(unchecked: "c01"))
             var settings = try office.servers.broker(user: party.description, virtualHost: office.virtualHost)
             // The broker takes its time over five gigabytes.
             settings.heartbeatSeconds = 600
@@ -41,9 +46,11 @@ extension PrivateServerTests {
             for number in 1...count {
                 body[0] = UInt8(number)
                 try sender.publish(
-                    body, to: sender.exchange, key: type.routingKey(from: sender.party), properties: sender.properties(type, "large-\(number)"))
+                    body, to: sender.exchange, key: type.routingKey(from: sender.party),
+                    properties: sender.properties(type, "large-\(number)"))
             }
-            let arrival = Arrival(body: body, routingKey: "", userID: sender.party.description, type: nil, messageID: nil)
+            let arrival = Arrival(
+                body: body, routingKey: "", userID: sender.party.description, type: nil, messageID: nil)
             let lastID = InboundMessage(arrival, from: "", digestKey: office.digestKey).key.eventID
             body = []
 
@@ -61,7 +68,8 @@ extension PrivateServerTests {
             try sun.order(to: worker)
             #expect(try sun.heard(within: 60).problem == "unknown_dead_letter")
             for _ in 2...count { try expectRefusal() }
-            let id = worker == .intake
+            let id =
+                worker == .intake
                 ? try sender.submit(.new())
                 : try sender.send(.handoffProgress, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "无"))
             #expect(try sender.heard().inReplyTo == id)
@@ -69,7 +77,10 @@ extension PrivateServerTests {
             #expect(try connections(of: worker) == connected)
             let peak = try process.peakBytes()
             #expect(peak <= 64 << 20, "\(peak >> 20) MiB")
-            #expect(try office.texts("SELECT count(*) || ' ' || sum(times) || ' ' || count(sealed) FROM dead_letter") == ["\(count) \(count) 0"])
+            #expect(
+                try office.texts("SELECT count(*) || ' ' || sum(times) || ' ' || count(sealed) FROM dead_letter") == [
+                    "\(count) \(count) 0"
+                ])
             #expect(try office.count("SELECT count(*) FROM dead_letter WHERE inbox_id = '\(lastID)'") == 1)
             process.kill()
             try office.close()

@@ -9,13 +9,16 @@ import Testing
 
 @testable import Workers
 
-@Suite("Leases on the names of lanes", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Leases on the names of lanes",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct LeaseTests {
     /// Seconds; a lease is 20 in operation.
     private static let lease = 2.0
 
-    @Test("rows of a stopped process go out after its lease; when it goes on it takes a new name, and nothing is doubled",
-          arguments: [LanePoint.beforeCommit, .afterCommit, .afterPublish])
+    @Test(
+        "rows of a stopped process go out after its lease; when it goes on it takes a new name, and nothing is doubled",
+        arguments: [LanePoint.beforeCommit, .afterCommit, .afterPublish])
     func stopped(point: LanePoint) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
@@ -43,7 +46,8 @@ struct LeaseTests {
         var heard = try letter.heard()
         while heard.inReplyTo == id { heard = try letter.heard() }
         #expect(heard.inReplyTo == second)
-        try office.wait(for: ["1"], "SELECT count(*) FROM lane_lease WHERE lane <> '\(names[0])' OR '\(point)' = 'beforeCommit'")
+        try office.wait(
+            for: ["1"], "SELECT count(*) FROM lane_lease WHERE lane <> '\(names[0])' OR '\(point)' = 'beforeCommit'")
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
         #expect(try office.count("SELECT count(*) FROM report") == 2)
         #expect(try office.count("SELECT count(*) FROM ledger_entry JOIN report ON report.id = chain") == 2)
@@ -62,7 +66,9 @@ struct LeaseTests {
         defer { stopped.kill() }
         try stopped.stopsItself()
         try office.wait(
-            for: ["0"], "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL", within: 4)
+            for: ["0"],
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL",
+            within: 4)
         stopped.kill()
         try office.start(.intake)
         _ = try letter.heard()
@@ -80,13 +86,15 @@ struct LeaseTests {
         #expect(try office.texts(lanes) == [first.name])
         // For longer than the lease the relay of another looks at it, and lets it be.
         let second = try office.start(.intake, name: "zz") { $0.leaseSeconds = 1 }
-        let renewed = "SELECT count(*) FROM lane_lease WHERE lane = '\(first.name)' AND expires_at > '\(try office.later(by: 2))'"
+        let renewed =
+            "SELECT count(*) FROM lane_lease WHERE lane = '\(first.name)' AND expires_at > '\(try office.later(by: 2))'"
         try office.wait(for: ["1"], renewed)
         try first.stop()
         #expect(try office.texts(lanes) == ["zz"])
         // The session of a lane ends, and it comes back with another: the lease is its own still, or it has a new name.
         let database = try office.database()
-        try database.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'bihuan zz'")
+        try database.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'bihuan zz'")
         database.close()
         try letter.submit(.new())
         _ = try letter.heard()
@@ -105,7 +113,8 @@ struct LeaseTests {
         let rivals = try (0..<4).map { _ in try Database(settings) }
         defer { for rival in rivals { rival.close() } }
         func take(_ database: Database, as name: String, seconds: Double = 60) throws -> [String] {
-            try database.run(TakeLeases(lanes: ["a", "b"], worker: "intake", holder: name, seconds: seconds)).rows.sorted()
+            try database.run(TakeLeases(lanes: ["a", "b"], worker: "intake", holder: name, seconds: seconds)).rows
+                .sorted()
         }
         #expect(try take(holder, as: "holder") == ["a", "b"])
         #expect(try take(rivals[0], as: "rival") == [])
@@ -134,8 +143,10 @@ struct LeaseTests {
     static func row(of lane: String, key: String = "nowhere") -> String {
         """
         ALTER TABLE outbox DISABLE TRIGGER kept;
-        INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, created_at)
-        VALUES (gen_random_uuid(), 'intake', '\(lane)', 'bihuan.notice', '\(key)', 't', '', 'source.letter', '{}', '', '2026-01-01');
+        INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, \
+        created_at)
+        VALUES (gen_random_uuid(), 'intake', '\(lane)', 'bihuan.notice', '\(key)', 't', '', 'source.letter', '{}', \
+        '', '2026-01-01');
         ALTER TABLE outbox ENABLE TRIGGER kept
         """
     }

@@ -10,7 +10,9 @@ import TestOffice
 
 @Suite("Times in the ledger", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct LedgerTimeTests {
-    @Test("an act that waited for its case is told at the moment it had the case, so that times in a chain do not go back")
+    @Test(
+        "an act that waited for its case is told at the moment it had the case, so that times in a chain do not go back"
+    )
     func afterTheLock() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -23,12 +25,21 @@ struct LedgerTimeTests {
         try other.execute("SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT FROM report FOR NO KEY UPDATE")
         try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest, signedBy: "收发员"))
         try office.wait(
-            for: ["1"], "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+            for: ["1"],
+            """
+            SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = \
+            'Lock'
+            """
+        )
         let released = Instant.wall()
         try other.execute("COMMIT")
         try office.wait(for: ["signed"], "SELECT state FROM handoff")
         let at = try office.texts(
-            "SELECT convert_from(bytes, 'UTF8')::jsonb->>'at' FROM ledger_entry WHERE convert_from(bytes, 'UTF8')::jsonb->>'event' = 'signed'")
+            """
+            SELECT convert_from(bytes, 'UTF8')::jsonb->>'at' FROM ledger_entry WHERE convert_from(bytes, \
+            'UTF8')::jsonb->>'event' = 'signed'
+            """
+        )
         let told = try #require(at.first.flatMap { Instant($0) })
         #expect(told >= released)
         try office.close()

@@ -33,9 +33,11 @@ struct LoopTests {
 
         let digest = Array(SHA256.hash(data: delivery.body)).hexadecimal
         try city.send(.handoffSigned, subject: handoff, HandoffSigned(digest: digest))
-        try city.send(.dispositionDecided, subject: handoff, DispositionDecided(disposition: "preliminary_verification"))
         try city.send(
-            .handoffConcluded, subject: handoff, HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。", reporterAnswered: true))
+            .dispositionDecided, subject: handoff, DispositionDecided(disposition: "preliminary_verification"))
+        try city.send(
+            .handoffConcluded, subject: handoff,
+            HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。", reporterAnswered: true))
         let judged = try city.event(city.notices, as: ConclusionJudged.self)
         #expect(judged.type == .conclusionAccepted)
         try office.wait(for: ["closed"], "SELECT state FROM report")

@@ -8,9 +8,12 @@ import Testing
 
 @testable import Workers
 
-@Suite("What a worker holds at once", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "What a worker holds at once",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct MemoryTests {
-    /// Several batches, each as full as the budget of bytes lets it be: more of them need no more memory, only more time.
+    /// Several batches, each as full as the budget of bytes lets it be: more of them need no more memory, only more
+    /// time.
     static let count = 60
 
     /// A report near the limit of a text, with a reporter whose name is masked.
@@ -44,7 +47,9 @@ struct MemoryTests {
         let arrived = try (1...4).map { _ in try city.receiveHandoff() }
         for one in arrived { try city.sign(one) }
         let text = report(0).text
-        for number in 0..<Self.count { try city.send(.handoffProgress, subject: arrived[number % 4].handoff, HandoffProgress(text: text)) }
+        for number in 0..<Self.count {
+            try city.send(.handoffProgress, subject: arrived[number % 4].handoff, HandoffProgress(text: text))
+        }
         let feedback = try WorkerProcess(.feedback, of: office)
         defer { feedback.kill() }
         try office.wait(for: ["\(Self.count)"], "SELECT count(*) FROM handoff_note", within: 60)

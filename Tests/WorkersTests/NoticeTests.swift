@@ -6,9 +6,15 @@ import Testing
 
 @testable import Workers
 
-@Suite("Notices of the database", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Notices of the database", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct NoticeTests {
-    @Test("what the database warns of stands in the worker's log with severity and code, on every connection, and without its words")
+    @Test(
+        """
+        what the database warns of stands in the worker's log with severity and code, on every connection, and \
+        without its words
+        """
+    )
     func logged() throws {
         let office = try OfficeUnderTest()
         try office.change(
@@ -34,7 +40,8 @@ struct NoticeTests {
         }
         let lines = office.log.lines.filter { $0.contains("notice from the database") }
         #expect(lines.count == 2)
-        #expect(lines.allSatisfy { $0.hasPrefix("warning ") && $0.contains("WARNING") && $0.contains("01ABC") }, "\(lines)")
+        #expect(
+            lines.allSatisfy { $0.hasPrefix("warning ") && $0.contains("WARNING") && $0.contains("01ABC") }, "\(lines)")
         #expect(!office.log.lines.contains { $0.contains("不可入日志") })
         try office.close()
     }

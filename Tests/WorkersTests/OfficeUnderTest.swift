@@ -40,7 +40,8 @@ final class OfficeUnderTest {
         try superuser.execute("CREATE DATABASE \(databaseName) TEMPLATE \(TestServers.template)")
         superuser.close()
         let database = try database()
-        try ActivePolicy.activate(OfficeUnderTest.policyText(), named: "policy", by: "a test", at: .wall(), on: database)
+        try ActivePolicy.activate(
+            OfficeUnderTest.policyText(), named: "policy", by: "a test", at: .wall(), on: database)
         try database.execute(OfficeUnderTest.copyOfOutbox)
         database.close()
     }
@@ -78,7 +79,8 @@ final class OfficeUnderTest {
             INSERT INTO sent.letter SELECT body FROM written WHERE lane <> 'hand';
             RETURN NULL;
         END $$;
-        CREATE TRIGGER kept AFTER INSERT ON outbox REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION sent.keep();
+        CREATE TRIGGER kept AFTER INSERT ON outbox REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE \
+        FUNCTION sent.keep();
         """
 
     /// Whatever left the office, also what is its own and what nobody in the test read, is what the contract publishes.
@@ -87,7 +89,8 @@ final class OfficeUnderTest {
         defer { database.close() }
         for body in try database.run(ReadSentLetters()).rows {
             let problems = SchemaJudge.shared.problems(in: body)
-            #expect(problems == [], "\(String(decoding: body.prefix(300), as: UTF8.self))", sourceLocation: sourceLocation)
+            #expect(
+                problems == [], "\(String(decoding: body.prefix(300), as: UTF8.self))", sourceLocation: sourceLocation)
         }
     }
 
@@ -96,8 +99,8 @@ final class OfficeUnderTest {
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 
-    /// Takes the single active consumer off the feedback queue, so that two lanes really work on it at once: what the topology
-    /// spares them otherwise must not be what keeps them right.
+    /// Takes the single active consumer off the feedback queue, so that two lanes really work on it at once: what the
+    /// topology spares them otherwise must not be what keeps them right.
     func letLanesShareFeedback() throws {
         let broker = try AMQP.Connection(try servers.broker(user: "admin", virtualHost: virtualHost))
         defer { broker.close() }
@@ -105,7 +108,9 @@ final class OfficeUnderTest {
         let queue = QueueName(rawValue: Topology.Queue.feedback)
         _ = try broker.deleteQueue(queue, on: channel)
         _ = try broker.declareQueue(
-            queue, arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))], on: channel)
+            queue,
+            arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))],
+            on: channel)
         try broker.bindQueue(queue, to: ExchangeName(rawValue: Topology.Exchange.feedback), key: "#", on: channel)
     }
 
@@ -118,8 +123,8 @@ final class OfficeUnderTest {
     func settings(for worker: Worker, clock: BusinessClock = .real) throws -> LaneSettings {
         var settings = LaneSettings(
             broker: try servers.broker(user: Party.office(worker).description, virtualHost: virtualHost),
-            database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)), clock: clock,
-            vault: vault, digestKey: digestKey, sealedMailKey: SealingKey(mailKey.publicKey))
+            database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)),
+            clock: clock, vault: vault, digestKey: digestKey, sealedMailKey: SealingKey(mailKey.publicKey))
         settings.batchSizeMax = 50
         return settings
     }
@@ -167,7 +172,9 @@ final class OfficeUnderTest {
     // MARK: Looking into the tables
 
     /// As a superuser, so that a test may also do what no worker may.
-    func database() throws -> Database { try Database(ConnectionSettings(url: servers.databaseURL(database: databaseName))) }
+    func database() throws -> Database {
+        try Database(ConnectionSettings(url: servers.databaseURL(database: databaseName)))
+    }
 
     /// The first column of a query, as text.
     func texts(_ sql: String) throws -> [String] {
@@ -180,7 +187,8 @@ final class OfficeUnderTest {
 
     /// Waits until a query's first column is what is expected, looking again as soon as the last look is over.
     func wait(
-        for expected: [String], _ sql: String, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
+        for expected: [String], _ sql: String, within seconds: Double = 15,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let database = try database()
         defer { database.close() }
@@ -245,7 +253,8 @@ final class PartyClient {
     /// Publishes bytes as they are.
     func publish(_ body: [UInt8], to exchange: String, key: String, properties: Properties) throws {
         _ = try publisher.publish(
-            body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties, token: 0, deadline: 5)
+            body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties,
+            token: 0, deadline: 5)
         let outcomes = try publisher.settle(within: 10).map(\.outcome)
         #expect(outcomes == [.confirmed])
     }
@@ -258,8 +267,10 @@ final class PartyClient {
         _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload
     ) throws -> String {
         let event = CloudEvent(
-            id: id, source: party, type: type, subject: subject, time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: data)
-        try publish(Wire.encode(event), to: exchange, key: type.routingKey(from: party), properties: properties(type, subject))
+            id: id, source: party, type: type, subject: subject,
+            time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: data)
+        try publish(
+            Wire.encode(event), to: exchange, key: type.routingKey(from: party), properties: properties(type, subject))
         return id
     }
 
@@ -270,8 +281,8 @@ final class PartyClient {
 
     func properties(_ type: MessageType, _ subject: String) -> Properties {
         Properties(
-            contentType: MediaType.cloudEvents, messageID: UUID().uuidString, type: type.rawValue, correlationID: subject,
-            userID: party.description)
+            contentType: MediaType.cloudEvents, messageID: UUID().uuidString, type: type.rawValue,
+            correlationID: subject, userID: party.description)
     }
 
     var exchange: String {
@@ -285,7 +296,8 @@ final class PartyClient {
 
     /// The next message of a queue, acknowledged; fails the test when none comes.
     func next(
-        _ queue: String, within seconds: Double = 15, settling: Bool = true, sourceLocation: SourceLocation = #_sourceLocation
+        _ queue: String, within seconds: Double = 15, settling: Bool = true,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Delivery {
         if !queueOf.values.contains(queue) {
             queueOf[try connection.consume(QueueName(rawValue: queue), on: channel)] = queue
@@ -293,7 +305,9 @@ final class PartyClient {
         let end = ContinuousClock.now + .seconds(seconds)
         while consumed[queue, default: []].isEmpty, ContinuousClock.now < end {
             guard let event = try connection.nextEvent(within: 0.2) else { continue }
-            if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] { consumed[from, default: []].append(delivery) }
+            if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] {
+                consumed[from, default: []].append(delivery)
+            }
         }
         guard let delivery = consumed[queue, default: []].first else {
             Issue.record("nothing came to \(queue)", sourceLocation: sourceLocation)
@@ -314,13 +328,16 @@ final class PartyClient {
     /// The next message of a queue that is read already, acknowledged; `nil` when the broker has none at hand.
     func nextIfAny(_ queue: String) throws -> Delivery? {
         while consumed[queue, default: []].isEmpty, let event = try connection.nextEvent(within: 0.3) {
-            if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] { consumed[from, default: []].append(delivery) }
+            if case .delivery(let delivery) = event, let from = queueOf[delivery.consumerTag] {
+                consumed[from, default: []].append(delivery)
+            }
         }
         return consumed[queue, default: []].isEmpty ? nil : try next(queue)
     }
 
     func event<Payload: Codable & Sendable>(
-        _ queue: String, as payload: Payload.Type, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
+        _ queue: String, as payload: Payload.Type, within seconds: Double = 15,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> CloudEvent<Payload> {
         let delivery = try next(queue, within: seconds, sourceLocation: sourceLocation)
         return try JSONDecoder().decode(CloudEvent<Payload>.self, from: Data(delivery.body))
@@ -348,7 +365,8 @@ private struct ReadSentLetters: Statement {
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
 }
 
-/// Any query whose first column is text. Prepared statements are per type, so this one wraps the SQL in a function of its own.
+/// Any query whose first column is text. Prepared statements are per type, so this one wraps the SQL in a function of
+/// its own.
 private enum TextQuery {
     struct Rows: Statement {
         let query: String

@@ -8,7 +8,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Papers that travel in parts", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Papers that travel in parts",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PaperTests {
     private struct Paper {
         let bytes: [UInt8]
@@ -23,31 +25,40 @@ struct PaperTests {
             sha256 = Array(SHA256.hash(data: all)).hexadecimal
         }
 
-        var attachment: Casework.Attachment { Casework.Attachment(name: "转账记录.pdf", mediaType: "application/pdf", bytes: bytes.count, sha256: sha256) }
+        var attachment: Casework.Attachment {
+            Casework.Attachment(name: "转账记录.pdf", mediaType: "application/pdf", bytes: bytes.count, sha256: sha256)
+        }
     }
 
     /// A report with these papers, registered; its id is the subject of their parts.
-    private func submit(_ papers: [Paper], from source: PartyClient, unit: String? = nil) throws -> (id: String, answer: Heard) {
+    private func submit(
+        _ papers: [Paper], from source: PartyClient, unit: String? = nil
+    ) throws -> (id: String, answer: Heard) {
         var report = Submission.new(unit: unit)
         report.attachments = papers.map(\.attachment)
         let id = try source.submit(report)
         return (id, try source.heard())
     }
 
-    private func send(_ paper: Paper, _ number: Int, of report: String, by source: PartyClient, bytes: [UInt8]? = nil, id: String = UUID().uuidString) throws {
+    private func send(
+        _ paper: Paper, _ number: Int, of report: String, by source: PartyClient, bytes: [UInt8]? = nil,
+        id: String = UUID().uuidString
+    ) throws {
         try source.send(
             .attachmentPart, id: id, subject: report,
             AttachmentPart(sha256: paper.sha256, part: number, content: bytes ?? paper.pieces[number - 1]))
     }
 
     private func close(_ paper: Paper, of report: String, by source: PartyClient, count: Int? = nil) throws -> Heard {
-        let id = try source.send(.attachmentPart, subject: report, AttachmentPart(sha256: paper.sha256, count: count ?? paper.pieces.count))
+        let id = try source.send(
+            .attachmentPart, subject: report, AttachmentPart(sha256: paper.sha256, count: count ?? paper.pieces.count))
         let answer = try source.heard()
         #expect(answer.inReplyTo == id && answer.subject == report)
         return answer
     }
 
-    @Test("a report is registered at once and shows papers pending; parts in any order and a manifest make a paper whole")
+    @Test(
+        "a report is registered at once and shows papers pending; parts in any order and a manifest make a paper whole")
     func whole() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -64,7 +75,9 @@ struct PaperTests {
         #expect(all.data["papersPending"] == nil && all.number == accepted.number)
         #expect(try office.count("SELECT count(*) FROM attachment WHERE received_at IS NOT NULL") == 2)
         #expect(try office.places(of: Array(first.bytes.prefix(64))).isEmpty, "no paper lies in clear")
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%paper_received%'") == 2)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%paper_received%'") == 2)
         // A second manifest, and a part that comes late: repeats.
         #expect(try close(first, of: report, by: letter).data["papersPending"] == nil)
         try send(first, 2, of: report, by: letter)
@@ -115,7 +128,12 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("parts are taken up to the bytes that were announced; wrong ones that leave no room are dropped when the paper is closed")
+    @Test(
+        """
+        parts are taken up to the bytes that were announced; wrong ones that leave no room are dropped when the \
+        paper is closed
+        """
+    )
     func announcedBytes() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -143,7 +161,10 @@ struct PaperTests {
         let letter = try office.source()
         var report = Submission.new()
         func papers(_ count: Int, _ bytes: Int) -> [Casework.Attachment] {
-            (1...count).map { _ in Casework.Attachment(name: "a", mediaType: "application/pdf", bytes: bytes, sha256: Paper(1, pieces: 1).sha256) }
+            (1...count).map { _ in
+                Casework.Attachment(
+                    name: "a", mediaType: "application/pdf", bytes: bytes, sha256: Paper(1, pieces: 1).sha256)
+            }
         }
         let most = Limits.standard.attachmentBytesMax
         for (attachments, isTaken) in [(papers(4, most), true), (papers(5, most), false), (papers(2, .max), false)] {
@@ -180,7 +201,12 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("a part beyond the manifest's count is dropped alone: the paper is whole without it, whether it came early or late")
+    @Test(
+        """
+        a part beyond the manifest's count is dropped alone: the paper is whole without it, whether it came early \
+        or late
+        """
+    )
     func stray() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -199,13 +225,17 @@ struct PaperTests {
             #expect(try letter.heard().problem == "too_large")
             #expect(try close(paper, of: report, by: letter).type == MessageType.reportAccepted.rawValue)
         }
-        #expect(try office.texts("SELECT part || ' ' || count(*) FROM attachment_part GROUP BY part ORDER BY part") == ["1 2", "2 2"])
+        #expect(
+            try office.texts("SELECT part || ' ' || count(*) FROM attachment_part GROUP BY part ORDER BY part") == [
+                "1 2", "2 2",
+            ])
         #expect(try office.count("SELECT count(*) FROM attachment WHERE received_at IS NOT NULL") == 2)
         try office.expectWholeLedger()
         try office.close()
     }
 
-    @Test("parts of no report, of another's, of a paper nobody announced, without number or with a wrong one are refused")
+    @Test(
+        "parts of no report, of another's, of a paper nobody announced, without number or with a wrong one are refused")
     func refusals() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -216,15 +246,20 @@ struct PaperTests {
             try source.send(.attachmentPart, subject: subject, data)
             return try source.heard().problem
         }
-        #expect(try problem(AttachmentPart(sha256: paper.sha256, count: 1), "no-report", by: letter) == "unknown_report")
+        #expect(
+            try problem(AttachmentPart(sha256: paper.sha256, count: 1), "no-report", by: letter) == "unknown_report")
         #expect(try problem(AttachmentPart(sha256: paper.sha256, count: 1), report, by: web) == "unknown_report")
         #expect(try problem(AttachmentPart(sha256: other.sha256, count: 1), report, by: letter) == "unknown_paper")
         #expect(try problem(AttachmentPart(sha256: "", count: 1), report, by: letter) == "unknown_paper")
         for number in [0, -1, Limits.standard.attachmentPartsMax + 1, Int.max] {
-            #expect(try problem(AttachmentPart(sha256: paper.sha256, part: number, content: [1]), report, by: letter) == "bad_value")
+            #expect(
+                try problem(AttachmentPart(sha256: paper.sha256, part: number, content: [1]), report, by: letter)
+                    == "bad_value")
             #expect(try problem(AttachmentPart(sha256: paper.sha256, count: number), report, by: letter) == "bad_value")
         }
-        #expect(try problem(AttachmentPart(sha256: paper.sha256, part: 1, content: paper.bytes + [1]), report, by: letter) == "too_large")
+        #expect(
+            try problem(AttachmentPart(sha256: paper.sha256, part: 1, content: paper.bytes + [1]), report, by: letter)
+                == "too_large")
         var odd = AttachmentPart(sha256: paper.sha256, count: 1)
         odd.part = 1
         #expect(try problem(odd, report, by: letter) == "bad_value")
@@ -246,8 +281,9 @@ struct PaperTests {
         try send(paper, 1, of: report, by: source)
         let answer = try close(paper, of: report, by: source)
         #expect(answer.type == MessageType.reportReceived.rawValue && answer.data.isEmpty)
-        // Whatever it does, a manifest brings the bare receipt and a piece nothing: of a paper that nobody announced, with parts that did
-        // not come, with other bytes, under an id that was used, with a body of the report that is another one.
+        // Whatever it does, a manifest brings the bare receipt and a piece nothing: of a paper that nobody announced,
+        // with parts that did not come, with other bytes, under an id that was used, with a body of the report that is
+        // another one.
         let other = Paper(200, pieces: 2)
         try send(other, 1, of: report, by: source)
         let id = UUID().uuidString

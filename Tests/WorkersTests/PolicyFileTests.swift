@@ -32,7 +32,8 @@ struct PolicyFileTests {
     @Test("no row of the default policy presents as law what is only a copy, a local rule or unverified")
     func citations() throws {
         let policy = try PolicyFile.read(Self.yaml(), named: "default")
-        let rows: [any PolicyRow] = policy.sealed + policy.scope.rows + [policy.scope.otherwise] + policy.repeats
+        let rows: [any PolicyRow] =
+            policy.sealed + policy.scope.rows + [policy.scope.otherwise] + policy.repeats
             + policy.routing.rows + [policy.routing.otherwise] + policy.clocks + policy.returns + policy.conclusions
         for row in rows {
             let citation = try #require(row.citation, "\(row.id) has no citation")
@@ -63,16 +64,30 @@ struct PolicyFileTests {
         Slip("title_weight: 3", "title_weight: 0x3", "scope.title_weight", "must be a whole number"),
         Slip("title: 纪检监察机关信访举报办理规则（默认）", "title: null", "title", "must be a text"),
         Slip("version: 1", "version: one", "version", "must be a whole number"),
-        Slip("result_owed: true", "result_owed: yes", "vocabulary.handoff_kinds[0].result_owed", "must be true or false"),
-        Slip("within: 2 day", "within: 2 working_day", "clocks[0].within", "needs a calendar, which this version does not have"),
-        Slip("within: 2 day", "within: 1 month", "clocks[0].within", "needs a calendar, which this version does not have"),
-        Slip("within: 90 day", "within: 1 quarter", "clocks[2].within", "needs a calendar, which this version does not have"),
+        Slip(
+            "result_owed: true", "result_owed: yes",
+            """
+            vocabulary.handoff_kinds[0].result_owed
+            """, "must be true or false"),
+        Slip(
+            "within: 2 day", "within: 2 working_day", "clocks[0].within",
+            "needs a calendar, which this version does not have"),
+        Slip(
+            "within: 2 day", "within: 1 month", "clocks[0].within", "needs a calendar, which this version does not have"
+        ),
+        Slip(
+            "within: 90 day", "within: 1 quarter", "clocks[2].within",
+            "needs a calendar, which this version does not have"),
         Slip("within: 2 day", "within: two days", "clocks[0].within", "a number and a unit"),
         Slip("decide: accept\n", "decide: acept\n", "scope.rows[0].decide", "did you mean \"accept\"?"),
         Slip("starts: released", "starts: [released]", "clocks[0].starts", "must be one of"),
-        Slip("handoff_kinds: [transfer, assignment]", "handoff_kinds: transfer", "clocks[1].handoff_kinds", "must be a list"),
+        Slip(
+            "handoff_kinds: [transfer, assignment]", "handoff_kinds: transfer", "clocks[1].handoff_kinds",
+            "must be a list"),
         Slip("level: [central]", "level: [centrl]", "sealed[0].when.level[0]", "did you mean \"central\"?"),
-        Slip("unit_kinds: [stationed]", "unit_kinds: [statoned]", "routing.rows[7].to.unit_kinds[0]", "did you mean \"stationed\"?"),
+        Slip(
+            "unit_kinds: [stationed]", "unit_kinds: [statoned]", "routing.rows[7].to.unit_kinds[0]",
+            "did you mean \"stationed\"?"),
         Slip("place: same", "place: [same]", "routing.rows[7].to.place", "must be one of"),
         Slip("title: 纪检监察", "title:\nspare: 纪检监察", "title", "must be a text"),
     ]
@@ -111,7 +126,8 @@ struct PolicyFileTests {
         Refusal("no YAML", "a: [b", "is no YAML"),
         Refusal("a list", "- a", "must hold keys and values"),
         Refusal("an alias", "a: &x 1\nb: *x\n", "anchors (&name) and aliases"),
-        Refusal("an alias bomb", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n? *c\n: x\n", "anchors (&name) and aliases"),
+        Refusal(
+            "an alias bomb", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n? *c\n: x\n", "anchors (&name) and aliases"),
         Refusal("an anchor within a list", "a: [&x 1]", "anchors (&name) and aliases"),
         Refusal("two documents", "a: 1\n---\nb: 1\n", "is no YAML"),
         Refusal("a key twice", "name: a\nname: b\n", "stands twice: name"),
@@ -141,9 +157,12 @@ struct PolicyFileTests {
         #expect(try PolicyFile.read(yaml, named: "test").name == "cn-discipline")
     }
 
-    @Test("a number or flag may stand in quotes, and no number is octal", arguments: [("\"7\"", 7), ("010", 10), ("+3", 3)])
+    @Test(
+        "a number or flag may stand in quotes, and no number is octal",
+        arguments: [("\"7\"", 7), ("010", 10), ("+3", 3)])
     func numbers(written: String, number: Int) throws {
-        let yaml = try Self.yaml(replacing: "version: 1", by: "version: \(written)").replacing("accepted: true", with: "accepted: \"true\"")
+        let yaml = try Self.yaml(replacing: "version: 1", by: "version: \(written)").replacing(
+            "accepted: true", with: "accepted: \"true\"")
         #expect(try PolicyFile.read(yaml, named: "test").version == number)
     }
 
@@ -152,26 +171,38 @@ struct PolicyFileTests {
         let rule: String
     }
 
-    @Test("samples of the default policy", arguments: [
-        Sample(facts: ReportFacts(sourceKind: "letter", text: "某局长收受好处费", accusedCount: 1), rule: "scope-breach"),
-        Sample(facts: ReportFacts(sourceKind: "phone", text: "某事", categories: ["work"], accusedCount: 1), rule: "scope-named"),
-        Sample(facts: ReportFacts(sourceKind: "web", text: "小区物业与领导勾结"), rule: "scope-breach-unnamed"),
-        Sample(facts: ReportFacts(sourceKind: "web", text: "小区物业乱来，村主任不管"), rule: "scope-cadre-unnamed"),
-        Sample(facts: ReportFacts(sourceKind: "web", text: "小区物业停水"), rule: "scope-outside-web"),
-        Sample(facts: ReportFacts(sourceKind: "letter", text: "小区物业停水"), rule: "scope-unclear"),
-        Sample(facts: ReportFacts(sourceKind: "letter", matterKind: "outside", text: "小区物业停水"), rule: "scope-outside-stated"),
-        Sample(facts: ReportFacts(sourceKind: "letter", matterKind: "outside", text: "不知道找谁"), rule: "scope-outside-unknown"),
-        Sample(facts: ReportFacts(sourceKind: "web", text: "某事", accusedCount: 1), rule: "scope-named-unclear"),
-        Sample(facts: ReportFacts(sourceKind: "letter", matterKind: "appeal", text: "对记大过不服"), rule: "scope-appeal"),
-        Sample(facts: ReportFacts(sourceKind: "web", matterKind: "suggestion", text: "村务应当公开"), rule: "scope-suggestion"),
-    ])
+    @Test(
+        "samples of the default policy",
+        arguments: [
+            Sample(facts: ReportFacts(sourceKind: "letter", text: "某局长收受好处费", accusedCount: 1), rule: "scope-breach"),
+            Sample(
+                facts: ReportFacts(sourceKind: "phone", text: "某事", categories: ["work"], accusedCount: 1),
+                rule: "scope-named"),
+            Sample(facts: ReportFacts(sourceKind: "web", text: "小区物业与领导勾结"), rule: "scope-breach-unnamed"),
+            Sample(facts: ReportFacts(sourceKind: "web", text: "小区物业乱来，村主任不管"), rule: "scope-cadre-unnamed"),
+            Sample(facts: ReportFacts(sourceKind: "web", text: "小区物业停水"), rule: "scope-outside-web"),
+            Sample(facts: ReportFacts(sourceKind: "letter", text: "小区物业停水"), rule: "scope-unclear"),
+            Sample(
+                facts: ReportFacts(sourceKind: "letter", matterKind: "outside", text: "小区物业停水"),
+                rule: "scope-outside-stated"),
+            Sample(
+                facts: ReportFacts(sourceKind: "letter", matterKind: "outside", text: "不知道找谁"),
+                rule: "scope-outside-unknown"),
+            Sample(facts: ReportFacts(sourceKind: "web", text: "某事", accusedCount: 1), rule: "scope-named-unclear"),
+            Sample(
+                facts: ReportFacts(sourceKind: "letter", matterKind: "appeal", text: "对记大过不服"), rule: "scope-appeal"),
+            Sample(
+                facts: ReportFacts(sourceKind: "web", matterKind: "suggestion", text: "村务应当公开"),
+                rule: "scope-suggestion"),
+        ])
     func samples(sample: Sample) throws {
         #expect(try Self.rulebook().scope(of: sample.facts).rule.row == sample.rule)
     }
 
     private static let petitions = ProcessInfo.processInfo.environment["TEST_BIHUAN_PETITIONS"]
 
-    /// Real petitions of a province's message board, as JSON lines with `title` and `text`, which the project does not carry.
+    /// Real petitions of a province's message board, as JSON lines with `title` and `text`, which the project does not
+    /// carry.
     @Test(
         "of real petitions most lie outside, none of these with a word of breach, at ten authorities or more",
         .enabled(if: petitions != nil, "TEST_BIHUAN_PETITIONS names no file of petitions (JSON lines, unpacked)"))
@@ -189,7 +220,9 @@ struct PolicyFileTests {
         var bySource: [String: Int] = [:]
         var rulings: [ScopeRuling] = []
         let duration = ContinuousClock().measure {
-            rulings = petitions.map { rulebook.scope(of: ReportFacts(sourceKind: "web", title: $0.title, text: $0.text)) }
+            rulings = petitions.map {
+                rulebook.scope(of: ReportFacts(sourceKind: "web", title: $0.title, text: $0.text))
+            }
         }
         for (petition, ruling) in zip(petitions, rulings) {
             bySource[ruling.rule.row, default: 0] += 1

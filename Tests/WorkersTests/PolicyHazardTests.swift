@@ -14,14 +14,19 @@ struct PolicyHazardTests {
         try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }
     }
 
-    @Test("a step that is taken more often than can be counted is refused", arguments: [
-        "9223372036854775807", "-9223372036854775808", "4611686018427387904", "0", "33",
-    ])
+    @Test(
+        "a step that is taken more often than can be counted is refused",
+        arguments: [
+            "9223372036854775807", "-9223372036854775808", "4611686018427387904", "0", "33",
+        ])
     func times(number: String) throws {
         var yaml = try String(contentsOf: Self.policy, encoding: .utf8)
         let times = try #require(yaml.range(of: #"times: \d+"#, options: .regularExpression))
         yaml.replaceSubrange(times, with: "times: \(number)")
-        #expect(try Self.error(yaml).problems.contains { $0.path.hasSuffix(".times") && $0.message.contains("between 1 and") })
+        #expect(
+            try Self.error(yaml).problems.contains {
+                $0.path.hasSuffix(".times") && $0.message.contains("between 1 and")
+            })
     }
 
     /// Shown by its name, since its text fills a log.
@@ -30,13 +35,19 @@ struct PolicyHazardTests {
         let yaml: String
     }
 
-    @Test("a file of many values is refused before it is read", arguments: [
-        LongFile(testDescription: "a list in one line", yaml: "returns: [" + String(repeating: "a,", count: 500_000)),
-        LongFile(testDescription: "a list of many lines", yaml: "returns:\n" + String(repeating: "- \n", count: 300_000)),
-        LongFile(testDescription: "many keys", yaml: (0..<70_000).map { "k\($0): 1\n" }.joined()),
-    ])
+    @Test(
+        "a file of many values is refused before it is read",
+        arguments: [
+            LongFile(
+                testDescription: "a list in one line", yaml: "returns: [" + String(repeating: "a,", count: 500_000)),
+            LongFile(
+                testDescription: "a list of many lines",
+                yaml: "returns:\n" + String(repeating: "- \n", count: 300_000)),
+            LongFile(testDescription: "many keys", yaml: (0..<70_000).map { "k\($0): 1\n" }.joined()),
+        ])
     func values(file: LongFile) throws {
-        #expect(try Self.error(file.yaml).problems.map(\.message) == ["a policy has at most \(YAMLText.valuesMax) values"])
+        #expect(
+            try Self.error(file.yaml).problems.map(\.message) == ["a policy has at most \(YAMLText.valuesMax) values"])
     }
 
     @Test("a file full of slips is told of in a hundred sentences, and soon")
@@ -60,10 +71,14 @@ struct PolicyHazardTests {
 
         let policy = try String(contentsOf: Self.policy, encoding: .utf8)
         for (old, new) in [
-            ("level: [central]", "level: [\(word)]"), ("any_of: [$breach]", "any_of: [$\(word)]"), ("id: scope-unclear", "id: \(word)"),
+            ("level: [central]", "level: [\(word)]"), ("any_of: [$breach]", "any_of: [$\(word)]"),
+            ("id: scope-unclear", "id: \(word)"),
             ("within: 2 day", "within: 2 \(word)"), ("word_lists:\n", "word_lists:\n  \(word): []\n"),
         ] {
-            #expect(try Self.error(policy.replacing(old, with: new)).problems.allSatisfy { $0.description.utf8.count < 600 }, "\(old)")
+            #expect(
+                try Self.error(policy.replacing(old, with: new)).problems.allSatisfy {
+                    $0.description.utf8.count < 600
+                }, "\(old)")
         }
     }
 }

@@ -7,8 +7,8 @@ import Testing
 /// `docs/policy.md`.
 enum PolicyPage {
     static let text = try? String(
-        contentsOf: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: "docs/policy.md"), encoding: .utf8)
+        contentsOf: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "docs/policy.md"), encoding: .utf8)
 
     /// The whole policy at its end.
     static var example: String {
@@ -19,7 +19,8 @@ enum PolicyPage {
         let path, type, required, leftOut, meaning, rows, example: String
     }
 
-    /// The rows of all tables of keys. A heading names the paths that its table is for; without any it is the top of the file.
+    /// The rows of all tables of keys. A heading names the paths that its table is for; without any it is the top of
+    /// the file.
     static var keys: [Key] {
         var (places, columns) = ([""], [String]())
         return (text ?? "").split(separator: "\n").flatMap { line -> [Key] in
@@ -39,8 +40,9 @@ enum PolicyPage {
             func cell(_ column: String) -> String { columns.firstIndex(of: column).map { cells[$0] } ?? "" }
             return places.map { place in
                 Key(
-                    path: place.isEmpty ? String(name) : "\(place).\(name)", type: cell("Type"), required: cell("Required"),
-                    leftOut: cell("Left out"), meaning: cell("Meaning"), rows: cell("Rows"), example: cell("Example"))
+                    path: place.isEmpty ? String(name) : "\(place).\(name)", type: cell("Type"),
+                    required: cell("Required"), leftOut: cell("Left out"), meaning: cell("Meaning"), rows: cell("Rows"),
+                    example: cell("Example"))
             }
         }
     }
@@ -53,7 +55,8 @@ struct PolicyPageTests {
         case .fields(let fields):
             fields.flatMap { name, field in
                 let path = path.isEmpty ? name : "\(path).\(name)"
-                return ["\(path) | \(field.shape.words) | \(field.isRequired ? "yes" : "no")"] + keys(of: field.shape, under: path)
+                return ["\(path) | \(field.shape.words) | \(field.isRequired ? "yes" : "no")"]
+                    + keys(of: field.shape, under: path)
             }
         case .list(let element): keys(of: element, under: path)
         default: []
@@ -68,7 +71,11 @@ struct PolicyPageTests {
         #expect(Set(code).subtracting(page).sorted() == [], "not on the page")
         #expect(Set(page).subtracting(code).sorted() == [], "only on the page")
         #expect(page.count == Set(page).count, "a key stands twice")
-        for key in PolicyPage.keys { #expect(!key.meaning.isEmpty && (!key.example.isEmpty || !key.leftOut.isEmpty || key.required == "no"), "\(key.path)") }
+        for key in PolicyPage.keys {
+            #expect(
+                !key.meaning.isEmpty && (!key.example.isEmpty || !key.leftOut.isEmpty || key.required == "no"),
+                "\(key.path)")
+        }
     }
 
     @Test("the page says which rows may ask a fact")
@@ -87,8 +94,12 @@ struct PolicyPageTests {
     func limits() throws {
         let text = try #require(PolicyPage.text)
         for limit in [
-            "at most \(Policy.rowsMax) rows and \(Policy.wordsMax) different words; a word has at most \(Policy.wordBytesMax) bytes",
-            "at most \(PolicyFile.bytesMax) bytes", "At most \(Policy.placeholdersMax).", "1 to \(Policy.textCharactersMax) characters",
+            """
+            at most \(Policy.rowsMax) rows and \(Policy.wordsMax) different words; a word has at most \
+            \(Policy.wordBytesMax) bytes
+            """,
+            "at most \(PolicyFile.bytesMax) bytes", "At most \(Policy.placeholdersMax).",
+            "1 to \(Policy.textCharactersMax) characters",
             "After \(PolicyFile.problemsMax) faults",
         ] { #expect(text.contains(limit), "\(limit)") }
     }

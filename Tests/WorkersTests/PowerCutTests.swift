@@ -10,9 +10,13 @@ import Testing
 @testable import Workers
 
 extension PrivateServerTests {
-    @Suite("A machine that loses power", .enabled(if: NetworkNamespace.obstacle == nil, "\(NetworkNamespace.obstacle ?? "")"))
+    @Suite(
+        "A machine that loses power",
+        .enabled(if: NetworkNamespace.obstacle == nil, "\(NetworkNamespace.obstacle ?? "")"))
     struct PowerCutTests {
-        @Test("its rows go out, its locks end and its deliveries come back, though no server was told", arguments: [LanePoint.beforeCommit, .afterCommit])
+        @Test(
+            "its rows go out, its locks end and its deliveries come back, though no server was told",
+            arguments: [LanePoint.beforeCommit, .afterCommit])
         func powerCut(point: LanePoint) throws {
             let servers = try PrivateServers.here()
             let network = try #require(servers.network)
@@ -37,7 +41,8 @@ extension PrivateServerTests {
             let receipt = try letter.heard(within: 30)
             #expect(receipt.inReplyTo == id && (left.isEmpty || left.contains(receipt.id)))
             if point == .afterCommit { try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 30) }
-            let session = "SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL AND client_addr <> '127.0.0.1'"
+            let session =
+                "SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL AND client_addr <> '127.0.0.1'"
             try office.wait(for: ["0"], session, within: 30)
             #expect((ContinuousClock.now - began).inSeconds < 30)
             // The broker gives the silent peer up by its heartbeat, and hands the message to the other.

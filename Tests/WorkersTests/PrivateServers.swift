@@ -9,7 +9,8 @@ import TestOffice
 @Suite("with servers of their own", .serialized, .privateServers)
 enum PrivateServerTests {}
 
-/// A pair of servers with virtual hosts of its own, which listen at the host's end of a network namespace too where one can be made.
+/// A pair of servers with virtual hosts of its own, which listen at the host's end of a network namespace too where one
+/// can be made.
 final class PrivateServers: @unchecked Sendable {
     @TaskLocal static var running: PrivateServers?
     private static let offices = 4
@@ -35,7 +36,8 @@ final class PrivateServers: @unchecked Sendable {
         }
         try SmallOffice.makeTemplate(
             superuser: servers.superuserURL,
-            owner: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template))
+            owner: servers.databaseURL(
+                user: "bihuan_owner", password: TestServers.password, database: TestServers.template))
     }
 
     func stop() {
@@ -47,7 +49,8 @@ final class PrivateServers: @unchecked Sendable {
     var testServers: TestServers {
         TestServers(
             databaseURL: servers.superuserURL,
-            brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: Self.offices)
+            brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"),
+            offices: Self.offices)
     }
 
     /// An office on these servers.
@@ -60,7 +63,8 @@ final class PrivateServers: @unchecked Sendable {
         var joined: [String: [Any]] = [:]
         for number in 1...offices {
             let one = try SmallOffice.definitions(virtualHost: TestServers.virtualHost(number)).json()
-            for (key, value) in try JSONSerialization.jsonObject(with: one) as? [String: [[String: Any]]] ?? [:] where key != "users" || number == 1 {
+            for (key, value) in try JSONSerialization.jsonObject(with: one) as? [String: [[String: Any]]] ?? [:]
+            where key != "users" || number == 1 {
                 joined[key, default: []] += value
             }
         }
@@ -69,7 +73,9 @@ final class PrivateServers: @unchecked Sendable {
 }
 
 struct PrivateServersTrait: SuiteTrait, TestScoping {
-    func provideScope(for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void) async throws {
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
+    ) async throws {
         let servers = try PrivateServers()
         defer { servers.stop() }
         try await PrivateServers.$running.withValue(servers) { try await body() }

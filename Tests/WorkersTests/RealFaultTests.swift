@@ -15,7 +15,9 @@ extension PrivateServerTests {
         /// A report whose text takes 1.4 KB however it is compressed.
         private static func bulky(_ characters: Int = 450) throws -> Submission {
             var submission = Submission.new()
-            let scalars = try (0..<characters).map { _ in try #require(Unicode.Scalar(UInt32.random(in: 0x4E00...0x9FA5))) }
+            let scalars = try (0..<characters).map { _ in
+                try #require(Unicode.Scalar(UInt32.random(in: 0x4E00...0x9FA5)))
+            }
             submission.text.unicodeScalars.append(contentsOf: scalars)
             return submission
         }
@@ -23,7 +25,8 @@ extension PrivateServerTests {
         /// Everything is answered within two seconds of the fault's end, registered once, and said once.
         /// - Parameter earlier: how many lines were logged before the fault.
         private func expectOnce(
-            _ ids: Set<String>, _ office: OfficeUnderTest, _ letter: PartyClient, since ended: ContinuousClock.Instant, loggedBefore earlier: Int = 0
+            _ ids: Set<String>, _ office: OfficeUnderTest, _ letter: PartyClient, since ended: ContinuousClock.Instant,
+            loggedBefore earlier: Int = 0
         ) throws {
             var heard: Set<String> = []
             while heard.count < ids.count {
@@ -36,7 +39,9 @@ extension PrivateServerTests {
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             let endings = office.log.lines.prefix(earlier).count { $0.contains("fault ended after") }
             try office.log.wait(for: "fault ended after", lines: endings + 1)
-            let said = office.log.lines.dropFirst(earlier).filter { $0.contains("waiting for the database") || $0.contains("installation fault") }
+            let said = office.log.lines.dropFirst(earlier).filter {
+                $0.contains("waiting for the database") || $0.contains("installation fault")
+            }
             #expect((1...4).contains(said.count), "\(said)")
             try office.expectWholeLedger()
         }
@@ -52,8 +57,9 @@ extension PrivateServerTests {
             here.giveBack()
         }
 
-        @Test("the disk of a table is full: all that came meanwhile is in the books once there is room",
-              .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
+        @Test(
+            "the disk of a table is full: all that came meanwhile is in the books once there is room",
+            .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
         func fullTable() throws {
             let disk = try SmallDisk(megabytes: 8)
             defer { disk.remove() }
@@ -69,7 +75,8 @@ extension PrivateServerTests {
             try office.start(.routing)
             try disk.fill()
             var ids: Set<String> = []
-            while !office.log.lines.contains(where: { $0.contains("waiting for the database") && $0.contains("53100") }) {
+            while !office.log.lines.contains(where: { $0.contains("waiting for the database") && $0.contains("53100") })
+            {
                 ids.insert(try letter.submit(try Self.bulky()))
             }
             for _ in 1...5 { ids.insert(try letter.submit(.new())) }
@@ -81,8 +88,12 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("the disk of the write-ahead log is full, and the server ends: all is in the books once it was started again",
-              .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
+        @Test(
+            """
+            the disk of the write-ahead log is full, and the server ends: all is in the books once it was started \
+            again
+            """,
+            .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
         func fullLog() throws {
             let disk = try SmallDisk(megabytes: 48)
             defer { disk.remove() }
@@ -98,7 +109,9 @@ extension PrivateServerTests {
             _ = try letter.heard()
             try disk.fill()
             var ids: Set<String> = []
-            while !office.log.lines.contains(where: { $0.contains("waiting for the database") || $0.contains("lane interrupted") }) {
+            while !office.log.lines.contains(where: {
+                $0.contains("waiting for the database") || $0.contains("lane interrupted")
+            }) {
                 ids.insert(try letter.submit(try Self.bulky(2_000)))
             }
             for _ in 1...5 { ids.insert(try letter.submit(.new())) }
@@ -111,7 +124,12 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("the primary dies and its standby is promoted: nothing is lost or doubled; the old one comes back to read only, and is passed over")
+        @Test(
+            """
+            the primary dies and its standby is promoted: nothing is lost or doubled; the old one comes back to \
+            read only, and is passed over
+            """
+        )
         func promoted() throws {
             let primary = try Cluster()
             defer { primary.remove() }
@@ -149,7 +167,8 @@ extension PrivateServerTests {
             let second = try letter.submit(.new())
             #expect(try letter.heard().inReplyTo == second)
 
-            // The keeper of the server lets it only be read: sessions that are there meet 25006, and no other server may be written to.
+            // The keeper of the server lets it only be read: sessions that are there meet 25006, and no other server
+            // may be written to.
             let earlier = office.log.lines.count
             try standby.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
             let third = try letter.submit(.new())
@@ -190,7 +209,8 @@ extension PrivateServerTests {
                 _ = try city.receiveHandoff(within: 30)
                 arrived += 1
             }
-            try office.wait(for: ["\(damaged.count)"], "SELECT count(*) FROM dead_letter WHERE detail LIKE '%XX001%'", within: 30)
+            try office.wait(
+                for: ["\(damaged.count)"], "SELECT count(*) FROM dead_letter WHERE detail LIKE '%XX001%'", within: 30)
             #expect(Set(try office.texts("SELECT subject FROM dead_letter")) == damaged)
             #expect(try office.count("SELECT count(*) FROM handoff") == 40 - damaged.count)
             try office.close()

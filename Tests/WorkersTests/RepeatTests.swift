@@ -24,12 +24,15 @@ struct RepeatTests {
         #expect(again.data["rule"] as? String == "cn-discipline@1/repeat-reporter")
         #expect(again.number != first.number)
         #expect(
-            try office.texts("SELECT o.source_id FROM report r JOIN report o ON o.id = r.repeat_of") == [first.submission])
+            try office.texts("SELECT o.source_id FROM report r JOIN report o ON o.id = r.repeat_of") == [
+                first.submission
+            ])
 
         // Another reporter's is no repeat; nor is one that says more.
         let other = Submission(
             matterKind: said.matterKind, title: said.title, text: said.text, region: said.region,
-            reporters: [Reporter(name: "李诉", phone: "13733334444")], accused: said.accused, allegations: said.allegations)
+            reporters: [Reporter(name: "李诉", phone: "13733334444")], accused: said.accused,
+            allegations: said.allegations)
         _ = try office.handOff(other, from: letter, to: city)
         var more = said
         more.text += "另有新情况。"
@@ -63,7 +66,9 @@ struct RepeatTests {
         for _ in 1...2 { try office.start(.intake) { $0.batchSizeMax = 4 } }
         try office.wait(for: ["60"], "SELECT count(*) FROM report")
         #expect(try office.count("SELECT count(*) FROM report WHERE state = 'registered'") == 20)
-        #expect(try office.count("SELECT count(*) FROM report r JOIN report o ON o.id = r.repeat_of WHERE o.state = 'registered'") == 40)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM report r JOIN report o ON o.id = r.repeat_of WHERE o.state = 'registered'") == 40)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.expectWholeLedger()
         try office.close()

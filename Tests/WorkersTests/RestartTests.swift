@@ -10,7 +10,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Servers that restart under load", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Servers that restart under load",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RestartTests {
     /// What is done to the servers, one after the other, while reports flow.
     private static let blows: [@Sendable (LocalServers) throws -> Void] = [
@@ -23,7 +25,12 @@ struct RestartTests {
         },
     ]
 
-    @Test("three hundred reports flow while both servers are restarted and killed: each is registered, routed and answered once")
+    @Test(
+        """
+        three hundred reports flow while both servers are restarted and killed: each is registered, routed and \
+        answered once
+        """
+    )
     func restarts() throws {
         let directory = URL(fileURLWithPath: "/tmp/bihuan-restart-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -32,11 +39,13 @@ struct RestartTests {
         defer { servers.stop() }
         try SmallOffice.makeTemplate(
             superuser: servers.superuserURL,
-            owner: servers.databaseURL(user: "bihuan_owner", password: TestServers.password, database: TestServers.template))
+            owner: servers.databaseURL(
+                user: "bihuan_owner", password: TestServers.password, database: TestServers.template))
         let office = try OfficeUnderTest(
             on: TestServers(
                 databaseURL: servers.superuserURL,
-                brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: 1))
+                brokerURL: servers.amqpURL(user: "admin", password: TestServers.password, virtualHost: "/"), offices: 1)
+        )
         for worker in [Worker.intake, .routing] { for _ in 1...2 { try office.start(worker) } }
         let source = PatientSource(office)
         for blow in RestartTests.blows {

@@ -8,7 +8,8 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Returns and conclusions", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Returns and conclusions", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ReturnTests {
     @Test("an approved return is routed again, never to a unit that returned the report")
     func approved() throws {
@@ -17,7 +18,8 @@ struct ReturnTests {
         let (letter, city, department) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
         let arrived = try office.handOff(.new(level: "city"), from: letter, to: city)
         try city.sign(arrived)
-        let id = try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        let id = try city.send(
+            .handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
         // In the queue that brought the handoff.
         let answer = try Heard(try city.next(city.inbox))
         #expect(answer.type == MessageType.handoffRecalled.rawValue)
@@ -27,7 +29,8 @@ struct ReturnTests {
         let second = try department.receiveHandoff()
         #expect(second.number == arrived.number)
         try department.sign(second)
-        try department.send(.handoffReturned, subject: second.handoff, HandoffReturned(reason: "conflict_of_interest", text: "应当回避此件"))
+        try department.send(
+            .handoffReturned, subject: second.handoff, HandoffReturned(reason: "conflict_of_interest", text: "应当回避此件"))
         #expect(try Heard(try department.next(department.inbox)).type == MessageType.handoffRecalled.rawValue)
         let third = try (try office.unit("d2")).receiveHandoff()
         #expect(third.number == arrived.number)
@@ -38,7 +41,9 @@ struct ReturnTests {
         #expect(try city.heard().problem == "returned")
         // The office's own letters are among those that are held against the schemas at the end.
         let sent = try office.texts("SELECT DISTINCT convert_from(body, 'UTF8')::jsonb ->> 'type' FROM sent.letter")
-        let types: [MessageType] = [.reportRegistered, .handoffCameBack, .handoffDispatched, .handoffRecalled, .reportAccepted]
+        let types: [MessageType] = [
+            .reportRegistered, .handoffCameBack, .handoffDispatched, .handoffRecalled, .reportAccepted,
+        ]
         #expect(Set(sent).isSuperset(of: types.map(\.rawValue)))
         try office.expectWholeLedger()
         try office.close()
@@ -52,7 +57,8 @@ struct ReturnTests {
         let (letter, city) = (try office.source(), try office.unit("c01"))
         let arrived = try office.handOff(.new(level: "city"), from: letter, to: city, queue: city.express)
         try city.sign(arrived)
-        let act = city.prepare(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        let act = city.prepare(
+            .handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
         for _ in 1...2 {
             try city.publish(act)
             let answer = try Heard(try city.next(city.express))
@@ -68,7 +74,8 @@ struct ReturnTests {
         let (letter, city) = (try office.source(), try office.unit("c01"))
         let arrived = try office.handOff(from: letter, to: city)
         try city.sign(arrived)
-        try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        try city.send(
+            .handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
         _ = try Heard(try city.next(city.inbox))
         try office.wait(for: ["needs_review"], "SELECT state FROM report")
         try office.close()
@@ -130,7 +137,10 @@ struct ReturnTests {
         try caseOffice.send(.caseNotified, subject: arrived.handoff, told)
         #expect(try caseOffice.heardOnceDecided().isEmpty)
         #expect(try office.texts("SELECT case_number FROM handoff WHERE case_notified_at IS NOT NULL") == ["甲〔1〕"])
-        #expect(try office.texts("SELECT convert_from(bytes, 'UTF8')::jsonb->>'by' FROM ledger_entry ORDER BY sequence DESC LIMIT 1") == ["unit.case-office"])
+        #expect(
+            try office.texts(
+                "SELECT convert_from(bytes, 'UTF8')::jsonb->>'by' FROM ledger_entry ORDER BY sequence DESC LIMIT 1")
+                == ["unit.case-office"])
         try office.close()
     }
 

@@ -63,16 +63,18 @@ extension PartyClient {
         _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload
     ) -> PreparedAct {
         let event = CloudEvent(
-            id: id, source: party, type: type, subject: subject, time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: data)
-        return PreparedAct(id: id, body: Wire.encode(event), key: type.routingKey(from: party), type: type, subject: subject)
+            id: id, source: party, type: type, subject: subject,
+            time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: data)
+        return PreparedAct(
+            id: id, body: Wire.encode(event), key: type.routingKey(from: party), type: type, subject: subject)
     }
 
     func publish(_ act: PreparedAct) throws {
         try publish(act.body, to: exchange, key: act.key, properties: properties(act.type, act.subject))
     }
 
-    /// Everything that comes to this party's notice queue before the answer to an act that is certain to be refused. A queue
-    /// keeps its order: what was sent before is decided by then, if one lane decides it all.
+    /// Everything that comes to this party's notice queue before the answer to an act that is certain to be refused. A
+    /// queue keeps its order: what was sent before is decided by then, if one lane decides it all.
     func heardOnceDecided(sourceLocation: SourceLocation = #_sourceLocation) throws -> [Heard] {
         var heard = try heardUntilRefused(sourceLocation)
         // Intake refuses first and registers then, in one batch; the next batch comes after that.
@@ -83,9 +85,14 @@ extension PartyClient {
     private func heardUntilRefused(_ sourceLocation: SourceLocation) throws -> [Heard] {
         let marker = UUID().uuidString
         switch party {
-        case .source: try send(.reportSubmitted, id: marker, subject: marker, Submission(matterKind: "unheard-of", title: "", text: "无"))
-        case .person: try send(.commandRecall, id: marker, subject: UUID().uuidString.lowercased(), CommandRecall(reason: "标记"))
-        case .unit, .office: try send(.handoffProgress, id: marker, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "标记"))
+        case .source:
+            try send(
+                .reportSubmitted, id: marker, subject: marker,
+                Submission(matterKind: "unheard-of", title: "", text: "无"))
+        case .person:
+            try send(.commandRecall, id: marker, subject: UUID().uuidString.lowercased(), CommandRecall(reason: "标记"))
+        case .unit, .office:
+            try send(.handoffProgress, id: marker, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "标记"))
         }
         var heard: [Heard] = []
         while true {
@@ -117,11 +124,14 @@ extension PartyClient {
         try publish(act.body, to: exchange, key: key, properties: properties(act.type, act.subject))
     }
 
-    func sign(_ arrived: Arrived) throws { try send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest)) }
+    func sign(_ arrived: Arrived) throws {
+        try send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+    }
 
     @discardableResult
     func decide(_ arrived: Arrived) throws -> String {
-        try send(.dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "preliminary_verification"))
+        try send(
+            .dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "preliminary_verification"))
     }
 
     @discardableResult
@@ -152,13 +162,24 @@ extension OfficeUnderTest {
 
     /// Waits until everything is sent and written that follows from what was decided.
     func settle(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        try wait(for: ["0"], "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM handoff WHERE state = 'released')", sourceLocation: sourceLocation)
+        try wait(
+            for: ["0"],
+            "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM handoff WHERE state = 'released')",
+            sourceLocation: sourceLocation)
     }
 
     /// The books as they stand: what an act without effect leaves as it is.
     func books() throws -> [String] {
-        try ["report", "handoff", "handoff_note", "clock", "clock_step", "ledger_entry", "held_message", "dead_letter", "person_notice"].flatMap {
-            try texts("SELECT '\($0) ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM \($0) t")
+        try [
+            "report", "handoff", "handoff_note", "clock", "clock_step", "ledger_entry", "held_message", "dead_letter",
+            "person_notice",
+        ].flatMap {
+            try texts(
+                """
+                SELECT '\($0) ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), \
+                '') FROM \($0) t
+                """
+            )
         }
     }
 
@@ -183,16 +204,20 @@ extension OfficeUnderTest {
     ) throws -> Heard {
         let act = person.prepare(type, id: id, subject: letter, data)
         try person.publish(
-            act.body, to: person.exchange, key: type.routingKey(from: person.party, owner: worker), properties: person.properties(type, letter))
+            act.body, to: person.exchange, key: type.routingKey(from: person.party, owner: worker),
+            properties: person.properties(type, letter))
         let verdict = try person.heard(sourceLocation: sourceLocation)
         #expect(verdict.inReplyTo == id, sourceLocation: sourceLocation)
         return verdict
     }
 
-    func handoffState(_ arrived: Arrived) throws -> String { try texts("SELECT state FROM handoff WHERE id = '\(arrived.handoff)'").first ?? "" }
+    func handoffState(_ arrived: Arrived) throws -> String {
+        try texts("SELECT state FROM handoff WHERE id = '\(arrived.handoff)'").first ?? ""
+    }
 
     func waitForState(_ state: String, of arrived: Arrived, sourceLocation: SourceLocation = #_sourceLocation) throws {
-        try wait(for: [state], "SELECT state FROM handoff WHERE id = '\(arrived.handoff)'", sourceLocation: sourceLocation)
+        try wait(
+            for: [state], "SELECT state FROM handoff WHERE id = '\(arrived.handoff)'", sourceLocation: sourceLocation)
     }
 
     func inbox(_ id: String, from sender: Party) throws -> String {
@@ -206,10 +231,13 @@ extension OfficeUnderTest {
         // Heads and entries of one moment: lanes may still be writing.
         try database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         let heads = try database.run(ReadLedgerHeads(after: nil, countMax: 100_000)).rows
-        let entries = Dictionary(grouping: try database.run(ReadLedgerEntries(after: nil, countMax: 1_000_000)).rows, by: \.chain)
+        let entries = Dictionary(
+            grouping: try database.run(ReadLedgerEntries(after: nil, countMax: 1_000_000)).rows, by: \.chain)
         for head in heads {
             let chain = (entries[head.chain] ?? []).map(\.entry)
-            #expect(LedgerHead.firstBreak(in: chain, endingIn: head.head) == nil, "\(head.subject)", sourceLocation: sourceLocation)
+            #expect(
+                LedgerHead.firstBreak(in: chain, endingIn: head.head) == nil, "\(head.subject)",
+                sourceLocation: sourceLocation)
         }
         #expect(Set(entries.keys).isSubset(of: Set(heads.map(\.chain))), sourceLocation: sourceLocation)
     }

@@ -12,7 +12,8 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("The sealed pass-through", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The sealed pass-through", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct SealedTests {
     private static let marker = "密件标记甲乙丙丁"
 
@@ -39,10 +40,13 @@ struct SealedTests {
         #expect(event.data.number == answer.number)
         let opened = try event.data.open(with: key, id: event.id, type: event.type, subject: event.subject)
         #expect(opened == act.body)
-        #expect(throws: (any Error).self) { try event.data.open(with: key, id: event.id, type: event.type, subject: "another") }
+        #expect(throws: (any Error).self) {
+            try event.data.open(with: key, id: event.id, type: event.type, subject: "another")
+        }
 
         let arrived = Arrived(
-            handoff: event.subject, digest: Array(SHA256.hash(data: delivery.body)).hexadecimal, number: event.data.number, submission: id)
+            handoff: event.subject, digest: Array(SHA256.hash(data: delivery.body)).hexadecimal,
+            number: event.data.number, submission: id)
         try superior.sign(arrived)
         try superior.decide(arrived)
         try superior.conclude(arrived)
@@ -52,7 +56,10 @@ struct SealedTests {
         for table in ["report_text", "accused", "allegation", "attachment", "vault", "barred_root", "repeat_key"] {
             #expect(try office.count("SELECT count(*) FROM \(table)") == 0, "\(table)")
         }
-        #expect(try office.texts("SELECT coalesce(matter_kind, '') || coalesce(region, '') || real_name FROM report") == ["false"])
+        #expect(
+            try office.texts("SELECT coalesce(matter_kind, '') || coalesce(region, '') || real_name FROM report") == [
+                "false"
+            ])
         #expect(try office.places(of: Array(SealedTests.marker.utf8)).isEmpty)
         #expect(try office.places(of: Array("13900001111".utf8)).isEmpty)
         #expect(try office.places(of: act.body).isEmpty)
@@ -85,7 +92,12 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test("a superior's key that cannot be used never falls back: the report is refused, nothing is kept, and the log says so")
+    @Test(
+        """
+        a superior's key that cannot be used never falls back: the report is refused, nothing is kept, and the \
+        log says so
+        """
+    )
     func unusableKey() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -108,19 +120,29 @@ struct SealedTests {
         let bytes = Array("账页标记戊己庚辛".utf8) + (0..<3_000).map { _ in UInt8.random(in: 0...255) }
         var sha256: String { Array(SHA256.hash(data: bytes)).hexadecimal }
         var parts: [AttachmentPart] {
-            [AttachmentPart(sha256: sha256, part: 1, content: Array(bytes[..<1_000])), AttachmentPart(sha256: sha256, part: 2, content: Array(bytes[1_000...]))]
+            [
+                AttachmentPart(sha256: sha256, part: 1, content: Array(bytes[..<1_000])),
+                AttachmentPart(sha256: sha256, part: 2, content: Array(bytes[1_000...])),
+            ]
         }
         var closing: AttachmentPart { AttachmentPart(sha256: sha256, count: 2) }
     }
 
     /// A sealed report with a paper, which is not sent yet.
-    private func submit(_ paper: Paper, from source: PartyClient, unit: String? = nil) throws -> (id: String, answer: Heard) {
+    private func submit(
+        _ paper: Paper, from source: PartyClient, unit: String? = nil
+    ) throws -> (id: String, answer: Heard) {
         var report = sealedSubmission(unit: unit)
         report.attachments = [Casework.Attachment(name: "单据.pdf", bytes: paper.bytes.count, sha256: paper.sha256)]
         return (try source.submit(report), try source.heard())
     }
 
-    @Test("papers of a sealed report follow it sealed: the superior puts them together, the source hears as ever, and nothing stays behind")
+    @Test(
+        """
+        papers of a sealed report follow it sealed: the superior puts them together, the source hears as ever, \
+        and nothing stays behind
+        """
+    )
     func papers() throws {
         let office = try OfficeUnderTest()
         let key = Curve25519.KeyAgreement.PrivateKey()
@@ -142,7 +164,9 @@ struct SealedTests {
         for act in acts {
             let delivery = try superior.next(superior.express)
             let event = try JSONDecoder().decode(CloudEvent<SealedData>.self, from: Data(delivery.body))
-            #expect(event.type == .attachmentPart && event.subject == handoff.subject && event.datacontenttype == MediaType.sealed)
+            #expect(
+                event.type == .attachmentPart && event.subject == handoff.subject
+                    && event.datacontenttype == MediaType.sealed)
             #expect(event.data.number == answer.number)
             let opened = try event.data.open(with: key, id: event.id, type: event.type, subject: event.subject)
             #expect(opened == act.body)
@@ -168,19 +192,30 @@ struct SealedTests {
         #expect(try office.books() == books)
         #expect(try superior.nextIfAny(superior.express) == nil)
 
-        for table in ["attachment", "attachment_part", "dead_letter"] { #expect(try office.count("SELECT count(*) FROM \(table)") == 0, "\(table)") }
+        for table in ["attachment", "attachment_part", "dead_letter"] {
+            #expect(try office.count("SELECT count(*) FROM \(table)") == 0, "\(table)")
+        }
         let sha256 = try #require([UInt8](hexadecimal: paper.sha256))
         let secrets: [[UInt8]] = [
-            Array("账页标记".utf8), Array(paper.sha256.utf8), sha256, Array(paper.bytes[..<64]), Array((paper.parts[0].content ?? "").utf8.prefix(64)),
+            Array("账页标记".utf8), Array(paper.sha256.utf8), sha256, Array(paper.bytes[..<64]),
+            Array((paper.parts[0].content ?? "").utf8.prefix(64)),
         ]
         for secret in secrets { #expect(try office.places(of: secret).isEmpty) }
-        #expect(try office.texts("SELECT parts || ' ' || bytes FROM sealed_papers") == ["4 \(paper.bytes.count + 1_000)"])
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%paper_passed_up%'") == 1)
+        #expect(
+            try office.texts("SELECT parts || ' ' || bytes FROM sealed_papers") == ["4 \(paper.bytes.count + 1_000)"])
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%paper_passed_up%'") == 1)
         try office.expectWholeLedger()
         try office.close()
     }
 
-    @Test("papers of a sealed report go as sealed mail where the superior has no key, and are refused where its key cannot be used")
+    @Test(
+        """
+        papers of a sealed report go as sealed mail where the superior has no key, and are refused where its key \
+        cannot be used
+        """
+    )
     func papersAndKeys() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -190,7 +225,9 @@ struct SealedTests {
         let act = letter.prepare(.attachmentPart, subject: id, paper.parts[0])
         try letter.publish(act)
         let event = try superior.event(superior.express, as: SealedData.self)
-        #expect(try event.data.open(with: office.mailKey, id: event.id, type: event.type, subject: event.subject) == act.body)
+        #expect(
+            try event.data.open(with: office.mailKey, id: event.id, type: event.type, subject: event.subject)
+                == act.body)
 
         try office.stopLanes()
         try office.change("UPDATE unit SET sealing_key = decode('abcd', 'hex') WHERE id = 'superior'")
@@ -201,7 +238,12 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test("papers of a sealed report have the limits of papers, and a part that is too large once it is sealed is told how large parts may be")
+    @Test(
+        """
+        papers of a sealed report have the limits of papers, and a part that is too large once it is sealed is \
+        told how large parts may be
+        """
+    )
     func paperLimits() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -210,7 +252,10 @@ struct SealedTests {
         var wrong = AttachmentPart(sha256: paper.sha256, part: 1, content: [1])
         wrong.content = "不是"
         let cases: [(AttachmentPart, String, String)] = [
-            (AttachmentPart(sha256: paper.sha256, part: 1, content: [UInt8](repeating: 7, count: 150 << 10)), "too_large", "131072"),
+            (
+                AttachmentPart(sha256: paper.sha256, part: 1, content: [UInt8](repeating: 7, count: 150 << 10)),
+                "too_large", "131072"
+            ),
             (AttachmentPart(sha256: paper.sha256, part: 0, content: [1]), "bad_value", "counted from 1"),
             (AttachmentPart(sha256: paper.sha256, count: 0), "bad_value", "1 to"),
             (AttachmentPart(sha256: "ab", count: 1), "bad_value", "64 hexadecimal"), (wrong, "bad_value", "Base64"),
@@ -221,15 +266,27 @@ struct SealedTests {
             #expect(refusal.problem == code && refusal.problemText?.contains(words) == true, "\(code)")
         }
         #expect(try office.count("SELECT count(*) FROM sealed_papers") == 0)
-        try letter.send(.attachmentPart, subject: id, AttachmentPart(sha256: paper.sha256, part: 1, content: [UInt8](repeating: 7, count: 128 << 10)))
+        try letter.send(
+            .attachmentPart, subject: id,
+            AttachmentPart(sha256: paper.sha256, part: 1, content: [UInt8](repeating: 7, count: 128 << 10)))
         try office.wait(for: ["1 131072"], "SELECT parts || ' ' || bytes FROM sealed_papers")
-        try office.change("INSERT INTO sealed_papers SELECT id, 5, \(Limits.standard.papersBytesMax) FROM report ON CONFLICT (report_id) DO UPDATE SET bytes = excluded.bytes")
+        try office.change(
+            """
+            INSERT INTO sealed_papers SELECT id, 5, \(Limits.standard.papersBytesMax) FROM report ON CONFLICT \
+            (report_id) DO UPDATE SET bytes = excluded.bytes
+            """
+        )
         try letter.send(.attachmentPart, subject: id, paper.parts[1])
         #expect(try letter.heard().problem == "too_large")
         try office.close()
     }
 
-    @Test("a source that may learn nothing of a sealed report learns nothing by its papers: a manifest is met by a bare receipt, a piece by nothing")
+    @Test(
+        """
+        a source that may learn nothing of a sealed report learns nothing by its papers: a manifest is met by a \
+        bare receipt, a piece by nothing
+        """
+    )
     func mutedPapers() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -255,8 +312,10 @@ struct SealedTests {
         let (letter, superior) = (try office.source(), try office.unit("superior"))
         try letter.submit(sealedSubmission())
         let handoff = try Heard(try superior.next(superior.express))
-        try superior.sign(Arrived(handoff: handoff.subject, digest: handoff.delivery.digest, number: "", submission: ""))
-        try superior.send(.handoffReturned, subject: handoff.subject, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        try superior.sign(
+            Arrived(handoff: handoff.subject, digest: handoff.delivery.digest, number: "", submission: ""))
+        try superior.send(
+            .handoffReturned, subject: handoff.subject, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
         #expect(try superior.heard().problem == "return_not_approved")
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
@@ -279,26 +338,32 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test("when a sealed report waits too long one person is told: one of those whom the barrier admitted when it came in")
+    @Test(
+        "when a sealed report waits too long one person is told: one of those whom the barrier admitted when it came in"
+    )
     func custodian() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         try office.change("INSERT INTO recusal (person, accused_name, reason) VALUES ('qian', '孙某某', '亲属')")
         try office.start(.intake)
         let letter = try office.source()
-        let accused = (1...20).map { Accused(name: "某领导", position: "职务\($0)", level: "central") } + [
-            Accused(name: "钱督查", level: "central"), Accused(name: "孙某某同志", level: "central"),
-            Accused(name: "某领导", position: "钱督查", level: "central"),
-        ]
+        let accused =
+            (1...20).map { Accused(name: "某领导", position: "职务\($0)", level: "central") } + [
+                Accused(name: "钱督查", level: "central"), Accused(name: "孙某某同志", level: "central"),
+                Accused(name: "某领导", position: "钱督查", level: "central"),
+            ]
         for one in accused {
             var report = Sample.accusation("反映\(one.name)收受贿赂。", name: one.name, level: "central")
             report.accused = [one]
             try letter.submit(report)
             #expect(try letter.heard().data["state"] as? String == "passed_up")
         }
-        try office.start(.deadlines, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
+        try office.start(
+            .deadlines,
+            clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
         try office.wait(for: ["23"], "SELECT count(*) FROM person_notice")
-        let told = try office.texts("SELECT n.person FROM person_notice n JOIN report r ON r.id = n.report_id ORDER BY r.number")
+        let told = try office.texts(
+            "SELECT n.person FROM person_notice n JOIN report r ON r.id = n.report_id ORDER BY r.number")
         #expect(told.suffix(3) == ["wang", "wang", "wang"])
         // Whoever reads that it was wang cannot conclude that it was not to be qian.
         #expect(Set(told.prefix(20)) == ["qian", "wang"])

@@ -21,8 +21,12 @@ extension PrivateServerTests {
             try #require(said.contains("ok"))
         }
 
-        @Test("a queue without confirms parks its own rows only, few or more than a connection takes; when it is back they all arrive",
-              arguments: [5, 600])
+        @Test(
+            """
+            a queue without confirms parks its own rows only, few or more than a connection takes; when it is \
+            back they all arrive
+            """,
+            arguments: [5, 600])
         func silent(count: Int) throws {
             let office = try PrivateServers.here().office()
             let (letter, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
@@ -42,18 +46,24 @@ extension PrivateServerTests {
             #expect(expected.count == count + 3)
             let parked = office.log.lines.filter { $0.contains("a queue takes no messages") }
             // Another is parked with it where it was first written to at that moment, and is free again at once.
-            #expect(parked.filter { $0.contains("unit.c01.inbox") && $0.contains("confirms nothing") }.count == 1, "\(parked)")
+            #expect(
+                parked.filter { $0.contains("unit.c01.inbox") && $0.contains("confirms nothing") }.count == 1,
+                "\(parked)")
 
             try silence("unit.c01.inbox", of: office, false)
             try office.log.wait(for: "a queue takes messages again", withinSeconds: 70)
             try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 40)
-            try office.wait(for: ["\(count + 3)"], "SELECT count(*) FROM handoff h WHERE state = 'dispatched' AND unit = 'c01'", within: 20)
+            try office.wait(
+                for: ["\(count + 3)"], "SELECT count(*) FROM handoff h WHERE state = 'dispatched' AND unit = 'c01'",
+                within: 20)
             var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
             while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
             #expect(arrived == expected)
             #expect(try office.count("SELECT count(*) FROM handoff") == count + 6)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
-            #expect(office.log.lines.filter { $0.contains("takes messages again") && $0.contains("unit.c01.inbox") }.count == 1)
+            #expect(
+                office.log.lines.filter { $0.contains("takes messages again") && $0.contains("unit.c01.inbox") }.count
+                    == 1)
             try office.expectWholeLedger()
             try office.close()
         }
@@ -70,12 +80,19 @@ extension PrivateServerTests {
             for unit in ["d2", nil, "d2"] { try letter.submit(.new(unit: unit)) }
             try office.wait(for: ["4"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
             let harmless = Set(
-                try office.texts("SELECT event_id FROM outbox WHERE routing_key = 'unit.c01.inbox' AND NOT reports && ARRAY(SELECT report_id FROM barred_root)"))
+                try office.texts(
+                    """
+                    SELECT event_id FROM outbox WHERE routing_key = 'unit.c01.inbox' AND NOT reports && \
+                    ARRAY(SELECT report_id FROM barred_root)
+                    """
+                ))
             #expect(harmless.count == 2)
             try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
             try silence("unit.c01.inbox", of: office, false)
             try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 90)
-            try office.wait(for: ["dispatched", "dispatched", "recalled", "recalled"], "SELECT state FROM handoff ORDER BY 1", within: 20)
+            try office.wait(
+                for: ["dispatched", "dispatched", "recalled", "recalled"], "SELECT state FROM handoff ORDER BY 1",
+                within: 20)
             var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
             while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
             #expect(arrived == harmless)
@@ -90,7 +107,8 @@ extension PrivateServerTests {
             let office = try servers.office()
             let (letter, city) = (try office.source(), try office.unit("c01"))
             try office.start(.intake)
-            // Cut off from the broker when its transaction stands: what it wrote is in its memory, and waits for a connection.
+            // Cut off from the broker when its transaction stands: what it wrote is in its memory, and waits for a
+            // connection.
             let away = Mutex(true)
             try office.start(.routing) {
                 $0.interrupt = { point in
@@ -162,15 +180,20 @@ extension PrivateServerTests {
 
         private static func row(_ key: String, _ number: Int) -> OutboxRow {
             OutboxRow(
-                eventID: UUID(), exchange: Topology.Exchange.notice, routingKey: key, type: "t", subject: "", addressee: "source.letter",
-                reports: [], handoffID: nil, body: Array("\(number)".utf8))
+                eventID: UUID(), exchange: Topology.Exchange.notice, routingKey: key, type: "t", subject: "",
+                addressee: "source.letter", reports: [], handoffID: nil, body: Array("\(number)".utf8))
         }
     }
 }
 
 @Suite("The list of parked queues")
 struct ParkedQueuesTests {
-    @Test("it is tried after 1, 2, 4 … 60 seconds, by one row at a time; older refusals count for nothing; news comes once")
+    @Test(
+        """
+        it is tried after 1, 2, 4 … 60 seconds, by one row at a time; older refusals count for nothing; news \
+        comes once
+        """
+    )
     func backoff() {
         let start = ContinuousClock.now
         var queues = ParkedQueues()

@@ -12,8 +12,10 @@ import TestOffice
 @Suite("Sizes as the office would hand on")
 struct ForwardingSizeTests {
     static let texts = [
-        "反映张三虚报冒领。", "", "\"\\/\u{7F}\u{85}\u{2028}😀e\u{301}", String(decoding: (1...0x1F).map { UInt8($0) }, as: UTF8.self),
-        String(repeating: "\"", count: 10_000), String(repeating: "\n", count: 10_000), String(repeating: "\u{1}", count: 10_000),
+        "反映张三虚报冒领。", "", "\"\\/\u{7F}\u{85}\u{2028}😀e\u{301}",
+        String(decoding: (1...0x1F).map { UInt8($0) }, as: UTF8.self),
+        String(repeating: "\"", count: 10_000), String(repeating: "\n", count: 10_000),
+        String(repeating: "\u{1}", count: 10_000),
     ]
 
     @Test("the message has never more bytes than was said at the door, and not many less", arguments: texts)
@@ -21,20 +23,25 @@ struct ForwardingSizeTests {
         for count in [0, 50] {
             var content = Submission(matterKind: "accusation", title: text, text: text, region: "p-c01")
             content.accused = Array(
-                repeating: Accused(name: text, organ: text, position: text, level: "township", region: "p", unit: UnitID(unchecked: "c01")), count: count)
+                repeating: Accused(
+                    name: text, organ: text, position: text, level: "township", region: "p",
+                    unit: UnitID(unchecked: "c01")), count: count)
             content.allegations = Array(repeating: Allegation(category: "corruption", act: text), count: count)
             content.attachments = Array(
-                repeating: Attachment(name: text, mediaType: text, bytes: Limits.standard.attachmentBytesMax, sha256: String(repeating: "a", count: 64)),
-                count: count)
+                repeating: Attachment(
+                    name: text, mediaType: text, bytes: Limits.standard.attachmentBytesMax,
+                    sha256: String(repeating: "a", count: 64)), count: count)
             let longest = String(repeating: "k", count: 40)
             let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_123_456)
             let body = Wire.encode(
                 CloudEvent(
-                    id: UUID().uuidString, source: .office(.routing), type: .handoffDispatched, subject: UUID().uuidString, time: moment,
+                    id: UUID().uuidString, source: .office(.routing), type: .handoffDispatched,
+                    subject: UUID().uuidString, time: moment,
                     data: HandoffDispatched(
-                        number: "2026-00000001", kind: longest, matterKind: longest, title: content.title, text: content.text,
-                        region: content.region, accused: content.accused, allegations: content.allegations, attachments: content.attachments,
-                        signBy: moment, resultOwed: true, rule: "\(longest)@\(Int.max)/\(longest)")))
+                        number: "2026-00000001", kind: longest, matterKind: longest, title: content.title,
+                        text: content.text, region: content.region, accused: content.accused,
+                        allegations: content.allegations, attachments: content.attachments, signBy: moment,
+                        resultOwed: true, rule: "\(longest)@\(Int.max)/\(longest)")))
             let said = ForwardingSize.bytesMax(of: content)
             #expect(body.count <= said && said < body.count + 2_048 + 150 * 128)
         }
@@ -52,7 +59,8 @@ struct ForwardingSizeTests {
     }
 }
 
-@Suite("The limit of a message", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "The limit of a message", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct SizeTests {
     @Test("what could not be handed on within the limit is refused at the door, what just can is handed on")
     func atTheDoor() throws {
@@ -91,7 +99,8 @@ struct SizeTests {
         try office.settle()
         try office.change("UPDATE report_text SET body = repeat('x', 300000)")
         try office.start(.routing)
-        try office.wait(for: ["cannot_be_handled"], "SELECT reason FROM dead_letter WHERE detail LIKE '%more than a message may%'")
+        try office.wait(
+            for: ["cannot_be_handled"], "SELECT reason FROM dead_letter WHERE detail LIKE '%more than a message may%'")
         #expect(try office.texts("SELECT state FROM report") == ["registered"])
         #expect(try office.count("SELECT count(*) FROM handoff") == 0)
         #expect(try office.count("SELECT count(*) FROM outbox") == 0)

@@ -13,10 +13,16 @@ extension PrivateServerTests {
     @Suite("Waits that are nobody's fault")
     struct StandbyTests {
         private static let waiting = """
-            SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'bihuan intake-%'
+            SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'bihuan \
+            intake-%'
             """
 
-        @Test("a commit whose standby is gone is waited for; one whose wait was cancelled is acknowledged once it is on the standby")
+        @Test(
+            """
+            a commit whose standby is gone is waited for; one whose wait was cancelled is acknowledged once it is \
+            on the standby
+            """
+        )
         func standby() throws {
             let office = try PrivateServers.here().office()
             let letter = try office.source()
@@ -31,7 +37,10 @@ extension PrivateServerTests {
             _ = try letter.heard()
             let standby = try Database(ConnectionSettings(url: office.servers.databaseURL))
             defer { standby.close() }
-            defer { try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? standby.execute("SELECT pg_reload_conf()") }
+            defer {
+                try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names");
+                try? standby.execute("SELECT pg_reload_conf()")
+            }
             try demandStandby(of: office.servers.databaseURL)
             let ids = Set(try (1...5).map { _ in try letter.submit(.new()) })
 
@@ -56,7 +65,9 @@ extension PrivateServerTests {
             #expect(try office.count("SELECT count(*) FROM report") == 6)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             #expect(!office.log.lines.contains { $0.contains("lane interrupted") || $0.contains("stood still") })
-            #expect(office.log.lines.filter { $0.contains("lane ready") }.count == 1, "both connections to the broker were kept")
+            #expect(
+                office.log.lines.filter { $0.contains("lane ready") }.count == 1,
+                "both connections to the broker were kept")
             try lane.stop()
             try office.close()
         }
@@ -68,13 +79,17 @@ extension PrivateServerTests {
             // Leases that are not renewed meanwhile, which would wait too.
             for worker in Worker.allCases { try office.start(worker) { $0.leaseSeconds = 600 } }
             let arrived = try office.handOff(from: letter, to: city)
-            let signature = city.prepare(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+            let signature = city.prepare(
+                .handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
             try city.publish(signature)
             try office.waitForState("signed", of: arrived)
             try office.settle()
             let database = try office.database()
             defer { database.close() }
-            defer { try? database.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? database.execute("SELECT pg_reload_conf()") }
+            defer {
+                try? database.execute("ALTER SYSTEM RESET synchronous_standby_names");
+                try? database.execute("SELECT pg_reload_conf()")
+            }
             try demandStandby(of: office.servers.databaseURL)
             let waiting = Self.waiting.replacing("intake", with: "feedback")
             #expect(try office.count(waiting) == 0)
@@ -94,7 +109,10 @@ extension PrivateServerTests {
             try office.log.wait(for: "lane ready")
             let standby = try Database(ConnectionSettings(url: office.servers.databaseURL))
             defer { standby.close() }
-            defer { try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names"); try? standby.execute("SELECT pg_reload_conf()") }
+            defer {
+                try? standby.execute("ALTER SYSTEM RESET synchronous_standby_names");
+                try? standby.execute("SELECT pg_reload_conf()")
+            }
             try demandStandby(of: office.servers.databaseURL)
             let id = try letter.submit(.new())
             try office.wait(for: ["t"], "SELECT CASE WHEN (\(Self.waiting)) > 0 THEN 't' END")

@@ -13,7 +13,9 @@ import TestOffice
 struct SubmissionSchemaTests {
     private static func report(_ change: (inout Submission) -> Void) -> Submission {
         var submission = Sample.accusation(unit: "c01", reporters: [Reporter(name: "王五", phone: "13800000000")])
-        submission.attachments = [Attachment(name: "账页.jpg", mediaType: "image/jpeg", bytes: 1, sha256: String(repeating: "0b", count: 32))]
+        submission.attachments = [
+            Attachment(name: "账页.jpg", mediaType: "image/jpeg", bytes: 1, sha256: String(repeating: "0b", count: 32))
+        ]
         change(&submission)
         return submission
     }
@@ -71,7 +73,8 @@ struct SubmissionSchemaTests {
                 time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: submission))
         let rulebook = try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy"))
         let directory = OfficeDirectory(units: SmallOffice.units, closure: [], sources: [], persons: [])
-        let found = SubmissionCheck.problems(in: submission, rulebook: rulebook, directory: directory, now: Instant(Date()))
+        let found = SubmissionCheck.problems(
+            in: submission, rulebook: rulebook, directory: directory, now: Instant(Date()))
         #expect(found.isEmpty == fits, "\(name): \(found)")
         let problems = SchemaJudge.shared.problems(in: body)
         #expect(problems.isEmpty == fits, "\(name): \(problems)")

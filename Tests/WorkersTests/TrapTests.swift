@@ -7,7 +7,9 @@ import Testing
 
 @testable import Workers
 
-@Suite("A message that stops the worker", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "A message that stops the worker",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct TrapTests {
     @Test("only the message that stops the worker ends as a dead letter; its hundred neighbours are registered")
     func trap() throws {
@@ -42,7 +44,9 @@ struct TrapTests {
         try office.close()
     }
 
-    @Test("a worker that is killed from outside again and again blames nobody: all are registered once the killing ends", arguments: [LanePoint.beforeCommit, .afterCommit])
+    @Test(
+        "a worker that is killed from outside again and again blames nobody: all are registered once the killing ends",
+        arguments: [LanePoint.beforeCommit, .afterCommit])
     func killedFromOutside(point: LanePoint) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()

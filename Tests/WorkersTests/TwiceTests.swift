@@ -11,8 +11,8 @@ import TestOffice
 
 @Suite("Twice equals once", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct TwiceTests {
-    /// Sends an act, sends it again, sends another one under its id; only the first may have an effect, and what was answered
-    /// first is answered again.
+    /// Sends an act, sends it again, sends another one under its id; only the first may have an effect, and what was
+    /// answered first is answered again.
     private func expectOnce(
         _ act: PreparedAct, other: PreparedAct, by party: PartyClient, in office: OfficeUnderTest,
         answered: Bool, sourceLocation: SourceLocation = #_sourceLocation
@@ -30,7 +30,9 @@ struct TwiceTests {
         #expect(second.map(\.delivery.body) == first.map(\.delivery.body), "\(label)", sourceLocation: sourceLocation)
         #expect(second.map(\.id) == first.map(\.id), "\(label)", sourceLocation: sourceLocation)
         for (one, two) in zip(first, second) {
-            #expect(one.delivery.properties.messageID != two.delivery.properties.messageID, "\(label)", sourceLocation: sourceLocation)
+            #expect(
+                one.delivery.properties.messageID != two.delivery.properties.messageID, "\(label)",
+                sourceLocation: sourceLocation)
         }
         try office.settle()
         #expect(try office.books() == books, "\(label)", sourceLocation: sourceLocation)
@@ -53,8 +55,8 @@ struct TwiceTests {
         let caseOffice = try office.unit("case-office")
 
         func expectOnce<Payload: Codable & Sendable>(
-            _ type: MessageType, _ data: Payload, other: Payload, by unit: PartyClient? = nil, signedBefore: Bool = true,
-            decidedBefore: Bool = false, answered: Bool = false
+            _ type: MessageType, _ data: Payload, other: Payload, by unit: PartyClient? = nil,
+            signedBefore: Bool = true, decidedBefore: Bool = false, answered: Bool = false
         ) throws {
             let arrived = try office.handOff(from: letter, to: city)
             if signedBefore { try city.sign(arrived) }
@@ -65,23 +67,27 @@ struct TwiceTests {
             let id = UUID().uuidString
             try self.expectOnce(
                 unit.prepare(type, id: id, subject: arrived.handoff, data),
-                other: unit.prepare(type, id: id, subject: arrived.handoff, other), by: unit, in: office, answered: answered)
+                other: unit.prepare(type, id: id, subject: arrived.handoff, other), by: unit, in: office,
+                answered: answered)
         }
 
         let signing = try office.handOff(from: letter, to: city)
         let id = UUID().uuidString
         try self.expectOnce(
             city.prepare(.handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest)),
-            other: city.prepare(.handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest, signedBy: "另一人")),
-            by: city, in: office, answered: false)
+            other: city.prepare(
+                .handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest, signedBy: "另一人")
+            ), by: city, in: office, answered: false)
         try expectOnce(.handoffProgress, HandoffProgress(text: "已约谈"), other: HandoffProgress(text: "未约谈"))
         try expectOnce(
             .dispositionDecided, DispositionDecided(disposition: "preliminary_verification"),
             other: DispositionDecided(disposition: "closed"))
         let day = CivilDate(daysSinceEpoch: 20_000)
-        try expectOnce(.caseFiled, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), other: CaseFiled(caseNumber: "甲〔2〕", filedOn: day))
         try expectOnce(
-            .caseNotified, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), other: CaseFiled(caseNumber: "甲〔2〕", filedOn: day), by: caseOffice)
+            .caseFiled, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), other: CaseFiled(caseNumber: "甲〔2〕", filedOn: day))
+        try expectOnce(
+            .caseNotified, CaseFiled(caseNumber: "甲〔1〕", filedOn: day),
+            other: CaseFiled(caseNumber: "甲〔2〕", filedOn: day), by: caseOffice)
         try expectOnce(
             .handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"),
             other: HandoffConcluded(outcome: "unfounded", summary: "查无实据"), decidedBefore: true, answered: true)
@@ -104,7 +110,8 @@ struct TwiceTests {
         let id = UUID().uuidString
         try expectOnce(
             letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()),
-            other: letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), by: letter, in: office, answered: true)
+            other: letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), by: letter, in: office,
+            answered: true)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
 
         let bad = letter.prepare(.reportSubmitted, subject: "x", Submission.new())
@@ -135,19 +142,29 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test("an act on a handoff that comes again after the inbox was pruned of it has no second effect and is no dead letter")
+    @Test(
+        """
+        an act on a handoff that comes again after the inbox was pruned of it has no second effect and is no dead \
+        letter
+        """
+    )
     func prunedActs() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, department, caseOffice) = (try office.source(), try office.unit("d1"), try office.unit("case-office"))
+        let (letter, department, caseOffice) = (
+            try office.source(), try office.unit("d1"), try office.unit("case-office")
+        )
         let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
-        func prepare<Payload: Codable & Sendable>(_ type: MessageType, _ data: Payload, by unit: PartyClient? = nil) -> PreparedAct {
+        func prepare<Payload: Codable & Sendable>(
+            _ type: MessageType, _ data: Payload, by unit: PartyClient? = nil
+        ) -> PreparedAct {
             (unit ?? department).prepare(type, subject: arrived.handoff, data)
         }
         let day = CivilDate(daysSinceEpoch: 20_000)
         let notified = prepare(.caseNotified, CaseFiled(caseNumber: "甲〔1〕", filedOn: day), by: caseOffice)
         let acts = [
-            prepare(.handoffSigned, HandoffSigned(digest: arrived.digest)), prepare(.handoffProgress, HandoffProgress(text: "已约谈")),
+            prepare(.handoffSigned, HandoffSigned(digest: arrived.digest)),
+            prepare(.handoffProgress, HandoffProgress(text: "已约谈")),
             prepare(.handoffProgress, HandoffProgress(text: " ")),
             // Sent back for want of a disposition, and later of a summary.
             prepare(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实")),
@@ -156,7 +173,9 @@ struct TwiceTests {
             prepare(.handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: " ")),
         ]
         for act in acts { try department.publish(act) }
-        #expect(try department.heardOnceDecided().map(\.type) == Array(repeating: MessageType.conclusionReturned.rawValue, count: 2))
+        #expect(
+            try department.heardOnceDecided().map(\.type)
+                == Array(repeating: MessageType.conclusionReturned.rawValue, count: 2))
         try caseOffice.publish(notified)
         #expect(try caseOffice.heardOnceDecided().isEmpty)
         try office.settle()
@@ -210,10 +229,12 @@ struct TwiceTests {
         let id = UUID().uuidString
         try expectOnce(
             li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "发错单位")),
-            other: li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "另一理由")), by: li, in: office,
-            answered: true)
+            other: li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "另一理由")), by: li,
+            in: office, answered: true)
         #expect(try Heard(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"recalled\"%'") == 1)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"recalled\"%'") == 1)
         try office.close()
     }
 
@@ -233,7 +254,8 @@ struct TwiceTests {
             for _ in 1...2 {
                 try client.publish(
                     delivery.body, to: Topology.Exchange.work, key: Topology.Queue.routing,
-                    properties: Properties(messageID: UUID().uuidString, type: delivery.properties.type, userID: client.party.description))
+                    properties: Properties(
+                        messageID: UUID().uuidString, type: delivery.properties.type, userID: client.party.description))
             }
             client.close()
         }
@@ -247,7 +269,8 @@ struct TwiceTests {
         #expect(try office.count("SELECT count(*) FROM handoff") == 1)
 
         try city.sign(arrived)
-        try city.send(.handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
+        try city.send(
+            .handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
         #expect(try Heard(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
         let second = try office.client(.office(.routing))
         let cameBack = try second.next(Topology.Queue.routing)
@@ -256,7 +279,9 @@ struct TwiceTests {
         try office.start(.routing)
         try office.wait(for: ["needs_review"], "SELECT state FROM report")
         try office.settle()
-        #expect(try office.count("SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%sent_to_review%'") == 1)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%sent_to_review%'") == 1)
         try office.expectWholeLedger()
         try office.close()
     }

@@ -8,7 +8,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("What the broker does not take", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "What the broker does not take",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct UndeliverableTests {
     /// Works on the queues of the office as an administrator.
     private func administer(_ office: OfficeUnderTest, _ work: (AMQP.Connection, ChannelNumber) throws -> Void) throws {
@@ -49,19 +51,25 @@ struct UndeliverableTests {
         try letter.submit(.new())
         _ = try (try office.unit("c01")).receiveHandoff()
         try office.settle()
-        #expect(try office.texts("SELECT reason || routing_key FROM dead_letter") == ["undeliverablesource.letter.notice"])
+        #expect(
+            try office.texts("SELECT reason || routing_key FROM dead_letter") == ["undeliverablesource.letter.notice"])
         try office.close()
     }
 
-    @Test("a message that a full queue refuses is sent again when there is room, also by a lane that relays for nobody", arguments: [true, false])
+    @Test(
+        "a message that a full queue refuses is sent again when there is room, also by a lane that relays for nobody",
+        arguments: [true, false])
     func nacked(relays: Bool) throws {
         let office = try OfficeUnderTest()
         // In place of the source's queue, one with room for one message.
         try administer(office) { connection, channel in
             let queue = QueueName(rawValue: "source.letter.notice")
             try connection.deleteQueue(queue, on: channel)
-            try connection.declareQueue(queue, arguments: ["x-max-length": 1, "x-overflow": "reject-publish"], on: channel)
-            try connection.bindQueue(queue, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue.rawValue), on: channel)
+            try connection.declareQueue(
+                queue, arguments: ["x-max-length": 1, "x-overflow": "reject-publish"], on: channel)
+            try connection.bindQueue(
+                queue, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue.rawValue),
+                on: channel)
         }
         try office.start(.intake, relays: relays)
         let (letter, web) = (try office.source(), try office.source("web"))

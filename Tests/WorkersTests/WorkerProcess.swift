@@ -31,7 +31,8 @@ final class WorkerProcess {
         let words = network?.words(running: program) ?? memory?.words(running: program) ?? [program]
         process.executableURL = URL(fileURLWithPath: words[0])
         process.arguments = Array(words.dropFirst())
-        var database = try #require(URLComponents(string: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
+        var database = try #require(
+            URLComponents(string: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
         var broker = try #require(URLComponents(string: office.servers.brokerURL))
         broker.user = Party.office(worker).description
         broker.password = TestServers.password

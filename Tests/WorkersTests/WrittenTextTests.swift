@@ -9,7 +9,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Written text, through the workers", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Written text, through the workers",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct WrittenTextTests {
     @Test("a reporter's name and numbers, however they are written, stand in no table, no answer and no handoff")
     func masked() throws {
@@ -52,7 +54,9 @@ struct WrittenTextTests {
         try office.start(.intake)
         let letter = try office.source()
         var submission = Submission.new()
-        submission.attachments = [Attachment(name: "a", mediaType: "张三的照片", bytes: 1, sha256: String(repeating: "a", count: 64))]
+        submission.attachments = [
+            Attachment(name: "a", mediaType: "张三的照片", bytes: 1, sha256: String(repeating: "a", count: 64))
+        ]
         try letter.submit(submission)
         #expect(try letter.heard().problem == "bad_value")
         #expect(try office.count("SELECT count(*) FROM report") == 0)
@@ -117,10 +121,12 @@ struct WrittenTextTests {
             try phone.submit(Sample.accusation("来电人匿名反映，保密，无其他：张某平贪污。第\(index)次", reporters: [reporter]))
             #expect(try phone.heard().type == MessageType.reportAccepted.rawValue)
         }
-        try phone.submit(Sample.accusation("有名的", reporters: [Reporter(name: "李诉", phone: "13800138000", address: "不详")]))
+        try phone.submit(
+            Sample.accusation("有名的", reporters: [Reporter(name: "李诉", phone: "13800138000", address: "不详")]))
         _ = try phone.heard()
         #expect(try office.count("SELECT count(*) FROM report WHERE real_name") == 1)
-        #expect(try office.count("SELECT count(*) FROM report_text WHERE body LIKE '来电人匿名反映，保密，无其他：%'") == reporters.count)
+        #expect(
+            try office.count("SELECT count(*) FROM report_text WHERE body LIKE '来电人匿名反映，保密，无其他：%'") == reporters.count)
         try office.close()
     }
 }
@@ -132,7 +138,8 @@ struct PreparedReportTests {
         return try PreparedReport(
             submission, sourceKind: kind, body: [1, 2, 3],
             PreparationTools(
-                directory: OfficeDirectory(units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: []),
+                directory: OfficeDirectory(
+                    units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: []),
                 rulebook: try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy")),
                 vault: try Vault(keyBytes: Array(repeating: 7, count: 32)),
                 digestKey: try DigestKey(keyBytes: Array(repeating: 8, count: 32)), now: moment, wall: moment))
@@ -145,7 +152,9 @@ struct PreparedReportTests {
         #expect(done.content.text == "〔举报人〕说" && done.content.reporters.isEmpty && done.repeatKey != nil)
         let vault = try Vault(keyBytes: Array(repeating: 7, count: 32))
         #expect(try vault.open(done.vault, context: Vault.context(report: readable.id)) == [1, 2, 3])
-        guard case .sealed = try prepared(Sample.accusation(level: "central")).decision else { return #expect(Bool(false), "not sealed") }
+        guard case .sealed = try prepared(Sample.accusation(level: "central")).decision else {
+            return #expect(Bool(false), "not sealed")
+        }
     }
 
     @Test("not used where the source is of another kind by then, or the policy another")
@@ -153,7 +162,8 @@ struct PreparedReportTests {
         let report = try prepared(Sample.accusation())
         let yaml = try OfficeUnderTest.policyText()
         let rulebook = try Rulebook(try PolicyFile.read(yaml, named: "policy"))
-        let next = try Rulebook(try PolicyFile.read(yaml.replacing("\nversion: 1\n", with: "\nversion: 2\n"), named: "policy"))
+        let next = try Rulebook(
+            try PolicyFile.read(yaml.replacing("\nversion: 1\n", with: "\nversion: 2\n"), named: "policy"))
         #expect(report.holds(under: rulebook, sourceKind: "letter"))
         #expect(!report.holds(under: rulebook, sourceKind: "web"))
         #expect(!report.holds(under: next, sourceKind: "letter"))

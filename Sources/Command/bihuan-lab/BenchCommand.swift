@@ -12,13 +12,21 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measure how fast an office is on this machine, and what a report costs.",
         discussion: """
-            Starts private servers, which are as durable as any, and measures with workers that run as processes of their own. \
-            With --amqp and --database it makes a virtual host and a database of its own on servers that are there, and removes \
+            Starts private servers, which are as durable as any, and measures with workers that run as processes of \
+            their own. \
+            With --amqp and --database it makes a virtual host and a database of its own on servers that are there, \
+            and removes \
             them afterwards. \
             docs/performance.md tells what each bench does and what the numbers mean.
             """)
 
-    @Argument(help: ArgumentHelp("What to measure: intake, routing, feedback, loop, latency, worker; soak, which takes long. Default: all but soak.", valueName: "bench"))
+    @Argument(
+        help: ArgumentHelp(
+            """
+            What to measure: intake, routing, feedback, loop, latency, worker; soak, which takes long. Default: \
+            all but soak.
+            """,
+            valueName: "bench"))
     var names: [BenchName] = []
 
     @Option(help: ArgumentHelp("Reports of a round, or of the whole soak.", valueName: "n"))
@@ -38,32 +46,50 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Fill the ledger with so many reports before each bench; several numbers, such as 0,100000,1000000, are measured one after the other.",
+            """
+            Fill the ledger with so many reports before each bench; several numbers, such as 0,100000,1000000, \
+            are measured one after the other.
+            """,
             valueName: "n,…"))
     var scale = "0"
 
     @Option(
         help: ArgumentHelp(
-            "The sources of the bare C program that rates are compared with; none: not compared. Default: Benchmarks/floor, where it is.",
+            """
+            The sources of the bare C program that rates are compared with; none: not compared. Default: \
+            Benchmarks/floor, where it is.
+            """,
             valueName: "dir"))
     var floor: String?
 
-    @Option(help: ArgumentHelp("A broker that is there already, by a user with the tag administrator; with --database.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "A broker that is there already, by a user with the tag administrator; with --database.", valueName: "url"))
     var amqp: String?
 
-    @Option(help: ArgumentHelp("A file of mode 600 with that URL and its password; or the environment variable BIHUAN_BENCH_AMQP.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of mode 600 with that URL and its password; or the environment variable BIHUAN_BENCH_AMQP.",
+            valueName: "file"))
     var amqpFile: String?
 
-    @Option(help: ArgumentHelp("That broker's management interface. Default: port 15672 of its host.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("That broker's management interface. Default: port 15672 of its host.", valueName: "url"))
     var management: String?
 
-    @Option(help: ArgumentHelp("A database server that is there already, by a superuser; with --amqp.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("A database server that is there already, by a superuser; with --amqp.", valueName: "url"))
     var database: String?
 
-    @Option(help: ArgumentHelp("A file of mode 600 with that URL and its password; or the environment variable BIHUAN_BENCH_DATABASE.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of mode 600 with that URL and its password; or the environment variable BIHUAN_BENCH_DATABASE.",
+            valueName: "file"))
     var databaseFile: String?
 
-    @Option(help: ArgumentHelp("A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
     var data: String?
 
     @Option(help: ArgumentHelp("Write the numbers to a file as JSON.", valueName: "file"))
@@ -90,14 +116,17 @@ struct BenchCommand: AsyncParsableCommand {
         let words = scale.split(separator: ",", omittingEmptySubsequences: false)
         let numbers = words.compactMap { Int($0) }
         let grows = zip(numbers, numbers.dropFirst()).allSatisfy { $0 < $1 }
-        return numbers.count == words.count && grows && numbers.allSatisfy { (0...100_000_000).contains($0) } ? numbers : nil
+        return numbers.count == words.count && grows && numbers.allSatisfy { (0...100_000_000).contains($0) }
+            ? numbers : nil
     }
 
     func run() async throws {
         try await plainly {
             let signals = TerminationSignals(withOutput: true)
             var settings = BenchSettings()
-            (settings.count, settings.rounds, settings.batch, settings.lanes, settings.rate) = (count, rounds, batch, lanes, rate)
+            (settings.count, settings.rounds, settings.batch, settings.lanes, settings.rate) = (
+                count, rounds, batch, lanes, rate
+            )
             settings.isCancelled = { signals.isRaised }
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
@@ -117,13 +146,18 @@ struct BenchCommand: AsyncParsableCommand {
     private func office(in directory: URL, _ settings: BenchSettings) async throws -> BenchOffice {
         let amqp = try SecretOption.benchAMQP.url(amqp, file: amqpFile)
         let database = try SecretOption.benchDatabase.url(database, file: databaseFile)
-        if (amqp == nil) != (database == nil) { throw UserError("BIHUAN_BENCH_AMQP and BIHUAN_BENCH_DATABASE go together") }
+        if (amqp == nil) != (database == nil) {
+            throw UserError("BIHUAN_BENCH_AMQP and BIHUAN_BENCH_DATABASE go together")
+        }
         guard let amqp, let database else {
             Output.note("starting PostgreSQL and RabbitMQ in \(directory.path) …")
-            return try await BenchOffice.start(in: directory, executable: settings.executable, isCancelled: settings.isCancelled)
+            return try await BenchOffice.start(
+                in: directory, executable: settings.executable, isCancelled: settings.isCancelled)
         }
         let addresses = try GivenServers.Addresses(amqp: amqp, management: management, database: database)
-        let warnings = InTheClear.warnings(of: addresses.amqp, named: "--amqp") + InTheClear.warnings(ofManagement: addresses.management)
+        let warnings =
+            InTheClear.warnings(of: addresses.amqp, named: "--amqp")
+            + InTheClear.warnings(ofManagement: addresses.management)
             + InTheClear.warnings(ofDatabase: addresses.database, named: "--database")
         for warning in warnings { Output.note("warning: \(warning)") }
         return try await onThread {
@@ -138,7 +172,9 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     /// Prints and writes each bench as it ends, since a run may take long.
-    private func measure(_ names: [BenchName], _ scales: [Int], _ office: BenchOffice, _ settings: BenchSettings) throws -> [BenchResult] {
+    private func measure(
+        _ names: [BenchName], _ scales: [Int], _ office: BenchOffice, _ settings: BenchSettings
+    ) throws -> [BenchResult] {
         let bench = try Bench(office, settings, floor: try floor(for: names, office, settings))
         var results: [BenchResult] = []
         for scale in scales {
@@ -156,7 +192,9 @@ struct BenchCommand: AsyncParsableCommand {
     private func floor(for names: [BenchName], _ office: BenchOffice, _ settings: BenchSettings) throws -> Floor? {
         guard floor != "none", !Floor.stages.isDisjoint(with: names) else { return nil }
         do {
-            return try Floor(folder: URL(filePath: floor ?? "Benchmarks/floor", directoryHint: .isDirectory).absoluteURL, office, settings)
+            return try Floor(
+                folder: URL(filePath: floor ?? "Benchmarks/floor", directoryHint: .isDirectory).absoluteURL, office,
+                settings)
         } catch {
             let problem = "the floor is not measured: \(UserError(error))"
             if floor != nil { throw UserError(problem) }
@@ -167,7 +205,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// What must not pass for a result.
     private func judge(_ results: [BenchResult]) throws {
-        if let problem = results.compactMap(\.floorProblem).first { throw UserError("the floor could not be measured: \(problem)") }
+        if let problem = results.compactMap(\.floorProblem).first {
+            throw UserError("the floor could not be measured: \(problem)")
+        }
         let grown = Set(results.flatMap(\.grown).map(\.worker)).sorted()
         if !grown.isEmpty { throw UserError("grew with the messages it handled: \(grown.joined(separator: ", "))") }
     }

@@ -7,10 +7,12 @@ struct BihuanLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bihuan-lab",
         abstract: "Prove an office: rehearse it, measure it, disturb it.",
-        discussion: "Start with `bihuan-lab demo`. It starts the workers by the command `bihuan`, which must stand beside it.",
+        discussion:
+            "Start with `bihuan-lab demo`. It starts the workers by the command `bihuan`, which must stand beside it.",
         version: Version.text,
         subcommands: [
-            Demo.self, BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self, SimulateUnits.self, WitnessCommand.self,
+            Demo.self, BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self, SimulateUnits.self,
+            WitnessCommand.self,
         ])
 
     static func main() async { await runAndExit() }

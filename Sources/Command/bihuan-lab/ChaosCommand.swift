@@ -13,21 +13,30 @@ struct ChaosCommand: AsyncParsableCommand {
         commandName: "chaos",
         abstract: "Disturb a working office at random, and hold it against its invariants.",
         discussion: """
-            Starts a private office as `bihuan-lab demo` does. While reports come in and units answer, workers are killed and \
-            frozen; broker and database are restarted, killed, cut off, silenced and slowed; messages come twice; the broker \
-            blocks its publishers. What happens when comes from the seed. At the end there is one line for each invariant, with \
-            the number of objects that were checked. Exit 1 if a line is false; then the seed and the trails of the first reports \
+            Starts a private office as `bihuan-lab demo` does. While reports come in and units answer, workers are \
+            killed and \
+            frozen; broker and database are restarted, killed, cut off, silenced and slowed; messages come twice; the \
+            broker \
+            blocks its publishers. What happens when comes from the seed. At the end there is one line for each \
+            invariant, with \
+            the number of objects that were checked. Exit 1 if a line is false; then the seed and the trails of the \
+            first reports \
             or acts it is about follow. A run that could show nothing, because something is not durable, is refused.
             """)
 
-    @Option(help: ArgumentHelp("How long, in minutes; what was planned may take up to twice that and one minute more.", valueName: "m"))
+    @Option(
+        help: ArgumentHelp(
+            "How long, in minutes; what was planned may take up to twice that and one minute more.", valueName: "m"))
     var minutes = 2.0
 
-    @Option(help: ArgumentHelp("How often a worker that holds work is killed, 0 or more. Default: 20 a minute.", valueName: "k"))
+    @Option(
+        help: ArgumentHelp(
+            "How often a worker that holds work is killed, 0 or more. Default: 20 a minute.", valueName: "k"))
     var kills: Int?
 
     @Option(
-        help: ArgumentHelp("Beside the kills only this kind of disturbance, once; may be given several times.", valueName: "kind"))
+        help: ArgumentHelp(
+            "Beside the kills only this kind of disturbance, once; may be given several times.", valueName: "kind"))
     var only: [Disturbance.Kind] = []
 
     @Option(help: ArgumentHelp("The seed of reports, disturbances and what units decide.", valueName: "s"))
@@ -42,7 +51,9 @@ struct ChaosCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write everything to a file as JSON.", valueName: "file"))
     var json: String?
 
-    @Option(help: ArgumentHelp("A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
     var data: String?
 
     @Option(help: ArgumentHelp("Business days that pass in a second, 0.5 to 100.", valueName: "days"))
@@ -65,7 +76,8 @@ struct ChaosCommand: AsyncParsableCommand {
     func run() async throws {
         if plan {
             let plan = DisturbancePlan(
-                seed: seed, minutes: minutes, kills: killCount, hasOtherHost: NetworkNamespace.obstacle == nil, only: only)
+                seed: seed, minutes: minutes, kills: killCount, hasOtherHost: NetworkNamespace.obstacle == nil,
+                only: only)
             for line in plan.lines { Output.line(line) }
             return
         }

@@ -8,8 +8,10 @@ struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run an office with invented reports and units, and count what came back.",
         discussion: """
-            Starts a private office as `bihuan up` does, in accelerated business time; submits reports; simulated units sign, \
-            return, file cases and conclude, in processes of their own that speak only the contract. At the end a witness \
+            Starts a private office as `bihuan up` does, in accelerated business time; submits reports; simulated \
+            units sign, \
+            return, file cases and conclude, in processes of their own that speak only the contract. At the end a \
+            witness \
             compares what submitter and units wrote down with each other and with the tables. Exit 1 if a line is false.
             """)
 
@@ -31,7 +33,9 @@ struct Demo: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Write counts and tables to a file as JSON.", valueName: "file"))
     var json: String?
 
-    @Option(help: ArgumentHelp("A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
     var data: String?
 
     @Flag(help: "Stay up afterwards, and print where broker and database are.")

@@ -33,7 +33,8 @@ struct SimulateUnits: AsyncParsableCommand {
             let units = try configuration.users.sorted { $0.key < $1.key }.compactMap { key, password -> UnitLogin? in
                 guard key.hasPrefix(prefix), let id = UnitID(key.dropFirst(prefix.count)) else { return nil }
                 let file = keys.sealing(id)
-                let sealing = FileManager.default.fileExists(atPath: file.path)
+                let sealing =
+                    FileManager.default.fileExists(atPath: file.path)
                     ? try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: try KeyFiles.read(file)) : nil
                 return UnitLogin(id: id, password: password, sealingKey: sealing)
             }

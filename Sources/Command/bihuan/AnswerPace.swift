@@ -3,10 +3,11 @@ import BrokerTopology
 import Casework
 import Contract
 
-/// Holds back what would bring further answers to a sender that does not read those it has: its queue is bounded, and a flood
-/// of messages is not to be answered by a flood of refusals.
+/// Holds back what would bring further answers to a sender that does not read those it has: its queue is bounded, and a
+/// flood of messages is not to be answered by a flood of refusals.
 ///
-/// Of a sender's queue no more is used than `unreadMax` messages above the least that was seen in it. What is under way counts.
+/// Of a sender's queue no more is used than `unreadMax` messages above the least that was seen in it. What is under way
+/// counts.
 struct AnswerPace {
     static let unreadMax = 100
     /// How long a depth that leaves no room is believed.
@@ -24,7 +25,8 @@ struct AnswerPace {
 
     /// Whether a letter of this sender may be settled now; if so, it counts.
     /// - Parameter depth: asks how much lies in the sender's queue; nil where it has none.
-    mutating func take(_ name: String, at now: ContinuousClock.Instant, depth: (String) throws -> Int?) rethrows -> Bool {
+    mutating func take(_ name: String, at now: ContinuousClock.Instant, depth: (String) throws -> Int?) rethrows -> Bool
+    {
         guard let queue = Self.queue(of: name) else { return true }
         var sender: Sender
         if let known = senders[name], Self.hasRoom(known) || now - known.askedAt < Self.askAgain {

@@ -9,7 +9,8 @@ struct Bihuan: AsyncParsableCommand {
         commandName: "bihuan",
         abstract: "Reports go in at one door and come back closed.",
         discussion: """
-            Start with `bihuan up --data DIR`: it runs a whole office on this machine, private servers included, and prints \
+            Start with `bihuan up --data DIR`: it runs a whole office on this machine, private servers included, and \
+            prints \
             how to submit reports to it. The four workers are one process each; any number of each may run.
             """,
         version: Version.text,
@@ -19,7 +20,12 @@ struct Bihuan: AsyncParsableCommand {
                 name: "Workers",
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),
             CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Status.self]),
-            CommandGroup(name: "Care", subcommands: [Migrate.self, PolicyCommand.self, TopologyCommand.self, ContractCommand.self, Ledger.self, Dead.self]),
+            CommandGroup(
+                name: "Care",
+                subcommands: [
+                    Migrate.self, PolicyCommand.self, TopologyCommand.self, ContractCommand.self, Ledger.self,
+                    Dead.self,
+                ]),
         ])
 
     static func main() async { await runAndExit() }

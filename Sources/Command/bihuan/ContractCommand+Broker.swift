@@ -20,8 +20,12 @@ struct CheckBroker {
     /// Taken away at the end; `nil` where the caller keeps the directory.
     private let temporary: URL?
 
-    init(unit: UnitID, directory given: URL?, port: Int?, password wanted: String?, isCancelled: @escaping @Sendable () -> Bool) throws {
-        let directory = given ?? FileManager.default.temporaryDirectory.appending(path: "bihuan-check-\(UUID().uuidString)")
+    init(
+        unit: UnitID, directory given: URL?, port: Int?, password wanted: String?,
+        isCancelled: @escaping @Sendable () -> Bool
+    ) throws {
+        let directory =
+            given ?? FileManager.default.temporaryDirectory.appending(path: "bihuan-check-\(UUID().uuidString)")
         try OwnDirectory.claim(directory, mayFill: OwnDirectory.askOnTerminal)
         if let port { try Self.choose(port: port, in: directory) }
         let (password, officePassword) = (try wanted ?? Self.keptPassword(in: directory), randomPassword())
@@ -30,7 +34,8 @@ struct CheckBroker {
         ]
         let definitions = Definitions(
             virtualHost: Self.virtualHost, units: [unit], sources: [], persons: [],
-            users: parties.map { BrokerUser(party: $0.0, password: $0.1) }, administrator: (Self.administrator, officePassword))
+            users: parties.map { BrokerUser(party: $0.0, password: $0.1) },
+            administrator: (Self.administrator, officePassword))
         var options = LocalServers.Options()
         options.isCancelled = isCancelled
         servers = try LocalServers.start(in: directory, definitions: try definitions.json(), options: options)
@@ -56,7 +61,8 @@ struct CheckBroker {
 
     private func settings(user: String) -> AMQP.ConnectionSettings {
         AMQP.ConnectionSettings(
-            host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: Self.virtualHost, user: user, password: officePassword)
+            host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: Self.virtualHost, user: user,
+            password: officePassword)
     }
 
     /// Takes away what an earlier check left in the unit's queues of a kept directory.
@@ -79,7 +85,8 @@ struct CheckBroker {
               user       \(party)
               password   \(password)
               reads      \(Topology.Queue.express(unit)), \(Topology.Queue.inbox(unit)), \(Topology.Queue.notice(unit))
-              publishes  to \(Topology.Exchange.feedback), keys \(party).<type>, such as \(MessageType.handoffSigned.routingKey(from: .unit(unit)))
+              publishes  to \(Topology.Exchange.feedback), keys \(party).<type>, such as \
+              \(MessageType.handoffSigned.routingKey(from: .unit(unit)))
 
             """
     }
@@ -89,14 +96,19 @@ struct CheckBroker {
     /// The servers prefer the ports that are written here, and choose others for those that cannot be.
     private static func choose(port: Int, in directory: URL) throws {
         let file = directory.appending(path: "ports.json")
-        let ports = (try? JSONDecoder().decode([String: Int].self, from: Data(contentsOf: file))) ?? ["postgresql": 0, "distribution": 0, "epmd": 0]
+        let ports =
+            (try? JSONDecoder().decode([String: Int].self, from: Data(contentsOf: file))) ?? [
+                "postgresql": 0, "distribution": 0, "epmd": 0,
+            ]
         try JSONEncoder().encode(ports.merging(["rabbitmq": port]) { _, new in new }).write(to: file, options: .atomic)
     }
 
     private static func keptPassword(in directory: URL) throws -> String {
         let file = directory.appending(path: "unit.password")
         try SecretFile.check(file.path)
-        if let kept = try? String(contentsOf: file, encoding: .utf8), !kept.isEmpty { return kept.trimmingCharacters(in: .whitespacesAndNewlines) }
+        if let kept = try? String(contentsOf: file, encoding: .utf8), !kept.isEmpty {
+            return kept.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
         let password = randomPassword()
         try writePrivately(password + "\n", to: file)
         return password

@@ -11,13 +11,14 @@ struct ContractReport {
 
     var passed: Bool { verdicts.allSatisfy { $0.outcome == .passed } }
 
-    /// A line for each scenario, its reasons below it. Names are ASCII, so counting characters aligns them; reasons have lines of
-    /// their own, whatever is quoted in them.
+    /// A line for each scenario, its reasons below it. Names are ASCII, so counting characters aligns them; reasons
+    /// have lines of their own, whatever is quoted in them.
     var text: String {
         let width = Self.width(verdicts.map(\.scenario))
         let lines = verdicts.flatMap { verdict -> [String] in
             let name = Self.padded(verdict.scenario, to: width)
-            return ["  \(Self.word(for: verdict.outcome))  \(name)  \(verdict.expectation)"] + verdict.reasons.map { "             \(printable($0))" }
+            return ["  \(Self.word(for: verdict.outcome))  \(name)  \(verdict.expectation)"]
+                + verdict.reasons.map { "             \(printable($0))" }
         }
         let count = verdicts.count { $0.outcome == .passed }
         return (["unit.\(unit): \(count) of \(verdicts.count) scenarios passed", ""] + lines).joined(separator: "\n")
@@ -48,5 +49,7 @@ struct ContractReport {
     }
 
     private static func width(_ names: [String]) -> Int { names.map(\.count).max() ?? 0 }
-    private static func padded(_ text: String, to width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+    private static func padded(_ text: String, to width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
 }

@@ -12,7 +12,8 @@ import Workers
 /// The contract with units, for those who build a unit's system.
 struct ContractCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "contract", abstract: "Check a unit's system against the contract.", subcommands: [ContractCheck.self])
+        commandName: "contract", abstract: "Check a unit's system against the contract.",
+        subcommands: [ContractCheck.self])
 }
 
 /// Plays the office to a unit's system and judges its answers.
@@ -21,32 +22,48 @@ struct ContractCheck: AsyncParsableCommand {
         commandName: "check",
         abstract: "Play the office to a unit's system, and judge what it does.",
         discussion: """
-            Starts a private broker with the unit's queues, prints how to connect, waits for the unit's system, then sends it \
-            invented handoffs and judges every message it publishes, its words, returns and conclusions by the policy. Exit 0 if all scenarios pass, 1 if not. A system that waits for a \
+            Starts a private broker with the unit's queues, prints how to connect, waits for the unit's system, then \
+            sends it \
+            invented handoffs and judges every message it publishes, its words, returns and conclusions by the \
+            policy. Exit 0 if all scenarios pass, 1 if not. A system that waits for a \
             person needs a larger --patience, and a person who signs and concludes.
             """)
 
     @Option(help: ArgumentHelp("The unit that the system acts for.", valueName: "id"))
     var unit: String?
 
-    @Option(help: ArgumentHelp(
-        "Keep the private broker here, with its port and the unit's password, so that the system is configured once.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            """
+            Keep the private broker here, with its port and the unit's password, so that the system is configured \
+            once.
+            """,
+            valueName: "dir"))
     var directory: String?
 
-    @Option(help: ArgumentHelp("The private broker's port; by default a free one, kept with --directory.", valueName: "port"))
+    @Option(
+        help: ArgumentHelp(
+            "The private broker's port; by default a free one, kept with --directory.", valueName: "port"))
     var port: Int?
 
-    @Option(help: ArgumentHelp(
-        "A file of mode 600 with the unit's password on the private broker, or the environment variable BIHUAN_CHECK_PASSWORD; by default "
-            + "a random one.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            """
+            A file of mode 600 with the unit's password on the private broker, or the environment variable \
+            BIHUAN_CHECK_PASSWORD; by default\u{20}
+            """
+                + "a random one.", valueName: "file"))
     var passwordFile: String?
 
-    @Option(help: ArgumentHelp(
-        """
-        Use a virtual host that has the queues and no workers, instead of a private broker. The URL's user needs the tag \
-        impersonator, since it speaks as office.routing and office.feedback; it writes bihuan.handoff and bihuan.notice, and reads \
-        bihuan.feedback. Where it holds a password: --amqp-file, or the environment variable BIHUAN_CHECK_AMQP.
-        """, valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            """
+            Use a virtual host that has the queues and no workers, instead of a private broker. The URL's user needs \
+            the tag \
+            impersonator, since it speaks as office.routing and office.feedback; it writes bihuan.handoff and \
+            bihuan.notice, and reads \
+            bihuan.feedback. Where it holds a password: --amqp-file, or the environment variable BIHUAN_CHECK_AMQP.
+            """, valueName: "url"))
     var amqp: String?
 
     @Option(help: ArgumentHelp("A file of mode 600 with that URL.", valueName: "file"))
@@ -79,10 +96,12 @@ struct ContractCheck: AsyncParsableCommand {
         guard let unit else { throw ValidationError("--unit is missing") }
         guard UnitID(unit) != nil else { throw ValidationError("--unit: \(UnitID.shape)") }
         if amqp != nil || amqpFile != nil, directory != nil || port != nil || passwordFile != nil {
-            throw ValidationError("--amqp uses a broker that is there: --directory, --port and --password-file are for a private one")
+            throw ValidationError(
+                "--amqp uses a broker that is there: --directory, --port and --password-file are for a private one")
         }
         if let port, !(1024...65_535).contains(port) { throw ValidationError("--port takes 1024 to 65535") }
-        for (name, value) in [("patience", patience), ("listen", listen), ("wait", wait)] where !(0.1...86_400).contains(value) {
+        for (name, value) in [("patience", patience), ("listen", listen), ("wait", wait)]
+        where !(0.1...86_400).contains(value) {
             throw ValidationError("--\(name) takes 0.1 to 86400 seconds")
         }
         if let only, !Scenario.all.contains(where: { $0.name == only }) {
@@ -98,11 +117,16 @@ struct ContractCheck: AsyncParsableCommand {
             let found: [Verdict]
             do {
                 found = try await verdicts(of: id, signals)
-            } catch where signals.isRaised {
+            } catch  where signals.isRaised {
                 Output.note("stopped")
                 throw ExitCode(130)
             } catch let error as AMQPError where error.replyCode == 406 {
-                throw UserError("the broker does not let this user speak as the office: give it the tag impersonator (rabbitmqctl set_user_tags)")
+                throw UserError(
+                    """
+                    the broker does not let this user speak as the office: give it the tag impersonator \
+                    (rabbitmqctl set_user_tags)
+                    """
+                )
             }
             let report = ContractReport(unit: id, verdicts: found)
             Output.line(report.text)
@@ -132,19 +156,23 @@ struct ContractCheck: AsyncParsableCommand {
         let (directory, port, password) = (directory, port, try SecretOption.checkPassword.value(file: passwordFile))
         return try await onThread {
             let broker = try CheckBroker(
-                unit: id, directory: directory.map { URL(filePath: $0, directoryHint: .isDirectory).absoluteURL.standardizedFileURL },
-                port: port, password: password, isCancelled: { signals.isRaised })
+                unit: id,
+                directory: directory.map {
+                    URL(filePath: $0, directoryHint: .isDirectory).absoluteURL.standardizedFileURL
+                }, port: port, password: password, isCancelled: { signals.isRaised })
             defer { broker.stop() }
             Output.line(broker.announcement)
             Output.note("waiting until the unit's system reads its queues …")
-            var options = options(id, rulebook, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), signals)
+            var options = options(
+                id, rulebook, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), signals)
             options.takesWhatLies = true
             return try Check(options).run()
         }
     }
 
     private func options(
-        _ id: UnitID, _ rulebook: Rulebook, routing: AMQP.ConnectionSettings, feedback: AMQP.ConnectionSettings, _ signals: TerminationSignals
+        _ id: UnitID, _ rulebook: Rulebook, routing: AMQP.ConnectionSettings, feedback: AMQP.ConnectionSettings,
+        _ signals: TerminationSignals
     ) -> Check.Options {
         var options = Check.Options(unit: id, rulebook: rulebook, routing: routing, feedback: feedback)
         (options.patienceSeconds, options.listenSeconds, options.connectSeconds) = (patience, listen, wait)

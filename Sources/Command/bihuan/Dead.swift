@@ -14,7 +14,8 @@ struct Dead: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look through the dead letters, try them again, or set them aside for good.",
         discussion: """
-            A message that the office could not handle is kept, encrypted, with the reason, and its sender was told. Nothing here \
+            A message that the office could not handle is kept, encrypted, with the reason, and its sender was told. \
+            Nothing here \
             shows what a message says.
             """,
         subcommands: [DeadList.self, DeadShow.self, DeadReplay.self, DeadDiscard.self])
@@ -58,7 +59,9 @@ struct Age: ExpressibleByArgument {
 
     init?(argument: String) {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-        guard let last = argument.last, let unit = units[last], let count = UInt32(argument.dropLast()) else { return nil }
+        guard let last = argument.last, let unit = units[last], let count = UInt32(argument.dropLast()) else {
+            return nil
+        }
         seconds = Double(count) * unit
     }
 
@@ -95,7 +98,8 @@ struct DeadList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List dead letters, oldest first.",
         discussion: """
-            Without --state those that nobody has decided about. Ages count from when the office took the message. Where there are \
+            Without --state those that nobody has decided about. Ages count from when the office took the message. \
+            Where there are \
             more than --limit, it says how many, and how to go on.
             """)
 
@@ -126,7 +130,9 @@ struct DeadList: AsyncParsableCommand {
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            let (filter, limit, after) = (selection.filter(DeadLetterState(rawValue: state)), limit, after.flatMap { UUID(uuidString: $0) })
+            let (filter, limit, after) = (
+                selection.filter(DeadLetterState(rawValue: state)), limit, after.flatMap { UUID(uuidString: $0) }
+            )
             let (letters, more, unkept) = try await onThread {
                 let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
                 defer { database.close() }
@@ -141,7 +147,12 @@ struct DeadList: AsyncParsableCommand {
             }
             for (sender, count, lastAt) in unkept {
                 let name = sender.isEmpty ? "an unknown sender" : sender
-                say("\(count) more of \(name) were answered and not kept, since too many of its were open; the last at \(lastAt)")
+                say(
+                    """
+                    \(count) more of \(name) were answered and not kept, since too many of its were open; the \
+                    last at \(lastAt)
+                    """
+                )
             }
             // Beside JSON on standard error, where it is in nobody's way.
             if more > 0, let last = letters.last { say("\(more) more: go on with --after \(last.id.lowercased)") }
@@ -203,7 +214,9 @@ struct DeadShow: AsyncParsableCommand {
 
 extension DeadLetterSummary {
     static func table(_ letters: [DeadLetterSummary], at now: Instant) -> String {
-        var grid = Grid([.whole("ID"), .whole("AGE"), .text("REASON"), .text("TYPE"), .text("SENDER"), .whole("ANSWERED"), .text("")])
+        var grid = Grid([
+            .whole("ID"), .whole("AGE"), .text("REASON"), .text("TYPE"), .text("SENDER"), .whole("ANSWERED"), .text(""),
+        ])
         for letter in letters {
             grid.add([
                 letter.id.lowercased, Age.text(now.seconds(since: letter.receivedAt)), letter.reason, letter.typeName,
@@ -216,7 +229,8 @@ extension DeadLetterSummary {
     private var remark: String {
         if state != .open { return "\(state.rawValue): \(settledBecause ?? "")" }
         let remarks = [
-            isKept ? nil : "not kept", times > 1 ? "came \(times) times" : nil, replays > 0 ? "tried again \(replays) times" : nil,
+            isKept ? nil : "not kept", times > 1 ? "came \(times) times" : nil,
+            replays > 0 ? "tried again \(replays) times" : nil,
         ]
         return remarks.compactMap(\.self).joined(separator: ", ")
     }
@@ -259,9 +273,10 @@ extension DeadLetterSummary {
             let settledBy, settledBecause: String?
         }
         let line = Line(
-            id: id.lowercased, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, queue: queue,
-            routingKey: routingKey, worker: worker, bytes: bytes, kept: isKept, times: times, answered: answered, receivedAt: receivedAt, replays: replays,
-            state: state.rawValue, settledAt: settledAt, settledBy: settledBy, settledBecause: settledBecause)
+            id: id.lowercased, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID,
+            queue: queue, routingKey: routingKey, worker: worker, bytes: bytes, kept: isKept, times: times,
+            answered: answered, receivedAt: receivedAt, replays: replays, state: state.rawValue, settledAt: settledAt,
+            settledBy: settledBy, settledBecause: settledBecause)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(line), as: UTF8.self)

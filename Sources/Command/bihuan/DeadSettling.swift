@@ -29,7 +29,9 @@ struct SettlingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("At most so many letters a second, 1 to 10000.", valueName: "count"))
     var rate = 200.0
 
-    @Option(help: ArgumentHelp("How long to wait for a verdict, and for a sender to read its answers, 1 to 600.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait for a verdict, and for a sender to read its answers, 1 to 600.", valueName: "seconds"))
     var timeout = 15.0
 
     @Flag(help: "Go on also where a sender does not read its answers; without it, at most 100 more are put before it.")
@@ -39,9 +41,16 @@ struct SettlingOptions: ParsableArguments {
 
     func validate() throws {
         try DeadShow.checked(ids)
-        if PersonID(person) == nil { throw ValidationError("a person's id is 1 to 40 of a-z, 0-9 and -, not '\(person)'") }
+        if PersonID(person) == nil {
+            throw ValidationError("a person's id is 1 to 40 of a-z, 0-9 and -, not '\(person)'")
+        }
         if [!ids.isEmpty, !selection.isEmpty, all].count(where: { $0 }) != 1 {
-            throw ValidationError("say which letters: give ids, or choose by --reason, --type, --sender, --older-than, --newer-than, or --all")
+            throw ValidationError(
+                """
+                say which letters: give ids, or choose by --reason, --type, --sender, --older-than, --newer-than, \
+                or --all
+                """
+            )
         }
         if !(1...10_000).contains(rate) { throw ValidationError("--rate takes 1 to 10000") }
         if !(1...600).contains(timeout) { throw ValidationError("--timeout takes 1 to 600 seconds") }
@@ -52,8 +61,10 @@ struct DeadReplay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Try dead letters again.",
         discussion: """
-            The stored bytes go through the same worker under the name of the one who sent them; the act gets its verdict and its \
-            sender the answer. What fails again stays a dead letter. A letter is settled once: running the command twice does no \
+            The stored bytes go through the same worker under the name of the one who sent them; the act gets its \
+            verdict and its \
+            sender the answer. What fails again stays a dead letter. A letter is settled once: running the command \
+            twice does no \
             harm. Needs the role operator. Exit 0 if all went through, 1 if not.
             """)
 
@@ -68,7 +79,8 @@ struct DeadDiscard: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "discard", abstract: "Set dead letters aside for good.",
         discussion: """
-            Each act is refused to its sender, who reads the reason. The letter is kept. Needs the role operator. Exit 0 if all \
+            Each act is refused to its sender, who reads the reason. The letter is kept. Needs the role operator. \
+            Exit 0 if all \
             were set aside, 1 if not.
             """)
 
@@ -78,7 +90,9 @@ struct DeadDiscard: AsyncParsableCommand {
     var because: String
 
     func validate() throws {
-        if because.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty { throw ValidationError("say why, with --because") }
+        if because.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty {
+            throw ValidationError("say why, with --because")
+        }
         if because.utf8.count > Limits.standard.reasonBytesMax {
             throw ValidationError("the reason has more than \(Limits.standard.reasonBytesMax) bytes")
         }
@@ -129,13 +143,16 @@ private struct Settling {
         guard isSettled else { throw ExitCode(1) }
     }
 
-    private static func letters(_ options: SettlingOptions, _ database: PostgreSQL.Connection) throws -> [DeadLetterSummary] {
+    private static func letters(
+        _ options: SettlingOptions, _ database: PostgreSQL.Connection
+    ) throws -> [DeadLetterSummary] {
         guard options.ids.isEmpty else {
             let wanted = options.ids.compactMap { UUID(uuidString: $0) }
             let found = try database.run(ReadDeadLetters(ids: wanted)).rows
             let missing = Set(wanted).subtracting(found.map(\.id))
             guard missing.isEmpty else {
-                throw UserError("no dead letter has the id \(missing.map(\.lowercased).sorted().joined(separator: ", "))")
+                throw UserError(
+                    "no dead letter has the id \(missing.map(\.lowercased).sorted().joined(separator: ", "))")
             }
             return found
         }

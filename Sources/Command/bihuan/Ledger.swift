@@ -12,25 +12,33 @@ import Terminal
 /// The books that only grow.
 struct Ledger: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Verify, export or sign the ledger.", subcommands: [Verify.self, Export.self, Checkpoint.self, Key.self, Salt.self])
+        abstract: "Verify, export or sign the ledger.",
+        subcommands: [Verify.self, Export.self, Checkpoint.self, Key.self, Salt.self])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Follow all chains and checkpoints; name the first entry that does not fit.",
             discussion: """
-                Exit 0 if all fit, 1 if not. An export is verified without a database, as docs/contract/examples/verify-ledger.py does.
+                Exit 0 if all fit, 1 if not. An export is verified without a database, as \
+                docs/contract/examples/verify-ledger.py does.
                 """)
 
-        @Option(help: ArgumentHelp("An exported ledger instead of an installation's; - for standard input.", valueName: "export"))
+        @Option(
+            help: ArgumentHelp(
+                "An exported ledger instead of an installation's; - for standard input.", valueName: "export"))
         var file: String?
 
-        @Option(help: ArgumentHelp("The public key that must have signed every checkpoint, as `ledger key` prints it.", valueName: "hex"))
+        @Option(
+            help: ArgumentHelp(
+                "The public key that must have signed every checkpoint, as `ledger key` prints it.", valueName: "hex"))
         var key: String?
 
         @OptionGroup var installation: InstallationOptions
 
         func validate() throws {
-            if let key, [UInt8](hexadecimal: key)?.count != 32 { throw ValidationError("--key takes the 64 hexadecimal digits that `ledger key` prints") }
+            if let key, [UInt8](hexadecimal: key)?.count != 32 {
+                throw ValidationError("--key takes the 64 hexadecimal digits that `ledger key` prints")
+            }
         }
 
         func run() async throws {
@@ -61,7 +69,8 @@ struct Ledger: AsyncParsableCommand {
         }
 
         private func verifiedDatabase() async throws -> LedgerVerifier {
-            let settings = Ledger.patient(try await installation.configuration().workerDatabaseSettings("bihuan ledger verify"))
+            let settings = Ledger.patient(
+                try await installation.configuration().workerDatabaseSettings("bihuan ledger verify"))
             let pinned = pinnedKey
             return try await onThread {
                 let connection = try Connection(settings)
@@ -78,7 +87,12 @@ struct Ledger: AsyncParsableCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the ledger as JSON lines, as it stands at one moment.",
-            discussion: "docs/ledger.md describes the lines; docs/contract/examples/verify-ledger.py verifies them without this program.")
+            discussion:
+                """
+                docs/ledger.md describes the lines; docs/contract/examples/verify-ledger.py verifies them without \
+                this program.
+                """
+        )
 
         @Option(help: ArgumentHelp("The file to write; by default standard output.", valueName: "file"))
         var output: String?
@@ -87,7 +101,8 @@ struct Ledger: AsyncParsableCommand {
 
         func run() async throws {
             try await plainly {
-                let settings = Ledger.patient(try await installation.configuration().workerDatabaseSettings("bihuan ledger export"))
+                let settings = Ledger.patient(
+                    try await installation.configuration().workerDatabaseSettings("bihuan ledger export"))
                 let output = output
                 try await onThread {
                     let connection = try Connection(settings)
@@ -103,7 +118,8 @@ struct Ledger: AsyncParsableCommand {
     struct Checkpoint: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sign what has come into the ledger since the last checkpoint.",
-            discussion: "Acts as the owner role and signs with the key file of checkpoint.keyFile. Meant to be run daily.")
+            discussion:
+                "Acts as the owner role and signs with the key file of checkpoint.keyFile. Meant to be run daily.")
 
         @OptionGroup var installation: InstallationOptions
 
@@ -111,7 +127,8 @@ struct Ledger: AsyncParsableCommand {
             try await plainly {
                 let configuration = try await installation.configuration()
                 let settings = Ledger.patient(try configuration.ownerDatabaseSettings("bihuan ledger checkpoint"))
-                let key = try Curve25519.Signing.PrivateKey(rawRepresentation: KeyFiles.read(configuration.checkpointKeyFile))
+                let key = try Curve25519.Signing.PrivateKey(
+                    rawRepresentation: KeyFiles.read(configuration.checkpointKeyFile))
                 let now = configuration.now
                 let checkpoint = try await onThread {
                     let connection = try Connection(settings)
@@ -119,7 +136,9 @@ struct Ledger: AsyncParsableCommand {
                     return try LedgerBooks(connection).makeCheckpoint(key: key, at: now)
                 }
                 guard let checkpoint else { return Output.line("nothing has come since the last checkpoint") }
-                Output.line(String(decoding: checkpoint.statement, as: UTF8.self) + "signature \(checkpoint.signature.hexadecimal)")
+                Output.line(
+                    String(decoding: checkpoint.statement, as: UTF8.self)
+                        + "signature \(checkpoint.signature.hexadecimal)")
             }
         }
     }

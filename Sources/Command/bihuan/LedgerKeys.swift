@@ -13,14 +13,21 @@ extension Ledger {
     struct Key: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the public key that checkpoints are signed with.",
-            discussion: "Give it to whoever verifies exports, on another way than the export: they pin it by verify --file F --key HEX.")
+            discussion:
+                """
+                Give it to whoever verifies exports, on another way than the export: they pin it by verify --file \
+                F --key HEX.
+                """
+        )
 
         @OptionGroup var installation: InstallationOptions
 
         func run() async throws {
             try await plainly {
                 let file = try await installation.configuration().checkpointKeyFile
-                let key = Array(try Curve25519.Signing.PrivateKey(rawRepresentation: KeyFiles.read(file)).publicKey.rawRepresentation)
+                let key = Array(
+                    try Curve25519.Signing.PrivateKey(rawRepresentation: KeyFiles.read(file)).publicKey
+                        .rawRepresentation)
                 let id = Array(SHA256.hash(data: key)).hexadecimal.prefix(16)
                 Output.line("public key \(key.hexadecimal)\nkey id     \(id)")
             }
@@ -31,7 +38,8 @@ extension Ledger {
         static let configuration = CommandConfiguration(
             abstract: "Print the salt with which a party finds its own acts in a report's chain.",
             discussion: """
-                For that party alone: it opens what the party sent or got itself, and nothing of anybody else's. docs/ledger.md says how.
+                For that party alone: it opens what the party sent or got itself, and nothing of anybody else's. \
+                docs/ledger.md says how.
                 """)
 
         @Option(help: ArgumentHelp("The report, by its number or its id.", valueName: "report"))

@@ -10,13 +10,16 @@ struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring the database's schema up to date.",
         discussion: """
-            Acts as the owner role: database.ownerUrl of bihuan.yaml, or --database, --database-file or the environment variable \
+            Acts as the owner role: database.ownerUrl of bihuan.yaml, or --database, --database-file or the \
+            environment variable \
             BIHUAN_MIGRATE_DATABASE. Running it twice does no harm.
             """)
 
     @OptionGroup var installation: InstallationOptions
 
-    @Option(help: ArgumentHelp("The database as its owner, instead of an installation's; without a password in it.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "The database as its owner, instead of an installation's; without a password in it.", valueName: "url"))
     var database: String?
 
     @Option(help: ArgumentHelp("A file of mode 600 with that URL, where it holds a password.", valueName: "file"))
@@ -25,10 +28,13 @@ struct Migrate: AsyncParsableCommand {
     func run() async throws {
         try await plainly {
             var settings: PostgreSQL.ConnectionSettings
-            let given = installation.isGiven && database == nil && databaseFile == nil
+            let given =
+                installation.isGiven && database == nil && databaseFile == nil
                 ? nil : try SecretOption.migrateDatabase.url(database, file: databaseFile)
             if let database = given {
-                for warning in InTheClear.warnings(ofDatabase: database, named: "--database") { Output.note("warning: \(warning)") }
+                for warning in InTheClear.warnings(ofDatabase: database, named: "--database") {
+                    Output.note("warning: \(warning)")
+                }
                 settings = ConnectionSettings(url: database)
                 settings.applicationName = "bihuan migrate"
                 settings.isGuarded = true

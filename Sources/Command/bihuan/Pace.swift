@@ -1,8 +1,8 @@
 import Basics
 import PartyClient
 
-/// At most so many a second: each comes no sooner than its share of a second after the one before. What a pause cost is not made
-/// up for, so that no second sees more.
+/// At most so many a second: each comes no sooner than its share of a second after the one before. What a pause cost is
+/// not made up for, so that no second sees more.
 struct Pace {
     private let interval: Duration
     private var earliest: ContinuousClock.Instant?

@@ -12,7 +12,8 @@ extension PolicyCommand {
         static let configuration = CommandConfiguration(
             abstract: "Say what is wrong in a policy's file, everything at once.",
             discussion: """
-                Each line names a line of the file, the key and what to do. A fault keeps a policy from being activated; a warning asks for a \
+                Each line names a line of the file, the key and what to do. A fault keeps a policy from being \
+                activated; a warning asks for a \
                 look. It needs no installation. docs/policy.md describes every key.
 
                 Exit 0 without faults, 1 with faults, 2 if the file cannot be read, 64 for a wrong command line.
@@ -35,7 +36,8 @@ extension PolicyCommand {
 
         static func summary(of reading: PolicyFile.Reading, named file: String) -> String {
             func count(_ number: Int, _ noun: String) -> String {
-                (number >= PolicyFile.problemsMax ? "at least " : "") + "\(number == 0 ? "no" : "\(number)") \(noun)\(number == 1 ? "" : "s")"
+                (number >= PolicyFile.problemsMax ? "at least " : "")
+                    + "\(number == 0 ? "no" : "\(number)") \(noun)\(number == 1 ? "" : "s")"
             }
             let warnings = reading.problems.count - reading.faults.count
             let counts = "\(count(reading.faults.count, "fault")), \(count(warnings, "warning"))"

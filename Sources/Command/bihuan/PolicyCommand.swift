@@ -11,13 +11,15 @@ import Workers
 /// The rules that decide.
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Check a policy, enter it and let it decide; say which one does.", subcommands: [Check.self, Activate.self, Show.self])
+        commandName: "policy", abstract: "Check a policy, enter it and let it decide; say which one does.",
+        subcommands: [Check.self, Activate.self, Show.self])
 
     struct Activate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check a policy, enter it as a new version and let it decide.",
             discussion: """
-                Acts as the owner role. Every worker goes by it within some seconds, without a restart; decisions name the version that made \
+                Acts as the owner role. Every worker goes by it within some seconds, without a restart; decisions \
+                name the version that made \
                 them. A version that was entered before is taken again only with the same text.
                 """)
 
@@ -37,13 +39,15 @@ struct PolicyCommand: AsyncParsableCommand {
                     defer { connection.close() }
                     return try ActivePolicy.activate(yaml, named: name, by: NSUserName(), at: now, on: connection)
                 }
-                Output.line("\(policy.name)@\(policy.version) decides from now on; workers go by it within some seconds")
+                Output.line(
+                    "\(policy.name)@\(policy.version) decides from now on; workers go by it within some seconds")
             }
         }
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Say which policy decides, since when and by whose hand.")
+        static let configuration = CommandConfiguration(
+            abstract: "Say which policy decides, since when and by whose hand.")
 
         @Flag(help: "Print its text.")
         var text = false
@@ -58,9 +62,12 @@ struct PolicyCommand: AsyncParsableCommand {
                     defer { connection.close() }
                     return try connection.run(ReadActivePolicy()).rows.first
                 }
-                guard let active else { throw UserError("no policy is active: enter one with `bihuan policy activate FILE`") }
+                guard let active else {
+                    throw UserError("no policy is active: enter one with `bihuan policy activate FILE`")
+                }
                 if text { return Output.line(active.yaml) }
-                Output.line("\(active.name)@\(active.version), activated at \(active.activatedAt) by \(active.activatedBy)")
+                Output.line(
+                    "\(active.name)@\(active.version), activated at \(active.activatedAt) by \(active.activatedBy)")
             }
         }
     }

@@ -14,7 +14,8 @@ struct Recall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a handoff back from its unit; the report goes to review.",
         discussion: """
-            Publishes the command as the broker's user of PERSON and waits for the verdict. The same handoff, person and reason \
+            Publishes the command as the broker's user of PERSON and waits for the verdict. The same handoff, person \
+            and reason \
             are the same act: running the command again gives the same verdict. Exit 0 if it was taken, 1 if not.
             """)
 
@@ -27,7 +28,8 @@ struct Recall: AsyncParsableCommand {
     @Option(name: .customLong("as"), help: ArgumentHelp("Who you are, such as leader.", valueName: "person"))
     var person: String
 
-    @Option(help: ArgumentHelp("The id of the act, where a further recall for the same reason is meant.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp("The id of the act, where a further recall for the same reason is meant.", valueName: "id"))
     var id: String?
 
     @Option(help: ArgumentHelp("How long to wait for the verdict, 1 to 600.", valueName: "seconds"))
@@ -37,7 +39,9 @@ struct Recall: AsyncParsableCommand {
 
     func validate() throws {
         if HandoffID(handoff) == nil { throw ValidationError("a handoff's id is a UUID, not '\(handoff)'") }
-        if PersonID(person) == nil { throw ValidationError("a person's id is 1 to 40 of a-z, 0-9 and -, not '\(person)'") }
+        if PersonID(person) == nil {
+            throw ValidationError("a person's id is 1 to 40 of a-z, 0-9 and -, not '\(person)'")
+        }
         if reason.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty { throw ValidationError("give a reason") }
         if reason.utf8.count > Limits.standard.reasonBytesMax {
             throw ValidationError("the reason has more than \(Limits.standard.reasonBytesMax) bytes")
@@ -47,7 +51,9 @@ struct Recall: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            guard let person = PersonID(person), let handoff = HandoffID(handoff) else { throw ExitCode.validationFailure }
+            guard let person = PersonID(person), let handoff = HandoffID(handoff) else {
+                throw ExitCode.validationFailure
+            }
             let configuration = try await installation.configuration(parties: [.person(person)])
             let act = id ?? Recall.actID(person, handoff, reason)
             // A repeat must be the same bytes, so no clock is read; the office enters the time by its own.
@@ -68,7 +74,10 @@ struct Recall: AsyncParsableCommand {
                 throw ExitCode(1)
             case nil:
                 throw UserError(
-                    "no verdict within \(Int(timeout)) s: the command is with the office; run it again to read the verdict, and see "
+                    """
+                    no verdict within \(Int(timeout)) s: the command is with the office; run it again to read the \
+                    verdict, and see\u{20}
+                    """
                         + "that the feedback worker runs")
             }
         }

@@ -7,8 +7,8 @@ import PartyClient
 import Terminal
 import Text
 
-/// Sends a command for each letter, many under way at once but no more a second than was said, and tells what became of each.
-/// Letters of a sender that does not read its answers are kept back.
+/// Sends a command for each letter, many under way at once but no more a second than was said, and tells what became of
+/// each. Letters of a sender that does not read its answers are kept back.
 struct SettlingRun<Payload: Codable & Sendable> {
     /// Commands under way at once.
     private let windowMax = 100
@@ -42,11 +42,15 @@ struct SettlingRun<Payload: Codable & Sendable> {
         while !todo.isEmpty || !kept.isEmpty || !waiting.isEmpty {
             try send()
             let mayGoOn = !todo.isEmpty && waiting.count < windowMax
-            if let (act, verdict) = try client.next(within: mayGoOn ? pace.secondsLeft(at: .now) : 0.2) { take(verdict, of: act) }
+            if let (act, verdict) = try client.next(within: mayGoOn ? pace.secondsLeft(at: .now) : 0.2) {
+                take(verdict, of: act)
+            }
             let decided = done.values.reduce(refused, +)
-            let held = kept.keys.sorted().map { "\($0) has not read \(answers.depth(of: $0)) answers" }.joined(separator: ", ")
+            let held = kept.keys.sorted().map { "\($0) has not read \(answers.depth(of: $0)) answers" }.joined(
+                separator: ", ")
             progress.draw(
-                "\(decided) of \(count) decided" + (held.isEmpty ? "" : ": \(held)"), share: Double(decided) / Double(count))
+                "\(decided) of \(count) decided" + (held.isEmpty ? "" : ": \(held)"),
+                share: Double(decided) / Double(count))
             if (ContinuousClock.now - movedAt).inSeconds > options.timeout, !waiting.isEmpty || todo.isEmpty { break }
         }
         progress.clear()
@@ -54,7 +58,9 @@ struct SettlingRun<Payload: Codable & Sendable> {
     }
 
     private mutating func send() throws {
-        while waiting.count < windowMax, !todo.isEmpty || !kept.isEmpty, pace.secondsLeft(at: .now) == 0, let letter = try next() {
+        while waiting.count < windowMax, !todo.isEmpty || !kept.isEmpty, pace.secondsLeft(at: .now) == 0,
+            let letter = try next()
+        {
             _ = pace.take(at: .now)
             let command = event(letter)
             movedAt = .now
@@ -107,7 +113,10 @@ struct SettlingRun<Payload: Codable & Sendable> {
         if silent > 0 {
             let workers = Set(waiting.values.map(\.worker)).sorted().joined(separator: ", ")
             Output.note(
-                "no verdict about \(silent) within \(Int(options.timeout)) s: the commands are with the office; run it again, and "
+                """
+                no verdict about \(silent) within \(Int(options.timeout)) s: the commands are with the office; \
+                run it again, and\u{20}
+                """
                     + "see that the workers \(workers) run")
         }
         return refused == 0 && silent == 0 && kept.isEmpty

@@ -15,8 +15,10 @@ struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show reports and handoffs by state, queues, and what waits.",
         discussion: """
-            Queues are read as the broker's user operator; without its password only the database is shown. Where database or \
-            broker is away, the other is shown all the same. Exit 0 if all could be asked and no queue is down or missing, 1 if not.
+            Queues are read as the broker's user operator; without its password only the database is shown. Where \
+            database or \
+            broker is away, the other is shown all the same. Exit 0 if all could be asked and no queue is down or \
+            missing, 1 if not.
             """)
 
     @OptionGroup var installation: InstallationOptions
@@ -43,8 +45,8 @@ struct StatusView {
             let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan status"))
             defer { database.close() }
             let (reports, handoffs, waiting, dead, units, sources, persons) = try database.pipeline(
-                CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(), ReadUnits(), ReadSources(),
-                ReadPersons())
+                CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(), ReadUnits(),
+                ReadSources(), ReadPersons())
             view.tables = [
                 Self.table("Reports", ReportState.allCases, reports.rows.map { ($0.state, $0.count) }),
                 Self.table("Handoffs", HandoffState.allCases, handoffs.rows.map { ($0.state, $0.count) }),

@@ -15,11 +15,14 @@ struct Submit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish the reports of a file to an office, and read its answers.",
         discussion: """
-            The file is JSON lines, a JSON array or CSV, in UTF-8, UTF-16 or GB18030: what it is, is recognised before anything is \
-            sent. A report without an id gets one from its content, so that running the command again submits nothing twice. Bad \
+            The file is JSON lines, a JSON array or CSV, in UTF-8, UTF-16 or GB18030: what it is, is recognised \
+            before anything is \
+            sent. A report without an id gets one from its content, so that running the command again submits nothing \
+            twice. Bad \
             lines are named, the good ones go in. docs/submitting.md describes lines and maps.
 
-            Exit 0 if the office has all of them, 1 if some did not go in or were refused, 3 if the broker or answers did not come \
+            Exit 0 if the office has all of them, 1 if some did not go in or were refused, 3 if the broker or answers \
+            did not come \
             in time, 64 for a wrong command line.
             """)
 
@@ -29,19 +32,34 @@ struct Submit: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A field map (YAML) for lines or columns of a foreign shape.", valueName: "file"))
     var map: String?
 
-    @Option(help: ArgumentHelp("The file's encoding, where its bytes do not tell: utf-8, utf-16le, utf-16be, gb18030.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "The file's encoding, where its bytes do not tell: utf-8, utf-16le, utf-16be, gb18030.", valueName: "name"))
     var encoding: String?
 
-    @Option(help: ArgumentHelp("The source of lines that name none. Default: web, or the user of the URL.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp("The source of lines that name none. Default: web, or the user of the URL.", valueName: "id")
+    )
     var source: String?
 
-    @Option(help: ArgumentHelp("The office's policy, to say beforehand what it would refuse. Default: that of the installation.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "The office's policy, to say beforehand what it would refuse. Default: that of the installation.",
+            valueName: "file"))
     var policy: String?
 
-    @Option(help: ArgumentHelp("Give up after so many seconds. Default: 60 without a broker, 30 without an answer.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "Give up after so many seconds. Default: 60 without a broker, 30 without an answer.", valueName: "seconds"))
     var timeout: Double?
 
-    @Flag(help: "Leave the answers in the source's queue, for the program that reads them; exit 0 says only that all went in.")
+    @Flag(
+        help:
+            """
+            Leave the answers in the source's queue, for the program that reads them; exit 0 says only that all \
+            went in.
+            """
+    )
     var noReceipts = false
 
     @Flag(help: "Print a JSON object a line: for each report what became of it, at the end the sums.")
@@ -51,7 +69,10 @@ struct Submit: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A file of mode 600 with the broker's URL, for a source without an installation: amqp://source.ID:PASSWORD@HOST:PORT/VHOST. "
+            """
+            A file of mode 600 with the broker's URL, for a source without an installation: \
+            amqp://source.ID:PASSWORD@HOST:PORT/VHOST.\u{20}
+            """
                 + "Or the environment variable BIHUAN_SUBMIT_URL.", valueName: "file"))
     var urlFile: String?
 
@@ -59,11 +80,16 @@ struct Submit: AsyncParsableCommand {
     var url: String?
 
     func validate() throws {
-        if let source, SourceID(source) == nil { throw ValidationError("a source's id is 1 to 40 of a-z, 0-9 and -, not '\(source)'") }
-        if let encoding, TextEncoding(rawValue: encoding.lowercased()) == nil {
-            throw ValidationError("--encoding is one of \(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
+        if let source, SourceID(source) == nil {
+            throw ValidationError("a source's id is 1 to 40 of a-z, 0-9 and -, not '\(source)'")
         }
-        if let timeout, !(0.001...86_400).contains(timeout) { throw ValidationError("--timeout is a number of seconds, at most 86400") }
+        if let encoding, TextEncoding(rawValue: encoding.lowercased()) == nil {
+            throw ValidationError(
+                "--encoding is one of \(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        if let timeout, !(0.001...86_400).contains(timeout) {
+            throw ValidationError("--timeout is a number of seconds, at most 86400")
+        }
         if url != nil || urlFile != nil, installation.isGiven {
             throw ValidationError("give --url-file or --url, or --data or --config, not both")
         }
@@ -73,13 +99,16 @@ struct Submit: AsyncParsableCommand {
         try await plainly {
             let office = try await office()
             let reader = ReportLineReader(
-                map: try fieldMap(), defaultSource: source.flatMap { SourceID($0) } ?? office.defaultSource, idKey: office.idKey)
+                map: try fieldMap(), defaultSource: source.flatMap { SourceID($0) } ?? office.defaultSource,
+                idKey: office.idKey)
             let status = try await onThread {
-                let reports = try ReportFile(path: file, encoding: encoding.flatMap { TextEncoding(rawValue: $0.lowercased()) })
+                let reports = try ReportFile(
+                    path: file, encoding: encoding.flatMap { TextEncoding(rawValue: $0.lowercased()) })
                 try reader.check(reports)
                 var submission = FileSubmission(
-                    file: reports, reader: reader, check: office.check, page: SubmissionPage(asJSON: json, noun: reports.noun),
-                    timeout: timeout, readsReceipts: !noReceipts)
+                    file: reports, reader: reader, check: office.check,
+                    page: SubmissionPage(asJSON: json, noun: reports.noun), timeout: timeout, readsReceipts: !noReceipts
+                )
                 return try submission.run(office.submitter)
             }
             if status != 0 { throw ExitCode(status) }
@@ -115,7 +144,9 @@ struct Submit: AsyncParsableCommand {
         let passwords = configuration.users.compactMap { key, password in
             SourceID(key.dropFirst(prefix.count)).flatMap { key.hasPrefix(prefix) ? ($0, password) : nil }
         }
-        guard !passwords.isEmpty else { throw UserError("bihuan.yaml has no password of a source: add users.source-ID") }
+        guard !passwords.isEmpty else {
+            throw UserError("bihuan.yaml has no password of a source: add users.source-ID")
+        }
         // User and password are put in for each source.
         return Office(
             submitter: Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)),
@@ -141,7 +172,9 @@ struct Submit: AsyncParsableCommand {
 
     private func fieldMap() throws -> FieldMap? {
         guard let map else { return nil }
-        guard let yaml = try? String(contentsOfFile: map, encoding: .utf8) else { throw UserError("the map \(map) cannot be read") }
+        guard let yaml = try? String(contentsOfFile: map, encoding: .utf8) else {
+            throw UserError("the map \(map) cannot be read")
+        }
         do { return try FieldMap(yaml: yaml) } catch {
             throw UserError("the map \(map) is not right:\n" + error.problems.map { "  " + $0 }.joined(separator: "\n"))
         }

@@ -10,22 +10,28 @@ import Text
 /// Exchanges, queues, bindings, users and their rights: what the broker shall hold.
 struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "topology", abstract: "Show, compare or make what the broker must hold: queues, users and their rights.",
-        discussion: "It is worked out from the units, sources and persons of the office's database. See docs/topology.md.",
+        commandName: "topology",
+        abstract: "Show, compare or make what the broker must hold: queues, users and their rights.",
+        discussion:
+            "It is worked out from the units, sources and persons of the office's database. See docs/topology.md.",
         subcommands: [Show.self, Diff.self, Apply.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print what shall be; the broker is not asked.",
             discussion: """
-                --json prints a definitions file for RabbitMQ's load_definitions, for a new node. Of users whose password is in \
-                --passwords it holds the salted hash; the others cannot log in, also those that could before it was loaded.
+                --json prints a definitions file for RabbitMQ's load_definitions, for a new node. Of users whose \
+                password is in \
+                --passwords it holds the salted hash; the others cannot log in, also those that could before it was \
+                loaded.
                 """)
 
         @Flag(help: "Print RabbitMQ's definitions file instead of tables.")
         var json = false
 
-        @Option(help: ArgumentHelp("Lines of a user and a password, as `apply` writes them; for --json.", valueName: "file"))
+        @Option(
+            help: ArgumentHelp("Lines of a user and a password, as `apply` writes them; for --json.", valueName: "file")
+        )
         var passwords: String?
 
         @OptionGroup var monitors: MonitorOptions
@@ -42,7 +48,10 @@ struct TopologyCommand: AsyncParsableCommand {
                 let given = try passwords.map { try PasswordFile(URL(filePath: $0)).passwords } ?? [:]
                 let file = topology.file(passwords: given)
                 let without = file.users.filter(\.password_hash.isEmpty).count
-                if without > 0 { Output.note("\(without) of \(file.users.count) users have no password in it: nobody could log in as these") }
+                if without > 0 {
+                    Output.note(
+                        "\(without) of \(file.users.count) users have no password in it: nobody could log in as these")
+                }
                 Output.json(String(decoding: try file.json(), as: UTF8.self))
             }
         }
@@ -53,7 +62,9 @@ struct TopologyCommand: AsyncParsableCommand {
             abstract: "Compare what shall be with what is on the broker.",
             discussion: "+ is missing, - is not wanted, ~ differs. Exit 0 if nothing differs, 1 if something does.")
 
-        @Option(help: ArgumentHelp("Also compare the passwords in this file: lines of a user and a password.", valueName: "file"))
+        @Option(
+            help: ArgumentHelp(
+                "Also compare the passwords in this file: lines of a user and a password.", valueName: "file"))
         var passwords: String?
 
         @OptionGroup var monitors: MonitorOptions
@@ -69,8 +80,8 @@ struct TopologyCommand: AsyncParsableCommand {
                 let given = try passwords.map { try PasswordFile(URL(filePath: $0)).passwords } ?? [:]
                 let (found, bytes) = try await onThread { (try access.definitions(), try access.messageBytesMax()) }
                 let difference = TopologyDifference(
-                    wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost, messageBytesMax: bytes,
-                    passwords: given)
+                    wanted: topology.file(), found: found, virtualHost: topology.definitions.virtualHost,
+                    messageBytesMax: bytes, passwords: given)
                 for note in difference.notes { Output.note("note: \(printable(note))") }
                 for line in difference.lines { Output.line(printable(line.description)) }
                 if !difference.isEmpty { throw ExitCode(1) }
@@ -83,18 +94,25 @@ struct TopologyCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make the broker what it shall be.",
             discussion: """
-                Makes what is missing, corrects users and rights, and prints each change it finds done afterwards. Running it \
-                twice does no harm. Users that exist keep their password unless the file of --passwords has another. Exit 0 if \
+                Makes what is missing, corrects users and rights, and prints each change it finds done afterwards. \
+                Running it \
+                twice does no harm. Users that exist keep their password unless the file of --passwords has another. \
+                Exit 0 if \
                 all that was asked for is done, 1 if something had to be left.
                 """)
 
         @Option(
             help: ArgumentHelp(
-                "Lines of a user and a password. New users that are neither here nor in bihuan.yaml get one, written here (0600).",
+                """
+                Lines of a user and a password. New users that are neither here nor in bihuan.yaml get one, \
+                written here (0600).
+                """,
                 valueName: "file"))
         var passwords: String?
 
-        @Flag(help: "Also remove what carries the office's names and is not wanted, monitors that are not named included.")
+        @Flag(
+            help: "Also remove what carries the office's names and is not wanted, monitors that are not named included."
+        )
         var prune = false
 
         @Flag(help: "With --prune: also queues that hold messages or are read.")
@@ -135,14 +153,21 @@ struct TopologyCommand: AsyncParsableCommand {
         private func report(_ outcome: TopologyApplication.Outcome) throws {
             for note in outcome.notes { Output.note("note: \(printable(note))") }
             for line in outcome.done { Output.line(printable(line.description)) }
-            if outcome.generatedPasswords > 0 { Output.line("\(outcome.generatedPasswords) passwords were made and written to \(passwords ?? "")") }
+            if outcome.generatedPasswords > 0 {
+                Output.line("\(outcome.generatedPasswords) passwords were made and written to \(passwords ?? "")")
+            }
             if outcome.done.isEmpty, outcome.left.isEmpty { Output.line("nothing to do") }
             for reason in outcome.reasons { Output.line(reason) }
             for line in outcome.left { Output.line("left: \(printable(line.description))") }
             let unwanted = outcome.left.filter { $0.mark == .unwanted }
             if !prune, !unwanted.isEmpty { Output.line("--prune removes what is not wanted") }
             if outcome.left.contains(where: \.mustBeDeletedFirst) {
-                Output.line("What cannot be changed in place: when it is empty and nobody uses it, delete it on the broker and apply again.")
+                Output.line(
+                    """
+                    What cannot be changed in place: when it is empty and nobody uses it, delete it on the broker \
+                    and apply again.
+                    """
+                )
             }
             if outcome.left.count > (prune ? 0 : unwanted.count) { throw ExitCode(1) }
         }

@@ -12,9 +12,12 @@ struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a whole office on this machine: private servers and the four workers.",
         discussion: """
-            Everything lies under DIR, which is made if missing: servers, settings (bihuan.yaml), rules (policy.yaml), keys, \
-            logs. Run it again on the same directory and it goes on where it stopped. Ctrl-C stops the workers, then the servers; so \
-            does the end of whoever reads its output. A server or queue that dies is started again; exit 1 if it does not come back.
+            Everything lies under DIR, which is made if missing: servers, settings (bihuan.yaml), rules \
+            (policy.yaml), keys, \
+            logs. Run it again on the same directory and it goes on where it stopped. Ctrl-C stops the workers, then \
+            the servers; so \
+            does the end of whoever reads its output. A server or queue that dies is started again; exit 1 if it does \
+            not come back.
             """)
 
     enum Sample: String, CaseIterable, ExpressibleByArgument { case sample }
@@ -36,7 +39,8 @@ struct Up: AsyncParsableCommand {
         try await plainly {
             let signals = TerminationSignals(withOutput: true)
             let began = ContinuousClock.now
-            var options = LocalOffice.Options(directory: URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL)
+            var options = LocalOffice.Options(
+                directory: URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL)
             options.processesPerWorker = processes
             options.isCancelled = { signals.isRaised }
             options.mayFill = OwnDirectory.askOnTerminal
@@ -49,7 +53,7 @@ struct Up: AsyncParsableCommand {
             let office: LocalOffice
             do {
                 office = try await LocalOffice.start(options)
-            } catch where signals.isRaised {
+            } catch  where signals.isRaised {
                 Output.note("stopped")
                 throw ExitCode(130)
             }
@@ -69,7 +73,8 @@ struct Up: AsyncParsableCommand {
             """
             The office runs (ready after \(seconds)).
 
-              AMQP       127.0.0.1:\(office.servers.rabbitmqPort), virtual host \(office.configuration.broker.virtualHost)
+              AMQP       127.0.0.1:\(office.servers.rabbitmqPort), virtual host \
+              \(office.configuration.broker.virtualHost)
               database   127.0.0.1:\(office.servers.postgresqlPort), database \(OfficeEntry.database)
               settings   \(office.configurationFile.path) (addresses and passwords of all users)
               logs       \(directory)/log

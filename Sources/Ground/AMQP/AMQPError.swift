@@ -14,7 +14,8 @@ public struct AMQPError: Error, Sendable {
 
         /// No TCP connection, or no AMQP handshake on it.
         public static let connectFailed = Code(base: .connectFailed)
-        /// No TLS: a certificate was refused by us or by the broker, or the two sides have no version in common (`tlsReason`).
+        /// No TLS: a certificate was refused by us or by the broker, or the two sides have no version in common
+        /// (`tlsReason`).
         public static let tlsFailed = Code(base: .tlsFailed)
         /// The broker refused user or password, or the way to prove them.
         public static let authenticationFailed = Code(base: .authenticationFailed)
@@ -22,7 +23,8 @@ public struct AMQPError: Error, Sendable {
         public static let connectionLost = Code(base: .connectionLost)
         /// The broker closed the connection and said why (`replyCode`).
         public static let connectionClosedByBroker = Code(base: .connectionClosedByBroker)
-        /// The broker closed the channel and said why (`replyCode`), or the channel was not open. The connection goes on.
+        /// The broker closed the channel and said why (`replyCode`), or the channel was not open. The connection goes
+        /// on.
         public static let channelClosed = Code(base: .channelClosed)
         /// The broker takes no messages at present (memory or disk alarm). Nothing was sent.
         public static let blocked = Code(base: .blocked)
@@ -39,8 +41,8 @@ public struct AMQPError: Error, Sendable {
     public var code: Code
     /// The broker's reply code, such as 403, 404, 406 or 320.
     public var replyCode: UInt16?
-    /// What OpenSSL said, such as "certificate has expired" or "hostname mismatch"; "certificate required" when the broker asked for
-    /// ours and there was none.
+    /// What OpenSSL said, such as "certificate has expired" or "hostname mismatch"; "certificate required" when the
+    /// broker asked for ours and there was none.
     public var tlsReason: String?
     /// True when the connection is gone and a new one must be made.
     public var isConnectionFatal: Bool
@@ -75,7 +77,8 @@ extension AMQPError: CustomStringConvertible, CustomDebugStringConvertible {
 extension AMQPError.Code {
     /// What a code means for the connection unless the thrower knows better.
     fileprivate var endsConnection: Bool {
-        [.connectFailed, .tlsFailed, .authenticationFailed, .connectionLost, .connectionClosedByBroker, .malformed].contains(self)
+        [.connectFailed, .tlsFailed, .authenticationFailed, .connectionLost, .connectionClosedByBroker, .malformed]
+            .contains(self)
     }
 }
 

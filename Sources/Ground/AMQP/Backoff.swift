@@ -1,5 +1,5 @@
-/// How long to wait before connecting again: doubling (or `factor`) up to a maximum, each wait drawn between half of that and
-/// all of it, so that clients that lost one broker do not come back in step.
+/// How long to wait before connecting again: doubling (or `factor`) up to a maximum, each wait drawn between half of
+/// that and all of it, so that clients that lost one broker do not come back in step.
 public struct Backoff: Sendable {
     public let initialSeconds: Double
     public let maximumSeconds: Double

@@ -9,9 +9,9 @@ struct Link {
 }
 
 extension Link {
-    /// Tries the hosts in order, and each address of a host, until the broker lets us in. Each host has the whole connect
-    /// time-out, shared by its addresses. What the broker itself refuses — user, password, virtual host — no other host of it
-    /// would grant, so that ends the search.
+    /// Tries the hosts in order, and each address of a host, until the broker lets us in. Each host has the whole
+    /// connect time-out, shared by its addresses. What the broker itself refuses — user, password, virtual host — no
+    /// other host of it would grant, so that ends the search.
     static func open(_ settings: ConnectionSettings, _ arena: Arena) throws(AMQPError) -> Link {
         var failures: [(endpoint: Endpoint, error: AMQPError)] = []
         for endpoint in settings.endpoints {
@@ -25,7 +25,9 @@ extension Link {
         throw AMQPError.noneOf(failures)
     }
 
-    private static func open(_ endpoint: Endpoint, _ settings: ConnectionSettings, _ arena: Arena) throws(AMQPError) -> Link {
+    private static func open(
+        _ endpoint: Endpoint, _ settings: ConnectionSettings, _ arena: Arena
+    ) throws(AMQPError) -> Link {
         let deadline = Deadline(in: settings.connectTimeoutSeconds)
         let addresses = try Resolver.addresses(of: endpoint.host, within: deadline.secondsLeft)
         var first: AMQPError?
@@ -100,17 +102,22 @@ extension Link {
         case AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD: return AMQPError(status: status, else: .authenticationFailed)
         default: break
         }
-        if let tls, let reason = tls.failureReason ?? (status == AMQP_STATUS_SSL_ERROR.rawValue ? "broken off by the broker" : nil) {
+        if let tls,
+            let reason = tls.failureReason
+                ?? (status == AMQP_STATUS_SSL_ERROR.rawValue ? "broken off by the broker" : nil)
+        {
             return AMQPError(.tlsFailed, "no TLS with the broker", tlsReason: reason)
         }
         return AMQPError(status: status, else: .connectFailed)
     }
 
-    /// Without these the broker sends neither confirms of refusal nor notices of cancelled consumers and blocked publishing.
+    /// Without these the broker sends neither confirms of refusal nor notices of cancelled consumers and blocked
+    /// publishing.
     private static func clientProperties(_ settings: ConnectionSettings) -> FieldTable {
         var properties: FieldTable = [
             "capabilities": .table([
-                "publisher_confirms": true, "basic.nack": true, "consumer_cancel_notify": true, "connection.blocked": true,
+                "publisher_confirms": true, "basic.nack": true, "consumer_cancel_notify": true,
+                "connection.blocked": true,
             ])
         ]
         if let name = settings.connectionName { properties["connection_name"] = .string(name) }

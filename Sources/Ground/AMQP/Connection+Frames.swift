@@ -3,7 +3,8 @@ import Glibc
 
 /// What one channel is in the middle of.
 final class ChannelState {
-    /// A message whose header or body is still to come: method, header and body of one message are never mixed with another's.
+    /// A message whose header or body is still to come: method, header and body of one message are never mixed with
+    /// another's.
     var assembly: Assembly?
     /// The answer to `basic.get`, whose message follows.
     var fetching: Assembly.Opening?
@@ -39,9 +40,9 @@ enum FrameResult {
 }
 
 extension Connection {
-    /// The next event of any kind on any channel, waiting at most `seconds` (0 = only what is already here); nil = nothing came.
-    /// Serves heartbeats. What arrived during other calls comes first, in order. Confirms and returns of a channel owned by a
-    /// `Publisher` go there instead. Throws when the connection is lost or closed by the broker.
+    /// The next event of any kind on any channel, waiting at most `seconds` (0 = only what is already here); nil =
+    /// nothing came. Serves heartbeats. What arrived during other calls comes first, in order. Confirms and returns of
+    /// a channel owned by a `Publisher` go there instead. Throws when the connection is lost or closed by the broker.
     public func nextEvent(within seconds: Double) throws(AMQPError) -> Event? {
         if let event = pending.popFirst() {
             // An emptied slice would keep what was taken from it.
@@ -58,7 +59,8 @@ extension Connection {
         }
     }
 
-    /// Reads one frame, or finds that none comes within `seconds`; keeps an event for `nextEvent`. True if a frame came.
+    /// Reads one frame, or finds that none comes within `seconds`; keeps an event for `nextEvent`. True if a frame
+    /// came.
     func serve(within seconds: Double) throws(AMQPError) -> Bool {
         switch try readFrame(within: seconds) {
         case .nothing: return false
@@ -69,18 +71,22 @@ extension Connection {
         }
     }
 
-    /// Takes in what has arrived, without waiting, and sends a heartbeat if one is due; keeps events for `nextEvent`. For whoever
-    /// is busy with something else for longer than a heartbeat interval: call it twice in each. The prefetch bounds what is kept.
+    /// Takes in what has arrived, without waiting, and sends a heartbeat if one is due; keeps events for `nextEvent`.
+    /// For whoever is busy with something else for longer than a heartbeat interval: call it twice in each. The
+    /// prefetch bounds what is kept.
     public func serve() throws(AMQPError) {
         while try serve(within: 0) {}
     }
 
-    /// Reads nothing, and sends a heartbeat, a few in each interval: for whoever leaves what the broker sends in the socket, because
-    /// enough waits here already. Call it as often as `serve()`. A broker that died meanwhile shows with the next read.
+    /// Reads nothing, and sends a heartbeat, a few in each interval: for whoever leaves what the broker sends in the
+    /// socket, because enough waits here already. Call it as often as `serve()`. A broker that died meanwhile shows
+    /// with the next read.
     public func keepAlive() throws(AMQPError) {
         let state = try connected()
         let interval = Double(amqp_get_heartbeat(state))
-        guard interval > 0, keptAlive.map({ $0.secondsPast > interval / 4 }) ?? true, wait(forRoomWithin: 0) else { return }
+        guard interval > 0, keptAlive.map({ $0.secondsPast > interval / 4 }) ?? true, wait(forRoomWithin: 0) else {
+            return
+        }
         keptAlive = Deadline(in: 0)
         var heartbeat = amqp_frame_t()
         heartbeat.frame_type = UInt8(AMQP_FRAME_HEARTBEAT)
@@ -95,8 +101,8 @@ extension Connection {
         return poll(&descriptor, 1, Deadline(in: seconds).millisecondsLeft) > 0
     }
 
-    /// Everything is read frame by frame and put together here, because the library's own reading of a message waits without a
-    /// time-out for its body.
+    /// Everything is read frame by frame and put together here, because the library's own reading of a message waits
+    /// without a time-out for its body.
     func readFrame(within seconds: Double) throws(AMQPError) -> FrameResult {
         let state = try connected()
         var frame = amqp_frame_t()
@@ -142,7 +148,9 @@ extension Connection {
         }
     }
 
-    private func take(_ method: amqp_method_t, _ channel: ChannelState, _ number: ChannelNumber) throws(AMQPError) -> Event? {
+    private func take(
+        _ method: amqp_method_t, _ channel: ChannelState, _ number: ChannelNumber
+    ) throws(AMQPError) -> Event? {
         guard let decoded = method.decoded else { return nil }
         switch method.id {
         case rmq_basic_deliver:
@@ -158,7 +166,8 @@ extension Connection {
             channel.assembly = Assembly(
                 opening: .returned(
                     replyCode: returned.reply_code, replyText: String(repairing: returned.reply_text),
-                    exchange: String(repairing: returned.exchange), routingKey: String(repairing: returned.routing_key)))
+                    exchange: String(repairing: returned.exchange), routingKey: String(repairing: returned.routing_key))
+            )
             return nil
         case rmq_basic_ack:
             let ack = decoded.assumingMemoryBound(to: amqp_basic_ack_t.self).pointee
@@ -179,7 +188,9 @@ extension Connection {
         }
     }
 
-    private func takeHeader(_ frame: amqp_frame_t, _ channel: ChannelState, _ number: ChannelNumber) throws(AMQPError) -> Event? {
+    private func takeHeader(
+        _ frame: amqp_frame_t, _ channel: ChannelState, _ number: ChannelNumber
+    ) throws(AMQPError) -> Event? {
         let header = frame.payload.properties
         if channel.assembly == nil, let fetching = channel.fetching {
             channel.assembly = Assembly(opening: fetching)
@@ -189,7 +200,8 @@ extension Connection {
             throw malformed("a header without its method")
         }
         channel.assembly?.properties = Properties(
-            decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee, headersBytesMax: channel.bodyLimit?.headersBytesMax ?? .max)
+            decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee,
+            headersBytesMax: channel.bodyLimit?.headersBytesMax ?? .max)
         channel.assembly?.bytesMissing = header.body_size
         if let limit = channel.bodyLimit, header.body_size > UInt64(limit.bytesMax) {
             channel.assembly?.omitted = (header.body_size, limit.makeDigest())
@@ -199,8 +211,11 @@ extension Connection {
         return complete(channel, number)
     }
 
-    private func takeBody(_ fragment: amqp_bytes_t, _ channel: ChannelState, _ number: ChannelNumber) throws(AMQPError) -> Event? {
-        guard let missing = channel.assembly?.bytesMissing, channel.assembly?.properties != nil, fragment.len <= missing else {
+    private func takeBody(
+        _ fragment: amqp_bytes_t, _ channel: ChannelState, _ number: ChannelNumber
+    ) throws(AMQPError) -> Event? {
+        guard let missing = channel.assembly?.bytesMissing, channel.assembly?.properties != nil, fragment.len <= missing
+        else {
             throw malformed("a body without or beyond its header")
         }
         let bytes = UnsafeRawBufferPointer(fragment)
@@ -215,7 +230,9 @@ extension Connection {
     }
 
     private func complete(_ channel: ChannelState, _ number: ChannelNumber) -> Event? {
-        guard let assembly = channel.assembly, let properties = assembly.properties, assembly.bytesMissing == 0 else { return nil }
+        guard let assembly = channel.assembly, let properties = assembly.properties, assembly.bytesMissing == 0 else {
+            return nil
+        }
         channel.assembly = nil
         let omitted = assembly.omitted.map { omitted in
             var digest = omitted.digest
@@ -226,11 +243,13 @@ extension Connection {
             return .delivery(
                 Delivery(
                     channel: number, deliveryTag: deliveryTag, consumerTag: consumerTag, redelivered: redelivered,
-                    exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body, omitted: omitted))
+                    exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body,
+                    omitted: omitted))
         case .fetch(let deliveryTag, let redelivered, let exchange, let routingKey):
             channel.fetched = Delivery(
                 channel: number, deliveryTag: deliveryTag, consumerTag: "", redelivered: redelivered,
-                exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body, omitted: omitted)
+                exchange: exchange, routingKey: routingKey, properties: properties, body: assembly.body,
+                omitted: omitted)
             return nil
         case .returned(let replyCode, let replyText, let exchange, let routingKey):
             let returned = Returned(

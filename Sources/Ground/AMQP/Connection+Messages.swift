@@ -3,17 +3,19 @@ import CRabbitMQ
 // MARK: Receiving
 
 extension Connection {
-    /// How many deliveries each later consumer of the channel may hold unacknowledged; 0 means no limit, at most 65,535.
+    /// How many deliveries each later consumer of the channel may hold unacknowledged; 0 means no limit, at most
+    /// 65,535.
     public func setPrefetch(_ count: Int, on channel: ChannelNumber) throws(AMQPError) {
         guard let count = UInt16(exactly: count) else { throw AMQPError(.invalidArgument, "a prefetch beyond 65535") }
         _ = try call(on: channel) { state in amqp_basic_qos(state, channel.rawValue, 0, count, 0) }
     }
 
-    /// Deliveries come by `nextEvent`, each to be acknowledged or rejected. Returns the consumer tag, chosen by the broker if empty.
-    /// The arguments are those of the broker, such as `x-priority`.
+    /// Deliveries come by `nextEvent`, each to be acknowledged or rejected. Returns the consumer tag, chosen by the
+    /// broker if empty. The arguments are those of the broker, such as `x-priority`.
     @discardableResult
     public func consume(
-        _ queue: QueueName, consumerTag: String = "", exclusive: Bool = false, arguments: FieldTable = [:], on channel: ChannelNumber
+        _ queue: QueueName, consumerTag: String = "", exclusive: Bool = false, arguments: FieldTable = [:],
+        on channel: ChannelNumber
     ) throws(AMQPError) -> String {
         let name = try arena.shortText(queue.rawValue)
         let tag = try arena.shortText(consumerTag)
@@ -24,9 +26,10 @@ extension Connection {
         return String(repairing: reply.consumer_tag)
     }
 
-    /// Like `consume`, but asks without waiting for an answer: nothing is read here, so that of several consumers the first one's
-    /// deliveries are not taken in while the next is opened. What the broker refuses closes the channel, which `nextEvent` tells.
-    /// Of bodies longer than the limit only length and digest are kept; it holds for the whole channel.
+    /// Like `consume`, but asks without waiting for an answer: nothing is read here, so that of several consumers the
+    /// first one's deliveries are not taken in while the next is opened. What the broker refuses closes the channel,
+    /// which `nextEvent` tells. Of bodies longer than the limit only length and digest are kept; it holds for the whole
+    /// channel.
     public func startConsuming(
         _ queue: QueueName, consumerTag: String, bodyLimit: BodyLimit? = nil, on channel: ChannelNumber
     ) throws(AMQPError) {
@@ -84,7 +87,8 @@ extension Connection {
     }
 
     /// `basic.nack`: back to the queue with `requeue`, else to its dead-letter exchange or away.
-    public func reject(deliveryTag: UInt64, multiple: Bool, requeue: Bool, on channel: ChannelNumber) throws(AMQPError) {
+    public func reject(deliveryTag: UInt64, multiple: Bool, requeue: Bool, on channel: ChannelNumber) throws(AMQPError)
+    {
         try send(on: channel) { state in
             amqp_basic_nack(state, channel.rawValue, deliveryTag, multiple ? 1 : 0, requeue ? 1 : 0)
         }
@@ -94,13 +98,15 @@ extension Connection {
 // MARK: Publishing
 
 extension Connection {
-    /// From now on the broker confirms each publish on the channel; the first has tag 1. `Publisher` does the bookkeeping.
+    /// From now on the broker confirms each publish on the channel; the first has tag 1. `Publisher` does the
+    /// bookkeeping.
     public func enableConfirms(on channel: ChannelNumber) throws(AMQPError) {
         _ = try call(on: channel) { state in amqp_confirm_select(state, channel.rawValue) }
     }
 
-    /// Sends one message; says nothing of its fate. First takes in what has arrived, so that a blocked connection or a closed
-    /// channel is noticed. Throws `blocked`, `channelClosed` or `invalidArgument` (nothing sent, the connection goes on).
+    /// Sends one message; says nothing of its fate. First takes in what has arrived, so that a blocked connection or a
+    /// closed channel is noticed. Throws `blocked`, `channelClosed` or `invalidArgument` (nothing sent, the connection
+    /// goes on).
     public func publish(
         _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool = false,
         on channel: ChannelNumber
@@ -121,7 +127,8 @@ extension Connection {
         try send(on: channel) { state in
             body.withUnsafeBytes { bytes in
                 // The library only reads the bytes.
-                let content = amqp_bytes_t(len: bytes.count, bytes: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+                let content = amqp_bytes_t(
+                    len: bytes.count, bytes: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
                 return amqp_basic_publish(state, channel.rawValue, exchange, key, mandatory ? 1 : 0, 0, &wire, content)
             }
         }

@@ -1,11 +1,11 @@
 import CRabbitMQ
 
 extension Connection {
-    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. `passive` only asks whether it
-    /// exists, whatever its kind: if not, the channel is closed with 404.
+    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. `passive` only asks
+    /// whether it exists, whatever its kind: if not, the channel is closed with 404.
     public func declareExchange(
-        _ exchange: ExchangeName, kind: ExchangeKind, durable: Bool = true, passive: Bool = false, autoDelete: Bool = false,
-        arguments: FieldTable = [:], on channel: ChannelNumber
+        _ exchange: ExchangeName, kind: ExchangeKind, durable: Bool = true, passive: Bool = false,
+        autoDelete: Bool = false, arguments: FieldTable = [:], on channel: ChannelNumber
     ) throws(AMQPError) {
         let name = try arena.shortText(exchange.rawValue)
         let kind = try arena.shortText(kind.rawValue)
@@ -21,18 +21,20 @@ extension Connection {
         _ = try call(on: channel) { state in amqp_exchange_delete(state, channel.rawValue, name, 0) }
     }
 
-    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. The broker chooses a name for an
-    /// empty one, and tells it. `passive` only asks whether the queue exists: if not, the channel is closed with 404.
+    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. The broker chooses a
+    /// name for an empty one, and tells it. `passive` only asks whether the queue exists: if not, the channel is closed
+    /// with 404.
     @discardableResult
     public func declareQueue(
-        _ queue: QueueName, durable: Bool = true, exclusive: Bool = false, autoDelete: Bool = false, passive: Bool = false,
-        arguments: FieldTable = [:], on channel: ChannelNumber
+        _ queue: QueueName, durable: Bool = true, exclusive: Bool = false, autoDelete: Bool = false,
+        passive: Bool = false, arguments: FieldTable = [:], on channel: ChannelNumber
     ) throws(AMQPError) -> QueueStatus {
         let name = try arena.shortText(queue.rawValue)
         let table = try arena.table(arguments, bytesMax: headersBytesMax)
         let reply = try call(on: channel) { state in
             amqp_queue_declare(
-                state, channel.rawValue, name, passive ? 1 : 0, durable ? 1 : 0, exclusive ? 1 : 0, autoDelete ? 1 : 0, table)
+                state, channel.rawValue, name, passive ? 1 : 0, durable ? 1 : 0, exclusive ? 1 : 0, autoDelete ? 1 : 0,
+                table)
         }
         return QueueStatus(
             name: QueueName(rawValue: String(repairing: reply.queue)), messageCount: Int(reply.message_count),
@@ -40,7 +42,8 @@ extension Connection {
     }
 
     public func bindQueue(
-        _ queue: QueueName, to exchange: ExchangeName, key: RoutingKey, arguments: FieldTable = [:], on channel: ChannelNumber
+        _ queue: QueueName, to exchange: ExchangeName, key: RoutingKey, arguments: FieldTable = [:],
+        on channel: ChannelNumber
     ) throws(AMQPError) {
         let queue = try arena.shortText(queue.rawValue)
         let exchange = try arena.shortText(exchange.rawValue)
@@ -51,7 +54,8 @@ extension Connection {
 
     /// The same arguments as the binding had. To take away what is not bound does nothing.
     public func unbindQueue(
-        _ queue: QueueName, from exchange: ExchangeName, key: RoutingKey, arguments: FieldTable = [:], on channel: ChannelNumber
+        _ queue: QueueName, from exchange: ExchangeName, key: RoutingKey, arguments: FieldTable = [:],
+        on channel: ChannelNumber
     ) throws(AMQPError) {
         let queue = try arena.shortText(queue.rawValue)
         let exchange = try arena.shortText(exchange.rawValue)

@@ -1,13 +1,14 @@
 import CRabbitMQ
 import Glibc
 
-/// One AMQP connection with its channels. Everything blocks, within the time-outs of its settings, and belongs to the one thread
-/// that made it: the library below is not thread-safe, and it serves heartbeats only inside calls. Call `nextEvent` (or a
-/// `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
+/// One AMQP connection with its channels. Everything blocks, within the time-outs of its settings, and belongs to the
+/// one thread that made it: the library below is not thread-safe, and it serves heartbeats only inside calls. Call
+/// `nextEvent` (or a `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
 ///
 /// That thread needs a stack of some 5 MiB for frames of 128 KiB, which is checked when it connects.
 ///
-/// An error with `isConnectionFatal` leaves the connection closed. What it had unconfirmed or unacknowledged is open again.
+/// An error with `isConnectionFatal` leaves the connection closed. What it had unconfirmed or unacknowledged is open
+/// again.
 public final class Connection {
     let settings: ConnectionSettings
     /// The library's handle; nil once the connection is gone.
@@ -27,19 +28,22 @@ public final class Connection {
 
     /// The host that answered.
     public let endpoint: Endpoint
-    /// True between the broker's `blocked` and `unblocked`. The broker speaks of it only after the connection's first publish.
+    /// True between the broker's `blocked` and `unblocked`. The broker speaks of it only after the connection's first
+    /// publish.
     public internal(set) var isBlocked = false
     public var isOpen: Bool { state != nil }
     /// The socket, or -1. Readable does not mean that an event waits, nor the reverse: the library buffers.
     public var fileDescriptor: Int32 { state.map { amqp_get_sockfd($0) } ?? -1 }
 
-    /// The most bytes a message's headers may take when encoded: a frame less the other properties, all of which may be full.
+    /// The most bytes a message's headers may take when encoded: a frame less the other properties, all of which may be
+    /// full.
     var headersBytesMax: Int { frameBytesMax - 4_096 }
     /// As agreed with the broker.
     public let frameBytesMax: Int
 
-    /// Connects to the first of the hosts that lets us in. Throws `connectFailed`, `timedOut`, `tlsFailed`, `authenticationFailed`,
-    /// `connectionClosedByBroker` as when the virtual host does not exist (530), or `invalidArgument` for settings that cannot be.
+    /// Connects to the first of the hosts that lets us in. Throws `connectFailed`, `timedOut`, `tlsFailed`,
+    /// `authenticationFailed`, `connectionClosedByBroker` as when the virtual host does not exist (530), or
+    /// `invalidArgument` for settings that cannot be.
     public init(_ settings: ConnectionSettings) throws(AMQPError) {
         try settings.validate()
         self.settings = settings
@@ -59,7 +63,8 @@ public final class Connection {
         abandon()
     }
 
-    /// Polite, within two seconds; a peer that takes no bytes is only left. Never throws: what was in flight is open again.
+    /// Polite, within two seconds; a peer that takes no bytes is only left. Never throws: what was in flight is open
+    /// again.
     public func close() {
         if let state, wait(forRoomWithin: 0) {
             var timeout = timeval(seconds: min(2, settings.rpcTimeoutSeconds))
@@ -74,8 +79,8 @@ public final class Connection {
     /// Throws `invalidArgument` if the broker's limit of channels is reached.
     public func openChannel() throws(AMQPError) -> ChannelNumber {
         _ = try connected()
-        // A number comes round only after all others, so that the tag of a delivery kept from a closed channel acknowledges
-        // nothing on a new one.
+        // A number comes round only after all others, so that the tag of a delivery kept from a closed channel
+        // acknowledges nothing on a new one.
         let last = lastChannelNumber
         let upwards = (1...channelNumberMax).lazy.map { (last &+ $0 &- 1) % self.channelNumberMax + 1 }
         guard let number = upwards.first(where: { channels[$0] == nil }) else {
@@ -108,13 +113,15 @@ public final class Connection {
 
     // MARK: Inside
 
-    /// The library decodes headers by recursion: five bytes of a frame nest one more array, and each takes some 115 bytes of the
-    /// stack. One frame of an ill-meaning publisher would so end a process that reads on a small stack.
+    /// The library decodes headers by recursion: five bytes of a frame nest one more array, and each takes some 115
+    /// bytes of the stack. One frame of an ill-meaning publisher would so end a process that reads on a small stack.
     private static func requireStack(forFramesOf frameBytes: Int) throws(AMQPError) {
         let needed = frameBytes / 5 * 160 + 1 << 18
         let bytes = rmq_stack_bytes_left()
         guard bytes >= needed else {
-            throw AMQPError(.invalidArgument, "the thread's stack has \(bytes) bytes left, and frames of \(frameBytes) need \(needed)")
+            throw AMQPError(
+                .invalidArgument,
+                "the thread's stack has \(bytes) bytes left, and frames of \(frameBytes) need \(needed)")
         }
     }
 
@@ -123,8 +130,8 @@ public final class Connection {
         return state
     }
 
-    /// Leaves without a word, as one does a peer that reads nothing, and reads nothing of what it sent, as a polite end would. Frees
-    /// everything the library holds for this connection.
+    /// Leaves without a word, as one does a peer that reads nothing, and reads nothing of what it sent, as a polite end
+    /// would. Frees everything the library holds for this connection.
     public func abandon() {
         guard let state else { return }
         self.state = nil
@@ -189,7 +196,8 @@ public final class Connection {
         return error
     }
 
-    /// Takes over what the library still holds, confirms of this channel among it; deliveries lost their tags with the channel.
+    /// Takes over what the library still holds, confirms of this channel among it; deliveries lost their tags with the
+    /// channel.
     private func forget(_ channel: ChannelNumber) throws(AMQPError) {
         while let state, amqp_frames_enqueued(state) != 0 { _ = try serve(within: 0) }
         channels[channel.rawValue] = nil

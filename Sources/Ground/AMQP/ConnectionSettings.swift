@@ -34,18 +34,19 @@ public struct ConnectionSettings: Sendable {
     public var tls: TLSSettings?
     /// Shown in the broker's list of connections.
     public var connectionName: String?
-    /// The broker may ask for less. We give it up after two silent intervals; RabbitMQ gives us up after two to three, and only then
-    /// hands our deliveries to others: within 24 s. 0 switches that off.
+    /// The broker may ask for less. We give it up after two silent intervals; RabbitMQ gives us up after two to three,
+    /// and only then hands our deliveries to others: within 24 s. 0 switches that off.
     public var heartbeatSeconds = 8
-    /// For each host: look-up of its name, TCP, TLS and the AMQP handshake together. Opening the virtual host, the last question, may
-    /// take as long again.
+    /// For each host: look-up of its name, TCP, TLS and the AMQP handshake together. Opening the virtual host, the last
+    /// question, may take as long again.
     public var connectTimeoutSeconds = 5.0
     /// For each answer of the broker; a call without answer ends the connection.
     public var rpcTimeoutSeconds = 10.0
-    /// A peer that takes no bytes while some are waiting in the socket is dead after this time. That is what ends a write into
-    /// a broker that stopped reading; an alarm that lasts longer may so cost a publishing connection.
+    /// A peer that takes no bytes while some are waiting in the socket is dead after this time. That is what ends a
+    /// write into a broker that stopped reading; an alarm that lasts longer may so cost a publishing connection.
     public var tcpUserTimeoutMilliseconds = 8000
-    /// At most what the broker allows. Larger frames need more stack: a received header may nest as deep as a frame is long.
+    /// At most what the broker allows. Larger frames need more stack: a received header may nest as deep as a frame is
+    /// long.
     public var frameBytesMax = 131_072
 
     public init(

@@ -1,15 +1,17 @@
 extension ConnectionSettings {
-    /// `amqp://user:password@host:port,host:port/vhost?parameter=value&…`, each part percent-encoded where needed; `amqps` for TLS.
-    /// Port 5672 (`amqps`: 5671), vhost `/` and the broker's own `guest` are the defaults.
+    /// `amqp://user:password@host:port,host:port/vhost?parameter=value&…`, each part percent-encoded where needed;
+    /// `amqps` for TLS. Port 5672 (`amqps`: 5671), vhost `/` and the broker's own `guest` are the defaults.
     ///
-    /// The parameters are RabbitMQ's own: `heartbeat` (seconds), `connection_timeout` (milliseconds), `auth_mechanism` (`plain` or
-    /// `external`), and with `amqps` `cacertfile`, `certfile`, `keyfile`, `verify` (`verify_peer` or `verify_none`) and
-    /// `server_name_indication`. Throws `invalidArgument`, without repeating the URL: it holds a password.
+    /// The parameters are RabbitMQ's own: `heartbeat` (seconds), `connection_timeout` (milliseconds), `auth_mechanism`
+    /// (`plain` or `external`), and with `amqps` `cacertfile`, `certfile`, `keyfile`, `verify` (`verify_peer` or
+    /// `verify_none`) and `server_name_indication`. Throws `invalidArgument`, without repeating the URL: it holds a
+    /// password.
     public init(url: String) throws(AMQPError) {
         let isTLS = url.hasPrefix("amqps://")
         guard isTLS || url.hasPrefix("amqp://") else { throw Self.wrong("does not begin with amqp:// or amqps://") }
         guard !url.contains("#") else { throw Self.wrong("has a fragment") }
-        let parts = url.drop { $0 != "/" }.dropFirst(2).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = url.drop { $0 != "/" }.dropFirst(2).split(
+            separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let place = parts.first ?? ""
         let slash = place.firstIndex(of: "/") ?? place.endIndex
         let authority = place[..<slash]
@@ -26,7 +28,8 @@ extension ConnectionSettings {
         }
         guard let first = endpoints.first else { throw Self.wrong("names no host") }
         self.init(
-            host: first.host, port: first.port, virtualHost: path.isEmpty ? "/" : try Self.decoded(path, "virtual host"),
+            host: first.host, port: first.port,
+            virtualHost: path.isEmpty ? "/" : try Self.decoded(path, "virtual host"),
             user: try Self.decoded(credentials[..<colon], "user"),
             password: try Self.decoded(credentials[colon...].dropFirst(), "password"))
         alternatives = Array(endpoints.dropFirst())
@@ -74,7 +77,8 @@ extension ConnectionSettings {
         case ("auth_mechanism", "external"): authentication = .external
         case ("auth_mechanism", _): throw Self.wrong("has an auth_mechanism that is neither plain nor external")
         case ("heartbeat", _): heartbeatSeconds = try Self.number(value, "heartbeat")
-        case ("connection_timeout", _): connectTimeoutSeconds = Double(try Self.number(value, "connection_timeout")) / 1_000
+        case ("connection_timeout", _):
+            connectTimeoutSeconds = Double(try Self.number(value, "connection_timeout")) / 1_000
         default: throw Self.wrong("has a parameter that is not known here")
         }
     }
@@ -96,7 +100,9 @@ extension ConnectionSettings {
         guard !host.isEmpty else { throw wrong("names no host") }
         let name = try decoded(host, "host")
         guard let portText else { return Endpoint(host: name, port: defaultPort) }
-        guard let port = Int(portText), (1...65_535).contains(port) else { throw wrong("has a port that is not within 1 to 65535") }
+        guard let port = Int(portText), (1...65_535).contains(port) else {
+            throw wrong("has a port that is not within 1 to 65535")
+        }
         return Endpoint(host: name, port: port)
     }
 
@@ -108,7 +114,8 @@ extension ConnectionSettings {
     private static func encoded(_ text: String, keeping kept: String = "") -> String {
         text.utf8.map { byte -> String in
             let character = Character(UnicodeScalar(byte))
-            let isPlain = character.isASCII && (character.isLetter || character.isNumber) || ("-._~" + kept).contains(character)
+            let isPlain =
+                character.isASCII && (character.isLetter || character.isNumber) || ("-._~" + kept).contains(character)
             let digits = String(byte, radix: 16, uppercase: true)
             return isPlain ? String(character) : "%" + (digits.count == 1 ? "0" : "") + digits
         }.joined()

@@ -1,5 +1,5 @@
-/// A value in a message header or in the arguments of a declaration. What the wire knows more finely is read as the next of these:
-/// every integer as `int`, floats and decimals as `double`.
+/// A value in a message header or in the arguments of a declaration. What the wire knows more finely is read as the
+/// next of these: every integer as `int`, floats and decimals as `double`.
 public indirect enum FieldValue: Equatable, Sendable {
     case void
     case bool(Bool)

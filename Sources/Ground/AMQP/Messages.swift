@@ -2,7 +2,8 @@ public enum DeliveryMode: Sendable {
     case transient, persistent
 }
 
-/// The properties of a message. Texts have at most 255 bytes of UTF-8; received bytes that are not UTF-8 are repaired with U+FFFD.
+/// The properties of a message. Texts have at most 255 bytes of UTF-8; received bytes that are not UTF-8 are repaired
+/// with U+FFFD.
 public struct Properties: Equatable, Sendable {
     public var contentType: String?
     public var contentEncoding: String?
@@ -54,7 +55,8 @@ public protocol BodyDigest {
     mutating func end() -> [UInt8]
 }
 
-/// Bodies longer than this are not kept: they are digested as they arrive, so that no publisher can fill the memory of who reads.
+/// Bodies longer than this are not kept: they are digested as they arrive, so that no publisher can fill the memory of
+/// who reads.
 public struct BodyLimit: Sendable {
     public var bytesMax: Int
     /// Of headers that take more memory than about this, only the broker's own count of deliveries is kept.
@@ -90,8 +92,8 @@ public struct Delivery: Sendable {
 
     static let countHeader = "x-delivery-count"
 
-    /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery the header
-    /// would be the publisher's own word, and is not believed.
+    /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery the
+    /// header would be the publisher's own word, and is not believed.
     public var deliveryCount: Int {
         guard redelivered else { return 0 }
         return Int(clamping: properties.headers[Self.countHeader]?.intValue ?? 0)

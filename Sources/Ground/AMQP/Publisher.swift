@@ -1,9 +1,10 @@
-/// Publishes with confirms, many in flight, each tracked by its own tag: confirms come single or for many, out of order, and
-/// some are refusals, so that a mere count would wait for ever.
+/// Publishes with confirms, many in flight, each tracked by its own tag: confirms come single or for many, out of
+/// order, and some are refusals, so that a mere count would wait for ever.
 ///
-/// It owns one channel of a connection. A mandatory message that no queue took comes back before its confirm and without its
-/// tag; each mandatory message therefore carries its tag in the header `x-publish-token`. To match by message id or by order
-/// would need the ids to be unique among those in flight, which a caller that repeats a message does not promise.
+/// It owns one channel of a connection. A mandatory message that no queue took comes back before its confirm and
+/// without its tag; each mandatory message therefore carries its tag in the header `x-publish-token`. To match by
+/// message id or by order would need the ids to be unique among those in flight, which a caller that repeats a message
+/// does not promise.
 public final class Publisher {
     public enum Outcome: Equatable, Sendable {
         /// The broker answers for it. A message that is not mandatory is also confirmed when no queue took it.
@@ -52,8 +53,8 @@ public final class Publisher {
         connection.channels[channel.rawValue]?.publisher = self
     }
 
-    /// Publishes; `token` names the message in the outcomes. While the window is full, the connection blocked or the socket
-    /// full it reads frames, until there is room or `deadline` seconds passed: then false, and nothing was sent.
+    /// Publishes; `token` names the message in the outcomes. While the window is full, the connection blocked or the
+    /// socket full it reads frames, until there is room or `deadline` seconds passed: then false, and nothing was sent.
     /// Throws what ended the channel or connection; `takeUnsettled` then tells what was in flight.
     public func publish(
         _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool = false,
@@ -77,8 +78,9 @@ public final class Publisher {
         return true
     }
 
-    /// Reads frames until nothing is in flight or `seconds` passed; returns and forgets what was settled so far, also during
-    /// `publish`, in no particular order. A failure of the channel or connection is thrown once there is nothing left to return.
+    /// Reads frames until nothing is in flight or `seconds` passed; returns and forgets what was settled so far, also
+    /// during `publish`, in no particular order. A failure of the channel or connection is thrown once there is nothing
+    /// left to return.
     public func settle(within seconds: Double) throws(AMQPError) -> [(token: Int64, outcome: Outcome)] {
         let end = Deadline(in: seconds)
         do throws(AMQPError) {
@@ -135,7 +137,8 @@ public final class Publisher {
     }
 
     private func note(_ returned: Returned) {
-        guard let tag = returned.properties.headers[Self.tokenHeader]?.intValue, tag > 0, let index = index(of: UInt64(tag))
+        guard let tag = returned.properties.headers[Self.tokenHeader]?.intValue, tag > 0,
+            let index = index(of: UInt64(tag))
         else { return }
         entries[index].returned = .returned(replyCode: returned.replyCode, text: returned.replyText)
     }

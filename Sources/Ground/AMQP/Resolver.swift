@@ -2,18 +2,21 @@ import CRabbitMQ
 import Glibc
 import Synchronization
 
-/// Host names to addresses, within a time: the C library's own look-up can take half a minute when name servers are silent.
+/// Host names to addresses, within a time: the C library's own look-up can take half a minute when name servers are
+/// silent.
 enum Resolver {
     static func isAddress(_ host: String) -> Bool {
         var address = in6_addr()
         return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
     }
 
-    /// The addresses of `host` as text, in the system's order of preference. The look-up runs on a thread of its own; one that
-    /// takes longer than `seconds` is left to end by itself, and its answer is lost.
+    /// The addresses of `host` as text, in the system's order of preference. The look-up runs on a thread of its own;
+    /// one that takes longer than `seconds` is left to end by itself, and its answer is lost.
     static func addresses(of host: String, within seconds: Double) throws(AMQPError) -> [String] {
         if isAddress(host) { return [host] }
-        guard let lookUp = LookUp(host) else { throw AMQPError(.connectFailed, "no descriptor or thread to look up the host with") }
+        guard let lookUp = LookUp(host) else {
+            throw AMQPError(.connectFailed, "no descriptor or thread to look up the host with")
+        }
         guard let addresses = lookUp.answer(within: seconds) else {
             throw AMQPError(.timedOut, "the host name was not resolved in time", isConnectionFatal: true)
         }
@@ -45,11 +48,13 @@ private final class LookUp: Sendable {
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()
         let shared = Unmanaged.passRetained(self)
-        let status = pthread_create(&thread, &attributes, { pointer in
-            guard let pointer else { return nil }
-            Unmanaged<LookUp>.fromOpaque(pointer).takeRetainedValue().run()
-            return nil
-        }, shared.toOpaque())
+        let status = pthread_create(
+            &thread, &attributes,
+            { pointer in
+                guard let pointer else { return nil }
+                Unmanaged<LookUp>.fromOpaque(pointer).takeRetainedValue().run()
+                return nil
+            }, shared.toOpaque())
         if status != 0 {
             shared.release()
             return nil
@@ -92,7 +97,8 @@ private final class LookUp: Sendable {
 
     private static func text(_ entry: addrinfo) -> String? {
         var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        guard getnameinfo(entry.ai_addr, entry.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else { return nil }
+        guard getnameinfo(entry.ai_addr, entry.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+        else { return nil }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -27,7 +27,8 @@ public struct TLSSettings: Sendable, Equatable {
     func validate() throws(AMQPError) {
         let texts = [authorityFile, certificateFile, keyFile, serverName].compactMap(\.self)
         guard !texts.contains(where: { $0.isEmpty || $0.utf8.contains(0) }), serverName?.utf8.count ?? 0 <= 255 else {
-            throw AMQPError(.invalidArgument, "a TLS setting is empty, holds a NUL, or is a name of more than 255 bytes")
+            throw AMQPError(
+                .invalidArgument, "a TLS setting is empty, holds a NUL, or is a name of more than 255 bytes")
         }
         guard (certificateFile == nil) == (keyFile == nil) else {
             throw AMQPError(.invalidArgument, "a certificate file and a key file need each other")
@@ -59,7 +60,9 @@ final class TLSSession {
         let name = settings.serverName ?? host
         let isAddress = Resolver.isAddress(name)
         if !isAddress {
-            withUnsafeMutableBytes(of: &shared.pointee.server_name) { $0.copyBytes(from: name.utf8.prefix($0.count - 1)) }
+            withUnsafeMutableBytes(of: &shared.pointee.server_name) {
+                $0.copyBytes(from: name.utf8.prefix($0.count - 1))
+            }
         }
         guard rmq_tls_prepare(socket, shared, name, isAddress ? 1 : 0, settings.verifiesPeer ? 1 : 0) == 1 else {
             throw unusable("TLS 1.2 or the name to expect")

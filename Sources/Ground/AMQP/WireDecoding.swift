@@ -73,7 +73,8 @@ extension amqp_field_value_t {
         switch amqp_field_value_kind_t(UInt32(kind)) {
         case AMQP_FIELD_KIND_UTF8, AMQP_FIELD_KIND_BYTES: bytesLeft -= value.bytes.len
         case AMQP_FIELD_KIND_ARRAY where depth < fieldDepthMax:
-            for field in UnsafeBufferPointer(start: value.array.entries, count: Int(value.array.num_entries)) where bytesLeft >= 0 {
+            for field in UnsafeBufferPointer(start: value.array.entries, count: Int(value.array.num_entries))
+            where bytesLeft >= 0 {
                 field.spend(&bytesLeft, depth: depth + 1)
             }
         case AMQP_FIELD_KIND_TABLE where depth < fieldDepthMax: value.table.spend(&bytesLeft, depth: depth + 1)

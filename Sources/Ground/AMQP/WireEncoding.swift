@@ -1,6 +1,7 @@
 import CRabbitMQ
 
-/// Memory for what one call hands to the library: filled, used, recycled. It keeps its pages, so that a publish allocates nothing.
+/// Memory for what one call hands to the library: filled, used, recycled. It keeps its pages, so that a publish
+/// allocates nothing.
 final class Arena {
     private let pool: UnsafeMutablePointer<amqp_pool_t>
 
@@ -41,7 +42,8 @@ final class Arena {
         return amqp_bytes_t(len: count, bytes: target)
     }
 
-    /// Names, keys and properties: at most 255 bytes, or half a message would already be on the wire when the library notices.
+    /// Names, keys and properties: at most 255 bytes, or half a message would already be on the wire when the library
+    /// notices.
     func shortText(_ text: String) throws(AMQPError) -> amqp_bytes_t {
         guard text.utf8.count <= 255 else { throw AMQPError(.invalidArgument, "a text of more than 255 bytes") }
         return try longText(text)

@@ -124,8 +124,8 @@ extension UUID {
             ))
     }
 
-    /// Reads 8-4-4-4-12 hexadecimal digits and nothing else. Foundation's own reader also takes blanks in their place, and
-    /// one id would have many spellings.
+    /// Reads 8-4-4-4-12 hexadecimal digits and nothing else. Foundation's own reader also takes blanks in their place,
+    /// and one id would have many spellings.
     package init?(canonical text: some StringProtocol) {
         guard text.utf8.count == 36,
             text.utf8.enumerated().allSatisfy({ index, byte in

@@ -13,7 +13,9 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// The first moment of a day, in UTC.
-    public init(startOf day: CivilDate) { self.init(microsecondsSinceEpoch: Int64(day.daysSinceEpoch) * 86_400_000_000) }
+    public init(startOf day: CivilDate) {
+        self.init(microsecondsSinceEpoch: Int64(day.daysSinceEpoch) * 86_400_000_000)
+    }
 
     public static func < (left: Instant, right: Instant) -> Bool {
         left.microsecondsSinceEpoch < right.microsecondsSinceEpoch
@@ -87,8 +89,12 @@ extension Instant: Codable {
         case noSeconds = "the seconds are missing: RFC 3339 writes them, such as 2026-03-02T08:00:00Z"
         case noZone = "the zone is missing: end it with Z or an offset such as +08:00, as in 2026-03-02T08:00:00+08:00"
         case sixtiethSecond =
-            "seconds are counted from 00 to 59: write a leap second as 59, or as second 00 of the next minute, such as 2017-01-01T00:00:00Z"
-        case twentyFourthHour = "hours are counted from 00 to 23: write midnight as 00:00:00 of the next day, such as 2026-03-03T00:00:00Z"
+            """
+            seconds are counted from 00 to 59: write a leap second as 59, or as second 00 of the next minute, \
+            such as 2017-01-01T00:00:00Z
+            """
+        case twentyFourthHour =
+            "hours are counted from 00 to 23: write midnight as 00:00:00 of the next day, such as 2026-03-03T00:00:00Z"
         case noTime = "the time is missing: a date alone is no moment; write both, such as 2026-03-02T08:00:00Z"
         case noColon = "the offset's colon is missing: write +08:00 and not +0800, as in 2026-03-02T08:00:00+08:00"
         case noSuchDay = "there is no such day: look at month and day"
@@ -115,9 +121,13 @@ extension Instant: Codable {
                 .noTime
             } else if isRight(text.dropLast(2) + ":" + text.suffix(2)) {
                 .noColon
-            } else if isRight("2026-01-01" + text.dropFirst(10)), text.prefix(10).wholeMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}/) != nil {
+            } else if isRight("2026-01-01" + text.dropFirst(10)),
+                text.prefix(10).wholeMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}/) != nil
+            {
                 .noSuchDay
-            } else if text.hasSuffix("GMT") || text.hasSuffix("UTC") || text.prefix(3).allSatisfy(\.isLetter) && text.contains(",") {
+            } else if text.hasSuffix("GMT") || text.hasSuffix("UTC")
+                || text.prefix(3).allSatisfy(\.isLetter) && text.contains(",")
+            {
                 .mailDate
             } else {
                 nil

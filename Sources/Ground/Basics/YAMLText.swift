@@ -1,9 +1,10 @@
 /// A first look at YAML that people wrote, before a parser is let near it.
 ///
-/// What YAML allows and no file of ours needs is refused: anchors and aliases, a few lines of which unfold to gigabytes; keys that
-/// are lists or tables themselves, of which each is compared with all within it; deep nesting; and line breaks that look like none (U+0085,
-/// U+2028, U+2029, a byte order mark within), behind which all of that could begin unseen. And since a parser makes some
-/// hundred bytes of memory of two bytes of text, a file is bounded by its values, not by its bytes alone.
+/// What YAML allows and no file of ours needs is refused: anchors and aliases, a few lines of which unfold to
+/// gigabytes; keys that are lists or tables themselves, of which each is compared with all within it; deep nesting; and
+/// line breaks that look like none (U+0085, U+2028, U+2029, a byte order mark within), behind which all of that could
+/// begin unseen. And since a parser makes some hundred bytes of memory of two bytes of text, a file is bounded by its
+/// values, not by its bytes alone.
 public enum YAMLText {
     /// Room for the rows and words that a policy may have; the shipped one has some three thousand values.
     public static let valuesMax = 60_000
@@ -24,7 +25,9 @@ public enum YAMLText {
 
     /// - Parameter subject: what the text is, in words for its writer: `a policy`.
     public static func check(_ yaml: String, bytesMax: Int, subject: String) throws(Refusal) {
-        guard yaml.utf8.count <= bytesMax else { throw Refusal(message: "\(subject) has at most \(bytesMax) bytes", line: nil) }
+        guard yaml.utf8.count <= bytesMax else {
+            throw Refusal(message: "\(subject) has at most \(bytesMax) bytes", line: nil)
+        }
         var (line, values, depth) = (1, 0, 0)
         var inComment = false
         // Whether a value may begin here, and whether a key may; blanks leave it so.
@@ -39,7 +42,8 @@ public enum YAMLText {
             lastThree = (lastThree.1, lastThree.2, byte)
             switch lastThree {
             case (_, 0xC2, 0x85), (0xE2, 0x80, 0xA8), (0xE2, 0x80, 0xA9), (0xEF, 0xBB, 0xBF):
-                throw Refusal(message: "U+0085, U+2028, U+2029 and U+FEFF are not taken; end lines by a line feed", line: line)
+                throw Refusal(
+                    message: "U+0085, U+2028, U+2029 and U+FEFF are not taken; end lines by a line feed", line: line)
             default: break
             }
             if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
@@ -53,7 +57,8 @@ public enum YAMLText {
             // A quoted text with ` *word` in it is refused too; files of ours do well without.
             case UInt8(ascii: "&") where isAtValue, UInt8(ascii: "*") where isAtValue:
                 guard let next, next > 0x20 else { break }
-                throw Refusal(message: "anchors (&name) and aliases (*name) are not taken; write the text out", line: line)
+                throw Refusal(
+                    message: "anchors (&name) and aliases (*name) are not taken; write the text out", line: line)
             case UInt8(ascii: "?") where isAtKey && (next ?? 0x20) <= 0x20:
                 throw Refusal(message: "keys are words; a key after a question mark is not taken", line: line)
             // Brackets within quotes count as well: who needs so many of them?
@@ -65,7 +70,9 @@ public enum YAMLText {
             case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"): values += 1
             default: break
             }
-            if depth > depthMax { throw Refusal(message: "brackets stand more than \(depthMax) deep in one another", line: line) }
+            if depth > depthMax {
+                throw Refusal(message: "brackets stand more than \(depthMax) deep in one another", line: line)
+            }
             if values > valuesMax { throw Refusal(message: "\(subject) has at most \(valuesMax) values", line: line) }
             isAtValue = byte <= 0x20 || "[]{},:-?!".utf8.contains(byte)
             isAtKey = byte <= 0x20 ? isAtKey : "[{,-".utf8.contains(byte)

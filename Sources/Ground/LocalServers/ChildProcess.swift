@@ -4,7 +4,8 @@ import Foundation
 struct Command: Sendable {
     var program: String
     var arguments: [String]
-    /// All of it: nothing of our own environment is passed on, so that a RABBITMQ_… or PG… variable cannot reach a server.
+    /// All of it: nothing of our own environment is passed on, so that a RABBITMQ_… or PG… variable cannot reach a
+    /// server.
     var environment: [String: String]
     var workingDirectory: String
     var account: Account
@@ -14,12 +15,13 @@ struct Command: Sendable {
     /// The words to execute. `setpriv` and the servers' scripts replace themselves (`exec`), so the process id stays.
     var words: [String] {
         guard let setpriv, account.userID != geteuid() else { return [program] + arguments }
-        return [setpriv, "--reuid=\(account.userID)", "--regid=\(account.groupID)", "--clear-groups", program] + arguments
+        return [setpriv, "--reuid=\(account.userID)", "--regid=\(account.groupID)", "--clear-groups", program]
+            + arguments
     }
 }
 
-/// A program that we started: in a session of its own, so that the terminal's Ctrl-C does not reach it before we stop the
-/// servers in order; with none of our descriptors.
+/// A program that we started: in a session of its own, so that the terminal's Ctrl-C does not reach it before we stop
+/// the servers in order; with none of our descriptors.
 final class ChildProcess {
     let processID: pid_t
     private(set) var exitStatus: Int32?
@@ -38,9 +40,11 @@ final class ChildProcess {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
+        posix_spawn_file_actions_addopen(
+            &actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
         if let errors {
-            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
+            posix_spawn_file_actions_addopen(
+                &actions, STDERR_FILENO, errors, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
         } else {
             posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
         }

@@ -2,9 +2,9 @@ import Foundation
 
 /// Servers that an owner left behind when it was killed.
 ///
-/// They are found by what they were started with, which names our directory as one whole argument, not by a remembered process
-/// id alone: an id may be somebody else's by now, and an owner may die between starting a server and noting its id.
-/// Only the holder of the directory's lock may look, so that whatever is found has no owner.
+/// They are found by what they were started with, which names our directory as one whole argument, not by a remembered
+/// process id alone: an id may be somebody else's by now, and an owner may die between starting a server and noting its
+/// id. Only the holder of the directory's lock may look, so that whatever is found has no owner.
 struct LeftBehind {
     let directory: ServerDirectory
 
@@ -20,27 +20,32 @@ struct LeftBehind {
         for processID in all { kill(processID, SIGKILL) }
         if Deadline.seconds(5).wait(for: areGone) { return }
         throw .init(
-            .timedOut, "servers of \(directory.path) left behind by an earlier process cannot be stopped: kill pid "
+            .timedOut,
+            "servers of \(directory.path) left behind by an earlier process cannot be stopped: kill pid "
                 + all.map(String.init).joined(separator: ", "))
     }
 
-    /// Ends what a postmaster that was killed left of its cluster: backends that still work would write beside the new server's.
+    /// Ends what a postmaster that was killed left of its cluster: backends that still work would write beside the new
+    /// server's.
     func endPostgreSQL() throws(LocalServersError) {
         for signal in [SIGQUIT, SIGKILL] {
             let found = processes(where: isPostgreSQL)
             for processID in found { kill(processID, signal) }
-            if Deadline.seconds(5).wait(for: { found.allSatisfy(hasEnded) && processes(where: isPostgreSQL).isEmpty }) { return }
+            if Deadline.seconds(5).wait(for: { found.allSatisfy(hasEnded) && processes(where: isPostgreSQL).isEmpty }) {
+                return
+            }
         }
         let left = processes(where: isPostgreSQL).map(String.init).joined(separator: ", ")
-        throw .init(.timedOut, "what an ended PostgreSQL of \(directory.path) left behind cannot be stopped: kill pid \(left)")
+        throw .init(
+            .timedOut, "what an ended PostgreSQL of \(directory.path) left behind cannot be stopped: kill pid \(left)")
     }
 
     private var all: [pid_t] {
         processes { isPostgreSQL($0) || isRabbitMQ($0) || isPortMapper($0) }
     }
 
-    /// `postgres` or `initdb` with `-D` and our data directory. A server's own children rename themselves; they work in that directory,
-    /// and outlive a server that was killed until they notice.
+    /// `postgres` or `initdb` with `-D` and our data directory. A server's own children rename themselves; they work in
+    /// that directory, and outlive a server that was killed until they notice.
     private func isPostgreSQL(_ process: ProcessEntry) -> Bool {
         process.has("-D", directory.postgresqlData) || process.has("-D", directory.postgresqlDataUnfinished)
             || process.name == "postgres" && process.workingDirectory == directory.postgresqlData
@@ -52,7 +57,8 @@ struct LeftBehind {
 
     /// The port mapper takes no argument that could name a directory, but its environment does.
     private func isPortMapper(_ process: ProcessEntry) -> Bool {
-        process.arguments.contains("-port") && process.name == "epmd" && process.environment.contains("HOME=" + directory.rabbitmq)
+        process.arguments.contains("-port") && process.name == "epmd"
+            && process.environment.contains("HOME=" + directory.rabbitmq)
     }
 
     private func processes(where matches: (ProcessEntry) -> Bool) -> [pid_t] {

@@ -2,8 +2,8 @@ public import Foundation
 
 /// A private PostgreSQL cluster and a private RabbitMQ node on free ports of 127.0.0.1, all under one directory.
 ///
-/// For trying things out, demonstrations and tests. Both keep their data from one start to the next and are as durable as any:
-/// fsync and confirms stay on. All methods block; any thread may call them.
+/// For trying things out, demonstrations and tests. Both keep their data from one start to the next and are as durable
+/// as any: fsync and confirms stay on. All methods block; any thread may call them.
 public final class LocalServers: @unchecked Sendable {
     public struct Options: Sendable {
         /// Lines for `postgresql.conf`, name and value; they win over ours.
@@ -12,8 +12,8 @@ public final class LocalServers: @unchecked Sendable {
         public var rabbitmqPlugins: [String] = []
         /// Lines for `rabbitmq.conf`, name and value, such as the plugins' own.
         public var rabbitmqSettings: [String: String] = [:]
-        /// Another address of this machine on which both servers listen too, for clients of its /30 network: the host's end of a
-        /// `NetworkNamespace`.
+        /// Another address of this machine on which both servers listen too, for clients of its /30 network: the host's
+        /// end of a `NetworkNamespace`.
         public var listenAddress: String?
         /// How long each start may take, from the call until both servers answer.
         public var startTimeoutSeconds = 60.0
@@ -43,7 +43,8 @@ public final class LocalServers: @unchecked Sendable {
         }
     }
 
-    /// Protects the two servers and `directory`'s lock; held for the whole of a start or stop, so that they do not overlap.
+    /// Protects the two servers and `directory`'s lock; held for the whole of a start or stop, so that they do not
+    /// overlap.
     private let lock = NSLock()
     private let directory: ServerDirectory
     private let reservation: PortReservation
@@ -57,12 +58,14 @@ public final class LocalServers: @unchecked Sendable {
 
     /// Starts both servers and returns when both answer, RabbitMQ with the definitions imported.
     ///
-    /// What an owner of the directory left behind when it was killed is ended first. Root runs PostgreSQL as user `postgres` and
-    /// RabbitMQ as user `rabbitmq`; anybody else runs both as themselves.
+    /// What an owner of the directory left behind when it was killed is ended first. Root runs PostgreSQL as user
+    /// `postgres` and RabbitMQ as user `rabbitmq`; anybody else runs both as themselves.
     /// - Parameters:
     ///   - directory: made if missing; it stays when the servers stop.
-    ///   - definitions: RabbitMQ's `definitions.json` (users, vhosts, permissions, queues …), imported at every start of the
-    ///     node. With nil the node has its default user `guest` and the virtual host `/`. RabbitMQ 3.10 starts even when it cannot
+    ///   - definitions: RabbitMQ's `definitions.json` (users, vhosts, permissions, queues …), imported at every start
+    ///   of the
+    ///     node. With nil the node has its default user `guest` and the virtual host `/`. RabbitMQ 3.10 starts even
+    ///     when it cannot
     ///     import all of them, and says nothing: the first entry it refuses ends the import.
     public static func start(
         in directory: URL, definitions: Data?, options: Options = .init()
@@ -105,14 +108,16 @@ public final class LocalServers: @unchecked Sendable {
         return "postgresql://\(percentEncoded(user))\(secret)@127.0.0.1:\(postgresqlPort)/\(percentEncoded(database))"
     }
 
-    /// The superuser `postgres` in the database `postgres`. Its random password is kept in `postgresql/superuser.password`.
+    /// The superuser `postgres` in the database `postgres`. Its random password is kept in
+    /// `postgresql/superuser.password`.
     public var superuserURL: String {
         databaseURL(user: "postgres", password: postgresql.superuserPassword, database: "postgres")
     }
 
     /// `amqp://user:password@127.0.0.1:port/virtualhost`; the virtual host `/` becomes `%2F`.
     public func amqpURL(user: String, password: String, virtualHost: String) -> String {
-        "amqp://\(percentEncoded(user)):\(percentEncoded(password))@127.0.0.1:\(rabbitmqPort)/\(percentEncoded(virtualHost))"
+        let access = "\(percentEncoded(user)):\(percentEncoded(password))"
+        return "amqp://\(access)@127.0.0.1:\(rabbitmqPort)/\(percentEncoded(virtualHost))"
     }
 
     /// Nil while the server does not run.
@@ -121,7 +126,8 @@ public final class LocalServers: @unchecked Sendable {
     /// The Erlang machine's; nil while the node does not run.
     public var rabbitmqProcessID: Int32? { lock.withLock { rabbitmq.processID } }
 
-    /// Runs `rabbitmqctl` against the node, within 60 s, and returns what it printed; a failure's words are in the error's cause.
+    /// Runs `rabbitmqctl` against the node, within 60 s, and returns what it printed; a failure's words are in the
+    /// error's cause.
     public func rabbitmqctl(_ arguments: [String]) throws(LocalServersError) -> String {
         try rabbitmq.control(arguments, seconds: 60)
     }
@@ -152,7 +158,9 @@ public final class LocalServers: @unchecked Sendable {
                 (.portMapper, rabbitmq.portMapperEnding, directory.logs + "/epmd.log"),
                 (.postgresql, postgresql.ending, postgresql.logFile), (.rabbitmq, rabbitmq.ending, rabbitmq.logFile),
             ]
-            return all.compactMap { name, ending, log in ending.map { EndedServer(name: name, ending: $0, logFile: log) } }
+            return all.compactMap { name, ending, log in
+                ending.map { EndedServer(name: name, ending: $0, logFile: log) }
+            }
         }
     }
 

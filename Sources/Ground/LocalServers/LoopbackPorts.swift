@@ -10,8 +10,9 @@ struct LoopbackPorts: Codable, Sendable {
 
 /// Four ports of 127.0.0.1 that nobody else is given while this lives.
 ///
-/// Each is held by a bound socket that never listens. The kernel then neither hands the port out as an ephemeral one nor lets
-/// it be picked by another `bind` to port 0, while a server that sets `SO_REUSEADDR` (all of ours do) may still listen on it.
+/// Each is held by a bound socket that never listens. The kernel then neither hands the port out as an ephemeral one
+/// nor lets it be picked by another `bind` to port 0, while a server that sets `SO_REUSEADDR` (all of ours do) may
+/// still listen on it.
 final class PortReservation {
     let ports: LoopbackPorts
     private var sockets: [Int32]

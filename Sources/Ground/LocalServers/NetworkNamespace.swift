@@ -1,7 +1,8 @@
 import Foundation
 
-/// A network of this machine's own, joined to the host by one link that can be taken down: for a program inside it every server
-/// then goes silent, and for the servers the program, as when a machine's power or cable is cut. Needs root and `ip` (iproute2).
+/// A network of this machine's own, joined to the host by one link that can be taken down: for a program inside it
+/// every server then goes silent, and for the servers the program, as when a machine's power or cable is cut. Needs
+/// root and `ip` (iproute2).
 ///
 /// It has no way but the link, and the link leads to the host only.
 public struct NetworkNamespace: Sendable {
@@ -40,7 +41,8 @@ public struct NetworkNamespace: Sendable {
             try NetworkNamespace().remove()
             return nil
         } catch {
-            return error.description + (error.cause.map { " (\($0.trimmingCharacters(in: .whitespacesAndNewlines)))" } ?? "")
+            return error.description
+                + (error.cause.map { " (\($0.trimmingCharacters(in: .whitespacesAndNewlines)))" } ?? "")
         }
     }()
 

@@ -11,7 +11,8 @@ final class PostgreSQLServer {
     let superuserPassword: String
 
     init(
-        directory: ServerDirectory, programs: Programs, port: Int, listenAddress: String?, extraSettings: [String: String]
+        directory: ServerDirectory, programs: Programs, port: Int, listenAddress: String?,
+        extraSettings: [String: String]
     ) throws(LocalServersError) {
         self.directory = directory
         self.programs = programs
@@ -67,8 +68,8 @@ final class PostgreSQLServer {
         let places = ["127.0.0.1/32"] + (listenAddress.map { [$0 + "/30"] } ?? [])
         let access = places.map { "host all all \($0) scram-sha-256\n" }.joined()
         try writeFile(data + "/pg_hba.conf", Data(access.utf8), mode: 0o600, owner: owner)
-        // We hold the directory's lock and ended what was left behind, so a pid file is stale; after a crash its number may
-        // be another process's by now, and PostgreSQL would refuse to start.
+        // We hold the directory's lock and ended what was left behind, so a pid file is stale; after a crash its number
+        // may be another process's by now, and PostgreSQL would refuse to start.
         unlink(data + "/postmaster.pid")
         process = try ChildProcess.start(command("postgres", ["-D", data]), output: logFile)
     }

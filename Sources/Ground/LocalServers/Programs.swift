@@ -11,11 +11,14 @@ struct Programs: Sendable {
     /// Changes the user before a server is executed; needed as root only.
     let setpriv: String?
 
-    /// - Parameter postgresqlVersion: the major version of a cluster that exists already, since no other version opens it.
+    /// - Parameter postgresqlVersion: the major version of a cluster that exists already, since no other version opens
+    ///   it.
     static func find(postgresqlVersion: String?) throws(LocalServersError) -> Programs {
         let postgresqlFolder = try postgresqlFolder(version: postgresqlVersion)
         // Debian's /usr/sbin/rabbitmq-server insists on the system's own node, so the real script comes first.
-        guard let rabbitmqServer = firstExecutable(["/usr/lib/rabbitmq/bin/rabbitmq-server"]) ?? onPath("rabbitmq-server") else {
+        guard
+            let rabbitmqServer = firstExecutable(["/usr/lib/rabbitmq/bin/rabbitmq-server"]) ?? onPath("rabbitmq-server")
+        else {
             throw .init(.missingProgram, "rabbitmq-server is not installed: apt-get install rabbitmq-server")
         }
         let rabbitmqctl = URL(filePath: rabbitmqServer).deletingLastPathComponent().appending(path: "rabbitmqctl").path

@@ -1,6 +1,7 @@
 public import Foundation
 
-/// `rabbitmqctl` against one node of this machine, as the user whose cookie the node shares. Each call ends within its time.
+/// `rabbitmqctl` against one node of this machine, as the user whose cookie the node shares. Each call ends within its
+/// time.
 public struct RabbitMQControl: Sendable {
     /// Which node, in words for an error.
     public let node: String
@@ -18,17 +19,19 @@ public struct RabbitMQControl: Sendable {
         let nameFile = folder + "/nodename"
         guard geteuid() == 0 || status.st_uid == geteuid() else {
             throw .init(
-                .invalidDirectory, "\(folder) belongs to user \(Account.name(of: status.st_uid)): ask as that user, or as root")
+                .invalidDirectory,
+                "\(folder) belongs to user \(Account.name(of: status.st_uid)): ask as that user, or as root")
         }
-        guard let name = FileManager.default.contents(atPath: nameFile), let list = FileManager.default.contents(atPath: directory.path + "/ports.json"),
+        guard let name = FileManager.default.contents(atPath: nameFile),
+            let list = FileManager.default.contents(atPath: directory.path + "/ports.json"),
             let ports = try? JSONDecoder().decode(LoopbackPorts.self, from: list)
         else { return nil }
         let nodeName = String(decoding: name, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         let owner = Account(name: Account.name(of: status.st_uid), userID: status.st_uid, groupID: status.st_gid)
         return try RabbitMQControl(
             node: "the private node of \(directory.path)",
-            environment: environment(nodeName: nodeName, folder: folder, epmdPort: ports.epmd), folder: folder, account: owner,
-            logFile: directory.path + "/log/rabbitmq/rabbitmq.log")
+            environment: environment(nodeName: nodeName, folder: folder, epmdPort: ports.epmd), folder: folder,
+            account: owner, logFile: directory.path + "/log/rabbitmq/rabbitmq.log")
     }
 
     /// A node of the system's own installation.
@@ -49,7 +52,8 @@ public struct RabbitMQControl: Sendable {
 
     /// - Parameter program: of rabbitmqctl; looked for if nil.
     init(
-        node: String, program: String? = nil, environment: [String: String], folder: String, account: Account, logFile: String?
+        node: String, program: String? = nil, environment: [String: String], folder: String, account: Account,
+        logFile: String?
     ) throws(LocalServersError) {
         // Debian's /usr/sbin/rabbitmqctl would change the user once more, through a shell.
         let places = ["/usr/lib/rabbitmq/bin"] + Programs.searchPath.split(separator: ":").map(String.init)
@@ -67,7 +71,8 @@ public struct RabbitMQControl: Sendable {
         // Where no port mapper runs there is no node, and rabbitmqctl shall not leave a mapper of its own behind.
         let environment = environment.merging(["ERL_AFLAGS": "-start_epmd false"]) { _, new in new }
         base = Command(
-            program: program, arguments: [], environment: environment, workingDirectory: folder, account: account, setpriv: setpriv)
+            program: program, arguments: [], environment: environment, workingDirectory: folder, account: account,
+            setpriv: setpriv)
     }
 
     /// What rabbitmqctl needs to find a private node, and the node to be found.
@@ -90,7 +95,8 @@ public struct RabbitMQControl: Sendable {
 
     /// Runs it and returns what it printed; the words of a failure are in the error's cause.
     /// - Parameter input: what it reads as standard input, where a secret belongs rather than among the arguments.
-    public func run(_ arguments: [String], input: Data? = nil, seconds: Double = 60) throws(LocalServersError) -> String {
+    public func run(_ arguments: [String], input: Data? = nil, seconds: Double = 60) throws(LocalServersError) -> String
+    {
         // Files, which only we and the program see: a pipe would have to be served while waiting with a time limit.
         let folder = scratch + "/bihuan-rabbitmqctl-" + randomHexadecimal(bytes: 8)
         guard mkdir(folder, 0o700) == 0 else {

@@ -2,7 +2,8 @@ import Foundation
 
 /// A private RabbitMQ node with its own Erlang port mapper (`epmd`), all of it on 127.0.0.1.
 final class RabbitMQServer {
-    /// An argument that means nothing to Erlang: it names the node's directory for whoever looks for left-behind servers.
+    /// An argument that means nothing to Erlang: it names the node's directory for whoever looks for left-behind
+    /// servers.
     static let directoryFlag = "-bihuan_directory"
 
     private let directory: ServerDirectory
@@ -57,8 +58,8 @@ final class RabbitMQServer {
     func launch() throws(LocalServersError) {
         if processID != nil { return }
         try launchPortMapper()
-        // Distribution is set up here rather than by RabbitMQ, which would first start a second Erlang machine to bring up
-        // epmd and check names and ports: that takes a third of the whole start.
+        // Distribution is set up here rather than by RabbitMQ, which would first start a second Erlang machine to bring
+        // up epmd and check names and ports: that takes a third of the whole start.
         let arguments = [
             "-sname", nodeName, "-start_epmd", "false",
             "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
@@ -79,7 +80,9 @@ final class RabbitMQServer {
             return ready || processID == nil || isCancelled()
         }
         if ready && processID != nil { return }
-        if !decided { throw .init(.timedOut, "RabbitMQ did not answer on port \(ports.rabbitmq) in time: read \(logFile)") }
+        if !decided {
+            throw .init(.timedOut, "RabbitMQ did not answer on port \(ports.rabbitmq) in time: read \(logFile)")
+        }
         if processID == nil {
             throw .init(.startFailed, "RabbitMQ ended while starting: read \(logFile) and \(startLog)")
         }
@@ -159,12 +162,14 @@ final class RabbitMQServer {
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
             "RABBITMQ_GENERATED_CONFIG_DIR": folder + "/generated",
             "RABBITMQ_PID_FILE": folder + "/pid",
-            // Makes the start script become the node, instead of watching it: the process id stays, and SIGTERM reaches it.
+            // Makes the start script become the node, instead of watching it: the process id stays, and SIGTERM reaches
+            // it.
             "RUNNING_UNDER_SYSTEMD": "true",
         ]) { _, new in new }
     }
 
-    /// No path stands in it: RabbitMQ reads this file as ASCII, and a relative name is looked for in the node's own folder.
+    /// No path stands in it: RabbitMQ reads this file as ASCII, and a relative name is looked for in the node's own
+    /// folder.
     private func configuration(hasDefinitions: Bool) -> String {
         var settings = [
             "listeners.tcp.1": "127.0.0.1:\(ports.rabbitmq)",

@@ -45,7 +45,9 @@ final class ServerDirectory {
     deinit { unlock() }
 
     var storedPorts: LoopbackPorts? {
-        FileManager.default.contents(atPath: portsFile).flatMap { try? JSONDecoder().decode(LoopbackPorts.self, from: $0) }
+        FileManager.default.contents(atPath: portsFile).flatMap {
+            try? JSONDecoder().decode(LoopbackPorts.self, from: $0)
+        }
     }
 
     func store(_ ports: LoopbackPorts) throws(LocalServersError) {
@@ -71,7 +73,9 @@ final class ServerDirectory {
         let given = directory.path
         // These characters would need quoting in postgresql.conf, rabbitmq.conf or Erlang terms.
         if given.unicodeScalars.contains(where: { $0.value < 32 || "'\"\\#".unicodeScalars.contains($0) }) {
-            throw .init(.invalidDirectory, "the directory's path has a quote, backslash, # or control character: choose another")
+            throw .init(
+                .invalidDirectory, "the directory's path has a quote, backslash, # or control character: choose another"
+            )
         }
         if !FileManager.default.fileExists(atPath: given) {
             do {
@@ -101,8 +105,10 @@ final class ServerDirectory {
             defer { close(descriptor) }
             var text = [UInt8](repeating: 0, count: 32)
             let count = read(descriptor, &text, text.count)
-            let owner = String(decoding: text.prefix(max(count, 0)), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-            throw .init(.alreadyRunning, "the servers of \(file.dropLast("/lock".count)) are already running, pid \(owner)")
+            let owner = String(decoding: text.prefix(max(count, 0)), as: UTF8.self).trimmingCharacters(
+                in: .whitespacesAndNewlines)
+            throw .init(
+                .alreadyRunning, "the servers of \(file.dropLast("/lock".count)) are already running, pid \(owner)")
         }
         let own = Array("\(getpid())\n".utf8)
         ftruncate(descriptor, 0)
@@ -113,7 +119,9 @@ final class ServerDirectory {
     private static func accounts() throws(LocalServersError) -> (Account, Account) {
         guard geteuid() == 0 else { return (.current, .current) }
         guard let postgres = Account.named("postgres") else {
-            throw .init(.missingProgram, "PostgreSQL does not run as root and there is no user postgres: apt-get install postgresql")
+            throw .init(
+                .missingProgram,
+                "PostgreSQL does not run as root and there is no user postgres: apt-get install postgresql")
         }
         return (postgres, Account.named("rabbitmq") ?? .current)
     }
@@ -132,7 +140,9 @@ final class ServerDirectory {
     private func makeDirectory(_ directory: String, mode: mode_t, owner: Account) throws(LocalServersError) {
         if mkdir(directory, mode) == 0 {
             guard chown(directory, owner.userID, owner.groupID) == 0, chmod(directory, mode) == 0 else {
-                throw .init(.invalidDirectory, "\(directory) cannot be given to user \(owner.name)", cause: systemMessage(errno))
+                throw .init(
+                    .invalidDirectory, "\(directory) cannot be given to user \(owner.name)", cause: systemMessage(errno)
+                )
             }
             return
         }
@@ -159,9 +169,8 @@ final class ServerDirectory {
                 throw .init(.invalidDirectory, "the directory \(folder) cannot be read", cause: systemMessage(errno))
             }
             let bit: mode_t =
-                if status.st_uid == account.userID { S_IXUSR }
-                else if status.st_gid == account.groupID { S_IXGRP }
-                else { S_IXOTH }
+                if status.st_uid == account.userID { S_IXUSR } else if status.st_gid == account.groupID { S_IXGRP } else
+                { S_IXOTH }
             if status.st_mode & bit == 0 {
                 throw .init(
                     .invalidDirectory,

@@ -1,15 +1,16 @@
-/// Advisory locks: numbers that sessions agree upon. They guard whatever their users say they guard, and are known within one
-/// database only.
+/// Advisory locks: numbers that sessions agree upon. They guard whatever their users say they guard, and are known
+/// within one database only.
 ///
-/// A lock of the session lasts until it is released or the connection ends, rolled-back transactions notwithstanding; taken
-/// twice, it must be released twice. A lock of a transaction ends with it. Both kinds exclude each other.
+/// A lock of the session lasts until it is released or the connection ends, rolled-back transactions notwithstanding;
+/// taken twice, it must be released twice. A lock of a transaction ends with it. Both kinds exclude each other.
 extension Connection {
     /// Takes the lock `key` for this session, unless another session holds it.
     public func tryAdvisoryLock(_ key: Int64) throws(PostgreSQLError) -> Bool {
         try run(TryAdvisoryLock(key: key)).rows.first ?? false
     }
 
-    /// Waits for the lock and takes it for this session. Throws SQLSTATE 55P03, which is transient, after `lock_timeout`.
+    /// Waits for the lock and takes it for this session. Throws SQLSTATE 55P03, which is transient, after
+    /// `lock_timeout`.
     public func advisoryLock(_ key: Int64) throws(PostgreSQLError) {
         try run(AdvisoryLock(key: key))
     }

@@ -1,5 +1,5 @@
-/// A day as PostgreSQL's `date` holds it, without time or zone, in the Gregorian calendar also before it was introduced.
-/// `infinity` and `-infinity` are `distantFuture` and `distantPast`.
+/// A day as PostgreSQL's `date` holds it, without time or zone, in the Gregorian calendar also before it was
+/// introduced. `infinity` and `-infinity` are `distantFuture` and `distantPast`.
 ///
 /// PostgreSQL's days reach from 4714-11-24 BC to 5874897-12-31; others are refused when they are sent.
 public struct CalendarDate: Hashable, Comparable, Sendable {
@@ -20,7 +20,9 @@ public struct CalendarDate: Hashable, Comparable, Sendable {
     /// - Parameter year: astronomical: 0 is 1 BC, -1 is 2 BC.
     /// - Returns: nil for a day that no calendar has, such as 30 February, and for years beyond ten million.
     public init?(year: Int, month: Int, day: Int) {
-        guard (-10_000_000...10_000_000).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
+        guard (-10_000_000...10_000_000).contains(year), (1...12).contains(month), (1...31).contains(day) else {
+            return nil
+        }
         // Years are counted from March, so that the leap day is the last of its year.
         let marchYear = month > 2 ? year : year - 1
         let daysBeforeMonth = (153 * ((month + 9) % 12) + 2) / 5

@@ -1,17 +1,19 @@
-/// Why no connection came about, in words of ours. libpq has no codes for this, only text, which names hosts and users; so
-/// known phrases of it are looked for, and what is not known is left out.
+/// Why no connection came about, in words of ours. libpq has no codes for this, only text, which names hosts and users;
+/// so known phrases of it are looked for, and what is not known is left out.
 enum ConnectFailure {
     /// Each reason once, in the order of the hosts; nil when none is known.
     static func reason(in message: String) -> String? {
         var found: [String] = []
         for line in message.split(separator: "\n") {
-            guard let reason = reasons.first(where: { line.contains($0.phrase) })?.reason, !found.contains(reason) else { continue }
+            guard let reason = reasons.first(where: { line.contains($0.phrase) })?.reason, !found.contains(reason)
+            else { continue }
             found.append(reason)
         }
         return found.isEmpty ? nil : found.joined(separator: "; ")
     }
 
-    /// The SQLSTATE with which the last of the hosts refused: libpq writes `FATAL:  28P01: …` when it is told to say everything.
+    /// The SQLSTATE with which the last of the hosts refused: libpq writes `FATAL:  28P01: …` when it is told to say
+    /// everything.
     static func sqlState(in message: String) -> String? {
         message.matches(of: #/:\s+((?=[A-Z]*[0-9])[0-9A-Z]{5}):\s/#).last.map { String($0.1) }
     }
@@ -20,7 +22,10 @@ enum ConnectFailure {
 
     private static let reasons: [(phrase: String, reason: String)] = [
         ("does not match host name", "the server's certificate is for another host"),
-        ("certificate verify failed", "the server's certificate is expired, not yet valid, or signed by an unknown authority"),
+        (
+            "certificate verify failed",
+            "the server's certificate is expired, not yet valid, or signed by an unknown authority"
+        ),
         ("does not support SSL", "the server does not speak TLS"),
         ("requires a valid client certificate", "the server wants a client certificate"),
         ("certificate authentication failed", "the client certificate is for another user"),

@@ -1,6 +1,6 @@
 extension Connection {
-    /// Runs commands of any types in one round trip, in order and under the rules of every pipeline; returns how many rows
-    /// each wrote.
+    /// Runs commands of any types in one round trip, in order and under the rules of every pipeline; returns how many
+    /// rows each wrote.
     @discardableResult
     public func pipeline(commands: [any Command]) throws(PostgreSQLError) -> [Int] {
         var queries: [Query] = []
@@ -15,9 +15,9 @@ extension Connection {
 }
 
 extension Connection {
-    /// Runs many statements of one type in one round trip and tells of each what became of it: its result, its error, or
-    /// `.aborted` if it was not run because one before it failed. Throws only what concerns all of them, such as a lost
-    /// connection.
+    /// Runs many statements of one type in one round trip and tells of each what became of it: its result, its error,
+    /// or `.aborted` if it was not run because one before it failed. Throws only what concerns all of them, such as a
+    /// lost connection.
     ///
     /// Results before a failure are what the server answered then; outside a transaction their effects are undone.
     public func outcomes<S: Statement>(

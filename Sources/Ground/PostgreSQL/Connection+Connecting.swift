@@ -18,7 +18,8 @@ extension Connection {
             settings.parameters + [("dbname", settings.url)]
             + [("options", settings.options(urlOptions: urlOptions)), ("client_encoding", "UTF8")]
         guard let handle = start(parameters) else { throw PostgreSQLError(.connectFailed, "out of memory") }
-        // libpq has no field for the SQLSTATE of a refusal; told everything, it puts it into the message, in any language.
+        // libpq has no field for the SQLSTATE of a refusal; told everything, it puts it into the message, in any
+        // language.
         PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         PQsetNoticeReceiver(handle, NoticeSink.callback, Unmanaged.passUnretained(notices).toOpaque())
         // libpq's one blocking call that keeps the time-out per host would print notices made while connecting; a reset
@@ -53,7 +54,9 @@ extension Connection {
             PQfreemem(message)
             PQconninfoFree(parsed)
         }
-        guard var option = parsed else { throw PostgreSQLError(.invalidArgument, "the connection URL cannot be parsed") }
+        guard var option = parsed else {
+            throw PostgreSQLError(.invalidArgument, "the connection URL cannot be parsed")
+        }
         while let keyword = option.pointee.keyword {
             if strcmp(keyword, "options") == 0 { return option.pointee.val.map { String(cString: $0) } }
             option += 1

@@ -13,7 +13,7 @@ extension Connection {
         guard isInTransaction else { return }
         do throws(PostgreSQLError) {
             try run(Rollback())
-        } catch where error.isConnectionLost {
+        } catch  where error.isConnectionLost {
             return
         }
     }

@@ -1,14 +1,15 @@
 import CPostgreSQL
 import Foundation
 
-/// One connection to PostgreSQL. Every call blocks its thread until the server has answered; a connection belongs to one
-/// thread at a time.
+/// One connection to PostgreSQL. Every call blocks its thread until the server has answered; a connection belongs to
+/// one thread at a time.
 ///
-/// A lost connection is noticed by the call that meets it, which throws `.connectionLost`, as does every later one; whoever
-/// owns it makes a new one. Once connected, nothing here waits in libpq: it sends, receives while sending, and waits by `poll`.
+/// A lost connection is noticed by the call that meets it, which throws `.connectionLost`, as does every later one;
+/// whoever owns it makes a new one. Once connected, nothing here waits in libpq: it sends, receives while sending, and
+/// waits by `poll`.
 ///
-/// While rows go out by `copyIn` or come in by `forEachRow`, and while a notice is handed over, the connection does nothing
-/// else: other calls throw `.invalidArgument`.
+/// While rows go out by `copyIn` or come in by `forEachRow`, and while a notice is handed over, the connection does
+/// nothing else: other calls throw `.invalidArgument`.
 public final class Connection {
     /// nil once the connection was closed or lost.
     var handle: OpaquePointer?
@@ -35,7 +36,7 @@ public final class Connection {
         }
         do throws(PostgreSQLError) {
             self.handle = try Self.connect(settings, notices)
-        } catch where error.reason?.contains(ConnectFailure.readOnly) == true {
+        } catch  where error.reason?.contains(ConnectFailure.readOnly) == true {
             var second = settings
             second.admitsReadOnlyRole = true
             self.handle = try Self.connect(second, notices)
@@ -68,15 +69,15 @@ public final class Connection {
         }
     }
 
-    /// Receives the server's notices and warnings, on the thread and within the call that meets them. Without it they are
-    /// dropped. It must not hold the connection strongly, which holds it.
+    /// Receives the server's notices and warnings, on the thread and within the call that meets them. Without it they
+    /// are dropped. It must not hold the connection strongly, which holds it.
     public var onNotice: ((ServerNotice) -> Void)? {
         get { notices.receive }
         set { notices.receive = newValue }
     }
 
-    /// Called about once a second while the server is waited for, for whoever has other connections to keep. False gives this one
-    /// up. It must not touch the connection, nor hold it strongly.
+    /// Called about once a second while the server is waited for, for whoever has other connections to keep. False
+    /// gives this one up. It must not touch the connection, nor hold it strongly.
     public var whileWaiting: (() -> Bool)?
 
     /// Runs one statement and reads its rows.
@@ -89,8 +90,8 @@ public final class Connection {
     /// Runs several statements in one round trip. Outside a transaction they form one: all of them take effect or none.
     ///
     /// When one fails, those after it are not run, and its error is thrown once the server has answered for all; the
-    /// connection stays usable. A transaction begun before or within the pipeline is then a failed one, to be rolled back.
-    /// `outcomes` tells of each statement what became of it. Rows are read after all statements have run, so a
+    /// connection stays usable. A transaction begun before or within the pipeline is then a failed one, to be rolled
+    /// back. `outcomes` tells of each statement what became of it. Rows are read after all statements have run, so a
     /// `.decoding` error does not undo them.
     @discardableResult
     public func pipeline<each S: Statement>(
@@ -132,8 +133,8 @@ public final class Connection {
         try run(Ping())
     }
 
-    /// Forgets every prepared statement, on both sides: after the tables have changed, plans of before fit no more. Not within a
-    /// transaction that has failed.
+    /// Forgets every prepared statement, on both sides: after the tables have changed, plans of before fit no more. Not
+    /// within a transaction that has failed.
     public func prepareAnew() throws(PostgreSQLError) {
         try execute("DEALLOCATE ALL")
         prepared = [:]

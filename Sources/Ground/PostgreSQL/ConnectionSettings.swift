@@ -5,8 +5,8 @@
 /// What the URL itself says (`connect_timeout`, `options`, `application_name` …) wins over the fields below.
 ///
 /// Whatever libpq knows can stand in the URL: `target_session_attrs=read-write` to pass over hosts that are read-only,
-/// `sslmode=verify-full&sslrootcert=…` to talk to the right server only, `sslcert=…&sslkey=…` to be known by certificate.
-/// Without `sslmode`, libpq also talks in the clear.
+/// `sslmode=verify-full&sslrootcert=…` to talk to the right server only, `sslcert=…&sslkey=…` to be known by
+/// certificate. Without `sslmode`, libpq also talks in the clear.
 public struct ConnectionSettings: Sendable {
     let url: String
     /// Seconds per host; libpq takes 1 as 2.
@@ -19,9 +19,10 @@ public struct ConnectionSettings: Sendable {
     public var applicationName: String?
     /// Whether transactions are read-only unless they say otherwise.
     public var readOnly = false
-    /// Whether the session guards itself: settings of role, database and server that would hurt are overridden, hosts that only read
-    /// are passed over unless `readOnly` is set or the URL says otherwise, and a session that would not be safe (through a pooler, of a
-    /// database that is not in UTF-8, with triggers switched off) is refused as `.unsuitable`.
+    /// Whether the session guards itself: settings of role, database and server that would hurt are overridden, hosts
+    /// that only read are passed over unless `readOnly` is set or the URL says otherwise, and a session that would not
+    /// be safe (through a pooler, of a database that is not in UTF-8, with triggers switched off) is refused as
+    /// `.unsuitable`.
     public var isGuarded = false
 
     /// A second look at a server that said it only reads: perhaps it is only so for this role.
@@ -42,7 +43,9 @@ public struct ConnectionSettings: Sendable {
             ("keepalives", "1"), ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
         ]
         if let applicationName { parameters.append(("application_name", applicationName)) }
-        if isGuarded, !readOnly { parameters.append(("target_session_attrs", admitsReadOnlyRole ? "primary" : "read-write")) }
+        if isGuarded, !readOnly {
+            parameters.append(("target_session_attrs", admitsReadOnlyRole ? "primary" : "read-write"))
+        }
         return parameters
     }
 
@@ -52,7 +55,8 @@ public struct ConnectionSettings: Sendable {
             "-c statement_timeout=\(statementTimeoutMilliseconds)",
             "-c lock_timeout=\(lockTimeoutMilliseconds)",
             "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeoutMilliseconds)",
-            // The server notices a vanished client as soon as the client a vanished server: its locks and its session end.
+            // The server notices a vanished client as soon as the client a vanished server: its locks and its session
+            // end.
             "-c tcp_user_timeout=\(tcpUserTimeoutMilliseconds)",
             "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
         ]

@@ -2,15 +2,16 @@ import CPostgreSQL
 import Foundation
 
 extension Connection {
-    /// Writes the rows that `next` makes, until it makes none, by COPY in binary format; returns how many the server took.
-    /// Memory holds 64 KiB or one row, whichever is more.
+    /// Writes the rows that `next` makes, until it makes none, by COPY in binary format; returns how many the server
+    /// took. Memory holds 64 KiB or one row, whichever is more.
     ///
     /// All rows go in or none: when the server refuses one (its error names table, constraint and column), when `next`
-    /// throws (its error is passed on), or when a value does not fit its column (`.invalidArgument`). The connection stays
-    /// usable; an open transaction is then a failed one, to be rolled back.
+    /// throws (its error is passed on), or when a value does not fit its column (`.invalidArgument`). The connection
+    /// stays usable; an open transaction is then a failed one, to be rolled back.
     ///
     /// COPY has no place in a pipeline, and `next` must not use this connection: either is a programming error,
-    /// `.invalidArgument`. `statement_timeout` counts for the COPY as a whole; long ones belong into `withoutStatementTimeout`.
+    /// `.invalidArgument`. `statement_timeout` counts for the COPY as a whole; long ones belong into
+    /// `withoutStatementTimeout`.
     @discardableResult
     public func copyIn<Row: CopyRow>(_ type: Row.Type = Row.self, _ next: () throws -> Row?) throws -> Int {
         var stream: CopyStream
@@ -59,9 +60,10 @@ extension Connection {
 
 /// The rows on their way.
 ///
-/// What the server says in the middle of a COPY is a notice, which libpq takes out by itself, or the error that ended it,
-/// which libpq keeps back until the end of the rows. So that a long or endless run of rows ends early, input that remains
-/// unexplained for a while is taken for that error; should it ever be something else, the rows are rolled back all the same.
+/// What the server says in the middle of a COPY is a notice, which libpq takes out by itself, or the error that ended
+/// it, which libpq keeps back until the end of the rows. So that a long or endless run of rows ends early, input that
+/// remains unexplained for a while is taken for that error; should it ever be something else, the rows are rolled back
+/// all the same.
 private struct CopyStream {
     private static let chunkBytes = 65536
     private static let flushInterval = Duration.milliseconds(100)
@@ -85,7 +87,8 @@ private struct CopyStream {
 
     mutating func append(_ values: [Parameter]) throws(PostgreSQLError) {
         guard values.count == plan.columns.count else {
-            throw PostgreSQLError(.invalidArgument, "a row has \(values.count) values for \(plan.columns.count) columns")
+            throw PostgreSQLError(
+                .invalidArgument, "a row has \(values.count) values for \(plan.columns.count) columns")
         }
         Parameter.putInteger(Int16(values.count), &bytes)
         for (index, value) in values.enumerated() {
@@ -126,7 +129,8 @@ private struct CopyStream {
             let count = min(Self.chunkBytes, bytes.count - start)
             let handle = try connection.liveHandle()
             let put = bytes.withUnsafeBytes { buffer in
-                PQputCopyData(handle, buffer.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self), Int32(count))
+                PQputCopyData(
+                    handle, buffer.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self), Int32(count))
             }
             if put < 0 { throw connection.lose("sending failed") }
             if put == 1 { start += count }

@@ -1,5 +1,5 @@
-/// A row that goes into a table by COPY, with hundreds of thousands of its like: the table, its columns and the values side
-/// by side.
+/// A row that goes into a table by COPY, with hundreds of thousands of its like: the table, its columns and the values
+/// side by side.
 public protocol CopyRow {
     /// The table's name, as it stands in the catalogue: without quotes, capital letters as they are.
     static var table: String { get }
@@ -7,8 +7,8 @@ public protocol CopyRow {
     static var schema: String? { get }
     /// The names of the columns, as they stand in the catalogue. Columns left out take their defaults.
     static var columns: [String] { get }
-    /// The values, in the order of the columns and of their very types: an `int8` column takes `.int8` and no other integer.
-    /// `.text` goes into text, varchar, char, name, json and enumerations, `.null` into any.
+    /// The values, in the order of the columns and of their very types: an `int8` column takes `.int8` and no other
+    /// integer. `.text` goes into text, varchar, char, name, json and enumerations, `.null` into any.
     var parameters: [Parameter] { get }
 }
 
@@ -41,15 +41,17 @@ struct CopyPlan {
         columns = names.map { name in found.first { $0.name == name } }
     }
 
-    /// A binary COPY takes bytes for whatever its column is: the eight of a number for a time. So the types are compared
-    /// here.
+    /// A binary COPY takes bytes for whatever its column is: the eight of a number for a time. So the types are
+    /// compared here.
     func check(_ parameter: Parameter, at index: Int) throws(PostgreSQLError) {
         guard let column = columns[index] else { return }
         switch (parameter.oid, column.oid) {
         case (0, _): return
         case (let oid, let expected) where oid == expected: return
         case (OID.text, _) where column.isEnumeration || Self.textLike.contains(column.oid): return
-        default: throw PostgreSQLError(.invalidArgument, "column \(column.name) has type oid \(column.oid), not \(parameter.oid)")
+        default:
+            throw PostgreSQLError(
+                .invalidArgument, "column \(column.name) has type oid \(column.oid), not \(parameter.oid)")
         }
     }
 
@@ -64,10 +66,12 @@ struct CopyPlan {
 struct CopyColumns: Statement {
     static let sql = """
         WITH RECURSIVE base (name, oid, kind, beneath) AS (
-            SELECT attname, t.oid, typtype, typbasetype FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type AS t ON t.oid = atttypid
+            SELECT attname, t.oid, typtype, typbasetype FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_type AS t ON \
+            t.oid = atttypid
             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
             UNION ALL
-            SELECT name, t.oid, typtype, typbasetype FROM base JOIN pg_catalog.pg_type AS t ON t.oid = beneath WHERE kind = 'd'
+            SELECT name, t.oid, typtype, typbasetype FROM base JOIN pg_catalog.pg_type AS t ON t.oid = beneath WHERE \
+            kind = 'd'
         )
         SELECT name, oid, kind = 'e' FROM base WHERE kind <> 'd'
         """

@@ -2,8 +2,9 @@ import CPostgreSQL
 import Foundation
 
 extension ConnectionSettings {
-    /// The hosts with which libpq may talk in the clear by these settings: reached over TCP, and `sslmode` (or, where the URL says
-    /// none, the variable `PGSSLMODE`) is `prefer`, `allow` or `disable`. A URL that cannot be read has none: connecting says why.
+    /// The hosts with which libpq may talk in the clear by these settings: reached over TCP, and `sslmode` (or, where
+    /// the URL says none, the variable `PGSSLMODE`) is `prefer`, `allow` or `disable`. A URL that cannot be read has
+    /// none: connecting says why.
     public var hostsInTheClear: [String] {
         let options = Self.parsed(url)
         let environment = ProcessInfo.processInfo.environment

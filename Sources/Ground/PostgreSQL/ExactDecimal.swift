@@ -5,9 +5,10 @@ public struct ExactDecimal: Hashable, Sendable, CustomStringConvertible {
     /// where they are zeros, so two equal numbers may differ in text.
     public let text: String
 
-    /// - Parameter text: an optional sign, digits, and optionally a point with digits after it; or one of the three words.
-    /// - Returns: nil for anything else (exponents too), for more than 131,072 digits before the point or more than 16,383
-    ///   after it, which are PostgreSQL's limits.
+    /// - Parameter text: an optional sign, digits, and optionally a point with digits after it; or one of the three
+    ///   words.
+    /// - Returns: nil for anything else (exponents too), for more than 131,072 digits before the point or more than
+    ///   16,383 after it, which are PostgreSQL's limits.
     public init?(_ text: String) {
         if Self.words[text] != nil {
             self.text = text
@@ -22,7 +23,9 @@ public struct ExactDecimal: Hashable, Sendable, CustomStringConvertible {
         guard whole.utf8.count <= 131_072, fraction.utf8.count <= 16_383 else { return nil }
         // PostgreSQL knows no negative zero.
         let isZero = whole.isEmpty && fraction.allSatisfy { $0 == "0" }
-        self.text = (isNegative && !isZero ? "-" : "") + (whole.isEmpty ? "0" : whole) + (fraction.isEmpty ? "" : "." + fraction)
+        self.text =
+            (isNegative && !isZero ? "-" : "") + (whole.isEmpty ? "0" : whole)
+            + (fraction.isEmpty ? "" : "." + fraction)
     }
 
     public var description: String { text }
@@ -31,8 +34,8 @@ public struct ExactDecimal: Hashable, Sendable, CustomStringConvertible {
     private static let negative: UInt16 = 0x4000
 }
 
-/// On the wire: the count of digits to the base 10,000, the weight of the first, the sign, how many decimal digits follow the
-/// point, then the digits.
+/// On the wire: the count of digits to the base 10,000, the weight of the first, the sign, how many decimal digits
+/// follow the point, then the digits.
 extension ExactDecimal {
     var wireFields: [UInt16] {
         if let word = Self.words[text] { return [0, 0, word, 0] }
@@ -51,7 +54,8 @@ extension ExactDecimal {
         groups.removeFirst(leading)
         while groups.last == 0 { groups.removeLast() }
         let weight = groups.isEmpty ? 0 : whole.count / 4 - 1 - leading
-        return [UInt16(groups.count), UInt16(bitPattern: Int16(weight)), isNegative ? Self.negative : 0, UInt16(scale)] + groups
+        return [UInt16(groups.count), UInt16(bitPattern: Int16(weight)), isNegative ? Self.negative : 0, UInt16(scale)]
+            + groups
     }
 
     /// nil when the fields make no number.

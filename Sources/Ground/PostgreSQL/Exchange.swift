@@ -23,7 +23,9 @@ struct Query {
 
     /// COPY from or to this end has a protocol of its own, and no place in a pipeline.
     private static func isClientCopy(_ sql: String) -> Bool {
-        guard let first = sql.utf8.first, first | 0x20 == UInt8(ascii: "c"), sql.prefix(4).lowercased() == "copy" else { return false }
+        guard let first = sql.utf8.first, first | 0x20 == UInt8(ascii: "c"), sql.prefix(4).lowercased() == "copy" else {
+            return false
+        }
         let upper = sql.uppercased()
         return upper.contains("STDIN") || upper.contains("STDOUT")
     }
@@ -54,8 +56,8 @@ extension Connection {
     }
 }
 
-/// One exchange with the server, in libpq's pipeline mode even for a single statement: prepare what is not prepared yet,
-/// execute, and one Sync at the end.
+/// One exchange with the server, in libpq's pipeline mode even for a single statement: prepare what is not prepared
+/// yet, execute, and one Sync at the end.
 ///
 /// The socket does not block, and what has arrived is read while there is still something to send: were both sides only
 /// to write, each would wait for the other for ever.

@@ -17,7 +17,8 @@ public struct MigrationRunner: Sendable {
                 throw PostgreSQLError(.invalidArgument, "the name has no number", operation: migration.name)
             }
             if let other = names.updateValue(migration.name, forKey: number) {
-                throw PostgreSQLError(.invalidArgument, "the number is also that of \(other)", operation: migration.name)
+                throw PostgreSQLError(
+                    .invalidArgument, "the number is also that of \(other)", operation: migration.name)
             }
         }
         self.migrations = migrations.sorted { ($0.number ?? 0) < ($1.number ?? 0) }
@@ -70,7 +71,8 @@ public struct MigrationRunner: Sendable {
         let checksums = try connection.run(Checksums(texts: migrations.map(\.sql))).rows
         for (migration, checksum) in zip(migrations, checksums) {
             if let found = applied[migration.name], found != checksum {
-                throw PostgreSQLError(.unexpectedResult, "it was changed after it was applied", operation: migration.name)
+                throw PostgreSQLError(
+                    .unexpectedResult, "it was changed after it was applied", operation: migration.name)
             }
         }
         let last = migrations.last?.number ?? 0
@@ -128,7 +130,8 @@ private struct AppliedMigrations: Statement {
 /// The database computes the checksums, so that this room needs no cryptography of its own.
 private struct Checksums: Statement {
     static let sql = """
-        SELECT sha256(convert_to(text, 'UTF8')) FROM unnest($1::text[]) WITH ORDINALITY AS list (text, place) ORDER BY place
+        SELECT sha256(convert_to(text, 'UTF8')) FROM unnest($1::text[]) WITH ORDINALITY AS list (text, place) ORDER \
+        BY place
         """
     let texts: [String]
     var parameters: [Parameter] { [.texts(texts)] }

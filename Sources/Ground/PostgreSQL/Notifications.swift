@@ -21,8 +21,8 @@ extension Connection {
             while let notification = PQnotifies(handle) {
                 found.append(
                     ServerNotification(
-                        channel: String(cString: notification.pointee.relname), payload: String(cString: notification.pointee.extra),
-                        processID: notification.pointee.be_pid))
+                        channel: String(cString: notification.pointee.relname),
+                        payload: String(cString: notification.pointee.extra), processID: notification.pointee.be_pid))
                 PQfreemem(notification)
             }
             let remaining = (ContinuousClock.now.duration(to: deadline) / .milliseconds(1)).rounded(.up)

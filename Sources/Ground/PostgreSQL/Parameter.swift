@@ -1,8 +1,8 @@
 public import Foundation
 
-/// A value for `$1`, `$2`, …, or for a column of a COPY: typed, so that the server never guesses, and sent in PostgreSQL's
-/// binary format. Every scalar takes nil for NULL and keeps its type; so do the elements of arrays, which bring hundreds of
-/// rows in one statement: `… FROM unnest($1::uuid[], $2::text[])`.
+/// A value for `$1`, `$2`, …, or for a column of a COPY: typed, so that the server never guesses, and sent in
+/// PostgreSQL's binary format. Every scalar takes nil for NULL and keeps its type; so do the elements of arrays, which
+/// bring hundreds of rows in one statement: `… FROM unnest($1::uuid[], $2::text[])`.
 public enum Parameter: Sendable {
     /// NULL of whatever type the statement gives it.
     case null

@@ -1,8 +1,8 @@
 /// What went wrong between this process and PostgreSQL.
 ///
 /// `description`, `debugDescription` and a dump may go into any log: they hold the code, the SQLSTATE, names of tables,
-/// columns, constraints, statement types and migrations, and nothing that came out of a row or out of the URL. The server's
-/// own words, which quote row values, are in `debugDetail` only.
+/// columns, constraints, statement types and migrations, and nothing that came out of a row or out of the URL. The
+/// server's own words, which quote row values, are in `debugDetail` only.
 public struct PostgreSQLError: Error, Sendable {
     /// The kind of failure. More may be added, so it is not an enumeration to switch over.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -72,8 +72,8 @@ public struct PostgreSQLError: Error, Sendable {
     /// Whether the connection is of no more use.
     public var isConnectionLost: Bool { code == .connectionLost }
 
-    /// Whether the server stopped the statement: on the request of a `Canceller` or an administrator, or because it took
-    /// longer than `statement_timeout`. PostgreSQL has one SQLSTATE, 57014, for all of them.
+    /// Whether the server stopped the statement: on the request of a `Canceller` or an administrator, or because it
+    /// took longer than `statement_timeout`. PostgreSQL has one SQLSTATE, 57014, for all of them.
     public var isCancelled: Bool { sqlState == Self.cancelledState }
 
     /// Our own words on what happened, free of data; nil where the codes say it all.

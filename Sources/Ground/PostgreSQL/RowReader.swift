@@ -122,7 +122,8 @@ public struct RowReader: ~Copyable {
 
     private func bytes(_ column: Int32) -> UnsafeRawBufferPointer? {
         if PQgetisnull(result, row, column) == 1 { return nil }
-        return UnsafeRawBufferPointer(start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
+        return UnsafeRawBufferPointer(
+            start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
     }
 
     private func error(_ column: Int32, _ what: String) -> PostgreSQLError {

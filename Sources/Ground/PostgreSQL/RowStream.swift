@@ -10,8 +10,8 @@ extension Connection {
     /// Runs a statement and hands over its rows one by one, while they come: memory holds one row and what the socket
     /// brought, however many there are. Returns how many rows `body` took.
     ///
-    /// When `body` stops or throws, or a row cannot be decoded, the statement is cancelled, what is under way is read and
-    /// dropped, and the connection is usable again. In an open transaction a savepoint goes before it, so that the
+    /// When `body` stops or throws, or a row cannot be decoded, the statement is cancelled, what is under way is read
+    /// and dropped, and the connection is usable again. In an open transaction a savepoint goes before it, so that the
     /// transaction survives this. Outside one, the effects of a statement that also writes may stay or not.
     ///
     /// When the statement itself fails midway, `body` has had the rows before, and its error is thrown.
@@ -47,8 +47,8 @@ extension Connection {
         return count
     }
 
-    /// In a pipeline of one, as everything else: after single-row mode outside of pipelines, libpq 15 would leave the next
-    /// pipeline in that mode.
+    /// In a pipeline of one, as everything else: after single-row mode outside of pipelines, libpq 15 would leave the
+    /// next pipeline in that mode.
     private func send(_ query: Query) throws(PostgreSQLError) {
         let handle = try liveHandle()
         let oids = query.parameters.oids
@@ -56,10 +56,13 @@ extension Connection {
         let sent = query.parameters.withPointers { count, values, lengths, formats in
             PQsendQueryParams(handle, query.type.sql, count, oids, values, lengths, formats, 1)
         }
-        guard sent == 1, PQsetSingleRowMode(handle) == 1, PQpipelineSync(handle) == 1 else { throw lose("sending failed") }
+        guard sent == 1, PQsetSingleRowMode(handle) == 1, PQpipelineSync(handle) == 1 else {
+            throw lose("sending failed")
+        }
     }
 
-    /// The next row; nil after the last. Throws `StatementFailed` when the statement did, and nothing is under way then.
+    /// The next row; nil after the last. Throws `StatementFailed` when the statement did, and nothing is under way
+    /// then.
     private func nextOfStream() throws -> ServerResult? {
         while true {
             // Between the statement and the end of the pipeline libpq says once that there is nothing.
@@ -81,7 +84,8 @@ extension Connection {
         }
     }
 
-    /// Cancels the statement under way and takes what it still sends. If the server does not hear, the connection is lost.
+    /// Cancels the statement under way and takes what it still sends. If the server does not hear, the connection is
+    /// lost.
     private func abandon(isGuarded: Bool) throws {
         do {
             try canceller().cancel()

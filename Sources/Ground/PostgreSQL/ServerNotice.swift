@@ -24,7 +24,8 @@ final class NoticeSink {
 
     static let callback: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?) -> Void = { sink, result in
         guard let sink, let result else { return }
-        Unmanaged<NoticeSink>.fromOpaque(sink).takeUnretainedValue().deliver(ServerResult(result, isOwned: false).notice)
+        Unmanaged<NoticeSink>.fromOpaque(sink).takeUnretainedValue().deliver(
+            ServerResult(result, isOwned: false).notice)
     }
 
     private func deliver(_ notice: ServerNotice) {

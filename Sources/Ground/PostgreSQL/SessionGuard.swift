@@ -1,11 +1,11 @@
 import CPostgreSQL
 import Foundation
 
-/// What a session says of itself at its start, so that nothing that somebody set for the role, the database or the server makes it
-/// slow, unsafe or strange.
+/// What a session says of itself at its start, so that nothing that somebody set for the role, the database or the
+/// server makes it slow, unsafe or strange.
 enum SessionGuard {
-    /// Given with the start of the session, before which a role's and a database's own settings count for nothing. All of them exist
-    /// since PostgreSQL 14, and any user may set them.
+    /// Given with the start of the session, before which a role's and a database's own settings count for nothing. All
+    /// of them exist since PostgreSQL 14, and any user may set them.
     static let settings: [(name: String, value: String)] = [
         // Transactions: ours are written for this isolation, and do not wait for a snapshot.
         ("default_transaction_isolation", "read committed"), ("default_transaction_deferrable", "off"),
@@ -15,17 +15,20 @@ enum SessionGuard {
         ("search_path", "public,pg_temp"),
         // What goes over the wire, and what text and numbers mean.
         ("DateStyle", "ISO,MDY"), ("IntervalStyle", "postgres"), ("TimeZone", "UTC"), ("bytea_output", "hex"),
-        ("extra_float_digits", "1"), ("standard_conforming_strings", "on"), ("array_nulls", "on"), ("transform_null_equals", "off"),
+        ("extra_float_digits", "1"), ("standard_conforming_strings", "on"), ("array_nulls", "on"),
+        ("transform_null_equals", "off"),
         // A commit that was not replicated is told by a warning.
         ("client_min_messages", "notice"),
         // Values of rows in the server's log.
         ("log_parameter_max_length_on_error", "0"), ("debug_print_parse", "off"), ("debug_print_rewritten", "off"),
         ("debug_print_plan", "off"),
         // What new tables are, and where; rows that a policy hides.
-        ("default_tablespace", ""), ("temp_tablespaces", ""), ("default_table_access_method", "heap"), ("check_function_bodies", "on"),
+        ("default_tablespace", ""), ("temp_tablespaces", ""), ("default_table_access_method", "heap"),
+        ("check_function_bodies", "on"),
         ("row_security", "on"),
         // Plans: each of these, switched off, makes a question of one row read a table.
-        ("enable_indexscan", "on"), ("enable_indexonlyscan", "on"), ("enable_bitmapscan", "on"), ("enable_nestloop", "on"),
+        ("enable_indexscan", "on"), ("enable_indexonlyscan", "on"), ("enable_bitmapscan", "on"),
+        ("enable_nestloop", "on"),
         ("plan_cache_mode", "auto"),
     ]
 
@@ -64,23 +67,32 @@ enum SessionGuard {
                 + "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         }
         for (name, value, safe) in [
-            ("session_replication_role", report.replicationRole, "origin"), ("zero_damaged_pages", report.zeroDamagedPages, "off"),
+            ("session_replication_role", report.replicationRole, "origin"),
+            ("zero_damaged_pages", report.zeroDamagedPages, "off"),
             ("ignore_checksum_failure", report.ignoreChecksumFailure, "off"),
         ] where value != safe {
-            return "\(name) is \(value) for this user, who may not change it: as a superuser, ALTER ROLE … RESET \(name), or ALTER DATABASE"
+            return
+                """
+                \(name) is \(value) for this user, who may not change it: as a superuser, ALTER ROLE … RESET \
+                \(name), or ALTER DATABASE
+                """
         }
         return nil
     }
 
-    /// Prepared statements, settings, time-outs and locks belong to a session, which a pooler hands from one client to the next.
-    static let pooler = "a connection pooler such as pgbouncer stands before the database: give the database's own address, since a "
+    /// Prepared statements, settings, time-outs and locks belong to a session, which a pooler hands from one client to
+    /// the next.
+    static let pooler =
+        "a connection pooler such as pgbouncer stands before the database: give the database's own address, since a "
         + "session's settings, prepared statements and locks do not survive one, whatever its mode"
 }
 
 extension Connection {
     /// Looks at the session that was just made, puts right what it may, and refuses it where it cannot.
     func guardSession() throws(PostgreSQLError) {
-        guard let report = try run(ReadSession()).rows.first else { throw PostgreSQLError(.unexpectedResult, "the session says nothing") }
+        guard let report = try run(ReadSession()).rows.first else {
+            throw PostgreSQLError(.unexpectedResult, "the session says nothing")
+        }
         let encoding = handle.flatMap { PQparameterStatus($0, "server_encoding") }.map { String(cString: $0) }
         if let reason = SessionGuard.refusal(report, processID: backendProcessID, encoding: encoding) {
             close()
@@ -91,8 +103,8 @@ extension Connection {
         if !corrections.isEmpty { try execute(corrections.joined(separator: "; ")) }
     }
 
-    /// A session that only reads because somebody set it so for the role or the database is made to write; one whose server was set so
-    /// is not: its keeper means it.
+    /// A session that only reads because somebody set it so for the role or the database is made to write; one whose
+    /// server was set so is not: its keeper means it.
     func overrideReadOnlyRole() throws(PostgreSQLError) -> Bool {
         let source = try run(ReadReadOnlySource()).rows.first
         guard let source, ["user", "database", "database user"].contains(source) else { return false }
@@ -105,12 +117,14 @@ private struct ReadSession: Statement {
     static let sql = """
         SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),
             pg_catalog.current_setting('session_replication_role'), pg_catalog.current_setting('zero_damaged_pages'),
-            pg_catalog.current_setting('ignore_checksum_failure'), pg_catalog.current_setting('transaction_timeout', true)
+            pg_catalog.current_setting('ignore_checksum_failure'), pg_catalog.current_setting('transaction_timeout', \
+            true)
         """
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> SessionGuard.Report {
         SessionGuard.Report(
-            processID: Int32(clamping: try row.int()), synchronousCommit: try row.text(), replicationRole: try row.text(),
-            zeroDamagedPages: try row.text(), ignoreChecksumFailure: try row.text(), transactionTimeout: try row.textOrNil())
+            processID: Int32(clamping: try row.int()), synchronousCommit: try row.text(),
+            replicationRole: try row.text(), zeroDamagedPages: try row.text(), ignoreChecksumFailure: try row.text(),
+            transactionTimeout: try row.textOrNil())
     }
 }
 

@@ -1,7 +1,7 @@
 /// One query as one type: its SQL, its parameters and the reading of its rows, side by side.
 ///
-/// It is prepared once per connection, when it is first run, and again after a change of connection. The SQL must be one
-/// statement, and constant: what varies is a parameter.
+/// It is prepared once per connection, when it is first run, and again after a change of connection. The SQL must be
+/// one statement, and constant: what varies is a parameter.
 public protocol Statement: Sendable {
     /// What one row becomes.
     associatedtype Row: Sendable

@@ -3,8 +3,8 @@ public import Foundation
 /// A point in time as PostgreSQL's `timestamptz` holds it: microseconds since 1970-01-01T00:00:00Z, leap seconds not
 /// counted. `infinity` and `-infinity` are `distantFuture` and `distantPast`.
 ///
-/// It reaches from 4714-11-24 BC, where PostgreSQL begins, to the year 294,247; the last 30 years of PostgreSQL's own range
-/// do not fit and are a `.decoding` error.
+/// It reaches from 4714-11-24 BC, where PostgreSQL begins, to the year 294,247; the last 30 years of PostgreSQL's own
+/// range do not fit and are a `.decoding` error.
 public struct Timestamp: Hashable, Comparable, Sendable {
     public var microsecondsSinceEpoch: Int64
 

@@ -33,9 +33,9 @@ extension Connection {
 
     /// Waits until the socket can be read, or, if `writing`, written. True if it can be read.
     ///
-    /// `statement_timeout` bounds the server's silence, but not that of a frozen machine: so the wait ends after that time
-    /// for each of the `statements` under way, and a little more. It goes on where the server says that the session waits for a
-    /// standby: what is committed already must not be taken for lost.
+    /// `statement_timeout` bounds the server's silence, but not that of a frozen machine: so the wait ends after that
+    /// time for each of the `statements` under way, and a little more. It goes on where the server says that the
+    /// session waits for a standby: what is committed already must not be taken for lost.
     func waitForSocket(writing: Bool, statements: Int) throws(PostgreSQLError) -> Bool {
         let limit = patienceMilliseconds.map { min($0 * statements, 1_000_000_000) }
         var deadline = limit.map { ContinuousClock.now + .milliseconds($0) }

@@ -44,8 +44,8 @@ struct WireType<Value>: Sendable {
         arrayOIDs.contains(oid) || (acceptsUserTypes && oid >= OID.firstOfUsers)
     }
 
-    /// Reads a one-dimensional array, whatever its lower bound, and hands over its elements, nil for NULL, until one is not
-    /// taken. False when one was not, or when it is something else.
+    /// Reads a one-dimensional array, whatever its lower bound, and hands over its elements, nil for NULL, until one is
+    /// not taken. False when one was not, or when it is something else.
     func forEachElement(_ bytes: UnsafeRawBufferPointer, _ take: (Value?) -> Bool) -> Bool {
         guard let dimensions: Int32 = bytes.integer(at: 0) else { return false }
         if dimensions == 0 { return true }
@@ -61,7 +61,8 @@ struct WireType<Value>: Sendable {
                 continue
             }
             guard length >= 0, at + Int(length) <= bytes.count,
-                let value = decode(UnsafeRawBufferPointer(rebasing: bytes[at..<(at + Int(length))]), elementOID), take(value)
+                let value = decode(UnsafeRawBufferPointer(rebasing: bytes[at..<(at + Int(length))]), elementOID),
+                take(value)
             else { return false }
             at += Int(length)
         }

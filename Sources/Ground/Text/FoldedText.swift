@@ -1,11 +1,12 @@
 /// A text as it is compared, with offsets back into the original.
 ///
 /// Alike are: compatibility forms (full width, circled, mathematical, half-width kana, ㈱), radicals and compatibility
-/// ideographs, Traditional and Simplified characters and their variants, letter case, letters of other scripts that look like
-/// Latin ones, digits of all scripts, precomposed and decomposed letters, characters and their references (`&#29579;`). Left
-/// out are: variation selectors, accents and strokes that go with any letter, marks of a script on a letter of another, what is
-/// invisible, spaces, control characters, punctuation, symbols; how far they part the characters beside them is kept as a
-/// `Gap`. Characters of private use and unassigned ones are kept in names, since nobody here can tell what they mean.
+/// ideographs, Traditional and Simplified characters and their variants, letter case, letters of other scripts that
+/// look like Latin ones, digits of all scripts, precomposed and decomposed letters, characters and their references
+/// (`&#29579;`). Left out are: variation selectors, accents and strokes that go with any letter, marks of a script on a
+/// letter of another, what is invisible, spaces, control characters, punctuation, symbols; how far they part the
+/// characters beside them is kept as a `Gap`. Characters of private use and unassigned ones are kept in names, since
+/// nobody here can tell what they mean.
 public struct FoldedText: Sendable {
     /// What is sought in the text.
     public enum Purpose: Sendable {
@@ -112,7 +113,9 @@ public struct FoldedText: Sendable {
         }
     }
 
-    private mutating func fold(_ value: UInt32, _ start: Int32, _ end: Int32, _ cell: FoldingTable.Cell, _ table: FoldingTable) {
+    private mutating func fold(
+        _ value: UInt32, _ start: Int32, _ end: Int32, _ cell: FoldingTable.Cell, _ table: FoldingTable
+    ) {
         if purpose == .numbers, cell.digit != 0 { return append(value, start, end, cell) }
         if cell.isPlain {
             guard Hangul.isSyllable(value) else { return append(value, start, end, cell) }
@@ -131,7 +134,9 @@ public struct FoldedText: Sendable {
             if purpose == .names { append(value, start, end, cell) } else { gap = max(gap, .separator) }
         case .scriptMark:
             // On no letter of its own it is as good as an accent.
-            if let last = units.last, last.scalar < 0x80 || last.scalar >= 0x3400 { stretch(from: start, to: end) } else {
+            if let last = units.last, last.scalar < 0x80 || last.scalar >= 0x3400 {
+                stretch(from: start, to: end)
+            } else {
                 append(value, start, end, cell)
             }
         case .mark, .variationSelector: stretch(from: start, to: end)
@@ -211,8 +216,8 @@ extension UnsafeBufferPointer<UInt8> {
         return ((first & 0x07) << 18 | next(1) << 12 | next(2) << 6 | next(3), 4)
     }
 
-    /// The character that is written as a reference here, and the bytes of that: `&#29579;`, `&#x738B;`, `&nbsp;`. Forms on the web
-    /// send them for what their own encoding does not hold, rare names above all.
+    /// The character that is written as a reference here, and the bytes of that: `&#29579;`, `&#x738B;`, `&nbsp;`.
+    /// Forms on the web send them for what their own encoding does not hold, rare names above all.
     @inline(__always) func reference(at offset: Int) -> (value: UInt32, width: Int)? {
         self[offset] == 0x26 ? longReference(at: offset) : nil
     }
@@ -234,7 +239,9 @@ extension UnsafeBufferPointer<UInt8> {
 
 /// References that spaces, marks and quotation marks have.
 private let named: [String: UInt32] = [
-    "nbsp": 0xA0, "ensp": 0x2002, "emsp": 0x2003, "thinsp": 0x2009, "zwnj": 0x200C, "zwj": 0x200D, "shy": 0xAD, "middot": 0xB7,
-    "bull": 0x2022, "amp": 0x26, "lt": 0x3C, "gt": 0x3E, "quot": 0x22, "apos": 0x27, "ldquo": 0x201C, "rdquo": 0x201D, "hellip": 0x2026,
+    "nbsp": 0xA0, "ensp": 0x2002, "emsp": 0x2003, "thinsp": 0x2009, "zwnj": 0x200C, "zwj": 0x200D, "shy": 0xAD,
+    "middot": 0xB7,
+    "bull": 0x2022, "amp": 0x26, "lt": 0x3C, "gt": 0x3E, "quot": 0x22, "apos": 0x27, "ldquo": 0x201C, "rdquo": 0x201D,
+    "hellip": 0x2026,
     "ndash": 0x2013, "mdash": 0x2014,
 ]

@@ -71,7 +71,9 @@ struct FoldingTableReader {
     }
 
     private mutating func readRuns(_ text: String) {
-        var runs = FoldingTableReader.pairs(text).map { (first: $0.key, combining: FoldingTableReader.decimal($0.word)) }
+        var runs = FoldingTableReader.pairs(text).map {
+            (first: $0.key, combining: FoldingTableReader.decimal($0.word))
+        }
         runs.append((0x110000, 0))
         for (run, next) in zip(runs, runs.dropFirst()) where run.combining != 0 {
             for value in run.first..<next.first { change(value) { $0.combining = run.combining } }

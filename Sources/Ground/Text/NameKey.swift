@@ -1,8 +1,8 @@
 /// Keys by which written names are compared.
 ///
-/// Two keys, since the worse fault differs. The **wide** key is for the barrier and recusals: when in doubt, two names are
-/// one. The **narrow** key is for repeats: when in doubt, they are two. Both are equal for all ways of writing the same
-/// characters; see `FoldedText` and `NarrowText`.
+/// Two keys, since the worse fault differs. The **wide** key is for the barrier and recusals: when in doubt, two names
+/// are one. The **narrow** key is for repeats: when in doubt, they are two. Both are equal for all ways of writing the
+/// same characters; see `FoldedText` and `NarrowText`.
 public enum NameKey {
     /// Titles taken off, never below two characters; Traditional, Simplified and variants alike; no space, dot, hyphen,
     /// bracket. Empty where the name holds nothing that is compared.

@@ -1,10 +1,11 @@
-/// A text in the form in which two are the same text: the narrow key, for repeats, where a false match is the worse fault.
+/// A text in the form in which two are the same text: the narrow key, for repeats, where a false match is the worse
+/// fault.
 ///
-/// Left out are: white space, punctuation between words, variation selectors, what is invisible. Alike are: compatibility
-/// forms, letter case, digits of all scripts, Traditional and Simplified characters where each has one partner only. What
-/// carries meaning stays: punctuation and space between two numbers (3.5, 1/2, 1-2, 12:30), a sign or a decimal point before
-/// a number, per cent, symbols, numbers that are no digits (½ ①, ² after a number), characters of private use, unassigned
-/// ones.
+/// Left out are: white space, punctuation between words, variation selectors, what is invisible. Alike are:
+/// compatibility forms, letter case, digits of all scripts, Traditional and Simplified characters where each has one
+/// partner only. What carries meaning stays: punctuation and space between two numbers (3.5, 1/2, 1-2, 12:30), a sign
+/// or a decimal point before a number, per cent, symbols, numbers that are no digits (½ ①, ² after a number),
+/// characters of private use, unassigned ones.
 public enum NarrowText {
     /// In UTF-8.
     public static func bytes(of text: String) -> [UInt8] {
@@ -42,7 +43,9 @@ public enum NarrowText {
                     let (value, width) = bytes.scalar(at: offset)
                     let cell = table[value]
                     // Most characters, quickly: their own bytes, a run at once.
-                    if cell.isSame, gap.isEmpty, marks.isEmpty, value >= 0x3400 || value < 0x80, !Hangul.isSyllable(value) {
+                    if cell.isSame, gap.isEmpty, marks.isEmpty, value >= 0x3400 || value < 0x80,
+                        !Hangul.isSyllable(value)
+                    {
                         last = value
                     } else {
                         self.bytes += bytes[runStart..<offset]
@@ -87,7 +90,8 @@ public enum NarrowText {
             flushMarks()
             var value = value
             // m² and ㎡ are m2; 10² is not 102.
-            if !isPlain, let digit = NarrowText.raised(value), !(last.map(NarrowText.isNumber) ?? false) || !gap.isEmpty {
+            if !isPlain, let digit = NarrowText.raised(value), !(last.map(NarrowText.isNumber) ?? false) || !gap.isEmpty
+            {
                 value = digit
             }
             if !gap.isEmpty { writeGap(before: value) }
@@ -112,7 +116,9 @@ public enum NarrowText {
             if marks.count == 1 {
                 emit(marks[0])
             } else {
-                let ordered = marks.enumerated().map { (rank: table[$0.element].combining, offset: $0.offset, mark: $0.element) }
+                let ordered = marks.enumerated().map {
+                    (rank: table[$0.element].combining, offset: $0.offset, mark: $0.element)
+                }
                 for mark in ordered.sorted(by: { ($0.rank, $0.offset) < ($1.rank, $1.offset) }) { emit(mark.mark) }
             }
             marks.removeAll(keepingCapacity: true)

@@ -1,9 +1,11 @@
-// What comes from outside is shown through these functions, and through nothing else: a terminal obeys bytes, and a reader's eye
-// obeys marks that turn the order of letters round. What is not shown as itself is shown as its number, such as \u{1B}.
+// What comes from outside is shown through these functions, and through nothing else: a terminal obeys bytes, and a
+// reader's eye obeys marks that turn the order of letters round. What is not shown as itself is shown as its number,
+// such as \u{1B}.
 
 /// Text from outside as part of a line: no control character, line end, bidirectional or invisible mark is left in it.
 ///
-/// Letters of all scripts, combining marks, variation selectors and private-use characters stay: names are written with them.
+/// Letters of all scripts, combining marks, variation selectors and private-use characters stay: names are written with
+/// them.
 public func printable(_ text: some StringProtocol) -> String {
     escaped(text, keepsLines: false, escape: named)
 }
@@ -13,8 +15,8 @@ public func printablePage(_ text: some StringProtocol) -> String {
     escaped(text, keepsLines: true, escape: named)
 }
 
-/// A JSON text, whose meaning stays the same: within its strings such characters are written as JSON writes them. Of control
-/// characters it can hold only line ends between its values.
+/// A JSON text, whose meaning stays the same: within its strings such characters are written as JSON writes them. Of
+/// control characters it can hold only line ends between its values.
 public func printableJSON(_ text: some StringProtocol) -> String {
     escaped(text, keepsLines: true) { scalar in
         scalar.utf16.map { unit in

@@ -19,8 +19,8 @@ package enum Suggestion {
     private static let wordsShownMax = 40
     private static let wordLengthMax = 40
 
-    /// How many characters must be put in, left out, changed or exchanged with their neighbour; case does not count. Anything beyond
-    /// `limit` is `limit + 1`.
+    /// How many characters must be put in, left out, changed or exchanged with their neighbour; case does not count.
+    /// Anything beyond `limit` is `limit + 1`.
     static func distance(_ left: String, _ right: String, limit: Int) -> Int {
         let left = Array(left.prefix(64).lowercased().unicodeScalars.prefix(64))
         let right = Array(right.prefix(64).lowercased().unicodeScalars.prefix(64))
@@ -31,7 +31,9 @@ package enum Suggestion {
             for (column, other) in right.enumerated() {
                 let change = last[column] + (scalar == other ? 0 : 1)
                 var cost = min(change, last[column + 1] + 1, current[column] + 1)
-                if row > 0, column > 0, scalar == right[column - 1], left[row - 1] == other { cost = min(cost, beforeLast[column - 1] + 1) }
+                if row > 0, column > 0, scalar == right[column - 1], left[row - 1] == other {
+                    cost = min(cost, beforeLast[column - 1] + 1)
+                }
                 current.append(cost)
             }
             (beforeLast, last) = (last, current)

@@ -1,8 +1,8 @@
-/// Finds many patterns in a folded text in one pass (Aho and Corasick, 1975), whatever the patterns are: as many steps as
-/// the text has characters, and one for each finding that is asked for.
+/// Finds many patterns in a folded text in one pass (Aho and Corasick, 1975), whatever the patterns are: as many steps
+/// as the text has characters, and one for each finding that is asked for.
 public struct TextFinder: Sendable {
-    /// A node is a beginning of patterns; 0 is the empty one. The children of a node stand side by side, in the order of
-    /// their symbols.
+    /// A node is a beginning of patterns; 0 is the empty one. The children of a node stand side by side, in the order
+    /// of their symbols.
     private var symbolOf: [Int32] = [0]
     private var firstChild: [Int32] = []
     /// The longest other beginning that ends as this one does.
@@ -37,7 +37,8 @@ public struct TextFinder: Sendable {
 
     public var isEmpty: Bool { symbolOf.count == 1 }
 
-    /// Calls `found` with each pattern and the units where it stands, in the order of where they end, the longest first.
+    /// Calls `found` with each pattern and the units where it stands, in the order of where they end, the longest
+    /// first.
     /// - Parameter found: returns whether the shorter patterns that end at the same place are asked for too.
     public func scan(_ text: FoldedText, _ found: (_ pattern: Int, _ range: Range<Int>) -> Bool) {
         if isEmpty { return }

@@ -14,7 +14,8 @@ enum Titles {
 
     private static func once(_ name: [UInt32]) -> [UInt32]? {
         guard name.count > 2, let first = name.first, let last = name.last else { return nil }
-        for title in behind[last] ?? [] where name.count - title.count >= 2 && name.suffix(title.count).elementsEqual(title) {
+        for title in behind[last] ?? []
+        where name.count - title.count >= 2 && name.suffix(title.count).elementsEqual(title) {
             return Array(name.dropLast(title.count))
         }
         for title in before[first] ?? [] where name.count - title.count >= 2 && name.starts(with: title) {
@@ -23,16 +24,20 @@ enum Titles {
         return nil
     }
 
-    /// The family name that stays when titles and words by which one is called (老沈, 沈总) are taken off; `nil`: more stays, or nothing
-    /// is taken off.
+    /// The family name that stays when titles and words by which one is called (老沈, 沈总) are taken off; `nil`: more
+    /// stays, or nothing is taken off.
     static func surname(in name: [UInt32]) -> [UInt32]? {
         // No title is much longer.
         guard let first = name.first, let last = name.last, (2...10).contains(name.count) else { return nil }
         let ends = (behind[last] ?? []) + [[last]].filter(called.contains)
         let beginnings = (before[first] ?? []) + [[first]].filter(calling.contains)
         let rests =
-            ends.filter { name.count > $0.count && name.suffix($0.count).elementsEqual($0) }.map { Array(name.dropLast($0.count)) }
-            + beginnings.filter { name.count > $0.count && name.starts(with: $0) }.map { Array(name.dropFirst($0.count)) }
+            ends.filter { name.count > $0.count && name.suffix($0.count).elementsEqual($0) }.map {
+                Array(name.dropLast($0.count))
+            }
+            + beginnings.filter { name.count > $0.count && name.starts(with: $0) }.map {
+                Array(name.dropFirst($0.count))
+            }
         for rest in rests {
             if rest.count == 1 || longSurnames.contains(rest) { return rest.allSatisfy { $0 >= 0x3400 } ? rest : nil }
             if let found = surname(in: rest) { return found }
@@ -49,10 +54,12 @@ enum Titles {
             公冶 宗政 濮阳 淳于 太叔 申屠 钟离 鲜于 亓官 赫连 万俟 闻人 东郭
             """))
 
-    /// Folded, since the character that stands for a group of variants may be another than the one written here. The longest
-    /// first.
+    /// Folded, since the character that stands for a group of variants may be another than the one written here. The
+    /// longest first.
     private static func folded(_ words: String) -> [[UInt32]] {
-        words.split(whereSeparator: \.isWhitespace).map { FoldedText(String($0)).scalars }.sorted { $0.count > $1.count }
+        words.split(whereSeparator: \.isWhitespace).map { FoldedText(String($0)).scalars }.sorted {
+            $0.count > $1.count
+        }
     }
 
     private static let offices = """
@@ -65,14 +72,18 @@ enum Titles {
         党员 业主 军人 司机 记者 代表
         """
     /// By their last character, and by their first.
-    private static let behind = Dictionary(grouping: folded(
-        offices + """
-             同志 先生 女士 小姐 夫人 太太 师傅 阁下 老先生 本人 等人 等 某 之妻 之夫 之子 之女 之父 之母 的妻子 的丈夫 的儿子 的女儿
-             的父亲 的母亲 的家属 家属 亲属 之兄 之弟 之姐 之妹
-            """)) { $0[$0.count - 1] }
-    private static let before = Dictionary(grouping: folded(
-        offices + """
-             同志 原 时任 现任 前任 前 副 举报人 反映人 被反映人 被举报人 投诉人 申诉人 控告人 检举人 信访人 来信人 来访人 联系人
-             姓名 本人 我是 我叫 实名举报人
-            """)) { $0[0] }
+    private static let behind = Dictionary(
+        grouping: folded(
+            offices + """
+                 同志 先生 女士 小姐 夫人 太太 师傅 阁下 老先生 本人 等人 等 某 之妻 之夫 之子 之女 之父 之母 的妻子 的丈夫 的儿子 的女儿
+                 的父亲 的母亲 的家属 家属 亲属 之兄 之弟 之姐 之妹
+                """)
+    ) { $0[$0.count - 1] }
+    private static let before = Dictionary(
+        grouping: folded(
+            offices + """
+                 同志 原 时任 现任 前任 前 副 举报人 反映人 被反映人 被举报人 投诉人 申诉人 控告人 检举人 信访人 来信人 来访人 联系人
+                 姓名 本人 我是 我叫 实名举报人
+                """)
+    ) { $0[0] }
 }

@@ -4,7 +4,8 @@ public import Casework
 public import PostgreSQL
 import Synchronization
 
-/// The policy that decides: of all that were entered into the database, the one activated last. A file is only what enters one.
+/// The policy that decides: of all that were entered into the database, the one activated last. A file is only what
+/// enters one.
 public struct ActivePolicy: Sendable {
     /// Which activation: see `ActivePolicyRow`.
     let number: Int64
@@ -31,7 +32,8 @@ public struct ActivePolicy: Sendable {
         do {
             return ActivePolicy(number: row.number, rulebook: try rulebook(of: row.yaml, named: name))
         } catch {
-            throw Fault(description: "the active policy \(name) cannot be read by this version of the program: \(error)")
+            throw Fault(
+                description: "the active policy \(name) cannot be read by this version of the program: \(error)")
         }
     }
 
@@ -42,17 +44,25 @@ public struct ActivePolicy: Sendable {
     ///   - onlyFirst: leave alone what is active already.
     @discardableResult
     public static func activate(
-        _ yaml: String, named file: String, by hand: String, at now: Instant, onlyFirst: Bool = false, on owner: PostgreSQL.Connection
+        _ yaml: String, named file: String, by hand: String, at now: Instant, onlyFirst: Bool = false,
+        on owner: PostgreSQL.Connection
     ) throws -> Policy {
         let policy = try rulebook(of: yaml, named: file).policy
         try owner.transaction { connection in
             if onlyFirst, try !connection.run(ReadActivePolicy()).rows.isEmpty { return }
-            try connection.run(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: yaml, loadedAt: now))
-            let isSame = try connection.run(ComparePolicyVersion(name: policy.name, version: policy.version, yaml: yaml)).rows.first
+            try connection.run(
+                EnterPolicyVersion(name: policy.name, version: policy.version, yaml: yaml, loadedAt: now))
+            let isSame = try connection.run(
+                ComparePolicyVersion(name: policy.name, version: policy.version, yaml: yaml)
+            ).rows.first
             guard isSame == true else {
                 throw Fault(
-                    description: "version \(policy.version) of \(policy.name) was entered before with another text, and decisions name it: "
-                        + "give this one a new version")
+                    description:
+                        """
+                        version \(policy.version) of \(policy.name) was entered before with another text, and \
+                        decisions name it:\u{20}
+                        """
+                            + "give this one a new version")
             }
             try connection.run(ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: hand))
         }

@@ -15,7 +15,9 @@ public struct OfficeDirectory: Sendable {
     /// The units by name, as the barrier compares them.
     public let unitNames: UnitNames
 
-    public init(units: [UnitRow], closure: [(ancestor: UnitID, descendant: UnitID)], sources: [SourceRow], persons: [PersonRow]) {
+    public init(
+        units: [UnitRow], closure: [(ancestor: UnitID, descendant: UnitID)], sources: [SourceRow], persons: [PersonRow]
+    ) {
         self.units = Dictionary(units.map { ($0.id, $0) }) { first, _ in first }
         self.sources = Dictionary(sources.map { ($0.id, $0) }) { first, _ in first }
         self.persons = Dictionary(persons.map { ($0.id, $0) }) { first, _ in first }
@@ -47,8 +49,8 @@ public struct OfficeDirectory: Sendable {
         }
     }
 
-    /// Who watches over what is passed up sealed (专人): one of the supervisors whom the barrier admits, asked while it is known who is
-    /// accused. Not always the first: that another was chosen would tell who is accused.
+    /// Who watches over what is passed up sealed (专人): one of the supervisors whom the barrier admits, asked while it
+    /// is known who is accused. Not always the first: that another was chosen would tell who is accused.
     func custodian(of content: Submission, barred: Set<UnitID>) -> PersonID? {
         persons(with: .supervisor).filter { person in
             !(person.unit.map(barred.contains) ?? false)

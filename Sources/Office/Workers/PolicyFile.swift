@@ -44,7 +44,8 @@ package enum PolicyFile {
         // What precedes the first wrong byte stays as it is.
         let right = zip(bytes, String(decoding: bytes, as: UTF8.self).utf8).prefix { $0 == $1 }
         let line = 1 + right.count { $0.0 == UInt8(ascii: "\n") }
-        throw YAMLText.Refusal(message: "the file is not encoded in UTF-8 (perhaps GB18030 or UTF-16): save it as UTF-8", line: line)
+        throw YAMLText.Refusal(
+            message: "the file is not encoded in UTF-8 (perhaps GB18030 or UTF-16): save it as UTF-8", line: line)
     }
 
     /// Names all that is wrong and all that deserves a look.
@@ -55,7 +56,9 @@ package enum PolicyFile {
     }
 
     package static func check(_ yaml: String) -> Reading {
-        func refusal(_ message: String, _ line: Int?) -> PolicyProblem { PolicyProblem(path: "", message: message, line: line) }
+        func refusal(_ message: String, _ line: Int?) -> PolicyProblem {
+            PolicyProblem(path: "", message: message, line: line)
+        }
         do throws(YAMLText.Refusal) {
             try YAMLText.check(yaml, bytesMax: bytesMax, subject: "a policy")
         } catch {
@@ -85,7 +88,9 @@ package enum PolicyFile {
             // The shape was checked, so this tells of a gap between the shape and the type, not of the file.
             return Reading(nil, problems + [PolicyProblem(path: path(of: error), message: "cannot be read")])
         }
-        problems += policy.validate(found: reader.problems, broken: reader.broken).map { $0.at(line: reader.line(of: $0.path)) }
+        problems += policy.validate(found: reader.problems, broken: reader.broken).map {
+            $0.at(line: reader.line(of: $0.path))
+        }
         let told = problems.filter { !$0.isWarning }.prefix(problemsMax) + problems.filter(\.isWarning)
         let inOrder = told.enumerated().sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }
         return Reading(policy, inOrder.map(\.element))
@@ -95,10 +100,16 @@ package enum PolicyFile {
 
     private static func explain(_ error: any Error, in yaml: String) -> (message: String, line: Int?) {
         switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             let lines = yaml.split(separator: "\n", maxSplits: mark.line, omittingEmptySubsequences: false)
-            let hasTab = mark.line <= lines.count && lines[mark.line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
-            return (hasTab ? "the file is no YAML: the line begins with a tab; indent by spaces" : "the file is no YAML: \(problem)", mark.line)
+            let hasTab =
+                mark.line <= lines.count && lines[mark.line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
+            return (
+                hasTab
+                    ? "the file is no YAML: the line begins with a tab; indent by spaces"
+                    : "the file is no YAML: \(problem)", mark.line
+            )
         case .reader(let problem, let offset, _, _):
             let line = offset.map { 1 + yaml.utf8.prefix($0).count { $0 == UInt8(ascii: "\n") } }
             return ("the file is no YAML: \(problem)", line)
@@ -122,14 +133,18 @@ package enum PolicyFile {
 }
 
 extension PolicyProblem {
-    fileprivate func at(line: Int?) -> PolicyProblem { PolicyProblem(path: path, message: message, line: line, isWarning: isWarning) }
+    fileprivate func at(line: Int?) -> PolicyProblem {
+        PolicyProblem(path: path, message: message, line: line, isWarning: isWarning)
+    }
 }
 
 extension PolicyShapeReader {
     /// The line of the path, or of the nearest one around it that stands in the file.
     fileprivate func line(of path: String) -> Int? {
         var path = path[...]
-        while lines[String(path)] == nil, let end = path.lastIndex(where: { $0 == "." || $0 == "[" }) { path = path[..<end] }
+        while lines[String(path)] == nil, let end = path.lastIndex(where: { $0 == "." || $0 == "[" }) {
+            path = path[..<end]
+        }
         return lines[String(path)]
     }
 }
@@ -170,11 +185,15 @@ private struct DoubledKeys {
         let scalars = yaml.unicodeScalars
         var (index, line) = (scalars.startIndex, 1)
         while line < mark.line, index < scalars.endIndex {
-            let isBreak = scalars[index] == "\n" || scalars[index] == "\r" && scalars[scalars.index(after: index)...].first != "\n"
+            let isBreak =
+                scalars[index] == "\n"
+                || scalars[index] == "\r" && scalars[scalars.index(after: index)...].first != "\n"
             if isBreak { line += 1 }
             index = scalars.index(after: index)
         }
-        guard let start = scalars.index(index, offsetBy: mark.column - 1, limitedBy: scalars.endIndex) else { return nil }
+        guard let start = scalars.index(index, offsetBy: mark.column - 1, limitedBy: scalars.endIndex) else {
+            return nil
+        }
         for written in [key, "\"\(key)\"", "'\(key)'"] where scalars[start...].starts(with: written.unicodeScalars) {
             return start..<scalars.index(start, offsetBy: written.unicodeScalars.count)
         }

@@ -2,7 +2,8 @@ import Basics
 import Casework
 import Yams
 
-/// What keys a policy has, and what stands under each. `docs/policy.md` describes every key; a test holds the two together.
+/// What keys a policy has, and what stands under each. `docs/policy.md` describes every key; a test holds the two
+/// together.
 indirect enum PolicyShape: Sendable {
     case text, id, number, flag, span
     case choice([String])
@@ -17,7 +18,9 @@ indirect enum PolicyShape: Sendable {
     }
 
     /// `needed` and `optional` name the keys that stand under the same shape.
-    private static func object(_ needed: KeyValuePairs<String, PolicyShape>, _ optional: KeyValuePairs<String, PolicyShape> = [:])
+    private static func object(
+        _ needed: KeyValuePairs<String, PolicyShape>, _ optional: KeyValuePairs<String, PolicyShape> = [:]
+    )
         -> PolicyShape
     {
         var fields: [String: Field] = [:]
@@ -52,7 +55,8 @@ indirect enum PolicyShape: Sendable {
         case .choice(let words): Node(words.first ?? "")
         case .list: Node([Node]())
         case .lists: Node([(Node, Node)]())
-        case .fields(let fields): Node(fields.filter(\.value.isRequired).map { (Node($0.key), $0.value.shape.placeholder) })
+        case .fields(let fields):
+            Node(fields.filter(\.value.isRequired).map { (Node($0.key), $0.value.shape.placeholder) })
         }
     }
 
@@ -87,7 +91,8 @@ indirect enum PolicyShape: Sendable {
     private static let otherwise = object(["id": .text, "reason": .text], ["citation": .text])
 
     private static let barrierRow = object(
-        ["id": .text, "organ_words": .list(.text), "reason": .text], ["ordinary_words": .list(.text), "citation": .text])
+        ["id": .text, "organ_words": .list(.text), "reason": .text],
+        ["ordinary_words": .list(.text), "citation": .text])
 
     private static let sealedRow = object(
         ["id": .text, "when": condition, "unit_kind": .text, "handoff_kind": .text], ["citation": .text])

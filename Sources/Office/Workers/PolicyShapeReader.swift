@@ -20,12 +20,16 @@ struct PolicyShapeReader {
         }
         switch shape {
         case .text: return text(of: node) != nil ? node : fail("must be a text", shape, path, line)
-        case .id: return text(of: node).flatMap { UnitID($0) } != nil ? node : fail("an id matches [a-z0-9-]{1,40}", shape, path, line)
+        case .id:
+            return text(of: node).flatMap { UnitID($0) } != nil
+                ? node : fail("an id matches [a-z0-9-]{1,40}", shape, path, line)
         case .number:
             // Written anew, since the decoder reads 010 as 8, and no number in quotes.
-            return text(of: node).flatMap { Int($0) }.map { Node("\($0)") } ?? fail("must be a whole number, such as 3", shape, path, line)
+            return text(of: node).flatMap { Int($0) }.map { Node("\($0)") }
+                ?? fail("must be a whole number, such as 3", shape, path, line)
         case .flag:
-            return text(of: node).flatMap { Bool($0) }.map { Node("\($0)") } ?? fail("must be true or false", shape, path, line)
+            return text(of: node).flatMap { Bool($0) }.map { Node("\($0)") }
+                ?? fail("must be true or false", shape, path, line)
         case .span: return text(of: node).flatMap { Span($0) } != nil ? node : fail(Span.shape, shape, path, line)
         case .choice(let words): return choice(node, words, path, line)
         case .list(let element): return list(node, element, path, line, depth)
@@ -42,7 +46,8 @@ struct PolicyShapeReader {
         return fail("\"\(word.prefix(40))\" is none of \(known)\(hint)", .choice(words), path, line)
     }
 
-    private mutating func list(_ node: Node, _ element: PolicyShape, _ path: String, _ line: Int?, _ depth: Int) -> Node {
+    private mutating func list(_ node: Node, _ element: PolicyShape, _ path: String, _ line: Int?, _ depth: Int) -> Node
+    {
         guard case .sequence(let sequence) = node else {
             return fail("must be a list: [a, b], or lines that begin with a dash", .list(element), path, line)
         }
@@ -60,7 +65,8 @@ struct PolicyShapeReader {
         for (key, value) in mapping {
             guard let name = text(of: key) else { return fail("a name must be a text", .lists, path, key.mark?.line) }
             if ignored.contains(name) { continue }
-            pairs.append((key, check(value, .list(.text), path: "\(path).\(name)", line: key.mark?.line, depth: depth + 1)))
+            pairs.append(
+                (key, check(value, .list(.text), path: "\(path).\(name)", line: key.mark?.line, depth: depth + 1)))
         }
         return Node(pairs)
     }
@@ -76,9 +82,13 @@ struct PolicyShapeReader {
         var missing = Set(fields.filter { $0.value.isRequired }.keys)
         var pairs: [(Node, Node)] = []
         for (key, value) in mapping {
-            guard let name = text(of: key) else { return fail("a key must be a text", .fields(fields), path, key.mark?.line) }
+            guard let name = text(of: key) else {
+                return fail("a key must be a text", .fields(fields), path, key.mark?.line)
+            }
             guard let field = fields[name] else {
-                if !ignored.contains(name), !hasEnough { unknown(String(name.prefix(40)), fields, prefix, key.mark?.line) }
+                if !ignored.contains(name), !hasEnough {
+                    unknown(String(name.prefix(40)), fields, prefix, key.mark?.line)
+                }
                 continue
             }
             missing.remove(name)
@@ -91,7 +101,8 @@ struct PolicyShapeReader {
         return Node(pairs)
     }
 
-    private mutating func unknown(_ name: String, _ fields: [String: PolicyShape.Field], _ prefix: String, _ line: Int?) {
+    private mutating func unknown(_ name: String, _ fields: [String: PolicyShape.Field], _ prefix: String, _ line: Int?)
+    {
         let near = Suggestion.phrase(for: name, among: fields.keys)
         let known = near.isEmpty ? "; known here are " + fields.keys.sorted().joined(separator: ", ") : near
         add("unknown key" + known, prefix + name, line)

@@ -1,18 +1,28 @@
 public import CaseStore
 public import PostgreSQL
 
-/// A secret is not the one that the database was written with: what is there could not be read, or would not be known again.
+/// A secret is not the one that the database was written with: what is there could not be read, or would not be known
+/// again.
 public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
     let name: SecretName
 
     public var description: String {
         switch name {
         case .digest:
-            "digest.key is not the key that this database was written with, so nothing that came before would be known again: restore "
+            """
+            digest.key is not the key that this database was written with, so nothing that came before would be \
+            known again: restore\u{20}
+            """
                 + "the key from its backup"
         case .vault:
-            "vault.key is not the key that this database was written with, so nothing that lies sealed could be opened: restore the key from "
-                + "its backup; where it was exchanged on purpose, delete the row 'vault' of secret_check as the database's owner"
+            """
+            vault.key is not the key that this database was written with, so nothing that lies sealed could be \
+            opened: restore the key from\u{20}
+            """
+                + """
+                its backup; where it was exchanged on purpose, delete the row 'vault' of secret_check as the \
+                database's owner
+                """
         }
     }
 }
@@ -21,7 +31,9 @@ public enum SecretCheck {
     /// Compares the secrets with those that were used first, and notes them where none was.
     public static func demand(_ vault: Vault, _ digestKey: DigestKey, in database: PostgreSQL.Connection) throws {
         for (name, value) in [(SecretName.digest, digestKey.checkValue), (.vault, vault.checkValue)] {
-            if try database.run(ReadSecretCheck(name)).rows.isEmpty { try database.run(EnterSecretCheck(name, value: value)) }
+            if try database.run(ReadSecretCheck(name)).rows.isEmpty {
+                try database.run(EnterSecretCheck(name, value: value))
+            }
             guard try database.run(ReadSecretCheck(name)).rows == [value] else { throw WrongSecret(name: name) }
         }
     }

@@ -36,7 +36,8 @@ public struct WorkerService: Service {
     /// librabbitmq and libpq block and are single-threaded: a lane is a thread, not a task.
     private func runLane(_ index: Int, stop: StopSignal) async {
         // New for each process: rows of a lane that died are told from those of one that lives.
-        let name = "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
+        let name =
+            "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
         await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
             let thread = Thread {
                 Lane(
@@ -45,7 +46,8 @@ public struct WorkerService: Service {
                 ended.resume()
             }
             thread.name = "lane \(index)"
-            // librabbitmq reads nested header tables by recursion: one frame full of them needs some megabytes of stack.
+            // librabbitmq reads nested header tables by recursion: one frame full of them needs some megabytes of
+            // stack.
             thread.stackSize = 8 << 20
             thread.start()
         }

@@ -5,7 +5,8 @@ public import Casework
 import Contract
 import Foundation
 
-/// Plays the scenarios to a unit's system and judges what it does. Blocks its thread, which needs the stack of an AMQP connection.
+/// Plays the scenarios to a unit's system and judges what it does. Blocks its thread, which needs the stack of an AMQP
+/// connection.
 public struct Check: Sendable {
     public struct Options: Sendable {
         public var unit: UnitID
@@ -13,8 +14,8 @@ public struct Check: Sendable {
         public var rulebook: Rulebook
         /// As `office.routing`, or as a user with the tag `impersonator`; writes `bihuan.handoff`.
         public var routing: ConnectionSettings
-        /// As `office.feedback`, or as a user with the tag `impersonator`; writes `bihuan.handoff` and `bihuan.notice`, reads
-        /// `bihuan.feedback`.
+        /// As `office.feedback`, or as a user with the tag `impersonator`; writes `bihuan.handoff` and `bihuan.notice`,
+        /// reads `bihuan.feedback`.
         public var feedback: ConnectionSettings
         /// How long each expected message may take.
         public var patienceSeconds = 10.0
@@ -22,7 +23,8 @@ public struct Check: Sendable {
         public var listenSeconds = 2.0
         /// How long the unit's system may take to connect.
         public var connectSeconds = 600.0
-        /// Whether messages that lie in `bihuan.feedback` already may be taken: those of an earlier check, never those of an office.
+        /// Whether messages that lie in `bihuan.feedback` already may be taken: those of an earlier check, never those
+        /// of an office.
         public var takesWhatLies = false
         /// The only scenario to play.
         public var only: String?
@@ -53,11 +55,13 @@ public struct Check: Sendable {
             scenarios = playing
         }
         let player = try Player(
-            unit: options.unit, routing: options.routing, feedback: options.feedback, takesWhatLies: options.takesWhatLies)
+            unit: options.unit, routing: options.routing, feedback: options.feedback,
+            takesWhatLies: options.takesWhatLies)
         defer { player.close() }
         var play = Play(
-            office: OfficeSide(unit: options.unit, run: String(format: "%08x", UInt32.random(in: 0 ... .max)), rulebook: options.rulebook),
-            player: player, options: options)
+            office: OfficeSide(
+                unit: options.unit, run: String(format: "%08x", UInt32.random(in: 0 ... .max)),
+                rulebook: options.rulebook), player: player, options: options)
         try play.waitForUnit()
         var missing: [String: String] = [:]
         var blocked: String?
@@ -87,15 +91,19 @@ public struct Check: Sendable {
             }
             if !own.isEmpty { return verdict(.failed, own) }
             if scenario.isAboutAll {
-                return play.office.heardCount == 0 ? verdict(.notJudged, ["the unit published nothing"]) : verdict(.passed, [])
+                return play.office.heardCount == 0
+                    ? verdict(.notJudged, ["the unit published nothing"]) : verdict(.passed, [])
             }
             guard let wanting = missing[scenario.name] else { return verdict(.passed, []) }
             if wanting == blocked { return verdict(.notJudged, [wanting]) }
             // What is wrong elsewhere may have kept the awaited act from counting.
             let subjects = Set(play.office.handoffs.filter { $0.value.scenario == scenario.name }.keys)
-            let elsewhere = Set(play.office.faults.filter { $0.subject.map(subjects.contains) ?? false }.map(\.scenario)).sorted()
+            let elsewhere = Set(
+                play.office.faults.filter { $0.subject.map(subjects.contains) ?? false }.map(\.scenario)
+            ).sorted()
             if elsewhere.isEmpty { return verdict(.failed, [wanting]) }
-            return verdict(.notJudged, ["see \(elsewhere.joined(separator: ", ")): the acts of this handoff did not count"])
+            return verdict(
+                .notJudged, ["see \(elsewhere.joined(separator: ", ")): the acts of this handoff did not count"])
         }
     }
 }
@@ -164,7 +172,9 @@ private struct Play {
             let left = (end - .now) / .seconds(1)
             if left <= 0 { return false }
             if options.isCancelled() { throw ConformanceError.cancelled }
-            if let utterance = try player.next(within: min(left, 1)) { try player.send(office.hear(utterance, at: now)) }
+            if let utterance = try player.next(within: min(left, 1)) {
+                try player.send(office.hear(utterance, at: now))
+            }
         }
         return true
     }

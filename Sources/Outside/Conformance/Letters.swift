@@ -15,11 +15,15 @@ struct Letters: Sendable {
     // MARK: Ids
 
     /// A UUID of version 7 whose last digits name this check and this run of it.
-    func newHandoffID(at now: Instant) -> String { String(HandoffID.make(at: now).description.dropLast(12)) + Self.mark + run }
+    func newHandoffID(at now: Instant) -> String {
+        String(HandoffID.make(at: now).description.dropLast(12)) + Self.mark + run
+    }
 
     func isOfEarlierRun(_ subject: String) -> Bool { Self.isOfSomeCheck(subject) && !subject.hasSuffix(run) }
 
-    static func isOfSomeCheck(_ subject: String) -> Bool { HandoffID(subject) != nil && subject.dropLast(8).hasSuffix(mark) }
+    static func isOfSomeCheck(_ subject: String) -> Bool {
+        HandoffID(subject) != nil && subject.dropLast(8).hasSuffix(mark)
+    }
 
     /// The id of an answer follows from the act it answers, so that a resend is the same.
     private func answerID(_ kind: String, _ act: String) -> String {
@@ -36,7 +40,8 @@ struct Letters: Sendable {
             allegations: [Allegation(category: "corruption", act: "贪污危房改造资金")], attachments: [],
             signBy: now.adding(seconds: 86_400), resultOwed: true, rule: "conformance@1/handoff")
         let event = CloudEvent(
-            id: "dispatch-\(id)", source: .office(.routing), type: .handoffDispatched, subject: id, time: now, data: data)
+            id: "dispatch-\(id)", source: .office(.routing), type: .handoffDispatched, subject: id, time: now,
+            data: data)
         var body = Wire.encode(event)
         if style == .unknownFields { body = withUnknownFields(body) }
         if style == .chinese { body = oddlySpaced(body) }
@@ -61,10 +66,18 @@ struct Letters: Sendable {
         }
     }
 
-    /// Fields that a later version of the contract may bring: an extension of CloudEvents at the head, anything in the data.
+    /// Fields that a later version of the contract may bring: an extension of CloudEvents at the head, anything in the
+    /// data.
     private func withUnknownFields(_ body: [UInt8]) -> [UInt8] {
         var text = String(decoding: body, as: UTF8.self)
-        text.replace(#"{"data":{"#, with: #"{"extensionoflater":"of a later version","data":{"fieldOfLater":{"a":["b",true],"deep":[1,2.5,null]},"#, maxReplacements: 1)
+        text.replace(
+            #"{"data":{"#,
+            with:
+                #"""
+                {"extensionoflater":"of a later \#
+                version","data":{"fieldOfLater":{"a":["b",true],"deep":[1,2.5,null]},
+                """#,
+            maxReplacements: 1)
         return Array(text.utf8)
     }
 
@@ -77,16 +90,24 @@ struct Letters: Sendable {
 
     // MARK: What follows
 
-    func recall(_ id: String, queue: String, cause: String, reason: String, inReplyTo act: String?, at now: Instant) -> Sending {
+    func recall(
+        _ id: String, queue: String, cause: String, reason: String, inReplyTo act: String?, at now: Instant
+    ) -> Sending {
         let event = CloudEvent(
-            id: act.map { answerID("recall", $0) } ?? "recall-\(id)", source: .office(.feedback), type: .handoffRecalled, subject: id, time: now,
-            inreplyto: act, data: HandoffRecalled(cause: cause, reason: reason))
+            id: act.map { answerID("recall", $0) } ?? "recall-\(id)", source: .office(.feedback),
+            type: .handoffRecalled, subject: id, time: now, inreplyto: act,
+            data: HandoffRecalled(cause: cause, reason: reason))
         return Sending(
-            sender: .feedback, queue: queue, exchange: Topology.Exchange.handoff, type: event.type.rawValue, subject: id, body: Wire.encode(event))
+            sender: .feedback, queue: queue, exchange: Topology.Exchange.handoff, type: event.type.rawValue,
+            subject: id, body: Wire.encode(event))
     }
 
-    func judgement(_ id: String, accepted: Bool, _ data: ConclusionJudged, inReplyTo act: String, at now: Instant) -> Sending {
-        notice(accepted ? .conclusionAccepted : .conclusionReturned, id: answerID("judged", act), subject: id, inReplyTo: act, data, at: now)
+    func judgement(
+        _ id: String, accepted: Bool, _ data: ConclusionJudged, inReplyTo act: String, at now: Instant
+    ) -> Sending {
+        notice(
+            accepted ? .conclusionAccepted : .conclusionReturned, id: answerID("judged", act), subject: id,
+            inReplyTo: act, data, at: now)
     }
 
     func refusal(of act: String, type: String?, _ subject: String, _ problems: [Problem], at now: Instant) -> Sending {
@@ -98,18 +119,22 @@ struct Letters: Sendable {
     private func notice<Data: Codable & Sendable>(
         _ type: MessageType, id: String, subject: String, inReplyTo act: String, _ data: Data, at now: Instant
     ) -> Sending {
-        let event = CloudEvent(id: id, source: .office(.feedback), type: type, subject: subject, time: now, inreplyto: act, data: data)
+        let event = CloudEvent(
+            id: id, source: .office(.feedback), type: type, subject: subject, time: now, inreplyto: act, data: data)
         return Sending(
-            sender: .feedback, queue: Topology.Queue.notice(unit), exchange: Topology.Exchange.notice, type: type.rawValue, subject: subject,
-            body: Wire.encode(event))
+            sender: .feedback, queue: Topology.Queue.notice(unit), exchange: Topology.Exchange.notice,
+            type: type.rawValue, subject: subject, body: Wire.encode(event))
     }
 
     // MARK: What no unit can know
 
     /// A type of later, a later version of a known type, and a handoff of that version, in all queues of the unit.
     func unknownTypes(at now: Instant) -> [Sending] {
-        let kinds = [("bihuan.handoff.reclassified.v1", Topology.Queue.inbox(unit)), ("bihuan.handoff.dispatched.v2", Topology.Queue.express(unit)),
-            ("bihuan.notice.weather.v1", Topology.Queue.notice(unit))]
+        let kinds = [
+            ("bihuan.handoff.reclassified.v1", Topology.Queue.inbox(unit)),
+            ("bihuan.handoff.dispatched.v2", Topology.Queue.express(unit)),
+            ("bihuan.notice.weather.v1", Topology.Queue.notice(unit)),
+        ]
         return kinds.map { type, queue in
             let id = newHandoffID(at: now)
             let body = """
@@ -119,7 +144,8 @@ struct Letters: Sendable {
             let isNotice = queue == Topology.Queue.notice(unit)
             return Sending(
                 sender: isNotice ? .feedback : .routing, queue: queue,
-                exchange: isNotice ? Topology.Exchange.notice : Topology.Exchange.handoff, type: type, subject: id, body: Array(body.utf8))
+                exchange: isNotice ? Topology.Exchange.notice : Topology.Exchange.handoff, type: type, subject: id,
+                body: Array(body.utf8))
         }
     }
 }

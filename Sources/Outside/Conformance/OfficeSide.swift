@@ -5,9 +5,9 @@ import Contract
 import Crypto
 import Foundation
 
-/// The office's side of the conversation with one unit, pure: it knows what was sent, judges what is heard, and says what the
-/// office answers. Every message is read by the contract's own decoder, rules of admission and state machine; words, returns and
-/// conclusions are judged by an office's policy.
+/// The office's side of the conversation with one unit, pure: it knows what was sent, judges what is heard, and says
+/// what the office answers. Every message is read by the contract's own decoder, rules of admission and state machine;
+/// words, returns and conclusions are judged by an office's policy.
 public struct OfficeSide: Sendable {
     struct Handoff: Sendable {
         let scenario: String
@@ -53,12 +53,17 @@ public struct OfficeSide: Sendable {
     // MARK: What the office does unasked
 
     /// Makes a handoff, whose message is not sent yet. Returns its id.
-    mutating func announce(_ style: Style, express: Bool, conduct: Conduct, of scenario: String, at now: Instant) -> String {
+    mutating func announce(
+        _ style: Style, express: Bool, conduct: Conduct, of scenario: String, at now: Instant
+    ) -> String {
         let id = letters.newHandoffID(at: now)
-        let kind = rulebook.policy.vocabulary.handoffKinds.first { $0.express == express }?.id ?? (express ? "assignment" : "transfer")
+        let kind =
+            rulebook.policy.vocabulary.handoffKinds.first { $0.express == express }?.id
+            ?? (express ? "assignment" : "transfer")
         let sending = letters.dispatch(id, style, kind: kind, express: express, at: now)
         handoffs[id] = Handoff(
-            scenario: scenario, conduct: conduct, kind: kind, queue: sending.queue, sending: sending, digest: Array(SHA256.hash(data: sending.body)))
+            scenario: scenario, conduct: conduct, kind: kind, queue: sending.queue, sending: sending,
+            digest: Array(SHA256.hash(data: sending.body)))
         return id
     }
 
@@ -104,12 +109,17 @@ public struct OfficeSide: Sendable {
             if known.digest == digest { return known.answers }
             note(
                 Scenario.ids, subject,
-                "two messages with the id \(id) differ; a resend is the same bytes under the same id, another act has another id")
+                """
+                two messages with the id \(id) differ; a resend is the same bytes under the same id, another act \
+                has another id
+                """
+            )
             return [refusal(message, .idReused, "the id was used before for another message", at: now)]
         }
         noteForm(utterance, message)
         if let problem = Admission.problem(
-            sender: utterance.properties.userID.flatMap { Party($0) }, routingKey: utterance.routingKey, envelope: message.envelope)
+            sender: utterance.properties.userID.flatMap { Party($0) }, routingKey: utterance.routingKey,
+            envelope: message.envelope)
         {
             note(Scenario.form, subject, "\(message.envelope.type.short): \(problem)")
             // Not remembered: what nobody vouches for does not take the id from the act.
@@ -124,7 +134,8 @@ public struct OfficeSide: Sendable {
     mutating func finish() {
         // Where something was found before, the signature may have come and not counted.
         let found = Set(faults.compactMap(\.subject))
-        for (id, handoff) in handoffs.sorted(by: { $0.key < $1.key }) where !handoff.recallIsKnown && !found.contains(id) {
+        for (id, handoff) in handoffs.sorted(by: { $0.key < $1.key })
+        where !handoff.recallIsKnown && !found.contains(id) {
             for message in handoff.early {
                 note(Scenario.order, id, "\(message.envelope.type.short) came, and handoff.signed before it never did")
             }
@@ -135,7 +146,9 @@ public struct OfficeSide: Sendable {
         let problems = unreadable.problems
         // The contract describes more types than the office handles: to send one is no mistake, and is answered.
         if !problems.contains(where: { $0.code == "not_handled_yet" }) {
-            for problem in problems { note(Scenario.form, unreadable.subject, "\(unreadable.type ?? "a message"): \(problem)") }
+            for problem in problems {
+                note(Scenario.form, unreadable.subject, "\(unreadable.type ?? "a message"): \(problem)")
+            }
         }
         guard let id = unreadable.id, let subject = unreadable.subject ?? unreadable.id else { return [] }
         return [letters.refusal(of: id, type: unreadable.type, subject, problems, at: now)]
@@ -145,11 +158,19 @@ public struct OfficeSide: Sendable {
         let (envelope, properties) = (message.envelope, utterance.properties)
         let checks: [(Bool, String)] = [
             (properties.type == envelope.type.rawValue, "the property type must be \(envelope.type.rawValue)"),
-            (properties.contentType == MediaType.cloudEvents, "the property content-type must be \(MediaType.cloudEvents)"),
-            (properties.deliveryMode == .persistent, "the property delivery-mode must be 2, or a restart of the broker loses the message"),
+            (
+                properties.contentType == MediaType.cloudEvents,
+                "the property content-type must be \(MediaType.cloudEvents)"
+            ),
+            (
+                properties.deliveryMode == .persistent,
+                "the property delivery-mode must be 2, or a restart of the broker loses the message"
+            ),
             (properties.correlationID == envelope.subject, "the property correlation-id must be the subject"),
         ]
-        for (isRight, text) in checks where !isRight { note(Scenario.form, envelope.subject, "\(envelope.type.short): \(text)") }
+        for (isRight, text) in checks where !isRight {
+            note(Scenario.form, envelope.subject, "\(envelope.type.short): \(text)")
+        }
     }
 
     // MARK: Acts
@@ -159,7 +180,9 @@ public struct OfficeSide: Sendable {
         guard var handoff = handoffs[subject], handoff.wasSent || handoff.recallIsKnown else {
             // A unit that was stopped in the middle of an earlier run finishes what it then began.
             if !letters.isOfEarlierRun(subject) {
-                note(Scenario.uninvited, subject, "\(message.envelope.type.short) is about \(subject), which was never handed to this unit")
+                note(
+                    Scenario.uninvited, subject,
+                    "\(message.envelope.type.short) is about \(subject), which was never handed to this unit")
             }
             return [refusal(message, .unknownHandoff, "no handoff with this id was addressed to you", at: now)]
         }
@@ -171,9 +194,14 @@ public struct OfficeSide: Sendable {
             handoff.refusals += 1
             handoffs[subject] = handoff
             if handoff.refusals == Self.refusalsMax + 1 {
-                note(handoff.scenario, subject, "\(handoff.refusals) acts were sent although each was refused: the unit loops")
+                note(
+                    handoff.scenario, subject,
+                    "\(handoff.refusals) acts were sent although each was refused: the unit loops")
             }
-            return [refusal(message, .wrongState, "the office takes no more acts of this handoff; send nothing again", at: now)]
+            return [
+                refusal(
+                    message, .wrongState, "the office takes no more acts of this handoff; send nothing again", at: now)
+            ]
         }
         do {
             return try apply(message, to: subject, at: now)
@@ -201,7 +229,8 @@ public struct OfficeSide: Sendable {
                 "handoff.signed came again under another id (\(message.envelope.id)); the same act keeps its id")
         } else {
             note(
-                Scenario.order, subject, "\(message.envelope.type.short) came while the handoff was \(state.replacing("_", with: " "))")
+                Scenario.order, subject,
+                "\(message.envelope.type.short) came while the handoff was \(state.replacing("_", with: " "))")
         }
     }
 
@@ -209,7 +238,9 @@ public struct OfficeSide: Sendable {
         guard var handoff = handoffs[id] else { return [] }
         if let problem = rulebook.unknownWord(in: message.body) {
             note(Scenario.words, id, "\(message.envelope.type.short): \(problem)")
-            return [letters.refusal(of: message.envelope.id, type: message.envelope.type.rawValue, id, [problem], at: now)]
+            return [
+                letters.refusal(of: message.envelope.id, type: message.envelope.type.rawValue, id, [problem], at: now)
+            ]
         }
         var answers: [Sending] = []
         let act = message.envelope.id
@@ -221,20 +252,23 @@ public struct OfficeSide: Sendable {
                 noteWrongDigest(data.digest, id, handoff)
                 return [
                     refusal(
-                        message, .wrongDigest, "this is not the SHA-256 of the body that was sent; it is \(handoff.digest.hexadecimal)",
+                        message, .wrongDigest,
+                        "this is not the SHA-256 of the body that was sent; it is \(handoff.digest.hexadecimal)",
                         path: "data.digest", at: now)
                 ]
             }
         case .handoffReturned(let data):
             _ = try handoff.state.apply(.returned)
-            let ruling = rulebook.judgeReturn(reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: 0)
+            let ruling = rulebook.judgeReturn(
+                reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: 0)
             guard ruling.approved else {
                 let words = "\(ruling.message) (\(ruling.rule))"
                 handoffs[id]?.objection = "the return was not approved: \(words)"
                 return [refusal(message, .returnNotApproved, words, at: now)]
             }
             answers = [
-                letters.recall(id, queue: handoff.queue, cause: "return_approved", reason: ruling.message, inReplyTo: act, at: now)
+                letters.recall(
+                    id, queue: handoff.queue, cause: "return_approved", reason: ruling.message, inReplyTo: act, at: now)
             ]
         case .handoffProgress: _ = try handoff.state.apply(.progressed)
         case .dispositionDecided:
@@ -262,19 +296,26 @@ public struct OfficeSide: Sendable {
     private func judge(_ data: HandoffConcluded, _ handoff: inout Handoff) -> (accepted: Bool, data: ConclusionJudged) {
         // Every conclusion before this one was sent back.
         let ruling = rulebook.judgeConclusion(
-            outcome: data.outcome, hasDisposition: handoff.hasDisposition, hasSummary: data.summary.contains { !$0.isWhitespace },
-            realNameAnswered: data.reporterAnswered, isRealName: false, timesReturned: handoff.conclusions)
+            outcome: data.outcome, hasDisposition: handoff.hasDisposition,
+            hasSummary: data.summary.contains { !$0.isWhitespace }, realNameAnswered: data.reporterAnswered,
+            isRealName: false, timesReturned: handoff.conclusions)
         handoff.conclusions += 1
         if ruling.accepted, handoff.conduct == .sendsBackOnce, handoff.conclusions == 1 {
             return (false, ConclusionJudged(rule: "conformance@1/sent-back", text: "检验：请补充后再报"))
         }
-        if !ruling.accepted { handoff.objection = "the last conclusion was sent back: \(ruling.message) (\(ruling.rule))" }
+        if !ruling.accepted {
+            handoff.objection = "the last conclusion was sent back: \(ruling.message) (\(ruling.rule))"
+        }
         return (ruling.accepted, ConclusionJudged(rule: ruling.rule.description, text: ruling.message))
     }
 
     private mutating func noteWrongDigest(_ digest: String, _ id: String, _ handoff: Handoff) {
         let scenario = Scenario.all.first { $0.name == handoff.scenario && $0.steps.count <= 2 }?.name ?? Scenario.signs
-        var text = "handoff.signed carries the digest \(digest.prefix(64)), the body's SHA-256 is \(handoff.digest.hexadecimal)"
+        var text =
+            """
+            handoff.signed carries the digest \(digest.prefix(64)), the body's SHA-256 is \
+            \(handoff.digest.hexadecimal)
+            """
         if let other = handoffs.first(where: { [UInt8](hexadecimal: digest) == $0.value.digest })?.key {
             text += "; it is that of handoff \(other)"
         } else if [UInt8](hexadecimal: digest)?.count != 32 {
@@ -285,7 +326,9 @@ public struct OfficeSide: Sendable {
         note(scenario, id, text)
     }
 
-    private func refusal(_ message: Message, _ refusal: Refusal, _ text: String, path: String? = nil, at now: Instant) -> Sending {
+    private func refusal(
+        _ message: Message, _ refusal: Refusal, _ text: String, path: String? = nil, at now: Instant
+    ) -> Sending {
         letters.refusal(
             of: message.envelope.id, type: message.envelope.type.rawValue, message.envelope.subject,
             [Problem(code: refusal.rawValue, path: path, text: text)], at: now)

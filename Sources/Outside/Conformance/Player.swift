@@ -5,7 +5,8 @@ import Casework
 import Contract
 import Foundation
 
-/// Carries messages between the office's side and the unit, over real queues. Belongs to one thread, as its connections do.
+/// Carries messages between the office's side and the unit, over real queues. Belongs to one thread, as its connections
+/// do.
 final class Player {
     private let unit: UnitID
     private let routing: Outlet
@@ -26,14 +27,16 @@ final class Player {
         }
     }
 
-    /// Throws `ConformanceError` when somebody else reads what the unit says, or when messages lie there that are others'.
+    /// Throws `ConformanceError` when somebody else reads what the unit says, or when messages lie there that are
+    /// others'.
     init(unit: UnitID, routing: ConnectionSettings, feedback: ConnectionSettings, takesWhatLies: Bool) throws {
         self.unit = unit
         self.routing = try Outlet(routing)
         self.feedback = try Outlet(feedback)
         connection = try AMQP.Connection(feedback)
         channel = try connection.openChannel()
-        let status = try connection.declareQueue(QueueName(rawValue: Topology.Queue.feedback), passive: true, on: channel)
+        let status = try connection.declareQueue(
+            QueueName(rawValue: Topology.Queue.feedback), passive: true, on: channel)
         guard status.consumerCount == 0 else { throw ConformanceError.workersRun }
         try connection.consume(QueueName(rawValue: Topology.Queue.feedback), exclusive: true, on: channel)
         if !takesWhatLies { try lookThrough(status.messageCount) }
@@ -98,8 +101,8 @@ final class Player {
             correlationID: sending.subject, userID: Party.office(sending.sender).description,
             timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
         let sent = try outlet.publisher.publish(
-            sending.body, to: ExchangeName(rawValue: sending.exchange), key: RoutingKey(rawValue: sending.queue), properties: properties,
-            mandatory: true, token: 0, deadline: 10)
+            sending.body, to: ExchangeName(rawValue: sending.exchange), key: RoutingKey(rawValue: sending.queue),
+            properties: properties, mandatory: true, token: 0, deadline: 10)
         guard sent else { throw ConformanceError.notTaken }
     }
 
@@ -113,7 +116,9 @@ final class Player {
             if let first = left.popFirst() {
                 delivery = first
             } else {
-                guard case .delivery(let next)? = try connection.nextEvent(within: min(secondsLeft, 1)) else { continue }
+                guard case .delivery(let next)? = try connection.nextEvent(within: min(secondsLeft, 1)) else {
+                    continue
+                }
                 delivery = next
             }
             try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
@@ -135,10 +140,17 @@ public enum ConformanceError: Error, Sendable, Equatable, CustomStringConvertibl
     public var description: String {
         switch self {
         case .workersRun:
-            "somebody reads \(Topology.Queue.feedback) on this virtual host: a check plays the office, so the office's workers must not run there"
+            """
+            somebody reads \(Topology.Queue.feedback) on this virtual host: a check plays the office, so the \
+            office's workers must not run there
+            """
         case .messagesLieThere(let count):
-            "\(Topology.Queue.feedback) holds \(count) messages that are no check's: use a virtual host that no office uses"
-        case .nobodyReads(let queues): "nobody reads \(queues.joined(separator: ", ")): start the unit's system, then check again"
+            """
+            \(Topology.Queue.feedback) holds \(count) messages that are no check's: use a virtual host that no \
+            office uses
+            """
+        case .nobodyReads(let queues):
+            "nobody reads \(queues.joined(separator: ", ")): start the unit's system, then check again"
         case .notTaken: "the broker did not take a message for the unit: check that its queues exist and have room"
         case .cancelled: "the check was cancelled"
         case .unknownScenario(let name): "there is no scenario \(name); --list names them"

@@ -16,10 +16,12 @@ public struct Scenario: Sendable {
             name: signs, expectation: "signs a handoff with the SHA-256 of its exact body",
             steps: [.dispatch("a"), .await(.signature, "a")]),
         Scenario(
-            name: "concludes", expectation: "answers a handoff it has signed: concludes it, or returns it, in a way that the policy takes",
+            name: "concludes",
+            expectation: "answers a handoff it has signed: concludes it, or returns it, in a way that the policy takes",
             steps: [.dispatch("a"), .await(.answer, "a")]),
         Scenario(
-            name: "chinese-text", expectation: "signs rightly for Chinese text, rare characters, escapes and odd spacing",
+            name: "chinese-text",
+            expectation: "signs rightly for Chinese text, rare characters, escapes and odd spacing",
             steps: [.dispatch("a", style: .chinese), .await(.signature, "a")]),
         Scenario(
             name: "large-body", expectation: "signs rightly for a body of 200 KB",
@@ -33,20 +35,27 @@ public struct Scenario: Sendable {
         Scenario(
             name: deliveredTwice,
             expectation: "a handoff delivered twice is signed once, or again by the same act: same id, same bytes",
-            steps: [.dispatch("a"), .await(.signature, "a"), .dispatchAgain("a"), .dispatch("marker"), .await(.signature, "marker"), .listen]),
+            steps: [
+                .dispatch("a"), .await(.signature, "a"), .dispatchAgain("a"), .dispatch("marker"),
+                .await(.signature, "marker"), .listen,
+            ]),
         Scenario(
-            name: "concludes-again", expectation: "concludes again, as a new act, when the office sends a conclusion back",
+            name: "concludes-again",
+            expectation: "concludes again, as a new act, when the office sends a conclusion back",
             steps: [.dispatch("a", conduct: .sendsBackOnce), .await(.secondConclusion, "a")]),
         Scenario(
             name: "recall", expectation: "does nothing more about a handoff once its recall is acknowledged",
             steps: [
-                .dispatch("a"), .recall("a"), .dispatch("marker"), .await(.signature, "marker"), .listen, .recallIsKnown("a"),
+                .dispatch("a"), .recall("a"), .dispatch("marker"), .await(.signature, "marker"), .listen,
+                .recallIsKnown("a"),
                 .dispatchAgain("a"), .dispatch("second marker"), .await(.signature, "second marker"), .listen,
             ]),
         Scenario(
-            name: "recall-first", expectation: "keeps a recall that comes before its handoff, and never begins that handoff",
+            name: "recall-first",
+            expectation: "keeps a recall that comes before its handoff, and never begins that handoff",
             steps: [
-                .announce("a"), .recall("a"), .recallIsKnown("a"), .dispatchAgain("a"), .dispatch("marker"), .await(.signature, "marker"), .listen,
+                .announce("a"), .recall("a"), .recallIsKnown("a"), .dispatchAgain("a"), .dispatch("marker"),
+                .await(.signature, "marker"), .listen,
             ]),
         Scenario(
             name: refusal, expectation: "reads message.refused and does not send the same again and again",
@@ -57,9 +66,14 @@ public struct Scenario: Sendable {
     ]
 
     static let aboutAll: [Scenario] = [
-        Scenario(name: form, expectation: "every message is well formed: user-id, source, routing key, properties, data", steps: []),
-        Scenario(name: words, expectation: "every word is one of the policy's: outcomes, dispositions, reasons of a return", steps: []),
-        Scenario(name: ids, expectation: "an id names one act: what is sent again under it is the same bytes", steps: []),
+        Scenario(
+            name: form, expectation: "every message is well formed: user-id, source, routing key, properties, data",
+            steps: []),
+        Scenario(
+            name: words, expectation: "every word is one of the policy's: outcomes, dispositions, reasons of a return",
+            steps: []),
+        Scenario(
+            name: ids, expectation: "an id names one act: what is sent again under it is the same bytes", steps: []),
         Scenario(name: order, expectation: "every act fits the state of its handoff", steps: []),
         Scenario(name: uninvited, expectation: "publishes nothing about handoffs it never got", steps: []),
     ]
@@ -79,7 +93,8 @@ public struct Scenario: Sendable {
         self.steps = steps
     }
 
-    /// What to play for one scenario alone. What is about all messages is judged on a handoff from its beginning to its end.
+    /// What to play for one scenario alone. What is about all messages is judged on a handoff from its beginning to its
+    /// end.
     static func playing(_ name: String) -> [Scenario]? {
         guard let wanted = all.first(where: { $0.name == name }) else { return nil }
         return wanted.isAboutAll ? played.filter { ["concludes", "concludes-again"].contains($0.name) } : [wanted]

@@ -12,8 +12,8 @@ public struct JournalEntry: Codable, Hashable, Sendable {
     }
 
     public var fact: Fact
-    /// Wall microseconds since 1970: of what was published, when it was first handed to the broker; of what was delivered, when
-    /// it was taken in.
+    /// Wall microseconds since 1970: of what was published, when it was first handed to the broker; of what was
+    /// delivered, when it was taken in.
     public var at: Int64
     /// Whose journal it is: `source.web`, `unit.d1`.
     public var party: String
@@ -28,7 +28,8 @@ public struct JournalEntry: Codable, Hashable, Sendable {
     public var redelivered: Bool?
     /// Its data was sealed.
     public var sealed: Bool?
-    /// Of a handoff that is not sealed: what tells its text from others, the same in every run in which the text is the same.
+    /// Of a handoff that is not sealed: what tells its text from others, the same in every run in which the text is the
+    /// same.
     public var matter: String?
 
     public init(
@@ -84,23 +85,26 @@ extension [UInt8] {
 
 /// An append-only file of what one party published and received: what the witness compares with the office's books.
 ///
-/// A line is handed to the kernel before `append` returns, so that the end of the process, however sudden, takes nothing back.
-/// (A crash of the machine may: nothing is forced to the disk.)
+/// A line is handed to the kernel before `append` returns, so that the end of the process, however sudden, takes
+/// nothing back. (A crash of the machine may: nothing is forced to the disk.)
 public final class Journal: Sendable {
     private let descriptor: Mutex<Int32>
 
-    /// Opens or makes the file; its folder must exist. A line torn by a sudden end is closed off, so that the next one stands
-    /// for itself.
+    /// Opens or makes the file; its folder must exist. A line torn by a sudden end is closed off, so that the next one
+    /// stands for itself.
     public init(file: URL) throws {
         let path = file.path
         let opened = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard opened >= 0 else {
-            throw PartyClientError(.journalUnwritable, "the journal \(path) cannot be opened: \(String(cString: strerror(errno)))")
+            throw PartyClientError(
+                .journalUnwritable, "the journal \(path) cannot be opened: \(String(cString: strerror(errno)))")
         }
         descriptor = Mutex(opened)
         let size = lseek(opened, 0, SEEK_END)
         var last: UInt8 = 0
-        if size > 0, pread(opened, &last, 1, size - 1) == 1, last != UInt8(ascii: "\n") { try write([UInt8(ascii: "\n")]) }
+        if size > 0, pread(opened, &last, 1, size - 1) == 1, last != UInt8(ascii: "\n") {
+            try write([UInt8(ascii: "\n")])
+        }
     }
 
     deinit { _ = descriptor.withLock { close($0) } }
@@ -125,7 +129,8 @@ public final class Journal: Sendable {
                 }
                 if written < 0, errno == EINTR { continue }
                 guard written > 0 else {
-                    throw PartyClientError(.journalUnwritable, "a journal cannot be written: \(String(cString: strerror(errno)))")
+                    throw PartyClientError(
+                        .journalUnwritable, "a journal cannot be written: \(String(cString: strerror(errno)))")
                 }
                 done += written
             }
@@ -143,13 +148,14 @@ public enum JournalFolder {
             return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
                 .filter { $0.pathExtension == "jsonl" }.sorted { $0.path < $1.path }
         } catch {
-            throw PartyClientError(.journalUnreadable, "the folder of journals \(folder.path) cannot be read", cause: error)
+            throw PartyClientError(
+                .journalUnreadable, "the folder of journals \(folder.path) cannot be read", cause: error)
         }
     }
 }
 
-/// Reads a journal from its start. A line that is not whole (its writer was ended within it) is counted and passed over: what it
-/// would have told was never acknowledged.
+/// Reads a journal from its start. A line that is not whole (its writer was ended within it) is counted and passed
+/// over: what it would have told was never acknowledged.
 public struct JournalReader: Sendable {
     public let file: URL
 

@@ -14,7 +14,9 @@ package struct SubmissionKey: Hashable, Comparable, CustomStringConvertible {
 
     package var description: String { "source.\(source) \(id)" }
 
-    package static func < (left: SubmissionKey, right: SubmissionKey) -> Bool { (left.source, left.id) < (right.source, right.id) }
+    package static func < (left: SubmissionKey, right: SubmissionKey) -> Bool {
+        (left.source, left.id) < (right.source, right.id)
+    }
 }
 
 /// An act as the office knows it: who, and the CloudEvents id.

@@ -46,13 +46,13 @@ package struct Posting: Sendable {
     /// The journal's line about it, once it is confirmed.
     package var published: JournalEntry {
         JournalEntry(
-            fact: .published, at: firstSentAt ?? Wall.now, party: from.description, id: id, type: type.rawValue, subject: subject,
-            digest: digest)
+            fact: .published, at: firstSentAt ?? Wall.now, party: from.description, id: id, type: type.rawValue,
+            subject: subject, digest: digest)
     }
 }
 
-/// Messages on their way to the broker: each stays here until it is confirmed, and is sent again on the next connection where the
-/// last one did not live to confirm it. What the broker refuses rests a while and is tried again a few times.
+/// Messages on their way to the broker: each stays here until it is confirmed, and is sent again on the next connection
+/// where the last one did not live to confirm it. What the broker refuses rests a while and is tried again a few times.
 package final class Outgoing {
     package static let refusalsMax = 5
     private static let restSeconds = 0.3
@@ -93,8 +93,8 @@ package final class Outgoing {
             let token = lastToken + 1
             guard
                 try publisher.publish(
-                    posting.body, to: posting.exchange, key: posting.key, properties: posting.properties, mandatory: true,
-                    token: token, deadline: 0)
+                    posting.body, to: posting.exchange, key: posting.key, properties: posting.properties,
+                    mandatory: true, token: token, deadline: 0)
             else { return }
             lastToken = token
             posting.firstSentAt = posting.firstSentAt ?? Wall.now

@@ -19,9 +19,11 @@ package struct Arrival: Sendable {
         sealed = head?.sealed
         entry = JournalEntry(
             fact: .delivered, at: Wall.now, party: party.description,
-            id: head?.id ?? delivery.properties.messageID ?? "sha256:\(digest)", type: head?.type ?? delivery.properties.type ?? "",
-            subject: head?.subject ?? delivery.properties.correlationID ?? "", inreplyto: head?.inreplyto, digest: digest,
-            redelivered: delivery.redelivered ? true : nil, sealed: head?.datacontenttype == MediaType.sealed ? true : nil, matter: head?.matter)
+            id: head?.id ?? delivery.properties.messageID ?? "sha256:\(digest)",
+            type: head?.type ?? delivery.properties.type ?? "",
+            subject: head?.subject ?? delivery.properties.correlationID ?? "", inreplyto: head?.inreplyto,
+            digest: digest, redelivered: delivery.redelivered ? true : nil,
+            sealed: head?.datacontenttype == MediaType.sealed ? true : nil, matter: head?.matter)
     }
 
     private struct Text: Decodable {
@@ -45,7 +47,8 @@ package struct Arrival: Sendable {
             inreplyto = try container.decodeIfPresent(String.self, forKey: .inreplyto)
             datacontenttype = try container.decodeIfPresent(String.self, forKey: .datacontenttype)
             sealed = datacontenttype == MediaType.sealed ? try? container.decode(SealedData.self, forKey: .data) : nil
-            matter = sealed == nil && type == MessageType.handoffDispatched.rawValue
+            matter =
+                sealed == nil && type == MessageType.handoffDispatched.rawValue
                 ? (try? container.decode(Text.self, forKey: .data)).map(\.matter) : nil
         }
     }
@@ -53,7 +56,8 @@ package struct Arrival: Sendable {
 
 /// One connection of a party that reads its queues and may publish beside it; made anew when it is lost.
 ///
-/// Both ways share a connection here, unlike in the office's own workers: a rehearsal has many parties, and each waits on one socket.
+/// Both ways share a connection here, unlike in the office's own workers: a rehearsal has many parties, and each waits
+/// on one socket.
 package final class PartyLine {
     package static let batchSizeMax = 256
 
@@ -62,7 +66,8 @@ package final class PartyLine {
     private let settings: AMQP.ConnectionSettings
     private let queues: [String]
     private var connection: AMQP.Connection?
-    /// Counts the connections, so that a tag of one is never acknowledged on the next, where it would be another message's.
+    /// Counts the connections, so that a tag of one is never acknowledged on the next, where it would be another
+    /// message's.
     private var connectionNumber = 0
     private var receivedOn = 0
     private var backoff = Backoff(initialSeconds: 0.1, maximumSeconds: 2)

@@ -7,7 +7,8 @@ import Foundation
 
 /// A person's connection: publishes commands and hears the office's verdicts. Blocks its thread.
 ///
-/// A person has one at a time, because the queue of verdicts is read exclusively: a second command waits until the first is done.
+/// A person has one at a time, because the queue of verdicts is read exclusively: a second command waits until the
+/// first is done.
 package final class PersonClient {
     package enum Verdict: Sendable {
         case taken(String)
@@ -34,7 +35,9 @@ package final class PersonClient {
     package func close() { connection.close() }
 
     /// Sends one command and waits for its verdict; `nil` when none came in time: the command may still be taken.
-    package func send<Payload>(_ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double) throws -> Verdict? {
+    package func send<Payload>(
+        _ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double
+    ) throws -> Verdict? {
         let deadline = ContinuousClock.now + .seconds(timeoutSeconds)
         try publish(event, to: owner, timeoutSeconds: timeoutSeconds)
         while ContinuousClock.now < deadline {
@@ -44,17 +47,19 @@ package final class PersonClient {
     }
 
     /// - Parameter owner: the worker that shall hear it, of a command that several hear.
-    package func publish<Payload>(_ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double) throws {
+    package func publish<Payload>(_ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double) throws
+    {
         let deadline = ContinuousClock.now + .seconds(timeoutSeconds)
         let now = Instant(Date())
         let properties = Properties(
             contentType: MediaType.cloudEvents, messageID: UUID.version7(at: now).lowercased, type: event.type.rawValue,
-            correlationID: event.subject, userID: user, timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
+            correlationID: event.subject, userID: user,
+            timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
         token += 1
         let sent = try publisher.publish(
             Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.command),
-            key: RoutingKey(rawValue: event.type.routingKey(from: .person(person), owner: owner)), properties: properties,
-            token: token, deadline: (deadline - .now).inSeconds)
+            key: RoutingKey(rawValue: event.type.routingKey(from: .person(person), owner: owner)),
+            properties: properties, token: token, deadline: (deadline - .now).inSeconds)
         let outcomes = sent ? try publisher.settle(within: (deadline - .now).inSeconds) : []
         guard outcomes.first?.outcome == .confirmed else {
             throw UserError("the broker did not take the command: run it again")
@@ -65,8 +70,10 @@ package final class PersonClient {
     package func next(within seconds: Double) throws -> (act: String, verdict: Verdict)? {
         let deadline = ContinuousClock.now + .seconds(seconds)
         repeat {
-            guard case .delivery(let delivery)? = try connection.nextEvent(within: max(0, (deadline - .now).inSeconds)) else { continue }
-            // A verdict left over from a command whose sender did not wait is dropped: whoever repeats that act gets it again.
+            guard case .delivery(let delivery)? = try connection.nextEvent(within: max(0, (deadline - .now).inSeconds))
+            else { continue }
+            // A verdict left over from a command whose sender did not wait is dropped: whoever repeats that act gets it
+            // again.
             try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
             if let verdict = PersonClient.read(delivery) { return verdict }
         } while ContinuousClock.now < deadline
@@ -98,7 +105,8 @@ package final class PersonClient {
             } catch {
                 guard error.replyCode == 403, !error.isConnectionFatal else { throw error }
                 guard ContinuousClock.now < deadline else {
-                    throw UserError("another command of \(person) is waiting for its verdict: try again when it has ended")
+                    throw UserError(
+                        "another command of \(person) is waiting for its verdict: try again when it has ended")
                 }
                 usleep(100_000)
             }
@@ -109,10 +117,14 @@ package final class PersonClient {
         let body = Data(delivery.body)
         switch delivery.properties.type {
         case MessageType.commandTaken.rawValue:
-            guard let event = try? JSONDecoder().decode(CloudEvent<CommandTaken>.self, from: body), let act = event.inreplyto else { return nil }
+            guard let event = try? JSONDecoder().decode(CloudEvent<CommandTaken>.self, from: body),
+                let act = event.inreplyto
+            else { return nil }
             return (act, .taken(event.data.text))
         case MessageType.messageRefused.rawValue:
-            guard let event = try? JSONDecoder().decode(CloudEvent<MessageRefused>.self, from: body), let act = event.inreplyto else { return nil }
+            guard let event = try? JSONDecoder().decode(CloudEvent<MessageRefused>.self, from: body),
+                let act = event.inreplyto
+            else { return nil }
             return (act, .refused(event.data.problems))
         default: return nil
         }

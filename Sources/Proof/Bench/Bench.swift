@@ -31,7 +31,8 @@ package final class Bench: @unchecked Sendable {
         corpus = try CorpusSupply(office)
     }
 
-    /// What is measured over several rounds, in a ledger that holds `scale` reports at first; nothing is measured unless it is durable.
+    /// What is measured over several rounds, in a ledger that holds `scale` reports at first; nothing is measured
+    /// unless it is durable.
     package func run(_ name: BenchName, scale: Int = 0) throws -> BenchResult {
         try prepare(scale)
         var result = BenchResult(name: name)
@@ -69,10 +70,14 @@ package final class Bench: @unchecked Sendable {
             let began = ContinuousClock.now
             note("filling the ledger with \(scale) reports")
             let fill = try LedgerFill(office, &corpus, total: scale)
-            try fill.fill(isCancelled: settings.isCancelled) { progress.draw("\($0) of \(scale)", share: Double($0) / Double(scale)) }
+            try fill.fill(isCancelled: settings.isCancelled) {
+                progress.draw("\($0) of \(scale)", share: Double($0) / Double(scale))
+            }
             try office.keep()
             filled = scale
-            note(String(format: "the ledger holds %d reports after %.0f s", scale, (ContinuousClock.now - began).inSeconds))
+            note(
+                String(
+                    format: "the ledger holds %d reports after %.0f s", scale, (ContinuousClock.now - began).inSeconds))
         }
         try office.restore(.filled)
     }
@@ -84,8 +89,8 @@ package final class Bench: @unchecked Sendable {
         let broker = try AMQP.Connection(office.operatorBroker("check"))
         defer { broker.close() }
         let definitions = Definitions(
-            virtualHost: office.configuration.broker.virtualHost, units: sample.units.map(\.id), sources: sample.sources.map(\.id),
-            persons: sample.persons.map(\.id), users: [])
+            virtualHost: office.configuration.broker.virtualHost, units: sample.units.map(\.id),
+            sources: sample.sources.map(\.id), persons: sample.persons.map(\.id), users: [])
         try Durability.check(broker, definitions.file().queues)
         settings["queues"] = "quorum"
         return settings
@@ -93,16 +98,26 @@ package final class Bench: @unchecked Sendable {
 
     /// One round to warm up, then those that count.
     package func rounds(of result: inout BenchResult, _ round: (_ count: Int) throws -> RoundResult) throws {
-        let transaction = (settings.batch ?? office.configuration.lane.batchSizeMax) * (settings.lanes ?? office.configuration.lane.lanes)
+        let transaction =
+            (settings.batch ?? office.configuration.lane.batchSizeMax)
+            * (settings.lanes ?? office.configuration.lane.lanes)
         if settings.count < 20 * transaction {
-            note("\(settings.count) reports are \(settings.count / transaction) transactions of each lane: too few for a rate to mean much")
+            note(
+                """
+                \(settings.count) reports are \(settings.count / transaction) transactions of each lane: too few \
+                for a rate to mean much
+                """
+            )
         }
         note("\(result.name.rawValue): warming up")
         _ = try round(max(1, min(settings.count, BenchSettings.warmUpCountMax)))
         for number in 1...settings.rounds {
             let measured = try round(settings.count)
             result.rounds.append(measured)
-            note(String(format: "%@: round %d of %d, %.0f/s", result.name.rawValue, number, settings.rounds, measured.perSecond))
+            note(
+                String(
+                    format: "%@: round %d of %d, %.0f/s", result.name.rawValue, number, settings.rounds,
+                    measured.perSecond))
         }
     }
 
@@ -110,12 +125,16 @@ package final class Bench: @unchecked Sendable {
 
     /// Starts workers on what waits for them and measures until `total` of the counted messages have arrived.
     ///
-    /// The clock runs from the arrival of the first twentieth, when connections and statements are made, to that of the last.
-    package func measure(_ workers: [Worker], until total: Int, of counted: [MessageType], at queues: [[String]]) throws -> RoundResult {
+    /// The clock runs from the arrival of the first twentieth, when connections and statements are made, to that of the
+    /// last.
+    package func measure(
+        _ workers: [Worker], until total: Int, of counted: [MessageType], at queues: [[String]]
+    ) throws -> RoundResult {
         let log = ArrivalLog()
         let meter = try WriteMeter(try office.superuser())
         defer { meter.close() }
-        var running = Running(log: log, listeners: try queues.map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
+        var running = Running(
+            log: log, listeners: try queues.map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
         defer { running.end() }
         let idle = cpuTimes(running)
         let started = Monotonic.now
@@ -147,7 +166,8 @@ package final class Bench: @unchecked Sendable {
 
     package func start(_ workers: [Worker]) throws -> BenchWorkers {
         try BenchWorkers(
-            workers, in: office.directory, .init(executable: settings.executable, lanes: settings.lanes, batch: settings.batch))
+            workers, in: office.directory,
+            .init(executable: settings.executable, lanes: settings.lanes, batch: settings.batch))
     }
 
     /// Ends what runs, and makes sure that what arrived was persistent.
@@ -173,7 +193,10 @@ package final class Bench: @unchecked Sendable {
             if moved != last.count { last = (moved, .now) }
             guard ContinuousClock.now - last.at < .seconds(BenchSettings.patienceSeconds) else {
                 throw UserError(
-                    "after \(arrived) of \(total) nothing more came for \(Int(BenchSettings.patienceSeconds)) s (arrived: \(running.log.counts)): "
+                    """
+                    after \(arrived) of \(total) nothing more came for \(Int(BenchSettings.patienceSeconds)) s \
+                    (arrived: \(running.log.counts)):\u{20}
+                    """
                         + "read \(office.directory.path)/log")
             }
             progress.draw("\(arrived) of \(total)", share: Double(arrived) / Double(max(1, total)))
@@ -188,8 +211,11 @@ package final class Bench: @unchecked Sendable {
         let channel = try connection.openChannel()
         let deadline = ContinuousClock.now + .seconds(20)
         for queue in queues {
-            while try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).consumerCount == 0 {
-                guard ContinuousClock.now < deadline else { throw UserError("nobody reads \(queue) after 20 s: read \(office.directory.path)/log") }
+            while try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).consumerCount == 0
+            {
+                guard ContinuousClock.now < deadline else {
+                    throw UserError("nobody reads \(queue) after 20 s: read \(office.directory.path)/log")
+                }
                 Monotonic.sleep(seconds: 0.01)
             }
         }
@@ -232,7 +258,8 @@ package struct Running {
     }
 }
 
-/// What the database writes from the moment this is made, after a checkpoint: so each round writes its first pages whole.
+/// What the database writes from the moment this is made, after a checkpoint: so each round writes its first pages
+/// whole.
 struct WriteMeter {
     private let superuser: PostgreSQL.Connection
     private let writes: [TableWrites]
@@ -253,9 +280,11 @@ struct WriteMeter {
         let deadline = ContinuousClock.now + .seconds(10)
         repeat {
             Monotonic.sleep(seconds: 0.02)
-            costs = WriteCosts(from: writes, to: try superuser.run(ReadTableWrites()).rows, logBytes: end - position, reports: reports)
+            costs = WriteCosts(
+                from: writes, to: try superuser.run(ReadTableWrites()).rows, logBytes: end - position, reports: reports)
             // All of the outbox that was sent is deleted at the end: then the counts are complete.
-        } while (costs.inserted["inbox"] == nil || costs.inserted["outbox"] != costs.deleted["outbox"]) && ContinuousClock.now < deadline
+        } while (costs.inserted["inbox"] == nil || costs.inserted["outbox"] != costs.deleted["outbox"])
+            && ContinuousClock.now < deadline
         return costs
     }
 

@@ -11,8 +11,8 @@ extension Bench {
     var sourceQueues: [String] { sample.sources.map { Topology.Queue.notice($0.id) } }
     var workQueues: [String] { [Topology.Queue.routing, Topology.Queue.routingExpress] }
 
-    /// From the queue at the door to the answer in the source's queue. The reports wait there before the workers start: to feed
-    /// them meanwhile would cost the same two processors.
+    /// From the queue at the door to the answer in the source's queue. The reports wait there before the workers start:
+    /// to feed them meanwhile would cost the same two processors.
     package func intake(_ result: inout BenchResult) throws {
         try rounds(of: &result) { count in
             try preload(corpus.take(count))
@@ -35,7 +35,11 @@ extension Bench {
         let letters = corpus.take(count)
         try writeOut()
         let log = ArrivalLog(keepsSubjects: true)
-        var running = Running(log: log, listeners: try [sourceQueues, workQueues].map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
+        var running = Running(
+            log: log,
+            listeners: try [sourceQueues, workQueues].map {
+                Drain(try office.operatorBroker("drain"), queues: $0, into: log)
+            })
         defer { running.end() }
         running.processes = try start([.intake])
         try waitForConsumers(of: [Topology.Queue.intake])

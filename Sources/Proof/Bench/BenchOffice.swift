@@ -9,8 +9,8 @@ package import Installation
 import LocalServers
 package import PostgreSQL
 
-/// The office that is measured, whose workers the bench starts and stops itself: on private servers with the sample's parties, or on
-/// servers that are there already.
+/// The office that is measured, whose workers the bench starts and stops itself: on private servers with the sample's
+/// parties, or on servers that are there already.
 package final class BenchOffice: @unchecked Sendable {
     private enum Place {
         case own(LocalOffice)
@@ -28,7 +28,9 @@ package final class BenchOffice: @unchecked Sendable {
     private let database, owner: String
 
     /// Starts servers in `directory`, which is made if missing.
-    package static func start(in directory: URL, executable: String, isCancelled: @escaping @Sendable () -> Bool) async throws -> BenchOffice {
+    package static func start(
+        in directory: URL, executable: String, isCancelled: @escaping @Sendable () -> Bool
+    ) async throws -> BenchOffice {
         var options = LocalOffice.Options(directory: directory)
         options.executable = executable
         options.isCancelled = isCancelled
@@ -51,7 +53,9 @@ package final class BenchOffice: @unchecked Sendable {
         // They were of use in making sure that all is set up; from here on a round starts those that it measures.
         office.workers.stop()
         administrationURL = office.servers.superuserURL
-        guard var superuser = URLComponents(string: administrationURL) else { throw UserError("the database has no URL") }
+        guard var superuser = URLComponents(string: administrationURL) else {
+            throw UserError("the database has no URL")
+        }
         superuser.path = "/" + OfficeEntry.database
         superuserURL = superuser.string ?? ""
         databaseProcessID = office.servers.postgresqlProcessID
@@ -96,8 +100,10 @@ package final class BenchOffice: @unchecked Sendable {
     func restore(_ copy: Copy) throws {
         try administrate { connection in
             try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)")
-            // Written as files: through the log, a large one would cost its size once more, and checkpoints in what is measured next.
-            try connection.execute("CREATE DATABASE \(database) TEMPLATE \(database)_\(copy.rawValue) OWNER \(owner) STRATEGY file_copy")
+            // Written as files: through the log, a large one would cost its size once more, and checkpoints in what is
+            // measured next.
+            try connection.execute(
+                "CREATE DATABASE \(database) TEMPLATE \(database)_\(copy.rawValue) OWNER \(owner) STRATEGY file_copy")
         }
     }
 
@@ -115,7 +121,9 @@ package final class BenchOffice: @unchecked Sendable {
     private func copyWhatIsEmpty() throws {
         try administrate { connection in
             for copy in ["\(database)_\(Copy.empty.rawValue)", floor] {
-                try whenUnused { () throws(PostgreSQLError) in try connection.execute("CREATE DATABASE \(copy) TEMPLATE \(database)") }
+                try whenUnused { () throws(PostgreSQLError) in
+                    try connection.execute("CREATE DATABASE \(copy) TEMPLATE \(database)")
+                }
             }
         }
     }
@@ -153,8 +161,8 @@ package final class BenchOffice: @unchecked Sendable {
             let user = OfficeConfiguration.operatorUser
             let sample = SampleOffice.standard
             let definitions = Definitions(
-                virtualHost: floor, units: sample.units.map(\.id), sources: sample.sources.map(\.id), persons: sample.persons.map(\.id),
-                users: [], administrator: (user, configuration.users[user] ?? ""))
+                virtualHost: floor, units: sample.units.map(\.id), sources: sample.sources.map(\.id),
+                persons: sample.persons.map(\.id), users: [], administrator: (user, configuration.users[user] ?? ""))
             let file = directory.appending(path: "floor-definitions.json")
             // The broker's own user reads it; it holds no password but a salted digest, and only for a moment.
             try definitions.json().write(to: file)
@@ -197,13 +205,16 @@ package final class BenchOffice: @unchecked Sendable {
         return settings
     }
 
-    /// Processor seconds of the servers, as far as they are processes of this machine that can be found, and of this process.
+    /// Processor seconds of the servers, as far as they are processes of this machine that can be found, and of this
+    /// process.
     func cpuTimes() -> CPUTimes {
         var times = CPUTimes()
         if case .own(let office) = place, let id = office.servers.rabbitmqProcessID {
             times.seconds["broker"] = ProcessUsage.cpuSeconds(of: id)?.own
         }
-        if let databaseProcessID { times.seconds["database"] = ProcessUsage.cpuSecondsWithChildren(of: databaseProcessID) }
+        if let databaseProcessID {
+            times.seconds["database"] = ProcessUsage.cpuSecondsWithChildren(of: databaseProcessID)
+        }
         times.seconds["bench"] = ProcessUsage.cpuSeconds(of: getpid())?.own
         return times
     }

@@ -23,7 +23,9 @@ struct PacedLatencies: Sendable {
 
 extension Bench {
     /// Sends reports through the whole office at a fixed rate, round by round, and keeps the latencies of one stretch.
-    func paced(_ result: inout BenchResult, perSecond rate: Double, _ stretch: KeyPath<PacedLatencies, Latencies>) throws {
+    func paced(
+        _ result: inout BenchResult, perSecond rate: Double, _ stretch: KeyPath<PacedLatencies, Latencies>
+    ) throws {
         try pacedRounds(of: &result, perSecond: rate) { count in
             let (latencies, round) = try pacedRound(count, perSecond: rate)
             return (latencies[keyPath: stretch], round)
@@ -31,16 +33,21 @@ extension Bench {
     }
 
     /// - Parameter round: with so many reports: the latencies, and what else was measured.
-    func pacedRounds(of result: inout BenchResult, perSecond rate: Double, _ round: (_ count: Int) throws -> (Latencies, RoundResult?)) throws {
+    func pacedRounds(
+        of result: inout BenchResult, perSecond rate: Double,
+        _ round: (_ count: Int) throws -> (Latencies, RoundResult?)
+    ) throws {
         result.latencyRate = rate
         let isAllThereIs = result.rounds.isEmpty
         for number in 1...settings.rounds {
             let (latencies, measured) = try round(max(1, min(settings.count, Int(rate * BenchSettings.latencySeconds))))
             result.latencyRounds.append(latencies)
             if isAllThereIs, let measured { result.rounds.append(measured) }
-            note(String(
-                format: "%@: latencies at %.0f/s, round %d of %d, p50 %.1f ms, p99 %.1f ms", result.name.rawValue, rate, number, settings.rounds,
-                latencies.milliseconds(percentile: 50), latencies.milliseconds(percentile: 99)))
+            note(
+                String(
+                    format: "%@: latencies at %.0f/s, round %d of %d, p50 %.1f ms, p99 %.1f ms", result.name.rawValue,
+                    rate, number, settings.rounds, latencies.milliseconds(percentile: 50),
+                    latencies.milliseconds(percentile: 99)))
         }
     }
 
@@ -69,7 +76,8 @@ extension Bench {
 
         let delivered = log.times(of: [.handoffDispatched])
         var round = RoundResult(
-            perSecond: Double(letters.count) / Monotonic.seconds(from: began, to: delivered[delivered.count - 1]), count: letters.count)
+            perSecond: Double(letters.count) / Monotonic.seconds(from: began, to: delivered[delivered.count - 1]),
+            count: letters.count)
         round.cpuMicroseconds = used.seconds.mapValues { $0 * 1e6 / Double(letters.count) }
         round.anonymousMiB = sizes
         round.costs = try meter.costs(reports: total)
@@ -87,12 +95,16 @@ extension Bench {
         try wait(for: Bench.pacedWarmUp, of: Bench.pacedWarmUp, [.conclusionAccepted], running)
     }
 
-    private func latencies(_ log: ArrivalLog, _ intended: [String: Int64], _ concluded: [String: Int64]) throws -> PacedLatencies {
+    private func latencies(
+        _ log: ArrivalLog, _ intended: [String: Int64], _ concluded: [String: Int64]
+    ) throws -> PacedLatencies {
         func times(_ type: MessageType) -> [String: Int64] {
             let marks = log.marks(of: type)
             return Dictionary(zip(marks.subjects, marks.times)) { first, _ in first }
         }
-        let (answered, delivered, closed) = (times(.reportAccepted), times(.handoffDispatched), times(.conclusionAccepted))
+        let (answered, delivered, closed) = (
+            times(.reportAccepted), times(.handoffDispatched), times(.conclusionAccepted)
+        )
         let database = try office.worker()
         defer { database.close() }
         let handoffs = delivered.keys.compactMap { HandoffID($0) }

@@ -4,39 +4,50 @@ package import Foundation
 package enum BenchPage {
     package static func text(_ result: BenchResult) -> String {
         var lines = [result.name.rawValue + (result.scale > 0 ? ", \(result.scale) reports in the ledger" : "")]
-        func add(_ label: String, _ value: String) { lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value) }
+        func add(_ label: String, _ value: String) {
+            lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value)
+        }
         /// The median of each, and how far the rounds lie apart where they do.
         func addSpreads(_ label: String, _ format: String, _ spreads: [String: Spread]) {
             if spreads.isEmpty { return }
             let words = spreads.sorted { $0.key < $1.key }.map { name, spread in
-                let (median, least, most) = (String(format: format, spread.median), String(format: format, spread.min), String(format: format, spread.max))
+                let (median, least, most) = (
+                    String(format: format, spread.median), String(format: format, spread.min),
+                    String(format: format, spread.max)
+                )
                 return (name.isEmpty ? "" : name + " ") + median + (least == most ? "" : " (\(least)–\(most))")
             }
             add(label, words.joined(separator: "  "))
         }
         if let rate = result.perSecond {
-            add("reports per second", String(format: "%.0f  (%.0f–%.0f in %d rounds)", rate.median, rate.min, rate.max, result.rounds.count))
+            add(
+                "reports per second",
+                String(format: "%.0f  (%.0f–%.0f in %d rounds)", rate.median, rate.min, rate.max, result.rounds.count))
         }
         if let ratio = result.floorRatio {
             let floor = Spread(result.floorRates)
-            add("the floor per second", String(format: "%.0f  (%.0f–%.0f), so this is %.2f of it", floor.median, floor.min, floor.max, ratio))
+            add(
+                "the floor per second",
+                String(format: "%.0f  (%.0f–%.0f), so this is %.2f of it", floor.median, floor.min, floor.max, ratio))
         }
         if let problem = result.floorProblem { add("the floor per second", "not measured: " + problem) }
         if let latencies = result.latencies, let rate = result.latencyRate {
             let percentiles = [50, 99, 99.9].map { percent in
-                let rounds = result.latency(percentile: percent).map { String(format: " (%.1f–%.1f)", $0.min, $0.max) } ?? ""
+                let rounds =
+                    result.latency(percentile: percent).map { String(format: " (%.1f–%.1f)", $0.min, $0.max) } ?? ""
                 return String(format: "p%g %.1f", percent, latencies.milliseconds(percentile: percent)) + rounds
             }
             add(
                 String(format: "milliseconds at %.0f/s", rate),
-                percentiles.joined(separator: "  ") + String(format: "  longest %.1f  of %d", latencies.maximumMilliseconds, latencies.count))
+                percentiles.joined(separator: "  ")
+                    + String(format: "  longest %.1f  of %d", latencies.maximumMilliseconds, latencies.count))
         }
         for (worker, figures) in result.service.sorted(by: { $0.key < $1.key }) {
             add(
                 worker,
                 String(
-                    format: "ready in %.0f ms  drained in %.0f ms  idle %.1f ms of processor a second", figures.readyMilliseconds,
-                    figures.drainedMilliseconds, figures.idleCPUMilliseconds))
+                    format: "ready in %.0f ms  drained in %.0f ms  idle %.1f ms of processor a second",
+                    figures.readyMilliseconds, figures.drainedMilliseconds, figures.idleCPUMilliseconds))
         }
         if !result.soak.isEmpty {
             let growth = SoakSample.growth(result.soak)
@@ -44,8 +55,9 @@ package enum BenchPage {
                 add(
                     worker.worker,
                     String(
-                        format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes, worker.early.messages,
-                        worker.late.mebibytes, worker.late.messages, worker.isGrowth ? ": IT GREW" : ""))
+                        format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes,
+                        worker.early.messages, worker.late.mebibytes, worker.late.messages,
+                        worker.isGrowth ? ": IT GREW" : ""))
             }
             if growth.isEmpty { add("memory", "too few messages to tell whether a worker grows") }
         }
@@ -53,10 +65,14 @@ package enum BenchPage {
         addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
         addSpreads(
             "rows per report", "%.2f",
-            result.spreads { ["inserted": $0.costs.rowsInserted, "updated": $0.costs.rowsUpdated, "deleted": $0.costs.rowsDeleted] })
+            result.spreads {
+                ["inserted": $0.costs.rowsInserted, "updated": $0.costs.rowsUpdated, "deleted": $0.costs.rowsDeleted]
+            })
         addSpreads("index entries per report", "%.2f", result.spreads { ["": $0.costs.indexEntries] })
         addSpreads("write-ahead log bytes per report", "%.0f", result.spreads { ["": $0.costs.logBytes] })
-        add("durability", result.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+        add(
+            "durability",
+            result.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
         return lines.joined(separator: "\n")
     }
 

@@ -1,8 +1,8 @@
 import AuditStore
 import CaseStore
 
-/// What one round showed. What is said of a report is said of what the round counts: registered reports in `intake`, handoffs that
-/// reached their unit in `routing`, closed loops in `feedback` and `loop`.
+/// What one round showed. What is said of a report is said of what the round counts: registered reports in `intake`,
+/// handoffs that reached their unit in `routing`, closed loops in `feedback` and `loop`.
 package struct RoundResult: Sendable {
     var perSecond: Double
     var count: Int
@@ -30,7 +30,8 @@ struct WriteCosts: Sendable, Equatable {
 
     init() {}
 
-    /// An inserted row has an entry in each index of its table, and so has each version of a row that could not stay in place.
+    /// An inserted row has an entry in each index of its table, and so has each version of a row that could not stay in
+    /// place.
     init(from before: [TableWrites], to after: [TableWrites], logBytes: Int64, reports: Int) {
         let earlier = Dictionary(before.map { ($0.table, $0) }) { first, _ in first }
         let share = 1 / Double(max(1, reports))
@@ -94,10 +95,14 @@ package struct BenchResult: Sendable {
     /// Over the rounds, of something that each has by name.
     func spreads(_ values: (RoundResult) -> [String: Double]) -> [String: Spread] {
         let all = rounds.map(values)
-        return Set(all.flatMap(\.keys)).reduce(into: [:]) { spreads, key in spreads[key] = Spread(all.map { $0[key] ?? 0 }) }
+        return Set(all.flatMap(\.keys)).reduce(into: [:]) { spreads, key in
+            spreads[key] = Spread(all.map { $0[key] ?? 0 })
+        }
     }
 
-    func medians(_ values: (RoundResult) -> [String: Double]) -> [String: Double] { spreads(values).mapValues(\.median) }
+    func medians(_ values: (RoundResult) -> [String: Double]) -> [String: Double] {
+        spreads(values).mapValues(\.median)
+    }
 
     /// Workers that became larger in the soak.
     package var grown: [SoakSample.Growth] { SoakSample.growth(soak).filter(\.isGrowth) }

@@ -7,20 +7,23 @@ import Foundation
 package struct ServiceFigures: Sendable, Encodable {
     /// From the start of the process until its queue has a consumer.
     var readyMilliseconds = 0.0
-    /// From SIGTERM, given while its queue is full, to its end; of deadlines, whose work comes from the database, while nothing is due.
+    /// From SIGTERM, given while its queue is full, to its end; of deadlines, whose work comes from the database, while
+    /// nothing is due.
     var drainedMilliseconds = 0.0
     /// Processor milliseconds in a second in which nothing comes.
     var idleCPUMilliseconds = 0.0
 
     enum CodingKeys: String, CodingKey {
-        case readyMilliseconds = "ready_ms", drainedMilliseconds = "drained_ms", idleCPUMilliseconds = "idle_cpu_ms_per_second"
+        case readyMilliseconds = "ready_ms", drainedMilliseconds = "drained_ms", idleCPUMilliseconds =
+            "idle_cpu_ms_per_second"
     }
 }
 
 extension Bench {
     private static let readyRounds = 5
 
-    /// How soon each worker is ready, what it takes while nothing comes, and how soon it has ended in the middle of its work.
+    /// How soon each worker is ready, what it takes while nothing comes, and how soon it has ended in the middle of its
+    /// work.
     package func worker(_ result: inout BenchResult) throws {
         for worker in Worker.allCases {
             var figures = ServiceFigures()
@@ -71,7 +74,8 @@ extension Bench {
             (counted, queues) = ([.conclusionAccepted], [unitNotices])
         case .deadlines: return try ended(worker)
         }
-        var running = Running(log: log, listeners: try queues.map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
+        var running = Running(
+            log: log, listeners: try queues.map { Drain(try office.operatorBroker("drain"), queues: $0, into: log) })
         defer { running.end() }
         running.processes = try start([worker])
         try wait(for: max(1, count / 10), of: count, counted, running)

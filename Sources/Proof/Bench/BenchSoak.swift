@@ -28,7 +28,8 @@ package struct SoakSample: Sendable, Encodable {
     /// Of each worker that has handled more than it takes to be warm; sorted by name.
     static func growth(_ samples: [SoakSample]) -> [Growth] {
         messagesPerLoop.sorted { $0.key < $1.key }.compactMap { worker, perLoop in
-            guard let last = samples.last, let early = samples.first(where: { $0.closed * perLoop >= earlyMessages }), early.closed < last.closed,
+            guard let last = samples.last, let early = samples.first(where: { $0.closed * perLoop >= earlyMessages }),
+                early.closed < last.closed,
                 let before = early.anonymousMiB[worker], let after = last.anonymousMiB[worker]
             else { return nil }
             return Growth(worker: worker, early: (early.closed * perLoop, before), late: (last.closed * perLoop, after))
@@ -53,7 +54,9 @@ extension Bench {
         var sent = 0
         func sample() {
             let closed = log.count(of: [.conclusionAccepted])
-            guard closed >= (result.soak.last?.closed ?? 0) + Bench.soakSampleEvery || closed == settings.count else { return }
+            guard closed >= (result.soak.last?.closed ?? 0) + Bench.soakSampleEvery || closed == settings.count else {
+                return
+            }
             result.soak.append(
                 SoakSample(
                     closed: closed, seconds: Monotonic.seconds(from: began, to: Monotonic.now),
@@ -61,7 +64,9 @@ extension Bench {
         }
         while sent < settings.count {
             let letters = corpus.takeHandedOff(min(Bench.soakChunk, settings.count - sent))
-            try wait(for: max(0, sent + letters.count - Bench.soakLeadMax), of: settings.count, [.conclusionAccepted], running)
+            try wait(
+                for: max(0, sent + letters.count - Bench.soakLeadMax), of: settings.count, [.conclusionAccepted],
+                running)
             for letter in letters { try feeder.send(letter) }
             try feeder.finish()
             sent += letters.count

@@ -47,7 +47,8 @@ extension Bench {
     func register(_ letters: [Feeder.Letter]) throws {
         try preload(letters)
         let log = ArrivalLog()
-        var running = Running(log: log, listeners: [Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
+        var running = Running(
+            log: log, listeners: [Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
         defer { running.end() }
         running.processes = try start([.intake])
         try wait(for: letters.count, of: letters.count, Bench.answers, running)
@@ -59,7 +60,8 @@ extension Bench {
         try preload(letters)
         let log = ArrivalLog()
         let units = try BenchUnits(office, unitIDs, into: log)
-        var running = Running(log: log, listeners: [Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log), units])
+        var running = Running(
+            log: log, listeners: [Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log), units])
         defer { running.end() }
         running.processes = try start([.intake, .routing])
         try wait(for: letters.count, of: letters.count, [.handoffDispatched], running)
@@ -86,7 +88,9 @@ extension Bench {
         try finish(running)
 
         let closed = log.times(of: [.conclusionAccepted])
-        var round = RoundResult(perSecond: Double(closed.count) / Monotonic.seconds(from: began, to: closed[closed.count - 1]), count: closed.count)
+        var round = RoundResult(
+            perSecond: Double(closed.count) / Monotonic.seconds(from: began, to: closed[closed.count - 1]),
+            count: closed.count)
         round.cpuMicroseconds = used.seconds.mapValues { $0 * 1e6 / Double(closed.count) }
         round.anonymousMiB = sizes
         round.costs = try meter.costs(reports: closed.count)
@@ -97,7 +101,8 @@ extension Bench {
     /// All workers, sources that read their answers, units that answer at once.
     func everything(_ log: ArrivalLog) throws -> Running {
         let units = try BenchUnits(office, unitIDs, into: log)
-        var running = Running(log: log, listeners: [units, Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
+        var running = Running(
+            log: log, listeners: [units, Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
         do {
             running.processes = try start(Worker.allCases)
             try waitForConsumers(of: [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback])

@@ -9,16 +9,16 @@ import Installation
 import SimulatedUnits
 import Synchronization
 
-/// All units of the sample at once, as quick and cheap as can be: each handoff is signed, gets its disposition and is concluded in
-/// one go. What arrived is acknowledged when the broker has the answers.
+/// All units of the sample at once, as quick and cheap as can be: each handoff is signed, gets its disposition and is
+/// concluded in one go. What arrived is acknowledged when the broker has the answers.
 final class BenchUnits: Listener {
     private let answers = Answers()
     private let drain: Drain
 
     init(_ office: BenchOffice, _ units: [UnitID], into log: ArrivalLog) throws {
         drain = Drain(
-            try office.operatorBroker("units"), queues: units.flatMap { Topology.Queue.all(of: .unit($0)) }, into: log, batchMax: 300,
-            handler: { [answers] in try Desks(office, units, answers) })
+            try office.operatorBroker("units"), queues: units.flatMap { Topology.Queue.all(of: .unit($0)) }, into: log,
+            batchMax: 300, handler: { [answers] in try Desks(office, units, answers) })
     }
 
     /// Acts that the broker has confirmed.
@@ -49,7 +49,9 @@ final class BenchUnits: Listener {
             var busy: Set<UnitID> = []
             var times: [String: Int64] = [:]
             for delivery in deliveries where delivery.properties.type == MessageType.handoffDispatched.rawValue {
-                guard case .unit(let unit) = Party(ownerOf: delivery.routingKey), let desk = desks[unit] else { continue }
+                guard case .unit(let unit) = Party(ownerOf: delivery.routingKey), let desk = desks[unit] else {
+                    continue
+                }
                 let handoff = delivery.properties.correlationID ?? ""
                 try desk.answer(handoff, body: delivery.body, as: unit)
                 times[handoff] = Monotonic.now
@@ -90,15 +92,20 @@ final class BenchUnits: Listener {
             let (disposition, outcome) = ("talk_inquiry", words.dispositions["talk_inquiry"]?.first ?? "clarified")
             try send(.handoffSigned, HandoffSigned(digest: digest, signedBy: "收发员"), "signed", handoff, unit)
             try send(.dispositionDecided, DispositionDecided(disposition: disposition), "disposition", handoff, unit)
-            let conclusion = HandoffConcluded(outcome: outcome, summary: "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。", reporterAnswered: true)
+            let conclusion = HandoffConcluded(
+                outcome: outcome, summary: "经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。", reporterAnswered: true)
             try send(.handoffConcluded, conclusion, "concluded", handoff, unit)
         }
 
         /// Waits for the confirms; returns how many came.
         func settle() throws -> Int {
             let outcomes = try publisher.settle(within: 30)
-            for (_, outcome) in outcomes where outcome != .confirmed { throw UserError("the broker did not take an act of a unit: \(outcome)") }
-            if publisher.inFlightCount > 0 { throw UserError("the broker owes a unit \(publisher.inFlightCount) confirms after 30 s") }
+            for (_, outcome) in outcomes where outcome != .confirmed {
+                throw UserError("the broker did not take an act of a unit: \(outcome)")
+            }
+            if publisher.inFlightCount > 0 {
+                throw UserError("the broker owes a unit \(publisher.inFlightCount) confirms after 30 s")
+            }
             return outcomes.count
         }
 
@@ -109,14 +116,18 @@ final class BenchUnits: Listener {
         ) throws {
             let now = Instant(Date())
             let party = Party.unit(unit)
-            let event = CloudEvent(id: "\(handoff)-\(suffix)", source: party, type: type, subject: handoff, time: now, data: data)
+            let event = CloudEvent(
+                id: "\(handoff)-\(suffix)", source: party, type: type, subject: handoff, time: now, data: data)
             let properties = Properties(
                 contentType: MediaType.cloudEvents, messageID: UUID.version7(at: now).lowercased, type: type.rawValue,
-                correlationID: handoff, userID: party.description, timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
+                correlationID: handoff, userID: party.description,
+                timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)))
             token += 1
-            guard try publisher.publish(
-                Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.feedback),
-                key: RoutingKey(rawValue: type.routingKey(from: party)), properties: properties, mandatory: true, token: token, deadline: 30)
+            guard
+                try publisher.publish(
+                    Wire.encode(event), to: ExchangeName(rawValue: Topology.Exchange.feedback),
+                    key: RoutingKey(rawValue: type.routingKey(from: party)), properties: properties, mandatory: true,
+                    token: token, deadline: 30)
             else { throw UserError("the broker took no act of a unit for 30 s") }
         }
     }

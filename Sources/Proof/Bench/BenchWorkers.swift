@@ -11,7 +11,9 @@ package final class BenchWorkers {
         var batch: Int?
 
         fileprivate var overrides: [String] {
-            [("lane.lanes", lanes), ("lane.batchSizeMax", batch)].flatMap { key, value in value.map { ["--set", "\(key)=\($0)"] } ?? [] }
+            [("lane.lanes", lanes), ("lane.batchSizeMax", batch)].flatMap { key, value in
+                value.map { ["--set", "\(key)=\($0)"] } ?? []
+            }
         }
     }
 
@@ -25,7 +27,8 @@ package final class BenchWorkers {
         for worker in workers {
             let arguments = [worker.rawValue, "--data", directory.path, "--until-input-ends"] + settings.overrides
             do {
-                processes.append((worker, try spawn(settings.executable, arguments, input: lifeline.end, log: log(of: worker).path)))
+                processes.append(
+                    (worker, try spawn(settings.executable, arguments, input: lifeline.end, log: log(of: worker).path)))
             } catch {
                 stop()
                 throw error
@@ -36,13 +39,17 @@ package final class BenchWorkers {
     deinit { stop() }
 
     var cpuTimes: CPUTimes {
-        CPUTimes(seconds: processes.reduce(into: [:]) { $0[$1.worker.rawValue, default: 0] += ProcessUsage.cpuSeconds(of: $1.id)?.own ?? 0 })
+        CPUTimes(
+            seconds: processes.reduce(into: [:]) {
+                $0[$1.worker.rawValue, default: 0] += ProcessUsage.cpuSeconds(of: $1.id)?.own ?? 0
+            })
     }
 
     /// Of each worker, in MiB.
     var anonymousMiB: [String: Double] {
         processes.reduce(into: [:]) { sizes, process in
-            sizes[process.worker.rawValue] = max(sizes[process.worker.rawValue] ?? 0, ProcessUsage.anonymousMiB(of: process.id) ?? 0)
+            sizes[process.worker.rawValue] = max(
+                sizes[process.worker.rawValue] ?? 0, ProcessUsage.anonymousMiB(of: process.id) ?? 0)
         }
     }
 

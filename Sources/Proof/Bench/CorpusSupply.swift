@@ -18,8 +18,10 @@ package struct CorpusSupply {
         let database = try office.worker()
         defer { database.close() }
         rulebook = try ActivePolicy.active(database).rulebook
-        let (units, closure, sources, persons) = try database.pipeline(ReadUnits(), ReadUnitClosure(), ReadSources(), ReadPersons())
-        directory = OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
+        let (units, closure, sources, persons) = try database.pipeline(
+            ReadUnits(), ReadUnitClosure(), ReadSources(), ReadPersons())
+        directory = OfficeDirectory(
+            units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
         corpus = Corpus(seed: 1, receivedAround: office.configuration.now)
     }
 
@@ -32,7 +34,8 @@ package struct CorpusSupply {
         }
     }
 
-    /// The next reports that the rules hand to a unit at once: of those the whole loop can be seen. The others are left out.
+    /// The next reports that the rules hand to a unit at once: of those the whole loop can be seen. The others are left
+    /// out.
     mutating func takeHandedOff(_ count: Int) -> [Feeder.Letter] { samplesHandedOff(count).map(\.letter) }
 
     mutating func samplesHandedOff(_ count: Int) -> [HandedOff] {
@@ -41,7 +44,9 @@ package struct CorpusSupply {
         while taken.count < count {
             let report = corpus.next()
             // The same text again may be a repeat, which is linked to the first and goes no further.
-            guard textsSeen.insert(report.submission.text.hashValue).inserted, let handedOff = handedOff(report) else { continue }
+            guard textsSeen.insert(report.submission.text.hashValue).inserted, let handedOff = handedOff(report) else {
+                continue
+            }
             taken.append(handedOff)
         }
         return taken
@@ -71,10 +76,13 @@ package struct CorpusSupply {
         let barred = directory.subtrees(of: finding.roots)
         // A source whose own unit is barred hears nothing of it.
         if let unit = source.unit, barred.contains(unit) { return nil }
-        let route = rulebook.ruling(on: finding)
+        let route =
+            rulebook.ruling(on: finding)
             ?? rulebook.route(facts, among: directory.routingUnits, barred: barred)
-        guard case .handoff(let unit, let kind) = route.decision, rulebook.handoffKinds[kind]?.needsApproval == false else { return nil }
+        guard case .handoff(let unit, let kind) = route.decision, rulebook.handoffKinds[kind]?.needsApproval == false
+        else { return nil }
         return HandedOff(
-            report: report, sourceKind: source.kind, scope: scope, matterKind: matterKind, route: route, unit: unit, kind: kind, barredRoots: finding.roots)
+            report: report, sourceKind: source.kind, scope: scope, matterKind: matterKind, route: route, unit: unit,
+            kind: kind, barredRoots: finding.roots)
     }
 }

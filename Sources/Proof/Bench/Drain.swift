@@ -20,7 +20,8 @@ protocol DrainHandler {
     func close()
 }
 
-/// Reads queues away on a thread of its own, in batches, as their owners would, so that what the office sends does not pile up.
+/// Reads queues away on a thread of its own, in batches, as their owners would, so that what the office sends does not
+/// pile up.
 final class Drain: Listener {
     private let stopping = Atomic<Bool>(false)
     private let isReady = Atomic<Bool>(false)
@@ -65,7 +66,8 @@ final class Drain: Listener {
     }
 
     private func run(
-        _ broker: AMQP.ConnectionSettings, _ queues: [String], _ log: ArrivalLog, _ batchMax: Int, _ handler: (any DrainHandler)?
+        _ broker: AMQP.ConnectionSettings, _ queues: [String], _ log: ArrivalLog, _ batchMax: Int,
+        _ handler: (any DrainHandler)?
     ) throws {
         let connection = try AMQP.Connection(broker)
         defer { connection.close() }

@@ -13,23 +13,32 @@ enum Durability {
 
     /// The settings as the workers' own role has them; throws unless they are as required.
     static func check(_ database: PostgreSQL.Connection) throws -> [String: String] {
-        let settings = Dictionary(try database.run(ReadDurabilitySettings()).rows.map { ($0.name, $0.value) }) { first, _ in first }
+        let settings = Dictionary(try database.run(ReadDurabilitySettings()).rows.map { ($0.name, $0.value) }) {
+            first, _ in first
+        }
         for (name, value) in required where settings[name] != value {
             throw UserError(
-                "not measured: the database has \(name) = \(settings[name] ?? "nothing") instead of \(value), so what it confirms may be lost")
+                """
+                not measured: the database has \(name) = \(settings[name] ?? "nothing") instead of \(value), so \
+                what it confirms may be lost
+                """
+            )
         }
         return settings
     }
 
-    /// Throws unless every queue is a durable quorum queue as the contract has it: the broker refuses to declare it otherwise.
+    /// Throws unless every queue is a durable quorum queue as the contract has it: the broker refuses to declare it
+    /// otherwise.
     static func check(_ broker: AMQP.Connection, _ queues: [DefinitionsFile.Queue]) throws {
         for queue in queues {
             let channel = try broker.openChannel()
             do throws(AMQPError) {
-                try broker.declareQueue(QueueName(rawValue: queue.name), arguments: queue.arguments.mapValues(FieldValue.init), on: channel)
+                try broker.declareQueue(
+                    QueueName(rawValue: queue.name), arguments: queue.arguments.mapValues(FieldValue.init), on: channel)
             } catch {
                 if error.replyCode != 406 { throw error }
-                throw UserError("not measured: queue \(queue.name) is no durable quorum queue as `bihuan topology` makes it")
+                throw UserError(
+                    "not measured: queue \(queue.name) is no durable quorum queue as `bihuan topology` makes it")
             }
             try broker.closeChannel(channel)
         }
@@ -37,7 +46,12 @@ enum Durability {
 
     static func check(_ log: ArrivalLog) throws {
         if log.transientCount > 0 {
-            throw UserError("not measured: \(log.transientCount) messages were not persistent, and a crash of the broker would have cost them")
+            throw UserError(
+                """
+                not measured: \(log.transientCount) messages were not persistent, and a crash of the broker would \
+                have cost them
+                """
+            )
         }
     }
 }

@@ -46,19 +46,21 @@ final class Feeder {
         let wall = Instant(Date())
         let properties = Properties(
             contentType: MediaType.cloudEvents, messageID: UUID.version7(at: wall).lowercased,
-            type: MessageType.reportSubmitted.rawValue, correlationID: letter.id, userID: Party.source(letter.source).description,
+            type: MessageType.reportSubmitted.rawValue, correlationID: letter.id,
+            userID: Party.source(letter.source).description,
             timestamp: UInt64(max(0, wall.microsecondsSinceEpoch / 1_000_000)))
         nextToken += 1
-        guard try publisher.publish(
-            letter.body, to: ExchangeName(rawValue: Topology.Exchange.intake), key: letter.key, properties: properties, mandatory: true,
-            token: nextToken, deadline: 30)
+        guard
+            try publisher.publish(
+                letter.body, to: ExchangeName(rawValue: Topology.Exchange.intake), key: letter.key,
+                properties: properties, mandatory: true, token: nextToken, deadline: 30)
         else { throw UserError("the broker took no report for 30 s") }
         unconfirmed += 1
         if nextToken.isMultiple(of: 64) { try collect(within: 0) }
     }
 
-    /// Sends at a fixed rate from `start` on, whatever becomes of those before: a slow office does not make its own questions
-    /// rarer. Returns when each should have gone out; `start` and the results are monotonic nanoseconds.
+    /// Sends at a fixed rate from `start` on, whatever becomes of those before: a slow office does not make its own
+    /// questions rarer. Returns when each should have gone out; `start` and the results are monotonic nanoseconds.
     func send(_ letters: [Letter], perSecond rate: Double, from start: Int64) throws -> [String: Int64] {
         var intended: [String: Int64] = [:]
         intended.reserveCapacity(letters.count)
@@ -78,7 +80,9 @@ final class Feeder {
     func finish() throws {
         let deadline = ContinuousClock.now + .seconds(60)
         while unconfirmed > 0 {
-            guard ContinuousClock.now < deadline else { throw UserError("the broker owes \(unconfirmed) confirms after 60 s") }
+            guard ContinuousClock.now < deadline else {
+                throw UserError("the broker owes \(unconfirmed) confirms after 60 s")
+            }
             try collect(within: 0.05)
         }
     }

@@ -4,7 +4,8 @@ import Contract
 package import Foundation
 import Installation
 
-/// The bare C program that sends the same messages and writes the same rows without rules: how far a rate could go on this machine.
+/// The bare C program that sends the same messages and writes the same rows without rules: how far a rate could go on
+/// this machine.
 package struct Floor {
     private let program: String
     private let office: BenchOffice
@@ -15,7 +16,8 @@ package struct Floor {
     /// Fewer say nothing of a rate, and may hold none that goes all the way.
     private static let countMin = 500
 
-    /// Builds it beside the office, so that its folder stays as it is. Throws where `folder` holds none, or no compiler is there.
+    /// Builds it beside the office, so that its folder stays as it is. Throws where `folder` holds none, or no compiler
+    /// is there.
     package init(folder: URL, _ office: BenchOffice, _ settings: BenchSettings) throws {
         guard FileManager.default.fileExists(atPath: folder.appending(path: "Makefile").path) else {
             throw UserError("there is no \(folder.path)/Makefile")
@@ -39,7 +41,8 @@ package struct Floor {
         let arguments = [
             name.rawValue, "--amqp", office.floorAMQPURL, "--database", office.floorDatabaseURL, "--count",
             "\(max(settings.count, Floor.countMin))",
-            "--rounds", "\(settings.rounds + 1)", "--batch", "\(settings.batch ?? office.configuration.lane.batchSizeMax)",
+            "--rounds", "\(settings.rounds + 1)", "--batch",
+            "\(settings.batch ?? office.configuration.lane.batchSizeMax)",
             "--lanes", "\(settings.lanes ?? office.configuration.lane.lanes)",
         ]
         let printed = try Floor.run(program, arguments + (name == .loop ? ["--all-close"] : []))
@@ -49,7 +52,9 @@ package struct Floor {
 
     private static func run(_ program: String, _ arguments: [String]) throws -> String {
         let process = Process()
-        let (output, errors) = (Pipe(), FileManager.default.temporaryDirectory.appending(path: "bihuan-floor-\(getpid())"))
+        let (output, errors) = (
+            Pipe(), FileManager.default.temporaryDirectory.appending(path: "bihuan-floor-\(getpid())")
+        )
         try writePrivately("", to: errors)
         defer { try? FileManager.default.removeItem(at: errors) }
         process.executableURL = URL(filePath: program)
@@ -61,7 +66,9 @@ package struct Floor {
         let printed = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            let said = (try? String(contentsOf: errors, encoding: .utf8))?.split(separator: "\n").last.map(String.init) ?? "nothing"
+            let said =
+                (try? String(contentsOf: errors, encoding: .utf8))?.split(separator: "\n").last.map(String.init)
+                ?? "nothing"
             throw UserError("\(program == "/usr/bin/env" ? "make" : "it") said: \(said)")
         }
         return String(decoding: printed, as: UTF8.self)

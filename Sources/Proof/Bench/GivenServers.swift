@@ -13,8 +13,8 @@ import Synchronization
 import Terminal
 import Workers
 
-/// An office of the bench's own on servers that are there already: a virtual host with its users, a database with its roles. What it
-/// made it takes away again, and it touches nothing else.
+/// An office of the bench's own on servers that are there already: a virtual host with its users, a database with its
+/// roles. What it made it takes away again, and it touches nothing else.
 package final class GivenServers: Sendable {
     package struct Addresses: Sendable {
         /// A broker user with the tag `administrator`.
@@ -26,11 +26,13 @@ package final class GivenServers: Sendable {
         /// - Parameter management: the management interface; where nil, port 15672 of the broker's host.
         package init(amqp: String, management: String?, database: String) throws {
             guard amqp.lowercased().hasPrefix("amqp://") else {
-                throw UserError("--amqp takes a URL such as amqp://user:password@127.0.0.1:5672: a bench speaks AMQP without TLS")
+                throw UserError(
+                    "--amqp takes a URL such as amqp://user:password@127.0.0.1:5672: a bench speaks AMQP without TLS")
             }
             self.amqp = try AMQP.ConnectionSettings(url: amqp)
             let host = self.amqp.host.contains(":") ? "[\(self.amqp.host)]" : self.amqp.host
-            guard let url = URL(string: management ?? "http://\(host):15672"), url.scheme?.hasPrefix("http") == true else {
+            guard let url = URL(string: management ?? "http://\(host):15672"), url.scheme?.hasPrefix("http") == true
+            else {
                 throw UserError("--management takes a URL such as http://127.0.0.1:15672")
             }
             self.management = url
@@ -50,27 +52,33 @@ package final class GivenServers: Sendable {
     private let isEntered = Atomic<Bool>(false)
     private let sample = SampleOffice.standard
 
-    /// Makes it, and writes its settings into `directory`, which is made if missing. Throws with everything taken away again.
+    /// Makes it, and writes its settings into `directory`, which is made if missing. Throws with everything taken away
+    /// again.
     package init(_ addresses: Addresses, in directory: URL) throws {
         self.addresses = addresses
         name = "bihuan_bench_\(String(UInt64.random(in: 0 ... .max), radix: 36))"
         let (ownerPassword, workerPassword) = (randomPassword(), randomPassword())
         let keys = KeyFiles(directory: directory)
         let parties =
-            Worker.allCases.map { Party.office($0) } + sample.units.map { .unit($0.id) } + sample.sources.map { .source($0.id) }
+            Worker.allCases.map { Party.office($0) } + sample.units.map { .unit($0.id) }
+            + sample.sources.map { .source($0.id) }
             + sample.persons.map { .person($0.id) }
-        var users = Dictionary(uniqueKeysWithValues: parties.map { (OfficeConfiguration.userKey($0), randomPassword()) })
+        var users = Dictionary(
+            uniqueKeysWithValues: parties.map { (OfficeConfiguration.userKey($0), randomPassword()) })
         users[OfficeConfiguration.operatorUser] = randomPassword()
         userNames = Set(parties.map(\.description) + [OfficeConfiguration.operatorUser])
         configuration = OfficeConfiguration(
             officeName: "闭环示例办公室",
-            broker: .init(host: addresses.amqp.host, port: addresses.amqp.port, virtualHost: name, user: "", password: ""),
+            broker: .init(
+                host: addresses.amqp.host, port: addresses.amqp.port, virtualHost: name, user: "", password: ""),
             database: .init(
-                url: try GivenServers.url(addresses.database, database: name, user: "\(name)_worker", password: workerPassword),
-                ownerURL: try GivenServers.url(addresses.database, database: name, user: "\(name)_owner", password: ownerPassword)),
-            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey),
-            checkpointKeyFile: keys.checkpoint, clock: .real, lane: .init(),
-            logLevel: .info)
+                url: try GivenServers.url(
+                    addresses.database, database: name, user: "\(name)_worker", password: workerPassword),
+                ownerURL: try GivenServers.url(
+                    addresses.database, database: name, user: "\(name)_owner", password: ownerPassword)), users: users,
+            vaultKeyFile: keys.vault, digestKeyFile: keys.digest,
+            sealedMailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey),
+            checkpointKeyFile: keys.checkpoint, clock: .real, lane: .init(), logLevel: .info)
         try FileManager.default.createDirectory(at: directory.appending(path: "log"), withIntermediateDirectories: true)
         try keys.makeOfficeKeys()
         let yaml = ShippedPolicy.chineseDiscipline
@@ -79,7 +87,9 @@ package final class GivenServers: Sendable {
         do {
             try makeDatabase(ownerPassword: ownerPassword, workerPassword: workerPassword)
             try enter(yaml)
-            let brokerUsers = parties.map { BrokerUser(party: $0, password: users[OfficeConfiguration.userKey($0)] ?? "") }
+            let brokerUsers = parties.map {
+                BrokerUser(party: $0, password: users[OfficeConfiguration.userKey($0)] ?? "")
+            }
             isEntered.store(true, ordering: .releasing)
             try add(definitions(virtualHost: name, users: brokerUsers))
         } catch {
@@ -101,8 +111,8 @@ package final class GivenServers: Sendable {
     package func definitions(virtualHost: String, users: [BrokerUser]) -> Definitions {
         let user = OfficeConfiguration.operatorUser
         return Definitions(
-            virtualHost: virtualHost, units: sample.units.map(\.id), sources: sample.sources.map(\.id), persons: sample.persons.map(\.id),
-            users: users, administrator: (user, configuration.users[user] ?? ""))
+            virtualHost: virtualHost, units: sample.units.map(\.id), sources: sample.sources.map(\.id),
+            persons: sample.persons.map(\.id), users: users, administrator: (user, configuration.users[user] ?? ""))
     }
 
     package func add(_ definitions: Definitions) throws { try management.add(definitions.file()) }
@@ -115,15 +125,21 @@ package final class GivenServers: Sendable {
         attempt("the virtual host \(name)") {
             let found = try management.definitions()
             let ours = [name, name + "_floor"]
-            for host in found.vhosts.map(\.name) where ours.contains(host) { _ = try management.send("DELETE", ["vhosts", host]) }
+            for host in found.vhosts.map(\.name) where ours.contains(host) {
+                _ = try management.send("DELETE", ["vhosts", host])
+            }
             // Only what was made for this run: each user has its password from here.
             guard isEntered.load(ordering: .acquiring) else { return }
-            for user in found.users.map(\.name) where userNames.contains(user) { _ = try management.send("DELETE", ["users", user]) }
+            for user in found.users.map(\.name) where userNames.contains(user) {
+                _ = try management.send("DELETE", ["users", user])
+            }
         }
         attempt("the database \(name)") {
             let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: addresses.database))
             defer { connection.close() }
-            for database in [name] + ["floor", "empty", "filled"].map({ "\(name)_\($0)" }) { try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)") }
+            for database in [name] + ["floor", "empty", "filled"].map({ "\(name)_\($0)" }) {
+                try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)")
+            }
             for role in ["\(name)_worker", "\(name)_owner"] { try connection.execute("DROP ROLE IF EXISTS \(role)") }
         }
     }
@@ -131,7 +147,8 @@ package final class GivenServers: Sendable {
     // MARK: Steps
 
     private var management: ManagementAccess {
-        ManagementAccess(addresses.management, user: addresses.amqp.user, password: addresses.amqp.password, broker: addresses.amqp)
+        ManagementAccess(
+            addresses.management, user: addresses.amqp.user, password: addresses.amqp.password, broker: addresses.amqp)
     }
 
     /// Users belong to the whole broker: those of an office that is there must not get other passwords.
@@ -139,7 +156,10 @@ package final class GivenServers: Sendable {
         let found = Set(try management.definitions().users.map(\.name))
         if let user = userNames.sorted().first(where: found.contains) {
             throw UserError(
-                "this broker already has a user \(user): an office lives there, or a bench that was killed left its own, and this one needs "
+                """
+                this broker already has a user \(user): an office lives there, or a bench that was killed left \
+                its own, and this one needs\u{20}
+                """
                     + "these names. Take another broker, or delete the users that nobody needs")
         }
     }
@@ -149,7 +169,8 @@ package final class GivenServers: Sendable {
         defer { connection.close() }
         try connection.execute(
             """
-            DO $$ BEGIN CREATE ROLE \(OfficeEntry.workerRole) NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+            DO $$ BEGIN CREATE ROLE \(OfficeEntry.workerRole) NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \
+            $$;
             CREATE ROLE \(name)_owner LOGIN PASSWORD '\(ownerPassword)';
             CREATE ROLE \(name)_worker LOGIN PASSWORD '\(workerPassword)' IN ROLE \(OfficeEntry.workerRole)
             """)
@@ -165,14 +186,17 @@ package final class GivenServers: Sendable {
         commands += sample.units.map {
             EnterUnit(
                 unit: UnitRow(
-                    id: $0.id, name: $0.name, kind: $0.kind, region: $0.region, levels: Set($0.levels), parent: $0.parent, active: true,
-                    sealingKey: nil), at: now)
+                    id: $0.id, name: $0.name, kind: $0.kind, region: $0.region, levels: Set($0.levels),
+                    parent: $0.parent, active: true, sealingKey: nil), at: now)
         }
-        commands += sample.sources.map { EnterSource(source: SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit)) }
+        commands += sample.sources.map {
+            EnterSource(source: SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit))
+        }
         commands += sample.persons.map {
             EnterPerson(
                 person: PersonRow(
-                    id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true, recusedFrom: Set($0.recusedFrom)))
+                    id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true,
+                    recusedFrom: Set($0.recusedFrom)))
         }
         try connection.pipeline(commands: commands)
         try ActivePolicy.activate(policy, named: "the shipped policy", by: "bihuan-lab bench", at: now, on: connection)

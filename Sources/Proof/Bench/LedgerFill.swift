@@ -12,7 +12,8 @@ import Workers
 /// Fills an office's tables with closed loops, as many as years would bring, by the office's own rules and by COPY.
 ///
 /// What happened to each report is decided as the workers decide it, so that chains, clocks and states are right and
-/// `bihuan ledger verify` holds; it is only written down at one stroke. The text of one report of the corpus serves for many.
+/// `bihuan ledger verify` holds; it is only written down at one stroke. The text of one report of the corpus serves for
+/// many.
 struct LedgerFill {
     private static let chunk = 2_000
     private static let textsMax = 5_000
@@ -63,7 +64,8 @@ struct LedgerFill {
         for (offset, serial) in serials.enumerated() {
             let index = count + offset
             let age = LedgerFill.yearSeconds * (1 - Double(index) / Double(max(total, 1))) + 100 * 86_400
-            try add(samples[index % samples.count], index: index, serial: serial, at: now.adding(seconds: -age), to: &batch)
+            try add(
+                samples[index % samples.count], index: index, serial: serial, at: now.adding(seconds: -age), to: &batch)
         }
         try connection.copy(batch.writes, notes: batch.notes, acts: batch.acts, repeatKeys: batch.repeatKeys)
     }
@@ -77,22 +79,29 @@ struct LedgerFill {
 
     // MARK: One report and what became of it
 
-    private func add(_ sample: CorpusSupply.HandedOff, index: Int, serial: Int64, at: Instant, to batch: inout Batch) throws {
+    private func add(
+        _ sample: CorpusSupply.HandedOff, index: Int, serial: Int64, at: Instant, to batch: inout Batch
+    ) throws {
         let submission = sample.report.submission
         let sourceID = "filled-\(index)"
         let digest = LedgerFill.digest(sourceID)
         let report = Report(
-            id: .make(at: at), number: Report.number(year: CivilDate(of: at).components.year, serial: serial), source: sample.report.source,
-            submissionID: sourceID, digest: digest, state: .registered, sourceKind: sample.sourceKind, matterKind: sample.matterKind,
-            region: submission.region, realName: submission.isRealName, receivedAt: submission.receivedAt ?? at, registeredAt: at,
-            verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil, receiptOnly: false,
-            handoffCount: 0, head: .genesis)
+            id: .make(at: at), number: Report.number(year: CivilDate(of: at).components.year, serial: serial),
+            source: sample.report.source, submissionID: sourceID, digest: digest, state: .registered,
+            sourceKind: sample.sourceKind, matterKind: sample.matterKind, region: submission.region,
+            realName: submission.isRealName, receivedAt: submission.receivedAt ?? at, registeredAt: at,
+            verdict: .registered, rule: sample.scope.rule.description, reason: nil, authority: nil, repeatOf: nil,
+            receiptOnly: false, handoffCount: 0, head: .genesis)
         var file = CaseFile(new: report, barred: sample.barredRoots)
-        let commitment = Commitment.make(digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description))
-        file.record(.registered(.init(of: report, commitment: commitment)), at: at, by: Party.office(.intake).description)
+        let commitment = Commitment.make(
+            digest, salt: digestKey.salt(of: report.id, for: Party.source(report.source).description))
+        file.record(
+            .registered(.init(of: report, commitment: commitment)), at: at, by: Party.office(.intake).description)
         func taken(_ sender: Party, _ id: String, _ subject: String, _ at: Instant) {
             batch.acts.append(
-                TakenAct(key: .init(sender: sender.description, eventID: id), digest: LedgerFill.digest(id), subject: subject, receivedAt: at))
+                TakenAct(
+                    key: .init(sender: sender.description, eventID: id), digest: LedgerFill.digest(id),
+                    subject: subject, receivedAt: at))
         }
         taken(.source(report.source), sourceID, sourceID, at)
         taken(.office(.intake), UUID.version7(at: at).lowercased, report.id.description, at.adding(seconds: 1))
@@ -110,10 +119,12 @@ struct LedgerFill {
                     handoffID: handoff, sender: unit.description, eventID: "\(handoff)-\(act)", kind: kind,
                     writtenAt: at.adding(seconds: days * 86_400), body: body))
         }
-        batch.repeatKeys.append((LedgerFill.digest("reporter \(index)") + LedgerFill.digest("text \(index)"), report.id))
+        batch.repeatKeys.append(
+            (LedgerFill.digest("reporter \(index)") + LedgerFill.digest("text \(index)"), report.id))
         batch.writes.newReports.append(
             .init(
-                report: file.report, barredRoots: sample.barredRoots, content: Mask(reporters: submission.reporters).apply(to: submission),
+                report: file.report, barredRoots: sample.barredRoots,
+                content: Mask(reporters: submission.reporters).apply(to: submission),
                 vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), papers: []))
         batch.writes.collect(file)
     }
@@ -126,8 +137,8 @@ struct LedgerFill {
         try file.apply(.routed)
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: 1, unit: sample.unit, kind: sample.kind, state: .released,
-            express: rulebook.handoffKinds[sample.kind]?.express ?? false, rule: sample.route.rule.description, digest: digest,
-            releasedAt: at, noClockReason: rulebook.noClockReason(handoffKind: sample.kind))
+            express: rulebook.handoffKinds[sample.kind]?.express ?? false, rule: sample.route.rule.description,
+            digest: digest, releasedAt: at, noClockReason: rulebook.noClockReason(handoffKind: sample.kind))
         file.add(handoff)
         file.start(rulebook.clocks(startedBy: .released, handoffKind: sample.kind, at: at), for: id)
         let office = Party.office(.routing).description
@@ -139,10 +150,12 @@ struct LedgerFill {
             at: at, by: office)
         try file.move(id, .confirmed, by: office, at: at.adding(seconds: 86.4), under: rulebook)
         let ruling = rulebook.judgeConclusion(
-            outcome: "clarified", hasDisposition: true, hasSummary: true, realNameAnswered: true, isRealName: file.report.realName, timesReturned: 0)
+            outcome: "clarified", hasDisposition: true, hasSummary: true, realNameAnswered: true,
+            isRealName: file.report.realName, timesReturned: 0)
         for (move, name, days) in [
             (HandoffMove.signed, "signed", 1.0), (.decided(disposition: "talk_inquiry"), "disposition", 2),
-            (.concluded(outcome: "clarified"), "concluded", 20), (.conclusionAccepted(rule: ruling.rule.description), "concluded", 20),
+            (.concluded(outcome: "clarified"), "concluded", 20),
+            (.conclusionAccepted(rule: ruling.rule.description), "concluded", 20),
         ] {
             let said = act("\(id)-\(name)", hand, of: file.report.id)
             try file.move(id, move, act: said, by: hand, at: at.adding(seconds: days * 86_400), under: rulebook)

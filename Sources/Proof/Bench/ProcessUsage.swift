@@ -4,7 +4,8 @@ import Foundation
 enum ProcessUsage {
     private static let ticksPerSecond = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
 
-    /// Processor time, user and system, in seconds: of the process itself, and of those it waited for. `nil` when it is gone.
+    /// Processor time, user and system, in seconds: of the process itself, and of those it waited for. `nil` when it is
+    /// gone.
     static func cpuSeconds(of processID: pid_t) -> (own: Double, ended: Double)? {
         guard let text = text(of: processID, "stat"), let bracket = text.lastIndex(of: ")") else { return nil }
         // The name before the bracket may hold blanks; proc(5) counts on from the state as field 3.
@@ -24,8 +25,12 @@ enum ProcessUsage {
 
     /// Memory that is the process's own and of no file, in MiB.
     static func anonymousMiB(of processID: pid_t) -> Double? {
-        guard let line = text(of: processID, "status")?.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }) else { return nil }
-        return line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Double($0) }.map { $0 / 1024 }
+        guard
+            let line = text(of: processID, "status")?.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") })
+        else { return nil }
+        return line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Double($0) }.map {
+            $0 / 1024
+        }
     }
 
     static func name(of processID: pid_t) -> String? {

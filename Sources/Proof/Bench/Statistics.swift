@@ -1,6 +1,7 @@
 import Histogram
 
-/// What several rounds gave: the middle one, and how far they lie apart. Machines are noisy; a mean would carry the noise on.
+/// What several rounds gave: the middle one, and how far they lie apart. Machines are noisy; a mean would carry the
+/// noise on.
 package struct Spread: Equatable, Sendable {
     let median: Double
     let min: Double
@@ -17,9 +18,11 @@ package struct Spread: Equatable, Sendable {
 }
 
 enum BenchArithmetic {
-    /// Messages a second from the arrival of the `first`-th to that of the last, without the start of the workers; and true. Where no
-    /// time lies between the two, from `started` to the last, and false. Times are monotonic nanoseconds, in order, at least one.
-    static func perSecond(_ arrivals: [Int64], from first: Int, started: Int64) -> (rate: Double, isWithoutStart: Bool) {
+    /// Messages a second from the arrival of the `first`-th to that of the last, without the start of the workers; and
+    /// true. Where no time lies between the two, from `started` to the last, and false. Times are monotonic
+    /// nanoseconds, in order, at least one.
+    static func perSecond(_ arrivals: [Int64], from first: Int, started: Int64) -> (rate: Double, isWithoutStart: Bool)
+    {
         let last = arrivals[arrivals.count - 1]
         let begin = min(max(first, 1), arrivals.count)
         let seconds = Monotonic.seconds(from: arrivals[begin - 1], to: last)
@@ -30,7 +33,8 @@ enum BenchArithmetic {
 
 /// Times between an intended sending and an arrival, in nanoseconds, to three digits and up to an hour.
 struct Latencies: Sendable {
-    private var histogram = Histogram<UInt64>(highestTrackableValue: 3_600_000_000_000, numberOfSignificantValueDigits: .three)
+    private var histogram = Histogram<UInt64>(
+        highestTrackableValue: 3_600_000_000_000, numberOfSignificantValueDigits: .three)
 
     var count: Int { Int(histogram.totalCount) }
 

@@ -10,7 +10,8 @@ struct Backlog {
     private var broker: (connection: AMQP.Connection, channel: ChannelNumber)?
 
     private static let queues =
-        [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback] + SampleOffice.standard.units.map { Topology.Queue.inbox($0.id) }
+        [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback]
+        + SampleOffice.standard.units.map { Topology.Queue.inbox($0.id) }
 
     /// - Parameter settings: of somebody who may see every queue.
     init(_ settings: AMQP.ConnectionSettings) { self.settings = settings }
@@ -24,7 +25,9 @@ struct Backlog {
             }
             guard let broker else { return nil }
             return try Self.queues.reduce(0) { sum, queue in
-                try sum + broker.connection.declareQueue(QueueName(rawValue: queue), passive: true, on: broker.channel).messageCount
+                try sum
+                    + broker.connection.declareQueue(QueueName(rawValue: queue), passive: true, on: broker.channel)
+                    .messageCount
             }
         } catch {
             close()
@@ -38,7 +41,8 @@ struct Backlog {
     }
 }
 
-/// A load that follows the office: the next report goes in while few wait, so that queues are never empty and never grow for long.
+/// A load that follows the office: the next report goes in while few wait, so that queues are never empty and never
+/// grow for long.
 struct LoadPace {
     private static let waitingMax = 2_000
     private static let reportsPerSecondMax = 1_500.0
@@ -63,7 +67,8 @@ struct LoadPace {
                 nextLook = .now + .seconds(Self.secondsBetweenLooks)
             }
             if waiting < Self.waitingMax, now >= nextReport {
-                nextReport = max(nextReport, now - .seconds(Self.catchUpSeconds)) + .seconds(1 / Self.reportsPerSecondMax)
+                nextReport =
+                    max(nextReport, now - .seconds(Self.catchUpSeconds)) + .seconds(1 / Self.reportsPerSecondMax)
                 return true
             }
             usleep(1_000)

@@ -6,7 +6,8 @@ import Synchronization
 
 /// A TCP proxy on a free port of 127.0.0.1 before one server, which can be cut, silenced and slowed.
 ///
-/// One thread moves all bytes. What is slowed stays in order; what is cut is reset, so that both ends see an error and not an end.
+/// One thread moves all bytes. What is slowed stays in order; what is cut is reset, so that both ends see an error and
+/// not an end.
 final class BadNetwork: @unchecked Sendable {
     enum Weather: Sendable, Equatable {
         case clear
@@ -35,7 +36,9 @@ final class BadNetwork: @unchecked Sendable {
     init() throws(UserError) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         var ends: [Int32] = [-1, -1]
-        guard listener >= 0, Loopback.withAddress(port: 0, { bind(listener, $0, $1) }) == 0, listen(listener, 128) == 0, pipe(&ends) == 0 else {
+        guard listener >= 0, Loopback.withAddress(port: 0, { bind(listener, $0, $1) }) == 0, listen(listener, 128) == 0,
+            pipe(&ends) == 0
+        else {
             throw UserError("no port for a proxy can be had: \(String(cString: strerror(errno)))")
         }
         for end in ends {
@@ -85,7 +88,10 @@ final class BadNetwork: @unchecked Sendable {
                 links = []
             }
             if orders.ends { return }
-            var polled = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0), pollfd(fd: wake.read, events: Int16(POLLIN), revents: 0)]
+            var polled = [
+                pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wake.read, events: Int16(POLLIN), revents: 0),
+            ]
             for link in links { polled += link.wishes(orders.weather, at: now) }
             _ = poll(&polled, nfds_t(polled.count), links.contains { $0.hasWaiting } ? 5 : 500)
             if polled[1].revents != 0 {
@@ -109,7 +115,9 @@ final class BadNetwork: @unchecked Sendable {
             // Whoever comes after an order meets the weather of that order, though this round began before it.
             let orders = orders.withLock(\.self)
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            guard orders.weather != .cut, Loopback.withAddress(port: orders.targetPort, { connect(server, $0, $1) }) == 0 else {
+            guard orders.weather != .cut,
+                Loopback.withAddress(port: orders.targetPort, { connect(server, $0, $1) }) == 0
+            else {
                 Link(client: client, server: server).reset()
                 continue
             }
@@ -138,7 +146,8 @@ private final class Link {
 
     var hasWaiting: Bool { !up.isEmpty || !down.isEmpty }
 
-    /// What to poll of both ends. An end of which nothing is wished is left out, for its hanging up would be told for ever.
+    /// What to poll of both ends. An end of which nothing is wished is left out, for its hanging up would be told for
+    /// ever.
     func wishes(_ weather: BadNetwork.Weather, at now: ContinuousClock.Instant) -> [pollfd] {
         func wish(_ descriptor: Int32, reads: Flow, writes: Flow) -> pollfd {
             var events: Int16 = 0
@@ -191,7 +200,9 @@ private struct Flow {
     var isEmpty: Bool { chunks.isEmpty }
     var hasRoom: Bool { !hasEnded && size < Flow.bytesMax }
 
-    func isReady(at now: ContinuousClock.Instant) -> Bool { chunks.first.map { $0.releasedAt <= now && busyUntil <= now } ?? false }
+    func isReady(at now: ContinuousClock.Instant) -> Bool {
+        chunks.first.map { $0.releasedAt <= now && busyUntil <= now } ?? false
+    }
 
     /// False when the connection broke.
     mutating func fill(from descriptor: Int32, _ weather: BadNetwork.Weather, _ now: ContinuousClock.Instant) -> Bool {

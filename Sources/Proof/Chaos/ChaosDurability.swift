@@ -26,7 +26,10 @@ struct ChaosDurability: Sendable {
     var messagesNotPersistent = 0
 
     /// Every exchange over which messages of the office travel under load.
-    static let exchanges = [Topology.Exchange.intake, Topology.Exchange.work, Topology.Exchange.handoff, Topology.Exchange.feedback, Topology.Exchange.notice]
+    static let exchanges = [
+        Topology.Exchange.intake, Topology.Exchange.work, Topology.Exchange.handoff, Topology.Exchange.feedback,
+        Topology.Exchange.notice,
+    ]
 
     init(settings: [String: String], queues: [Queue]) { (self.settings, self.queues) = (settings, queues) }
 
@@ -34,9 +37,12 @@ struct ChaosDurability: Sendable {
     init(_ office: LocalOffice) throws {
         let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab chaos"))
         defer { connection.close() }
-        settings = Dictionary(uniqueKeysWithValues: try connection.run(ReadDurability()).rows.map { ($0.name, $0.value) })
-        let listed = try office.servers.rabbitmqctl(
-            ["-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "type", "durable", "--no-table-headers"])
+        settings = Dictionary(
+            uniqueKeysWithValues: try connection.run(ReadDurability()).rows.map { ($0.name, $0.value) })
+        let listed = try office.servers.rabbitmqctl([
+            "-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "type", "durable",
+            "--no-table-headers",
+        ])
         queues = listed.split(separator: "\n").compactMap { line in
             let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
             return words.count == 3 ? Queue(name: words[0], type: words[1], isDurable: words[2] == "true") : nil
@@ -49,13 +55,17 @@ struct ChaosDurability: Sendable {
             "\($0) is \(settings[$0] ?? "unknown"), not on"
         }
         if queues.isEmpty { problems.append("there are no queues") }
-        problems += queues.filter { !$0.isLasting }.map { "the queue \($0.name) is \($0.type), durable \($0.isDurable)" }
+        problems += queues.filter { !$0.isLasting }.map {
+            "the queue \($0.name) is \($0.type), durable \($0.isDurable)"
+        }
         return problems
     }
 
     /// Why the messages that were looked at do not show that all are persistent.
     var messageProblems: [String] {
-        var problems = Self.exchanges.filter { messages[$0, default: 0] == 0 }.map { "no message was seen on the exchange \($0)" }
+        var problems = Self.exchanges.filter { messages[$0, default: 0] == 0 }.map {
+            "no message was seen on the exchange \($0)"
+        }
         if messagesNotPersistent > 0 { problems.append("\(messagesNotPersistent) messages were not persistent") }
         return problems
     }
@@ -66,13 +76,15 @@ struct ChaosDurability: Sendable {
     var lines: [String] {
         let seen = Self.exchanges.map { "\($0) \(messages[$0, default: 0])" }.joined(separator: ", ")
         return [
-            "PostgreSQL: " + settings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: ", "),
+            "PostgreSQL: "
+                + settings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: ", "),
             "RabbitMQ: \(queues.count) queues, of them quorum and durable \(queues.count { $0.isLasting })",
             "messages looked at on their way, of them not persistent \(messagesNotPersistent): \(seen)",
         ]
     }
 
-    /// Looks at copies of messages until there were some of every exchange, over a queue of its own that goes with its connection.
+    /// Looks at copies of messages until there were some of every exchange, over a queue of its own that goes with its
+    /// connection.
     mutating func look(at office: LocalOffice, seconds: Double) throws {
         let broker = try AMQP.Connection(try office.configuration.operatorBrokerSettings())
         defer { broker.close() }
@@ -81,12 +93,20 @@ struct ChaosDurability: Sendable {
         _ = try broker.declareQueue(queue, durable: false, exclusive: true, on: channel)
         defer { _ = try? broker.deleteQueue(queue, on: channel) }
         let sample = SampleOffice.standard
-        for exchange in [Topology.Exchange.intake, Topology.Exchange.feedback] { try bind(queue, exchange, "#", broker, channel) }
-        for key in [Topology.Queue.routing, Topology.Queue.routingExpress] { try bind(queue, Topology.Exchange.work, key, broker, channel) }
-        for unit in sample.units {
-            for key in [Topology.Queue.inbox(unit.id), Topology.Queue.express(unit.id)] { try bind(queue, Topology.Exchange.handoff, key, broker, channel) }
+        for exchange in [Topology.Exchange.intake, Topology.Exchange.feedback] {
+            try bind(queue, exchange, "#", broker, channel)
         }
-        for source in sample.sources { try bind(queue, Topology.Exchange.notice, Topology.Queue.notice(source.id), broker, channel) }
+        for key in [Topology.Queue.routing, Topology.Queue.routingExpress] {
+            try bind(queue, Topology.Exchange.work, key, broker, channel)
+        }
+        for unit in sample.units {
+            for key in [Topology.Queue.inbox(unit.id), Topology.Queue.express(unit.id)] {
+                try bind(queue, Topology.Exchange.handoff, key, broker, channel)
+            }
+        }
+        for source in sample.sources {
+            try bind(queue, Topology.Exchange.notice, Topology.Queue.notice(source.id), broker, channel)
+        }
         try broker.setPrefetch(200, on: channel)
         try broker.consume(queue, on: channel)
         let end = ContinuousClock.now + .seconds(seconds)
@@ -98,7 +118,9 @@ struct ChaosDurability: Sendable {
         }
     }
 
-    private func bind(_ queue: QueueName, _ exchange: String, _ key: String, _ broker: AMQP.Connection, _ channel: ChannelNumber) throws {
+    private func bind(
+        _ queue: QueueName, _ exchange: String, _ key: String, _ broker: AMQP.Connection, _ channel: ChannelNumber
+    ) throws {
         try broker.bindQueue(queue, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), on: channel)
     }
 }

@@ -9,8 +9,8 @@ import Rehearsal
 import Submitting
 import Synchronization
 
-/// An endless stream of invented reports, at a steady rate or as fast as the office closes them, from a thread of its own, until it
-/// is told to stop.
+/// An endless stream of invented reports, at a steady rate or as fast as the office closes them, from a thread of its
+/// own, until it is told to stop.
 final class ChaosLoad: Sendable {
     private let broker: AMQP.ConnectionSettings
     private let passwords: [SourceID: String]
@@ -30,8 +30,8 @@ final class ChaosLoad: Sendable {
     ///   - rate: reports a second; `nil`: as many as the office closes.
     ///   - watcher: somebody who may see how much waits in every queue.
     init(
-        broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal, corpus: ChaosCorpus, rate: Double?,
-        watcher: AMQP.ConnectionSettings
+        broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal, corpus: ChaosCorpus,
+        rate: Double?, watcher: AMQP.ConnectionSettings
     ) {
         (self.broker, self.passwords, self.journal, self.corpus) = (broker, passwords, journal, corpus)
         (self.rate, self.watcher) = (rate, watcher)

@@ -49,7 +49,9 @@ package struct ChaosRecord: Codable, Sendable {
 
     /// How to see it again.
     var command: String {
-        func word(_ number: Double) -> String { number == number.rounded() ? String(format: "%.0f", number) : "\(number)" }
+        func word(_ number: Double) -> String {
+            number == number.rounded() ? String(format: "%.0f", number) : "\(number)"
+        }
         let rate = rate.map { " --rate \(word($0))" } ?? ""
         let only = only.map { " --only \($0.contains(" ") ? "'\($0)'" : $0)" }.joined()
         let rest = "\(only) --seed \(seed)\(rate) --days-per-second \(word(daysPerSecond))"
@@ -58,12 +60,20 @@ package struct ChaosRecord: Codable, Sendable {
 
     /// What must hold of the run itself, before anything is said of the office.
     var lines: [CheckedLine] {
-        let byKind = othersPlanned.sorted { $0.key < $1.key }.map { "\($0.key) \(others[$0.key, default: 0]) of \($0.value)" }
+        let byKind = othersPlanned.sorted { $0.key < $1.key }.map {
+            "\($0.key) \(others[$0.key, default: 0]) of \($0.value)"
+        }
         return [
-            CheckedLine(text: "kills done: \(kills) of \(killsPlanned) planned, each of a worker that held work", holds: kills == killsPlanned),
             CheckedLine(
-                text: "other disturbances done: \(others.values.reduce(0, +)) of \(othersPlanned.values.reduce(0, +)) planned: "
-                    + byKind.joined(separator: ", "),
+                text: "kills done: \(kills) of \(killsPlanned) planned, each of a worker that held work",
+                holds: kills == killsPlanned),
+            CheckedLine(
+                text:
+                    """
+                    other disturbances done: \(others.values.reduce(0, +)) of \
+                    \(othersPlanned.values.reduce(0, +)) planned:\u{20}
+                    """
+                        + byKind.joined(separator: ", "),
                 holds: !othersPlanned.isEmpty && othersPlanned.allSatisfy { others[$0.key, default: 0] >= $0.value }),
             CheckedLine(text: "disturbances that could not be made: \(failures.count)", holds: failures.isEmpty),
             CheckedLine(
@@ -80,8 +90,15 @@ package struct ChaosRecord: Codable, Sendable {
         let killed = killedByWorker.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         let left = Disturbance.Kind.allCases.filter { $0 != .kill && othersPlanned[$0.rawValue] == nil }.map(\.rawValue)
         return [
-            "seed \(seed): \(reports) reports at \(String(format: "%.0f", Double(reports) / max(1, seconds)))/s for \(String(format: "%.0f", seconds)) s",
-            "workers killed \(kills) (\(killed)), of them \(killedAnother) others than planned; started again \(restarts)",
-        ] + (left.isEmpty ? [] : ["for want of time or rights not part of it: \(left.joined(separator: ", "))"]) + durability
+            """
+            seed \(seed): \(reports) reports at \(String(format: "%.0f", Double(reports) / max(1, seconds)))/s \
+            for \(String(format: "%.0f", seconds)) s
+            """,
+            """
+            workers killed \(kills) (\(killed)), of them \(killedAnother) others than planned; started again \
+            \(restarts)
+            """,
+        ] + (left.isEmpty ? [] : ["for want of time or rights not part of it: \(left.joined(separator: ", "))"])
+            + durability
     }
 }

@@ -53,7 +53,8 @@ package struct ChaosRun: Sendable {
         let began = Instant(Date())
         var options = LocalOffice.Options(directory: home.url)
         options.clock = BusinessClock(
-            wallOrigin: began, businessOrigin: began.adding(seconds: Self.aheadDays * 86_400), rate: daysPerSecond * 86_400)
+            wallOrigin: began, businessOrigin: began.adding(seconds: Self.aheadDays * 86_400),
+            rate: daysPerSecond * 86_400)
         options.listenAddress = network?.hostAddress
         options.isCancelled = { signals.isRaised }
         options.report = { _ in }
@@ -64,7 +65,9 @@ package struct ChaosRun: Sendable {
         Output.note("starting PostgreSQL, RabbitMQ and four workers in \(home.url.path) …")
         let office = try await LocalOffice.start(options)
         do {
-            let holds = try await onThread { try play(office, broker: broker, database: database, network, began: began) }
+            let holds = try await onThread {
+                try play(office, broker: broker, database: database, network, began: began)
+            }
             try await onThread { office.stop() }
             return holds
         } catch {
@@ -106,18 +109,23 @@ package struct ChaosRun: Sendable {
         try refuse(durability.problems)
         let units = try Sidecar(
             Executable.lab,
-            ["simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--seed", "\(seed)",
-             "--repeated-per-mille", "\(Self.repeatedPerMille)", "--until-input-ends"], log: home.url.appending(path: "log/units.log"))
+            [
+                "simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--seed", "\(seed)",
+                "--repeated-per-mille", "\(Self.repeatedPerMille)", "--until-input-ends",
+            ], log: home.url.appending(path: "log/units.log"))
         defer { units.stop() }
         let passwords = Dictionary(
-            uniqueKeysWithValues: SampleOffice.standard.sources.compactMap { source in office.password(of: .source(source.id)).map { (source.id, $0) } })
+            uniqueKeysWithValues: SampleOffice.standard.sources.compactMap { source in
+                office.password(of: .source(source.id)).map { (source.id, $0) }
+            })
         var settings = try office.configuration.operatorBrokerSettings()
         (settings.user, settings.password) = ("", "")
         let receipts = try ReceiptReader(broker: settings, passwords: passwords, journals: home.journals)
 
         let receivedAround = office.configuration.now
         let load = ChaosLoad(
-            broker: settings, passwords: passwords, journal: try Journal(file: JournalFolder.file(of: "submitter", in: home.journals)),
+            broker: settings, passwords: passwords,
+            journal: try Journal(file: JournalFolder.file(of: "submitter", in: home.journals)),
             corpus: ChaosCorpus(seed: seed, receivedAround: receivedAround), rate: reportsPerSecond,
             watcher: try office.configuration.operatorBrokerSettings())
         let loadBegan = ContinuousClock.now
@@ -127,12 +135,13 @@ package struct ChaosRun: Sendable {
 
         let otherHost = try network.map { try OtherHost($0, of: office, in: home.url) }
         defer { otherHost?.stop() }
-        let plan = DisturbancePlan(seed: seed, minutes: minutes, kills: kills, hasOtherHost: otherHost != nil, only: only)
+        let plan = DisturbancePlan(
+            seed: seed, minutes: minutes, kills: kills, hasOtherHost: otherHost != nil, only: only)
         let disturber = Disturber(office, otherHost, broker: broker, database: database, load: load, seed: seed)
         disturb(disturber, plan, load)
         var record = ChaosRecord(
-            seed: seed, minutes: minutes, killsPlanned: kills, rate: reportsPerSecond, daysPerSecond: daysPerSecond, began: began,
-            ended: began, receivedAround: receivedAround)
+            seed: seed, minutes: minutes, killsPlanned: kills, rate: reportsPerSecond, daysPerSecond: daysPerSecond,
+            began: began, ended: began, receivedAround: receivedAround)
         record.only = only.map(\.rawValue)
         record.othersPlanned = Dictionary(plan.others.map { ($0.kind.rawValue, 1) }, uniquingKeysWith: +)
         record.durability = durability.lines.map { "at the start: \($0)" }
@@ -156,7 +165,8 @@ package struct ChaosRun: Sendable {
         if !problems.isEmpty { throw UserError("nothing could be shown: " + problems.joined(separator: "; ")) }
     }
 
-    /// What was planned is to be shown, so it is done even where it takes longer than planned; but not longer than twice that.
+    /// What was planned is to be shown, so it is done even where it takes longer than planned; but not longer than
+    /// twice that.
     private func disturb(_ disturber: Disturber, _ plan: DisturbancePlan, _ load: ChaosLoad) {
         let start = ContinuousClock.now
         disturber.begin(plan)
@@ -166,7 +176,12 @@ package struct ChaosRun: Sendable {
             if ContinuousClock.now - told > .seconds(10) {
                 told = .now
                 let tally = disturber.tally
-                Output.note("\(load.count) reports, \(tally.killed) of \(kills) kills, \(tally.done.values.reduce(0, +)) other disturbances")
+                Output.note(
+                    """
+                    \(load.count) reports, \(tally.killed) of \(kills) kills, \(tally.done.values.reduce(0, +)) \
+                    other disturbances
+                    """
+                )
             }
             usleep(50_000)
         }
@@ -189,7 +204,8 @@ package struct ChaosRun: Sendable {
     private func note(_ tally: Disturber.Tally, _ office: LocalOffice, in record: inout ChaosRecord) {
         record.kills = tally.killed
         record.killedAnother = tally.killedAnother
-        record.killedByWorker = Dictionary(uniqueKeysWithValues: tally.killedByWorker.map { ($0.key.rawValue, $0.value) })
+        record.killedByWorker = Dictionary(
+            uniqueKeysWithValues: tally.killedByWorker.map { ($0.key.rawValue, $0.value) })
         record.others = Dictionary(uniqueKeysWithValues: tally.done.map { ($0.key.rawValue, $0.value) })
         record.failures = tally.failures
         record.restarts = office.workers.restartCount
@@ -210,7 +226,10 @@ package struct ChaosRun: Sendable {
             if !settling.isSettled { movedAt = .now }
             // What nobody has touched for longer than the slowest unit takes stays as it is.
             if settling.isFinished || ContinuousClock.now - movedAt > .seconds(slowestSeconds),
-                try witness.settling(queueDepths: try depths(office)).isSettled { return true }
+                try witness.settling(queueDepths: try depths(office)).isSettled
+            {
+                return true
+            }
             usleep(500_000)
         }
         return false
@@ -218,8 +237,10 @@ package struct ChaosRun: Sendable {
 
     /// Ready and unacknowledged, which only the node itself tells.
     private func depths(_ office: LocalOffice) throws -> [String: Int] {
-        let text = try office.servers.rabbitmqctl(
-            ["-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "messages", "--no-table-headers"])
+        let text = try office.servers.rabbitmqctl([
+            "-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "messages",
+            "--no-table-headers",
+        ])
         return text.split(separator: "\n").reduce(into: [:]) { depths, line in
             let words = line.split(whereSeparator: \.isWhitespace)
             if words.count == 2, let count = Int(words[1]) { depths[String(words[0])] = count }
@@ -230,7 +251,8 @@ package struct ChaosRun: Sendable {
     private func judge() throws -> Bool {
         let process = Process()
         process.executableURL = URL(filePath: Executable.lab)
-        process.arguments = ["chaos-verdict", "--data", home.url.path, "--journals", home.journals.path]
+        process.arguments =
+            ["chaos-verdict", "--data", home.url.path, "--journals", home.journals.path]
             + (json.map { ["--json", URL(filePath: $0).absoluteURL.path] } ?? [])
         try process.run()
         process.waitUntilExit()

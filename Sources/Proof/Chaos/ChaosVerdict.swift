@@ -17,7 +17,8 @@ package struct ChaosVerdict: Sendable, Encodable {
 
     package var holds: Bool { lines.allSatisfy(\.holds) && invariants.allSatisfy(\.holds) }
 
-    /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the logs of workers, units and servers.
+    /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the logs of workers, units and
+    ///   servers.
     package init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
         record = try ChaosRecord.read(from: directory)
         let connection = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan-lab chaos"))
@@ -34,21 +35,31 @@ package struct ChaosVerdict: Sendable, Encodable {
         let examination = try Witness(database: database, journals: journals, digestKey: digestKey).examine(facts)
         invariants = examination.lines
         timelines = examination.timelines
-        let (lost, doubled, wrong) = (examination.testimony.lost.count, examination.testimony.doubled.count, examination.wrongStates)
+        let (lost, doubled, wrong) = (
+            examination.testimony.lost.count, examination.testimony.doubled.count, examination.wrongStates
+        )
         let testimony = examination.testimony
-        lines = record.lines + [
-            CheckedLine(
-                text: "submitted = registered + rejected + dead: \(testimony.submitted) = \(testimony.registered) + \(testimony.rejected) + \(testimony.dead)",
-                holds: testimony.submitted == testimony.registered + testimony.rejected + testimony.dead),
-            CheckedLine(
-                text: "closed of accepted: \(testimony.closed) of \(testimony.accepted), at least 95 %",
-                holds: testimony.accepted > 0 && Double(testimony.closed) >= 0.95 * Double(testimony.accepted)),
-            CheckedLine(text: "lost \(lost), doubled \(doubled), wrong states \(wrong)", holds: lost == 0 && doubled == 0 && wrong == 0),
-            Self.blameLine(try Self.blamed(database)),
-        ]
+        lines =
+            record.lines + [
+                CheckedLine(
+                    text:
+                        """
+                        submitted = registered + rejected + dead: \(testimony.submitted) = \
+                        \(testimony.registered) + \(testimony.rejected) + \(testimony.dead)
+                        """,
+                    holds: testimony.submitted == testimony.registered + testimony.rejected + testimony.dead),
+                CheckedLine(
+                    text: "closed of accepted: \(testimony.closed) of \(testimony.accepted), at least 95 %",
+                    holds: testimony.accepted > 0 && Double(testimony.closed) >= 0.95 * Double(testimony.accepted)),
+                CheckedLine(
+                    text: "lost \(lost), doubled \(doubled), wrong states \(wrong)",
+                    holds: lost == 0 && doubled == 0 && wrong == 0),
+                Self.blameLine(try Self.blamed(database)),
+            ]
     }
 
-    /// Dead letters of which the office said that it cannot handle them, by reason. The load holds no message of that kind.
+    /// Dead letters of which the office said that it cannot handle them, by reason. The load holds no message of that
+    /// kind.
     private static func blamed(_ database: PostgreSQL.ConnectionSettings) throws -> [(reason: String, count: Int)] {
         let connection = try Connection(database)
         defer { connection.close() }
@@ -68,8 +79,13 @@ package struct ChaosVerdict: Sendable, Encodable {
 
     package var text: String {
         var parts = [record.story.joined(separator: "\n")]
-        if !record.failures.isEmpty { parts.append("could not be made:\n" + record.failures.map { "  \($0)" }.joined(separator: "\n")) }
-        if !record.interruptions.isEmpty { parts.append("the load had to begin anew:\n" + record.interruptions.map { "  \($0)" }.joined(separator: "\n")) }
+        if !record.failures.isEmpty {
+            parts.append("could not be made:\n" + record.failures.map { "  \($0)" }.joined(separator: "\n"))
+        }
+        if !record.interruptions.isEmpty {
+            parts.append(
+                "the load had to begin anew:\n" + record.interruptions.map { "  \($0)" }.joined(separator: "\n"))
+        }
         let judged = lines.map { ($0.holds, $0.text) } + invariants.map { ($0.holds, $0.text) }
         parts.append(judged.map { "\($0.0 ? "true " : "FALSE")  \($0.1)" }.joined(separator: "\n"))
         if !holds { parts.append(breachText) }
@@ -79,14 +95,19 @@ package struct ChaosVerdict: Sendable, Encodable {
     private static let findingsMax = 10
 
     private var breachText: String {
-        var parts = ["A line is false. To see it again, as far as the machine's own timing allows:\n  \(record.command)"]
+        var parts = [
+            "A line is false. To see it again, as far as the machine's own timing allows:\n  \(record.command)"
+        ]
         for line in invariants where !line.breaches.isEmpty {
             let more = line.breaches.count - Self.findingsMax
             parts.append(
                 "invariant \(line.number), seed \(record.seed):\n"
-                    + line.breaches.prefix(Self.findingsMax).map { "  \($0)" }.joined(separator: "\n") + (more > 0 ? "\n  … and \(more) more" : ""))
+                    + line.breaches.prefix(Self.findingsMax).map { "  \($0)" }.joined(separator: "\n")
+                    + (more > 0 ? "\n  … and \(more) more" : ""))
         }
-        for trail in timelines { parts.append("trail of \(trail.about):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n")) }
+        for trail in timelines {
+            parts.append("trail of \(trail.about):\n" + trail.lines.map { "  \($0)" }.joined(separator: "\n"))
+        }
         return parts.joined(separator: "\n\n")
     }
 
@@ -94,7 +115,10 @@ package struct ChaosVerdict: Sendable, Encodable {
     private static func logs(in directory: URL) throws -> [URL] {
         let folder = directory.appending(path: "log", directoryHint: .isDirectory)
         let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: [.isRegularFileKey])
-        let logs = try files?.compactMap { $0 as? URL }.filter { try $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true } ?? []
+        let logs =
+            try files?.compactMap { $0 as? URL }.filter {
+                try $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true
+            } ?? []
         guard !logs.isEmpty else { throw UserError("there are no logs in \(folder.path)") }
         return logs.sorted { $0.path < $1.path }
     }

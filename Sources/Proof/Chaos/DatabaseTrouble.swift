@@ -6,7 +6,8 @@ import Installation
 import LocalServers
 import PostgreSQL
 
-/// Does with an office's database what its keeper can do wrong, and mends it: as a superuser, over connections that are not disturbed.
+/// Does with an office's database what its keeper can do wrong, and mends it: as a superuser, over connections that are
+/// not disturbed.
 struct DatabaseTrouble {
     private let settings: PostgreSQL.ConnectionSettings
 
@@ -33,7 +34,8 @@ struct DatabaseTrouble {
         repeat { try connection.execute(RehearsedTrouble.cancellation) } while goesOn()
     }
 
-    /// A table that is in use makes this wait, at most for the lock's time-out; it is tried again, since what was begun must end.
+    /// A table that is in use makes this wait, at most for the lock's time-out; it is tried again, since what was begun
+    /// must end.
     private func persistently(_ sql: String) throws(PostgreSQLError) {
         var attempts = 0
         while true {

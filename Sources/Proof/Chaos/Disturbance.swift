@@ -59,7 +59,8 @@ package struct Disturbance: Sendable, Hashable {
     var count = 0
 }
 
-/// What is done to the office and when, all of it from the seed. Two hands work through it side by side: one only kills.
+/// What is done to the office and when, all of it from the seed. Two hands work through it side by side: one only
+/// kills.
 package struct DisturbancePlan: Sendable {
     package let kills: [Disturbance]
     let others: [Disturbance]
@@ -74,7 +75,9 @@ package struct DisturbancePlan: Sendable {
     /// - Parameters:
     ///   - hasOtherHost: whether there is a host that can be cut off.
     ///   - only: kinds that come once each, instead of all; also a long stop, however short the run is.
-    package init(seed: UInt64, minutes: Double, kills count: Int, hasOtherHost: Bool = true, only: [Disturbance.Kind] = []) {
+    package init(
+        seed: UInt64, minutes: Double, kills count: Int, hasOtherHost: Bool = true, only: [Disturbance.Kind] = []
+    ) {
         var random = SeededRandom(name: "chaos|kills|\(seed)")
         let span = max(1, minutes * 60 - Self.warmUpSeconds - 1)
         kills = (0..<count).map { index in
@@ -84,11 +87,17 @@ package struct DisturbancePlan: Sendable {
         random = SeededRandom(name: "chaos|others|\(seed)")
         let othersCount = only.isEmpty ? max(3, Int(minutes * Self.othersPerMinute)) : only.count
         var deck = Array(only.reversed())
-        let left: Set<Disturbance.Kind> = Set(minutes < Self.longPauseMinutes ? [.longPause] : []).union(hasOtherHost ? [] : [.hostCutOff])
+        let left: Set<Disturbance.Kind> = Set(minutes < Self.longPauseMinutes ? [.longPause] : []).union(
+            hasOtherHost ? [] : [.hostCutOff])
         others = (0..<othersCount).map { index in
             // Each kind once before any comes again.
-            if deck.isEmpty { deck = random.pick(.max, of: Disturbance.Kind.allCases.filter { $0 != .kill }).filter { !left.contains($0) } }
-            let at = Self.warmUpSeconds + (Double(index) + Double(random.below(500)) / 1000) / Double(othersCount) * span
+            if deck.isEmpty {
+                deck = random.pick(.max, of: Disturbance.Kind.allCases.filter { $0 != .kill }).filter {
+                    !left.contains($0)
+                }
+            }
+            let at =
+                Self.warmUpSeconds + (Double(index) + Double(random.below(500)) / 1000) / Double(othersCount) * span
             return Self.other(deck.removeLast(), at: at, &random)
         }
     }
@@ -102,7 +111,8 @@ package struct DisturbancePlan: Sendable {
         case .cutBroker, .cutDatabase: disturbance.seconds = Double(random.number(1...25)) / 10
         case .silenceBroker, .silenceDatabase: disturbance.seconds = Double(random.number(10...90)) / 10
         case .slowBroker, .slowDatabase: disturbance.seconds = Double(random.number(20...60)) / 10
-        case .memoryAlarm, .revokeRight, .diskFull, .cancelStatements: disturbance.seconds = Double(random.number(10...40)) / 10
+        case .memoryAlarm, .revokeRight, .diskFull, .cancelStatements:
+            disturbance.seconds = Double(random.number(10...40)) / 10
         case .silentQueue:
             disturbance.unit = random.pick(SampleOffice.standard.units).id
             disturbance.seconds = Double(random.number(50...150)) / 10
@@ -112,7 +122,8 @@ package struct DisturbancePlan: Sendable {
             disturbance.seconds = 180
         case .hostCutOff: disturbance.seconds = Double(random.number(100...300)) / 10
         case .sendAgain: disturbance.count = random.number(50...250)
-        case .kill, .restartBroker, .killBroker, .closeConnections, .restartDatabaseFast, .restartDatabaseImmediate: break
+        case .kill, .restartBroker, .killBroker, .closeConnections, .restartDatabaseFast, .restartDatabaseImmediate:
+            break
         }
         return disturbance
     }

@@ -36,10 +36,14 @@ final class Disturber: Sendable {
     /// The process of a long pause; 0 for none.
     private let resting = Atomic<Int32>(0)
 
-    /// How long a kill waits for work in its worker's hands; then it waits for some in anybody's, as long as the run lasts.
+    /// How long a kill waits for work in its worker's hands; then it waits for some in anybody's, as long as the run
+    /// lasts.
     private static let patienceSeconds = 0.8
 
-    init(_ office: LocalOffice, _ otherHost: OtherHost?, broker: BadNetwork, database: BadNetwork, load: ChaosLoad, seed: UInt64) {
+    init(
+        _ office: LocalOffice, _ otherHost: OtherHost?, broker: BadNetwork, database: BadNetwork, load: ChaosLoad,
+        seed: UInt64
+    ) {
         (self.office, self.otherHost, self.load, self.seed) = (office, otherHost, load, seed)
         (self.broker, self.database) = (broker, database)
     }
@@ -143,7 +147,9 @@ final class Disturber: Sendable {
             office.servers.killRabbitMQ()
             try office.servers.startRabbitMQ()
         case .closeConnections:
-            _ = try office.servers.rabbitmqctl(["-q", "close_all_connections", "-p", office.configuration.broker.virtualHost, "disturbed"])
+            _ = try office.servers.rabbitmqctl([
+                "-q", "close_all_connections", "-p", office.configuration.broker.virtualHost, "disturbed",
+            ])
         case .restartDatabaseFast: try office.servers.restartPostgreSQL(mode: .fast)
         case .restartDatabaseImmediate: try office.servers.restartPostgreSQL(mode: .immediate)
         case .cutBroker: make(.cut, of: broker, for: disturbance.seconds)
@@ -151,7 +157,8 @@ final class Disturber: Sendable {
         case .silenceBroker: make(.silent, of: broker, for: disturbance.seconds)
         case .silenceDatabase: make(.silent, of: database, for: disturbance.seconds)
         case .slowBroker: make(.slow(delaySeconds: 0.03, bytesPerSecond: 300_000), of: broker, for: disturbance.seconds)
-        case .slowDatabase: make(.slow(delaySeconds: 0.02, bytesPerSecond: 300_000), of: database, for: disturbance.seconds)
+        case .slowDatabase:
+            make(.slow(delaySeconds: 0.02, bytesPerSecond: 300_000), of: database, for: disturbance.seconds)
         case .sendAgain: try whenPossible { try load.sendAgain(disturbance.count, seed: seed &+ UInt64(index)) }
         case .memoryAlarm: try alarm(disturbance.seconds)
         case .revokeRight: try trouble().make(.revokedRight) { last(disturbance.seconds) }
@@ -207,7 +214,8 @@ final class Disturber: Sendable {
 
     // MARK: Time
 
-    /// Tries until it can be done: a worker that was just killed cannot be stopped, and what was not yet sent not be sent again.
+    /// Tries until it can be done: a worker that was just killed cannot be stopped, and what was not yet sent not be
+    /// sent again.
     private func whenPossible(_ attempt: () throws -> Bool) throws {
         while try !attempt() {
             guard wait(until: .now + .milliseconds(10)) else { return }

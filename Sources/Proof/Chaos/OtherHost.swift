@@ -6,8 +6,8 @@ import Installation
 import LocalServers
 import Rehearsal
 
-/// A second machine of the office, so to speak: workers in a network namespace, whose link to the servers can be taken down. Its own
-/// kernel then holds the connections, and no server is told; a proxy's kernel would go on acknowledging.
+/// A second machine of the office, so to speak: workers in a network namespace, whose link to the servers can be taken
+/// down. Its own kernel then holds the connections, and no server is told; a proxy's kernel would go on acknowledging.
 final class OtherHost: Sendable {
     /// Intake and routing: their rows are what others wait for.
     static let workers: [Worker] = [.intake, .routing]
@@ -21,7 +21,9 @@ final class OtherHost: Sendable {
         let file = home.appending(path: "other-host.yaml")
         var seen = office.configuration
         seen.broker.host = network.hostAddress
-        guard var url = URLComponents(string: seen.database.url) else { throw UserError("the database's URL cannot be read") }
+        guard var url = URLComponents(string: seen.database.url) else {
+            throw UserError("the database's URL cannot be read")
+        }
         url.host = network.hostAddress
         seen.database.url = url.string ?? seen.database.url
         try writePrivately(seen.yaml(folder: home), to: file)

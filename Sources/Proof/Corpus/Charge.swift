@@ -1,4 +1,5 @@
-/// One thing that can be alleged: its category, the concrete act, and ways to tell it. Each telling is a paragraph of its own.
+/// One thing that can be alleged: its category, the concrete act, and ways to tell it. Each telling is a paragraph of
+/// its own.
 package struct Charge: Sendable {
     let settings: [Setting]
     /// `nil`: in any line of work.
@@ -11,7 +12,8 @@ package struct Charge: Sendable {
     let tellings: [Phrase]
 
     init(
-        _ settings: [Setting], in field: Post.Field? = nil, _ category: String, _ topic: String, act: Phrase, _ tellings: Phrase...
+        _ settings: [Setting], in field: Post.Field? = nil, _ category: String, _ topic: String, act: Phrase,
+        _ tellings: Phrase...
     ) {
         self.settings = settings
         self.field = field

@@ -12,12 +12,12 @@ public struct SampleReport: Sendable, Hashable {
 
 /// An endless, seeded stream of invented reports in Chinese, as such an office receives them.
 ///
-/// Of a hundred reports about 68 are accusations that can be accepted, 17 lie outside the scope, 5 are appeals, 4 suggestions and
-/// 6 too vague to place; about one in twenty repeats an earlier one word for word under an id of its own. Half come from
-/// reporters who give their names. The same seed gives the same bytes, on every platform.
+/// Of a hundred reports about 68 are accusations that can be accepted, 17 lie outside the scope, 5 are appeals, 4
+/// suggestions and 6 too vague to place; about one in twenty repeats an earlier one word for word under an id of its
+/// own. Half come from reporters who give their names. The same seed gives the same bytes, on every platform.
 ///
-/// No attachments are announced: their bytes travel apart, and a report would wait for papers that nobody sends. The places
-/// are those of `SampleOffice.standard`; another office gives its own sources and handling units.
+/// No attachments are announced: their bytes travel apart, and a report would wait for papers that nobody sends. The
+/// places are those of `SampleOffice.standard`; another office gives its own sources and handling units.
 public struct Corpus: Sendable {
     private let seed: UInt64
     private let receivedAround: Instant
@@ -65,7 +65,8 @@ public struct Corpus: Sendable {
     private func isRepeat(_ index: Int, _ random: inout SeededRandom) -> Bool { random.chance(5) && index > 0 }
 
     private func random(at index: Int, salt: UInt64 = 0) -> SeededRandom {
-        var random = SeededRandom(seed: seed ^ (UInt64(bitPattern: Int64(index)) &* 0xD1B5_4A32_D192_ED03) ^ (salt << 62))
+        var random = SeededRandom(
+            seed: seed ^ (UInt64(bitPattern: Int64(index)) &* 0xD1B5_4A32_D192_ED03) ^ (salt << 62))
         // Neighbouring seeds of SplitMix64 give overlapping sequences; a seed drawn from it does not.
         return SeededRandom(seed: random.next())
     }

@@ -19,7 +19,9 @@ package struct Letter {
         add(openings(&scene), to: &text, &scene)
         body(charges, exhaustive: exhaustive, into: &text, &scene)
         if !scene.second.isEmpty { add(Wording.colleagues, to: &text, &scene) }
-        if exhaustive || scene.random.chance(55) { add(Wording.background, count: exhaustive ? 4 : 1, to: &text, &scene) }
+        if exhaustive || scene.random.chance(55) {
+            add(Wording.background, count: exhaustive ? 4 : 1, to: &text, &scene)
+        }
         if exhaustive || scene.random.chance(12) { chronicle(atLeast: exhaustive ? 16 : 4, into: &text, &scene) }
         if exhaustive || scene.random.chance(65) { add(Wording.evidence, count: exhaustive ? 3 : 1, to: &text, &scene) }
         add(Wording.demands, to: &text, &scene)

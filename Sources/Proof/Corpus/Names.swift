@@ -31,8 +31,8 @@ enum Names {
     ]
 }
 
-/// A reporter's identity. Numbers have the right form and belong to nobody: the phones lie in ranges that are not assigned to
-/// people, the ID numbers name a place code that does not exist.
+/// A reporter's identity. Numbers have the right form and belong to nobody: the phones lie in ranges that are not
+/// assigned to people, the ID numbers name a place code that does not exist.
 struct Identity: Sendable {
     let name: String
     let phone: String
@@ -43,10 +43,12 @@ struct Identity: Sendable {
         name = Names.person(&random)
         phone = random.pick(["161", "163", "164"]) + Identity.digits(8, &random)
         let birth = "\(random.number(1946...1999))" + Identity.twoDigits(random.number(1...12))
-        let body = "9900" + Identity.digits(2, &random) + birth + Identity.twoDigits(random.number(1...28))
+        let body =
+            "9900" + Identity.digits(2, &random) + birth + Identity.twoDigits(random.number(1...28))
             + Identity.digits(3, &random)
         idNumber = body + Identity.checkDigit(body)
-        address = place.city + place.county + place.township
+        address =
+            place.city + place.county + place.township
             + (random.chance(65) ? place.village + "\(random.number(1...16))组" : "解放路\(random.number(2...460))号")
     }
 

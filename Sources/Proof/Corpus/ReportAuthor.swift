@@ -24,7 +24,8 @@ struct ReportAuthor: Sendable {
 
     /// Letters, the web and the telephone bring most.
     private static let weights = [
-        "letter": 22, "visit": 10, "web": 26, "phone": 14, "superior": 8, "subordinate": 6, "leader": 4, "inspection": 5,
+        "letter": 22, "visit": 10, "web": 26, "phone": 14, "superior": 8, "subordinate": 6, "leader": 4,
+        "inspection": 5,
         "petition_bureau": 5,
     ]
 
@@ -55,7 +56,9 @@ struct ReportAuthor: Sendable {
             post = Post.recusal
             place = self.place(inCity: 0, &random)
             name = recusalAccused
-        } else if let unit = post.unit, let city = Geography.cities.firstIndex(where: { unit.rawValue.hasPrefix($0.unitID) }) {
+        } else if let unit = post.unit,
+            let city = Geography.cities.firstIndex(where: { unit.rawValue.hasPrefix($0.unitID) })
+        {
             place = self.place(inCity: city, &random)
         }
         let charges = random.pick(1 + random.weighted([56, 29, 11, 4]), of: Charge.all.filter { $0.fits(post) })
@@ -71,7 +74,8 @@ struct ReportAuthor: Sendable {
             let amounts = scene.newAmounts()
             scene.amounts.append(amounts)
             scene.give(amounts)
-            return Allegation(category: scene.random.chance(94) ? charge.category : nil, act: charge.act.written(&scene))
+            return Allegation(
+                category: scene.random.chance(94) ? charge.category : nil, act: charge.act.written(&scene))
         }
         let text = Letter(source: source.kind, realName: realName).write(charges, &scene)
         return Submission(
@@ -85,14 +89,17 @@ struct ReportAuthor: Sendable {
         let organ = post.organ(at: scene.place)
         let region = post.region(at: scene.place)
         var all = [
-            Accused(name: scene.accused, organ: organ, position: post.title, level: post.level, region: region, unit: post.unit)
+            Accused(
+                name: scene.accused, organ: organ, position: post.title, level: post.level, region: region,
+                unit: post.unit)
         ]
         for title in scene.random.pick(scene.random.weighted([76, 17, 6, 1]), of: post.colleagues) {
             var named = SeededRandom(name: organ + title)
             let name = Names.person(&named)
             all.append(
                 Accused(
-                    name: name, organ: organ, position: title, level: post.colleagueLevel, region: region, unit: post.unit))
+                    name: name, organ: organ, position: title, level: post.colleagueLevel, region: region,
+                    unit: post.unit))
             scene.second += (scene.second.isEmpty ? "" : "、") + title + name
         }
         return all
@@ -169,8 +176,8 @@ extension Post {
             }
         guard !level.isEmpty else { return nil }
         self.init(
-            setting: .insider, level: level, body: .fixed(prefix + unit.name), title: title, reach: .province, unit: unit.id,
-            regionOverride: region)
+            setting: .insider, level: level, body: .fixed(prefix + unit.name), title: title, reach: .province,
+            unit: unit.id, regionOverride: region)
     }
 
     fileprivate var colleagues: [String] {

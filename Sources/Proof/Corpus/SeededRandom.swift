@@ -4,7 +4,8 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
 
     public init(seed: UInt64) { state = seed }
 
-    /// The source of one of many things drawn with one seed, so that any of them can be drawn again without those before it.
+    /// The source of one of many things drawn with one seed, so that any of them can be drawn again without those
+    /// before it.
     public init(seed: UInt64, index: Int) {
         self.init(seed: seed)
         state ^= next() &+ UInt64(bitPattern: Int64(index)) &* 0xD1B5_4A32_D192_ED03

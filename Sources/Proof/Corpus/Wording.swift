@@ -73,7 +73,8 @@ enum Wording {
         "一名知情群众", "{C}部分干部群众", "因怕打击报复，恕不署名。", "一个有良心的党员", "知情人", "{V}全体敢怒不敢言的村民", "",
     ]
 
-    /// What is noted before the report by whoever took it or passes it on, by kind of source; `real` names the reporter.
+    /// What is noted before the report by whoever took it or passes it on, by kind of source; `real` names the
+    /// reporter.
     static func frame(_ kind: String, real: Bool) -> [Phrase] {
         switch kind {
         case "visit" where real:
@@ -85,13 +86,15 @@ enum Wording {
         case "phone" where real:
             ["【电话记录】来电人自称{R}，回拨号码{phone}，经核对属本人。来电人反映：\n", "来电人{R}（{phone}）愿意接受回访。通话记录整理如下：\n"]
         case "phone": ["【电话记录】来电人未留姓名，号码未显示。来电人反映：\n", "匿名来电，通话{n}分钟，口音为本地。整理如下：\n"]
-        case "superior": [
-            "现将群众反映{O}{T}{A}有关问题的信件转去，请按管理权限办理。原信内容：\n", "【转办】该件经研判转你委办理，办理情况请按期报告。来信摘录如下：\n",
-        ]
+        case "superior":
+            [
+                "现将群众反映{O}{T}{A}有关问题的信件转去，请按管理权限办理。原信内容：\n", "【转办】该件经研判转你委办理，办理情况请按期报告。来信摘录如下：\n",
+            ]
         case "subordinate": ["【报送】我委在工作中收到以下反映，因涉及上级管理的干部，现按规定报送。\n", "按照干部管理权限，现将收到的有关{A}问题的反映原文报上，请阅处。\n"]
-        case "inspection": [
-            "【巡察移送】巡察组在对{O}开展巡察期间收到反映如下，现按规定移送。\n", "巡视巡察期间个别谈话和来信中，有关{T}{A}的反映归纳如下：\n",
-        ]
+        case "inspection":
+            [
+                "【巡察移送】巡察组在对{O}开展巡察期间收到反映如下，现按规定移送。\n", "巡视巡察期间个别谈话和来信中，有关{T}{A}的反映归纳如下：\n",
+            ]
         case "petition_bureau" where real: ["【信访局移送】信访人{R}（{phone}）提出的信访事项涉及党员干部违纪问题，现移送处理。信访人诉称：\n"]
         case "petition_bureau": ["【信访局移送】该信访事项经审查涉及公职人员违纪违法，现移送你室。诉求内容：\n"]
         case "leader": ["书记：\n　　冒昧直接给您写信，是因为别的渠道都试过了。", "领导同志亲启：\n　　"]

@@ -62,11 +62,15 @@ package struct Rehearsal: Sendable {
     }
 
     private func play(_ office: LocalOffice, began: ContinuousClock.Instant) throws -> Bool {
-        let units = try Sidecar(Executable.lab, ["simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--until-input-ends"],
-                                log: home.url.appending(path: "log/units.log"))
+        let units = try Sidecar(
+            Executable.lab,
+            ["simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--until-input-ends"],
+            log: home.url.appending(path: "log/units.log"))
         defer { units.stop() }
         let passwords = Dictionary(
-            uniqueKeysWithValues: SampleOffice.standard.sources.compactMap { source in office.password(of: .source(source.id)).map { (source.id, $0) } })
+            uniqueKeysWithValues: SampleOffice.standard.sources.compactMap { source in
+                office.password(of: .source(source.id)).map { (source.id, $0) }
+            })
         var broker = try office.configuration.operatorBrokerSettings()
         (broker.user, broker.password) = ("", "")
         let receipts = try ReceiptReader(broker: broker, passwords: passwords, journals: home.journals)
@@ -81,10 +85,16 @@ package struct Rehearsal: Sendable {
         try receipts.stop()
         if let killer { Output.line("workers killed: \(killer.count), started again: \(office.workers.restartCount)") }
         let rate = Double(submitted.confirmed) / max(submitted.seconds, 0.001)
-        Output.line(String(format: "%d reports submitted at %.0f/s; everything answered %.1f s after the start of the servers\n", submitted.confirmed, rate, (ContinuousClock.now - began).inSeconds))
+        Output.line(
+            String(
+                format: "%d reports submitted at %.0f/s; everything answered %.1f s after the start of the servers\n",
+                submitted.confirmed, rate, (ContinuousClock.now - began).inSeconds))
         for problem in submitted.problems { Output.note("\(problem)") }
         Output.line(try queueLine(office))
-        if !isQuiet { Output.line("FALSE  queues, outbox and held messages did not empty in time; what is under way counts as lost") }
+        if !isQuiet {
+            Output.line(
+                "FALSE  queues, outbox and held messages did not empty in time; what is under way counts as lost")
+        }
         return try testify() && isQuiet
     }
 
@@ -108,7 +118,9 @@ package struct Rehearsal: Sendable {
     }
 
     /// Until queues, outbox and held messages are empty and no unit owes anything, or the time is over.
-    private func waitUntilQuiet(_ office: LocalOffice, _ progress: Progress, began: ContinuousClock.Instant) throws -> Bool {
+    private func waitUntilQuiet(
+        _ office: LocalOffice, _ progress: Progress, began: ContinuousClock.Instant
+    ) throws -> Bool {
         let view = try RehearsalView(office, total: reports.count)
         defer { view.close() }
         let witness = Witness(
@@ -140,8 +152,9 @@ package struct Rehearsal: Sendable {
             let handoff = try database.run(ReadHandoffsInHand(countMax: 1)).rows.first
         else { return 0 }
         let event = CloudEvent(
-            id: "demo-recall-\(handoff)", source: .person(leader.id), type: .commandRecall, subject: handoff.description,
-            time: office.configuration.now, data: CommandRecall(reason: "承办单位迟迟未办，收回另行处理"))
+            id: "demo-recall-\(handoff)", source: .person(leader.id), type: .commandRecall,
+            subject: handoff.description, time: office.configuration.now, data: CommandRecall(reason: "承办单位迟迟未办，收回另行处理")
+        )
         let client = try PersonClient(
             try office.configuration.brokerSettings(for: .person(leader.id)), person: leader.id, timeoutSeconds: 5)
         defer { client.close() }
@@ -154,18 +167,24 @@ package struct Rehearsal: Sendable {
 
     /// Ready and unacknowledged, which only the node itself tells.
     private func allDepths(_ office: LocalOffice) throws -> [String: Int] {
-        let text = try office.servers.rabbitmqctl(
-            ["-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "messages", "--no-table-headers"])
+        let text = try office.servers.rabbitmqctl([
+            "-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "messages",
+            "--no-table-headers",
+        ])
         return text.split(separator: "\n").reduce(into: [:]) { depths, line in
             let words = line.split(whereSeparator: \.isWhitespace)
-            // A verdict that its person did not wait for stays: it is the person's, and only the person may take it away.
-            if words.count == 2, let count = Int(words[1]), !words[0].hasPrefix("person.") { depths[String(words[0])] = count }
+            // A verdict that its person did not wait for stays: it is the person's, and only the person may take it
+            // away.
+            if words.count == 2, let count = Int(words[1]), !words[0].hasPrefix("person.") {
+                depths[String(words[0])] = count
+            }
         }
     }
 
     private func queueLine(_ office: LocalOffice) throws -> String {
         let filled = try allDepths(office).filter { $0.value > 0 }.sorted { $0.key < $1.key }
-        return "messages in queues: " + (filled.isEmpty ? "none" : filled.map { "\($0.key) \($0.value)" }.joined(separator: ", ")) + "\n"
+        return "messages in queues: "
+            + (filled.isEmpty ? "none" : filled.map { "\($0.key) \($0.value)" }.joined(separator: ", ")) + "\n"
     }
 
     private func testify() throws -> Bool {
@@ -181,7 +200,12 @@ package struct Rehearsal: Sendable {
     }
 
     private func stay(_ office: LocalOffice) async throws {
-        Output.line("\nThe office stays up until Ctrl-C.\n  AMQP      \(office.operatorAMQPURL)\n  database  \(office.configuration.database.url)")
+        Output.line(
+            """
+            \nThe office stays up until Ctrl-C.\n  AMQP      \(office.operatorAMQPURL)\n  database  \
+            \(office.configuration.database.url)
+            """
+        )
         await signals.wait()
     }
 }

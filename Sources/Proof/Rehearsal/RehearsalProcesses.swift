@@ -17,7 +17,9 @@ package final class Sidecar: @unchecked Sendable {
         // A worker that is started meanwhile must not hold this end open.
         _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         process.standardInput = input
-        guard FileManager.default.createFile(atPath: log.path, contents: nil) else { throw UserError("\(log.path) cannot be written") }
+        guard FileManager.default.createFile(atPath: log.path, contents: nil) else {
+            throw UserError("\(log.path) cannot be written")
+        }
         let handle = try FileHandle(forWritingTo: log)
         process.standardOutput = handle
         process.standardError = handle

@@ -38,9 +38,14 @@ final class RehearsalView: @unchecked Sendable {
         var depths: [String: Int] = [:]
         let sample = SampleOffice.standard
         let queues =
-            [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.routingExpress, Topology.Queue.feedback, Topology.Queue.unroutable,
-             Topology.Queue.dead]
-            + sample.units.flatMap { [Topology.Queue.inbox($0.id), Topology.Queue.express($0.id), Topology.Queue.notice($0.id)] }
+            [
+                Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.routingExpress, Topology.Queue.feedback,
+                Topology.Queue.unroutable,
+                Topology.Queue.dead,
+            ]
+            + sample.units.flatMap {
+                [Topology.Queue.inbox($0.id), Topology.Queue.express($0.id), Topology.Queue.notice($0.id)]
+            }
             + sample.sources.map { Topology.Queue.notice($0.id) }
         for queue in queues {
             let count = try broker.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).messageCount
@@ -67,20 +72,34 @@ final class RehearsalView: @unchecked Sendable {
             redraw(registered, states, steps, waiting: waiting, unitsHold: unitsHold)
         } else if ContinuousClock.now - lineAt > .seconds(2) {
             lineAt = .now
-            Output.note("registered \(registered) of \(total), closed \(states[.closed] ?? 0), queued \(waiting) at the office, \(unitsHold) at units")
+            Output.note(
+                """
+                registered \(registered) of \(total), closed \(states[.closed] ?? 0), queued \(waiting) at the \
+                office, \(unitsHold) at units
+                """
+            )
         }
     }
 
-    private func redraw(_ registered: Int, _ states: [ReportState: Int], _ steps: [HandoffState: Int], waiting: Int, unitsHold: Int) {
+    private func redraw(
+        _ registered: Int, _ states: [ReportState: Int], _ steps: [HandoffState: Int], waiting: Int, unitsHold: Int
+    ) {
         func row(_ name: String, _ count: Int) -> String {
             let width = total > 0 ? min(40, count * 40 / total) : 0
             return "  " + name.padding(toLength: 18, withPad: " ", startingAt: 0) + String(format: "%7d  ", count)
                 + String(repeating: "█", count: width)
         }
         let lines =
-            [row("registered", registered)] + ReportState.allCases.filter { $0 != .registered }.map { row($0.rawValue.replacing("_", with: " "), states[$0] ?? 0) }
-            + [row("handoffs signed", steps.filter { ![.released, .dispatched, .awaitingApproval].contains($0.key) }.values.reduce(0, +)),
-               "  queues: \(waiting) at the office, \(unitsHold) at units"]
+            [row("registered", registered)]
+            + ReportState.allCases.filter { $0 != .registered }.map {
+                row($0.rawValue.replacing("_", with: " "), states[$0] ?? 0)
+            }
+            + [
+                row(
+                    "handoffs signed",
+                    steps.filter { ![.released, .dispatched, .awaitingApproval].contains($0.key) }.values.reduce(0, +)),
+                "  queues: \(waiting) at the office, \(unitsHold) at units",
+            ]
         let up = drawnLines > 0 ? "\u{1B}[\(drawnLines)A" : ""
         Output.write(up + lines.map { "\u{1B}[K" + $0 + "\n" }.joined(), to: STDERR_FILENO)
         drawnLines = lines.count

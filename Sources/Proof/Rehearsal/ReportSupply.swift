@@ -27,12 +27,16 @@ package struct ReportSupply: Sendable {
         }
         var fieldMap: FieldMap?
         if let map {
-            guard let yaml = try? String(contentsOfFile: map, encoding: .utf8) else { throw UserError("the map \(map) cannot be read") }
+            guard let yaml = try? String(contentsOfFile: map, encoding: .utf8) else {
+                throw UserError("the map \(map) cannot be read")
+            }
             do { fieldMap = try FieldMap(yaml: yaml) } catch {
-                throw UserError("the map \(map) is not right:\n" + error.problems.map { "  " + $0 }.joined(separator: "\n"))
+                throw UserError(
+                    "the map \(map) is not right:\n" + error.problems.map { "  " + $0 }.joined(separator: "\n"))
             }
         }
-        let reader = ReportLineReader(map: fieldMap, defaultSource: SourceID(unchecked: "web"), idKey: UUID().uuidString)
+        let reader = ReportLineReader(
+            map: fieldMap, defaultSource: SourceID(unchecked: "web"), idKey: UUID().uuidString)
         var good: [ReportLine] = []
         let file = try ReportFile(path: input)
         try reader.check(file)
@@ -75,7 +79,8 @@ package struct RehearsalFolder: Sendable {
                 throw UserError("\(url.path) already holds an office: give the demo a directory of its own")
             }
         } else {
-            url = files.temporaryDirectory.appending(path: "bihuan-demo-\(UInt32.random(in: 0 ... .max))", directoryHint: .isDirectory)
+            url = files.temporaryDirectory.appending(
+                path: "bihuan-demo-\(UInt32.random(in: 0 ... .max))", directoryHint: .isDirectory)
         }
         try OwnDirectory.claim(url, mayFill: OwnDirectory.askOnTerminal)
         try files.createDirectory(at: journals, withIntermediateDirectories: true)

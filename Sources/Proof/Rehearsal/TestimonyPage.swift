@@ -14,7 +14,8 @@ package enum TestimonyPage {
         if !testimony.authorities.isEmpty {
             parts.append(
                 grid(
-                    ["not accepted, competent is", "count"], testimony.authorities.map { [$0.authority, "\($0.count)"] }))
+                    ["not accepted, competent is", "count"],
+                    testimony.authorities.map { [$0.authority, "\($0.count)"] }))
         }
         if !testimony.units.isEmpty {
             parts.append(
@@ -31,21 +32,26 @@ package enum TestimonyPage {
         if let latency = testimony.latency {
             parts.append(
                 String(
-                    format: "submit → unit's inbox   p50 %.0f ms   p99 %.0f ms   (%d handoffs)", latency.p50Milliseconds,
-                    latency.p99Milliseconds, latency.count))
+                    format: "submit → unit's inbox   p50 %.0f ms   p99 %.0f ms   (%d handoffs)",
+                    latency.p50Milliseconds, latency.p99Milliseconds, latency.count))
         }
         if !testimony.statesNeverSeen.isEmpty {
             parts.append("states that never occurred: " + testimony.statesNeverSeen.joined(separator: ", "))
         }
         if !testimony.openReports.isEmpty {
-            parts.append("still open:\n" + testimony.openReports.map { "  \($0.number)  \($0.state)  \($0.reason)" }.joined(separator: "\n"))
+            parts.append(
+                "still open:\n"
+                    + testimony.openReports.map { "  \($0.number)  \($0.state)  \($0.reason)" }.joined(separator: "\n"))
         }
-        for (title, findings) in [("lost", testimony.lost), ("doubled", testimony.doubled), ("ledger", testimony.ledgerFaults)]
+        for (title, findings) in [
+            ("lost", testimony.lost), ("doubled", testimony.doubled), ("ledger", testimony.ledgerFaults),
+        ]
         where !findings.isEmpty {
             let shown = findings.prefix(20).map { "  \($0)" }.joined(separator: "\n")
             parts.append("\(title):\n\(shown)\(findings.count > 20 ? "\n  … and \(findings.count - 20) more" : "")")
         }
-        parts.append((testimony.lines + extra).map { "\($0.holds ? "true " : "FALSE")  \($0.text)" }.joined(separator: "\n"))
+        parts.append(
+            (testimony.lines + extra).map { "\($0.holds ? "true " : "FALSE")  \($0.text)" }.joined(separator: "\n"))
         return parts.joined(separator: "\n\n")
     }
 

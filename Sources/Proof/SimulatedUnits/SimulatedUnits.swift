@@ -38,9 +38,9 @@ public struct UnitCounts: Sendable, Hashable {
 
 /// Units of a rehearsal: each speaks only the contract, over its own user, and knows nothing of the office's tables.
 ///
-/// Every unit has a thread, a connection and a journal (`unit.<id>.jsonl`); the journal is also what it goes on from when the
-/// process is started again. The case office learns of filed cases through this object, as people would tell it by telephone; where
-/// units are spread over several processes, each process hosts it.
+/// Every unit has a thread, a connection and a journal (`unit.<id>.jsonl`); the journal is also what it goes on from
+/// when the process is started again. The case office learns of filed cases through this object, as people would tell
+/// it by telephone; where units are spread over several processes, each process hosts it.
 public final class SimulatedUnits: Sendable {
     private let units: [UnitLogin]
     private let broker: AMQP.ConnectionSettings
@@ -55,8 +55,8 @@ public final class SimulatedUnits: Sendable {
     ///   - journals: a folder that exists.
     ///   - caseOffice: the unit that tells of filed cases, if it is among `units`.
     public init(
-        units: [UnitLogin], broker: AMQP.ConnectionSettings, clock: BusinessClock, behaviour: UnitBehaviour = UnitBehaviour(),
-        journals: URL, caseOffice: UnitID = UnitID(unchecked: "case-office")
+        units: [UnitLogin], broker: AMQP.ConnectionSettings, clock: BusinessClock,
+        behaviour: UnitBehaviour = UnitBehaviour(), journals: URL, caseOffice: UnitID = UnitID(unchecked: "case-office")
     ) {
         self.units = units
         self.broker = broker
@@ -69,8 +69,8 @@ public final class SimulatedUnits: Sendable {
     /// What was done so far, by all units together.
     public var counts: UnitCounts { switchboard.counts }
 
-    /// Works until `stop`, then sends what is due for at most five seconds more. Throws what made a unit give up, as when its
-    /// journal cannot be written; the loss of the broker is waited out.
+    /// Works until `stop`, then sends what is due for at most five seconds more. Throws what made a unit give up, as
+    /// when its journal cannot be written; the loss of the broker is waited out.
     public func run(until stop: StopSignal) throws {
         let threads = units.map { login in
             WorkThread(named: "unit.\(login.id)") { [self] in
@@ -146,8 +146,8 @@ private struct SimulatedUnit {
     private static let drainSeconds = 5.0
 
     init(
-        _ login: UnitLogin, broker: AMQP.ConnectionSettings, clock: BusinessClock, behaviour: UnitBehaviour, journals: URL,
-        isCaseOffice: Bool, switchboard: Switchboard
+        _ login: UnitLogin, broker: AMQP.ConnectionSettings, clock: BusinessClock, behaviour: UnitBehaviour,
+        journals: URL, isCaseOffice: Bool, switchboard: Switchboard
     ) throws {
         let party = Party.unit(login.id)
         self.login = login
@@ -205,7 +205,8 @@ private struct SimulatedUnit {
     private mutating func openSealed(_ arrival: Arrival) {
         guard let sealed = arrival.sealed, let key = login.sealingKey else { return }
         do {
-            _ = try sealed.open(with: key, id: arrival.entry.id, type: .handoffDispatched, subject: arrival.entry.subject)
+            _ = try sealed.open(
+                with: key, id: arrival.entry.id, type: .handoffDispatched, subject: arrival.entry.subject)
             counts.sealedOpened += 1
         } catch {
             counts.sealedUnopened += 1

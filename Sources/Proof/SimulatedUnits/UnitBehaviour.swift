@@ -1,8 +1,8 @@
 import Casework
 import Corpus
 
-/// How simulated units behave: shares of handoffs, in per mille, and business time. The same seed decides the same for the same
-/// text at the same unit, whichever process asks, in whichever run, and however often.
+/// How simulated units behave: shares of handoffs, in per mille, and business time. The same seed decides the same for
+/// the same text at the same unit, whichever process asks, in whichever run, and however often.
 public struct UnitBehaviour: Sendable, Hashable {
     public var seed: UInt64 = 1
 
@@ -17,7 +17,8 @@ public struct UnitBehaviour: Sendable, Hashable {
     /// First concluded without summary or without disposition, so that the office sends it back.
     public var concludedPoorlyPerMille = 60
 
-    /// Business seconds between delivery and the signature of those that sign late: after the reminder, before the due date.
+    /// Business seconds between delivery and the signature of those that sign late: after the reminder, before the due
+    /// date.
     public var lateSignatureSeconds = 36.0 * 3600
     /// Business seconds between delivery and the conclusion of those that conclude late: after the due date.
     public var lateConclusionSeconds = 92.0 * 86_400
@@ -108,7 +109,8 @@ struct UnitPlan: Hashable, Sendable {
         outcome = random.pick(words.dispositions[disposition] ?? ["unfounded"])
         summary = random.pick(UnitPlan.summaries)
         signsLate = random.below(1000) < behaviour.signedLatePerMille
-        // A sealed pass-through is the superior's own from then on: nothing of it comes back but the receipt and the end.
+        // A sealed pass-through is the superior's own from then on: nothing of it comes back but the receipt and the
+        // end.
         if sealed { return }
 
         let fate = random.below(1000)
@@ -126,7 +128,9 @@ struct UnitPlan: Hashable, Sendable {
             outcome = words.outcomeOfCase
         }
         concludesLate = random.below(1000) < behaviour.concludedLatePerMille
-        if random.below(1000) < behaviour.concludedPoorlyPerMille { flaw = random.chance(50) ? .noSummary : .noDisposition }
+        if random.below(1000) < behaviour.concludedPoorlyPerMille {
+            flaw = random.chance(50) ? .noSummary : .noDisposition
+        }
     }
 
     /// The acts in their order, up to the first answer that is waited for.

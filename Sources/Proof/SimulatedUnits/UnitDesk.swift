@@ -8,15 +8,16 @@ import PartyClient
 
 /// What one unit knows of its handoffs, and what it will do next: a value without I/O, fed with the unit's journal.
 ///
-/// The journal is the unit's whole memory. A message is acknowledged once it stands there, since everything the unit does follows
-/// from it: a unit that is started again reads its journal from the start, leaves out the acts that it finds published, and goes
-/// on with the rest under the same ids and with the same bytes.
+/// The journal is the unit's whole memory. A message is acknowledged once it stands there, since everything the unit
+/// does follows from it: a unit that is started again reads its journal from the start, leaves out the acts that it
+/// finds published, and goes on with the rest under the same ids and with the same bytes.
 struct UnitDesk {
     /// An act that is due.
     struct DueAct: Hashable {
         let handoff: String
         let act: UnitAct
-        /// Business time that the message states: derived from the journal, so that it is the same when it is sent again.
+        /// Business time that the message states: derived from the journal, so that it is the same when it is sent
+        /// again.
         let at: Instant
     }
 
@@ -50,14 +51,14 @@ struct UnitDesk {
 
     /// An office that sends so many conclusions back wants something that this unit does not have.
     static let conclusionsMax = 10
-    /// Wall seconds before a better conclusion, times how often it was sent back: what it was sent back for may still be on its
-    /// way, since the office reads one queue with several lanes.
+    /// Wall seconds before a better conclusion, times how often it was sent back: what it was sent back for may still
+    /// be on its way, since the office reads one queue with several lanes.
     static let secondThoughtSeconds = 0.3
 
     // MARK: Hearing
 
-    /// A line of the journal: of what was just received, or of what was known before a restart. A message heard before changes
-    /// nothing, since each step asks for what it has not had yet.
+    /// A line of the journal: of what was just received, or of what was known before a restart. A message heard before
+    /// changes nothing, since each step asks for what it has not had yet.
     mutating func hear(_ entry: JournalEntry) {
         switch entry.fact {
         case .published: published.insert(entry.id)
@@ -110,7 +111,8 @@ struct UnitDesk {
         for act in acts {
             switch act {
             case .sign: if plan.signsLate { time = start.adding(seconds: behaviour.lateSignatureSeconds) }
-            case .conclude(1) where plan.concludesLate: time = max(time, start.adding(seconds: behaviour.lateConclusionSeconds))
+            case .conclude(1) where plan.concludesLate:
+                time = max(time, start.adding(seconds: behaviour.lateConclusionSeconds))
             case .decide: cases[handoff]?.hasDecided = true
             case .fileCase: cases[handoff]?.filedAt = time
             case .giveBack, .progress, .conclude: break
@@ -158,7 +160,9 @@ struct UnitDesk {
 
     /// The case of one handoff, once the office has the message that files it.
     func filedCase(of handoff: String) -> CaseNotice? {
-        guard let filedAt = cases[handoff]?.filedAt, published.contains(UnitAct.fileCase.id(of: handoff)) else { return nil }
+        guard let filedAt = cases[handoff]?.filedAt, published.contains(UnitAct.fileCase.id(of: handoff)) else {
+            return nil
+        }
         return CaseNotice(handoff: handoff, filedAt: filedAt)
     }
 
@@ -187,17 +191,19 @@ struct UnitDesk {
         func event<Payload: Codable & Sendable>(_ type: MessageType, _ data: Payload) -> Posting {
             Posting(
                 CloudEvent(
-                    id: due.act.id(of: due.handoff), source: .unit(unit), type: type, subject: due.handoff, time: due.at,
-                    data: data),
-                to: Topology.Exchange.feedback)
+                    id: due.act.id(of: due.handoff), source: .unit(unit), type: type, subject: due.handoff,
+                    time: due.at, data: data), to: Topology.Exchange.feedback)
         }
         switch due.act {
-        case .sign: return event(.handoffSigned, HandoffSigned(digest: cases[due.handoff]?.digest ?? "", signedBy: "收发员"))
+        case .sign:
+            return event(.handoffSigned, HandoffSigned(digest: cases[due.handoff]?.digest ?? "", signedBy: "收发员"))
         case .giveBack:
             return event(.handoffReturned, HandoffReturned(reason: plan.returnReason ?? "", text: plan.returnText))
         case .progress: return event(.handoffProgress, HandoffProgress(text: "已调阅有关材料，正在了解核实。"))
         case .decide:
-            return event(.dispositionDecided, DispositionDecided(disposition: plan.disposition, decidedOn: CivilDate(inChina: due.at)))
+            return event(
+                .dispositionDecided,
+                DispositionDecided(disposition: plan.disposition, decidedOn: CivilDate(inChina: due.at)))
         case .fileCase:
             return event(.caseFiled, CaseNotice(handoff: due.handoff, filedAt: due.at).data)
         case .conclude(let round):

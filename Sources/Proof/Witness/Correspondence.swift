@@ -36,7 +36,9 @@ struct Correspondence {
         switch entry.fact {
         case .published:
             if !published.insert(key).inserted { sentAgain.insert(key) }
-            if entry.type == MessageType.handoffSigned.rawValue { signers[entry.subject, default: []].insert(entry.party) }
+            if entry.type == MessageType.handoffSigned.rawValue {
+                signers[entry.subject, default: []].insert(entry.party)
+            }
         case .delivered:
             if let act = entry.inreplyto {
                 answers[ActKey(party: entry.party, id: act), default: [:]][entry.id, default: []].insert(entry.digest)

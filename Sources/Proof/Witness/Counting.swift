@@ -15,16 +15,21 @@ extension Evidence {
                 testimony.registered += 1
                 count(report, into: &testimony)
                 if report.digest != digestKey.digest([UInt8](hexadecimal: published.digest) ?? [], for: .acts) {
-                    testimony.lost.append(Finding(about: "\(key)", what: "what stands in the tables has other bytes than what was sent"))
+                    testimony.lost.append(
+                        Finding(about: "\(key)", what: "what stands in the tables has other bytes than what was sent"))
                 }
             } else if tables.deadLetters[ActKey(party: "source.\(key.source)", id: key.id)] != nil {
                 testimony.dead += 1
-            } else if journals.answers[key]?.contains(where: { $0.type == MessageType.reportRejected.rawValue }) == true {
+            } else if journals.answers[key]?.contains(where: { $0.type == MessageType.reportRejected.rawValue }) == true
+            {
                 testimony.rejected += 1
             } else if journals.answers[key] != nil {
-                testimony.lost.append(Finding(about: "\(key)", what: "it was answered as taken, but does not stand in the tables"))
+                testimony.lost.append(
+                    Finding(about: "\(key)", what: "it was answered as taken, but does not stand in the tables"))
             } else {
-                testimony.lost.append(Finding(about: "\(key)", what: "the broker confirmed it, but it was neither registered nor answered"))
+                testimony.lost.append(
+                    Finding(
+                        about: "\(key)", what: "the broker confirmed it, but it was neither registered nor answered"))
             }
         }
     }
@@ -67,10 +72,16 @@ extension Evidence {
     func tabulate(into testimony: inout Testimony) {
         let counted = journals.submissions.keys.compactMap { tables.reportsBySubmission[$0]?.first }
         testimony.sources = sourceRows(counted)
-        testimony.states = Dictionary(grouping: counted, by: \.state).map { .init(state: $0.key.rawValue, count: $0.value.count) }
-            .sorted { $0.state < $1.state }
-        testimony.authorities = Dictionary(grouping: counted.filter { $0.state == .notAccepted }, by: { $0.authority ?? "none" })
-            .map { .init(authority: $0.key, count: $0.value.count) }.sorted { ($1.count, $0.authority) < ($0.count, $1.authority) }
+        testimony.states = Dictionary(grouping: counted, by: \.state).map {
+            .init(state: $0.key.rawValue, count: $0.value.count)
+        }
+        .sorted { $0.state < $1.state }
+        testimony.authorities = Dictionary(
+            grouping: counted.filter { $0.state == .notAccepted }, by: { $0.authority ?? "none" }
+        )
+        .map { .init(authority: $0.key, count: $0.value.count) }.sorted {
+            ($1.count, $0.authority) < ($0.count, $1.authority)
+        }
         testimony.units = unitRows()
         testimony.latency = latency(counted)
         testimony.statesNeverSeen = statesNeverSeen()
@@ -109,13 +120,16 @@ extension Evidence {
     private func latency(_ counted: [Report]) -> Testimony.Latency? {
         let milliseconds = counted.compactMap { report -> Double? in
             let key = SubmissionKey(source: report.source.rawValue, id: report.submissionID)
-            guard let sent = journals.submissions[key], let first = tables.handoffsByReport[report.id]?.min(by: { $0.attempt < $1.attempt }),
+            guard let sent = journals.submissions[key],
+                let first = tables.handoffsByReport[report.id]?.min(by: { $0.attempt < $1.attempt }),
                 let arrived = journals.dispatched[first.id.description]?.map(\.at).min()
             else { return nil }
             return Double(arrived - sent.at) / 1000
         }.sorted()
         guard let last = milliseconds.indices.last else { return nil }
-        func percentile(_ share: Double) -> Double { milliseconds[min(last, Int((Double(milliseconds.count) * share).rounded(.down)))] }
+        func percentile(_ share: Double) -> Double {
+            milliseconds[min(last, Int((Double(milliseconds.count) * share).rounded(.down)))]
+        }
         return .init(count: milliseconds.count, p50Milliseconds: percentile(0.5), p99Milliseconds: percentile(0.99))
     }
 

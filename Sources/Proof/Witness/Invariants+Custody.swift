@@ -17,11 +17,13 @@ extension Inquiry {
     /// 2: what came twice had one effect, and the same answer each time.
     func twiceIsOnce(_ testimony: Testimony) -> InvariantLine {
         var line = InvariantLine(
-            number: 2, name: "twice equals once", objects: "acts and messages that came again", breaches: testimony.doubled)
+            number: 2, name: "twice equals once", objects: "acts and messages that came again",
+            breaches: testimony.doubled)
         line.checked = correspondence.sentAgain.count + correspondence.deliveredAgain.count
         for (act, answers) in correspondence.answers.sorted(by: { $0.key < $1.key }) {
             for (id, bodies) in answers where bodies.count > 1 {
-                line.breaches.append(Finding(about: "\(act)", what: "its answer \(id) came with \(bodies.count) different bodies"))
+                line.breaches.append(
+                    Finding(about: "\(act)", what: "its answer \(id) came with \(bodies.count) different bodies"))
             }
         }
         return line
@@ -32,14 +34,17 @@ extension Inquiry {
         var line = InvariantLine(number: 3, name: "one door", objects: "reports", checked: records.doors.count)
         for door in records.doors {
             let about = "report \(door.reportID)"
-            if !door.hasClaim { line.breaches.append(Finding(about: about, what: "no message in the inbox brought it")) }
+            if !door.hasClaim {
+                line.breaches.append(Finding(about: about, what: "no message in the inbox brought it"))
+            }
             // What is sealed passes through; nothing of it stays here.
             if !door.hasVault, tables.reportByID[door.reportID]?.verdict != .passedUp {
                 line.breaches.append(Finding(about: about, what: "its original is not in the vault"))
             }
             let first = evidence.stories[door.reportID.uuid]?.records.first
             if first?.event.isRegistration != true || first?.by != Party.office(.intake).description {
-                line.breaches.append(Finding(about: about, what: "its ledger does not begin with a registration by intake"))
+                line.breaches.append(
+                    Finding(about: about, what: "its ledger does not begin with a registration by intake"))
             }
         }
         return line
@@ -51,36 +56,50 @@ extension Inquiry {
         for handoff in records.custody {
             let (about, addressee) = ("handoff \(handoff.id)", "unit.\(handoff.unit)")
             guard let signer = handoff.signedBy, handoff.signedAt != nil else {
-                if handoff.state.needsSignature { line.breaches.append(Finding(about: about, what: "it is \(handoff.state.rawValue) without a signature")) }
+                if handoff.state.needsSignature {
+                    line.breaches.append(
+                        Finding(about: about, what: "it is \(handoff.state.rawValue) without a signature"))
+                }
                 continue
             }
             line.checked += 1
-            if signer != addressee { line.breaches.append(Finding(about: about, what: "\(signer) signed, it is addressed to \(addressee)")) }
+            if signer != addressee {
+                line.breaches.append(Finding(about: about, what: "\(signer) signed, it is addressed to \(addressee)"))
+            }
             let signers = correspondence.signers[handoff.id.description] ?? []
             if signers != [addressee] {
                 let names = signers.isEmpty ? "nobody" : signers.sorted().joined(separator: ", ")
-                line.breaches.append(Finding(about: about, what: "\(names) wrote down a signature, it is addressed to \(addressee)"))
+                line.breaches.append(
+                    Finding(about: about, what: "\(names) wrote down a signature, it is addressed to \(addressee)"))
             }
         }
         for (chain, story) in evidence.stories {
             for record in story.records {
-                guard case .moved(let id, .signed, _) = record.event, let row = tables.handoffByID[id.description], record.by != "unit.\(row.unit)"
+                guard case .moved(let id, .signed, _) = record.event, let row = tables.handoffByID[id.description],
+                    record.by != "unit.\(row.unit)"
                 else { continue }
-                line.breaches.append(Finding(about: "report \(chain.lowercased)", what: "the ledger tells a signature of \(id) by \(record.by)"))
+                line.breaches.append(
+                    Finding(
+                        about: "report \(chain.lowercased)",
+                        what: "the ledger tells a signature of \(id) by \(record.by)"))
             }
         }
         return line
     }
 
-    /// 7: every chain holds from its first entry to its head, tells the states that stand in the books, and its times do not go back.
+    /// 7: every chain holds from its first entry to its head, tells the states that stand in the books, and its times
+    /// do not go back.
     func ledgerGrew() -> InvariantLine {
         var line = InvariantLine(
-            number: 7, name: "the ledger only grows", objects: "entries", checked: tables.ledgers.values.reduce(0) { $0 + $1.count },
+            number: 7, name: "the ledger only grows", objects: "entries",
+            checked: tables.ledgers.values.reduce(0) { $0 + $1.count },
             breaches: evidence.brokenChains() + evidence.untoldStates())
         for (chain, story) in evidence.stories.sorted(by: { $0.key.precedes($1.key) }) {
             for (before, record) in zip(story.records, story.records.dropFirst()) where record.at < before.at {
                 line.breaches.append(
-                    Finding(about: "chain \(chain.lowercased)", what: "\"\(record.event.word)\" is earlier than the entry before it"))
+                    Finding(
+                        about: "chain \(chain.lowercased)",
+                        what: "\"\(record.event.word)\" is earlier than the entry before it"))
             }
         }
         return line
@@ -101,7 +120,12 @@ extension Inquiry {
         line.checked = asked.count
         for key in asked.sorted() {
             let count = correspondence.answers[key]?.count ?? 0
-            if count != 1 { line.breaches.append(Finding(about: "\(key)", what: count == 0 ? "it was never answered" : "it had \(count) different answers")) }
+            if count != 1 {
+                line.breaches.append(
+                    Finding(
+                        about: "\(key)",
+                        what: count == 0 ? "it was never answered" : "it had \(count) different answers"))
+            }
         }
         return line
     }

@@ -10,10 +10,12 @@ import PartyClient
 extension Inquiry {
     /// 5: nothing about a report came to a unit that it may not reach, or to a person who may not see it.
     ///
-    /// Who is barred is worked out once more from what the source really wrote: a barrier that was never entered would not be
-    /// missed otherwise.
+    /// Who is barred is worked out once more from what the source really wrote: a barrier that was never entered would
+    /// not be missed otherwise.
     func barrierStood() -> InvariantLine {
-        var line = InvariantLine(number: 5, name: "the barrier", objects: "deliveries to units and words to persons, reports with their accused")
+        var line = InvariantLine(
+            number: 5, name: "the barrier",
+            objects: "deliveries to units and words to persons, reports with their accused")
         var barred: [ReportID: Set<UnitID>] = [:]
         let kinds = facts.policy.ownKind
         for door in records.doors {
@@ -23,23 +25,38 @@ extension Inquiry {
             let expected = facts.office.barredUnits(for: truth.accused, kinds: kinds)
             if expected != Set(door.barred) {
                 let names = expected.sorted().map(\.rawValue).joined(separator: ", ")
-                line.breaches.append(Finding(about: "report \(door.reportID)", what: "the barrier should stand before: \(names.isEmpty ? "nobody" : names)"))
+                line.breaches.append(
+                    Finding(
+                        about: "report \(door.reportID)",
+                        what: "the barrier should stand before: \(names.isEmpty ? "nobody" : names)"))
             }
         }
         let unitOfSource = Dictionary(uniqueKeysWithValues: facts.office.sources.map { ("source.\($0.id)", $0.unit) })
         for message in correspondence.received {
             guard let unit = message.party.unitID ?? unitOfSource[message.party]??.rawValue else { continue }
             line.checked += 1
-            guard let report = report(named: message.subject, to: message.party), barred[report]?.contains(UnitID(unchecked: unit)) == true,
+            guard let report = report(named: message.subject, to: message.party),
+                barred[report]?.contains(UnitID(unchecked: unit)) == true,
                 message.type != MessageType.reportReceived.rawValue
             else { continue }
-            line.breaches.append(Finding(about: "report \(report)", what: "\(message.party) received \(message.type), though the barrier stands before it"))
+            line.breaches.append(
+                Finding(
+                    about: "report \(report)",
+                    what: "\(message.party) received \(message.type), though the barrier stands before it"))
         }
         for letter in records.waiting {
             guard let unit = letter.addressee.unitID else { continue }
             line.checked += 1
             for report in letter.reports where barred[report]?.contains(UnitID(unchecked: unit)) == true {
-                line.breaches.append(Finding(about: "report \(report)", what: "\(letter.type) waits to be sent to \(letter.addressee), though the barrier stands before it"))
+                line.breaches.append(
+                    Finding(
+                        about: "report \(report)",
+                        what:
+                            """
+                            \(letter.type) waits to be sent to \(letter.addressee), though the barrier stands \
+                            before it
+                            """
+                    ))
             }
         }
         return noticed(line)
@@ -50,15 +67,20 @@ extension Inquiry {
         let kinds = facts.policy.ownKind
         let persons = Dictionary(uniqueKeysWithValues: facts.office.persons.map { ($0.id, $0) })
         for notice in records.notices {
-            guard let report = tables.reportByID[notice.reportID], let truth = facts.truth(report.source.rawValue, report.submissionID),
+            guard let report = tables.reportByID[notice.reportID],
+                let truth = facts.truth(report.source.rawValue, report.submissionID),
                 let person = persons[notice.person]
             else { continue }
             line.checked += 1
-            let isBarred = person.unit.map { facts.office.barredUnits(for: truth.accused, kinds: kinds).contains($0) } ?? false
+            let isBarred =
+                person.unit.map { facts.office.barredUnits(for: truth.accused, kinds: kinds).contains($0) } ?? false
             let isFree = Barrier.isFree(
                 personNamed: person.name, recusedFrom: Set(person.recusedFrom), of: truth)
             if isBarred || !isFree {
-                line.breaches.append(Finding(about: "report \(report.id)", what: "person.\(person.id) was told of it, who may not handle it"))
+                line.breaches.append(
+                    Finding(
+                        about: "report \(report.id)", what: "person.\(person.id) was told of it, who may not handle it")
+                )
             }
         }
         return line
@@ -73,35 +95,49 @@ extension Inquiry {
     /// 8: an open handoff is watched or says why not, and every due date follows from its rule.
     func clocksRan() -> InvariantLine {
         var line = InvariantLine(
-            number: 8, name: "every open handoff is watched", objects: "handoffs and clocks", checked: records.custody.count + records.clocks.count)
-        let rows = Dictionary(facts.policy.clocks.map { ("\(facts.policy.name)@\(facts.policy.version)/\($0.id)", $0) }) { first, _ in first }
+            number: 8, name: "every open handoff is watched", objects: "handoffs and clocks",
+            checked: records.custody.count + records.clocks.count)
+        let rows = Dictionary(facts.policy.clocks.map { ("\(facts.policy.name)@\(facts.policy.version)/\($0.id)", $0) })
+        { first, _ in first }
         var running: [HandoffID: Int] = [:]
         for clock in records.clocks {
             let about = "handoff \(clock.handoffID)"
             if clock.stoppedAt == nil { running[clock.handoffID, default: 0] += 1 }
             guard let row = rows[clock.rule], let seconds = row.within.seconds else {
-                line.breaches.append(Finding(about: about, what: "its clock \(clock.kind) names the rule \(clock.rule), which is not in the policy"))
+                line.breaches.append(
+                    Finding(
+                        about: about,
+                        what: "its clock \(clock.kind) names the rule \(clock.rule), which is not in the policy"))
                 continue
             }
-            let due = Instant(microsecondsSinceEpoch: clock.startedAt.microsecondsSinceEpoch + Int64(seconds) * 1_000_000)
+            let due = Instant(
+                microsecondsSinceEpoch: clock.startedAt.microsecondsSinceEpoch + Int64(seconds) * 1_000_000)
             if row.kind.rawValue != clock.kind || due != clock.dueAt {
-                line.breaches.append(Finding(about: about, what: "its clock \(clock.kind) is due at \(clock.dueAt), by its rule at \(due)"))
+                line.breaches.append(
+                    Finding(
+                        about: about, what: "its clock \(clock.kind) is due at \(clock.dueAt), by its rule at \(due)"))
             }
             if clock.stepsTakenAt.contains(where: { $0 < clock.startedAt }) {
-                line.breaches.append(Finding(about: about, what: "a step of its clock \(clock.kind) was taken before the clock began"))
+                line.breaches.append(
+                    Finding(about: about, what: "a step of its clock \(clock.kind) was taken before the clock began"))
             }
         }
         for handoff in records.custody {
             let about = "handoff \(handoff.id)"
             let count = running[handoff.id] ?? 0
             if count != handoff.runningClocks {
-                line.breaches.append(Finding(about: about, what: "\(count) clocks run, its row counts \(handoff.runningClocks)"))
+                line.breaches.append(
+                    Finding(about: about, what: "\(count) clocks run, its row counts \(handoff.runningClocks)"))
             }
             if handoff.state.isOpen, count == 0, handoff.noClockReason == nil {
-                line.breaches.append(Finding(about: about, what: "it is \(handoff.state.rawValue), and neither a clock runs nor a reason is given"))
+                line.breaches.append(
+                    Finding(
+                        about: about,
+                        what: "it is \(handoff.state.rawValue), and neither a clock runs nor a reason is given"))
             }
             if !handoff.state.isOpen, count > 0 {
-                line.breaches.append(Finding(about: about, what: "it is \(handoff.state.rawValue), and \(count) clocks still run"))
+                line.breaches.append(
+                    Finding(about: about, what: "it is \(handoff.state.rawValue), and \(count) clocks still run"))
             }
         }
         return line
@@ -116,7 +152,10 @@ extension Inquiry {
             line.checked += 1
             let parts = rule.split(separator: "/", maxSplits: 1).map(String.init)
             guard parts.count == 2, parts[0] == name, records.policies.contains(name), rows.contains(parts[1]) else {
-                line.breaches.append(Finding(about: about(), what: "a decision names the rule \(rule.isEmpty ? "(none)" : rule), which no policy here has"))
+                line.breaches.append(
+                    Finding(
+                        about: about(),
+                        what: "a decision names the rule \(rule.isEmpty ? "(none)" : rule), which no policy here has"))
                 return
             }
         }
@@ -125,7 +164,9 @@ extension Inquiry {
         for clock in records.clocks { judge(clock.rule, "handoff \(clock.handoffID)") }
         for notice in records.notices { judge(notice.rule, "report \(notice.reportID)") }
         for (chain, story) in evidence.stories {
-            for record in story.records { if let rule = record.event[.rule] { judge(rule, "report \(chain.lowercased)") } }
+            for record in story.records {
+                if let rule = record.event[.rule] { judge(rule, "report \(chain.lowercased)") }
+            }
         }
         return line
     }
@@ -135,10 +176,13 @@ extension Inquiry {
         var line = InvariantLine(number: 11, name: "business time is a parameter", objects: "times")
         let business = facts.clock.instant(atWall: facts.began)...facts.clock.instant(atWall: facts.ended)
         let wall = facts.began...facts.ended
-        func judge(_ time: Instant?, in range: ClosedRange<Instant>, _ about: @autoclosure () -> String, _ what: String) {
+        func judge(_ time: Instant?, in range: ClosedRange<Instant>, _ about: @autoclosure () -> String, _ what: String)
+        {
             guard let time else { return }
             line.checked += 1
-            if !range.contains(time) { line.breaches.append(Finding(about: about(), what: "\(what) at \(time), outside of the run")) }
+            if !range.contains(time) {
+                line.breaches.append(Finding(about: about(), what: "\(what) at \(time), outside of the run"))
+            }
         }
         for (chain, story) in evidence.stories {
             // Units are entered before anything runs.
@@ -147,12 +191,20 @@ extension Inquiry {
                 judge(record.at, in: business, "chain \(chain.lowercased)", "the ledger tells \"\(record.event.word)\"")
             }
         }
-        for door in records.doors { judge(door.registeredAt, in: business, "report \(door.reportID)", "it was registered") }
-        for clock in records.clocks {
-            for time in [clock.startedAt, clock.stoppedAt] + clock.stepsTakenAt { judge(time, in: business, "handoff \(clock.handoffID)", "its clock \(clock.kind) moved") }
+        for door in records.doors {
+            judge(door.registeredAt, in: business, "report \(door.reportID)", "it was registered")
         }
-        for handoff in records.custody { judge(handoff.signedAt, in: business, "handoff \(handoff.id)", "it was signed") }
-        for row in records.answers { judge(row.receivedAt, in: wall, "\(row.sender) \(row.eventID)", "it was received") }
+        for clock in records.clocks {
+            for time in [clock.startedAt, clock.stoppedAt] + clock.stepsTakenAt {
+                judge(time, in: business, "handoff \(clock.handoffID)", "its clock \(clock.kind) moved")
+            }
+        }
+        for handoff in records.custody {
+            judge(handoff.signedAt, in: business, "handoff \(handoff.id)", "it was signed")
+        }
+        for row in records.answers {
+            judge(row.receivedAt, in: wall, "\(row.sender) \(row.eventID)", "it was received")
+        }
         return line
     }
 }
@@ -161,7 +213,9 @@ extension SampleOffice {
     /// The units that a report about these people may not reach, worked out from the sample itself.
     func barredUnits(for accused: [Accused], kinds: OwnKind?) -> Set<UnitID> {
         let names = UnitNames(units.lazy.map { ($0.id, $0.name) })
-        return Barrier.finding(on: accused, among: names, kinds: kinds).roots.reduce(into: []) { $0.formUnion(below($1)) }
+        return Barrier.finding(on: accused, among: names, kinds: kinds).roots.reduce(into: []) {
+            $0.formUnion(below($1))
+        }
     }
 
     private func below(_ unit: UnitID) -> Set<UnitID> {
@@ -173,8 +227,10 @@ extension Policy {
     /// The ids of all rows that may decide something.
     fileprivate var rowIDs: Set<String> {
         Set(
-            [barrier?.id].compactMap(\.self) + sealed.map(\.id) + scope.rows.map(\.id) + scope.proposals.map(\.id) + [scope.otherwise.id, routing.otherwise.id] + repeats.map(\.id)
-                + routing.rows.map(\.id) + clocks.map(\.id) + returns.map(\.id) + conclusions.map(\.id))
+            [barrier?.id].compactMap(\.self) + sealed.map(\.id) + scope.rows.map(\.id) + scope.proposals.map(\.id) + [
+                scope.otherwise.id, routing.otherwise.id,
+            ] + repeats.map(\.id) + routing.rows.map(\.id) + clocks.map(\.id) + returns.map(\.id)
+                + conclusions.map(\.id))
     }
 }
 

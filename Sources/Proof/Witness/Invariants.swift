@@ -54,8 +54,8 @@ public struct RunFacts: Sendable {
     public var truth: @Sendable (_ source: String, _ id: String) -> Submission?
 
     public init(
-        policy: Policy, clock: BusinessClock, began: Instant, ended: Instant, office: SampleOffice = .standard, logs: [URL],
-        truth: @escaping @Sendable (_ source: String, _ id: String) -> Submission?
+        policy: Policy, clock: BusinessClock, began: Instant, ended: Instant, office: SampleOffice = .standard,
+        logs: [URL], truth: @escaping @Sendable (_ source: String, _ id: String) -> Submission?
     ) {
         self.policy = policy
         self.clock = clock
@@ -83,14 +83,17 @@ extension Witness {
     /// How many timelines are told; a mistake that breaks much needs no more.
     static let trailsMax = 5
 
-    /// Holds everything that stands in the books and in the journals against the eleven invariants. To be asked when it is settled.
+    /// Holds everything that stands in the books and in the journals against the eleven invariants. To be asked when it
+    /// is settled.
     public func examine(_ facts: RunFacts) throws -> Examination {
         let testimony = try testify()
         let connection = try open()
         defer { connection.close() }
-        let evidence = Evidence(journals: try Journals(folder: journals), tables: try Tables(connection), digestKey: digestKey)
+        let evidence = Evidence(
+            journals: try Journals(folder: journals), tables: try Tables(connection), digestKey: digestKey)
         let inquiry = Inquiry(
-            facts: facts, evidence: evidence, correspondence: try Correspondence(folder: journals), records: try Records(connection))
+            facts: facts, evidence: evidence, correspondence: try Correspondence(folder: journals),
+            records: try Records(connection))
         let lines = [
             inquiry.nothingLost(testimony), inquiry.twiceIsOnce(testimony), inquiry.oneDoor(), inquiry.signedFor(),
             inquiry.barrierStood(), try inquiry.identityKept(connection), inquiry.ledgerGrew(), inquiry.clocksRan(),
@@ -98,11 +101,13 @@ extension Witness {
         ]
         var subjects: [TimelineSubject] = []
         for finding in lines.flatMap(\.breaches) where subjects.count < Self.trailsMax {
-            guard let subject = inquiry.subject(of: finding), !subjects.contains(where: { $0.about == subject.about }) else { continue }
+            guard let subject = inquiry.subject(of: finding), !subjects.contains(where: { $0.about == subject.about })
+            else { continue }
             subjects.append(subject)
         }
         let timelines = try Timeline.tell(subjects, evidence, journals: journals)
-        return Examination(testimony: testimony, lines: lines, wrongStates: evidence.untoldStates().count, timelines: timelines)
+        return Examination(
+            testimony: testimony, lines: lines, wrongStates: evidence.untoldStates().count, timelines: timelines)
     }
 }
 

@@ -3,8 +3,8 @@ import Casework
 
 /// What the ledger tells of one report: its entries put through the same state machines that wrote them.
 ///
-/// An entry that the rules would have refused (a second signature, a second conclusion that nobody sent back) shows an act that was
-/// applied twice.
+/// An entry that the rules would have refused (a second signature, a second conclusion that nobody sent back) shows an
+/// act that was applied twice.
 struct LedgerReplay {
     private(set) var records: [LedgerRecord] = []
     private(set) var report: ReportState?
@@ -45,7 +45,8 @@ struct LedgerReplay {
         }
     }
 
-    private mutating func handOff(_ id: HandoffID, as state: HandoffState, _ effects: [HandoffEffect]) throws(Rejection) {
+    private mutating func handOff(_ id: HandoffID, as state: HandoffState, _ effects: [HandoffEffect]) throws(Rejection)
+    {
         guard handoffs[id] == nil else { throw .refused(.wrongState, state: state.rawValue) }
         try set(id, to: state, effects)
     }
@@ -58,7 +59,9 @@ struct LedgerReplay {
     }
 
     private mutating func follow(_ effects: [HandoffEffect], _ next: [HandoffID: HandoffState]) throws(Rejection) {
-        guard let state = try report?.after(effects, Array(next.values)) else { throw .refused(.wrongState, state: "unregistered") }
+        guard let state = try report?.after(effects, Array(next.values)) else {
+            throw .refused(.wrongState, state: "unregistered")
+        }
         (report, handoffs) = (state, next)
         reportStates.insert(state)
     }

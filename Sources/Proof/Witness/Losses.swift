@@ -25,12 +25,16 @@ extension Evidence {
         for (key, act) in journals.acts.sorted(by: { $0.key < $1.key }) {
             guard let claim = tables.claims[key] else {
                 if tables.deadLetters[key] == nil {
-                    findings.append(Finding(about: "\(key)", what: "the broker confirmed this act, but the office never took it in"))
+                    findings.append(
+                        Finding(about: "\(key)", what: "the broker confirmed this act, but the office never took it in")
+                    )
                 }
                 continue
             }
             if claim.verdict == "taken", told[key] == nil {
-                findings.append(Finding(about: "\(key)", what: "the act was taken, but the ledger of \(act.subject) does not tell it"))
+                findings.append(
+                    Finding(
+                        about: "\(key)", what: "the act was taken, but the ledger of \(act.subject) does not tell it"))
             }
         }
         return findings

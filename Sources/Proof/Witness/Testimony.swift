@@ -156,11 +156,16 @@ public struct Testimony: Sendable, Encodable {
     public func acceptedLine(shareMin: Double) -> CheckedLine {
         let percent = (acceptedShare * 1000).rounded() / 10
         return CheckedLine(
-            text: "accepted of registered: \(accepted) of \(registered) (\(percent) %), at least \(Int(shareMin * 100)) %",
+            text:
+                """
+                accepted of registered: \(accepted) of \(registered) (\(percent) %), at least \
+                \(Int(shareMin * 100)) %
+                """,
             holds: acceptedShare >= shareMin)
     }
 
-    /// The whole testimony as JSON, keys in snake case; `lost` and `doubled` are counts, what they are stands in `findings`.
+    /// The whole testimony as JSON, keys in snake case; `lost` and `doubled` are counts, what they are stands in
+    /// `findings`.
     public func json(extraLines: [CheckedLine] = []) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -200,9 +205,12 @@ public struct Testimony: Sendable, Encodable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         for (key, count) in [
-            (Key.submitted, submitted), (.registered, registered), (.rejected, rejected), (.dead, dead), (.closed, closed),
-            (.open, open), (.notAccepted, notAccepted), (.repeats, repeats), (.inReview, inReview), (.passedUp, passedUp),
-            (.lost, lost.count), (.doubled, doubled.count), (.redelivered, redelivered), (.ledgerFaults, ledgerFaults.count),
+            (Key.submitted, submitted), (.registered, registered), (.rejected, rejected), (.dead, dead),
+            (.closed, closed),
+            (.open, open), (.notAccepted, notAccepted), (.repeats, repeats), (.inReview, inReview),
+            (.passedUp, passedUp),
+            (.lost, lost.count), (.doubled, doubled.count), (.redelivered, redelivered),
+            (.ledgerFaults, ledgerFaults.count),
             (.chains, chains), (.tornLines, tornLines),
         ] {
             try container.encode(count, forKey: key)

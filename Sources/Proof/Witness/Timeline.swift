@@ -5,10 +5,11 @@ import Casework
 package import Foundation
 import PartyClient
 
-/// All that is known of one report, in the order of its ledger and then of the journals: for whoever looks into a breach.
+/// All that is known of one report, in the order of its ledger and then of the journals: for whoever looks into a
+/// breach.
 ///
-/// Of a submission or an act whose report does not stand in the books, what inbox, dead letters and journals know. Ids, codes and
-/// times only; no content of a report.
+/// Of a submission or an act whose report does not stand in the books, what inbox, dead letters and journals know. Ids,
+/// codes and times only; no content of a report.
 public struct Timeline: Sendable, Hashable, Encodable {
     /// `report 0198…`; without one, what the finding was about: `source.web sample-1-7`.
     public let about: String
@@ -23,7 +24,9 @@ public struct Timeline: Sendable, Hashable, Encodable {
                 for index in subjects.indices where subjects[index].isTold(by: entry) { told[index].append(entry) }
             }
         }
-        for index in timelines.indices { timelines[index].lines += told[index].sorted { $0.at < $1.at }.map(\.trailLine) }
+        for index in timelines.indices {
+            timelines[index].lines += told[index].sorted { $0.at < $1.at }.map(\.trailLine)
+        }
         return timelines
     }
 }
@@ -44,7 +47,9 @@ package struct TimelineSubject: Hashable {
     fileprivate func lines(in tables: Tables) -> [String] {
         var lines: [String] = []
         if let report, let row = tables.reportByID[report] {
-            lines.append("report \(row.id) \(row.displayNumber): \(row.state.rawValue), source.\(row.source) \(row.submissionID)")
+            lines.append(
+                "report \(row.id) \(row.displayNumber): \(row.state.rawValue), source.\(row.source) \(row.submissionID)"
+            )
         } else {
             lines.append("no report stands in the tables for it")
         }
@@ -53,7 +58,9 @@ package struct TimelineSubject: Hashable {
             if let reason = tables.deadLetters[act] { lines.append("dead letter \(act): \(reason)") }
         }
         for handoff in handoffs.sorted().compactMap({ tables.handoffByID[$0] }) {
-            lines.append("handoff \(handoff.id): attempt \(handoff.attempt) with unit.\(handoff.unit), \(handoff.state.rawValue)")
+            lines.append(
+                "handoff \(handoff.id): attempt \(handoff.attempt) with unit.\(handoff.unit), \(handoff.state.rawValue)"
+            )
         }
         for entry in report.flatMap({ tables.ledgers[$0.uuid] }) ?? [] {
             lines.append("ledger \(entry.sequence): \(String(decoding: entry.bytes, as: UTF8.self))")
@@ -66,31 +73,41 @@ extension JournalEntry {
     fileprivate var trailLine: String {
         let answer = inreplyto.map { " in reply to \($0)" } ?? ""
         let again = redelivered == true ? ", redelivered" : ""
-        return "journal \(Instant(microsecondsSinceEpoch: at)): \(party) \(fact.rawValue) \(type) \(id)\(answer)\(again)"
+        return
+            "journal \(Instant(microsecondsSinceEpoch: at)): \(party) \(fact.rawValue) \(type) \(id)\(answer)\(again)"
     }
 }
 
 extension Inquiry {
-    /// What a finding is about; `nil` where it says itself where to look, as in a log, or where it is about a unit's or the
-    /// office's own chain.
+    /// What a finding is about; `nil` where it says itself where to look, as in a log, or where it is about a unit's or
+    /// the office's own chain.
     package func subject(of finding: Finding) -> TimelineSubject? {
         let words = finding.about.split(separator: " ", maxSplits: 1).map(String.init)
         guard words.count == 2 else { return nil }
         switch words[0] {
         case "log": return nil
         case "report", "chain":
-            guard let report = ReportID(words[1]), tables.reportByID[report] != nil || tables.heads[report.uuid] == nil else { return nil }
+            guard let report = ReportID(words[1]), tables.reportByID[report] != nil || tables.heads[report.uuid] == nil
+            else { return nil }
             return subject(report)
         case "handoff":
-            guard let row = tables.handoffByID[words[1]] else { return TimelineSubject(about: finding.about, handoffs: [words[1]]) }
+            guard let row = tables.handoffByID[words[1]] else {
+                return TimelineSubject(about: finding.about, handoffs: [words[1]])
+            }
             return subject(row.reportID)
         default:
             let act = ActKey(party: words[0], id: words[1])
-            if let source = words[0].sourceID, let row = tables.reportsBySubmission[SubmissionKey(source: source, id: words[1])]?.first {
+            if let source = words[0].sourceID,
+                let row = tables.reportsBySubmission[SubmissionKey(source: source, id: words[1])]?.first
+            {
                 return subject(row.id)
             }
-            guard let handoff = journals.acts[act]?.subject else { return TimelineSubject(about: finding.about, acts: [act]) }
-            guard let row = tables.handoffByID[handoff] else { return TimelineSubject(about: finding.about, acts: [act], handoffs: [handoff]) }
+            guard let handoff = journals.acts[act]?.subject else {
+                return TimelineSubject(about: finding.about, acts: [act])
+            }
+            guard let row = tables.handoffByID[handoff] else {
+                return TimelineSubject(about: finding.about, acts: [act], handoffs: [handoff])
+            }
             var subject = subject(row.reportID)
             subject.acts.insert(act)
             return subject
@@ -99,7 +116,9 @@ extension Inquiry {
 
     private func subject(_ report: ReportID) -> TimelineSubject {
         var subject = TimelineSubject(about: "report \(report)", report: report)
-        if let row = tables.reportByID[report] { subject.acts = [ActKey(party: "source.\(row.source)", id: row.submissionID)] }
+        if let row = tables.reportByID[report] {
+            subject.acts = [ActKey(party: "source.\(row.source)", id: row.submissionID)]
+        }
         subject.handoffs = Set((tables.handoffsByReport[report] ?? []).map(\.id.description))
         return subject
     }

@@ -59,15 +59,16 @@ public struct Witness: Sendable {
         defer { connection.close() }
         let row = try connection.run(CountUnderWay()).rows.first
         return Settling(
-            outbox: row?.outbox ?? 0, held: row?.held ?? 0, unrouted: row?.unrouted ?? 0, liveHandoffs: row?.liveHandoffs ?? 0,
-            queues: queueDepths.filter { $0.value > 0 })
+            outbox: row?.outbox ?? 0, held: row?.held ?? 0, unrouted: row?.unrouted ?? 0,
+            liveHandoffs: row?.liveHandoffs ?? 0, queues: queueDepths.filter { $0.value > 0 })
     }
 
     /// Says what became of everything. To be asked when it is settled: what is under way counts as lost.
     public func testify() throws -> Testimony {
         let connection = try open()
         defer { connection.close() }
-        let evidence = Evidence(journals: try Journals(folder: journals), tables: try Tables(connection), digestKey: digestKey)
+        let evidence = Evidence(
+            journals: try Journals(folder: journals), tables: try Tables(connection), digestKey: digestKey)
 
         var testimony = Testimony()
         testimony.redelivered = evidence.journals.redelivered
@@ -89,7 +90,8 @@ package struct Evidence {
     let digestKey: DigestKey
     /// What the ledger tells of each report.
     let stories: [UUID: LedgerReplay]
-    /// Where the ledger tells an act: its entries, by who did it and its id; of an act that no journal has, by the commitment to it.
+    /// Where the ledger tells an act: its entries, by who did it and its id; of an act that no journal has, by the
+    /// commitment to it.
     let told: [ActKey: [LedgerRecord]]
 
     init(journals: Journals, tables: Tables, digestKey: DigestKey) {
@@ -105,7 +107,9 @@ package struct Evidence {
         }
         for story in stories.values {
             for record in story.records {
-                if let act = record.event[.act] { told[ActKey(party: record.by, id: idOf[act] ?? act), default: []].append(record) }
+                if let act = record.event[.act] {
+                    told[ActKey(party: record.by, id: idOf[act] ?? act), default: []].append(record)
+                }
             }
         }
         self.told = told

@@ -1,17 +1,18 @@
 public import Basics
 import Text
 
-/// The barrier (invariant 5): nothing reaches the accused, a unit the accused belongs to or leads, or a recused handler.
+/// The barrier (invariant 5): nothing reaches the accused, a unit the accused belongs to or leads, or a recused
+/// handler.
 ///
-/// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when something
-/// is about to be sent, so that a unit that is entered or moved later is barred at once.
+/// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when
+/// something is about to be sent, so that a unit that is entered or moved later is barred at once.
 public enum Barrier {
     /// Where the accused of a report work, as far as the office can tell.
     public struct Finding: Hashable, Sendable {
         /// The units that they belong to: by id, and by the words of organ, post and name. When in doubt it is one.
         public var roots: Set<UnitID> = []
-        /// One works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office: then a person
-        /// must say where the report may go.
+        /// One works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office:
+        /// then a person must say where the report may go.
         public var isDoubtful = false
     }
 
@@ -41,8 +42,8 @@ public enum Barrier {
         return isFree(personNamed: name, recusedFrom: recusedFrom, of: content)
     }
 
-    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them. Who is spoken of anywhere in
-    /// the report may be one: then another handles it.
+    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them. Who is spoken of
+    /// anywhere in the report may be one: then another handles it.
     public static func isFree(personNamed name: String, recusedFrom: Set<String>, of content: Submission) -> Bool {
         let accused = content.accused.flatMap { WrittenName.all(in: $0.name) }
         let own = Set(([name] + recusedFrom).flatMap(NameKey.everyWide))
@@ -58,7 +59,8 @@ public enum Barrier {
     private static func speaks(_ content: Submission, of names: Set<String>) -> Bool {
         let keys = names.map { FoldedText($0).scalars }.filter { $0.count >= 2 }
         let finder = TextFinder(keys)
-        let purposes: [FoldedText.Purpose] = keys.joined().contains(where: FoldedText.isUnknown) ? [.words, .names] : [.words]
+        let purposes: [FoldedText.Purpose] =
+            keys.joined().contains(where: FoldedText.isUnknown) ? [.words, .names] : [.words]
         var (texts, submission) = (Texts(), content)
         submission.visitTexts(&texts)
         return texts.found.contains { text in
@@ -109,14 +111,17 @@ public struct UnitNames: Sendable {
         names = bearing.map { (Array($0.key.utf8), $0.key.count >= Self.partCharactersMin, $0.value) }
     }
 
-    /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name ends with them
-    /// (东区纪委监委 for 甲市东区纪委监委); and, where the words tell of an organ of this kind, those whose name holds them (甲市纪委). An
-    /// ordinary organ in a unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is whom that unit watches over, not the unit.
+    /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name
+    /// ends with them (东区纪委监委 for 甲市东区纪委监委); and, where the words tell of an organ of this kind, those whose name holds
+    /// them (甲市纪委). An ordinary organ in a unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is whom that unit watches over, not
+    /// the unit.
     func place(spokenOf text: String, kinds: OwnKind?) -> (units: Set<UnitID>, isOwnKind: Bool) {
         let organ = NameKey.organ(text)
         let isOwnKind = kinds?.isSpokenOf(organ: organ) ?? false
         // A post with its title (甲市纪委书记), and without.
-        let found = Set([organ, NameKey.wide(text)]).reduce(into: Set<UnitID>()) { $0.formUnion(units(named: $1, isOwnKind: isOwnKind)) }
+        let found = Set([organ, NameKey.wide(text)]).reduce(into: Set<UnitID>()) {
+            $0.formUnion(units(named: $1, isOwnKind: isOwnKind))
+        }
         return (found, isOwnKind)
     }
 
@@ -128,7 +133,9 @@ public struct UnitNames: Sendable {
             if name.bytes.count < bytes.count {
                 if name.isPart, bytes.holds(name.bytes) { units.formUnion(name.units) }
             } else if isPart, name.bytes.count > bytes.count {
-                if isOwnKind ? name.bytes.holds(bytes) : name.bytes.suffix(bytes.count).elementsEqual(bytes) { units.formUnion(name.units) }
+                if isOwnKind ? name.bytes.holds(bytes) : name.bytes.suffix(bytes.count).elementsEqual(bytes) {
+                    units.formUnion(name.units)
+                }
             }
         }
         return units

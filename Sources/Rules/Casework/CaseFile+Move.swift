@@ -1,8 +1,8 @@
 public import Basics
 
 extension CaseFile {
-    /// One event of a handoff with all that follows from it: the handoff, the report's state, clocks, the ledger. Where it is refused,
-    /// nothing is changed.
+    /// One event of a handoff with all that follows from it: the handoff, the report's state, clocks, the ledger. Where
+    /// it is refused, nothing is changed.
     /// - Parameters:
     ///   - act: a commitment to the act that caused it; `nil` for what the broker tells.
     ///   - hand: whose it was: `unit.u7`, `office.routing`, `person.li`.
@@ -10,7 +10,8 @@ extension CaseFile {
     /// - Throws: `Rejection`; `InconsistentCase` where report and handoffs did not fit before.
     @discardableResult
     public mutating func move(
-        _ id: HandoffID, _ move: HandoffMove, act: String? = nil, by hand: String, at now: Instant, under rulebook: Rulebook
+        _ id: HandoffID, _ move: HandoffMove, act: String? = nil, by hand: String, at now: Instant,
+        under rulebook: Rulebook
     ) throws -> LedgerEvent {
         guard var handoff = self[handoff: id] else { throw Rejection.refused(.unknownHandoff, state: "none") }
         guard report.state.following(handoffs.map(\.state)) == report.state else {
@@ -23,7 +24,8 @@ extension CaseFile {
         for effect in effects {
             switch effect {
             case .report: continue
-            case .start(let start): self.start(rulebook.clocks(startedBy: start, handoffKind: handoff.kind, at: now), for: id)
+            case .start(let start):
+                self.start(rulebook.clocks(startedBy: start, handoffKind: handoff.kind, at: now), for: id)
             case .stop(let stop): stopClocks(of: id, on: stop, at: now, by: move.event.rawValue)
             }
         }
@@ -74,5 +76,7 @@ public struct InconsistentCase: Error, CustomStringConvertible {
     public let report: ReportID
     public let state: ReportState
     let event: String
-    public var description: String { "report \(report) is \(state.rawValue), which cannot follow \"\(event)\" of its handoff" }
+    public var description: String {
+        "report \(report) is \(state.rawValue), which cannot follow \"\(event)\" of its handoff"
+    }
 }

@@ -22,8 +22,8 @@ public struct Report: Hashable, Sendable {
     public var repeatOf: ReportID?
     /// The source's own unit is barred: it got a bare receipt and gets no more.
     public let receiptOnly: Bool
-    /// Of what is passed up sealed: the one person (专人) who is told when it waits too long. Who is accused is known only when it
-    /// comes in, so whom the barrier admits is asked then.
+    /// Of what is passed up sealed: the one person (专人) who is told when it waits too long. Who is accused is known
+    /// only when it comes in, so whom the barrier admits is asked then.
     public let custodian: PersonID?
     public var handoffCount: Int
     /// How many papers were announced with it.
@@ -34,7 +34,8 @@ public struct Report: Hashable, Sendable {
         id: ReportID, number: Int64, source: SourceID, submissionID: String, digest: [UInt8], state: ReportState,
         sourceKind: String, matterKind: String?, region: String?, realName: Bool, receivedAt: Instant,
         registeredAt: Instant, verdict: ReportState, rule: String, reason: String?, authority: String?,
-        repeatOf: ReportID?, receiptOnly: Bool, custodian: PersonID? = nil, handoffCount: Int, papers: Int = 0, head: LedgerHead
+        repeatOf: ReportID?, receiptOnly: Bool, custodian: PersonID? = nil, handoffCount: Int, papers: Int = 0,
+        head: LedgerHead
     ) {
         self.id = id
         self.number = number
@@ -65,7 +66,8 @@ public struct Report: Hashable, Sendable {
 
     public static func display(_ number: Int64, sealed: Bool) -> String {
         let serial = String(number % 100_000_000)
-        return "\(sealed ? "S" : "")\(number / 100_000_000)-\(String(repeating: "0", count: 8 - serial.utf8.count))\(serial)"
+        let zeros = String(repeating: "0", count: 8 - serial.utf8.count)
+        return "\(sealed ? "S" : "")\(number / 100_000_000)-\(zeros)\(serial)"
     }
 
     /// A number within a year: the year, then eight digits.
@@ -174,12 +176,14 @@ public struct Clock: Hashable, Sendable {
     public var nextStep: Int
     public var stoppedAt: Instant?
     public var stoppedBy: String?
-    /// As it stands in the books, it is due at another time than its steps tell: they hold a word that this version does not know.
+    /// As it stands in the books, it is due at another time than its steps tell: they hold a word that this version
+    /// does not know.
     public let isAtOdds: Bool
 
     public init(
         key: Key, reportID: ReportID, owedBy: UnitID, startedAt: Instant, dueAt: Instant, rule: String,
-        citation: String?, steps: [Step], nextStep: Int, stoppedAt: Instant? = nil, stoppedBy: String? = nil, isAtOdds: Bool = false
+        citation: String?, steps: [Step], nextStep: Int, stoppedAt: Instant? = nil, stoppedBy: String? = nil,
+        isAtOdds: Bool = false
     ) {
         self.key = key
         self.reportID = reportID
@@ -211,8 +215,8 @@ public struct Clock: Hashable, Sendable {
     }
 }
 
-/// All of one case that a decision may read and change, loaded under the report's lock. What was changed is remembered, so
-/// that it can be written in bulk afterwards.
+/// All of one case that a decision may read and change, loaded under the report's lock. What was changed is remembered,
+/// so that it can be written in bulk afterwards.
 public struct CaseFile: Sendable {
     public private(set) var report: Report
     /// The units that nothing of it may reach: the roots with what stands below them now.

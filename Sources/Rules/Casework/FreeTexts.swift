@@ -1,9 +1,10 @@
 import Basics
 
-/// All texts of a submission, in one list: masking, limits, repeats and the size of a handoff look at each by way of it.
+/// All texts of a submission, in one list: masking, limits, repeats and the size of a handoff look at each by way of
+/// it.
 ///
-/// The switches below are exhaustive over what is read from the wire, so a new field that is not dealt with here does not
-/// compile.
+/// The switches below are exhaustive over what is read from the wire, so a new field that is not dealt with here does
+/// not compile.
 public protocol TextVisitor {
     /// What people write.
     mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind)
@@ -130,8 +131,8 @@ extension TextVisitor {
     }
 }
 
-/// The name of a format: `type/subtype` by the grammar of RFC 6838, 4.2, in lower case. Parameters, which may hold any text, are
-/// cut.
+/// The name of a format: `type/subtype` by the grammar of RFC 6838, 4.2, in lower case. Parameters, which may hold any
+/// text, are cut.
 public enum MediaTypeName {
     /// `nil`: it has another form.
     public static func normal(_ text: String) -> String? {

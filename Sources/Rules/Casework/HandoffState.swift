@@ -24,7 +24,8 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
     public var awaitsSignature: Bool {
         switch self {
         case .released, .dispatched: true
-        case .awaitingApproval, .signed, .inHand, .caseFiled, .concluded, .closed, .returned, .recalled, .undeliverable: false
+        case .awaitingApproval, .signed, .inHand, .caseFiled, .concluded, .closed, .returned, .recalled, .undeliverable:
+            false
         }
     }
 
@@ -180,7 +181,8 @@ extension HandoffState {
         switch event {
         case .signed: .alreadySigned
         case .concluded: .alreadyConcluded
-        case .approved, .confirmed, .unroutable, .returned, .progressed, .decided, .caseFiled, .caseNotified, .conclusionAccepted,
+        case .approved, .confirmed, .unroutable, .returned, .progressed, .decided, .caseFiled, .caseNotified,
+            .conclusionAccepted,
             .conclusionSentBack, .recalled, .sentAgain:
             .closed
         }

@@ -1,20 +1,21 @@
 import Text
 
-/// The tokens that each field of a reporter gives, and those of another kind that stand in the wrong field. What is too short to be
-/// telling is left out.
+/// The tokens that each field of a reporter gives, and those of another kind that stand in the wrong field. What is too
+/// short to be telling is left out.
 enum MaskTokens {
     static func of(_ reporter: Reporter) -> [MaskToken] {
         let contacts = [reporter.phone, reporter.email].compactMap(\.self)
         let others = [reporter.name, reporter.organ, reporter.idNumber, reporter.address].compactMap(\.self)
         return name(reporter.name) + phone(reporter.phone) + identityNumber(reporter.idNumber) + email(reporter.email)
-            + address(reporter.address) + organ(reporter.organ) + contacts.flatMap(accounts) + (contacts + others).flatMap(strayNumbers)
+            + address(reporter.address) + organ(reporter.organ) + contacts.flatMap(accounts)
+            + (contacts + others).flatMap(strayNumbers)
             + ([reporter.phone].compactMap(\.self) + others).flatMap(strayAddresses)
     }
 
     // MARK: Names
 
-    /// The whole; each of several people; these without titles, what of them is written in ideographs or in letters, and Li Na also as
-    /// Na Li.
+    /// The whole; each of several people; these without titles, what of them is written in ideographs or in letters,
+    /// and Li Na also as Na Li.
     private static func name(_ name: String?) -> [MaskToken] {
         guard let name else { return [] }
         var (found, turnedRound) = ([FoldedText(name).scalars], [[UInt32]]())
@@ -26,15 +27,18 @@ enum MaskTokens {
         // Na, Li may stand between Li Na, Li Na.
         let all = unique(found).map { ($0, 3) } + unique(turnedRound).filter { !found.contains($0) }.map { ($0, 6) }
         return all.filter { $0.0.count >= 2 }.map { scalars, acrossMin in
-            token(.name, scalars, scalars.allSatisfy { $0 < 0x80 } ? .letters : .none, acrossClauses: scalars.count >= acrossMin)
+            token(
+                .name, scalars, scalars.allSatisfy { $0 < 0x80 } ? .letters : .none,
+                acrossClauses: scalars.count >= acrossMin)
         }
     }
 
     /// Words that are left of "全体村民" without its title, and would hide what is no name.
     private static let commonWords = Set(
-        ["全体", "部分", "广大", "一群", "一名", "多名", "众多", "各位", "普通", "匿名", "我村", "本村", "某村", "居民", "村民", "群众", "业主", "职工", "家长", "知情",
-         "知情人", "举报人", "有关", "相关", "该村", "热心", "受害", "当地"]
-            .map { FoldedText($0).scalars })
+        [
+            "全体", "部分", "广大", "一群", "一名", "多名", "众多", "各位", "普通", "匿名", "我村", "本村", "某村", "居民", "村民", "群众", "业主", "职工",
+            "家长", "知情", "知情人", "举报人", "有关", "相关", "该村", "热心", "受害", "当地",
+        ].map { FoldedText($0).scalars })
 
     /// 张三13800138000: what is written in ideographs, and what in letters, where both are there.
     private static func runsOfScripts(in scalars: [UInt32]) -> [[UInt32]] {
@@ -51,17 +55,22 @@ enum MaskTokens {
 
     /// Of a name in letters, the family name first and last.
     private static func turned(_ name: String) -> [[UInt32]] {
-        let words = pieces(of: name) { $0.properties.isWhitespace || $0 == "," || $0 == "，" }.map { FoldedText($0).scalars }
-            .filter { $0.allSatisfy { $0 < 0x3400 && !isDigit($0) } && !$0.isEmpty }
+        let words = pieces(of: name) { $0.properties.isWhitespace || $0 == "," || $0 == "，" }.map {
+            FoldedText($0).scalars
+        }
+        .filter { $0.allSatisfy { $0 < 0x3400 && !isDigit($0) } && !$0.isEmpty }
         guard (2...4).contains(words.count) else { return [] }
-        return [Array((words.dropFirst() + words.prefix(1)).joined()), Array((words.suffix(1) + words.dropLast()).joined())]
+        return [
+            Array((words.dropFirst() + words.prefix(1)).joined()), Array((words.suffix(1) + words.dropLast()).joined()),
+        ]
     }
 
     // MARK: Numbers
 
     /// Numbers as long as one of a telephone or an identity card, in whatever field they stand.
     private static func strayNumbers(_ field: String) -> [MaskToken] {
-        FoldedText(field, for: .names).units.split { !isDigit($0.scalar) }.map { $0.map(\.scalar) }.flatMap { run -> [MaskToken] in
+        FoldedText(field, for: .names).units.split { !isDigit($0.scalar) }.map { $0.map(\.scalar) }.flatMap {
+            run -> [MaskToken] in
             if run.count < 7 { return [] }
             return run.count < 15 ? number(run, hasPlus: false) : [token(.identityNumber, run, .none)]
         }
@@ -102,10 +111,16 @@ enum MaskTokens {
             found.append(Array([digits[..<3], digits[3..<7], digits[7...]].joined(separator: [0x31])))
         }
         if digits[0] == 0x30, digits.count >= 10 {
-            found += [Array(digits.dropFirst())] + [3, 4].map { Array([digits[..<$0], digits[$0...]].joined(separator: [0x31])) }
+            found +=
+                [Array(digits.dropFirst())]
+                + [3, 4].map { Array([digits[..<$0], digits[$0...]].joined(separator: [0x31])) }
             // With an extension (0731-88881234-802), and without the area code.
             let bases = digits.count > 12 ? [11, 12].map { Array(digits.prefix($0)) } : [digits]
-            found += bases + bases.flatMap { base in [3, 4].map { Array(base.dropFirst($0)) }.filter { (7...8).contains($0.count) } }
+            found +=
+                bases
+                + bases.flatMap { base in
+                    [3, 4].map { Array(base.dropFirst($0)) }.filter { (7...8).contains($0.count) }
+                }
         }
         if hasPlus || digits.starts(with: [0x30, 0x30]) {
             // Without the code of another country, whose length nobody says.
@@ -122,7 +137,9 @@ enum MaskTokens {
         let scalars = FoldedText(number ?? "", for: .numbers).scalars
         let runs = scalars.split { !isDigit($0) && $0 != 0x78 }.map(Array.init).filter { $0.count >= 15 }
         // 护照E12345678
-        let latin = scalars.split { !isDigit($0) && !(0x61...0x7A).contains($0) }.map(Array.init).filter { $0.contains(where: isDigit) }
+        let latin = scalars.split { !isDigit($0) && !(0x61...0x7A).contains($0) }.map(Array.init).filter {
+            $0.contains(where: isDigit)
+        }
         return unique([scalars] + runs + latin).filter { (6...numberDigitsMax).contains($0.count) }.map {
             token(.identityNumber, $0, $0.count >= 15 ? .none : .letters, acrossClauses: $0.count >= 15)
         }
@@ -132,7 +149,8 @@ enum MaskTokens {
 
     private static func email(_ email: String?) -> [MaskToken] {
         guard let email else { return [] }
-        return Set(pieces(of: email) { $0 == " " || ($0 != "/" && numberMarks.contains($0)) }).flatMap { address -> [MaskToken] in
+        return Set(pieces(of: email) { $0 == " " || ($0 != "/" && numberMarks.contains($0)) }).flatMap {
+            address -> [MaskToken] in
             let sides = pieces(of: address) { $0 == "@" || $0 == "＠" || $0 == "﹫" }
             var whole = [fold(address)]
             guard sides.count == 2 else { return whole.filter { $0.count >= 5 }.map { token(.email, $0, .letters) } }
@@ -140,7 +158,9 @@ enum MaskTokens {
             var spellings: Set<String> = []
             for dot in [".", "dot", "点"] {
                 let spelt = sides.map { $0.replacing("．", with: ".").replacing(".", with: dot) }
-                for at in ["", "at", "艾特"] { spellings.formUnion([sides[0] + at + spelt[1], spelt[0] + at + spelt[1]]) }
+                for at in ["", "at", "艾特"] {
+                    spellings.formUnion([sides[0] + at + spelt[1], spelt[0] + at + spelt[1]])
+                }
             }
             whole += spellings.map(fold)
             // The part before @ is often a number or a name used elsewhere too.
@@ -173,11 +193,13 @@ enum MaskTokens {
     }
 
     private static let services = Set(
-        ["weixin", "wechat", "email", "e-mail", "phone", "telephone", "mobile", "whatsapp", "telegram", "gmail", "hotmail", "foxmail"]
-            .map(fold))
+        [
+            "weixin", "wechat", "email", "e-mail", "phone", "telephone", "mobile", "whatsapp", "telegram", "gmail",
+            "hotmail", "foxmail",
+        ].map(fold))
 
-    /// The whole, what follows each larger place in it, and these up to the group or house number: only parts with a number, since a
-    /// street or a village alone is part of many matters.
+    /// The whole, what follows each larger place in it, and these up to the group or house number: only parts with a
+    /// number, since a street or a village alone is part of many matters.
     private static func address(_ address: String?) -> [MaskToken] {
         let whole = fold(address ?? "")
         guard whole.count >= 5 else { return [] }
@@ -185,7 +207,9 @@ enum MaskTokens {
         for index in whole.indices where places.contains(whole[index]) && parts.count < 8 {
             parts.append(Array(whole[(index + 1)...]))
         }
-        parts += parts.flatMap { part in houses.compactMap { house in part.firstIndex(of: house).map { Array(part[...$0]) } } }
+        parts += parts.flatMap { part in
+            houses.compactMap { house in part.firstIndex(of: house).map { Array(part[...$0]) } }
+        }
         let telling = parts.filter { $0 == whole || ($0.count >= 5 && $0.contains(where: isDigit)) }
         return unique(telling + telling.flatMap(Numerals.otherwise)).map {
             token(.address, $0, $0.first.map(isDigit) == true ? .digits : .none)

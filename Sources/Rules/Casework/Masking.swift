@@ -3,8 +3,9 @@ import Text
 /// Replaces what would tell who the reporter is, wherever it stands (invariant 6): 〔举报人〕 〔电话〕 〔证件号〕 〔邮箱〕 〔住址〕
 /// 〔单位〕 for the name, phone, identity number, e-mail, address and organ the reporter gave.
 ///
-/// Found however it is written (see `FoldedText`), in one pass whatever the reporters are called. It hides what the reporter
-/// *gave*; what the text tells in other words stays, so that a person must still look before material is shown.
+/// Found however it is written (see `FoldedText`), in one pass whatever the reporters are called. It hides what the
+/// reporter *gave*; what the text tells in other words stays, so that a person must still look before material is
+/// shown.
 public struct Mask: Sendable {
     private let names: Search
     private let rareNames: Search
@@ -22,11 +23,14 @@ public struct Mask: Sendable {
     /// Nothing is known that could be hidden.
     public var isEmpty: Bool { names.isEmpty && rareNames.isEmpty && numbers.isEmpty }
 
-    /// The text with everything found replaced; the same text where there is nothing. What overlaps is replaced together.
+    /// The text with everything found replaced; the same text where there is nothing. What overlaps is replaced
+    /// together.
     public func apply(_ text: String) -> String {
         if isEmpty { return text }
         let found = [names, rareNames, numbers].flatMap { $0.hits(in: text) }
-        let hits = found.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }.reduce(into: [Hit]()) { $1.merge(into: &$0) }
+        let hits = found.sorted { $0.bytes.lowerBound < $1.bytes.lowerBound }.reduce(into: [Hit]()) {
+            $1.merge(into: &$0)
+        }
         if hits.isEmpty { return text }
         let bytes = Array(text.utf8)
         var masked: [UInt8] = []
@@ -41,8 +45,8 @@ public struct Mask: Sendable {
         return String(decoding: masked, as: UTF8.self)
     }
 
-    /// The submission as it leaves the vault: every text masked, the reporters gone. The name of an accused stays where all of
-    /// it is the reporter's too: who is accused must be known.
+    /// The submission as it leaves the vault: every text masked, the reporters gone. The name of an accused stays where
+    /// all of it is the reporter's too: who is accused must be known.
     public func apply(to submission: Submission) -> Submission {
         var masked = submission
         masked.reporters = []
@@ -79,12 +83,14 @@ private struct Hit {
     /// Of the longest token that is part of it.
     let length: Int
 
-    /// Appended to others; what overlaps is replaced together. For hits in the order in which they begin, or in which they end.
+    /// Appended to others; what overlaps is replaced together. For hits in the order in which they begin, or in which
+    /// they end.
     func merge(into hits: inout [Hit]) {
         var hit = self
         while let last = hits.last, last.bytes.upperBound > hit.bytes.lowerBound {
             hit = Hit(
-                bytes: min(last.bytes.lowerBound, hit.bytes.lowerBound)..<max(last.bytes.upperBound, hit.bytes.upperBound),
+                bytes: min(
+                    last.bytes.lowerBound, hit.bytes.lowerBound)..<max(last.bytes.upperBound, hit.bytes.upperBound),
                 kind: hit.length > last.length ? hit.kind : last.kind, length: max(hit.length, last.length))
             hits.removeLast()
         }
@@ -92,8 +98,8 @@ private struct Hit {
     }
 }
 
-/// Tokens that are sought in the same folding of a text: those of each boundary together, since what stands behind a place is
-/// the same for all that end there.
+/// Tokens that are sought in the same folding of a text: those of each boundary together, since what stands behind a
+/// place is the same for all that end there.
 private struct Search: Sendable {
     private struct Group: Sendable {
         let boundary: MaskToken.Boundary
@@ -172,12 +178,14 @@ struct MaskToken: Sendable {
 }
 
 extension MaskToken.Rule {
-    /// The bytes to be replaced where its characters stand, a country code before a number included; `nil`: what stands before
-    /// them makes it another word or number.
+    /// The bytes to be replaced where its characters stand, a country code before a number included; `nil`: what stands
+    /// before them makes it another word or number.
     func place(in text: FoldedText, _ range: Range<Int>) -> Range<Int>? {
         if !acrossClauses, text.gap(within: range) == .clause { return nil }
         let bytes = text.bytes(of: range)
-        if kind == .phone, let code = text.startOfCountryCode(before: range.lowerBound) { return code..<bytes.upperBound }
+        if kind == .phone, let code = text.startOfCountryCode(before: range.lowerBound) {
+            return code..<bytes.upperBound
+        }
         return text.touches(before: range, where: { boundary.forbids($0) }) ? nil : bytes
     }
 }

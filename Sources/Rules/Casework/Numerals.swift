@@ -1,7 +1,7 @@
 import Text
 
-/// Numbers of houses and groups as people write them: 15号 and 十五号, 100号 and 一百号, 壹佰号. Folded for numbers, so that 一 is a
-/// digit and 十 is not.
+/// Numbers of houses and groups as people write them: 15号 and 十五号, 100号 and 一百号, 壹佰号. Folded for numbers, so that 一 is
+/// a digit and 十 is not.
 enum Numerals {
     /// The same with each number written the other ways; none where there is no number above nine.
     static func otherwise(_ text: [UInt32]) -> [[UInt32]] {
@@ -49,11 +49,17 @@ enum Numerals {
     }
 
     private static func inDigits(_ text: [UInt32]) -> [UInt32] {
-        replacingRuns(of: text) { isDigit($0) || values[$0] != nil } with: { run in
+        replacingRuns(of: text) {
+            isDigit($0) || values[$0] != nil
+        } with: { run in
             guard run.count <= 7, run.contains(where: { values[$0] != nil }) else { return Array(run) }
             var (total, digit) = (0, 0)
             for scalar in run {
-                if let value = values[scalar] { (total, digit) = (total + max(digit, 1) * value, 0) } else { digit = number([scalar]) }
+                if let value = values[scalar] {
+                    (total, digit) = (total + max(digit, 1) * value, 0)
+                } else {
+                    digit = number([scalar])
+                }
             }
             return Array(String(total + digit).unicodeScalars.map(\.value))
         }

@@ -1,16 +1,19 @@
 import Text
 
-/// What people write where they give nothing: 匿名, 无, 不详, `/`, 0, N/A. Such a word is no name and no contact, and it is not
-/// masked.
+/// What people write where they give nothing: 匿名, 无, 不详, `/`, 0, N/A. Such a word is no name and no contact, and it is
+/// not masked.
 ///
-/// The words are the policy's; that a field of punctuation alone, or of one digit repeated, says nothing, needs no list.
+/// The words are the policy's; that a field of punctuation alone, or of one digit repeated, says nothing, needs no
+/// list.
 public struct Placeholders: Sendable {
     private let folded: Set<String>
     /// Latin words with punctuation inside (N/A) are compared with it: without, they may be somebody's name.
     private let spelt: Set<String>
 
     public init(_ words: [String]) {
-        let hasPunctuation = words.filter { Placeholders.isLatin($0) && Placeholders.spelling($0) != FoldedText($0).text }
+        let hasPunctuation = words.filter {
+            Placeholders.isLatin($0) && Placeholders.spelling($0) != FoldedText($0).text
+        }
         spelt = Set(hasPunctuation.map(Placeholders.spelling))
         folded = Set(words.map { FoldedText($0).text }).subtracting(hasPunctuation.map { FoldedText($0).text })
     }
@@ -42,8 +45,8 @@ extension Reporter {
     fileprivate func stated(without placeholders: Placeholders) -> Reporter? {
         func stated(_ text: String?) -> String? { text.flatMap { placeholders.contains($0) ? nil : $0 } }
         let reporter = Reporter(
-            name: stated(name), organ: stated(organ), phone: stated(phone), email: stated(email), idNumber: stated(idNumber),
-            address: stated(address), consent: consent)
+            name: stated(name), organ: stated(organ), phone: stated(phone), email: stated(email),
+            idNumber: stated(idNumber), address: stated(address), consent: consent)
         return reporter == Reporter(consent: consent) ? nil : reporter
     }
 }

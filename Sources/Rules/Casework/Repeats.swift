@@ -1,12 +1,12 @@
 import Crypto
 import Text
 
-/// What two reports must share to be repeats of one another (重复件): the text, and who reports or, where nobody says so, who
-/// is reported.
+/// What two reports must share to be repeats of one another (重复件): the text, and who reports or, where nobody says so,
+/// who is reported.
 ///
-/// Only what brings *nothing* new is a repeat. So the digest covers title, text, accused, acts and papers, and one of them
-/// differing makes another report; what is merely alike, a person links. All is keyed (HMAC-SHA256): the text names persons too,
-/// and a digest without a key tells them to whoever tries names.
+/// Only what brings *nothing* new is a repeat. So the digest covers title, text, accused, acts and papers, and one of
+/// them differing makes another report; what is merely alike, a person links. All is keyed (HMAC-SHA256): the text
+/// names persons too, and a digest without a key tells them to whoever tries names.
 public struct RepeatKeys: Hashable, Sendable {
     /// HMAC-SHA256 over the content in the form that is compared (`NarrowText`).
     public let textDigest: [UInt8]
@@ -35,7 +35,8 @@ public struct RepeatKeys: Hashable, Sendable {
         reporterKey != nil ? .reporter : accusedKey != nil ? .accused : nil
     }
 
-    /// A real-name report repeats one of the same reporter; an anonymous one repeats an anonymous one on the same accused.
+    /// A real-name report repeats one of the same reporter; an anonymous one repeats an anonymous one on the same
+    /// accused.
     public func isRepeat(of other: RepeatKeys) -> Bool {
         guard let basis, basis == other.basis, textDigest == other.textDigest else { return false }
         return switch basis {
@@ -45,8 +46,8 @@ public struct RepeatKeys: Hashable, Sendable {
     }
 }
 
-/// All that a report says, entries of a list in any order. Its own place, kind and time of receipt are the source's words for it,
-/// not what is said; of papers the form is nothing new.
+/// All that a report says, entries of a list in any order. Its own place, kind and time of receipt are the source's
+/// words for it, not what is said; of papers the form is nothing new.
 private struct Content: TextVisitor {
     private var texts: [[UInt8]] = []
     /// Of each list, by its name.
@@ -89,7 +90,9 @@ private enum Normal {
             let bytes = NarrowText.bytes(of: text ?? "")
             return bytes.isEmpty ? nil : bytes
         }
-        let contact = given(reporter.idNumber) ?? reporter.phone.flatMap(phone) ?? given(reporter.email) ?? given(reporter.address)
+        let contact =
+            given(reporter.idNumber) ?? reporter.phone.flatMap(phone) ?? given(reporter.email)
+            ?? given(reporter.address)
         return framed([Array(NameKey.narrow(reporter.name ?? "").utf8), contact ?? []])
     }
 

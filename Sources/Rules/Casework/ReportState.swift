@@ -44,12 +44,15 @@ extension ReportState {
         case (.registered, .linkedAsRepeat): return .linkedAsRepeat
         case (.registered, .declined): return .notAccepted
         case (.registered, .passedUp): return .passedUp
-        case (.registered, .routed), (.needsReview, .routed), (.routed, .routed), (.inHand, .routed), (.concluded, .routed): return .routed
+        case (.registered, .routed), (.needsReview, .routed), (.routed, .routed), (.inHand, .routed),
+            (.concluded, .routed):
+            return .routed
         case (.notAccepted, .referred): return .referred
         case (.registered, .cameBack), (.routed, .cameBack), (.inHand, .cameBack): return .registered
         // What waits for a person is not routed past it.
         case (.needsReview, .cameBack): return .needsReview
-        case (.registered, .fellBack), (.needsReview, .fellBack), (.routed, .fellBack), (.inHand, .fellBack): return .needsReview
+        case (.registered, .fellBack), (.needsReview, .fellBack), (.routed, .fellBack), (.inHand, .fellBack):
+            return .needsReview
         // A sealed pass-through stays what it is: the superior's own books go on from here.
         case (.passedUp, .fellBack), (.passedUp, .routed): return .passedUp
         case (.registered, _), (.needsReview, _), (.linkedAsRepeat, _), (.notAccepted, _), (.referred, _),
@@ -58,14 +61,15 @@ extension ReportState {
         }
     }
 
-    /// Where a report stands with all its handoffs: while something waits for the office, there; otherwise as far as the least advanced
-    /// of those that were not taken back. `nil` where it cannot have these.
+    /// Where a report stands with all its handoffs: while something waits for the office, there; otherwise as far as
+    /// the least advanced of those that were not taken back. `nil` where it cannot have these.
     public func following(_ handoffs: [HandoffState]) -> ReportState? {
         switch self {
         case .linkedAsRepeat, .notAccepted, .referred: handoffs.isEmpty ? self : nil
         case .passedUp: self
         case .registered, .needsReview: handoffs.isEmpty || handoffs.contains { $0.progress == nil } ? self : nil
-        case .routed, .inHand, .concluded, .closed: [.routed, .inHand, .concluded, .closed].first { handoffs.map(\.progress).contains($0) }
+        case .routed, .inHand, .concluded, .closed:
+            [.routed, .inHand, .concluded, .closed].first { handoffs.map(\.progress).contains($0) }
         }
     }
 

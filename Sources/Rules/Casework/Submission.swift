@@ -2,8 +2,8 @@ public import Basics
 
 /// What a source tells about one report, in the words of the contract and before any rule was asked.
 ///
-/// Vocabulary fields (`matterKind`, `level`, `category`) hold ids of the policy in force; what the policy does not know is
-/// refused by intake, not guessed.
+/// Vocabulary fields (`matterKind`, `level`, `category`) hold ids of the policy in force; what the policy does not know
+/// is refused by intake, not guessed.
 public struct Submission: Codable, Hashable, Sendable {
     /// When the source received it; the start of the duties that run from receipt. Absent: when the office received it.
     public var receivedAt: Instant?
@@ -53,7 +53,8 @@ public struct Submission: Codable, Hashable, Sendable {
         attachments = try container.decodeIfPresent([Attachment].self, forKey: .attachments) ?? []
     }
 
-    /// Real-name (实名): a name and a concrete contact. Asked of what was stated, placeholders taken out (`Placeholders`).
+    /// Real-name (实名): a name and a concrete contact. Asked of what was stated, placeholders taken out
+    /// (`Placeholders`).
     public var isRealName: Bool { reporters.contains { $0.isRealName } }
 }
 
@@ -99,7 +100,9 @@ public struct Reporter: Codable, Hashable, Sendable {
     }
 
     public var isRealName: Bool {
-        func given(_ text: String?) -> Bool { text.map { !$0.unicodeScalars.allSatisfy(\.properties.isWhitespace) } ?? false }
+        func given(_ text: String?) -> Bool {
+            text.map { !$0.unicodeScalars.allSatisfy(\.properties.isWhitespace) } ?? false
+        }
         return given(name) && (given(phone) || given(email) || given(address))
     }
 }

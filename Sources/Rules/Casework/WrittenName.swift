@@ -11,7 +11,9 @@ struct WrittenName {
     static func all(in written: String) -> [WrittenName] {
         let text = withoutStars(written)
         let parts = text.split { $0.isPunctuation || $0.isSymbol || $0.isNewline }.map(String.init)
-        return Set([text] + NameKey.parts(of: text) + parts).map { WrittenName($0, isWhole: $0 == text) }.filter { !$0.key.isEmpty }
+        return Set([text] + NameKey.parts(of: text) + parts).map { WrittenName($0, isWhole: $0 == text) }.filter {
+            !$0.key.isEmpty
+        }
     }
 
     private init(_ text: String, isWhole: Bool) {
@@ -19,15 +21,18 @@ struct WrittenName {
         let count = key.unicodeScalars.count
         if let surname = NameKey.surnameOnly(text) ?? (isWhole && count == 1 ? key : nil) {
             ends = (surname, "")
-        } else if count <= 5, let first = key.firstIndex(of: Self.unsaid), let last = key.lastIndex(of: Self.unsaid), count > 1 {
+        } else if count <= 5, let first = key.firstIndex(of: Self.unsaid), let last = key.lastIndex(of: Self.unsaid),
+            count > 1
+        {
             ends = (String(key[..<first]), String(key[key.index(after: last)...]))
         } else {
             ends = nil
         }
     }
 
-    /// Whether it may mean the person of this key: the same; the name with more around it (`副镇长沈励行`, `王伟等人`); a part of the
-    /// name (`励行同志`, `沈某`). Three characters may well be another's whole name (王伟东), so two within three are not the person.
+    /// Whether it may mean the person of this key: the same; the name with more around it (`副镇长沈励行`, `王伟等人`); a part of
+    /// the name (`励行同志`, `沈某`). Three characters may well be another's whole name (王伟东), so two within three are not
+    /// the person.
     func mayMean(_ name: String) -> Bool {
         if key == name { return true }
         let count = name.count
@@ -43,7 +48,9 @@ struct WrittenName {
     /// 沈**, 沈×行 and 沈XX are 沈某.
     private static func withoutStars(_ name: String) -> String {
         let others = name.unicodeScalars.filter { !stars.contains($0) }
-        guard others.count < name.unicodeScalars.count, !others.contains(where: { ("A"..."z").contains($0) }) else { return name }
+        guard others.count < name.unicodeScalars.count, !others.contains(where: { ("A"..."z").contains($0) }) else {
+            return name
+        }
         var text = String.UnicodeScalarView()
         for scalar in name.unicodeScalars { text.append(stars.contains(scalar) ? "某" : scalar) }
         return String(text)

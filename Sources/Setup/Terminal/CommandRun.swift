@@ -2,8 +2,8 @@ package import ArgumentParser
 import Foundation
 
 extension AsyncParsableCommand {
-    /// Runs what the arguments name, and ends the process. What is wrong with it or with them is said in one place, as all that is
-    /// printed is. On the main actor, so that no other thread opens a file before the gaps are closed.
+    /// Runs what the arguments name, and ends the process. What is wrong with it or with them is said in one place, as
+    /// all that is printed is. On the main actor, so that no other thread opens a file before the gaps are closed.
     @MainActor
     package static func runAndExit() async -> Never {
         Output.closeGaps()

@@ -1,7 +1,7 @@
 import Text
 
-/// Columns in line, whatever script their cells are written in. On a terminal the widest columns are cut until a row fits a line;
-/// elsewhere nothing is cut. Cells may hold anything from outside.
+/// Columns in line, whatever script their cells are written in. On a terminal the widest columns are cut until a row
+/// fits a line; elsewhere nothing is cut. Cells may hold anything from outside.
 package struct Grid {
     package struct Column {
         var heading: String
@@ -10,7 +10,9 @@ package struct Grid {
         var isWhole = false
 
         package static func text(_ heading: String) -> Column { Column(heading: heading) }
-        package static func number(_ heading: String) -> Column { Column(heading: heading, isNumber: true, isWhole: true) }
+        package static func number(_ heading: String) -> Column {
+            Column(heading: heading, isNumber: true, isWhole: true)
+        }
         package static func whole(_ heading: String) -> Column { Column(heading: heading, isWhole: true) }
     }
 
@@ -36,11 +38,16 @@ package struct Grid {
     /// A line for the headings, if there are any, and one for each row.
     package func lines(width: Int? = Output.width) -> [String] {
         let all = (hasHeadings ? [columns.map(\.heading)] : []) + rows
-        var widths = columns.indices.map { column in all.map { column < $0.count ? displayWidth($0[column]) : 0 }.max() ?? 0 }
+        var widths = columns.indices.map { column in
+            all.map { column < $0.count ? displayWidth($0[column]) : 0 }.max() ?? 0
+        }
         if let width { shrink(&widths, to: width) }
         return all.map { row in
-            let cells = zip(row.indices, row).map { index, cell in padded(cut(cell, to: widths[index]), columns[index], widths[index]) }
-            let line = String(repeating: " ", count: indent) + cells.joined(separator: String(repeating: " ", count: Grid.gap))
+            let cells = zip(row.indices, row).map { index, cell in
+                padded(cut(cell, to: widths[index]), columns[index], widths[index])
+            }
+            let line =
+                String(repeating: " ", count: indent) + cells.joined(separator: String(repeating: " ", count: Grid.gap))
             let bare = line.last == " " ? String(line.reversed().drop { $0 == " " }.reversed()) : line
             return width.map { cut(bare, to: $0) } ?? bare
         }

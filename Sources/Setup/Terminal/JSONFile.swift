@@ -14,7 +14,10 @@ package enum JSONFile {
             throw ValidationError("--json: there is no folder \(folder)")
         }
         let exists = files.fileExists(atPath: file.path, isDirectory: &isFolder)
-        guard exists ? !isFolder.boolValue && files.isWritableFile(atPath: file.path) : files.isWritableFile(atPath: folder) else {
+        guard
+            exists
+                ? !isFolder.boolValue && files.isWritableFile(atPath: file.path) : files.isWritableFile(atPath: folder)
+        else {
             throw ValidationError("--json: \(file.path) cannot be written")
         }
     }

@@ -2,8 +2,8 @@ import Foundation
 package import Logging
 import Text
 
-/// Log lines as `time level worker message key=value …` on standard error, one write each. What repeats within a minute is counted
-/// instead, from notices upward.
+/// Log lines as `time level worker message key=value …` on standard error, one write each. What repeats within a minute
+/// is counted instead, from notices upward.
 package struct LineLog: LogHandler {
     private static let repeats = RepeatFilter()
 
@@ -27,7 +27,9 @@ package struct LineLog: LogHandler {
         let words = fields.map { (name: printable($0.key), value: LineLog.word("\($0.value)")) }
         let head = "\(level) \(printable(label)) \(printable(message))"
         let same = words.filter { Double($0.value) == nil }
-        func joined(_ words: [(name: String, value: String)]) -> String { head + words.map { " \($0.name)=\($0.value)" }.joined() }
+        func joined(_ words: [(name: String, value: String)]) -> String {
+            head + words.map { " \($0.name)=\($0.value)" }.joined()
+        }
         return (joined(same), joined(words))
     }
 

@@ -20,7 +20,9 @@ package struct LineReader: Sequence, IteratorProtocol {
             return
         }
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { throw UserError("there is no file \(path)") }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw UserError("there is no file \(path)")
+        }
         guard !isDirectory.boolValue, let opened = FileHandle(forReadingAtPath: path) else {
             throw UserError("the file \(path) cannot be read")
         }

@@ -17,7 +17,9 @@ package struct LineWriter: ~Copyable {
             return
         }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw UserError("the file \(path) cannot be written: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw UserError("the file \(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
         handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
@@ -29,11 +31,15 @@ package struct LineWriter: ~Copyable {
 
     package mutating func finish() throws(UserError) {
         try flush()
-        if !isStandardOutput, fsync(handle.fileDescriptor) != 0 { throw UserError("\(name) cannot be written: is the disk full?") }
+        if !isStandardOutput, fsync(handle.fileDescriptor) != 0 {
+            throw UserError("\(name) cannot be written: is the disk full?")
+        }
     }
 
     private mutating func flush() throws(UserError) {
-        do { try handle.write(contentsOf: buffer) } catch { throw UserError("\(name) cannot be written: is the disk full, or its reader gone?") }
+        do { try handle.write(contentsOf: buffer) } catch {
+            throw UserError("\(name) cannot be written: is the disk full, or its reader gone?")
+        }
         buffer.removeAll(keepingCapacity: true)
     }
 }

@@ -2,14 +2,14 @@ import Foundation
 import Synchronization
 import Text
 
-/// Where words for a person go. All write at once, whatever stands behind the descriptor: a log that is read through a pipe must
-/// not lag. Whatever of a text came from outside, a terminal gets nothing to obey.
+/// Where words for a person go. All write at once, whatever stands behind the descriptor: a log that is read through a
+/// pipe must not lag. Whatever of a text came from outside, a terminal gets nothing to obey.
 package enum Output {
     package static func line(_ text: String = "") { write(printablePage(text) + "\n", to: STDOUT_FILENO) }
     package static func note(_ text: String) { write(printablePage(text) + "\n", to: STDERR_FILENO) }
 
-    /// Where the caller closed a standard descriptor, the next file or socket would get its number, and our words would be written into
-    /// it. What is put there instead can be read, and refuses what is written.
+    /// Where the caller closed a standard descriptor, the next file or socket would get its number, and our words would
+    /// be written into it. What is put there instead can be read, and refuses what is written.
     static func closeGaps() {
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
             _ = open("/dev/null", O_RDONLY)

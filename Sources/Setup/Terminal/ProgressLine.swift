@@ -1,8 +1,8 @@
 import Basics
 import Foundation
 
-/// How far something is: on a terminal one line, drawn anew a few times a second; elsewhere, as in a log, a line every few seconds,
-/// and none of what is done sooner.
+/// How far something is: on a terminal one line, drawn anew a few times a second; elsewhere, as in a log, a line every
+/// few seconds, and none of what is done sooner.
 package struct ProgressLine {
     private static let drawingInterval = Duration.milliseconds(100)
     private static let tellingInterval = Duration.seconds(5)

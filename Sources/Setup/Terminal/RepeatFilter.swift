@@ -1,7 +1,8 @@
 import Basics
 import Synchronization
 
-/// Keeps a line that is said over and over, as while a server is away, to one a minute; how often it came is said with the next.
+/// Keeps a line that is said over and over, as while a server is away, to one a minute; how often it came is said with
+/// the next.
 final class RepeatFilter: Sendable {
     /// Within which a line is the same one.
     private static let interval = Duration.seconds(60)
@@ -36,12 +37,16 @@ final class RepeatFilter: Sendable {
     func rest() -> [String] {
         seen.withLock { seen in
             defer { seen = [:] }
-            return seen.values.filter { $0.count > 0 }.sorted { $0.saidAt < $1.saidAt }.map { Self.line($0.text, $0.count) }
+            return seen.values.filter { $0.count > 0 }.sorted { $0.saidAt < $1.saidAt }.map {
+                Self.line($0.text, $0.count)
+            }
         }
     }
 
     /// Lines whose minute is over: said if they came again meanwhile, forgotten in any case.
-    private static func over(_ seen: inout [String: Seen], except key: String, at now: ContinuousClock.Instant) -> [String] {
+    private static func over(
+        _ seen: inout [String: Seen], except key: String, at now: ContinuousClock.Instant
+    ) -> [String] {
         let isFull = seen.count >= linesMax
         let old = seen.filter { $0.key != key && (isFull || now - $0.value.saidAt >= interval) }
         for key in old.keys { seen[key] = nil }

@@ -5,7 +5,9 @@ package struct Table {
 
     package init(_ title: String) { self.title = title }
 
-    package mutating func add(_ label: String, _ value: Int, _ remark: String = "") { rows.append([label, "\(value)", remark]) }
+    package mutating func add(_ label: String, _ value: Int, _ remark: String = "") {
+        rows.append([label, "\(value)", remark])
+    }
 
     /// Of what has no number because it could not be asked.
     package mutating func add(_ label: String, unknown remark: String) { rows.append([label, "-", remark]) }

@@ -2,8 +2,8 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// SIGINT, SIGTERM and SIGHUP as something to wait for, from the moment it is made. The signals no longer end the process, and
-/// SIGPIPE neither: a server that was started must not be left behind.
+/// SIGINT, SIGTERM and SIGHUP as something to wait for, from the moment it is made. The signals no longer end the
+/// process, and SIGPIPE neither: a server that was started must not be left behind.
 package final class TerminationSignals: @unchecked Sendable {
     private let raised = Atomic<Bool>(false)
     private let events: AsyncStream<Void>
@@ -11,7 +11,8 @@ package final class TerminationSignals: @unchecked Sendable {
     /// Written here only, in `init`.
     private var sources: [any DispatchSourceSignal] = []
 
-    /// - Parameter withOutput: it also counts as a signal that standard output cannot be written, or that its reader has gone.
+    /// - Parameter withOutput: it also counts as a signal that standard output cannot be written, or that its reader
+    ///   has gone.
     package init(withOutput: Bool = false) {
         (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         signal(SIGPIPE, SIG_IGN)

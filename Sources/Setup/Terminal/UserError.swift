@@ -24,9 +24,15 @@ extension UserError {
         case (.unsuitable, _):
             self.init(error.explanation ?? "the database's session cannot be used")
         case (.connectFailed, "28P01"), (.connectFailed, "28000"):
-            self.init("the database refuses the user or the password (SQLSTATE \(error.sqlState ?? "")): check database.url and database.ownerUrl")
+            self.init(
+                """
+                the database refuses the user or the password (SQLSTATE \(error.sqlState ?? "")): check \
+                database.url and database.ownerUrl
+                """
+            )
         case (.connectFailed, "3D000"):
-            self.init("the database server has no such database (SQLSTATE 3D000): check the name at the end of database.url")
+            self.init(
+                "the database server has no such database (SQLSTATE 3D000): check the name at the end of database.url")
         case (.connectFailed, _):
             self.init("the database does not answer: check that it runs and that database.url is right (\(error))")
         case (.connectionLost, _):
@@ -51,7 +57,8 @@ extension UserError {
         case .invalidArgument where error.tlsReason != nil:
             self.init("a file of amqp.url cannot be used for TLS: \(error.tlsReason ?? "")")
         case .connectionClosedByBroker where error.replyCode == 530:
-            self.init("the broker has no such virtual host, or does not let this user in there: check the end of amqp.url")
+            self.init(
+                "the broker has no such virtual host, or does not let this user in there: check the end of amqp.url")
         case .connectionLost:
             self.init("the connection to the broker was lost: run the command again")
         case .blocked:

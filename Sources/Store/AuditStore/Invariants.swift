@@ -32,15 +32,16 @@ public struct ReadRegistrationPage: Statement {
                EXISTS (SELECT FROM inbox i
                        WHERE i.sender = 'source.' || r.source AND i.event_id = r.source_id AND i.digest = r.digest
                          AND i.verdict = 'taken'),
-               ARRAY(SELECT DISTINCT coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor = b.unit
+               ARRAY(SELECT DISTINCT coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON
+                   c.ancestor = b.unit
                      WHERE b.report_id = r.id)
         FROM report r WHERE $1::uuid IS NULL OR r.id > $1 ORDER BY r.id LIMIT \(witnessPageRowsMax)
         """
     public var parameters: [Parameter] { [.uuid(after?.reportID.uuid)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedRegistration {
         WitnessedRegistration(
-            reportID: try row.id(), source: try row.text(), submissionID: try row.text(), state: try row.word(), rule: try row.text(),
-            registeredAt: try row.instant(), hasVault: try row.bool(), hasClaim: try row.bool(),
+            reportID: try row.id(), source: try row.text(), submissionID: try row.text(), state: try row.word(),
+            rule: try row.text(), registeredAt: try row.instant(), hasVault: try row.bool(), hasClaim: try row.bool(),
             barred: try row.texts().map { UnitID(unchecked: $0) })
     }
 }
@@ -73,8 +74,8 @@ public struct ReadHandoffAuditPage: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HandoffAudit {
         HandoffAudit(
             id: try row.id(), reportID: try row.id(), unit: try row.name(), kind: try row.text(), state: try row.word(),
-            rule: try row.text(), signedAt: try row.instantOrNil(), signedBy: try row.textOrNil(), runningClocks: try row.int(),
-            noClockReason: try row.textOrNil())
+            rule: try row.text(), signedAt: try row.instantOrNil(), signedBy: try row.textOrNil(),
+            runningClocks: try row.int(), noClockReason: try row.textOrNil())
     }
 }
 
@@ -109,9 +110,9 @@ public struct ReadClockPage: Statement {
     }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedClock {
         WitnessedClock(
-            handoffID: try row.id(), kind: try row.text(), round: try row.int(), reportID: try row.id(), startedAt: try row.instant(),
-            dueAt: try row.instant(), rule: try row.text(), stoppedAt: try row.instantOrNil(),
-            stepsTakenAt: try row.timestamptzs().map { Instant($0) })
+            handoffID: try row.id(), kind: try row.text(), round: try row.int(), reportID: try row.id(),
+            startedAt: try row.instant(), dueAt: try row.instant(), rule: try row.text(),
+            stoppedAt: try row.instantOrNil(), stepsTakenAt: try row.timestamptzs().map { Instant($0) })
     }
 }
 
@@ -156,7 +157,8 @@ public struct ReadPersonNotices: Statement {
     public init() {}
     public static let sql = "SELECT person, report_id, rule, created_at FROM person_notice ORDER BY id"
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedNotice {
-        WitnessedNotice(person: try row.name(), reportID: try row.id(), rule: try row.text(), createdAt: try row.instant())
+        WitnessedNotice(
+            person: try row.name(), reportID: try row.id(), rule: try row.text(), createdAt: try row.instant())
     }
 }
 
@@ -166,7 +168,9 @@ public struct ReadOutboxAddresses: Statement {
     public static let sql = "SELECT event_id, type, addressee, reports, created_at FROM outbox ORDER BY event_id"
     public func decode(
         _ row: inout RowReader
-    ) throws(PostgreSQLError) -> (eventID: UUID, type: String, addressee: String, reports: [ReportID], createdAt: Instant) {
+    ) throws(PostgreSQLError) -> (
+        eventID: UUID, type: String, addressee: String, reports: [ReportID], createdAt: Instant
+    ) {
         (try row.uuid(), try row.text(), try row.text(), try row.uuids().map { ReportID($0) }, try row.instant())
     }
 }
@@ -179,7 +183,8 @@ public struct ClearText: Sendable {
     public let text: String
 }
 
-/// What stands in clear, report by report: texts, acts, papers, the words of units and the ledger, in the order of the ids.
+/// What stands in clear, report by report: texts, acts, papers, the words of units and the ledger, in the order of the
+/// ids.
 public struct ReadClearTextPage: Statement {
     public static let rowsMax = 2_000
     public var after: ReportID?
@@ -191,7 +196,8 @@ public struct ReadClearTextPage: Statement {
             (SELECT string_agg(concat_ws(' ', a.organ, a.position), E'\\n') FROM accused a WHERE a.report_id = r.id),
             (SELECT string_agg(a.act, E'\\n') FROM allegation a WHERE a.report_id = r.id),
             (SELECT string_agg(a.name, E'\\n') FROM attachment a WHERE a.report_id = r.id),
-            (SELECT string_agg(n.body, E'\\n') FROM handoff_note n JOIN handoff h ON h.id = n.handoff_id WHERE h.report_id = r.id),
+            (SELECT string_agg(n.body, E'\\n') FROM handoff_note n JOIN handoff h ON h.id = n.handoff_id WHERE
+                h.report_id = r.id),
             (SELECT string_agg(convert_from(e.bytes, 'SQL_ASCII'), E'\\n') FROM ledger_entry e WHERE e.chain = r.id),
             r.reason, r.authority)
         FROM report r WHERE $1::uuid IS NULL OR r.id > $1 ORDER BY r.id LIMIT \(rowsMax)
@@ -237,15 +243,16 @@ public struct ReadDeadLetterTexts: Statement {
     }
 }
 
-/// Whether one process of a worker holds work at this moment: a session of one of its lanes has written in a transaction that is
-/// still open, or letters stand in the outbox under the name of one of its lanes.
+/// Whether one process of a worker holds work at this moment: a session of one of its lanes has written in a
+/// transaction that is still open, or letters stand in the outbox under the name of one of its lanes.
 public struct ReadWorkInHand: Statement {
     /// What the names of its lanes begin with: `intake-4711-`.
     public var lanePrefix: String
     public init(lanePrefix: String) { self.lanePrefix = lanePrefix }
 
     public static let sql = """
-        SELECT EXISTS (SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'bihuan ' || $1) AND backend_xid IS NOT NULL)
+        SELECT EXISTS (SELECT FROM pg_stat_activity WHERE starts_with(application_name, 'bihuan ' || $1) AND backend_xid
+            IS NOT NULL)
             OR EXISTS (SELECT FROM outbox WHERE starts_with(lane, $1))
         """
     public var parameters: [Parameter] { [.text(lanePrefix)] }

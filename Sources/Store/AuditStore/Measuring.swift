@@ -41,7 +41,8 @@ public struct TableWrites: Sendable, Hashable {
 public struct ReadTableWrites: Statement {
     public init() {}
     public static let sql = """
-        SELECT relname::text, (SELECT count(*) FROM pg_index WHERE indrelid = relid), n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del
+        SELECT relname::text, (SELECT count(*) FROM pg_index WHERE indrelid = relid), n_tup_ins, n_tup_upd,
+            n_tup_hot_upd, n_tup_del
         FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname
         """
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> TableWrites {
@@ -62,7 +63,8 @@ public struct ReadLogPosition: Statement {
 public struct ReadSubmissionsOfHandoffs: Statement {
     public var handoffs: [HandoffID]
     public init(handoffs: [HandoffID]) { self.handoffs = handoffs }
-    public static let sql = "SELECT h.id, r.source_id FROM handoff h JOIN report r ON r.id = h.report_id WHERE h.id = ANY ($1::uuid[])"
+    public static let sql =
+        "SELECT h.id, r.source_id FROM handoff h JOIN report r ON r.id = h.report_id WHERE h.id = ANY ($1::uuid[])"
     public var parameters: [Parameter] { [.ids(handoffs)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (handoff: HandoffID, submissionID: String) {
         (try row.id(), try row.text())

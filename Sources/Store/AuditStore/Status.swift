@@ -55,7 +55,8 @@ public struct CountWaiting: Statement {
 /// Dead letters that nobody has settled, by reason.
 public struct CountDeadLetters: Statement {
     public init() {}
-    public static let sql = "SELECT reason, count(*) FROM dead_letter WHERE state = 'open' GROUP BY reason ORDER BY reason"
+    public static let sql =
+        "SELECT reason, count(*) FROM dead_letter WHERE state = 'open' GROUP BY reason ORDER BY reason"
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (reason: String, count: Int) {
         (try row.text(), try row.int())
     }

@@ -55,11 +55,11 @@ public struct ReadHandoffPage: Statement {
     public var parameters: [Parameter] { [.uuid(after?.uuid)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedHandoff {
         WitnessedHandoff(
-            id: try row.id(), reportID: try row.id(), attempt: try row.int(), unit: try row.name(), state: try row.word(),
-            releasedAt: try row.instantOrNil(), dispatchedAt: try row.instantOrNil(), signedAt: try row.instantOrNil(),
-            disposition: try row.textOrNil(), wasCaseFiled: try row.bool(), outcome: try row.textOrNil(),
-            timesSentBack: try row.int(), endedBecause: try row.textOrNil(), noClockReason: try row.textOrNil(),
-            isInOutbox: try row.bool())
+            id: try row.id(), reportID: try row.id(), attempt: try row.int(), unit: try row.name(),
+            state: try row.word(), releasedAt: try row.instantOrNil(), dispatchedAt: try row.instantOrNil(),
+            signedAt: try row.instantOrNil(), disposition: try row.textOrNil(), wasCaseFiled: try row.bool(),
+            outcome: try row.textOrNil(), timesSentBack: try row.int(), endedBecause: try row.textOrNil(),
+            noClockReason: try row.textOrNil(), isInOutbox: try row.bool())
     }
 }
 
@@ -86,7 +86,8 @@ public struct ReadLedgerPage: Statement {
     public var parameters: [Parameter] { [.uuid(afterChain), .int4(Int32(clamping: afterSequence))] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ChainedEntry {
         ChainedEntry(
-            chain: try row.uuid(), entry: LedgerEntry(sequence: try row.int(), bytes: try row.bytea(), hash: try row.bytea()))
+            chain: try row.uuid(),
+            entry: LedgerEntry(sequence: try row.int(), bytes: try row.bytea(), hash: try row.bytea()))
     }
 }
 
@@ -94,7 +95,8 @@ public struct ReadLedgerPage: Statement {
 public struct ReadStandingHeads: Statement {
     public init() {}
     public static let sql = """
-        SELECT chain, head, entry_count, head_at FROM unit UNION ALL SELECT chain, head, entry_count, head_at FROM office
+        SELECT chain, head, entry_count, head_at FROM unit UNION ALL SELECT chain, head, entry_count, head_at FROM
+            office
         """
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (chain: UUID, head: LedgerHead) {
         (try row.uuid(), try LedgerHead(&row))
@@ -122,15 +124,19 @@ public struct ReadInboxPage: Statement {
         """
     public var parameters: [Parameter] { [.text(after?.sender), .text(after?.eventID)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedClaim {
-        WitnessedClaim(sender: try row.text(), eventID: try row.text(), digest: try row.bytea(), verdict: try row.text())
+        WitnessedClaim(
+            sender: try row.text(), eventID: try row.text(), digest: try row.bytea(), verdict: try row.text())
     }
 }
 
 /// Dead letters that wait for a person.
 public struct ReadOpenDeadLetters: Statement {
     public init() {}
-    public static let sql = "SELECT coalesce(sender, ''), coalesce(event_id, ''), reason FROM dead_letter WHERE state = 'open'"
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (sender: String, eventID: String, reason: String) {
+    public static let sql =
+        "SELECT coalesce(sender, ''), coalesce(event_id, ''), reason FROM dead_letter WHERE state = 'open'"
+    public func decode(
+        _ row: inout RowReader
+    ) throws(PostgreSQLError) -> (sender: String, eventID: String, reason: String) {
         (try row.text(), try row.text(), try row.text())
     }
 }

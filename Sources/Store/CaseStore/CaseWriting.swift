@@ -1,7 +1,7 @@
 public import PostgreSQL
 
-/// A report's chain grew while it was being decided: the transaction must be begun again. It cannot happen under the report's
-/// lock; the compare-and-set is the second pair of eyes.
+/// A report's chain grew while it was being decided: the transaction must be begun again. It cannot happen under the
+/// report's lock; the compare-and-set is the second pair of eyes.
 public struct StaleCase: Error, Sendable, CustomStringConvertible {
     public let description = "a report's ledger head had moved"
     public init() {}

@@ -5,10 +5,10 @@ public import Foundation
 
 /// The key of all digests that lie in the database: of submissions, acts, papers, and of what repeats are known by.
 ///
-/// A digest without a key tells its content to whoever tries contents: of a report with one unknown name, a thousand names are
-/// tried in a millisecond. So each is an HMAC-SHA256 under a key that is derived (HKDF) for its purpose. This key is another one than
-/// the vault's, and not derived from it: a new vault key leaves repeats known. It cannot itself be exchanged: with another one
-/// no act is known again.
+/// A digest without a key tells its content to whoever tries contents: of a report with one unknown name, a thousand
+/// names are tried in a millisecond. So each is an HMAC-SHA256 under a key that is derived (HKDF) for its purpose. This
+/// key is another one than the vault's, and not derived from it: a new vault key leaves repeats known. It cannot itself
+/// be exchanged: with another one no act is known again.
 public struct DigestKey: Sendable {
     public enum Purpose: String, CaseIterable, Sendable {
         /// Bodies as they arrived: inbox, reports, noted attempts, ids of what has none.
@@ -29,10 +29,13 @@ public struct DigestKey: Sendable {
 
     /// - Parameter keyBytes: 32 random bytes.
     public init(keyBytes: [UInt8]) throws(Vault.Failure) {
-        guard keyBytes.count == 32 else { throw Vault.Failure(description: "a digest key has 32 bytes, this one \(keyBytes.count)") }
+        guard keyBytes.count == 32 else {
+            throw Vault.Failure(description: "a digest key has 32 bytes, this one \(keyBytes.count)")
+        }
         func derived(_ name: String) -> SymmetricKey {
             HKDF<SHA256>.deriveKey(
-                inputKeyMaterial: SymmetricKey(data: keyBytes), info: Data("bihuan digests v1 \(name)".utf8), outputByteCount: 32)
+                inputKeyMaterial: SymmetricKey(data: keyBytes), info: Data("bihuan digests v1 \(name)".utf8),
+                outputByteCount: 32)
         }
         keys = Dictionary(uniqueKeysWithValues: Purpose.allCases.map { ($0, derived($0.rawValue)) })
         announcedKey = derived("announced")
@@ -49,9 +52,11 @@ public struct DigestKey: Sendable {
         return Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
     }
 
-    /// The salt of what a party did or got in a report's chain: `unit.u7`, `source.web`. It stands nowhere. `bihuan ledger salt` gives
-    /// it to that party, who can open with it what it knows already, and nothing of anybody else's.
-    public func salt(of report: ReportID, for party: String) -> [UInt8] { digest(report.bytes + Array(party.utf8), for: .salts) }
+    /// The salt of what a party did or got in a report's chain: `unit.u7`, `source.web`. It stands nowhere. `bihuan
+    /// ledger salt` gives it to that party, who can open with it what it knows already, and nothing of anybody else's.
+    public func salt(of report: ReportID, for party: String) -> [UInt8] {
+        digest(report.bytes + Array(party.utf8), for: .salts)
+    }
 
     /// What a paper of a report is known by, instead of its SHA-256.
     public func paper(_ sha256: [UInt8], of report: ReportID) -> [UInt8] { digest(report.bytes + sha256, for: .papers) }
@@ -69,7 +74,9 @@ public struct DigestKey: Sendable {
     }
 
     public func open(announced sealed: [UInt8], of report: ReportID) throws -> [UInt8] {
-        [UInt8](try AES.GCM.open(try AES.GCM.SealedBox(combined: sealed), using: announcedKey, authenticating: report.bytes))
+        [UInt8](
+            try AES.GCM.open(try AES.GCM.SealedBox(combined: sealed), using: announcedKey, authenticating: report.bytes)
+        )
     }
 
     public var checkValue: [UInt8] { digest(Array("check".utf8), for: .check) }

@@ -5,10 +5,11 @@ public import Crypto
 public import Foundation
 public import PostgreSQL
 
-/// One line of an exported ledger. docs/ledger.md describes the layout for those who read it with programs of their own.
+/// One line of an exported ledger. docs/ledger.md describes the layout for those who read it with programs of their
+/// own.
 ///
-/// The entries of each chain in their order, after them the chain's head; the chains in the order of their ids; then the
-/// checkpoints; at last the end, so that an export that was cut off is noticed.
+/// The entries of each chain in their order, after them the chain's head; the chains in the order of their ids; then
+/// the checkpoints; at last the end, so that an export that was cut off is noticed.
 public enum LedgerLine: Sendable {
     case entry(chain: UUID, subject: LedgerSubject, entry: LedgerEntry, checkpoint: Int?)
     case head(chain: UUID, subject: LedgerSubject, head: LedgerHead)
@@ -28,7 +29,8 @@ public struct LedgerCheckpoint: Hashable, Sendable {
     public var signature: [UInt8]
 
     public init(
-        number: Int, signedAt: Instant, entryCount: Int, root: [UInt8], previous: [UInt8], publicKey: [UInt8], signature: [UInt8]
+        number: Int, signedAt: Instant, entryCount: Int, root: [UInt8], previous: [UInt8], publicKey: [UInt8],
+        signature: [UInt8]
     ) {
         self.number = number
         self.signedAt = signedAt
@@ -95,7 +97,8 @@ public struct MerkleTree: Sendable {
 
     /// What stands for an entry: its chain (16 bytes), its sequence (eight bytes, most significant first), its hash.
     public static func leaf(chain: UUID, sequence: Int, hash: [UInt8]) -> [UInt8] {
-        withUnsafeBytes(of: chain.uuid) { Array($0) } + withUnsafeBytes(of: UInt64(sequence).bigEndian) { Array($0) } + hash
+        withUnsafeBytes(of: chain.uuid) { Array($0) } + withUnsafeBytes(of: UInt64(sequence).bigEndian) { Array($0) }
+            + hash
     }
 
     private static func node(_ left: [UInt8], _ right: [UInt8]) -> [UInt8] {
@@ -137,7 +140,9 @@ public struct LedgerVerifier: Sendable {
     public init(pinnedKey: [UInt8]? = nil) { self.pinnedKey = pinnedKey }
 
     public mutating func take(_ line: LedgerLine) throws(LedgerFault) {
-        if hasEnded { throw LedgerFault(subject: nil, sequence: nil, reason: "something follows the end of the export") }
+        if hasEnded {
+            throw LedgerFault(subject: nil, sequence: nil, reason: "something follows the end of the export")
+        }
         switch line {
         case .entry(let chain, let subject, let entry, let checkpoint): try take(chain, subject, entry, checkpoint)
         case .head(let chain, let subject, let head): try take(chain, subject, head)
@@ -149,7 +154,9 @@ public struct LedgerVerifier: Sendable {
     /// Throws unless the ledger ended as it should; called after the last line.
     /// - Parameter lacksLineEnd: the export stops within its last line.
     public func finish(lacksLineEnd: Bool = false) throws(LedgerFault) {
-        if !hasEnded || lacksLineEnd { throw LedgerFault(subject: nil, sequence: nil, reason: "the export was cut off: its last line is missing") }
+        if !hasEnded || lacksLineEnd {
+            throw LedgerFault(subject: nil, sequence: nil, reason: "the export was cut off: its last line is missing")
+        }
     }
 
     // MARK: Lines
@@ -157,7 +164,9 @@ public struct LedgerVerifier: Sendable {
     private mutating func take(
         _ chain: UUID, _ subject: LedgerSubject, _ entry: LedgerEntry, _ checkpoint: Int?
     ) throws(LedgerFault) {
-        func fault(_ reason: String) -> LedgerFault { LedgerFault(subject: subject, sequence: entry.sequence, reason: reason) }
+        func fault(_ reason: String) -> LedgerFault {
+            LedgerFault(subject: subject, sequence: entry.sequence, reason: reason)
+        }
         if self.chain != chain {
             try closeChain()
             (self.chain, self.subject, reached) = (chain, subject, .genesis)
@@ -166,14 +175,19 @@ public struct LedgerVerifier: Sendable {
         if subject.kind == .nobody { throw fault("no report, unit or office owns this chain") }
         guard entry.sequence == reached.count + 1 else {
             throw LedgerFault(
-                subject: subject, sequence: reached.count + 1, reason: "the entry is missing; entry \(entry.sequence) comes next")
+                subject: subject, sequence: reached.count + 1,
+                reason: "the entry is missing; entry \(entry.sequence) comes next")
         }
         guard entry.hash == LedgerHead.hash(previous: reached.hash, sequence: entry.sequence, bytes: entry.bytes) else {
             throw fault("the hash does not fit the entry's bytes and the entry before")
         }
-        guard let words = LedgerWords(entry.bytes), let at = words.at else { throw fault("its bytes are not the form of an entry") }
+        guard let words = LedgerWords(entry.bytes), let at = words.at else {
+            throw fault("its bytes are not the form of an entry")
+        }
         // A chain's own name belongs to what is hashed.
-        if entry.sequence == 1, words.fields[subject.kind.rawValue] != subject.id { throw fault("the entry begins the chain of something else") }
+        if entry.sequence == 1, words.fields[subject.kind.rawValue] != subject.id {
+            throw fault("the entry begins the chain of something else")
+        }
         if let before = reached.at, at < before { throw fault("its time is before that of the entry before") }
         reached = LedgerHead(hash: entry.hash, count: entry.sequence, at: at)
         entryCount += 1
@@ -200,9 +214,12 @@ public struct LedgerVerifier: Sendable {
                 reason: "the head counts \(head.count) entries, and there are \(reached.count)")
         }
         guard reached.hash == head.hash else {
-            throw LedgerFault(subject: subject, sequence: head.count, reason: "the head names another hash than the last entry has")
+            throw LedgerFault(
+                subject: subject, sequence: head.count, reason: "the head names another hash than the last entry has")
         }
-        guard head.count > 0 else { throw LedgerFault(subject: subject, sequence: nil, reason: "the chain has no entries") }
+        guard head.count > 0 else {
+            throw LedgerFault(subject: subject, sequence: nil, reason: "the chain has no entries")
+        }
         chainCount += 1
         (self.chain, self.subject, lastHead, reached) = (nil, nil, chain, .genesis)
     }
@@ -214,7 +231,9 @@ public struct LedgerVerifier: Sendable {
         }
         guard checkpoint.number == checkpointCount + 1 else { throw fault("the one before it is missing") }
         guard checkpoint.previous == previousStatement else { throw fault("it names another checkpoint before it") }
-        if let pinnedKey, checkpoint.publicKey != pinnedKey { throw fault("it was signed with another key than the given one") }
+        if let pinnedKey, checkpoint.publicKey != pinnedKey {
+            throw fault("it was signed with another key than the given one")
+        }
         guard checkpoint.signatureIsValid else { throw fault("the signature is not valid") }
         let tree = trees.removeValue(forKey: checkpoint.number) ?? MerkleTree()
         guard tree.count == checkpoint.entryCount else {
@@ -229,29 +248,40 @@ public struct LedgerVerifier: Sendable {
     /// One kind and id on all lines of a chain; a report's chain is its id.
     private func checkIdentity(_ chain: UUID, _ subject: LedgerSubject) throws(LedgerFault) {
         if let first = self.subject, first != subject {
-            throw LedgerFault(subject: subject, sequence: nil, reason: "the lines of one chain name \(first) and \(subject)")
+            throw LedgerFault(
+                subject: subject, sequence: nil, reason: "the lines of one chain name \(first) and \(subject)")
         }
         if subject.kind == .report, subject.id != chain.lowercased {
-            throw LedgerFault(subject: subject, sequence: nil, reason: "its chain is \(chain.lowercased), and a report's chain is its id")
+            throw LedgerFault(
+                subject: subject, sequence: nil,
+                reason: "its chain is \(chain.lowercased), and a report's chain is its id")
         }
     }
 
     private mutating func end(chains: Int, entries: Int) throws(LedgerFault) {
         try closeChain()
         if let number = trees.keys.min() {
-            throw LedgerFault(subject: nil, sequence: nil, reason: "entries name checkpoint \(number), which is missing")
+            throw LedgerFault(
+                subject: nil, sequence: nil, reason: "entries name checkpoint \(number), which is missing")
         }
         guard chains == chainCount, entries == entryCount else {
             throw LedgerFault(
                 subject: nil, sequence: nil,
-                reason: "the end counts \(chains) chains and \(entries) entries, and there are \(chainCount) and \(entryCount)")
+                reason:
+                    """
+                    the end counts \(chains) chains and \(entries) entries, and there are \(chainCount) and \
+                    \(entryCount)
+                    """
+            )
         }
         hasEnded = true
     }
 
     /// A chain is closed by its head: another line means that the head is missing.
     private func closeChain() throws(LedgerFault) {
-        if chain != nil { throw LedgerFault(subject: subject, sequence: reached.count, reason: "the chain has no head") }
+        if chain != nil {
+            throw LedgerFault(subject: subject, sequence: reached.count, reason: "the chain has no head")
+        }
     }
 }
 
@@ -283,7 +313,8 @@ public struct LedgerBooks {
             let page = try connection.run(ReadLedgerEntries(after: after, countMax: LedgerBooks.pageSize)).rows
             for row in page {
                 try passHeads(before: row.chain)
-                let subject = head.flatMap { $0.chain == row.chain ? $0.subject : nil }
+                let subject =
+                    head.flatMap { $0.chain == row.chain ? $0.subject : nil }
                     ?? LedgerSubject(kind: .nobody, id: row.chain.lowercased)
                 try body(.entry(chain: row.chain, subject: subject, entry: row.entry, checkpoint: row.checkpoint))
                 counts.entries += 1
@@ -304,7 +335,9 @@ public struct LedgerBooks {
         var after: (chain: UUID, sequence: Int)?
         while true {
             let page = try connection.run(ReadUncoveredEntries(after: after, countMax: LedgerBooks.pageSize)).rows
-            for row in page { tree.append(leaf: MerkleTree.leaf(chain: row.chain, sequence: row.sequence, hash: row.hash)) }
+            for row in page {
+                tree.append(leaf: MerkleTree.leaf(chain: row.chain, sequence: row.sequence, hash: row.hash))
+            }
             guard page.count == LedgerBooks.pageSize, let last = page.last else { break }
             after = (last.chain, last.sequence)
         }

@@ -4,7 +4,8 @@ public import PostgreSQL
 public enum Schema {
     public static func migrations() -> [Migration] {
         [
-            Migration(name: "m0001_foundation", sql: String(decoding: PackageResources.m0001_foundation_sql, as: UTF8.self))
+            Migration(
+                name: "m0001_foundation", sql: String(decoding: PackageResources.m0001_foundation_sql, as: UTF8.self))
         ]
     }
 

@@ -31,9 +31,13 @@ public struct Vault: Sendable {
 
     /// - Parameter keyBytes: 32 random bytes.
     public init(keyBytes: [UInt8]) throws(Failure) {
-        guard keyBytes.count == 32 else { throw Failure(description: "a vault key has 32 bytes, this one \(keyBytes.count)") }
+        guard keyBytes.count == 32 else {
+            throw Failure(description: "a vault key has 32 bytes, this one \(keyBytes.count)")
+        }
         key = SymmetricKey(data: keyBytes)
-        keyID = SHA256.hash(data: keyBytes).prefix(8).reduce(into: "") { $0 += String($1 >> 4, radix: 16) + String($1 & 15, radix: 16) }
+        keyID = SHA256.hash(data: keyBytes).prefix(8).reduce(into: "") {
+            $0 += String($1 >> 4, radix: 16) + String($1 & 15, radix: 16)
+        }
     }
 
     /// Reads a key file: 64 hexadecimal digits on its first line.
@@ -49,7 +53,9 @@ public struct Vault: Sendable {
             throw Failure(description: "the \(name) key file cannot be read: \(keyFile.path)")
         }
         let digits = Array(text.split(whereSeparator: \.isNewline).first ?? "")
-        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(digits[$0...$0 + 1]), radix: 16)
+        }
         guard digits.count == 64, bytes.count == 32 else {
             throw Failure(description: "the \(name) key file must hold 64 hexadecimal digits: \(keyFile.path)")
         }
@@ -58,7 +64,8 @@ public struct Vault: Sendable {
 
     /// By which this key is told from another.
     public var checkValue: [UInt8] {
-        let derived = HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Data("bihuan vault check v1".utf8), outputByteCount: 32)
+        let derived = HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: key, info: Data("bihuan vault check v1".utf8), outputByteCount: 32)
         return Array(HMAC<SHA256>.authenticationCode(for: Data("check".utf8), using: derived))
     }
 
@@ -69,13 +76,19 @@ public struct Vault: Sendable {
     }
 
     public func open(_ box: VaultBox, context: String) throws -> [UInt8] {
-        guard box.keyID == keyID else { throw Failure(description: "sealed with key \(box.keyID), but this vault has \(keyID)") }
-        return [UInt8](try AES.GCM.open(try AES.GCM.SealedBox(combined: box.sealed), using: key, authenticating: Data(context.utf8)))
+        guard box.keyID == keyID else {
+            throw Failure(description: "sealed with key \(box.keyID), but this vault has \(keyID)")
+        }
+        return [UInt8](
+            try AES.GCM.open(
+                try AES.GCM.SealedBox(combined: box.sealed), using: key, authenticating: Data(context.utf8)))
     }
 
     /// What a box of a report's original bytes is bound to; likewise below.
     public static func context(report id: ReportID) -> String { "report|\(id)" }
     public static func context(message sender: String, _ eventID: String) -> String { "message|\(sender)|\(eventID)" }
     public static func context(deadLetter id: UUID) -> String { "dead|\(id.lowercased)" }
-    public static func context(paper: [UInt8], part: Int, of id: ReportID) -> String { "paper|\(id)|\(paper.hexadecimal)|\(part)" }
+    public static func context(paper: [UInt8], part: Int, of id: ReportID) -> String {
+        "paper|\(id)|\(paper.hexadecimal)|\(part)"
+    }
 }

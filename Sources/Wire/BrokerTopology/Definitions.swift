@@ -38,8 +38,8 @@ public struct Definitions: Sendable {
         self.administrator = administrator
     }
 
-    /// The bytes of a file for `load_definitions`. Passwords stand in it as salted SHA-256, RabbitMQ's own form; a user whose
-    /// password is not known here has none, and cannot log in.
+    /// The bytes of a file for `load_definitions`. Passwords stand in it as salted SHA-256, RabbitMQ's own form; a user
+    /// whose password is not known here has none, and cannot log in.
     public func json() throws -> Data { try file().json() }
 
     public func file() -> DefinitionsFile {
@@ -47,9 +47,12 @@ public struct Definitions: Sendable {
         file.vhosts = [.init(name: virtualHost)]
         for user in users {
             let (name, rights) = (user.role.description, Rights(user.role))
-            file.users.append(.init(name: name, password_hash: user.password.map(PasswordHash.make) ?? "", tags: user.role.tags))
+            file.users.append(
+                .init(name: name, password_hash: user.password.map(PasswordHash.make) ?? "", tags: user.role.tags))
             file.permissions.append(
-                .init(user: name, vhost: virtualHost, configure: rights.configure, write: rights.write, read: rights.read))
+                .init(
+                    user: name, vhost: virtualHost, configure: rights.configure, write: rights.write, read: rights.read)
+            )
             file.topic_permissions += rights.topics.map {
                 .init(user: name, vhost: virtualHost, exchange: $0.exchange, write: $0.write, read: $0.read)
             }
@@ -57,7 +60,8 @@ public struct Definitions: Sendable {
         if let administrator {
             let hash = PasswordHash.make(administrator.password)
             file.users.append(.init(name: administrator.name, password_hash: hash, tags: "administrator"))
-            file.permissions.append(.init(user: administrator.name, vhost: virtualHost, configure: ".*", write: ".*", read: ".*"))
+            file.permissions.append(
+                .init(user: administrator.name, vhost: virtualHost, configure: ".*", write: ".*", read: ".*"))
         }
         file.exchanges = exchanges
         file.queues = queues
@@ -79,7 +83,8 @@ public struct Definitions: Sendable {
                 .init(
                     name: name, vhost: virtualHost, type: "topic",
                     arguments: ["alternate-exchange": .text(Topology.Exchange.unroutable)])
-            case Topology.Exchange.unroutable, Topology.Exchange.dead: .init(name: name, vhost: virtualHost, type: "fanout")
+            case Topology.Exchange.unroutable, Topology.Exchange.dead:
+                .init(name: name, vhost: virtualHost, type: "fanout")
             default: .init(name: name, vhost: virtualHost, type: "direct")
             }
         }
@@ -120,11 +125,15 @@ public struct Definitions: Sendable {
             bind(Topology.Exchange.unroutable, Topology.Queue.unroutable, ""),
             bind(Topology.Exchange.dead, Topology.Queue.dead, ""),
         ]
-            + Worker.allCases.map { bind(Topology.Exchange.command, Topology.Queue.command($0), "*.*.\($0.rawValue).#") }
+            + Worker.allCases.map {
+                bind(Topology.Exchange.command, Topology.Queue.command($0), "*.*.\($0.rawValue).#")
+            }
             + parties.flatMap { party in
                 Topology.Queue.all(of: party).map { queue in
                     // Handoffs go to inbox and express queue, everything else to the queue of notices.
-                    bind(queue == Topology.Queue.notice(for: party) ? Topology.Exchange.notice : Topology.Exchange.handoff, queue, queue)
+                    bind(
+                        queue == Topology.Queue.notice(for: party)
+                            ? Topology.Exchange.notice : Topology.Exchange.handoff, queue, queue)
                 }
             }
     }

@@ -1,7 +1,7 @@
 public import Foundation
 
-/// RabbitMQ's definitions: what `load_definitions` reads, `export_definitions` writes. The field names are RabbitMQ's; what it
-/// writes beyond these is passed over.
+/// RabbitMQ's definitions: what `load_definitions` reads, `export_definitions` writes. The field names are RabbitMQ's;
+/// what it writes beyond these is passed over.
 public struct DefinitionsFile: Codable, Sendable {
     public var users: [User] = []
     public var vhosts: [VirtualHost] = []
@@ -46,7 +46,9 @@ public struct DefinitionsFile: Codable, Sendable {
         /// Separated by commas, in the order of the alphabet.
         public var tags: String
 
-        public init(name: String, password_hash: String, tags: String, hashing_algorithm: String = PasswordHash.algorithm) {
+        public init(
+            name: String, password_hash: String, tags: String, hashing_algorithm: String = PasswordHash.algorithm
+        ) {
             self.name = name
             self.password_hash = password_hash
             self.hashing_algorithm = hashing_algorithm
@@ -58,8 +60,10 @@ public struct DefinitionsFile: Codable, Sendable {
             let container = try decoder.container(keyedBy: CodingKeys.self)
             name = try container.decode(String.self, forKey: .name)
             password_hash = try container.decodeIfPresent(String.self, forKey: .password_hash) ?? ""
-            hashing_algorithm = try container.decodeIfPresent(String.self, forKey: .hashing_algorithm) ?? PasswordHash.algorithm
-            let list = (try? container.decode([String].self, forKey: .tags))
+            hashing_algorithm =
+                try container.decodeIfPresent(String.self, forKey: .hashing_algorithm) ?? PasswordHash.algorithm
+            let list =
+                (try? container.decode([String].self, forKey: .tags))
                 ?? (try? container.decode(String.self, forKey: .tags))?.split(separator: ",").map(String.init)
             tags = (list ?? []).sorted().joined(separator: ",")
         }

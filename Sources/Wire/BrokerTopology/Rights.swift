@@ -3,7 +3,8 @@ import Casework
 public import Contract
 import Foundation
 
-/// Who logs in at the broker for the office: a party (a unit, a source, a person, a worker), or a monitor that only looks.
+/// Who logs in at the broker for the office: a party (a unit, a source, a person, a worker), or a monitor that only
+/// looks.
 public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
     case party(Party)
     /// Reads the management interface and queue depths, no message. Its name matches `[a-z0-9-]{1,40}`.
@@ -19,8 +20,8 @@ public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
 
     static let monitorPrefix = "monitor."
 
-    /// RabbitMQ's tags, separated by commas. `monitoring` opens the management interface for reading, queues of all owners
-    /// included, and no message.
+    /// RabbitMQ's tags, separated by commas. `monitoring` opens the management interface for reading, queues of all
+    /// owners included, and no message.
     public var tags: String {
         switch self {
         case .party: ""
@@ -37,8 +38,8 @@ public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What a broker user may do in the office's virtual host. Nobody configures anything: exchanges and queues are made by whoever
-/// applies the topology.
+/// What a broker user may do in the office's virtual host. Nobody configures anything: exchanges and queues are made by
+/// whoever applies the topology.
 ///
 /// RabbitMQ takes one regular expression each for reading and writing and finds it anywhere in a name, so both ends are
 /// anchored: a user that may read `unit.u1.inbox` must not read `unit.u10.inbox` or `unit.u1.inbox.copy`.
@@ -50,7 +51,8 @@ public struct Rights: Equatable, Sendable {
     /// What routing keys must begin with, on topic exchanges; on direct ones the key is the queue's name.
     public let keyPrefix: String?
 
-    /// Workers get what their desks use and no more: what is missing shows as a refused publish at once, what is too much shows never.
+    /// Workers get what their desks use and no more: what is missing shows as a refused publish at once, what is too
+    /// much shows never.
     public init(_ role: BrokerRole) {
         switch role {
         case .party(let party):
@@ -65,8 +67,8 @@ public struct Rights: Equatable, Sendable {
         }
     }
 
-    /// All workers answer (`notice`). Intake tells routing and sends sealed mail on; routing hands off; feedback takes handoffs
-    /// back, releases them, and sends reports back to routing. Deadlines only remind.
+    /// All workers answer (`notice`). Intake tells routing and sends sealed mail on; routing hands off; feedback takes
+    /// handoffs back, releases them, and sends reports back to routing. Deadlines only remind.
     private static func exchanges(of worker: Worker) -> [String] {
         switch worker {
         case .intake, .feedback: [Topology.Exchange.handoff, Topology.Exchange.notice, Topology.Exchange.work]
@@ -91,7 +93,8 @@ public struct Rights: Equatable, Sendable {
     public var write: String { Rights.pattern(of: exchanges) }
     public var read: String { Rights.pattern(of: queues) }
 
-    /// A rule for each topic exchange it may write: without one the broker allows every key. Nobody binds, so nobody reads keys.
+    /// A rule for each topic exchange it may write: without one the broker allows every key. Nobody binds, so nobody
+    /// reads keys.
     public var topics: [(exchange: String, write: String, read: String)] {
         guard let keyPrefix else { return [] }
         return exchanges.filter(Topology.Exchange.outsiders.contains).map {

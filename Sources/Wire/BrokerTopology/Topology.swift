@@ -4,8 +4,9 @@ public import Contract
 
 /// The exchanges and queues of one office, and who may do what with them.
 ///
-/// Exchanges that outsiders write are topic exchanges (their keys are checked by topic rules) with an alternate exchange,
-/// because a publisher may forget `mandatory`. The office's own are direct ones without it: a return names its message.
+/// Exchanges that outsiders write are topic exchanges (their keys are checked by topic rules) with an alternate
+/// exchange, because a publisher may forget `mandatory`. The office's own are direct ones without it: a return names
+/// its message.
 public enum Topology {
     public enum Exchange {
         public static let intake = "bihuan.intake"
@@ -36,13 +37,16 @@ public enum Topology {
         public static let dead = "bihuan.dead"
 
         /// Those of the office itself.
-        public static let office = [intake, routing, routingExpress, feedback] + Worker.allCases.map { command($0) } + [unroutable, dead]
+        public static let office =
+            [intake, routing, routingExpress, feedback] + Worker.allCases.map { command($0) } + [unroutable, dead]
 
         public static func command(_ worker: Worker) -> String { "bihuan.command.\(worker.rawValue)" }
         public static func inbox(_ unit: UnitID) -> String { "unit.\(unit.rawValue).inbox" }
         public static func express(_ unit: UnitID) -> String { "unit.\(unit.rawValue).express" }
         /// The queue that a handoff comes in, and whatever takes it away again.
-        public static func handoff(to unit: UnitID, express isExpress: Bool) -> String { isExpress ? express(unit) : inbox(unit) }
+        public static func handoff(to unit: UnitID, express isExpress: Bool) -> String {
+            isExpress ? express(unit) : inbox(unit)
+        }
         public static func notice(_ unit: UnitID) -> String { "unit.\(unit.rawValue).notice" }
         public static func notice(_ source: SourceID) -> String { "source.\(source.rawValue).notice" }
         public static func reply(_ person: PersonID) -> String { "person.\(person.rawValue).reply" }
@@ -71,7 +75,8 @@ public enum Topology {
         }
     }
 
-    /// What waits unread in one queue of notices, at most. Beyond it the broker refuses, and the office keeps the rest for later.
+    /// What waits unread in one queue of notices, at most. Beyond it the broker refuses, and the office keeps the rest
+    /// for later.
     public static let noticeBytesMax = 64 << 20
 
     /// No dropped connection may push a message over it: every prefetched delivery is charged for each drop.

@@ -1,7 +1,7 @@
 import Casework
 
-/// Whether a message is who it says it is: routing key, CloudEvents `source` and the broker-validated `user-id` must name
-/// the same party, and that party must be one that sends such a message.
+/// Whether a message is who it says it is: routing key, CloudEvents `source` and the broker-validated `user-id` must
+/// name the same party, and that party must be one that sends such a message.
 public enum Admission {
     public static func problem(
         sender: Party?, routingKey: String, envelope: Envelope
@@ -9,7 +9,12 @@ public enum Admission {
         guard let sender else {
             return Problem(
                 code: "no_user_id",
-                text: "the AMQP property user-id is missing; set it to the user of your connection, so that the broker vouches for it")
+                text:
+                    """
+                    the AMQP property user-id is missing; set it to the user of your connection, so that the \
+                    broker vouches for it
+                    """
+            )
         }
         guard envelope.source == sender else {
             return Problem(
@@ -35,7 +40,8 @@ extension MessageType {
     fileprivate func mayComeFrom(_ party: Party) -> Bool {
         switch (self, party) {
         case (.reportSubmitted, .source), (.attachmentPart, .source): true
-        case (.handoffSigned, .unit), (.handoffReturned, .unit), (.handoffProgress, .unit), (.dispositionDecided, .unit),
+        case (.handoffSigned, .unit), (.handoffReturned, .unit), (.handoffProgress, .unit),
+            (.dispositionDecided, .unit),
             (.caseFiled, .unit), (.caseNotified, .unit), (.handoffConcluded, .unit):
             true
         case (.commandRecall, .person), (.commandReplay, .person), (.commandDiscard, .person): true

@@ -3,8 +3,8 @@ import Casework
 
 /// One message on the wire: CloudEvents 1.0, structured JSON.
 ///
-/// `id` names the act and is the same on every resend; `subject` says what the message is about and is echoed on every reply;
-/// `inreplyto` is the id of the act that is answered.
+/// `id` names the act and is the same on every resend; `subject` says what the message is about and is echoed on every
+/// reply; `inreplyto` is the id of the act that is answered.
 public struct CloudEvent<Payload: Codable & Sendable>: Codable, Sendable {
     public var specversion = "1.0"
     public var id: String

@@ -1,8 +1,8 @@
 import Casework
 
 extension Message {
-    /// What the schemas say of a message beyond the kinds of its fields: lengths, texts that may not be blank, fields that go
-    /// together. A report is left to its desk, which names all that is wrong with it at once.
+    /// What the schemas say of a message beyond the kinds of its fields: lengths, texts that may not be blank, fields
+    /// that go together. A report is left to its desk, which names all that is wrong with it at once.
     func contentProblem(limits: Limits) -> Problem? {
         switch body {
         case .reportSubmitted, .dispositionDecided, .commandReplay, .reportRegistered, .handoffCameBack: nil
@@ -10,7 +10,8 @@ extension Message {
         case .handoffSigned(let data): Problem.text(data.signedBy, "data.signedBy", 1...limits.nameBytesMax)
         case .handoffReturned(let data): Problem.text(data.text, "data.text", 0...limits.textBytesMax)
         case .handoffProgress(let data): Problem.text(data.text, "data.text", 0...limits.textBytesMax)
-        case .caseFiled(let data), .caseNotified(let data): Problem.text(data.caseNumber, "data.caseNumber", 1...limits.nameBytesMax)
+        case .caseFiled(let data), .caseNotified(let data):
+            Problem.text(data.caseNumber, "data.caseNumber", 1...limits.nameBytesMax)
         case .handoffConcluded(let data): Problem.text(data.summary, "data.summary", 0...limits.textBytesMax)
         case .commandRecall(let data): Problem.reason(data.reason, limits)
         case .commandDiscard(let data): Problem.reason(data.reason, limits)
@@ -24,7 +25,8 @@ extension AttachmentPart {
         case (.some, .some, nil), (nil, nil, .some): nil
         default:
             Problem(
-                code: "bad_value", path: "data", text: "either part and content, of one piece, or count, of the manifest that closes the paper")
+                code: "bad_value", path: "data",
+                text: "either part and content, of one piece, or count, of the manifest that closes the paper")
         }
     }
 }
@@ -49,11 +51,14 @@ extension Envelope {
     /// What is wrong with fields of the head that may be left out.
     func refinementProblem(limits: Limits) -> Problem? {
         if let inreplyto, !limits.admitsID(inreplyto) {
-            return Problem(code: "bad_value", path: "inreplyto", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+            return Problem(
+                code: "bad_value", path: "inreplyto",
+                text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }
         if let datacontenttype, datacontenttype != MediaType.json, !MediaType.isJSON(datacontenttype) {
             return Problem(
-                code: "bad_value", path: "datacontenttype", text: "data is a JSON object, so its media type must be \(MediaType.json), or absent")
+                code: "bad_value", path: "datacontenttype",
+                text: "data is a JSON object, so its media type must be \(MediaType.json), or absent")
         }
         return nil
     }
@@ -63,7 +68,9 @@ extension MediaType {
     /// As CloudEvents' JSON format has it: whether the subtype is `json` or ends in `+json`, whatever its parameters.
     fileprivate static func isJSON(_ text: String) -> Bool {
         let parts = text.prefix { $0 != ";" }.lowercased().split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, parts.allSatisfy({ $0.utf8.allSatisfy(isTokenByte) }) else { return false }
+        guard parts.count == 2, !parts[0].isEmpty, parts.allSatisfy({ $0.utf8.allSatisfy(isTokenByte) }) else {
+            return false
+        }
         return parts[1] == "json" || parts[1].dropFirst().hasSuffix("+json")
     }
 

@@ -44,7 +44,9 @@ public struct Unreadable: Error, Sendable {
 extension Unreadable {
     /// Of what has more bytes than a message may nothing is read.
     public static func tooLarge(bytes: Int, limits: Limits = .standard) -> Unreadable {
-        Unreadable([Problem(code: "too_large", text: "the message has \(bytes) bytes; the limit is \(limits.messageBytesMax)")])
+        Unreadable([
+            Problem(code: "too_large", text: "the message has \(bytes) bytes; the limit is \(limits.messageBytesMax)")
+        ])
     }
 }
 
@@ -66,7 +68,8 @@ extension Message {
             throw Unreadable([.base64Data], id: head?.id, type: head?.type, subject: head?.subject)
         }
         if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
-            let message = try? Message(json, as: hint), message.envelope.type == hint, message.envelope.specversion == "1.0"
+            let message = try? Message(json, as: hint), message.envelope.type == hint,
+            message.envelope.specversion == "1.0"
         {
             self = message
         } else {
@@ -89,7 +92,10 @@ extension Message {
             Unreadable([problem], id: loose.id, type: loose.type, subject: loose.subject)
         }
         guard loose.specversion == "1.0" else {
-            throw fail(Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)"))
+            throw fail(
+                Problem(
+                    code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)")
+            )
         }
         guard let name = loose.type else {
             throw fail(Problem(code: "missing_field", path: "type", text: "the message has no type"))
@@ -148,7 +154,11 @@ extension Problem: Error {
     init(_ error: DecodingError) {
         func path(_ keys: [any CodingKey]) -> String {
             keys.reduce(into: "") { path, key in
-                if let index = key.intValue { path += "[\(index)]" } else { path += path.isEmpty ? key.stringValue : ".\(key.stringValue)" }
+                if let index = key.intValue {
+                    path += "[\(index)]"
+                } else {
+                    path += path.isEmpty ? key.stringValue : ".\(key.stringValue)"
+                }
             }
         }
         switch error {
@@ -156,13 +166,22 @@ extension Problem: Error {
             self.init(
                 code: "missing_field", path: path(context.codingPath + [key]), text: "this field is missing")
         case .typeMismatch(let type, let context):
-            self.init(code: "mistyped_field", path: path(context.codingPath), text: "this field must be \(Problem.word(for: type))")
+            self.init(
+                code: "mistyped_field", path: path(context.codingPath),
+                text: "this field must be \(Problem.word(for: type))")
         case .valueNotFound(let type, let context):
-            self.init(code: "missing_field", path: path(context.codingPath), text: "this field is null, but must be \(Problem.word(for: type))")
+            self.init(
+                code: "missing_field", path: path(context.codingPath),
+                text: "this field is null, but must be \(Problem.word(for: type))")
         case .dataCorrupted(let context) where context.codingPath.isEmpty:
             self.init(
                 code: "not_json",
-                text: "the body cannot be read as JSON: perhaps a text holds a bare control character or half a surrogate pair, or a number a fraction")
+                text:
+                    """
+                    the body cannot be read as JSON: perhaps a text holds a bare control character or half a \
+                    surrogate pair, or a number a fraction
+                    """
+            )
         case .dataCorrupted(let context):
             self.init(code: "bad_value", path: path(context.codingPath), text: Problem.own(context.debugDescription))
         @unknown default:
@@ -170,14 +189,15 @@ extension Problem: Error {
         }
     }
 
-    /// What our own types say of a value. Foundation's words quote the value, and a reason quotes nothing of the message
-    /// (invariant 6).
+    /// What our own types say of a value. Foundation's words quote the value, and a reason quotes nothing of the
+    /// message (invariant 6).
     private static func own(_ text: String) -> String {
         ownTexts.contains(text) ? text : "this value cannot be taken; see the contract for those that can"
     }
 
     private static let ownTexts = Set(
-        [Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape, Reporter.Consent.shape] + Instant.Complaint.allCases.map(\.rawValue))
+        [Instant.shape, CivilDate.shape, ReportID.shape, UnitID.shape, Party.shape, Reporter.Consent.shape]
+            + Instant.Complaint.allCases.map(\.rawValue))
 
     fileprivate static let base64Data = Problem(
         code: "data_base64", path: "data_base64",
@@ -196,11 +216,13 @@ extension Problem: Error {
     static func unknownType(_ name: String) -> Problem {
         if PlannedMessageType(rawValue: name) != nil {
             return Problem(
-                code: "not_handled_yet", path: "type", text: "the contract describes this type, but this version of the office does not handle it")
+                code: "not_handled_yet", path: "type",
+                text: "the contract describes this type, but this version of the office does not handle it")
         }
         let base = name.split(separator: ".").dropLast().joined(separator: ".")
         let other = MessageType.allCases.first { $0.rawValue.hasPrefix(base + ".v") }
-        let text = other.map { "this version is not known; the office reads \($0.rawValue)" } ?? "this type is not known"
+        let text =
+            other.map { "this version is not known; the office reads \($0.rawValue)" } ?? "this type is not known"
         return Problem(code: other == nil ? "unknown_type" : "unknown_version", path: "type", text: text)
     }
 }
@@ -208,15 +230,18 @@ extension Problem: Error {
 extension Envelope {
     fileprivate func problem(limits: Limits) -> Problem? {
         guard specversion == "1.0" else {
-            return Problem(code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)")
+            return Problem(
+                code: "not_cloudevents", path: "specversion", text: "specversion must be \"1.0\" (CloudEvents 1.0)")
         }
         guard limits.admitsID(id) else {
             return Problem(
-                code: "bad_value", path: "id", text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+                code: "bad_value", path: "id",
+                text: "an id has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }
         guard limits.admitsID(subject) else {
             return Problem(
-                code: "bad_value", path: "subject", text: "a subject has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
+                code: "bad_value", path: "subject",
+                text: "a subject has 1 to \(limits.eventIDBytesMax) printable ASCII characters")
         }
         return refinementProblem(limits: limits)
     }

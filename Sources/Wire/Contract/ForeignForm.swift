@@ -1,7 +1,7 @@
 import Foundation
 
-/// What CloudEvents SDKs send beside the one form that the office reads, structured JSON: known by its marks, so that its sender
-/// is told in one sentence what to change.
+/// What CloudEvents SDKs send beside the one form that the office reads, structured JSON: known by its marks, so that
+/// its sender is told in one sentence what to change.
 public struct ForeignForm: Sendable {
     public let problem: Problem
     /// What its headers tell; `nil` where they do not.
@@ -21,13 +21,21 @@ public struct ForeignForm: Sendable {
             problem = Problem(
                 code: "binary_mode",
                 text:
-                    "the head of this CloudEvent stands in AMQP headers (binary mode); send it in structured mode: head and data in one JSON object, content-type \(MediaType.cloudEvents)"
+                    """
+                    the head of this CloudEvent stands in AMQP headers (binary mode); send it in structured mode: \
+                    head and data in one JSON object, content-type \(MediaType.cloudEvents)
+                    """
             )
             (id, type, subject) = (attributes["id"], attributes["type"], attributes["subject"])
         } else if contentType.hasPrefix(MediaType.cloudEventsBatch) || ForeignForm.isList(body) {
             problem = Problem(
                 code: "batch",
-                text: "the body is a JSON list, as of a batch of CloudEvents; send each as a message of its own, whose body is one JSON object")
+                text:
+                    """
+                    the body is a JSON list, as of a batch of CloudEvents; send each as a message of its own, \
+                    whose body is one JSON object
+                    """
+            )
             (id, type, subject) = (nil, nil, nil)
         } else if let problem = Problem.otherBytes(body, contentType, contentEncoding?.lowercased() ?? "") {
             self.problem = problem
@@ -37,7 +45,8 @@ public struct ForeignForm: Sendable {
         }
     }
 
-    /// CloudEvents attributes by their names; the AMQP binding writes `cloudEvents:id` or `cloudEvents_id`, other bindings `ce-id`.
+    /// CloudEvents attributes by their names; the AMQP binding writes `cloudEvents:id` or `cloudEvents_id`, other
+    /// bindings `ce-id`.
     private static func attributes(in headers: [String: String]) -> [String: String] {
         var attributes: [String: String] = [:]
         for (name, value) in headers {
@@ -63,11 +72,25 @@ extension Problem {
         let isGzip = body.starts(with: [0x1F, 0x8B])
         if isGzip || !["", "identity", "utf-8", "utf8"].contains(contentEncoding) {
             return Problem(
-                code: "not_utf8", text: "the body is compressed, or encoded in another way; send its JSON as it is, in UTF-8, without content-encoding")
+                code: "not_utf8",
+                text:
+                    """
+                    the body is compressed, or encoded in another way; send its JSON as it is, in UTF-8, without \
+                    content-encoding
+                    """
+            )
         }
         let format = contentType.prefix { $0 != ";" }
-        guard format.hasPrefix(MediaType.cloudEventsOfAnyFormat), !format.hasPrefix(MediaType.cloudEvents) else { return nil }
+        guard format.hasPrefix(MediaType.cloudEventsOfAnyFormat), !format.hasPrefix(MediaType.cloudEvents) else {
+            return nil
+        }
         return Problem(
-            code: "not_json", text: "the content-type names a format of CloudEvents other than JSON; send it as JSON, content-type \(MediaType.cloudEvents)")
+            code: "not_json",
+            text:
+                """
+                the content-type names a format of CloudEvents other than JSON; send it as JSON, content-type \
+                \(MediaType.cloudEvents)
+                """
+        )
     }
 }

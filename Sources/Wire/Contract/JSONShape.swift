@@ -1,10 +1,10 @@
 import Foundation
 
-/// Whether bytes are JSON (RFC 8259), told by one pass over them, before a reader is let near them that recurses, that takes more
-/// than JSON and other encodings than UTF-8, and that does not look into fields nobody asked for.
+/// Whether bytes are JSON (RFC 8259), told by one pass over them, before a reader is let near them that recurses, that
+/// takes more than JSON and other encodings than UTF-8, and that does not look into fields nobody asked for.
 ///
-/// Refused beyond the letter of the RFC is what two readers would read differently: a name twice in one object, half a surrogate
-/// pair; and U+0000.
+/// Refused beyond the letter of the RFC is what two readers would read differently: a name twice in one object, half a
+/// surrogate pair; and U+0000.
 struct JSONShape {
     /// Whether the outermost object has the name that CloudEvents gives to data in Base64.
     let hasBase64Data: Bool
@@ -24,15 +24,16 @@ struct JSONShape {
 
 extension Problem {
     fileprivate static let notUTF8 = Problem(code: "not_utf8", text: "the body is not UTF-8")
-    fileprivate static let nul = Problem(code: "control_character", text: "the text holds the character U+0000, which no register can keep")
+    fileprivate static let nul = Problem(
+        code: "control_character", text: "the text holds the character U+0000, which no register can keep")
 }
 
 private struct JSONScan {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let depthMax: Int
     private var index = 0
-    /// Hashes of the names in all objects that are open, the innermost last. Of 64 bits: names that differ share one where somebody
-    /// made them to, and then only that sender is refused.
+    /// Hashes of the names in all objects that are open, the innermost last. Of 64 bits: names that differ share one
+    /// where somebody made them to, and then only that sender is refused.
     private var names: [UInt64] = []
     /// Whether the outermost object has the name that CloudEvents gives to data in Base64.
     private(set) var hasBase64Data = false
@@ -87,13 +88,17 @@ private struct JSONScan {
         guard takeNext(UInt8(ascii: "}")) else { throw unexpected() }
         if depth == 1 { hasBase64Data = names.contains(JSONScan.base64Data) }
         guard areDifferent(from: first) else {
-            throw Problem(code: "repeated_name", text: "the object that ends at byte \(index) holds a name twice; two readers would read it differently")
+            throw Problem(
+                code: "repeated_name",
+                text: "the object that ends at byte \(index) holds a name twice; two readers would read it differently")
         }
         names.removeLast(names.count - first)
     }
 
     private mutating func open(_ depth: Int) throws(Problem) {
-        guard depth <= depthMax else { throw Problem(code: "too_deep", text: "the JSON is nested more than \(depthMax) deep") }
+        guard depth <= depthMax else {
+            throw Problem(code: "too_deep", text: "the JSON is nested more than \(depthMax) deep")
+        }
         index += 1
     }
 
@@ -106,7 +111,10 @@ private struct JSONScan {
     }
 
     private func hash(of place: Range<Int>, hasEscapes: Bool) -> UInt64 {
-        if hasEscapes, let name = try? JSONDecoder().decode(String.self, from: Data(bytes[(place.lowerBound - 1)...place.upperBound])) {
+        if hasEscapes,
+            let name = try? JSONDecoder().decode(
+                String.self, from: Data(bytes[(place.lowerBound - 1)...place.upperBound]))
+        {
             return JSONScan.hash(of: name.utf8)
         }
         return JSONScan.hash(of: bytes[place])
@@ -144,14 +152,16 @@ private struct JSONScan {
         index += 1
         guard index < bytes.count else { throw unexpected() }
         switch bytes[index] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"),
             UInt8(ascii: "r"), UInt8(ascii: "t"):
             index += 1
         case UInt8(ascii: "u"):
             switch try codeUnit() {
             case 0: throw .nul
             case 0xD800...0xDBFF:
-                guard index + 1 < bytes.count, bytes[index] == UInt8(ascii: "\\"), bytes[index + 1] == UInt8(ascii: "u") else { throw halfPair() }
+                guard index + 1 < bytes.count, bytes[index] == UInt8(ascii: "\\"), bytes[index + 1] == UInt8(ascii: "u")
+                else { throw halfPair() }
                 index += 1
                 guard case 0xDC00...0xDFFF = try codeUnit() else { throw halfPair() }
             case 0xDC00...0xDFFF: throw halfPair()
@@ -169,7 +179,8 @@ private struct JSONScan {
             guard index < bytes.count else { throw unexpected() }
             switch bytes[index] {
             case let digit where isDigit(digit): unit = unit << 4 | UInt16(digit - 0x30)
-            case let letter where (0x61...0x66).contains(letter | 0x20): unit = unit << 4 | UInt16((letter | 0x20) - 0x61 + 10)
+            case let letter where (0x61...0x66).contains(letter | 0x20):
+                unit = unit << 4 | UInt16((letter | 0x20) - 0x61 + 10)
             default: throw wrong("JSON has no such escape")
             }
             index += 1
@@ -190,7 +201,9 @@ private struct JSONScan {
         }
         if index < bytes.count, bytes[index] | 0x20 == UInt8(ascii: "e") {
             index += 1
-            if index < bytes.count, bytes[index] == UInt8(ascii: "+") || bytes[index] == UInt8(ascii: "-") { index += 1 }
+            if index < bytes.count, bytes[index] == UInt8(ascii: "+") || bytes[index] == UInt8(ascii: "-") {
+                index += 1
+            }
             try digits()
         }
     }

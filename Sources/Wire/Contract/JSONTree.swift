@@ -10,7 +10,8 @@ public enum JSONTree: Hashable, Sendable {
     case list([JSONTree])
     case object([String: JSONTree])
 
-    /// Reads bytes; throws what is wrong with them, in the words of the wire: also a name twice, U+0000, half a surrogate pair.
+    /// Reads bytes; throws what is wrong with them, in the words of the wire: also a name twice, U+0000, half a
+    /// surrogate pair.
     public init(_ body: [UInt8], depthMax: Int) throws(Problem) {
         _ = try JSONShape(of: body, depthMax: depthMax)
         self.init(checked: body)
@@ -24,8 +25,8 @@ public enum JSONTree: Hashable, Sendable {
         }
     }
 
-    /// The value at a path of keys and, in lists, of positions from 0; `nil` where there is none or it is null. A key of several
-    /// words that an object holds as it stands, such as `reporter.name`, goes before the path.
+    /// The value at a path of keys and, in lists, of positions from 0; `nil` where there is none or it is null. A key
+    /// of several words that an object holds as it stands, such as `reporter.name`, goes before the path.
     public func value(at path: ArraySlice<String>) -> JSONTree? {
         guard let key = path.first else { return self == .null ? nil : self }
         switch self {

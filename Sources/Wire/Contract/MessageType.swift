@@ -40,12 +40,13 @@ public enum MessageType: String, CaseIterable, Hashable, Sendable, Codable {
         String(rawValue.dropFirst("bihuan.".count).dropLast(".v1".count))
     }
 
-    /// What was written as the type of a message, where it looks like one, known or not. What does not is repeated nowhere: it may
-    /// be of any length, and a column that slipped may have put a name there.
+    /// What was written as the type of a message, where it looks like one, known or not. What does not is repeated
+    /// nowhere: it may be of any length, and a column that slipped may have put a name there.
     public static func repeatable(_ text: String?) -> String? {
         guard let text, (1...100).contains(text.utf8.count),
             text.utf8.allSatisfy({
-                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E || $0 == 0x5F || $0 == 0x2D
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2E
+                    || $0 == 0x5F || $0 == 0x2D
             })
         else { return nil }
         return text
@@ -58,14 +59,15 @@ public enum MessageType: String, CaseIterable, Hashable, Sendable, Codable {
         case .commandReplay, .commandDiscard: Worker.allCases
         case .reportSubmitted, .attachmentPart, .reportAccepted, .reportRejected, .reportReceived, .handoffSigned,
             .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified, .handoffConcluded,
-            .handoffDispatched, .handoffRecalled, .conclusionAccepted, .conclusionReturned, .noticeSignDue, .noticeDueSoon,
+            .handoffDispatched, .handoffRecalled, .conclusionAccepted, .conclusionReturned, .noticeSignDue,
+            .noticeDueSoon,
             .noticeOverdue, .noticeEscalated, .messageRefused, .commandTaken, .reportRegistered, .handoffCameBack:
             []
         }
     }
 
-    /// The routing keys under which `sender` may publish this type to the office: `unit.u7.handoff.signed`; of a command
-    /// `person.li.feedback.recall`, one for each worker that hears it.
+    /// The routing keys under which `sender` may publish this type to the office: `unit.u7.handoff.signed`; of a
+    /// command `person.li.feedback.recall`, one for each worker that hears it.
     public func routingKeys(from sender: Party) -> [String] {
         guard !commandOwners.isEmpty else { return ["\(sender).\(short)"] }
         return commandOwners.map { "\(sender).\($0.rawValue).\(short.dropFirst("command.".count))" }
@@ -79,7 +81,8 @@ public enum MessageType: String, CaseIterable, Hashable, Sendable, Codable {
     }
 }
 
-/// Types that the contract describes and this version of the office does not handle yet. One that sends them is told so.
+/// Types that the contract describes and this version of the office does not handle yet. One that sends them is told
+/// so.
 public enum PlannedMessageType: String, CaseIterable, Hashable, Sendable {
     // From a unit
     case handoffResendRequested = "bihuan.handoff.resend_requested.v1"

@@ -2,12 +2,15 @@ public import Casework
 import Text
 
 extension Rulebook {
-    /// A word of an act that the policy does not know. The word itself is not repeated: a shifted column may have put a name there.
+    /// A word of an act that the policy does not know. The word itself is not repeated: a shifted column may have put a
+    /// name there.
     public func unknownWord(in body: Message.Body) -> Problem? {
         switch body {
-        case .dispositionDecided(let data): unknown(data.disposition, policy.vocabulary.dispositions.map(\.id), "data.disposition")
+        case .dispositionDecided(let data):
+            unknown(data.disposition, policy.vocabulary.dispositions.map(\.id), "data.disposition")
         case .handoffReturned(let data): unknown(data.reason, policy.vocabulary.returnReasons.map(\.id), "data.reason")
-        case .handoffConcluded(let data): unknown(data.outcome, policy.vocabulary.conclusionOutcomes.map(\.id), "data.outcome")
+        case .handoffConcluded(let data):
+            unknown(data.outcome, policy.vocabulary.conclusionOutcomes.map(\.id), "data.outcome")
         default: nil
         }
     }
@@ -16,6 +19,7 @@ extension Rulebook {
         if words.contains(word) { return nil }
         return Problem(
             code: Refusal.unknownWord.rawValue, path: path,
-            text: "the policy does not know this word" + Suggestion.phrase(for: String(word.prefix(40)), among: words) + Suggestion.known(words))
+            text: "the policy does not know this word" + Suggestion.phrase(for: String(word.prefix(40)), among: words)
+                + Suggestion.known(words))
     }
 }

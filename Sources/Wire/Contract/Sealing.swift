@@ -58,8 +58,8 @@ public struct SealingKey: Sendable {
         id = String(Array(SHA256.hash(data: publicKey.rawRepresentation)).hexadecimal.prefix(16))
     }
 
-    /// `nil` where the bytes are no X25519 public key, or one of those with which every secret is zero, so that anybody could open what
-    /// is sealed to it (RFC 7748, section 6.1).
+    /// `nil` where the bytes are no X25519 public key, or one of those with which every secret is zero, so that anybody
+    /// could open what is sealed to it (RFC 7748, section 6.1).
     public init?(rawRepresentation bytes: [UInt8]) {
         guard let key = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: bytes) else { return nil }
         let secret = try? Curve25519.KeyAgreement.PrivateKey().sharedSecretFromKeyAgreement(with: key)

@@ -1,7 +1,9 @@
 /// Finds the number that a reader could not take where a whole number stands. The decoder says neither where nor what.
 enum WholeNumbers {
     /// Every field of the contract's incoming messages that holds a whole number.
-    private static let fields: [[String]] = [["data", "part"], ["data", "count"], ["data", "attachments", "*", "bytes"]]
+    private static let fields: [[String]] = [
+        ["data", "part"], ["data", "count"], ["data", "attachments", "*", "bytes"],
+    ]
 
     /// - Parameter body: JSON in which nothing else is wrong.
     static func problem(in body: [UInt8]) -> Problem? { problem(in: JSONTree(checked: body), fields) }
@@ -36,11 +38,17 @@ enum WholeNumbers {
         guard let number = Double(digits), number.isFinite, number.rounded() == number else {
             return Problem(
                 code: "mistyped_field", path: path,
-                text: "this must be a whole number, but one with a fraction, or beyond all measure, begins at byte \(place) of the body, counted from 0")
+                text:
+                    """
+                    this must be a whole number, but one with a fraction, or beyond all measure, begins at byte \
+                    \(place) of the body, counted from 0
+                    """
+            )
         }
         guard Int64(exactly: number) != nil else {
             return Problem(
-                code: "bad_value", path: path, text: "the number that begins at byte \(place) of the body, counted from 0, is too large")
+                code: "bad_value", path: path,
+                text: "the number that begins at byte \(place) of the body, counted from 0, is too large")
         }
         return nil
     }

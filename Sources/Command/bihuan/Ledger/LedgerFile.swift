@@ -14,14 +14,25 @@ enum LedgerFile {
         switch line {
         case .entry(let chain, let subject, let entry, let checkpoint):
             let covered = checkpoint.map { ",\"covered_by\":\($0)" } ?? ""
-            return "{\(place(chain, subject)),\"sequence\":\(entry.sequence),\"bytes\":\"\(Data(entry.bytes).base64EncodedString())\","
-                + "\"hash\":\"\(entry.hash.hexadecimal)\"\(covered)}"
+            return
+                """
+                {\(place(chain, subject)),\"sequence\":\(entry.sequence),\
+                \"bytes\":\"\(Data(entry.bytes).base64EncodedString())\",
+                """
+                    + "\"hash\":\"\(entry.hash.hexadecimal)\"\(covered)}"
         case .head(let chain, let subject, let head):
             return "{\(place(chain, subject)),\"head\":\"\(head.hash.hexadecimal)\",\"count\":\(head.count)}"
         case .checkpoint(let checkpoint):
-            return "{\"checkpoint\":\(checkpoint.number),\"signed_at\":\"\(checkpoint.signedAt)\",\"entries\":\(checkpoint.entryCount),"
-                + "\"root\":\"\(checkpoint.root.hexadecimal)\",\"previous\":\"\(checkpoint.previous.hexadecimal)\","
-                + "\"public_key\":\"\(checkpoint.publicKey.hexadecimal)\",\"signature\":\"\(checkpoint.signature.hexadecimal)\"}"
+            return
+                """
+                {\"checkpoint\":\(checkpoint.number),\"signed_at\":\"\(checkpoint.signedAt)\",\
+                \"entries\":\(checkpoint.entryCount),
+                """
+                    + "\"root\":\"\(checkpoint.root.hexadecimal)\",\"previous\":\"\(checkpoint.previous.hexadecimal)\","
+                        + """
+                        \"public_key\":\"\(checkpoint.publicKey.hexadecimal)\",\
+                        \"signature\":\"\(checkpoint.signature.hexadecimal)\"}
+                        """
         case .end(let chains, let entries):
             return "{\"end\":true,\"chains\":\(chains),\"entries\":\(entries)}"
         }
@@ -67,18 +78,20 @@ enum LedgerFile {
                 let subject = LedgerSubject(kind: kind, id: id)
                 if let sequence, let bytes = bytes.flatMap({ Data(base64Encoded: $0) }), let hash = digits(hash) {
                     return .entry(
-                        chain: chain, subject: subject, entry: LedgerEntry(sequence: sequence, bytes: Array(bytes), hash: hash),
-                        checkpoint: covered_by)
+                        chain: chain, subject: subject,
+                        entry: LedgerEntry(sequence: sequence, bytes: Array(bytes), hash: hash), checkpoint: covered_by)
                 }
-                if let head = digits(head), let count { return .head(chain: chain, subject: subject, head: LedgerHead(hash: head, count: count)) }
+                if let head = digits(head), let count {
+                    return .head(chain: chain, subject: subject, head: LedgerHead(hash: head, count: count))
+                }
             }
             if let checkpoint, let signed_at, let entries, let root = digits(root), let previous = digits(previous),
                 let key = digits(public_key), let signature = digits(signature)
             {
                 return .checkpoint(
                     LedgerCheckpoint(
-                        number: checkpoint, signedAt: signed_at, entryCount: entries, root: root, previous: previous, publicKey: key,
-                        signature: signature))
+                        number: checkpoint, signedAt: signed_at, entryCount: entries, root: root, previous: previous,
+                        publicKey: key, signature: signature))
             }
             if end == true, let chains, let entries { return .end(chains: chains, entries: entries) }
             return nil

@@ -23,12 +23,16 @@ struct FileSubmission {
     private var progress = ProgressLine()
     private let began = ContinuousClock.now
 
-    init(file: ReportFile, reader: ReportLineReader, check: Beforehand, page: SubmissionPage, timeout: Double?, readsReceipts: Bool) {
+    init(
+        file: ReportFile, reader: ReportLineReader, check: Beforehand, page: SubmissionPage, timeout: Double?,
+        readsReceipts: Bool
+    ) {
         (self.file, self.reader, self.check, self.page) = (file, reader, check, page)
         (self.timeout, self.readsReceipts) = (timeout, readsReceipts)
     }
 
-    /// Returns the command's status: 0 if the office has all of the file, 1 if it has not, 3 if it is not known in time.
+    /// Returns the command's status: 0 if the office has all of the file, 1 if it has not, 3 if it is not known in
+    /// time.
     mutating func run(_ settings: Submitter) throws -> Int32 {
         Output.note("reading \(file.description)")
         var submitter = settings
@@ -77,7 +81,10 @@ struct FileSubmission {
                     }
                 }
                 if taken < recordCount {
-                    page.add(LineProblem(number: taken + 1, reason: "the file was changed while it was read: what stood from here on did not go in"))
+                    page.add(
+                        LineProblem(
+                            number: taken + 1,
+                            reason: "the file was changed while it was read: what stood from here on did not go in"))
                 }
                 return nil
             }
@@ -110,12 +117,16 @@ struct FileSubmission {
                 Output.note(trouble)
                 return open.lines
             }
-            let isOver = timeout.map { (ContinuousClock.now - began).inSeconds >= $0 } ?? (receipts.quietFor >= Self.quietSecondsMax)
+            let isOver =
+                timeout.map { (ContinuousClock.now - began).inSeconds >= $0 }
+                ?? (receipts.quietFor >= Self.quietSecondsMax)
             if isOver {
                 progress.clear()
                 return open.lines
             }
-            progress.draw("\(count - open.lines.count) of \(count) answered", share: Double(count - open.lines.count) / Double(max(count, 1)))
+            progress.draw(
+                "\(count - open.lines.count) of \(count) answered",
+                share: Double(count - open.lines.count) / Double(max(count, 1)))
             usleep(50_000)
         }
     }

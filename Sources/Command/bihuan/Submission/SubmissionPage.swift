@@ -5,7 +5,8 @@ import Submitting
 import Terminal
 import Text
 
-/// What a person, or a program, reads about a submission: a line for each report that did not go the usual way, and the sums.
+/// What a person, or a program, reads about a submission: a line for each report that did not go the usual way, and the
+/// sums.
 ///
 /// A class, because the sequence that reads and the progress that shows share it; one thread uses it.
 final class SubmissionPage: @unchecked Sendable {
@@ -46,7 +47,8 @@ final class SubmissionPage: @unchecked Sendable {
             return
         }
         var fields: [String: Any] = [
-            "line": receipt.line, "source": receipt.source.rawValue, "id": receipt.id, "outcome": receipt.outcome.rawValue,
+            "line": receipt.line, "source": receipt.source.rawValue, "id": receipt.id,
+            "outcome": receipt.outcome.rawValue,
         ]
         fields["number"] = receipt.number
         fields["state"] = receipt.state
@@ -66,26 +68,41 @@ final class SubmissionPage: @unchecked Sendable {
     func sayEnd(confirmed: Int?, identical: Int, seconds: Double, open: [Int]) {
         if asJSON {
             for number in open { unsaid.append(line(["line": number, "outcome": "unanswered"])) }
-            var sums: [String: Any] = ["not_sent": problems, "identical": identical, "anonymous": anonymous, "unanswered": open.count, "answers": outcomes]
+            var sums: [String: Any] = [
+                "not_sent": problems, "identical": identical, "anonymous": anonymous, "unanswered": open.count,
+                "answers": outcomes,
+            ]
             sums["submitted"] = confirmed
             unsaid.append(line(["summary": sums]))
             return say()
         }
         say()
         if anonymous > 0 {
-            Output.note("\(anonymous) \(noun)s name a reporter by words that stand for none, such as 匿名 or 无: they count as anonymous")
+            Output.note(
+                """
+                \(anonymous) \(noun)s name a reporter by words that stand for none, such as 匿名 or 无: they count \
+                as anonymous
+                """
+            )
         }
         guard let confirmed else { return }
         let rate = Int(Double(confirmed) / max(seconds, 0.001))
-        Output.line("\(confirmed) submitted, \(problems) not (\(rate)/s)" + (identical > 0 ? ", \(identical) identical to earlier \(noun)s" : ""))
+        Output.line(
+            "\(confirmed) submitted, \(problems) not (\(rate)/s)"
+                + (identical > 0 ? ", \(identical) identical to earlier \(noun)s" : ""))
         for (outcome, count) in outcomes.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             Output.line("  \(outcome.replacing("_", with: " ")) \(count)")
         }
         guard !open.isEmpty else { return }
         Output.line("  unanswered \(open.count)")
-        let shown = open.prefix(20).map(String.init).joined(separator: ", ") + (open.count > 20 ? " and \(open.count - 20) more" : "")
+        let shown =
+            open.prefix(20).map(String.init).joined(separator: ", ")
+            + (open.count > 20 ? " and \(open.count - 20) more" : "")
         Output.note(
-            "no answer in time to \(noun) \(shown): is the office's intake running, or does another program read the source's notices (then --no-receipts)? Submitting the file again does no harm"
+            """
+            no answer in time to \(noun) \(shown): is the office's intake running, or does another program read \
+            the source's notices (then --no-receipts)? Submitting the file again does no harm
+            """
         )
     }
 
@@ -102,6 +119,8 @@ final class SubmissionPage: @unchecked Sendable {
 
     private func line(_ fields: [String: Any]) -> String {
         // Numbers, texts and lists of texts: nothing in it can fail to encode.
-        (try? JSONSerialization.data(withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+        (try? JSONSerialization.data(withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])).map {
+            String(decoding: $0, as: UTF8.self)
+        } ?? "{}"
     }
 }

@@ -56,7 +56,9 @@ extension UnitOfWork {
                 clock: clock.key.kind, startedAt: clock.startedAt, dueAt: clock.dueAt, step: step.step,
                 rule: clock.rule, citation: clock.citation),
             reports: [id], handoff: clock.key.handoffID)
-        if step.action == .escalate { notifySupervisors("\(clock.key.kind)_escalated", of: clock.key.handoffID, rule: clock.rule, file) }
+        if step.action == .escalate {
+            notifySupervisors("\(clock.key.kind)_escalated", of: clock.key.handoffID, rule: clock.rule, file)
+        }
     }
 
     /// A clock that cannot be read takes no step, stops no other and is not found due again; a person is told.
@@ -67,15 +69,16 @@ extension UnitOfWork {
         notifySupervisors("\(clock.key.kind)_set_aside", of: clock.key.handoffID, rule: clock.rule, file)
     }
 
-    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case; of a sealed one for its custodian,
-    /// while that is a supervisor.
+    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case; of a sealed one for
+    /// its custodian, while that is a supervisor.
     mutating func notifySupervisors(_ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile) {
         let custodian = file.report.custodian
-        for person in directory.persons(with: .supervisor) where custodian.map({ $0 == person.id }) ?? admits(person, to: file) {
+        for person in directory.persons(with: .supervisor)
+        where custodian.map({ $0 == person.id }) ?? admits(person, to: file) {
             notices.append(
                 PersonNotice(
-                    id: UUID.version7(at: wall), person: person.id, reportID: file.report.id, handoffID: handoff, kind: kind,
-                    rule: rule, createdAt: now))
+                    id: UUID.version7(at: wall), person: person.id, reportID: file.report.id, handoffID: handoff,
+                    kind: kind, rule: rule, createdAt: now))
         }
     }
 }

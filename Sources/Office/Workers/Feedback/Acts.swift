@@ -9,19 +9,28 @@ extension UnitOfWork {
     /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
     /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
     mutating func perform(_ act: Act) throws -> ActOutcome {
-        if case .caseNotified = act.message.body, case .unit(let unit) = act.sender, unit != rulebook.policy.caseOffice {
+        if case .caseNotified = act.message.body, case .unit(let unit) = act.sender, unit != rulebook.policy.caseOffice
+        {
             return .refused(
                 Problem(
                     code: Refusal.notCaseOffice.rawValue, path: "type",
-                    text: "only the unit that the policy names as case office sends case.notified; tell of your own case by case.filed"))
+                    text:
+                        """
+                        only the unit that the policy names as case office sends case.notified; tell of your own \
+                        case by case.filed
+                        """
+                ))
         }
         guard let handoff = addressed(by: act) else {
             // The same words whether it never was or belongs to another: nobody learns which.
             return .refused(
                 Problem(
-                    code: Refusal.unknownHandoff.rawValue, path: "subject", text: "no handoff with this id was addressed to you"))
+                    code: Refusal.unknownHandoff.rawValue, path: "subject",
+                    text: "no handoff with this id was addressed to you"))
         }
-        let before = (file: files[handoff.reportID], settlement: settlements[act.key], letters: letters.count, notes: notes.count)
+        let before = (
+            file: files[handoff.reportID], settlement: settlements[act.key], letters: letters.count, notes: notes.count
+        )
         do {
             try apply(act, to: handoff)
             return .done(handoff.id)
@@ -38,7 +47,10 @@ extension UnitOfWork {
             switch rejection {
             case .early: return .early(handoff.id)
             case .refused(let refusal, let state):
-                return .refused(Problem(code: refusal.rawValue, text: "the handoff is \(state.replacing("_", with: " ")): \(refusal.words)"))
+                return .refused(
+                    Problem(
+                        code: refusal.rawValue,
+                        text: "the handoff is \(state.replacing("_", with: " ")): \(refusal.words)"))
             }
         case let problem as Problem: return .refused(problem)
         case is TakenBefore: return .done(handoff.id)
@@ -48,12 +60,14 @@ extension UnitOfWork {
 
     /// The handoff an act is about, if its sender may act on it. Only the case office speaks of other units' handoffs.
     private func addressed(by act: Act) -> Handoff? {
-        guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id] else {
+        guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id]
+        else {
             return nil
         }
         switch act.sender {
         case .unit(let unit):
-            // One that is barred by now has no hand in the matter of its own people, and learns nothing of how it stands.
+            // One that is barred by now has no hand in the matter of its own people, and learns nothing of how it
+            // stands.
             if file.barred.contains(unit) { return nil }
             if case .caseNotified = act.message.body { return unit == rulebook.policy.caseOffice ? handoff : nil }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
@@ -122,7 +136,12 @@ extension UnitOfWork {
         guard file(of: handoff.id)?.report.verdict != .passedUp else {
             throw Problem(
                 code: Refusal.returnNotApproved.rawValue,
-                text: "it was passed up sealed, and the office keeps nothing of it that could go elsewhere: it stays with you")
+                text:
+                    """
+                    it was passed up sealed, and the office keeps nothing of it that could go elsewhere: it stays \
+                    with you
+                    """
+            )
         }
         let hops = file(of: handoff.id)?.handoffs.count { $0.state == .returned } ?? 0
         let ruling = rulebook.judgeReturn(
@@ -142,7 +161,9 @@ extension UnitOfWork {
     private mutating func conclude(_ handoff: Handoff, _ data: HandoffConcluded, _ act: Act) throws {
         try move(handoff.id, .concluded(outcome: data.outcome), act)
         // It was judged, and sent back, before the inbox was pruned of it.
-        guard !noted.contains(act.key) else { throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue) }
+        guard !noted.contains(act.key) else {
+            throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue)
+        }
         try note(handoff.id, "conclusion", data.summary, act)
         let ruling = rulebook.judgeConclusion(
             outcome: data.outcome, hasDisposition: handoff.disposition != nil,
@@ -158,7 +179,8 @@ extension UnitOfWork {
 
     private mutating func recall(_ handoff: Handoff, _ data: CommandRecall, _ act: Act) throws {
         guard case .person(let id) = act.sender, let person = directory.persons[id], person.active,
-            !person.roles.isDisjoint(with: PersonRole.mayRecall), let file = file(of: handoff.id), admits(person, to: file)
+            !person.roles.isDisjoint(with: PersonRole.mayRecall), let file = file(of: handoff.id),
+            admits(person, to: file)
         else {
             // The same words for a missing role and for a recusal: nobody learns whom a report is about.
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
@@ -174,7 +196,8 @@ extension UnitOfWork {
         }
         answer(
             act.key, to: act.sender, .commandTaken, subject: handoff.id.description,
-            data: CommandTaken(text: "recalled; the report needs review"), reports: [handoff.reportID], handoff: handoff.id)
+            data: CommandTaken(text: "recalled; the report needs review"), reports: [handoff.reportID],
+            handoff: handoff.id)
     }
 
     // MARK: Steps they share
@@ -190,22 +213,28 @@ extension UnitOfWork {
         try files[report]?.move(id, move, act: act, by: hand, at: now, under: rulebook)
     }
 
-    /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by these.
+    /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by
+    /// these.
     private static let repeatableNotes: Set = ["progress", "disposition", "case_notified"]
 
-    /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state still takes
-    /// its like: then its note tells, and nothing of it is done again.
+    /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state
+    /// still takes its like: then its note tells, and nothing of it is done again.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
         guard !noted.contains(act.key) else { throw TakenBefore() }
         if UnitOfWork.repeatableNotes.contains(kind) {
             let said = notesOf[id] ?? (0, 0)
-            guard said.count < limits.notesPerHandoffMax, said.bytes + text.utf8.count <= limits.notesBytesPerHandoffMax else {
+            guard said.count < limits.notesPerHandoffMax, said.bytes + text.utf8.count <= limits.notesBytesPerHandoffMax
+            else {
                 throw Problem(
                     code: "too_many_notes",
-                    text: "\(said.count) notes with \(said.bytes) bytes stand in the books of this handoff; conclude it")
+                    text: "\(said.count) notes with \(said.bytes) bytes stand in the books of this handoff; conclude it"
+                )
             }
         }
-        add(HandoffNote(handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text))
+        add(
+            HandoffNote(
+                handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text)
+        )
     }
 }
 

@@ -56,8 +56,8 @@ struct FeedbackDesk: Desk {
         }
     }
 
-    /// Goes on where held messages had no turn yet; gives up what was held too long, once nothing that was sent in time can still
-    /// come. One report at a time, and of it so much as a transaction may take.
+    /// Goes on where held messages had no turn yet; gives up what was held too long, once nothing that was sent in time
+    /// can still come. One report at a time, and of it so much as a transaction may take.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         if let report = try database.run(ReadRipeReport(except: aside)).rows.first {
             return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork, database in

@@ -10,19 +10,23 @@ extension UnitOfWork {
 
     /// Keeps a message that is ahead of its state, unless too much waits already.
     /// - Parameter isRipe: only those before it are in its way.
-    mutating func hold(_ inbound: InboundMessage, _ message: Message, for handoff: HandoffID, isRipe: Bool = false) throws {
+    mutating func hold(
+        _ inbound: InboundMessage, _ message: Message, for handoff: HandoffID, isRipe: Bool = false
+    ) throws {
         guard let report = reportOf[handoff] else { return }
         let waiting = waiting(for: handoff, in: report)
         // The inbox was pruned of it, and it waits still.
         if waiting.contains(where: { $0.key == inbound.key }) { return settle(inbound.key, .held) }
         let box = try vault.seal(inbound.body, context: Vault.context(message: inbound.key.sender, inbound.key.eventID))
-        if let problem = tooManyEarly(waiting.count, inbound.key.sender, adding: box.sealed.count) { return refuse(inbound, [problem]) }
+        if let problem = tooManyEarly(waiting.count, inbound.key.sender, adding: box.sealed.count) {
+            return refuse(inbound, [problem])
+        }
         heldOf[inbound.key.sender]?.count += 1
         heldOf[inbound.key.sender]?.bytes += box.sealed.count
         newlyHeld.append(
             HeldMessage(
-                key: inbound.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue, box: box, heldAt: wall,
-                isRipe: isRipe))
+                key: inbound.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue, box: box,
+                heldAt: wall, isRipe: isRipe))
         settle(inbound.key, .held)
     }
 
@@ -30,7 +34,9 @@ extension UnitOfWork {
     mutating func countHeld(of sender: String, reading database: Database) throws {
         guard heldOf[sender] == nil else { return }
         heldOf[sender] = (0, 0)
-        for row in try database.run(CountHeldMessages(senders: [sender])).rows { heldOf[row.sender] = (row.count, row.bytes) }
+        for row in try database.run(CountHeldMessages(senders: [sender])).rows {
+            heldOf[row.sender] = (row.count, row.bytes)
+        }
     }
 
     private func tooManyEarly(_ count: Int, _ sender: String, adding bytes: Int) -> Problem? {
@@ -41,15 +47,19 @@ extension UnitOfWork {
         } else if all.count >= limits.earlyPerUnitMax {
             text = "\(all.count) messages of yours wait for signatures already"
         } else if all.bytes + bytes > limits.earlyBytesPerUnitMax {
-            text = "messages of yours with \(all.bytes) bytes wait for signatures already; the limit is \(limits.earlyBytesPerUnitMax)"
+            text =
+                """
+                messages of yours with \(all.bytes) bytes wait for signatures already; the limit is \
+                \(limits.earlyBytesPerUnitMax)
+                """
         } else {
             return nil
         }
         return Problem(code: "too_many_early", text: "\(text): sign first, then send this again under a new id")
     }
 
-    /// The handoff of which acts wait that came before this one and only had no turn yet. A unit is heard in its order, so this one
-    /// waits behind them; a person need not.
+    /// The handoff of which acts wait that came before this one and only had no turn yet. A unit is heard in its order,
+    /// so this one waits behind them; a person need not.
     func handoffWithTurns(before act: Act) -> HandoffID? {
         guard case .unit = act.sender, let id = HandoffID(act.message.envelope.subject), let report = reportOf[id],
             waiting(for: id, in: report).contains(where: { isRipe($0) && $0.key.sender == act.key.sender })
@@ -59,12 +69,14 @@ extension UnitOfWork {
 
     // MARK: Trying again
 
-    /// Tries what is held for a handoff again, oldest first, until none moves, once the handoff does not await its signature.
+    /// Tries what is held for a handoff again, oldest first, until none moves, once the handoff does not await its
+    /// signature.
     ///
-    /// Of what is stored, bytes are read within the transaction's budget, each once. What does not fit is marked ripe, and the worker's
-    /// sweep goes on there in the next turn.
+    /// Of what is stored, bytes are read within the transaction's budget, each once. What does not fit is marked ripe,
+    /// and the worker's sweep goes on there in the next turn.
     mutating func retryHeld(of handoff: HandoffID, reading database: Database) throws {
-        guard let report = reportOf[handoff], file(of: handoff)?[handoff: handoff]?.state.awaitsSignature == false else { return }
+        guard let report = reportOf[handoff], file(of: handoff)?[handoff: handoff]?.state.awaitsSignature == false
+        else { return }
         let acts = try openWithinBudget(waiting(for: handoff, in: report), reading: database)
         var moved = true
         while moved {
@@ -96,13 +108,18 @@ extension UnitOfWork {
         guard let act else {
             refuseHeld(
                 message,
-                Problem(code: "cannot_be_opened", text: "the office can no longer read this message: send it again under a new id"))
+                Problem(
+                    code: "cannot_be_opened",
+                    text: "the office can no longer read this message: send it again under a new id"))
             return true
         }
         let outcome: ActOutcome
         do { outcome = try perform(act.act) } catch {
             // Its neighbours, and the act that let it be tried, are not to blame: it alone ends as a dead letter.
-            try buryHeld(message, act.bytes, DeadLetterReason(.cannotBeHandled, text: "the office could not handle this message", detail: Fault.words(error)))
+            try buryHeld(
+                message, act.bytes,
+                DeadLetterReason(
+                    .cannotBeHandled, text: "the office could not handle this message", detail: Fault.words(error)))
             return true
         }
         switch outcome {
@@ -110,7 +127,9 @@ extension UnitOfWork {
         case .done:
             release(message)
             // Its claim says `held`; an answer, where the act has one, has set it already.
-            if settlements[message.key] == nil || settlements[message.key]?.verdict == .held { settle(message.key, .taken) }
+            if settlements[message.key] == nil || settlements[message.key]?.verdict == .held {
+                settle(message.key, .taken)
+            }
         case .refused(let problem): refuseHeld(message, problem)
         }
         return true
@@ -128,8 +147,8 @@ extension UnitOfWork {
         }
     }
 
-    /// The signature never came: what waited for it is refused, some in each transaction, and need not be read for that. What waited
-    /// for a handoff that ended otherwise is tried instead, which tells how it ended.
+    /// The signature never came: what waited for it is refused, some in each transaction, and need not be read for
+    /// that. What waited for a handoff that ended otherwise is tried instead, which tells how it ended.
     mutating func giveUpHeld(of report: ReportID, heldBefore: Instant) {
         let overheld = (held[report] ?? []).filter { $0.heldAt < heldBefore && !$0.isRipe && isHeld($0) }
         for message in overheld.prefix(LaneSettings.givenUpMax) {
@@ -183,16 +202,29 @@ extension UnitOfWork {
     }
 
     /// As if it had just come, and were at fault by itself.
-    private mutating func buryHeld(_ message: HeldMessage, _ bytes: [UInt8], _ deadLetterReason: DeadLetterReason) throws {
-        guard let sender = Party(message.key.sender), let type = MessageType(rawValue: message.type) else { return refuseHeld(message, deadLetterReason.problem) }
+    private mutating func buryHeld(
+        _ message: HeldMessage, _ bytes: [UInt8], _ deadLetterReason: DeadLetterReason
+    ) throws {
+        guard let sender = Party(message.key.sender), let type = MessageType(rawValue: message.type) else {
+            return refuseHeld(message, deadLetterReason.problem)
+        }
         release(message)
         let arrival = Arrival(
-            body: bytes, routingKey: type.routingKey(from: sender), userID: message.key.sender, type: message.type, messageID: nil)
-        try bury(InboundMessage(arrival, from: Topology.Queue.feedback, digestKey: digestKey), deadLetterReason.problem, detail: deadLetterReason.detail)
-        faults.append("a deferred \(message.type) of handoff \(message.handoffID): \(deadLetterReason.detail ?? deadLetterReason.problem.code)")
+            body: bytes, routingKey: type.routingKey(from: sender), userID: message.key.sender, type: message.type,
+            messageID: nil)
+        try bury(
+            InboundMessage(arrival, from: Topology.Queue.feedback, digestKey: digestKey), deadLetterReason.problem,
+            detail: deadLetterReason.detail)
+        faults.append(
+            """
+            a deferred \(message.type) of handoff \(message.handoffID): \
+            \(deadLetterReason.detail ?? deadLetterReason.problem.code)
+            """
+        )
     }
 
-    /// A held message is read again; its bytes were readable when it was held, and are bound to their row. `nil` where they are not.
+    /// A held message is read again; its bytes were readable when it was held, and are bound to their row. `nil` where
+    /// they are not.
     private func open(_ message: HeldMessage, _ box: VaultBox?) -> (act: Act, bytes: [UInt8])? {
         guard let box else { return nil }
         do {

@@ -1,13 +1,15 @@
 import Casework
 import Contract
 
-/// Whether what a report becomes still fits into one message: told at the door by sizes alone, since later nobody could be told.
+/// Whether what a report becomes still fits into one message: told at the door by sizes alone, since later nobody could
+/// be told.
 enum ForwardingSize {
     /// What a handoff's message holds beside the report's own words, at most: head, number, rule, names of fields.
     private static let frameBytesMax = 2_048
     /// Of each entry of a list: names of fields, a paper's size.
     private static let entryBytesMax = 128
-    /// What a sealed message holds beside the ciphertext, at most. A media type has up to 255 bytes, and an escape six for one.
+    /// What a sealed message holds beside the ciphertext, at most. A media type has up to 255 bytes, and an escape six
+    /// for one.
     private static let sealedFrameBytesMax = 2_560
     /// Of a ciphertext: the authentication tag.
     private static let tagBytes = 16
@@ -18,8 +20,12 @@ enum ForwardingSize {
         guard bytes > limits.messageBytesMax else { return nil }
         return Problem(
             code: "too_large", path: "data.text",
-            text: "as the office would hand it on, the report may take \(bytes) bytes; the limit of a message is \(limits.messageBytesMax). "
-                + "Put part of the text into attachments")
+            text:
+                """
+                as the office would hand it on, the report may take \(bytes) bytes; the limit of a message is \
+                \(limits.messageBytesMax).\u{20}
+                """
+                    + "Put part of the text into attachments")
     }
 
     /// - Parameter bytes: of the message as it arrived, which is sealed whole and written in Base64.
@@ -28,8 +34,16 @@ enum ForwardingSize {
         guard sealed > limits.messageBytesMax else { return nil }
         return Problem(
             code: "too_large",
-            text: "only a superior may handle this report: sealed whole, it would take \(sealed) bytes, and the limit of a message is "
-                + "\(limits.messageBytesMax). Nothing of it was kept; send less of the text, or all of it to the superior")
+            text:
+                """
+                only a superior may handle this report: sealed whole, it would take \(sealed) bytes, and the \
+                limit of a message is\u{20}
+                """
+                    + """
+                    \(limits.messageBytesMax). Nothing of it was kept; send less of the text, or all of it to the \
+                    superior
+                    """
+        )
     }
 
     /// - Parameter bytes: of the message that brought a piece of a paper, which is sealed whole too.
@@ -54,8 +68,12 @@ enum ForwardingSize {
 
     private struct Sum: TextVisitor {
         var bytes: Int
-        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) { bytes += ForwardingSize.written(text) }
-        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) { bytes += code.map(ForwardingSize.written) ?? 0 }
+        mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind) {
+            bytes += ForwardingSize.written(text)
+        }
+        mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
+            bytes += code.map(ForwardingSize.written) ?? 0
+        }
     }
 
     /// Bytes of a text in JSON, its quotes apart.

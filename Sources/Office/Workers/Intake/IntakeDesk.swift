@@ -22,7 +22,8 @@ struct IntakeDesk: Desk {
 
     /// The manifest that closes a paper says how many parts are read and digested; none is longer than a message.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        guard case .message(let message) = inbound.content, case .attachmentPart(let part) = message.body, let count = part.count
+        guard case .message(let message) = inbound.content, case .attachmentPart(let part) = message.body,
+            let count = part.count
         else { return 0 }
         return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
@@ -61,7 +62,9 @@ struct IntakeDesk: Desk {
     /// Parts of papers that nobody closed in time, one paper after the other.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let before = times.now.adding(seconds: -Double(limits.paperPartsKeptSeconds))
-        guard let paper = try database.run(ReadUnfinishedPapers(before: before, except: aside)).rows.first else { return nil }
+        guard let paper = try database.run(ReadUnfinishedPapers(before: before, except: aside)).rows.first else {
+            return nil
+        }
         return Sweep(reports: [paper.report], skipsLocked: true, hasMore: true) { unitOfWork, database in
             try unitOfWork.dropUnfinishedPapers(of: paper.report, before: before, reading: database)
         }
@@ -81,7 +84,9 @@ struct IntakeDesk: Desk {
                 // Who may learn nothing of a report learns it from no repeat of it either.
                 let barred = original.flatMap { known.barredFrom[$0] ?? unitOfWork.files[$0]?.barred } ?? []
                 try register(
-                    draft, serial: serial, repeatOf: original, receiptOnly: draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false, in: &unitOfWork)
+                    draft, serial: serial, repeatOf: original,
+                    receiptOnly: draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false, in: &unitOfWork
+                )
             }
         }
     }
@@ -108,7 +113,9 @@ struct IntakeDesk: Desk {
         }
     }
 
-    private func draft(_ submission: Submission, _ inbound: InboundMessage, _ unitOfWork: inout UnitOfWork) throws -> Draft? {
+    private func draft(
+        _ submission: Submission, _ inbound: InboundMessage, _ unitOfWork: inout UnitOfWork
+    ) throws -> Draft? {
         guard case .source(let sourceID) = inbound.sender, let source = unitOfWork.directory.sources[sourceID] else {
             try unitOfWork.bury(inbound, .unknownSource)
             return nil
@@ -120,13 +127,16 @@ struct IntakeDesk: Desk {
             return nil
         }
         // Anew for a letter that is replayed, and where the policy or the source changed meanwhile.
-        let report = if let prepared = inbound.prepared, prepared.holds(under: unitOfWork.rulebook, sourceKind: source.kind) {
-            prepared
-        } else {
-            try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.tools)
-        }
+        let report =
+            if let prepared = inbound.prepared, prepared.holds(under: unitOfWork.rulebook, sourceKind: source.kind) {
+                prepared
+            } else {
+                try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.tools)
+            }
         // Asked of the directory as it is now, never of what was known before the transaction.
-        let roots = Barrier.finding(on: submission.accused, among: unitOfWork.directory.unitNames, kinds: unitOfWork.rulebook.ownKind).roots
+        let roots = Barrier.finding(
+            on: submission.accused, among: unitOfWork.directory.unitNames, kinds: unitOfWork.rulebook.ownKind
+        ).roots
         let barred = unitOfWork.directory.subtrees(of: roots)
         let isReceiptOnly = source.unit.map(barred.contains) ?? false
         switch report.decision {
@@ -136,9 +146,13 @@ struct IntakeDesk: Desk {
                 return nil
             }
             return Draft(
-                inbound: inbound, source: source, report: report, barredRoots: roots, isReceiptOnly: isReceiptOnly, superior: nil, custodian: nil)
+                inbound: inbound, source: source, report: report, barredRoots: roots, isReceiptOnly: isReceiptOnly,
+                superior: nil, custodian: nil)
         case .sealed(let ruling):
-            guard let superior = unitOfWork.directory.units.values.filter({ $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id) })
+            guard
+                let superior = unitOfWork.directory.units.values.filter({
+                    $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id)
+                })
                 .min(by: { $0.id < $1.id })
             else {
                 unitOfWork.refuse(inbound, [.noSuperior])
@@ -155,11 +169,16 @@ struct IntakeDesk: Desk {
             }
             let custodian = unitOfWork.directory.custodian(of: submission, barred: barred)
             if custodian == nil {
-                unitOfWork.faults.append("no supervisor may watch over a report that is passed up sealed: nobody is told if it waits too long")
+                unitOfWork.faults.append(
+                    """
+                    no supervisor may watch over a report that is passed up sealed: nobody is told if it waits \
+                    too long
+                    """
+                )
             }
             return Draft(
-                inbound: inbound, source: source, report: report, barredRoots: [], isReceiptOnly: isReceiptOnly, superior: superior,
-                custodian: custodian)
+                inbound: inbound, source: source, report: report, barredRoots: [], isReceiptOnly: isReceiptOnly,
+                superior: superior, custodian: custodian)
         }
     }
 
@@ -185,7 +204,8 @@ struct IntakeDesk: Desk {
         let freshIDs = Set(fresh.map(\.id))
         let entered = said.filter { freshIDs.contains($0.id) }
         let (serials, _, first) = try database.pipeline(
-            TakeReportNumbers(count: fresh.count), EnterRepeatKeys(keys: entered.map(\.key), reports: entered.map(\.id)),
+            TakeReportNumbers(count: fresh.count),
+            EnterRepeatKeys(keys: entered.map(\.key), reports: entered.map(\.id)),
             ReadRepeatKeys(keys: entered.map(\.key)))
         let earlier = Set(first.rows.map(\.report)).subtracting(freshIDs).sorted()
         let barred = earlier.isEmpty ? [] : try database.run(ReadBarredUnits(reports: earlier)).rows
@@ -198,7 +218,9 @@ struct IntakeDesk: Desk {
 
     // MARK: Registering
 
-    private func register(_ draft: Draft, serial: Int64, repeatOf original: ReportID?, receiptOnly: Bool, in unitOfWork: inout UnitOfWork) throws {
+    private func register(
+        _ draft: Draft, serial: Int64, repeatOf original: ReportID?, receiptOnly: Bool, in unitOfWork: inout UnitOfWork
+    ) throws {
         var state = ReportState.registered
         var rule: String
         var reason: String?
@@ -229,17 +251,18 @@ struct IntakeDesk: Desk {
         let isSealed = state == .passedUp
         let report = Report(
             id: draft.id, number: Report.number(year: CivilDate(of: unitOfWork.now).components.year, serial: serial),
-            source: draft.source.id, submissionID: draft.inbound.key.eventID, digest: draft.inbound.digest, state: state,
-            sourceKind: draft.source.kind, matterKind: isSealed ? nil : matterKind,
+            source: draft.source.id, submissionID: draft.inbound.key.eventID, digest: draft.inbound.digest,
+            state: state, sourceKind: draft.source.kind, matterKind: isSealed ? nil : matterKind,
             region: draft.readable?.content.region, realName: !isSealed && stated.isRealName,
             receivedAt: stated.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state, rule: rule,
             reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? original : nil,
             receiptOnly: receiptOnly, custodian: draft.custodian, handoffCount: 0,
-            papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count,
-            head: .genesis)
+            papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count, head: .genesis)
         var file = CaseFile(new: report, barred: unitOfWork.directory.subtrees(of: draft.barredRoots))
-        let commitment = unitOfWork.commitment(to: draft.inbound.sha256, of: report.id, for: Party.source(draft.source.id))
-        file.record(.registered(.init(of: report, commitment: commitment)), at: unitOfWork.now, by: unitOfWork.officeName)
+        let commitment = unitOfWork.commitment(
+            to: draft.inbound.sha256, of: report.id, for: Party.source(draft.source.id))
+        file.record(
+            .registered(.init(of: report, commitment: commitment)), at: unitOfWork.now, by: unitOfWork.officeName)
         unitOfWork.files[report.id] = file
 
         if case .sealed(let ruling) = draft.report.decision, let superior = draft.superior {
@@ -248,22 +271,26 @@ struct IntakeDesk: Desk {
             // Registration splits a message: the original bytes go into the vault, masked text goes on.
             unitOfWork.newReports.append(
                 .init(
-                    report: file.report, barredRoots: draft.barredRoots, content: readable.content, vault: readable.vault,
-                    papers: readable.papers))
+                    report: file.report, barredRoots: draft.barredRoots, content: readable.content,
+                    vault: readable.vault, papers: readable.papers))
         }
         unitOfWork.acknowledgeRegistration(of: report.id, inbound: draft.inbound)
         if state == .registered {
-            unitOfWork.tell(.routing, .reportRegistered, report: report.id, bytes: draft.readable.map { ForwardingSize.bytesMax(of: $0.content) })
+            unitOfWork.tell(
+                .routing, .reportRegistered, report: report.id,
+                bytes: draft.readable.map { ForwardingSize.bytesMax(of: $0.content) })
         }
         if let finished = unitOfWork.files[report.id], isSealed {
-            unitOfWork.newReports.append(.init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
+            unitOfWork.newReports.append(
+                .init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
         }
     }
 }
 
 extension UnitOfWork {
     fileprivate var tools: PreparationTools {
-        PreparationTools(directory: directory, rulebook: rulebook, vault: vault, digestKey: digestKey, now: now, wall: wall)
+        PreparationTools(
+            directory: directory, rulebook: rulebook, vault: vault, digestKey: digestKey, now: now, wall: wall)
     }
 
     /// The answer to a submission, made from the report's own row: the same whenever it is asked for.
@@ -274,7 +301,9 @@ extension UnitOfWork {
 
     private mutating func acknowledgeRegistration(_ report: Report, inbound: InboundMessage) {
         guard let sender = inbound.sender else { return }
-        guard admits(sender, type: .reportAccepted, reports: [report.id]) else { return _ = giveReceipt(inbound, about: report) }
+        guard admits(sender, type: .reportAccepted, reports: [report.id]) else {
+            return _ = giveReceipt(inbound, about: report)
+        }
         send(
             .reportAccepted, to: sender, subject: inbound.subject, inReplyTo: inbound.key.eventID,
             data: ReportAccepted(
@@ -307,14 +336,22 @@ extension CivilDate {
 extension Problem {
     /// It may only have been quicker than its registration: kept, not dropped.
     static let unknownSource = Problem(
-        code: "unknown_source", text: "this sender is not registered with the office; what it sent is kept, and can be sent again once it is")
-    static let wrongWorker = Problem(code: "wrong_queue", text: "this type of message is not read here; see the routing keys of the contract")
+        code: "unknown_source",
+        text: "this sender is not registered with the office; what it sent is kept, and can be sent again once it is")
+    static let wrongWorker = Problem(
+        code: "wrong_queue", text: "this type of message is not read here; see the routing keys of the contract")
     static let noSuperior = Problem(
         code: "no_superior",
         text: "only a superior may handle this, and none is registered here; nothing of it was kept, send it there")
     static let superiorKeyUnusable = Problem(
         code: "superior_key_unusable",
-        text: "only a superior may handle this, and it cannot be sealed to the superior's key; nothing of it was kept, send it there")
+        text:
+            """
+            only a superior may handle this, and it cannot be sealed to the superior's key; nothing of it was \
+            kept, send it there
+            """
+    )
     static let idReused = Problem(
-        code: Refusal.idReused.rawValue, path: "id", text: "this id was used before for another message; the first one stands")
+        code: Refusal.idReused.rawValue, path: "id",
+        text: "this id was used before for another message; the first one stands")
 }

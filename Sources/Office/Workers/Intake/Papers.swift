@@ -32,11 +32,17 @@ struct PaperBook {
     /// Counts a piece, or a manifest, that is passed up: a source must not fill a superior's queue without end.
     mutating func passUp(_ bytes: Int, of report: ReportID, limits: Limits) throws(Problem) {
         let before = passedUp[report] ?? (0, 0)
-        guard before.bytes + bytes <= limits.papersBytesMax, before.parts < limits.attachmentsMax * limits.attachmentPartsMax else {
+        guard before.bytes + bytes <= limits.papersBytesMax,
+            before.parts < limits.attachmentsMax * limits.attachmentPartsMax
+        else {
             throw Problem(
                 code: "too_large", path: "data.content",
-                text: "\(before.parts) messages with \(before.bytes) bytes of papers were passed up with this report; a report has "
-                    + "\(limits.papersBytesMax) bytes of papers at most")
+                text:
+                    """
+                    \(before.parts) messages with \(before.bytes) bytes of papers were passed up with this \
+                    report; a report has\u{20}
+                    """
+                        + "\(limits.papersBytesMax) bytes of papers at most")
         }
         passedUp[report] = (before.parts + 1, before.bytes + bytes)
         passedUpNow.insert(report)
@@ -81,7 +87,9 @@ struct PaperBook {
         let begun = Set(arrived.keys.map { Paper(report: $0.reportID, id: $0.paper) }).subtracting(whole)
         if !begun.isEmpty { commands.append(MarkPapersBegun(papers: begun.map { ($0.report, $0.id) }, at: now)) }
         if !passedUpNow.isEmpty {
-            commands.append(WriteSealedPapers(papers: passedUpNow.sorted().compactMap { id in passedUp[id].map { (id, $0.parts, $0.bytes) } }))
+            commands.append(
+                WriteSealedPapers(
+                    papers: passedUpNow.sorted().compactMap { id in passedUp[id].map { (id, $0.parts, $0.bytes) } }))
         }
         if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.id) }, at: now)) }
         return commands
@@ -91,26 +99,37 @@ struct PaperBook {
 extension UnitOfWork {
     /// Takes the pieces of papers that were announced with reports (附件); the closing manifest says that all were sent.
     ///
-    /// A piece that came before is a repeat; with other bytes it is refused. Pieces beyond the manifest's count are dropped alone. Pieces
-    /// that together are not the paper that was announced are dropped together, so that they can be sent anew.
-    /// Of a report that was passed up sealed each piece follows it, sealed too; nothing of it is kept, and it is the superior who finds
-    /// whether they make the paper.
-    mutating func takePieces(_ pieces: [(AttachmentPart, InboundMessage)], _ sealing: Sealing, reading database: Database) throws {
+    /// A piece that came before is a repeat; with other bytes it is refused. Pieces beyond the manifest's count are
+    /// dropped alone. Pieces that together are not the paper that was announced are dropped together, so that they can
+    /// be sent anew. Of a report that was passed up sealed each piece follows it, sealed too; nothing of it is kept,
+    /// and it is the superior who finds whether they make the paper.
+    mutating func takePieces(
+        _ pieces: [(AttachmentPart, InboundMessage)], _ sealing: Sealing, reading database: Database
+    ) throws {
         let reports = Dictionary(
             files.values.map { (UnitOfWork.name(Party.source($0.report.source), $0.report.submissionID), $0.report.id) }
         ) { first, _ in first }
-        func report(of inbound: InboundMessage) -> ReportID? { reports[UnitOfWork.name(inbound.sender, inbound.subject)] }
+        func report(of inbound: InboundMessage) -> ReportID? {
+            reports[UnitOfWork.name(inbound.sender, inbound.subject)]
+        }
         let sealed = Set(pieces.compactMap { report(of: $1) }.filter { files[$0]?.report.verdict == .passedUp })
         for row in sealed.isEmpty ? [] : try database.run(ReadSealedPapers(reports: sealed.sorted())).rows {
             papers.passedUp[row.report] = (row.parts, row.bytes)
         }
-        try openPapers(pieces.compactMap { part, inbound in report(of: inbound).map { self.paper(part.sha256, of: $0) } }, reading: database)
+        try openPapers(
+            pieces.compactMap { part, inbound in report(of: inbound).map { self.paper(part.sha256, of: $0) } },
+            reading: database)
         for (part, inbound) in pieces {
             do {
                 guard let report = report(of: inbound) else {
                     throw Problem(
                         code: "unknown_report", path: "subject",
-                        text: "no report of yours with this id is accepted; send papers after report.accepted, each part under a new id")
+                        text:
+                            """
+                            no report of yours with this id is accepted; send papers after report.accepted, each \
+                            part under a new id
+                            """
+                    )
                 }
                 guard sealed.contains(report) else {
                     try take(part, inbound, of: report, reading: database)
@@ -132,7 +151,9 @@ extension UnitOfWork {
         }
     }
 
-    private static func name(_ sender: Party?, _ submission: String) -> String { "\(sender?.description ?? "")|\(submission)" }
+    private static func name(_ sender: Party?, _ submission: String) -> String {
+        "\(sender?.description ?? "")|\(submission)"
+    }
 
     private func paper(_ sha256: String, of report: ReportID) -> PaperBook.Paper {
         PaperBook.Paper(report: report, id: digestKey.paper([UInt8](hexadecimal: sha256) ?? [], of: report))
@@ -157,21 +178,31 @@ extension UnitOfWork {
         }
     }
 
-    private mutating func take(_ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, reading database: Database) throws {
+    private mutating func take(
+        _ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, reading database: Database
+    ) throws {
         let paper = self.paper(part.sha256, of: report)
         guard let announced = papers.announced[paper] else {
-            throw Problem(code: "unknown_paper", path: "data.sha256", text: "no paper with this digest is awaited for this report")
+            throw Problem(
+                code: "unknown_paper", path: "data.sha256", text: "no paper with this digest is awaited for this report"
+            )
         }
         let sha256 = [UInt8](hexadecimal: part.sha256) ?? []
         if let bytes = try part.checkedBytes() { return try keep(part.part ?? 0, bytes, of: paper, announced) }
         let count = part.count ?? 0
-        if !papers.isWhole(paper) { try close(paper, sha256, announced, count: count, act: inbound.key.eventID, reading: database) }
+        if !papers.isWhole(paper) {
+            try close(paper, sha256, announced, count: count, act: inbound.key.eventID, reading: database)
+        }
         answerPaper(of: report, inbound)
     }
 
-    private mutating func keep(_ number: Int, _ bytes: [UInt8], of paper: PaperBook.Paper, _ announced: AnnouncedPaper) throws {
+    private mutating func keep(
+        _ number: Int, _ bytes: [UInt8], of paper: PaperBook.Paper, _ announced: AnnouncedPaper
+    ) throws {
         guard bytes.count <= announced.bytes else {
-            throw Problem(code: "too_large", path: "data.content", text: "this part alone is longer than the paper that was announced")
+            throw Problem(
+                code: "too_large", path: "data.content",
+                text: "this part alone is longer than the paper that was announced")
         }
         // It is here already, and whole.
         if papers.isWhole(paper) { return }
@@ -179,16 +210,24 @@ extension UnitOfWork {
         let digest = digestKey.part(Array(SHA256.hash(data: bytes)), of: paper.id, number: number)
         if let earlier = papers.digests[key] {
             guard earlier == digest else {
-                throw Problem(code: "part_differs", path: "data.part", text: "part \(number) came before with other bytes; the first one stands")
+                throw Problem(
+                    code: "part_differs", path: "data.part",
+                    text: "part \(number) came before with other bytes; the first one stands")
             }
             return
         }
         let here = papers.bytes(of: paper)
-        // The last part may make too many of them, which the manifest tells: of wrong parts the sender learns by closing.
+        // The last part may make too many of them, which the manifest tells: of wrong parts the sender learns by
+        // closing.
         guard here < announced.bytes || bytes.isEmpty else {
             throw Problem(
                 code: "too_large", path: "data.content",
-                text: "all \(announced.bytes) bytes that were announced are here; if they are wrong, close the paper, which drops them")
+                text:
+                    """
+                    all \(announced.bytes) bytes that were announced are here; if they are wrong, close the \
+                    paper, which drops them
+                    """
+            )
         }
         papers.digests[key] = digest
         papers.sizes[key] = bytes.count
@@ -198,7 +237,8 @@ extension UnitOfWork {
     }
 
     private mutating func close(
-        _ paper: PaperBook.Paper, _ sha256: [UInt8], _ announced: AnnouncedPaper, count: Int, act: String, reading database: Database
+        _ paper: PaperBook.Paper, _ sha256: [UInt8], _ announced: AnnouncedPaper, count: Int, act: String,
+        reading database: Database
     ) throws {
         // What is beyond the count leaves room for what is missing.
         if papers.parts(of: paper).contains(where: { $0.part > count }) { papers.trim(paper, to: count) }
@@ -206,7 +246,8 @@ extension UnitOfWork {
         let missing = Set(1...count).subtracting(here).sorted()
         let hasRoom = papers.bytes(of: paper) < announced.bytes || announced.bytes == 0
         guard missing.isEmpty || !hasRoom else {
-            let numbers = missing.prefix(20).map(String.init).joined(separator: ", ") + (missing.count > 20 ? " and more" : "")
+            let numbers =
+                missing.prefix(20).map(String.init).joined(separator: ", ") + (missing.count > 20 ? " and more" : "")
             throw Problem(
                 code: "parts_missing", path: "data.count",
                 text: "part \(numbers) did not come; send what is missing, then close again under a new id")
@@ -215,7 +256,12 @@ extension UnitOfWork {
             papers.drop(paper)
             throw Problem(
                 code: Refusal.wrongDigest.rawValue, path: "data.sha256",
-                text: "the parts together are not the paper that was announced; all of them were dropped, send them again under new ids")
+                text:
+                    """
+                    the parts together are not the paper that was announced; all of them were dropped, send them \
+                    again under new ids
+                    """
+            )
         }
         papers.whole.insert(paper)
         guard var file = files[paper.report] else { return }
@@ -231,7 +277,8 @@ extension UnitOfWork {
     private mutating func answerPaper(of id: ReportID, _ inbound: InboundMessage) {
         guard let report = files[id]?.report, let sender = inbound.sender else { return }
         guard receiptOnly(inbound) == nil else {
-            return answer(inbound.key, to: sender, .reportReceived, subject: inbound.subject, data: Nothing(), reports: [id])
+            return answer(
+                inbound.key, to: sender, .reportReceived, subject: inbound.subject, data: Nothing(), reports: [id])
         }
         let pending = papers.pending(of: id)
         answer(
@@ -270,7 +317,9 @@ extension AttachmentPart {
         switch (part, content, count) {
         case (let number?, let content?, nil):
             guard (1...limits.attachmentPartsMax).contains(number) else {
-                throw Problem(code: "bad_value", path: "data.part", text: "parts are counted from 1 to \(limits.attachmentPartsMax)")
+                throw Problem(
+                    code: "bad_value", path: "data.part",
+                    text: "parts are counted from 1 to \(limits.attachmentPartsMax)")
             }
             guard let data = Data(base64Encoded: content) else {
                 throw Problem(code: "bad_value", path: "data.content", text: "the bytes must be written in Base64")
@@ -278,12 +327,14 @@ extension AttachmentPart {
             return [UInt8](data)
         case (nil, nil, let count?):
             guard (1...limits.attachmentPartsMax).contains(count) else {
-                throw Problem(code: "bad_value", path: "data.count", text: "a paper has 1 to \(limits.attachmentPartsMax) parts")
+                throw Problem(
+                    code: "bad_value", path: "data.count", text: "a paper has 1 to \(limits.attachmentPartsMax) parts")
             }
             return nil
         default:
             throw Problem(
-                code: "bad_value", path: "data", text: "either part and content, of one piece, or count, of the manifest that closes the paper")
+                code: "bad_value", path: "data",
+                text: "either part and content, of one piece, or count, of the manifest that closes the paper")
         }
     }
 }

@@ -13,9 +13,9 @@ struct PreparationTools: Sendable {
     let wall: Instant
 }
 
-/// What of a report can be done before its transaction, once, however often that is tried: what was stated, masking, keys,
-/// words, and the box for the vault. It knows nothing that a transaction may find otherwise, but the policy and the source's
-/// kind, which are compared then.
+/// What of a report can be done before its transaction, once, however often that is tried: what was stated, masking,
+/// keys, words, and the box for the vault. It knows nothing that a transaction may find otherwise, but the policy and
+/// the source's kind, which are compared then.
 struct PreparedReport: Sendable {
     let id: ReportID
     /// Without placeholders.

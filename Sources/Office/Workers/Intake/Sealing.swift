@@ -6,15 +6,16 @@ public import Contract
 import Crypto
 import Foundation
 
-/// The sealed pass-through: what only a superior may handle is neither copied, excerpted nor entered. The original bytes are
-/// sealed in memory to the superior's key; the books hold envelope number, digest, times and hands.
+/// The sealed pass-through: what only a superior may handle is neither copied, excerpted nor entered. The original
+/// bytes are sealed in memory to the superior's key; the books hold envelope number, digest, times and hands.
 public struct Sealing: Sendable {
     /// For superiors without a key: sealed mail, whose private half is kept elsewhere.
     let mailKey: SealingKey
 
     public init(mailKey: SealingKey) { self.mailKey = mailKey }
 
-    /// A superior's own key, or where it has none the sealed mail's. `nil` of a key that is none: never the mail's in its stead.
+    /// A superior's own key, or where it has none the sealed mail's. `nil` of a key that is none: never the mail's in
+    /// its stead.
     private func key(of superior: UnitRow) -> SealingKey? {
         guard let own = superior.sealingKey else { return mailKey }
         return SealingKey(rawRepresentation: own)
@@ -24,17 +25,25 @@ public struct Sealing: Sendable {
     func canSeal(to superior: UnitRow) -> Bool { key(of: superior) != nil }
 
     func passUp(
-        _ inbound: InboundMessage, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow, in unitOfWork: inout UnitOfWork
+        _ inbound: InboundMessage, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow,
+        in unitOfWork: inout UnitOfWork
     ) throws {
         guard var file = unitOfWork.files[reportID] else { return }
         let handoff = Handoff(
-            id: HandoffID.make(at: unitOfWork.wall), reportID: reportID, attempt: 1, unit: superior.id, kind: ruling.handoffKind,
-            state: .released, express: unitOfWork.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false, rule: ruling.rule.description,
-            digest: [], releasedAt: unitOfWork.now, noClockReason: unitOfWork.rulebook.noClockReason(handoffKind: ruling.handoffKind))
-        guard let sent = try send(.handoffDispatched, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork) else { return }
+            id: HandoffID.make(at: unitOfWork.wall), reportID: reportID, attempt: 1, unit: superior.id,
+            kind: ruling.handoffKind, state: .released,
+            express: unitOfWork.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false,
+            rule: ruling.rule.description, digest: [], releasedAt: unitOfWork.now,
+            noClockReason: unitOfWork.rulebook.noClockReason(handoffKind: ruling.handoffKind))
+        guard
+            let sent = try send(
+                .handoffDispatched, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork)
+        else { return }
         file.add(handoff)
         file.update(handoff.id) { $0.digest = sent.digest }
-        file.start(unitOfWork.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now), for: handoff.id)
+        file.start(
+            unitOfWork.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now),
+            for: handoff.id)
         file.record(
             .passedUp(
                 handoff: handoff.id, unit: superior.id, key: sent.key, rule: ruling.rule.description,
@@ -44,9 +53,13 @@ public struct Sealing: Sendable {
         unitOfWork.reportOf[handoff.id] = reportID
     }
 
-    /// Passes a piece of a paper, or the manifest that closes it, up to where its report went. The superior puts them together.
-    func passUp(_ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, in unitOfWork: inout UnitOfWork) throws {
-        guard let file = unitOfWork.files[report], let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }), handoff.takesPapers,
+    /// Passes a piece of a paper, or the manifest that closes it, up to where its report went. The superior puts them
+    /// together.
+    func passUp(
+        _ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, in unitOfWork: inout UnitOfWork
+    ) throws {
+        guard let file = unitOfWork.files[report], let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }),
+            handoff.takesPapers,
             let superior = unitOfWork.directory.units[handoff.unit]
         else { throw Problem.papersOfSealed }
         guard canSeal(to: superior) else {
@@ -59,7 +72,9 @@ public struct Sealing: Sendable {
         let bytes = try part.checkedBytes()?.count ?? 0
         if let problem = ForwardingSize.problem(withSealedPart: inbound.body.count) { throw problem }
         try unitOfWork.papers.passUp(bytes, of: report, limits: unitOfWork.limits)
-        guard let sent = try send(.attachmentPart, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork) else {
+        guard
+            let sent = try send(.attachmentPart, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork)
+        else {
             throw Problem.papersOfSealed
         }
         if part.count != nil { unitOfWork.recordPassedUp(part, inbound, of: report, with: handoff.id, key: sent.key) }
@@ -67,16 +82,18 @@ public struct Sealing: Sendable {
 
     /// Seals the message whole and sends it the handoff's way. `nil` where there is no key, or the barrier stood.
     private func send(
-        _ type: MessageType, _ inbound: InboundMessage, of report: Report, with handoff: Handoff, to superior: UnitRow, in unitOfWork: inout UnitOfWork
+        _ type: MessageType, _ inbound: InboundMessage, of report: Report, with handoff: Handoff, to superior: UnitRow,
+        in unitOfWork: inout UnitOfWork
     ) throws -> (digest: [UInt8], key: String)? {
         guard let key = key(of: superior) else { return nil }
         let eventID = UUID.version7(at: unitOfWork.wall)
         let sealed = try SealedData.seal(
-            inbound.body, contentType: inbound.contentType ?? MediaType.cloudEvents, number: report.displayNumber, to: key,
-            id: eventID.lowercased, type: type, subject: handoff.id.description)
+            inbound.body, contentType: inbound.contentType ?? MediaType.cloudEvents, number: report.displayNumber,
+            to: key, id: eventID.lowercased, type: type, subject: handoff.id.description)
         return unitOfWork.send(
-            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, reports: [report.id], handoff: handoff.id,
-            eventID: eventID, queue: Topology.Queue.handoff(to: superior.id, express: handoff.express), contentType: MediaType.sealed
+            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, reports: [report.id],
+            handoff: handoff.id, eventID: eventID,
+            queue: Topology.Queue.handoff(to: superior.id, express: handoff.express), contentType: MediaType.sealed
         ).map { ($0, key.id) }
     }
 }
@@ -93,7 +110,12 @@ extension Handoff {
 
 extension UnitOfWork {
     mutating func tellOfKey(of superior: UnitRow) {
-        faults.append("the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it has another")
+        faults.append(
+            """
+            the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it \
+            has another
+            """
+        )
     }
 
     fileprivate mutating func recordPassedUp(
@@ -103,7 +125,8 @@ extension UnitOfWork {
         file.record(
             .paperPassedUp(
                 handoff: handoff, key: key, act: commitment(toAct: inbound.key, of: report),
-                commitment: commitment(to: [UInt8](hexadecimal: part.sha256) ?? [], of: report, for: .source(file.report.source))),
+                commitment: commitment(
+                    to: [UInt8](hexadecimal: part.sha256) ?? [], of: report, for: .source(file.report.source))),
             at: now, by: officeName)
         files[report] = file
     }
@@ -112,6 +135,10 @@ extension UnitOfWork {
 extension Problem {
     fileprivate static let papersOfSealed = Problem(
         code: "papers_of_sealed", path: "subject",
-        text: "the report went sealed to a superior, which does not have it now, and nothing of its papers is kept here: send them to the superior, "
-            + "with the report's number")
+        text:
+            """
+            the report went sealed to a superior, which does not have it now, and nothing of its papers is kept \
+            here: send them to the superior,\u{20}
+            """
+                + "with the report's number")
 }

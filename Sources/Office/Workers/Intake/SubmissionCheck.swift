@@ -9,7 +9,8 @@ public enum SubmissionCheck {
     ///   - directory: the office's units; `nil` where they are not at hand.
     ///   - now: business time.
     public static func problems(
-        in submission: Submission, rulebook: Rulebook?, directory: OfficeDirectory?, now: Instant, limits: Limits = .standard
+        in submission: Submission, rulebook: Rulebook?, directory: OfficeDirectory?, now: Instant,
+        limits: Limits = .standard
     ) -> [Problem] {
         var (check, said) = (Check(limits: limits, directory: directory), submission)
         check.received(submission.receivedAt, "data.receivedAt", now: now, limits)
@@ -53,7 +54,9 @@ public enum SubmissionCheck {
                     add("unknown_unit", "\(place)", "no unit of this office has this id")
                 }
             case .digest:
-                if [UInt8](hexadecimal: code)?.count != 32 { add("bad_value", "\(place)", "must be 64 hexadecimal digits") }
+                if [UInt8](hexadecimal: code)?.count != 32 {
+                    add("bad_value", "\(place)", "must be 64 hexadecimal digits")
+                }
             case .mediaType:
                 if code.utf8.count > limits.nameBytesMax {
                     add("too_large", "\(place)", "has \(code.utf8.count) bytes; the limit is \(limits.nameBytesMax)")
@@ -81,10 +84,18 @@ public enum SubmissionCheck {
         mutating func received(_ moment: Instant?, _ path: String, now: Instant, _ limits: Limits) {
             guard let moment else { return }
             if let first = CivilDate(year: limits.receivedYearMin, month: 1, day: 1), moment < Instant(startOf: first) {
-                add("bad_value", path, "lies before the year \(limits.receivedYearMin) (UTC): leave it out where it is not known")
+                add(
+                    "bad_value", path,
+                    "lies before the year \(limits.receivedYearMin) (UTC): leave it out where it is not known")
             }
             if moment > now.adding(seconds: Double(limits.receivedAheadSecondsMax)) {
-                add("bad_value", path, "lies in the future, more than \(limits.receivedAheadSecondsMax / 3600) hours ahead of the office's time")
+                add(
+                    "bad_value", path,
+                    """
+                    lies in the future, more than \(limits.receivedAheadSecondsMax / 3600) hours ahead of the \
+                    office's time
+                    """
+                )
             }
         }
 
@@ -98,7 +109,9 @@ public enum SubmissionCheck {
                 }
                 let digest = paper.sha256.lowercased()
                 if let other = sizes[digest], other != paper.bytes {
-                    add("bad_value", "\(path).bytes", "another size was given with the same SHA-256 above; one paper has one size")
+                    add(
+                        "bad_value", "\(path).bytes",
+                        "another size was given with the same SHA-256 above; one paper has one size")
                 }
                 sizes[digest] = paper.bytes
             }
@@ -114,7 +127,8 @@ public enum SubmissionCheck {
         }
 
         private mutating func code(_ code: String, _ path: String) {
-            let fits = (1...40).contains(code.utf8.count)
+            let fits =
+                (1...40).contains(code.utf8.count)
                 && code.utf8.allSatisfy {
                     (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D
                 }

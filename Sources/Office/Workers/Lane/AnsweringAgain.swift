@@ -26,7 +26,8 @@ extension LaneStore {
     }
 
     /// Reads the cases that these answers are about, without a lock.
-    private func lookUp(_ repeats: [InboundMessage], _ answered: Set<ReportID>, in unitOfWork: inout UnitOfWork) throws {
+    private func lookUp(_ repeats: [InboundMessage], _ answered: Set<ReportID>, in unitOfWork: inout UnitOfWork) throws
+    {
         let submissions = repeats.compactMap(\.submission)
         var reports: [Report] = []
         if !submissions.isEmpty {
@@ -38,10 +39,13 @@ extension LaneStore {
         if !others.isEmpty { reports += try database.run(ReadReports(reports: others.sorted())).rows }
         try unitOfWork.lookUp(reports, reading: database)
         // Whether a person may learn of a case, hangs on who is accused in it.
-        guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else { return }
+        guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else {
+            return
+        }
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
+            unitOfWork.contents[report.id] = Submission(
+                title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
 }
@@ -49,13 +53,14 @@ extension LaneStore {
 extension InboundMessage {
     /// The report that a source's message is about, as the source calls it.
     var submission: (source: SourceID, id: String)? {
-        guard case .source(let source) = sender, type == MessageType.reportSubmitted.rawValue || type == MessageType.attachmentPart.rawValue
+        guard case .source(let source) = sender,
+            type == MessageType.reportSubmitted.rawValue || type == MessageType.attachmentPart.rawValue
         else { return nil }
         return (source, subject)
     }
 
-    /// Whether a source that the barrier keeps from its report gets a bare receipt for this message. It depends on the message alone,
-    /// never on what became of it: reports and closing manifests are answered, pieces of papers are not.
+    /// Whether a source that the barrier keeps from its report gets a bare receipt for this message. It depends on the
+    /// message alone, never on what became of it: reports and closing manifests are answered, pieces of papers are not.
     fileprivate var getsReceipt: Bool {
         guard case .message(let message) = content, case .attachmentPart(let part) = message.body else { return true }
         return part.count != nil
@@ -71,7 +76,9 @@ extension InboundMessage {
 
 extension Problem {
     fileprivate static func waitsDead(_ reason: String?) -> Problem {
-        Problem(code: reason ?? "cannot_be_handled", text: "the office could not handle this act so far; its verdict comes once a person decided")
+        Problem(
+            code: reason ?? "cannot_be_handled",
+            text: "the office could not handle this act so far; its verdict comes once a person decided")
     }
 }
 
@@ -80,10 +87,12 @@ extension UnitOfWork {
     mutating func lookUp(_ reports: [Report], reading database: Database) throws {
         guard !reports.isEmpty else { return }
         let barred = Dictionary(grouping: try database.run(ReadBarredUnits(reports: reports.map(\.id))).rows, by: \.0)
-        // The database sees no row of an answer that still waits to be sent, so nothing here may rest on what a lane remembers.
+        // The database sees no row of an answer that still waits to be sent, so nothing here may rest on what a lane
+        // remembers.
         if !barred.isEmpty { directory = try OfficeDirectory.read(database) }
         for report in reports {
-            answeredAbout[report.id] = CaseFile(loaded: report, barred: Set((barred[report.id] ?? []).map(\.1)), handoffs: [], clocks: [])
+            answeredAbout[report.id] = CaseFile(
+                loaded: report, barred: Set((barred[report.id] ?? []).map(\.1)), handoffs: [], clocks: [])
         }
     }
 
@@ -105,8 +114,8 @@ extension UnitOfWork {
         }
     }
 
-    /// Sends an answer again as it was sent the first time. To a party that the barrier keeps out by now it does not go again: a source
-    /// gets the bare receipt, others nothing.
+    /// Sends an answer again as it was sent the first time. To a party that the barrier keeps out by now it does not go
+    /// again: a source gets the bare receipt, others nothing.
     private mutating func repeatAnswer(_ row: InboxRow, to sender: Party, _ inbound: InboundMessage) {
         guard let name = row.replyType, let type = MessageType(rawValue: name), let body = row.reply,
             let notices = Topology.Queue.notice(for: sender)
@@ -123,7 +132,8 @@ extension UnitOfWork {
         sendAgain(
             OutboxRow(
                 eventID: UnitOfWork.replyID(to: row.key), exchange: exchange, routingKey: queue, type: name,
-                subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [], handoffID: nil, body: body))
+                subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [],
+                handoffID: nil, body: body))
     }
 
     // MARK: A source that may learn no more than that its message came
@@ -137,7 +147,9 @@ extension UnitOfWork {
 
     /// The report that this message is about, if the barrier keeps its sender from it.
     func receiptOnly(_ inbound: InboundMessage) -> Report? {
-        guard let sender = inbound.sender, let report = report(of: inbound), !admits(sender, type: .reportAccepted, reports: [report.id]) else {
+        guard let sender = inbound.sender, let report = report(of: inbound),
+            !admits(sender, type: .reportAccepted, reports: [report.id])
+        else {
             return nil
         }
         return report
@@ -148,8 +160,8 @@ extension UnitOfWork {
     mutating func giveReceipt(_ inbound: InboundMessage, about report: Report, variant: String = "") -> Bool {
         guard let sender = inbound.sender, inbound.getsReceipt else { return false }
         send(
-            .reportReceived, to: sender, subject: inbound.subject, inReplyTo: inbound.inReplyTo, data: Nothing(), reports: [report.id],
-            eventID: UnitOfWork.replyID(to: inbound.key, variant: variant),
+            .reportReceived, to: sender, subject: inbound.subject, inReplyTo: inbound.inReplyTo, data: Nothing(),
+            reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key, variant: variant),
             at: inbound.type == MessageType.reportSubmitted.rawValue ? report.registeredAt : nil)
         return true
     }

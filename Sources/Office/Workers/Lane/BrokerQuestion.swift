@@ -2,8 +2,8 @@ import AMQP
 import Basics
 import CaseStore
 
-/// When a confirm is overdue and nothing sent later was confirmed either: does the broker confirm nothing, or does one queue hold
-/// all of it up? A message that no queue takes is confirmed at once by a broker that works.
+/// When a confirm is overdue and nothing sent later was confirmed either: does the broker confirm nothing, or does one
+/// queue hold all of it up? A message that no queue takes is confirmed at once by a broker that works.
 struct BrokerQuestion {
     /// It was asked over the connection on which the confirm is owed.
     var isAsked = false
@@ -22,7 +22,8 @@ struct BrokerQuestion {
 }
 
 extension OutboxPublisher {
-    /// Looks after confirms that do not come. Does nothing while the broker says that it takes no messages, or owes none for long.
+    /// Looks after confirms that do not come. Does nothing while the broker says that it takes no messages, or owes
+    /// none for long.
     mutating func lookAfterConfirms() throws {
         guard let link, !link.publisher.isBlocked, let oldest = oldestOverdue else {
             return (question.isAsked, question.answeredSince) = (false, nil)
@@ -36,10 +37,12 @@ extension OutboxPublisher {
         }
         question.answeredSince = nil
         if !question.isAsked { question.isAsked = try ask(oldest.row.exchange) }
-        guard (now - oldest.at).inSeconds > BrokerQuestion.patienceSeconds, now >= question.nextOverAnother else { return }
+        guard (now - oldest.at).inSeconds > BrokerQuestion.patienceSeconds, now >= question.nextOverAnother else {
+            return
+        }
         question.nextOverAnother = now + .seconds(BrokerQuestion.intervalSeconds)
-        // The broker reads nothing more from a connection once a queue that hangs has got some from it. Where it takes no further
-        // connection either, it is the broker.
+        // The broker reads nothing more from a connection once a queue that hangs has got some from it. Where it takes
+        // no further connection either, it is the broker.
         guard let other = try? Link(settings) else { return }
         if (try? other.confirms(oldest.row.exchange)) == true { return try parkSilentQueues(over: other) }
         other.connection.close()
@@ -54,9 +57,10 @@ extension OutboxPublisher {
 extension OutboxPublisher.Link {
     /// Whether the broker confirms a message that no queue takes within a second.
     fileprivate func confirms(_ exchange: String) throws -> Bool {
-        guard try publisher.publish(
-            [], to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: BrokerQuestion.key), properties: Properties(),
-            token: 0, deadline: 0)
+        guard
+            try publisher.publish(
+                [], to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: BrokerQuestion.key),
+                properties: Properties(), token: 0, deadline: 0)
         else { return false }
         return try publisher.settle(within: 1).contains { $0.outcome == .confirmed }
     }

@@ -6,7 +6,8 @@ import Contract
 import Foundation
 
 extension UnitOfWork {
-    /// Keeps what cannot be handled as a dead letter and answers each of its sendings. `detail` is for the operator alone.
+    /// Keeps what cannot be handled as a dead letter and answers each of its sendings. `detail` is for the operator
+    /// alone.
     mutating func bury(_ inbound: InboundMessage, _ problem: Problem, detail: String? = nil) throws {
         if let back = inbound.givenBack { return try keepGivenBack(inbound, back) }
         let problem = isKeepable(inbound) ? problem : problem.notKept
@@ -21,8 +22,8 @@ extension UnitOfWork {
             ? .kept(try vault.seal(inbound.body, context: Vault.context(deadLetter: id)), bytes: inbound.body.count)
             : .notKept(digest: inbound.digest, bytes: inbound.bytes)
         var letter = DeadLetter(
-            id: id, reason: problem.code, detail: detail ?? problem.description,
-            type: inbound.type, sender: inbound.senderName, eventID: inbound.ownID, inboxID: inbound.key.eventID, queue: inbound.queue,
+            id: id, reason: problem.code, detail: detail ?? problem.description, type: inbound.type,
+            sender: inbound.senderName, eventID: inbound.ownID, inboxID: inbound.key.eventID, queue: inbound.queue,
             routingKey: String(inbound.routingKey.prefix(255)), worker: inbound.ownerAsDeadLetter(of: worker).rawValue,
             body: body, answered: tellDeadLetter(of: inbound, problem), receivedAt: wall)
         letter.subject = inbound.subject
@@ -53,14 +54,16 @@ extension UnitOfWork {
         _ = tellDeadLetter(of: inbound, isKeepable(inbound) ? problem : problem.notKept)
     }
 
-    /// What cannot be read is not kept: it could be what only a superior may handle. Of what can be read the sealing rule is asked
-    /// first; whose report a stranger's paper belongs to, nobody can tell.
+    /// What cannot be read is not kept: it could be what only a superior may handle. Of what can be read the sealing
+    /// rule is asked first; whose report a stranger's paper belongs to, nobody can tell.
     private func isKeepable(_ inbound: InboundMessage) -> Bool {
         switch inbound.message?.body {
         case nil: false
         case .reportSubmitted(let submission):
             // Whoever it came by: of a stranger no kind of source is known.
-            !rulebook.sourceKinds.keys.contains { rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil }
+            !rulebook.sourceKinds.keys.contains {
+                rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
+            }
         case .attachmentPart: report(of: inbound).map { $0.verdict != .passedUp } ?? false
         default: true
         }
@@ -88,24 +91,34 @@ extension UnitOfWork {
         }
     }
 
-    /// A message of the office's own that came back is kept as such, under its event's id. Its handoff stays as it is, and its clocks run.
-    private mutating func keepGivenBack(_ inbound: InboundMessage, _ back: (worker: Worker, addressee: Party, eventID: UUID)) throws {
+    /// A message of the office's own that came back is kept as such, under its event's id. Its handoff stays as it is,
+    /// and its clocks run.
+    private mutating func keepGivenBack(
+        _ inbound: InboundMessage, _ back: (worker: Worker, addressee: Party, eventID: UUID)
+    ) throws {
         settle(inbound.key, .dead)
         guard inbound.replayOf == nil else { return }
         var letter = DeadLetter(
             id: back.eventID, reason: UnitOfWork.rejected,
-            detail: "\(back.addressee) rejected it without requeueing, or never acknowledged it (queue \(inbound.routingKey.prefix(120)))",
+            detail:
+                """
+                \(back.addressee) rejected it without requeueing, or never acknowledged it (queue \
+                \(inbound.routingKey.prefix(120)))
+                """,
             type: inbound.type, sender: inbound.senderName, eventID: back.eventID.lowercased, inboxID: nil,
-            queue: Topology.Exchange.sending(to: inbound.routingKey), routingKey: String(inbound.routingKey.prefix(255)),
-            worker: back.worker.rawValue,
-            body: .kept(try vault.seal(inbound.body, context: Vault.context(deadLetter: back.eventID)), bytes: inbound.body.count),
-            answered: false, receivedAt: wall)
+            queue: Topology.Exchange.sending(to: inbound.routingKey),
+            routingKey: String(inbound.routingKey.prefix(255)), worker: back.worker.rawValue,
+            body: .kept(
+                try vault.seal(inbound.body, context: Vault.context(deadLetter: back.eventID)),
+                bytes: inbound.body.count), answered: false, receivedAt: wall)
         letter.addressee = back.addressee.description
         letter.subject = inbound.subject
         let handoff = HandoffID(inbound.subject)
         letter.handoffID = handoff.flatMap { reportOf[$0] == nil ? nil : $0 }
         // Where it is about a report, the barrier is asked again before it may go once more.
-        let submission = files.values.first { Party.source($0.report.source) == back.addressee && $0.report.submissionID == inbound.subject }
+        let submission = files.values.first {
+            Party.source($0.report.source) == back.addressee && $0.report.submissionID == inbound.subject
+        }
         letter.reports = (handoff.flatMap { reportOf[$0] } ?? submission?.report.id).map { [$0] } ?? []
         // Twice in one transaction is one row.
         if let place = deadLetters.firstIndex(where: { $0.id == letter.id }) {

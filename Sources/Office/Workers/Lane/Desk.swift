@@ -15,8 +15,8 @@ protocol Desk: Sendable {
     func needs(of inbound: InboundMessage) -> CaseNeeds
     /// How many bytes are loaded for it, at most: beforehand, so that a transaction loads no more than its budget.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int
-    /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the database could
-    /// make another. `nil`: nothing, or nothing that is worth it.
+    /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the
+    /// database could make another. `nil`: nothing, or nothing that is worth it.
     func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport?
     /// Decides the messages of one transaction on the loaded cases, one after another.
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws
@@ -70,8 +70,8 @@ struct Sweep: Sendable {
     }
 }
 
-/// Why a message that could be read is a dead letter all the same: the office says that it cannot be handled. A fault of the
-/// installation must never be one of these.
+/// Why a message that could be read is a dead letter all the same: the office says that it cannot be handled. A fault
+/// of the installation must never be one of these.
 public enum Blame: String, CaseIterable, Sendable {
     case cannotBeHandled = "cannot_be_handled"
     case tooCostly = "too_costly"
@@ -91,7 +91,9 @@ struct DeadLetterReason: Sendable {
 
 extension Desk {
     /// Cuts a batch, in its order, so that for each piece so many bytes are loaded at most, or for one message alone.
-    func pieces(of received: [InboundMessage], loadingAtMost bytesMax: Int, limits: Limits) -> [ArraySlice<InboundMessage>] {
+    func pieces(
+        of received: [InboundMessage], loadingAtMost bytesMax: Int, limits: Limits
+    ) -> [ArraySlice<InboundMessage>] {
         var (start, bytes) = (0, 0)
         var pieces: [ArraySlice<InboundMessage>] = []
         for (index, inbound) in received.enumerated() {

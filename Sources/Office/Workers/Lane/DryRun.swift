@@ -6,11 +6,11 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// An invented report with all that can happen to one, to be written and taken back: into each table that a worker may write to,
-/// by the statements that lanes write with.
+/// An invented report with all that can happen to one, to be written and taken back: into each table that a worker may
+/// write to, by the statements that lanes write with.
 ///
-/// Where it cannot be written, a message that fails is not to blame. It is made in the likeness of the report in question: same
-/// source, kind and place, a text of like length; none of its words.
+/// Where it cannot be written, a message that fails is not to blame. It is made in the likeness of the report in
+/// question: same source, kind and place, a text of like length; none of its words.
 struct DryRun {
     let directory: OfficeDirectory
     let vault: Vault
@@ -44,7 +44,10 @@ struct DryRun {
 
     private static let digest = [UInt8](repeating: 0, count: 32)
 
-    init(directory: OfficeDirectory, vault: Vault, digestKey: DigestKey, worker: Worker, serial: Int64, now: Instant, wall: Instant) {
+    init(
+        directory: OfficeDirectory, vault: Vault, digestKey: DigestKey, worker: Worker, serial: Int64, now: Instant,
+        wall: Instant
+    ) {
         self.directory = directory
         self.vault = vault
         self.digestKey = digestKey
@@ -63,7 +66,9 @@ struct DryRun {
         let content = submission(like: likeness)
         let report = report(like: likeness)
         let unit = directory.units.keys.sorted().first
-        let barred = directory.units.keys.sorted().first { other in unit.map { !directory.subtrees(of: [other]).contains($0) } ?? false }
+        let barred = directory.units.keys.sorted().first { other in
+            unit.map { !directory.subtrees(of: [other]).contains($0) } ?? false
+        }
 
         var file = CaseFile(new: report, barred: [])
         file.record(.registered(.init(of: report, commitment: "")), at: now, by: officeName)
@@ -83,7 +88,10 @@ struct DryRun {
 
     /// Of everything that was written, how it is read.
     var reading: (LockReports, ReadHandoffs, ReadClocks, ReadHeldMessages) {
-        (LockReports(reports: [id]), ReadHandoffs(reports: [id]), ReadClocks(reports: [id]), ReadHeldMessages(reports: [id]))
+        (
+            LockReports(reports: [id]), ReadHandoffs(reports: [id]), ReadClocks(reports: [id]),
+            ReadHeldMessages(reports: [id])
+        )
     }
 
     /// What the inbox is asked first, as of every message.
@@ -105,9 +113,10 @@ struct DryRun {
         let source = known ?? directory.sources.keys.sorted().first ?? SourceID(unchecked: "none")
         return Report(
             id: id, number: Report.number(year: CivilDate(of: now).components.year, serial: serial), source: source,
-            submissionID: key.eventID, digest: Self.digest, state: .registered, sourceKind: directory.sources[source]?.kind ?? "letter",
-            matterKind: likeness.matterKind, region: likeness.region, realName: false, receivedAt: now, registeredAt: now,
-            verdict: .registered, rule: "dry run", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, papers: 1,
+            submissionID: key.eventID, digest: Self.digest, state: .registered,
+            sourceKind: directory.sources[source]?.kind ?? "letter", matterKind: likeness.matterKind,
+            region: likeness.region, realName: false, receivedAt: now, registeredAt: now, verdict: .registered,
+            rule: "dry run", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, papers: 1,
             head: .genesis)
     }
 
@@ -119,20 +128,24 @@ struct DryRun {
                 box: try vault.seal([0], context: Vault.context(paper: paper, part: 1, of: id)))
         }
         let papers = known.map { (id, paper: $0) }
-        return [InsertPaperParts(parts: parts), MarkPapersReceived(papers: papers, at: now), DeletePaperParts(papers: papers), WriteSealedPapers(papers: [(id, 1, 1)])]
+        return [
+            InsertPaperParts(parts: parts), MarkPapersReceived(papers: papers, at: now),
+            DeletePaperParts(papers: papers), WriteSealedPapers(papers: [(id, 1, 1)]),
+        ]
     }
 
-    /// A handoff that is released, signed and concluded, with its clock, a note, a message that was held, and what persons are told.
+    /// A handoff that is released, signed and concluded, with its clock, a note, a message that was held, and what
+    /// persons are told.
     private func handedOver(_ registered: Report, to unit: UnitID) throws -> [any Command] {
         var report = registered
         report.state = .routed
         report.handoffCount = 1
         var handoff = Handoff(
-            id: HandoffID.make(at: wall), reportID: id, attempt: 1, unit: unit, kind: "dry_run", state: .released, express: false,
-            rule: "dry run", digest: Self.digest, releasedAt: now, runningClocks: 1)
+            id: HandoffID.make(at: wall), reportID: id, attempt: 1, unit: unit, kind: "dry_run", state: .released,
+            express: false, rule: "dry run", digest: Self.digest, releasedAt: now, runningClocks: 1)
         var clock = Clock(
-            key: .init(handoffID: handoff.id, kind: "sign", round: 1), reportID: id, owedBy: unit, startedAt: now, dueAt: now,
-            rule: "dry run", citation: nil, steps: [.init(at: now, action: .remind)], nextStep: 0)
+            key: .init(handoffID: handoff.id, kind: "sign", round: 1), reportID: id, owedBy: unit, startedAt: now,
+            dueAt: now, rule: "dry run", citation: nil, steps: [.init(at: now, action: .remind)], nextStep: 0)
         var released = CaseWrites()
         released.changedReports = [(report, registered.head)]
         (released.newHandoffs, released.newClocks) = ([handoff], [clock])
@@ -147,14 +160,21 @@ struct DryRun {
             key: key, handoffID: handoff.id, reportID: id, type: "dry run",
             box: try vault.seal([0], context: Vault.context(message: key.sender, key.eventID)), heldAt: wall)
         let notices = directory.persons.keys.sorted().prefix(1).map {
-            PersonNotice(id: UUID.version7(at: wall), person: $0, reportID: id, handoffID: handoff.id, kind: "dry_run", rule: "dry run", createdAt: now)
+            PersonNotice(
+                id: UUID.version7(at: wall), person: $0, reportID: id, handoffID: handoff.id, kind: "dry_run",
+                rule: "dry run", createdAt: now)
         }
         return released.commands + signed.commands + [
             InsertHandoffNotes(notes: [
-                HandoffNote(handoffID: handoff.id, sender: key.sender, eventID: key.eventID, kind: "dry_run", writtenAt: now, body: "试写")
+                HandoffNote(
+                    handoffID: handoff.id, sender: key.sender, eventID: key.eventID, kind: "dry_run", writtenAt: now,
+                    body: "试写")
             ]),
-            InsertClockSteps(steps: [ClockStepTaken(key: clock.key, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)]),
-            InsertPersonNotices(notices: notices), InsertHeldMessages(messages: [held]), DeleteHeldMessages(keys: [key]),
+            InsertClockSteps(steps: [
+                ClockStepTaken(key: clock.key, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)
+            ]),
+            InsertPersonNotices(notices: notices), InsertHeldMessages(messages: [held]),
+            DeleteHeldMessages(keys: [key]),
         ]
     }
 
@@ -162,17 +182,24 @@ struct DryRun {
     private func letters(_ addressee: Party) throws -> [any Command] {
         let (event, dead) = (UUID.version7(at: wall), UUID.version7(at: wall))
         let row = OutboxRow(
-            eventID: event, exchange: Topology.Exchange.notice, routingKey: "dry-run", type: MessageType.messageRefused.rawValue,
-            subject: "dry run", addressee: addressee.description, reports: [id], handoffID: nil, body: [0])
+            eventID: event, exchange: Topology.Exchange.notice, routingKey: "dry-run",
+            type: MessageType.messageRefused.rawValue, subject: "dry run", addressee: addressee.description,
+            reports: [id], handoffID: nil, body: [0])
         let letter = DeadLetter(
-            id: dead, reason: "dry_run", detail: "dry run", type: nil, sender: officeName, eventID: nil, inboxID: nil, queue: "dry-run",
-            routingKey: "", worker: worker.rawValue, body: .kept(try vault.seal([0], context: Vault.context(deadLetter: dead)), bytes: 1), answered: false,
+            id: dead, reason: "dry_run", detail: "dry run", type: nil, sender: officeName, eventID: nil, inboxID: nil,
+            queue: "dry-run", routingKey: "", worker: worker.rawValue,
+            body: .kept(try vault.seal([0], context: Vault.context(deadLetter: dead)), bytes: 1), answered: false,
             receivedAt: wall)
         return [
-            InsertOutbox(rows: [row], worker: worker.rawValue, lane: "dry run", createdAt: wall), DeleteOutbox(eventIDs: [event]),
+            InsertOutbox(rows: [row], worker: worker.rawValue, lane: "dry run", createdAt: wall),
+            DeleteOutbox(eventIDs: [event]),
             InsertDeadLetters(letters: [letter]), CountUnkeptLetters([officeName: 1], at: wall),
-            SettleDeadLetters([DeadLetterSettlement(id: dead, state: .discarded, at: now, by: officeName, because: "dry run")]),
-            SettleInbox([Settlement(key: key, verdict: .refused, replyType: MessageType.messageRefused.rawValue, reply: [0])]),
+            SettleDeadLetters([
+                DeadLetterSettlement(id: dead, state: .discarded, at: now, by: officeName, because: "dry run")
+            ]),
+            SettleInbox([
+                Settlement(key: key, verdict: .refused, replyType: MessageType.messageRefused.rawValue, reply: [0])
+            ]),
         ]
     }
 }

@@ -29,27 +29,32 @@ extension UnitOfWork {
         for row in settled.withdrawn { try withdraw(row) }
     }
 
-    /// The barrier came to stand before the addressee while the row waited. A handoff of which nothing was heard is taken back: a person
-    /// decides anew. A source gets the bare receipt instead of its answer.
+    /// The barrier came to stand before the addressee while the row waited. A handoff of which nothing was heard is
+    /// taken back: a person decides anew. A source gets the bare receipt instead of its answer.
     private mutating func withdraw(_ row: OutboxRow) throws {
         let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
         let event = LedgerEvent.withdrawn(type: row.type, addressee: row.addressee, handoff: row.handoffID)
         let (now, hand) = (now, officeName)
         for id in row.reports { files[id]?.record(event, at: now, by: hand) }
-        faults.append("\(row.type) to \(row.addressee) about \(row.subject) was not sent: its addressee is barred by now")
+        faults.append(
+            "\(row.type) to \(row.addressee) about \(row.subject) was not sent: its addressee is barred by now")
         if let handoff, handoff.state == .released {
             try move(handoff.id, .recalled, by: officeName)
             files[handoff.reportID]?.update(handoff.id) { $0.endedBecause = "barred" }
             files[handoff.reportID]?.updateReport { $0.reason = "barred" }
-            if let file = files[handoff.reportID] { notifySupervisors("handoff_withdrawn", of: handoff.id, rule: handoff.rule, file) }
+            if let file = files[handoff.reportID] {
+                notifySupervisors("handoff_withdrawn", of: handoff.id, rule: handoff.rule, file)
+            }
         }
-        guard row.type == MessageType.reportAccepted.rawValue, let sender = Party(row.addressee), let report = row.reports.first,
+        guard row.type == MessageType.reportAccepted.rawValue, let sender = Party(row.addressee),
+            let report = row.reports.first,
             let answer = try? JSONDecoder().decode(AnswerHead.self, from: Data(row.body)), let file = files[report]
         else { return }
         // As a repeat of the act would be answered by now.
         send(
-            .reportReceived, to: sender, subject: row.subject, inReplyTo: answer.inreplyto, data: Nothing(), reports: [report],
-            eventID: row.eventID, at: answer.inreplyto == file.report.submissionID ? file.report.registeredAt : nil)
+            .reportReceived, to: sender, subject: row.subject, inReplyTo: answer.inreplyto, data: Nothing(),
+            reports: [report], eventID: row.eventID,
+            at: answer.inreplyto == file.report.submissionID ? file.report.registeredAt : nil)
     }
 
     private struct AnswerHead: Decodable { let inreplyto: String? }
@@ -58,9 +63,11 @@ extension UnitOfWork {
     private mutating func keepUnroutable(_ row: OutboxRow) throws {
         let id = row.eventID
         var letter = DeadLetter(
-            id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type, sender: officeName,
-            eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange, routingKey: row.routingKey, worker: worker.rawValue,
-            body: .kept(try vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count), answered: false, receivedAt: wall)
+            id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type,
+            sender: officeName, eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange,
+            routingKey: row.routingKey, worker: worker.rawValue,
+            body: .kept(try vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count),
+            answered: false, receivedAt: wall)
         letter.addressee = row.addressee
         letter.subject = row.subject
         letter.reports = row.reports

@@ -5,8 +5,9 @@ import PostgreSQL
 
 /// What a transaction that failed is evidence of, and so what the lane does about it.
 ///
-/// A SQLSTATE alone blames no message: a right revoked, a full disk and a broken trigger make every message fail. What could be one
-/// message's doing is a *suspicion*, and needs evidence before a message is set aside (see `Lane.process`).
+/// A SQLSTATE alone blames no message: a right revoked, a full disk and a broken trigger make every message fail. What
+/// could be one message's doing is a *suspicion*, and needs evidence before a message is set aside (see
+/// `Lane.process`).
 enum Fault: Hashable, Sendable {
     /// Database or network away or busy, or somebody in the way: the whole batch again after a while.
     case away
@@ -34,7 +35,8 @@ enum Fault: Hashable, Sendable {
         case is ActivePolicy.Fault: self = .installation
         case let error as PostgreSQLError:
             self = Fault.of(
-                error, isLate: statementSeconds > 0 && seconds >= statementSeconds, isBusy: busySeconds >= Self.costlySeconds)
+                error, isLate: statementSeconds > 0 && seconds >= statementSeconds,
+                isBusy: busySeconds >= Self.costlySeconds)
         default: self = .suspicion
         }
     }
@@ -42,7 +44,8 @@ enum Fault: Hashable, Sendable {
     private static func of(_ error: PostgreSQLError, isLate: Bool, isBusy: Bool) -> Fault {
         if error.code == .unsuitable { return .installation }
         guard let state = error.sqlState else {
-            return error.code == .decoding || error.code == .invalidArgument || error.code == .unexpectedResult ? .suspicion : .away
+            return error.code == .decoding || error.code == .invalidArgument || error.code == .unexpectedResult
+                ? .suspicion : .away
         }
         switch state {
         // The transaction idled. A worker that stood still, or a machine that gave it no time, is no message's cost.
@@ -69,8 +72,8 @@ enum Fault: Hashable, Sendable {
 
     /// Connection exceptions, rollbacks, resources, objects in use, intervention, the system.
     private static let awayClasses: Set<String> = ["08", "40", "53", "55", "57", "58"]
-    /// Grants, grantors, roles; transaction states; authorization, privileges, names of databases and schemas; access rules and
-    /// syntax; configuration files; foreign servers; the server's own inside.
+    /// Grants, grantors, roles; transaction states; authorization, privileges, names of databases and schemas; access
+    /// rules and syntax; configuration files; foreign servers; the server's own inside.
     private static let installationClasses: Set<String> = [
         "0B", "0L", "0P", "25", "28", "2B", "2D", "3B", "3D", "3F", "42", "F0", "HV", "XX",
     ]
@@ -97,7 +100,8 @@ extension InconsistentCase: PlainlyWorded {}
 extension Vault.Failure: PlainlyWorded {}
 
 extension Fault {
-    /// An error as logs and dead letters may keep it: any other error might quote what it was given, so only its type is told.
+    /// An error as logs and dead letters may keep it: any other error might quote what it was given, so only its type
+    /// is told.
     static func words(_ error: any Error) -> String {
         switch error {
         case let error as PostgreSQLError: "\(error)" + (error.tableName.map { ", table \($0)" } ?? "")

@@ -29,7 +29,8 @@ struct FaultWatch {
         if isNew || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders {
             let level = fault.title == Fault.away.title ? Logger.Level.notice : .error
             logger.log(
-                level: level, "\(fault.title)", metadata: ["work": "\(work)", "attempts": "\(attempts)", "cause": "\(Fault.words(error))"])
+                level: level, "\(fault.title)",
+                metadata: ["work": "\(work)", "attempts": "\(attempts)", "cause": "\(Fault.words(error))"])
             toldAt = .now
         }
         began = (began?.at ?? .now, fault)

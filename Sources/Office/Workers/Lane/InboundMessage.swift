@@ -97,8 +97,8 @@ struct InboundMessage: Sendable {
         sha256 = arrival.omitted?.digest ?? Array(SHA256.hash(data: arrival.body))
         digest = digestKey.digest(sha256, for: .acts)
         let claimed = arrival.userID.flatMap { Party($0) }
-        // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no party, such as
-        // an administrator, speaks for nobody: what it sent is not held against the owner of its key.
+        // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no
+        // party, such as an administrator, speaks for nobody: what it sent is not held against the owner of its key.
         sender = arrival.userID == nil ? Party(ownerOf: arrival.routingKey) : claimed
         let senderName = sender?.description ?? arrival.userID.map(InboundMessage.keepable) ?? "unknown"
 
@@ -107,7 +107,8 @@ struct InboundMessage: Sendable {
         do throws(Unreadable) {
             if let omitted = arrival.omitted { throw Unreadable.tooLarge(bytes: omitted.bytes) }
             let message = try Message(reading: arrival.body, typeHint: arrival.type)
-            // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it should be.
+            // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it
+            // should be.
             let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
             self.message = message
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
@@ -117,15 +118,23 @@ struct InboundMessage: Sendable {
         } catch {
             message = nil
             // Its head did not come as a body: it has used up no id.
-            let form = ["not_json", "not_utf8", "not_cloudevents"].contains(error.problems.first?.code) ? arrival.foreignForm : nil
+            let form =
+                ["not_json", "not_utf8", "not_cloudevents"].contains(error.problems.first?.code)
+                ? arrival.foreignForm : nil
             let usableID = InboundMessage.printable(form == nil ? error.id : form?.id)
             let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
-            // What has no head of its own is known by its bytes and what stands beside them: bytes alone may come in many messages.
+            // What has no head of its own is known by its bytes and what stands beside them: bytes alone may come in
+            // many messages.
             let besides = form == nil ? nil : usableID ?? InboundMessage.printable(messageID)
             let bytes = sha256
-            let formID = besides.map { InboundMessage.id(of: digestKey.digest(Array(SHA256.hash(data: bytes + Array($0.utf8))), for: .acts)) }
-            key = InboxKey(sender: senderName, eventID: isAstray || form != nil ? formID ?? digestID : usableID ?? digestID)
-            subject = InboundMessage.printable(form == nil ? error.subject : form?.subject) ?? usableID ?? InboundMessage.printable(messageID) ?? digestID
+            let formID = besides.map {
+                InboundMessage.id(of: digestKey.digest(Array(SHA256.hash(data: bytes + Array($0.utf8))), for: .acts))
+            }
+            key = InboxKey(
+                sender: senderName, eventID: isAstray || form != nil ? formID ?? digestID : usableID ?? digestID)
+            subject =
+                InboundMessage.printable(form == nil ? error.subject : form?.subject) ?? usableID
+                ?? InboundMessage.printable(messageID) ?? digestID
             inReplyTo = usableID ?? InboundMessage.printable(messageID)
             let problems = form.map { [$0.problem] } ?? error.problems
             let problem = problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
@@ -144,18 +153,23 @@ struct InboundMessage: Sendable {
         if isGivenUp(queue) {
             let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
             return .dead(
-                Problem(code: reason, text: "the routing key \(keepable(arrival.routingKey).prefix(120)) leads to no queue of the office"),
+                Problem(
+                    code: reason,
+                    text: """
+                        the routing key \(keepable(arrival.routingKey).prefix(120)) leads to no queue of the office
+                        """),
                 type: type)
         }
         if arrival.userID != nil, claimed == nil { return .dead(.unknownSource, type: type) }
-        guard let problem = Admission.problem(sender: claimed, routingKey: arrival.routingKey, envelope: message.envelope)
+        guard
+            let problem = Admission.problem(sender: claimed, routingKey: arrival.routingKey, envelope: message.envelope)
         else { return .message(message) }
         // Without a name that the broker vouched for there is nobody to hold to it.
         return claimed == nil ? .dead(problem, type: type) : .refused(Refused(type: type, problems: [problem]))
     }
 
-    /// The same where the office does not know its sender: kept and answered, but nobody's act, so that it does not take the id from
-    /// the act when that is sent again by one who is registered by then.
+    /// The same where the office does not know its sender: kept and answered, but nobody's act, so that it does not
+    /// take the id from the act when that is sent again by one who is registered by then.
     var fromStranger: InboundMessage {
         var inbound = self
         inbound.key = InboxKey(sender: key.sender, eventID: InboundMessage.id(of: digest))
@@ -164,9 +178,13 @@ struct InboundMessage: Sendable {
         return inbound
     }
 
-    var sendings: [Sending] { [Sending(messageID: InboundMessage.printable(arrival.messageID), subject: subject, inReplyTo: inReplyTo)] + sentAlso }
+    var sendings: [Sending] {
+        [Sending(messageID: InboundMessage.printable(arrival.messageID), subject: subject, inReplyTo: inReplyTo)]
+            + sentAlso
+    }
 
-    /// What no act can be made of, and its repeats in the same batch, as one. They differ at most in what their answers are about.
+    /// What no act can be made of, and its repeats in the same batch, as one. They differ at most in what their answers
+    /// are about.
     static func gathered(_ received: [InboundMessage]) -> [InboundMessage] {
         var places: [InboxKey: Int] = [:]
         return received.reduce(into: []) { gathered, inbound in
@@ -180,7 +198,8 @@ struct InboundMessage: Sendable {
         }
     }
 
-    /// The same without a word that its sender chose, but for its bytes, which are sealed: nothing that the database cannot take.
+    /// The same without a word that its sender chose, but for its bytes, which are sealed: nothing that the database
+    /// cannot take.
     func bare(_ problem: Problem) -> InboundMessage {
         var inbound = self
         let id = InboundMessage.id(of: digest)
@@ -212,9 +231,11 @@ struct InboundMessage: Sendable {
     /// The sender, or the broker's user where it is none, as a dead letter keeps it.
     var senderName: String? { sender?.description ?? arrival.userID.map(InboundMessage.keepable) }
     var isDead: Bool { if case .dead = content { true } else { false } }
-    /// A message of the office's own that its addressee gave back for good (`basic.reject` without requeue), or that the broker gave up.
+    /// A message of the office's own that its addressee gave back for good (`basic.reject` without requeue), or that
+    /// the broker gave up.
     var givenBack: (worker: Worker, addressee: Party, eventID: UUID)? {
-        guard queue == Topology.Queue.dead, case .office(let worker) = sender, message == nil, let id = inReplyTo.flatMap(UUID.init(uuidString:)),
+        guard queue == Topology.Queue.dead, case .office(let worker) = sender, message == nil,
+            let id = inReplyTo.flatMap(UUID.init(uuidString:)),
             let addressee = Party(ownerOf: arrival.routingKey)
         else { return nil }
         return (worker, addressee, id)
@@ -225,7 +246,8 @@ struct InboundMessage: Sendable {
         guard case .message(let message) = content else { return false }
         return message.envelope.type == .commandReplay || message.envelope.type == .commandDiscard
     }
-    /// Who hears commands about it, should it end as a dead letter. What came astray is heard by the one it was meant for.
+    /// Who hears commands about it, should it end as a dead letter. What came astray is heard by the one it was meant
+    /// for.
     func ownerAsDeadLetter(of lane: Worker) -> Worker {
         guard InboundMessage.isGivenUp(queue) else { return lane }
         switch type.flatMap(MessageType.init(rawValue:)) {

@@ -8,15 +8,19 @@ import PostgreSQL
 
 /// What a lane does when a transaction fails.
 ///
-/// The lane waits for what is no message's doing, with its deliveries and connections kept. A message is blamed on evidence only: it
-/// failed again and again, and each time between the office's own work could be done (`LaneStore.tryOut`). Then the batch is
-/// divided until one message stands alone; that one becomes a dead letter, in a transaction of its own, and its neighbours go on.
+/// The lane waits for what is no message's doing, with its deliveries and connections kept. A message is blamed on
+/// evidence only: it failed again and again, and each time between the office's own work could be done
+/// (`LaneStore.tryOut`). Then the batch is divided until one message stands alone; that one becomes a dead letter, in a
+/// transaction of its own, and its neighbours go on.
 extension Lane {
     /// Carries messages through the transaction, however often it takes.
     /// - Parameters:
     ///   - areRepeats: of acts that were decided, each perhaps more than once.
     ///   - failures: how often these failed together with others, with evidence against them.
-    func process(_ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil, areRepeats: Bool = false, failures before: Int = 0) throws {
+    func process(
+        _ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil, areRepeats: Bool = false,
+        failures before: Int = 0
+    ) throws {
         var keys: Set<InboxKey> = []
         let firsts = areRepeats ? received : try prepare(received.filter { keys.insert($0.key).inserted })
         var (failures, timesStale) = (before, 0)
@@ -53,7 +57,8 @@ extension Lane {
                 try hearCommands()
                 failures += 1
                 if firsts.count > 1 {
-                    logger.error("batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(Fault.words(error))"])
+                    logger.error(
+                        "batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(Fault.words(error))"])
                     try divide(firsts, areRepeats: areRepeats, failures)
                     break
                 }
@@ -75,8 +80,11 @@ extension Lane {
         for part in received.parted() { try process(part, areRepeats: areRepeats, failures: failures) }
     }
 
-    /// - Parameter unburied: the dead letter that failed, if one did: it is made again without a word of the message's own.
-    private func giveUp(_ inbound: InboundMessage, _ fault: Fault, _ error: any Error, unburied: DeadLetterReason?) throws {
+    /// - Parameter unburied: the dead letter that failed, if one did: it is made again without a word of the message's
+    ///   own.
+    private func giveUp(
+        _ inbound: InboundMessage, _ fault: Fault, _ error: any Error, unburied: DeadLetterReason?
+    ) throws {
         let cause = Fault.words(error)
         if let unburied {
             let bare = inbound.bare(unburied.problem)
@@ -87,23 +95,27 @@ extension Lane {
         logger.error("message set aside", metadata: ["queue": "\(inbound.queue)", "cause": "\(cause)"])
         let deadLetterReason =
             fault == .costly
-            ? DeadLetterReason(.tooCostly, text: "the database stopped the work on this message each time", detail: cause)
+            ? DeadLetterReason(
+                .tooCostly, text: "the database stopped the work on this message each time", detail: cause)
             : DeadLetterReason(.cannotBeHandled, text: "the office could not handle this message", detail: cause)
         try process([inbound], burying: deadLetterReason)
     }
 
     // MARK: Messages that stop the worker
 
-    /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted immediately before
-    /// it is made. Of one that was at hand when a worker stopped, the worker first lives through work of the office's own, so
-    /// that whoever stops workers from outside strikes that as well.
+    /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted
+    /// immediately before it is made. Of one that was at hand when a worker stopped, the worker first lives through
+    /// work of the office's own, so that whoever stops workers from outside strikes that as well.
     func processAlone(_ inbound: InboundMessage, isNoted: Bool) throws {
         guard let store else { return }
         if isNoted { try retrying { try store.tryOut(like: .inbound(inbound)) } }
         let attempts = try retrying { try store.noteAttempt(inbound) }
         do {
             if attempts > LaneSettings.attemptsMax {
-                try process([inbound], burying: DeadLetterReason(.stopsTheWorker, text: "the worker stopped each time it read this message"))
+                try process(
+                    [inbound],
+                    burying: DeadLetterReason(
+                        .stopsTheWorker, text: "the worker stopped each time it read this message"))
             } else {
                 try process([inbound])
             }
@@ -168,8 +180,8 @@ extension Lane {
 
     // MARK: Sweeps
 
-    /// Does what no message brings. One case that cannot be worked on is left alone for a while, and stops no other; what is
-    /// no case's doing is tried again at a later turn, so that messages do not wait for it.
+    /// Does what no message brings. One case that cannot be worked on is left alone for a while, and stops no other;
+    /// what is no case's doing is tried again at a later turn, so that messages do not wait for it.
     func runSweep() throws {
         guard let store, ContinuousClock.now >= nextSweep else { return }
         hadSweep = false
@@ -281,7 +293,8 @@ extension Lane {
 }
 
 extension Array {
-    /// In at most eight parts of like size, in order: few steps to find one among many, when each step may run into a time-out.
+    /// In at most eight parts of like size, in order: few steps to find one among many, when each step may run into a
+    /// time-out.
     fileprivate func parted() -> [[Element]] {
         let size = Swift.max(1, (count + 7) / 8)
         return stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
@@ -292,7 +305,8 @@ extension OutboxPublisher.Settled {
     fileprivate var count: Int { all.count }
 
     fileprivate func parted() -> [Self] {
-        confirmed.parted().map { Self(confirmed: $0) } + unroutable.parted().map { Self(unroutable: $0) } + withdrawn.parted().map { Self(withdrawn: $0) }
+        confirmed.parted().map { Self(confirmed: $0) } + unroutable.parted().map { Self(unroutable: $0) }
+            + withdrawn.parted().map { Self(withdrawn: $0) }
     }
 
     fileprivate mutating func add(_ other: Self) {

@@ -7,12 +7,13 @@ import Foundation
 import Logging
 import PostgreSQL
 
-/// One straight line on one thread: receive what has arrived, decide it in one transaction, send what follows, acknowledge.
+/// One straight line on one thread: receive what has arrived, decide it in one transaction, send what follows,
+/// acknowledge.
 ///
 ///     receive → prepare → BEGIN → claim → lock → load → decide → write → COMMIT → publish, confirmed → acknowledge
 ///
-/// It holds no state that matters: killed at any instruction, nothing is lost. What was not acknowledged comes again and
-/// meets its verdict in the inbox; what was not confirmed lies in the outbox and is sent by the lane's relay.
+/// It holds no state that matters: killed at any instruction, nothing is lost. What was not acknowledged comes again
+/// and meets its verdict in the inbox; what was not confirmed lies in the outbox and is sent by the lane's relay.
 final class Lane {
     let desk: any Desk
     let settings: LaneSettings
@@ -34,7 +35,8 @@ final class Lane {
     /// Reports whose sweep failed for itself, and until when they are left alone.
     var aside: [ReportID: ContinuousClock.Instant] = [:]
     private var mayHearCommands = true
-    /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the database.
+    /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the
+    /// database.
     private var mayHaveCommittedUnknowingly = false
     /// What befell a connection to the broker while the database was waited for.
     private var faultMeanwhile: (any Error)?
@@ -72,12 +74,16 @@ final class Lane {
                 }
             } catch {
                 interruptions += 1
-                if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders {
-                    logger.warning("lane interrupted", metadata: ["attempts": "\(interruptions)", "cause": "\(Fault.words(error))"])
+                if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
+                {
+                    logger.warning(
+                        "lane interrupted",
+                        metadata: ["attempts": "\(interruptions)", "cause": "\(Fault.words(error))"])
                     toldAt = .now
                 }
                 disconnect()
-                // What the database refuses may be the fault of this connection, such as one to a server that only reads.
+                // What the database refuses may be the fault of this connection, such as one to a server that only
+                // reads.
                 if !(error is AMQPError) { store?.disconnect() }
                 pause(backoff.next())
             }
@@ -133,7 +139,8 @@ final class Lane {
 
         try retrying { try store?.refreshPolicy() }
         // Where more clocks may be due, the lane does not sleep.
-        let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : LaneSettings.idleSeconds)
+        let batches = try consumer.receive(
+            upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : LaneSettings.idleSeconds)
         for batch in batches { try carry(batch) }
         if batches.isEmpty {
             try outboxPublisher.serve()
@@ -148,8 +155,8 @@ final class Lane {
         if let fault = faultMeanwhile { throw fault }
     }
 
-    /// Sends what would otherwise stay: what dead lanes left, own rows that this lane does not know of, and what queues take again.
-    /// What cannot be read now is read at a later turn.
+    /// Sends what would otherwise stay: what dead lanes left, own rows that this lane does not know of, and what queues
+    /// take again. What cannot be read now is read at a later turn.
     private func relay() throws {
         guard let store, ContinuousClock.now >= nextRelay else { return }
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
@@ -175,11 +182,16 @@ final class Lane {
         }
     }
 
-    /// Tries each parked queue with one row when it is time, and takes up what was kept back for those that take messages again.
+    /// Tries each parked queue with one row when it is time, and takes up what was kept back for those that take
+    /// messages again.
     private func readBack(_ store: LaneStore) throws {
         for key in outboxPublisher.parked.due(at: .now).prefix(LaneSettings.trialsMax) {
             if let row = try store.oldestUnsent(for: key, notAmong: knownEventIDs) {
-                if try store.barred(among: [row.eventID]).isEmpty { outboxPublisher.tryParked(with: row) } else { outboxPublisher.withdraw(row) }
+                if try store.barred(among: [row.eventID]).isEmpty {
+                    outboxPublisher.tryParked(with: row)
+                } else {
+                    outboxPublisher.withdraw(row)
+                }
             } else {
                 outboxPublisher.parked.free(key)
             }
@@ -203,7 +215,8 @@ final class Lane {
             switch news {
             case .parked(let key, let cause):
                 logger.warning(
-                    "a queue takes no messages: those for it wait", metadata: ["queue": "\(key)", "cause": "\(cause.rawValue)"])
+                    "a queue takes no messages: those for it wait",
+                    metadata: ["queue": "\(key)", "cause": "\(cause.rawValue)"])
             case .freed(let key): logger.notice("a queue takes messages again", metadata: ["queue": "\(key)"])
             }
         }
@@ -219,7 +232,8 @@ final class Lane {
     private func heedLoss() {
         guard let store, store.takeLoss() else { return }
         outboxPublisher.forget()
-        logger.warning("this lane stood still: others send what it had not sent", metadata: ["new name": "\(store.lease.name)"])
+        logger.warning(
+            "this lane stood still: others send what it had not sent", metadata: ["new name": "\(store.lease.name)"])
         logger[metadataKey: "lane"] = "\(store.lease.name)"
     }
 
@@ -240,7 +254,9 @@ final class Lane {
 
     /// While a batch of others is tried again or divided, persons do not wait for its end.
     func hearCommands() throws {
-        guard mayHearCommands, !outboxPublisher.isBehind, let batch = try consumer?.receiveCommands(upTo: settings.batchSizeMax) else { return }
+        guard mayHearCommands, !outboxPublisher.isBehind,
+            let batch = try consumer?.receiveCommands(upTo: settings.batchSizeMax)
+        else { return }
         if !batch.isEmpty { try carry(batch) }
     }
 
@@ -255,7 +271,8 @@ final class Lane {
                 trusted.append(inbound)
                 continue
             }
-            // What was at hand when a worker stopped waits until others of its kind have been tried and the worker lives.
+            // What was at hand when a worker stopped waits until others of its kind have been tried and the worker
+            // lives.
             guard !noted.contains(inbound.key) else {
                 last.append(inbound)
                 continue
@@ -295,21 +312,28 @@ final class Lane {
     }
 
     /// The whole of one transaction: its rows are the outlet's once it is committed.
-    func transact(_ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil, settling settled: OutboxPublisher.Settled, sweep: Sweep? = nil) throws {
+    func transact(
+        _ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil,
+        settling settled: OutboxPublisher.Settled, sweep: Sweep? = nil
+    ) throws {
         guard let store else { return }
         do {
             try store.ensureOpen()
             heedLoss()
-            let buried = deadLetterReason.map { deadLetterReason in Dictionary(received.map { ($0.key, deadLetterReason) }) { first, _ in first } } ?? [:]
-            outboxPublisher.add(try store.transact(received, burying: buried, settling: settled, sweep: sweep), justWritten: true)
+            let buried =
+                deadLetterReason.map { deadLetterReason in
+                    Dictionary(received.map { ($0.key, deadLetterReason) }) { first, _ in first }
+                } ?? [:]
+            outboxPublisher.add(
+                try store.transact(received, burying: buried, settling: settled, sweep: sweep), justWritten: true)
         } catch {
             mayHaveCommittedUnknowingly = true
             throw error
         }
     }
 
-    /// Called while the database is waited for: both connections to the broker are kept. What fails is thrown by the next turn.
-    /// False once the lane was asked to stop and has waited long enough: what it waits for comes again.
+    /// Called while the database is waited for: both connections to the broker are kept. What fails is thrown by the
+    /// next turn. False once the lane was asked to stop and has waited long enough: what it waits for comes again.
     private func serveMeanwhile() -> Bool {
         do {
             try consumer?.serve()

@@ -6,10 +6,11 @@ import Contract
 import Crypto
 import Foundation
 
-/// The consuming side of a lane: one connection, one channel per queue, so that each queue is acknowledged in its own order.
+/// The consuming side of a lane: one connection, one channel per queue, so that each queue is acknowledged in its own
+/// order.
 ///
-/// Nothing here asks the broker a question: the answer would come behind all that it has sent, and the library would take that in,
-/// however much it is. What is beyond the budget of bytes stays in the socket.
+/// Nothing here asks the broker a question: the answer would come behind all that it has sent, and the library would
+/// take that in, however much it is. What is beyond the budget of bytes stays in the socket.
 final class LaneConsumer {
     private let connection: Broker
     private let bytesMax: Int
@@ -64,12 +65,17 @@ final class LaneConsumer {
         }
     }
 
-    /// Everything that has arrived, up to `countMax` messages and the budget of bytes; waits only for the first. Commands come in a
-    /// batch of their own, first. Of the others, queues listed first overtake, and leave a quarter of the batch to those behind.
+    /// Everything that has arrived, up to `countMax` messages and the budget of bytes; waits only for the first.
+    /// Commands come in a batch of their own, first. Of the others, queues listed first overtake, and leave a quarter
+    /// of the batch to those behind.
     func receive(upTo countMax: Int, waiting seconds: Double) throws -> [Batch] {
-        if lines.allSatisfy(\.waiting.isEmpty), let event = try connection.nextEvent(within: seconds) { try take(event) }
+        if lines.allSatisfy(\.waiting.isEmpty), let event = try connection.nextEvent(within: seconds) {
+            try take(event)
+        }
         try serve()
-        return [takeBatch(upTo: countMax, \.isCommand), takeBatch(upTo: countMax) { !$0.isCommand }].filter { !$0.isEmpty }
+        return [takeBatch(upTo: countMax, \.isCommand), takeBatch(upTo: countMax) { !$0.isCommand }].filter {
+            !$0.isEmpty
+        }
     }
 
     /// Commands alone, without waiting: what a person may ask for while a batch of others takes its time.
@@ -125,7 +131,8 @@ final class LaneConsumer {
         let meant = lines.indices.filter { isMeant(lines[$0]) && !lines[$0].waiting.isEmpty }
         for index in meant {
             batch.isOfCommands = lines[index].isCommand
-            let (count, bytes) = index == meant.last ? (countMax, bytesMax) : (countMax - countMax / 4, bytesMax - bytesMax / 4)
+            let (count, bytes) =
+                index == meant.last ? (countMax, bytesMax) : (countMax - countMax / 4, bytesMax - bytesMax / 4)
             take(from: index, upTo: count, bytes, into: &batch)
         }
         return batch

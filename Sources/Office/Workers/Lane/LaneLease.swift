@@ -7,8 +7,8 @@ import PostgreSQL
 
 /// A lane's hold on its name: while it lasts, the rows of the outbox under that name are this lane's to send.
 ///
-/// It is renewed while the lane turns. A lane that was stopped for longer finds it taken, and goes on under a new name: what it had
-/// not sent is the relay's by then.
+/// It is renewed while the lane turns. A lane that was stopped for longer finds it taken, and goes on under a new name:
+/// what it had not sent is the relay's by then.
 struct LaneLease {
     /// Rows of the outbox carry it. At most 60 bytes stay of the first name, so that it fits where a session shows it.
     private(set) var name: String
@@ -28,7 +28,8 @@ struct LaneLease {
     }
 
     private static func fresh(after name: String) -> String {
-        "\(name.prefix(40))-\(UUID.version7(at: .wall()).lowercased.prefix(18).suffix(13))-\(UInt16.random(in: 0 ... .max))"
+        let moment = UUID.version7(at: .wall()).lowercased.prefix(18).suffix(13)
+        return "\(name.prefix(40))-\(moment)-\(UInt16.random(in: 0 ... .max))"
     }
 
     /// Several times within the lease, so that one renewal may fail.
@@ -61,7 +62,9 @@ struct LaneLease {
     private mutating func take(in database: Database) throws {
         wasLost = true
         let now = ContinuousClock.now
-        guard try take([name], in: database) == [name] else { throw LaneFault(reason: "the name \(name) is another lane's") }
+        guard try take([name], in: database) == [name] else {
+            throw LaneFault(reason: "the name \(name) is another lane's")
+        }
         renewAt = now + .seconds(seconds / 4)
     }
 }

@@ -17,10 +17,11 @@ public struct LaneSettings: Sendable {
     public var sealedMailKey: SealingKey
     /// Messages decided in one transaction, at most.
     public var batchSizeMax = 200
-    /// Wall seconds after which the rows of a lane that shows no life any more are sent by others. It renews every quarter of that.
+    /// Wall seconds after which the rows of a lane that shows no life any more are sent by others. It renews every
+    /// quarter of that.
     public var leaseSeconds = 20.0
-    /// A batch is closed once its bodies have so many bytes together; no more are read ahead of it, and no more contents are loaded
-    /// for it.
+    /// A batch is closed once its bodies have so many bytes together; no more are read ahead of it, and no more
+    /// contents are loaded for it.
     public var batchBytesMax = 4 << 20
     /// Bytes of held messages tried in one transaction.
     public var heldBytesMax = 2 << 20
@@ -32,7 +33,8 @@ public struct LaneSettings: Sendable {
     public var earlyMessageHoldSeconds = 60.0
     /// For tests of what happens when a message stops the worker: a message with this id does.
     public var trapMessageID: String?
-    /// For tests of what happens when a lane is cut off: called at each point of carrying a batch; what it throws ends the batch.
+    /// For tests of what happens when a lane is cut off: called at each point of carrying a batch; what it throws ends
+    /// the batch.
     public var interrupt: (@Sendable (LanePoint) throws -> Void)?
 
     public init(

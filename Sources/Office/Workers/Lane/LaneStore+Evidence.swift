@@ -7,8 +7,8 @@ import PostgreSQL
 
 /// What speaks for a message that fails, and what is done after a fault.
 extension LaneStore {
-    /// Whether the office's own work can be done while a message's cannot: an invented report is written as reports are and taken
-    /// back, and a row is committed. Throws what stands in the way.
+    /// Whether the office's own work can be done while a message's cannot: an invented report is written as reports are
+    /// and taken back, and a row is committed. Throws what stands in the way.
     func tryOut(like model: Model) throws {
         try ensureOpen()
         do {
@@ -54,8 +54,8 @@ extension LaneStore {
     func dryRun() throws -> DryRun {
         let (wall, serial) = (Instant.wall(), try database.run(TakeReportNumbers(count: 1)).rows.first ?? 0)
         return DryRun(
-            directory: directory, vault: settings.vault, digestKey: settings.digestKey, worker: desk.worker, serial: serial,
-            now: settings.clock.instant(atWall: wall), wall: wall)
+            directory: directory, vault: settings.vault, digestKey: settings.digestKey, worker: desk.worker,
+            serial: serial, now: settings.clock.instant(atWall: wall), wall: wall)
     }
 
     /// After a fault, what helps before the next attempt.

@@ -7,7 +7,8 @@ import PostgreSQL
 extension LaneStore {
     /// Locks the reports, in the order of their ids, and reads what stands in their cases.
     func load(
-        _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?, alsoReports: [ReportID], into unitOfWork: inout UnitOfWork
+        _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?, alsoReports: [ReportID],
+        into unitOfWork: inout UnitOfWork
     ) throws {
         var reports = Set((sweep?.reports ?? []) + alsoReports)
         var submissions: [(source: SourceID, id: String)] = []
@@ -19,20 +20,23 @@ extension LaneStore {
             if let submission = targets.submission { submissions.append(submission) }
         }
         if !submissions.isEmpty {
-            let known = ReadSubmissions(sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
+            let known = ReadSubmissions(
+                sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
             reports.formUnion(try database.run(known).rows.map(\.id))
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
         for row in settled.withdrawn { reports.formUnion(row.reports) }
         guard !reports.isEmpty || !acts.isEmpty else { return }
 
-        let locked = sweep?.skipsLocked == true && received.isEmpty
+        let locked =
+            sweep?.skipsLocked == true && received.isEmpty
             ? try database.run(LockFreeReports(reports: reports.sorted())).rows
             : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
         let (handoffRows, clocks, barred, held, noted, counted) = try database.pipeline(
-            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids), ReadHeldMessages(reports: ids),
+            ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids),
+            ReadHeldMessages(reports: ids),
             ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
             // Only where acts may add to them.
             CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids))
@@ -44,12 +48,15 @@ extension LaneStore {
         for row in counted.rows { unitOfWork.notesOf[row.handoff] = (row.count, row.bytes) }
         for report in locked {
             unitOfWork.files[report.id] = CaseFile(
-                loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)), handoffs: handoffsOf[report.id] ?? [],
-                clocks: clocksOf[report.id] ?? [])
+                loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)),
+                handoffs: handoffsOf[report.id] ?? [], clocks: clocksOf[report.id] ?? [])
         }
         for handoff in handoffRows.rows { unitOfWork.reportOf[handoff.id] = handoff.reportID }
         // Whom of the staff to tell of what was withdrawn, hangs on who is accused.
-        switch max(sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names), received.lazy.map(desk.needs).max() ?? .nothing) {
+        switch max(
+            sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names),
+            received.lazy.map(desk.needs).max() ?? .nothing)
+        {
         case .nothing: break
         case .names: try loadNames(of: locked, into: &unitOfWork)
         case .contents: try loadContents(of: locked, into: &unitOfWork)
@@ -60,14 +67,16 @@ extension LaneStore {
     private func loadNames(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
+            unitOfWork.contents[report.id] = Submission(
+                title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
 
     private func loadContents(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let ids = reports.map(\.id)
         let (texts, accused, allegations, papers) = try database.pipeline(
-            ReadReportTexts(reports: ids), ReadAccused(reports: ids), ReadAllegations(reports: ids), ReadAttachments(reports: ids))
+            ReadReportTexts(reports: ids), ReadAccused(reports: ids), ReadAllegations(reports: ids),
+            ReadAttachments(reports: ids))
         let textOf = Dictionary(texts.rows.map { ($0.reportID, $0) }) { first, _ in first }
         let accusedOf = Dictionary(grouping: accused.rows, by: \.0)
         let allegationsOf = Dictionary(grouping: allegations.rows, by: \.0)

@@ -60,7 +60,8 @@ final class LaneStore {
         database.onNotice = { notice in
             doubt.take(notice)
             logger.log(
-                level: notice.level, "notice from the database", metadata: ["severity": "\(notice.severity)", "code": "\(notice.sqlState)"])
+                level: notice.level, "notice from the database",
+                metadata: ["severity": "\(notice.severity)", "code": "\(notice.sqlState)"])
         }
         try database.execute(PlannerSettings.sql)
         return database
@@ -74,8 +75,8 @@ final class LaneStore {
     ///   - buried: those that are not decided any more but kept as dead letters, and why.
     ///   - settled: what became of earlier letters.
     func transact(
-        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason] = [:], settling settled: OutboxPublisher.Settled = .init(),
-        sweep: Sweep? = nil
+        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason] = [:],
+        settling settled: OutboxPublisher.Settled = .init(), sweep: Sweep? = nil
     ) throws -> [OutboxRow] {
         for _ in 1...2 {
             do {
@@ -89,7 +90,8 @@ final class LaneStore {
     }
 
     private func attempt(
-        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason], settling settled: OutboxPublisher.Settled, sweep: Sweep?
+        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason],
+        settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         do {
             return try transaction(received, burying: buried, settling: settled, sweep: sweep)
@@ -100,7 +102,8 @@ final class LaneStore {
     }
 
     private func transaction(
-        _ arrived: [InboundMessage], burying buried: [InboxKey: DeadLetterReason], settling settled: OutboxPublisher.Settled, sweep: Sweep?
+        _ arrived: [InboundMessage], burying buried: [InboxKey: DeadLetterReason],
+        settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
         try refreshDirectory()
@@ -163,9 +166,11 @@ final class LaneStore {
         let (_, claimed) = try database.pipeline(
             Begin(),
             ClaimInbox(
-                keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject), receivedAt: unitOfWork.wall))
+                keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
+                receivedAt: unitOfWork.wall))
         guard claimed.rows.count < received.count else { return received }
-        // Another session committed these, perhaps without its standby; nothing may be written here that would wait for it.
+        // Another session committed these, perhaps without its standby; nothing may be written here that would wait for
+        // it.
         doubt.isOpen = true
         let own = Set(claimed.rows)
         guard received.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
@@ -189,8 +194,9 @@ final class LaneStore {
         }
     }
 
-    /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, when nobody learned how the
-    /// commit ended, or when it was another's and meets us as a repeat. A later commit that is waited for in full confirms the earlier ones, since the log keeps their order.
+    /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, when nobody learned
+    /// how the commit ended, or when it was another's and meets us as a repeat. A later commit that is waited for in
+    /// full confirms the earlier ones, since the log keeps their order.
     private func commit() throws {
         do {
             try database.commit()
@@ -216,7 +222,8 @@ final class LaneStore {
 
     // MARK: Between transactions
 
-    /// Whether the connection stands; if not, a new one is made. The lease on the lane's name goes with it, unless it was lost.
+    /// Whether the connection stands; if not, a new one is made. The lease on the lane's name goes with it, unless it
+    /// was lost.
     func ensureOpen() throws {
         guard !database.isOpen else { return try lease.renewIfDue(in: database) }
         database = try LaneStore.connect(settings, laneName: lease.name, logger, doubt)
@@ -251,8 +258,8 @@ final class LaneStore {
     /// Whether anything waits that a marker may help to give up.
     func holdsMessages() throws -> Bool { try database.run(HoldsMessages()).rows.first ?? false }
 
-    /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow, until
-    /// their statistics are next gathered. So plans are made anew, ever more rarely.
+    /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow,
+    /// until their statistics are next gathered. So plans are made anew, ever more rarely.
     private func refreshPlans() throws {
         transactionCount += 1
         guard transactionCount == replanAt else { return }
@@ -260,19 +267,24 @@ final class LaneStore {
         try database.execute("DISCARD PLANS")
     }
 
-    /// What the office decides by, as it stands now. Between batches: where the policy cannot be read, nothing is decided, and no
-    /// message is to blame.
+    /// What the office decides by, as it stands now. Between batches: where the policy cannot be read, nothing is
+    /// decided, and no message is to blame.
     func refreshPolicy() throws {
         guard (ContinuousClock.now - policyReadAt).inSeconds > LaneSettings.policyIntervalSeconds else { return }
         if let changed = try ActivePolicy.read(database, unless: policy.number) {
             policy = changed
-            logger.notice("another policy decides", metadata: ["policy": "\(changed.policy.name)@\(changed.policy.version)"])
+            logger.notice(
+                "another policy decides", metadata: ["policy": "\(changed.policy.name)@\(changed.policy.version)"])
         }
         policyReadAt = .now
     }
 
     private func refreshDirectory() throws {
-        if let directoryReadAt, (ContinuousClock.now - directoryReadAt).inSeconds <= LaneSettings.directoryIntervalSeconds { return }
+        if let directoryReadAt,
+            (ContinuousClock.now - directoryReadAt).inSeconds <= LaneSettings.directoryIntervalSeconds
+        {
+            return
+        }
         directoryReadAt = .now
         do {
             directory = try OfficeDirectory.read(database)

@@ -8,8 +8,9 @@ import Foundation
 
 /// The publishing side of a lane: its own connection, its own rows of the outbox, confirms with many in flight.
 ///
-/// What is not confirmed stays in memory, through lost connections too, and is sent again with the same event id. What goes to a
-/// queue that takes no messages stays in the database only (`ParkedQueues`), so that memory is bounded whatever happens there.
+/// What is not confirmed stays in memory, through lost connections too, and is sent again with the same event id. What
+/// goes to a queue that takes no messages stays in the database only (`ParkedQueues`), so that memory is bounded
+/// whatever happens there.
 struct OutboxPublisher {
     /// What became of rows since the last transaction, to be written with the next one.
     struct Settled {
@@ -43,7 +44,8 @@ struct OutboxPublisher {
     /// When each was sent, oldest first; those confirmed meanwhile are passed over.
     private var sendings: ArraySlice<(token: Int64, at: ContinuousClock.Instant)> = []
     private var lastToken: Int64 = 0
-    /// Of all that were confirmed: what was sent before it over this connection and is not confirmed, is held up by its queue.
+    /// Of all that were confirmed: what was sent before it over this connection and is not confirmed, is held up by its
+    /// queue.
     private var newestConfirmed: Int64 = 0
     var parked = ParkedQueues()
     /// Rows on their way to parked queues, by routing key.
@@ -62,7 +64,8 @@ struct OutboxPublisher {
     var isConnected: Bool { link != nil }
     /// The broker does not take messages, or owes a confirm for too long: no new batch meanwhile.
     var isBehind: Bool {
-        !waiting.isEmpty || overdue.contains { sending in inFlight[sending.token].map { !parked.contains($0.routingKey) } ?? false }
+        !waiting.isEmpty
+            || overdue.contains { sending in inFlight[sending.token].map { !parked.contains($0.routingKey) } ?? false }
     }
     /// Of bodies that are to be sent, or to be confirmed.
     var unconfirmedBytes: Int {
@@ -104,13 +107,15 @@ struct OutboxPublisher {
     }
 
     /// Takes rows to be sent; those for parked queues stay in the database.
-    /// - Parameter justWritten: the barrier admitted them a moment ago. What has lain in the database is asked about once more.
+    /// - Parameter justWritten: the barrier admitted them a moment ago. What has lain in the database is asked about
+    ///   once more.
     mutating func add(_ rows: [OutboxRow], justWritten: Bool) {
         if !justWritten { admittedAt = nil } else if waiting.isEmpty { admittedAt = .now }
         waiting += rows.filter { !parked.contains($0.routingKey) }
     }
 
-    /// Units, sources and persons may have been moved while rows waited: those that the barrier keeps back now are not sent.
+    /// Units, sources and persons may have been moved while rows waited: those that the barrier keeps back now are not
+    /// sent.
     var toBeAsked: [UUID] {
         if let admittedAt, (ContinuousClock.now - admittedAt).inSeconds < LaneSettings.admittedSeconds { return [] }
         return waiting.map(\.eventID)
@@ -139,8 +144,8 @@ struct OutboxPublisher {
 
     // MARK: Sending
 
-    /// Sends what waits, as far as the broker takes it, and reads the confirms that have arrived. They are not waited for:
-    /// the rows are safe in the outbox, and the next batch is decided meanwhile.
+    /// Sends what waits, as far as the broker takes it, and reads the confirms that have arrived. They are not waited
+    /// for: the rows are safe in the outbox, and the next batch is decided meanwhile.
     /// - Parameter confirmsWithin: how long to wait for all confirms, in seconds; a lane that ends does.
     mutating func flush(confirmsWithin seconds: Double = 0) throws {
         guard let link else { return }
@@ -160,9 +165,10 @@ struct OutboxPublisher {
         while sent < waiting.count {
             let row = waiting[sent]
             let seconds = max(0, LaneSettings.confirmTimeoutSeconds - (ContinuousClock.now - start).inSeconds)
-            guard try publish(
-                row.body, to: row.exchange, key: row.routingKey, properties: sending.properties(row, from: sender), mandatory: true,
-                within: seconds)
+            guard
+                try publish(
+                    row.body, to: row.exchange, key: row.routingKey, properties: sending.properties(row, from: sender),
+                    mandatory: true, within: seconds)
             else { break }
             inFlight[lastToken] = row
             sendings.append((lastToken, start))
@@ -172,23 +178,27 @@ struct OutboxPublisher {
 
     /// A word of the lane to itself, of which no row remembers: see `Listening`. One that gets lost is sent again.
     mutating func send(marker: String, to queue: String) throws {
-        let properties = Properties(type: LaneSettings.markerType, correlationID: marker, userID: sender, deliveryMode: .transient)
+        let properties = Properties(
+            type: LaneSettings.markerType, correlationID: marker, userID: sender, deliveryMode: .transient)
         _ = try publish([], to: Topology.Exchange.work, key: queue, properties: properties, mandatory: false, within: 0)
     }
 
     /// Sends one message under the next token; false if the broker takes none within the time.
     mutating func publish(
-        _ body: [UInt8], to exchange: String, key: String, properties: Properties, mandatory: Bool, within seconds: Double
+        _ body: [UInt8], to exchange: String, key: String, properties: Properties, mandatory: Bool,
+        within seconds: Double
     ) throws -> Bool {
         guard let link else { return false }
         let isSent = try link.publisher.publish(
-            body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties, mandatory: mandatory,
-            token: lastToken + 1, deadline: seconds)
+            body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties,
+            mandatory: mandatory, token: lastToken + 1, deadline: seconds)
         if isSent { lastToken += 1 }
         return isSent
     }
 
-    private mutating func settle(_ outcomes: [(token: Int64, outcome: Publisher.Outcome)], at now: ContinuousClock.Instant) {
+    private mutating func settle(
+        _ outcomes: [(token: Int64, outcome: Publisher.Outcome)], at now: ContinuousClock.Instant
+    ) {
         for (token, outcome) in outcomes {
             if outcome == .confirmed { newestConfirmed = max(newestConfirmed, token) }
             guard let row = inFlight.removeValue(forKey: token) else { continue }
@@ -224,14 +234,15 @@ struct OutboxPublisher {
         let since = ContinuousClock.now - .seconds(LaneSettings.confirmTimeoutSeconds)
         return sendings.prefix { $0.at < since }.filter { inFlight[$0.token] != nil }
     }
-    /// Whether a confirm is overdue although the broker confirmed what was sent later: then it is the queue that holds it up.
+    /// Whether a confirm is overdue although the broker confirmed what was sent later: then it is the queue that holds
+    /// it up.
     var isHeldUpByQueues: Bool { overdue.contains { $0.token < newestConfirmed } }
     var oldestOverdue: (row: OutboxRow, at: ContinuousClock.Instant)? {
         overdue.first.flatMap { sending in inFlight[sending.token].map { ($0, sending.at) } }
     }
 
-    /// Parks the queues that hold confirms up, and goes on over another connection: the broker reads no more from one that has
-    /// sent some to such a queue, and its bookkeeping of confirms would never close.
+    /// Parks the queues that hold confirms up, and goes on over another connection: the broker reads no more from one
+    /// that has sent some to such a queue, and its bookkeeping of confirms would never close.
     mutating func parkSilentQueues(over other: Link? = nil) throws {
         let rows = overdue.filter { other != nil || $0.token < newestConfirmed }.compactMap { inFlight[$0.token] }
         park(Set(rows.map(\.routingKey)), .silent, at: .now)
@@ -258,12 +269,13 @@ struct Sending {
     func properties(_ row: OutboxRow, from sender: String) -> Properties {
         let id = UUID.version7(at: now)
         return Properties(
-            contentType: MediaType.cloudEvents, messageID: id.lowercased, type: row.type, correlationID: row.subject, userID: sender,
-            timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)), headers: ["traceparent": .string(traceparent(row, id))])
+            contentType: MediaType.cloudEvents, messageID: id.lowercased, type: row.type, correlationID: row.subject,
+            userID: sender, timestamp: UInt64(max(0, now.microsecondsSinceEpoch / 1_000_000)),
+            headers: ["traceparent": .string(traceparent(row, id))])
     }
 
-    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's; each sending is a span. A bare receipt
-    /// does not tell which report it is.
+    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's; each sending is a
+    /// span. A bare receipt does not tell which report it is.
     private func traceparent(_ row: OutboxRow, _ sending: UUID) -> String {
         let isBare = row.type == MessageType.reportReceived.rawValue
         let trace = ((isBare ? nil : row.reports.first?.uuid) ?? row.eventID).bytes.hexadecimal

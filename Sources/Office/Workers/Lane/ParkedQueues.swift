@@ -1,6 +1,7 @@
 import Basics
 
-/// The queues that take no messages now: rows for them stay in the database, one of them at a time tries whether that is over.
+/// The queues that take no messages now: rows for them stay in the database, one of them at a time tries whether that
+/// is over.
 ///
 /// Pure: moments in, decisions out. Queues are known by the routing keys that lead to them.
 struct ParkedQueues {
@@ -60,8 +61,8 @@ struct ParkedQueues {
         news.append(.freed(key: key))
     }
 
-    /// The queue took a message that was sent before it was parked. Of one that was silent that is a sign of life; a full one may have
-    /// taken it before it refused others, since the broker settles in any order.
+    /// The queue took a message that was sent before it was parked. Of one that was silent that is a sign of life; a
+    /// full one may have taken it before it refused others, since the broker settles in any order.
     mutating func tookEarlier(_ key: String) {
         if parkings[key]?.cause == .silent { free(key) }
     }

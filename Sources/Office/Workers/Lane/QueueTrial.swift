@@ -2,8 +2,8 @@ import Basics
 import AMQP
 import CaseStore
 
-/// One row on its way to a parked queue, over a connection of its own: the broker lets a whole channel wait while a queue that hangs
-/// does not answer it.
+/// One row on its way to a parked queue, over a connection of its own: the broker lets a whole channel wait while a
+/// queue that hangs does not answer it.
 struct QueueTrial {
     let link: OutboxPublisher.Link
     let row: OutboxRow
@@ -61,7 +61,7 @@ extension OutboxPublisher {
 extension OutboxPublisher.Link {
     fileprivate func publish(_ row: OutboxRow, _ properties: Properties) throws -> Bool {
         try publisher.publish(
-            row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey), properties: properties,
-            mandatory: true, token: 0, deadline: 0)
+            row.body, to: ExchangeName(rawValue: row.exchange), key: RoutingKey(rawValue: row.routingKey),
+            properties: properties, mandatory: true, token: 0, deadline: 0)
     }
 }

@@ -5,13 +5,14 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// Sending what would otherwise stay in the outbox: what dead lanes left, what a lane committed without learning it, and what was
-/// kept back while its queue took no messages. The rows stay in the database until there is room for them in memory.
+/// Sending what would otherwise stay in the outbox: what dead lanes left, what a lane committed without learning it,
+/// and what was kept back while its queue took no messages. The rows stay in the database until there is room for them
+/// in memory.
 extension LaneStore {
     /// Takes the leases of lanes of this worker that died, and gives those up whose rows are out.
     ///
-    /// One relay at a time has a dead lane's lease. Rows under a name that nobody has a lease on are a lane's that was stopped for
-    /// longer than its lease in the middle of a transaction.
+    /// One relay at a time has a dead lane's lease. Rows under a name that nobody has a lease on are a lane's that was
+    /// stopped for longer than its lease in the middle of a transaction.
     /// - Returns: the lanes that were taken now.
     func adoptDeadLanes() throws -> [String] {
         let (leases, late) = try database.pipeline(
@@ -19,7 +20,9 @@ extension LaneStore {
             ReadLateLanes(worker: desk.worker.rawValue, createdBefore: Instant.wall().adding(seconds: -1)))
         let known = Set(leases.rows.map(\.lane))
         let held = Set(leases.rows.filter { $0.holder == lease.name && $0.lane != lease.name }.map(\.lane))
-        let free = leases.rows.filter { $0.isFree && $0.holder != lease.name }.map(\.lane) + late.rows.filter { !known.contains($0) }
+        let free =
+            leases.rows.filter { $0.isFree && $0.holder != lease.name }.map(\.lane)
+            + late.rows.filter { !known.contains($0) }
         let taken = free.isEmpty ? [] : try lease.take(free, in: database)
         adopted = held.union(taken)
         return taken
@@ -43,14 +46,16 @@ extension LaneStore {
         guard !lanes.isEmpty else { return [] }
         return try database.run(
             ReadOutbox(
-                lanes: lanes, choice: choice, known: known, countMax: LaneSettings.relayedRowsMax, bytesMax: settings.batchBytesMax)
+                lanes: lanes, choice: choice, known: known, countMax: LaneSettings.relayedRowsMax,
+                bytesMax: settings.batchBytesMax)
         ).rows
     }
 
     /// The oldest row of one queue, to find out whether it takes messages again.
     func oldestUnsent(for key: String, notAmong known: Set<UUID>) throws -> OutboxRow? {
         try database.run(
-            ReadOutbox(lanes: ownLanes, choice: .only([key]), known: known, countMax: 1, bytesMax: settings.batchBytesMax)
+            ReadOutbox(
+                lanes: ownLanes, choice: .only([key]), known: known, countMax: 1, bytesMax: settings.batchBytesMax)
         ).rows.first
     }
 

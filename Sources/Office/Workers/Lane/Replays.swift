@@ -4,7 +4,8 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// A person's word about a dead letter, with the letter, locked; and the letter's message where it goes through the line again.
+/// A person's word about a dead letter, with the letter, locked; and the letter's message where it goes through the
+/// line again.
 struct DeadLetterCommand {
     let command: InboundMessage
     let person: Party
@@ -33,24 +34,36 @@ extension LaneStore {
         var open = Dictionary(rows.map { ($0.letter.id, $0) }) { first, _ in first }
         var words: [DeadLetterCommand] = []
         for command in commands {
-            guard case .message(let message) = command.content, let person = command.sender, unitOfWork.maySettleLetters(person) else {
-                unitOfWork.refuse(command, [Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide about dead letters")])
-                continue
-            }
-            guard let (letter, state) = UUID(uuidString: command.subject).flatMap({ open[$0] }), letter.worker == desk.worker.rawValue
+            guard case .message(let message) = command.content, let person = command.sender,
+                unitOfWork.maySettleLetters(person)
             else {
                 unitOfWork.refuse(
-                    command, [Problem(code: "unknown_dead_letter", path: "subject", text: "no dead letter with this id waits here")])
+                    command, [Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide about dead letters")]
+                )
+                continue
+            }
+            guard let (letter, state) = UUID(uuidString: command.subject).flatMap({ open[$0] }),
+                letter.worker == desk.worker.rawValue
+            else {
+                unitOfWork.refuse(
+                    command,
+                    [
+                        Problem(
+                            code: "unknown_dead_letter", path: "subject", text: "no dead letter with this id waits here"
+                        )
+                    ])
                 continue
             }
             guard state == .open else {
-                unitOfWork.refuse(command, [Problem(code: "already_settled", text: "this dead letter was \(state.rawValue) before")])
+                unitOfWork.refuse(
+                    command, [Problem(code: "already_settled", text: "this dead letter was \(state.rawValue) before")])
                 continue
             }
             // A second word about it in the same batch finds it settled.
             open[letter.id] = (letter, message.envelope.type == .commandDiscard ? .discarded : .replayed)
             if message.envelope.type == .commandDiscard {
-                words.append(DeadLetterCommand(command: command, person: person, letter: letter, replayed: nil, ownBody: nil))
+                words.append(
+                    DeadLetterCommand(command: command, person: person, letter: letter, replayed: nil, ownBody: nil))
             } else if let word = try replay(letter, command, by: person, in: &unitOfWork) {
                 words.append(word)
             }
@@ -58,10 +71,17 @@ extension LaneStore {
         return try claimReplayed(try markDecided(words), in: &unitOfWork)
     }
 
-    private func replay(_ letter: DeadLetter, _ command: InboundMessage, by person: Party, in unitOfWork: inout UnitOfWork) throws -> DeadLetterCommand? {
+    private func replay(
+        _ letter: DeadLetter, _ command: InboundMessage, by person: Party, in unitOfWork: inout UnitOfWork
+    ) throws -> DeadLetterCommand? {
         guard let box = letter.body.box else {
             unitOfWork.refuse(
-                command, [Problem(code: "not_kept", text: "nothing of this letter was kept, and its sender was told to send it again: discard it")])
+                command,
+                [
+                    Problem(
+                        code: "not_kept",
+                        text: "nothing of this letter was kept, and its sender was told to send it again: discard it")
+                ])
             return nil
         }
         let body: [UInt8]
@@ -69,24 +89,35 @@ extension LaneStore {
             body = try unitOfWork.vault.open(box, context: Vault.context(deadLetter: letter.id))
         } catch {
             unitOfWork.refuse(
-                command, [Problem(code: "cannot_be_opened", text: "the letter was sealed with key \(box.keyID), which this office has not")])
+                command,
+                [
+                    Problem(
+                        code: "cannot_be_opened",
+                        text: "the letter was sealed with key \(box.keyID), which this office has not")
+                ])
             return nil
         }
         if letter.addressee != nil {
             return DeadLetterCommand(command: command, person: person, letter: letter, replayed: nil, ownBody: body)
         }
         let arrival = Arrival(
-            body: body, routingKey: letter.routingKey, userID: letter.sender, type: letter.type, messageID: letter.eventID)
+            body: body, routingKey: letter.routingKey, userID: letter.sender, type: letter.type,
+            messageID: letter.eventID)
         // What came astray is heard as if it had come to the one it was meant for.
-        let queue = desk.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue) ? letter.queue : desk.queues[0]
+        let queue =
+            desk.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue)
+            ? letter.queue : desk.queues[0]
         return DeadLetterCommand(
-            command: command, person: person, letter: letter, replayed: known(InboundMessage(arrival, from: queue, digestKey: unitOfWork.digestKey, replayOf: letter.id)),
+            command: command, person: person, letter: letter,
+            replayed: known(InboundMessage(arrival, from: queue, digestKey: unitOfWork.digestKey, replayOf: letter.id)),
             ownBody: nil)
     }
 
     private func markDecided(_ words: [DeadLetterCommand]) throws -> [DeadLetterCommand] {
         func keys(_ letter: DeadLetter) -> [InboxKey] {
-            Set([letter.eventID, letter.inboxID].compactMap(\.self)).map { InboxKey(sender: letter.sender ?? "unknown", eventID: $0) }
+            Set([letter.eventID, letter.inboxID].compactMap(\.self)).map {
+                InboxKey(sender: letter.sender ?? "unknown", eventID: $0)
+            }
         }
         let asked = words.filter { $0.replayed == nil && $0.ownBody == nil }.flatMap { keys($0.letter) }
         guard !asked.isEmpty else { return words }
@@ -98,15 +129,18 @@ extension LaneStore {
         }
     }
 
-    /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again by
-    /// itself and has its verdict.
-    private func claimReplayed(_ words: [DeadLetterCommand], in unitOfWork: inout UnitOfWork) throws -> [DeadLetterCommand] {
+    /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again
+    /// by itself and has its verdict.
+    private func claimReplayed(
+        _ words: [DeadLetterCommand], in unitOfWork: inout UnitOfWork
+    ) throws -> [DeadLetterCommand] {
         let received = words.compactMap(\.replayed)
         guard !received.isEmpty else { return words }
         let claimed = Set(
             try database.run(
                 ClaimInbox(
-                    keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject), receivedAt: unitOfWork.wall)
+                    keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
+                    receivedAt: unitOfWork.wall)
             ).rows)
         let known = try database.run(ReadInbox(keys: received.map(\.key).filter { !claimed.contains($0) })).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
@@ -118,7 +152,11 @@ extension LaneStore {
             if isOpen, seen.insert(inbound.key).inserted { return true }
             unitOfWork.refuse(
                 word.command,
-                [Problem(code: "already_decided", text: "this act has a verdict, or waits for one, without this letter: discard the letter")])
+                [
+                    Problem(
+                        code: "already_decided",
+                        text: "this act has a verdict, or waits for one, without this letter: discard the letter")
+                ])
             return false
         }
     }
@@ -140,7 +178,11 @@ extension UnitOfWork {
             settle(word, .open, problem?.description ?? "dead again", reason: problem?.code)
             refuse(
                 word.command,
-                [Problem(code: "dead_again", text: "it could not be handled this time either: \(problem?.description ?? "no reason known")")])
+                [
+                    Problem(
+                        code: "dead_again",
+                        text: "it could not be handled this time either: \(problem?.description ?? "no reason known")")
+                ])
         case .refused: taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", inbound)
         case .held: taken(word, "replayed: held until its handoff is signed for", inbound)
         case .taken, nil:
@@ -168,9 +210,13 @@ extension UnitOfWork {
             if id != letter.eventID { settle(key, .refused) }
         } else if let name = letter.sender, let id = letter.inboxID {
             refuse(
-                InboxKey(sender: name, eventID: id), from: Party(name), type: letter.type, subject: letter.subject ?? id,
-                inReplyTo: letter.eventID,
-                problems: [Problem(code: "discarded", text: "the office could not handle this message and will not try again: \(data.reason)")])
+                InboxKey(sender: name, eventID: id), from: Party(name), type: letter.type,
+                subject: letter.subject ?? id, inReplyTo: letter.eventID,
+                problems: [
+                    Problem(
+                        code: "discarded",
+                        text: "the office could not handle this message and will not try again: \(data.reason)")
+                ])
         }
         settle(word, .discarded, data.reason)
     }
@@ -178,35 +224,49 @@ extension UnitOfWork {
     /// A message of the office's own that had no queue. The barrier is asked again.
     private mutating func sendAgain(_ word: DeadLetterCommand, _ body: [UInt8]) {
         let letter = word.letter
-        guard let type = letter.type.flatMap(MessageType.init(rawValue:)), let addressee = letter.addressee.flatMap({ Party($0) }),
+        guard let type = letter.type.flatMap(MessageType.init(rawValue:)),
+            let addressee = letter.addressee.flatMap({ Party($0) }),
             admits(addressee, type: type, reports: letter.reports)
         else {
             return refuse(
-                word.command, [Problem(code: Refusal.notAllowed.rawValue, text: "this message may not go to its addressee any more: discard it")])
+                word.command,
+                [
+                    Problem(
+                        code: Refusal.notAllowed.rawValue,
+                        text: "this message may not go to its addressee any more: discard it")
+                ])
         }
-        if letter.reason == UnitOfWork.rejected, let handoff = letter.handoffID.flatMap({ id in file(of: id)?[handoff: id] }), handoff.state.isFinal {
-            return refuse(word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is over: discard it")])
+        if letter.reason == UnitOfWork.rejected,
+            let handoff = letter.handoffID.flatMap({ id in file(of: id)?[handoff: id] }), handoff.state.isFinal
+        {
+            return refuse(
+                word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is over: discard it")])
         }
         if type == .handoffDispatched, letter.reason != UnitOfWork.rejected, let handoff = letter.handoffID {
             do {
                 try move(handoff, .sentAgain, of: word.command.key, by: word.person.description)
             } catch {
-                return refuse(word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
+                return refuse(
+                    word.command,
+                    [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
             }
         }
         sendAgain(
             OutboxRow(
                 eventID: letter.id, exchange: letter.queue, routingKey: letter.routingKey, type: type.rawValue,
-                subject: letter.subject ?? "", addressee: addressee.description, reports: letter.reports, handoffID: letter.handoffID,
-                body: body))
+                subject: letter.subject ?? "", addressee: addressee.description, reports: letter.reports,
+                handoffID: letter.handoffID, body: body))
         settle(word, .replayed, "sent again")
     }
 
     /// Tells the person, unless the letter stays open, which is told as a refusal.
-    private mutating func settle(_ word: DeadLetterCommand, _ state: DeadLetterState, _ because: String, reason: String? = nil) {
+    private mutating func settle(
+        _ word: DeadLetterCommand, _ state: DeadLetterState, _ because: String, reason: String? = nil
+    ) {
         letterSettlements.append(
             DeadLetterSettlement(
-                id: word.letter.id, state: state, at: now, by: word.person.description, because: because, reason: reason))
+                id: word.letter.id, state: state, at: now, by: word.person.description, because: because, reason: reason
+            ))
         guard state != .open else { return }
         answer(
             word.command.key, to: word.person, .commandTaken, subject: word.command.subject,

@@ -6,15 +6,16 @@ import Contract
 import Crypto
 import Foundation
 
-/// The work of one transaction: the cases it may change, loaded under their locks, and all that shall be written and sent.
-/// Decisions only change this value; nothing of it happens before the lane writes and commits it.
+/// The work of one transaction: the cases it may change, loaded under their locks, and all that shall be written and
+/// sent. Decisions only change this value; nothing of it happens before the lane writes and commits it.
 struct UnitOfWork {
     let worker: Worker
     var directory: OfficeDirectory
     let rulebook: Rulebook
     let vault: Vault
     let digestKey: DigestKey
-    /// Business time, told once the locks are held: what waited for a case must not tell of a moment before what it waited for.
+    /// Business time, told once the locks are held: what waited for a case must not tell of a moment before what it
+    /// waited for.
     var now: Instant
     /// Wall time, for what is transport.
     let wall: Instant
@@ -64,7 +65,8 @@ struct UnitOfWork {
     var heldBytesMax = Int.max
 
     init(
-        worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, digestKey: DigestKey, now: Instant, wall: Instant
+        worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, digestKey: DigestKey,
+        now: Instant, wall: Instant
     ) {
         self.worker = worker
         self.directory = directory
@@ -98,8 +100,8 @@ struct UnitOfWork {
     @discardableResult
     mutating func send<Payload: Codable & Sendable>(
         _ type: MessageType, to addressee: Party, subject: String, inReplyTo: String? = nil, data: Payload,
-        reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, at time: Instant? = nil, queue: String? = nil,
-        contentType: String = "application/json"
+        reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, at time: Instant? = nil,
+        queue: String? = nil, contentType: String = "application/json"
     ) -> [UInt8]? {
         guard admits(addressee, type: type, reports: reports) else { return nil }
         let id = eventID ?? UUID.version7(at: wall)
@@ -123,7 +125,8 @@ struct UnitOfWork {
 
     /// Tells another worker of this office: ids and sizes only.
     mutating func tell(
-        _ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil, express: Bool = false
+        _ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil,
+        express: Bool = false
     ) {
         send(
             type, to: .office(worker), subject: report.description,
@@ -167,8 +170,9 @@ struct UnitOfWork {
         notesOf[note.handoffID]?.bytes += note.body.utf8.count
     }
 
-    /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so a message
-    /// over the limit is a fault of ours: the act that asks for it is kept as a dead letter, and nothing of it is written or sent.
+    /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so
+    /// a message over the limit is a fault of ours: the act that asks for it is kept as a dead letter, and nothing of
+    /// it is written or sent.
     func checkSizes(limits: Limits = .standard) throws {
         for letter in letters where letter.body.count > limits.messageBytesMax {
             throw Oversize(type: letter.type, addressee: letter.addressee, bytes: letter.body.count)
@@ -220,13 +224,14 @@ struct UnitOfWork {
         variant: String = "", reports: [ReportID] = []
     ) {
         let sent = letters.count
-        // Also one whom the office does not know: it may have a queue, and without one the answer is kept as undeliverable.
+        // Also one whom the office does not know: it may have a queue, and without one the answer is kept as
+        // undeliverable.
         if let sender {
             let id = UnitOfWork.replyID(to: key, variant: variant)
             if type == MessageType.reportSubmitted.rawValue {
                 send(
-                    .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo, data: ReportRejected(problems: problems),
-                    reports: reports, eventID: id)
+                    .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo,
+                    data: ReportRejected(problems: problems), reports: reports, eventID: id)
             } else {
                 send(
                     .messageRefused, to: sender, subject: subject, inReplyTo: inReplyTo,
@@ -250,8 +255,8 @@ struct UnitOfWork {
             return settle(inbound.key, .refused, reply: letters.count > sent ? letters[sent] : nil)
         }
         refuse(
-            inbound.key, from: inbound.sender, type: inbound.type, subject: inbound.subject, inReplyTo: inbound.inReplyTo,
-            problems: problems, variant: variant)
+            inbound.key, from: inbound.sender, type: inbound.type, subject: inbound.subject,
+            inReplyTo: inbound.inReplyTo, problems: problems, variant: variant)
     }
 
     /// Sends the office's own message once more, as it was.
@@ -275,7 +280,12 @@ extension Problem {
     static func tooManyDeadLetters(_ count: Int) -> Problem {
         Problem(
             code: "too_many_dead_letters",
-            text: "\(count) messages of yours wait for a person at the office already; this one was not kept: mend it, and send it again")
+            text:
+                """
+                \(count) messages of yours wait for a person at the office already; this one was not kept: mend \
+                it, and send it again
+                """
+        )
     }
 }
 

@@ -14,7 +14,8 @@ struct RoutingDesk: Desk {
     func targets(of inbound: InboundMessage) -> Targets {
         guard case .message(let message) = inbound.content else { return Targets() }
         switch message.body {
-        case .reportRegistered(let reference), .handoffCameBack(let reference): return Targets(reports: [reference.report])
+        case .reportRegistered(let reference), .handoffCameBack(let reference):
+            return Targets(reports: [reference.report])
         case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
             .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
             return Targets()
@@ -27,7 +28,8 @@ struct RoutingDesk: Desk {
         guard case .message(let message) = inbound.content else { return 0 }
         switch message.body {
         // No report is taken that would be larger than a message, handed on.
-        case .reportRegistered(let reference), .handoffCameBack(let reference): return reference.bytes ?? limits.messageBytesMax
+        case .reportRegistered(let reference), .handoffCameBack(let reference):
+            return reference.bytes ?? limits.messageBytesMax
         case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
             .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
             return 0
@@ -40,7 +42,8 @@ struct RoutingDesk: Desk {
             switch message.body {
             case .reportRegistered(let reference), .handoffCameBack(let reference):
                 try unitOfWork.route(reference.report, act: inbound.key)
-            case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
+            case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress,
+                .dispositionDecided,
                 .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
                 unitOfWork.refuse(inbound, [.wrongWorker])
             }
@@ -58,13 +61,16 @@ extension UnitOfWork {
         facts.isRealName = file.report.realName
         let finding = Barrier.finding(on: content.accused, among: directory.unitNames, kinds: rulebook.ownKind)
         file.bar(finding.roots, with: directory.subtrees(of: finding.roots))
-        let ruling = rulebook.ruling(on: finding)
+        let ruling =
+            rulebook.ruling(on: finding)
             ?? rulebook.route(facts, among: directory.routingUnits, barred: file.barred, returnedBy: returnedBy)
         switch ruling.decision {
         case .needsReview(let reason):
             try file.apply(.sentToReview)
             file.updateReport { $0.reason = reason }
-            file.record(.sentToReview(rule: ruling.rule.description, act: commitment(toAct: act, of: id)), at: now, by: officeName)
+            file.record(
+                .sentToReview(rule: ruling.rule.description, act: commitment(toAct: act, of: id)), at: now,
+                by: officeName)
             files[id] = file
         case .handoff(let unit, let kind):
             try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act)
@@ -89,20 +95,23 @@ extension UnitOfWork {
 
         var digest: [UInt8] = []
         if !waits {
-            guard let sent = send(
-                .handoffDispatched, to: .unit(unit), subject: id.description, data: body, reports: [file.report.id], handoff: id,
-                queue: Topology.Queue.handoff(to: unit, express: express))
+            guard
+                let sent = send(
+                    .handoffDispatched, to: .unit(unit), subject: id.description, data: body, reports: [file.report.id],
+                    handoff: id, queue: Topology.Queue.handoff(to: unit, express: express))
             else { throw Barred(unit: unit) }
             digest = sent
         }
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
             state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
-            releasedAt: waits ? nil : now, noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind))
+            releasedAt: waits ? nil : now,
+            noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind))
         file.add(handoff)
         if !waits { file.start(plans, for: id) }
         let new = LedgerEvent.NewHandoff(
-            handoff, act: commitment(toAct: act, of: file.report.id), commitment: commitment(to: digest, of: file.report.id, for: .unit(unit)))
+            handoff, act: commitment(toAct: act, of: file.report.id),
+            commitment: commitment(to: digest, of: file.report.id, for: .unit(unit)))
         file.record(waits ? .proposed(new) : .routed(new), at: now, by: officeName)
         reportOf[id] = file.report.id
         files[file.report.id] = file

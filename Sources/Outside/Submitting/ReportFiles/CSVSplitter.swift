@@ -1,8 +1,8 @@
-/// Reads CSV (RFC 4180) row by row: fields in quotes may hold separators, line breaks and doubled quotes; lines end by CR, LF or
-/// both. The first row names the columns.
+/// Reads CSV (RFC 4180) row by row: fields in quotes may hold separators, line breaks and doubled quotes; lines end by
+/// CR, LF or both. The first row names the columns.
 ///
-/// Broken quotes are thrown: from there on no row could be trusted, so nothing of the file goes in. A row of too many or too few
-/// fields is a problem of its own.
+/// Broken quotes are thrown: from there on no row could be trusted, so nothing of the file goes in. A row of too many
+/// or too few fields is a problem of its own.
 struct CSVSplitter<Source: Chunks> {
     private var feed: ByteFeed<Source>
     private let separator: UInt8
@@ -22,7 +22,12 @@ struct CSVSplitter<Source: Chunks> {
         var places: [String: Int] = [:]
         for (place, name) in zip(1..., columns) where !name.isEmpty {
             if let first = places.updateValue(place, forKey: name) {
-                throw FileRefusal("the first row names a column twice, as column \(first) and as column \(place): give each a name of its own")
+                throw FileRefusal(
+                    """
+                    the first row names a column twice, as column \(first) and as column \(place): give each a \
+                    name of its own
+                    """
+                )
             }
         }
     }
@@ -32,20 +37,35 @@ struct CSVSplitter<Source: Chunks> {
     mutating func next() throws(FileRefusal) -> RawRecord? {
         while let row = try fields() {
             if row.fields.allSatisfy(\.trimmed.isEmpty) { continue }
-            return RawRecord(number: row.line, content: content(row.fields, isTooLong: row.isTooLong, isUnclear: row.isUnclear))
+            return RawRecord(
+                number: row.line, content: content(row.fields, isTooLong: row.isTooLong, isUnclear: row.isUnclear))
         }
         return nil
     }
 
     private func content(_ fields: [String], isTooLong: Bool, isUnclear: Bool) -> RawRecord.Content {
         if isTooLong { return .damaged("longer than \(ReportLineReader.lineBytesMax) bytes") }
-        if isUnclear { return .damaged("a quote stands in a field that does not begin with one: put the field in quotes, and double those in it") }
+        if isUnclear {
+            return .damaged(
+                """
+                a quote stands in a field that does not begin with one: put the field in quotes, and double those \
+                in it
+                """
+            )
+        }
         // Separators at the end of a row hold nothing, and do no harm.
         guard fields.count >= columns.count, fields.dropFirst(columns.count).allSatisfy(\.trimmed.isEmpty) else {
-            return .damaged("the row has \(fields.count) fields, the first row names \(columns.count): is a separator within a field, or a line break, not in quotes?")
+            return .damaged(
+                """
+                the row has \(fields.count) fields, the first row names \(columns.count): is a separator within a \
+                field, or a line break, not in quotes?
+                """
+            )
         }
         var row: [String: String] = [:]
-        for (name, field) in zip(columns, fields) where !name.isEmpty { row[name] = CSVSplitter.withoutFormula(field) ?? field }
+        for (name, field) in zip(columns, fields) where !name.isEmpty {
+            row[name] = CSVSplitter.withoutFormula(field) ?? field
+        }
         return .row(row)
     }
 
@@ -63,7 +83,8 @@ struct CSVSplitter<Source: Chunks> {
         var row: Row = (feed.line, [], false, false)
         var bytesLeft = ReportLineReader.lineBytesMax
         while true {
-            let (field, isUnclear) = feed.peek() == UInt8(ascii: "\"") ? (try quoted(&bytesLeft), false) : plain(&bytesLeft)
+            let (field, isUnclear) =
+                feed.peek() == UInt8(ascii: "\"") ? (try quoted(&bytesLeft), false) : plain(&bytesLeft)
             row.isTooLong = bytesLeft < 0 || row.fields.count == CSVSplitter.columnsMax
             row.isUnclear = row.isUnclear || isUnclear
             if !row.isTooLong { row.fields.append(String(decoding: field, as: UTF8.self)) }
@@ -106,7 +127,11 @@ struct CSVSplitter<Source: Chunks> {
             case nil, separator, 0x0A, 0x0D: return field
             default:
                 throw FileRefusal(
-                    "the quotes are broken at line \(feed.line): behind a closing quote stands more of the field that begins at line \(line). Double the quotes within a field")
+                    """
+                    the quotes are broken at line \(feed.line): behind a closing quote stands more of the field \
+                    that begins at line \(line). Double the quotes within a field
+                    """
+                )
             }
         }
         throw FileRefusal("the quotes are broken: a field that begins at line \(line) is never closed")
@@ -125,7 +150,9 @@ extension String {
             scalar.properties.isWhitespace || scalar == "\u{FEFF}" || scalar == "\u{200B}"
         }
         let scalars = unicodeScalars
-        guard let first = scalars.firstIndex(where: { !isBlank($0) }), let last = scalars.lastIndex(where: { !isBlank($0) }) else { return "" }
+        guard let first = scalars.firstIndex(where: { !isBlank($0) }),
+            let last = scalars.lastIndex(where: { !isBlank($0) })
+        else { return "" }
         return String(scalars[first...last])
     }
 }

@@ -76,8 +76,8 @@ package struct RawRecord: Sendable {
     let content: Content
 }
 
-/// Lines that end by CR, LF or both. A line longer than `bytesMax` is cut one byte behind it: its reader refuses it, and nobody's
-/// memory fills.
+/// Lines that end by CR, LF or both. A line longer than `bytesMax` is cut one byte behind it: its reader refuses it,
+/// and nobody's memory fills.
 struct LineSplitter<Source: Chunks> {
     private var feed: ByteFeed<Source>
 

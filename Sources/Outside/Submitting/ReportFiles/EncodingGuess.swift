@@ -1,5 +1,5 @@
-/// Tells from a file's bytes how it writes its characters. The whole file is looked at before anything of it is used, so that no
-/// half-read text goes in.
+/// Tells from a file's bytes how it writes its characters. The whole file is looked at before anything of it is used,
+/// so that no half-read text goes in.
 enum EncodingGuess {
     static func encoding(of file: FileBytes) throws(FileRefusal) -> TextEncoding {
         let head = file.read(from: 0)
@@ -9,11 +9,19 @@ enum EncodingGuess {
         guard let badLine = try firstBadLine(of: file, as: .utf8) else { return .utf8 }
         if let mixed = try firstUTF8Line(of: file) {
             throw FileRefusal(
-                "the file is not in one encoding: line \(mixed) is UTF-8, line \(badLine) is not; mend that line, or write the whole file anew in UTF-8")
+                """
+                the file is not in one encoding: line \(mixed) is UTF-8, line \(badLine) is not; mend that line, \
+                or write the whole file anew in UTF-8
+                """
+            )
         }
         if let line = try firstBadLine(of: file, as: .gb18030) {
             throw FileRefusal(
-                "the file is neither UTF-8 nor GB18030: line \(badLine) is not the one, line \(line) not the other; write it anew in UTF-8")
+                """
+                the file is neither UTF-8 nor GB18030: line \(badLine) is not the one, line \(line) not the \
+                other; write it anew in UTF-8
+                """
+            )
         }
         return .gb18030
     }
@@ -22,7 +30,12 @@ enum EncodingGuess {
     static func whole(_ file: FileBytes, _ encoding: TextEncoding) throws(FileRefusal) -> TextEncoding {
         if let words = Magic.words(for: file.read(from: 0)) { throw FileRefusal(words) }
         if let line = try firstBadLine(of: file, as: encoding) {
-            throw FileRefusal("the file is not \(encoding.words) throughout: line \(line) holds bytes that are none; write it anew in UTF-8")
+            throw FileRefusal(
+                """
+                the file is not \(encoding.words) throughout: line \(line) holds bytes that are none; write it \
+                anew in UTF-8
+                """
+            )
         }
         return encoding
     }
@@ -37,8 +50,8 @@ enum EncodingGuess {
         return head.starts(with: [0x84, 0x31, 0x95, 0x33]) ? .gb18030 : nil
     }
 
-    /// In UTF-16 every second byte of ASCII is 0; which one, tells the order. Only signs that every such file is built with count:
-    /// 一 (U+4E00) looks like a letter of the other order.
+    /// In UTF-16 every second byte of ASCII is 0; which one, tells the order. Only signs that every such file is built
+    /// with count: 一 (U+4E00) looks like a letter of the other order.
     private static func byZeros(_ file: FileBytes, _ head: [UInt8]) throws(FileRefusal) -> TextEncoding {
         let built = Set("{}[]\":,;\t\r\n".utf8)
         var (little, big) = (0, 0)
@@ -70,14 +83,17 @@ enum EncodingGuess {
         } catch {
             return error.line
         }
-        // Where another encoding is read as GB18030, as Big5 is, many of its characters fall where GB18030 has none of its own.
+        // Where another encoding is read as GB18030, as Big5 is, many of its characters fall where GB18030 has none of
+        // its own.
         if signs.ofUsers > 2, signs.ofUsers * 20 > signs.foreign {
-            throw FileRefusal("the file seems to be in another encoding than UTF-8 and GB18030, perhaps Big5: write it anew in UTF-8")
+            throw FileRefusal(
+                "the file seems to be in another encoding than UTF-8 and GB18030, perhaps Big5: write it anew in UTF-8")
         }
         return nil
     }
 
-    /// Characters beyond ASCII, and of them those of the private area (U+E000 to U+F8FF), by their first bytes in UTF-8.
+    /// Characters beyond ASCII, and of them those of the private area (U+E000 to U+F8FF), by their first bytes in
+    /// UTF-8.
     private static func count(_ utf8: [UInt8], into signs: inout (foreign: Int, ofUsers: Int)) {
         var before: UInt8 = 0
         for byte in utf8 {
@@ -89,8 +105,8 @@ enum EncodingGuess {
 
     // MARK: Files in two encodings
 
-    /// The first line that is UTF-8 for sure, in a file that as a whole is not. UTF-8 is often valid GB18030, too, and would go in as
-    /// other characters.
+    /// The first line that is UTF-8 for sure, in a file that as a whole is not. UTF-8 is often valid GB18030, too, and
+    /// would go in as other characters.
     private static func firstUTF8Line(of file: FileBytes) throws(FileRefusal) -> Int? {
         var splitter = LineSplitter(RawChunks(file))
         var (formed, foreign) = (0, 0)
@@ -103,8 +119,8 @@ enum EncodingGuess {
         return formed > 0 && formed * 2 >= foreign ? 1 : nil
     }
 
-    /// How many bytes beyond ASCII there are, and how many of them form characters of three or four bytes in UTF-8, as Chinese ones
-    /// do. In GB18030 they form a few by chance.
+    /// How many bytes beyond ASCII there are, and how many of them form characters of three or four bytes in UTF-8, as
+    /// Chinese ones do. In GB18030 they form a few by chance.
     struct Sequences {
         var foreign = 0
         var formed = 0
@@ -120,7 +136,8 @@ enum EncodingGuess {
                 }
                 let length = Sequences.length(bytes[index])
                 let end = index + length
-                let isFormed = length > 0 && end <= bytes.count && String(validating: bytes[index..<end], as: UTF8.self) != nil
+                let isFormed =
+                    length > 0 && end <= bytes.count && String(validating: bytes[index..<end], as: UTF8.self) != nil
                 if isFormed, length > 2 { formed += length }
                 foreign += isFormed ? length : 1
                 index += isFormed ? length : 1
@@ -145,7 +162,10 @@ enum Magic {
         let kinds: [(bytes: [UInt8], words: String)] = [
             ([0x50, 0x4B, 0x03, 0x04], "the file is a workbook (xlsx, ods) or a ZIP archive: open it, \(save)"),
             ([0x50, 0x4B, 0x05, 0x06], "the file is an empty ZIP archive"),
-            ([0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1], "the file is an old Office document (xls, doc): open it, \(save)"),
+            (
+                [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1],
+                "the file is an old Office document (xls, doc): open it, \(save)"
+            ),
             ([0x09, 0x08, 0x10, 0x00], "the file is an old Excel sheet: open it, \(save)"),
             ([0x1F, 0x8B], "the file is compressed (gzip): unpack it first, as by `gunzip`"),
             (Array("BZh".utf8), "the file is compressed (bzip2): unpack it first"),
@@ -154,7 +174,10 @@ enum Magic {
             ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "the file is a 7z archive: unpack it first"),
             (Array("Rar!".utf8), "the file is a RAR archive: unpack it first"),
             (Array("%PDF".utf8), "the file is a PDF: reports are read from JSON lines, a JSON array or CSV"),
-            (Array("{\\rtf".utf8), "the file is a text with formats (RTF): reports are read from JSON lines, a JSON array or CSV"),
+            (
+                Array("{\\rtf".utf8),
+                "the file is a text with formats (RTF): reports are read from JSON lines, a JSON array or CSV"
+            ),
             (Array("SQLite format 3".utf8), "the file is an SQLite database: export its table as CSV"),
             (Array("PAR1".utf8), "the file is a Parquet table: export it as CSV or JSON lines"),
         ]

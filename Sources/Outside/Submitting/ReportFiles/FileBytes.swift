@@ -1,7 +1,7 @@
 import Foundation
 
-/// Why nothing of a file goes in, in one sentence for the person who keeps it: what it is, and what to do. It repeats nothing that
-/// the file holds.
+/// Why nothing of a file goes in, in one sentence for the person who keeps it: what it is, and what to do. It repeats
+/// nothing that the file holds.
 public struct FileRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     public let reason: String
 
@@ -10,8 +10,8 @@ public struct FileRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { reason }
 }
 
-/// The bytes of a file, to be read as often as needed. What can be read only once, as standard input or a pipe, is first copied
-/// into a file without a name, which nobody else can open and which ends with the process.
+/// The bytes of a file, to be read as often as needed. What can be read only once, as standard input or a pipe, is
+/// first copied into a file without a name, which nobody else can open and which ends with the process.
 final class FileBytes: Sendable {
     static let chunkBytes = 1 << 18
 
@@ -24,7 +24,10 @@ final class FileBytes: Sendable {
     init(path: String) throws(FileRefusal) {
         let opened = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard opened >= 0 else {
-            throw FileRefusal(errno == ENOENT ? "there is no file \(path)" : "the file \(path) cannot be read: \(String(cString: strerror(errno)))")
+            throw FileRefusal(
+                errno == ENOENT
+                    ? "there is no file \(path)"
+                    : "the file \(path) cannot be read: \(String(cString: strerror(errno)))")
         }
         given = []
         var status = stat()
@@ -49,7 +52,9 @@ final class FileBytes: Sendable {
     func read(from offset: Int, atMost countMax: Int = FileBytes.chunkBytes) -> [UInt8] {
         if descriptor < 0 { return Array(given[min(offset, count)..<min(offset + countMax, count)]) }
         return [UInt8](unsafeUninitializedCapacity: countMax) { buffer, filled in
-            repeat { filled = pread(descriptor, buffer.baseAddress, countMax, off_t(offset)) } while filled < 0 && errno == EINTR
+            repeat {
+                filled = pread(descriptor, buffer.baseAddress, countMax, off_t(offset))
+            } while filled < 0 && errno == EINTR
             filled = max(filled, 0)
         }
     }
@@ -61,7 +66,9 @@ final class FileBytes: Sendable {
         while true {
             let count = Foundation.read(source, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw FileRefusal("the input cannot be read to its end: \(String(cString: strerror(errno)))") }
+            guard count >= 0 else {
+                throw FileRefusal("the input cannot be read to its end: \(String(cString: strerror(errno)))")
+            }
             if count == 0 { return (copy, total) }
             try write(Array(buffer.prefix(count)), to: copy)
             total += count
@@ -72,7 +79,9 @@ final class FileBytes: Sendable {
         let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-XXXXXX").path
         var template = Array(folder.utf8CString)
         let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw FileRefusal("no temporary file can be made: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw FileRefusal("no temporary file can be made: \(String(cString: strerror(errno)))")
+        }
         unlink(template)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         return descriptor

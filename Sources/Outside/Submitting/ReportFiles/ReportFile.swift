@@ -1,8 +1,8 @@
-/// A file of reports, whatever shape people have it in: JSON lines, a JSON array (or objects over several lines), CSV with commas,
-/// semicolons or tabs; in UTF-8, UTF-16 or GB18030; with lines that end by LF, CR or both.
+/// A file of reports, whatever shape people have it in: JSON lines, a JSON array (or objects over several lines), CSV
+/// with commas, semicolons or tabs; in UTF-8, UTF-16 or GB18030; with lines that end by LF, CR or both.
 ///
-/// What it is, is recognised once, by looking at all of its bytes before anything of it is used. What it cannot be is refused in
-/// one sentence. Memory does not grow with the file.
+/// What it is, is recognised once, by looking at all of its bytes before anything of it is used. What it cannot be is
+/// refused in one sentence. Memory does not grow with the file.
 public struct ReportFile: Sendable {
     public enum Shape: Sendable, Hashable {
         case lines
@@ -51,7 +51,9 @@ public struct ReportFile: Sendable {
         var count = 0
         while try records.step() != nil { count += 1 }
         recordCount = count
-        guard records.bytesRead >= file.count else { throw FileRefusal("the file cannot be read to its end: is its disk in order?") }
+        guard records.bytesRead >= file.count else {
+            throw FileRefusal("the file cannot be read to its end: is its disk in order?")
+        }
     }
 
     /// How a problem names a record: `line 12`, `element 3`.
@@ -76,7 +78,9 @@ public struct ReportFile: Sendable {
     }
 
     /// From the beginning, as often as asked.
-    public func records() throws(FileRefusal) -> ReportRecords { try ReportRecords(DecodedText(file, as: encoding), shape) }
+    public func records() throws(FileRefusal) -> ReportRecords {
+        try ReportRecords(DecodedText(file, as: encoding), shape)
+    }
 }
 
 /// What a file holds, record by record.

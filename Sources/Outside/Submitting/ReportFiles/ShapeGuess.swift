@@ -58,7 +58,13 @@ enum ShapeGuess {
         var escaped = false
         for (index, byte) in line.enumerated() {
             if inText {
-                if escaped { escaped = false } else if byte == UInt8(ascii: "\\") { escaped = true } else if byte == UInt8(ascii: "\"") { inText = false }
+                if escaped {
+                    escaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    escaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    inText = false
+                }
             } else if byte == UInt8(ascii: "\"") {
                 inText = true
             } else if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
@@ -71,13 +77,15 @@ enum ShapeGuess {
         return (inText ? nil : depth, firstEnd)
     }
 
-    /// Spreadsheets may say in a first line which separator they use; otherwise the one that stands most often in the first row
-    /// outside quotes.
+    /// Spreadsheets may say in a first line which separator they use; otherwise the one that stands most often in the
+    /// first row outside quotes.
     private static func csv(_ first: [UInt8]) -> ReportFile.Shape {
         let separators = Array(",;\t".utf8)
         // In any case of letters, and perhaps in quotes as any other field.
         let bare = first.filter { $0 != UInt8(ascii: "\"") }
-        if bare.count == 5, let separator = bare.last, separators.contains(separator), String(decoding: bare, as: UTF8.self).lowercased().hasPrefix("sep=") {
+        if bare.count == 5, let separator = bare.last, separators.contains(separator),
+            String(decoding: bare, as: UTF8.self).lowercased().hasPrefix("sep=")
+        {
             return .csv(separator: separator, skipsFirstLine: true)
         }
         var counts = [0, 0, 0]

@@ -87,7 +87,8 @@ private final class Converter {
 
     deinit { iconv_close(descriptor) }
 
-    /// What could be converted, how many bytes that took, and whether what is left is at most the beginning of a character.
+    /// What could be converted, how many bytes that took, and whether what is left is at most the beginning of a
+    /// character.
     func convert(_ input: [UInt8]) -> (text: [UInt8], taken: Int, isRight: Bool) {
         var input = input
         var text: [UInt8] = []
@@ -100,12 +101,13 @@ private final class Converter {
                 let before = text.count
                 let room = left * 2 + 16
                 var reason: Int32 = 0
-                text.append(contentsOf: [UInt8](unsafeUninitializedCapacity: room) { buffer, filled in
-                    var target = UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self)
-                    var roomLeft = room
-                    if iconv(descriptor, &source, &left, &target, &roomLeft) == -1 { reason = errno }
-                    filled = room - roomLeft
-                })
+                text.append(
+                    contentsOf: [UInt8](unsafeUninitializedCapacity: room) { buffer, filled in
+                        var target = UnsafeMutableRawPointer(buffer.baseAddress)?.assumingMemoryBound(to: CChar.self)
+                        var roomLeft = room
+                        if iconv(descriptor, &source, &left, &target, &roomLeft) == -1 { reason = errno }
+                        filled = room - roomLeft
+                    })
                 if reason == EILSEQ { isRight = false }
                 if reason == EILSEQ || reason == EINVAL || text.count == before { break }
             }

@@ -1,8 +1,8 @@
-/// Takes a JSON array apart into its elements, or a file of objects that go over several lines into these. It looks at nothing but
-/// brackets and texts; an element is read as JSON by others.
+/// Takes a JSON array apart into its elements, or a file of objects that go over several lines into these. It looks at
+/// nothing but brackets and texts; an element is read as JSON by others.
 ///
-/// What breaks the whole (a bracket of another kind, a text that is not closed, an end too early) is thrown, so that nothing of
-/// the file goes in.
+/// What breaks the whole (a bracket of another kind, a text that is not closed, an end too early) is thrown, so that
+/// nothing of the file goes in.
 struct ValueSplitter<Source: Chunks> {
     private var feed: ByteFeed<Source>
     private let isArray: Bool
@@ -10,7 +10,8 @@ struct ValueSplitter<Source: Chunks> {
     private var isBegun = false
     private var isEnded = false
 
-    /// - Parameter isArray: whether the values stand in one array; otherwise they follow each other, with blanks between.
+    /// - Parameter isArray: whether the values stand in one array; otherwise they follow each other, with blanks
+    ///   between.
     init(_ source: Source, isArray: Bool) {
         feed = ByteFeed(source)
         self.isArray = isArray
@@ -26,7 +27,9 @@ struct ValueSplitter<Source: Chunks> {
         }
         skipBlanks()
         guard let first = feed.peek() else {
-            if isArray { throw FileRefusal("the JSON array is not closed: the file ends too early, at line \(feed.line)") }
+            if isArray {
+                throw FileRefusal("the JSON array is not closed: the file ends too early, at line \(feed.line)")
+            }
             return nil
         }
         // An array may be empty; a comma before its end is a fault of its own.
@@ -56,18 +59,29 @@ struct ValueSplitter<Source: Chunks> {
             case UInt8(ascii: "\""): try text(into: &bytes)
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 // Deeper than anything is read: its reader refuses it by its depth.
-                guard open.count < 10_000 else { throw FileRefusal("line \(line) begins an object that is nested more than 10,000 deep") }
+                guard open.count < 10_000 else {
+                    throw FileRefusal("line \(line) begins an object that is nested more than 10,000 deep")
+                }
                 open.append(byte + 2)
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
                 guard open.popLast() == byte else {
-                    throw FileRefusal("the JSON is broken at line \(feed.line): a bracket there closes what is not open. Mend it there")
+                    throw FileRefusal(
+                        """
+                        the JSON is broken at line \(feed.line): a bracket there closes what is not open. Mend it \
+                        there
+                        """
+                    )
                 }
                 if open.isEmpty, !isArray { return record(bytes) }
             default: break
             }
         }
         throw FileRefusal(
-            "the JSON ends too early: what begins at line \(line) is not closed. Is the file cut short, or a bracket missing?")
+            """
+            the JSON ends too early: what begins at line \(line) is not closed. Is the file cut short, or a \
+            bracket missing?
+            """
+        )
     }
 
     private mutating func text(into bytes: inout [UInt8]) throws(FileRefusal) {
@@ -77,7 +91,8 @@ struct ValueSplitter<Source: Chunks> {
             switch byte {
             case UInt8(ascii: "\""): return
             case UInt8(ascii: "\\"): if let escaped = feed.next() { keep(escaped, in: &bytes) }
-            case 0x0A, 0x0D: throw FileRefusal("the JSON is broken at line \(line): a text there is not closed. Mend it there")
+            case 0x0A, 0x0D:
+                throw FileRefusal("the JSON is broken at line \(line): a text there is not closed. Mend it there")
             default: break
             }
         }
@@ -98,7 +113,12 @@ struct ValueSplitter<Source: Chunks> {
         isEnded = true
         skipBlanks()
         if feed.peek() != nil {
-            throw FileRefusal("something follows the JSON array at line \(feed.line): give one array, or JSON lines, each object on a line of its own")
+            throw FileRefusal(
+                """
+                something follows the JSON array at line \(feed.line): give one array, or JSON lines, each object \
+                on a line of its own
+                """
+            )
         }
     }
 

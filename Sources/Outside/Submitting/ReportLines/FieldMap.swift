@@ -16,9 +16,9 @@ import Yams
 /// ignored: [reply]           # read by nobody, and said so
 /// ```
 ///
-/// `table` translates values; a value it does not hold makes the line a problem, unless there is a `default`. `format` is one of
-/// `TimePattern`'s or a list of them; patterns, `excel` and `any` need a `zone`, and with a zone alone it is `any`. Blanks around a
-/// value are no part of it; blanks alone, `null` and the words of `empty` stand for none.
+/// `table` translates values; a value it does not hold makes the line a problem, unless there is a `default`. `format`
+/// is one of `TimePattern`'s or a list of them; patterns, `excel` and `any` need a `zone`, and with a zone alone it is
+/// `any`. Blanks around a value are no part of it; blanks alone, `null` and the words of `empty` stand for none.
 public struct FieldMap: Sendable {
     /// What a target is read from.
     struct Rule: Sendable {
@@ -55,7 +55,8 @@ public struct FieldMap: Sendable {
     let rules: [Target: Rule]
 
     /// Of CSV without a map: each column is named as the part of a report that it gives, and tells nothing else.
-    package static let columns = FieldMap(rules: Dictionary(uniqueKeysWithValues: Target.allCases.map { ($0, Rule(path: [$0.rawValue])) }))
+    package static let columns = FieldMap(
+        rules: Dictionary(uniqueKeysWithValues: Target.allCases.map { ($0, Rule(path: [$0.rawValue])) }))
 
     private init(rules: [Target: Rule]) { self.rules = rules }
 
@@ -67,7 +68,9 @@ public struct FieldMap: Sendable {
     }
 
     /// What a line says, in the words of the contract.
-    package func apply(to line: JSONTree) throws(LineRefusal) -> (source: SourceID?, id: String?, submission: Submission) {
+    package func apply(
+        to line: JSONTree
+    ) throws(LineRefusal) -> (source: SourceID?, id: String?, submission: Submission) {
         var found: [Target: String] = [:]
         for target in Target.allCases where target != .receivedAt {
             if let rule = rules[target] { found[target] = try text(rule, of: line, for: target) }
@@ -79,10 +82,13 @@ public struct FieldMap: Sendable {
         submission.region = found[.region]
         submission.reporters = try reporter(found).map { [$0] } ?? []
         submission.accused = try accused(found).map { [$0] } ?? []
-        submission.allegations = found[.allegationAct].map { [Allegation(category: found[.allegationCategory], act: $0)] } ?? []
+        submission.allegations =
+            found[.allegationAct].map { [Allegation(category: found[.allegationCategory], act: $0)] } ?? []
         var source: SourceID?
         if let word = found[.source] {
-            guard let id = SourceID(word) else { throw LineRefusal("the source \(name(of: .source)) is no id: [a-z0-9-]{1,40}") }
+            guard let id = SourceID(word) else {
+                throw LineRefusal("the source \(name(of: .source)) is no id: [a-z0-9-]{1,40}")
+            }
             source = id
         }
         return (source, found[.id], submission)
@@ -99,9 +105,13 @@ public struct FieldMap: Sendable {
         guard let written = value.asText else { throw LineRefusal("the field \(field) is neither text nor a number") }
         let clean = written.withoutSpreadsheetEscapes
         let trimmed = clean.trimmed
-        if trimmed.isEmpty || FieldMap.emptyWords.contains(trimmed.lowercased()) || rule.empty.contains(trimmed) { return rule.fallback }
+        if trimmed.isEmpty || FieldMap.emptyWords.contains(trimmed.lowercased()) || rule.empty.contains(trimmed) {
+            return rule.fallback
+        }
         var text = target == .text ? clean : trimmed
-        if let reason = target.lostDigits(in: text, isNumber: value.isNumber) { throw LineRefusal("the field \(field) \(reason)") }
+        if let reason = target.lostDigits(in: text, isNumber: value.isNumber) {
+            throw LineRefusal("the field \(field) \(reason)")
+        }
         if let table = rule.table {
             guard let translated = table[trimmed] ?? rule.fallback else {
                 throw LineRefusal("the field \(field) holds a value that the map's table does not")
@@ -118,10 +128,20 @@ public struct FieldMap: Sendable {
         guard let rule = rules[.receivedAt], let text = try text(rule, of: line, for: .receivedAt) else { return nil }
         let readings = rule.times.compactMap { time in time.instant(of: text).map { (time, $0) } }
         guard let first = readings.first else {
-            throw LineRefusal("the date in \(name(of: .receivedAt)) does not exist, or is not written as expected: \(TimePattern.words(rule.times))")
+            throw LineRefusal(
+                """
+                the date in \(name(of: .receivedAt)) does not exist, or is not written as expected: \
+                \(TimePattern.words(rule.times))
+                """
+            )
         }
         if let other = readings.first(where: { $0.1 != first.1 }) {
-            throw LineRefusal("the date in \(name(of: .receivedAt)) can be read in two ways, as \(first.0) and as \(other.0); give one format")
+            throw LineRefusal(
+                """
+                the date in \(name(of: .receivedAt)) can be read in two ways, as \(first.0) and as \(other.0); \
+                give one format
+                """
+            )
         }
         return first.1
     }
@@ -145,12 +165,14 @@ public struct FieldMap: Sendable {
         var unit: UnitID?
         if let word = found[.accusedUnit] {
             // A unit that cannot be read must not be dropped: the barrier stands on it.
-            guard let id = UnitID(word) else { throw LineRefusal("the unit \(name(of: .accusedUnit)) is no id: [a-z0-9-]{1,40}") }
+            guard let id = UnitID(word) else {
+                throw LineRefusal("the unit \(name(of: .accusedUnit)) is no id: [a-z0-9-]{1,40}")
+            }
             unit = id
         }
         return Accused(
-            name: accusedName, organ: found[.accusedOrgan], position: found[.accusedPosition], level: found[.accusedLevel],
-            region: found[.accusedRegion], unit: unit)
+            name: accusedName, organ: found[.accusedOrgan], position: found[.accusedPosition],
+            level: found[.accusedLevel], region: found[.accusedRegion], unit: unit)
     }
 
     /// The foreign field that gives a target.
@@ -160,14 +182,16 @@ public struct FieldMap: Sendable {
 }
 
 extension FieldMap.Target {
-    /// Why a number is not what was meant: spreadsheets and floating-point programs cut digits from tickets and telephones.
+    /// Why a number is not what was meant: spreadsheets and floating-point programs cut digits from tickets and
+    /// telephones.
     fileprivate func lostDigits(in text: String, isNumber: Bool) -> String? {
         guard self == .id || self == .reporterPhone || self == .reporterIDNumber else { return nil }
         if isNumber, text.contains(where: { ".eE".contains($0) }) {
             return "is a number with a fraction or an exponent, whose digits cannot be trusted: write it as text"
         }
         if text.wholeMatch(of: /[+-]?[0-9]+(\.[0-9]+)?[eE]\+?[0-9]+/) != nil {
-            return "was written by a spreadsheet with its last digits lost: format the column as text, and export it anew"
+            return
+                "was written by a spreadsheet with its last digits lost: format the column as text, and export it anew"
         }
         if self != .id, text.wholeMatch(of: /[0-9]+\.0+/) != nil {
             return "is a number with a fraction: format the column as text, and export it anew"

@@ -120,7 +120,9 @@ struct FieldMapParser {
             return []
         }
         let formats = formats ?? [zone == nil ? "rfc3339" : "any"]
-        if zone != nil, formats.allSatisfy(TimePattern.carriesZone) { problem("\(name).zone: these times carry their zone") }
+        if zone != nil, formats.allSatisfy(TimePattern.carriesZone) {
+            problem("\(name).zone: these times carry their zone")
+        }
         var times: [TimePattern] = []
         for format in formats.prefix(Self.formatsMax) {
             if let time = TimePattern(format, zone: TimePattern.carriesZone(format) ? nil : zone) {
@@ -128,10 +130,17 @@ struct FieldMapParser {
             } else if zone == nil, TimePattern(format, zone: "Z") != nil {
                 problem("\(name).zone is missing or not as in \"+08:00\" or \"Z\"")
             } else {
-                problem("\(name).format is none of \(TimePattern.names.joined(separator: ", ")) and no pattern such as yyyy/M/d H:mm:ss")
+                problem(
+                    """
+                    \(name).format is none of \(TimePattern.names.joined(separator: ", ")) and no pattern such as \
+                    yyyy/M/d H:mm:ss
+                    """
+                )
             }
         }
-        if formats.isEmpty || formats.count > Self.formatsMax { problem("\(name).format has 1 to \(Self.formatsMax) formats") }
+        if formats.isEmpty || formats.count > Self.formatsMax {
+            problem("\(name).format has 1 to \(Self.formatsMax) formats")
+        }
         return times
     }
 

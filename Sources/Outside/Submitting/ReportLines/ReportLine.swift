@@ -18,8 +18,8 @@ public struct ReportLine: Sendable, Hashable {
     }
 }
 
-/// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line holds, so it
-/// may be logged.
+/// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line
+/// holds, so it may be logged.
 public struct LineProblem: Error, Sendable, Hashable, CustomStringConvertible {
     /// The line's number in its file, from 1.
     public let number: Int

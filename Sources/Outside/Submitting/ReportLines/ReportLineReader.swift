@@ -4,17 +4,18 @@ public import Contract
 import Crypto
 import Foundation
 
-/// Reads what a file holds as reports, each record by itself: a bad one is a problem with its number and reason, and its neighbours
-/// go on.
+/// Reads what a file holds as reports, each record by itself: a bad one is a problem with its number and reason, and
+/// its neighbours go on.
 ///
-/// Without a map a JSON object has the native shape `{"id"?, "source"?, …fields of Submission}`, and a row of CSV has columns named
-/// as the parts of a report (`FieldMap.Target`); with one they have the shape that the map describes. Fields nobody asked for are
-/// tolerated.
+/// Without a map a JSON object has the native shape `{"id"?, "source"?, …fields of Submission}`, and a row of CSV has
+/// columns named as the parts of a report (`FieldMap.Target`); with one they have the shape that the map describes.
+/// Fields nobody asked for are tolerated.
 ///
-/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits, whatever the order of its keys and its white
-/// space, and with all digits of its numbers. They are keyed (HMAC-SHA256), since ids lie in the office's books in clear, and from a
-/// plain digest a reporter is found by trying names. Reading the file again therefore submits nothing twice. The same line
-/// twice in one file is the same report, too: where two reports really say the same, the file must give them ids.
+/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits, whatever the order of its keys
+/// and its white space, and with all digits of its numbers. They are keyed (HMAC-SHA256), since ids lie in the office's
+/// books in clear, and from a plain digest a reporter is found by trying names. Reading the file again therefore
+/// submits nothing twice. The same line twice in one file is the same report, too: where two reports really say the
+/// same, the file must give them ids.
 public struct ReportLineReader: Sendable {
     private let map: FieldMap?
     private let defaultSource: SourceID
@@ -58,7 +59,9 @@ public struct ReportLineReader: Sendable {
         return outcome(number: number) { () throws(LineRefusal) in
             guard line.count <= Self.lineBytesMax else { throw LineRefusal("longer than \(Self.lineBytesMax) bytes") }
             let tree: JSONTree
-            do throws(Problem) { tree = try JSONTree(Array(line), depthMax: Self.depthMax) } catch { throw LineRefusal(error) }
+            do throws(Problem) { tree = try JSONTree(Array(line), depthMax: Self.depthMax) } catch {
+                throw LineRefusal(error)
+            }
             guard case .object = tree else { throw LineRefusal("not a JSON object") }
             guard let map else { return try native(line, tree, number: number) }
             return try foreign(tree, map, number: number)
@@ -73,17 +76,29 @@ public struct ReportLineReader: Sendable {
         guard let map else {
             if columns.contains(FieldMap.Target.text.rawValue) { return }
             throw FileRefusal(
-                "the file is read as CSV, but its first row\(separated) names no column \"text\": name the columns \(FieldMap.Target.allCases.map(\.rawValue).joined(separator: ", ")), or give a map (--map)")
+                """
+                the file is read as CSV, but its first row\(separated) names no column \"text\": name the columns \
+                \(FieldMap.Target.allCases.map(\.rawValue).joined(separator: ", ")), or give a map (--map)
+                """
+            )
         }
-        let missing = map.rules.values.compactMap { $0.fallback == nil ? $0.path?.joined(separator: ".") : nil }.filter { !columns.contains($0) }
+        let missing = map.rules.values.compactMap { $0.fallback == nil ? $0.path?.joined(separator: ".") : nil }.filter
+        { !columns.contains($0) }
         if !missing.isEmpty {
-            throw FileRefusal("the map reads columns that the first row\(separated) does not name: \(missing.sorted().joined(separator: ", "))")
+            throw FileRefusal(
+                """
+                the map reads columns that the first row\(separated) does not name: \
+                \(missing.sorted().joined(separator: ", "))
+                """
+            )
         }
     }
 
     // MARK: Steps
 
-    private func outcome(number: Int, _ read: () throws(LineRefusal) -> ReportLine) -> Swift.Result<ReportLine, LineProblem> {
+    private func outcome(
+        number: Int, _ read: () throws(LineRefusal) -> ReportLine
+    ) -> Swift.Result<ReportLine, LineProblem> {
         do throws(LineRefusal) {
             return .success(try read())
         } catch {
@@ -93,13 +108,17 @@ public struct ReportLineReader: Sendable {
 
     private func native(_ line: ArraySlice<UInt8>, _ tree: JSONTree, number: Int) throws(LineRefusal) -> ReportLine {
         let read: NativeLine
-        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch { throw LineRefusal(error, in: tree).hinted(by: tree, where: "text") }
+        do { read = try JSONDecoder().decode(NativeLine.self, from: Data(line)) } catch {
+            throw LineRefusal(error, in: tree).hinted(by: tree, where: "text")
+        }
         return try report(number: number, source: read.source, id: read.id, read.submission, tree)
     }
 
     private func foreign(_ tree: JSONTree, _ map: FieldMap, number: Int) throws(LineRefusal) -> ReportLine {
         let mapped: (source: SourceID?, id: String?, submission: Submission)
-        do throws(LineRefusal) { mapped = try map.apply(to: tree) } catch { throw error.hinted(by: tree, where: map.path(of: .text)) }
+        do throws(LineRefusal) { mapped = try map.apply(to: tree) } catch {
+            throw error.hinted(by: tree, where: map.path(of: .text))
+        }
         return try report(number: number, source: mapped.source, id: mapped.id, mapped.submission, tree)
     }
 
@@ -110,9 +129,11 @@ public struct ReportLineReader: Sendable {
             throw LineRefusal("the text is empty")
         }
         if let id, !Limits.standard.admitsID(id) {
-            throw LineRefusal("the id is not 1 to \(Limits.standard.eventIDBytesMax) printable ASCII characters without spaces")
+            throw LineRefusal(
+                "the id is not 1 to \(Limits.standard.eventIDBytesMax) printable ASCII characters without spaces")
         }
-        return ReportLine(number: number, source: source ?? defaultSource, id: id ?? derivedID(tree), submission: submission)
+        return ReportLine(
+            number: number, source: source ?? defaultSource, id: id ?? derivedID(tree), submission: submission)
     }
 
     private func derivedID(_ tree: JSONTree) -> String {
@@ -148,7 +169,8 @@ extension JSONTree {
             for value in list { value.feed(&hash) }
         case .object(let object):
             feed("o", "\(object.count)")
-            for (name, value) in object.sorted(by: { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }) {
+            for (name, value) in object.sorted(by: { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) })
+            {
                 feed("k", name)
                 value.feed(&hash)
             }
@@ -191,7 +213,8 @@ package struct LineRefusal: Error {
         }
         let field = "the field \"\(problem.path ?? "")\""
         let text = problem.text.replacing("the body", with: "the line")
-        reason = text.hasPrefix("this field ") || text.hasPrefix("this must ")
+        reason =
+            text.hasPrefix("this field ") || text.hasPrefix("this must ")
             ? text.replacing(/^this (field )?/, with: field + " ") : "\(field) cannot be read: \(text)"
     }
 
@@ -216,7 +239,9 @@ extension LineProblem {
     /// What the office would refuse, said of a line: its fields are not in an envelope.
     public init(number: Int, problems: [Problem]) {
         let reasons = problems.map { problem in
-            Problem(code: problem.code, path: problem.path.map { $0.replacing(/^data\./, with: "") }, text: problem.text).description
+            Problem(
+                code: problem.code, path: problem.path.map { $0.replacing(/^data\./, with: "") }, text: problem.text
+            ).description
         }
         self.init(number: number, reason: reasons.joined(separator: "; "))
     }

@@ -8,8 +8,8 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
     case unixMilliseconds
     /// Days since 1899-12-30, as spreadsheets count them, with the time as a fraction; to the second.
     case excel(zone: String)
-    /// Whatever can be read in one way only: RFC 3339, the year first with `-`, `/`, `.`, `年月日` or nothing between, 上午 and
-    /// 下午 or AM and PM, a spreadsheet's number of five digits. Never a date that begins with its day or month.
+    /// Whatever can be read in one way only: RFC 3339, the year first with `-`, `/`, `.`, `年月日` or nothing between, 上午
+    /// and 下午 or AM and PM, a spreadsheet's number of five digits. Never a date that begins with its day or month.
     case any(zone: String)
     case pattern(DatePattern, zone: String)
 
@@ -40,7 +40,8 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         case .unixSeconds: "seconds since 1970"
         case .unixMilliseconds: "milliseconds since 1970"
         case .excel(let zone): "a spreadsheet's number of days in zone \(zone)"
-        case .any(let zone): "the year first, such as 2019/3/5 8:05 or 2019年3月5日, RFC 3339 or a spreadsheet's number, in zone \(zone)"
+        case .any(let zone):
+            "the year first, such as 2019/3/5 8:05 or 2019年3月5日, RFC 3339 or a spreadsheet's number, in zone \(zone)"
         case .pattern(let pattern, let zone): "\(pattern) in zone \(zone)"
         }
     }
@@ -67,7 +68,9 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func instant(serial: String, _ zone: String) -> Instant? {
-        guard serial.wholeMatch(of: /[0-9]{1,7}(\.[0-9]+)?/) != nil, let number = Double(serial), number >= 1, number < 2_958_466 else { return nil }
+        guard serial.wholeMatch(of: /[0-9]{1,7}(\.[0-9]+)?/) != nil, let number = Double(serial), number >= 1,
+            number < 2_958_466
+        else { return nil }
         let day = Int(number)
         // Spreadsheets count a 29 February 1900, which there was not.
         if day == 60 { return nil }
@@ -81,7 +84,9 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         if text.wholeMatch(of: /[0-9]{5}(\.[0-9]+)?/) != nil { return instant(serial: text, zone) }
         if let instant = Instant(text) { return instant }
         // With an offset of its own, as some programs write it: with a blank before, without a colon.
-        if let match = text.wholeMatch(of: /(.*[0-9]) ?([+-][0-9]{2}):?([0-9]{2})/), let instant = Instant("\(match.1)\(match.2):\(match.3)") {
+        if let match = text.wholeMatch(of: /(.*[0-9]) ?([+-][0-9]{2}):?([0-9]{2})/),
+            let instant = Instant("\(match.1)\(match.2):\(match.3)")
+        {
             return instant
         }
         guard let (rest, half) = HalfDay.taken(from: text) else { return nil }
@@ -92,10 +97,15 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         let times: [String] = ["", " H:m", " H:m:s", " H:m:s.S"]
         let days = ["yyyy-M-d", "yyyy/M/d", "yyyy.M.d", "yyyy年M月d日", "yyyy年M月d号"]
         let chinese = ["H时", "H点", "H时m分", "H点m分", "H时m分s秒", "H点m分s秒"]
-        var patterns = ["yyyyMMdd", "yyyyMMddHHmm", "yyyyMMddHHmmss", "yyyyMMdd HHmm", "yyyyMMdd HHmmss", "yyyyMMdd HH:mm", "yyyyMMdd HH:mm:ss"]
+        var patterns = [
+            "yyyyMMdd", "yyyyMMddHHmm", "yyyyMMddHHmmss", "yyyyMMdd HHmm", "yyyyMMdd HHmmss", "yyyyMMdd HH:mm",
+            "yyyyMMdd HH:mm:ss",
+        ]
         for day in days { patterns += times.map { time in day + time } }
         for time in times.dropFirst() { patterns += ["yyyy-M-dT\(time.dropFirst())", "yyyy年M月d日\(time.dropFirst())"] }
-        for time in chinese { patterns += ["yyyy年M月d日\(time)", "yyyy年M月d日 \(time)", "yyyy年M月d号\(time)", "yyyy年M月d号 \(time)"] }
+        for time in chinese {
+            patterns += ["yyyy年M月d日\(time)", "yyyy年M月d日 \(time)", "yyyy年M月d号\(time)", "yyyy年M月d号 \(time)"]
+        }
         return patterns.compactMap { DatePattern($0) }
     }()
 }
@@ -104,7 +114,8 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
 enum HalfDay: Sendable {
     case morning, afternoon
 
-    /// A text without its word for the half, which stands before the time (上午) or behind it (AM); `nil` where there are several.
+    /// A text without its word for the half, which stands before the time (上午) or behind it (AM); `nil` where there are
+    /// several.
     static func taken(from text: String) -> (rest: String, half: HalfDay?)? {
         let words = text.matches(of: /\s*(上午|下午|[AaPp]\.?[Mm]\.?)\s*/)
         guard let word = words.first else { return (text, nil) }
@@ -113,7 +124,10 @@ enum HalfDay: Sendable {
         // In Chinese it stands before the time, in English behind it.
         let isChinese = word.1.hasSuffix("午")
         guard isChinese ? !after.isEmpty : after.isEmpty else { return nil }
-        return (isChinese ? "\(before) \(after)" : String(before), ["上午", "a", "A"].contains { word.1.hasPrefix($0) } ? .morning : .afternoon)
+        return (
+            isChinese ? "\(before) \(after)" : String(before),
+            ["上午", "a", "A"].contains { word.1.hasPrefix($0) } ? .morning : .afternoon
+        )
     }
 
     /// The hour of the whole day; `nil` for one that is not in this half. Some write 下午15:30.
@@ -139,8 +153,8 @@ extension String {
     }
 }
 
-/// A date's pattern: `yyyy` and `M`, `d`, `H`, `m`, `s` once (one or two digits) or twice (two digits), `S` for a fraction of any
-/// length; anything between them stands for itself, a blank for blanks.
+/// A date's pattern: `yyyy` and `M`, `d`, `H`, `m`, `s` once (one or two digits) or twice (two digits), `S` for a
+/// fraction of any length; anything between them stands for itself, a blank for blanks.
 struct DatePattern: Sendable, Hashable, CustomStringConvertible {
     private enum Piece: Hashable {
         case field(Unicode.Scalar, width: Int)

@@ -2,7 +2,8 @@ import Casework
 import Crypto
 import PartyClient
 
-/// What was read of one file before, so that two lines under one id are never both sent in silence. About 60 bytes a report.
+/// What was read of one file before, so that two lines under one id are never both sent in silence. About 60 bytes a
+/// report.
 struct EarlierReports {
     enum Answer: Equatable {
         case new
@@ -29,6 +30,8 @@ struct EarlierReports {
     }
 
     private static func words(_ digest: SHA256.Digest) -> (UInt64, UInt64) {
-        digest.withUnsafeBytes { ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) }
+        digest.withUnsafeBytes {
+            ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
     }
 }

@@ -7,8 +7,8 @@ public import Foundation
 import PartyClient
 import Synchronization
 
-/// Reads what the office answers to sources (`source.<id>.notice`), each on a thread of its own, and writes each delivery into the
-/// source's journal before it is acknowledged.
+/// Reads what the office answers to sources (`source.<id>.notice`), each on a thread of its own, and writes each
+/// delivery into the source's journal before it is acknowledged.
 public final class ReceiptReader: Sendable {
     private let stopSignal = StopSignal()
     private let threads: [WorkThread]

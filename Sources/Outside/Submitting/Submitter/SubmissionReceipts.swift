@@ -34,10 +34,11 @@ public struct SubmissionReceipt: Sendable, Hashable {
     public let problems: [String]
 }
 
-/// Reads the answers to the reports of one submission in its sources' notice queues, each source on a thread of its own.
+/// Reads the answers to the reports of one submission in its sources' notice queues, each source on a thread of its
+/// own.
 ///
-/// Only answers to what was sent here, and that came after it was begun, are acknowledged. Other notices in the same queue are held
-/// until the end and then given back to the broker, in their places, for whoever reads them.
+/// Only answers to what was sent here, and that came after it was begun, are acknowledged. Other notices in the same
+/// queue are held until the end and then given back to the broker, in their places, for whoever reads them.
 public final class SubmissionReceipts: Sendable {
     /// How many notices that are not its own a reader holds before it gives up: somebody should read them.
     static let foreignMax = 20_000
@@ -65,7 +66,8 @@ public final class SubmissionReceipts: Sendable {
     /// - Parameter broker: host, port and virtual host; user and password are each source's own.
     public init(broker: AMQP.ConnectionSettings) { self.broker = broker }
 
-    /// Begins to read a source's queue, and waits a while until what lay in it before is passed. Does nothing the second time.
+    /// Begins to read a source's queue, and waits a while until what lay in it before is passed. Does nothing the
+    /// second time.
     package func begin(_ source: SourceID, password: String) {
         let isNew = begun.withLock { threads in
             guard threads[source] == nil else { return false }
@@ -74,7 +76,9 @@ public final class SubmissionReceipts: Sendable {
         }
         guard isNew else { return }
         let end = Wall.now + Int64(Self.startSeconds * 1_000_000)
-        while Wall.now < end, state.withLock({ !$0.quiet.contains(source) && $0.trouble == nil }) { Wall.pause(seconds: 0.02) }
+        while Wall.now < end, state.withLock({ !$0.quiet.contains(source) && $0.trouble == nil }) {
+            Wall.pause(seconds: 0.02)
+        }
         state.withLock { _ = $0.started.insert(source) }
     }
 
@@ -150,7 +154,12 @@ public final class SubmissionReceipts: Sendable {
             }
             foreign += 1
             if foreign > Self.foreignMax {
-                return fail("more than \(Self.foreignMax) notices that nobody read lie in \(Topology.Queue.notice(source)): read them first")
+                return fail(
+                    """
+                    more than \(Self.foreignMax) notices that nobody read lie in \
+                    \(Topology.Queue.notice(source)): read them first
+                    """
+                )
             }
         }
     }
@@ -159,10 +168,13 @@ public final class SubmissionReceipts: Sendable {
 
     /// Whether it answers a report of this submission.
     private func take(_ delivery: Delivery, from source: SourceID) -> Bool {
-        guard let head = try? JSONDecoder().decode(Answer.self, from: Data(delivery.body)), let id = head.inreplyto else { return false }
+        guard let head = try? JSONDecoder().decode(Answer.self, from: Data(delivery.body)), let id = head.inreplyto
+        else { return false }
         return state.withLock { state in
             let act = ActKey(party: Party.source(source).description, id: id)
-            guard state.started.contains(source), let line = state.waiting.removeValue(forKey: act) else { return false }
+            guard state.started.contains(source), let line = state.waiting.removeValue(forKey: act) else {
+                return false
+            }
             state.lastAt = Wall.now
             state.answered.append(head.receipt(line: line, source: source, id: id))
             return true
@@ -190,7 +202,7 @@ private struct Answer: Decodable {
             default: .refused
             }
         return SubmissionReceipt(
-            line: line, source: source, id: id, outcome: outcome, number: data.number, state: data.state, authority: data.authority,
-            problems: (data.problems ?? []).map { "\($0.code): \($0)" })
+            line: line, source: source, id: id, outcome: outcome, number: data.number, state: data.state,
+            authority: data.authority, problems: (data.problems ?? []).map { "\($0.code): \($0)" })
     }
 }

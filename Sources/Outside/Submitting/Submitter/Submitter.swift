@@ -27,10 +27,11 @@ public struct SubmitSummary: Sendable, Hashable {
     public var seconds = 0.0
 }
 
-/// Publishes reports to the office's one door as `report.submitted`, each under its own source, confirmed, many in flight.
+/// Publishes reports to the office's one door as `report.submitted`, each under its own source, confirmed, many in
+/// flight.
 ///
-/// A report's bytes depend on nothing but the report, so that submitting it again (after a lost connection, or by running the same
-/// command twice) is the same act to the office and registers nothing twice.
+/// A report's bytes depend on nothing but the report, so that submitting it again (after a lost connection, or by
+/// running the same command twice) is the same act to the office and registers nothing twice.
 public struct Submitter: Sendable {
     /// Host, port and virtual host; user and password are each source's own.
     public var broker: AMQP.ConnectionSettings
@@ -52,7 +53,8 @@ public struct Submitter: Sendable {
     public var onWaiting: @Sendable (String) -> Void = { _ in }
 
     public init(
-        broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal? = nil, reportsPerSecond: Double? = nil
+        broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal? = nil,
+        reportsPerSecond: Double? = nil
     ) {
         self.broker = broker
         self.passwords = passwords
@@ -60,8 +62,9 @@ public struct Submitter: Sendable {
         self.reportsPerSecond = reportsPerSecond
     }
 
-    /// Blocks until every report is confirmed or reported as a problem. Throws where nothing more can go in: the broker refuses
-    /// a source's user, or is away or takes nothing for longer than `patienceSeconds`, or the journal cannot be written.
+    /// Blocks until every report is confirmed or reported as a problem. Throws where nothing more can go in: the broker
+    /// refuses a source's user, or is away or takes nothing for longer than `patienceSeconds`, or the journal cannot be
+    /// written.
     public func submit(
         reports: some Sequence<ReportLine>, progress: (SubmitProgress) -> Void = { _ in }
     ) throws -> SubmitSummary {
@@ -78,8 +81,8 @@ public struct Submitter: Sendable {
 
     /// The message of a report: the same bytes for the same report, for ever.
     package static func posting(_ report: ReportLine) -> Posting {
-        // The office takes the receipt from the report itself. A clock here would make another body of a second sending, which
-        // the office refuses as a reused id.
+        // The office takes the receipt from the report itself. A clock here would make another body of a second
+        // sending, which the office refuses as a reused id.
         let time = report.submission.receivedAt ?? Instant(microsecondsSinceEpoch: 0)
         return Posting(
             CloudEvent(
@@ -111,7 +114,12 @@ private struct Run {
         let posting = Submitter.posting(report)
         guard posting.body.count <= settings.messageBytesMax else {
             return refuse(
-                report.number, "the message has \(posting.body.count) bytes; the limit (messageBytesMax) is \(settings.messageBytesMax)")
+                report.number,
+                """
+                the message has \(posting.body.count) bytes; the limit (messageBytesMax) is \
+                \(settings.messageBytesMax)
+                """
+            )
         }
         if settings.looksForRepeats {
             switch earlier.look(posting, line: report.number) {
@@ -120,7 +128,13 @@ private struct Run {
                 result.identical += 1
                 return
             case .differs(let line):
-                return refuse(report.number, "has the id of \(settings.noun) \(line), which says something else: give each report an id of its own")
+                return refuse(
+                    report.number,
+                    """
+                    has the id of \(settings.noun) \(line), which says something else: give each report an id of \
+                    its own
+                    """
+                )
             }
         }
         if senders[report.source] == nil {
@@ -176,7 +190,8 @@ private struct Run {
     }
 
     private var state: SubmitProgress {
-        SubmitProgress(read: read, confirmed: result.confirmed, problems: result.problems.count, identical: result.identical)
+        SubmitProgress(
+            read: read, confirmed: result.confirmed, problems: result.problems.count, identical: result.identical)
     }
 
     func summary() -> SubmitSummary {
@@ -231,7 +246,9 @@ private final class SourceSender {
             patience.end()
         } else if connection != nil, outgoing.hasInFlight {
             try patience.wait(
-                because: "the broker at \(settings.host):\(settings.port) confirms nothing; is it short of memory or disk?", quietly: true, nil)
+                because:
+                    "the broker at \(settings.host):\(settings.port) confirms nothing; is it short of memory or disk?",
+                quietly: true, nil)
         }
         return confirmed
     }
@@ -269,7 +286,10 @@ private final class SourceSender {
             throw PartyClientError(.brokerRefused, "the broker refuses \(settings.user)", cause: error)
         }
         if error.replyCode == 530 {
-            throw PartyClientError(.brokerRefused, "the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there", cause: error)
+            throw PartyClientError(
+                .brokerRefused,
+                "the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there",
+                cause: error)
         }
         try patience.wait(because: "no broker at \(settings.host):\(settings.port)", error)
         connectAgainAt = Wall.now + Int64(backoff.next() * 1_000_000)
@@ -298,10 +318,15 @@ private struct Patience {
         let began = since ?? now
         since = began
         let waited = Double(now - began) / 1_000_000
-        if (toldAt.map { Double(now - $0) / 1_000_000 >= Self.tellingSeconds } ?? (!quietly || waited >= Self.quietSeconds)) {
+        if (toldAt.map { Double(now - $0) / 1_000_000 >= Self.tellingSeconds }
+            ?? (!quietly || waited >= Self.quietSeconds))
+        {
             toldAt = now
             tell(cause.map { "\(reason) (\($0)); trying again" } ?? reason)
         }
-        guard waited < seconds else { throw PartyClientError(.brokerAway, "\(reason.prefix { $0 != ";" }): given up after \(Int(waited)) s", cause: cause) }
+        guard waited < seconds else {
+            throw PartyClientError(
+                .brokerAway, "\(reason.prefix { $0 != ";" }): given up after \(Int(waited)) s", cause: cause)
+        }
     }
 }

@@ -1,7 +1,7 @@
 public import Basics
 
-/// Everything that the ledger tells, each with its details: ids, codes, times and salted commitments; never text, never a person
-/// outside the staff (invariant 7). `docs/ledger.md` lists the same, and a test compares.
+/// Everything that the ledger tells, each with its details: ids, codes, times and salted commitments; never text, never
+/// a person outside the staff (invariant 7). `docs/ledger.md` lists the same, and a test compares.
 public enum LedgerEvent: Hashable, Sendable {
     /// A unit or the office was entered: the first entry of its own chain.
     case entered(LedgerSubject)
@@ -61,15 +61,16 @@ public enum LedgerEvent: Hashable, Sendable {
 extension LedgerEvent.Registration {
     public init(of report: Report, commitment: String) {
         self.init(
-            report: report.id, number: report.displayNumber, source: report.source, verdict: report.verdict, rule: report.rule,
-            commitment: commitment)
+            report: report.id, number: report.displayNumber, source: report.source, verdict: report.verdict,
+            rule: report.rule, commitment: commitment)
     }
 }
 
 extension LedgerEvent.NewHandoff {
     public init(_ handoff: Handoff, act: String, commitment: String) {
         self.init(
-            handoff: handoff.id, unit: handoff.unit, kind: handoff.kind, rule: handoff.rule, act: act, commitment: commitment)
+            handoff: handoff.id, unit: handoff.unit, kind: handoff.kind, rule: handoff.rule, act: act,
+            commitment: commitment)
     }
 }
 
@@ -78,8 +79,8 @@ extension LedgerEvent.ClockStep {
     public init?(next clock: Clock) {
         guard clock.nextStep < clock.steps.count else { return nil }
         self.init(
-            action: clock.steps[clock.nextStep].action, handoff: clock.key.handoffID, clock: clock.key.kind, round: clock.key.round,
-            step: clock.nextStep + 1, due: clock.dueAt, rule: clock.rule)
+            action: clock.steps[clock.nextStep].action, handoff: clock.key.handoffID, clock: clock.key.kind,
+            round: clock.key.round, step: clock.nextStep + 1, due: clock.dueAt, rule: clock.rule)
     }
 }
 

@@ -31,11 +31,13 @@ public struct LedgerHead: Hashable, Sendable {
         self.at = at
     }
 
-    public static func == (left: LedgerHead, right: LedgerHead) -> Bool { left.hash == right.hash && left.count == right.count }
+    public static func == (left: LedgerHead, right: LedgerHead) -> Bool {
+        left.hash == right.hash && left.count == right.count
+    }
     public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 
-    /// Adds an event and moves the head to it. Times never go back within a chain: an event of a host whose clock is behind gets
-    /// the time of the entry before.
+    /// Adds an event and moves the head to it. Times never go back within a chain: an event of a host whose clock is
+    /// behind gets the time of the entry before.
     public mutating func append(_ record: LedgerRecord) -> LedgerEntry {
         var record = record
         if let at, record.at < at { record.at = at }
@@ -57,8 +59,8 @@ public struct LedgerHead: Hashable, Sendable {
         return Array(hasher.finalize())
     }
 
-    /// Follows a chain from its start. Returns the sequence of the first entry that does not fit, or `nil` if all do and
-    /// the chain ends in this head.
+    /// Follows a chain from its start. Returns the sequence of the first entry that does not fit, or `nil` if all do
+    /// and the chain ends in this head.
     public static func firstBreak(in entries: some Sequence<LedgerEntry>, endingIn head: LedgerHead) -> Int? {
         var reached = LedgerHead.genesis
         for entry in entries {
@@ -74,7 +76,9 @@ public struct LedgerHead: Hashable, Sendable {
 /// A commitment to something that does not stand in the ledger: it can be proved later, and not guessed from the entry.
 public enum Commitment {
     /// To an act, whose id is its sender's own text.
-    public static func act(_ id: String, salt: [UInt8]) -> String { make(Array(SHA256.hash(data: Array(id.utf8))), salt: salt) }
+    public static func act(_ id: String, salt: [UInt8]) -> String {
+        make(Array(SHA256.hash(data: Array(id.utf8))), salt: salt)
+    }
 
     /// To bytes with this SHA-256.
     public static func make(_ digest: [UInt8], salt: [UInt8]) -> String {

@@ -15,7 +15,9 @@ public struct LedgerRecord: Hashable, Sendable {
 
     /// Reads an entry; `nil` where it is none that this version writes.
     public init?(_ bytes: [UInt8]) {
-        guard let words = LedgerWords(bytes), let at = words.at, let by = words.fields["by"], let event = LedgerEvent(words.fields) else {
+        guard let words = LedgerWords(bytes), let at = words.at, let by = words.fields["by"],
+            let event = LedgerEvent(words.fields)
+        else {
             return nil
         }
         self.init(event, at: at, by: by)
@@ -42,7 +44,9 @@ public struct LedgerRecord: Hashable, Sendable {
 
     /// Codes and ids need no escapes; whatever does is replaced, so that a foreign byte cannot forge a field.
     private static func append(_ text: String, to json: inout [UInt8]) {
-        func isPrintable(_ value: some BinaryInteger) -> Bool { (0x20...0x7E).contains(value) && value != 0x22 && value != 0x5C }
+        func isPrintable(_ value: some BinaryInteger) -> Bool {
+            (0x20...0x7E).contains(value) && value != 0x22 && value != 0x5C
+        }
         json.append(UInt8(ascii: "\""))
         if text.utf8.allSatisfy(isPrintable) {
             json += text.utf8
@@ -55,7 +59,8 @@ public struct LedgerRecord: Hashable, Sendable {
 
 /// The names of details in an entry, beside `at`, `by` and `event`.
 public enum LedgerKey: String, CaseIterable, Sendable {
-    case act, addressee, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office, outcome, reason, report
+    case act, addressee, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office,
+        outcome, reason, report
     case round, rule, source, step, type, unit, verdict
 }
 
@@ -67,7 +72,8 @@ extension LedgerEvent {
     }
 
     /// Every word that may stand under `event`.
-    public static let words = Word.allCases.map(\.rawValue) + ClockPlan.Step.Action.allCases.map(\.rawValue)
+    public static let words =
+        Word.allCases.map(\.rawValue) + ClockPlan.Step.Action.allCases.map(\.rawValue)
         + HandoffEvent.allCases.map(\.rawValue)
 
     /// A stable word: `registered`, `routed`, `signed` …
@@ -94,17 +100,22 @@ extension LedgerEvent {
         case .entered(let subject): [(subject.kind == .unit ? .unit : .office, subject.id)]
         case .registered(let new):
             [
-                (.report, new.report.description), (.number, new.number), (.source, new.source.rawValue), (.verdict, new.verdict.rawValue),
+                (.report, new.report.description), (.number, new.number), (.source, new.source.rawValue),
+                (.verdict, new.verdict.rawValue),
                 (.rule, new.rule), (.commitment, new.commitment),
             ]
         case .sentToReview(let rule, let act): [(.rule, rule), (.act, act)]
         case .proposed(let new), .routed(let new):
             [
-                (.handoff, new.handoff.description), (.unit, new.unit.rawValue), (.kind, new.kind), (.rule, new.rule), (.act, new.act),
+                (.handoff, new.handoff.description), (.unit, new.unit.rawValue), (.kind, new.kind), (.rule, new.rule),
+                (.act, new.act),
                 (.commitment, new.commitment),
             ]
         case .passedUp(let handoff, let unit, let key, let rule, let commitment):
-            [(.handoff, handoff.description), (.unit, unit.rawValue), (.key, key), (.rule, rule), (.commitment, commitment)]
+            [
+                (.handoff, handoff.description), (.unit, unit.rawValue), (.key, key), (.rule, rule),
+                (.commitment, commitment),
+            ]
         case .paperReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
         case .paperPassedUp(let handoff, let key, let act, let commitment):
             [(.handoff, handoff.description), (.key, key), (.act, act), (.commitment, commitment)]
@@ -112,7 +123,8 @@ extension LedgerEvent {
             [(.type, type), (.addressee, addressee)] + (handoff.map { [(.handoff, $0.description)] } ?? [])
         case .clockStep(let step):
             [
-                (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)), (.step, String(step.step)),
+                (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)),
+                (.step, String(step.step)),
                 (.due, step.due.description), (.rule, step.rule),
             ]
         case .moved(let handoff, let move, let act):
@@ -133,8 +145,9 @@ extension LedgerEvent {
         } else if let action = ClockPlan.Step.Action(rawValue: word) {
             self = .clockStep(
                 ClockStep(
-                    action: action, handoff: try details.handoff, clock: try details.text(.clock), round: try details.read(.round) { Int($0) },
-                    step: try details.read(.step) { Int($0) }, due: try details.read(.due) { Instant($0) }, rule: try details.text(.rule)))
+                    action: action, handoff: try details.handoff, clock: try details.text(.clock),
+                    round: try details.read(.round) { Int($0) }, step: try details.read(.step) { Int($0) },
+                    due: try details.read(.due) { Instant($0) }, rule: try details.text(.rule)))
         } else {
             switch try details.word(word) as Word {
             case .entered: self = .entered(try details.subject)
@@ -142,16 +155,18 @@ extension LedgerEvent {
                 self = .registered(
                     Registration(
                         report: try details.read(.report) { ReportID($0) }, number: try details.text(.number),
-                        source: try details.read(.source) { SourceID($0) }, verdict: try details.word(details.text(.verdict)),
-                        rule: try details.text(.rule), commitment: try details.text(.commitment)))
+                        source: try details.read(.source) { SourceID($0) },
+                        verdict: try details.word(details.text(.verdict)), rule: try details.text(.rule),
+                        commitment: try details.text(.commitment)))
             case .sentToReview: self = .sentToReview(rule: try details.text(.rule), act: try details.text(.act))
             case .proposed: self = .proposed(try NewHandoff(details))
             case .routed: self = .routed(try NewHandoff(details))
             case .passedUp:
                 self = .passedUp(
-                    handoff: try details.handoff, unit: try details.unit, key: try details.text(.key), rule: try details.text(.rule),
-                    commitment: try details.text(.commitment))
-            case .paperReceived: self = .paperReceived(act: try details.text(.act), commitment: try details.text(.commitment))
+                    handoff: try details.handoff, unit: try details.unit, key: try details.text(.key),
+                    rule: try details.text(.rule), commitment: try details.text(.commitment))
+            case .paperReceived:
+                self = .paperReceived(act: try details.text(.act), commitment: try details.text(.commitment))
             case .paperPassedUp:
                 self = .paperPassedUp(
                     handoff: try details.handoff, key: try details.text(.key), act: try details.text(.act),
@@ -168,8 +183,8 @@ extension LedgerEvent {
 extension LedgerEvent.NewHandoff {
     fileprivate init(_ details: Details) throws(Details.Missing) {
         self.init(
-            handoff: try details.handoff, unit: try details.unit, kind: try details.text(.kind), rule: try details.text(.rule),
-            act: try details.text(.act), commitment: try details.text(.commitment))
+            handoff: try details.handoff, unit: try details.unit, kind: try details.text(.kind),
+            rule: try details.text(.rule), act: try details.text(.act), commitment: try details.text(.commitment))
     }
 }
 

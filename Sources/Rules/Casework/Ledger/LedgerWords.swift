@@ -1,6 +1,7 @@
 public import Basics
 
-/// The form of an entry: texts under texts, `{"at":"…","by":"unit.d1","event":"signed",…}`. What it says, `LedgerRecord` reads.
+/// The form of an entry: texts under texts, `{"at":"…","by":"unit.d1","event":"signed",…}`. What it says,
+/// `LedgerRecord` reads.
 public struct LedgerWords: Hashable, Sendable {
     public let fields: [String: String]
 
@@ -9,9 +10,10 @@ public struct LedgerWords: Hashable, Sendable {
         guard bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") else { return nil }
         var texts: [String] = []
         var separators: [UInt8] = []
-        for (index, part) in bytes.dropFirst().dropLast().split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
-            .enumerated()
-        {
+        for (index, part) in bytes.dropFirst().dropLast().split(
+            separator: UInt8(ascii: "\""), omittingEmptySubsequences: false
+        )
+        .enumerated() {
             if index.isMultiple(of: 2) {
                 guard part.count <= 1 else { return nil }
                 if let separator = part.first { separators.append(separator) }
@@ -20,7 +22,9 @@ public struct LedgerWords: Hashable, Sendable {
             }
         }
         guard texts.count.isMultiple(of: 2), separators.count == max(0, texts.count - 1),
-            separators.enumerated().allSatisfy({ $0.element == ($0.offset.isMultiple(of: 2) ? UInt8(ascii: ":") : UInt8(ascii: ",")) })
+            separators.enumerated().allSatisfy({
+                $0.element == ($0.offset.isMultiple(of: 2) ? UInt8(ascii: ":") : UInt8(ascii: ","))
+            })
         else { return nil }
         var fields: [String: String] = [:]
         for index in stride(from: 0, to: texts.count, by: 2) { fields[texts[index]] = texts[index + 1] }

@@ -127,8 +127,8 @@ public struct Disposition: VocabularyEntry, Codable, Hashable, Sendable {
 
 /// A length of time written `2 day` or `36 hour`.
 ///
-/// The unit stays as written until `Policy.validate()`, so that a unit which needs a calendar is refused by name and not
-/// as a spelling error.
+/// The unit stays as written until `Policy.validate()`, so that a unit which needs a calendar is refused by name and
+/// not as a spelling error.
 public struct Span: Codable, Hashable, Sendable, CustomStringConvertible {
     public let length: Int
     public let unit: String

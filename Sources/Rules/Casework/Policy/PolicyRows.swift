@@ -1,4 +1,3 @@
-
 /// What every row of a policy has.
 public protocol PolicyRow: Sendable {
     var id: String { get }
@@ -111,8 +110,8 @@ public struct OtherwiseRow: PolicyRow, Codable, Hashable, Sendable {
     public let citation: String?
 }
 
-/// By which words an organ of the office's own kind is known. An accused who works in one that is no unit of this office could sit
-/// where the report would go: a person says where it may go.
+/// By which words an organ of the office's own kind is known. An accused who works in one that is no unit of this
+/// office could sit where the report would go: a person says where it may go.
 public struct BarrierRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String
     public let organWords: [String]

@@ -36,7 +36,8 @@ struct RowConditions {
     /// Beyond so many rows only row by row is compared.
     private static let partedRowsMax = 500
     private static let flags = [
-        "accused_named", "allegation_categorised", "real_name", "proposal", "disposition_given", "summary_given", "real_name_answered",
+        "accused_named", "allegation_categorised", "real_name", "proposal", "disposition_given", "summary_given",
+        "real_name_answered",
     ]
 
     init(_ row: some PolicyRow, _ path: String) {
@@ -101,10 +102,18 @@ struct RowConditions {
             if case .oneOf(let words) = self.asks[fact] { words == values } else { false }
         }
         if asks("matter_kind", for: []) { return "none of its matter kinds is accepted" }
-        if asks("proposal", for: []) { return "it goes by the authority that the text proposes, and asks for no proposal" }
-        if asks("accused_named", for: ["false"]), self.asks["level"] != nil { return "where nobody is accused there is no level" }
-        if asks("allegation_categorised", for: ["false"]), self.asks["category"] != nil { return "it asks for a category and for none" }
-        if case .anyWord(let any, _) = self.asks["any_of"], case .noWord(let none, _) = self.asks["none_of"], any.isSubset(of: none) {
+        if asks("proposal", for: []) {
+            return "it goes by the authority that the text proposes, and asks for no proposal"
+        }
+        if asks("accused_named", for: ["false"]), self.asks["level"] != nil {
+            return "where nobody is accused there is no level"
+        }
+        if asks("allegation_categorised", for: ["false"]), self.asks["category"] != nil {
+            return "it asks for a category and for none"
+        }
+        if case .anyWord(let any, _) = self.asks["any_of"], case .noWord(let none, _) = self.asks["none_of"],
+            any.isSubset(of: none)
+        {
             return "each word of any_of stands in none_of too"
         }
         return nil

@@ -38,7 +38,8 @@ public struct PolicyProblem: Codable, Hashable, Sendable, CustomStringConvertibl
 
     /// Bounded, whatever the file holds: names of word lists and ids are its writer's.
     public var description: String {
-        let place = [line.map { "line \($0)" }, path.isEmpty ? nil : String(path.prefix(100))].compactMap(\.self).joined(separator: ", ")
+        let place = [line.map { "line \($0)" }, path.isEmpty ? nil : String(path.prefix(100))].compactMap(\.self)
+            .joined(separator: ", ")
         return (isWarning ? "warning: " : "") + (place.isEmpty ? "" : place + ": ") + message.prefix(400)
     }
 }

@@ -57,15 +57,20 @@ public final class Rulebook: Sendable {
         RuleReference(policy: policy.name, version: policy.version, row: row.id, citation: row.citation)
     }
 
-    /// What of a submission's vocabulary the policy does not know: paths with "did you mean" and the words that it knows.
+    /// What of a submission's vocabulary the policy does not know: paths with "did you mean" and the words that it
+    /// knows.
     public func unknownVocabulary(in submission: Submission) -> [PolicyProblem] {
         var problems: [PolicyProblem] = []
-        func check(_ id: String?, _ known: [String: some VocabularyEntry], _ entries: [some VocabularyEntry], _ path: @autoclosure () -> String) {
+        func check(
+            _ id: String?, _ known: [String: some VocabularyEntry], _ entries: [some VocabularyEntry],
+            _ path: @autoclosure () -> String
+        ) {
             guard let id, known[id] == nil else { return }
             problems.append(
                 PolicyProblem(
                     path: path(),
-                    message: "the policy does not know this word" + Suggestion.phrase(for: String(id.prefix(40)), among: known.keys)
+                    message: "the policy does not know this word"
+                        + Suggestion.phrase(for: String(id.prefix(40)), among: known.keys)
                         + Suggestion.known(entries.map(\.id))))
         }
         let vocabulary = policy.vocabulary
@@ -204,8 +209,8 @@ private struct CompiledWords: Sendable {
     let anyOf: [Int]?
     let noneOf: [Int]
 
-    /// What leads away from an automatic refusal is found far and wide: words that keep a row from refusing, and words that let
-    /// a row accept or ask a person.
+    /// What leads away from an automatic refusal is found far and wide: words that keep a row from refusing, and words
+    /// that let a row accept or ask a person.
     init(_ row: ScopeRow, in groups: inout WordGroups) {
         let refuses = row.decide == .notAccepted
         anyOf = row.when.anyOf.map { groups.groups(for: $0, refuses ? .near : .wide) }

@@ -18,10 +18,17 @@ extension PolicyCheck {
         }
         for (index, row) in policy.clocks.enumerated() where !hasEnough && knowsWhen("clocks[\(index)]") {
             let twin = policy.clocks[..<index].first {
-                $0.kind == row.kind && $0.starts == row.starts && !Set($0.handoffKinds).isDisjoint(with: row.handoffKinds)
+                $0.kind == row.kind && $0.starts == row.starts
+                    && !Set($0.handoffKinds).isDisjoint(with: row.handoffKinds)
             }
             if let twin {
-                report("clocks[\(index)]", "starts a second \(row.kind.rawValue) clock beside \"\(twin.id)\" for the same handoff: take one out")
+                report(
+                    "clocks[\(index)]",
+                    """
+                    starts a second \(row.kind.rawValue) clock beside \"\(twin.id)\" for the same handoff: take \
+                    one out
+                    """
+                )
             }
         }
     }
@@ -32,16 +39,23 @@ extension PolicyCheck {
         for (index, kind) in policy.vocabulary.handoffKinds.enumerated() {
             let path = "vocabulary.handoff_kinds[\(index)]"
             if kind.needsApproval {
-                warn(path + ".needs_approval", "nobody can approve in this version: such handoffs wait for ever; write false")
+                warn(
+                    path + ".needs_approval",
+                    "nobody can approve in this version: such handoffs wait for ever; write false")
             }
             func has(_ clock: ClockRow.Kind, _ start: ClockStart) -> Bool {
                 policy.clocks.contains { $0.kind == clock && $0.starts == start && $0.handoffKinds.contains(kind.id) }
             }
-            if !has(.sign, .released) { report(path, "no sign clock starts when a handoff of this kind is released: add one") }
+            if !has(.sign, .released) {
+                report(path, "no sign clock starts when a handoff of this kind is released: add one")
+            }
             if kind.resultOwed {
-                if !has(.overdue, .signed) { report(path, "a result is owed, but no overdue clock starts with the signature: add one") }
+                if !has(.overdue, .signed) {
+                    report(path, "a result is owed, but no overdue clock starts with the signature: add one")
+                }
                 if !has(.overdue, .conclusionSentBack) {
-                    report(path, "a result is owed, but no overdue clock starts when a conclusion is sent back: add one")
+                    report(
+                        path, "a result is owed, but no overdue clock starts when a conclusion is sent back: add one")
                 }
                 if kind.noClockReason != nil {
                     report(path + ".no_clock_reason", "stands only where no result is owed: take it out")
@@ -65,14 +79,18 @@ extension PolicyCheck {
         guard knowsWhen(path) else { return }
         let startsAtRelease = row.starts == .released
         if (row.kind == .sign) != startsAtRelease {
-            report(path + ".starts", "a sign clock starts with \"released\", every other clock after the signature: change starts")
+            report(
+                path + ".starts",
+                "a sign clock starts with \"released\", every other clock after the signature: change starts")
         }
     }
 
     private mutating func ladder(_ rung: LadderRow, of row: ClockRow, _ path: String) {
         let places = [rung.afterStart, rung.beforeDue, rung.afterDue].compactMap { $0 }
         if places.count != 1 { report(path, "one of after_start, before_due and after_due says when") }
-        for (key, span) in [("after_start", rung.afterStart), ("before_due", rung.beforeDue), ("after_due", rung.afterDue)] {
+        for (key, span) in [
+            ("after_start", rung.afterStart), ("before_due", rung.beforeDue), ("after_due", rung.afterDue),
+        ] {
             if let span { self.span(span, "\(path).\(key)", from: 0) }
         }
         if let every = rung.every { span(every, path + ".every", from: 1) }
@@ -85,13 +103,17 @@ extension PolicyCheck {
 
     private mutating func timeFitsAction(_ rung: LadderRow, of row: ClockRow, _ path: String) {
         // Of a limit that is wrong itself no step can be judged.
-        guard let within = row.within.seconds, (1...100_000).contains(row.within.length), !isBroken(path.prefix { $0 != "]" } + "].within") else { return }
+        guard let within = row.within.seconds, (1...100_000).contains(row.within.length),
+            !isBroken(path.prefix { $0 != "]" } + "].within")
+        else { return }
         let start = Instant(microsecondsSinceEpoch: 0)
         let due = start.adding(seconds: Double(within))
         let first = rung.first(start: start, due: due)
         if first < start { report(path, "comes before the clock starts: shorten before_due") }
         let last = first.adding(seconds: Double(Int64((rung.times ?? 1) - 1) * (rung.every?.seconds ?? 0)))
-        if rung.action == .warn, last >= due { report(path, "a warning comes before the limit, this one at it or later: shorten it, or write before_due") }
+        if rung.action == .warn, last >= due {
+            report(path, "a warning comes before the limit, this one at it or later: shorten it, or write before_due")
+        }
         if rung.action == .overdue, first < due { report(path, "overdue comes at the limit or after it") }
     }
 }

@@ -11,7 +11,8 @@ extension PolicyCheck {
             return asked
         }
         compare(sealed)
-        // What passes sealed meets no other row. Of a report that is routed its own matter kind is known, not the source's.
+        // What passes sealed meets no other row. Of a report that is routed its own matter kind is known, not the
+        // source's.
         let passed = sealed.filter { isSound($0.path) && $0.contradiction == nil }
         compare(scopeConditions(), after: passed)
         compare(routingConditions(), after: passed.filter { $0["matter_kind"] == nil })
@@ -26,7 +27,13 @@ extension PolicyCheck {
                 report(row.path, "can never fire: \(reason); change it or take it out")
             } else if let takers = row.takers(among: above) {
                 let names = takers.map { "\"\($0)\"" }.joined(separator: " and ")
-                report(row.path, "can never fire: \(names) above \(takers.count == 1 ? "takes" : "take") all that it asks for; move it up, change it or take it out")
+                report(
+                    row.path,
+                    """
+                    can never fire: \(names) above \(takers.count == 1 ? "takes" : "take") all that it asks for; \
+                    move it up, change it or take it out
+                    """
+                )
             } else {
                 above.append(row)
             }
@@ -47,13 +54,19 @@ extension PolicyCheck {
             if let any, let none, let number = any.first(in: none), asked.contradiction == nil {
                 warn(
                     asked.path + ".when",
-                    "\"\(numbers.words[number].prefix(40))\" stands in any_of and in none_of, so it never counts: take it out of one")
+                    """
+                    \"\(numbers.words[number].prefix(40))\" stands in any_of and in none_of, so it never counts: \
+                    take it out of one
+                    """
+                )
             }
             // A row that lacks what only the report could give leaves the report to the next.
             if row.decide == .accept, row.matterKind == nil {
                 asked.ask("matter_kind", oneOf: accepted.filter { row.when.matterKind?.contains($0) ?? true })
             }
-            if refuses, row.authority == nil { asked.ask("proposal", oneOf: row.when.proposal == false ? [] : ["true"]) }
+            if refuses, row.authority == nil {
+                asked.ask("proposal", oneOf: row.when.proposal == false ? [] : ["true"])
+            }
             return asked
         }
     }
@@ -63,7 +76,9 @@ extension PolicyCheck {
             var asked = RowConditions(row, "routing.rows[\(index)]")
             asked.ask(row.when)
             if let kinds = row.when.matterKind {
-                asked.ask("matter_kind", oneOf: kinds.filter { id in vocabulary.matterKinds.contains { $0.id == id && $0.accepted } })
+                asked.ask(
+                    "matter_kind",
+                    oneOf: kinds.filter { id in vocabulary.matterKinds.contains { $0.id == id && $0.accepted } })
             }
             // A row without a unit that may have the report leaves it to the next.
             asked.ask("unit_kinds", oneOf: row.to.unitKinds)
@@ -102,7 +117,9 @@ extension PolicyCheck {
     mutating func gaps() {
         let rows = policy.routing.rows.enumerated().map { ($0.element.when, isSound("routing.rows[\($0.offset)]")) }
         guard !rows.isEmpty else { return }
-        let passed = policy.sealed.filter { $0.when.level != nil && $0.when.asksOnlyLevel }.flatMap { $0.when.level ?? [] }
+        let passed = policy.sealed.filter { $0.when.level != nil && $0.when.asksOnlyLevel }.flatMap {
+            $0.when.level ?? []
+        }
         func isGap(_ id: String, _ asked: (Condition) -> [String]?) -> Bool {
             // A row with a fault may have been meant for it.
             rows.allSatisfy { when, isSound in isSound && asked(when).map { !$0.contains(id) } ?? false }
@@ -113,7 +130,8 @@ extension PolicyCheck {
         for (index, kind) in vocabulary.matterKinds.enumerated() where kind.accepted && isGap(kind.id, \.matterKind) {
             gap("matter_kinds[\(index)]", "matter kind", kind.id)
         }
-        for (index, level) in vocabulary.levels.enumerated() where !passed.contains(level.id) && isGap(level.id, \.level) {
+        for (index, level) in vocabulary.levels.enumerated()
+        where !passed.contains(level.id) && isGap(level.id, \.level) {
             gap("levels[\(index)]", "level", level.id)
         }
     }
@@ -122,7 +140,11 @@ extension PolicyCheck {
         let otherwise = policy.routing.otherwise.id
         warn(
             "vocabulary.\(entry)",
-            "no row of routing takes the \(what) \"\(id)\": each such report waits for a person (\"\(otherwise)\"); add a row, or leave it so")
+            """
+            no row of routing takes the \(what) \"\(id)\": each such report waits for a person \
+            (\"\(otherwise)\"); add a row, or leave it so
+            """
+        )
     }
 
     // MARK: Words never used
@@ -133,13 +155,17 @@ extension PolicyCheck {
         if isRead("routing"), isRead("sealed") {
             let sent = Set(policy.routing.rows.map(\.handoffKind) + policy.sealed.map(\.handoffKind))
             for (index, kind) in vocabulary.handoffKinds.enumerated() where !sent.contains(kind.id) {
-                warn("vocabulary.handoff_kinds[\(index)]", "no row of routing or sealed sends \"\(kind.id)\": add one, or take it out")
+                warn(
+                    "vocabulary.handoff_kinds[\(index)]",
+                    "no row of routing or sealed sends \"\(kind.id)\": add one, or take it out")
             }
         }
         guard isRead("scope") else { return }
         let named = Set(policy.scope.rows.compactMap(\.authority) + policy.scope.proposals.map(\.authority))
         for (index, authority) in vocabulary.authorities.enumerated() where !named.contains(authority.id) {
-            warn("vocabulary.authorities[\(index)]", "no row of scope names \"\(authority.id)\": add one, or take it out")
+            warn(
+                "vocabulary.authorities[\(index)]", "no row of scope names \"\(authority.id)\": add one, or take it out"
+            )
         }
         let asked = Set(policy.scope.rows.flatMap { ($0.when.anyOf ?? []) + ($0.when.noneOf ?? []) })
         for name in (policy.wordLists ?? [:]).keys.sorted() where !asked.contains("$" + name) {
@@ -150,7 +176,8 @@ extension PolicyCheck {
 
 extension Condition {
     fileprivate var asksOnlyLevel: Bool {
-        sourceKind == nil && matterKind == nil && category == nil && region == nil && accusedNamed == nil && allegationCategorised == nil
+        sourceKind == nil && matterKind == nil && category == nil && region == nil && accusedNamed == nil
+            && allegationCategorised == nil
             && realName == nil && !readsText
     }
 }

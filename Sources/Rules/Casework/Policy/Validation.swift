@@ -5,7 +5,8 @@ extension Policy {
     /// Everything that is wrong or deserves a look, part by part; without faults the policy may be used.
     /// - Parameters:
     ///   - found: what a reader of the file found before.
-    ///   - broken: paths at which it could read nothing, so that a placeholder stands there; of them nothing more is told.
+    ///   - broken: paths at which it could read nothing, so that a placeholder stands there; of them nothing more is
+    ///   told.
     public func validate(found: [PolicyProblem] = [], broken: [String] = []) -> [PolicyProblem] {
         var check = PolicyCheck(self, found: found, broken: broken)
         check.heading()
@@ -104,7 +105,9 @@ struct PolicyCheck {
         words(row.organWords, "barrier.organ_words", lists: false)
         if let ordinary = row.ordinaryWords { words(ordinary, "barrier.ordinary_words", lists: false) }
         for (index, word) in row.organWords.enumerated() where row.ordinaryWords?.contains(word) == true {
-            report("barrier.organ_words[\(index)]", "\"\(word.prefix(40))\" stands in ordinary_words too, which take it back: take it out of one")
+            report(
+                "barrier.organ_words[\(index)]",
+                "\"\(word.prefix(40))\" stands in ordinary_words too, which take it back: take it out of one")
         }
     }
 
@@ -132,15 +135,21 @@ struct PolicyCheck {
             text(row.category, path + ".category")
             words(row.words, path + ".words", lists: false)
         }
-        if policy.scope.rows.isEmpty { report("scope.rows", "needs at least one row, or every report waits for a person") }
-        if !(1...100).contains(policy.scope.titleWeight) { report("scope.title_weight", "a weight lies between 1 and 100") }
+        if policy.scope.rows.isEmpty {
+            report("scope.rows", "needs at least one row, or every report waits for a person")
+        }
+        if !(1...100).contains(policy.scope.titleWeight) {
+            report("scope.title_weight", "a weight lies between 1 and 100")
+        }
         otherwise(policy.scope.otherwise, "scope.otherwise")
     }
 
     private mutating func scopeDecision(_ row: ScopeRow, _ path: String) {
         if isBroken(path + ".decide") { return }
         func refuse(_ key: String, _ given: Bool, unless wanted: ScopeRow.Decision) {
-            if given, row.decide != wanted { report("\(path).\(key)", "goes only with \"decide: \(wanted.rawValue)\": take it out") }
+            if given, row.decide != wanted {
+                report("\(path).\(key)", "goes only with \"decide: \(wanted.rawValue)\": take it out")
+            }
         }
         refuse("matter_kind", row.matterKind != nil, unless: .accept)
         refuse("authority", row.authority != nil, unless: .notAccepted)
@@ -159,7 +168,9 @@ struct PolicyCheck {
         for (index, row) in policy.repeats.enumerated() {
             self.row(row, "repeats[\(index)]")
             if let other = policy.repeats[..<index].first(where: { $0.same == row.same }) {
-                report("repeats[\(index)]", "can never fire: \"\(other.id)\" decides on the same \(row.same.rawValue) first; take one out")
+                report(
+                    "repeats[\(index)]",
+                    "can never fire: \"\(other.id)\" decides on the same \(row.same.rawValue) first; take one out")
             }
         }
         for basis in RepeatRow.Basis.allCases where !policy.repeats.contains(where: { $0.same == basis }) {
@@ -176,7 +187,9 @@ struct PolicyCheck {
             allKnown(row.to.unitKinds, vocabulary.unitKinds, "unit kind", path + ".to.unit_kinds")
             known(row.handoffKind, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kind")
         }
-        if policy.routing.rows.isEmpty { report("routing.rows", "needs at least one row, or every report waits for a person") }
+        if policy.routing.rows.isEmpty {
+            report("routing.rows", "needs at least one row, or every report waits for a person")
+        }
         otherwise(policy.routing.otherwise, "routing.otherwise")
     }
 
@@ -194,7 +207,11 @@ struct PolicyCheck {
         let isOpen = last.map {
             $0.reasons == nil && $0.handoffKinds == nil && $0.hopsMax == nil && $0.textCharactersMin == nil
         }
-        if isOpen != true { report("returns", "the last row has no conditions, so that every return gets an answer: add such a row at the end") }
+        if isOpen != true {
+            report(
+                "returns",
+                "the last row has no conditions, so that every return gets an answer: add such a row at the end")
+        }
     }
 
     mutating func conclusionRows() {
@@ -211,7 +228,9 @@ struct PolicyCheck {
                 && $0.realNameAnswered == nil && $0.timesReturnedMin == nil
         }
         if isOpen != true {
-            report("conclusions", "the last row has no conditions, so that every conclusion gets an answer: add such a row at the end")
+            report(
+                "conclusions",
+                "the last row has no conditions, so that every conclusion gets an answer: add such a row at the end")
         }
     }
 
@@ -230,7 +249,8 @@ struct PolicyCheck {
 
     /// Nobody mends more at once.
     private static let problemsMax = 100
-    /// Where there are enough faults, a further one need not be looked for: what it should have been is found by comparing.
+    /// Where there are enough faults, a further one need not be looked for: what it should have been is found by
+    /// comparing.
     var hasEnough: Bool { faultCount >= Self.problemsMax }
 
     mutating func report(_ path: String, _ message: String) {
@@ -240,17 +260,24 @@ struct PolicyCheck {
     }
 
     mutating func warn(_ path: String, _ message: String) {
-        guard problems.count - (faultCount - found.count) < Self.problemsMax, !isBroken(path), !holdsBroken(path) else { return }
+        guard problems.count - (faultCount - found.count) < Self.problemsMax, !isBroken(path), !holdsBroken(path) else {
+            return
+        }
         problems.append(PolicyProblem(path: path, message: message, isWarning: true))
     }
 
     /// A placeholder stands at the path or around it.
     func isBroken(_ path: String) -> Bool {
-        broken.contains { path.hasPrefix($0) && (path.utf8.count == $0.utf8.count || [".", "["].contains(path.dropFirst($0.count).first)) }
+        broken.contains {
+            path.hasPrefix($0)
+                && (path.utf8.count == $0.utf8.count || [".", "["].contains(path.dropFirst($0.count).first))
+        }
     }
 
     /// A placeholder stands within the row or entry at the path.
-    private func holdsBroken(_ path: String) -> Bool { path.contains("[") && broken.contains { $0.hasPrefix(path + ".") } }
+    private func holdsBroken(_ path: String) -> Bool {
+        path.contains("[") && broken.contains { $0.hasPrefix(path + ".") }
+    }
 
     /// Nothing is wrong within the row, so that it may be compared with others.
     func isSound(_ path: String) -> Bool {
@@ -259,7 +286,9 @@ struct PolicyCheck {
 
     mutating func row(_ row: some PolicyRow, _ path: String) {
         if UnitID(row.id) == nil { report(path + ".id", "an id matches [a-z0-9-]{1,40}") }
-        if let other = pathOfRow[row.id] { report(path + ".id", "\"\(row.id)\" is already the id of \(other): give it another") }
+        if let other = pathOfRow[row.id] {
+            report(path + ".id", "\"\(row.id)\" is already the id of \(other): give it another")
+        }
         pathOfRow[row.id] = pathOfRow[row.id] ?? path
         if let citation = row.citation {
             text(citation, path + ".citation")
@@ -281,7 +310,9 @@ struct PolicyCheck {
 
     /// A limit that always or never holds is a slip.
     private mutating func number(_ number: Int?, from least: Int, _ path: String) {
-        if let number, !(least...10_000).contains(number) { report(path, "lies between \(least) and 10000; to ask nothing, leave it out") }
+        if let number, !(least...10_000).contains(number) {
+            report(path, "lies between \(least) and 10000; to ask nothing, leave it out")
+        }
     }
 
     mutating func span(_ span: Span, _ path: String, from least: Int) {
@@ -306,7 +337,10 @@ struct PolicyCheck {
         guard !hasEnough, !ids.isEmpty, !ids.contains(id) else { return }
         let shown = String(id.prefix(40))
         let near = Suggestion.phrase(for: shown, among: ids)
-        report(path, "\"\(shown)\" is no \(what) of the vocabulary" + (near.isEmpty ? ": write one that is, or add it there" : near))
+        report(
+            path,
+            "\"\(shown)\" is no \(what) of the vocabulary"
+                + (near.isEmpty ? ": write one that is, or add it there" : near))
     }
 
     mutating func allKnown(_ ids: [String]?, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
@@ -333,14 +367,19 @@ struct PolicyCheck {
         if entries.isEmpty { report("vocabulary." + key, "needs at least one entry") }
         for (index, entry) in entries.enumerated() {
             let path = "vocabulary.\(key)[\(index)]"
-            let isName = (1...40).contains(entry.id.utf8.count)
+            let isName =
+                (1...40).contains(entry.id.utf8.count)
                 && entry.id.utf8.allSatisfy {
                     (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F || $0 == 0x2D
                 }
             if !isName { report(path + ".id", "an id matches [a-z0-9_-]{1,40}") }
-            if !seen.insert(entry.id).inserted { report(path + ".id", "\"\(entry.id)\" stands twice: give one another id") }
+            if !seen.insert(entry.id).inserted {
+                report(path + ".id", "\"\(entry.id)\" stands twice: give one another id")
+            }
             text(entry.name, path + ".name")
-            if !names.insert(entry.name).inserted { warn(path + ".name", "\"\(entry.name.prefix(40))\" stands twice: nobody can tell the two apart") }
+            if !names.insert(entry.name).inserted {
+                warn(path + ".name", "\"\(entry.name.prefix(40))\" stands twice: nobody can tell the two apart")
+            }
         }
     }
 
@@ -351,7 +390,9 @@ struct PolicyCheck {
         allKnown(when.category, vocabulary.categories, "category", path + ".category")
         filled(when.region, path + ".region")
         if when.readsText, !readsText {
-            report(path, "these rows do not know the text, so any_of, none_of and proposal cannot be asked for: take them out")
+            report(
+                path,
+                "these rows do not know the text, so any_of, none_of and proposal cannot be asked for: take them out")
         }
         if let list = when.anyOf { words(list, path + ".any_of", lists: true) }
         if let list = when.noneOf { words(list, path + ".none_of", lists: true) }

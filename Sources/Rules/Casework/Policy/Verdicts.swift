@@ -19,7 +19,8 @@ extension Rulebook {
         }
         // Not reached: `validate()` demands a last row that fits everything.
         return ReturnRuling(
-            rule: RuleReference(policy: policy.name, version: policy.version, row: "returns"), approved: false, message: "")
+            rule: RuleReference(policy: policy.name, version: policy.version, row: "returns"), approved: false,
+            message: "")
     }
 
     /// Whether a unit's conclusion is taken (办结).

@@ -46,7 +46,9 @@ struct WordMatcher: Sendable {
             guard seen[word] < 2 else { return true }
             let isNear = folded.gap(within: range) <= .blank
             if !isNear, seen[word] == 1 { return true }
-            for group in groups[word] where reaches[group] == .wide ? seen[word] == 0 : isNear { scores[group] += weight }
+            for group in groups[word] where reaches[group] == .wide ? seen[word] == 0 : isNear {
+                scores[group] += weight
+            }
             seen[word] = isNear ? 2 : 1
             return true
         }

@@ -25,20 +25,31 @@ package struct ConfigurationSource {
             throw UserError(
                 FileManager.default.fileExists(atPath: file.path)
                     ? "\(file.path) cannot be read: only the user who made it may"
-                    : "there is no \(file.path): make it with `bihuan up --data DIR`, or name another with --data or --config")
+                    : """
+                    there is no \(file.path): make it with `bihuan up --data DIR`, or name another with --data or \
+                    --config
+                    """
+            )
         }
         do {
             let keys = try Yams.compose(yaml: text).map { leaves(of: $0) } ?? []
             if keys.contains(where: { ConfigurationKey.isSecret($0.0) }) { try SecretFile.check(file.path) }
-            let path = ConfigReader(provider: InMemoryProvider(values: ["filePath": ConfigValue(.string(file.path), isSecret: false)]))
+            let path = ConfigReader(
+                provider: InMemoryProvider(values: ["filePath": ConfigValue(.string(file.path), isSecret: false)]))
             let provider = try await FileProvider<YAMLSnapshot>(config: path)
             return ConfigurationSource(file, keys, environment, flags, provider)
         } catch let error as UserError {
             throw error
         } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
-            throw UserError("\(file.path) holds the key \(keys.joined(separator: ", ")) twice, in what begins at line \(context.mark.line): keep one")
+            throw UserError(
+                """
+                \(file.path) holds the key \(keys.joined(separator: ", ")) twice, in what begins at line \
+                \(context.mark.line): keep one
+                """
+            )
         } catch {
-            throw UserError("\(file.path) is no YAML with keys and values\(line(of: error).map { ": look at line \($0)" } ?? "")")
+            throw UserError(
+                "\(file.path) is no YAML with keys and values\(line(of: error).map { ": look at line \($0)" } ?? "")")
         }
     }
 
@@ -51,7 +62,12 @@ package struct ConfigurationSource {
         keysInFile = keys
         self.environment = environment.filter { $0.key.hasPrefix("BIHUAN_") }
         self.flags = flags
-        let flagValues = flags.map { (AbsoluteConfigKey($0.key.split(separator: ".").map(String.init)), ConfigValue(.string($0.value), isSecret: false)) }
+        let flagValues = flags.map {
+            (
+                AbsoluteConfigKey($0.key.split(separator: ".").map(String.init)),
+                ConfigValue(.string($0.value), isSecret: false)
+            )
+        }
         reader = ConfigReader(providers: [
             InMemoryProvider(name: "flags", values: Dictionary(flagValues) { _, last in last }),
             EnvironmentVariablesProvider(environmentVariables: self.environment).prefixKeys(with: "bihuan"),

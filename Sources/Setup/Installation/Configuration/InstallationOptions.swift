@@ -16,7 +16,8 @@ package struct InstallationOptions: ParsableArguments {
 
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Set a key over file and environment, such as lane.lanes=4. May be repeated.", valueName: "key=value"))
+        help: ArgumentHelp(
+            "Set a key over file and environment, such as lane.lanes=4. May be repeated.", valueName: "key=value"))
     package var values: [String] = []
 
     /// Whether one is named.
@@ -29,7 +30,10 @@ package struct InstallationOptions: ParsableArguments {
         }
         for (key, value) in flags where key.hasPrefix("users.") || SecretOption.holdsPassword(value) {
             throw ValidationError(
-                "--set \(key): it is a password, and every user of this machine reads it in the list of processes: put it into the "
+                """
+                --set \(key): it is a password, and every user of this machine reads it in the list of processes: \
+                put it into the\u{20}
+                """
                     + "file, or into the environment variable \(ConfigurationKey.environmentVariable(of: key))")
         }
     }
@@ -46,7 +50,9 @@ package struct InstallationOptions: ParsableArguments {
 
     private func file() throws -> URL {
         if let config { return URL(filePath: config).absoluteURL }
-        if let data { return URL(filePath: data, directoryHint: .isDirectory).appending(path: "bihuan.yaml").absoluteURL }
+        if let data {
+            return URL(filePath: data, directoryHint: .isDirectory).appending(path: "bihuan.yaml").absoluteURL
+        }
         throw UserError("which installation? Give --data DIR, as for `bihuan up`, or --config FILE")
     }
 

@@ -33,28 +33,33 @@ private struct ConfigurationCheck {
 
     mutating func configuration(_ parties: [Party]) -> OfficeConfiguration? {
         let broker = broker(.amqpURL)
-        let database = OfficeConfiguration.Database(url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name))
+        let database = OfficeConfiguration.Database(
+            url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name))
         let lane = OfficeConfiguration.Lane(
             batchSizeMax: wholeNumber(.laneBatchSizeMax, 1...5_000), lanes: wholeNumber(.laneCount, 1...64),
             earlyMessageHoldSeconds: number(.laneEarlyMessageHoldSeconds, 0...86_400))
         let name = text(.officeName)
-        let files = (vault: keyFile(.vaultKeyFile), digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile))
+        let files = (
+            vault: keyFile(.vaultKeyFile), digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile)
+        )
         let users = users(parties)
         let clock = clock()
         let logLevel = logLevel()
         let sealedMailKey = sealingKey(.sealedMailPublicKey)
         guard let broker, let sealedMailKey, problems.isEmpty else { return nil }
         return OfficeConfiguration(
-            officeName: name, broker: broker, database: database, users: users, vaultKeyFile: files.vault, digestKeyFile: files.digest,
-            sealedMailKey: sealedMailKey, checkpointKeyFile: files.checkpoint, clock: clock, lane: lane,
-            logLevel: logLevel)
+            officeName: name, broker: broker, database: database, users: users, vaultKeyFile: files.vault,
+            digestKeyFile: files.digest, sealedMailKey: sealedMailKey, checkpointKeyFile: files.checkpoint,
+            clock: clock, lane: lane, logLevel: logLevel)
     }
 
     // MARK: Unknown keys
 
     private mutating func nameUnknownKeys() {
         let names = ConfigurationKey.all.map(\.name)
-        func isKnown(_ name: String) -> Bool { names.contains(name) || name.hasPrefix("users.") && name.split(separator: ".").count == 2 }
+        func isKnown(_ name: String) -> Bool {
+            names.contains(name) || name.hasPrefix("users.") && name.split(separator: ".").count == 2
+        }
         for (name, line, isSingleValue) in source.keysInFile {
             let place = line.map { " (line \($0))" } ?? ""
             if !isKnown(name) {
@@ -103,7 +108,9 @@ private struct ConfigurationCheck {
     private mutating func broker(_ key: ConfigurationKey) -> AMQP.ConnectionSettings? {
         let url = text(key)
         guard var broker = try? AMQP.ConnectionSettings(url: url) else {
-            problems.append("\(key.name): must be as amqp://HOST:PORT/VHOST, or amqps:// for TLS; docs/amqp.md lists the parameters")
+            problems.append(
+                "\(key.name): must be as amqp://HOST:PORT/VHOST, or amqps:// for TLS; docs/amqp.md lists the parameters"
+            )
             return nil
         }
         if url.drop(while: { $0 != "/" }).dropFirst(2).prefix(while: { $0 != "/" && $0 != "?" }).contains("@") {
@@ -115,14 +122,18 @@ private struct ConfigurationCheck {
         (broker.user, broker.password) = ("", "")
         let folder = source.folder
         broker.tls = broker.tls?.mapFiles { URL(filePath: $0, relativeTo: folder).absoluteURL.path }
-        if let problem = broker.tls?.keyFile.flatMap({ SecretFile.problem($0) }) { problems.append("\(key.name): \(problem)") }
+        if let problem = broker.tls?.keyFile.flatMap({ SecretFile.problem($0) }) {
+            problems.append("\(key.name): \(problem)")
+        }
         return broker
     }
 
     private mutating func sealingKey(_ key: ConfigurationKey) -> SealingKey? {
         let value = text(key)
         if value.isEmpty { return nil }
-        if let bytes = Data(base64Encoded: value), let key = SealingKey(rawRepresentation: [UInt8](bytes)) { return key }
+        if let bytes = Data(base64Encoded: value), let key = SealingKey(rawRepresentation: [UInt8](bytes)) {
+            return key
+        }
         problems.append("\(key.name): must be the 32 bytes of an X25519 public key in base64")
         return nil
     }
@@ -132,7 +143,8 @@ private struct ConfigurationCheck {
         if let level = Logger.Level(rawValue: word) { return level }
         let levels = Logger.Level.allCases.map(\.rawValue)
         problems.append(
-            "\(ConfigurationKey.logLevel.name): must be one of \(levels.joined(separator: ", "))" + Suggestion.phrase(for: word, among: levels))
+            "\(ConfigurationKey.logLevel.name): must be one of \(levels.joined(separator: ", "))"
+                + Suggestion.phrase(for: word, among: levels))
         return .info
     }
 

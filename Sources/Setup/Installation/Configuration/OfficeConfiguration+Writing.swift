@@ -10,7 +10,11 @@ extension OfficeConfiguration {
     package func yaml(folder: URL) -> String {
         var clockLine = "clock: {rate: 1}"
         if clock != .real {
-            clockLine = "clock: {wallOrigin: \"\(clock.wallOrigin)\", businessOrigin: \"\(clock.businessOrigin)\", rate: \(clock.rate)}"
+            clockLine =
+                """
+                clock: {wallOrigin: \"\(clock.wallOrigin)\", businessOrigin: \"\(clock.businessOrigin)\", rate: \
+                \(clock.rate)}
+                """
         }
         var broker = broker
         broker.tls = broker.tls?.mapFiles { path(URL(filePath: $0), in: folder) }
@@ -22,17 +26,21 @@ extension OfficeConfiguration {
             amqp: {url: \(quoted(broker.url))}
             database:
               url: \(quoted(database.url))\(ownerLine)
-            # Passwords of the broker's users; unit-d1 is the user unit.d1. The operator has all rights on the virtual host.
+            # Passwords of the broker's users; unit-d1 is the user unit.d1. The operator has all rights on the \
+            virtual host.
             users:
             \(users.sorted { $0.key < $1.key }.map { "  \($0.key): \(quoted($0.value))" }.joined(separator: "\n"))
             vault: {keyFile: \(quoted(path(vaultKeyFile, in: folder)))}
             digest: {keyFile: \(quoted(path(digestKeyFile, in: folder)))}
-            # Sealed mail for a superior without a key of its own goes to this key. Its private half was thrown away when the key was
-            # made: nobody can read that mail here. In service, put a key here whose private half lies with the superior.
+            # Sealed mail for a superior without a key of its own goes to this key. Its private half was thrown away \
+            when the key was
+            # made: nobody can read that mail here. In service, put a key here whose private half lies with the \
+            superior.
             sealedMail: {publicKey: \(quoted(sealedMailKey.publicKey.rawRepresentation.base64EncodedString()))}
             checkpoint: {keyFile: \(quoted(path(checkpointKeyFile, in: folder)))}
             \(clockLine)
-            lane: {batchSizeMax: \(lane.batchSizeMax), lanes: \(lane.lanes), earlyMessageHoldSeconds: \(lane.earlyMessageHoldSeconds)}
+            lane: {batchSizeMax: \(lane.batchSizeMax), lanes: \(lane.lanes), earlyMessageHoldSeconds: \
+            \(lane.earlyMessageHoldSeconds)}
             log: {level: \(logLevel)}
 
             """

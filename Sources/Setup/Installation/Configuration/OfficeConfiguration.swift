@@ -36,7 +36,8 @@ package struct OfficeConfiguration: Sendable {
     }
 
     package var officeName: String
-    /// Where the broker is and how it is reached; user and password are put in for each party. Files of its TLS are absolute paths.
+    /// Where the broker is and how it is reached; user and password are put in for each party. Files of its TLS are
+    /// absolute paths.
     package var broker: AMQP.ConnectionSettings
     package var database: Database
     /// Passwords of broker users by `userKey`.
@@ -50,9 +51,9 @@ package struct OfficeConfiguration: Sendable {
     package var logLevel: Logger.Level
 
     package init(
-        officeName: String, broker: AMQP.ConnectionSettings, database: Database, users: [String: String], vaultKeyFile: URL,
-        digestKeyFile: URL, sealedMailKey: SealingKey, checkpointKeyFile: URL, clock: BusinessClock, lane: Lane,
-        logLevel: Logger.Level
+        officeName: String, broker: AMQP.ConnectionSettings, database: Database, users: [String: String],
+        vaultKeyFile: URL, digestKeyFile: URL, sealedMailKey: SealingKey, checkpointKeyFile: URL, clock: BusinessClock,
+        lane: Lane, logLevel: Logger.Level
     ) {
         self.officeName = officeName
         self.broker = broker
@@ -103,7 +104,9 @@ package struct OfficeConfiguration: Sendable {
 
     private func brokerSettings(user: String, key: String) throws(UserError) -> AMQP.ConnectionSettings {
         guard let password = users[key] else {
-            throw UserError("bihuan.yaml has no password for \(user): add users.\(key)" + Suggestion.phrase(for: key, among: users.keys))
+            throw UserError(
+                "bihuan.yaml has no password for \(user): add users.\(key)"
+                    + Suggestion.phrase(for: key, among: users.keys))
         }
         var settings = broker
         (settings.user, settings.password, settings.connectionName) = (user, password, "bihuan \(user)")

@@ -3,7 +3,8 @@ import Foundation
 
 /// A file with a key or a password: only its owner reads it, and the owner is who runs this program, or root.
 ///
-/// PostgreSQL and OpenSSH ask the same of theirs. What is no regular file, such as a pipe of the shell, has no mode that lasts.
+/// PostgreSQL and OpenSSH ask the same of theirs. What is no regular file, such as a pipe of the shell, has no mode
+/// that lasts.
 package enum SecretFile {
     /// Throws a sentence that says what to do; a file that is not there is nobody's to read.
     package static func check(_ path: String) throws(UserError) {
@@ -15,10 +16,18 @@ package enum SecretFile {
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         let mode = status.st_mode & 0o777
         if mode & 0o066 != 0 {
-            return "\(path) holds secrets and others may read or write it (mode 0\(String(mode, radix: 8))): chmod 600 \(path)"
+            return
+                """
+                \(path) holds secrets and others may read or write it (mode 0\(String(mode, radix: 8))): chmod \
+                600 \(path)
+                """
         }
         if status.st_uid != 0, status.st_uid != geteuid() {
-            return "\(path) holds secrets and belongs to another user (number \(status.st_uid)): run this as that user, or chown it"
+            return
+                """
+                \(path) holds secrets and belongs to another user (number \(status.st_uid)): run this as that \
+                user, or chown it
+                """
         }
         return nil
     }

@@ -1,8 +1,8 @@
 package import Basics
 import Foundation
 
-/// An option whose value may hold a password. Every user of a machine reads the arguments of all programs, so a password comes
-/// from a file or from the environment.
+/// An option whose value may hold a password. Every user of a machine reads the arguments of all programs, so a
+/// password comes from a file or from the environment.
 package struct SecretOption {
     /// Such as `--url`; its file is `--url-file`.
     package let name: String
@@ -17,7 +17,8 @@ package struct SecretOption {
     package static let benchDatabase = SecretOption(name: "--database", variable: "BIHUAN_BENCH_DATABASE")
 
     /// No keys of bihuan.yaml, and yet known.
-    static let variables = Set([submitURL, migrateDatabase, checkAMQP, checkPassword, benchAMQP, benchDatabase].map(\.variable))
+    static let variables = Set(
+        [submitURL, migrateDatabase, checkAMQP, checkPassword, benchAMQP, benchDatabase].map(\.variable))
 
     /// What the command line says, else the file, else the environment.
     package func url(_ given: String?, file: String?) throws(UserError) -> String? {
@@ -35,7 +36,10 @@ package struct SecretOption {
 
     var refusal: UserError {
         UserError(
-            "\(name) holds a password, and every user of this machine reads it in the list of processes: put it into a file of mode 600 "
+            """
+            \(name) holds a password, and every user of this machine reads it in the list of processes: put it \
+            into a file of mode 600\u{20}
+            """
                 + "and give \(name)-file FILE, or into the environment variable \(variable)")
     }
 

@@ -15,7 +15,9 @@ package struct WorkerOptions: ParsableArguments {
 
     @OptionGroup package var installation: InstallationOptions
 
-    @Flag(help: ArgumentHelp("Stop when standard input ends, as when the process that started this one does.", visibility: .hidden))
+    @Flag(
+        help: ArgumentHelp(
+            "Stop when standard input ends, as when the process that started this one does.", visibility: .hidden))
     package var untilInputEnds = false
 
     package func run(_ worker: Worker) async throws {
@@ -36,8 +38,8 @@ package struct WorkerOptions: ParsableArguments {
         }
     }
 
-    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8, a key that is not the one the
-    /// database was written with. A database that is away is waited for.
+    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8, a key that
+    /// is not the one the database was written with. A database that is away is waited for.
     private func refuseUnsuitable(_ settings: LaneSettings) throws {
         do {
             let database = try PostgreSQL.Connection(settings.database)
@@ -62,7 +64,7 @@ package struct WorkerOptions: ParsableArguments {
         defer { shutdown.cancel() }
         do {
             try await group.run()
-        } catch where signals.isRaised {
+        } catch  where signals.isRaised {
             // The signal overtook the start: there is nothing to shut down.
         }
     }
@@ -72,9 +74,10 @@ extension OfficeConfiguration {
     /// What a worker's lanes need, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
         var settings = LaneSettings(
-            broker: try brokerSettings(for: .office(worker)), database: workerDatabaseSettings("bihuan \(worker.rawValue)"),
-            clock: clock, vault: try Vault(keyFile: vaultKeyFile),
-            digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
+            broker: try brokerSettings(for: .office(worker)),
+            database: workerDatabaseSettings("bihuan \(worker.rawValue)"), clock: clock,
+            vault: try Vault(keyFile: vaultKeyFile), digestKey: try DigestKey(keyFile: digestKeyFile),
+            sealedMailKey: sealedMailKey)
         settings.batchSizeMax = lane.batchSizeMax
         settings.lanes = lane.lanes
         settings.earlyMessageHoldSeconds = lane.earlyMessageHoldSeconds

@@ -6,7 +6,8 @@ package import Foundation
 
 /// The secrets of an office on this machine, each a file of its own that only its owner reads: 64 hexadecimal digits.
 ///
-/// What exists is kept: a new vault key would make every stored original unreadable, a new digest key every act unknown.
+/// What exists is kept: a new vault key would make every stored original unreadable, a new digest key every act
+/// unknown.
 package struct KeyFiles: Sendable {
     package let directory: URL
 
@@ -18,7 +19,8 @@ package struct KeyFiles: Sendable {
     package var digest: URL { directory.appending(path: "digest.key") }
     package var checkpoint: URL { directory.appending(path: "checkpoint.key") }
 
-    /// The private half of a unit's sealing key, for the unit as it is simulated here. In service it lies with the unit.
+    /// The private half of a unit's sealing key, for the unit as it is simulated here. In service it lies with the
+    /// unit.
     package func sealing(_ unit: UnitID) -> URL { directory.appending(path: "keys/unit-\(unit).key") }
 
     /// Makes the keys of vault, digests and checkpoints where they are missing.
@@ -44,7 +46,8 @@ package struct KeyFiles: Sendable {
         guard let text = try? String(contentsOf: file, encoding: .utf8) else {
             throw UserError("the key file \(file.path) is missing or cannot be read: restore it from a backup")
         }
-        guard let bytes = [UInt8](hexadecimal: text.trimmingCharacters(in: .whitespacesAndNewlines)), bytes.count == 32 else {
+        guard let bytes = [UInt8](hexadecimal: text.trimmingCharacters(in: .whitespacesAndNewlines)), bytes.count == 32
+        else {
             throw UserError("the key file \(file.path) must hold 64 hexadecimal digits: restore it from a backup")
         }
         return bytes
@@ -63,7 +66,8 @@ package struct KeyFiles: Sendable {
 private func makePrivateDirectory(_ folder: URL) throws(UserError) {
     if FileManager.default.fileExists(atPath: folder.path) { return }
     do {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try FileManager.default.createDirectory(
+            at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
         throw UserError("the folder \(folder.path) cannot be made: \(String(cString: strerror(errno)))")
     }
@@ -74,7 +78,9 @@ package func writePrivately(_ text: String, to file: URL) throws(UserError) {
     let unfinished = file.path + ".new"
     unlink(unfinished)
     let descriptor = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw UserError("\(file.path) cannot be written: \(String(cString: strerror(errno)))") }
+    guard descriptor >= 0 else {
+        throw UserError("\(file.path) cannot be written: \(String(cString: strerror(errno)))")
+    }
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     do {
         try handle.write(contentsOf: Data(text.utf8))

@@ -58,7 +58,8 @@ package final class LocalOffice: Sendable {
         var kept: OfficeConfiguration?
         if FileManager.default.fileExists(atPath: file.path) {
             // What the environment says now is not to be written into the file.
-            kept = try OfficeConfiguration.read(try await ConfigurationSource.open(file: file, flags: [:], environment: [:]))
+            kept = try OfficeConfiguration.read(
+                try await ConfigurationSource.open(file: file, flags: [:], environment: [:]))
         }
         let previous = kept
         return try await onThread { try LocalOffice(options, file, previous) }
@@ -76,7 +77,9 @@ package final class LocalOffice: Sendable {
         do {
             directory = options.directory
             configurationFile = file
-            let passwords = (owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url))
+            let passwords = (
+                owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url)
+            )
             configuration = LocalOffice.configuration(
                 kept, options, servers, users: users.passwords, passwords: passwords)
             let keys = KeyFiles(directory: directory)
@@ -125,7 +128,8 @@ package final class LocalOffice: Sendable {
     /// With all rights on the virtual host.
     package var operatorAMQPURL: String {
         servers.amqpURL(
-            user: OfficeConfiguration.operatorUser, password: configuration.users[OfficeConfiguration.operatorUser] ?? "",
+            user: OfficeConfiguration.operatorUser,
+            password: configuration.users[OfficeConfiguration.operatorUser] ?? "",
             virtualHost: configuration.broker.virtualHost)
     }
 
@@ -135,7 +139,8 @@ package final class LocalOffice: Sendable {
 
     private static func policy(at file: URL) throws -> (yaml: String, isNew: Bool) {
         let isNew = !FileManager.default.fileExists(atPath: file.path)
-        let yaml = isNew
+        let yaml =
+            isNew
             ? ShippedPolicy.chineseDiscipline
             : try PolicyText.read(file.path)
         // What is wrong with it is said before anything is started.
@@ -145,10 +150,12 @@ package final class LocalOffice: Sendable {
 
     private static func users(of sample: SampleOffice, kept: [String: String]) -> Users {
         let parties =
-            Worker.allCases.map { Party.office($0) } + sample.units.map { .unit($0.id) } + sample.sources.map { .source($0.id) }
+            Worker.allCases.map { Party.office($0) } + sample.units.map { .unit($0.id) }
+            + sample.sources.map { .source($0.id) }
             + sample.persons.map { .person($0.id) }
         var passwords = kept
-        for key in parties.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser] where passwords[key] == nil {
+        for key in parties.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser]
+        where passwords[key] == nil {
             passwords[key] = randomPassword()
         }
         return Users(parties: parties, passwords: passwords)
@@ -162,8 +169,9 @@ package final class LocalOffice: Sendable {
             Definitions(
                 virtualHost: "bihuan", units: sample.units.map(\.id), sources: sample.sources.map(\.id),
                 persons: sample.persons.map(\.id),
-                users: parties.map { BrokerUser(party: $0, password: passwords[OfficeConfiguration.userKey($0)] ?? "") },
-                administrator: (OfficeConfiguration.operatorUser, passwords[OfficeConfiguration.operatorUser] ?? ""))
+                users: parties.map {
+                    BrokerUser(party: $0, password: passwords[OfficeConfiguration.userKey($0)] ?? "")
+                }, administrator: (OfficeConfiguration.operatorUser, passwords[OfficeConfiguration.operatorUser] ?? ""))
         }
     }
 
@@ -181,10 +189,11 @@ package final class LocalOffice: Sendable {
             officeName: kept?.officeName ?? "闭环示例办公室",
             broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
             database: .init(
-                url: url(OfficeEntry.workerRole, passwords.worker), ownerURL: url(OfficeEntry.ownerRole, passwords.owner)),
-            users: users, vaultKeyFile: keys.vault, digestKeyFile: keys.digest, sealedMailKey: sealedMailKey,
-            checkpointKeyFile: keys.checkpoint, clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(),
-            logLevel: kept?.logLevel ?? .info)
+                url: url(OfficeEntry.workerRole, passwords.worker),
+                ownerURL: url(OfficeEntry.ownerRole, passwords.owner)), users: users, vaultKeyFile: keys.vault,
+            digestKeyFile: keys.digest, sealedMailKey: sealedMailKey, checkpointKeyFile: keys.checkpoint,
+            clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(), logLevel: kept?.logLevel ?? .info
+        )
     }
 
     /// A worker is ready when its queue has a consumer, and it opens none before its database answers.
@@ -201,7 +210,9 @@ package final class LocalOffice: Sendable {
                 throw UserError("workers did not start within 20 s: read \(logs)")
             }
             missing = try missing.filter { worker in
-                try connection.declareQueue(QueueName(rawValue: worker.queueOfFirstConsumer), passive: true, on: channel).consumerCount == 0
+                try connection.declareQueue(
+                    QueueName(rawValue: worker.queueOfFirstConsumer), passive: true, on: channel
+                ).consumerCount == 0
             }
             usleep(20_000)
         }

@@ -5,7 +5,8 @@ package import LocalServers
 import PostgreSQL
 import Workers
 
-/// Makes a database server into an office's: roles, database, schema, and whom the office knows. All of it may be run again.
+/// Makes a database server into an office's: roles, database, schema, and whom the office knows. All of it may be run
+/// again.
 package struct OfficeEntry: Sendable {
     package static let ownerRole = "bihuan_owner"
     package static let workerRole = "bihuan_worker"
@@ -21,7 +22,8 @@ package struct OfficeEntry: Sendable {
         for (role, password) in [(OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker)] {
             try connection.execute(
                 """
-                DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '\(role)') THEN CREATE ROLE \(role); END IF; END $$;
+                DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '\(role)') THEN CREATE ROLE \(role); \
+                END IF; END $$;
                 ALTER ROLE \(role) LOGIN PASSWORD '\(password.replacing("'", with: "''"))'
                 """)
         }
@@ -44,8 +46,8 @@ package struct OfficeEntry: Sendable {
         for unit in sample.units {
             let sealingKey = OfficeEntry.hasSealingKey(unit) ? try keys.sealingKey(of: unit.id) : nil
             let row = UnitRow(
-                id: unit.id, name: unit.name, kind: unit.kind, region: unit.region, levels: Set(unit.levels), parent: unit.parent,
-                active: true, sealingKey: sealingKey)
+                id: unit.id, name: unit.name, kind: unit.kind, region: unit.region, levels: Set(unit.levels),
+                parent: unit.parent, active: true, sealingKey: sealingKey)
             commands.append(EnterUnit(unit: row, at: now))
         }
         commands += sample.sources.map {
@@ -54,10 +56,12 @@ package struct OfficeEntry: Sendable {
         commands += sample.persons.map {
             EnterPerson(
                 person: PersonRow(
-                    id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true, recusedFrom: Set($0.recusedFrom)))
+                    id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true,
+                    recusedFrom: Set($0.recusedFrom)))
         }
         try connection.pipeline(commands: commands)
-        try ActivePolicy.activate(policy, named: "policy.yaml", by: "bihuan up", at: now, onlyFirst: true, on: connection)
+        try ActivePolicy.activate(
+            policy, named: "policy.yaml", by: "bihuan up", at: now, onlyFirst: true, on: connection)
         return applied
     }
 

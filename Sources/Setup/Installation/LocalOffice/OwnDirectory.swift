@@ -2,7 +2,8 @@ package import Basics
 package import Foundation
 import Terminal
 
-/// The directory that private servers and an office fill: new, empty, or one that was filled so before, which its marker tells.
+/// The directory that private servers and an office fill: new, empty, or one that was filled so before, which its
+/// marker tells.
 ///
 /// A mistyped path would otherwise put twenty folders and a database into somebody's home, or beside the system's own.
 package enum OwnDirectory {
@@ -21,7 +22,8 @@ package enum OwnDirectory {
         do {
             // Root's servers run as users of their own, who have to pass through.
             try files.createDirectory(
-                at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: geteuid() == 0 ? 0o711 : 0o700])
+                at: directory, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: geteuid() == 0 ? 0o711 : 0o700])
             try Data("Made and filled by bihuan.\n".utf8).write(to: mark)
         } catch {
             throw UserError("the directory \(path) cannot be made or written: \(String(cString: strerror(errno)))")
@@ -49,7 +51,9 @@ package enum OwnDirectory {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw UserError("the directory \(path) cannot be read: \(String(cString: strerror(errno)))")
         }
-        if !names.allSatisfy({ $0 == "lost+found" }) { return "\(path) is not empty, and was not filled by bihuan before" }
+        if !names.allSatisfy({ $0 == "lost+found" }) {
+            return "\(path) is not empty, and was not filled by bihuan before"
+        }
         return path == NSHomeDirectory() ? "\(path) is your home" : nil
     }
 }

@@ -3,7 +3,8 @@ import Casework
 
 /// A sample installation: one provincial office with its units, sources and staff, all invented.
 ///
-/// `bihuan-lab demo`, the benchmark and the tests set their servers up from it, and `Corpus` writes reports that fit it.
+/// `bihuan-lab demo`, the benchmark and the tests set their servers up from it, and `Corpus` writes reports that fit
+/// it.
 public struct SampleOffice: Sendable {
     public let units: [SampleUnit]
     public let sources: [SampleSource]
@@ -15,8 +16,8 @@ public struct SampleOffice: Sendable {
         self.persons = persons
     }
 
-    /// Four departments, two stationed organs, six cities, four counties, the superior and the case office; nine sources, one
-    /// of each kind; four persons, one of them recused.
+    /// Four departments, two stationed organs, six cities, four counties, the superior and the case office; nine
+    /// sources, one of each kind; four persons, one of them recused.
     public static let standard = SampleOffice(units: standardUnits, sources: standardSources, persons: standardPersons)
 }
 
@@ -26,8 +27,8 @@ public struct SampleUnit: Sendable, Hashable {
     public let name: String
     /// `department`, `stationed`, `city`, `county`, `superior` or `case_office`.
     public let kind: String
-    /// The place it answers for: `p` is the province, `p-c01` a city, `p-c01-d01` a county. Absent for the case office, which
-    /// answers for no place.
+    /// The place it answers for: `p` is the province, `p-c01` a city, `p-c01-d01` a county. Absent for the case office,
+    /// which answers for no place.
     public let region: String?
     public let parent: UnitID?
     /// The levels of cadres it may act on, lowest first: ids of the policy's vocabulary.

@@ -8,8 +8,8 @@ import PostgreSQL
 import Synchronization
 import Terminal
 
-/// Watches the private servers of an office. What ends by itself is started again, and a queue whose process died is brought back by
-/// a restart of its broker; both are told. What does not come back is given up, with the reason.
+/// Watches the private servers of an office. What ends by itself is started again, and a queue whose process died is
+/// brought back by a restart of its broker; both are told. What does not come back is given up, with the reason.
 final class ServerWatch: Sendable {
     struct Settings: Sendable {
         let servers: LocalServers
@@ -24,7 +24,8 @@ final class ServerWatch: Sendable {
     private static let surveySeconds = 5.0
     /// When something was down at the last look.
     private static let secondLookSeconds = 1.0
-    /// Queues of parties are often empty and unread, and are then asked for a message: more seldom, for that costs the broker a write.
+    /// Queues of parties are often empty and unread, and are then asked for a message: more seldom, for that costs the
+    /// broker a write.
     private static let partiesEvery = 12
     /// A server that ended so often within ten minutes is ill.
     private static let endingsMax = 5
@@ -60,7 +61,12 @@ final class ServerWatch: Sendable {
                 for server in settings.servers.ended where goesOn {
                     endings = endings.filter { ContinuousClock.now - $0 < Self.endingsWithin } + [.now]
                     if endings.count > Self.endingsMax {
-                        throw UserError("\(server), once more after \(endings.count - 1) endings within ten minutes: read \(server.logFile)")
+                        throw UserError(
+                            """
+                            \(server), once more after \(endings.count - 1) endings within ten minutes: read \
+                            \(server.logFile)
+                            """
+                        )
                     }
                     try revive(server)
                     surveyAt = .now + .seconds(Self.surveySeconds)
@@ -97,7 +103,8 @@ final class ServerWatch: Sendable {
             try settings.servers.restartRabbitMQ()
             settings.report("RabbitMQ runs again")
         case .giveUp(let names):
-            throw UserError("down on the broker, also after its restart: \(names.joined(separator: ", ")): \(QueueSurvey.advice)")
+            throw UserError(
+                "down on the broker, also after its restart: \(names.joined(separator: ", ")): \(QueueSurvey.advice)")
         }
     }
 

@@ -1,15 +1,17 @@
 package import Basics
 package import Foundation
 
-/// A pipe that nothing is ever written to. The workers hold its reading end as their input, we the other: when we end, however
-/// that comes, their input ends too, and they stop.
+/// A pipe that nothing is ever written to. The workers hold its reading end as their input, we the other: when we end,
+/// however that comes, their input ends too, and they stop.
 package final class Lifeline: @unchecked Sendable {
     package let end: Int32
     private var ours: Int32
 
     package init() throws(UserError) {
         var descriptors: [Int32] = [-1, -1]
-        guard pipe(&descriptors) == 0 else { throw UserError("no pipe can be made: \(String(cString: strerror(errno)))") }
+        guard pipe(&descriptors) == 0 else {
+            throw UserError("no pipe can be made: \(String(cString: strerror(errno)))")
+        }
         // A worker must not hold the writing end of its own lifeline.
         for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         (end, ours) = (descriptors[0], descriptors[1])
@@ -27,8 +29,8 @@ package final class Lifeline: @unchecked Sendable {
     }
 }
 
-/// Starts a program in a session of its own, so that the terminal's Ctrl-C reaches it through us alone, and in order. None of our
-/// descriptors but these are its.
+/// Starts a program in a session of its own, so that the terminal's Ctrl-C reaches it through us alone, and in order.
+/// None of our descriptors but these are its.
 /// - Parameters:
 ///   - input: the descriptor it reads as standard input.
 ///   - log: the file that its output and errors are appended to.
@@ -39,8 +41,8 @@ package func spawn(_ program: String, _ arguments: [String], input: Int32, log: 
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
-    // A child that held the writing end of somebody's pipe would keep its reader waiting for ever. The C library declares this
-    // behind _GNU_SOURCE, which Swift does not set; so it is found by name.
+    // A child that held the writing end of somebody's pipe would keep its reader waiting for ever. The C library
+    // declares this behind _GNU_SOURCE, which Swift does not set; so it is found by name.
     guard let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else {
         throw UserError("the C library is too old: glibc 2.34 or newer is needed")
     }

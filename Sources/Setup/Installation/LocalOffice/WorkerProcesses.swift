@@ -4,8 +4,8 @@ package import Foundation
 
 /// The worker processes of an office on this machine. A thread watches each and starts it again when it ends.
 ///
-/// A worker that ran is started again at once; one that failed to start five times in a row, ever later, so that a mistake in
-/// the configuration does not keep the machine busy.
+/// A worker that ran is started again at once; one that failed to start five times in a row, ever later, so that a
+/// mistake in the configuration does not keep the machine busy.
 package final class WorkerProcesses: @unchecked Sendable {
     package struct Settings: Sendable {
         /// The program and what it is given after the worker's name.
@@ -66,7 +66,8 @@ package final class WorkerProcesses: @unchecked Sendable {
     @discardableResult
     package func killRandom() -> Worker? {
         condition.withLock {
-            guard let victim = slots.filter({ $0.processID != nil }).randomElement(), let processID = victim.processID else { return nil }
+            guard let victim = slots.filter({ $0.processID != nil }).randomElement(), let processID = victim.processID
+            else { return nil }
             kill(processID, SIGKILL)
             return victim.worker
         }
@@ -76,7 +77,9 @@ package final class WorkerProcesses: @unchecked Sendable {
     @discardableResult
     package func signal(_ number: Int32, to worker: Worker) -> Bool {
         condition.withLock {
-            guard let processID = slots.first(where: { $0.worker == worker && $0.processID != nil })?.processID else { return false }
+            guard let processID = slots.first(where: { $0.worker == worker && $0.processID != nil })?.processID else {
+                return false
+            }
             return kill(processID, number) == 0
         }
     }
@@ -110,7 +113,8 @@ package final class WorkerProcesses: @unchecked Sendable {
             case .success(let processID):
                 let startedAt = ContinuousClock.now
                 let ending = end(of: processID, index)
-                let failedToStart = !ending.wasKilled && ContinuousClock.now - startedAt < .seconds(WorkerProcesses.startSeconds)
+                let failedToStart =
+                    !ending.wasKilled && ContinuousClock.now - startedAt < .seconds(WorkerProcesses.startSeconds)
                 failures = failedToStart ? failures + 1 : 0
                 reportEnd(index, processID, ending)
             case .failure(let error):
@@ -132,15 +136,16 @@ package final class WorkerProcesses: @unchecked Sendable {
             let worker = slots[index].worker
             let started = Result { () throws(UserError) in
                 try spawn(
-                    settings.executable, [worker.rawValue] + settings.arguments, input: lifeline.end, log: settings.log(worker).path)
+                    settings.executable, [worker.rawValue] + settings.arguments, input: lifeline.end,
+                    log: settings.log(worker).path)
             }
             slots[index].processID = try? started.get()
             return started
         }
     }
 
-    /// Waits for the end. The process is only then taken off the system's list under the lock, so that nobody signals an id
-    /// that has become another's.
+    /// Waits for the end. The process is only then taken off the system's list under the lock, so that nobody signals
+    /// an id that has become another's.
     private func end(of processID: pid_t, _ index: Int) -> Ending {
         var information = siginfo_t()
         while waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
@@ -158,7 +163,12 @@ package final class WorkerProcesses: @unchecked Sendable {
             return (self.isStopping, slots[index].worker)
         }
         if !isStopping {
-            settings.report("worker \(worker.rawValue) (pid \(processID)) \(ending); it is started again, its log is \(settings.log(worker).path)")
+            settings.report(
+                """
+                worker \(worker.rawValue) (pid \(processID)) \(ending); it is started again, its log is \
+                \(settings.log(worker).path)
+                """
+            )
         }
     }
 
@@ -188,5 +198,7 @@ private struct Ending: CustomStringConvertible {
     /// From outside, as by an operator or a test: no sign of a mistake within.
     var wasKilled: Bool { signal == SIGKILL || signal == SIGTERM || signal == SIGINT }
 
-    var description: String { signal == 0 ? "ended with status \(status >> 8 & 0xFF)" : "was ended by signal \(signal)" }
+    var description: String {
+        signal == 0 ? "ended with status \(status >> 8 & 0xFF)" : "was ended by signal \(signal)"
+    }
 }

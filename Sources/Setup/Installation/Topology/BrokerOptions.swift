@@ -11,35 +11,47 @@ import Terminal
 package struct BrokerOptions: ParsableArguments {
     package init() {}
 
-    @Option(help: ArgumentHelp("RabbitMQ's management interface, such as http://127.0.0.1:15672, instead of rabbitmqctl.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "RabbitMQ's management interface, such as http://127.0.0.1:15672, instead of rabbitmqctl.", valueName: "url"
+        ))
     package var management: String?
 
     @Option(
         help: ArgumentHelp(
-            "The user of the management interface; it needs the tag administrator. Its password is users.NAME of bihuan.yaml.",
+            """
+            The user of the management interface; it needs the tag administrator. Its password is users.NAME of \
+            bihuan.yaml.
+            """,
             valueName: "name"))
     var managementUser = OfficeConfiguration.operatorUser
 
     @Option(help: ArgumentHelp("A file with that user's password, instead of bihuan.yaml.", valueName: "file"))
     var managementPasswordFile: String?
 
-    @Option(help: ArgumentHelp("The node that rabbitmqctl asks, such as rabbit@host, instead of the installation's own.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "The node that rabbitmqctl asks, such as rabbit@host, instead of the installation's own.", valueName: "name"
+        ))
     var node: String?
 
     package func validate() throws {
         if management != nil, node != nil { throw ValidationError("give --management or --node, not both") }
     }
 
-    /// The management interface if it is named; else the node that is named. Else the broker that amqp.url names, which must then
-    /// be on this machine: the private node of the installation's directory, if it has one; or this machine's own, by rabbitmqctl
-    /// or the management interface, whichever is there. Blocks.
+    /// The management interface if it is named; else the node that is named. Else the broker that amqp.url names, which
+    /// must then be on this machine: the private node of the installation's directory, if it has one; or this machine's
+    /// own, by rabbitmqctl or the management interface, whichever is there. Blocks.
     package func access(_ configuration: OfficeConfiguration, directory: URL) throws -> any BrokerAccess {
         if let management { return try managementAccess(management, configuration) }
         if let node { return ControlAccess(try RabbitMQControl.ofSystemNode(node)) }
         let broker = configuration.broker
         if let elsewhere = broker.endpoints.first(where: { !InTheClear.isThisMachine($0.host) }) {
             throw UserError(
-                "amqp.url names \(elsewhere.host), and only the node of this machine could be asked without being named: give "
+                """
+                amqp.url names \(elsewhere.host), and only the node of this machine could be asked without being \
+                named: give\u{20}
+                """
                     + "--management http://\(elsewhere.host):15672, or --node NAME")
         }
         let ports = broker.endpoints.map(\.port)
@@ -54,7 +66,8 @@ package struct BrokerOptions: ParsableArguments {
             ])
     }
 
-    /// The first way that leads to a broker which takes AMQP on one of the ports; else the error says what was met on each.
+    /// The first way that leads to a broker which takes AMQP on one of the ports; else the error says what was met on
+    /// each.
     static func firstListening(on ports: [Int], _ ways: [() throws -> any BrokerAccess]) throws -> any BrokerAccess {
         var failures: [String] = []
         for way in ways {
@@ -62,12 +75,18 @@ package struct BrokerOptions: ParsableArguments {
                 let access = try way()
                 if try !Set(ports).isDisjoint(with: access.ports()) { return access }
                 let wanted = ports.map(String.init).joined(separator: ", ")
-                failures.append("\(access.name) leads to a broker that does not listen on port \(wanted), where amqp.url looks for one")
+                failures.append(
+                    """
+                    \(access.name) leads to a broker that does not listen on port \(wanted), where amqp.url looks \
+                    for one
+                    """
+                )
             } catch {
                 failures.append(UserError(error).description)
             }
         }
-        throw UserError(failures.joined(separator: "\n") + "\nName the broker with --management URL, or with --node NAME.")
+        throw UserError(
+            failures.joined(separator: "\n") + "\nName the broker with --management URL, or with --node NAME.")
     }
 
     private func managementAccess(_ address: String, _ configuration: OfficeConfiguration) throws -> ManagementAccess {
@@ -85,7 +104,12 @@ package struct BrokerOptions: ParsableArguments {
         }
         let key = managementUser.replacing(".", with: "-")
         guard let password = configuration.users[key] else {
-            throw UserError("bihuan.yaml has no password for \(managementUser): add users.\(key), or give --management-password-file")
+            throw UserError(
+                """
+                bihuan.yaml has no password for \(managementUser): add users.\(key), or give \
+                --management-password-file
+                """
+            )
         }
         return password
     }
@@ -97,12 +121,14 @@ package struct MonitorOptions: ParsableArguments {
 
     @Option(
         name: .customLong("monitor"), parsing: .singleValue,
-        help: ArgumentHelp("A user monitor.NAME that may look at queue depths and nothing else. May be repeated.", valueName: "name"))
+        help: ArgumentHelp(
+            "A user monitor.NAME that may look at queue depths and nothing else. May be repeated.", valueName: "name"))
     package var names: [String] = []
 
     package func validate() throws {
         if let bad = names.first(where: { !BrokerRole.isMonitorName($0) }) {
-            throw ValidationError("--monitor takes a name of the letters a-z, digits and hyphens, at most 40, not '\(bad)'")
+            throw ValidationError(
+                "--monitor takes a name of the letters a-z, digits and hyphens, at most 40, not '\(bad)'")
         }
     }
 }

@@ -46,20 +46,23 @@ struct ControlAccess: BrokerAccess {
         switch removal {
         case .user(let user): _ = try run(["--quiet", "delete_user", user])
         case .permission(let user): _ = try run(["--quiet", "clear_permissions"] + host + [user])
-        case .topicPermission(let user, let exchange): _ = try run(["--quiet", "clear_topic_permissions"] + host + [user, exchange])
+        case .topicPermission(let user, let exchange):
+            _ = try run(["--quiet", "clear_topic_permissions"] + host + [user, exchange])
         case .policy(let policy): _ = try run(["--quiet", "clear_policy"] + host + [policy])
         case .queue(let queue): _ = try run(["--quiet", "delete_queue"] + host + [queue])
         // rabbitmqctl has no command for these two.
         case .exchange(let exchange):
-            try evaluate("rabbit_exchange:delete(\(resource(virtualHost, "exchange", exchange)), false, \(ControlAccess.actor))")
+            try evaluate(
+                "rabbit_exchange:delete(\(resource(virtualHost, "exchange", exchange)), false, \(ControlAccess.actor))")
         case .binding(let binding):
+            let kind = binding.destination_type == "queue" ? "queue" : "exchange"
             try evaluate(
                 """
                 Found = [B || B <- rabbit_binding:list(\(ControlAccess.binary(virtualHost))), \
                 element(2, B) =:= \(resource(virtualHost, "exchange", binding.source)), \
                 element(3, B) =:= \(ControlAccess.binary(binding.routing_key)), \
                 (element(5, B) =:= []) =:= \(binding.arguments.isEmpty), \
-                element(4, B) =:= \(resource(virtualHost, binding.destination_type == "queue" ? "queue" : "exchange", binding.destination))], \
+                element(4, B) =:= \(resource(virtualHost, kind, binding.destination))], \
                 lists:foreach(fun(B) -> ok = rabbit_binding:remove(B, \(ControlAccess.actor)) end, Found)
                 """)
         }
@@ -75,7 +78,8 @@ struct ControlAccess: BrokerAccess {
             _ -> none end
             """)
         if printed == "none" { return nil }
-        guard let match = printed.wholeMatch(of: /\{depth,(\d+),(\d+),(\d+)\}/), let ready = Int(match.1), let held = Int(match.2),
+        guard let match = printed.wholeMatch(of: /\{depth,(\d+),(\d+),(\d+)\}/), let ready = Int(match.1),
+            let held = Int(match.2),
             let readers = Int(match.3)
         else { throw UserError("\(name) does not say how much the queue \(queue) holds: \(printed)") }
         return QueueDepth(messages: ready + held, consumers: readers)
@@ -86,7 +90,9 @@ struct ControlAccess: BrokerAccess {
     private static let actor = binary("bihuan")
 
     /// A name as its bytes, so that nothing in it is Erlang.
-    private static func binary(_ text: String) -> String { "<<" + text.utf8.map(String.init).joined(separator: ",") + ">>" }
+    private static func binary(_ text: String) -> String {
+        "<<" + text.utf8.map(String.init).joined(separator: ",") + ">>"
+    }
 
     private func resource(_ virtualHost: String, _ kind: String, _ name: String) -> String {
         "rabbit_misc:r(\(ControlAccess.binary(virtualHost)), \(kind), \(ControlAccess.binary(name)))"
@@ -108,7 +114,10 @@ struct ControlAccess: BrokerAccess {
             let lines = (error.cause ?? "").split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
             let reason = lines.first { $0.hasPrefix("Error") } ?? lines.first ?? error.description
             throw UserError(
-                "\(name) was tried and failed: \(reason)\nDoes the broker run on this machine, and do you run this as root or as its user? "
+                """
+                \(name) was tried and failed: \(reason)\nDoes the broker run on this machine, and do you run this \
+                as root or as its user?\u{20}
+                """
                     + "Elsewhere give --management URL, with the management plugin enabled on the broker.")
         }
     }

@@ -6,8 +6,8 @@ package import Foundation
 import FoundationNetworking
 import Synchronization
 
-/// The way through RabbitMQ's management interface, from any machine. Its user needs the tag `administrator`, and to remove queues,
-/// bindings and exchanges, which the interface does as that user, all rights in the virtual host.
+/// The way through RabbitMQ's management interface, from any machine. Its user needs the tag `administrator`, and to
+/// remove queues, bindings and exchanges, which the interface does as that user, all rights in the virtual host.
 package struct ManagementAccess: BrokerAccess {
     private let url: URL
     private let user: String
@@ -54,7 +54,9 @@ package struct ManagementAccess: BrokerAccess {
         }
     }
 
-    package func add(_ definitions: DefinitionsFile) throws { _ = try send("POST", ["definitions"], try definitions.json()) }
+    package func add(_ definitions: DefinitionsFile) throws {
+        _ = try send("POST", ["definitions"], try definitions.json())
+    }
 
     package func remove(_ removal: TopologyDifference.Removal, in virtualHost: String, wanted: DefinitionsFile) throws {
         switch removal {
@@ -75,9 +77,12 @@ package struct ManagementAccess: BrokerAccess {
         }
         guard let answer = try sendIfThere("GET", ["queues", virtualHost, queue]) else { return nil }
         let status = try JSONDecoder().decode(Status.self, from: answer)
-        // The interface's figures are some seconds old; the queue itself knows what is ready and who reads, though not what is held.
+        // The interface's figures are some seconds old; the queue itself knows what is ready and who reads, though not
+        // what is held.
         let now = try statusNow(of: queue, in: virtualHost)
-        return QueueDepth(messages: max(status.messages ?? 0, now.messageCount), consumers: max(status.consumers ?? 0, now.consumerCount))
+        return QueueDepth(
+            messages: max(status.messages ?? 0, now.messageCount),
+            consumers: max(status.consumers ?? 0, now.consumerCount))
     }
 
     // MARK: Steps
@@ -88,15 +93,20 @@ package struct ManagementAccess: BrokerAccess {
         do throws(AMQPError) {
             let connection = try AMQP.Connection(settings)
             defer { connection.close() }
-            return try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: try connection.openChannel())
+            return try connection.declareQueue(
+                QueueName(rawValue: queue), passive: true, on: try connection.openChannel())
         } catch {
             throw UserError(
-                "the queue \(queue) was not removed: how much it holds could not be asked by AMQP at \(settings) as user \(user) "
+                """
+                the queue \(queue) was not removed: how much it holds could not be asked by AMQP at \(settings) \
+                as user \(user)\u{20}
+                """
                     + "(\(error)). It needs all rights in the virtual host.")
         }
     }
 
-    /// The interface takes all rules of a user at once. Meanwhile every key would be allowed, so the right to write goes first.
+    /// The interface takes all rules of a user at once. Meanwhile every key would be allowed, so the right to write
+    /// goes first.
     private func removeTopicPermissions(of user: String, in virtualHost: String, _ wanted: DefinitionsFile) throws {
         _ = try send("DELETE", ["permissions", virtualHost, user])
         _ = try send("DELETE", ["topic-permissions", virtualHost, user])
@@ -142,7 +152,8 @@ package struct ManagementAccess: BrokerAccess {
         request.httpMethod = method
         request.httpBody = body
         request.setValue("application/json", forHTTPHeaderField: "Content-Type")
-        request.setValue("Basic " + Data("\(user):\(password)".utf8).base64EncodedString(), forHTTPHeaderField: "Authorization")
+        request.setValue(
+            "Basic " + Data("\(user):\(password)".utf8).base64EncodedString(), forHTTPHeaderField: "Authorization")
         let (status, data) = try exchange(request)
         switch status {
         case 200...299: return data
@@ -162,7 +173,9 @@ package struct ManagementAccess: BrokerAccess {
     private func exchange(_ request: URLRequest) throws(UserError) -> (status: Int, body: Data) {
         let answer = Answer()
         let task = session.dataTask(with: request) { data, response, error in
-            answer.result.withLock { $0 = ((response as? HTTPURLResponse)?.statusCode, data ?? Data(), error as? URLError) }
+            answer.result.withLock {
+                $0 = ((response as? HTTPURLResponse)?.statusCode, data ?? Data(), error as? URLError)
+            }
             answer.hasCome.signal()
         }
         task.resume()
@@ -173,8 +186,15 @@ package struct ManagementAccess: BrokerAccess {
         if failure?.code == .cancelled { return (401, data) }
         guard let status, failure == nil else {
             throw UserError(
-                "\(name) was tried and does not answer (\(failure?.localizedDescription ?? "not in time")). Is the plugin enabled there "
-                    + "(rabbitmq-plugins enable rabbitmq_management), and the URL right? On the broker's machine leave --management out.")
+                """
+                \(name) was tried and does not answer (\(failure?.localizedDescription ?? "not in time")). Is the \
+                plugin enabled there\u{20}
+                """
+                    + """
+                    (rabbitmq-plugins enable rabbitmq_management), and the URL right? On the broker's machine \
+                    leave --management out.
+                    """
+            )
         }
         return (status, data)
     }
@@ -184,7 +204,8 @@ package struct ManagementAccess: BrokerAccess {
         let result = Mutex<(Int?, Data, URLError?)>((nil, Data(), nil))
     }
 
-    /// Ends a request that the interface answers with 401. Without it URLSession would wait for other credentials, for ever.
+    /// Ends a request that the interface answers with 401. Without it URLSession would wait for other credentials, for
+    /// ever.
     private final class ChallengeRefusal: NSObject, URLSessionTaskDelegate, Sendable {
         func urlSession(
             _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,

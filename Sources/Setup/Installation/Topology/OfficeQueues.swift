@@ -15,7 +15,9 @@ package enum OfficeQueues {
 
     /// Those that are no longer active have none.
     package static func parties(units: [UnitRow], sources: [SourceRow], persons: [PersonRow]) -> [String] {
-        let parties = units.filter(\.active).map { Party.unit($0.id) } + sources.map { .source($0.id) } + persons.filter(\.active).map { .person($0.id) }
+        let parties =
+            units.filter(\.active).map { Party.unit($0.id) } + sources.map { .source($0.id) }
+            + persons.filter(\.active).map { .person($0.id) }
         return parties.flatMap(Topology.Queue.all(of:))
     }
 }

@@ -23,10 +23,13 @@ package struct OfficeTopology: Sendable {
 
     package init(virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], monitors: [String]) {
         let parties =
-            Worker.allCases.map { Party.office($0) } + units.map { .unit($0) } + sources.map { .source($0) } + persons.map { .person($0) }
+            Worker.allCases.map { Party.office($0) } + units.map { .unit($0) } + sources.map { .source($0) }
+            + persons.map { .person($0) }
         definitions = Definitions(
             virtualHost: virtualHost, units: units, sources: sources, persons: persons,
-            users: (parties.map { .party($0) } + Set(monitors).sorted().map { .monitor($0) }).map { BrokerUser($0, password: nil) })
+            users: (parties.map { .party($0) } + Set(monitors).sorted().map { .monitor($0) }).map {
+                BrokerUser($0, password: nil)
+            })
     }
 
     /// The definitions with the passwords that are known.
@@ -42,21 +45,28 @@ package struct OfficeTopology: Sendable {
     package var tables: String {
         let file = file()
         let exchanges = file.exchanges.map { exchange in
-            [exchange.name, exchange.type, exchange.arguments["alternate-exchange"].map { "unroutable go to \($0)" } ?? ""]
+            [
+                exchange.name, exchange.type,
+                exchange.arguments["alternate-exchange"].map { "unroutable go to \($0)" } ?? "",
+            ]
         }
         let queues = file.queues.map { queue in
             let bindings = file.bindings.filter { $0.destination == queue.name }
             let readers = definitions.users.map(\.role).filter { Rights($0).queues.contains(queue.name) }
             return [
-                queue.name, bindings.map { "\($0.source) \($0.routing_key == queue.name ? "by its name" : $0.routing_key)" }.joined(separator: ", "),
+                queue.name,
+                bindings.map { "\($0.source) \($0.routing_key == queue.name ? "by its name" : $0.routing_key)" }.joined(
+                    separator: ", "),
                 readers.map(\.description).joined(separator: ", "),
             ]
         }
         let users = definitions.users.map { user in
             let rights = Rights(user.role)
             return [
-                user.role.description, rights.queues.joined(separator: " ").orNothing, rights.exchanges.joined(separator: " ").orNothing,
-                rights.keyPrefix.map { $0 + "…" } ?? (rights.exchanges.isEmpty ? "" : "names of queues"), user.role.tags,
+                user.role.description, rights.queues.joined(separator: " ").orNothing,
+                rights.exchanges.joined(separator: " ").orNothing,
+                rights.keyPrefix.map { $0 + "…" } ?? (rights.exchanges.isEmpty ? "" : "names of queues"),
+                user.role.tags,
             ]
         }
         return [

@@ -1,7 +1,8 @@
 package import Basics
 package import Foundation
 
-/// Passwords of broker users: a line each, the user and the password with a blank between. Lines beginning with # are comments.
+/// Passwords of broker users: a line each, the user and the password with a blank between. Lines beginning with # are
+/// comments.
 ///
 /// It is written before the users are made, so that no password is set which nobody knows.
 package struct PasswordFile {
@@ -14,12 +15,16 @@ package struct PasswordFile {
         self.file = file
         guard FileManager.default.fileExists(atPath: file.path) else { return }
         try SecretFile.check(file.path)
-        guard let text = try? String(contentsOf: file, encoding: .utf8) else { throw UserError("the file \(file.path) cannot be read") }
+        guard let text = try? String(contentsOf: file, encoding: .utf8) else {
+            throw UserError("the file \(file.path) cannot be read")
+        }
         self.text = text
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let words = line.split { $0 == " " || $0 == "\t" || $0 == "\r" }
             if words.isEmpty || line.hasPrefix("#") { continue }
-            guard words.count == 2 else { throw UserError("line \(index + 1) of \(file.path) is not a user and a password with a blank between") }
+            guard words.count == 2 else {
+                throw UserError("line \(index + 1) of \(file.path) is not a user and a password with a blank between")
+            }
             guard passwords.updateValue(String(words[1]), forKey: String(words[0])) == nil else {
                 throw UserError("line \(index + 1) of \(file.path) names \(words[0]) a second time")
             }

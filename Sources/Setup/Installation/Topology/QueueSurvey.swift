@@ -2,9 +2,10 @@ package import AMQP
 
 /// Asks queues how they are, one after the other, on one connection.
 ///
-/// RabbitMQ answers a passive declaration for a quorum queue whose process has died, or that has no majority, as if the queue were
-/// empty and unread. So what looks like that is asked for a message too, which a dead queue cannot refuse politely: the broker
-/// closes the connection with 541, or never answers. A message that came meanwhile is given back at once.
+/// RabbitMQ answers a passive declaration for a quorum queue whose process has died, or that has no majority, as if the
+/// queue were empty and unread. So what looks like that is asked for a message too, which a dead queue cannot refuse
+/// politely: the broker closes the connection with 541, or never answers. A message that came meanwhile is given back
+/// at once.
 package final class QueueSurvey {
     package enum State: Equatable {
         case up(messages: Int, consumers: Int)
@@ -14,7 +15,10 @@ package final class QueueSurvey {
     }
 
     package static let advice =
-        "restart its broker (`bihuan up` does by itself); in a cluster see `rabbitmq-queues quorum_status` and start the missing nodes"
+        """
+        restart its broker (`bihuan up` does by itself); in a cluster see `rabbitmq-queues quorum_status` and \
+        start the missing nodes
+        """
 
     private let settings: AMQP.ConnectionSettings
     private var line: (connection: AMQP.Connection, channel: ChannelNumber)?
@@ -58,7 +62,8 @@ package final class QueueSurvey {
                 return false
             }
             try leaveChannel(after: error)
-            // A queue with one active consumer knows no such question (405), and not everybody may ask it (403): it lives.
+            // A queue with one active consumer knows no such question (405), and not everybody may ask it (403): it
+            // lives.
             return true
         }
     }

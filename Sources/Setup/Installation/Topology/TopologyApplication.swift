@@ -77,7 +77,10 @@ package struct TopologyApplication {
         if unknown.isEmpty { return known }
         guard options.passwordFile != nil else {
             throw UserError(
-                "\(unknown.count) users are new and need a password (\(unknown.prefix(3).joined(separator: ", "))\(unknown.count > 3 ? ", …" : "")): "
+                """
+                \(unknown.count) users are new and need a password \
+                (\(unknown.prefix(3).joined(separator: ", "))\(unknown.count > 3 ? ", …" : "")):\u{20}
+                """
                     + "give --passwords FILE, which is made if missing, and to which they are written")
         }
         let new = Dictionary(uniqueKeysWithValues: unknown.map { ($0, randomPassword()) })
@@ -96,14 +99,18 @@ package struct TopologyApplication {
         return additions
     }
 
-    /// Users go first, which also ends their connections, then bindings: after that nothing new comes into a queue that goes.
+    /// Users go first, which also ends their connections, then bindings: after that nothing new comes into a queue that
+    /// goes.
     private func prune(_ difference: TopologyDifference, _ outcome: inout Outcome) throws {
         for removal in difference.removals {
             if case .queue(let queue) = removal, !options.withMessages {
                 guard let depth = try access.depth(of: queue, in: virtualHost) else { continue }
                 if !depth.isEmpty {
                     outcome.reasons.append(
-                        "queue \(queue) was kept: it holds \(depth.messages) messages and has \(depth.consumers) consumers. "
+                        """
+                        queue \(queue) was kept: it holds \(depth.messages) messages and has \(depth.consumers) \
+                        consumers.\u{20}
+                        """
                             + "--with-messages removes it all the same, and them with it")
                     continue
                 }

@@ -51,7 +51,8 @@ package struct TopologyDifference {
     ///   - messageBytesMax: the longest message that the broker takes (`max_message_size`), where it could be asked.
     ///   - passwords: by user; one given here must be the user's. Others keep what they have.
     package init(
-        wanted: DefinitionsFile, found: DefinitionsFile, virtualHost: String, messageBytesMax: Int?, passwords: [String: String] = [:]
+        wanted: DefinitionsFile, found: DefinitionsFile, virtualHost: String, messageBytesMax: Int?,
+        passwords: [String: String] = [:]
     ) {
         self.virtualHost = virtualHost
         if !found.vhosts.contains(where: { $0.name == virtualHost }) {
@@ -73,7 +74,12 @@ package struct TopologyDifference {
     /// It stands in the broker's own file, for all virtual hosts: nothing here can set it.
     private mutating func compare(messageBytesMax bytes: Int?, limits: Limits = .standard) {
         guard let bytes else {
-            return notes.append("only rabbitmqctl on the broker's machine can tell how long a message the broker takes (max_message_size)")
+            return notes.append(
+                """
+                only rabbitmqctl on the broker's machine can tell how long a message the broker takes \
+                (max_message_size)
+                """
+            )
         }
         let right = limits.messageBytesMax...8 * limits.messageBytesMax
         guard !right.contains(bytes) else { return }
@@ -85,7 +91,9 @@ package struct TopologyDifference {
 
     // MARK: Users and rights
 
-    private mutating func compareUsers(_ wanted: DefinitionsFile, _ found: DefinitionsFile, _ passwords: [String: String]) {
+    private mutating func compareUsers(
+        _ wanted: DefinitionsFile, _ found: DefinitionsFile, _ passwords: [String: String]
+    ) {
         let there = Dictionary(found.users.map { ($0.name, $0) }) { first, _ in first }
         for user in wanted.users {
             guard var existing = there[user.name] else {
@@ -103,7 +111,9 @@ package struct TopologyDifference {
                 !PasswordHash.fits(password, hash: existing.password_hash, algorithm: existing.hashing_algorithm)
             {
                 add(.different, "user \(user.name): the password is not the one given")
-                (existing.password_hash, existing.hashing_algorithm, differs) = (PasswordHash.make(password), PasswordHash.algorithm, true)
+                (existing.password_hash, existing.hashing_algorithm, differs) = (
+                    PasswordHash.make(password), PasswordHash.algorithm, true
+                )
             }
             // An import without a hash would take the password away, so the one that is there goes back.
             if differs { additions.users.append(existing) }
@@ -117,7 +127,9 @@ package struct TopologyDifference {
     }
 
     private mutating func comparePermissions(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
-        let there = Dictionary(found.permissions.filter { $0.vhost == virtualHost }.map { ($0.user, $0) }) { first, _ in first }
+        let there = Dictionary(found.permissions.filter { $0.vhost == virtualHost }.map { ($0.user, $0) }) { first, _ in
+            first
+        }
         for permission in wanted.permissions {
             let existing = there[permission.user]
             if existing == permission { continue }
@@ -130,7 +142,10 @@ package struct TopologyDifference {
                 ("configure", existing.configure, permission.configure), ("write", existing.write, permission.write),
                 ("read", existing.read, permission.read),
             ].filter { $0.1 != $0.2 }
-            add(.different, "permission \(permission.user): " + parts.map { "\($0.0) \"\($0.1)\", shall be \"\($0.2)\"" }.joined(separator: "; "))
+            add(
+                .different,
+                "permission \(permission.user): "
+                    + parts.map { "\($0.0) \"\($0.1)\", shall be \"\($0.2)\"" }.joined(separator: "; "))
         }
         let names = Set(wanted.permissions.map(\.user))
         for (user, permission) in there.sorted(by: { $0.key < $1.key }) where !names.contains(user) {
@@ -155,12 +170,20 @@ package struct TopologyDifference {
                 add(.missing, name)
                 continue
             }
-            let parts = [("write", same.write, permission.write), ("read", same.read, permission.read)].filter { $0.1 != $0.2 }
-            add(.different, name + ": " + parts.map { "\($0.0) \"\($0.1)\", shall be \"\($0.2)\"" }.joined(separator: "; "))
+            let parts = [("write", same.write, permission.write), ("read", same.read, permission.read)].filter {
+                $0.1 != $0.2
+            }
+            add(
+                .different,
+                name + ": " + parts.map { "\($0.0) \"\($0.1)\", shall be \"\($0.2)\"" }.joined(separator: "; "))
         }
         for extra in existing where !removals.contains(.user(extra.user)) {
-            if wanted.topic_permissions.contains(where: { $0.user == extra.user && $0.exchange == extra.exchange }) { continue }
-            remove(.topicPermission(user: extra.user, exchange: extra.exchange), "topic permission \(extra.user) on \(extra.exchange)")
+            if wanted.topic_permissions.contains(where: { $0.user == extra.user && $0.exchange == extra.exchange }) {
+                continue
+            }
+            remove(
+                .topicPermission(user: extra.user, exchange: extra.exchange),
+                "topic permission \(extra.user) on \(extra.exchange)")
         }
     }
 
@@ -168,7 +191,9 @@ package struct TopologyDifference {
 
     /// Of others' only those are told that may hold for our queues in the place of ours.
     private mutating func comparePolicies(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
-        let there = Dictionary(found.policies.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in first }
+        let there = Dictionary(found.policies.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in
+            first
+        }
         for policy in wanted.policies {
             let existing = there[policy.name]
             if existing == policy { continue }
@@ -178,16 +203,28 @@ package struct TopologyDifference {
                 continue
             }
             var parts = differences(existing.definition, policy.definition)
-            if existing.pattern != policy.pattern { parts.append("pattern \"\(existing.pattern)\", shall be \"\(policy.pattern)\"") }
-            if existing.applyTo != policy.applyTo { parts.append("applies to \(existing.applyTo), shall to \(policy.applyTo)") }
-            if existing.priority != policy.priority { parts.append("priority \(existing.priority), shall be \(policy.priority)") }
+            if existing.pattern != policy.pattern {
+                parts.append("pattern \"\(existing.pattern)\", shall be \"\(policy.pattern)\"")
+            }
+            if existing.applyTo != policy.applyTo {
+                parts.append("applies to \(existing.applyTo), shall to \(policy.applyTo)")
+            }
+            if existing.priority != policy.priority {
+                parts.append("priority \(existing.priority), shall be \(policy.priority)")
+            }
             add(.different, "policy \(policy.name): " + parts.joined(separator: "; "))
         }
-        for (name, policy) in there.sorted(by: { $0.key < $1.key }) where !wanted.policies.contains(where: { $0.name == name }) {
+        for (name, policy) in there.sorted(by: { $0.key < $1.key })
+        where !wanted.policies.contains(where: { $0.name == name }) {
             if name.hasPrefix("bihuan.") {
                 remove(.policy(name), "policy \(name)")
             } else if policy.applyTo != "exchanges" {
-                notes.append("the policy \(name) is none of the office: where it matches its queues (\"\(policy.pattern)\"), it may hold in the place of ours")
+                notes.append(
+                    """
+                    the policy \(name) is none of the office: where it matches its queues \
+                    (\"\(policy.pattern)\"), it may hold in the place of ours
+                    """
+                )
             }
         }
     }
@@ -205,13 +242,17 @@ package struct TopologyDifference {
         }
         let right = Set(wanted.bindings)
         for binding in existing where !right.contains(binding) {
-            guard TopologyDifference.isOurs(exchange: binding.source) || isOurs(destinationOf: binding) else { continue }
+            guard TopologyDifference.isOurs(exchange: binding.source) || isOurs(destinationOf: binding) else {
+                continue
+            }
             remove(.binding(binding), "binding \(words(binding))")
         }
     }
 
     private mutating func compareQueues(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
-        let there = Dictionary(found.queues.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in first }
+        let there = Dictionary(found.queues.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in
+            first
+        }
         for queue in wanted.queues {
             guard let existing = there[queue.name] else {
                 add(.missing, "queue \(queue.name)")
@@ -230,7 +271,9 @@ package struct TopologyDifference {
     }
 
     private mutating func compareExchanges(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
-        let there = Dictionary(found.exchanges.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in first }
+        let there = Dictionary(found.exchanges.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in
+            first
+        }
         for exchange in wanted.exchanges {
             guard let existing = there[exchange.name] else {
                 add(.missing, "exchange \(exchange.name)")
@@ -255,7 +298,8 @@ package struct TopologyDifference {
 
     private func isOurs(destinationOf binding: DefinitionsFile.Binding) -> Bool {
         binding.destination_type == "queue"
-            ? TopologyDifference.isOurs(queue: binding.destination) : TopologyDifference.isOurs(exchange: binding.destination)
+            ? TopologyDifference.isOurs(queue: binding.destination)
+            : TopologyDifference.isOurs(exchange: binding.destination)
     }
 
     // MARK: Words
@@ -277,7 +321,9 @@ package struct TopologyDifference {
         return "\(binding.source) -> \(binding.destination) \(key)\(arguments)"
     }
 
-    private func differences(_ found: [String: DefinitionsFile.Value], _ wanted: [String: DefinitionsFile.Value]) -> [String] {
+    private func differences(
+        _ found: [String: DefinitionsFile.Value], _ wanted: [String: DefinitionsFile.Value]
+    ) -> [String] {
         Set(found.keys).union(wanted.keys).sorted().filter { found[$0] != wanted[$0] }.map { name in
             switch (found[name], wanted[name]) {
             case (let value?, let right?): "\(name) \(value), shall be \(right)"

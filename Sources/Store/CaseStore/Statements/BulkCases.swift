@@ -18,8 +18,9 @@ public struct TakenAct: Sendable {
 }
 
 extension Connection {
-    /// Enters whole cases by COPY, hundreds of thousands of them in little time: how a ledger is filled that only its size
-    /// matters of. Within one transaction; run by the owner role or a superuser, since no worker writes a case at one stroke.
+    /// Enters whole cases by COPY, hundreds of thousands of them in little time: how a ledger is filled that only its
+    /// size matters of. Within one transaction; run by the owner role or a superuser, since no worker writes a case at
+    /// one stroke.
     /// - Parameters:
     ///   - writes: new reports with all that happened to them since; nothing that changes what is there.
     ///   - repeatKeys: one for each report that has one.
@@ -29,11 +30,15 @@ extension Connection {
         precondition(writes.changedReports.isEmpty && writes.changedHandoffs.isEmpty && writes.changedClocks.isEmpty)
         try transaction { connection in
             try connection.copyIn(writes.newReports.map { CopiedReport(report: $0.report) })
-            try connection.copyIn(writes.newReports.compactMap { new in new.content.map { CopiedText(id: new.report.id, content: $0) } })
-            try connection.copyIn(writes.newReports.compactMap { new in new.vault.map { CopiedVault(id: new.report.id, box: $0) } })
+            try connection.copyIn(
+                writes.newReports.compactMap { new in new.content.map { CopiedText(id: new.report.id, content: $0) } })
+            try connection.copyIn(
+                writes.newReports.compactMap { new in new.vault.map { CopiedVault(id: new.report.id, box: $0) } })
             try connection.copyIn(
                 writes.newReports.flatMap { new in
-                    (new.content?.accused ?? []).enumerated().map { CopiedAccused(id: new.report.id, ordinal: $0.offset, accused: $0.element) }
+                    (new.content?.accused ?? []).enumerated().map {
+                        CopiedAccused(id: new.report.id, ordinal: $0.offset, accused: $0.element)
+                    }
                 })
             try connection.copyIn(
                 writes.newReports.flatMap { new in
@@ -42,7 +47,9 @@ extension Connection {
                     }
                 })
             try connection.copyIn(
-                writes.newReports.flatMap { new in new.barredRoots.sorted().map { CopiedBarredRoot(id: new.report.id, unit: $0) } })
+                writes.newReports.flatMap { new in
+                    new.barredRoots.sorted().map { CopiedBarredRoot(id: new.report.id, unit: $0) }
+                })
             try connection.copyIn(repeatKeys.map { CopiedRepeatKey(key: $0.key, id: $0.report) })
             try connection.copyIn(writes.newHandoffs.map(CopiedHandoff.init))
             try connection.copyIn(notes.map(CopiedNote.init))
@@ -57,15 +64,20 @@ private struct CopiedReport: CopyRow {
     let report: Report
     static let table = "report"
     static let columns = [
-        "id", "number", "source", "source_id", "digest", "state", "source_kind", "matter_kind", "region", "real_name", "received_at",
-        "registered_at", "verdict", "rule", "reason", "authority", "repeat_of", "receipt_only", "handoff_count", "papers", "head",
+        "id", "number", "source", "source_id", "digest", "state", "source_kind", "matter_kind", "region", "real_name",
+        "received_at",
+        "registered_at", "verdict", "rule", "reason", "authority", "repeat_of", "receipt_only", "handoff_count",
+        "papers", "head",
         "entry_count", "head_at",
     ]
     var parameters: [Parameter] {
         [
-            .uuid(report.id.uuid), .int8(report.number), .text(report.source.rawValue), .text(report.submissionID), .bytea(report.digest),
-            .text(report.state.rawValue), .text(report.sourceKind), .text(report.matterKind), .text(report.region), .bool(report.realName),
-            .instant(report.receivedAt), .instant(report.registeredAt), .text(report.verdict.rawValue), .text(report.rule),
+            .uuid(report.id.uuid), .int8(report.number), .text(report.source.rawValue), .text(report.submissionID),
+            .bytea(report.digest),
+            .text(report.state.rawValue), .text(report.sourceKind), .text(report.matterKind), .text(report.region),
+            .bool(report.realName),
+            .instant(report.receivedAt), .instant(report.registeredAt), .text(report.verdict.rawValue),
+            .text(report.rule),
             .text(report.reason), .text(report.authority), .uuid(report.repeatOf?.uuid), .bool(report.receiptOnly),
             .int4(Int32(clamping: report.handoffCount)), .int4(Int32(clamping: report.papers)),
             .bytea(report.head.hash), .int4(Int32(clamping: report.head.count)), .instant(report.head.at),
@@ -97,7 +109,8 @@ private struct CopiedAccused: CopyRow {
     static let columns = ["report_id", "ordinal", "name", "organ", "position", "level", "region", "unit"]
     var parameters: [Parameter] {
         [
-            .uuid(id.uuid), .int4(Int32(clamping: ordinal)), .text(accused.name), .text(accused.organ), .text(accused.position),
+            .uuid(id.uuid), .int4(Int32(clamping: ordinal)), .text(accused.name), .text(accused.organ),
+            .text(accused.position),
             .text(accused.level), .text(accused.region), .text(accused.unit?.rawValue),
         ]
     }
@@ -134,16 +147,22 @@ private struct CopiedHandoff: CopyRow {
     let handoff: Handoff
     static let table = "handoff"
     static let columns = [
-        "id", "report_id", "attempt", "unit", "kind", "state", "express", "rule", "digest", "released_at", "dispatched_at", "signed_at",
-        "signed_by", "disposition", "case_number", "case_notified_at", "outcome", "concluded_at", "times_sent_back", "ended_at",
+        "id", "report_id", "attempt", "unit", "kind", "state", "express", "rule", "digest", "released_at",
+        "dispatched_at", "signed_at",
+        "signed_by", "disposition", "case_number", "case_notified_at", "outcome", "concluded_at", "times_sent_back",
+        "ended_at",
         "ended_because", "running_clocks", "no_clock_reason",
     ]
     var parameters: [Parameter] {
         [
-            .uuid(handoff.id.uuid), .uuid(handoff.reportID.uuid), .int4(Int32(clamping: handoff.attempt)), .text(handoff.unit.rawValue),
-            .text(handoff.kind), .text(handoff.state.rawValue), .bool(handoff.express), .text(handoff.rule), .bytea(handoff.digest),
-            .instant(handoff.releasedAt), .instant(handoff.dispatchedAt), .instant(handoff.signedAt), .text(handoff.signedBy),
-            .text(handoff.disposition), .text(handoff.caseNumber), .instant(handoff.caseNotifiedAt), .text(handoff.outcome),
+            .uuid(handoff.id.uuid), .uuid(handoff.reportID.uuid), .int4(Int32(clamping: handoff.attempt)),
+            .text(handoff.unit.rawValue),
+            .text(handoff.kind), .text(handoff.state.rawValue), .bool(handoff.express), .text(handoff.rule),
+            .bytea(handoff.digest),
+            .instant(handoff.releasedAt), .instant(handoff.dispatchedAt), .instant(handoff.signedAt),
+            .text(handoff.signedBy),
+            .text(handoff.disposition), .text(handoff.caseNumber), .instant(handoff.caseNotifiedAt),
+            .text(handoff.outcome),
             .instant(handoff.concludedAt), .int4(Int32(clamping: handoff.timesSentBack)), .instant(handoff.endedAt),
             .text(handoff.endedBecause), .int4(Int32(clamping: handoff.runningClocks)), .text(handoff.noClockReason),
         ]
@@ -156,7 +175,8 @@ private struct CopiedNote: CopyRow {
     static let columns = ["handoff_id", "sender", "event_id", "kind", "written_at", "body"]
     var parameters: [Parameter] {
         [
-            .uuid(note.handoffID.uuid), .text(note.sender), .text(note.eventID), .text(note.kind), .instant(note.writtenAt), .text(note.body),
+            .uuid(note.handoffID.uuid), .text(note.sender), .text(note.eventID), .text(note.kind),
+            .instant(note.writtenAt), .text(note.body),
         ]
     }
 }
@@ -165,14 +185,18 @@ private struct CopiedClock: CopyRow {
     let clock: Clock
     static let table = "clock"
     static let columns = [
-        "handoff_id", "kind", "round", "report_id", "owed_by", "started_at", "due_at", "rule", "citation", "ladder", "next_step", "next_at",
+        "handoff_id", "kind", "round", "report_id", "owed_by", "started_at", "due_at", "rule", "citation", "ladder",
+        "next_step", "next_at",
         "stopped_at", "stopped_by",
     ]
     var parameters: [Parameter] {
         [
-            .uuid(clock.key.handoffID.uuid), .text(clock.key.kind), .int4(Int32(clamping: clock.key.round)), .uuid(clock.reportID.uuid),
-            .text(clock.owedBy.rawValue), .instant(clock.startedAt), .instant(clock.dueAt), .text(clock.rule), .text(clock.citation),
-            .text(Ladder.write(clock.steps)), .int4(Int32(clamping: clock.nextStep)), .instant(clock.nextAt), .instant(clock.stoppedAt),
+            .uuid(clock.key.handoffID.uuid), .text(clock.key.kind), .int4(Int32(clamping: clock.key.round)),
+            .uuid(clock.reportID.uuid),
+            .text(clock.owedBy.rawValue), .instant(clock.startedAt), .instant(clock.dueAt), .text(clock.rule),
+            .text(clock.citation),
+            .text(Ladder.write(clock.steps)), .int4(Int32(clamping: clock.nextStep)), .instant(clock.nextAt),
+            .instant(clock.stoppedAt),
             .text(clock.stoppedBy),
         ]
     }
@@ -194,7 +218,8 @@ private struct CopiedAct: CopyRow {
     static let columns = ["sender", "event_id", "digest", "verdict", "subject", "received_at"]
     var parameters: [Parameter] {
         [
-            .text(act.key.sender), .text(act.key.eventID), .bytea(act.digest), .text(Verdict.taken.rawValue), .text(act.subject),
+            .text(act.key.sender), .text(act.key.eventID), .bytea(act.digest), .text(Verdict.taken.rawValue),
+            .text(act.subject),
             .instant(act.receivedAt),
         ]
     }

@@ -15,7 +15,9 @@ public struct CaseWrites: Sendable {
         /// One for each of the content's attachments.
         public let papers: [PaperKey]
 
-        public init(report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]) {
+        public init(
+            report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]
+        ) {
             self.report = report
             self.barredRoots = barredRoots
             self.content = content
@@ -65,14 +67,18 @@ public struct CaseWrites: Sendable {
             commands.append(InsertReports(reports: newReports.map(\.report)))
             commands.append(InsertReportTexts(contents: contents))
             commands.append(InsertVault(boxes: newReports.compactMap { new in new.vault.map { (new.report.id, $0) } }))
-            let accused = contents.flatMap { (id, content) in content.accused.enumerated().map { (id, $0.offset, $0.element) } }
+            let accused = contents.flatMap { (id, content) in
+                content.accused.enumerated().map { (id, $0.offset, $0.element) }
+            }
             if !accused.isEmpty { commands.append(InsertAccused(rows: accused)) }
             let allegations = contents.flatMap { (id, content) in
                 content.allegations.enumerated().map { (id, $0.offset, $0.element) }
             }
             if !allegations.isEmpty { commands.append(InsertAllegations(rows: allegations)) }
             let papers = newReports.flatMap { new in
-                zip(new.content?.attachments ?? [], new.papers).enumerated().map { (new.report.id, $0.offset, $0.element.0, $0.element.1) }
+                zip(new.content?.attachments ?? [], new.papers).enumerated().map {
+                    (new.report.id, $0.offset, $0.element.0, $0.element.1)
+                }
             }
             if !papers.isEmpty { commands.append(InsertAttachments(rows: papers)) }
         }
@@ -94,10 +100,13 @@ struct InsertReports: Command {
 
     static let sql = """
         INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name,
-            received_at, registered_at, verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head,
+            received_at, registered_at, verdict, rule, reason, authority, repeat_of, receipt_only, custodian,
+                handoff_count, papers, head,
             entry_count, head_at)
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[], $16::text[],
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[],
+            $8::text[],
+            $9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[],
+                $16::text[],
             $17::uuid[], $18::bool[], $19::text[], $20::int[], $21::int[], $22::bytea[], $23::int[], $24::timestamptz[])
         """
 
@@ -107,9 +116,11 @@ struct InsertReports: Command {
             .texts(reports.map(\.submissionID)), .byteas(reports.map(\.digest)), .texts(reports.map(\.state.rawValue)),
             .texts(reports.map(\.sourceKind)), .texts(reports.map(\.matterKind)), .texts(reports.map(\.region)),
             .bools(reports.map(\.realName)), .instants(reports.map(\.receivedAt)),
-            .instants(reports.map(\.registeredAt)), .texts(reports.map(\.verdict.rawValue)), .texts(reports.map(\.rule)),
+            .instants(reports.map(\.registeredAt)), .texts(reports.map(\.verdict.rawValue)),
+            .texts(reports.map(\.rule)),
             .texts(reports.map(\.reason)), .texts(reports.map(\.authority)), .ids(orNil: reports.map(\.repeatOf)),
-            .bools(reports.map(\.receiptOnly)), .texts(reports.map(\.custodian?.rawValue)), .integers(reports.map(\.handoffCount)),
+            .bools(reports.map(\.receiptOnly)), .texts(reports.map(\.custodian?.rawValue)),
+            .integers(reports.map(\.handoffCount)),
             .integers(reports.map(\.papers)),
             .byteas(reports.map(\.head.hash)), .integers(reports.map(\.head.count)), .instants(reports.map(\.head.at)),
         ]
@@ -140,7 +151,8 @@ struct InsertAccused: Command {
     var rows: [(ReportID, Int, Accused)]
     static let sql = """
         INSERT INTO accused (report_id, ordinal, name, organ, position, level, region, unit)
-        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[])
         """
     var parameters: [Parameter] {
         [
@@ -178,19 +190,22 @@ struct InsertAttachments: Command {
 
 struct InsertBarredRoots: Command {
     var rows: [(ReportID, UnitID)]
-    static let sql = "INSERT INTO barred_root (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING"
+    static let sql =
+        "INSERT INTO barred_root (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING"
     var parameters: [Parameter] { [.ids(rows.map(\.0)), .texts(rows.map(\.1.rawValue))] }
 }
 
-/// Moves reports on. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the caller
-/// sees a count that is too small.
+/// Moves reports on. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the
+/// caller sees a count that is too small.
 struct UpdateReports: Command {
     var reports: [(report: Report, loadedHead: LedgerHead)]
 
     static let sql = """
-        UPDATE report SET state = new.state, matter_kind = new.matter_kind, reason = new.reason, authority = new.authority,
+        UPDATE report SET state = new.state, matter_kind = new.matter_kind, reason = new.reason, authority =
+            new.authority,
             handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count, head_at = new.head_at
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bytea[], $8::int[], $9::timestamptz[],
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bytea[], $8::int[],
+            $9::timestamptz[],
             $10::bytea[])
             AS new (id, state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at, loaded_head)
         WHERE report.id = new.id AND report.head = new.loaded_head
@@ -211,9 +226,11 @@ struct InsertHandoffs: Command {
     var handoffs: [Handoff]
 
     static let sql = """
-        INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, running_clocks,
+        INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, released_at,
+            running_clocks,
             no_clock_reason)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::text[],
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[],
+            $8::text[],
             $9::bytea[], $10::timestamptz[], $11::int[], $12::text[])
         """
 
@@ -238,11 +255,14 @@ struct UpdateHandoffs: Command {
             case_notified_at = new.case_notified_at, outcome = new.outcome, concluded_at = new.concluded_at,
             times_sent_back = new.times_sent_back, ended_at = new.ended_at, ended_because = new.ended_because,
             running_clocks = new.running_clocks, no_clock_reason = new.no_clock_reason
-        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+            $7::text[],
             $8::text[], $9::int[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::int[], $14::timestamptz[],
             $15::text[], $16::int[], $17::text[])
-            AS new (id, state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on,
-            case_notified_at, outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason)
+            AS new (id, state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number,
+                case_filed_on,
+            case_notified_at, outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks,
+                no_clock_reason)
         WHERE handoff.id = new.id
         """
 
@@ -264,9 +284,11 @@ struct InsertClocks: Command {
     var clocks: [Clock]
 
     static let sql = """
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step,
+        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder,
+            next_step,
             next_at, stopped_at, stopped_by)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::timestamptz[],
+            $7::timestamptz[],
             $8::text[], $9::text[], $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::text[])
         """
 
@@ -285,7 +307,8 @@ struct UpdateClocks: Command {
     var clocks: [Clock]
 
     static let sql = """
-        UPDATE clock SET next_step = new.next_step, next_at = new.next_at, stopped_at = new.stopped_at, stopped_by = new.stopped_by
+        UPDATE clock SET next_step = new.next_step, next_at = new.next_at, stopped_at = new.stopped_at, stopped_by =
+            new.stopped_by
         FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::text[])
             AS new (handoff_id, kind, round, next_step, next_at, stopped_at, stopped_by)
         WHERE clock.handoff_id = new.handoff_id AND clock.kind = new.kind AND clock.round = new.round

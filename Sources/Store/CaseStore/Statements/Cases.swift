@@ -4,8 +4,8 @@ public import PostgreSQL
 
 /// Reads rows of reports, one report after the other, each by the index.
 ///
-/// Asked in one condition (`= ANY`), the planner would read the whole index and throw away most, while statistics are missing or
-/// old: `OFFSET 0` keeps it from turning the question round.
+/// Asked in one condition (`= ANY`), the planner would read the whole index and throw away most, while statistics are
+/// missing or old: `OFFSET 0` keeps it from turning the question round.
 func rowsByReport(of table: String, orderedBy order: String? = nil, _ columns: String) -> String {
     """
     SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
@@ -33,7 +33,8 @@ public struct LockReports: Statement {
             CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found
         )
         ORDER BY id
-        -- Nobody changes a report's id, so rows that refer to it may be written by others meanwhile: a plain FOR UPDATE would
+        -- Nobody changes a report's id, so rows that refer to it may be written by others meanwhile: a plain FOR \
+        UPDATE would
         -- make them wait, in an order of their own, and so in circles.
         FOR NO KEY UPDATE
         """
@@ -64,8 +65,10 @@ public struct ReadReports: Statement {
 }
 
 package let reportColumns = """
-    id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, \
-    verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head, entry_count, head_at
+    id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at,
+        registered_at, \
+    verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head, entry_count,
+        head_at
     """
 
 extension Report {
@@ -75,8 +78,9 @@ extension Report {
             digest: try row.bytea(), state: try row.word(), sourceKind: try row.text(), matterKind: try row.textOrNil(),
             region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
             registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
-            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), receiptOnly: try row.bool(), custodian: try row.nameOrNil(),
-            handoffCount: try row.int(), papers: try row.int(), head: try LedgerHead(&row))
+            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), receiptOnly: try row.bool(),
+            custodian: try row.nameOrNil(), handoffCount: try row.int(), papers: try row.int(),
+            head: try LedgerHead(&row))
     }
 }
 
@@ -103,11 +107,11 @@ public struct ReadHandoffs: Statement {
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Handoff {
         Handoff(
-            id: try row.id(), reportID: try row.id(), attempt: try row.int(), unit: try row.name(), kind: try row.text(),
-            state: try row.word(), express: try row.bool(), rule: try row.text(), digest: try row.bytea(),
-            releasedAt: try row.instantOrNil(), dispatchedAt: try row.instantOrNil(), signedAt: try row.instantOrNil(),
-            signedBy: try row.textOrNil(), disposition: try row.textOrNil(), caseNumber: try row.textOrNil(),
-            caseFiledOn: try row.intOrNil().map { CivilDate(daysSinceEpoch: $0) },
+            id: try row.id(), reportID: try row.id(), attempt: try row.int(), unit: try row.name(),
+            kind: try row.text(), state: try row.word(), express: try row.bool(), rule: try row.text(),
+            digest: try row.bytea(), releasedAt: try row.instantOrNil(), dispatchedAt: try row.instantOrNil(),
+            signedAt: try row.instantOrNil(), signedBy: try row.textOrNil(), disposition: try row.textOrNil(),
+            caseNumber: try row.textOrNil(), caseFiledOn: try row.intOrNil().map { CivilDate(daysSinceEpoch: $0) },
             caseNotifiedAt: try row.instantOrNil(), outcome: try row.textOrNil(), concludedAt: try row.instantOrNil(),
             timesSentBack: try row.int(), endedAt: try row.instantOrNil(), endedBecause: try row.textOrNil(),
             runningClocks: try row.int(), noClockReason: try row.textOrNil())
@@ -123,7 +127,8 @@ public struct ReadClocks: Statement {
         SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
         CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
         CROSS JOIN LATERAL (
-            SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, stopped_at,
+            SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step,
+                stopped_at,
                 stopped_by, next_at
             FROM clock WHERE handoff_id = h.id OFFSET 0
         ) AS found
@@ -134,14 +139,17 @@ public struct ReadClocks: Statement {
         let (key, report): (Clock.Key, ReportID) = (
             .init(handoffID: try row.id(), kind: try row.text(), round: try row.int()), try row.id()
         )
-        let (owedBy, startedAt, dueAt): (UnitID, Instant, Instant) = (try row.name(), try row.instant(), try row.instant())
+        let (owedBy, startedAt, dueAt): (UnitID, Instant, Instant) = (
+            try row.name(), try row.instant(), try row.instant()
+        )
         let (rule, citation, steps) = (try row.text(), try row.textOrNil(), Ladder.read(try row.text()) ?? [])
         let (nextStep, stoppedAt, stoppedBy) = (try row.int(), try row.instantOrNil(), try row.textOrNil())
         let nextAt = try row.instantOrNil()
         func clock(isAtOdds: Bool) -> Clock {
             Clock(
-                key: key, reportID: report, owedBy: owedBy, startedAt: startedAt, dueAt: dueAt, rule: rule, citation: citation, steps: steps,
-                nextStep: nextStep, stoppedAt: stoppedAt, stoppedBy: stoppedBy, isAtOdds: isAtOdds)
+                key: key, reportID: report, owedBy: owedBy, startedAt: startedAt, dueAt: dueAt, rule: rule,
+                citation: citation, steps: steps, nextStep: nextStep, stoppedAt: stoppedAt, stoppedBy: stoppedBy,
+                isAtOdds: isAtOdds)
         }
         return clock(isAtOdds: clock(isAtOdds: false).nextAt != nextAt)
     }
@@ -173,7 +181,8 @@ public struct ReadBarredUnits: Statement {
     public static let sql = """
         SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
         CROSS JOIN LATERAL (
-            SELECT b.report_id, coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor = b.unit
+            SELECT b.report_id, coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor
+                = b.unit
             WHERE b.report_id = wanted.report OFFSET 0
         ) AS found
         """
@@ -318,7 +327,8 @@ public struct ReadSubmissions: Statement {
     public static let sql = """
         SELECT found.* FROM unnest($1::text[], $2::text[]) AS asked (source, source_id)
         CROSS JOIN LATERAL (
-            SELECT \(reportColumns) FROM report WHERE report.source = asked.source AND report.source_id = asked.source_id OFFSET 0
+            SELECT \(reportColumns) FROM report WHERE report.source = asked.source AND report.source_id =
+                asked.source_id OFFSET 0
         ) AS found
         """
     public var parameters: [Parameter] { [.texts(sources), .texts(submissionIDs)] }

@@ -16,7 +16,8 @@ public struct ReadDueReports: Statement {
 
     public static let sql = """
         SELECT report_id FROM (
-            SELECT report_id, next_at FROM clock WHERE next_at <= $1 AND report_id <> ALL ($3::uuid[]) ORDER BY next_at LIMIT $2
+            SELECT report_id, next_at FROM clock WHERE next_at <= $1 AND report_id <> ALL ($3::uuid[]) ORDER BY next_at
+                LIMIT $2
         ) AS due GROUP BY report_id ORDER BY min(next_at)
         """
     public var parameters: [Parameter] { [.instant(at), .int8(Int64(countMax)), .ids(except)] }

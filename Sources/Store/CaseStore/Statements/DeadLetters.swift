@@ -86,17 +86,23 @@ public struct InsertDeadLetters: Command {
     public var letters: [DeadLetter]
     public init(letters: [DeadLetter]) { self.letters = letters }
     public static let sql = """
-        INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
+        INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker,
+            addressee, subject,
             reports, handoff_id, key_id, sealed, digest, bytes, answered, received_at, times)
         SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
             -- Arrays of arrays do not unnest: the reports of a row come as one text.
-            string_to_array(reports, ',')::uuid[], handoff_id, key_id, sealed, digest, bytes, answered, received_at, times
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-            $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[], $17::bytea[], $18::bigint[], $19::bool[], $20::timestamptz[],
+            string_to_array(reports, ',')::uuid[], handoff_id, key_id, sealed, digest, bytes, answered, received_at,
+                times
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[],
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[], $17::bytea[],
+                $18::bigint[], $19::bool[], $20::timestamptz[],
             $21::int[])
-            AS row (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject, reports,
+            AS row (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee,
+                subject, reports,
                 handoff_id, key_id, sealed, digest, bytes, answered, received_at, times)
-        -- What the broker or its addressee gave back is kept under its event's id, and may come back again, also after it was sent again.
+        -- What the broker or its addressee gave back is kept under its event's id, and may come back again, also \
+        after it was sent again.
         ON CONFLICT (id) DO UPDATE SET
             times = dead_letter.times + excluded.times,
             replays = dead_letter.replays + (dead_letter.state = 'replayed')::int,
@@ -111,9 +117,12 @@ public struct InsertDeadLetters: Command {
             .texts(letters.map(\.type)), .texts(letters.map(\.sender)), .texts(letters.map(\.eventID)),
             .texts(letters.map(\.inboxID)), .texts(letters.map(\.queue)), .texts(letters.map(\.routingKey)),
             .texts(letters.map(\.worker)), .texts(letters.map(\.addressee)), .texts(letters.map(\.subject)),
-            .texts(letters.map { $0.reports.map(\.description).joined(separator: ",") }), .ids(orNil: letters.map(\.handoffID)),
-            .texts(letters.map(\.body.box?.keyID)), .byteas(letters.map(\.body.box?.sealed)), .byteas(letters.map(\.body.digest)),
-            .int8s(letters.map { Int64($0.body.bytes) }), .bools(letters.map(\.answered)), .instants(letters.map(\.receivedAt)),
+            .texts(letters.map { $0.reports.map(\.description).joined(separator: ",") }),
+            .ids(orNil: letters.map(\.handoffID)),
+            .texts(letters.map(\.body.box?.keyID)), .byteas(letters.map(\.body.box?.sealed)),
+            .byteas(letters.map(\.body.digest)),
+            .int8s(letters.map { Int64($0.body.bytes) }), .bools(letters.map(\.answered)),
+            .instants(letters.map(\.receivedAt)),
             .integers(letters.map(\.times)),
         ]
     }
@@ -131,7 +140,8 @@ public struct CountOpenDeadLetters: Statement {
         SELECT wanted.sender, found.count FROM unnest($1::text[]) AS wanted (sender)
         CROSS JOIN LATERAL (
             SELECT count(*) FROM (
-                SELECT FROM dead_letter WHERE state = 'open' AND coalesce(dead_letter.sender, '') = wanted.sender LIMIT $2
+                SELECT FROM dead_letter WHERE state = 'open' AND coalesce(dead_letter.sender, '') = wanted.sender LIMIT
+                    $2
             ) AS open
         ) AS found
         """
@@ -164,7 +174,8 @@ public struct ReadUnkeptLetters: Statement {
     public init() {}
     public static let sql = "SELECT sender, count, last_at FROM dead_letter_unkept ORDER BY sender"
     public var parameters: [Parameter] { [] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (sender: String, count: Int, lastAt: Instant) {
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (sender: String, count: Int, lastAt: Instant)
+    {
         (try row.text(), try row.int(), try row.instant())
     }
 }
@@ -174,26 +185,31 @@ public struct LockDeadLetters: Statement {
     public var ids: [UUID]
     public init(ids: [UUID]) { self.ids = ids }
     public static let sql = """
-        SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject, reports, handoff_id,
+        SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
+            reports, handoff_id,
             key_id, sealed, digest, bytes, answered, received_at, state
         FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
         """
     public var parameters: [Parameter] { [.uuids(ids)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (letter: DeadLetter, state: DeadLetterState) {
         let (id, reason, detail) = (try row.uuid(), try row.text(), try row.text())
-        let (type, sender, eventID, inboxID) = (try row.textOrNil(), try row.textOrNil(), try row.textOrNil(), try row.textOrNil())
+        let (type, sender, eventID, inboxID) = (
+            try row.textOrNil(), try row.textOrNil(), try row.textOrNil(), try row.textOrNil()
+        )
         let (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
         let (addressee, subject) = (try row.textOrNil(), try row.textOrNil())
         let (reports, handoff): ([ReportID], HandoffID?) = (try row.uuids().map { ReportID($0) }, try row.idOrNil())
-        let (keyID, sealed, digest, bytes) = (try row.textOrNil(), try row.byteaOrNil(), try row.byteaOrNil(), try row.int())
+        let (keyID, sealed, digest, bytes) = (
+            try row.textOrNil(), try row.byteaOrNil(), try row.byteaOrNil(), try row.int()
+        )
         let body: DeadLetterBody =
             if let keyID, let sealed { .kept(VaultBox(keyID: keyID, sealed: sealed), bytes: bytes) } else {
                 .notKept(digest: digest ?? [], bytes: bytes)
             }
         var letter = DeadLetter(
-            id: id, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, inboxID: inboxID, queue: queue,
-            routingKey: routingKey, worker: worker, body: body,
-            answered: try row.bool(), receivedAt: try row.instant())
+            id: id, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, inboxID: inboxID,
+            queue: queue, routingKey: routingKey, worker: worker, body: body, answered: try row.bool(),
+            receivedAt: try row.instant())
         letter.addressee = addressee
         letter.subject = subject
         letter.reports = reports
@@ -214,7 +230,8 @@ public struct CountLettersAgain: Command {
         UPDATE dead_letter SET times = dead_letter.times + again.times
         FROM (
             SELECT (
-                SELECT d.id FROM dead_letter d WHERE d.inbox_id = act.inbox_id AND coalesce(d.sender, 'unknown') = act.sender
+                SELECT d.id FROM dead_letter d WHERE d.inbox_id = act.inbox_id AND coalesce(d.sender, 'unknown') =
+                    act.sender
                 ORDER BY d.received_at DESC, d.id DESC LIMIT 1
             ) AS id, act.times
             FROM unnest($1::text[], $2::text[], $3::int[]) AS act (sender, inbox_id, times)
@@ -240,7 +257,8 @@ public struct ReadDeadLetterReasons: Statement {
     }
 }
 
-/// Which of these acts are decided, or wait for it, under an id of their own; a report is known also after the inbox was pruned of it.
+/// Which of these acts are decided, or wait for it, under an id of their own; a report is known also after the inbox
+/// was pruned of it.
 public struct ReadDecidedActs: Statement {
     public var keys: [InboxKey]
     public init(keys: [InboxKey]) { self.keys = keys }
@@ -286,9 +304,11 @@ public struct SettleDeadLetters: Command {
             state = s.state, replays = replays + (s.state = 'open')::int,
             reason = CASE WHEN s.state = 'open' THEN coalesce(s.reason, dead_letter.reason) ELSE dead_letter.reason END,
             detail = CASE WHEN s.state = 'open' THEN s.because ELSE detail END,
-            settled_at = CASE WHEN s.state <> 'open' THEN s.at END, settled_by = CASE WHEN s.state <> 'open' THEN s.by END,
+            settled_at = CASE WHEN s.state <> 'open' THEN s.at END, settled_by = CASE WHEN s.state <> 'open' THEN s.by
+                END,
             settled_because = CASE WHEN s.state <> 'open' THEN s.because END
-        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[]) AS s (id, state, at, by, because, reason)
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[]) AS s (id, state, at,
+            by, because, reason)
         -- It is settled once.
         WHERE dead_letter.id = s.id AND dead_letter.state = 'open'
         """
@@ -346,7 +366,8 @@ public struct DeadLetterSummary: Sendable {
 }
 
 private let summaryColumns = """
-    id, reason, detail, type, sender, event_id, queue, routing_key, worker, bytes, sealed IS NOT NULL, times, answered, \
+    id, reason, detail, type, sender, event_id, queue, routing_key, worker, bytes, sealed IS NOT NULL, times, answered,
+        \
     received_at, replays, state, settled_at, settled_by, settled_because
     """
 
@@ -362,7 +383,8 @@ private let chosenLetters = """
 extension DeadLetterFilter {
     fileprivate func parameters(after: (receivedAt: Instant, id: UUID)?) -> [Parameter] {
         [
-            .text(state?.rawValue), .text(reason), .text(type), .text(sender), .instant(receivedAfter), .instant(receivedBefore),
+            .text(state?.rawValue), .text(reason), .text(type), .text(sender), .instant(receivedAfter),
+            .instant(receivedBefore),
             .instant(after?.receivedAt), .uuid(after?.id),
         ]
     }
@@ -381,7 +403,9 @@ public struct ListDeadLetters: Statement {
 
     public static let sql = "SELECT \(summaryColumns) \(chosenLetters) ORDER BY received_at, id LIMIT $9"
     public var parameters: [Parameter] { filter.parameters(after: after) + [.int8(Int64(countMax))] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary { try DeadLetterSummary(&row) }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary {
+        try DeadLetterSummary(&row)
+    }
 }
 
 /// How many there are, of those after a given one.
@@ -401,7 +425,10 @@ public struct CountListedDeadLetters: Statement {
 public struct ReadDeadLetters: Statement {
     public var ids: [UUID]
     public init(ids: [UUID]) { self.ids = ids }
-    public static let sql = "SELECT \(summaryColumns) FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id"
+    public static let sql =
+        "SELECT \(summaryColumns) FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id"
     public var parameters: [Parameter] { [.uuids(ids)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary { try DeadLetterSummary(&row) }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeadLetterSummary {
+        try DeadLetterSummary(&row)
+    }
 }

@@ -128,7 +128,8 @@ public struct EnterOffice: Command {
     }
     public static let sql = """
         WITH entered AS (
-            INSERT INTO office (chain, head, entry_count, head_at, name) VALUES ($1, $2, 1, $3, $5) ON CONFLICT DO NOTHING RETURNING chain
+            INSERT INTO office (chain, head, entry_count, head_at, name) VALUES ($1, $2, 1, $3, $5) ON CONFLICT DO
+                NOTHING RETURNING chain
         )
         INSERT INTO ledger_entry (chain, sequence, bytes, hash) SELECT chain, 1, $4, $2 FROM entered
         """
@@ -144,10 +145,12 @@ public struct EnterUnit: Command {
     }
     public static let sql = """
         WITH entered AS (
-            INSERT INTO unit (chain, head, entry_count, head_at, id, name, kind, region, levels, parent, active, sealing_key)
+            INSERT INTO unit (chain, head, entry_count, head_at, id, name, kind, region, levels, parent, active,
+                sealing_key)
             VALUES ($1, $2, 1, $3, $5, $6, $7, $8, $9, $10, $11, $12)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, region = excluded.region,
-                levels = excluded.levels, parent = excluded.parent, active = excluded.active, sealing_key = excluded.sealing_key
+                levels = excluded.levels, parent = excluded.parent, active = excluded.active, sealing_key =
+                    excluded.sealing_key
             RETURNING chain
         )
         -- Of a unit that was there its own chain comes back.
@@ -179,10 +182,12 @@ public struct EnterPerson: Command {
     public static let sql = """
         WITH entered AS (
             INSERT INTO person (id, name, unit, roles, active) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (id) DO UPDATE SET name = excluded.name, unit = excluded.unit, roles = excluded.roles, active = excluded.active
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, unit = excluded.unit, roles = excluded.roles, active =
+                excluded.active
             RETURNING id
         )
-        INSERT INTO recusal (person, accused_name, reason) SELECT entered.id, name, 'declared' FROM entered, unnest($6::text[]) AS name
+        INSERT INTO recusal (person, accused_name, reason) SELECT entered.id, name, 'declared' FROM entered,
+            unnest($6::text[]) AS name
         ON CONFLICT DO NOTHING
         """
     public var parameters: [Parameter] {

@@ -17,7 +17,8 @@ public struct HeldMessage: Sendable {
     public var isRipe: Bool
 
     public init(
-        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, heldAt: Instant, isRipe: Bool = false
+        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, heldAt: Instant,
+        isRipe: Bool = false
     ) {
         self.key = key
         self.handoffID = handoffID
@@ -41,7 +42,8 @@ public struct ReadHeldMessages: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
     public static let sql = rowsByReport(
-        of: "held_message", orderedBy: "id", "sender, event_id, handoff_id, report_id, type, octet_length(sealed), held_at, ripe")
+        of: "held_message", orderedBy: "id",
+        "sender, event_id, handoff_id, report_id, type, octet_length(sealed), held_at, ripe")
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(head: &row) }
 }
@@ -59,7 +61,10 @@ public struct ReadHeldBoxes: Statement {
         """
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: InboxKey, box: VaultBox) {
-        (InboxKey(sender: try row.text(), eventID: try row.text()), VaultBox(keyID: try row.text(), sealed: try row.bytea()))
+        (
+            InboxKey(sender: try row.text(), eventID: try row.text()),
+            VaultBox(keyID: try row.text(), sealed: try row.bytea())
+        )
     }
 }
 
@@ -93,7 +98,8 @@ public struct ReadRipeReport: Statement {
     /// Left aside for now.
     public var except: [ReportID]
     public init(except: [ReportID]) { self.except = except }
-    public static let sql = "SELECT report_id FROM held_message WHERE ripe AND report_id <> ALL ($1::uuid[]) ORDER BY id LIMIT 1"
+    public static let sql =
+        "SELECT report_id FROM held_message WHERE ripe AND report_id <> ALL ($1::uuid[]) ORDER BY id LIMIT 1"
     public var parameters: [Parameter] { [.ids(except)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
@@ -108,7 +114,8 @@ public struct ReadOverheldReport: Statement {
         self.except = except
     }
     public static let sql = """
-        SELECT report_id FROM held_message WHERE held_at < $1 AND NOT ripe AND report_id <> ALL ($2::uuid[]) ORDER BY held_at LIMIT 1
+        SELECT report_id FROM held_message WHERE held_at < $1 AND NOT ripe AND report_id <> ALL ($2::uuid[]) ORDER BY
+            held_at LIMIT 1
         """
     public var parameters: [Parameter] { [.instant(heldBefore), .ids(except)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
@@ -121,13 +128,15 @@ public struct InsertHeldMessages: Command {
     public static let sql = """
         INSERT INTO held_message (sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at, ripe)
         SELECT * FROM unnest(
-            $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[], $9::bool[])
+            $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[],
+                $9::bool[])
         """
     public var parameters: [Parameter] {
         [
             .texts(messages.map(\.key.sender)), .texts(messages.map(\.key.eventID)), .ids(messages.map(\.handoffID)),
             .ids(messages.map(\.reportID)), .texts(messages.map(\.type)), .texts(messages.map { $0.box?.keyID ?? "" }),
-            .byteas(messages.map { $0.box?.sealed ?? [] }), .instants(messages.map(\.heldAt)), .bools(messages.map(\.isRipe)),
+            .byteas(messages.map { $0.box?.sealed ?? [] }), .instants(messages.map(\.heldAt)),
+            .bools(messages.map(\.isRipe)),
         ]
     }
 }
@@ -141,7 +150,8 @@ public struct MarkHeldMessages: Command {
         ripe = keys.map { marks[$0] ?? false }
     }
     public static let sql = """
-        UPDATE held_message SET ripe = mark.ripe FROM unnest($1::text[], $2::text[], $3::bool[]) AS mark (sender, event_id, ripe)
+        UPDATE held_message SET ripe = mark.ripe FROM unnest($1::text[], $2::text[], $3::bool[]) AS mark (sender,
+            event_id, ripe)
         WHERE held_message.sender = mark.sender AND held_message.event_id = mark.event_id
         """
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID)), .bools(ripe)] }

@@ -83,7 +83,8 @@ public struct ReadInbox: Statement {
             SELECT sender, event_id, digest, verdict, subject, reply_type, reply, report_id,
                 -- Only an act on a handoff is answered so: its subject is one.
                 CASE WHEN reply_type = 'bihuan.handoff.recalled.v1'
-                    THEN coalesce((SELECT express FROM handoff WHERE handoff.id = inbox.subject::uuid), false) ELSE false END
+                    THEN coalesce((SELECT express FROM handoff WHERE handoff.id = inbox.subject::uuid), false) ELSE
+                        false END
             FROM inbox WHERE inbox.sender = act.sender AND inbox.event_id = act.event_id OFFSET 0
         ) AS found
         """
@@ -123,7 +124,8 @@ public struct SettleInbox: Command {
     public init(_ settlements: [Settlement]) { self.settlements = settlements }
 
     public static let sql = """
-        UPDATE inbox SET verdict = act.verdict, reply_type = act.reply_type, reply = act.reply, report_id = act.report_id
+        UPDATE inbox SET verdict = act.verdict, reply_type = act.reply_type, reply = act.reply, report_id =
+            act.report_id
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
             AS act (sender, event_id, verdict, reply_type, reply, report_id)
         WHERE inbox.sender = act.sender AND inbox.event_id = act.event_id

@@ -2,8 +2,9 @@ public import PostgreSQL
 
 /// Leases on the names of lanes: whoever holds the lease of a lane sends that lane's rows of the outbox.
 ///
-/// A lease is free when its time is over, and at once when its holder's session is gone. Whoever takes or renews one does so by
-/// compare-and-set. The time is the database's: lanes of several machines agree on it, and nothing of the business hangs on it.
+/// A lease is free when its time is over, and at once when its holder's session is gone. Whoever takes or renews one
+/// does so by compare-and-set. The time is the database's: lanes of several machines agree on it, and nothing of the
+/// business hangs on it.
 private enum Lease {
     /// Of the row named `lease`. A session of another login shows no start; then its number alone must do.
     static let isFree = """
@@ -43,7 +44,8 @@ public struct TakeLeases: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-/// Renews all leases of a holder, and ties them to this session. Returns their lanes; what is missing is another's by now.
+/// Renews all leases of a holder, and ties them to this session. Returns their lanes; what is missing is another's by
+/// now.
 public struct RenewLeases: Statement {
     public var holder: String
     public var seconds: Double
@@ -54,7 +56,8 @@ public struct RenewLeases: Statement {
     }
 
     public static let sql = """
-        UPDATE lane_lease SET backend_pid = pg_backend_pid(), backend_start = \(Lease.ownStart), expires_at = \(Lease.end("$2"))
+        UPDATE lane_lease SET backend_pid = pg_backend_pid(), backend_start = \(Lease.ownStart), expires_at =
+            \(Lease.end("$2"))
         WHERE holder = $1 RETURNING lane
         """
     public var parameters: [Parameter] { [.text(holder), .double(seconds)] }

@@ -34,7 +34,8 @@ public struct ReadLedgerHeads: Statement {
     }
 }
 
-/// The entries of all chains with the checkpoint that covers each, in the order of chain and sequence, a page at a time.
+/// The entries of all chains with the checkpoint that covers each, in the order of chain and sequence, a page at a
+/// time.
 public struct ReadLedgerEntries: Statement {
     public var after: (chain: UUID, sequence: Int)?
     public var countMax: Int
@@ -67,7 +68,8 @@ public struct ReadLedgerEntries: Statement {
     }
 }
 
-/// The entries that no checkpoint covers yet, likewise. Only their places and hashes: that is what a checkpoint is made from.
+/// The entries that no checkpoint covers yet, likewise. Only their places and hashes: that is what a checkpoint is made
+/// from.
 public struct ReadUncoveredEntries: Statement {
     public var after: (chain: UUID, sequence: Int)?
     public var countMax: Int
@@ -102,7 +104,8 @@ public struct ReadUncoveredEntries: Statement {
 public struct ReadLedgerCheckpoints: Statement {
     public init() {}
     public static let sql = """
-        SELECT number, signed_at, entry_count, root, previous, public_key, signature FROM ledger_checkpoint ORDER BY number
+        SELECT number, signed_at, entry_count, root, previous, public_key, signature FROM ledger_checkpoint ORDER BY
+            number
         """
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> LedgerCheckpoint {
         LedgerCheckpoint(
@@ -120,14 +123,16 @@ public struct InsertLedgerCheckpoint: Command {
         """
     public var parameters: [Parameter] {
         [
-            .int4(Int32(clamping: checkpoint.number)), .instant(checkpoint.signedAt), .int8(Int64(checkpoint.entryCount)),
-            .bytea(checkpoint.root), .bytea(checkpoint.previous), .bytea(checkpoint.publicKey), .bytea(checkpoint.signature),
+            .int4(Int32(clamping: checkpoint.number)), .instant(checkpoint.signedAt),
+            .int8(Int64(checkpoint.entryCount)),
+            .bytea(checkpoint.root), .bytea(checkpoint.previous), .bytea(checkpoint.publicKey),
+            .bytea(checkpoint.signature),
         ]
     }
 }
 
-/// What a new checkpoint covers: per chain, whatever no other does. Run in the transaction, and so on the same snapshot, in
-/// which the uncovered entries were read.
+/// What a new checkpoint covers: per chain, whatever no other does. Run in the transaction, and so on the same
+/// snapshot, in which the uncovered entries were read.
 public struct CoverLedgerEntries: Command {
     public var checkpoint: Int
     public init(checkpoint: Int) { self.checkpoint = checkpoint }

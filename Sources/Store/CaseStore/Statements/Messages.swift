@@ -35,10 +35,12 @@ public struct ReadNotedActs: Statement {
     }
 
     public static let sql = """
-        SELECT act.sender, act.event_id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS act (handoff_id, sender, event_id)
+        SELECT act.sender, act.event_id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS act (handoff_id, sender,
+            event_id)
         CROSS JOIN LATERAL (
             SELECT FROM handoff_note AS note
-            WHERE note.handoff_id = act.handoff_id AND note.sender = act.sender AND note.event_id = act.event_id OFFSET 0
+            WHERE note.handoff_id = act.handoff_id AND note.sender = act.sender AND note.event_id = act.event_id OFFSET
+                0
         ) AS found
         """
     public var parameters: [Parameter] { [.ids(handoffs), .texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
@@ -55,7 +57,8 @@ public struct CountHandoffNotes: Statement {
         SELECT counted.* FROM unnest($1::uuid[]) AS wanted (report)
         CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
         CROSS JOIN LATERAL (
-            SELECT h.id, count(*), coalesce(sum(octet_length(body)), 0)::bigint FROM handoff_note WHERE handoff_id = h.id OFFSET 0
+            SELECT h.id, count(*), coalesce(sum(octet_length(body)), 0)::bigint FROM handoff_note WHERE handoff_id =
+                h.id OFFSET 0
         ) AS counted
         """
     public var parameters: [Parameter] { [.ids(reports)] }
@@ -73,7 +76,8 @@ public struct InsertHandoffNotes: Command {
         """
     public var parameters: [Parameter] {
         [
-            .ids(notes.map(\.handoffID)), .texts(notes.map(\.sender)), .texts(notes.map(\.eventID)), .texts(notes.map(\.kind)),
+            .ids(notes.map(\.handoffID)), .texts(notes.map(\.sender)), .texts(notes.map(\.eventID)),
+            .texts(notes.map(\.kind)),
             .instants(notes.map(\.writtenAt)), .texts(notes.map(\.body)),
         ]
     }
@@ -90,7 +94,8 @@ public struct PersonNotice: Sendable {
     public let createdAt: Instant
 
     public init(
-        id: UUID, person: PersonID, reportID: ReportID, handoffID: HandoffID?, kind: String, rule: String, createdAt: Instant
+        id: UUID, person: PersonID, reportID: ReportID, handoffID: HandoffID?, kind: String, rule: String,
+        createdAt: Instant
     ) {
         self.id = id
         self.person = person

@@ -45,12 +45,14 @@ public struct InsertOutbox: Command {
     }
 
     public static let sql = """
-        INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, handoff_id, body,
+        INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports,
+            handoff_id, body,
             created_at)
         SELECT event_id, $10, $11, exchange, routing_key, type, subject, addressee,
             -- Arrays of arrays do not unnest: the reports of a row come as one text.
             string_to_array(reports, ',')::uuid[], handoff_id, body, $12
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bytea[])
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+            $9::bytea[])
             AS row (event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body)
         -- Two lanes that answer the same repeats meet in the same order, and never in a circle.
         ORDER BY event_id
@@ -62,7 +64,8 @@ public struct InsertOutbox: Command {
         [
             .uuids(rows.map(\.eventID)), .texts(rows.map(\.exchange)), .texts(rows.map(\.routingKey)),
             .texts(rows.map(\.type)), .texts(rows.map(\.subject)), .texts(rows.map(\.addressee)),
-            .texts(rows.map { $0.reports.map(\.description).joined(separator: ",") }), .ids(orNil: rows.map(\.handoffID)),
+            .texts(rows.map { $0.reports.map(\.description).joined(separator: ",") }),
+            .ids(orNil: rows.map(\.handoffID)),
             .byteas(rows.map(\.body)), .text(worker), .text(lane), .instant(createdAt),
         ]
     }
@@ -130,7 +133,8 @@ public struct ReadOutbox: Statement {
             case .allBut(let keys): (keys, false)
             }
         return [
-            .texts(lanes), .texts(keys.sorted()), .bool(isOnly), .uuids(Array(known)), .int8(Int64(countMax)), .int8(Int64(bytesMax)),
+            .texts(lanes), .texts(keys.sorted()), .bool(isOnly), .uuids(Array(known)), .int8(Int64(countMax)),
+            .int8(Int64(bytesMax)),
         ]
     }
 
@@ -142,8 +146,8 @@ public struct ReadOutbox: Statement {
     }
 }
 
-/// Those of these rows that the barrier would not let in now: units, sources and persons may have been moved since they were written. The
-/// question is that of the trigger `outbox_addressee_not_barred`.
+/// Those of these rows that the barrier would not let in now: units, sources and persons may have been moved since they
+/// were written. The question is that of the trigger `outbox_addressee_not_barred`.
 public struct ReadBarredOutbox: Statement {
     public var eventIDs: [UUID]
     public init(eventIDs: [UUID]) { self.eventIDs = eventIDs }

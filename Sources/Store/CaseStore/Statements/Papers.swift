@@ -82,8 +82,13 @@ public struct ReadPaperPartDigests: Statement {
         JOIN attachment_part p ON p.report_id = asked.report_id AND p.paper = asked.paper
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: PaperPartKey, digest: [UInt8], bytes: Int) {
-        (PaperPartKey(reportID: try row.id(), paper: try row.bytea(), part: try row.int()), try row.bytea(), try row.int())
+    public func decode(
+        _ row: inout RowReader
+    ) throws(PostgreSQLError) -> (key: PaperPartKey, digest: [UInt8], bytes: Int) {
+        (
+            PaperPartKey(reportID: try row.id(), paper: try row.bytea(), part: try row.int()), try row.bytea(),
+            try row.int()
+        )
     }
 }
 
@@ -102,7 +107,10 @@ public struct ReadPaperParts: Statement {
         WHERE report_id = $1 AND paper = $2 AND part BETWEEN $3 AND $4 ORDER BY part
         """
     public var parameters: [Parameter] {
-        [.uuid(report.uuid), .bytea(paper), .int4(Int32(clamping: parts.lowerBound)), .int4(Int32(clamping: parts.upperBound))]
+        [
+            .uuid(report.uuid), .bytea(paper), .int4(Int32(clamping: parts.lowerBound)),
+            .int4(Int32(clamping: parts.upperBound)),
+        ]
     }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> PaperPart {
         PaperPart(
@@ -171,9 +179,11 @@ public struct DeletePaperParts: Command {
     public static let sql = """
         WITH bad AS (SELECT * FROM unnest($1::uuid[], $2::bytea[]) AS bad (report_id, paper)),
         unbegun AS (
-            UPDATE attachment SET first_part_at = NULL FROM bad WHERE attachment.report_id = bad.report_id AND attachment.paper = bad.paper
+            UPDATE attachment SET first_part_at = NULL FROM bad WHERE attachment.report_id = bad.report_id AND
+                attachment.paper = bad.paper
         )
-        DELETE FROM attachment_part USING bad WHERE attachment_part.report_id = bad.report_id AND attachment_part.paper = bad.paper
+        DELETE FROM attachment_part USING bad WHERE attachment_part.report_id = bad.report_id AND attachment_part.paper
+            = bad.paper
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
 }
@@ -187,7 +197,9 @@ public struct DeleteStrayParts: Command {
         WHERE attachment_part.report_id = closed.report_id AND attachment_part.paper = closed.paper
           AND attachment_part.part > closed.count
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .integers(papers.map(\.count))] }
+    public var parameters: [Parameter] {
+        [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .integers(papers.map(\.count))]
+    }
 }
 
 public struct MarkPapersReceived: Command {
@@ -198,7 +210,8 @@ public struct MarkPapersReceived: Command {
         self.at = at
     }
     public static let sql = """
-        UPDATE attachment SET received_at = $3, first_part_at = NULL FROM unnest($1::uuid[], $2::bytea[]) AS whole (report_id, paper)
+        UPDATE attachment SET received_at = $3, first_part_at = NULL FROM unnest($1::uuid[], $2::bytea[]) AS whole
+            (report_id, paper)
         WHERE attachment.report_id = whole.report_id AND attachment.paper = whole.paper
         """
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }

@@ -18,7 +18,9 @@ public struct EnterPolicyVersion: Command {
         INSERT INTO policy_version (name, version, digest, yaml, loaded_at)
         VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), $3, $4) ON CONFLICT DO NOTHING
         """
-    public var parameters: [Parameter] { [.text(name), .int4(Int32(clamping: version)), .text(yaml), .instant(loadedAt)] }
+    public var parameters: [Parameter] {
+        [.text(name), .int4(Int32(clamping: version)), .text(yaml), .instant(loadedAt)]
+    }
 }
 
 /// Whether the version that stands under this name and number is this text.
@@ -50,7 +52,8 @@ public struct ActivatePolicyVersion: Command {
         self.at = at
         self.by = by
     }
-    public static let sql = "INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ($1, $2, $3, $4)"
+    public static let sql =
+        "INSERT INTO policy_activation (name, version, activated_at, activated_by) VALUES ($1, $2, $3, $4)"
     public var parameters: [Parameter] { [.text(name), .int4(Int32(clamping: version)), .instant(at), .text(by)] }
 }
 
@@ -78,7 +81,7 @@ public struct ReadActivePolicy: Statement {
     public var parameters: [Parameter] { [.int8(known)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ActivePolicyRow {
         ActivePolicyRow(
-            number: try row.int8(), name: try row.text(), version: try row.int(), yaml: try row.text(), activatedAt: try row.instant(),
-            activatedBy: try row.text())
+            number: try row.int8(), name: try row.text(), version: try row.int(), yaml: try row.text(),
+            activatedAt: try row.instant(), activatedBy: try row.text())
     }
 }

@@ -12,7 +12,8 @@ public struct RecordProbe: Command {
     }
 
     public static let sql = """
-        INSERT INTO probe (worker, probed_at) VALUES ($1, $2) ON CONFLICT (worker) DO UPDATE SET probed_at = excluded.probed_at
+        INSERT INTO probe (worker, probed_at) VALUES ($1, $2) ON CONFLICT (worker) DO UPDATE SET probed_at =
+            excluded.probed_at
         """
     public var parameters: [Parameter] { [.text(worker), .instant(at)] }
 }
