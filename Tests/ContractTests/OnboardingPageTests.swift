@@ -140,7 +140,7 @@ struct OnboardingPageTests {
     @Test("the digest that the dialogue signs is that of the handoff it shows")
     func dialogueDigest() throws {
         let digest = Array(SHA256.hash(data: try #require(dialogue.first))).hexadecimal
-        guard case .handoffSigned(let signed) = try Message(reading: dialogue[1], typeHint: nil).body else {
+        guard case .act(.signed(let signed)) = try Message(reading: dialogue[1], typeHint: nil).body else {
             Issue.record("the second message is no signature")
             return
         }

@@ -10,7 +10,7 @@ enum PublishedContract {
     static let root = folder.deletingLastPathComponent().deletingLastPathComponent()
 
     /// Inside the office, and so no part of the contract.
-    static let internalTypes: Set<MessageType> = [.reportRegistered, .handoffCameBack]
+    static let internalTypes = Set(MessageType.allCases.filter { $0.definition.destinations == [.worker] })
 
     static func names(in path: String) throws -> Set<String> {
         Set(

@@ -223,6 +223,18 @@ struct TopologyTests {
         #expect(try !matches(rule.read, allowed[0]))
     }
 
+    @Test("the rights of a type's sender allow its routing keys", arguments: Examples.readByOffice)
+    func routingKeysAreAllowed(type: MessageType) throws {
+        let sender = try Examples.sender(of: type)
+        let rights = Rights(.party(sender))
+        let keys = type.routingKeys(from: sender)
+        guard !sender.isOffice else {
+            return #expect(rights.exchanges.contains(Topology.Exchange.work))
+        }
+        let rule = try #require(rights.topics.first { rights.exchanges == [$0.exchange] })
+        for key in keys { #expect(try matches(rule.write, key), "\(sender) may not publish under \(key)") }
+    }
+
     @Test("no user may write a topic exchange without a rule for its keys: without one, all are allowed")
     func noTopicWithoutRule() throws {
         let file = try Self.file().file

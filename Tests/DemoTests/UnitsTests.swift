@@ -57,7 +57,7 @@ struct UnitsTests {
         let due = desk.takeDue(at: far)
         #expect(due.map(\.act) == [.sign, .decide, .conclude(1)])
         let signed = try Message(reading: desk.posting(of: due[0], from: unit).body, typeHint: nil)
-        guard case .handoffSigned(let data) = signed.body else { throw Unexpected() }
+        guard case .act(.signed(let data)) = signed.body else { throw Unexpected() }
         #expect(data.digest == "digest of h-1")
         #expect(signed.envelope.id == "h-1-signed")
         #expect(signed.envelope.source == .unit(unit))

@@ -29,7 +29,7 @@ enum Messages {
         try WrongAnswer.unless(hinted?.envelope == message.envelope, "the right hint gives another head")
         let time = message.envelope.time
         try WrongAnswer.unless(Instant(time.description) == time, "a time that cannot be read again: \(time)")
-        if case .reportSubmitted(let submission) = message.body { try take(submission, of: message.envelope) }
+        if case .submitted(.report(let submission)) = message.body { try take(submission, of: message.envelope) }
     }
 
     /// What intake does with a report before it writes anything.
@@ -37,7 +37,7 @@ enum Messages {
         let event = CloudEvent(
             id: head.id, source: head.source, type: head.type, subject: head.subject, time: head.time, data: submission)
         let again = try? Message(reading: Wire.encode(event), typeHint: nil, limits: roomy)
-        guard case .reportSubmitted(let same) = again?.body, same == submission else {
+        guard case .submitted(.report(let same)) = again?.body, same == submission else {
             throw WrongAnswer("a report that is not the same when it is written and read again")
         }
         let masked = Mask(reporters: submission.reporters).apply(to: submission)

@@ -170,7 +170,7 @@ struct SealedTests {
             #expect(event.data.number == answer.number)
             let opened = try event.data.open(with: key, id: event.id, type: event.type, subject: event.subject)
             #expect(opened == act.body)
-            guard case .attachmentPart(let part) = try Message(reading: opened, typeHint: nil).body else { continue }
+            guard case .submitted(.part(let part)) = try Message(reading: opened, typeHint: nil).body else { continue }
             if let content = part.content { together += try #require(Data(base64Encoded: content)) }
         }
         #expect(together == paper.bytes)

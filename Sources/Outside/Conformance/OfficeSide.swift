@@ -223,7 +223,7 @@ public struct OfficeSide: Sendable {
         let subject = message.envelope.subject
         // It crossed the recall, which is nobody's fault.
         if refusal == .recalled { return }
-        if case .handoffSigned = message.body {
+        if case .act(.signed) = message.body {
             note(
                 Scenario.deliveredTwice, subject,
                 "handoff.signed came again under another id (\(message.envelope.id)); the same act keeps its id")
@@ -236,7 +236,7 @@ public struct OfficeSide: Sendable {
 
     private mutating func apply(_ message: Message, to id: String, at now: Instant) throws(Rejection) -> [Sending] {
         guard var handoff = handoffs[id] else { return [] }
-        if let problem = rulebook.unknownWord(in: message.body) {
+        if let problem = rulebook.unknownWord(in: message) {
             note(Scenario.words, id, "\(message.envelope.type.short): \(problem)")
             return [
                 letters.refusal(of: message.envelope.id, type: message.envelope.type.rawValue, id, [problem], at: now)
@@ -244,8 +244,10 @@ public struct OfficeSide: Sendable {
         }
         var answers: [Sending] = []
         let act = message.envelope.id
-        switch message.body {
-        case .handoffSigned(let data):
+        // What no unit may send was refused by the rules of admission before.
+        guard case .act(let said) = message.body else { return [] }
+        switch said {
+        case .signed(let data):
             // The state first, as at the office: a second signature is told so, whatever digest it carries.
             _ = try handoff.state.apply(.signed)
             guard [UInt8](hexadecimal: data.digest) == handoff.digest else {
@@ -257,7 +259,7 @@ public struct OfficeSide: Sendable {
                         path: "data.digest", at: now)
                 ]
             }
-        case .handoffReturned(let data):
+        case .returned(let data):
             _ = try handoff.state.apply(.returned)
             let ruling = rulebook.judgeReturn(
                 reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: 0)
@@ -270,19 +272,17 @@ public struct OfficeSide: Sendable {
                 letters.recall(
                     id, queue: handoff.queue, cause: "return_approved", reason: ruling.message, inReplyTo: act, at: now)
             ]
-        case .handoffProgress: _ = try handoff.state.apply(.progressed)
-        case .dispositionDecided:
+        case .progressed: _ = try handoff.state.apply(.progressed)
+        case .decided:
             _ = try handoff.state.apply(.decided)
             handoff.hasDisposition = true
         case .caseFiled: _ = try handoff.state.apply(.caseFiled)
         case .caseNotified: _ = try handoff.state.apply(.caseNotified)
-        case .handoffConcluded(let data):
+        case .concluded(let data):
             _ = try handoff.state.apply(.concluded)
             let judged = judge(data, &handoff)
             _ = try handoff.state.apply(judged.accepted ? .conclusionAccepted : .conclusionSentBack)
             answers = [letters.judgement(id, accepted: judged.accepted, judged.data, inReplyTo: act, at: now)]
-        // What no unit may send was refused by the rules of admission before.
-        default: return []
         }
         let held = handoff.early
         handoff.early = []

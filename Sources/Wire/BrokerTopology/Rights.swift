@@ -51,8 +51,8 @@ public struct Rights: Equatable, Sendable {
     /// What routing keys must begin with, on topic exchanges; on direct ones the key is the queue's name.
     public let keyPrefix: String?
 
-    /// Workers get what their desks use and no more: what is missing shows as a refused publish at once, what is too
-    /// much shows never.
+    /// Workers get what their desks use and no more (`Worker.queues`, `Worker.exchanges`): what is missing shows as a
+    /// refused publish at once, what is too much never shows.
     public init(_ role: BrokerRole) {
         switch role {
         case .party(let party):
@@ -61,29 +61,9 @@ public struct Rights: Equatable, Sendable {
             case .unit: (exchanges, queues) = ([Topology.Exchange.feedback], Topology.Queue.all(of: party))
             case .source: (exchanges, queues) = ([Topology.Exchange.intake], Topology.Queue.all(of: party))
             case .person: (exchanges, queues) = ([Topology.Exchange.command], Topology.Queue.all(of: party))
-            case .office(let worker): (exchanges, queues) = (Rights.exchanges(of: worker), Rights.queues(of: worker))
+            case .office(let worker): (exchanges, queues) = (worker.exchanges, worker.queues)
             }
         case .monitor: (exchanges, queues, keyPrefix) = ([], [], nil)
-        }
-    }
-
-    /// All workers answer (`notice`). Intake tells routing and sends sealed mail on; routing hands off; feedback takes
-    /// handoffs back, releases them, and sends reports back to routing. Deadlines only remind.
-    private static func exchanges(of worker: Worker) -> [String] {
-        switch worker {
-        case .intake, .feedback: [Topology.Exchange.handoff, Topology.Exchange.notice, Topology.Exchange.work]
-        case .routing: [Topology.Exchange.handoff, Topology.Exchange.notice]
-        case .deadlines: [Topology.Exchange.notice]
-        }
-    }
-
-    private static func queues(of worker: Worker) -> [String] {
-        let command = Topology.Queue.command(worker)
-        return switch worker {
-        case .intake: [Topology.Queue.intake, command]
-        case .routing: [Topology.Queue.routing, Topology.Queue.routingExpress, command]
-        case .deadlines: [command]
-        case .feedback: [Topology.Queue.feedback, Topology.Queue.unroutable, Topology.Queue.dead, command]
         }
     }
 

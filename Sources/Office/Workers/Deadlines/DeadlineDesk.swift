@@ -9,16 +9,11 @@ import PostgreSQL
 /// Watches the clocks (签收提醒, 超期预警): reminds, warns, escalates. Clocks live in PostgreSQL; the sweep costs what is due.
 struct DeadlineDesk: Desk {
     let worker = Worker.deadlines
-    let queues = [Topology.Queue.command(.deadlines)]
     let batchSizeMax: Int
 
     func targets(of inbound: InboundMessage) -> Targets { Targets() }
 
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
-        for inbound in received {
-            if case .message = inbound.content { unitOfWork.refuse(inbound, [.wrongWorker]) }
-        }
-    }
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {}
 
     /// Due clocks are read without a lock, and looked at again under it.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {

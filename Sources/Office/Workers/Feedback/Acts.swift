@@ -9,7 +9,8 @@ extension UnitOfWork {
     /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
     /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
     mutating func perform(_ act: Act) throws -> ActOutcome {
-        if case .caseNotified = act.message.body, case .unit(let unit) = act.sender, unit != rulebook.policy.caseOffice
+        if case .act(.caseNotified) = act.message.body, case .unit(let unit) = act.sender,
+            unit != rulebook.policy.caseOffice
         {
             return .refused(
                 Problem(
@@ -69,7 +70,7 @@ extension UnitOfWork {
             // One that is barred by now has no hand in the matter of its own people, and learns nothing of how it
             // stands.
             if file.barred.contains(unit) { return nil }
-            if case .caseNotified = act.message.body { return unit == rulebook.policy.caseOffice ? handoff : nil }
+            if case .act(.caseNotified) = act.message.body { return unit == rulebook.policy.caseOffice ? handoff : nil }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
         case .person: return handoff
         case .source, .office: return nil
@@ -77,17 +78,25 @@ extension UnitOfWork {
     }
 
     private mutating func apply(_ act: Act, to handoff: Handoff) throws {
-        if let problem = rulebook.unknownWord(in: act.message.body) {
+        if let problem = rulebook.unknownWord(in: act.message) {
             try refuseSecond(act, of: handoff)
             throw problem
         }
         switch act.message.body {
-        case .handoffSigned(let data): try sign(handoff, data, act)
-        case .handoffReturned(let data): try giveBack(handoff, data, act)
-        case .handoffProgress(let data):
+        case .act(let said): try apply(said, act, to: handoff)
+        case .handoffCommand(.recall(let data)): try recall(handoff, data, act)
+        case .submitted, .deadLetter, .note: throw Problem.wrongWorker
+        }
+    }
+
+    private mutating func apply(_ said: HandoffAct, _ act: Act, to handoff: Handoff) throws {
+        switch said {
+        case .signed(let data): try sign(handoff, data, act)
+        case .returned(let data): try giveBack(handoff, data, act)
+        case .progressed(let data):
             try move(handoff.id, .progressed, act)
             try note(handoff.id, "progress", data.text, act)
-        case .dispositionDecided(let data):
+        case .decided(let data):
             try move(handoff.id, .decided(disposition: data.disposition), act)
             try note(handoff.id, "disposition", data.disposition, act)
         case .caseFiled(let data):
@@ -98,16 +107,13 @@ extension UnitOfWork {
             try move(handoff.id, .caseNotified(filedOn: data.filedOn), act)
             files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = $0.caseNumber ?? data.caseNumber }
             try note(handoff.id, "case_notified", data.caseNumber, act)
-        case .handoffConcluded(let data): try conclude(handoff, data, act)
-        case .commandRecall(let data): try recall(handoff, data, act)
-        case .reportSubmitted, .attachmentPart, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
-            throw Problem.wrongWorker
+        case .concluded(let data): try conclude(handoff, data, act)
         }
     }
 
     /// A second conclusion is told that it is one, whatever it says.
     private func refuseSecond(_ act: Act, of handoff: Handoff) throws {
-        guard case .handoffConcluded = act.message.body else { return }
+        guard case .act(.concluded) = act.message.body else { return }
         var state = handoff.state
         do throws(Rejection) {
             _ = try state.apply(.concluded)

@@ -10,9 +10,6 @@ import PostgreSQL
 /// persons command about handoffs.
 struct FeedbackDesk: Desk {
     let worker = Worker.feedback
-    let queues = [
-        Topology.Queue.command(.feedback), Topology.Queue.feedback, Topology.Queue.unroutable, Topology.Queue.dead,
-    ]
     /// How long (wall time) a message ahead of its state is kept before it is refused.
     let earlyMessageHoldSeconds: Double
 
@@ -33,7 +30,7 @@ struct FeedbackDesk: Desk {
 
     /// Who is accused decides which persons may act on a case.
     func needs(of inbound: InboundMessage) -> CaseNeeds {
-        guard case .message(let message) = inbound.content, case .commandRecall = message.body else { return .nothing }
+        guard case .message(let message) = inbound.content, case .handoffCommand = message.body else { return .nothing }
         return .names
     }
 

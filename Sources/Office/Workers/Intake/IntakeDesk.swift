@@ -9,12 +9,11 @@ import PostgreSQL
 /// The one door (归口受理): every report comes in here, is judged by the scope, and gets a number, once.
 struct IntakeDesk: Desk {
     let worker = Worker.intake
-    let queues = [Topology.Queue.command(.intake), Topology.Queue.intake]
     let sealing: Sealing
     var limits = Limits.standard
 
     func targets(of inbound: InboundMessage) -> Targets {
-        guard case .message(let message) = inbound.content, case .attachmentPart = message.body,
+        guard case .message(let message) = inbound.content, case .submitted(.part) = message.body,
             case .source(let source) = message.envelope.source
         else { return Targets() }
         return Targets(submission: (source, message.envelope.subject))
@@ -22,14 +21,14 @@ struct IntakeDesk: Desk {
 
     /// The manifest that closes a paper says how many parts are read and digested; none is longer than a message.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        guard case .message(let message) = inbound.content, case .attachmentPart(let part) = message.body,
+        guard case .message(let message) = inbound.content, case .submitted(.part(let part)) = message.body,
             let count = part.count
         else { return 0 }
         return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
 
     func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport? {
-        guard case .message(let message) = inbound.content, case .reportSubmitted(let submission) = message.body,
+        guard case .message(let message) = inbound.content, case .submitted(.report(let submission)) = message.body,
             case .source(let id) = inbound.sender, let source = tools.directory.sources[id],
             SubmissionCheck.problems(
                 in: submission, rulebook: tools.rulebook, directory: tools.directory, now: tools.now
@@ -42,14 +41,13 @@ struct IntakeDesk: Desk {
         var drafts: [Draft] = []
         var pieces: [(AttachmentPart, InboundMessage)] = []
         for inbound in received {
-            guard case .message(let message) = inbound.content else { continue }
-            switch message.body {
-            case .reportSubmitted(let submission):
+            guard case .message(let message) = inbound.content, case .submitted(let said) = message.body else {
+                continue
+            }
+            switch said {
+            case .report(let submission):
                 if let draft = try self.draft(submission, inbound, &unitOfWork) { drafts.append(draft) }
-            case .attachmentPart(let part): pieces.append((part, inbound))
-            case .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided, .caseFiled, .caseNotified,
-                .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard, .reportRegistered, .handoffCameBack:
-                unitOfWork.refuse(inbound, [.wrongWorker])
+            case .part(let part): pieces.append((part, inbound))
             }
         }
         try register(drafts, in: &unitOfWork, reading: database)

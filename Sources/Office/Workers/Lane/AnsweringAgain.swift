@@ -62,7 +62,7 @@ extension InboundMessage {
     /// Whether a source that the barrier keeps from its report gets a bare receipt for this message. It depends on the
     /// message alone, never on what became of it: reports and closing manifests are answered, pieces of papers are not.
     fileprivate var getsReceipt: Bool {
-        guard case .message(let message) = content, case .attachmentPart(let part) = message.body else { return true }
+        guard case .message(let message) = content, case .submitted(.part(let part)) = message.body else { return true }
         return part.count != nil
     }
 }

@@ -59,13 +59,13 @@ extension UnitOfWork {
     private func isKeepable(_ inbound: InboundMessage) -> Bool {
         switch inbound.message?.body {
         case nil: false
-        case .reportSubmitted(let submission):
+        case .submitted(.report(let submission)):
             // Whoever it came by: of a stranger no kind of source is known.
             !rulebook.sourceKinds.keys.contains {
                 rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
             }
-        case .attachmentPart: report(of: inbound).map { $0.verdict != .passedUp } ?? false
-        default: true
+        case .submitted(.part): report(of: inbound).map { $0.verdict != .passedUp } ?? false
+        case .act, .handoffCommand, .deadLetter, .note: true
         }
     }
 

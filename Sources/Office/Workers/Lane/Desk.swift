@@ -7,8 +7,6 @@ import PostgreSQL
 /// What one worker decides. A lane carries messages to it and its decisions away; the desk sees no broker.
 protocol Desk: Sendable {
     var worker: Worker { get }
-    /// The queues it reads, those that overtake first.
-    var queues: [String] { get }
     /// Which cases a message touches: they are locked and loaded before it is decided.
     func targets(of inbound: InboundMessage) -> Targets
     /// What of a report's contents a decision on this message needs, beside how the case stands.

@@ -244,18 +244,20 @@ struct InboundMessage: Sendable {
     /// A person's word about a dead letter.
     var isAboutDeadLetter: Bool {
         guard case .message(let message) = content else { return false }
-        return message.envelope.type == .commandReplay || message.envelope.type == .commandDiscard
+        if case .deadLetter = message.body { return true }
+        return false
     }
     /// Who hears commands about it, should it end as a dead letter. What came astray is heard by the one it was meant
     /// for.
     func ownerAsDeadLetter(of lane: Worker) -> Worker {
         guard InboundMessage.isGivenUp(queue) else { return lane }
-        switch type.flatMap(MessageType.init(rawValue:)) {
-        case .reportSubmitted, .attachmentPart: return .intake
-        case .some(let type) where !type.commandOwners.isEmpty:
+        guard let definition = type.flatMap(MessageType.init(rawValue:))?.definition else { return lane }
+        switch definition.sender {
+        case .source: return definition.readers.first ?? lane
+        case .person:
             let words = routingKey.split(separator: ".")
             return words.count > 2 ? Worker(rawValue: String(words[2])) ?? lane : lane
-        default: return lane
+        case .unit, .office: return lane
         }
     }
     /// As the database can keep it: a key may hold U+0000, which no text of PostgreSQL does.

@@ -50,7 +50,7 @@ final class LaneConsumer {
         bytesMax = lane.batchBytesMax
         officeName = Party.office(desk.worker).description
         connection = try Broker(settings)
-        for queue in desk.queues {
+        for queue in desk.worker.queues {
             let channel = try connection.openChannel()
             // Twice a batch, so that the next one arrives while this one is decided.
             try connection.setPrefetch(2 * lane.batchSizeMax, on: channel)

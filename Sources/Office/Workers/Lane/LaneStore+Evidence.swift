@@ -41,7 +41,7 @@ extension LaneStore {
         switch model {
         case .reports(let ids): targets.reports = Array(ids.prefix(1))
         case .inbound(let inbound):
-            if case .message(let message) = inbound.content, case .reportSubmitted(let submission) = message.body {
+            if case .message(let message) = inbound.content, case .submitted(.report(let submission)) = message.body {
                 return DryRun.Likeness(submission, from: inbound.sender)
             }
             targets = desk.targets(of: inbound)

@@ -179,15 +179,18 @@ final class LaneStore {
     }
 
     private func decide(_ received: [InboundMessage], _ sweep: Sweep?, on unitOfWork: inout UnitOfWork) throws {
+        var heard: [InboundMessage] = []
         for inbound in received {
             if inbound.key.eventID == settings.trapMessageID { abort() }
             switch inbound.content {
-            case .message: continue
+            case .message(let message) where message.envelope.type.definition.readers.contains(desk.worker):
+                heard.append(inbound)
+            case .message: unitOfWork.refuse(inbound, [.wrongWorker])
             case .refused(let refused): unitOfWork.refuse(inbound, refused.problems)
             case .dead(let problem, _): try unitOfWork.bury(inbound, problem)
             }
         }
-        try desk.decide(received, on: &unitOfWork, reading: database)
+        try desk.decide(heard, on: &unitOfWork, reading: database)
         if let sweep {
             reportsOfSweep = unitOfWork.files.count
             try sweep.work(&unitOfWork, database)

@@ -1,3 +1,4 @@
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
@@ -105,8 +106,8 @@ extension LaneStore {
             messageID: letter.eventID)
         // What came astray is heard as if it had come to the one it was meant for.
         let queue =
-            desk.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue)
-            ? letter.queue : desk.queues[0]
+            desk.worker.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue)
+            ? letter.queue : desk.worker.queues[0]
         return DeadLetterCommand(
             command: command, person: person, letter: letter,
             replayed: known(InboundMessage(arrival, from: queue, digestKey: unitOfWork.digestKey, replayOf: letter.id)),
@@ -200,7 +201,8 @@ extension UnitOfWork {
     }
 
     private mutating func discard(_ word: DeadLetterCommand) {
-        guard case .message(let message) = word.command.content, case .commandDiscard(let data) = message.body else {
+        guard case .message(let message) = word.command.content, case .deadLetter(.discard(let data)) = message.body
+        else {
             return refuse(word.command, [.wrongWorker])
         }
         let letter = word.letter

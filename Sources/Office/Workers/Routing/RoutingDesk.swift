@@ -9,44 +9,30 @@ import PostgreSQL
 /// Sends each accepted report to the unit that must act (分流): 移送, 转送 or 交办, by the policy's rows.
 struct RoutingDesk: Desk {
     let worker = Worker.routing
-    let queues = [Topology.Queue.routingExpress, Topology.Queue.command(.routing), Topology.Queue.routing]
 
     func targets(of inbound: InboundMessage) -> Targets {
-        guard case .message(let message) = inbound.content else { return Targets() }
-        switch message.body {
-        case .reportRegistered(let reference), .handoffCameBack(let reference):
-            return Targets(reports: [reference.report])
-        case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
-            .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
-            return Targets()
-        }
+        Targets(reports: reference(in: inbound).map { [$0.report] } ?? [])
     }
 
     func needs(of inbound: InboundMessage) -> CaseNeeds { .contents }
 
+    /// No report is taken that would be larger than a message, handed on.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        guard case .message(let message) = inbound.content else { return 0 }
-        switch message.body {
-        // No report is taken that would be larger than a message, handed on.
-        case .reportRegistered(let reference), .handoffCameBack(let reference):
-            return reference.bytes ?? limits.messageBytesMax
-        case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress, .dispositionDecided,
-            .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
-            return 0
-        }
+        reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
     }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
         for inbound in received {
-            guard case .message(let message) = inbound.content else { continue }
-            switch message.body {
-            case .reportRegistered(let reference), .handoffCameBack(let reference):
-                try unitOfWork.route(reference.report, act: inbound.key)
-            case .reportSubmitted, .attachmentPart, .handoffSigned, .handoffReturned, .handoffProgress,
-                .dispositionDecided,
-                .caseFiled, .caseNotified, .handoffConcluded, .commandRecall, .commandReplay, .commandDiscard:
-                unitOfWork.refuse(inbound, [.wrongWorker])
-            }
+            guard let reference = reference(in: inbound) else { continue }
+            try unitOfWork.route(reference.report, act: inbound.key)
+        }
+    }
+
+    /// The report that shall be routed, for the first time or again.
+    private func reference(in inbound: InboundMessage) -> InternalReference? {
+        guard case .message(let message) = inbound.content, case .note(let note) = message.body else { return nil }
+        switch note {
+        case .reportRegistered(let reference), .handoffCameBack(let reference): return reference
         }
     }
 }

@@ -207,7 +207,7 @@ package struct LineRefusal: Error {
 
     /// A decoder's error in the words of the wire: the field, never its value.
     init(_ error: any Error, in tree: JSONTree) {
-        guard let problem = (error as? DecodingError).map({ Problem($0, inData: tree) }) else {
+        guard let problem = (error as? DecodingError).map({ Problem($0, inData: tree, of: .reportSubmitted) }) else {
             reason = "not a report"
             return
         }

@@ -211,21 +211,10 @@ package final class LocalOffice: Sendable {
             }
             missing = try missing.filter { worker in
                 try connection.declareQueue(
-                    QueueName(rawValue: worker.queueOfFirstConsumer), passive: true, on: channel
+                    QueueName(rawValue: worker.queues.last ?? ""), passive: true, on: channel
                 ).consumerCount == 0
             }
             usleep(20_000)
-        }
-    }
-}
-
-extension Worker {
-    fileprivate var queueOfFirstConsumer: String {
-        switch self {
-        case .intake: Topology.Queue.intake
-        case .routing: Topology.Queue.routing
-        case .deadlines: Topology.Queue.command(.deadlines)
-        case .feedback: Topology.Queue.feedback
         }
     }
 }

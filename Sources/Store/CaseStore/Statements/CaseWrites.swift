@@ -95,97 +95,42 @@ public struct CaseWrites: Sendable {
     }
 }
 
+// MARK: Statements
+
 struct InsertReports: Command {
     var reports: [Report]
-
-    static let sql = """
-        INSERT INTO report (id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name,
-            received_at, registered_at, verdict, rule, reason, authority, repeat_of, receipt_only, custodian,
-                handoff_count, papers, head,
-            entry_count, head_at)
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[],
-            $8::text[],
-            $9::text[], $10::bool[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::text[],
-                $16::text[],
-            $17::uuid[], $18::bool[], $19::text[], $20::int[], $21::int[], $22::bytea[], $23::int[], $24::timestamptz[])
-        """
-
-    var parameters: [Parameter] {
-        [
-            .ids(reports.map(\.id)), .int8s(reports.map(\.number)), .texts(reports.map(\.source.rawValue)),
-            .texts(reports.map(\.submissionID)), .byteas(reports.map(\.digest)), .texts(reports.map(\.state.rawValue)),
-            .texts(reports.map(\.sourceKind)), .texts(reports.map(\.matterKind)), .texts(reports.map(\.region)),
-            .bools(reports.map(\.realName)), .instants(reports.map(\.receivedAt)),
-            .instants(reports.map(\.registeredAt)), .texts(reports.map(\.verdict.rawValue)),
-            .texts(reports.map(\.rule)),
-            .texts(reports.map(\.reason)), .texts(reports.map(\.authority)), .ids(orNil: reports.map(\.repeatOf)),
-            .bools(reports.map(\.receiptOnly)), .texts(reports.map(\.custodian?.rawValue)),
-            .integers(reports.map(\.handoffCount)),
-            .integers(reports.map(\.papers)),
-            .byteas(reports.map(\.head.hash)), .integers(reports.map(\.head.count)), .instants(reports.map(\.head.at)),
-        ]
-    }
+    static let sql = Report.columns.insert
+    var parameters: [Parameter] { Report.columns.inserting(reports) }
 }
 
 struct InsertReportTexts: Command {
     var contents: [(ReportID, Submission)]
-    static let sql = """
-        INSERT INTO report_text (report_id, title, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
-        """
-    var parameters: [Parameter] {
-        [.ids(contents.map(\.0)), .texts(contents.map(\.1.title)), .texts(contents.map(\.1.text))]
-    }
+    static let sql = reportTextColumns.insert
+    var parameters: [Parameter] { reportTextColumns.inserting(contents) }
 }
 
 struct InsertVault: Command {
     var boxes: [(ReportID, VaultBox)]
-    static let sql = """
-        INSERT INTO vault (report_id, key_id, sealed) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
-        """
-    var parameters: [Parameter] {
-        [.ids(boxes.map(\.0)), .texts(boxes.map(\.1.keyID)), .byteas(boxes.map(\.1.sealed))]
-    }
+    static let sql = vaultColumns.insert
+    var parameters: [Parameter] { vaultColumns.inserting(boxes) }
 }
 
 struct InsertAccused: Command {
     var rows: [(ReportID, Int, Accused)]
-    static let sql = """
-        INSERT INTO accused (report_id, ordinal, name, organ, position, level, region, unit)
-        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[])
-        """
-    var parameters: [Parameter] {
-        [
-            .ids(rows.map(\.0)), .integers(rows.map(\.1)), .texts(rows.map(\.2.name)), .texts(rows.map(\.2.organ)),
-            .texts(rows.map(\.2.position)), .texts(rows.map(\.2.level)), .texts(rows.map(\.2.region)),
-            .texts(rows.map(\.2.unit?.rawValue)),
-        ]
-    }
+    static let sql = accusedColumns.insert
+    var parameters: [Parameter] { accusedColumns.inserting(rows) }
 }
 
 struct InsertAllegations: Command {
     var rows: [(ReportID, Int, Allegation)]
-    static let sql = """
-        INSERT INTO allegation (report_id, ordinal, category, act)
-        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[])
-        """
-    var parameters: [Parameter] {
-        [.ids(rows.map(\.0)), .integers(rows.map(\.1)), .texts(rows.map(\.2.category)), .texts(rows.map(\.2.act))]
-    }
+    static let sql = allegationColumns.insert
+    var parameters: [Parameter] { allegationColumns.inserting(rows) }
 }
 
 struct InsertAttachments: Command {
     var rows: [(ReportID, Int, Attachment, PaperKey)]
-    static let sql = """
-        INSERT INTO attachment (report_id, ordinal, name, media_type, bytes, paper, sha256)
-        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bigint[], $6::bytea[], $7::bytea[])
-        """
-    var parameters: [Parameter] {
-        [
-            .ids(rows.map(\.0)), .integers(rows.map(\.1)), .texts(rows.map(\.2.name)), .texts(rows.map(\.2.mediaType)),
-            .int8s(rows.map { Int64($0.2.bytes) }), .byteas(rows.map(\.3.id)), .byteas(rows.map(\.3.sealedSHA256)),
-        ]
-    }
+    static let sql = attachmentColumns.insert
+    var parameters: [Parameter] { attachmentColumns.inserting(rows) }
 }
 
 struct InsertBarredRoots: Command {
@@ -199,142 +144,38 @@ struct InsertBarredRoots: Command {
 /// caller sees a count that is too small.
 struct UpdateReports: Command {
     var reports: [(report: Report, loadedHead: LedgerHead)]
-
-    static let sql = """
-        UPDATE report SET state = new.state, matter_kind = new.matter_kind, reason = new.reason, authority =
-            new.authority,
-            handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count, head_at = new.head_at
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bytea[], $8::int[],
-            $9::timestamptz[],
-            $10::bytea[])
-            AS new (id, state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at, loaded_head)
-        WHERE report.id = new.id AND report.head = new.loaded_head
-        """
-
+    static let sql = Report.columns.update(guardedBy: ("head", "bytea"))
     var parameters: [Parameter] {
-        let rows = reports.map(\.report)
-        return [
-            .ids(rows.map(\.id)), .texts(rows.map(\.state.rawValue)), .texts(rows.map(\.matterKind)),
-            .texts(rows.map(\.reason)), .texts(rows.map(\.authority)), .integers(rows.map(\.handoffCount)),
-            .byteas(rows.map(\.head.hash)), .integers(rows.map(\.head.count)), .instants(rows.map(\.head.at)),
-            .byteas(reports.map(\.loadedHead.hash)),
-        ]
+        Report.columns.updating(reports.map(\.report)) + [.byteas(reports.map(\.loadedHead.hash))]
     }
 }
 
 struct InsertHandoffs: Command {
     var handoffs: [Handoff]
-
-    static let sql = """
-        INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, released_at,
-            running_clocks,
-            no_clock_reason)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[],
-            $8::text[],
-            $9::bytea[], $10::timestamptz[], $11::int[], $12::text[])
-        """
-
-    var parameters: [Parameter] {
-        [
-            .ids(handoffs.map(\.id)), .ids(handoffs.map(\.reportID)), .integers(handoffs.map(\.attempt)),
-            .texts(handoffs.map(\.unit.rawValue)), .texts(handoffs.map(\.kind)), .texts(handoffs.map(\.state.rawValue)),
-            .bools(handoffs.map(\.express)), .texts(handoffs.map(\.rule)), .byteas(handoffs.map(\.digest)),
-            .instants(handoffs.map(\.releasedAt)), .integers(handoffs.map(\.runningClocks)),
-            .texts(handoffs.map(\.noClockReason)),
-        ]
-    }
+    static let sql = Handoff.columns.insert
+    var parameters: [Parameter] { Handoff.columns.inserting(handoffs) }
 }
 
 struct UpdateHandoffs: Command {
     var handoffs: [Handoff]
-
-    static let sql = """
-        UPDATE handoff SET state = new.state, released_at = new.released_at, dispatched_at = new.dispatched_at,
-            signed_at = new.signed_at, signed_by = new.signed_by, disposition = new.disposition,
-            case_number = new.case_number, case_filed_on = DATE '1970-01-01' + new.case_filed_on,
-            case_notified_at = new.case_notified_at, outcome = new.outcome, concluded_at = new.concluded_at,
-            times_sent_back = new.times_sent_back, ended_at = new.ended_at, ended_because = new.ended_because,
-            running_clocks = new.running_clocks, no_clock_reason = new.no_clock_reason
-        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-            $7::text[],
-            $8::text[], $9::int[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::int[], $14::timestamptz[],
-            $15::text[], $16::int[], $17::text[])
-            AS new (id, state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number,
-                case_filed_on,
-            case_notified_at, outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks,
-                no_clock_reason)
-        WHERE handoff.id = new.id
-        """
-
-    var parameters: [Parameter] {
-        [
-            .ids(handoffs.map(\.id)), .texts(handoffs.map(\.state.rawValue)), .instants(handoffs.map(\.releasedAt)),
-            .instants(handoffs.map(\.dispatchedAt)), .instants(handoffs.map(\.signedAt)),
-            .texts(handoffs.map(\.signedBy)), .texts(handoffs.map(\.disposition)), .texts(handoffs.map(\.caseNumber)),
-            .int4s(handoffs.map { $0.caseFiledOn.map { Int32(clamping: $0.daysSinceEpoch) } }),
-            .instants(handoffs.map(\.caseNotifiedAt)), .texts(handoffs.map(\.outcome)),
-            .instants(handoffs.map(\.concludedAt)), .integers(handoffs.map(\.timesSentBack)),
-            .instants(handoffs.map(\.endedAt)), .texts(handoffs.map(\.endedBecause)),
-            .integers(handoffs.map(\.runningClocks)), .texts(handoffs.map(\.noClockReason)),
-        ]
-    }
+    static let sql = Handoff.columns.update()
+    var parameters: [Parameter] { Handoff.columns.updating(handoffs) }
 }
 
 struct InsertClocks: Command {
     var clocks: [Clock]
-
-    static let sql = """
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder,
-            next_step,
-            next_at, stopped_at, stopped_by)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::timestamptz[],
-            $7::timestamptz[],
-            $8::text[], $9::text[], $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::text[])
-        """
-
-    var parameters: [Parameter] {
-        [
-            .ids(clocks.map(\.key.handoffID)), .texts(clocks.map(\.key.kind)), .integers(clocks.map(\.key.round)),
-            .ids(clocks.map(\.reportID)), .texts(clocks.map(\.owedBy.rawValue)), .instants(clocks.map(\.startedAt)),
-            .instants(clocks.map(\.dueAt)), .texts(clocks.map(\.rule)), .texts(clocks.map(\.citation)),
-            .texts(clocks.map { Ladder.write($0.steps) }), .integers(clocks.map(\.nextStep)),
-            .instants(clocks.map(\.nextAt)), .instants(clocks.map(\.stoppedAt)), .texts(clocks.map(\.stoppedBy)),
-        ]
-    }
+    static let sql = Clock.columns.insert
+    var parameters: [Parameter] { Clock.columns.inserting(clocks) }
 }
 
 struct UpdateClocks: Command {
     var clocks: [Clock]
-
-    static let sql = """
-        UPDATE clock SET next_step = new.next_step, next_at = new.next_at, stopped_at = new.stopped_at, stopped_by =
-            new.stopped_by
-        FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::text[])
-            AS new (handoff_id, kind, round, next_step, next_at, stopped_at, stopped_by)
-        WHERE clock.handoff_id = new.handoff_id AND clock.kind = new.kind AND clock.round = new.round
-        """
-
-    var parameters: [Parameter] {
-        [
-            .ids(clocks.map(\.key.handoffID)), .texts(clocks.map(\.key.kind)), .integers(clocks.map(\.key.round)),
-            .integers(clocks.map(\.nextStep)), .instants(clocks.map(\.nextAt)), .instants(clocks.map(\.stoppedAt)),
-            .texts(clocks.map(\.stoppedBy)),
-        ]
-    }
+    static let sql = Clock.columns.update()
+    var parameters: [Parameter] { Clock.columns.updating(clocks) }
 }
 
 struct InsertLedgerEntries: Command {
     var entries: [(chain: ReportID, entry: LedgerEntry)]
-
-    static let sql = """
-        INSERT INTO ledger_entry (chain, sequence, bytes, hash)
-        SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[], $4::bytea[])
-        """
-
-    var parameters: [Parameter] {
-        [
-            .ids(entries.map(\.chain)), .integers(entries.map(\.entry.sequence)), .byteas(entries.map(\.entry.bytes)),
-            .byteas(entries.map(\.entry.hash)),
-        ]
-    }
+    static let sql = ledgerEntryColumns.insert
+    var parameters: [Parameter] { ledgerEntryColumns.inserting(entries) }
 }

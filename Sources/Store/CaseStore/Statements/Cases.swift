@@ -64,58 +64,16 @@ public struct ReadReports: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
 }
 
-package let reportColumns = """
-    id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at,
-        registered_at, \
-    verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head, entry_count,
-        head_at
-    """
-
-extension Report {
-    package init(_ row: inout RowReader) throws(PostgreSQLError) {
-        self.init(
-            id: try row.id(), number: try row.int8(), source: try row.name(), submissionID: try row.text(),
-            digest: try row.bytea(), state: try row.word(), sourceKind: try row.text(), matterKind: try row.textOrNil(),
-            region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
-            registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
-            authority: try row.textOrNil(), repeatOf: try row.idOrNil(), receiptOnly: try row.bool(),
-            custodian: try row.nameOrNil(), handoffCount: try row.int(), papers: try row.int(),
-            head: try LedgerHead(&row))
-    }
-}
-
-extension LedgerHead {
-    package init(_ row: inout RowReader) throws(PostgreSQLError) {
-        let hash = try row.bytea()
-        self.init(hash: hash, count: try row.int(), at: try row.instantOrNil())
-    }
-}
+package let reportColumns = Report.columns.names
 
 /// All handoffs of the reports, oldest first.
 public struct ReadHandoffs: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
 
-    public static let sql = rowsByReport(
-        of: "handoff", orderedBy: "attempt",
-        """
-        id, report_id, attempt, unit, kind, state, express, rule, digest, released_at, dispatched_at, signed_at,
-        signed_by, disposition, case_number, case_filed_on - DATE '1970-01-01', case_notified_at, outcome, concluded_at,
-        times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason
-        """)
+    public static let sql = rowsByReport(of: "handoff", orderedBy: "attempt", Handoff.columns.names)
     public var parameters: [Parameter] { [.ids(reports)] }
-
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Handoff {
-        Handoff(
-            id: try row.id(), reportID: try row.id(), attempt: try row.int(), unit: try row.name(),
-            kind: try row.text(), state: try row.word(), express: try row.bool(), rule: try row.text(),
-            digest: try row.bytea(), releasedAt: try row.instantOrNil(), dispatchedAt: try row.instantOrNil(),
-            signedAt: try row.instantOrNil(), signedBy: try row.textOrNil(), disposition: try row.textOrNil(),
-            caseNumber: try row.textOrNil(), caseFiledOn: try row.intOrNil().map { CivilDate(daysSinceEpoch: $0) },
-            caseNotifiedAt: try row.instantOrNil(), outcome: try row.textOrNil(), concludedAt: try row.instantOrNil(),
-            timesSentBack: try row.int(), endedAt: try row.instantOrNil(), endedBecause: try row.textOrNil(),
-            runningClocks: try row.int(), noClockReason: try row.textOrNil())
-    }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Handoff { try Handoff(&row) }
 }
 
 /// All clocks of the reports' handoffs.
@@ -127,32 +85,11 @@ public struct ReadClocks: Statement {
         SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
         CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
         CROSS JOIN LATERAL (
-            SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step,
-                stopped_at,
-                stopped_by, next_at
-            FROM clock WHERE handoff_id = h.id OFFSET 0
+            SELECT \(Clock.columns.names) FROM clock WHERE handoff_id = h.id OFFSET 0
         ) AS found
         """
     public var parameters: [Parameter] { [.ids(reports)] }
-
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Clock {
-        let (key, report): (Clock.Key, ReportID) = (
-            .init(handoffID: try row.id(), kind: try row.text(), round: try row.int()), try row.id()
-        )
-        let (owedBy, startedAt, dueAt): (UnitID, Instant, Instant) = (
-            try row.name(), try row.instant(), try row.instant()
-        )
-        let (rule, citation, steps) = (try row.text(), try row.textOrNil(), Ladder.read(try row.text()) ?? [])
-        let (nextStep, stoppedAt, stoppedBy) = (try row.int(), try row.instantOrNil(), try row.textOrNil())
-        let nextAt = try row.instantOrNil()
-        func clock(isAtOdds: Bool) -> Clock {
-            Clock(
-                key: key, reportID: report, owedBy: owedBy, startedAt: startedAt, dueAt: dueAt, rule: rule,
-                citation: citation, steps: steps, nextStep: nextStep, stoppedAt: stoppedAt, stoppedBy: stoppedBy,
-                isAtOdds: isAtOdds)
-        }
-        return clock(isAtOdds: clock(isAtOdds: false).nextAt != nextAt)
-    }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Clock { try Clock(&row) }
 }
 
 /// A clock's steps as one text: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
@@ -202,7 +139,7 @@ public struct ReportContent: Sendable {
 public struct ReadReportTexts: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = rowsByReport(of: "report_text", "report_id, title, body")
+    public static let sql = rowsByReport(of: "report_text", reportTextColumns.names)
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportContent {
         ReportContent(reportID: try row.id(), title: try row.text(), body: try row.text())
@@ -212,12 +149,12 @@ public struct ReadReportTexts: Statement {
 public struct ReadAccused: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = rowsByReport(
-        of: "accused", orderedBy: "ordinal", "report_id, name, organ, position, level, region, unit")
+    public static let sql = rowsByReport(of: "accused", orderedBy: "ordinal", accusedColumns.names)
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Accused) {
-        (
-            try row.id(),
+        let (report, _) = (try row.id(ReportID.self), try row.int())
+        return (
+            report,
             Accused(
                 name: try row.text(), organ: try row.textOrNil(), position: try row.textOrNil(),
                 level: try row.textOrNil(), region: try row.textOrNil(), unit: try row.nameOrNil())
@@ -228,10 +165,11 @@ public struct ReadAccused: Statement {
 public struct ReadAllegations: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
-    public static let sql = rowsByReport(of: "allegation", orderedBy: "ordinal", "report_id, category, act")
+    public static let sql = rowsByReport(of: "allegation", orderedBy: "ordinal", allegationColumns.names)
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (ReportID, Allegation) {
-        (try row.id(), Allegation(category: try row.textOrNil(), act: try row.text()))
+        let (report, _) = (try row.id(ReportID.self), try row.int())
+        return (report, Allegation(category: try row.textOrNil(), act: try row.text()))
     }
 }
 

@@ -42,14 +42,12 @@ public struct ClockStepTaken: Sendable {
 public struct InsertClockSteps: Command {
     public var steps: [ClockStepTaken]
     public init(steps: [ClockStepTaken]) { self.steps = steps }
-    public static let sql = """
-        INSERT INTO clock_step (handoff_id, kind, round, step, action, taken_at)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timestamptz[])
-        """
-    public var parameters: [Parameter] {
+    static let columns = Columns<ClockStepTaken>(
+        of: "clock_step",
         [
-            .ids(steps.map(\.key.handoffID)), .texts(steps.map(\.key.kind)), .integers(steps.map(\.key.round)),
-            .integers(steps.map(\.step)), .texts(steps.map(\.action)), .instants(steps.map(\.takenAt)),
-        ]
-    }
+            .uuid("handoff_id", \.key.handoffID), .text("kind", \.key.kind), .int4("round", \.key.round),
+            .int4("step", \.step), .text("action", \.action), .instant("taken_at", \.takenAt),
+        ])
+    public static let sql = columns.insert
+    public var parameters: [Parameter] { Self.columns.inserting(steps) }
 }

@@ -82,25 +82,52 @@ public enum DeadLetterState: String, CaseIterable, Hashable, Sendable {
     case discarded
 }
 
+extension DeadLetter {
+    static let columns = Columns<DeadLetter>(
+        of: "dead_letter",
+        [
+            .uuid("id", \.id, .key), .text("reason", \.reason), .text("detail", \.detail), .text("type", \.type),
+            .text("sender", \.sender), .text("event_id", \.eventID), .text("inbox_id", \.inboxID),
+            .text("queue", \.queue), .text("routing_key", \.routingKey), .text("worker", \.worker),
+            .text("addressee", \.addressee), .text("subject", \.subject), .uuids("reports", \.reports),
+            .uuid("handoff_id", \.handoffID), .text("key_id", \.body.box?.keyID),
+            .bytea("sealed", \.body.box?.sealed), .bytea("digest", \.body.digest),
+            .int8("bytes", { Int64($0.body.bytes) }), .bool("answered", \.answered),
+            .instant("received_at", \.receivedAt), .int4("times", \.times),
+        ])
+
+    init(_ row: inout RowReader) throws(PostgreSQLError) {
+        let (id, reason, detail) = (try row.uuid(), try row.text(), try row.text())
+        let (type, sender, eventID, inboxID) = (
+            try row.textOrNil(), try row.textOrNil(), try row.textOrNil(), try row.textOrNil()
+        )
+        let (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
+        let (addressee, subject) = (try row.textOrNil(), try row.textOrNil())
+        let (reports, handoff): ([ReportID], HandoffID?) = (try row.uuids().map { ReportID($0) }, try row.idOrNil())
+        let (keyID, sealed, digest, bytes) = (
+            try row.textOrNil(), try row.byteaOrNil(), try row.byteaOrNil(), try row.int()
+        )
+        let body: DeadLetterBody =
+            if let keyID, let sealed { .kept(VaultBox(keyID: keyID, sealed: sealed), bytes: bytes) } else {
+                .notKept(digest: digest ?? [], bytes: bytes)
+            }
+        self.init(
+            id: id, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, inboxID: inboxID,
+            queue: queue, routingKey: routingKey, worker: worker, body: body, answered: try row.bool(),
+            receivedAt: try row.instant())
+        self.addressee = addressee
+        self.subject = subject
+        self.reports = reports
+        handoffID = handoff
+        times = try row.int()
+    }
+}
+
 public struct InsertDeadLetters: Command {
     public var letters: [DeadLetter]
     public init(letters: [DeadLetter]) { self.letters = letters }
     public static let sql = """
-        INSERT INTO dead_letter (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker,
-            addressee, subject,
-            reports, handoff_id, key_id, sealed, digest, bytes, answered, received_at, times)
-        SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
-            -- Arrays of arrays do not unnest: the reports of a row come as one text.
-            string_to_array(reports, ',')::uuid[], handoff_id, key_id, sealed, digest, bytes, answered, received_at,
-                times
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[],
-            $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::bytea[], $17::bytea[],
-                $18::bigint[], $19::bool[], $20::timestamptz[],
-            $21::int[])
-            AS row (id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee,
-                subject, reports,
-                handoff_id, key_id, sealed, digest, bytes, answered, received_at, times)
+        \(DeadLetter.columns.insert)
         -- What the broker or its addressee gave back is kept under its event's id, and may come back again, also \
         after it was sent again.
         ON CONFLICT (id) DO UPDATE SET
@@ -111,21 +138,7 @@ public struct InsertDeadLetters: Command {
             settled_by = CASE WHEN dead_letter.state <> 'replayed' THEN dead_letter.settled_by END,
             settled_because = CASE WHEN dead_letter.state <> 'replayed' THEN dead_letter.settled_because END
         """
-    public var parameters: [Parameter] {
-        [
-            .uuids(letters.map(\.id)), .texts(letters.map(\.reason)), .texts(letters.map(\.detail)),
-            .texts(letters.map(\.type)), .texts(letters.map(\.sender)), .texts(letters.map(\.eventID)),
-            .texts(letters.map(\.inboxID)), .texts(letters.map(\.queue)), .texts(letters.map(\.routingKey)),
-            .texts(letters.map(\.worker)), .texts(letters.map(\.addressee)), .texts(letters.map(\.subject)),
-            .texts(letters.map { $0.reports.map(\.description).joined(separator: ",") }),
-            .ids(orNil: letters.map(\.handoffID)),
-            .texts(letters.map(\.body.box?.keyID)), .byteas(letters.map(\.body.box?.sealed)),
-            .byteas(letters.map(\.body.digest)),
-            .int8s(letters.map { Int64($0.body.bytes) }), .bools(letters.map(\.answered)),
-            .instants(letters.map(\.receivedAt)),
-            .integers(letters.map(\.times)),
-        ]
-    }
+    public var parameters: [Parameter] { DeadLetter.columns.inserting(letters) }
 }
 
 /// How many dead letters of each sender are open, counted no further than `countMax`. A sender that nobody knows is "".
@@ -185,35 +198,12 @@ public struct LockDeadLetters: Statement {
     public var ids: [UUID]
     public init(ids: [UUID]) { self.ids = ids }
     public static let sql = """
-        SELECT id, reason, detail, type, sender, event_id, inbox_id, queue, routing_key, worker, addressee, subject,
-            reports, handoff_id,
-            key_id, sealed, digest, bytes, answered, received_at, state
+        SELECT \(DeadLetter.columns.names), state
         FROM dead_letter WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
         """
     public var parameters: [Parameter] { [.uuids(ids)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (letter: DeadLetter, state: DeadLetterState) {
-        let (id, reason, detail) = (try row.uuid(), try row.text(), try row.text())
-        let (type, sender, eventID, inboxID) = (
-            try row.textOrNil(), try row.textOrNil(), try row.textOrNil(), try row.textOrNil()
-        )
-        let (queue, routingKey, worker) = (try row.text(), try row.text(), try row.text())
-        let (addressee, subject) = (try row.textOrNil(), try row.textOrNil())
-        let (reports, handoff): ([ReportID], HandoffID?) = (try row.uuids().map { ReportID($0) }, try row.idOrNil())
-        let (keyID, sealed, digest, bytes) = (
-            try row.textOrNil(), try row.byteaOrNil(), try row.byteaOrNil(), try row.int()
-        )
-        let body: DeadLetterBody =
-            if let keyID, let sealed { .kept(VaultBox(keyID: keyID, sealed: sealed), bytes: bytes) } else {
-                .notKept(digest: digest ?? [], bytes: bytes)
-            }
-        var letter = DeadLetter(
-            id: id, reason: reason, detail: detail, type: type, sender: sender, eventID: eventID, inboxID: inboxID,
-            queue: queue, routingKey: routingKey, worker: worker, body: body, answered: try row.bool(),
-            receivedAt: try row.instant())
-        letter.addressee = addressee
-        letter.subject = subject
-        letter.reports = reports
-        letter.handoffID = handoff
+        let letter = try DeadLetter(&row)
         return (letter, try row.word())
     }
 }

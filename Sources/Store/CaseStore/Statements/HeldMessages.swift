@@ -37,6 +37,17 @@ public struct HeldMessage: Sendable {
     }
 }
 
+extension HeldMessage {
+    static let columns = Columns<HeldMessage>(
+        of: "held_message",
+        [
+            .text("sender", \.key.sender, .key), .text("event_id", \.key.eventID, .key),
+            .uuid("handoff_id", \.handoffID), .uuid("report_id", \.reportID), .text("type", \.type),
+            .text("key_id", \.box?.keyID), .bytea("sealed", \.box?.sealed), .instant("held_at", \.heldAt),
+            .bool("ripe", \.isRipe),
+        ])
+}
+
 /// What is held for these reports, oldest first: all but the bytes.
 public struct ReadHeldMessages: Statement {
     public var reports: [ReportID]
@@ -125,20 +136,8 @@ public struct InsertHeldMessages: Command {
     /// With their bytes.
     public var messages: [HeldMessage]
     public init(messages: [HeldMessage]) { self.messages = messages }
-    public static let sql = """
-        INSERT INTO held_message (sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at, ripe)
-        SELECT * FROM unnest(
-            $1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[],
-                $9::bool[])
-        """
-    public var parameters: [Parameter] {
-        [
-            .texts(messages.map(\.key.sender)), .texts(messages.map(\.key.eventID)), .ids(messages.map(\.handoffID)),
-            .ids(messages.map(\.reportID)), .texts(messages.map(\.type)), .texts(messages.map { $0.box?.keyID ?? "" }),
-            .byteas(messages.map { $0.box?.sealed ?? [] }), .instants(messages.map(\.heldAt)),
-            .bools(messages.map(\.isRipe)),
-        ]
-    }
+    public static let sql = HeldMessage.columns.insert
+    public var parameters: [Parameter] { HeldMessage.columns.inserting(messages) }
 }
 
 /// Says of held messages whether what they waited for has come.

@@ -70,17 +70,14 @@ public struct CountHandoffNotes: Statement {
 public struct InsertHandoffNotes: Command {
     public var notes: [HandoffNote]
     public init(notes: [HandoffNote]) { self.notes = notes }
-    public static let sql = """
-        INSERT INTO handoff_note (handoff_id, sender, event_id, kind, written_at, body)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
-        """
-    public var parameters: [Parameter] {
+    static let columns = Columns<HandoffNote>(
+        of: "handoff_note",
         [
-            .ids(notes.map(\.handoffID)), .texts(notes.map(\.sender)), .texts(notes.map(\.eventID)),
-            .texts(notes.map(\.kind)),
-            .instants(notes.map(\.writtenAt)), .texts(notes.map(\.body)),
-        ]
-    }
+            .uuid("handoff_id", \.handoffID), .text("sender", \.sender), .text("event_id", \.eventID),
+            .text("kind", \.kind), .instant("written_at", \.writtenAt), .text("body", \.body),
+        ])
+    public static let sql = columns.insert
+    public var parameters: [Parameter] { Self.columns.inserting(notes) }
 }
 
 /// Something a person of the office shall see.
@@ -110,15 +107,13 @@ public struct PersonNotice: Sendable {
 public struct InsertPersonNotices: Command {
     public var notices: [PersonNotice]
     public init(notices: [PersonNotice]) { self.notices = notices }
-    public static let sql = """
-        INSERT INTO person_notice (id, person, report_id, handoff_id, kind, rule, created_at)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[])
-        """
-    public var parameters: [Parameter] {
+    static let columns = Columns<PersonNotice>(
+        of: "person_notice",
         [
-            .uuids(notices.map(\.id)), .texts(notices.map(\.person.rawValue)), .ids(notices.map(\.reportID)),
-            .ids(orNil: notices.map(\.handoffID)), .texts(notices.map(\.kind)), .texts(notices.map(\.rule)),
-            .instants(notices.map(\.createdAt)),
-        ]
-    }
+            .uuid("id", \.id), .name("person", \.person), .uuid("report_id", \.reportID),
+            .uuid("handoff_id", \.handoffID), .text("kind", \.kind), .text("rule", \.rule),
+            .instant("created_at", \.createdAt),
+        ])
+    public static let sql = columns.insert
+    public var parameters: [Parameter] { Self.columns.inserting(notices) }
 }

@@ -1,28 +1,21 @@
 import Basics
-public import Casework
+import Casework
 import Foundation
 
 /// A message that was read: its head and what it says.
 public struct Message: Sendable {
     public var envelope: Envelope
     public var body: Body
+    /// The words of the policy in it.
+    let words: [PolicyWord]
+    /// What is wrong beyond the kinds of its fields: lengths, blank texts, fields that go together.
+    fileprivate let problem: Problem?
 
-    /// What the office reads. Every case is the data of one type.
-    public enum Body: Sendable {
-        case reportSubmitted(Submission)
-        case attachmentPart(AttachmentPart)
-        case handoffSigned(HandoffSigned)
-        case handoffReturned(HandoffReturned)
-        case handoffProgress(HandoffProgress)
-        case dispositionDecided(DispositionDecided)
-        case caseFiled(CaseFiled)
-        case caseNotified(CaseFiled)
-        case handoffConcluded(HandoffConcluded)
-        case commandRecall(CommandRecall)
-        case commandReplay
-        case commandDiscard(CommandDiscard)
-        case reportRegistered(InternalReference)
-        case handoffCameBack(InternalReference)
+    init(envelope: Envelope, body: Body, words: [PolicyWord], problem: Problem?) {
+        self.envelope = envelope
+        self.body = body
+        self.words = words
+        self.problem = problem
     }
 }
 
@@ -68,20 +61,20 @@ extension Message {
             throw Unreadable([.base64Data], id: head?.id, type: head?.type, subject: head?.subject)
         }
         if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
-            let message = try? Message(json, as: hint), message.envelope.type == hint,
+            let message = try? Message(json, as: hint, limits), message.envelope.type == hint,
             message.envelope.specversion == "1.0"
         {
             self = message
         } else {
-            self = try Message(carefully: json)
+            self = try Message(carefully: json, limits)
         }
-        if let problem = envelope.problem(limits: limits) ?? contentProblem(limits: limits) {
+        if let problem = envelope.problem(limits: limits) ?? problem {
             throw Unreadable([problem], id: envelope.id, type: envelope.type.rawValue, subject: envelope.subject)
         }
     }
 
     /// The slow way: finds out what is wrong, and with what.
-    private init(carefully json: Data) throws(Unreadable) {
+    private init(carefully json: Data, _ limits: Limits) throws(Unreadable) {
         let loose: LooseEnvelope
         do {
             loose = try JSONDecoder().decode(LooseEnvelope.self, from: json)
@@ -102,10 +95,12 @@ extension Message {
         }
         guard let type = MessageType(rawValue: name) else { throw fail(.unknownType(name)) }
         do {
-            self = try Message(json, as: type)
+            self = try Message(json, as: type, limits)
         } catch let error as DecodingError {
             let problem = Problem(error)
-            throw fail(problem.code == "not_json" ? WholeNumbers.problem(in: [UInt8](json)) ?? problem : problem)
+            throw fail(
+                problem.code == "not_json"
+                    ? WholeNumbers.problem(in: [UInt8](json), type.definition.wholeNumbers) ?? problem : problem)
         } catch let problem as Problem {
             throw fail(problem)
         } catch {
@@ -113,41 +108,20 @@ extension Message {
         }
     }
 
-    private init(_ json: Data, as type: MessageType) throws {
-        func event<Payload>(_ payload: Payload.Type) throws -> CloudEvent<Payload> {
-            try JSONDecoder().decode(CloudEvent<Payload>.self, from: json)
-        }
-        func message<Payload>(_ event: CloudEvent<Payload>, _ body: (Payload) -> Body) -> Message {
-            Message(envelope: Envelope(event), body: body(event.data))
-        }
-        switch type {
-        case .reportSubmitted: self = message(try event(Submission.self), Body.reportSubmitted)
-        case .attachmentPart: self = message(try event(Contract.AttachmentPart.self), Body.attachmentPart)
-        case .handoffSigned: self = message(try event(Contract.HandoffSigned.self), Body.handoffSigned)
-        case .handoffReturned: self = message(try event(Contract.HandoffReturned.self), Body.handoffReturned)
-        case .handoffProgress: self = message(try event(Contract.HandoffProgress.self), Body.handoffProgress)
-        case .dispositionDecided: self = message(try event(Contract.DispositionDecided.self), Body.dispositionDecided)
-        case .caseFiled: self = message(try event(Contract.CaseFiled.self), Body.caseFiled)
-        case .caseNotified: self = message(try event(Contract.CaseFiled.self), Body.caseNotified)
-        case .handoffConcluded: self = message(try event(Contract.HandoffConcluded.self), Body.handoffConcluded)
-        case .commandRecall: self = message(try event(Contract.CommandRecall.self), Body.commandRecall)
-        case .commandReplay: self = message(try event(Nothing.self)) { _ in .commandReplay }
-        case .commandDiscard: self = message(try event(Contract.CommandDiscard.self), Body.commandDiscard)
-        case .reportRegistered: self = message(try event(InternalReference.self), Body.reportRegistered)
-        case .handoffCameBack: self = message(try event(InternalReference.self), Body.handoffCameBack)
-        case .reportAccepted, .reportRejected, .reportReceived, .handoffDispatched, .handoffRecalled,
-            .conclusionAccepted, .conclusionReturned, .noticeSignDue, .noticeDueSoon, .noticeOverdue, .noticeEscalated,
-            .messageRefused, .commandTaken:
+    private init(_ json: Data, as type: MessageType, _ limits: Limits) throws {
+        guard let read = type.definition.read else {
             throw Problem(code: "unknown_type", path: "type", text: "\(type.rawValue) is sent by the office, not to it")
         }
+        self = try read(json, limits)
     }
 }
 
 extension Problem: Error {
-    /// What a decoder could not take of a message's `data`, which stands alone.
-    public init(_ error: DecodingError, inData data: JSONTree) {
+    /// What a decoder could not take of the `data` of a message of this type, which stands alone.
+    public init(_ error: DecodingError, inData data: JSONTree, of type: MessageType) {
         let problem = Problem(error)
-        self = problem.code == "not_json" ? WholeNumbers.problem(inData: data) ?? problem : problem
+        let fields = type.definition.wholeNumbers.map { Array($0.dropFirst()) }
+        self = problem.code == "not_json" ? WholeNumbers.problem(in: data, fields) ?? problem : problem
     }
 
     /// A decoding error in words for a person.

@@ -26,26 +26,12 @@ public enum Admission {
         guard keys.contains(routingKey) else {
             return Problem(code: "wrong_routing_key", text: "the routing key must be \(keys.joined(separator: " or "))")
         }
-        guard envelope.type.mayComeFrom(sender) else {
+        guard envelope.type.definition.mayComeFrom(sender) else {
             return Problem(code: "wrong_sender", path: "type", text: "\(sender) may not send \(envelope.type.rawValue)")
         }
-        if envelope.type == .reportSubmitted, envelope.subject != envelope.id {
+        if envelope.type.definition.subject == .itself, envelope.subject != envelope.id {
             return Problem(code: "bad_value", path: "subject", text: "the subject of a report is its own id")
         }
         return nil
-    }
-}
-
-extension MessageType {
-    fileprivate func mayComeFrom(_ party: Party) -> Bool {
-        switch (self, party) {
-        case (.reportSubmitted, .source), (.attachmentPart, .source): true
-        case (.handoffSigned, .unit), (.handoffReturned, .unit), (.handoffProgress, .unit),
-            (.dispositionDecided, .unit),
-            (.caseFiled, .unit), (.caseNotified, .unit), (.handoffConcluded, .unit):
-            true
-        case (.commandRecall, .person), (.commandReplay, .person), (.commandDiscard, .person): true
-        default: false
-        }
     }
 }

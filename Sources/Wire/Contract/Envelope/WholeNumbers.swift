@@ -1,17 +1,13 @@
 /// Finds the number that a reader could not take where a whole number stands. The decoder says neither where nor what.
 enum WholeNumbers {
-    /// Every field of the contract's incoming messages that holds a whole number.
-    private static let fields: [[String]] = [
-        ["data", "part"], ["data", "count"], ["data", "attachments", "*", "bytes"],
-    ]
+    /// - Parameters:
+    ///   - body: JSON in which nothing else is wrong.
+    ///   - fields: those that hold whole numbers; `*` is each of a list.
+    static func problem(in body: [UInt8], _ fields: [[String]]) -> Problem? {
+        problem(in: JSONTree(checked: body), fields)
+    }
 
-    /// - Parameter body: JSON in which nothing else is wrong.
-    static func problem(in body: [UInt8]) -> Problem? { problem(in: JSONTree(checked: body), fields) }
-
-    /// The same of what stands in a message's `data`.
-    static func problem(inData data: JSONTree) -> Problem? { problem(in: data, fields.map { Array($0.dropFirst()) }) }
-
-    private static func problem(in tree: JSONTree, _ fields: [[String]]) -> Problem? {
+    static func problem(in tree: JSONTree, _ fields: [[String]]) -> Problem? {
         for field in fields {
             if let problem = problem(in: tree, field[...], "") { return problem }
         }

@@ -1,45 +1,15 @@
 import Casework
 
-extension Message {
-    /// What the schemas say of a message beyond the kinds of its fields: lengths, texts that may not be blank, fields
-    /// that go together. A report is left to its desk, which names all that is wrong with it at once.
-    func contentProblem(limits: Limits) -> Problem? {
-        switch body {
-        case .reportSubmitted, .dispositionDecided, .commandReplay, .reportRegistered, .handoffCameBack: nil
-        case .attachmentPart(let data): data.problem
-        case .handoffSigned(let data): Problem.text(data.signedBy, "data.signedBy", 1...limits.nameBytesMax)
-        case .handoffReturned(let data): Problem.text(data.text, "data.text", 0...limits.textBytesMax)
-        case .handoffProgress(let data): Problem.text(data.text, "data.text", 0...limits.textBytesMax)
-        case .caseFiled(let data), .caseNotified(let data):
-            Problem.text(data.caseNumber, "data.caseNumber", 1...limits.nameBytesMax)
-        case .handoffConcluded(let data): Problem.text(data.summary, "data.summary", 0...limits.textBytesMax)
-        case .commandRecall(let data): Problem.reason(data.reason, limits)
-        case .commandDiscard(let data): Problem.reason(data.reason, limits)
-        }
-    }
-}
-
-extension AttachmentPart {
-    fileprivate var problem: Problem? {
-        switch (part, content, count) {
-        case (.some, .some, nil), (nil, nil, .some): nil
-        default:
-            Problem(
-                code: "bad_value", path: "data",
-                text: "either part and content, of one piece, or count, of the manifest that closes the paper")
-        }
-    }
-}
-
 extension Problem {
-    fileprivate static func text(_ text: String?, _ path: String, _ bytes: ClosedRange<Int>) -> Problem? {
+    /// A text whose length is out of these bounds.
+    static func text(_ text: String?, _ path: String, _ bytes: ClosedRange<Int>) -> Problem? {
         guard let count = text?.utf8.count, !bytes.contains(count) else { return nil }
         if count < bytes.lowerBound { return Problem(code: "missing_field", path: path, text: "must not be empty") }
         return Problem(code: "too_large", path: path, text: "has \(count) bytes; the limit is \(bytes.upperBound)")
     }
 
     /// What a person gives as the reason of a command.
-    fileprivate static func reason(_ reason: String, _ limits: Limits) -> Problem? {
+    static func reason(_ reason: String, _ limits: Limits) -> Problem? {
         guard reason.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             return Problem(code: "missing_field", path: "data.reason", text: "this needs a reason")
         }

@@ -1,0 +1,4 @@
+/// What persons of the office command about a handoff.
+public enum HandoffCommand: Sendable {
+    case recall(CommandRecall)
+}

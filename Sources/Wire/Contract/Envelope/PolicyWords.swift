@@ -1,0 +1,41 @@
+public import Casework
+import Text
+
+/// A word of the policy in a message, and the list that must hold it.
+struct PolicyWord: Sendable {
+    let word: String
+    let path: String
+    let list: List
+
+    enum List { case dispositions, returnReasons, conclusionOutcomes }
+
+    init(_ word: String, at path: String, of list: List) {
+        self.word = word
+        self.path = path
+        self.list = list
+    }
+}
+
+extension Rulebook {
+    /// A word of a message that the policy does not know. The word itself is not repeated: a shifted column may have
+    /// put a name there.
+    public func unknownWord(in message: Message) -> Problem? {
+        for word in message.words {
+            let known = words(of: word.list)
+            if known.contains(word.word) { continue }
+            return Problem(
+                code: Refusal.unknownWord.rawValue, path: word.path,
+                text: "the policy does not know this word"
+                    + Suggestion.phrase(for: String(word.word.prefix(40)), among: known) + Suggestion.known(known))
+        }
+        return nil
+    }
+
+    private func words(of list: PolicyWord.List) -> [String] {
+        switch list {
+        case .dispositions: policy.vocabulary.dispositions.map(\.id)
+        case .returnReasons: policy.vocabulary.returnReasons.map(\.id)
+        case .conclusionOutcomes: policy.vocabulary.conclusionOutcomes.map(\.id)
+        }
+    }
+}
