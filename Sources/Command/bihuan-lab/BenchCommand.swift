@@ -12,12 +12,9 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measure how fast an office is on this machine, and what a report costs.",
         discussion: """
-            Starts private servers, which are as durable as any, and measures with workers that run as processes of \
-            their own. \
-            With --amqp and --database it makes a virtual host and a database of its own on servers that are there, \
-            and removes \
-            them afterwards. \
-            docs/performance.md tells what each bench does and what the numbers mean.
+            Starts private servers with full durability, and measures with workers that run as separate processes. \
+            With --amqp and --database it creates its own virtual host and database on existing servers, and removes \
+            them afterwards. docs/performance.md describes each bench and the numbers.
             """)
 
     @Argument(
@@ -29,10 +26,10 @@ struct BenchCommand: AsyncParsableCommand {
             valueName: "bench"))
     var names: [BenchName] = []
 
-    @Option(help: ArgumentHelp("Reports of a round, or of the whole soak.", valueName: "n"))
+    @Option(help: ArgumentHelp("Reports per round, or of the whole soak.", valueName: "n"))
     var count = 20_000
 
-    @Option(help: ArgumentHelp("Rounds that count; one more comes first, to warm up.", valueName: "n"))
+    @Option(help: ArgumentHelp("Rounds that count; a warm-up round comes first.", valueName: "n"))
     var rounds = 3
 
     @Option(help: ArgumentHelp("Messages handled in one transaction, as lane.batchSizeMax.", valueName: "n"))
@@ -41,14 +38,14 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Lanes of a worker process, as lane.lanes.", valueName: "n"))
     var lanes: Int?
 
-    @Option(help: ArgumentHelp("Reports a second while latencies are measured.", valueName: "n"))
+    @Option(help: ArgumentHelp("Reports per second while latencies are measured.", valueName: "n"))
     var rate: Double?
 
     @Option(
         help: ArgumentHelp(
             """
-            Fill the ledger with so many reports before each bench; several numbers, such as 0,100000,1000000, \
-            are measured one after the other.
+            Fill the ledger with this many reports before each bench; several numbers, such as 0,100000,1000000, are \
+            measured one after the other.
             """,
             valueName: "n,…"))
     var scale = "0"
@@ -57,14 +54,14 @@ struct BenchCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             The sources of the bare C program that rates are compared with; none: not compared. Default: \
-            Benchmarks/floor, where it is.
+            Benchmarks/floor, if it exists.
             """,
             valueName: "dir"))
     var floor: String?
 
     @Option(
         help: ArgumentHelp(
-            "A broker that is there already, by a user with the tag administrator; with --database.", valueName: "url"))
+            "An existing broker, with a user that has the tag administrator; with --database.", valueName: "url"))
     var amqp: String?
 
     @Option(
@@ -78,7 +75,7 @@ struct BenchCommand: AsyncParsableCommand {
     var management: String?
 
     @Option(
-        help: ArgumentHelp("A database server that is there already, by a superuser; with --amqp.", valueName: "url"))
+        help: ArgumentHelp("An existing database server, with a superuser; with --amqp.", valueName: "url"))
     var database: String?
 
     @Option(

@@ -6,9 +6,11 @@ import Terminal
 struct BihuanLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bihuan-lab",
-        abstract: "Prove an office: rehearse it, measure it, disturb it.",
-        discussion:
-            "Start with `bihuan-lab demo`. It starts the workers by the command `bihuan`, which must stand beside it.",
+        abstract: "Test an office: demo, benchmarks, fault injection.",
+        discussion: """
+            Start with `bihuan-lab demo`. It starts the workers with the command `bihuan`, which must be in the same \
+            directory.
+            """,
         version: Version.text,
         subcommands: [
             Demo.self, BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self, SimulateUnits.self,

@@ -11,22 +11,19 @@ import Terminal
 struct ChaosCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
-        abstract: "Disturb a working office at random, and hold it against its invariants.",
+        abstract: "Inject faults into a running office, and check its invariants.",
         discussion: """
-            Starts a private office as `bihuan-lab demo` does. While reports come in and units answer, workers are \
-            killed and \
-            frozen; broker and database are restarted, killed, cut off, silenced and slowed; messages come twice; the \
-            broker \
-            blocks its publishers. What happens when comes from the seed. At the end there is one line for each \
-            invariant, with \
-            the number of objects that were checked. Exit 1 if a line is false; then the seed and the trails of the \
-            first reports \
-            or acts it is about follow. A run that could show nothing, because something is not durable, is refused.
+            Starts a private office as `bihuan-lab demo` does. While reports arrive and units answer, workers are \
+            killed and frozen; broker and database are restarted, killed, cut off, silenced and slowed; messages are \
+            sent twice; the broker blocks its publishers. The seed determines what happens when. At the end there is \
+            one line for each invariant, with the number of objects that were checked. Exit 1 if a line is false; \
+            then the seed and the history of the first reports or acts concerned follow. If something is not durable, \
+            the run is refused, because it could prove nothing.
             """)
 
     @Option(
         help: ArgumentHelp(
-            "How long, in minutes; what was planned may take up to twice that and one minute more.", valueName: "m"))
+            "How long, in minutes; the plan may take up to twice that and one minute more.", valueName: "m"))
     var minutes = 2.0
 
     @Option(
@@ -36,13 +33,13 @@ struct ChaosCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Beside the kills only this kind of disturbance, once; may be given several times.", valueName: "kind"))
+            "In addition to the kills only this kind of fault, once; may be repeated.", valueName: "kind"))
     var only: [Disturbance.Kind] = []
 
-    @Option(help: ArgumentHelp("The seed of reports, disturbances and what units decide.", valueName: "s"))
+    @Option(help: ArgumentHelp("The seed of reports, faults and decisions of units.", valueName: "s"))
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Reports submitted in a second. Default: as many as the office closes.", valueName: "n"))
+    @Option(help: ArgumentHelp("Reports submitted per second. Default: as many as the office closes.", valueName: "n"))
     var rate: Double?
 
     @Flag(help: "Print what would be done and when, and do nothing.")
@@ -56,7 +53,7 @@ struct ChaosCommand: AsyncParsableCommand {
             "A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
     var data: String?
 
-    @Option(help: ArgumentHelp("Business days that pass in a second, 0.5 to 100.", valueName: "days"))
+    @Option(help: ArgumentHelp("Business days that pass per second, 0.5 to 100.", valueName: "days"))
     var daysPerSecond = 4.5
 
     func validate() throws {

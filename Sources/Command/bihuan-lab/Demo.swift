@@ -6,13 +6,12 @@ import Terminal
 /// A whole office, a corpus of reports, units that answer, and a witness that counts.
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run an office with invented reports and units, and count what came back.",
+        abstract: "Run an office with invented reports and units, and check the result.",
         discussion: """
-            Starts a private office as `bihuan up` does, in accelerated business time; submits reports; simulated \
-            units sign, \
-            return, file cases and conclude, in processes of their own that speak only the contract. At the end a \
-            witness \
-            compares what submitter and units wrote down with each other and with the tables. Exit 1 if a line is false.
+            Starts a private office as `bihuan up` does, in accelerated business time, and submits reports. Simulated \
+            units sign, return, file cases and conclude, in separate processes that use only the contract. At the end \
+            a witness compares the logs of submitter and units with each other and with the tables. Exit 1 if a check \
+            is false.
             """)
 
     @Option(help: ArgumentHelp("How many invented reports.", valueName: "n"))
@@ -24,7 +23,7 @@ struct Demo: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Reports from a JSON-lines file instead, or - for standard input.", valueName: "file"))
     var input: String?
 
-    @Option(help: ArgumentHelp("A field map (YAML) for lines of a foreign shape.", valueName: "file"))
+    @Option(help: ArgumentHelp("A field map (YAML) for lines in another format.", valueName: "file"))
     var map: String?
 
     @Flag(help: "SIGKILL a random worker every second while reports are under way.")
@@ -38,10 +37,10 @@ struct Demo: AsyncParsableCommand {
             "A directory for the office, new or empty. Default: one that is removed afterwards.", valueName: "dir"))
     var data: String?
 
-    @Flag(help: "Stay up afterwards, and print where broker and database are.")
+    @Flag(help: "Keep running afterwards, and print the addresses of broker and database.")
     var keep = false
 
-    @Option(help: ArgumentHelp("Business days that pass in a second.", valueName: "days"))
+    @Option(help: ArgumentHelp("Business days that pass per second.", valueName: "days"))
     var daysPerSecond = 4.5
 
     func validate() throws {

@@ -20,7 +20,7 @@ struct SimulateUnits: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The seed of what the units decide.", valueName: "n"))
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Of a thousand confirmed acts, so many are sent again.", valueName: "n"))
+    @Option(help: ArgumentHelp("How many of a thousand confirmed acts are sent again.", valueName: "n"))
     var repeatedPerMille = 0
 
     @OptionGroup var options: WorkerOptions

@@ -7,11 +7,11 @@ import Terminal
 struct Bihuan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bihuan",
-        abstract: "Reports go in at one door and come back closed.",
+        abstract: "Register reports, hand them to units, and track each one until it is closed.",
         discussion: """
-            Start with `bihuan up --data DIR`: it runs a whole office on this machine, private servers included, and \
-            prints \
-            how to submit reports to it. The four workers are one process each; any number of each may run.
+            Start with `bihuan up --data DIR`: it runs a whole office on this machine, including private servers, and \
+            prints how to submit reports to it. Each of the four workers is a separate process; you can run any \
+            number of each.
             """,
         version: Version.text,
         groupedSubcommands: [
@@ -21,7 +21,7 @@ struct Bihuan: AsyncParsableCommand {
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),
             CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Status.self]),
             CommandGroup(
-                name: "Care",
+                name: "Operation",
                 subcommands: [
                     Migrate.self, PolicyCommand.self, TopologyCommand.self, ContractCommand.self, Ledger.self,
                     Dead.self,

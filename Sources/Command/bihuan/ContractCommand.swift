@@ -20,13 +20,12 @@ struct ContractCommand: AsyncParsableCommand {
 struct ContractCheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Play the office to a unit's system, and judge what it does.",
+        abstract: "Act as the office towards a unit's system, and judge its answers.",
         discussion: """
-            Starts a private broker with the unit's queues, prints how to connect, waits for the unit's system, then \
-            sends it \
-            invented handoffs and judges every message it publishes, its words, returns and conclusions by the \
-            policy. Exit 0 if all scenarios pass, 1 if not. A system that waits for a \
-            person needs a larger --patience, and a person who signs and concludes.
+            Starts a private broker with the unit's queues, prints how to connect, and waits for the unit's system. \
+            Then it sends invented handoffs and judges every message that the system publishes; it judges words, \
+            returns and conclusions by the policy. Exit 0 if all scenarios pass, 1 if not. If your system waits for a \
+            person, use a larger --patience, and let a person sign and conclude.
             """)
 
     @Option(help: ArgumentHelp("The unit that the system acts for.", valueName: "id"))
@@ -59,10 +58,9 @@ struct ContractCheck: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             Use a virtual host that has the queues and no workers, instead of a private broker. The URL's user needs \
-            the tag \
-            impersonator, since it speaks as office.routing and office.feedback; it writes bihuan.handoff and \
-            bihuan.notice, and reads \
-            bihuan.feedback. Where it holds a password: --amqp-file, or the environment variable BIHUAN_CHECK_AMQP.
+            the tag impersonator, because it sends as office.routing and office.feedback; it writes bihuan.handoff \
+            and bihuan.notice, and reads bihuan.feedback. If the URL has a password: --amqp-file, or the environment \
+            variable BIHUAN_CHECK_AMQP.
             """, valueName: "url"))
     var amqp: String?
 
@@ -75,19 +73,19 @@ struct ContractCheck: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long each expected message may take.", valueName: "seconds"))
     var patience = 10.0
 
-    @Option(help: ArgumentHelp("How long to listen for what must not come.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to wait for messages that must not come.", valueName: "seconds"))
     var listen = 2.0
 
     @Option(help: ArgumentHelp("How long the unit's system may take to connect.", valueName: "seconds"))
     var wait = 600.0
 
-    @Option(help: ArgumentHelp("Play this scenario alone.", valueName: "name"))
+    @Option(help: ArgumentHelp("Run only this scenario.", valueName: "name"))
     var only: String?
 
     @Option(help: ArgumentHelp("Also write the verdicts here.", valueName: "file"))
     var json: String?
 
-    @Flag(help: "Name the scenarios, and play none.")
+    @Flag(help: "List the scenarios, and run none.")
     var list = false
 
     func validate() throws {

@@ -12,11 +12,10 @@ import Text
 /// What could not be handled.
 struct Dead: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look through the dead letters, try them again, or set them aside for good.",
+        abstract: "List, show, replay or discard dead letters.",
         discussion: """
-            A message that the office could not handle is kept, encrypted, with the reason, and its sender was told. \
-            Nothing here \
-            shows what a message says.
+            A message that the office could not handle is kept, encrypted, with the reason, and its sender is \
+            notified. None of these commands shows the content of a message.
             """,
         subcommands: [DeadList.self, DeadShow.self, DeadReplay.self, DeadDiscard.self])
 }
@@ -98,9 +97,8 @@ struct DeadList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List dead letters, oldest first.",
         discussion: """
-            Without --state those that nobody has decided about. Ages count from when the office took the message. \
-            Where there are \
-            more than --limit, it says how many, and how to go on.
+            Without --state it lists those that nobody has decided about. Ages count from when the office received \
+            the message. If there are more than --limit, it says how many, and how to continue.
             """)
 
     @OptionGroup var selection: DeadLetterSelection
@@ -108,13 +106,13 @@ struct DeadList: AsyncParsableCommand {
     @Option(help: ArgumentHelp("open, replayed, discarded or all.", valueName: "state"))
     var state = "open"
 
-    @Option(help: ArgumentHelp("List at most so many, 1 to 100000.", valueName: "count"))
+    @Option(help: ArgumentHelp("List at most this many, 1 to 100000.", valueName: "count"))
     var limit = 50
 
-    @Option(help: ArgumentHelp("Go on behind this one, the last of the list before.", valueName: "id"))
+    @Option(help: ArgumentHelp("Continue after this one, the last of the previous list.", valueName: "id"))
     var after: String?
 
-    @Flag(help: "One JSON object a line.")
+    @Flag(help: "Print one JSON object per line.")
     var json = false
 
     @OptionGroup var installation: InstallationOptions
@@ -180,7 +178,7 @@ struct DeadList: AsyncParsableCommand {
 
 struct DeadShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show all that is known of dead letters, except what they say.")
+        commandName: "show", abstract: "Show everything about dead letters except their content.")
 
     @Argument(help: "Ids of dead letters.")
     var ids: [String]

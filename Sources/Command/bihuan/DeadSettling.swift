@@ -12,21 +12,21 @@ import Text
 
 /// Which letters a person decides about, and how.
 struct SettlingOptions: ParsableArguments {
-    @Argument(help: "Ids of dead letters; or choose them by the options below.")
+    @Argument(help: "Ids of dead letters; or select them with the options below.")
     var ids: [String] = []
 
     @OptionGroup var selection: DeadLetterSelection
 
-    @Flag(help: "All that nobody has decided about.")
+    @Flag(help: "All dead letters that nobody has decided about.")
     var all = false
 
     @Option(name: .customLong("as"), help: ArgumentHelp("Who you are, such as operator.", valueName: "person"))
     var person: String
 
-    @Flag(help: "Say which letters are meant, and do nothing.")
+    @Flag(help: "Print which dead letters are meant, and do nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("At most so many letters a second, 1 to 10000.", valueName: "count"))
+    @Option(help: ArgumentHelp("At most this many dead letters per second, 1 to 10000.", valueName: "count"))
     var rate = 200.0
 
     @Option(
@@ -34,7 +34,7 @@ struct SettlingOptions: ParsableArguments {
             "How long to wait for a verdict, and for a sender to read its answers, 1 to 600.", valueName: "seconds"))
     var timeout = 15.0
 
-    @Flag(help: "Go on also where a sender does not read its answers; without it, at most 100 more are put before it.")
+    @Flag(help: "Continue even if a sender does not read its answers; without this option it gets at most 100 more.")
     var despiteUnread = false
 
     @OptionGroup var installation: InstallationOptions
@@ -59,13 +59,11 @@ struct SettlingOptions: ParsableArguments {
 
 struct DeadReplay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Try dead letters again.",
+        commandName: "replay", abstract: "Let the office handle dead letters again.",
         discussion: """
-            The stored bytes go through the same worker under the name of the one who sent them; the act gets its \
-            verdict and its \
-            sender the answer. What fails again stays a dead letter. A letter is settled once: running the command \
-            twice does no \
-            harm. Needs the role operator. Exit 0 if all went through, 1 if not.
+            The same worker handles the stored bytes under the name of their sender; the act gets its verdict and the \
+            sender the answer. A message that fails again stays a dead letter. A dead letter is settled once: you can \
+            run the command again safely. Needs the role operator. Exit 0 if all were handled, 1 if not.
             """)
 
     @OptionGroup var options: SettlingOptions
@@ -77,16 +75,15 @@ struct DeadReplay: AsyncParsableCommand {
 
 struct DeadDiscard: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "discard", abstract: "Set dead letters aside for good.",
+        commandName: "discard", abstract: "Discard dead letters for good.",
         discussion: """
-            Each act is refused to its sender, who reads the reason. The letter is kept. Needs the role operator. \
-            Exit 0 if all \
-            were set aside, 1 if not.
+            Each act is refused, and its sender gets the reason. The dead letter is kept. Needs the role operator. \
+            Exit 0 if all were discarded, 1 if not.
             """)
 
     @OptionGroup var options: SettlingOptions
 
-    @Option(help: "Why, in a sentence; the sender reads it.")
+    @Option(help: "The reason, in a sentence; the sender reads it.")
     var because: String
 
     func validate() throws {

@@ -17,9 +17,9 @@ struct Ledger: AsyncParsableCommand {
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Follow all chains and checkpoints; name the first entry that does not fit.",
+            abstract: "Verify all chains and checkpoints; name the first entry that does not match.",
             discussion: """
-                Exit 0 if all fit, 1 if not. An export is verified without a database, as \
+                Exit 0 if everything matches, 1 if not. An export is verified without a database, as \
                 docs/contract/examples/verify-ledger.py does.
                 """)
 
@@ -86,7 +86,7 @@ struct Ledger: AsyncParsableCommand {
 
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write the ledger as JSON lines, as it stands at one moment.",
+            abstract: "Write a consistent snapshot of the ledger as JSON lines.",
             discussion:
                 """
                 docs/ledger.md describes the lines; docs/contract/examples/verify-ledger.py verifies them without \
@@ -117,9 +117,9 @@ struct Ledger: AsyncParsableCommand {
 
     struct Checkpoint: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Sign what has come into the ledger since the last checkpoint.",
+            abstract: "Sign the ledger entries since the last checkpoint.",
             discussion:
-                "Acts as the owner role and signs with the key file of checkpoint.keyFile. Meant to be run daily.")
+                "Acts as the owner role and signs with the key file of checkpoint.keyFile. Run it daily.")
 
         @OptionGroup var installation: InstallationOptions
 

@@ -15,8 +15,8 @@ extension Ledger {
             abstract: "Print the public key that checkpoints are signed with.",
             discussion:
                 """
-                Give it to whoever verifies exports, on another way than the export: they pin it by verify --file \
-                F --key HEX.
+                Send it to those who verify exports, by another way than the export. They pin it with verify --file F \
+                --key HEX.
                 """
         )
 
@@ -38,14 +38,14 @@ extension Ledger {
         static let configuration = CommandConfiguration(
             abstract: "Print the salt with which a party finds its own acts in a report's chain.",
             discussion: """
-                For that party alone: it opens what the party sent or got itself, and nothing of anybody else's. \
-                docs/ledger.md says how.
+                Give it to that party only. It finds what the party sent or received itself, and reveals nothing \
+                about anybody else. docs/ledger.md describes how.
                 """)
 
         @Option(help: ArgumentHelp("The report, by its number or its id.", valueName: "report"))
         var report: String
 
-        @Option(help: ArgumentHelp("Whom it concerns: unit.d1, source.web, person.li.", valueName: "party"))
+        @Option(help: ArgumentHelp("The party: unit.d1, source.web, person.li.", valueName: "party"))
         var party: String
 
         @OptionGroup var installation: InstallationOptions

@@ -19,10 +19,10 @@ struct Migrate: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The database as its owner, instead of an installation's; without a password in it.", valueName: "url"))
+            "The owner's database URL, instead of the installation's; without a password.", valueName: "url"))
     var database: String?
 
-    @Option(help: ArgumentHelp("A file of mode 600 with that URL, where it holds a password.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file of mode 600 with that URL, if it contains a password.", valueName: "file"))
     var databaseFile: String?
 
     func run() async throws {

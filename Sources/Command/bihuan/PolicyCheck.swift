@@ -10,11 +10,11 @@ extension PolicyCommand {
     /// Names all that is wrong in a policy's file, without an installation.
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say what is wrong in a policy's file, everything at once.",
+            abstract: "Report all faults of a policy file at once.",
             discussion: """
-                Each line names a line of the file, the key and what to do. A fault keeps a policy from being \
-                activated; a warning asks for a \
-                look. It needs no installation. docs/policy.md describes every key.
+                Each output line names a line of the file, the key and what to do. A policy with a fault cannot be \
+                activated; a warning shows something unusual. It needs no installation. docs/policy.md describes \
+                every key.
 
                 Exit 0 without faults, 1 with faults, 2 if the file cannot be read, 64 for a wrong command line.
                 """)

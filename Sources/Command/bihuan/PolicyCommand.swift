@@ -11,16 +11,15 @@ import Workers
 /// The rules that decide.
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Check a policy, enter it and let it decide; say which one does.",
+        commandName: "policy", abstract: "Check a policy, enter and activate it; show the active one.",
         subcommands: [Check.self, Activate.self, Show.self])
 
     struct Activate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Check a policy, enter it as a new version and let it decide.",
+            abstract: "Check a policy, enter it as a new version and activate it.",
             discussion: """
-                Acts as the owner role. Every worker goes by it within some seconds, without a restart; decisions \
-                name the version that made \
-                them. A version that was entered before is taken again only with the same text.
+                Acts as the owner role. Every worker uses it within a few seconds, without a restart; decisions name \
+                the version that made them. An existing version is accepted again only with the same text.
                 """)
 
         @Argument(help: ArgumentHelp("The policy, in YAML.", valueName: "file"))
@@ -47,7 +46,7 @@ struct PolicyCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say which policy decides, since when and by whose hand.")
+            abstract: "Show which policy is active, since when, and who activated it.")
 
         @Flag(help: "Print its text.")
         var text = false

@@ -15,21 +15,21 @@ struct Recall: AsyncParsableCommand {
         abstract: "Take a handoff back from its unit; the report goes to review.",
         discussion: """
             Publishes the command as the broker's user of PERSON and waits for the verdict. The same handoff, person \
-            and reason \
-            are the same act: running the command again gives the same verdict. Exit 0 if it was taken, 1 if not.
+            and reason are the same act: running the command again gives the same verdict. Exit 0 if it was accepted, \
+            1 if not.
             """)
 
     @Argument(help: "The handoff's id.")
     var handoff: String
 
-    @Option(help: "Why, in a sentence; the unit reads it.")
+    @Option(help: "The reason, in a sentence; the unit reads it.")
     var reason: String
 
     @Option(name: .customLong("as"), help: ArgumentHelp("Who you are, such as leader.", valueName: "person"))
     var person: String
 
     @Option(
-        help: ArgumentHelp("The id of the act, where a further recall for the same reason is meant.", valueName: "id"))
+        help: ArgumentHelp("The id of the act, for another recall with the same reason.", valueName: "id"))
     var id: String?
 
     @Option(help: ArgumentHelp("How long to wait for the verdict, 1 to 600.", valueName: "seconds"))

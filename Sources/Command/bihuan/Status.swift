@@ -13,12 +13,11 @@ import Terminal
 /// How much stands where.
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show reports and handoffs by state, queues, and what waits.",
+        abstract: "Show reports and handoffs by state, queues, and what is waiting.",
         discussion: """
-            Queues are read as the broker's user operator; without its password only the database is shown. Where \
-            database or \
-            broker is away, the other is shown all the same. Exit 0 if all could be asked and no queue is down or \
-            missing, 1 if not.
+            Queues are read as the broker's user operator; without its password only the database is shown. If \
+            database or broker is not available, the other is still shown. Exit 0 if everything could be read and no \
+            queue is down or missing, 1 if not.
             """)
 
     @OptionGroup var installation: InstallationOptions

@@ -15,26 +15,24 @@ struct Submit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish the reports of a file to an office, and read its answers.",
         discussion: """
-            The file is JSON lines, a JSON array or CSV, in UTF-8, UTF-16 or GB18030: what it is, is recognised \
-            before anything is \
-            sent. A report without an id gets one from its content, so that running the command again submits nothing \
-            twice. Bad \
-            lines are named, the good ones go in. docs/submitting.md describes lines and maps.
+            The file is JSON lines, a JSON array or CSV, in UTF-8, UTF-16 or GB18030; format and encoding are \
+            recognised before anything is sent. A report without an id gets one from its content, so that running the \
+            command again submits nothing twice. Bad lines are reported, the good ones are sent. docs/submitting.md \
+            describes lines and maps.
 
-            Exit 0 if the office has all of them, 1 if some did not go in or were refused, 3 if the broker or answers \
-            did not come \
-            in time, 64 for a wrong command line.
+            Exit 0 if the office has all reports, 1 if some were not sent or were refused, 3 if the broker or the \
+            answers did not come in time, 64 for a wrong command line.
             """)
 
     @Option(help: ArgumentHelp("The file, or - for standard input.", valueName: "file"))
     var file: String
 
-    @Option(help: ArgumentHelp("A field map (YAML) for lines or columns of a foreign shape.", valueName: "file"))
+    @Option(help: ArgumentHelp("A field map (YAML) for lines or columns in another format.", valueName: "file"))
     var map: String?
 
     @Option(
         help: ArgumentHelp(
-            "The file's encoding, where its bytes do not tell: utf-8, utf-16le, utf-16be, gb18030.", valueName: "name"))
+            "The file's encoding, if its bytes do not show it: utf-8, utf-16le, utf-16be, gb18030.", valueName: "name"))
     var encoding: String?
 
     @Option(
@@ -44,25 +42,26 @@ struct Submit: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The office's policy, to say beforehand what it would refuse. Default: that of the installation.",
+            "The office's policy, to report before sending what it would refuse. Default: that of the installation.",
             valueName: "file"))
     var policy: String?
 
     @Option(
         help: ArgumentHelp(
-            "Give up after so many seconds. Default: 60 without a broker, 30 without an answer.", valueName: "seconds"))
+            "Give up after this many seconds. Default: 60 without a broker, 30 without an answer.",
+            valueName: "seconds"))
     var timeout: Double?
 
     @Flag(
         help:
             """
-            Leave the answers in the source's queue, for the program that reads them; exit 0 says only that all \
-            went in.
+            Leave the answers in the source's queue, for the program that reads them; exit 0 then means only that all \
+            were sent.
             """
     )
     var noReceipts = false
 
-    @Flag(help: "Print a JSON object a line: for each report what became of it, at the end the sums.")
+    @Flag(help: "Print one JSON object per line: the result of each report, and the totals at the end.")
     var json = false
 
     @OptionGroup var installation: InstallationOptions
@@ -76,7 +75,7 @@ struct Submit: AsyncParsableCommand {
                 + "Or the environment variable BIHUAN_SUBMIT_URL.", valueName: "file"))
     var urlFile: String?
 
-    @Option(help: ArgumentHelp("That URL, where it needs no password.", valueName: "url"))
+    @Option(help: ArgumentHelp("That URL, if it needs no password.", valueName: "url"))
     var url: String?
 
     func validate() throws {

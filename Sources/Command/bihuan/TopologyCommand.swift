@@ -11,19 +11,18 @@ import Text
 struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topology",
-        abstract: "Show, compare or make what the broker must hold: queues, users and their rights.",
+        abstract: "Show, compare or apply what the broker must contain: queues, users and their rights.",
         discussion:
-            "It is worked out from the units, sources and persons of the office's database. See docs/topology.md.",
+            "It is derived from the units, sources and persons of the office's database. See docs/topology.md.",
         subcommands: [Show.self, Diff.self, Apply.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print what shall be; the broker is not asked.",
+            abstract: "Print the required state; the broker is not contacted.",
             discussion: """
-                --json prints a definitions file for RabbitMQ's load_definitions, for a new node. Of users whose \
-                password is in \
-                --passwords it holds the salted hash; the others cannot log in, also those that could before it was \
-                loaded.
+                --json prints a definitions file for RabbitMQ's load_definitions, for a new node. For users whose \
+                password is in --passwords it contains the salted hash; all others cannot log in after it is loaded, \
+                even if they could before.
                 """)
 
         @Flag(help: "Print RabbitMQ's definitions file instead of tables.")
@@ -59,7 +58,7 @@ struct TopologyCommand: AsyncParsableCommand {
 
     struct Diff: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compare what shall be with what is on the broker.",
+            abstract: "Compare the required state with the broker.",
             discussion: "+ is missing, - is not wanted, ~ differs. Exit 0 if nothing differs, 1 if something does.")
 
         @Option(
@@ -92,30 +91,28 @@ struct TopologyCommand: AsyncParsableCommand {
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make the broker what it shall be.",
+            abstract: "Bring the broker to the required state.",
             discussion: """
-                Makes what is missing, corrects users and rights, and prints each change it finds done afterwards. \
-                Running it \
-                twice does no harm. Users that exist keep their password unless the file of --passwords has another. \
-                Exit 0 if \
-                all that was asked for is done, 1 if something had to be left.
+                Creates what is missing, corrects users and rights, and prints each change that it verified \
+                afterwards. You can run it again safely. Existing users keep their password unless the file of \
+                --passwords has another. Exit 0 if everything requested is done, 1 if something had to be left.
                 """)
 
         @Option(
             help: ArgumentHelp(
                 """
-                Lines of a user and a password. New users that are neither here nor in bihuan.yaml get one, \
-                written here (0600).
+                Lines of a user and a password. New users that are neither here nor in bihuan.yaml get a password, \
+                which is written here (0600).
                 """,
                 valueName: "file"))
         var passwords: String?
 
         @Flag(
-            help: "Also remove what carries the office's names and is not wanted, monitors that are not named included."
+            help: "Also remove what has an office name and is not wanted, including monitors that are not named."
         )
         var prune = false
 
-        @Flag(help: "With --prune: also queues that hold messages or are read.")
+        @Flag(help: "With --prune: also remove queues that hold messages or have consumers.")
         var withMessages = false
 
         @OptionGroup var monitors: MonitorOptions

@@ -12,12 +12,10 @@ struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a whole office on this machine: private servers and the four workers.",
         discussion: """
-            Everything lies under DIR, which is made if missing: servers, settings (bihuan.yaml), rules \
-            (policy.yaml), keys, \
-            logs. Run it again on the same directory and it goes on where it stopped. Ctrl-C stops the workers, then \
-            the servers; so \
-            does the end of whoever reads its output. A server or queue that dies is started again; exit 1 if it does \
-            not come back.
+            Everything is stored in DIR, which is created if missing: servers, settings (bihuan.yaml), rules \
+            (policy.yaml), keys, logs. Run it again on the same directory to continue where it stopped. Ctrl-C stops \
+            the workers, then the servers; so does the end of the process that reads its output. A server or queue \
+            that dies is started again; exit 1 if it does not come back.
             """)
 
     enum Sample: String, CaseIterable, ExpressibleByArgument { case sample }

@@ -6,7 +6,7 @@ import Installation
 
 struct IntakeWorker: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "intake", abstract: "Take reports in at the one door, register them.")
+        commandName: "intake", abstract: "Receive and register reports.")
     @OptionGroup var options: WorkerOptions
     func run() async throws { try await options.run(.intake) }
 }
@@ -27,7 +27,7 @@ struct DeadlinesWorker: AsyncParsableCommand {
 
 struct FeedbackWorker: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "feedback", abstract: "Take in what units answer, and close the loop.")
+        commandName: "feedback", abstract: "Handle the answers of units, and close the loop.")
     @OptionGroup var options: WorkerOptions
     func run() async throws { try await options.run(.feedback) }
 }

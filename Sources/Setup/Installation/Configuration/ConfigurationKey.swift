@@ -49,30 +49,30 @@ struct ConfigurationKey: Sendable {
         "amqp.url", .text, default: "amqp://127.0.0.1/bihuan",
         """
         The broker's hosts and the office's virtual host; `amqps` for TLS. With several hosts the first that \
-        answers is taken.
+        answers is used.
         """
     )
     static let databaseURL = ConfigurationKey(
         "database.url", .text, required: true, secret: true,
-        "A libpq URL of the worker role; with several hosts the first that answers and may be written to is taken.")
+        "A libpq URL of the worker role; with several hosts the first that answers and accepts writes is used.")
     static let databaseOwnerURL = ConfigurationKey(
         "database.ownerUrl", .text, secret: true,
         "A libpq URL of the owner role; needed by `migrate`, `policy activate` and `ledger checkpoint` only.")
     static let vaultKeyFile = ConfigurationKey(
         "vault.keyFile", .path, default: "vault.key",
-        "64 hexadecimal digits: the key that original submissions are encrypted with.")
+        "64 hexadecimal digits: the key that encrypts originals, attachments, dead letters and deferred messages.")
     static let digestKeyFile = ConfigurationKey(
         "digest.keyFile", .path, default: "digest.key",
         """
-        64 hexadecimal digits: the key of all digests in the database, by which repeats are known. It is never \
-        exchanged.
+        64 hexadecimal digits: the key of all digests in the database, which identify repeats. It is never \
+        replaced.
         """
     )
     static let sealedMailPublicKey = ConfigurationKey(
         "sealedMail.publicKey", .base64, required: true,
         """
-        The X25519 key to which sealed mail goes whose superior unit has no key of its own. Its private half is \
-        kept elsewhere.
+        The X25519 key to which reports are sealed if their superior unit has no key of its own. Its private half \
+        is kept elsewhere.
         """
     )
     static let checkpointKeyFile = ConfigurationKey(
@@ -80,18 +80,18 @@ struct ConfigurationKey: Sendable {
         "64 hexadecimal digits: the Ed25519 key that `ledger checkpoint` signs with.")
     static let clockWallOrigin = ConfigurationKey(
         "clock.wallOrigin", .time,
-        "The wall moment at which business time was clock.businessOrigin. For rehearsals only.")
+        "The wall time at which business time was clock.businessOrigin. For rehearsals only.")
     static let clockBusinessOrigin = ConfigurationKey(
         "clock.businessOrigin", .time, "See clock.wallOrigin; both or neither.")
     static let clockRate = ConfigurationKey(
-        "clock.rate", .number, default: "1", "Business seconds per wall second; 1 in service.")
+        "clock.rate", .number, default: "1", "Business seconds per wall second; 1 in production.")
     static let laneBatchSizeMax = ConfigurationKey(
         "lane.batchSizeMax", .wholeNumber, default: "200", "Messages handled in one transaction, 1 to 5000.")
     static let laneCount = ConfigurationKey(
         "lane.lanes", .wholeNumber, default: "2", "Lanes of one worker process, 1 to 64.")
     static let laneEarlyMessageHoldSeconds = ConfigurationKey(
         "lane.earlyMessageHoldSeconds", .seconds, default: "60",
-        "How long a message that is ahead of its state is held, 0 to 86400.")
+        "How long a message that is ahead of its state is deferred, 0 to 86400.")
     static let logLevel = ConfigurationKey(
         "log.level", .text, default: "info", "trace, debug, info, notice, warning, error or critical.")
 

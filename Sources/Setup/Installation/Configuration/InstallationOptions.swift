@@ -11,13 +11,14 @@ package struct InstallationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The directory of the installation; its bihuan.yaml is read.", valueName: "dir"))
     package var data: String?
 
-    @Option(help: ArgumentHelp("The configuration file, where it is not DIR/bihuan.yaml.", valueName: "file"))
+    @Option(help: ArgumentHelp("The configuration file, if it is not DIR/bihuan.yaml.", valueName: "file"))
     package var config: String?
 
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp(
-            "Set a key over file and environment, such as lane.lanes=4. May be repeated.", valueName: "key=value"))
+            "Set a key, such as lane.lanes=4; overrides file and environment. May be repeated.",
+            valueName: "key=value"))
     package var values: [String] = []
 
     /// Whether one is named.

@@ -122,7 +122,7 @@ package struct MonitorOptions: ParsableArguments {
     @Option(
         name: .customLong("monitor"), parsing: .singleValue,
         help: ArgumentHelp(
-            "A user monitor.NAME that may look at queue depths and nothing else. May be repeated.", valueName: "name"))
+            "A user monitor.NAME that may read queue depths and nothing else. May be repeated.", valueName: "name"))
     package var names: [String] = []
 
     package func validate() throws {
