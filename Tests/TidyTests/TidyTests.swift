@@ -256,7 +256,7 @@ struct TidyTests {
             let line = lines[start]
             guard line.hasSuffix("{") || line.hasSuffix("(") else { return nil }
             let words = line.split { !$0.isLetter }
-            guard words.first != "self",
+            guard words.first != "self", !line.contains(".init("),
                 ["func", "init", "var", "subscript", "deinit"].contains(where: { words.contains(Substring($0)) })
             else { return nil }
             let closing = line.prefix { $0 == " " } + "}"

@@ -80,13 +80,14 @@ indirect enum PolicyShape: Sendable {
         "dispositions": .list(object(["id": .text, "name": .text, "terminal": .flag], ["look_again_after": .span])),
     ])
 
-    private static let condition = object(
-        [:],
-        [
-            "source_kind": .list(.text), "matter_kind": .list(.text), "level": .list(.text), "category": .list(.text),
-            "region": .list(.text), "accused_named": .flag, "allegation_categorised": .flag, "real_name": .flag,
-            "any_of": .list(.text), "none_of": .list(.text), "proposal": .flag,
-        ])
+    /// The facts, and what is asked of the text.
+    private static let condition: PolicyShape = {
+        var fields = ["any_of": list(.text), "none_of": list(.text), "proposal": flag]
+        for fact in Fact.all {
+            fields[fact.name] = if case .flag = fact.answer { flag } else { list(.text) }
+        }
+        return .fields(fields.mapValues { Field(shape: $0, isRequired: false) })
+    }()
 
     private static let otherwise = object(["id": .text, "reason": .text], ["citation": .text])
 

@@ -3,77 +3,24 @@ package import Foundation
 /// What a bench showed, for people and for programs.
 package enum BenchPage {
     package static func text(_ result: BenchResult) -> String {
-        var lines = [result.name.rawValue + (result.scale > 0 ? ", \(result.scale) reports in the ledger" : "")]
-        func add(_ label: String, _ value: String) {
-            lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value)
-        }
-        /// The median of each, and how far the rounds lie apart where they do.
-        func addSpreads(_ label: String, _ format: String, _ spreads: [String: Spread]) {
-            if spreads.isEmpty { return }
-            let words = spreads.sorted { $0.key < $1.key }.map { name, spread in
-                let (median, least, most) = (
-                    String(format: format, spread.median), String(format: format, spread.min),
-                    String(format: format, spread.max)
-                )
-                return (name.isEmpty ? "" : name + " ") + median + (least == most ? "" : " (\(least)–\(most))")
-            }
-            add(label, words.joined(separator: "  "))
-        }
-        if let rate = result.perSecond {
-            add(
-                "reports per second",
-                String(format: "%.0f  (%.0f–%.0f in %d rounds)", rate.median, rate.min, rate.max, result.rounds.count))
-        }
-        if let ratio = result.floorRatio {
-            let floor = Spread(result.floorRates)
-            add(
-                "the floor per second",
-                String(format: "%.0f  (%.0f–%.0f), so this is %.2f of it", floor.median, floor.min, floor.max, ratio))
-        }
-        if let problem = result.floorProblem { add("the floor per second", "not measured: " + problem) }
-        if let latencies = result.latencies, let rate = result.latencyRate {
-            let percentiles = [50, 99, 99.9].map { percent in
-                let rounds =
-                    result.latency(percentile: percent).map { String(format: " (%.1f–%.1f)", $0.min, $0.max) } ?? ""
-                return String(format: "p%g %.1f", percent, latencies.milliseconds(percentile: percent)) + rounds
-            }
-            add(
-                String(format: "milliseconds at %.0f/s", rate),
-                percentiles.joined(separator: "  ")
-                    + String(format: "  longest %.1f  of %d", latencies.maximumMilliseconds, latencies.count))
-        }
-        for (worker, figures) in result.service.sorted(by: { $0.key < $1.key }) {
-            add(
-                worker,
-                String(
-                    format: "ready in %.0f ms  drained in %.0f ms  idle %.1f ms of processor a second",
-                    figures.readyMilliseconds, figures.drainedMilliseconds, figures.idleCPUMilliseconds))
-        }
-        if !result.soak.isEmpty {
-            let growth = SoakSample.growth(result.soak)
-            for worker in growth {
-                add(
-                    worker.worker,
-                    String(
-                        format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes,
-                        worker.early.messages, worker.late.mebibytes, worker.late.messages,
-                        worker.isGrowth ? ": IT GREW" : ""))
-            }
-            if growth.isEmpty { add("memory", "too few messages to tell whether a worker grows") }
-        }
-        addSpreads("processor µs per report", "%.0f", result.spreads(\.cpuMicroseconds))
-        addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
-        addSpreads(
+        var page = Lines(
+            heading: result.name.rawValue + (result.scale > 0 ? ", \(result.scale) reports in the ledger" : ""))
+        page.addRates(of: result)
+        page.addLatencies(of: result)
+        page.addService(of: result)
+        page.addSpreads("processor µs per report", "%.0f", result.spreads(\.cpuMicroseconds))
+        page.addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
+        page.addSpreads(
             "rows per report", "%.2f",
             result.spreads {
                 ["inserted": $0.costs.rowsInserted, "updated": $0.costs.rowsUpdated, "deleted": $0.costs.rowsDeleted]
             })
-        addSpreads("index entries per report", "%.2f", result.spreads { ["": $0.costs.indexEntries] })
-        addSpreads("write-ahead log bytes per report", "%.0f", result.spreads { ["": $0.costs.logBytes] })
-        add(
+        page.addSpreads("index entries per report", "%.2f", result.spreads { ["": $0.costs.indexEntries] })
+        page.addSpreads("write-ahead log bytes per report", "%.0f", result.spreads { ["": $0.costs.logBytes] })
+        page.add(
             "durability",
             result.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
-        return lines.joined(separator: "\n")
+        return page.text
     }
 
     /// The rates of each bench with ever more in the ledger, and each as a share of the first.
@@ -154,5 +101,75 @@ struct BenchObject: Encodable {
         settings = result.settings
         service = result.service.isEmpty ? nil : result.service
         soak = result.soak.isEmpty ? nil : result.soak
+    }
+}
+
+/// Labels on the left, figures on the right.
+private struct Lines {
+    private var lines: [String]
+    var text: String { lines.joined(separator: "\n") }
+
+    init(heading: String) { lines = [heading] }
+
+    mutating func add(_ label: String, _ value: String) {
+        lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value)
+    }
+
+    /// The median of each, and how far the rounds lie apart where they do.
+    mutating func addSpreads(_ label: String, _ format: String, _ spreads: [String: Spread]) {
+        if spreads.isEmpty { return }
+        let words = spreads.sorted { $0.key < $1.key }.map { name, spread in
+            let (least, most) = (String(format: format, spread.min), String(format: format, spread.max))
+            let apart = least == most ? "" : " (\(least)–\(most))"
+            return (name.isEmpty ? "" : name + " ") + String(format: format, spread.median) + apart
+        }
+        add(label, words.joined(separator: "  "))
+    }
+
+    mutating func addRates(of result: BenchResult) {
+        if let rate = result.perSecond {
+            add(
+                "reports per second",
+                String(format: "%.0f  (%.0f–%.0f in %d rounds)", rate.median, rate.min, rate.max, result.rounds.count))
+        }
+        if let ratio = result.floorRatio {
+            let floor = Spread(result.floorRates)
+            add(
+                "the floor per second",
+                String(format: "%.0f  (%.0f–%.0f), so this is %.2f of it", floor.median, floor.min, floor.max, ratio))
+        }
+        if let problem = result.floorProblem { add("the floor per second", "not measured: " + problem) }
+    }
+
+    mutating func addLatencies(of result: BenchResult) {
+        guard let latencies = result.latencies, let rate = result.latencyRate else { return }
+        let percentiles = [50, 99, 99.9].map { percent in
+            let rounds =
+                result.latency(percentile: percent).map { String(format: " (%.1f–%.1f)", $0.min, $0.max) } ?? ""
+            return String(format: "p%g %.1f", percent, latencies.milliseconds(percentile: percent)) + rounds
+        }
+        let longest = String(format: "  longest %.1f  of %d", latencies.maximumMilliseconds, latencies.count)
+        add(String(format: "milliseconds at %.0f/s", rate), percentiles.joined(separator: "  ") + longest)
+    }
+
+    mutating func addService(of result: BenchResult) {
+        for (worker, figures) in result.service.sorted(by: { $0.key < $1.key }) {
+            add(
+                worker,
+                String(
+                    format: "ready in %.0f ms  drained in %.0f ms  idle %.1f ms of processor a second",
+                    figures.readyMilliseconds, figures.drainedMilliseconds, figures.idleCPUMilliseconds))
+        }
+        guard !result.soak.isEmpty else { return }
+        let growth = SoakSample.growth(result.soak)
+        for worker in growth {
+            add(
+                worker.worker,
+                String(
+                    format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes,
+                    worker.early.messages, worker.late.mebibytes, worker.late.messages,
+                    worker.isGrowth ? ": IT GREW" : ""))
+        }
+        if growth.isEmpty { add("memory", "too few messages to tell whether a worker grows") }
     }
 }

@@ -4,42 +4,6 @@ public protocol PolicyRow: Sendable {
     var citation: String? { get }
 }
 
-/// When a row applies: everything that is stated must hold; a condition left out does not matter.
-public struct Condition: Codable, Hashable, Sendable {
-    public let sourceKind: [String]?
-    public let matterKind: [String]?
-    /// Holds when any accused is managed at one of these levels.
-    public let level: [String]?
-    /// Holds when any allegation has one of these categories.
-    public let category: [String]?
-    /// Prefixes of place codes; holds when the report's place or an accused's begins with one.
-    public let region: [String]?
-    public let accusedNamed: Bool?
-    /// At least one allegation has a category that the policy knows.
-    public let allegationCategorised: Bool?
-    public let realName: Bool?
-    /// Holds when any of these words, or of the lists named `$list`, stands in the title or the text.
-    public let anyOf: [String]?
-    /// Holds when none of them does.
-    public let noneOf: [String]?
-    /// Whether the words of the text propose an authority.
-    public let proposal: Bool?
-
-    enum CodingKeys: String, CodingKey {
-        case level, category, region, proposal
-        case sourceKind = "source_kind"
-        case matterKind = "matter_kind"
-        case accusedNamed = "accused_named"
-        case allegationCategorised = "allegation_categorised"
-        case realName = "real_name"
-        case anyOf = "any_of"
-        case noneOf = "none_of"
-    }
-
-    /// Asks for what stands in the title or text.
-    public var readsText: Bool { anyOf != nil || noneOf != nil || proposal != nil }
-}
-
 /// What passes to another unit sealed: neither opened nor entered.
 public struct SealedRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String

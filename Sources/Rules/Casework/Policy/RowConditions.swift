@@ -35,10 +35,8 @@ struct RowConditions {
     private static let comparisonsMax = 100_000
     /// Beyond so many rows only row by row is compared.
     private static let partedRowsMax = 500
-    private static let flags = [
-        "accused_named", "allegation_categorised", "real_name", "proposal", "disposition_given", "summary_given",
-        "real_name_answered",
-    ]
+    private static let flags =
+        Fact.flags + ["proposal", "disposition_given", "summary_given", "real_name_answered"]
 
     init(_ row: some PolicyRow, _ path: String) {
         id = row.id
@@ -55,14 +53,13 @@ struct RowConditions {
 
     /// All but words of the text.
     mutating func ask(_ when: Condition) {
-        ask("source_kind", oneOf: when.sourceKind)
-        ask("matter_kind", oneOf: when.matterKind)
-        ask("level", oneOf: when.level)
-        ask("category", oneOf: when.category)
-        if let places = when.region { asks["region"] = .beginsWith(Set(places)) }
-        ask("accused_named", when.accusedNamed)
-        ask("allegation_categorised", when.allegationCategorised)
-        ask("real_name", when.realName)
+        for wish in when.wishes {
+            switch (wish.fact.answer, wish.wanted) {
+            case (.prefixes, .words(let prefixes)): asks[wish.fact.name] = .beginsWith(Set(prefixes))
+            case (_, .words(let words)): ask(wish.fact.name, oneOf: words)
+            case (_, .flag(let flag)): ask(wish.fact.name, flag)
+            }
+        }
         ask("proposal", when.proposal)
     }
 

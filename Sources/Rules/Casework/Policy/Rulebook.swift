@@ -151,20 +151,14 @@ extension Rulebook {
 
     /// The conditions that need no text.
     func holds(_ when: Condition, _ facts: ReportFacts) -> Bool {
-        func holds(_ wanted: Bool?, _ actual: @autoclosure () -> Bool) -> Bool { wanted.map { $0 == actual() } ?? true }
-        if let kinds = when.sourceKind, !kinds.contains(facts.sourceKind) { return false }
-        if let kinds = when.matterKind {
-            guard let kind = facts.matterKind, kinds.contains(kind) else { return false }
+        when.wishes.allSatisfy { wish in
+            switch (wish.fact.answer, wish.wanted) {
+            case (.words(_, let holds), .words(let words)), (.prefixes(let holds), .words(let words)):
+                holds(words, facts)
+            case (.flag(let isSo), .flag(let wanted)): isSo(facts, self) == wanted
+            default: false
+            }
         }
-        if let levels = when.level, !levels.contains(where: facts.levels.contains) { return false }
-        if let categories = when.category, !categories.contains(where: facts.categories.contains) { return false }
-        if let prefixes = when.region {
-            let places = facts.accusedRegions.union(facts.region.map { [$0] } ?? [])
-            guard places.contains(where: { place in prefixes.contains { place.hasPrefix($0) } }) else { return false }
-        }
-        return holds(when.accusedNamed, facts.accusedCount > 0)
-            && holds(when.allegationCategorised, facts.categories.contains { categories[$0] != nil })
-            && holds(when.realName, facts.isRealName)
     }
 }
 

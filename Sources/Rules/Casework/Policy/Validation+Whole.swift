@@ -62,7 +62,8 @@ extension PolicyCheck {
             }
             // A row that lacks what only the report could give leaves the report to the next.
             if row.decide == .accept, row.matterKind == nil {
-                asked.ask("matter_kind", oneOf: accepted.filter { row.when.matterKind?.contains($0) ?? true })
+                asked.ask(
+                    "matter_kind", oneOf: accepted.filter { row.when.words(of: "matter_kind")?.contains($0) ?? true })
             }
             if refuses, row.authority == nil {
                 asked.ask("proposal", oneOf: row.when.proposal == false ? [] : ["true"])
@@ -75,7 +76,7 @@ extension PolicyCheck {
         policy.routing.rows.enumerated().map { index, row in
             var asked = RowConditions(row, "routing.rows[\(index)]")
             asked.ask(row.when)
-            if let kinds = row.when.matterKind {
+            if let kinds = row.when.words(of: "matter_kind") {
                 asked.ask(
                     "matter_kind",
                     oneOf: kinds.filter { id in vocabulary.matterKinds.contains { $0.id == id && $0.accepted } })
@@ -117,21 +118,19 @@ extension PolicyCheck {
     mutating func gaps() {
         let rows = policy.routing.rows.enumerated().map { ($0.element.when, isSound("routing.rows[\($0.offset)]")) }
         guard !rows.isEmpty else { return }
-        let passed = policy.sealed.filter { $0.when.level != nil && $0.when.asksOnlyLevel }.flatMap {
-            $0.when.level ?? []
-        }
-        func isGap(_ id: String, _ asked: (Condition) -> [String]?) -> Bool {
+        let passed = policy.sealed.filter { $0.when.asksOnly("level") }.flatMap { $0.when.words(of: "level") ?? [] }
+        func isGap(_ id: String, _ fact: String) -> Bool {
             // A row with a fault may have been meant for it.
-            rows.allSatisfy { when, isSound in isSound && asked(when).map { !$0.contains(id) } ?? false }
+            rows.allSatisfy { when, isSound in isSound && when.words(of: fact).map { !$0.contains(id) } ?? false }
         }
-        for (index, kind) in vocabulary.sourceKinds.enumerated() where isGap(kind.id, \.sourceKind) {
+        for (index, kind) in vocabulary.sourceKinds.enumerated() where isGap(kind.id, "source_kind") {
             gap("source_kinds[\(index)]", "source kind", kind.id)
         }
-        for (index, kind) in vocabulary.matterKinds.enumerated() where kind.accepted && isGap(kind.id, \.matterKind) {
+        for (index, kind) in vocabulary.matterKinds.enumerated() where kind.accepted && isGap(kind.id, "matter_kind") {
             gap("matter_kinds[\(index)]", "matter kind", kind.id)
         }
         for (index, level) in vocabulary.levels.enumerated()
-        where !passed.contains(level.id) && isGap(level.id, \.level) {
+        where !passed.contains(level.id) && isGap(level.id, "level") {
             gap("levels[\(index)]", "level", level.id)
         }
     }
@@ -171,13 +170,5 @@ extension PolicyCheck {
         for name in (policy.wordLists ?? [:]).keys.sorted() where !asked.contains("$" + name) {
             warn("word_lists.\(name)", "no row asks for $\(name): use it, or take it out")
         }
-    }
-}
-
-extension Condition {
-    fileprivate var asksOnlyLevel: Bool {
-        sourceKind == nil && matterKind == nil && category == nil && region == nil && accusedNamed == nil
-            && allegationCategorised == nil
-            && realName == nil && !readsText
     }
 }

@@ -344,8 +344,11 @@ struct PolicyCheck {
     }
 
     mutating func allKnown(_ ids: [String]?, _ entries: [some VocabularyEntry], _ what: String, _ path: String) {
+        allKnown(ids, Set(entries.map(\.id)), what, path)
+    }
+
+    private mutating func allKnown(_ ids: [String]?, _ names: Set<String>, _ what: String, _ path: String) {
         filled(ids, path)
-        let names = Set(entries.map(\.id))
         for (index, id) in (ids ?? []).enumerated() { known(id, names, what, "\(path)[\(index)]") }
         once(ids ?? [], path)
     }
@@ -384,11 +387,14 @@ struct PolicyCheck {
     }
 
     private mutating func condition(_ when: Condition, _ path: String, text readsText: Bool) {
-        allKnown(when.sourceKind, vocabulary.sourceKinds, "source kind", path + ".source_kind")
-        allKnown(when.matterKind, vocabulary.matterKinds, "matter kind", path + ".matter_kind")
-        allKnown(when.level, vocabulary.levels, "level", path + ".level")
-        allKnown(when.category, vocabulary.categories, "category", path + ".category")
-        filled(when.region, path + ".region")
+        for wish in when.wishes {
+            guard case .words(let words) = wish.wanted else { continue }
+            let path = "\(path).\(wish.fact.name)"
+            switch wish.fact.answer {
+            case .words(let known, _): allKnown(words, Set(known.ids(vocabulary)), known.noun, path)
+            case .prefixes, .flag: filled(words, path)
+            }
+        }
         if when.readsText, !readsText {
             report(
                 path,
