@@ -1,5 +1,5 @@
 package import Basics
-package import Casework
+import Casework
 package import Foundation
 package import PostgreSQL
 
