@@ -142,9 +142,9 @@ struct ConfigurationTests {
             with: ConfigurationKey.all.map { key in
                 """
                 | `\(key.name)` | \(key.kind.rawValue) | \(key.isRequired ? "yes" : "no") | \
-                \(key.default.map { "`\($0)`" } ?? "") |\u{20}
+                \(key.default.map { "`\($0)`" } ?? "") | \
+                \(key.isSecret ? "yes" : "no") | \(key.meaning) |
                 """
-                    + "\(key.isSecret ? "yes" : "no") | \(key.meaning) |"
             })
         try Golden.check(lines.joined(separator: "\n"), at: page)
     }

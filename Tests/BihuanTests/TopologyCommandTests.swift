@@ -216,9 +216,9 @@ struct TopologyCommandTests {
             "+ binding bihuan.notice -> person.li.reply by its name",
             """
             ~ policy bihuan.notices: max-length-bytes 1, shall be \(Topology.noticeBytesMax); no overflow, shall \
-            be reject-publish;\u{20}
-            """
-                + "pattern \"^unit$\", shall be \"\(Topology.Queue.noticePattern)\"",
+            be reject-publish; \
+            pattern "^unit$", shall be "\(Topology.Queue.noticePattern)"
+            """,
         ]
         let unwanted = [
             "- user unit.old", "- topic permission source.web on amq.topic",
@@ -265,12 +265,10 @@ struct TopologyCommandTests {
         let fixed = [
             """
             ~ queue unit.u1.inbox: no x-dead-letter-exchange, shall be bihuan.dead; no x-dead-letter-strategy, \
-            shall be at-least-once;\u{20}
-            """
-                + """
-                x-delivery-limit 3, shall be 100000; no x-overflow, shall be reject-publish (cannot be changed in \
-                place)
-                """,
+            shall be at-least-once; \
+            x-delivery-limit 3, shall be 100000; no x-overflow, shall be reject-publish (cannot be changed in \
+            place)
+            """,
             "~ exchange bihuan.notice: type topic, shall be direct (cannot be changed in place)",
         ]
         let seen = try way.run("diff")

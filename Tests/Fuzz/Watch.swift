@@ -86,9 +86,9 @@ struct Watch {
         tell(
             """
             \(reader.rawValue): \(indices.count) inputs, seed \(seed), \(Int(seconds)) s; slowest \(slowest); \
-            largest \(mebibytes(.largestBytes));\u{20}
-            """
-                + "resident \(mebibytes(.firstAnonymousBytes)) at first, \(mebibytes(.lastAnonymousBytes)) at last")
+            largest \(mebibytes(.largestBytes)); \
+            resident \(mebibytes(.firstAnonymousBytes)) at first, \(mebibytes(.lastAnonymousBytes)) at last
+            """)
     }
 
     private func tellOfFailure(_ board: Blackboard, _ why: String) {

@@ -201,9 +201,9 @@ struct PartyLimitTests {
         try office.change(
             """
             UPDATE dead_letter SET state = 'discarded', settled_at = received_at, settled_by = 'person.li', \
-            settled_because = 'x'\u{20}
-            """
-                + "WHERE sender = 'source.letter'")
+            settled_because = 'x' \
+            WHERE sender = 'source.letter'
+            """)
         #expect((try sendNoise(6, by: letter).data["problems"] as? [Any])?.count == 1)
         try lane.stop()
         try office.close()

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Terminal
-import Terminal
 
 /// The one command. Each subcommand is a small file that composes the rooms below; no rule stands here.
 @main

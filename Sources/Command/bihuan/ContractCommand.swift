@@ -49,9 +49,9 @@ struct ContractCheck: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             A file of mode 600 with the unit's password on the private broker, or the environment variable \
-            BIHUAN_CHECK_PASSWORD; by default\u{20}
-            """
-                + "a random one.", valueName: "file"))
+            BIHUAN_CHECK_PASSWORD; by default \
+            a random one.
+            """, valueName: "file"))
     var passwordFile: String?
 
     @Option(

@@ -76,9 +76,9 @@ struct Recall: AsyncParsableCommand {
                 throw UserError(
                     """
                     no verdict within \(Int(timeout)) s: the command is with the office; run it again to read the \
-                    verdict, and see\u{20}
-                    """
-                        + "that the feedback worker runs")
+                    verdict, and see \
+                    that the feedback worker runs
+                    """)
             }
         }
     }

@@ -115,9 +115,9 @@ struct SettlingRun<Payload: Codable & Sendable> {
             Output.note(
                 """
                 no verdict about \(silent) within \(Int(options.timeout)) s: the commands are with the office; \
-                run it again, and\u{20}
-                """
-                    + "see that the workers \(workers) run")
+                run it again, and \
+                see that the workers \(workers) run
+                """)
         }
         return refused == 0 && silent == 0 && kept.isEmpty
     }

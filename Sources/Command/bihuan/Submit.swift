@@ -70,9 +70,9 @@ struct Submit: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             A file of mode 600 with the broker's URL, for a source without an installation: \
-            amqp://source.ID:PASSWORD@HOST:PORT/VHOST.\u{20}
-            """
-                + "Or the environment variable BIHUAN_SUBMIT_URL.", valueName: "file"))
+            amqp://source.ID:PASSWORD@HOST:PORT/VHOST. \
+            Or the environment variable BIHUAN_SUBMIT_URL.
+            """, valueName: "file"))
     var urlFile: String?
 
     @Option(help: ArgumentHelp("That URL, if it needs no password.", valueName: "url"))

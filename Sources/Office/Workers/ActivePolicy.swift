@@ -60,9 +60,9 @@ public struct ActivePolicy: Sendable {
                     description:
                         """
                         version \(policy.version) of \(policy.name) was entered before with another text, and \
-                        decisions name it:\u{20}
-                        """
-                            + "give this one a new version")
+                        decisions name it: \
+                        give this one a new version
+                        """)
             }
             try connection.run(ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: hand))
         }

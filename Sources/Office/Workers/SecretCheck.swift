@@ -11,18 +11,16 @@ public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
         case .digest:
             """
             digest.key is not the key that this database was written with, so nothing that came before would be \
-            known again: restore\u{20}
+            known again: restore \
+            the key from its backup
             """
-                + "the key from its backup"
         case .vault:
             """
             vault.key is not the key that this database was written with, so nothing that lies sealed could be \
-            opened: restore the key from\u{20}
+            opened: restore the key from \
+            its backup; where it was exchanged on purpose, delete the row 'vault' of secret_check as the \
+            database's owner
             """
-                + """
-                its backup; where it was exchanged on purpose, delete the row 'vault' of secret_check as the \
-                database's owner
-                """
         }
     }
 }

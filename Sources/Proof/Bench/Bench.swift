@@ -195,9 +195,9 @@ package final class Bench: @unchecked Sendable {
                 throw UserError(
                     """
                     after \(arrived) of \(total) nothing more came for \(Int(BenchSettings.patienceSeconds)) s \
-                    (arrived: \(running.log.counts)):\u{20}
-                    """
-                        + "read \(office.directory.path)/log")
+                    (arrived: \(running.log.counts)): \
+                    read \(office.directory.path)/log
+                    """)
             }
             progress.draw("\(arrived) of \(total)", share: Double(arrived) / Double(max(1, total)))
             Monotonic.sleep(seconds: 0.005)

@@ -158,9 +158,9 @@ package final class GivenServers: Sendable {
             throw UserError(
                 """
                 this broker already has a user \(user): an office lives there, or a bench that was killed left \
-                its own, and this one needs\u{20}
-                """
-                    + "these names. Take another broker, or delete the users that nobody needs")
+                its own, and this one needs \
+                these names. Take another broker, or delete the users that nobody needs
+                """)
         }
     }
 

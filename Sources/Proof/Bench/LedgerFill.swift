@@ -9,7 +9,7 @@ import Installation
 import PostgreSQL
 import Workers
 
-/// Fills an office's tables with closed loops, as many as years would bring, by the office's own rules and by COPY.
+/// Fills an office's tables with closed loops, as many as years would bring, by the office's own rules.
 ///
 /// What happened to each report is decided as the workers decide it, so that chains, clocks and states are right and
 /// `bihuan ledger verify` holds; it is only written down at one stroke. The text of one report of the corpus serves for
@@ -67,7 +67,7 @@ struct LedgerFill {
             try add(
                 samples[index % samples.count], index: index, serial: serial, at: now.adding(seconds: -age), to: &batch)
         }
-        try connection.copy(batch.writes, notes: batch.notes, acts: batch.acts, repeatKeys: batch.repeatKeys)
+        try connection.enterWhole(batch.writes, notes: batch.notes, acts: batch.acts, repeatKeys: batch.repeatKeys)
     }
 
     private struct Batch {

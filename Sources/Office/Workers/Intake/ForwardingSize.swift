@@ -23,9 +23,9 @@ enum ForwardingSize {
             text:
                 """
                 as the office would hand it on, the report may take \(bytes) bytes; the limit of a message is \
-                \(limits.messageBytesMax).\u{20}
-                """
-                    + "Put part of the text into attachments")
+                \(limits.messageBytesMax). \
+                Put part of the text into attachments
+                """)
     }
 
     /// - Parameter bytes: of the message as it arrived, which is sealed whole and written in Base64.
@@ -37,12 +37,10 @@ enum ForwardingSize {
             text:
                 """
                 only a superior may handle this report: sealed whole, it would take \(sealed) bytes, and the \
-                limit of a message is\u{20}
+                limit of a message is \
+                \(limits.messageBytesMax). Nothing of it was kept; send less of the text, or all of it to the \
+                superior
                 """
-                    + """
-                    \(limits.messageBytesMax). Nothing of it was kept; send less of the text, or all of it to the \
-                    superior
-                    """
         )
     }
 

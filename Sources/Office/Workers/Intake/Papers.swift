@@ -40,9 +40,9 @@ struct PaperBook {
                 text:
                     """
                     \(before.parts) messages with \(before.bytes) bytes of papers were passed up with this \
-                    report; a report has\u{20}
-                    """
-                        + "\(limits.papersBytesMax) bytes of papers at most")
+                    report; a report has \
+                    \(limits.papersBytesMax) bytes of papers at most
+                    """)
         }
         passedUp[report] = (before.parts + 1, before.bytes + bytes)
         passedUpNow.insert(report)

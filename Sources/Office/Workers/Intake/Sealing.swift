@@ -138,7 +138,7 @@ extension Problem {
         text:
             """
             the report went sealed to a superior, which does not have it now, and nothing of its papers is kept \
-            here: send them to the superior,\u{20}
-            """
-                + "with the report's number")
+            here: send them to the superior, \
+            with the report's number
+            """)
 }

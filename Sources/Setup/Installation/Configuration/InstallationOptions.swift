@@ -33,9 +33,9 @@ package struct InstallationOptions: ParsableArguments {
             throw ValidationError(
                 """
                 --set \(key): it is a password, and every user of this machine reads it in the list of processes: \
-                put it into the\u{20}
-                """
-                    + "file, or into the environment variable \(ConfigurationKey.environmentVariable(of: key))")
+                put it into the \
+                file, or into the environment variable \(ConfigurationKey.environmentVariable(of: key))
+                """)
         }
     }
 

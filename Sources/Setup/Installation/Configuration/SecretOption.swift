@@ -38,9 +38,9 @@ package struct SecretOption {
         UserError(
             """
             \(name) holds a password, and every user of this machine reads it in the list of processes: put it \
-            into a file of mode 600\u{20}
-            """
-                + "and give \(name)-file FILE, or into the environment variable \(variable)")
+            into a file of mode 600 \
+            and give \(name)-file FILE, or into the environment variable \(variable)
+            """)
     }
 
     /// Of a URL, or of libpq's words with =.

@@ -50,9 +50,9 @@ package struct BrokerOptions: ParsableArguments {
             throw UserError(
                 """
                 amqp.url names \(elsewhere.host), and only the node of this machine could be asked without being \
-                named: give\u{20}
-                """
-                    + "--management http://\(elsewhere.host):15672, or --node NAME")
+                named: give \
+                --management http://\(elsewhere.host):15672, or --node NAME
+                """)
         }
         let ports = broker.endpoints.map(\.port)
         if let control = try RabbitMQControl.ofPrivateNode(in: directory) {

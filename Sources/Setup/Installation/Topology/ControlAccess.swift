@@ -116,9 +116,9 @@ struct ControlAccess: BrokerAccess {
             throw UserError(
                 """
                 \(name) was tried and failed: \(reason)\nDoes the broker run on this machine, and do you run this \
-                as root or as its user?\u{20}
-                """
-                    + "Elsewhere give --management URL, with the management plugin enabled on the broker.")
+                as root or as its user? \
+                Elsewhere give --management URL, with the management plugin enabled on the broker.
+                """)
         }
     }
 }

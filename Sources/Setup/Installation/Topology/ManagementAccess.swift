@@ -99,9 +99,9 @@ package struct ManagementAccess: BrokerAccess {
             throw UserError(
                 """
                 the queue \(queue) was not removed: how much it holds could not be asked by AMQP at \(settings) \
-                as user \(user)\u{20}
-                """
-                    + "(\(error)). It needs all rights in the virtual host.")
+                as user \(user) \
+                (\(error)). It needs all rights in the virtual host.
+                """)
         }
     }
 
@@ -188,12 +188,10 @@ package struct ManagementAccess: BrokerAccess {
             throw UserError(
                 """
                 \(name) was tried and does not answer (\(failure?.localizedDescription ?? "not in time")). Is the \
-                plugin enabled there\u{20}
+                plugin enabled there \
+                (rabbitmq-plugins enable rabbitmq_management), and the URL right? On the broker's machine \
+                leave --management out.
                 """
-                    + """
-                    (rabbitmq-plugins enable rabbitmq_management), and the URL right? On the broker's machine \
-                    leave --management out.
-                    """
             )
         }
         return (status, data)

@@ -79,9 +79,9 @@ package struct TopologyApplication {
             throw UserError(
                 """
                 \(unknown.count) users are new and need a password \
-                (\(unknown.prefix(3).joined(separator: ", "))\(unknown.count > 3 ? ", …" : "")):\u{20}
-                """
-                    + "give --passwords FILE, which is made if missing, and to which they are written")
+                (\(unknown.prefix(3).joined(separator: ", "))\(unknown.count > 3 ? ", …" : "")): \
+                give --passwords FILE, which is made if missing, and to which they are written
+                """)
         }
         let new = Dictionary(uniqueKeysWithValues: unknown.map { ($0, randomPassword()) })
         try options.passwordFile?.add(new)
@@ -109,9 +109,9 @@ package struct TopologyApplication {
                     outcome.reasons.append(
                         """
                         queue \(queue) was kept: it holds \(depth.messages) messages and has \(depth.consumers) \
-                        consumers.\u{20}
-                        """
-                            + "--with-messages removes it all the same, and them with it")
+                        consumers. \
+                        --with-messages removes it all the same, and them with it
+                        """)
                     continue
                 }
             }

@@ -29,6 +29,8 @@ public struct CaseWrites: Sendable {
     public var newReports: [NewReport] = []
     public var changedReports: [(report: Report, loadedHead: LedgerHead)] = []
     public var newHandoffs: [Handoff] = []
+    /// Entered with all that happened to them.
+    var pastHandoffs: [Handoff] = []
     public var changedHandoffs: [Handoff] = []
     public var newClocks: [Clock] = []
     public var changedClocks: [Clock] = []
@@ -87,6 +89,7 @@ public struct CaseWrites: Sendable {
         if !roots.isEmpty { commands.append(InsertBarredRoots(rows: roots)) }
         if !changedReports.isEmpty { commands.append(UpdateReports(reports: changedReports)) }
         if !newHandoffs.isEmpty { commands.append(InsertHandoffs(handoffs: newHandoffs)) }
+        if !pastHandoffs.isEmpty { commands.append(InsertPastHandoffs(handoffs: pastHandoffs)) }
         if !changedHandoffs.isEmpty { commands.append(UpdateHandoffs(handoffs: changedHandoffs)) }
         if !newClocks.isEmpty { commands.append(InsertClocks(clocks: newClocks)) }
         if !changedClocks.isEmpty { commands.append(UpdateClocks(clocks: changedClocks)) }
@@ -154,6 +157,12 @@ struct InsertHandoffs: Command {
     var handoffs: [Handoff]
     static let sql = Handoff.columns.insert
     var parameters: [Parameter] { Handoff.columns.inserting(handoffs) }
+}
+
+struct InsertPastHandoffs: Command {
+    var handoffs: [Handoff]
+    static let sql = Handoff.columns.insertWhole
+    var parameters: [Parameter] { Handoff.columns.insertingWhole(handoffs) }
 }
 
 struct UpdateHandoffs: Command {

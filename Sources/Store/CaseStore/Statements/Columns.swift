@@ -42,11 +42,15 @@ package struct Columns<Row>: Sendable {
     private var changed: [Column] { columns.filter { $0.role == .changing || $0.role == .later } }
 
     /// All rows at once: `$1` to `$n` are the columns that are written with a row.
-    package var insert: String {
-        let names = inserted.map(\.name).joined(separator: ", ")
-        let values = inserted.map { $0.expression ?? $0.name }.joined(separator: ", ")
+    package var insert: String { insert(inserted) }
+    /// The same with the columns that are empty until the row is changed.
+    var insertWhole: String { insert(columns) }
+
+    private func insert(_ columns: [Column]) -> String {
+        let names = columns.map(\.name).joined(separator: ", ")
+        let values = columns.map { $0.expression ?? $0.name }.joined(separator: ", ")
         return """
-            INSERT INTO \(table) (\(names)) SELECT \(values) FROM \(Self.unnest(inserted.map(\.type))) AS row (\(names))
+            INSERT INTO \(table) (\(names)) SELECT \(values) FROM \(Self.unnest(columns.map(\.type))) AS row (\(names))
             """
     }
 
@@ -67,6 +71,7 @@ package struct Columns<Row>: Sendable {
     }
 
     package func inserting(_ rows: [Row]) -> [Parameter] { inserted.map { $0.values(rows) } }
+    func insertingWhole(_ rows: [Row]) -> [Parameter] { columns.map { $0.values(rows) } }
     func updating(_ rows: [Row]) -> [Parameter] { (keys + changed).map { $0.values(rows) } }
 
     private static func unnest(_ types: [String]) -> String {
