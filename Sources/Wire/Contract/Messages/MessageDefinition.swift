@@ -98,11 +98,10 @@ public struct MessageDefinition: Sendable {
         reencode = { Wire.encode(try JSONDecoder().decode(CloudEvent<Payload>.self, from: $0)) }
     }
 
-    /// Whether a party of this kind may send it.
+    /// Whether an outsider of this kind may send it.
     func mayComeFrom(_ party: Party) -> Bool {
         switch (sender, party) {
         case (.source, .source), (.unit, .unit), (.person, .person): true
-        case (.office(let worker), .office(let other)): worker == other
         default: false
         }
     }
