@@ -1,18 +1,19 @@
 public import Basics
 import Text
 
-/// The barrier (invariant 5): nothing reaches the accused, a unit the accused belongs to or leads, or a recused
-/// handler.
+/// The barrier (invariant 5). It keeps a report from the accused, from a unit the accused belongs to or leads, and
+/// from a recused handler.
 ///
-/// Stored are the units that a report speaks of, its *roots*. What stands below them is asked of the tree as it is when
-/// something is about to be sent, so that a unit that is entered or moved later is barred at once.
+/// Only the *roots* of a report are stored: the units that the report mentions. The units below them are read from
+/// the tree each time something is about to be sent, so a unit that is added or moved later is barred at once.
 public enum Barrier {
-    /// Where the accused of a report work, as far as the office can tell.
+    /// Where the accused of a report work, as far as the office can determine.
     public struct Finding: Hashable, Sendable {
-        /// The units that they belong to: by id, and by the words of organ, post and name. When in doubt it is one.
+        /// The units of the accused, found by id and by the words of organ, post and name. A doubtful match
+        /// counts.
         public var roots: Set<UnitID> = []
-        /// One works in an organ of this kind (纪委, 巡察组 …), and nobody can tell whether it is a unit of this office:
-        /// then a person must say where the report may go.
+        /// Whether an accused works in an organ of the office's own kind (纪委, 巡察组 …) that matches no unit of this
+        /// office. A person must then decide where the report may go.
         public var isDoubtful = false
     }
 
@@ -25,16 +26,16 @@ public enum Barrier {
         }
     }
 
-    /// Whether a unit may get anything about these cases.
+    /// Whether a unit may receive anything about these cases.
     public static func admits(_ unit: UnitID, to cases: [CaseFile]) -> Bool {
         cases.allSatisfy { !$0.barred.contains(unit) }
     }
 
-    /// Whether a person of the staff may handle or see a case.
+    /// Whether a staff member may handle or see a case.
     /// - Parameters:
     ///   - unit: the unit the person works in.
-    ///   - recusedFrom: the names in whose matters the person has a stake.
-    ///   - content: what the report says.
+    ///   - recusedFrom: the names of people in whose matters the person has a stake.
+    ///   - content: the content of the report.
     public static func admits(
         personNamed name: String, unit: UnitID?, recusedFrom: Set<String>, content: Submission, to file: CaseFile
     ) -> Bool {
@@ -42,20 +43,20 @@ public enum Barrier {
         return isFree(personNamed: name, recusedFrom: recusedFrom, of: content)
     }
 
-    /// Whether a person is none of the accused, as far as names tell, and has no stake in any of them. Who is spoken of
-    /// anywhere in the report may be one: then another handles it.
+    /// Whether a person is none of the accused, judged by names, and has no stake in any of them. A person whose
+    /// name occurs anywhere in the report may be an accused, so the result is then `false`.
     public static func isFree(personNamed name: String, recusedFrom: Set<String>, of content: Submission) -> Bool {
         let accused = content.accused.flatMap { WrittenName.all(in: $0.name) }
         let own = Set(([name] + recusedFrom).flatMap(NameKey.everyWide))
         if own.contains(where: { key in accused.contains { $0.mayMean(key) } }) { return false }
-        // A stake may be written down by a title too: 沈主任.
+        // A stake may also be recorded with a title: 沈主任.
         let stakes = recusedFrom.flatMap(WrittenName.all)
         if stakes.contains(where: { stake in accused.contains { stake.mayMean($0.key) } }) { return false }
-        // What is part of an accused's longer name stands in the text as such.
+        // A name that is part of an accused's longer name occurs in the text anyway, so it is not searched for.
         return !speaks(content, of: own.filter { key in !accused.contains { $0.key.contains(key) } })
     }
 
-    /// Whether one of these names stands in the report.
+    /// Whether one of these names occurs in the report.
     private static func speaks(_ content: Submission, of names: Set<String>) -> Bool {
         let keys = names.map { FoldedText($0).scalars }.filter { $0.count >= 2 }
         let finder = TextFinder(keys)
@@ -68,7 +69,7 @@ public enum Barrier {
                 let folded = FoldedText(text, for: purpose)
                 var isThere = false
                 finder.scan(folded) { _, range in
-                    // Two characters may stand in two clauses by chance.
+                    // Two characters may occur in two clauses by chance.
                     isThere = isThere || range.count >= 3 || folded.gap(within: range) < .clause
                     return !isThere
                 }
@@ -90,17 +91,17 @@ public enum Barrier {
 }
 
 extension Accused {
-    /// What may say who a person is and where he works: sources put names into any of these.
+    /// The fields that may say who a person is and where the person works: sources put names into any of them.
     fileprivate var whereabouts: [String] { [organ, position, name].compactMap(\.self) }
 }
 
-/// The units of an office by their names, as the barrier compares them. Several may bear one name.
+/// The units of an office by name, as the barrier compares them. Several units may have the same name.
 public struct UnitNames: Sendable {
-    /// Shorter names are compared as a whole only.
+    /// Names shorter than this are compared only as a whole.
     static let partCharactersMin = 4
 
     private let bearing: [String: Set<UnitID>]
-    /// The same with each name's bytes.
+    /// The same map, with the bytes of each name.
     private let names: [(bytes: [UInt8], isPart: Bool, units: Set<UnitID>)]
 
     public init(_ units: some Sequence<(id: UnitID, name: String)>) {
@@ -111,14 +112,14 @@ public struct UnitNames: Sendable {
         names = bearing.map { (Array($0.key.utf8), $0.key.count >= Self.partCharactersMin, $0.value) }
     }
 
-    /// The units that words about a person's organ or post may mean: those named in them, in whole; those whose name
-    /// ends with them (东区纪委监委 for 甲市东区纪委监委); and, where the words tell of an organ of this kind, those whose name holds
-    /// them (甲市纪委). An ordinary organ in a unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is whom that unit watches over, not
-    /// the unit.
+    /// The units that words about a person's organ or post may mean. A unit matches if its whole name occurs in
+    /// the words, or if its name ends with the words (东区纪委监委 for 甲市东区纪委监委). If the words name an organ of the
+    /// office's own kind, a unit whose name contains the words also matches (甲市纪委). An ordinary organ inside a
+    /// unit's name (省自然资源厅 in 派驻省自然资源厅纪检监察组) is the organ that the unit supervises, so it does not match.
     func place(spokenOf text: String, kinds: OwnKind?) -> (units: Set<UnitID>, isOwnKind: Bool) {
         let organ = NameKey.organ(text)
         let isOwnKind = kinds?.isSpokenOf(organ: organ) ?? false
-        // A post with its title (甲市纪委书记), and without.
+        // A post with its title (甲市纪委书记), and without it.
         let found = Set([organ, NameKey.wide(text)]).reduce(into: Set<UnitID>()) {
             $0.formUnion(units(named: $1, isOwnKind: isOwnKind))
         }
@@ -142,7 +143,8 @@ public struct UnitNames: Sendable {
     }
 }
 
-/// By which words an organ of the office's own kind is known (纪委, 派驻, 巡察 …), and which ordinary words hold them (村监委会).
+/// The words that mark an organ of the office's own kind (纪委, 派驻, 巡察 …), and ordinary words that contain them
+/// (村监委会).
 public struct OwnKind: Sendable {
     private let words: [[UInt8]]
     private let exceptions: [String]
@@ -152,10 +154,11 @@ public struct OwnKind: Sendable {
         self.exceptions = exceptions.map(NameKey.organ).filter { !$0.isEmpty }
     }
 
-    /// - Parameter key: of the words, as organs are compared.
+    /// - Parameter key: the words, in the form in which organs are compared.
     func isSpokenOf(organ key: String) -> Bool {
         var key = key
-        // Most texts hold no such word, and what is taken out leaves a blank, across which no word is made.
+        // Most texts contain no such word. An exception is replaced by a blank, so that no new word forms across
+        // it.
         guard holdsWord(key) else { return false }
         for exception in exceptions { key = key.replacing(exception, with: " ") }
         return holdsWord(key)
@@ -168,7 +171,7 @@ public struct OwnKind: Sendable {
 }
 
 extension [UInt8] {
-    /// Whether these bytes stand somewhere in it.
+    /// Whether these bytes occur somewhere in the array.
     fileprivate func holds(_ part: [UInt8]) -> Bool {
         guard let first = part.first, part.count <= count else { return false }
         return (0...(count - part.count)).contains { start in

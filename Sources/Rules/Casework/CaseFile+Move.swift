@@ -1,13 +1,13 @@
 public import Basics
 
 extension CaseFile {
-    /// One event of a handoff with all that follows from it: the handoff, the report's state, clocks, the ledger. Where
-    /// it is refused, nothing is changed.
+    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks and
+    /// the ledger. If the event is rejected, nothing changes.
     /// - Parameters:
-    ///   - act: a commitment to the act that caused it; `nil` for what the broker tells.
-    ///   - hand: whose it was: `unit.u7`, `office.routing`, `person.li`.
-    /// - Returns: what was entered in the ledger.
-    /// - Throws: `Rejection`; `InconsistentCase` where report and handoffs did not fit before.
+    ///   - act: a commitment to the act that caused the event; `nil` for an event of the broker.
+    ///   - hand: the actor: `unit.u7`, `office.routing`, `person.li`.
+    /// - Returns: the event entered in the ledger.
+    /// - Throws: `Rejection`; `InconsistentCase` if report and handoffs did not fit each other before.
     @discardableResult
     public mutating func move(
         _ id: HandoffID, _ move: HandoffMove, act: String? = nil, by hand: String, at now: Instant,
@@ -29,7 +29,7 @@ extension CaseFile {
             case .stop(let stop): stopClocks(of: id, on: stop, at: now, by: move.event.rawValue)
             }
         }
-        // The policy may have changed since the handoff was made, and know its kind no more.
+        // The policy may have changed since the handoff was made and may no longer have its kind.
         if handoff.endedAt == nil, self[handoff: id]?.runningClocks == 0, handoff.noClockReason == nil {
             update(id) { $0.noClockReason = "the policy in force has no clock for it" }
         }
@@ -44,7 +44,7 @@ extension CaseFile {
 }
 
 extension Handoff {
-    /// What the books keep of an event, once the state has moved.
+    /// Records an event in the handoff's fields, after the state has changed.
     fileprivate mutating func note(_ move: HandoffMove, by hand: String, at now: Instant) {
         endedAt = state.isFinal || state == .undeliverable ? now : nil
         switch move {
@@ -71,7 +71,7 @@ extension Handoff {
     }
 }
 
-/// A report in a state that its handoffs do not give: the books are at fault, not whoever acted.
+/// A report is in a state that does not follow from its handoffs. The stored data is at fault, not the actor.
 public struct InconsistentCase: Error, CustomStringConvertible {
     public let report: ReportID
     public let state: ReportState

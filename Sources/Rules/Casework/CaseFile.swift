@@ -1,6 +1,6 @@
 public import Basics
 
-/// A report's own row: narrow, since it is the one lock of its case.
+/// The row of a report. It has few columns because it is the only lock of its case.
 public struct Report: Hashable, Sendable {
     public let id: ReportID
     public let number: Int64
@@ -14,19 +14,19 @@ public struct Report: Hashable, Sendable {
     public let realName: Bool
     public let receivedAt: Instant
     public let registeredAt: Instant
-    /// How it was registered, and by which row of the policy.
+    /// The state the report got at registration; `rule` is the policy row that decided it.
     public let verdict: ReportState
     public let rule: String
     public var reason: String?
     public var authority: String?
     public var repeatOf: ReportID?
-    /// The source's own unit is barred: it got a bare receipt and gets no more.
+    /// Whether the source's own unit is barred. The source then gets only a bare receipt.
     public let receiptOnly: Bool
-    /// Of what is passed up sealed: the one person (专人) who is told when it waits too long. Who is accused is known
-    /// only when it comes in, so whom the barrier admits is asked then.
+    /// The one person (专人) who is notified when a sealed report waits too long. The accused are known only at
+    /// intake, so the barrier is checked then.
     public let custodian: PersonID?
     public var handoffCount: Int
-    /// How many papers were announced with it.
+    /// The number of attachments announced with the report.
     public let papers: Int
     public var head: LedgerHead
 
@@ -61,7 +61,7 @@ public struct Report: Hashable, Sendable {
         self.head = head
     }
 
-    /// The number as people write it: `2026-00000123`; of a sealed pass-through `S2026-00000123`.
+    /// The number in its written form: `2026-00000123`; for a sealed pass-through `S2026-00000123`.
     public var displayNumber: String { Report.display(number, sealed: verdict == .passedUp) }
 
     public static func display(_ number: Int64, sealed: Bool) -> String {
@@ -74,18 +74,18 @@ public struct Report: Hashable, Sendable {
     public static func number(year: Int, serial: Int64) -> Int64 { Int64(year) * 100_000_000 + serial % 100_000_000 }
 }
 
-/// One handoff to one unit.
+/// One handoff of a report to one unit.
 public struct Handoff: Hashable, Sendable {
     public let id: HandoffID
     public let reportID: ReportID
-    /// 1 for the first unit the report went to, 2 for the next …
+    /// 1 for the first unit the report went to, 2 for the next, and so on.
     public let attempt: Int
     public let unit: UnitID
     public let kind: String
     public var state: HandoffState
     public let express: Bool
     public let rule: String
-    /// SHA-256 of the body that was sent, which the unit repeats when it signs.
+    /// SHA-256 of the body that was sent. The unit repeats it when it signs.
     public var digest: [UInt8]
     public var releasedAt: Instant?
     public var dispatchedAt: Instant?
@@ -144,7 +144,7 @@ public struct Clock: Hashable, Sendable {
     public struct Key: Hashable, Sendable {
         public let handoffID: HandoffID
         public let kind: String
-        /// A conclusion that was sent back starts its clocks again.
+        /// Counts from 1. A conclusion that was sent back starts its clocks again, in the next round.
         public let round: Int
 
         public init(handoffID: HandoffID, kind: String, round: Int) {
@@ -176,7 +176,7 @@ public struct Clock: Hashable, Sendable {
     public var nextStep: Int
     public var stoppedAt: Instant?
     public var stoppedBy: String?
-    /// As it stands in the books, it is due at another time than its steps tell: they hold a word that this version
+    /// Whether the stored due time differs from the one its steps give: the steps contain a word that this version
     /// does not know.
     public let isAtOdds: Bool
 
@@ -201,10 +201,10 @@ public struct Clock: Hashable, Sendable {
 
     public var isRunning: Bool { stoppedAt == nil }
 
-    /// When the next step is due; `nil` when the clock stopped or its ladder ended.
+    /// When the next step is due; `nil` if the clock has stopped or its ladder has ended.
     public var nextAt: Instant? { isRunning && nextStep < steps.count ? steps[nextStep].at : nil }
 
-    /// What stops a clock of this kind.
+    /// Whether this event stops a clock of this kind.
     public func stops(on stop: ClockStop) -> Bool {
         switch stop {
         case .ended: true
@@ -215,18 +215,18 @@ public struct Clock: Hashable, Sendable {
     }
 }
 
-/// All of one case that a decision may read and change, loaded under the report's lock. What was changed is remembered,
-/// so that it can be written in bulk afterwards.
+/// Everything of one case that a decision may read and change, loaded under the report's lock. It records its
+/// changes, so that they can be written in bulk afterwards.
 public struct CaseFile: Sendable {
     public private(set) var report: Report
-    /// The units that nothing of it may reach: the roots with what stands below them now.
+    /// The units that nothing of the case may reach: the roots and the units now below them.
     public private(set) var barred: Set<UnitID>
-    /// Roots that were found after the registration.
+    /// Roots that were found after registration.
     public private(set) var newRoots: Set<UnitID> = []
     public private(set) var handoffs: [Handoff]
     public private(set) var clocks: [Clock]
 
-    /// The head when the file was loaded, for the compare-and-set; `nil` for a new report.
+    /// The head at load time, for the compare-and-set; `nil` for a new report.
     public let loadedHead: LedgerHead?
     public private(set) var newEntries: [LedgerEntry] = []
     public private(set) var reportChanged = false
@@ -235,7 +235,7 @@ public struct CaseFile: Sendable {
     public private(set) var newClocks: Set<Clock.Key> = []
     public private(set) var changedClocks: Set<Clock.Key> = []
 
-    /// A case as it was loaded.
+    /// A case loaded from the store.
     public init(loaded report: Report, barred: Set<UnitID>, handoffs: [Handoff], clocks: [Clock]) {
         self.report = report
         self.barred = barred
@@ -257,7 +257,7 @@ public struct CaseFile: Sendable {
 
     public subscript(handoff id: HandoffID) -> Handoff? { handoffs.first { $0.id == id } }
 
-    /// A unit was entered since that the report speaks of.
+    /// Bars units that were added since and that the report mentions.
     public mutating func bar(_ roots: Set<UnitID>, with below: Set<UnitID>) {
         newRoots.formUnion(roots.subtracting(barred))
         barred.formUnion(below)
@@ -317,14 +317,15 @@ public struct CaseFile: Sendable {
         recountClocks(of: id)
     }
 
-    /// The step of a ladder was taken; the next one waits.
+    /// Records that a ladder step was taken and moves to the next one.
     public mutating func takeStep(of key: Clock.Key) {
         guard let index = clocks.firstIndex(where: { $0.key == key }) else { return }
         clocks[index].nextStep += 1
         changedClocks.insert(key)
     }
 
-    /// Written as its steps are read: what cannot be read has no next step.
+    /// Marks the clock to be written again with its ladder as it was read. A ladder that cannot be read has no
+    /// steps, so the clock has no next step.
     public mutating func rewrite(_ key: Clock.Key) { changedClocks.insert(key) }
 
     private mutating func recountClocks(of id: HandoffID) {

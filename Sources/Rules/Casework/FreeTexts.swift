@@ -1,23 +1,22 @@
 import Basics
 
-/// All texts of a submission, in one list: masking, limits, repeats and the size of a handoff look at each by way of
-/// it.
+/// A visitor of all texts of a submission. Masking, limits, repeats and the size of a handoff all use it.
 ///
-/// The switches below are exhaustive over what is read from the wire, so a new field that is not dealt with here does
-/// not compile.
+/// The switches below are exhaustive over the fields read from the wire, so a new field that is not handled here
+/// does not compile.
 public protocol TextVisitor {
-    /// What people write.
+    /// A text that a person wrote.
     mutating func visit(_ text: inout String, at place: TextPlace, as kind: TextKind)
-    /// What is checked to be a word of the policy, an id, or of a fixed form.
+    /// A value that is checked to be a word of the policy, an id, or of a fixed form.
     mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind)
 }
 
 public enum TextKind: Sendable {
     case title, body
     case accusedName
-    /// Other words about the accused, of an act, or a file's name.
+    /// Other words about the accused, the words of an act, or a file name.
     case words(isRequired: Bool)
-    /// Of the reporter, which never leaves the vault.
+    /// A text about the reporter. It never leaves the vault.
     case reporter
 }
 
@@ -30,7 +29,7 @@ public enum CodeKind: Sendable {
     case mediaType
 }
 
-/// Where a text stands: `data.accused[0].name`. Written out only when somebody asks.
+/// The place of a text: `data.accused[0].name`. The string is built only on demand.
 public struct TextPlace: Sendable, CustomStringConvertible {
     public let list: Substring?
     public let index: Int
@@ -40,7 +39,7 @@ public struct TextPlace: Sendable, CustomStringConvertible {
 }
 
 extension Submission {
-    /// Shows each text and code to a visitor, which may change it.
+    /// Passes each text and code to a visitor, which may change it.
     public mutating func visitTexts(_ visitor: inout some TextVisitor) {
         func place(_ field: Substring) -> TextPlace { TextPlace(list: nil, index: 0, field: field) }
         for key in CodingKeys.allCases {
@@ -87,7 +86,7 @@ extension Accused {
             case .level: visitor.visit(code: &level, at: place("level"), as: .vocabulary)
             case .region: visitor.visit(code: &region, at: place("region"), as: .placeCode)
             case .unit:
-                // An id of a unit that exists: looked at, never changed.
+                // The id of an existing unit: visited, never changed.
                 var id = unit?.rawValue
                 visitor.visit(code: &id, at: place("unit"), as: .unit)
             }
@@ -131,10 +130,10 @@ extension TextVisitor {
     }
 }
 
-/// The name of a format: `type/subtype` by the grammar of RFC 6838, 4.2, in lower case. Parameters, which may hold any
-/// text, are cut.
+/// The name of a media type: `type/subtype` by the grammar of RFC 6838, 4.2, in lower case. Parameters are cut,
+/// since they may contain any text.
 public enum MediaTypeName {
-    /// `nil`: it has another form.
+    /// The name in normal form; `nil` if the text has another form.
     public static func normal(_ text: String) -> String? {
         let name = text.prefix { $0 != ";" }.utf8
         let trimmed = name.drop { $0 == 0x20 || $0 == 0x09 }

@@ -1,4 +1,4 @@
-/// Where a handoff stands.
+/// The state of a handoff.
 public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
     case awaitingApproval = "awaiting_approval"
     case released
@@ -12,7 +12,7 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
     case recalled
     case undeliverable
 
-    /// No act of the unit moves it any more.
+    /// Whether no act of the unit can change the state any more.
     public var isFinal: Bool {
         switch self {
         case .closed, .returned, .recalled: true
@@ -20,7 +20,7 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
         }
     }
 
-    /// Acts of the unit may come before the signature that makes them valid.
+    /// Whether acts of the unit may arrive before the signature that makes them valid.
     public var awaitsSignature: Bool {
         switch self {
         case .released, .dispatched: true
@@ -29,7 +29,7 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
         }
     }
 
-    /// The unit has signed and still owes an answer.
+    /// Whether the unit has signed and still owes an answer.
     public var isInHand: Bool {
         switch self {
         case .signed, .inHand, .caseFiled: true
@@ -38,39 +38,39 @@ public enum HandoffState: String, CaseIterable, Codable, Hashable, Sendable {
     }
 }
 
-/// What happens to a handoff, under the ledger's words.
+/// What happens to a handoff. The raw values are the words of the ledger.
 public enum HandoffEvent: String, CaseIterable, Hashable, Sendable {
     case approved
     /// The broker confirmed that the message is in the unit's queue.
     case confirmed = "dispatched"
-    /// The broker gave the message back: no such queue.
+    /// The broker returned the message: there is no such queue.
     case unroutable = "undeliverable"
     /// The unit signed for it (签收).
     case signed
-    /// The unit gives it back (退回) and the office agrees.
+    /// The unit returned it (退回) and the office approved.
     case returned
     case progressed = "progress"
     /// A disposition was decided (四类处置).
     case decided = "disposition_decided"
     /// A case was filed (立案).
     case caseFiled = "case_filed"
-    /// The case office told of the case (转立案回告).
+    /// The case office reported the case (转立案回告).
     case caseNotified = "case_notified"
     case concluded
     case conclusionAccepted = "conclusion_accepted"
     case conclusionSentBack = "conclusion_sent_back"
     case recalled
-    /// What could not be delivered is sent once more, as it was.
+    /// An undeliverable handoff is sent again, unchanged.
     case sentAgain = "sent_again"
 }
 
-/// What else an event asks for, beside the new state.
+/// An effect of an event, beside the new state.
 public enum HandoffEffect: Hashable, Sendable {
-    /// The report waits for the office again, or no longer.
+    /// An event of the report: it waits for the office again, or no longer waits.
     case report(ReportEvent)
-    /// Clocks of these kinds start.
+    /// Clocks with this start event start.
     case start(ClockStart)
-    /// Clocks that waited for this stop.
+    /// Clocks with this stop event stop.
     case stop(ClockStop)
 }
 
@@ -85,7 +85,9 @@ public enum ClockStop: String, CaseIterable, Codable, Hashable, Sendable {
 }
 
 extension HandoffState {
-    /// Moves on and says what follows from it, or why it cannot.
+    /// Applies an event.
+    /// - Returns: the effects of the event.
+    /// - Throws: `Rejection` with the reason why the event cannot be applied.
     public mutating func apply(_ event: HandoffEvent) throws(Rejection) -> [HandoffEffect] {
         let (next, effects) = try step(event)
         self = next
@@ -124,10 +126,10 @@ extension HandoffState {
         case .unroutable:
             if self == .dispatched { throw .refused(.wrongState, state: rawValue) }
             return (.undeliverable, [.stop(.ended), .report(.fellBack)])
-        // A signature that overtakes the confirm implies it.
+        // A signature that arrives before the publisher confirm implies it.
         case .signed: return (.signed, [.stop(.signed), .start(.signed)])
         case .recalled: return (.recalled, [.stop(.ended), .report(.fellBack)])
-        // The signature may still be on its way: transport reorders.
+        // The signature may still be in transit: messages can be reordered.
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded:
             throw .early(state: rawValue)
         case .approved, .conclusionAccepted, .conclusionSentBack, .sentAgain:
@@ -158,7 +160,7 @@ extension HandoffState {
         case .concluded: (.concluded, [.stop(.answered), .stop(.concluded)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
         case .caseFiled: throw .refused(.alreadyFiled, state: rawValue)
-        // A filed case stays where it was filed.
+        // A filed case remains with the unit that filed it.
         case .returned, .recalled: throw .refused(.caseFiled, state: rawValue)
         case .approved, .confirmed, .unroutable, .conclusionAccepted, .conclusionSentBack, .sentAgain:
             throw .refused(.wrongState, state: rawValue)
@@ -176,7 +178,7 @@ extension HandoffState {
         }
     }
 
-    /// What was signed and concluded can be neither once more, and is told so.
+    /// The refusal after closing: a second signature or conclusion has its own word.
     private func afterTheEnd(_ event: HandoffEvent) -> Refusal {
         switch event {
         case .signed: .alreadySigned

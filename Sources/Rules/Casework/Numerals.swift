@@ -1,9 +1,9 @@
 import Text
 
-/// Numbers of houses and groups as people write them: 15号 and 十五号, 100号 and 一百号, 壹佰号. Folded for numbers, so that 一 is
-/// a digit and 十 is not.
+/// House and group numbers in the forms people write: 15号 and 十五号, 100号 and 一百号, 壹佰号. The texts are folded for
+/// numbers, so 一 is a digit and 十 is not.
 enum Numerals {
-    /// The same with each number written the other ways; none where there is no number above nine.
+    /// The text with its numbers in each other form; empty if there is no number above nine.
     static func otherwise(_ text: [UInt32]) -> [[UInt32]] {
         let digits = inDigits(text)
         return [digits, written(digits, everyday), written(digits, formal)].filter { $0 != text }
@@ -29,7 +29,7 @@ enum Numerals {
         }
     }
 
-    /// 105 is 1百05, 15 十5, 20 2十.
+    /// Examples: 105 gives 1百05, 15 gives 十5, 20 gives 2十.
     private static func spelt(_ number: Int, _ units: Units) -> [UInt32] {
         var (rest, written, lacks) = (number, [UInt32](), false)
         for unit in units {

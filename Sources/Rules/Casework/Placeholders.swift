@@ -1,13 +1,13 @@
 import Text
 
-/// What people write where they give nothing: 匿名, 无, 不详, `/`, 0, N/A. Such a word is no name and no contact, and it is
-/// not masked.
+/// The words that people write instead of leaving a field empty: 匿名, 无, 不详, `/`, 0, N/A. Such a word is no name
+/// and no contact, and it is not masked.
 ///
-/// The words are the policy's; that a field of punctuation alone, or of one digit repeated, says nothing, needs no
-/// list.
+/// The words come from the policy. A field of punctuation alone, or of one digit repeated, is a placeholder
+/// without any list.
 public struct Placeholders: Sendable {
     private let folded: Set<String>
-    /// Latin words with punctuation inside (N/A) are compared with it: without, they may be somebody's name.
+    /// Latin words that contain punctuation (N/A). They are compared with it: without it they may be a name.
     private let spelt: Set<String>
 
     public init(_ words: [String]) {
@@ -18,7 +18,7 @@ public struct Placeholders: Sendable {
         folded = Set(words.map { FoldedText($0).text }).subtracting(hasPunctuation.map { FoldedText($0).text })
     }
 
-    /// Whether the text says nothing, as a whole.
+    /// Whether the whole text is a placeholder.
     public func contains(_ text: String) -> Bool {
         let key = FoldedText(text).text
         let scalars = key.unicodeScalars
@@ -33,7 +33,7 @@ public struct Placeholders: Sendable {
 }
 
 extension Submission {
-    /// What was stated: without fields that say nothing, and without reporters of whom nothing is said.
+    /// The submission without placeholder fields and without reporters that have no other field.
     public func stated(without placeholders: Placeholders) -> Submission {
         var submission = self
         submission.reporters = reporters.compactMap { $0.stated(without: placeholders) }
