@@ -1,7 +1,7 @@
 import Text
 
-/// The tokens that each field of a reporter gives, and those of another kind that stand in the wrong field. What is too
-/// short to be telling is left out.
+/// The tokens that each field of a reporter gives, and numbers and addresses in the wrong field. Tokens too short to
+/// identify anyone are left out.
 enum MaskTokens {
     static func of(_ reporter: Reporter) -> [MaskToken] {
         let contacts = [reporter.phone, reporter.email].compactMap(\.self)
@@ -14,8 +14,8 @@ enum MaskTokens {
 
     // MARK: Names
 
-    /// The whole; each of several people; these without titles, what of them is written in ideographs or in letters,
-    /// and Li Na also as Na Li.
+    /// The whole name, each of several people, each without titles, its part in ideographs or in letters, and Li Na
+    /// also as Na Li.
     private static func name(_ name: String?) -> [MaskToken] {
         guard let name else { return [] }
         var (found, turnedRound) = ([FoldedText(name).scalars], [[UInt32]]())
@@ -24,7 +24,7 @@ enum MaskTokens {
             found += ([FoldedText(part).scalars, bare] + runsOfScripts(in: bare)).filter { !commonWords.contains($0) }
             turnedRound += turned(part)
         }
-        // Na, Li may stand between Li Na, Li Na.
+        // The turned form "Na, Li" may occur by chance in "Li Na, Li Na".
         let all = unique(found).map { ($0, 3) } + unique(turnedRound).filter { !found.contains($0) }.map { ($0, 6) }
         return all.filter { $0.0.count >= 2 }.map { scalars, acrossMin in
             token(
@@ -33,14 +33,14 @@ enum MaskTokens {
         }
     }
 
-    /// Words that are left of "全体村民" without its title, and would hide what is no name.
+    /// Words that remain of "全体村民" without its title. Masking them would hide text that is no name.
     private static let commonWords = Set(
         [
             "全体", "部分", "广大", "一群", "一名", "多名", "众多", "各位", "普通", "匿名", "我村", "本村", "某村", "居民", "村民", "群众", "业主", "职工",
             "家长", "知情", "知情人", "举报人", "有关", "相关", "该村", "热心", "受害", "当地",
         ].map { FoldedText($0).scalars })
 
-    /// 张三13800138000: what is written in ideographs, and what in letters, where both are there.
+    /// The part in ideographs and the part in letters, if a name has both: 张三13800138000.
     private static func runsOfScripts(in scalars: [UInt32]) -> [[UInt32]] {
         var runs: [[UInt32]] = []
         var last = 0
@@ -53,7 +53,7 @@ enum MaskTokens {
         return runs.filter { $0[0] >= 0x3400 || ($0.count >= 4 && !(0x30...0x39).contains($0[0])) }
     }
 
-    /// Of a name in letters, the family name first and last.
+    /// A name in letters, with the family name first and last.
     private static func turned(_ name: String) -> [[UInt32]] {
         let words = pieces(of: name) { $0.properties.isWhitespace || $0 == "," || $0 == "，" }.map {
             FoldedText($0).scalars
@@ -67,7 +67,7 @@ enum MaskTokens {
 
     // MARK: Numbers
 
-    /// Numbers as long as one of a telephone or an identity card, in whatever field they stand.
+    /// Numbers as long as a telephone or identity card number, in any field.
     private static func strayNumbers(_ field: String) -> [MaskToken] {
         FoldedText(field, for: .names).units.split { !isDigit($0.scalar) }.map { $0.map(\.scalar) }.flatMap {
             run -> [MaskToken] in
@@ -78,10 +78,10 @@ enum MaskTokens {
 
     private static func phone(_ phone: String?) -> [MaskToken] {
         guard let phone else { return [] }
-        // Several numbers may stand in one field, parted by what no number has inside.
+        // One field may contain several numbers, separated by marks that never occur inside a number.
         return pieces(of: phone) { numberMarks.contains($0) }.flatMap { part -> [MaskToken] in
             let runs = digitRuns(in: part)
-            // More digits than any number has: several, parted by space.
+            // More digits than any number has: several numbers, separated by spaces.
             let isLong = runs.contains { $0.count > 15 }
             let hasPlus = part.unicodeScalars.contains { $0 == "+" || $0 == "＋" }
             return (isLong ? pieces(of: part, where: \.properties.isWhitespace).flatMap(digitRuns) : runs)
@@ -89,10 +89,10 @@ enum MaskTokens {
         }
     }
 
-    /// Digits without anything else between them than what `FoldedText` passes over.
+    /// Digits with nothing between them except what `FoldedText` ignores.
     private static func digitRuns(in text: String) -> [[UInt32]] {
         FoldedText(text, for: .numbers).units.split { !isDigit($0.scalar) }.map { run in
-            // Letters that are read for digits belong to a word before the number: Tel 138….
+            // Letters that are read as digits belong to a word before the number: Tel 138….
             run.drop { !$0.isDigit }.map(\.scalar)
         }
     }
@@ -107,7 +107,7 @@ enum MaskTokens {
         guard (5...numberDigitsMax).contains(digits.count) else { return [] }
         var found = [digits]
         if digits.count == 11, digits[0] == 0x31 {
-            // 138一0013一8000, where 一 is a dash that somebody or a scanner took for one.
+            // 138一0013一8000, where 一 is a dash that a person or a scanner took for a digit.
             found.append(Array([digits[..<3], digits[3..<7], digits[7...]].joined(separator: [0x31])))
         }
         if digits[0] == 0x30, digits.count >= 10 {
@@ -123,14 +123,14 @@ enum MaskTokens {
                 }
         }
         if hasPlus || digits.starts(with: [0x30, 0x30]) {
-            // Without the code of another country, whose length nobody says.
+            // Without the country code, whose length is unknown.
             let own = digits.starts(with: [0x30, 0x30]) ? Array(digits.dropFirst(2)) : digits
             found += [own] + [1, 2, 3].map { Array(own.dropFirst($0)) }.filter { $0.count >= 7 }
         }
         return unique(found).map { token(.phone, $0, $0.count >= 10 ? .none : .digits, acrossClauses: $0.count >= 10) }
     }
 
-    /// No number has more; what has is none.
+    /// No number has more digits; longer runs are ignored.
     private static let numberDigitsMax = 40
 
     private static func identityNumber(_ number: String?) -> [MaskToken] {
@@ -163,7 +163,7 @@ enum MaskTokens {
                 }
             }
             whole += spellings.map(fold)
-            // The part before @ is often a number or a name used elsewhere too.
+            // The part before @ is often a number or a name that is also used elsewhere.
             let local = fold(sides[0])
             return unique(whole).filter { $0.count >= 5 }.map { token(.email, $0, .letters) }
                 + (local.count >= 5 ? [token(.email, local, .letters, acrossClauses: false)] : [])
@@ -175,7 +175,7 @@ enum MaskTokens {
             .filter { $0.contains { $0 == "@" || $0 == "＠" } }.flatMap { email($0) }
     }
 
-    /// Names at a service: 微信：wangjs_88, QQ 12345678.
+    /// Account names at a service: 微信：wangjs_88, QQ 12345678.
     private static func accounts(_ field: String) -> [MaskToken] {
         let words = pieces(of: field) { !isWordCharacter($0) && $0 != "@" && $0 != "＠" && $0 != "﹫" }
             .filter { $0.unicodeScalars.allSatisfy(isWordCharacter) }.map(fold)
@@ -184,7 +184,7 @@ enum MaskTokens {
         }
     }
 
-    /// Of Latin letters, digits, and what joins them in addresses, also in full width.
+    /// Whether the scalar is a Latin letter, a digit or a joining mark of addresses, also in full width.
     private static func isWordCharacter(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar {
         case "0"..."9", "a"..."z", "A"..."Z", "０"..."９", "ａ"..."ｚ", "Ａ"..."Ｚ", "_", "-", ".", "＿", "－", "．": true
@@ -198,8 +198,8 @@ enum MaskTokens {
             "hotmail", "foxmail",
         ].map(fold))
 
-    /// The whole, what follows each larger place in it, and these up to the group or house number: only parts with a
-    /// number, since a street or a village alone is part of many matters.
+    /// The whole address, what follows each larger place in it, and these up to the group or house number. Parts
+    /// without a number are left out, since a street or village alone occurs in many matters.
     private static func address(_ address: String?) -> [MaskToken] {
         let whole = fold(address ?? "")
         guard whole.count >= 5 else { return [] }
@@ -226,7 +226,7 @@ enum MaskTokens {
         }
     }
 
-    // MARK: What all share
+    // MARK: Shared
 
     private static func fold(_ text: String) -> [UInt32] { FoldedText(text, for: .numbers).scalars }
     private static func isDigit(_ scalar: UInt32) -> Bool { (0x30...0x39).contains(scalar) }

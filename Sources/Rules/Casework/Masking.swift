@@ -1,11 +1,10 @@
 import Text
 
-/// Replaces what would tell who the reporter is, wherever it stands (invariant 6): 〔举报人〕 〔电话〕 〔证件号〕 〔邮箱〕 〔住址〕
-/// 〔单位〕 for the name, phone, identity number, e-mail, address and organ the reporter gave.
+/// Replaces everything that identifies the reporter, wherever it occurs (invariant 6). The marks are 〔举报人〕 〔电话〕 〔证件号〕
+/// 〔邮箱〕 〔住址〕 〔单位〕 for the name, phone, identity number, e-mail, address and organ that the reporter gave.
 ///
-/// Found however it is written (see `FoldedText`), in one pass whatever the reporters are called. It hides what the
-/// reporter *gave*; what the text tells in other words stays, so that a person must still look before material is
-/// shown.
+/// The tokens are found in every spelling (see `FoldedText`), in one pass for any number of reporters. Only what the
+/// reporter *gave* is hidden. Other hints in the text remain, so a person must check material before it is shown.
 public struct Mask: Sendable {
     private let names: Search
     private let rareNames: Search
@@ -14,17 +13,16 @@ public struct Mask: Sendable {
     /// - Parameter reporters: without placeholders; see `Submission.stated(without:)`.
     public init(reporters: [Reporter]) {
         let tokens = reporters.flatMap(MaskTokens.of)
-        // A character that nobody here knows is part of a name that is written with it, and filling in any other.
+        // An unknown character is compared as such in names that contain one, and ignored as filler in all others.
         names = Search(tokens.filter { $0.rule.kind == .name && !$0.hasUnknownCharacter }, .words)
         rareNames = Search(tokens.filter { $0.rule.kind == .name && $0.hasUnknownCharacter }, .names)
         numbers = Search(tokens.filter { $0.rule.kind != .name }, .numbers)
     }
 
-    /// Nothing is known that could be hidden.
+    /// Whether there is nothing to hide.
     public var isEmpty: Bool { names.isEmpty && rareNames.isEmpty && numbers.isEmpty }
 
-    /// The text with everything found replaced; the same text where there is nothing. What overlaps is replaced
-    /// together.
+    /// The text with every match replaced; the same text if there is none. Overlapping matches are replaced together.
     public func apply(_ text: String) -> String {
         if isEmpty { return text }
         let found = [names, rareNames, numbers].flatMap { $0.hits(in: text) }
@@ -45,8 +43,8 @@ public struct Mask: Sendable {
         return String(decoding: masked, as: UTF8.self)
     }
 
-    /// The submission as it leaves the vault: every text masked, the reporters gone. The name of an accused stays where
-    /// all of it is the reporter's too: who is accused must be known.
+    /// The submission as it leaves the vault: every text is masked and the reporters are removed. The name of an
+    /// accused stays if all of it is also the reporter's name: the accused must be known.
     public func apply(to submission: Submission) -> Submission {
         var masked = submission
         masked.reporters = []
@@ -64,7 +62,7 @@ public struct Mask: Sendable {
             if masked != text { text = masked }
         }
 
-        /// A code cannot hold a mask; one that tells of the reporter is left out.
+        /// A code cannot contain a mask, so a code that identifies the reporter is left out.
         mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
             guard let given = code else { return }
             switch kind {
@@ -76,15 +74,15 @@ public struct Mask: Sendable {
     }
 }
 
-/// What is to be replaced.
+/// A range of the text to be replaced.
 private struct Hit {
     let bytes: Range<Int>
     let kind: MaskToken.Kind
-    /// Of the longest token that is part of it.
+    /// Length of the longest token in it.
     let length: Int
 
-    /// Appended to others; what overlaps is replaced together. For hits in the order in which they begin, or in which
-    /// they end.
+    /// Appends the hit to others and joins it with those it overlaps. Hits must come in the order of their starts or
+    /// in the order of their ends.
     func merge(into hits: inout [Hit]) {
         var hit = self
         while let last = hits.last, last.bytes.upperBound > hit.bytes.lowerBound {
@@ -98,12 +96,12 @@ private struct Hit {
     }
 }
 
-/// Tokens that are sought in the same folding of a text: those of each boundary together, since what stands behind a
-/// place is the same for all that end there.
+/// Tokens that are searched in the same folding of a text. Tokens with the same boundary share a finder, because the
+/// check after a match is the same for all that end at one place.
 private struct Search: Sendable {
     private struct Group: Sendable {
         let boundary: MaskToken.Boundary
-        /// Of each token, by its number in the finder.
+        /// The rule of each token, by its number in the finder.
         let rules: [MaskToken.Rule]
         let finder: TextFinder
     }
@@ -132,7 +130,7 @@ private struct Search: Sendable {
                 let rule = group.rules[index]
                 guard let bytes = rule.place(in: folded, range) else { return true }
                 Hit(bytes: bytes, kind: rule.kind, length: range.count).merge(into: &hits)
-                // A shorter one that ends here lies within it.
+                // A shorter token that ends here is inside this one.
                 return false
             }
             return hits
@@ -140,7 +138,7 @@ private struct Search: Sendable {
     }
 }
 
-/// One thing to look for, folded as the text is.
+/// A token to search for, folded in the same way as the text.
 struct MaskToken: Sendable {
     enum Kind: String, Sendable {
         case name = "〔举报人〕"
@@ -151,7 +149,8 @@ struct MaskToken: Sendable {
         case organ = "〔单位〕"
     }
 
-    /// What may not stand beside it: part of a longer number is another number, part of a longer word another word.
+    /// What may not be adjacent to a token: part of a longer number is another number, part of a longer word another
+    /// word.
     enum Boundary: Sendable, CaseIterable {
         case none, digits, letters
 
@@ -172,14 +171,14 @@ struct MaskToken: Sendable {
     struct Rule: Sendable {
         let kind: Kind
         let boundary: Boundary
-        /// What is short could stand in two clauses by chance.
+        /// A short token could occur across two clauses by chance.
         let acrossClauses: Bool
     }
 }
 
 extension MaskToken.Rule {
-    /// The bytes to be replaced where its characters stand, a country code before a number included; `nil`: what stands
-    /// before them makes it another word or number.
+    /// The bytes to be replaced for a match, including a country code before a number; `nil` if the text before the
+    /// match makes it another word or number.
     func place(in text: FoldedText, _ range: Range<Int>) -> Range<Int>? {
         if !acrossClauses, text.gap(within: range) == .clause { return nil }
         let bytes = text.bytes(of: range)
@@ -191,12 +190,12 @@ extension MaskToken.Rule {
 }
 
 extension FoldedText.Unit {
-    /// Of Latin script, or a digit.
+    /// Whether it is a Latin letter or a digit.
     fileprivate var isLetterOrDigit: Bool { (0x30...0x39).contains(scalar) || (0x61...0x7A).contains(scalar) }
 }
 
 extension FoldedText {
-    /// Where the number begins if a country code stands before it: `+86`, `0086`, `+852`.
+    /// Where the number begins if a country code precedes it: `+86`, `0086`, `+852`.
     fileprivate func startOfCountryCode(before index: Int) -> Int? {
         func isCode(_ first: Int) -> Bool {
             (first..<index).allSatisfy { units[$0].isDigit && gap(within: $0..<$0 + 2) <= .separator }

@@ -1,18 +1,18 @@
 import Crypto
 import Text
 
-/// What two reports must share to be repeats of one another (重复件): the text, and who reports or, where nobody says so,
-/// who is reported.
+/// The keys that two reports must share to be repeats of each other (重复件): the text, and the reporter or, for an
+/// anonymous report, the accused.
 ///
-/// Only what brings *nothing* new is a repeat. So the digest covers title, text, accused, acts and papers, and one of
-/// them differing makes another report; what is merely alike, a person links. All is keyed (HMAC-SHA256): the text
-/// names persons too, and a digest without a key tells them to whoever tries names.
+/// Only a report that adds *nothing* new is a repeat. The digest therefore covers title, text, accused, acts and
+/// attachments, and any difference makes another report. A person links reports that are only similar. All keys are
+/// HMAC-SHA256, because the text also names persons, and anyone could guess names from a digest without a key.
 public struct RepeatKeys: Hashable, Sendable {
     /// HMAC-SHA256 over the content in the form that is compared (`NarrowText`).
     public let textDigest: [UInt8]
-    /// The reporters' names with identity number or contact; `nil`: anonymous.
+    /// HMAC-SHA256 over the reporters' names with identity number or contact; `nil`: anonymous.
     public let reporterKey: [UInt8]?
-    /// Names and organs of the accused, in any order; `nil`: nobody is named.
+    /// HMAC-SHA256 over names and organs of the accused, in any order; `nil`: no accused is named.
     public let accusedKey: [UInt8]?
 
     /// - Parameter secret: the office's key for this purpose, at least 16 random bytes.
@@ -30,13 +30,13 @@ public struct RepeatKeys: Hashable, Sendable {
         accusedKey = key(accused, 2)
     }
 
-    /// What the report is compared by; `nil`: neither reporter nor accused is known, and nothing is a repeat of it.
+    /// The basis of the comparison; `nil`: neither reporter nor accused is known, so the report has no repeats.
     public var basis: RepeatRow.Basis? {
         reporterKey != nil ? .reporter : accusedKey != nil ? .accused : nil
     }
 
-    /// A real-name report repeats one of the same reporter; an anonymous one repeats an anonymous one on the same
-    /// accused.
+    /// Whether the reports are repeats. A real-name report repeats one of the same reporter; an anonymous report
+    /// repeats an anonymous one about the same accused.
     public func isRepeat(of other: RepeatKeys) -> Bool {
         guard let basis, basis == other.basis, textDigest == other.textDigest else { return false }
         return switch basis {
@@ -46,16 +46,16 @@ public struct RepeatKeys: Hashable, Sendable {
     }
 }
 
-/// All that a report says, entries of a list in any order. Its own place, kind and time of receipt are the source's
-/// words for it, not what is said; of papers the form is nothing new.
+/// The content of a report, with list entries in any order. The report's own place, kind and time of receipt are the
+/// source's description, not content. The media type of an attachment is not content either.
 private struct Content: TextVisitor {
     private var texts: [[UInt8]] = []
-    /// Of each list, by its name.
+    /// The entries of each list, by the name of the list.
     private var entries: [Substring: [[[UInt8]]]] = [:]
 
     static func bytes(of submission: Submission) -> [UInt8] {
         var (content, said) = (Content(), submission)
-        // Who says it is another key.
+        // The reporters have a key of their own.
         said.reporters = []
         said.visitTexts(&content)
         let lists = content.entries.sorted { $0.key < $1.key }.map { name, entries in
@@ -69,7 +69,8 @@ private struct Content: TextVisitor {
     }
 
     mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
-        // A unit, level or place that the other did not name is news: it may change who must not get the report.
+        // A unit, level or place that the other report did not name is new: it may change who must not get the
+        // report.
         guard place.list != nil, kind != .mediaType, let code else { return }
         add(place.field, NarrowText.bytes(of: code), to: place)
     }
@@ -84,7 +85,7 @@ private struct Content: TextVisitor {
 
 /// Texts in the form that is compared.
 private enum Normal {
-    /// Name and contact, by what identifies a person best.
+    /// The name, and the contact that identifies a person best.
     static func identity(_ reporter: Reporter) -> [UInt8] {
         func given(_ text: String?) -> [UInt8]? {
             let bytes = NarrowText.bytes(of: text ?? "")
@@ -98,7 +99,7 @@ private enum Normal {
 
     static func joined(_ names: [String]) -> [UInt8] { framed(names.map { Array(NameKey.narrow($0).utf8) }) }
 
-    /// Each part behind its length, so that no two lists of parts give the same bytes.
+    /// Each part after its length, so that no two lists of parts give the same bytes.
     static func framed(_ parts: [[UInt8]]) -> [UInt8] {
         var framed: [UInt8] = []
         framed.reserveCapacity(parts.reduce(0) { $0 + $1.count + 4 })
@@ -111,7 +112,7 @@ private enum Normal {
 
     static func precedes(_ left: [UInt8], _ right: [UInt8]) -> Bool { left.lexicographicallyPrecedes(right) }
 
-    /// Digits of all kinds alike, without the country code, which people write or leave out; `nil`: there are none.
+    /// The digits in one form, without the optional country code; `nil` if there are none.
     private static func phone(_ phone: String) -> [UInt8]? {
         let digits = FoldedText(phone, for: .numbers).text.filter { ("0"..."9").contains($0) }
         for code in ["0086", "86"] where digits.utf8.count == 11 + code.utf8.count && digits.hasPrefix(code) {

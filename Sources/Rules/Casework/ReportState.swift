@@ -1,4 +1,4 @@
-/// Where a report stands in the office's books.
+/// The state of a report.
 public enum ReportState: String, CaseIterable, Codable, Hashable, Sendable {
     case registered
     case needsReview = "needs_review"
@@ -12,28 +12,29 @@ public enum ReportState: String, CaseIterable, Codable, Hashable, Sendable {
     case closed
 }
 
-/// What the office does with a report, or must do again. How far its units are, its handoffs tell.
+/// What the office does with a report, or must do again. The progress at the units is the state of the handoffs.
 public enum ReportEvent: CaseIterable, Hashable, Sendable {
-    /// No rule decides, or a rule wants a person to.
+    /// No rule decides, or a rule asks for a person.
     case sentToReview
-    /// It says what another report says (重复件).
+    /// Its content repeats that of another report (重复件).
     case linkedAsRepeat
-    /// Outside the scope (业务范围外).
+    /// It is outside the scope (业务范围外).
     case declined
-    /// Handed to the competent authority (转办).
+    /// It was referred to the competent authority (转办).
     case referred
     /// Only a superior may handle it (上报).
     case passedUp
-    /// Handed off to a unit; also to one more beside others.
+    /// It was handed off to a unit, also to one more beside others.
     case routed
     /// A unit's return was approved: route again.
     case cameBack
-    /// A handoff was recalled, or could not be delivered: a person decides.
+    /// A handoff was recalled or could not be delivered: a person decides.
     case fellBack
 }
 
 extension ReportState {
-    /// Moves on, or says why it cannot.
+    /// Applies an event.
+    /// - Throws: `Rejection` with the reason why the event cannot be applied.
     public mutating func apply(_ event: ReportEvent) throws(Rejection) {
         self = try next(event)
     }
@@ -49,11 +50,11 @@ extension ReportState {
             return .routed
         case (.notAccepted, .referred): return .referred
         case (.registered, .cameBack), (.routed, .cameBack), (.inHand, .cameBack): return .registered
-        // What waits for a person is not routed past it.
+        // A report that waits for a person is not routed without that person.
         case (.needsReview, .cameBack): return .needsReview
         case (.registered, .fellBack), (.needsReview, .fellBack), (.routed, .fellBack), (.inHand, .fellBack):
             return .needsReview
-        // A sealed pass-through stays what it is: the superior's own books go on from here.
+        // A sealed pass-through keeps its state: the superior's own records continue from here.
         case (.passedUp, .fellBack), (.passedUp, .routed): return .passedUp
         case (.registered, _), (.needsReview, _), (.linkedAsRepeat, _), (.notAccepted, _), (.referred, _),
             (.passedUp, _), (.routed, _), (.inHand, _), (.concluded, _), (.closed, _):
@@ -61,8 +62,9 @@ extension ReportState {
         }
     }
 
-    /// Where a report stands with all its handoffs: while something waits for the office, there; otherwise as far as
-    /// the least advanced of those that were not taken back. `nil` where it cannot have these.
+    /// The state of a report together with all its handoffs. While the report waits for the office, its own state;
+    /// otherwise the state of the least advanced handoff that was not taken back. `nil` if it cannot have these
+    /// handoffs.
     public func following(_ handoffs: [HandoffState]) -> ReportState? {
         switch self {
         case .linkedAsRepeat, .notAccepted, .referred: handoffs.isEmpty ? self : nil
@@ -73,8 +75,8 @@ extension ReportState {
         }
     }
 
-    /// After an event of one of its handoffs, which had these effects.
-    /// - Parameter handoffs: all of them as they are now.
+    /// The state after an event of one of its handoffs with these effects.
+    /// - Parameter handoffs: all handoffs in their present state.
     public func after(_ effects: [HandoffEffect], _ handoffs: [HandoffState]) throws(Rejection) -> ReportState {
         var state = self
         for case .report(let event) in effects { try state.apply(event) }
@@ -84,7 +86,7 @@ extension ReportState {
 }
 
 extension HandoffState {
-    /// How far it brings its report; `nil` of what was taken back: another may follow it.
+    /// How far the handoff brings its report; `nil` if it was taken back: another may follow it.
     fileprivate var progress: ReportState? {
         switch self {
         case .awaitingApproval, .released, .dispatched: .routed
@@ -98,9 +100,9 @@ extension HandoffState {
 
 /// Why an event cannot be applied.
 public enum Rejection: Error, Hashable, Sendable {
-    /// A message still to come could make it valid: hold it.
+    /// A later message could make it valid: defer it.
     case early(state: String)
-    /// Nothing to come can make it valid.
+    /// No later message can make it valid.
     case refused(Refusal, state: String)
 }
 

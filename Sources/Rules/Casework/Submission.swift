@@ -1,13 +1,13 @@
 public import Basics
 
-/// What a source tells about one report, in the words of the contract and before any rule was asked.
+/// The content of one report as the source sent it, in the words of the contract and before any rule is applied.
 ///
-/// Vocabulary fields (`matterKind`, `level`, `category`) hold ids of the policy in force; what the policy does not know
-/// is refused by intake, not guessed.
+/// Vocabulary fields (`matterKind`, `level`, `category`) contain ids of the policy in force. Intake refuses an id
+/// that the policy does not have.
 public struct Submission: Codable, Hashable, Sendable {
-    /// When the source received it; the start of the duties that run from receipt. Absent: when the office received it.
+    /// When the source received it; duties that run from receipt start here. Absent: when the office received it.
     public var receivedAt: Instant?
-    /// Accusation, appeal, suggestion … (检举控告, 申诉, 批评建议) as the source sees it.
+    /// Accusation, appeal, suggestion … (检举控告, 申诉, 批评建议), as the source classifies it.
     public var matterKind: String?
     public var title: String
     public var text: String
@@ -19,7 +19,7 @@ public struct Submission: Codable, Hashable, Sendable {
     public var allegations: [Allegation]
     public var attachments: [Attachment]
 
-    /// What is read from the wire; `FreeTexts` looks at each.
+    /// The fields read from the wire; `FreeTexts` visits each.
     enum CodingKeys: String, CodingKey, CaseIterable {
         case receivedAt, matterKind, title, text, region, reporters, accused, allegations, attachments
     }
@@ -53,12 +53,12 @@ public struct Submission: Codable, Hashable, Sendable {
         attachments = try container.decodeIfPresent([Attachment].self, forKey: .attachments) ?? []
     }
 
-    /// Real-name (实名): a name and a concrete contact. Asked of what was stated, placeholders taken out
+    /// Whether it is a real-name report (实名): a name and a concrete contact. Ask this after placeholders are removed
     /// (`Placeholders`).
     public var isRealName: Bool { reporters.contains { $0.isRealName } }
 }
 
-/// Who reports. Nothing of it leaves the vault (invariant 6).
+/// The reporter. Nothing of it leaves the vault (invariant 6).
 public struct Reporter: Codable, Hashable, Sendable {
     public var name: String?
     public var organ: String?
@@ -66,7 +66,7 @@ public struct Reporter: Codable, Hashable, Sendable {
     public var email: String?
     public var idNumber: String?
     public var address: String?
-    /// How far the name may go; absent means `inside`.
+    /// How far the name may be passed on; absent means `inside`.
     public var consent: Consent?
 
     enum CodingKeys: String, CodingKey, CaseIterable { case name, organ, phone, email, idNumber, address, consent }
@@ -74,7 +74,7 @@ public struct Reporter: Codable, Hashable, Sendable {
     public enum Consent: String, Codable, Hashable, Sendable {
         case anonymous, inside, handler
 
-        /// What is said of another word.
+        /// The error text for any other word.
         public static let shape = "none of anonymous, inside, handler"
 
         public init(from decoder: any Decoder) throws {
@@ -107,16 +107,16 @@ public struct Reporter: Codable, Hashable, Sendable {
     }
 }
 
-/// Who is reported (被反映人).
+/// The person who is reported (被反映人).
 public struct Accused: Codable, Hashable, Sendable {
     public var name: String
     /// The body that person works in, in words.
     public var organ: String?
     public var position: String?
-    /// By whom the person is managed: an id of the policy's levels (县管, 市管, 省管, 中管 …).
+    /// Who manages the person: an id of the policy's levels (县管, 市管, 省管, 中管 …).
     public var level: String?
     public var region: String?
-    /// The unit of this office's tree that the person belongs to or leads, where the source knows it (invariant 5).
+    /// The unit of this office's tree that the person belongs to or leads, if the source knows it (invariant 5).
     public var unit: UnitID?
 
     enum CodingKeys: String, CodingKey, CaseIterable { case name, organ, position, level, region, unit }
@@ -134,7 +134,7 @@ public struct Accused: Codable, Hashable, Sendable {
     }
 }
 
-/// One thing alleged: a category of discipline or law, and the concrete act (纪法分开).
+/// One allegation: a category of discipline or law, and the concrete act (纪法分开).
 public struct Allegation: Codable, Hashable, Sendable {
     /// An id of the policy's categories.
     public var category: String?
@@ -148,7 +148,7 @@ public struct Allegation: Codable, Hashable, Sendable {
     }
 }
 
-/// A paper announced with a report; its bytes travel apart.
+/// An attachment announced with a report; its bytes are sent separately.
 public struct Attachment: Codable, Hashable, Sendable {
     public var name: String
     /// `type/subtype`; see `MediaTypeName`.

@@ -1,13 +1,14 @@
 import Text
 
-/// A person as a source wrote the name, compared with the name of one of the staff. When in doubt, it is the one.
+/// A person's name as a source wrote it, to be compared with the names of the staff. A doubtful match counts.
 struct WrittenName {
-    /// As the barrier compares names: blanks, invisible characters, titles and the forms of characters do not open it.
+    /// The name as the barrier compares it: blanks, invisible characters, titles and character variants do not
+    /// matter.
     let key: String
-    /// How the name begins and ends, where only that is told: 沈主任, 老沈, 沈某, 沈*行.
+    /// The beginning and end of the name, if only these are given: 沈主任, 老沈, 沈某, 沈*行.
     private let ends: (first: String, last: String)?
 
-    /// A field may hold several: `沈励行（化名沈立）`, `沈励行、王伟`.
+    /// The names in a field, which may contain several: `沈励行（化名沈立）`, `沈励行、王伟`.
     static func all(in written: String) -> [WrittenName] {
         let text = withoutStars(written)
         let parts = text.split { $0.isPunctuation || $0.isSymbol || $0.isNewline }.map(String.init)
@@ -30,9 +31,9 @@ struct WrittenName {
         }
     }
 
-    /// Whether it may mean the person of this key: the same; the name with more around it (`副镇长沈励行`, `王伟等人`); a part of
-    /// the name (`励行同志`, `沈某`). Three characters may well be another's whole name (王伟东), so two within three are not
-    /// the person.
+    /// Whether it may mean the person with this key. It matches the same name, the name inside a longer text
+    /// (`副镇长沈励行`, `王伟等人`), and a part of the name (`励行同志`, `沈某`). Three characters may be another person's whole name
+    /// (王伟东), so two characters within three do not match.
     func mayMean(_ name: String) -> Bool {
         if key == name { return true }
         let count = name.count
@@ -45,7 +46,7 @@ struct WrittenName {
     private static let unsaid: Character = "某"
     private static let stars = Set("*＊×xXｘＸ○〇□■█?？╳✕".unicodeScalars)
 
-    /// 沈**, 沈×行 and 沈XX are 沈某.
+    /// Writes 沈**, 沈×行 and 沈XX with 某, as in 沈某.
     private static func withoutStars(_ name: String) -> String {
         let others = name.unicodeScalars.filter { !stars.contains($0) }
         guard others.count < name.unicodeScalars.count, !others.contains(where: { ("A"..."z").contains($0) }) else {

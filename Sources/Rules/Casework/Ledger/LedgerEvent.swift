@@ -1,29 +1,29 @@
 public import Basics
 
-/// Everything that the ledger tells, each with its details: ids, codes, times and salted commitments; never text, never
-/// a person outside the staff (invariant 7). `docs/ledger.md` lists the same, and a test compares.
+/// The events of the ledger with their details: ids, codes, times and salted commitments. They never contain text or
+/// a person outside the staff (invariant 7). `docs/ledger.md` has the same list, and a test compares them.
 public enum LedgerEvent: Hashable, Sendable {
     /// A unit or the office was entered: the first entry of its own chain.
     case entered(LedgerSubject)
     /// The first entry of a report's chain.
     case registered(Registration)
-    /// Routing found no unit: a person decides. `act` is a commitment to what asked for it; likewise below.
+    /// Routing found no unit: a person decides. `act` is a commitment to the act that caused it; likewise below.
     case sentToReview(rule: String, act: String)
-    /// A handoff was made, and waits for approval.
+    /// A handoff was made and waits for approval.
     case proposed(NewHandoff)
     /// A handoff was made and released.
     case routed(NewHandoff)
-    /// Sealed to the superior's key, which `key` names.
+    /// The report was passed up, sealed to the superior's key that `key` names.
     case passedUp(handoff: HandoffID, unit: UnitID, key: String, rule: String, commitment: String)
-    /// A paper is here, and whole.
+    /// An attachment was received completely.
     case paperReceived(act: String, commitment: String)
-    /// A paper of a sealed report followed it, whole; sealed to the key that `key` names.
+    /// An attachment of a sealed report was passed up completely, sealed to the key that `key` names.
     case paperPassedUp(handoff: HandoffID, key: String, act: String, commitment: String)
-    /// What waited to be sent was taken back: its addressee is barred by now. `type` is the message's.
+    /// An unsent message was withdrawn because its addressee is now barred. `type` is the type of the message.
     case withdrawn(type: String, addressee: String, handoff: HandoffID?)
     /// A step of a clock's ladder was taken.
     case clockStep(ClockStep)
-    /// A handoff moved. No act caused what the broker tells.
+    /// A handoff changed its state. `act` is `nil` for an event of the broker.
     case moved(HandoffID, HandoffMove, act: String?)
 
     public struct Registration: Hashable, Sendable {
@@ -84,7 +84,7 @@ extension LedgerEvent.ClockStep {
     }
 }
 
-/// An event of a handoff's state machine, with what the ledger tells of it.
+/// An event of a handoff's state machine, with its details in the ledger.
 public enum HandoffMove: Hashable, Sendable {
     case approved, confirmed, unroutable, signed
     case returned(reason: String, rule: String)

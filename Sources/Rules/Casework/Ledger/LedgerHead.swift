@@ -15,14 +15,14 @@ public struct LedgerEntry: Hashable, Sendable {
     }
 }
 
-/// The end of one chain: the hash of its last entry, how many there are, and the last one's time.
+/// The end of one chain: the hash of its last entry, the number of entries and the time of the last one.
 public struct LedgerHead: Hashable, Sendable {
     public private(set) var hash: [UInt8]
     public private(set) var count: Int
-    /// `nil` of a chain without entries, and where it is not known. Two heads are compared without it.
+    /// `nil` for a chain without entries, and if the time is unknown. Comparing two heads ignores it.
     public private(set) var at: Instant?
 
-    /// What the first entry of every chain follows.
+    /// The head that the first entry of every chain follows.
     public static let genesis = LedgerHead(hash: [UInt8](repeating: 0, count: 32), count: 0)
 
     public init(hash: [UInt8], count: Int, at: Instant? = nil) {
@@ -36,8 +36,8 @@ public struct LedgerHead: Hashable, Sendable {
     }
     public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 
-    /// Adds an event and moves the head to it. Times never go back within a chain: an event of a host whose clock is
-    /// behind gets the time of the entry before.
+    /// Appends an event and moves the head to it. Times never decrease within a chain: an event from a host whose
+    /// clock is slow gets the time of the previous entry.
     public mutating func append(_ record: LedgerRecord) -> LedgerEntry {
         var record = record
         if let at, record.at < at { record.at = at }
@@ -59,8 +59,8 @@ public struct LedgerHead: Hashable, Sendable {
         return Array(hasher.finalize())
     }
 
-    /// Follows a chain from its start. Returns the sequence of the first entry that does not fit, or `nil` if all do
-    /// and the chain ends in this head.
+    /// Verifies a chain from its start. Returns the sequence of the first entry that does not fit, or `nil` if all
+    /// fit and the chain ends in this head.
     public static func firstBreak(in entries: some Sequence<LedgerEntry>, endingIn head: LedgerHead) -> Int? {
         var reached = LedgerHead.genesis
         for entry in entries {
@@ -73,14 +73,14 @@ public struct LedgerHead: Hashable, Sendable {
     }
 }
 
-/// A commitment to something that does not stand in the ledger: it can be proved later, and not guessed from the entry.
+/// A commitment to something that is not in the ledger: it can be proved later, and cannot be guessed from the entry.
 public enum Commitment {
-    /// To an act, whose id is its sender's own text.
+    /// A commitment to an act, whose id is its sender's own text.
     public static func act(_ id: String, salt: [UInt8]) -> String {
         make(Array(SHA256.hash(data: Array(id.utf8))), salt: salt)
     }
 
-    /// To bytes with this SHA-256.
+    /// A commitment to bytes with this SHA-256.
     public static func make(_ digest: [UInt8], salt: [UInt8]) -> String {
         var hasher = SHA256()
         hasher.update(data: salt)

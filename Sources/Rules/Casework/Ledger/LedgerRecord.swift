@@ -1,10 +1,10 @@
 public import Basics
 
-/// An event with its time and hand: what the bytes of one entry say. Here alone they are written, and read.
+/// An event with its time and actor: the content of one entry. Only this type writes and reads entries.
 public struct LedgerRecord: Hashable, Sendable {
     public let event: LedgerEvent
     public internal(set) var at: Instant
-    /// Whose hand: `unit.u7`, `office.routing`, `person.li`.
+    /// The actor: `unit.u7`, `office.routing`, `person.li`.
     public let by: String
 
     public init(_ event: LedgerEvent, at: Instant, by: String) {
@@ -13,7 +13,7 @@ public struct LedgerRecord: Hashable, Sendable {
         self.by = by
     }
 
-    /// Reads an entry; `nil` where it is none that this version writes.
+    /// Reads an entry; `nil` if this version does not write such an entry.
     public init?(_ bytes: [UInt8]) {
         guard let words = LedgerWords(bytes), let at = words.at, let by = words.fields["by"],
             let event = LedgerEvent(words.fields)
@@ -21,11 +21,11 @@ public struct LedgerRecord: Hashable, Sendable {
             return nil
         }
         self.init(event, at: at, by: by)
-        // What says more than its event, or says it otherwise, is another program's.
+        // An entry with more than its event, or in another form, was written by another program.
         guard self.bytes == bytes else { return nil }
     }
 
-    /// The bytes that are stored and hashed, for ever as they are: JSON with sorted keys, all values texts.
+    /// The bytes that are stored and hashed; their form never changes. JSON with sorted keys; all values are strings.
     public var bytes: [UInt8] {
         var fields = event.details.map { (key: $0.key.rawValue, value: $0.value) }
         fields += [("at", at.description), ("by", by), ("event", event.word)]
@@ -42,7 +42,7 @@ public struct LedgerRecord: Hashable, Sendable {
         return json
     }
 
-    /// Codes and ids need no escapes; whatever does is replaced, so that a foreign byte cannot forge a field.
+    /// Codes and ids need no escapes. Any other character is replaced, so that a foreign byte cannot forge a field.
     private static func append(_ text: String, to json: inout [UInt8]) {
         func isPrintable(_ value: some BinaryInteger) -> Bool {
             (0x20...0x7E).contains(value) && value != 0x22 && value != 0x5C
@@ -65,13 +65,13 @@ public enum LedgerKey: String, CaseIterable, Sendable {
 }
 
 extension LedgerEvent {
-    /// The words of events that move no handoff and are no step of a clock, which have words of their own.
+    /// The words of events that are neither a handoff event nor a clock step; those have their own words.
     private enum Word: String, CaseIterable {
         case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
         case paperReceived = "paper_received", paperPassedUp = "paper_passed_up", withdrawn
     }
 
-    /// Every word that may stand under `event`.
+    /// Every word that may be the value of `event`.
     public static let words =
         Word.allCases.map(\.rawValue) + ClockPlan.Step.Action.allCases.map(\.rawValue)
         + HandoffEvent.allCases.map(\.rawValue)
@@ -132,7 +132,7 @@ extension LedgerEvent {
         }
     }
 
-    /// Of an entry's fields, whatever else stands among them.
+    /// The event in an entry's fields; other fields are ignored.
     init?(_ fields: [String: String]) {
         do { self = try LedgerEvent(Details(fields: fields)) } catch { return nil }
     }
@@ -220,7 +220,7 @@ extension HandoffMove {
     }
 }
 
-/// The details of an entry as they are read.
+/// The details of an entry while it is read.
 private struct Details {
     struct Missing: Error {}
 
@@ -238,7 +238,7 @@ private struct Details {
         return word
     }
 
-    /// What caused an event; the broker's word, and a barrier that came to stand, are no act of anybody's.
+    /// The act that caused an event. Events of the broker have none, nor does a recall by a new barrier.
     func act(of event: HandoffEvent) throws(Missing) -> String? {
         switch event {
         case .confirmed, .unroutable: nil

@@ -1,8 +1,8 @@
-/// Whose chain it is.
+/// The owner of a chain.
 public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
     public enum Kind: String, Codable, Sendable {
         case report, unit, office
-        /// Entries stand under it, but nothing of the books owns them.
+        /// Entries with this id exist, but no row of the database owns them.
         case nobody
     }
 
@@ -14,7 +14,7 @@ public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
         self.id = id
     }
 
-    /// There is one office, in every database.
+    /// The id of the office; every database has exactly one office.
     public static let officeID = "office"
 
     public var description: String { "\(kind.rawValue) \(id)" }

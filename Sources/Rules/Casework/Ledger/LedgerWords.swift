@@ -1,11 +1,11 @@
 public import Basics
 
-/// The form of an entry: texts under texts, `{"at":"…","by":"unit.d1","event":"signed",…}`. What it says,
-/// `LedgerRecord` reads.
+/// The form of an entry: strings by string keys, `{"at":"…","by":"unit.d1","event":"signed",…}`. `LedgerRecord` reads
+/// the meaning.
 public struct LedgerWords: Hashable, Sendable {
     public let fields: [String: String]
 
-    /// `nil` for bytes that are not the ledger's form: texts without escapes under texts.
+    /// `nil` if the bytes do not have the ledger's form: strings without escapes by string keys.
     public init?(_ bytes: [UInt8]) {
         guard bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") else { return nil }
         var texts: [String] = []
