@@ -11,12 +11,12 @@ extension Rulebook {
         }
     }
 
-    /// Why no clock runs for an open handoff of this kind after its signature (invariant 8).
+    /// Why no clock runs after the signature of an open handoff of this kind (invariant 8).
     public func noClockReason(handoffKind: String) -> String? { handoffKinds[handoffKind]?.noClockReason }
 }
 
 extension ClockPlan {
-    /// More rungs than this on one ladder are refused.
+    /// The highest number of steps of one ladder; validation refuses more.
     static let stepsMax = 32
 
     static func ladder(_ rows: [LadderRow], start: Instant, due: Instant) -> [Step] {
@@ -44,7 +44,7 @@ extension LadderRow {
 extension Instant {
     fileprivate func adding(_ span: Span) -> Instant { adding(seconds: span.seconds ?? 0) }
 
-    /// Whole seconds, exact at any distance.
+    /// Adds whole seconds, exact at any distance.
     fileprivate func adding(seconds: Int64) -> Instant {
         Instant(microsecondsSinceEpoch: microsecondsSinceEpoch + seconds * 1_000_000)
     }

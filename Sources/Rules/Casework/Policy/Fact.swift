@@ -1,5 +1,5 @@
-/// A question that a row's `when` may ask about a report. To add one: what `ReportFacts` keeps for it, its entry here,
-/// and its line in `docs/policy.md`.
+/// A condition about a report that a row's `when` may contain. To add one: store its value in `ReportFacts`, add an
+/// entry here, and add a line to `docs/policy.md`.
 public struct Fact: Sendable {
     /// Its key under `when`.
     public let name: String
@@ -8,13 +8,13 @@ public struct Fact: Sendable {
     public enum Answer: Sendable {
         /// The row gives a list; each word is an entry of this vocabulary.
         case words(Known, holds: @Sendable (_ words: [String], ReportFacts) -> Bool)
-        /// The row gives a list of what codes begin with.
+        /// The row gives a list of code prefixes.
         case prefixes(holds: @Sendable (_ prefixes: [String], ReportFacts) -> Bool)
-        /// The row says whether it must be so or must not.
+        /// The row says whether the condition must hold or must not hold.
         case flag(@Sendable (ReportFacts, Rulebook) -> Bool)
     }
 
-    /// A list of the vocabulary, and what one of its entries is called.
+    /// A list of the vocabulary, and the noun for one of its entries.
     public struct Known: Sendable {
         let noun: String
         let ids: @Sendable (Vocabulary) -> [String]
@@ -60,7 +60,7 @@ public struct Fact: Sendable {
                 }
             }),
         Fact("accused_named", .flag { facts, _ in facts.accusedCount > 0 }),
-        // At least one allegation has a category that the policy knows.
+        // At least one allegation has a category that the policy has.
         Fact(
             "allegation_categorised",
             .flag { facts, rulebook in facts.categories.contains { rulebook.categories[$0] != nil } }),
@@ -70,9 +70,9 @@ public struct Fact: Sendable {
     static let flags = all.filter { if case .flag = $0.answer { true } else { false } }.map(\.name)
 }
 
-/// When a row applies: everything that is stated must hold; a condition left out does not matter.
+/// When a row applies: every stated condition must hold; a condition that is absent is ignored.
 public struct Condition: Codable, Hashable, Sendable {
-    /// What a row wants of the fact at this place of `Fact.all`.
+    /// The value that a row requires for the fact at this index of `Fact.all`.
     struct Wish: Hashable, Sendable {
         let place: Int
         let wanted: Wanted
@@ -87,9 +87,9 @@ public struct Condition: Codable, Hashable, Sendable {
 
     /// In the order of `Fact.all`.
     let wishes: [Wish]
-    /// Holds when any of these words, or of the lists named `$list`, stands in the title or the text.
+    /// Holds if any of these words, or a word of a list named `$list`, occurs in the title or the text.
     public let anyOf: [String]?
-    /// Holds when none of them does.
+    /// Holds if none of them occurs.
     public let noneOf: [String]?
     /// Whether the words of the text propose an authority.
     public let proposal: Bool?
@@ -139,10 +139,10 @@ public struct Condition: Codable, Hashable, Sendable {
         try container.encodeIfPresent(proposal, forKey: .proposal)
     }
 
-    /// Asks for what stands in the title or text.
+    /// Whether the condition depends on the title or text.
     public var readsText: Bool { anyOf != nil || noneOf != nil || proposal != nil }
 
-    /// The list that is given for a fact; `nil`: it does not matter.
+    /// The list given for a fact; `nil` if the row has no such condition.
     func words(of fact: String) -> [String]? {
         for wish in wishes where wish.fact.name == fact {
             if case .words(let words) = wish.wanted { return words }

@@ -1,8 +1,8 @@
 public import Basics
 
-/// What the rules may know of a report.
+/// The facts of a report that the rules may use.
 ///
-/// Routing happens after registration and knows only what was kept: there, title and text are empty.
+/// Routing happens after registration and uses only stored facts, so title and text are then empty.
 public struct ReportFacts: Sendable, Equatable {
     public var sourceKind: String
     public var matterKind: String?
@@ -45,7 +45,7 @@ public struct ReportFacts: Sendable, Equatable {
     }
 }
 
-/// What passes sealed, and to which kind of unit.
+/// A ruling that a report passes sealed, and to which kind of unit.
 public struct SealingRuling: Sendable, Equatable {
     public let rule: RuleReference
     public let unitKind: String
@@ -62,7 +62,7 @@ public struct ScopeRuling: Sendable, Equatable {
 
     public let rule: RuleReference
     public let decision: Decision
-    /// What the words of the text propose, the best first; at most five.
+    /// The proposals from the words of the text, the best first; at most five.
     public let proposals: [ScopeProposal]
 }
 
@@ -80,7 +80,7 @@ public struct RoutingUnit: Sendable, Equatable {
     public let kind: String
     /// Code of the place it is competent for; `nil`: any place.
     public let region: String?
-    /// The levels it handles; empty: whatever a row sends it.
+    /// The levels it handles; empty: every level.
     public let levels: Set<String>
     public let active: Bool
 
@@ -93,7 +93,7 @@ public struct RoutingUnit: Sendable, Equatable {
     }
 }
 
-/// Who gets a report.
+/// The recipient of a report.
 public struct RouteRuling: Sendable, Equatable {
     public enum Decision: Sendable, Equatable {
         case handoff(unit: UnitID, kind: String)
@@ -104,7 +104,7 @@ public struct RouteRuling: Sendable, Equatable {
     public let decision: Decision
 }
 
-/// A clock to be started: its due moment and every step of its ladder, all computed beforehand.
+/// A clock to be started: its due time and every step of its ladder, all computed in advance.
 public struct ClockPlan: Sendable, Equatable {
     public struct Step: Sendable, Equatable {
         public enum Action: String, Codable, Hashable, Sendable, CaseIterable {
@@ -118,7 +118,7 @@ public struct ClockPlan: Sendable, Equatable {
             case escalate
         }
 
-        /// From 1, in the order of time.
+        /// Counted from 1, in the order of time.
         public let number: Int
         public let at: Instant
         public let action: Action
@@ -139,7 +139,7 @@ public struct ReturnRuling: Sendable, Equatable {
     public let message: String
 }
 
-/// Whether a conclusion is taken.
+/// Whether a conclusion is accepted.
 public struct ConclusionRuling: Sendable, Equatable {
     public let rule: RuleReference
     public let accepted: Bool

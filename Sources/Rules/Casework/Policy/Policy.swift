@@ -1,22 +1,22 @@
 public import Basics
 
-/// The rules of one office as data: what an official reads and changes, and what the engine turns into a `Rulebook`.
+/// The rules of one office as data: an official reads and changes them, and the engine makes a `Rulebook` of them.
 ///
-/// Rows are judged in the order written. Every row has an `id` that is unique in the policy and, where there is one,
-/// a `citation` that says where it comes from; both go with each decision (`RuleReference`).
+/// Rows are evaluated in the order written. Every row has an `id` that is unique in the policy and may have a
+/// `citation` of its source. Both are stored with each decision (`RuleReference`).
 public struct Policy: Codable, Hashable, Sendable {
-    /// `[a-z0-9-]{1,40}`; with `version` it names the policy for ever.
+    /// `[a-z0-9-]{1,40}`; `name` and `version` identify the policy permanently.
     public let name: String
     public let version: Int
     public let title: String
     public let vocabulary: Vocabulary
     /// Lists of words that rows refer to as `$name`.
     public let wordLists: [String: [String]]?
-    /// What sources write where a reporter gave no name or contact (匿名, 不详): such a field says nothing.
+    /// The words that sources write when a reporter gave no name or contact (匿名, 不详). Such a field counts as empty.
     public let placeholders: [String]?
     /// Case office (案管): the unit that reports 立案.
     public let caseOffice: UnitID?
-    /// Whom the barrier keeps out by the words of an organ; without it, only by the names of units.
+    /// Words by which the barrier recognises organs; without it, only the names of units count.
     public let barrier: BarrierRow?
     public let sealed: [SealedRow]
     public let scope: Scope
@@ -35,13 +35,13 @@ public struct Policy: Codable, Hashable, Sendable {
 }
 
 extension Policy {
-    /// How the barrier knows organs of the office's own kind.
+    /// The words by which the barrier recognises organs of the office's own kind.
     public var ownKind: OwnKind? { barrier.map { OwnKind(words: $0.organWords, except: $0.ordinaryWords ?? []) } }
 }
 
-/// The words of one country's or office's regime: ids for machines, names for people.
+/// The words of one country's or office's system: ids for machines, names for people.
 public struct Vocabulary: Codable, Hashable, Sendable {
-    /// By whom a person is managed, the lowest rank first.
+    /// The levels at which persons are managed, the lowest rank first.
     public let levels: [Term]
     public let matterKinds: [MatterKind]
     /// Categories of allegation.
@@ -52,7 +52,7 @@ public struct Vocabulary: Codable, Hashable, Sendable {
     public let dispositions: [Disposition]
     public let returnReasons: [Term]
     public let conclusionOutcomes: [Term]
-    /// To whom else a matter may belong.
+    /// Other authorities that a matter may belong to.
     public let authorities: [Term]
 
     enum CodingKeys: String, CodingKey {
@@ -80,9 +80,9 @@ public struct Term: VocabularyEntry, Codable, Hashable, Sendable {
 public struct MatterKind: VocabularyEntry, Codable, Hashable, Sendable {
     public let id: String
     public let name: String
-    /// Counts as an accusation (检举控告) in the share that the office watches.
+    /// Whether it counts as an accusation (检举控告) in the share that the office watches.
     public let countsAsAccusation: Bool
-    /// Within the office's scope.
+    /// Whether it is within the office's scope.
     public let accepted: Bool
 
     enum CodingKeys: String, CodingKey {
@@ -94,13 +94,13 @@ public struct MatterKind: VocabularyEntry, Codable, Hashable, Sendable {
 public struct HandoffKind: VocabularyEntry, Codable, Hashable, Sendable {
     public let id: String
     public let name: String
-    /// The unit owes a result for each item.
+    /// Whether the unit owes a result for each item.
     public let resultOwed: Bool
-    /// A person must approve before it leaves.
+    /// Whether a person must approve the handoff before it is sent.
     public let needsApproval: Bool
-    /// Travels in the express queue.
+    /// Whether it is sent through the express queue.
     public let express: Bool
-    /// Why no clock runs after the signature; must be given where none does (invariant 8).
+    /// Why no clock runs after the signature; required if none runs (invariant 8).
     public let noClockReason: String?
 
     enum CodingKeys: String, CodingKey {
@@ -114,9 +114,9 @@ public struct HandoffKind: VocabularyEntry, Codable, Hashable, Sendable {
 public struct Disposition: VocabularyEntry, Codable, Hashable, Sendable {
     public let id: String
     public let name: String
-    /// Nothing more follows.
+    /// Whether nothing more follows.
     public let terminal: Bool
-    /// Kept for later, and to be looked at again after this time.
+    /// The time after which a matter that is kept for later must be looked at again.
     public let lookAgainAfter: Span?
 
     enum CodingKeys: String, CodingKey {
@@ -127,8 +127,8 @@ public struct Disposition: VocabularyEntry, Codable, Hashable, Sendable {
 
 /// A length of time written `2 day` or `36 hour`.
 ///
-/// The unit stays as written until `Policy.validate()`, so that a unit which needs a calendar is refused by name and
-/// not as a spelling error.
+/// The unit is kept as written until `Policy.validate()`, so that a unit that needs a calendar is refused by its name
+/// and not as a spelling error.
 public struct Span: Codable, Hashable, Sendable, CustomStringConvertible {
     public let length: Int
     public let unit: String
@@ -138,7 +138,7 @@ public struct Span: Codable, Hashable, Sendable, CustomStringConvertible {
         self.unit = unit
     }
 
-    /// `nil` unless it is a number, spaces and a word.
+    /// `nil` unless the text is a number, spaces and a word.
     public init?(_ text: String) {
         let parts = text.split(separator: " ")
         guard parts.count == 2, parts[0].utf8.count <= 6, let length = Int(parts[0]) else { return nil }
@@ -162,7 +162,7 @@ public struct Span: Codable, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(length) \(unit)" }
 
-    /// Calendar days of 24 hours, hours; `nil` for a unit this version cannot count in.
+    /// Length in seconds, with days of 24 hours; `nil` for a unit that this version cannot count in.
     public var seconds: Int64? {
         switch unit {
         case "day", "days": Int64(length) * 86_400

@@ -1,10 +1,10 @@
-/// What every row of a policy has.
+/// The fields of every row of a policy.
 public protocol PolicyRow: Sendable {
     var id: String { get }
     var citation: String? { get }
 }
 
-/// What passes to another unit sealed: neither opened nor entered.
+/// A row for reports that pass to another unit sealed, neither opened nor entered.
 public struct SealedRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String
     public let when: Condition
@@ -19,14 +19,14 @@ public struct SealedRow: PolicyRow, Codable, Hashable, Sendable {
     }
 }
 
-/// What belongs to the office, and to whom the rest belongs.
+/// Which reports belong to the office, and to which authority the others belong.
 public struct Scope: Codable, Hashable, Sendable {
     public let rows: [ScopeRow]
-    /// The authorities that words of the text propose; the highest score wins, then the earlier row.
+    /// The authorities that words of the text propose. The highest score wins, then the earlier row.
     public let proposals: [ProposalRow]
-    /// What a word in the title counts, where one in the text counts 1.
+    /// The weight of a word in the title; a word in the text has weight 1.
     public let titleWeight: Int
-    /// When no row applies.
+    /// Used when no row applies.
     public let otherwise: OtherwiseRow
 
     enum CodingKeys: String, CodingKey {
@@ -45,11 +45,11 @@ public struct ScopeRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String
     public let when: Condition
     public let decide: Decision
-    /// With `accept`: the matter kind entered; left out, the source's own.
+    /// With `accept`: the matter kind to enter; absent: the source's own.
     public let matterKind: String?
-    /// With `not_accepted`: to whom the matter belongs; left out, to whom the best proposal says.
+    /// With `not_accepted`: the authority that the matter belongs to; absent: that of the best proposal.
     public let authority: String?
-    /// With `needs_review`: why, for the person who looks.
+    /// With `needs_review`: the reason, for the person who reviews.
     public let reason: String?
     public let citation: String?
 
@@ -74,12 +74,12 @@ public struct OtherwiseRow: PolicyRow, Codable, Hashable, Sendable {
     public let citation: String?
 }
 
-/// By which words an organ of the office's own kind is known. An accused who works in one that is no unit of this
-/// office could sit where the report would go: a person says where it may go.
+/// The words that mark an organ of the office's own kind. If an accused works in one that is no unit of this office,
+/// the report could be sent to that organ, so a person says where it may go.
 public struct BarrierRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String
     public let organWords: [String]
-    /// Words that hold one of those and tell of something else.
+    /// Words that contain one of those and have another meaning.
     public let ordinaryWords: [String]?
     public let reason: String
     public let citation: String?
@@ -91,7 +91,7 @@ public struct BarrierRow: PolicyRow, Codable, Hashable, Sendable {
     }
 }
 
-/// What counts as a repeat of an earlier report.
+/// Which reports count as a repeat of an earlier report.
 public struct RepeatRow: PolicyRow, Codable, Hashable, Sendable {
     public enum Basis: String, Codable, Hashable, Sendable, CaseIterable {
         /// The same reporter and the same text.
@@ -105,10 +105,10 @@ public struct RepeatRow: PolicyRow, Codable, Hashable, Sendable {
     public let citation: String?
 }
 
-/// Who gets an accepted report.
+/// Which unit gets an accepted report.
 public struct Routing: Codable, Hashable, Sendable {
     public let rows: [RoutingRow]
-    /// When no row applies or none has a unit that may have it.
+    /// Used when no row applies, or no row that applies has a permitted unit.
     public let otherwise: OtherwiseRow
 }
 
@@ -117,12 +117,12 @@ public struct RoutingRow: PolicyRow, Codable, Hashable, Sendable {
         public enum Place: String, Codable, Hashable, Sendable, CaseIterable {
             /// The unit's place contains the report's.
             case covers
-            /// They are the same place.
+            /// The unit and the report have the same place.
             case same
         }
 
         public let unitKinds: [String]
-        /// How the unit's place must lie to the report's; left out, anyhow, those that cover it first.
+        /// How the unit's place must relate to the report's; absent: any relation, with units that cover it first.
         public let place: Place?
 
         enum CodingKeys: String, CodingKey {
@@ -145,11 +145,11 @@ public struct RoutingRow: PolicyRow, Codable, Hashable, Sendable {
 
 /// A clock that runs for handoffs of some kinds.
 public struct ClockRow: PolicyRow, Codable, Hashable, Sendable {
-    /// Each kind stops by its own event, which is code (`Clock.stops(on:)`); any end of the handoff stops them all.
+    /// Each kind is stopped by its own event, in code (`Clock.stops(on:)`). Any end of the handoff stops every kind.
     public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
         /// Until the unit signs (签收).
         case sign
-        /// Until the unit tells what it decided to do (处置意见), or concludes.
+        /// Until the unit reports its disposition (处置意见) or concludes.
         case feedback
         /// Until the unit concludes (办结).
         case overdue
@@ -169,14 +169,14 @@ public struct ClockRow: PolicyRow, Codable, Hashable, Sendable {
     }
 }
 
-/// One rung, or several at equal distance, of a clock's ladder; exactly one of the three places is stated.
+/// One step of a clock's ladder, or several at equal distance. Exactly one of the three places is stated.
 public struct LadderRow: Codable, Hashable, Sendable {
     public let action: ClockPlan.Step.Action
     public let afterStart: Span?
     public let beforeDue: Span?
     public let afterDue: Span?
     public let every: Span?
-    /// How often altogether, with `every`.
+    /// The total number of steps, with `every`.
     public let times: Int?
 
     enum CodingKeys: String, CodingKey {
@@ -187,17 +187,17 @@ public struct LadderRow: Codable, Hashable, Sendable {
     }
 }
 
-/// Whether a unit may return a handoff; the first row that fits decides.
+/// Whether a unit may return a handoff. The first row that fits decides.
 public struct ReturnRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String
     public let reasons: [String]?
     public let handoffKinds: [String]?
-    /// Fits when the report has been with at most this many units before.
+    /// Fits if at most this many units have returned the report before.
     public let hopsMax: Int?
-    /// Fits when the explanation has at least this many characters that are not blank.
+    /// Fits if the explanation has at least this many non-blank characters.
     public let textCharactersMin: Int?
     public let approve: Bool
-    /// What the unit is told.
+    /// The text sent to the unit.
     public let message: String
     public let citation: String?
 
@@ -209,16 +209,16 @@ public struct ReturnRow: PolicyRow, Codable, Hashable, Sendable {
     }
 }
 
-/// Whether a conclusion is taken; the first row that fits decides.
+/// Whether a conclusion is accepted. The first row that fits decides.
 public struct ConclusionRow: PolicyRow, Codable, Hashable, Sendable {
     public let id: String
     public let outcomes: [String]?
     public let dispositionGiven: Bool?
     public let summaryGiven: Bool?
     public let realName: Bool?
-    /// Fits when the real-name reporter has, or has not, been answered; unknown is not answered.
+    /// Fits if the real-name reporter has, or has not, been answered; unknown counts as not answered.
     public let realNameAnswered: Bool?
-    /// Fits when it was returned at least this often before.
+    /// Fits if the conclusion was returned at least this often before.
     public let timesReturnedMin: Int?
     public let accept: Bool
     public let message: String

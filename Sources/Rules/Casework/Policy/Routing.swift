@@ -1,21 +1,21 @@
 public import Basics
 
 extension Rulebook {
-    /// What must be asked before any unit is chosen: an accused works in an organ of this kind that is no unit of the
-    /// office, or is one under another name.
+    /// The question to ask before any unit is chosen: an accused works in an organ of the office's own kind that is
+    /// no unit of the office, or is a unit under another name. `nil` if there is no doubt.
     public func ruling(on finding: Barrier.Finding) -> RouteRuling? {
         guard finding.isDoubtful, let row = policy.barrier else { return nil }
         return RouteRuling(rule: reference(row), decision: .needsReview(reason: row.reason))
     }
 
-    /// The unit that gets an accepted report: the first row whose conditions hold *and* which has a unit that may have
-    /// it.
+    /// The unit that gets an accepted report, by the first row whose conditions hold *and* which has a permitted
+    /// unit.
     ///
-    /// A unit may have it when it is active, neither barred (the barrier, invariant 5) nor one that returned this
-    /// report, and handles the accused's highest level. Among several, the one whose place is nearest, then the lowest
-    /// id, so that the same facts always give the same unit.
+    /// A unit is permitted if it is active, is not barred (the barrier, invariant 5), has not returned this report,
+    /// and handles the accused's highest level. Of several units, the one whose place is nearest gets it, then the
+    /// one with the lowest id, so that the same facts always give the same unit.
     /// - Parameters:
-    ///   - facts: what was kept of the report; title and text are not read.
+    ///   - facts: the stored facts of the report; title and text are not read.
     ///   - barred: the accused's own units and those of recused handlers.
     ///   - returnedBy: the units that returned this report.
     public func route(
@@ -35,7 +35,7 @@ extension Rulebook {
         return RouteRuling(rule: reference(otherwise), decision: .needsReview(reason: otherwise.reason))
     }
 
-    /// The accused's level of the highest rank decides, because who may handle the highest may handle them all.
+    /// The highest level decides, because a unit that may handle the highest may handle all.
     private func highestLevel(of levels: Set<String>) -> String? {
         policy.vocabulary.levels.last { levels.contains($0.id) }?.id
     }
@@ -56,8 +56,8 @@ extension Rulebook {
         return best?.id
     }
 
-    /// 0: the unit's place does not cover the report's; 1: it is competent for any place; more: the longer the shared
-    /// code.
+    /// 0: the unit's place does not cover the report's; 1: the unit is competent for any place; more: the longer the
+    /// shared code.
     private func nearness(of unit: RoutingUnit, to places: [String]) -> Int {
         guard let region = unit.region else { return 1 }
         return places.contains { $0.hasPrefix(region) } ? 1 + region.utf8.count : 0

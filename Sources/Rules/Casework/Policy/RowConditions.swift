@@ -1,15 +1,16 @@
-/// What a row asks before it decides, as sets that can be compared: whether one row takes all that another asks for.
+/// The conditions of a row as sets, so that rows can be compared: whether an earlier row takes every report of a
+/// later one.
 struct RowConditions {
     enum Ask {
         case oneOf(Set<String>)
         case beginsWith(Set<String>)
         case atMost(Int)
         case atLeast(Int)
-        /// `wide`: found however far its characters stand apart, see `WordMatcher.Reach`.
+        /// `wide`: found at any distance between its characters, see `WordMatcher.Reach`.
         case anyWord(WordSet, wide: Bool)
         case noWord(WordSet, wide: Bool)
 
-        /// Whatever meets this one meets the other too.
+        /// Whether everything that meets this condition also meets the other.
         func isWithin(_ other: Ask) -> Bool {
             switch (self, other) {
             case (.oneOf(let own), .oneOf(let others)): own.isSubset(of: others)
@@ -29,11 +30,11 @@ struct RowConditions {
 
     let id: String
     let path: String
-    /// By the name of the fact; what is not asked does not matter.
+    /// By the name of the fact; a fact that is absent is ignored.
     private(set) var asks: [String: Ask] = [:]
 
     private static let comparisonsMax = 100_000
-    /// Beyond so many rows only row by row is compared.
+    /// With more rows than this, only single rows are compared.
     private static let partedRowsMax = 500
     private static let flags =
         Fact.flags + ["proposal", "disposition_given", "summary_given", "real_name_answered"]
@@ -51,7 +52,7 @@ struct RowConditions {
     mutating func ask(_ fact: String, oneOf words: [String]?) { if let words { asks[fact] = .oneOf(Set(words)) } }
     mutating func ask(_ fact: String, _ flag: Bool?) { if let flag { asks[fact] = .oneOf(["\(flag)"]) } }
 
-    /// All but words of the text.
+    /// Adds every condition except words of the text.
     mutating func ask(_ when: Condition) {
         for wish in when.wishes {
             switch (wish.fact.answer, wish.wanted) {
@@ -63,14 +64,14 @@ struct RowConditions {
         ask("proposal", when.proposal)
     }
 
-    /// The rows among `earlier` that together take all that this one asks for.
+    /// The ids of earlier rows that together take every report of this row; `nil` if there are none.
     func takers(among earlier: [RowConditions]) -> [String]? {
         func taker(of row: RowConditions) -> String? {
             earlier.first { $0.asks.allSatisfy { fact, ask in row.asks[fact]?.isWithin(ask) ?? false } }?.id
         }
         if let one = taker(of: self) { return [one] }
         guard !asks.isEmpty, earlier.count <= Self.partedRowsMax else { return nil }
-        // Taken apart by one fact: each part may have a taker of its own.
+        // The row is split by one fact: each part may have its own taker.
         for (fact, words) in facets {
             var takers: [String] = []
             for word in words {
@@ -84,7 +85,7 @@ struct RowConditions {
         return nil
     }
 
-    /// The facts by which a row can be taken apart, each with the values that this row takes.
+    /// The facts by which a row can be split, each with the values that this row accepts.
     private var facets: [(fact: String, words: [String])] {
         let lists = asks.compactMap { fact, ask -> (String, [String])? in
             guard case .oneOf(let words) = ask, words.count > 1 else { return nil }
@@ -93,7 +94,7 @@ struct RowConditions {
         return lists.sorted { $0.0 < $1.0 } + Self.flags.filter { asks[$0] == nil }.map { ($0, ["false", "true"]) }
     }
 
-    /// Why nothing can meet all of this at once.
+    /// Why nothing can meet all conditions at once; `nil` if something can.
     var contradiction: String? {
         func asks(_ fact: String, for values: Set<String>) -> Bool {
             if case .oneOf(let words) = self.asks[fact] { words == values } else { false }
@@ -117,7 +118,7 @@ struct RowConditions {
     }
 }
 
-/// Words of a policy by number.
+/// A set of words of a policy, by number.
 struct WordSet {
     private var bits: [UInt64] = []
 
@@ -135,7 +136,7 @@ struct WordSet {
         bits.indices.allSatisfy { bits[$0] & ~($0 < other.bits.count ? other.bits[$0] : 0) == 0 }
     }
 
-    /// The lowest number that stands in both.
+    /// The lowest number that is in both sets.
     func first(in other: WordSet) -> Int? {
         zip(bits, other.bits).enumerated().first { $0.element.0 & $0.element.1 != 0 }.map { index, pair in
             index * 64 + (pair.0 & pair.1).trailingZeroBitCount
@@ -143,7 +144,7 @@ struct WordSet {
     }
 }
 
-/// Numbers the words of a policy, as they are compared.
+/// Numbers the words of a policy in the form in which they are compared.
 struct WordNumbers {
     private(set) var words: [String] = []
     private var numbers: [[UInt32]: Int] = [:]

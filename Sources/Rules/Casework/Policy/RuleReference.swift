@@ -1,11 +1,11 @@
-/// The row of a policy that made a decision (invariant 9): what is written beside every decision in the ledger.
+/// The row of a policy that made a decision (invariant 9). It is stored with every decision in the ledger.
 public struct RuleReference: Codable, Hashable, Sendable, CustomStringConvertible {
     /// Name of the policy, such as `cn-discipline`.
     public let policy: String
     public let version: Int
     /// Id of the row, such as `scope-breach`; unique within the policy.
     public let row: String
-    /// Where the row comes from, in words, with how far that may be trusted.
+    /// The source of the row, in words, and how far it may be trusted.
     public let citation: String?
 
     public init(policy: String, version: Int, row: String, citation: String? = nil) {
@@ -19,14 +19,14 @@ public struct RuleReference: Codable, Hashable, Sendable, CustomStringConvertibl
     public var description: String { "\(policy)@\(version)/\(row)" }
 }
 
-/// One thing in a policy that must be mended or looked at, and where.
+/// One problem of a policy that must be corrected or reviewed, with its place.
 public struct PolicyProblem: Codable, Hashable, Sendable, CustomStringConvertible {
     /// Keys and indices from the top, such as `routing.rows[3].to.unit_kinds[0]`.
     public let path: String
     public let message: String
-    /// Line of the file, counted from 1, where it is known.
+    /// Line of the file, counted from 1, if known.
     public let line: Int?
-    /// Asks for a look; all others are faults, which keep a policy from being used.
+    /// Whether it only asks for a review. All other problems are faults: a policy with a fault cannot be used.
     public let isWarning: Bool
 
     public init(path: String, message: String, line: Int? = nil, isWarning: Bool = false) {
@@ -36,7 +36,7 @@ public struct PolicyProblem: Codable, Hashable, Sendable, CustomStringConvertibl
         self.isWarning = isWarning
     }
 
-    /// Bounded, whatever the file holds: names of word lists and ids are its writer's.
+    /// Bounded for any file content: the writer of the file chooses names of word lists and ids.
     public var description: String {
         let place = [line.map { "line \($0)" }, path.isEmpty ? nil : String(path.prefix(100))].compactMap(\.self)
             .joined(separator: ", ")
@@ -44,14 +44,14 @@ public struct PolicyProblem: Codable, Hashable, Sendable, CustomStringConvertibl
     }
 }
 
-/// A policy that may not be used; it carries all its problems at once, so that one correction round is enough.
+/// A policy cannot be used. The error has all problems at once, so that one round of correction is enough.
 public struct PolicyError: Error, Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Base: String { case unreadable, invalid }
         private let base: Base
-        /// The file is no YAML that this reader takes.
+        /// The file is not YAML that this reader accepts.
         public static let unreadable = Code(base: .unreadable)
-        /// The file was read, and its content breaks the rules for policies.
+        /// The file was read, but its content violates the rules for policies.
         public static let invalid = Code(base: .invalid)
         public var description: String { base.rawValue }
     }

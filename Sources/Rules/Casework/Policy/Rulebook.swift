@@ -1,6 +1,6 @@
 import Text
 
-/// A policy made ready for use: checked, its words compiled, its vocabulary indexed. Immutable; one per policy version,
+/// A policy ready for use: validated, its words compiled, its vocabulary indexed. Immutable; one per policy version,
 /// shared by all lanes.
 public final class Rulebook: Sendable {
     public let policy: Policy
@@ -13,20 +13,21 @@ public final class Rulebook: Sendable {
     public let returnReasons: [String: Term]
     public let conclusionOutcomes: [String: Term]
     public let authorities: [String: Term]
-    /// How the barrier knows organs of the office's own kind.
+    /// The words by which the barrier recognises organs of the office's own kind.
     public let ownKind: OwnKind?
-    /// Words that stand for nothing in what is told of a reporter.
+    /// Words that count as empty in a reporter's fields.
     public let placeholders: Placeholders
 
-    /// A ruling on scope carries at most this many proposals.
+    /// The most proposals in one ruling on scope.
     static let proposalsMax = 5
 
     private let matcher: WordMatcher
     private let scopeRows: [(row: ScopeRow, words: CompiledWords)]
-    /// Group of the matcher that holds the words of the first proposal; the others follow.
+    /// The matcher's group for the words of the first proposal; the groups of the others follow.
     private let firstProposalGroup: Int
 
-    /// Throws all faults of the policy at once.
+    /// Checks and compiles a policy.
+    /// - Throws: `PolicyError` with all faults of the policy at once.
     public init(_ policy: Policy) throws(PolicyError) {
         let problems = policy.validate().filter { !$0.isWarning }
         guard problems.isEmpty else { throw PolicyError(.invalid, name: policy.name, problems: problems) }
@@ -48,17 +49,17 @@ public final class Rulebook: Sendable {
         var groups = WordGroups(lists: policy.wordLists ?? [:])
         scopeRows = policy.scope.rows.map { ($0, CompiledWords($0, in: &groups)) }
         firstProposalGroup = groups.words.count
-        // A proposal is what a refusal names.
+        // A refusal names the best proposal, so proposals have the near reach.
         matcher = WordMatcher(groups: groups.words + policy.scope.proposals.map { ($0.words, .near) })
     }
 
-    /// Named so that every decision can carry it.
+    /// The reference that every decision of the row has.
     func reference(_ row: some PolicyRow) -> RuleReference {
         RuleReference(policy: policy.name, version: policy.version, row: row.id, citation: row.citation)
     }
 
-    /// What of a submission's vocabulary the policy does not know: paths with "did you mean" and the words that it
-    /// knows.
+    /// The words of a submission that are not in the policy's vocabulary: paths with "did you mean" and the known
+    /// words.
     public func unknownVocabulary(in submission: Submission) -> [PolicyProblem] {
         var problems: [PolicyProblem] = []
         func check(
@@ -92,14 +93,14 @@ public final class Rulebook: Sendable {
 // MARK: - Sealing and scope
 
 extension Rulebook {
-    /// What only a superior may handle passes sealed, undisclosed; `nil`: nothing stands against reading it.
+    /// The ruling by which a report passes sealed, because only a superior may handle it; `nil`: it may be read.
     public func sealing(of facts: ReportFacts) -> SealingRuling? {
         policy.sealed.first { holds($0.when, facts) }.map {
             SealingRuling(rule: reference($0), unitKind: $0.unitKind, handoffKind: $0.handoffKind)
         }
     }
 
-    /// Whether the report belongs to the office; always an answer, with the row that gave it.
+    /// Whether the report belongs to the office. There is always an answer, with the row that gave it.
     public func scope(of facts: ReportFacts) -> ScopeRuling {
         var scores = [Int32](repeating: 0, count: matcher.groupCount)
         matcher.scan(facts.title, weight: Int32(policy.scope.titleWeight), into: &scores)
@@ -116,7 +117,7 @@ extension Rulebook {
             rule: reference(otherwise), decision: .needsReview(reason: otherwise.reason), proposals: proposals)
     }
 
-    /// `nil` where the row's decision lacks what only the report could give: then the next row is asked.
+    /// `nil` if the row's decision needs a value that the report does not give: then the next row is evaluated.
     private func decision(
         of row: ScopeRow, _ facts: ReportFacts, _ best: ScopeProposal?
     ) -> ScopeRuling.Decision? {
@@ -138,7 +139,7 @@ extension Rulebook {
         for (order, row) in policy.scope.proposals.enumerated() {
             let score = Int(scores[firstProposalGroup + order])
             guard score > 0 else { continue }
-            // Kept in order by insertion: the earlier row stays ahead of an equal score.
+            // Sorted by insertion: of equal scores the earlier row comes first.
             let place = proposals.firstIndex { $0.score < score } ?? proposals.count
             guard place < Rulebook.proposalsMax else { continue }
             proposals.insert(
@@ -149,7 +150,7 @@ extension Rulebook {
         return proposals
     }
 
-    /// The conditions that need no text.
+    /// Whether the conditions that need no text hold.
     func holds(_ when: Condition, _ facts: ReportFacts) -> Bool {
         when.wishes.allSatisfy { wish in
             switch (wish.fact.answer, wish.wanted) {
@@ -164,7 +165,7 @@ extension Rulebook {
 
 // MARK: - Words
 
-/// The groups of words that conditions ask for; a named list is one group of each reach, however often it is used.
+/// The groups of words that conditions use. A named list is one group per reach, however often it is used.
 private struct WordGroups {
     private struct Name: Hashable {
         let list: String
@@ -203,8 +204,8 @@ private struct CompiledWords: Sendable {
     let anyOf: [Int]?
     let noneOf: [Int]
 
-    /// What leads away from an automatic refusal is found far and wide: words that keep a row from refusing, and words
-    /// that let a row accept or ask a person.
+    /// Words that lead away from an automatic refusal have the wide reach: words that keep a row from refusing, and
+    /// words that let a row accept or ask a person.
     init(_ row: ScopeRow, in groups: inout WordGroups) {
         let refuses = row.decide == .notAccepted
         anyOf = row.when.anyOf.map { groups.groups(for: $0, refuses ? .near : .wide) }

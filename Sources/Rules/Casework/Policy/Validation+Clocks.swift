@@ -11,7 +11,7 @@ extension PolicyCheck {
             startFitsKind(row, path)
             if row.steps.isEmpty { report(path + ".steps", "a clock needs at least one step, or nobody learns of it") }
             for (step, rung) in row.steps.enumerated() { ladder(rung, of: row, "\(path).steps[\(step)]") }
-            // A row counts as one too many at most, so that no number of times overflows the sum.
+            // A row counts at most one more than the limit, so that no `times` overflows the sum.
             if row.steps.reduce(0, { $0 + min($1.times ?? 1, ClockPlan.stepsMax + 1) }) > ClockPlan.stepsMax {
                 report(path + ".steps", "a ladder has at most \(ClockPlan.stepsMax) steps")
             }
@@ -33,7 +33,7 @@ extension PolicyCheck {
         }
     }
 
-    /// Every open handoff has a running clock or a stated reason (invariant 8).
+    /// Checks that every open handoff has a running clock or a stated reason (invariant 8).
     mutating func clocksForEveryKind() {
         guard !isBroken("clocks"), policy.clocks.indices.allSatisfy({ knowsWhen("clocks[\($0)]") }) else { return }
         for (index, kind) in policy.vocabulary.handoffKinds.enumerated() {
@@ -70,7 +70,7 @@ extension PolicyCheck {
         }
     }
 
-    /// For what the clock runs and from when could be read.
+    /// Whether the reader could read what the clock runs for and when it starts.
     private func knowsWhen(_ path: String) -> Bool {
         ["kind", "starts", "handoff_kinds"].allSatisfy { !isBroken("\(path).\($0)") }
     }
@@ -102,7 +102,7 @@ extension PolicyCheck {
     }
 
     private mutating func timeFitsAction(_ rung: LadderRow, of row: ClockRow, _ path: String) {
-        // Of a limit that is wrong itself no step can be judged.
+        // If the limit itself is wrong, no step can be checked.
         guard let within = row.within.seconds, (1...100_000).contains(row.within.length),
             !isBroken(path.prefix { $0 != "]" } + "].within")
         else { return }

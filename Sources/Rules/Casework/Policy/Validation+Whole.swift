@@ -1,4 +1,4 @@
-/// What shows only when rows are compared with each other and with the vocabulary.
+/// Problems that appear only when rows are compared with each other and with the vocabulary.
 extension PolicyCheck {
     // MARK: Rows that never fire
 
@@ -11,7 +11,7 @@ extension PolicyCheck {
             return asked
         }
         compare(sealed)
-        // What passes sealed meets no other row. Of a report that is routed its own matter kind is known, not the
+        // A report that passes sealed reaches no other row. A report that is routed has its own matter kind, not the
         // source's.
         let passed = sealed.filter { isSound($0.path) && $0.contradiction == nil }
         compare(scopeConditions(), after: passed)
@@ -60,7 +60,7 @@ extension PolicyCheck {
                     """
                 )
             }
-            // A row that lacks what only the report could give leaves the report to the next.
+            // A row that needs a value the report does not give leaves the report to the next row.
             if row.decide == .accept, row.matterKind == nil {
                 asked.ask(
                     "matter_kind", oneOf: accepted.filter { row.when.words(of: "matter_kind")?.contains($0) ?? true })
@@ -81,7 +81,7 @@ extension PolicyCheck {
                     "matter_kind",
                     oneOf: kinds.filter { id in vocabulary.matterKinds.contains { $0.id == id && $0.accepted } })
             }
-            // A row without a unit that may have the report leaves it to the next.
+            // A row without a permitted unit leaves the report to the next row.
             asked.ask("unit_kinds", oneOf: row.to.unitKinds)
             asked.ask("place", oneOf: row.to.place.map { $0 == .same ? ["same"] : ["same", "covers"] })
             return asked
@@ -114,7 +114,7 @@ extension PolicyCheck {
 
     // MARK: Gaps
 
-    /// What no row of routing takes waits for a person, each time.
+    /// Warns of reports that no routing row takes: each of them waits for a person.
     mutating func gaps() {
         let rows = policy.routing.rows.enumerated().map { ($0.element.when, isSound("routing.rows[\($0.offset)]")) }
         guard !rows.isEmpty else { return }
@@ -149,7 +149,7 @@ extension PolicyCheck {
     // MARK: Words never used
 
     mutating func neverUsed() {
-        // What could not be read may be what uses them.
+        // A part that could not be read may use them.
         func isRead(_ part: String) -> Bool { !found.contains { $0.path.isEmpty || $0.path.hasPrefix(part) } }
         if isRead("routing"), isRead("sealed") {
             let sent = Set(policy.routing.rows.map(\.handoffKind) + policy.sealed.map(\.handoffKind))

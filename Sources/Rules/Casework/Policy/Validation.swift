@@ -2,11 +2,11 @@ import Basics
 import Text
 
 extension Policy {
-    /// Everything that is wrong or deserves a look, part by part; without faults the policy may be used.
+    /// Everything that is wrong or needs a review, part by part. A policy without faults may be used.
     /// - Parameters:
-    ///   - found: what a reader of the file found before.
-    ///   - broken: paths at which it could read nothing, so that a placeholder stands there; of them nothing more is
-    ///   told.
+    ///   - found: the problems that the reader of the file found before.
+    ///   - broken: paths at which the reader could read nothing and put a placeholder; no further problems are
+    ///     reported for them.
     public func validate(found: [PolicyProblem] = [], broken: [String] = []) -> [PolicyProblem] {
         var check = PolicyCheck(self, found: found, broken: broken)
         check.heading()
@@ -37,11 +37,11 @@ extension Policy {
     public static let textCharactersMax = 500
 }
 
-/// Gathers the problems of a policy, part by part.
+/// Collects the problems of a policy, part by part.
 struct PolicyCheck {
     let policy: Policy
     private(set) var problems: [PolicyProblem] = []
-    /// What a reader of the file found before.
+    /// The problems that the reader of the file found before.
     let found: [PolicyProblem]
     private let broken: [String]
     private var faultCount: Int
@@ -245,12 +245,12 @@ struct PolicyCheck {
         }
     }
 
-    // MARK: What all parts share
+    // MARK: Shared
 
-    /// Nobody mends more at once.
+    /// The most faults to report: nobody corrects more at once.
     private static let problemsMax = 100
-    /// Where there are enough faults, a further one need not be looked for: what it should have been is found by
-    /// comparing.
+    /// Whether there are enough faults. Then no further one is searched for, since suggestions need expensive
+    /// comparisons.
     var hasEnough: Bool { faultCount >= Self.problemsMax }
 
     mutating func report(_ path: String, _ message: String) {
@@ -266,7 +266,7 @@ struct PolicyCheck {
         problems.append(PolicyProblem(path: path, message: message, isWarning: true))
     }
 
-    /// A placeholder stands at the path or around it.
+    /// Whether there is a placeholder at the path or above it.
     func isBroken(_ path: String) -> Bool {
         broken.contains {
             path.hasPrefix($0)
@@ -274,12 +274,12 @@ struct PolicyCheck {
         }
     }
 
-    /// A placeholder stands within the row or entry at the path.
+    /// Whether there is a placeholder inside the row or entry at the path.
     private func holdsBroken(_ path: String) -> Bool {
         path.contains("[") && broken.contains { $0.hasPrefix(path + ".") }
     }
 
-    /// Nothing is wrong within the row, so that it may be compared with others.
+    /// Whether the row has no fault, so that it may be compared with others.
     func isSound(_ path: String) -> Bool {
         !(found + problems).contains { !$0.isWarning && ($0.path == path || $0.path.hasPrefix(path + ".")) }
     }
@@ -308,7 +308,7 @@ struct PolicyCheck {
         if text.count > Policy.textCharactersMax { report(path, "has at most \(Policy.textCharactersMax) characters") }
     }
 
-    /// A limit that always or never holds is a slip.
+    /// A limit that always or never holds is a mistake.
     private mutating func number(_ number: Int?, from least: Int, _ path: String) {
         if let number, !(least...10_000).contains(number) {
             report(path, "lies between \(least) and 10000; to ask nothing, leave it out")
@@ -333,7 +333,7 @@ struct PolicyCheck {
     }
 
     private mutating func known(_ id: String, _ ids: Set<String>, _ what: String, _ path: String) {
-        // Where the vocabulary has none at all, that is told already.
+        // An empty vocabulary is already reported.
         guard !hasEnough, !ids.isEmpty, !ids.contains(id) else { return }
         let shown = String(id.prefix(40))
         let near = Suggestion.phrase(for: shown, among: ids)
@@ -360,7 +360,7 @@ struct PolicyCheck {
         }
     }
 
-    /// A condition that nothing can meet is a slip.
+    /// A condition that nothing can meet is a mistake.
     mutating func filled(_ list: [String]?, _ path: String) {
         if let list, list.isEmpty { report(path, "an empty list fits nothing: fill it, or leave it out") }
     }

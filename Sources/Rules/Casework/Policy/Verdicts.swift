@@ -1,7 +1,7 @@
 extension Rulebook {
-    /// The row that says which reports are repeats of one another.
+    /// The row that decides which reports are repeats of each other.
     public func repeatRule(_ basis: RepeatRow.Basis) -> RuleReference {
-        // `validate()` makes sure that there is a row for each basis.
+        // `validate()` ensures that there is a row for each basis.
         policy.repeats.first { $0.same == basis }.map { reference($0) }
             ?? RuleReference(policy: policy.name, version: policy.version, row: "repeats")
     }
@@ -17,14 +17,14 @@ extension Rulebook {
             if let least = row.textCharactersMin, characters < least { continue }
             return ReturnRuling(rule: reference(row), approved: row.approve, message: row.message)
         }
-        // Not reached: `validate()` demands a last row that fits everything.
+        // Not reached: `validate()` requires a last row that fits everything.
         return ReturnRuling(
             rule: RuleReference(policy: policy.name, version: policy.version, row: "returns"), approved: false,
             message: "")
     }
 
-    /// Whether a unit's conclusion is taken (办结).
-    /// - Parameter realNameAnswered: whether the unit says it answered the reporter; `nil`: it says nothing.
+    /// Whether a unit's conclusion is accepted (办结).
+    /// - Parameter realNameAnswered: the unit's statement whether it answered the reporter; `nil`: no statement.
     public func judgeConclusion(
         outcome: String, hasDisposition: Bool, hasSummary: Bool, realNameAnswered: Bool?, isRealName: Bool,
         timesReturned: Int
@@ -38,7 +38,7 @@ extension Rulebook {
             if let least = row.timesReturnedMin, timesReturned < least { continue }
             return ConclusionRuling(rule: reference(row), accepted: row.accept, message: row.message)
         }
-        // Not reached: `validate()` demands a last row that fits everything.
+        // Not reached: `validate()` requires a last row that fits everything.
         return ConclusionRuling(
             rule: RuleReference(policy: policy.name, version: policy.version, row: "conclusions"), accepted: false,
             message: "")

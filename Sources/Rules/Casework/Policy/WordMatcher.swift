@@ -1,18 +1,18 @@
 import Text
 
-/// Finds several hundred words in a text in one pass, however their characters are written (see `FoldedText`).
+/// Finds several hundred words in a text in one pass, in every spelling of their characters (see `FoldedText`).
 ///
-/// Each word belongs to groups; a scan tells how many different words of each group it found.
+/// Each word belongs to groups; a scan counts the different words of each group that it found.
 struct WordMatcher: Sendable {
-    /// The words together may have this many bytes.
+    /// The most bytes that all words together may have.
     static let wordBytesMax = 60_000
 
-    /// How far apart the characters of a word may stand in the text.
+    /// How far apart the characters of a word may be in the text.
     enum Reach: Hashable, Sendable {
-        /// Also beside any punctuation or symbol (受*贿, 受·贿, 受，贿): for words whose finding leads away from an automatic
-        /// refusal. One found too much costs a look; one missed costs the report.
+        /// Any punctuation or symbol may lie between them (受*贿, 受·贿, 受，贿): for words that lead away from an automatic
+        /// refusal. A false match costs a review; a missed match costs the report.
         case wide
-        /// White space of ASCII and what is invisible: for words whose finding leads towards a refusal.
+        /// Only ASCII white space and invisible characters: for words that lead towards a refusal.
         case near
     }
 
@@ -22,7 +22,7 @@ struct WordMatcher: Sendable {
     /// The groups of each word.
     private let groups: [[Int]]
 
-    /// - Parameter groups: the words of each group, in total at most `wordBytesMax` bytes; empty words are left out.
+    /// - Parameter groups: the words of each group, in total at most `wordBytesMax` bytes; empty words are ignored.
     init(groups wordGroups: [(words: [String], reach: Reach)]) {
         var groupsOfWord: [[UInt32]: Set<Int>] = [:]
         for (group, entry) in wordGroups.enumerated() {
@@ -36,11 +36,11 @@ struct WordMatcher: Sendable {
         groupCount = wordGroups.count
     }
 
-    /// Adds `weight` to the score of each group for each different word of it that stands in the text.
+    /// Adds `weight` to the score of each group for each different word of the group that occurs in the text.
     func scan(_ text: String, weight: Int32, into scores: inout [Int32]) {
         guard !finder.isEmpty, !text.isEmpty else { return }
         let folded = FoldedText(text, for: .words)
-        /// 0: not found; 1: by those of wide reach; 2: by all.
+        /// 0: not found; 1: found with wide reach only; 2: found with both.
         var seen = [UInt8](repeating: 0, count: groups.count)
         finder.scan(folded) { word, range in
             guard seen[word] < 2 else { return true }
