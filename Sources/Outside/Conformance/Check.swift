@@ -5,32 +5,32 @@ public import Casework
 import Contract
 import Foundation
 
-/// Plays the scenarios to a unit's system and judges what it does. Blocks its thread, which needs the stack of an AMQP
-/// connection.
+/// Runs the scenarios against a unit's system and judges its messages. Blocks its thread, which needs the stack of an
+/// AMQP connection.
 public struct Check: Sendable {
     public struct Options: Sendable {
         public var unit: UnitID
-        /// By what the office judges words, returns and conclusions.
+        /// The rulebook by which words, returns and conclusions are judged.
         public var rulebook: Rulebook
         /// As `office.routing`, or as a user with the tag `impersonator`; writes `bihuan.handoff`.
         public var routing: ConnectionSettings
-        /// As `office.feedback`, or as a user with the tag `impersonator`; writes `bihuan.handoff` and `bihuan.notice`,
-        /// reads `bihuan.feedback`.
+        /// As `office.feedback`, or as a user with the tag `impersonator`; writes `bihuan.handoff` and
+        /// `bihuan.notice`, reads `bihuan.feedback`.
         public var feedback: ConnectionSettings
-        /// How long each expected message may take.
+        /// The longest wait for each expected message.
         public var patienceSeconds = 10.0
-        /// How long to listen for what is not expected.
+        /// How long to wait for unexpected messages.
         public var listenSeconds = 2.0
-        /// How long the unit's system may take to connect.
+        /// The longest wait for the unit's system to connect.
         public var connectSeconds = 600.0
-        /// Whether messages that lie in `bihuan.feedback` already may be taken: those of an earlier check, never those
-        /// of an office.
+        /// Whether messages already in `bihuan.feedback` may be consumed: those of an earlier check, never those of
+        /// an office.
         public var takesWhatLies = false
-        /// The only scenario to play.
+        /// The only scenario to run.
         public var only: String?
-        /// Called with the name of each scenario before it is played.
+        /// Called with the name of each scenario before it runs.
         public var progress: @Sendable (String) -> Void = { _ in }
-        /// Asked about once a second; true ends the check with `ConformanceError.cancelled`.
+        /// Called about once a second; `true` ends the check with `ConformanceError.cancelled`.
         public var isCancelled: @Sendable () -> Bool = { false }
 
         public init(unit: UnitID, rulebook: Rulebook, routing: ConnectionSettings, feedback: ConnectionSettings) {
@@ -45,9 +45,8 @@ public struct Check: Sendable {
 
     public init(_ options: Options) { self.options = options }
 
-    /// Waits for the unit's system, plays, and returns a verdict for every scenario that was asked for.
-    ///
-    /// Throws `ConformanceError` or `AMQPError` when no check can be made.
+    /// Waits for the unit's system, runs the scenarios, and returns a verdict for every scenario that was asked for.
+    /// - Throws: `ConformanceError` or `AMQPError` if no check can be made.
     public func run() throws -> [Verdict] {
         var scenarios = Scenario.played
         if let only = options.only {
@@ -73,10 +72,10 @@ public struct Check: Sendable {
             options.progress(scenario.name)
             let wanting = try play.perform(scenario)
             missing[scenario.name] = wanting
-            // Nothing can be told of a unit that does not sign.
+            // A unit that does not sign cannot be judged any further.
             if scenario.name == Scenario.signs, wanting != nil { blocked = "not played: \(Scenario.signs) comes first" }
         }
-        // What the unit began it may finish, and be judged by.
+        // The unit may finish what it began, and is judged by it.
         try play.listen()
         play.office.finish()
         return verdicts(play, missing: missing, blocked: blocked, played: Set(scenarios.map(\.name)))
@@ -96,7 +95,7 @@ public struct Check: Sendable {
             }
             guard let wanting = missing[scenario.name] else { return verdict(.passed, []) }
             if wanting == blocked { return verdict(.notJudged, [wanting]) }
-            // What is wrong elsewhere may have kept the awaited act from counting.
+            // A fault elsewhere may be the reason why the expected act did not count.
             let subjects = Set(play.office.handoffs.filter { $0.value.scenario == scenario.name }.keys)
             let elsewhere = Set(
                 play.office.faults.filter { $0.subject.map(subjects.contains) ?? false }.map(\.scenario)
@@ -108,7 +107,7 @@ public struct Check: Sendable {
     }
 }
 
-/// The run as it stands.
+/// The state of the run.
 private struct Play {
     var office: OfficeSide
     let player: Player
@@ -122,7 +121,7 @@ private struct Play {
         while !unread.isEmpty {
             guard ContinuousClock.now < end else { throw ConformanceError.nobodyReads(unread) }
             if options.isCancelled() { throw ConformanceError.cancelled }
-            // A unit that was stopped in the middle of an earlier run may speak first.
+            // A unit that was stopped during an earlier run may publish first.
             if let utterance = try player.next(within: 0.25) { try player.send(office.hear(utterance, at: now)) }
             unread = try player.unreadQueues()
         }
@@ -130,7 +129,7 @@ private struct Play {
 
     mutating func listen() throws { try hear(for: options.listenSeconds) { _ in false } }
 
-    /// Plays one scenario; returns what was awaited in vain.
+    /// Runs one scenario. Returns what was expected and did not come; `nil` if everything came.
     mutating func perform(_ scenario: Scenario) throws -> String? {
         var ids: [String: String] = [:]
         for step in scenario.steps {
@@ -164,7 +163,7 @@ private struct Play {
         return nil
     }
 
-    /// Answers whatever the unit says, until something is so or the time is over. Returns whether it is so.
+    /// Answers every message of the unit until the condition holds or the time is over. Returns whether it holds.
     @discardableResult
     private mutating func hear(for seconds: Double, until isDone: (OfficeSide) -> Bool) throws -> Bool {
         let end = ContinuousClock.now + .seconds(seconds)

@@ -5,7 +5,7 @@ import Contract
 import Crypto
 import Foundation
 
-/// What the office writes to the unit under test. All of it is invented, and says so.
+/// The messages that the office sends to the unit under test. Their content is invented, and the title says so.
 struct Letters: Sendable {
     let unit: UnitID
     let run: String
@@ -14,7 +14,7 @@ struct Letters: Sendable {
 
     // MARK: Ids
 
-    /// A UUID of version 7 whose last digits name this check and this run of it.
+    /// A UUID of version 7 whose last digits identify the check and this run.
     func newHandoffID(at now: Instant) -> String {
         String(HandoffID.make(at: now).description.dropLast(12)) + Self.mark + run
     }
@@ -25,7 +25,7 @@ struct Letters: Sendable {
         HandoffID(subject) != nil && subject.dropLast(8).hasSuffix(mark)
     }
 
-    /// The id of an answer follows from the act it answers, so that a resend is the same.
+    /// The id of an answer is derived from the act it answers, so that a resend is identical.
     private func answerID(_ kind: String, _ act: String) -> String {
         "\(kind)-" + Array(SHA256.hash(data: Array("\(run)|\(act)".utf8)).prefix(16)).hexadecimal
     }
@@ -50,7 +50,7 @@ struct Letters: Sendable {
             exchange: Topology.Exchange.handoff, type: event.type.rawValue, subject: id, body: body)
     }
 
-    /// As the office's numbers look; that it is of no office, the title says.
+    /// A number in the form of the office's numbers. The title says that it belongs to no office.
     private func number(of id: String, at now: Instant) -> String {
         let serial = SHA256.hash(data: Array(id.utf8)).prefix(4).reduce(0) { $0 << 8 | Int($1) } % 100_000_000
         return "\(now.description.prefix(4))-" + String(format: "%08d", serial)
@@ -60,14 +60,15 @@ struct Letters: Sendable {
         let plain = "反映某镇副镇长张三在危房改造资金中虚报冒领。"
         return switch style {
         case .plain, .unknownFields: plain
-        // Rare characters beyond the first plane, a combining sequence, line separators, and what JSON escapes.
+        // Rare characters beyond the first plane, a combining sequence, line separators, and characters that JSON
+        // escapes.
         case .chinese: plain + "𠮷野家、㐂、龘、é（e\u{301}）、👩‍👩‍👧、全角ＡＢＣ　空格\u{2028}换行\n\t“引号”\"与反斜杠\\与斜杠/，编号＜１２＞<&>。"
         case .large: String(repeating: plain, count: 200_000 / plain.utf8.count)
         }
     }
 
-    /// Fields that a later version of the contract may bring: an extension of CloudEvents at the head, anything in the
-    /// data.
+    /// Adds fields that a later version of the contract may have: a CloudEvents extension attribute, and any field in
+    /// the data.
     private func withUnknownFields(_ body: [UInt8]) -> [UInt8] {
         var text = String(decoding: body, as: UTF8.self)
         text.replace(
@@ -81,14 +82,14 @@ struct Letters: Sendable {
         return Array(text.utf8)
     }
 
-    /// Blanks and escapes that a reader who writes the JSON anew would lose.
+    /// Adds blanks and escapes that are lost if a reader encodes the JSON again.
     private func oddlySpaced(_ body: [UInt8]) -> [UInt8] {
         var text = String(decoding: body, as: UTF8.self)
         text.replace(#""specversion":"1.0""#, with: "\n  \"specversion\" : \"\\u0031.0\" ", maxReplacements: 1)
         return Array((text + "\n").utf8)
     }
 
-    // MARK: What follows
+    // MARK: Later messages
 
     func recall(
         _ id: String, queue: String, cause: String, reason: String, inReplyTo act: String?, at now: Instant
@@ -126,9 +127,9 @@ struct Letters: Sendable {
             type: type.rawValue, subject: subject, body: Wire.encode(event))
     }
 
-    // MARK: What no unit can know
+    // MARK: Unknown types
 
-    /// A type of later, a later version of a known type, and a handoff of that version, in all queues of the unit.
+    /// An unknown type, a later version of a known type, and a handoff of that version, in all queues of the unit.
     func unknownTypes(at now: Instant) -> [Sending] {
         let kinds = [
             ("bihuan.handoff.reclassified.v1", Topology.Queue.inbox(unit)),

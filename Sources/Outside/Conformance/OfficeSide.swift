@@ -5,16 +5,16 @@ import Contract
 import Crypto
 import Foundation
 
-/// The office's side of the conversation with one unit, pure: it knows what was sent, judges what is heard, and says
-/// what the office answers. Every message is read by the contract's own decoder, rules of admission and state machine;
-/// words, returns and conclusions are judged by an office's policy.
+/// The office's side of the exchange with one unit, without I/O. It keeps what was sent, judges the unit's messages
+/// and returns the office's answers. The contract's own decoder, admission rules and state machine read every
+/// message; an office's policy judges words, returns and conclusions.
 public struct OfficeSide: Sendable {
     struct Handoff: Sendable {
         let scenario: String
         let conduct: Conduct
         /// A word of the policy.
         let kind: String
-        /// Where its message goes, and what takes it away.
+        /// The queue of its message and of its recall.
         let queue: String
         let sending: Sending
         let digest: [UInt8]
@@ -23,7 +23,7 @@ public struct OfficeSide: Sendable {
         var recallIsKnown = false
         var hasDisposition = false
         var conclusions = 0
-        /// What the policy said to the last return or conclusion that it did not take.
+        /// The policy's answer to the last return or conclusion that it did not accept.
         var objection: String?
         var refusals = 0
         var early: [Message] = []
@@ -38,21 +38,21 @@ public struct OfficeSide: Sendable {
     var handoffs: [String: Handoff] = [:]
     private var acts: [String: Act] = [:]
     public private(set) var faults: [Fault] = []
-    /// How many messages of the unit were heard.
+    /// The number of messages received from the unit.
     public private(set) var heardCount = 0
     let letters: Letters
     private let rulebook: Rulebook
 
-    /// - Parameter run: eight hexadecimal digits that tell this run's handoffs from an earlier run's.
+    /// - Parameter run: eight hexadecimal digits that distinguish this run's handoffs from those of an earlier run.
     public init(unit: UnitID, run: String, rulebook: Rulebook) {
         self.unit = unit
         self.rulebook = rulebook
         letters = Letters(unit: unit, run: run)
     }
 
-    // MARK: What the office does unasked
+    // MARK: Messages of the office
 
-    /// Makes a handoff, whose message is not sent yet. Returns its id.
+    /// Creates a handoff without sending its message. Returns its id.
     mutating func announce(
         _ style: Style, express: Bool, conduct: Conduct, of scenario: String, at now: Instant
     ) -> String {
@@ -67,7 +67,7 @@ public struct OfficeSide: Sendable {
         return id
     }
 
-    /// The message of a handoff, the same each time.
+    /// The message of a handoff, identical each time.
     mutating func dispatch(_ id: String) -> [Sending] {
         handoffs[id]?.wasSent = true
         return (handoffs[id]?.sending).map { [$0] } ?? []
@@ -92,9 +92,9 @@ public struct OfficeSide: Sendable {
         }
     }
 
-    // MARK: What the unit says
+    // MARK: Messages of the unit
 
-    /// Judges one message and returns what the office answers.
+    /// Judges one message and returns the office's answers.
     mutating func hear(_ utterance: Utterance, at now: Instant) -> [Sending] {
         heardCount += 1
         let message: Message
@@ -122,7 +122,7 @@ public struct OfficeSide: Sendable {
             envelope: message.envelope)
         {
             note(Scenario.form, subject, "\(message.envelope.type.short): \(problem)")
-            // Not remembered: what nobody vouches for does not take the id from the act.
+            // Not stored: a message with an unverified sender must not use up the id of the act.
             return [letters.refusal(of: id, type: message.envelope.type.rawValue, subject, [problem], at: now)]
         }
         let answers = perform(message, at: now)
@@ -130,9 +130,9 @@ public struct OfficeSide: Sendable {
         return answers
     }
 
-    /// What can only be said at the end.
+    /// Adds the faults that can be known only at the end.
     mutating func finish() {
-        // Where something was found before, the signature may have come and not counted.
+        // If an earlier fault was found, the signature may have come and not counted.
         let found = Set(faults.compactMap(\.subject))
         for (id, handoff) in handoffs.sorted(by: { $0.key < $1.key })
         where !handoff.recallIsKnown && !found.contains(id) {
@@ -144,7 +144,8 @@ public struct OfficeSide: Sendable {
 
     private mutating func hearUnreadable(_ unreadable: Unreadable, at now: Instant) -> [Sending] {
         let problems = unreadable.problems
-        // The contract describes more types than the office handles: to send one is no mistake, and is answered.
+        // The contract has more types than the office handles. Sending one is no fault; it is answered with a
+        // refusal.
         if !problems.contains(where: { $0.code == "not_handled_yet" }) {
             for problem in problems {
                 note(Scenario.form, unreadable.subject, "\(unreadable.type ?? "a message"): \(problem)")
@@ -178,7 +179,7 @@ public struct OfficeSide: Sendable {
     private mutating func perform(_ message: Message, at now: Instant) -> [Sending] {
         let subject = message.envelope.subject
         guard var handoff = handoffs[subject], handoff.wasSent || handoff.recallIsKnown else {
-            // A unit that was stopped in the middle of an earlier run finishes what it then began.
+            // A unit that was stopped during an earlier run finishes what it began then.
             if !letters.isOfEarlierRun(subject) {
                 note(
                     Scenario.uninvited, subject,
@@ -216,12 +217,12 @@ public struct OfficeSide: Sendable {
         }
     }
 
-    /// How often a unit may try after refusals before it is said to loop.
+    /// The most acts a unit may send after refusals before it counts as looping.
     private static let refusalsMax = 5
 
     private mutating func noteRefused(_ message: Message, _ refusal: Refusal, _ state: String) {
         let subject = message.envelope.subject
-        // It crossed the recall, which is nobody's fault.
+        // The message crossed the recall, so it is no fault.
         if refusal == .recalled { return }
         if case .act(.signed) = message.body {
             note(

@@ -5,18 +5,18 @@ import Casework
 import Contract
 import Foundation
 
-/// Carries messages between the office's side and the unit, over real queues. Belongs to one thread, as its connections
-/// do.
+/// Sends and receives messages between the office's side and the unit over real queues. Must be used on one thread,
+/// like its connections.
 final class Player {
     private let unit: UnitID
     private let routing: Outlet
     private let feedback: Outlet
     private let connection: AMQP.Connection
     private let channel: ChannelNumber
-    /// Delivered and not yet handed out.
+    /// Delivered and not yet returned by `next(within:)`.
     private var left: ArraySlice<Delivery> = []
 
-    /// One worker's connection for publishing. The broker lets a user speak in its own name only.
+    /// One worker's connection for publishing. The broker lets a user publish only under its own name.
     private struct Outlet {
         let connection: AMQP.Connection
         let publisher: Publisher
@@ -27,8 +27,9 @@ final class Player {
         }
     }
 
-    /// Throws `ConformanceError` when somebody else reads what the unit says, or when messages lie there that are
-    /// others'.
+    /// Connects as both workers and consumes the feedback queue.
+    /// - Throws: `ConformanceError` if there is another consumer on the feedback queue, or if the queue has messages
+    ///   of others.
     init(unit: UnitID, routing: ConnectionSettings, feedback: ConnectionSettings, takesWhatLies: Bool) throws {
         self.unit = unit
         self.routing = try Outlet(routing)
@@ -42,7 +43,8 @@ final class Player {
         if !takesWhatLies { try lookThrough(status.messageCount) }
     }
 
-    /// Takes what lies in the queue if all of it belongs to an earlier check; else leaves it there and throws.
+    /// Takes the messages in the queue if all of them belong to an earlier check; otherwise leaves them there and
+    /// throws.
     private func lookThrough(_ count: Int) throws {
         let end = ContinuousClock.now + .seconds(10)
         while left.count < count, ContinuousClock.now < end {
@@ -54,7 +56,7 @@ final class Player {
             return Letters.isOfSomeCheck(message?.envelope.subject ?? delivery.properties.correlationID ?? "")
         }
         guard isOurs else {
-            // Nothing was acknowledged, so all of it goes back.
+            // Nothing was acknowledged, so the broker requeues all of it.
             connection.close()
             throw ConformanceError.messagesLieThere(count)
         }
@@ -66,14 +68,14 @@ final class Player {
         feedback.connection.close()
     }
 
-    /// The unit's queues that nobody reads.
+    /// The unit's queues without a consumer.
     func unreadQueues() throws -> [String] {
         try [Topology.Queue.express(unit), Topology.Queue.inbox(unit), Topology.Queue.notice(unit)].filter {
             try connection.declareQueue(QueueName(rawValue: $0), passive: true, on: channel).consumerCount == 0
         }
     }
 
-    /// How many messages of a queue nobody has taken.
+    /// The number of messages in a queue that are ready for delivery.
     func waitingCount(in queue: String) throws -> Int {
         try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).messageCount
     }
@@ -106,7 +108,7 @@ final class Player {
         guard sent else { throw ConformanceError.notTaken }
     }
 
-    /// The next message of the unit; `nil` when none comes in time. Serves the heartbeats of all connections.
+    /// The next message of the unit; `nil` if none comes in time. Serves the heartbeats of all connections.
     func next(within seconds: Double) throws -> Utterance? {
         let end = ContinuousClock.now + .seconds(seconds)
         repeat {
@@ -128,7 +130,7 @@ final class Player {
     }
 }
 
-/// Why a check cannot be made. `description` says what to do about it.
+/// Why a check cannot be made. `description` says what to do.
 public enum ConformanceError: Error, Sendable, Equatable, CustomStringConvertible {
     case workersRun
     case messagesLieThere(Int)

@@ -1,14 +1,14 @@
-/// One thing a unit must get right: what it is, what is sent, and what is waited for.
+/// One requirement for a unit: a description, the messages to send, and the messages to expect.
 public struct Scenario: Sendable {
     /// A stable name, for `--only` and for programs that read the results.
     public let name: String
-    /// What is expected, in a sentence for the developers of a unit.
+    /// The expectation, in a sentence for the developers of a unit.
     public let expectation: String
     let steps: [Step]
-    /// Whether it is about every message of the whole run, and has nothing to play by itself.
+    /// Whether it concerns every message of the whole run and has no steps of its own.
     public var isAboutAll: Bool { steps.isEmpty }
 
-    /// Played in this order, and judged in it: without a signature nothing after it can be told.
+    /// All scenarios, in the order in which they run and are judged. Without a signature no later one can be judged.
     public static let all: [Scenario] = played + aboutAll
 
     static let played: [Scenario] = [
@@ -93,55 +93,54 @@ public struct Scenario: Sendable {
         self.steps = steps
     }
 
-    /// What to play for one scenario alone. What is about all messages is judged on a handoff from its beginning to its
-    /// end.
+    /// The scenarios to run for one name. A scenario about all messages is judged on a handoff from beginning to end.
     static func playing(_ name: String) -> [Scenario]? {
         guard let wanted = all.first(where: { $0.name == name }) else { return nil }
         return wanted.isAboutAll ? played.filter { ["concludes", "concludes-again"].contains($0.name) } : [wanted]
     }
 }
 
-/// One step of a scenario. Handoffs are called by names of the scenario's own.
+/// One step of a scenario. Handoffs have names within the scenario.
 enum Step: Sendable {
     case dispatch(String, style: Style = .plain, express: Bool = false, conduct: Conduct = .judges)
-    /// The handoff exists at the office, but its message is still under way.
+    /// The handoff exists at the office, but its message is still in transit.
     case announce(String)
-    /// The very same message, as a broker delivers again.
+    /// The identical message again, as a broker redelivers it.
     case dispatchAgain(String)
     case recall(String)
-    /// From here on the unit has acknowledged the recall, so nothing may cross it any more.
+    /// From here on the unit has acknowledged the recall, so no message may cross it any more.
     case recallIsKnown(String)
-    /// Messages whose types a unit cannot know, in each of its queues.
+    /// Messages of types that a unit cannot know, in each of its queues.
     case unknownTypes
     case await(Wish, String)
-    /// Hears for a while what is not expected.
+    /// Waits for unexpected messages.
     case listen
-    /// The queue of notices is read.
+    /// The unit has emptied its notice queue.
     case noticesRead
 }
 
-/// How the body of a handoff looks.
+/// The form of a handoff's body.
 enum Style: Sendable { case plain, chinese, large, unknownFields }
 
-/// How the office answers what a unit does with one handoff.
+/// How the office answers a unit's acts in one handoff.
 enum Conduct: Sendable {
     case judges
-    /// The first conclusion comes back.
+    /// The first conclusion is sent back.
     case sendsBackOnce
     /// Every act after the signature is refused.
     case refusesAll
 }
 
-/// What a unit is expected to do.
+/// The act that is expected of a unit.
 enum Wish: Sendable {
     case signature
     /// A conclusion or a return.
     case answer
-    /// A conclusion after the one that was sent back; a return is as fine.
+    /// A conclusion after the one that was sent back; a return also counts.
     case secondConclusion
     case refusedAct
 
-    /// For a person who waited in vain.
+    /// The text for a person if the act did not come.
     var words: String {
         switch self {
         case .signature: "no handoff.signed"

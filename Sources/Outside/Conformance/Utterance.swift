@@ -2,7 +2,7 @@ public import AMQP
 import Casework
 import Contract
 
-/// A message of the unit, as the broker hands it over.
+/// A message of the unit, as the broker delivers it.
 public struct Utterance: Sendable {
     public var routingKey: String
     public var properties: Properties
@@ -17,7 +17,7 @@ public struct Utterance: Sendable {
 
 /// A message of the office, ready to be published.
 struct Sending: Sendable, Equatable {
-    /// Under whose user; the broker vouches for it.
+    /// The worker whose user publishes it; the broker verifies the user.
     let sender: Worker
     let queue: String
     let exchange: String
@@ -26,20 +26,20 @@ struct Sending: Sendable, Equatable {
     let body: [UInt8]
 }
 
-/// Something that is wrong, in words for the developers of a unit.
+/// One fault, in words for the developers of a unit.
 public struct Fault: Sendable, Hashable {
-    /// The name of the scenario it belongs to, whichever was being played.
+    /// The name of the scenario it belongs to, whichever scenario was running.
     public let scenario: String
-    /// The handoff it was about, where that is known.
+    /// The handoff it concerns, if known.
     public let subject: String?
     public let text: String
 }
 
-/// What the run came to for one scenario.
+/// The result of the run for one scenario.
 public struct Verdict: Sendable, Hashable, Codable {
     public enum Outcome: String, Sendable, Hashable, Codable {
         case passed, failed
-        /// Something else that is wrong kept it from being judged.
+        /// Another fault prevented the judgement.
         case notJudged = "not_judged"
     }
 

@@ -2,20 +2,20 @@ import Casework
 public import Foundation
 import Synchronization
 
-/// One fact of a journal: a message that a party published, or that was delivered to it.
+/// One entry of a journal: a message that a party published, or that was delivered to it.
 public struct JournalEntry: Codable, Hashable, Sendable {
     public enum Fact: String, Codable, Hashable, Sendable {
         /// The broker confirmed it.
         case published
-        /// It arrived; written before it is acknowledged.
+        /// It was delivered; written before it is acknowledged.
         case delivered
     }
 
     public var fact: Fact
-    /// Wall microseconds since 1970: of what was published, when it was first handed to the broker; of what was
-    /// delivered, when it was taken in.
+    /// Wall-clock microseconds since 1970. Published: when it was first passed to the broker; delivered: when it was
+    /// received.
     public var at: Int64
-    /// Whose journal it is: `source.web`, `unit.d1`.
+    /// The owner of the journal: `source.web`, `unit.d1`.
     public var party: String
     /// The CloudEvents id.
     public var id: String
@@ -24,12 +24,11 @@ public struct JournalEntry: Codable, Hashable, Sendable {
     public var inreplyto: String?
     /// SHA-256 of the body, lower-case hexadecimal.
     public var digest: String
-    /// The broker said that it had been delivered before.
+    /// The broker set the redelivered flag.
     public var redelivered: Bool?
     /// Its data was sealed.
     public var sealed: Bool?
-    /// Of a handoff that is not sealed: what tells its text from others, the same in every run in which the text is the
-    /// same.
+    /// For a handoff that is not sealed: a digest that identifies its text, the same in every run with the same text.
     public var matter: String?
 
     public init(
@@ -49,7 +48,7 @@ public struct JournalEntry: Codable, Hashable, Sendable {
         self.matter = matter
     }
 
-    /// One line of JSON with its line end.
+    /// Appends one line of JSON with its line end.
     fileprivate func write(to line: inout [UInt8]) {
         line += "{\"fact\":\"\(fact.rawValue)\",\"at\":\(at)".utf8
         JournalEntry.write("party", party, to: &line)
@@ -83,15 +82,15 @@ extension [UInt8] {
     }
 }
 
-/// An append-only file of what one party published and received: what the witness compares with the office's books.
+/// An append-only file of what one party published and received. The witness compares it with the office's database.
 ///
-/// A line is handed to the kernel before `append` returns, so that the end of the process, however sudden, takes
-/// nothing back. (A crash of the machine may: nothing is forced to the disk.)
+/// A line is passed to the kernel before `append` returns, so a sudden end of the process loses nothing. A crash of
+/// the machine may lose lines: nothing is forced to the disk.
 public final class Journal: Sendable {
     private let descriptor: Mutex<Int32>
 
-    /// Opens or makes the file; its folder must exist. A line torn by a sudden end is closed off, so that the next one
-    /// stands for itself.
+    /// Opens or creates the file; its folder must exist. A torn last line is ended with a line break, so that the
+    /// next line is separate.
     public init(file: URL) throws {
         let path = file.path
         let opened = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -111,7 +110,7 @@ public final class Journal: Sendable {
 
     public func append(_ entry: JournalEntry) throws { try append([entry]) }
 
-    /// Many lines with one write.
+    /// Appends many lines with one write.
     public func append(_ entries: [JournalEntry]) throws {
         if entries.isEmpty { return }
         var lines: [UInt8] = []
@@ -140,7 +139,7 @@ public final class Journal: Sendable {
 
 /// The files of a folder of journals.
 public enum JournalFolder {
-    /// `unit.d1.jsonl`
+    /// The journal file of a party, such as `unit.d1.jsonl`.
     public static func file(of party: String, in folder: URL) -> URL { folder.appendingPathComponent("\(party).jsonl") }
 
     public static func files(in folder: URL) throws -> [URL] {
@@ -154,14 +153,14 @@ public enum JournalFolder {
     }
 }
 
-/// Reads a journal from its start. A line that is not whole (its writer was ended within it) is counted and passed
-/// over: what it would have told was never acknowledged.
+/// Reads a journal from its start. A torn line (its writer ended while writing it) is counted and skipped: its
+/// message was never acknowledged.
 public struct JournalReader: Sendable {
     public let file: URL
 
     public init(file: URL) { self.file = file }
 
-    /// Calls `body` with each entry in order; returns how many lines were torn. A missing file is an empty journal.
+    /// Calls `body` with each entry in order. Returns the number of torn lines. A missing file is an empty journal.
     @discardableResult
     public func read(_ body: (JournalEntry) throws -> Void) throws -> Int {
         guard FileManager.default.fileExists(atPath: file.path) else { return 0 }

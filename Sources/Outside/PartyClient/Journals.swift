@@ -2,7 +2,7 @@ import Casework
 import Contract
 package import Foundation
 
-/// A submission as its source knows it.
+/// The key of a submission: its source and the source's id for it.
 package struct SubmissionKey: Hashable, Comparable, CustomStringConvertible {
     package let source: String
     package let id: String
@@ -19,7 +19,7 @@ package struct SubmissionKey: Hashable, Comparable, CustomStringConvertible {
     }
 }
 
-/// An act as the office knows it: who, and the CloudEvents id.
+/// The key of an act: the party and the CloudEvents id.
 package struct ActKey: Hashable, Comparable, CustomStringConvertible {
     package let party: String
     package let id: String
@@ -36,7 +36,7 @@ package struct ActKey: Hashable, Comparable, CustomStringConvertible {
 
 /// The journals of all parties, ready to be compared.
 package struct Journals {
-    /// Confirmed reports; of several publishes of one, the first.
+    /// Confirmed reports; if a report was published several times, the first.
     package private(set) var submissions: [SubmissionKey: JournalEntry] = [:]
     /// Confirmed acts of units.
     package private(set) var acts: [ActKey: JournalEntry] = [:]
@@ -90,6 +90,6 @@ package struct Journals {
 }
 
 extension String {
-    /// The id behind `source.`.
+    /// The id after `source.`.
     package var sourceID: String? { hasPrefix("source.") ? String(dropFirst("source.".count)) : nil }
 }

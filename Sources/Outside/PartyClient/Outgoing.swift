@@ -9,14 +9,14 @@ import Foundation
 package struct Posting: Sendable {
     package let exchange: ExchangeName
     package let from: Party
-    /// The CloudEvents id: names the act.
+    /// The CloudEvents id: it names the act.
     package let id: String
     package let type: MessageType
     package let subject: String
     package let body: [UInt8]
     /// SHA-256 of the body, lower-case hexadecimal.
     package let digest: String
-    /// Wall microseconds when it was first handed to the broker.
+    /// Wall-clock microseconds when it was first passed to the broker.
     var firstSentAt: Int64?
     package var refusals = 0
 
@@ -34,7 +34,7 @@ package struct Posting: Sendable {
 
     package var key: RoutingKey { RoutingKey(rawValue: type.routingKey(from: from)) }
 
-    /// The properties of one sending: the message id is new each time, for tracing only.
+    /// The properties of one publish. The message id is new each time, for tracing only.
     fileprivate var properties: Properties {
         let now = Wall.now
         return Properties(
@@ -43,7 +43,7 @@ package struct Posting: Sendable {
             correlationID: subject, userID: from.description, timestamp: UInt64(now / 1_000_000))
     }
 
-    /// The journal's line about it, once it is confirmed.
+    /// The journal entry about it, once it is confirmed.
     package var published: JournalEntry {
         JournalEntry(
             fact: .published, at: firstSentAt ?? Wall.now, party: from.description, id: id, type: type.rawValue,
@@ -51,8 +51,9 @@ package struct Posting: Sendable {
     }
 }
 
-/// Messages on their way to the broker: each stays here until it is confirmed, and is sent again on the next connection
-/// where the last one did not live to confirm it. What the broker refuses rests a while and is tried again a few times.
+/// A queue of messages for the broker. Each stays here until it is confirmed, and is published again on the next
+/// connection if the last one ended before the confirm. A message the broker refuses is retried a few times after a
+/// delay.
 package final class Outgoing {
     package static let refusalsMax = 5
     private static let restSeconds = 0.3
@@ -63,20 +64,20 @@ package final class Outgoing {
     private var resting: [(until: Int64, posting: Posting)] = []
     private var lastToken: Int64 = 0
 
-    /// Those that the broker would not take, with its reason.
+    /// The messages that the broker refused too often, with the reason.
     package private(set) var givenUp: [(posting: Posting, reason: String)] = []
 
     package init() {}
 
-    /// All that is neither confirmed nor given up.
+    /// The number of messages that are neither confirmed nor given up.
     package var count: Int { waiting.count + inFlight.count + resting.count }
-    /// Not yet handed to the broker.
+    /// The number of messages not yet passed to the broker.
     package var waitingCount: Int { waiting.count }
     package var hasInFlight: Bool { !inFlight.isEmpty }
 
     package func post(_ posting: Posting) { waiting.append(posting) }
 
-    /// Goes on over a new connection; what was in flight is sent again, first and in its order.
+    /// Continues over a new connection. Messages in flight are published again, first and in their order.
     package func attach(to connection: AMQP.Connection) throws(AMQPError) {
         publisher = try Publisher(on: connection)
         waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
@@ -85,7 +86,7 @@ package final class Outgoing {
 
     package func detach() { publisher = nil }
 
-    /// Hands over what the window has room for.
+    /// Publishes as many messages as the window has room for.
     package func push() throws(AMQPError) {
         guard let publisher else { return }
         wakeResting()
@@ -104,7 +105,7 @@ package final class Outgoing {
         waiting = []
     }
 
-    /// What was confirmed; waits at most `seconds` for all that is in flight.
+    /// The confirmed messages; waits at most `seconds` for everything in flight.
     package func collect(within seconds: Double) throws(AMQPError) -> [Posting] {
         guard let publisher else { return [] }
         var confirmed: [Posting] = []

@@ -1,6 +1,6 @@
-/// What went wrong in a rehearsal: with the broker, with a journal, with what was asked of it.
+/// An error of a party's client: with the broker, with a journal or with a password.
 ///
-/// `description` may go into any log; `debugDescription` adds the cause in full.
+/// `description` may be logged anywhere; `debugDescription` adds the full cause.
 public struct PartyClientError: Error, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String { case journalUnwritable, journalUnreadable, brokerRefused, brokerAway, noPassword }
@@ -10,9 +10,9 @@ public struct PartyClientError: Error, Sendable {
         public static let journalUnwritable = Code(kind: .journalUnwritable)
         /// A journal file cannot be read.
         public static let journalUnreadable = Code(kind: .journalUnreadable)
-        /// The broker does not let this user do it; to try again would not help.
+        /// The broker refuses this user the operation; another attempt would not help.
         public static let brokerRefused = Code(kind: .brokerRefused)
-        /// No broker answered for as long as patience lasted.
+        /// No broker answered before the time limit.
         public static let brokerAway = Code(kind: .brokerAway)
         /// A party has no password.
         public static let noPassword = Code(kind: .noPassword)
@@ -21,7 +21,7 @@ public struct PartyClientError: Error, Sendable {
     }
 
     public let code: Code
-    /// Our own words, free of content and passwords.
+    /// A text of this program, free of content and passwords.
     public let reason: String
     public let cause: (any Error)?
     public let file: String

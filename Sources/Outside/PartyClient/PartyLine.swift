@@ -5,11 +5,11 @@ package import Contract
 import Crypto
 import Foundation
 
-/// A message as it arrived, with what of its head matters to those who receive.
+/// A message as delivered, with the envelope fields that receivers need.
 package struct Arrival: Sendable {
     package let delivery: Delivery
     package let entry: JournalEntry
-    /// Sealed data, where the message carries some.
+    /// The sealed data, if the message has any.
     package let sealed: SealedData?
 
     package init(_ delivery: Delivery, for party: Party) {
@@ -54,10 +54,10 @@ package struct Arrival: Sendable {
     }
 }
 
-/// One connection of a party that reads its queues and may publish beside it; made anew when it is lost.
+/// One connection of a party that reads its queues and may also publish. It is opened again when it is lost.
 ///
-/// Both ways share a connection here, unlike in the office's own workers: a rehearsal has many parties, and each waits
-/// on one socket.
+/// Both directions share a connection, unlike in the office's own workers: a rehearsal has many parties, and each
+/// waits on one socket.
 package final class PartyLine {
     package static let batchSizeMax = 256
 
@@ -66,8 +66,8 @@ package final class PartyLine {
     private let settings: AMQP.ConnectionSettings
     private let queues: [String]
     private var connection: AMQP.Connection?
-    /// Counts the connections, so that a tag of one is never acknowledged on the next, where it would be another
-    /// message's.
+    /// Counts the connections, so that a delivery tag of one is never acknowledged on the next, where it would belong
+    /// to another message.
     private var connectionNumber = 0
     private var receivedOn = 0
     private var backoff = Backoff(initialSeconds: 0.1, maximumSeconds: 2)
@@ -83,7 +83,8 @@ package final class PartyLine {
         self.settings = settings
     }
 
-    /// What has arrived, at most a batch; waits at most `seconds` for the first. Nothing while the broker is away.
+    /// The messages that have arrived, at most a batch; waits at most `seconds` for the first. Empty without a
+    /// broker.
     package func receive(within seconds: Double) -> [Arrival] {
         attempt([]) { connection throws(AMQPError) in
             receivedOn = connectionNumber
@@ -93,7 +94,7 @@ package final class PartyLine {
             {
                 switch event {
                 case .delivery(let delivery): arrivals.append(Arrival(delivery, for: party))
-                // The queue lost its leader, or the channel its right: begin again.
+                // The queue lost its leader, or the channel lost its permission: connect again.
                 case .consumerCancelled, .channelClosed: lose()
                 case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
                 }
@@ -105,7 +106,8 @@ package final class PartyLine {
         }
     }
 
-    /// Acknowledges what was received last, and all before it; where the connection was lost since, it comes again.
+    /// Acknowledges the last messages received and all before them. If the connection was lost since, they are
+    /// redelivered.
     package func acknowledge(_ arrivals: [Arrival]) {
         guard let last = arrivals.last?.delivery, let connection, receivedOn == connectionNumber else { return }
         do throws(AMQPError) {
@@ -115,7 +117,7 @@ package final class PartyLine {
         }
     }
 
-    /// Sends what waits; returns what was confirmed meanwhile.
+    /// Publishes what waits; returns what was confirmed meanwhile.
     package func exchange(within seconds: Double) -> [Posting] {
         attempt([]) { _ throws(AMQPError) in
             try outgoing.push()

@@ -5,9 +5,9 @@ import Casework
 package import Contract
 import Foundation
 
-/// A person's connection: publishes commands and hears the office's verdicts. Blocks its thread.
+/// A person's connection: publishes commands and receives the office's verdicts. Blocks its thread.
 ///
-/// A person has one at a time, because the queue of verdicts is read exclusively: a second command waits until the
+/// A person has one at a time, because the reply queue is consumed exclusively: a second command waits until the
 /// first is done.
 package final class PersonClient {
     package enum Verdict: Sendable {
@@ -27,14 +27,14 @@ package final class PersonClient {
         self.person = person
         user = broker.user
         connection = try AMQP.Connection(broker)
-        // First the reader, then commands: a verdict must not come to nobody.
+        // The consumer comes before commands, so that no verdict arrives without one.
         channel = try PersonClient.consume(of: person, on: connection, until: .now + .seconds(timeoutSeconds))
         publisher = try Publisher(on: connection)
     }
 
     package func close() { connection.close() }
 
-    /// Sends one command and waits for its verdict; `nil` when none came in time: the command may still be taken.
+    /// Sends one command and waits for its verdict; `nil` if none came in time: the command may still be taken.
     package func send<Payload>(
         _ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double
     ) throws -> Verdict? {
@@ -46,7 +46,7 @@ package final class PersonClient {
         return nil
     }
 
-    /// - Parameter owner: the worker that shall hear it, of a command that several hear.
+    /// - Parameter owner: the worker that shall handle the command, if several could.
     package func publish<Payload>(_ event: CloudEvent<Payload>, to owner: Worker? = nil, timeoutSeconds: Double) throws
     {
         let deadline = ContinuousClock.now + .seconds(timeoutSeconds)
@@ -66,21 +66,21 @@ package final class PersonClient {
         }
     }
 
-    /// The next verdict, with the id of the act it answers; `nil` when none came in time.
+    /// The next verdict, with the id of the act it answers; `nil` if none came in time.
     package func next(within seconds: Double) throws -> (act: String, verdict: Verdict)? {
         let deadline = ContinuousClock.now + .seconds(seconds)
         repeat {
             guard case .delivery(let delivery)? = try connection.nextEvent(within: max(0, (deadline - .now).inSeconds))
             else { continue }
-            // A verdict left over from a command whose sender did not wait is dropped: whoever repeats that act gets it
-            // again.
+            // A verdict for a command whose sender did not wait is dropped. A sender that repeats the act gets the
+            // verdict again.
             try connection.acknowledge(upTo: delivery.deliveryTag, multiple: false, on: channel)
             if let verdict = PersonClient.read(delivery) { return verdict }
         } while ContinuousClock.now < deadline
         return nil
     }
 
-    /// How many messages lie in somebody's queue; nil where there is none. Whoever may enter the virtual host may ask.
+    /// The number of messages in any queue; `nil` if there is no such queue. Any user of the virtual host may ask.
     package func depth(of queue: String) throws -> Int? {
         let asking = try connection.openChannel()
         do throws(AMQPError) {

@@ -1,15 +1,15 @@
-/// Reads CSV (RFC 4180) row by row: fields in quotes may hold separators, line breaks and doubled quotes; lines end by
-/// CR, LF or both. The first row names the columns.
+/// Reads CSV (RFC 4180) row by row. Quoted fields may contain separators, line breaks and doubled quotes; lines end
+/// by CR, LF or both. The first row names the columns.
 ///
-/// Broken quotes are thrown: from there on no row could be trusted, so nothing of the file goes in. A row of too many
-/// or too few fields is a problem of its own.
+/// Broken quotes are thrown: no row after them could be trusted, so nothing of the file is submitted. A row with too
+/// many or too few fields is only a problem of that row.
 struct CSVSplitter<Source: Chunks> {
     private var feed: ByteFeed<Source>
     private let separator: UInt8
     private(set) var columns: [String] = []
 
-    /// Reads the first row, too.
-    /// - Parameter skipsFirstLine: one that only says which separator is used.
+    /// Also reads the first row.
+    /// - Parameter skipsFirstLine: whether the first line only says which separator is used.
     init(_ source: Source, separator: UInt8, skipsFirstLine: Bool) throws(FileRefusal) {
         feed = ByteFeed(source)
         self.separator = separator
@@ -53,7 +53,7 @@ struct CSVSplitter<Source: Chunks> {
                 """
             )
         }
-        // Separators at the end of a row hold nothing, and do no harm.
+        // Empty fields at the end of a row are harmless.
         guard fields.count >= columns.count, fields.dropFirst(columns.count).allSatisfy(\.trimmed.isEmpty) else {
             return .damaged(
                 """
@@ -69,7 +69,8 @@ struct CSVSplitter<Source: Chunks> {
         return .row(row)
     }
 
-    /// What stands in `="00123"`, as many programs write a text that a spreadsheet shall not take for a number.
+    /// The text in `="00123"`, the form in which many programs write text that a spreadsheet must not read as a
+    /// number.
     private static func withoutFormula(_ field: String) -> String? {
         field.wholeMatch(of: /="([^"]*)"/).map { String($0.1) }
     }
@@ -144,7 +145,7 @@ struct CSVSplitter<Source: Chunks> {
 }
 
 extension String {
-    /// Without blanks of any kind around it, U+3000 among them.
+    /// The text without blanks of any kind around it, U+3000 included.
     var trimmed: String {
         func isBlank(_ scalar: Unicode.Scalar) -> Bool {
             scalar.properties.isWhitespace || scalar == "\u{FEFF}" || scalar == "\u{200B}"

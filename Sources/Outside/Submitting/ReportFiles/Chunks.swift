@@ -1,12 +1,12 @@
-/// Gives a file's bytes one after the other, from chunks.
+/// Gives the bytes of a file in order, in chunks.
 protocol Chunks {
-    /// Never an empty one; `nil` at the end.
+    /// The next chunk, never an empty one; `nil` at the end.
     mutating func nextChunk() -> [UInt8]?
-    /// How much of the file was taken.
+    /// The number of bytes read from the file.
     var bytesRead: Int { get }
 }
 
-/// As they are.
+/// The chunks of a file, unchanged.
 struct RawChunks: Chunks {
     private let file: FileBytes
     private(set) var bytesRead = 0
@@ -20,7 +20,7 @@ struct RawChunks: Chunks {
     }
 }
 
-/// As UTF-8, of a file whose encoding was checked. Where somebody changed it since, it ends.
+/// The chunks of a file as UTF-8, after its encoding was checked. If the file was changed since, they end.
 struct TextChunks: Chunks {
     private var text: DecodedText
 
@@ -31,7 +31,7 @@ struct TextChunks: Chunks {
     mutating func nextChunk() -> [UInt8]? { try? text.next() }
 }
 
-/// A byte at a time, with the line it stands on.
+/// Reads one byte at a time and counts lines.
 struct ByteFeed<Source: Chunks> {
     private var source: Source
     private var chunk: [UInt8] = []
@@ -41,7 +41,7 @@ struct ByteFeed<Source: Chunks> {
     init(_ source: Source) { self.source = source }
 
     var bytesRead: Int { source.bytesRead }
-    /// The line that the next byte stands on.
+    /// The line of the next byte.
     var line: Int { lines.current }
 
     mutating func peek() -> UInt8? {
@@ -60,24 +60,24 @@ struct ByteFeed<Source: Chunks> {
     }
 }
 
-/// What a file holds for one report, before it is read as one.
+/// The raw content of one report in a file.
 package struct RawRecord: Sendable {
     enum Content: Sendable {
         /// A JSON text in UTF-8.
         case json([UInt8])
-        /// Of CSV, by the names of the columns.
+        /// A CSV row, by the names of the columns.
         case row([String: String])
-        /// Cannot be read, and why.
+        /// A record that cannot be read, with the reason.
         case damaged(String)
     }
 
-    /// From 1: the line it begins on, or of a JSON array its place in it.
+    /// From 1: the line it begins on, or its index in a JSON array.
     let number: Int
     let content: Content
 }
 
-/// Lines that end by CR, LF or both. A line longer than `bytesMax` is cut one byte behind it: its reader refuses it,
-/// and nobody's memory fills.
+/// Splits lines that end by CR, LF or both. A line longer than `ReportLineReader.lineBytesMax` is cut one byte after
+/// it: the line's reader refuses it, and memory stays bounded.
 struct LineSplitter<Source: Chunks> {
     private var feed: ByteFeed<Source>
 

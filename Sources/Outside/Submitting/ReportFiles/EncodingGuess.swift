@@ -1,5 +1,5 @@
-/// Tells from a file's bytes how it writes its characters. The whole file is looked at before anything of it is used,
-/// so that no half-read text goes in.
+/// Determines a file's character encoding from its bytes. The whole file is read before any of it is used, so that no
+/// partly decoded text is submitted.
 enum EncodingGuess {
     static func encoding(of file: FileBytes) throws(FileRefusal) -> TextEncoding {
         let head = file.read(from: 0)
@@ -26,7 +26,7 @@ enum EncodingGuess {
         return .gb18030
     }
 
-    /// Takes what the caller says, if the file agrees.
+    /// Returns the encoding given by the caller, if the file agrees with it.
     static func whole(_ file: FileBytes, _ encoding: TextEncoding) throws(FileRefusal) -> TextEncoding {
         if let words = Magic.words(for: file.read(from: 0)) { throw FileRefusal(words) }
         if let line = try firstBadLine(of: file, as: encoding) {
@@ -50,8 +50,8 @@ enum EncodingGuess {
         return head.starts(with: [0x84, 0x31, 0x95, 0x33]) ? .gb18030 : nil
     }
 
-    /// In UTF-16 every second byte of ASCII is 0; which one, tells the order. Only signs that every such file is built
-    /// with count: 一 (U+4E00) looks like a letter of the other order.
+    /// UTF-16, recognised by zero bytes. Every second byte of ASCII is 0, and its position gives the byte order. Only
+    /// structural characters of such files count: 一 (U+4E00) looks like a letter in the other order.
     private static func byZeros(_ file: FileBytes, _ head: [UInt8]) throws(FileRefusal) -> TextEncoding {
         let built = Set("{}[]\":,;\t\r\n".utf8)
         var (little, big) = (0, 0)
@@ -66,7 +66,7 @@ enum EncodingGuess {
         return encoding
     }
 
-    /// The line of the first bytes that the encoding does not have, or of the first U+0000.
+    /// The line of the first bytes that are invalid in the encoding, or of the first U+0000.
     private static func firstBadLine(of file: FileBytes, as encoding: TextEncoding) throws(FileRefusal) -> Int? {
         var text = try DecodedText(file, as: encoding)
         var lines = LineCount()
@@ -83,8 +83,8 @@ enum EncodingGuess {
         } catch {
             return error.line
         }
-        // Where another encoding is read as GB18030, as Big5 is, many of its characters fall where GB18030 has none of
-        // its own.
+        // If another encoding, such as Big5, is read as GB18030, many of its characters fall into the private use
+        // area.
         if signs.ofUsers > 2, signs.ofUsers * 20 > signs.foreign {
             throw FileRefusal(
                 "the file seems to be in another encoding than UTF-8 and GB18030, perhaps Big5: write it anew in UTF-8")
@@ -92,7 +92,7 @@ enum EncodingGuess {
         return nil
     }
 
-    /// Characters beyond ASCII, and of them those of the private area (U+E000 to U+F8FF), by their first bytes in
+    /// Counts characters beyond ASCII, and those of the private use area (U+E000 to U+F8FF), by their first bytes in
     /// UTF-8.
     private static func count(_ utf8: [UInt8], into signs: inout (foreign: Int, ofUsers: Int)) {
         var before: UInt8 = 0
@@ -105,8 +105,8 @@ enum EncodingGuess {
 
     // MARK: Files in two encodings
 
-    /// The first line that is UTF-8 for sure, in a file that as a whole is not. UTF-8 is often valid GB18030, too, and
-    /// would go in as other characters.
+    /// The first line that is certainly UTF-8, in a file that as a whole is not. UTF-8 is often also valid GB18030
+    /// and would be read as other characters.
     private static func firstUTF8Line(of file: FileBytes) throws(FileRefusal) -> Int? {
         var splitter = LineSplitter(RawChunks(file))
         var (formed, foreign) = (0, 0)
@@ -119,8 +119,8 @@ enum EncodingGuess {
         return formed > 0 && formed * 2 >= foreign ? 1 : nil
     }
 
-    /// How many bytes beyond ASCII there are, and how many of them form characters of three or four bytes in UTF-8, as
-    /// Chinese ones do. In GB18030 they form a few by chance.
+    /// The number of bytes beyond ASCII, and how many of them form UTF-8 characters of three or four bytes, as
+    /// Chinese characters do. In GB18030 a few do so by chance.
     struct Sequences {
         var foreign = 0
         var formed = 0
@@ -155,7 +155,7 @@ enum EncodingGuess {
     }
 }
 
-/// Files that people give instead of reports, by their first bytes.
+/// Files of other kinds, recognised by their first bytes.
 enum Magic {
     static func words(for head: [UInt8]) -> String? {
         let save = "save it as CSV (UTF-8) and give that file"

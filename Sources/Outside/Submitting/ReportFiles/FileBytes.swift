@@ -1,7 +1,7 @@
 import Foundation
 
-/// Why nothing of a file goes in, in one sentence for the person who keeps it: what it is, and what to do. It repeats
-/// nothing that the file holds.
+/// Why nothing of a file is submitted, in one sentence for its owner: what the file is, and what to do. It contains
+/// nothing from the file.
 public struct FileRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     public let reason: String
 
@@ -10,13 +10,13 @@ public struct FileRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { reason }
 }
 
-/// The bytes of a file, to be read as often as needed. What can be read only once, as standard input or a pipe, is
-/// first copied into a file without a name, which nobody else can open and which ends with the process.
+/// The bytes of a file, to be read as often as needed. Input that can be read only once, such as standard input or a
+/// pipe, is first copied to an unnamed file, which no one else can open and which disappears with the process.
 final class FileBytes: Sendable {
     static let chunkBytes = 1 << 18
 
     private let descriptor: Int32
-    /// Instead of a file.
+    /// Bytes used instead of a file.
     private let given: [UInt8]
     let count: Int
 
@@ -43,12 +43,12 @@ final class FileBytes: Sendable {
         }
     }
 
-    /// Bytes as if they stood in a file.
+    /// Bytes in memory, treated like a file.
     init(_ bytes: [UInt8]) { (descriptor, given, count) = (-1, bytes, bytes.count) }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The bytes from a place on, at most a chunk of them; empty at the end.
+    /// The bytes from an offset on, at most a chunk; empty at the end.
     func read(from offset: Int, atMost countMax: Int = FileBytes.chunkBytes) -> [UInt8] {
         if descriptor < 0 { return Array(given[min(offset, count)..<min(offset + countMax, count)]) }
         return [UInt8](unsafeUninitializedCapacity: countMax) { buffer, filled in

@@ -1,8 +1,8 @@
-/// A file of reports, whatever shape people have it in: JSON lines, a JSON array (or objects over several lines), CSV
-/// with commas, semicolons or tabs; in UTF-8, UTF-16 or GB18030; with lines that end by LF, CR or both.
+/// A file of reports in any common form: JSON lines, a JSON array (or objects over several lines), CSV with commas,
+/// semicolons or tabs; in UTF-8, UTF-16 or GB18030; with lines that end by LF, CR or both.
 ///
-/// What it is, is recognised once, by looking at all of its bytes before anything of it is used. What it cannot be is
-/// refused in one sentence. Memory does not grow with the file.
+/// The form is determined once, from all of its bytes, before any of it is used. Another form is refused in one
+/// sentence. Memory does not grow with the file.
 public struct ReportFile: Sendable {
     public enum Shape: Sendable, Hashable {
         case lines
@@ -14,17 +14,17 @@ public struct ReportFile: Sendable {
 
     public let encoding: TextEncoding
     public let shape: Shape
-    /// In bytes, as it lies on the disk.
+    /// The size in bytes on disk.
     public var size: Int { file.count }
-    /// Of CSV: what the first row names.
+    /// For CSV: the names in the first row.
     public let columns: [String]
-    /// How many records it holds, blank lines counted.
+    /// The number of records, including blank lines.
     public let recordCount: Int
     private let file: FileBytes
 
     /// - Parameters:
     ///   - path: a file's path, or `-` for standard input, which is copied to be read twice.
-    ///   - encoding: where the caller knows better than the bytes tell.
+    ///   - encoding: the encoding, if the caller knows it; otherwise it is determined from the bytes.
     public init(path: String, encoding: TextEncoding? = nil) throws(FileRefusal) {
         try self.init(FileBytes(path: path), encoding)
     }
@@ -45,7 +45,7 @@ public struct ReportFile: Sendable {
         var text = try DecodedText(file, as: known)
         let head = (try? text.next()) ?? []
         shape = try ShapeGuess.shape(of: head, isWhole: file.count <= FileBytes.chunkBytes)
-        // Once through: what breaks the whole is found before anything goes in.
+        // One full pass: a fault of the whole file is found before anything is submitted.
         var records = try ReportRecords(DecodedText(file, as: known), shape)
         columns = records.columns
         var count = 0
@@ -56,7 +56,7 @@ public struct ReportFile: Sendable {
         }
     }
 
-    /// How a problem names a record: `line 12`, `element 3`.
+    /// The noun for a record in problems: `line 12`, `element 3`.
     public var noun: String {
         switch shape {
         case .lines, .csv: "line"
@@ -64,7 +64,7 @@ public struct ReportFile: Sendable {
         }
     }
 
-    /// For people: `CSV (;) in GB18030`.
+    /// A text for people: `CSV (;) in GB18030`.
     public var description: String {
         let shape =
             switch shape {
@@ -77,13 +77,13 @@ public struct ReportFile: Sendable {
         return "\(shape) in \(encoding.words)"
     }
 
-    /// From the beginning, as often as asked.
+    /// The records from the beginning; may be called repeatedly.
     public func records() throws(FileRefusal) -> ReportRecords {
         try ReportRecords(DecodedText(file, as: encoding), shape)
     }
 }
 
-/// What a file holds, record by record.
+/// The records of a file, one by one.
 public struct ReportRecords: Sequence, IteratorProtocol {
     private enum Splitter {
         case lines(LineSplitter<TextChunks>)
@@ -109,7 +109,7 @@ public struct ReportRecords: Sequence, IteratorProtocol {
 
     package var columns: [String] { if case .csv(let splitter) = splitter { splitter.columns } else { [] } }
 
-    /// How much of the file was taken, in bytes.
+    /// The number of bytes read from the file.
     public var bytesRead: Int {
         switch splitter {
         case .lines(let splitter): splitter.bytesRead
@@ -118,7 +118,7 @@ public struct ReportRecords: Sequence, IteratorProtocol {
         }
     }
 
-    /// Ends where somebody broke the file since it was looked at: then there are fewer than `ReportFile.recordCount`.
+    /// The next record. If the file was damaged since it was checked, there are fewer than `ReportFile.recordCount`.
     public mutating func next() -> Record? { (try? step())?.map { Record(raw: $0) } }
 
     package mutating func step() throws(FileRefusal) -> RawRecord? {

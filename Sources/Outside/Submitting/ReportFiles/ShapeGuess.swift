@@ -1,8 +1,9 @@
-/// Tells from the beginning of a text whether it is JSON lines, one JSON array, objects over several lines, or CSV.
+/// Determines from the beginning of a text whether it is JSON lines, one JSON array, objects over several lines, or
+/// CSV.
 enum ShapeGuess {
     /// - Parameters:
     ///   - head: the beginning of the text, in UTF-8.
-    ///   - isWhole: whether there is no more.
+    ///   - isWhole: whether this is the whole text.
     static func shape(of head: [UInt8], isWhole: Bool) throws(FileRefusal) -> ReportFile.Shape {
         let lines = firstLines(of: head)
         guard let first = lines.first else {
@@ -17,13 +18,13 @@ enum ShapeGuess {
         case UInt8(ascii: "<"):
             throw FileRefusal("the file is HTML or XML: reports are read from JSON lines, a JSON array or CSV")
         default:
-            // A broken first line does not hide that the others are objects.
+            // The first line may be broken while the others are objects.
             if lines.contains(where: { isObject($0) }) { return .lines }
             return csv(first)
         }
     }
 
-    /// The first lines that are not blank, without blanks around them; the last may be cut.
+    /// The first non-blank lines, without blanks around them; the last may be cut.
     private static func firstLines(of head: [UInt8]) -> [[UInt8]] {
         let lines = head.split(maxSplits: 64, omittingEmptySubsequences: true) { $0 == 0x0A || $0 == 0x0D }
         return lines.prefix(64).compactMap { line in
@@ -35,23 +36,24 @@ enum ShapeGuess {
 
     private static func isObject(_ line: [UInt8]?) -> Bool {
         guard let line, line.first == UInt8(ascii: "{") else { return false }
-        // Not a field of CSV that only begins so.
+        // A CSV field may also begin with a brace.
         let next = line.dropFirst().first { $0 != 0x20 && $0 != 0x09 }
         return next == UInt8(ascii: "\"") || next == UInt8(ascii: "}")
     }
 
     private static func closes(_ line: [UInt8]) -> Bool { brackets(of: line).depthAtEnd == 0 }
 
-    /// Whether a line opens more than it closes, and does not end within a text.
+    /// Whether a line opens more brackets than it closes, and does not end within a string.
     private static func goesOn(_ line: [UInt8]) -> Bool { (brackets(of: line).depthAtEnd ?? 0) > 0 }
 
-    /// Whether another object stands on the line, behind the first one.
+    /// Whether another object follows the first one on the line.
     private static func isFollowed(_ line: [UInt8]) -> Bool {
         guard let end = brackets(of: line).firstEnd else { return false }
         return isObject(Array(line[(end + 1)...].drop { $0 == 0x20 || $0 == 0x09 }))
     }
 
-    /// How many brackets are open at the end (`nil` where it ends within a text), and where first none was.
+    /// The number of open brackets at the end (`nil` if it ends within a string), and the first index where none is
+    /// open.
     private static func brackets(of line: [UInt8]) -> (depthAtEnd: Int?, firstEnd: Int?) {
         var (depth, firstEnd) = (0, Int?.none)
         var inText = false
@@ -77,11 +79,11 @@ enum ShapeGuess {
         return (inText ? nil : depth, firstEnd)
     }
 
-    /// Spreadsheets may say in a first line which separator they use; otherwise the one that stands most often in the
-    /// first row outside quotes.
+    /// The CSV shape. A spreadsheet may name its separator in the first line; otherwise the most frequent one outside
+    /// quotes in the first row is used.
     private static func csv(_ first: [UInt8]) -> ReportFile.Shape {
         let separators = Array(",;\t".utf8)
-        // In any case of letters, and perhaps in quotes as any other field.
+        // The letters may be upper or lower case, and the line may be quoted.
         let bare = first.filter { $0 != UInt8(ascii: "\"") }
         if bare.count == 5, let separator = bare.last, separators.contains(separator),
             String(decoding: bare, as: UTF8.self).lowercased().hasPrefix("sep=")

@@ -1,11 +1,11 @@
 import Foundation
 
-/// How a file writes its characters.
+/// The character encoding of a file.
 public enum TextEncoding: String, CaseIterable, Sendable {
     case utf8 = "utf-8"
     case utf16LittleEndian = "utf-16le"
     case utf16BigEndian = "utf-16be"
-    /// With GBK and GB 2312 in it.
+    /// Includes GBK and GB 2312.
     case gb18030 = "gb18030"
 
     fileprivate var name: String { rawValue.uppercased() }
@@ -19,9 +19,9 @@ public enum TextEncoding: String, CaseIterable, Sendable {
     }
 }
 
-/// A file's text as UTF-8, chunk by chunk, without a byte order mark; memory does not grow with the file.
+/// A file's text as UTF-8, chunk by chunk, without a byte order mark. Memory does not grow with the file.
 package struct DecodedText {
-    /// Bytes that the encoding does not have.
+    /// The file has bytes that are invalid in the encoding.
     struct Undecodable: Error { let line: Int }
 
     private let file: FileBytes
@@ -32,7 +32,7 @@ package struct DecodedText {
     private var lines = LineCount()
     private var isAtStart = true
 
-    /// How much of the file was taken.
+    /// The number of bytes read from the file.
     var bytesRead: Int { offset }
 
     init(_ file: FileBytes, as encoding: TextEncoding) throws(FileRefusal) {
@@ -40,7 +40,7 @@ package struct DecodedText {
         converter = try Converter(encoding)
     }
 
-    /// Never an empty chunk; `nil` at the end.
+    /// The next chunk, never an empty one; `nil` at the end.
     mutating func next() throws(Undecodable) -> [UInt8]? {
         while true {
             let chunk = file.read(from: offset)
@@ -62,7 +62,7 @@ package struct DecodedText {
 
 /// Counts lines that end by CR, LF or both.
 struct LineCount {
-    /// The line that what comes next stands on, from 1.
+    /// The line of the next byte, from 1.
     private(set) var current = 1
     private var wasReturn = false
 
@@ -74,7 +74,7 @@ struct LineCount {
     }
 }
 
-/// iconv of the C library, which knows GB18030 with its four-byte forms.
+/// iconv of the C library, which supports GB18030 with its four-byte forms.
 private final class Converter {
     private let descriptor: iconv_t
 
@@ -87,8 +87,8 @@ private final class Converter {
 
     deinit { iconv_close(descriptor) }
 
-    /// What could be converted, how many bytes that took, and whether what is left is at most the beginning of a
-    /// character.
+    /// Converts as much as possible: the text, the number of bytes used, and whether the rest is at most the
+    /// beginning of a character.
     func convert(_ input: [UInt8]) -> (text: [UInt8], taken: Int, isRight: Bool) {
         var input = input
         var text: [UInt8] = []

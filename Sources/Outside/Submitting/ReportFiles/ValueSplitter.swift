@@ -1,8 +1,8 @@
-/// Takes a JSON array apart into its elements, or a file of objects that go over several lines into these. It looks at
-/// nothing but brackets and texts; an element is read as JSON by others.
+/// Splits a JSON array into its elements, or a file of multi-line objects into objects. It looks only at brackets and
+/// strings; the elements are parsed elsewhere.
 ///
-/// What breaks the whole (a bracket of another kind, a text that is not closed, an end too early) is thrown, so that
-/// nothing of the file goes in.
+/// A fault of the whole (a bracket of another kind, an unclosed string, an early end) is thrown, so that nothing of
+/// the file is submitted.
 struct ValueSplitter<Source: Chunks> {
     private var feed: ByteFeed<Source>
     private let isArray: Bool
@@ -10,8 +10,8 @@ struct ValueSplitter<Source: Chunks> {
     private var isBegun = false
     private var isEnded = false
 
-    /// - Parameter isArray: whether the values stand in one array; otherwise they follow each other, with blanks
-    ///   between.
+    /// - Parameter isArray: whether the values are in one array; otherwise they follow each other, separated by
+    ///   blanks.
     init(_ source: Source, isArray: Bool) {
         feed = ByteFeed(source)
         self.isArray = isArray
@@ -32,7 +32,7 @@ struct ValueSplitter<Source: Chunks> {
             }
             return nil
         }
-        // An array may be empty; a comma before its end is a fault of its own.
+        // An array may be empty; a comma before its end is a separate fault.
         if isArray, first == UInt8(ascii: "]"), !isBegun {
             _ = feed.next()
             try end()
@@ -58,7 +58,7 @@ struct ValueSplitter<Source: Chunks> {
             switch byte {
             case UInt8(ascii: "\""): try text(into: &bytes)
             case UInt8(ascii: "{"), UInt8(ascii: "["):
-                // Deeper than anything is read: its reader refuses it by its depth.
+                // Every reader refuses an element by its depth long before this limit.
                 guard open.count < 10_000 else {
                     throw FileRefusal("line \(line) begins an object that is nested more than 10,000 deep")
                 }
@@ -108,7 +108,7 @@ struct ValueSplitter<Source: Chunks> {
         return RawRecord(number: count, content: isBlank ? .damaged("nothing stands between two commas") : .json(bytes))
     }
 
-    /// Behind an array stands nothing.
+    /// Checks that nothing follows the array.
     private mutating func end() throws(FileRefusal) {
         isEnded = true
         skipBlanks()

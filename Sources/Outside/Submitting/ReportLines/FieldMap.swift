@@ -16,18 +16,18 @@ import Yams
 /// ignored: [reply]           # read by nobody, and said so
 /// ```
 ///
-/// `table` translates values; a value it does not hold makes the line a problem, unless there is a `default`. `format`
-/// is one of `TimePattern`'s or a list of them; patterns, `excel` and `any` need a `zone`, and with a zone alone it is
-/// `any`. Blanks around a value are no part of it; blanks alone, `null` and the words of `empty` stand for none.
+/// `table` translates values; a value that is not in it makes the line a problem, unless there is a `default`.
+/// `format` is one of `TimePattern`'s or a list of them; patterns, `excel` and `any` need a `zone`, and a zone alone
+/// means `any`. Blanks around a value are removed; blanks alone, `null` and the words of `empty` count as no value.
 public struct FieldMap: Sendable {
-    /// What a target is read from.
+    /// The origin of a target's value.
     struct Rule: Sendable {
         var path: [String]?
         var value: String?
         var prefix = ""
         var fallback: String?
         var table: [String: String]?
-        /// Words that stand for none.
+        /// Words that count as no value.
         var empty: Set<String> = []
         var times = [TimePattern.rfc3339]
     }
@@ -54,20 +54,21 @@ public struct FieldMap: Sendable {
 
     let rules: [Target: Rule]
 
-    /// Of CSV without a map: each column is named as the part of a report that it gives, and tells nothing else.
+    /// The map for CSV without a map: each column has the name of a part of a report; other columns are ignored.
     package static let columns = FieldMap(
         rules: Dictionary(uniqueKeysWithValues: Target.allCases.map { ($0, Rule(path: [$0.rawValue])) }))
 
     private init(rules: [Target: Rule]) { self.rules = rules }
 
-    /// Throws all problems of the file at once.
+    /// Parses a map.
+    /// - Throws: `FieldMapError` with all problems of the file at once.
     public init(yaml: String) throws(FieldMapError) {
         var parser = FieldMapParser()
         rules = parser.parse(yaml)
         if !parser.problems.isEmpty { throw FieldMapError(problems: parser.problems) }
     }
 
-    /// What a line says, in the words of the contract.
+    /// The report of a line, in the words of the contract.
     package func apply(
         to line: JSONTree
     ) throws(LineRefusal) -> (source: SourceID?, id: String?, submission: Submission) {
@@ -96,7 +97,7 @@ public struct FieldMap: Sendable {
 
     // MARK: Steps
 
-    /// `nil` where the line has nothing there and the map no default.
+    /// The text for a target; `nil` if the line has no value and the map no default.
     private func text(_ rule: Rule, of line: JSONTree, for target: Target) throws(LineRefusal) -> String? {
         if let value = rule.value { return value }
         guard let path = rule.path else { return nil }
@@ -121,7 +122,7 @@ public struct FieldMap: Sendable {
         return rule.prefix + text
     }
 
-    /// What programs write where there is nothing.
+    /// Words that programs write for an empty value.
     private static let emptyWords: Set = ["null", "\\n"]
 
     private func receivedAt(of line: JSONTree) throws(LineRefusal) -> Instant? {
@@ -164,7 +165,7 @@ public struct FieldMap: Sendable {
         guard let accusedName = found[.accusedName] else { return nil }
         var unit: UnitID?
         if let word = found[.accusedUnit] {
-            // A unit that cannot be read must not be dropped: the barrier stands on it.
+            // A unit that cannot be read must not be dropped: the barrier depends on it.
             guard let id = UnitID(word) else {
                 throw LineRefusal("the unit \(name(of: .accusedUnit)) is no id: [a-z0-9-]{1,40}")
             }
@@ -182,8 +183,8 @@ public struct FieldMap: Sendable {
 }
 
 extension FieldMap.Target {
-    /// Why a number is not what was meant: spreadsheets and floating-point programs cut digits from tickets and
-    /// telephones.
+    /// Why a number cannot be trusted; `nil` if it can. Spreadsheets and floating-point programs cut digits from
+    /// tickets and telephone numbers.
     fileprivate func lostDigits(in text: String, isNumber: Bool) -> String? {
         guard self == .id || self == .reporterPhone || self == .reporterIDNumber else { return nil }
         if isNumber, text.contains(where: { ".eE".contains($0) }) {
@@ -203,7 +204,7 @@ extension FieldMap.Target {
 extension JSONTree {
     fileprivate var isNumber: Bool { if case .number = self { true } else { false } }
 
-    /// Text and numbers as they are written; `nil` for what has no single value.
+    /// Strings and numbers as they are written; `nil` for a value that is not single.
     fileprivate var asText: String? {
         switch self {
         case .text(let text), .number(let text, at: _): text
@@ -221,7 +222,7 @@ extension String {
     }
 }
 
-/// Everything that is wrong with a field map, one sentence each.
+/// All problems of a field map, one sentence each.
 public struct FieldMapError: Error, Sendable, Hashable, CustomStringConvertible {
     public let problems: [String]
 

@@ -3,10 +3,10 @@ import Casework
 import Text
 import Yams
 
-/// Reads a field map and gathers everything that is wrong with it, so that one look mends the file.
+/// Parses a field map and collects all its problems, so that one round of correction is enough.
 struct FieldMapParser {
     static let bytesMax = 1 << 18
-    /// Of a path, a time pattern; and of what is repeated in a problem.
+    /// For a path and a time pattern; also for text repeated in a problem.
     private static let wordBytesMax = 200
     private static let problemsMax = 100
     private static let formatsMax = 20
@@ -16,7 +16,7 @@ struct FieldMapParser {
     private static let topKeys = ["source", "fields", "ignored"]
     private static let ruleKeys = ["from", "value", "prefix", "default", "table", "empty", "format", "zone"]
 
-    /// What could be read; of use only where there are no problems.
+    /// The rules that could be read; usable only if there are no problems.
     mutating func parse(_ yaml: String) -> [FieldMap.Target: FieldMap.Rule] {
         let root: Node?
         do {
@@ -26,7 +26,7 @@ struct FieldMapParser {
             problem(refusal.message + (refusal.line.map { " (line \($0))" } ?? ""))
             return [:]
         } catch {
-            // The parser's words show the place, which may be a very long line.
+            // The parser's message shows the place, which may be a very long line.
             problem("not YAML: \("\(error)".prefix(400))")
             return [:]
         }
@@ -56,7 +56,7 @@ struct FieldMapParser {
     // MARK: Steps
 
     private mutating func source(_ node: Node) -> FieldMap.Rule? {
-        // A bare word here is the source itself; elsewhere it is a path.
+        // Here a bare word is the source itself; elsewhere it is a path.
         if let word = node.scalar?.string {
             checkSource(word)
             return FieldMap.Rule(value: word)
@@ -162,7 +162,7 @@ struct FieldMapParser {
         return sequence.map { text($0, "ignored") }
     }
 
-    /// One word, or a list of them.
+    /// One word, or a list of words.
     private mutating func words(_ node: Node, _ name: String) -> [String] {
         guard let sequence = node.sequence else { return [text(node, name)] }
         return sequence.map { text($0, name) }
@@ -189,7 +189,7 @@ struct FieldMapParser {
         problem("\"\(key)\" is no \(what)" + Suggestion.phrase(for: String(key), among: known))
     }
 
-    /// Nobody mends more at once.
+    /// Adds a problem, up to the limit: nobody corrects more at once.
     private mutating func problem(_ text: String) {
         if problems.count < Self.problemsMax { problems.append(text) }
     }

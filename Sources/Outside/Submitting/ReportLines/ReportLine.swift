@@ -1,7 +1,7 @@
 public import Basics
 public import Casework
 
-/// One report of a file, read: what `bihuan submit` publishes as `report.submitted`.
+/// One report read from a file; `bihuan submit` publishes it as `report.submitted`.
 public struct ReportLine: Sendable, Hashable {
     /// The line's number in its file, from 1.
     public let number: Int
@@ -18,8 +18,8 @@ public struct ReportLine: Sendable, Hashable {
     }
 }
 
-/// A line that cannot be submitted, and why, in words for the person who keeps the file. It repeats nothing the line
-/// holds, so it may be logged.
+/// A line that cannot be submitted, with the reason, in words for the owner of the file. It contains nothing from the
+/// line, so it may be logged.
 public struct LineProblem: Error, Sendable, Hashable, CustomStringConvertible {
     /// The line's number in its file, from 1.
     public let number: Int

@@ -4,37 +4,37 @@ public import Contract
 import Crypto
 import Foundation
 
-/// Reads what a file holds as reports, each record by itself: a bad one is a problem with its number and reason, and
-/// its neighbours go on.
+/// Reads the records of a file as reports, each separately: a bad record becomes a problem with its number and
+/// reason, and the other records are not affected.
 ///
 /// Without a map a JSON object has the native shape `{"id"?, "source"?, …fields of Submission}`, and a row of CSV has
-/// columns named as the parts of a report (`FieldMap.Target`); with one they have the shape that the map describes.
-/// Fields nobody asked for are tolerated.
+/// columns named like the parts of a report (`FieldMap.Target`). With a map they have the shape that the map
+/// describes. Other fields are ignored.
 ///
-/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits, whatever the order of its keys
-/// and its white space, and with all digits of its numbers. They are keyed (HMAC-SHA256), since ids lie in the office's
-/// books in clear, and from a plain digest a reporter is found by trying names. Reading the file again therefore
-/// submits nothing twice. The same line twice in one file is the same report, too: where two reports really say the
-/// same, the file must give them ids.
+/// A record without an id gets one from its content: `line-` and 32 hexadecimal digits. The order of keys and white
+/// space do not change it; all digits of numbers count. The id is keyed (HMAC-SHA256), because ids are stored by the
+/// office in clear, and a reporter could be found from a plain digest by trying names. Reading the file again
+/// therefore submits nothing twice. The same line twice in one file is also the same report: if two reports really
+/// have the same content, the file must give them ids.
 public struct ReportLineReader: Sendable {
     private let map: FieldMap?
     private let defaultSource: SourceID
     private let idKey: String
 
     public static let lineBytesMax = 1_048_576
-    /// Nested objects and lists; deeper is refused before it is parsed.
+    /// The greatest depth of nested objects and lists; deeper input is refused before it is parsed.
     public static let depthMax = 32
 
     /// - Parameters:
-    ///   - defaultSource: taken where neither the line nor the map names one.
-    ///   - idKey: a secret of the source, such as its password: with another one the same line gets another id.
+    ///   - defaultSource: used if neither the line nor the map names a source.
+    ///   - idKey: a secret of the source, such as its password: with another secret the same line gets another id.
     public init(map: FieldMap?, defaultSource: SourceID, idKey: String = "") {
         self.idKey = idKey
         self.map = map
         self.defaultSource = defaultSource
     }
 
-    /// Reads one line, without or with its line end; `nil` for a blank one.
+    /// Reads one line, with or without its line end; `nil` for a blank one.
     public func read(_ line: String, number: Int) -> Swift.Result<ReportLine, LineProblem>? {
         read(Array(line.utf8), number: number)
     }
@@ -52,7 +52,7 @@ public struct ReportLineReader: Sendable {
         }
     }
 
-    /// Reads one line of UTF-8, without or with its line end; `nil` for a blank one.
+    /// Reads one line of UTF-8, with or without its line end; `nil` for a blank one.
     public func read(_ line: [UInt8], number: Int) -> Swift.Result<ReportLine, LineProblem>? {
         let line = trimmed(line, number: number)
         if line.isEmpty { return nil }
@@ -68,7 +68,8 @@ public struct ReportLineReader: Sendable {
         }
     }
 
-    /// What is wrong with a file as a whole, seen from its first row: a column that is read and is not there.
+    /// Checks a file as a whole by its first row.
+    /// - Throws: `FileRefusal` if a column to be read is missing.
     public func check(_ file: ReportFile) throws(FileRefusal) {
         guard case .csv = file.shape else { return }
         let columns = Set(file.columns)
@@ -144,7 +145,8 @@ public struct ReportLineReader: Sendable {
         return "line-" + Array(keyed.prefix(16)).hexadecimal
     }
 
-    /// Without the white space around it and, on the first line, the byte order mark that some editors put there.
+    /// The line without white space around it and, on the first line, without the byte order mark that some editors
+    /// add.
     private func trimmed(_ line: [UInt8], number: Int) -> ArraySlice<UInt8> {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
         var rest = line[...]
@@ -156,7 +158,7 @@ public struct ReportLineReader: Sendable {
 }
 
 extension JSONTree {
-    /// All that it says, in one way only: names sorted, texts with their lengths, numbers as written.
+    /// Hashes the content in one canonical form: names sorted, strings with their lengths, numbers as written.
     fileprivate func feed(_ hash: inout SHA256) {
         func feed(_ tag: String, _ text: String) { hash.update(data: Data("\(tag)\(text.utf8.count):\(text)".utf8)) }
         switch self {
@@ -178,7 +180,7 @@ extension JSONTree {
     }
 }
 
-/// `{"id"?, "source"?, …fields of Submission}`
+/// The native shape: `{"id"?, "source"?, …fields of Submission}`.
 private struct NativeLine: Decodable {
     let id: String?
     let source: SourceID?
@@ -194,18 +196,18 @@ private struct NativeLine: Decodable {
     }
 }
 
-/// Why a line is refused, before it is known which line it was.
+/// Why a line is refused; its number is not yet known.
 package struct LineRefusal: Error {
     let reason: String
 
     init(_ reason: String) { self.reason = reason }
 
-    /// What the wire says of a body, said of a line.
+    /// Rewords a problem of a body as one of a line.
     init(_ problem: Problem) {
         reason = problem.code == "not_utf8" ? "not UTF-8" : problem.text.replacing("the body", with: "the line")
     }
 
-    /// A decoder's error in the words of the wire: the field, never its value.
+    /// Rewords a decoder's error as a problem of the wire: the field, never its value.
     init(_ error: any Error, in tree: JSONTree) {
         guard let problem = (error as? DecodingError).map({ Problem($0, inData: tree, of: .reportSubmitted) }) else {
             reason = "not a report"
@@ -218,7 +220,7 @@ package struct LineRefusal: Error {
             ? text.replacing(/^this (field )?/, with: field + " ") : "\(field) cannot be read: \(text)"
     }
 
-    /// The same where the reports stand in a list within an object, as many interfaces give them.
+    /// Adds a hint if the reports are in a list within an object, as many APIs return them.
     func hinted(by tree: JSONTree, where text: String) -> LineRefusal {
         guard reason == "the field \"\(text)\" is missing", tree.holdsObjects else { return self }
         return LineRefusal(reason + "; where the reports stand in a list within this object, give that list alone")
@@ -236,7 +238,7 @@ extension JSONTree {
 }
 
 extension LineProblem {
-    /// What the office would refuse, said of a line: its fields are not in an envelope.
+    /// Rewords the office's problems for a line: its fields are not in an envelope.
     public init(number: Int, problems: [Problem]) {
         let reasons = problems.map { problem in
             Problem(

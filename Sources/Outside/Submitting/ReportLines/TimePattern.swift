@@ -1,22 +1,22 @@
 import Basics
 import Casework
 
-/// How a foreign file writes times.
+/// The form of times in a foreign file.
 enum TimePattern: Sendable, Hashable, CustomStringConvertible {
     case rfc3339
     case unixSeconds
     case unixMilliseconds
-    /// Days since 1899-12-30, as spreadsheets count them, with the time as a fraction; to the second.
+    /// Days since 1899-12-30, as spreadsheets count them, with the time as a fraction; precise to the second.
     case excel(zone: String)
-    /// Whatever can be read in one way only: RFC 3339, the year first with `-`, `/`, `.`, `年月日` or nothing between, 上午
-    /// and 下午 or AM and PM, a spreadsheet's number of five digits. Never a date that begins with its day or month.
+    /// Any unambiguous form: RFC 3339; the year first with `-`, `/`, `.`, `年月日` or nothing between; 上午 and 下午 or AM
+    /// and PM; a spreadsheet's number of five digits. Never a date that begins with its day or month.
     case any(zone: String)
     case pattern(DatePattern, zone: String)
 
     /// Names that a map may give instead of a pattern.
     static let names = ["rfc3339", "unix", "unix-ms", "excel", "any"]
 
-    /// - Parameter zone: `Z` or an offset; needed where the times do not carry theirs.
+    /// - Parameter zone: `Z` or an offset; required if the times have no zone of their own.
     init?(_ format: String, zone: String?) {
         switch (format, zone) {
         case ("rfc3339", nil): self = .rfc3339
@@ -31,7 +31,7 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Whether such times say themselves in which zone they are.
+    /// Whether times of this format include their zone.
     static func carriesZone(_ format: String) -> Bool { ["rfc3339", "unix", "unix-ms"].contains(format) }
 
     var description: String {
@@ -63,7 +63,7 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         guard let number = Int64(count) else { return nil }
         let (product, overflow) = number.multipliedReportingOverflow(by: microseconds)
         let instant = Instant(microsecondsSinceEpoch: product)
-        // Beyond the years that four digits write, the office could not read it.
+        // The office could not read a year beyond four digits.
         return overflow || Instant(instant.description) != instant ? nil : instant
     }
 
@@ -72,7 +72,7 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
             number < 2_958_466
         else { return nil }
         let day = Int(number)
-        // Spreadsheets count a 29 February 1900, which there was not.
+        // Spreadsheets count 29 February 1900, which did not exist.
         if day == 60 { return nil }
         let date = CivilDate(daysSinceEpoch: day - 25_569 + (day < 60 ? 1 : 0))
         let seconds = ((number - Double(day)) * 86_400).rounded()
@@ -83,7 +83,7 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
         let text = written.withoutFullWidth
         if text.wholeMatch(of: /[0-9]{5}(\.[0-9]+)?/) != nil { return instant(serial: text, zone) }
         if let instant = Instant(text) { return instant }
-        // With an offset of its own, as some programs write it: with a blank before, without a colon.
+        // With its own offset, as some programs write it: after a blank, or without a colon.
         if let match = text.wholeMatch(of: /(.*[0-9]) ?([+-][0-9]{2}):?([0-9]{2})/),
             let instant = Instant("\(match.1)\(match.2):\(match.3)")
         {
@@ -114,14 +114,14 @@ enum TimePattern: Sendable, Hashable, CustomStringConvertible {
 enum HalfDay: Sendable {
     case morning, afternoon
 
-    /// A text without its word for the half, which stands before the time (上午) or behind it (AM); `nil` where there are
+    /// Removes the word for the half of the day, which is before the time (上午) or after it (AM); `nil` if there are
     /// several.
     static func taken(from text: String) -> (rest: String, half: HalfDay?)? {
         let words = text.matches(of: /\s*(上午|下午|[AaPp]\.?[Mm]\.?)\s*/)
         guard let word = words.first else { return (text, nil) }
         guard words.count == 1 else { return nil }
         let (before, after) = (text[..<word.range.lowerBound], text[word.range.upperBound...])
-        // In Chinese it stands before the time, in English behind it.
+        // In Chinese the word is before the time, in English after it.
         let isChinese = word.1.hasSuffix("午")
         guard isChinese ? !after.isEmpty : after.isEmpty else { return nil }
         return (
@@ -130,7 +130,7 @@ enum HalfDay: Sendable {
         )
     }
 
-    /// The hour of the whole day; `nil` for one that is not in this half. Some write 下午15:30.
+    /// The hour of the whole day; `nil` if it is not in this half. Some write 下午15:30.
     func hour(_ hour: Int) -> Int? {
         switch (self, hour) {
         case (.morning, 0...12): hour % 12
@@ -142,7 +142,7 @@ enum HalfDay: Sendable {
 }
 
 extension String {
-    /// Digits and signs in full width, as Chinese keyboards write them, in half.
+    /// The text with full-width digits and signs, as Chinese keyboards write them, in half width.
     fileprivate var withoutFullWidth: String {
         var halved = String.UnicodeScalarView()
         for scalar in unicodeScalars {
@@ -153,8 +153,8 @@ extension String {
     }
 }
 
-/// A date's pattern: `yyyy` and `M`, `d`, `H`, `m`, `s` once (one or two digits) or twice (two digits), `S` for a
-/// fraction of any length; anything between them stands for itself, a blank for blanks.
+/// A date pattern: `yyyy` and `M`, `d`, `H`, `m`, `s` once (one or two digits) or twice (two digits), `S` for a
+/// fraction of any length. Any other character matches itself; a blank matches blanks.
 struct DatePattern: Sendable, Hashable, CustomStringConvertible {
     private enum Piece: Hashable {
         case field(Unicode.Scalar, width: Int)
@@ -164,7 +164,8 @@ struct DatePattern: Sendable, Hashable, CustomStringConvertible {
     let description: String
     private let pieces: [Piece]
 
-    /// The day must be there; the time may be missing (midnight). What is not padded needs something behind it.
+    /// The date is required; the time may be missing (midnight). A field of variable length must not be followed
+    /// directly by another field.
     init?(_ pattern: String) {
         description = pattern
         var pieces: [Piece] = []
@@ -179,7 +180,7 @@ struct DatePattern: Sendable, Hashable, CustomStringConvertible {
             let width = rest.prefix { $0 == sign }.count
             rest = rest.dropFirst(width)
             guard seen.insert(sign).inserted, sign == "y" ? width == 4 : sign == "S" || width <= 2 else { return nil }
-            // Where no length is given, the next field's digits would be taken for its own.
+            // Without a fixed length, a field would also take the digits of the next one.
             let isOpen = sign == "S" || width == 1
             if isOpen, let next = rest.first, "yMdHmsS".unicodeScalars.contains(next) { return nil }
             pieces.append(.field(sign, width: width))
@@ -188,7 +189,7 @@ struct DatePattern: Sendable, Hashable, CustomStringConvertible {
         self.pieces = pieces
     }
 
-    /// - Parameter half: of the day, where the text said it; then there must be an hour.
+    /// - Parameter half: the half of the day given in the text; it requires an hour.
     func instant(of text: String, _ zone: String, _ half: HalfDay? = nil) -> Instant? {
         var fields: [Unicode.Scalar: String] = [:]
         var rest = Substring(text).unicodeScalars

@@ -2,14 +2,14 @@ import Casework
 import Crypto
 import PartyClient
 
-/// What was read of one file before, so that two lines under one id are never both sent in silence. About 60 bytes a
-/// report.
+/// The reports read earlier from one file, so that two lines with one id are never both sent unnoticed. About 60
+/// bytes per report.
 struct EarlierReports {
     enum Answer: Equatable {
         case new
-        /// The same report stands on an earlier line.
+        /// An earlier line has the same report.
         case identical(to: Int)
-        /// Another report stands there under the same id.
+        /// An earlier line has another report with the same id.
         case differs(from: Int)
     }
 

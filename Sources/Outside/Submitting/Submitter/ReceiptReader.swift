@@ -7,15 +7,15 @@ public import Foundation
 import PartyClient
 import Synchronization
 
-/// Reads what the office answers to sources (`source.<id>.notice`), each on a thread of its own, and writes each
-/// delivery into the source's journal before it is acknowledged.
+/// Consumes the office's answers to sources (`source.<id>.notice`), one thread per source, and writes each delivery
+/// to the source's journal before it is acknowledged.
 public final class ReceiptReader: Sendable {
     private let stopSignal = StopSignal()
     private let threads: [WorkThread]
     private let tally: Tally
 
-    /// Begins to read.
-    /// - Parameter journals: a folder that exists; each source's journal is `source.<id>.jsonl` in it.
+    /// Starts to consume.
+    /// - Parameter journals: an existing folder; each source's journal is `source.<id>.jsonl` in it.
     public init(broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journals: URL) throws {
         let stopSignal = stopSignal
         let tally = Tally()
@@ -31,7 +31,8 @@ public final class ReceiptReader: Sendable {
                     do {
                         try journal.append(arrivals.map(\.entry))
                     } catch {
-                        // What cannot be written down is not acknowledged: it comes again to the next reader.
+                        // A delivery that cannot be written down is not acknowledged: it is redelivered to the next
+                        // reader.
                         return tally.fail(error)
                     }
                     line.acknowledge(arrivals)
@@ -41,10 +42,11 @@ public final class ReceiptReader: Sendable {
         }
     }
 
-    /// Deliveries so far.
+    /// The number of deliveries so far.
     public var count: Int { tally.count }
 
-    /// Ends the threads; throws what made one of them give up.
+    /// Ends the threads.
+    /// - Throws: the error that ended one of them.
     public func stop() throws {
         stopSignal.stop()
         for thread in threads { thread.join() }
@@ -52,7 +54,7 @@ public final class ReceiptReader: Sendable {
     }
 }
 
-/// A count that several threads keep, and the first thing that went wrong in one of them.
+/// A counter shared by several threads, with the first error of any of them.
 package final class Tally: Sendable {
     private let state = Mutex<(count: Int, failure: (any Error)?)>((0, nil))
 

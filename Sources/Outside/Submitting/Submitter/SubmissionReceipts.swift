@@ -7,42 +7,42 @@ import Foundation
 import PartyClient
 import Synchronization
 
-/// What the office answered to one report.
+/// The office's answer to one report.
 public struct SubmissionReceipt: Sendable, Hashable {
     public enum Outcome: String, Sendable, Hashable {
-        /// In the books, under a number.
+        /// Registered, under a number.
         case accepted
-        /// It arrived; nothing more is said.
+        /// Received; the answer contains nothing more.
         case received
-        /// Not registered, and why.
+        /// Not registered, with the reason.
         case rejected
-        /// Kept by the office as a message that it could not handle, or refused.
+        /// Refused, or kept by the office as a message that it could not handle.
         case refused
     }
 
-    /// Of the report in its file.
+    /// The line of the report in its file.
     public let line: Int
     public let source: SourceID
     public let id: String
     public let outcome: Outcome
-    /// The office's number, and what became of the report there.
+    /// The office's number and the state of the report there.
     public let number: String?
     public let state: String?
-    /// Who is competent, where the office is not.
+    /// The competent authority, if the office is not competent.
     public let authority: String?
-    /// Code, place and words, as the office sent them.
+    /// Code, place and text of each problem, as the office sent them.
     public let problems: [String]
 }
 
-/// Reads the answers to the reports of one submission in its sources' notice queues, each source on a thread of its
-/// own.
+/// Reads the answers to the reports of one submission from the notice queues of its sources, one thread per source.
 ///
-/// Only answers to what was sent here, and that came after it was begun, are acknowledged. Other notices in the same
-/// queue are held until the end and then given back to the broker, in their places, for whoever reads them.
+/// An answer is acknowledged only if it belongs to a report of this submission and came after its start. Other
+/// notices in the same queue stay unacknowledged until the end; the broker then requeues them at their positions for
+/// other readers.
 public final class SubmissionReceipts: Sendable {
-    /// How many notices that are not its own a reader holds before it gives up: somebody should read them.
+    /// The most foreign notices that a reader leaves unacknowledged before it gives up: they should be read first.
     static let foreignMax = 20_000
-    /// How long a queue is quiet before what lay in it counts as read.
+    /// How long a queue must be silent before its old messages count as read.
     private static let quietSeconds = 0.3
     private static let startSeconds = 10.0
 
@@ -50,9 +50,9 @@ public final class SubmissionReceipts: Sendable {
         /// Lines that wait for an answer, by sender and id.
         var waiting: [ActKey: Int] = [:]
         var answered: [SubmissionReceipt] = []
-        /// Sources whose queues were seen to be quiet.
+        /// Sources whose queues were found silent.
         var quiet: Set<SourceID> = []
-        /// Sources whose first report may be sent: what their queues gave before answers none of this submission.
+        /// Sources whose first report may be sent; notices delivered before then answer no report of this submission.
         var started: Set<SourceID> = []
         var trouble: String?
         var lastAt = Wall.now
@@ -66,8 +66,8 @@ public final class SubmissionReceipts: Sendable {
     /// - Parameter broker: host, port and virtual host; user and password are each source's own.
     public init(broker: AMQP.ConnectionSettings) { self.broker = broker }
 
-    /// Begins to read a source's queue, and waits a while until what lay in it before is passed. Does nothing the
-    /// second time.
+    /// Starts to consume a source's queue, and waits a limited time until its old messages are read. A second call
+    /// does nothing.
     package func begin(_ source: SourceID, password: String) {
         let isNew = begun.withLock { threads in
             guard threads[source] == nil else { return false }
@@ -89,10 +89,10 @@ public final class SubmissionReceipts: Sendable {
         }
     }
 
-    /// What never went out is not answered.
+    /// Removes a report that was never sent, so that no answer is expected.
     func forget(_ act: ActKey) { state.withLock { _ = $0.waiting.removeValue(forKey: act) } }
 
-    /// Answers that came since the last call, in their order.
+    /// The answers since the last call, in their order.
     public func take() -> [SubmissionReceipt] {
         state.withLock { state in
             defer { state.answered = [] }
@@ -100,13 +100,13 @@ public final class SubmissionReceipts: Sendable {
         }
     }
 
-    /// Lines still without an answer, and why no more is read, where that is so.
+    /// The lines still without an answer, and the reason if reading has stopped.
     public var open: (lines: [Int], trouble: String?) { state.withLock { ($0.waiting.values.sorted(), $0.trouble) } }
 
     /// Seconds since the last answer or the last report.
     public var quietFor: Double { state.withLock { Double(Wall.now - $0.lastAt) / 1_000_000 } }
 
-    /// Gives back what is not its own.
+    /// Stops the threads; the broker requeues the foreign notices.
     public func stop() {
         stopSignal.stop()
         for thread in begun.withLock({ Array($0.values) }) { thread.join() }
@@ -166,7 +166,7 @@ public final class SubmissionReceipts: Sendable {
 
     private func fail(_ trouble: String) { state.withLock { $0.trouble = $0.trouble ?? trouble } }
 
-    /// Whether it answers a report of this submission.
+    /// Whether the delivery answers a report of this submission; then the answer is stored.
     private func take(_ delivery: Delivery, from source: SourceID) -> Bool {
         guard let head = try? JSONDecoder().decode(Answer.self, from: Data(delivery.body)), let id = head.inreplyto
         else { return false }
@@ -182,7 +182,7 @@ public final class SubmissionReceipts: Sendable {
     }
 }
 
-/// What of an answer tells about the report; all types of answers share it.
+/// The fields of an answer that concern the report; all types of answers share them.
 private struct Answer: Decodable {
     struct Content: Decodable {
         let number, state, authority: String?

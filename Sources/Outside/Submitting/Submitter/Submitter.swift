@@ -6,50 +6,50 @@ import Contract
 import Foundation
 public import PartyClient
 
-/// How far a submission has come.
+/// The progress of a submission.
 public struct SubmitProgress: Sendable, Hashable {
     /// Reports taken from the sequence so far.
     public var read: Int
-    /// Of them, those that the broker confirmed.
+    /// The number of them that the broker confirmed.
     public var confirmed: Int
     public var problems: Int
-    /// Reports that stand on an earlier line, too.
+    /// Reports that are also on an earlier line.
     public var identical = 0
 }
 
-/// What became of all reports.
+/// The result of a submission.
 public struct SubmitSummary: Sendable, Hashable {
     public var confirmed = 0
-    /// Reports that did not go in, each with its line and reason.
+    /// Reports that were not submitted, each with its line and reason.
     public var problems: [LineProblem] = []
-    /// How many stand on an earlier line, too, and are sent once.
+    /// The number of reports that are also on an earlier line; they are sent once.
     public var identical = 0
     public var seconds = 0.0
 }
 
-/// Publishes reports to the office's one door as `report.submitted`, each under its own source, confirmed, many in
-/// flight.
+/// Publishes reports to the office's intake exchange as `report.submitted`, each under its own source, with publisher
+/// confirms, many in flight.
 ///
-/// A report's bytes depend on nothing but the report, so that submitting it again (after a lost connection, or by
-/// running the same command twice) is the same act to the office and registers nothing twice.
+/// The bytes of a report depend only on the report. Submitting it again (after a lost connection, or by running the
+/// same command twice) is therefore the same act to the office and registers nothing twice.
 public struct Submitter: Sendable {
     /// Host, port and virtual host; user and password are each source's own.
     public var broker: AMQP.ConnectionSettings
     public var passwords: [SourceID: String]
-    /// Gets a line for each report once it is confirmed.
+    /// Gets an entry for each report once it is confirmed.
     public var journal: Journal?
-    /// At most so many reports a second; `nil`: as fast as they are taken.
+    /// The most reports per second; `nil`: as fast as the broker accepts them.
     public var reportsPerSecond: Double?
-    /// How long no broker may answer before `submit` gives up.
+    /// How long the broker may be unreachable before `submit` gives up.
     public var patienceSeconds = 60.0
     public var messageBytesMax = Limits.standard.messageBytesMax
-    /// Whether two reports under one id are told apart: the same is counted, another is a problem.
+    /// Whether reports with one id are compared: an identical one is counted, a different one is a problem.
     public var looksForRepeats = false
-    /// What a report's number counts, for problems that name another.
+    /// The noun for a report's number, for problems that name another report.
     public var noun = "line"
-    /// Is told what was sent, and reads what is answered.
+    /// Is notified of what was sent, and reads the answers.
     public var receipts: SubmissionReceipts?
-    /// Is told why nothing goes on: at once, then at most once a minute.
+    /// Called with the reason when nothing progresses: at once, then at most once a minute.
     public var onWaiting: @Sendable (String) -> Void = { _ in }
 
     public init(
@@ -62,9 +62,9 @@ public struct Submitter: Sendable {
         self.reportsPerSecond = reportsPerSecond
     }
 
-    /// Blocks until every report is confirmed or reported as a problem. Throws where nothing more can go in: the broker
-    /// refuses a source's user, or is away or takes nothing for longer than `patienceSeconds`, or the journal cannot be
-    /// written.
+    /// Blocks until every report is confirmed or reported as a problem.
+    /// - Throws: an error if nothing more can be submitted: the broker refuses a source's user, or is unreachable or
+    ///   confirms nothing for longer than `patienceSeconds`, or the journal cannot be written.
     public func submit(
         reports: some Sequence<ReportLine>, progress: (SubmitProgress) -> Void = { _ in }
     ) throws -> SubmitSummary {
@@ -79,10 +79,10 @@ public struct Submitter: Sendable {
         return run.summary()
     }
 
-    /// The message of a report: the same bytes for the same report, for ever.
+    /// The message of a report: always the same bytes for the same report.
     package static func posting(_ report: ReportLine) -> Posting {
-        // The office takes the receipt from the report itself. A clock here would make another body of a second
-        // sending, which the office refuses as a reused id.
+        // The office takes the time of receipt from the report itself. The present time here would give a second
+        // publish another body, which the office refuses as a reused id.
         let time = report.submission.receivedAt ?? Instant(microsecondsSinceEpoch: 0)
         return Posting(
             CloudEvent(
@@ -92,11 +92,11 @@ public struct Submitter: Sendable {
     }
 }
 
-/// One submission under way.
+/// One submission in progress.
 private struct Run {
     private let settings: Submitter
     private var senders: [SourceID: SourceSender] = [:]
-    /// The line numbers of what is under way, by sender and id.
+    /// The line numbers of reports in progress, by sender and id.
     private var lines: [ActKey: Int] = [:]
     private var result = SubmitSummary()
     private var earlier = EarlierReports()
@@ -146,7 +146,7 @@ private struct Run {
         senders[report.source]?.outgoing.post(posting)
     }
 
-    /// First the connection, whose absence is talked about; then the reader of answers; then the first report.
+    /// First the connection, whose absence is reported; then the reader of answers; then the first report.
     private func beginReceipts(of source: SourceID, password: String) throws {
         guard let receipts = settings.receipts, let sender = senders[source] else { return }
         while !sender.isConnected {
@@ -156,7 +156,7 @@ private struct Run {
         receipts.begin(source, password: password)
     }
 
-    /// Waits for the report's turn, if a rate is set, and takes in confirms meanwhile.
+    /// Waits until the report may be sent, if a rate is set, and processes confirms meanwhile.
     mutating func pace() throws {
         guard let rate = settings.reportsPerSecond, rate > 0 else { return }
         let due = startedAt + Int64(Double(read) / rate * 1_000_000)
@@ -167,7 +167,7 @@ private struct Run {
     }
 
     mutating func advance(_ progress: (SubmitProgress) -> Void, untilWaitingAtMost limit: Int) throws {
-        // With a rate each report goes out at once; without one, in handfuls.
+        // With a rate each report is sent at once; without one, in small batches.
         let mustServe = settings.reportsPerSecond != nil || read.isMultiple(of: 64)
         guard mustServe || Wall.now - servedAt > 200_000 else { return }
         try serve(within: 0)
@@ -219,7 +219,7 @@ private struct Run {
     }
 }
 
-/// One source's connection, made anew when it is lost.
+/// One source's connection, opened again when it is lost.
 private final class SourceSender {
     let outgoing = Outgoing()
     private let settings: AMQP.ConnectionSettings
@@ -239,7 +239,7 @@ private final class SourceSender {
 
     var isConnected: Bool { connection != nil }
 
-    /// Sends what there is room for; returns what was confirmed meanwhile.
+    /// Publishes as many messages as there is room for; returns what was confirmed meanwhile.
     func turn(within seconds: Double) throws -> [Posting] {
         let confirmed = try exchange(within: seconds)
         if !confirmed.isEmpty || outgoing.count == 0 && connection != nil {
@@ -296,10 +296,10 @@ private final class SourceSender {
     }
 }
 
-/// How long to wait for a broker, and what to say meanwhile.
+/// How long to wait for a broker, and what to report meanwhile.
 private struct Patience {
     private static let tellingSeconds = 60.0
-    /// What takes less than this is nothing to talk about.
+    /// A shorter wait is not reported.
     private static let quietSeconds = 1.0
 
     private let seconds: Double
