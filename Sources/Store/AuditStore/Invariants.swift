@@ -4,9 +4,9 @@ public import Casework
 public import Foundation
 public import PostgreSQL
 
-// What is read to check the invariants after a run, beside what the witness reads: page by page, and nothing else.
+// Queries for the check of the invariants after a run, beside those of the witness: read-only, page by page.
 
-/// How a report came in: what must stand beside its row.
+/// The registration of a report: the data that must exist beside its row.
 public struct WitnessedRegistration: Sendable {
     public let reportID: ReportID
     public let source: String
@@ -15,7 +15,7 @@ public struct WitnessedRegistration: Sendable {
     public let rule: String
     public let registeredAt: Instant
     public let hasVault: Bool
-    /// The inbox holds the submission, taken, under the same digest and for this report.
+    /// Whether the inbox has the submission with the verdict `taken` and the same digest.
     public let hasClaim: Bool
     /// Units that the report may not reach.
     public let barred: [UnitID]
@@ -56,7 +56,7 @@ public struct HandoffAudit: Sendable {
     public let rule: String
     public let signedAt: Instant?
     public let signedBy: String?
-    /// As the row counts them.
+    /// The count stored in the row.
     public let runningClocks: Int
     public let noClockReason: String?
 }
@@ -79,7 +79,7 @@ public struct ReadHandoffAuditPage: Statement {
     }
 }
 
-/// A clock as its row explains it.
+/// A clock with the columns that explain it.
 public struct WitnessedClock: Sendable {
     public let handoffID: HandoffID
     public let kind: String
@@ -89,7 +89,7 @@ public struct WitnessedClock: Sendable {
     public let dueAt: Instant
     public let rule: String
     public let stoppedAt: Instant?
-    /// When the steps of its ladder were taken, by number.
+    /// When the steps of its ladder were taken, in the order of their numbers.
     public let stepsTakenAt: [Instant]
 }
 
@@ -116,14 +116,14 @@ public struct ReadClockPage: Statement {
     }
 }
 
-/// A row of the inbox with the answer that it keeps.
+/// A row of the inbox with its stored answer.
 public struct WitnessedAnswer: Sendable {
     public let sender: String
     public let eventID: String
     public let verdict: String
     public let reply: String?
     public let reportID: ReportID?
-    /// Wall time, for it is transport.
+    /// Wall-clock time, because it belongs to the transport.
     public let receivedAt: Instant
 }
 
@@ -145,7 +145,7 @@ public struct ReadAnswerPage: Statement {
     }
 }
 
-/// A word to a person of the staff about a report.
+/// A notice to a person of the staff about a report.
 public struct WitnessedNotice: Sendable {
     public let person: PersonID
     public let reportID: ReportID
@@ -162,7 +162,7 @@ public struct ReadPersonNotices: Statement {
     }
 }
 
-/// Rows of the outbox that say to whom and about which reports they are: what is there is on its way.
+/// Outbox rows with their addressees and reports: messages not yet published.
 public struct ReadOutboxAddresses: Statement {
     public init() {}
     public static let sql = "SELECT event_id, type, addressee, reports, created_at FROM outbox ORDER BY event_id"
@@ -175,7 +175,7 @@ public struct ReadOutboxAddresses: Statement {
     }
 }
 
-/// Everything that stands in clear about one report, as one text.
+/// Everything stored in clear about one report, as one text.
 public struct ClearText: Sendable {
     public let reportID: ReportID
     public let source: String
@@ -183,8 +183,7 @@ public struct ClearText: Sendable {
     public let text: String
 }
 
-/// What stands in clear, report by report: texts, acts, papers, the words of units and the ledger, in the order of the
-/// ids.
+/// The clear text of each report: texts, acts, attachments, the units' notes and the ledger, in the order of the ids.
 public struct ReadClearTextPage: Statement {
     public static let rowsMax = 2_000
     public var after: ReportID?
@@ -217,7 +216,7 @@ public struct ReadPolicyVersions: Statement {
     }
 }
 
-/// What the server promises of durability: name and value of the settings that an acknowledgement rests on.
+/// The durability settings of the server that an acknowledgement depends on, by name and value.
 public struct ReadDurability: Statement {
     public init() {}
     public static let sql = """
@@ -229,7 +228,7 @@ public struct ReadDurability: Statement {
     }
 }
 
-/// What stands in clear beside dead letters, settled ones too.
+/// The clear text of dead letters, including settled ones.
 public struct ReadDeadLetterTexts: Statement {
     public init() {}
     public static let sql = """
@@ -243,10 +242,10 @@ public struct ReadDeadLetterTexts: Statement {
     }
 }
 
-/// Whether one process of a worker holds work at this moment: a session of one of its lanes has written in a
-/// transaction that is still open, or letters stand in the outbox under the name of one of its lanes.
+/// Whether one process of a worker has work in progress: a session of one of its lanes has written in a transaction
+/// that is still open, or the outbox has rows of one of its lanes.
 public struct ReadWorkInHand: Statement {
-    /// What the names of its lanes begin with: `intake-4711-`.
+    /// The common prefix of its lanes' names: `intake-4711-`.
     public var lanePrefix: String
     public init(lanePrefix: String) { self.lanePrefix = lanePrefix }
 

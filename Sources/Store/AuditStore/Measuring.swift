@@ -3,9 +3,9 @@ import CaseStore
 import Casework
 public import PostgreSQL
 
-// What `bench` asks of the database server, to say what a report costs.
+// The queries of `bench`, which measure the cost of a report in the database server.
 
-/// The settings that durability rests on, as they are for the connection that asks.
+/// The settings that durability depends on, with the values of the querying connection.
 public struct ReadDurabilitySettings: Statement {
     public init() {}
     public static let sql = """
@@ -17,13 +17,13 @@ public struct ReadDurabilitySettings: Statement {
     }
 }
 
-/// What was written into one table since its counters began, and how many indexes it has.
+/// The writes to one table since its counters started, and the number of its indexes.
 public struct TableWrites: Sendable, Hashable {
     public let table: String
     public let indexes: Int
     public let inserted: Int
     public let updated: Int
-    /// Of the updated, those that needed no new index entries.
+    /// The updates that needed no new index entries (HOT updates).
     public let updatedInPlace: Int
     public let deleted: Int
 
@@ -37,7 +37,7 @@ public struct TableWrites: Sendable, Hashable {
     }
 }
 
-/// A backend tells its counts when it ends, or some seconds after it fell idle.
+/// The writes to each table. A backend publishes its counts when it ends, or some seconds after it became idle.
 public struct ReadTableWrites: Statement {
     public init() {}
     public static let sql = """
@@ -52,14 +52,14 @@ public struct ReadTableWrites: Statement {
     }
 }
 
-/// How many bytes of write-ahead log were written since the cluster was made.
+/// The number of bytes of write-ahead log written since the cluster was created.
 public struct ReadLogPosition: Statement {
     public init() {}
     public static let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::int8"
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int64 { try row.int8() }
 }
 
-/// Which submission each handoff goes back to.
+/// The submission that each handoff belongs to.
 public struct ReadSubmissionsOfHandoffs: Statement {
     public var handoffs: [HandoffID]
     public init(handoffs: [HandoffID]) { self.handoffs = handoffs }

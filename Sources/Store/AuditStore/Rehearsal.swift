@@ -2,7 +2,7 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// Handoffs that their units have and have not answered, oldest first: those a person might take back.
+/// Handoffs that their units have and have not answered, oldest first: candidates for a recall.
 public struct ReadHandoffsInHand: Statement {
     public var countMax: Int
     public init(countMax: Int) { self.countMax = countMax }
@@ -14,16 +14,16 @@ public struct ReadHandoffsInHand: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HandoffID { HandoffID(try row.uuid()) }
 }
 
-/// What the keeper of a database can do wrong with it, as a superuser, and how it is mended: for rehearsals.
+/// A fault that a superuser can cause in a database, as SQL, and the SQL that repairs it; for rehearsals.
 public struct RehearsedTrouble: Sendable {
     public let begin: String
     public let end: String
 
-    /// No report may be registered.
+    /// No report can be registered.
     public static let revokedRight = RehearsedTrouble(
         begin: "REVOKE INSERT ON report FROM bihuan_worker", end: "GRANT INSERT ON report TO bihuan_worker")
 
-    /// The server says of every report that its disk is full.
+    /// The server reports a full disk for every new report.
     public static let fullDisk = RehearsedTrouble(
         begin: """
             CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -32,7 +32,7 @@ public struct RehearsedTrouble: Sendable {
             """,
         end: "DROP TRIGGER IF EXISTS disk_full ON report; DROP FUNCTION IF EXISTS disk_full()")
 
-    /// Cancels whatever workers' sessions run at this moment.
+    /// Cancels the statements that the workers' sessions run at this moment.
     public static let cancellation = """
         SELECT pg_cancel_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'bihuan %' AND state <> 'idle'

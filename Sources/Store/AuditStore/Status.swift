@@ -3,7 +3,8 @@ import CaseStore
 public import Casework
 public import PostgreSQL
 
-// What `status` shows: how much stands where. Read by the worker role; each is one pass over one table.
+// The queries of `status`: the number of rows in each state. The worker role runs them; each is one scan of one
+// table.
 
 public struct CountReports: Statement {
     public init() {}
@@ -21,7 +22,7 @@ public struct CountHandoffs: Statement {
     }
 }
 
-/// What has not left or not been decided yet.
+/// Messages and acts that are not yet sent or decided.
 public struct CountWaiting: Statement {
     public var now: Instant
     public init(now: Instant) { self.now = now }
@@ -30,7 +31,7 @@ public struct CountWaiting: Statement {
         SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM held_message),
             (SELECT count(*) FROM handoff h WHERE h.state IN ('released', 'dispatched', 'undeliverable')
                 AND EXISTS (SELECT FROM report r WHERE r.id = h.report_id AND r.verdict = 'passed_up')),
-            -- A clock that stopped in time owes nothing any more; one that runs past its day does.
+            -- A clock that stopped in time owes nothing any more; one that runs past its due time does.
             (SELECT count(*) FROM clock WHERE stopped_at IS NULL AND due_at < $1),
             (SELECT count(*) FROM person_notice WHERE seen_at IS NULL)
         """
@@ -39,7 +40,7 @@ public struct CountWaiting: Statement {
     public struct Waiting: Sendable {
         public let outbox: Int
         public let held: Int
-        /// Of what only a superior may handle: it has not signed.
+        /// Sealed reports that the superior has not signed for.
         public let sealed: Int
         public let overdueClocks: Int
         public let unseenNotices: Int
@@ -52,7 +53,7 @@ public struct CountWaiting: Statement {
     }
 }
 
-/// Dead letters that nobody has settled, by reason.
+/// Open dead letters, by reason.
 public struct CountDeadLetters: Statement {
     public init() {}
     public static let sql =

@@ -4,9 +4,9 @@ public import Casework
 public import Foundation
 public import PostgreSQL
 
-// What the witness of a rehearsal reads: the office's books as they stand, page by page, and nothing else.
+// The queries of a rehearsal's witness: the office's tables, read-only, page by page.
 
-/// How many rows one page holds.
+/// The most rows in one page.
 public let witnessPageRowsMax = 20_000
 
 /// Reports in the order of their ids.
@@ -21,7 +21,7 @@ public struct ReadReportPage: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
 }
 
-/// A handoff as far as a witness looks at it.
+/// A handoff with the columns that a witness checks.
 public struct WitnessedHandoff: Sendable, Hashable {
     public let id: HandoffID
     public let reportID: ReportID
@@ -37,7 +37,7 @@ public struct WitnessedHandoff: Sendable, Hashable {
     public let timesSentBack: Int
     public let endedBecause: String?
     public let noClockReason: String?
-    /// Its message still waits in the outbox.
+    /// Whether its message is still in the outbox.
     public let isInOutbox: Bool
 }
 
@@ -63,7 +63,7 @@ public struct ReadHandoffPage: Statement {
     }
 }
 
-/// One entry of the ledger, with the chain it stands in.
+/// One entry of the ledger, with its chain.
 public struct ChainedEntry: Sendable {
     public let chain: UUID
     public let entry: LedgerEntry
@@ -91,7 +91,7 @@ public struct ReadLedgerPage: Statement {
     }
 }
 
-/// The heads of the chains that are not reports': units' and the office's own.
+/// The heads of the chains that belong to no report: those of the units and of the office.
 public struct ReadStandingHeads: Statement {
     public init() {}
     public static let sql = """
@@ -103,7 +103,7 @@ public struct ReadStandingHeads: Statement {
     }
 }
 
-/// What the inbox says of an act: its verdict, and whether it names a report.
+/// An act in the inbox with its digest and verdict.
 public struct WitnessedClaim: Sendable, Hashable {
     public let sender: String
     public let eventID: String
@@ -129,7 +129,7 @@ public struct ReadInboxPage: Statement {
     }
 }
 
-/// Dead letters that wait for a person.
+/// Open dead letters.
 public struct ReadOpenDeadLetters: Statement {
     public init() {}
     public static let sql =
@@ -141,7 +141,7 @@ public struct ReadOpenDeadLetters: Statement {
     }
 }
 
-/// What is still under way in the tables.
+/// The number of rows that are not yet finished.
 public struct CountUnderWay: Statement {
     public init() {}
     public static let sql = """

@@ -1,14 +1,14 @@
 public import PostgreSQL
 
-/// A report's chain grew while it was being decided: the transaction must be begun again. It cannot happen under the
-/// report's lock; the compare-and-set is the second pair of eyes.
+/// A report's chain grew while the report was being decided: the transaction must be run again. It cannot happen
+/// under the report's lock; the compare-and-set is a second check.
 public struct StaleCase: Error, Sendable, CustomStringConvertible {
     public let description = "a report's ledger head had moved"
     public init() {}
 }
 
 extension Connection {
-    /// Writes cases and what goes with them in one round trip, within the transaction that is open.
+    /// Writes cases and the given other commands in one round trip, in the open transaction.
     public func write(_ writes: CaseWrites, with others: [any Command]) throws {
         let commands = writes.commands + others
         guard !commands.isEmpty else { return }

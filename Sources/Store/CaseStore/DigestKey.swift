@@ -3,28 +3,29 @@ import Casework
 import Crypto
 public import Foundation
 
-/// The key of all digests that lie in the database: of submissions, acts, papers, and of what repeats are known by.
+/// The key of all digests in the database: of submissions, acts, attachments and repeat keys.
 ///
-/// A digest without a key tells its content to whoever tries contents: of a report with one unknown name, a thousand
-/// names are tried in a millisecond. So each is an HMAC-SHA256 under a key that is derived (HKDF) for its purpose. This
-/// key is another one than the vault's, and not derived from it: a new vault key leaves repeats known. It cannot itself
-/// be exchanged: with another one no act is known again.
+/// The content of a digest without a key can be guessed: for a report with one unknown name, a thousand names are
+/// tried in a millisecond. Each digest is therefore an HMAC-SHA256 under a key derived (HKDF) for its purpose. This
+/// key is not the vault key and not derived from it: repeats stay known under a new vault key. This key itself cannot
+/// be replaced: under another one no act is recognised.
 public struct DigestKey: Sendable {
     public enum Purpose: String, CaseIterable, Sendable {
-        /// Bodies as they arrived: inbox, reports, noted attempts, ids of what has none.
+        /// Bodies as received: inbox, reports, recorded attempts, and ids of messages that have none.
         case acts
         case repeats
-        /// Which paper of which report.
+        /// Ids of attachments per report.
         case papers
         case parts
-        /// What commitments in the ledger are salted with.
+        /// Salts of commitments in the ledger.
         case salts
-        /// By which this key is told from another.
+        /// The value that distinguishes this key from another.
         case check
     }
 
     private let keys: [Purpose: SymmetricKey]
-    /// Of announced papers' SHA-256, which a unit gets and a small paper's content could be found by.
+    /// Encrypts the announced SHA-256 of attachments. A unit receives it, and the content of a small attachment could
+    /// be guessed from it.
     private let announcedKey: SymmetricKey
 
     /// - Parameter keyBytes: 32 random bytes.
@@ -46,27 +47,27 @@ public struct DigestKey: Sendable {
         try self.init(keyBytes: try Vault.keyBytes(in: keyFile, of: "digest"))
     }
 
-    /// HMAC-SHA256 over bytes of one meaning per purpose.
+    /// HMAC-SHA256 over the bytes; each purpose has bytes of one meaning.
     public func digest(_ bytes: [UInt8], for purpose: Purpose) -> [UInt8] {
         guard let key = keys[purpose] else { preconditionFailure("every purpose has its key from the start") }
         return Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
     }
 
-    /// The salt of what a party did or got in a report's chain: `unit.u7`, `source.web`. It stands nowhere. `bihuan
-    /// ledger salt` gives it to that party, who can open with it what it knows already, and nothing of anybody else's.
+    /// The salt for a party's acts and messages in a report's chain: `unit.u7`, `source.web`. It is not stored.
+    /// `bihuan ledger salt` gives it to that party, who can open with it only commitments to what it already has.
     public func salt(of report: ReportID, for party: String) -> [UInt8] {
         digest(report.bytes + Array(party.utf8), for: .salts)
     }
 
-    /// What a paper of a report is known by, instead of its SHA-256.
+    /// The id of an attachment of a report, used instead of its SHA-256.
     public func paper(_ sha256: [UInt8], of report: ReportID) -> [UInt8] { digest(report.bytes + sha256, for: .papers) }
 
-    /// What a piece of a paper is compared by, should it come again.
+    /// The digest of one part of an attachment, for comparison if the part is sent again.
     public func part(_ sha256: [UInt8], of paper: [UInt8], number: Int) -> [UInt8] {
         digest(paper + withUnsafeBytes(of: UInt32(clamping: number).bigEndian) { Array($0) } + sha256, for: .parts)
     }
 
-    /// The announced SHA-256 of a paper as it lies in the database: AES-256-GCM, bound to its report.
+    /// The announced SHA-256 of an attachment as stored: AES-256-GCM, bound to its report.
     public func seal(announced sha256: [UInt8], of report: ReportID) throws -> [UInt8] {
         let box = try AES.GCM.seal(sha256, using: announcedKey, authenticating: report.bytes)
         guard let combined = box.combined else { throw Vault.Failure(description: "the box has no standard nonce") }
@@ -81,7 +82,7 @@ public struct DigestKey: Sendable {
 
     public var checkValue: [UInt8] { digest(Array("check".utf8), for: .check) }
 
-    /// What the rules key their repeats with.
+    /// The key that the rules use for repeat keys.
     public var repeatSecret: [UInt8] { digest(Array("key".utf8), for: .repeats) }
 }
 

@@ -1,5 +1,5 @@
-/// How a lane's connection plans: every statement goes in by keys. A plan that reads a whole table or index, made while
-/// tables were small or their statistics missing, would go on doing so while they grow.
+/// The planner settings of a lane's connection: every statement uses keys. Otherwise a plan with a full scan of a
+/// table or index, made while tables were small or had no statistics, would be kept while they grow.
 public enum PlannerSettings {
     public static let sql = """
         SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;

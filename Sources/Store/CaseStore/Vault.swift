@@ -3,12 +3,12 @@ import Casework
 import Crypto
 public import Foundation
 
-/// Bytes as they lie in the database: AES-256-GCM, nonce ‖ ciphertext ‖ tag, with the key that opens them.
+/// Encrypted bytes as stored: AES-256-GCM, nonce ‖ ciphertext ‖ tag, with the id of the key.
 public struct VaultBox: Hashable, Sendable {
     public let keyID: String
     public let sealed: [UInt8]
 
-    /// What a box has beside the bytes in it: nonce and tag.
+    /// The size of nonce and tag, which a box has in addition to its bytes.
     public static let overheadBytes = 12 + 16
 
     public init(keyID: String, sealed: [UInt8]) {
@@ -17,16 +17,17 @@ public struct VaultBox: Hashable, Sendable {
     }
 }
 
-/// Encrypts what may not lie in the database in clear: original submissions, dead letters, held messages (invariant 6).
+/// Encrypts data that may not be stored in clear: original submissions, dead letters, deferred messages (invariant
+/// 6).
 ///
-/// Each box is bound to what it belongs to (`context`), so that rows cannot be exchanged unnoticed.
+/// Each box is bound to its owner (`context`), so that exchanged rows are detected.
 public struct Vault: Sendable {
     public struct Failure: Error, Sendable, CustomStringConvertible {
         public let description: String
     }
 
     private let key: SymmetricKey
-    /// The first 16 hexadecimal digits of the key's SHA-256, to tell keys apart.
+    /// The first 16 hexadecimal digits of the key's SHA-256, to distinguish keys.
     public let keyID: String
 
     /// - Parameter keyBytes: 32 random bytes.
@@ -62,7 +63,7 @@ public struct Vault: Sendable {
         return bytes
     }
 
-    /// By which this key is told from another.
+    /// The value that distinguishes this key from another.
     public var checkValue: [UInt8] {
         let derived = HKDF<SHA256>.deriveKey(
             inputKeyMaterial: key, info: Data("bihuan vault check v1".utf8), outputByteCount: 32)
@@ -84,7 +85,7 @@ public struct Vault: Sendable {
                 try AES.GCM.SealedBox(combined: box.sealed), using: key, authenticating: Data(context.utf8)))
     }
 
-    /// What a box of a report's original bytes is bound to; likewise below.
+    /// The context of a box with a report's original bytes; likewise below.
     public static func context(report id: ReportID) -> String { "report|\(id)" }
     public static func context(message sender: String, _ eventID: String) -> String { "message|\(sender)|\(eventID)" }
     public static func context(deadLetter id: UUID) -> String { "dead|\(id.lowercased)" }

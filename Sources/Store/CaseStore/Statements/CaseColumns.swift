@@ -2,7 +2,7 @@ import Basics
 package import Casework
 package import PostgreSQL
 
-// MARK: Columns: each table's in one list
+// MARK: Columns of each table, in one list
 
 extension Report {
     static let columns = Columns<Report>(

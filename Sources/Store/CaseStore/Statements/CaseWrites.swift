@@ -2,17 +2,17 @@ public import Basics
 public import Casework
 public import PostgreSQL
 
-/// All that is written of cases in one transaction, in bulk: one statement per table, whatever the number of cases.
+/// All writes for cases in one transaction, in bulk: one statement per table for any number of cases.
 public struct CaseWrites: Sendable {
-    /// New reports with what was submitted, masked, and the original bytes, sealed.
+    /// A new report with its masked content and its sealed original bytes.
     public struct NewReport: Sendable {
         public var report: Report
         /// Units that the accused belong to.
         public let barredRoots: Set<UnitID>
-        /// `nil` of a sealed pass-through: nothing of it is entered.
+        /// `nil` for a sealed pass-through, whose content is not stored.
         public let content: Submission?
         public let vault: VaultBox?
-        /// One for each of the content's attachments.
+        /// One key for each of the content's attachments.
         public let papers: [PaperKey]
 
         public init(
@@ -29,18 +29,18 @@ public struct CaseWrites: Sendable {
     public var newReports: [NewReport] = []
     public var changedReports: [(report: Report, loadedHead: LedgerHead)] = []
     public var newHandoffs: [Handoff] = []
-    /// Entered with all that happened to them.
+    /// Handoffs that are inserted with their whole history.
     var pastHandoffs: [Handoff] = []
     public var changedHandoffs: [Handoff] = []
     public var newClocks: [Clock] = []
     public var changedClocks: [Clock] = []
     public var entries: [(chain: ReportID, entry: LedgerEntry)] = []
-    /// Units that reports were found to speak of after they were registered.
+    /// Units that were found after registration to be mentioned in the reports.
     public var newRoots: [(report: ReportID, unit: UnitID)] = []
 
     public init() {}
 
-    /// Collects what changed in a file; `content` stands apart, because a file holds no text.
+    /// Collects the changes of a file. `content` is separate, because a file has no text.
     public mutating func collect(_ file: CaseFile) {
         if let loaded = file.loadedHead, file.reportChanged { changedReports.append((file.report, loaded)) }
         for handoff in file.handoffs {
@@ -61,7 +61,7 @@ public struct CaseWrites: Sendable {
         entries += file.newEntries.map { (file.report.id, $0) }
     }
 
-    /// The statements in the order that foreign keys want.
+    /// The statements in the order that foreign keys require.
     public var commands: [any Command] {
         var commands: [any Command] = []
         if !newReports.isEmpty {
@@ -84,7 +84,7 @@ public struct CaseWrites: Sendable {
             }
             if !papers.isEmpty { commands.append(InsertAttachments(rows: papers)) }
         }
-        // Before anything that the barrier must judge.
+        // Before all rows that the barrier must check.
         let roots = newReports.flatMap { new in new.barredRoots.sorted().map { (new.report.id, $0) } } + newRoots
         if !roots.isEmpty { commands.append(InsertBarredRoots(rows: roots)) }
         if !changedReports.isEmpty { commands.append(UpdateReports(reports: changedReports)) }
@@ -143,8 +143,8 @@ struct InsertBarredRoots: Command {
     var parameters: [Parameter] { [.ids(rows.map(\.0)), .texts(rows.map(\.1.rawValue))] }
 }
 
-/// Moves reports on. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the
-/// caller sees a count that is too small.
+/// Updates reports. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the
+/// caller gets a row count that is too small.
 struct UpdateReports: Command {
     var reports: [(report: Report, loadedHead: LedgerHead)]
     static let sql = Report.columns.update(guardedBy: ("head", "bytea"))

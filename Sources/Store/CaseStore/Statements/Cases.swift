@@ -2,10 +2,10 @@ public import Basics
 public import Casework
 public import PostgreSQL
 
-/// Reads rows of reports, one report after the other, each by the index.
+/// SQL that reads the rows of several reports, one report after the other, each by index.
 ///
-/// Asked in one condition (`= ANY`), the planner would read the whole index and throw away most, while statistics are
-/// missing or old: `OFFSET 0` keeps it from turning the question round.
+/// With one condition (`= ANY`) and missing or old statistics, the planner would scan the whole index and discard
+/// most rows. `OFFSET 0` keeps it from flattening the subquery.
 func rowsByReport(of table: String, orderedBy order: String? = nil, _ columns: String) -> String {
     """
     SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
@@ -33,16 +33,15 @@ public struct LockReports: Statement {
             CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found
         )
         ORDER BY id
-        -- Nobody changes a report's id, so rows that refer to it may be written by others meanwhile: a plain FOR \
-        UPDATE would
-        -- make them wait, in an order of their own, and so in circles.
+        -- A report's id never changes, so other transactions may meanwhile write rows that refer to it. A plain
+        -- FOR UPDATE would make them wait, in varying lock orders, and so cause deadlocks.
         FOR NO KEY UPDATE
         """
     public var parameters: [Parameter] { [.ids(reports), .ids(handoffs)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
 }
 
-/// Like `LockReports`, but leaves out what another transaction holds: a due clock comes again with the next sweep.
+/// Like `LockReports`, but skips reports that another transaction has locked: the next sweep finds a due clock again.
 public struct LockFreeReports: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
@@ -54,7 +53,7 @@ public struct LockFreeReports: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
 }
 
-/// Rows of reports without a lock: only to answer about them.
+/// Rows of reports without a lock: only for answers about them.
 public struct ReadReports: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
@@ -92,13 +91,13 @@ public struct ReadClocks: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Clock { try Clock(&row) }
 }
 
-/// A clock's steps as one text: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
+/// The text form of a clock's steps: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
 enum Ladder {
     static func write(_ steps: [Clock.Step]) -> String {
         steps.map { "\($0.action.rawValue)@\($0.at)" }.joined(separator: " ")
     }
 
-    /// `nil` where one of them cannot be read: without it the others would stand in its place.
+    /// `nil` if any step cannot be read: without it the later steps would have wrong indices.
     static func read(_ text: String) -> [Clock.Step]? {
         let steps = text.split(separator: " ").map { step -> Clock.Step? in
             let parts = step.split(separator: "@", maxSplits: 1)
@@ -111,7 +110,7 @@ enum Ladder {
     }
 }
 
-/// Units that the reports may not reach: the roots that were entered, and what stands below them now.
+/// Units that the reports may not reach: the stored roots and the units now below them.
 public struct ReadBarredUnits: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
@@ -129,7 +128,7 @@ public struct ReadBarredUnits: Statement {
     }
 }
 
-/// What a unit gets to read of a report: masked.
+/// The text of a report that a unit may read: masked.
 public struct ReportContent: Sendable {
     public let reportID: ReportID
     public let title: String
@@ -200,7 +199,7 @@ public struct ReadAttachments: Statement {
     }
 }
 
-/// Next registration numbers.
+/// The next registration numbers.
 public struct TakeReportNumbers: Statement {
     public var count: Int
     public init(count: Int) { self.count = count }
@@ -209,7 +208,7 @@ public struct TakeReportNumbers: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int64 { try row.int8() }
 }
 
-/// Enters who said what first; of equal keys the first in order stays.
+/// Stores which report had a content first; of equal keys the first in order is kept.
 public struct EnterRepeatKeys: Command {
     public var keys: [[UInt8]]
     public var reports: [ReportID]
@@ -227,7 +226,7 @@ public struct EnterRepeatKeys: Command {
     public var parameters: [Parameter] { [.byteas(keys), .ids(reports)] }
 }
 
-/// Which report said it first.
+/// The report that had the content first.
 public struct ReadRepeatKeys: Statement {
     public var keys: [[UInt8]]
     public init(keys: [[UInt8]]) { self.keys = keys }
@@ -241,7 +240,7 @@ public struct ReadRepeatKeys: Statement {
     }
 }
 
-/// A report by its number as people write it, or by its id.
+/// A report by its written number or by its id.
 public struct FindReport: Statement {
     public var numberOrID: String
     public init(numberOrID: String) { self.numberOrID = numberOrID }
@@ -253,7 +252,7 @@ public struct FindReport: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
-/// Reports that were submitted under these ids, whatever became of them.
+/// Reports that were submitted under these ids, in any state.
 public struct ReadSubmissions: Statement {
     public var sources: [String]
     public var submissionIDs: [String]

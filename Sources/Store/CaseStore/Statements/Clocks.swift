@@ -2,11 +2,11 @@ public import Basics
 public import Casework
 public import PostgreSQL
 
-/// Reports with a clock whose next step is due, longest due first: read without a lock, to be looked at again under it.
+/// Reports with a clock whose next step is due, longest due first. Read without a lock, to be checked again under it.
 public struct ReadDueReports: Statement {
     public var at: Instant
     public var countMax: Int
-    /// Left aside for now.
+    /// Reports to skip for now.
     public var except: [ReportID]
     public init(at: Instant, countMax: Int, except: [ReportID] = []) {
         self.at = at
@@ -24,7 +24,7 @@ public struct ReadDueReports: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
-/// A step of a ladder that was taken; a second time it cannot be.
+/// A step of a ladder that was taken; it cannot be taken a second time.
 public struct ClockStepTaken: Sendable {
     public let key: Clock.Key
     public let step: Int

@@ -3,15 +3,15 @@ import Casework
 package import Foundation
 package import PostgreSQL
 
-/// The columns of a table, in one list. What is inserted, changed and selected follows from it, so that a column is
-/// entered in one place; whoever reads a row reads it in the order of the list.
+/// The columns of a table, in one list. INSERT, UPDATE and SELECT are derived from it, so that a column is defined in
+/// one place. A row must be decoded in the order of the list.
 package struct Columns<Row>: Sendable {
     package enum Role: Sendable {
-        /// Names the row.
+        /// Identifies the row.
         case key
         /// Written once.
         case fixed
-        /// Written with the row, and with each change of it.
+        /// Written with the row and with each change of it.
         case changing
         /// Empty until the row is changed.
         case later
@@ -21,7 +21,7 @@ package struct Columns<Row>: Sendable {
         let name: String
         let type: String
         let role: Role
-        /// How it is made of what is sent; `nil`: it is what is sent.
+        /// The SQL expression for the stored value; `nil`: the sent value itself.
         var expression: String?
         let values: @Sendable ([Row]) -> Parameter
     }
@@ -34,16 +34,16 @@ package struct Columns<Row>: Sendable {
         self.columns = columns
     }
 
-    /// As a SELECT names them.
+    /// The column list of a SELECT.
     package var names: String { columns.map(\.name).joined(separator: ", ") }
 
     private var inserted: [Column] { columns.filter { $0.role != .later } }
     private var keys: [Column] { columns.filter { $0.role == .key } }
     private var changed: [Column] { columns.filter { $0.role == .changing || $0.role == .later } }
 
-    /// All rows at once: `$1` to `$n` are the columns that are written with a row.
+    /// The INSERT for all rows at once: `$1` to `$n` are the columns that are written with a row.
     package var insert: String { insert(inserted) }
-    /// The same with the columns that are empty until the row is changed.
+    /// The same INSERT with the columns that are empty until the row is changed.
     var insertWhole: String { insert(columns) }
 
     private func insert(_ columns: [Column]) -> String {
@@ -54,8 +54,8 @@ package struct Columns<Row>: Sendable {
             """
     }
 
-    /// All rows at once: `$1` to `$n` are the keys and what changes.
-    /// - Parameter guarded: a column that must still have the value of one more parameter.
+    /// The UPDATE for all rows at once: `$1` to `$n` are the keys and the changing columns.
+    /// - Parameter guarded: a column that must still have the value given in one more parameter.
     func update(guardedBy guarded: (name: String, type: String)? = nil) -> String {
         let given = keys + changed
         let names = given.map(\.name) + (guarded.map { ["guard_\($0.name)"] } ?? [])
@@ -141,7 +141,7 @@ extension Columns.Column {
         Self(name: name, type: "timestamptz", role: role) { .instants($0.map(value)) }
     }
 
-    /// Several ids. Arrays of arrays do not unnest: those of a row come as one text.
+    /// Several ids per row, sent as one text: `unnest` cannot split an array of arrays by row.
     package static func uuids<ID: UUIDIdentifier>(
         _ name: String, _ value: @escaping @Sendable (Row) -> [ID], _ role: Columns.Role = .fixed
     ) -> Self {

@@ -3,7 +3,7 @@ import Casework
 public import Foundation
 public import PostgreSQL
 
-/// Of a message that could not be handled: its bytes, encrypted, or what tells of them where they may not be kept.
+/// The body of a dead letter: the encrypted bytes, or a digest and the size if the bytes may not be kept.
 public enum DeadLetterBody: Sendable {
     case kept(VaultBox, bytes: Int)
     /// - Parameter digest: keyed.
@@ -24,24 +24,24 @@ public enum DeadLetterBody: Sendable {
     }
 }
 
-/// A message that could not be handled, and why.
+/// A message that could not be handled, with the reason.
 public struct DeadLetter: Sendable {
     public let id: UUID
     /// A stable word: `not_json`, `stops_the_worker`, `too_costly` …
     public var reason: String
-    /// For a person; holds nothing of the message.
+    /// A text for a person; it contains nothing of the message.
     public var detail: String
     public var type: String?
     public var sender: String?
     public var eventID: String?
-    /// Where the act stands in the inbox; `nil` for what the office sent itself.
+    /// The id of the act in the inbox; `nil` for a message of the office itself.
     public var inboxID: String?
-    /// The queue it came from; of the office's own messages the exchange they were for.
+    /// The queue it came from; for the office's own messages the exchange they were sent to.
     public var queue: String
     public var routingKey: String
-    /// The worker that hears commands about it.
+    /// The worker that handles commands about it.
     public var worker: String
-    /// Of the office's own messages: to whom, about what.
+    /// For the office's own messages: the addressee.
     public var addressee: String?
     public var subject: String?
     public var reports: [ReportID] = []
@@ -49,7 +49,7 @@ public struct DeadLetter: Sendable {
     public var body: DeadLetterBody
     public var answered: Bool
     public var receivedAt: Instant
-    /// How often it came.
+    /// How often it was received.
     public var times = 1
 
     public init(
@@ -72,13 +72,13 @@ public struct DeadLetter: Sendable {
     }
 }
 
-/// What became of a dead letter.
+/// The state of a dead letter.
 public enum DeadLetterState: String, CaseIterable, Hashable, Sendable {
-    /// Nobody has decided about it.
+    /// It is not yet decided.
     case open
-    /// It went through its handler once more and has its verdict.
+    /// Its handler handled it again and it has a verdict.
     case replayed
-    /// A person said that nothing more is to be done.
+    /// A person decided that nothing more is to be done.
     case discarded
 }
 
@@ -128,8 +128,8 @@ public struct InsertDeadLetters: Command {
     public init(letters: [DeadLetter]) { self.letters = letters }
     public static let sql = """
         \(DeadLetter.columns.insert)
-        -- What the broker or its addressee gave back is kept under its event's id, and may come back again, also \
-        after it was sent again.
+        -- A message that the broker or its addressee returned is kept under its event's id, and may be returned
+        -- again, also after a replay.
         ON CONFLICT (id) DO UPDATE SET
             times = dead_letter.times + excluded.times,
             replays = dead_letter.replays + (dead_letter.state = 'replayed')::int,
@@ -141,7 +141,7 @@ public struct InsertDeadLetters: Command {
     public var parameters: [Parameter] { DeadLetter.columns.inserting(letters) }
 }
 
-/// How many dead letters of each sender are open, counted no further than `countMax`. A sender that nobody knows is "".
+/// The number of open dead letters of each sender, counted up to `countMax`. An unregistered sender is "".
 public struct CountOpenDeadLetters: Statement {
     public var senders: [String]
     public var countMax: Int
@@ -164,7 +164,7 @@ public struct CountOpenDeadLetters: Statement {
     }
 }
 
-/// Counts what would have been a dead letter and was not kept, since too many of its sender are open.
+/// Counts messages that were not kept as dead letters because too many of their sender's are open.
 public struct CountUnkeptLetters: Command {
     public var senders: [String]
     public var counts: [Int]
@@ -182,7 +182,7 @@ public struct CountUnkeptLetters: Command {
     public var parameters: [Parameter] { [.texts(senders), .integers(counts), .instant(at)] }
 }
 
-/// Who sent so much that could not be handled that some of it was not kept.
+/// The senders with messages that were not kept as dead letters.
 public struct ReadUnkeptLetters: Statement {
     public init() {}
     public static let sql = "SELECT sender, count, last_at FROM dead_letter_unkept ORDER BY sender"
@@ -193,7 +193,7 @@ public struct ReadUnkeptLetters: Statement {
     }
 }
 
-/// Dead letters that a command is about, locked in the order of their ids.
+/// Dead letters that a command concerns, locked in the order of their ids.
 public struct LockDeadLetters: Statement {
     public var ids: [UUID]
     public init(ids: [UUID]) { self.ids = ids }
@@ -208,7 +208,7 @@ public struct LockDeadLetters: Statement {
     }
 }
 
-/// Counts that letters came again: of each act its last.
+/// Counts further deliveries of dead letters, on the last dead letter of each act.
 public struct CountLettersAgain: Command {
     public var keys: [InboxKey]
     public var times: [Int]
@@ -231,7 +231,7 @@ public struct CountLettersAgain: Command {
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID)), .integers(times)] }
 }
 
-/// Why acts ended as dead letters, the last time.
+/// The reason of the last dead letter of each act.
 public struct ReadDeadLetterReasons: Statement {
     public var keys: [InboxKey]
     public init(keys: [InboxKey]) { self.keys = keys }
@@ -247,8 +247,8 @@ public struct ReadDeadLetterReasons: Statement {
     }
 }
 
-/// Which of these acts are decided, or wait for it, under an id of their own; a report is known also after the inbox
-/// was pruned of it.
+/// Those of these acts that are decided, or wait for a decision, under their own id. A report is found even after its
+/// inbox row was pruned.
 public struct ReadDecidedActs: Statement {
     public var keys: [InboxKey]
     public init(keys: [InboxKey]) { self.keys = keys }
@@ -265,15 +265,15 @@ public struct ReadDecidedActs: Statement {
     }
 }
 
-/// What a command made of a dead letter. `open`: it was tried again and ended here again, for this reason.
+/// The result of a command on a dead letter. `open`: it was tried again and failed again, for this reason.
 public struct DeadLetterSettlement: Sendable {
     public let id: UUID
     public let state: DeadLetterState
     public let at: Instant
     public let by: String
-    /// The verdict, or why it was discarded, or why it is dead still.
+    /// The verdict, or the reason why it was discarded or why it is still dead.
     public let because: String
-    /// Of what is dead still: the reason's stable word.
+    /// The stable word of the reason if it is still dead.
     public let reason: String?
 
     public init(id: UUID, state: DeadLetterState, at: Instant, by: String, because: String, reason: String? = nil) {
@@ -299,7 +299,7 @@ public struct SettleDeadLetters: Command {
             settled_because = CASE WHEN s.state <> 'open' THEN s.because END
         FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[]) AS s (id, state, at,
             by, because, reason)
-        -- It is settled once.
+        -- It is settled only once.
         WHERE dead_letter.id = s.id AND dead_letter.state = 'open'
         """
     public var parameters: [Parameter] {
@@ -310,7 +310,7 @@ public struct SettleDeadLetters: Command {
     }
 }
 
-/// Which dead letters are meant; `nil` leaves a property open.
+/// A choice of dead letters; a property that is `nil` matches all.
 public struct DeadLetterFilter: Sendable {
     public var state: DeadLetterState? = .open
     public var reason: String?
@@ -321,7 +321,7 @@ public struct DeadLetterFilter: Sendable {
     public init() {}
 }
 
-/// A dead letter as an operator sees it: everything but its bytes.
+/// A dead letter for an operator: everything except its bytes.
 public struct DeadLetterSummary: Sendable {
     public let id: UUID
     public let reason: String
@@ -333,7 +333,7 @@ public struct DeadLetterSummary: Sendable {
     public let routingKey: String
     public let worker: String
     public let bytes: Int
-    /// Whether its bytes lie here, so that it can be tried again.
+    /// Whether its bytes are stored, so that it can be tried again.
     public let isKept: Bool
     public let times: Int
     public let answered: Bool
@@ -361,7 +361,7 @@ private let summaryColumns = """
     received_at, replays, state, settled_at, settled_by, settled_because
     """
 
-/// Where the chosen dead letters begin, oldest first, and which they are.
+/// The FROM and WHERE of the chosen dead letters, after a given one.
 private let chosenLetters = """
     FROM dead_letter
     WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR type = $3)
@@ -380,7 +380,7 @@ extension DeadLetterFilter {
     }
 }
 
-/// Dead letters, oldest first, a page at a time: those after a given one.
+/// Dead letters, oldest first, one page after a given one.
 public struct ListDeadLetters: Statement {
     public var filter: DeadLetterFilter
     public var after: (receivedAt: Instant, id: UUID)?
@@ -398,7 +398,7 @@ public struct ListDeadLetters: Statement {
     }
 }
 
-/// How many there are, of those after a given one.
+/// The number of dead letters after a given one.
 public struct CountListedDeadLetters: Statement {
     public var filter: DeadLetterFilter
     public var after: (receivedAt: Instant, id: UUID)?

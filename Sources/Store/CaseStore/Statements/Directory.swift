@@ -2,7 +2,7 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// A unit as the office knows it.
+/// A unit as stored.
 public struct UnitRow: Sendable {
     public let id: UnitID
     public let name: String
@@ -75,7 +75,7 @@ public struct PersonRow: Sendable {
     public let unit: UnitID?
     public let roles: Set<String>
     public let active: Bool
-    /// In whose matters the person has a stake.
+    /// The names of people in whose matters the person has a stake.
     public let recusedFrom: Set<String>
 
     public init(id: PersonID, name: String, unit: UnitID?, roles: Set<String>, active: Bool, recusedFrom: Set<String>) {
@@ -101,9 +101,9 @@ public struct ReadPersons: Statement {
     }
 }
 
-// What the owner enters when an office is set up.
+// The owner's writes when an office is set up.
 
-/// A chain of the ledger that begins: its first entry names whose it is, so that the name belongs to what is hashed.
+/// A new chain of the ledger. Its first entry names its owner, so that the owner is part of the hashed content.
 private struct NewChain {
     let id: ReportID
     let at: Instant
@@ -153,7 +153,7 @@ public struct EnterUnit: Command {
                     excluded.sealing_key
             RETURNING chain
         )
-        -- Of a unit that was there its own chain comes back.
+        -- For a unit that already exists, its old chain is returned.
         INSERT INTO ledger_entry (chain, sequence, bytes, hash) SELECT chain, 1, $4, $2 FROM entered WHERE chain = $1
         """
     public var parameters: [Parameter] {

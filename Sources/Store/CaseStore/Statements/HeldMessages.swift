@@ -2,18 +2,18 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// A message ahead of its state (held), encrypted as long as it waits.
+/// A deferred message: it arrived before the state that it needs. It is encrypted while it waits.
 public struct HeldMessage: Sendable {
     public let key: InboxKey
     public let handoffID: HandoffID
     public let reportID: ReportID
     public let type: String
-    /// Of what is sealed.
+    /// The size of the encrypted bytes.
     public let bytes: Int
-    /// Its bytes, where they are at hand: of what is stored they are read apart, within a budget.
+    /// The encrypted bytes, if loaded. Those of stored messages are read separately, within a budget.
     public var box: VaultBox?
     public let heldAt: Instant
-    /// What it waited for has come: it is to be tried, in its turn.
+    /// Whether the state it waited for has come: then it is tried in its turn.
     public var isRipe: Bool
 
     public init(
@@ -48,7 +48,7 @@ extension HeldMessage {
         ])
 }
 
-/// What is held for these reports, oldest first: all but the bytes.
+/// The deferred messages of these reports, oldest first, without their bytes.
 public struct ReadHeldMessages: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
@@ -59,7 +59,7 @@ public struct ReadHeldMessages: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(head: &row) }
 }
 
-/// The bytes of some.
+/// The encrypted bytes of some deferred messages.
 public struct ReadHeldBoxes: Statement {
     public var keys: [InboxKey]
     public init(keys: [InboxKey]) { self.keys = keys }
@@ -79,7 +79,7 @@ public struct ReadHeldBoxes: Statement {
     }
 }
 
-/// How much is held of each of these senders.
+/// The number and size of deferred messages of each sender.
 public struct CountHeldMessages: Statement {
     public var senders: [String]
     public init(senders: [String]) { self.senders = senders }
@@ -96,7 +96,7 @@ public struct CountHeldMessages: Statement {
     }
 }
 
-/// Whether anything is held at all.
+/// Whether there is any deferred message.
 public struct HoldsMessages: Statement {
     public init() {}
     public static let sql = "SELECT EXISTS (SELECT FROM held_message)"
@@ -106,7 +106,7 @@ public struct HoldsMessages: Statement {
 
 /// The report whose message has been ripe for longest.
 public struct ReadRipeReport: Statement {
-    /// Left aside for now.
+    /// Reports to skip for now.
     public var except: [ReportID]
     public init(except: [ReportID]) { self.except = except }
     public static let sql =
@@ -115,10 +115,10 @@ public struct ReadRipeReport: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
-/// The report whose message has been held for longest, if that was before `heldBefore`: time to give it up.
+/// The report whose message has been deferred for longest, if since before `heldBefore`: it is time to give it up.
 public struct ReadOverheldReport: Statement {
     public var heldBefore: Instant
-    /// Left aside for now.
+    /// Reports to skip for now.
     public var except: [ReportID]
     public init(heldBefore: Instant, except: [ReportID]) {
         self.heldBefore = heldBefore
@@ -133,14 +133,14 @@ public struct ReadOverheldReport: Statement {
 }
 
 public struct InsertHeldMessages: Command {
-    /// With their bytes.
+    /// The messages, with their bytes.
     public var messages: [HeldMessage]
     public init(messages: [HeldMessage]) { self.messages = messages }
     public static let sql = HeldMessage.columns.insert
     public var parameters: [Parameter] { HeldMessage.columns.inserting(messages) }
 }
 
-/// Says of held messages whether what they waited for has come.
+/// Stores whether the state that deferred messages waited for has come.
 public struct MarkHeldMessages: Command {
     public var keys: [InboxKey]
     public var ripe: [Bool]

@@ -2,7 +2,7 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// One act as the inbox knows it.
+/// The key of an act in the inbox.
 public struct InboxKey: Hashable, Sendable, Comparable {
     public let sender: String
     public let eventID: String
@@ -17,14 +17,14 @@ public struct InboxKey: Hashable, Sendable, Comparable {
     }
 }
 
-/// What became of an act. Only `taken` and `refused` are verdicts; `held` and `dead` are open.
+/// The result of an act. Only `taken` and `refused` are verdicts; `held` and `dead` are open.
 public enum Verdict: String, CaseIterable, Hashable, Sendable {
     case taken, refused, held, dead
 }
 
-/// Claims acts: those that come out were not known before, and are this transaction's.
+/// Claims acts: the returned ones were not known before and belong to this transaction.
 ///
-/// A claim stands as `taken`; what ends otherwise is changed by `SettleInbox` in the same transaction.
+/// A claim is stored as `taken`; `SettleInbox` changes any other result in the same transaction.
 public struct ClaimInbox: Statement {
     public var keys: [InboxKey]
     public var digests: [[UInt8]]
@@ -42,7 +42,7 @@ public struct ClaimInbox: Statement {
         INSERT INTO inbox (sender, event_id, digest, verdict, subject, received_at)
         SELECT sender, event_id, digest, 'taken', subject, $5
         FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) AS act (sender, event_id, digest, subject)
-        -- Two lanes that claim the same acts meet in the same order, and never in a circle.
+        -- Two lanes that claim the same acts lock them in the same order, so there is no deadlock.
         ORDER BY sender, event_id
         ON CONFLICT DO NOTHING
         RETURNING sender, event_id
@@ -60,7 +60,7 @@ public struct ClaimInbox: Statement {
     }
 }
 
-/// What the inbox says of acts that were known before.
+/// The inbox row of an act that was known before.
 public struct InboxRow: Sendable {
     public let key: InboxKey
     public let digest: [UInt8]
@@ -69,7 +69,7 @@ public struct InboxRow: Sendable {
     public let replyType: String?
     public let reply: [UInt8]?
     public let reportID: ReportID?
-    /// Of an answer that takes a handoff away: whether an express queue brought it.
+    /// For an answer that recalls a handoff: whether an express queue delivered the handoff.
     public let express: Bool
 }
 
@@ -81,7 +81,7 @@ public struct ReadInbox: Statement {
         SELECT found.* FROM unnest($1::text[], $2::text[]) AS act (sender, event_id)
         CROSS JOIN LATERAL (
             SELECT sender, event_id, digest, verdict, subject, reply_type, reply, report_id,
-                -- Only an act on a handoff is answered so: its subject is one.
+                -- Only acts on a handoff get this answer, so the subject is a handoff id.
                 CASE WHEN reply_type = 'bihuan.handoff.recalled.v1'
                     THEN coalesce((SELECT express FROM handoff WHERE handoff.id = inbox.subject::uuid), false) ELSE
                         false END
@@ -99,13 +99,13 @@ public struct ReadInbox: Statement {
     }
 }
 
-/// How acts ended that ended otherwise than `taken` without an answer.
+/// The result of an act that is not `taken`, or that has an answer.
 public struct Settlement: Sendable {
     public let key: InboxKey
     public var verdict: Verdict
     public var replyType: String?
     public var reply: [UInt8]?
-    /// What the answer is about; the barrier asks for it when it is sent again.
+    /// The report of the answer; the barrier needs it when the answer is sent again.
     public var reportID: ReportID?
 
     public init(
@@ -142,7 +142,8 @@ public struct SettleInbox: Command {
     }
 }
 
-/// Notes one more attempt at a message that keeps coming back, before it is tried; returns how many there were with it.
+/// Records one more attempt at a redelivered message before it is handled; returns the number of attempts, this one
+/// included.
 public struct NoteAttempt: Statement {
     public var digest: [UInt8]
     public var at: Instant
@@ -160,7 +161,7 @@ public struct NoteAttempt: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
 }
 
-/// Which of these messages have attempts noted, so that they stopped a worker, or were at hand when it was stopped.
+/// Those of these messages with recorded attempts: they stopped a worker, or were in work when it stopped.
 public struct ReadAttempts: Statement {
     public var digests: [[UInt8]]
     public init(digests: [[UInt8]]) { self.digests = digests }
@@ -169,7 +170,7 @@ public struct ReadAttempts: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
 }
 
-/// A message that came through is not suspected any more.
+/// Deletes the attempts of a message that was handled: it is not suspected any more.
 public struct ForgetAttempt: Command {
     public var digest: [UInt8]
     public init(digest: [UInt8]) { self.digest = digest }

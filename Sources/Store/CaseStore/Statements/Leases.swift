@@ -1,12 +1,12 @@
 public import PostgreSQL
 
-/// Leases on the names of lanes: whoever holds the lease of a lane sends that lane's rows of the outbox.
+/// SQL for leases on lane names. The holder of a lane's lease publishes that lane's outbox rows.
 ///
-/// A lease is free when its time is over, and at once when its holder's session is gone. Whoever takes or renews one
-/// does so by compare-and-set. The time is the database's: lanes of several machines agree on it, and nothing of the
-/// business hangs on it.
+/// A lease is free when its time is over, or as soon as its holder's session is gone. It is taken and renewed by
+/// compare-and-set. The time is that of the database, so that lanes on several machines agree on it; no business rule
+/// depends on it.
 private enum Lease {
-    /// Of the row named `lease`. A session of another login shows no start; then its number alone must do.
+    /// For the row named `lease`. The start of another login's session is not visible; then only its pid is compared.
     static let isFree = """
         (lease.expires_at < clock_timestamp() OR NOT EXISTS (
             SELECT FROM pg_stat_get_activity(lease.backend_pid) AS session
@@ -16,7 +16,7 @@ private enum Lease {
     static let ownStart = "(SELECT backend_start FROM pg_stat_get_activity(pg_backend_pid()))"
 }
 
-/// Takes leases that are free, or that nobody has. Returns the lanes whose rows are the holder's now.
+/// Takes leases that are free or do not exist yet. Returns the lanes that now belong to the holder.
 public struct TakeLeases: Statement {
     public var lanes: [String]
     public var worker: String
@@ -33,7 +33,7 @@ public struct TakeLeases: Statement {
     public static let sql = """
         INSERT INTO lane_lease AS lease (lane, worker, holder, backend_pid, backend_start, expires_at)
         SELECT lane, $2, $3, pg_backend_pid(), \(Lease.ownStart), \(Lease.end("$4"))
-        -- Two relays that take the same leases meet in the same order.
+        -- Two relays that take the same leases lock them in the same order.
         FROM unnest($1::text[]) AS dead (lane) ORDER BY lane
         ON CONFLICT (lane) DO UPDATE SET holder = excluded.holder, backend_pid = excluded.backend_pid,
             backend_start = excluded.backend_start, expires_at = excluded.expires_at
@@ -44,8 +44,8 @@ public struct TakeLeases: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-/// Renews all leases of a holder, and ties them to this session. Returns their lanes; what is missing is another's by
-/// now.
+/// Renews all leases of a holder and binds them to this session. Returns their lanes; a missing lane now belongs to
+/// another holder.
 public struct RenewLeases: Statement {
     public var holder: String
     public var seconds: Double
@@ -81,7 +81,7 @@ public struct ReadLeases: Statement {
     }
 }
 
-/// Gives up those of a holder's leases whose lanes have no rows left.
+/// Deletes those of a holder's leases whose lanes have no outbox rows left.
 public struct EndLeases: Command {
     public var lanes: [String]
     public var holder: String

@@ -3,7 +3,8 @@ import Casework
 public import Foundation
 public import PostgreSQL
 
-/// What an act said of a handoff: one for each act, of those that a handoff's state takes more than once.
+/// The content of an act on a handoff: one note per act, for kinds of acts that a handoff's state accepts more than
+/// once.
 public struct HandoffNote: Sendable {
     public let handoffID: HandoffID
     public let sender: String
@@ -24,10 +25,10 @@ public struct HandoffNote: Sendable {
     public var key: InboxKey { InboxKey(sender: sender, eventID: eventID) }
 }
 
-/// Which of these acts have their note already: they were taken, even if the inbox was pruned of them since.
+/// Those of these acts that already have a note: they were applied, even if their inbox rows were pruned since.
 public struct ReadNotedActs: Statement {
     public var handoffs: [HandoffID]
-    /// In the order of the handoffs they are about.
+    /// In the order of `handoffs`.
     public var keys: [InboxKey]
     public init(handoffs: [HandoffID], keys: [InboxKey]) {
         self.handoffs = handoffs
@@ -49,7 +50,7 @@ public struct ReadNotedActs: Statement {
     }
 }
 
-/// How many notes the handoffs of these reports have, and their bytes.
+/// The number of notes of the reports' handoffs, and their bytes.
 public struct CountHandoffNotes: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
@@ -80,7 +81,7 @@ public struct InsertHandoffNotes: Command {
     public var parameters: [Parameter] { Self.columns.inserting(notes) }
 }
 
-/// Something a person of the office shall see.
+/// A notice to a person of the office.
 public struct PersonNotice: Sendable {
     public let id: UUID
     public let person: PersonID

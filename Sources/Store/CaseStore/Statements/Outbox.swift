@@ -3,7 +3,7 @@ import Casework
 public import Foundation
 public import PostgreSQL
 
-/// One message about to be sent. The row names its addressee and the reports it is about: the barrier stands here.
+/// One message to be published. The row has its addressee and its reports, because the barrier is checked here.
 public struct OutboxRow: Hashable, Sendable {
     public let eventID: UUID
     public let exchange: String
@@ -49,14 +49,14 @@ public struct InsertOutbox: Command {
             handoff_id, body,
             created_at)
         SELECT event_id, $10, $11, exchange, routing_key, type, subject, addressee,
-            -- Arrays of arrays do not unnest: the reports of a row come as one text.
+            -- `unnest` cannot split an array of arrays by row: the reports of a row are sent as one text.
             string_to_array(reports, ',')::uuid[], handoff_id, body, $12
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
             $9::bytea[])
             AS row (event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body)
-        -- Two lanes that answer the same repeats meet in the same order, and never in a circle.
+        -- Two lanes that answer the same repeats lock the rows in the same order, so there is no deadlock.
         ORDER BY event_id
-        -- The answer to a repeat may still wait to be sent: once is enough.
+        -- The answer to a repeat may still be in the outbox: one is enough.
         ON CONFLICT DO NOTHING
         """
 
@@ -71,7 +71,7 @@ public struct InsertOutbox: Command {
     }
 }
 
-/// The broker has them: they are sent.
+/// Deletes rows that the broker has confirmed.
 public struct DeleteOutbox: Command {
     public var eventIDs: [UUID]
     public init(eventIDs: [UUID]) { self.eventIDs = eventIDs }
@@ -79,7 +79,7 @@ public struct DeleteOutbox: Command {
     public var parameters: [Parameter] { [.uuids(eventIDs)] }
 }
 
-/// Lanes of a worker with rows that should be out by now.
+/// Lanes of a worker with rows that should already be published.
 public struct ReadLateLanes: Statement {
     public var worker: String
     public var createdBefore: Instant
@@ -93,7 +93,7 @@ public struct ReadLateLanes: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-/// Rows of lanes, oldest first, as many as are to be held in memory: those of some queues only, or of all but some.
+/// Rows of lanes, oldest first, up to the memory limits; of some queues only, or of all except some.
 public struct ReadOutbox: Statement {
     public enum Choice: Sendable {
         case only(Set<String>)
@@ -101,9 +101,9 @@ public struct ReadOutbox: Statement {
     }
 
     public var lanes: [String]
-    /// Of routing keys.
+    /// By routing keys.
     public var choice: Choice
-    /// Rows that are held already.
+    /// Rows that are already in memory.
     public var known: Set<UUID>
     public var countMax: Int
     public var bytesMax: Int
@@ -146,8 +146,8 @@ public struct ReadOutbox: Statement {
     }
 }
 
-/// Those of these rows that the barrier would not let in now: units, sources and persons may have been moved since they
-/// were written. The question is that of the trigger `outbox_addressee_not_barred`.
+/// Those of these rows that the barrier now forbids: units, sources and persons may have been moved since the rows
+/// were written. The condition is that of the trigger `outbox_addressee_not_barred`.
 public struct ReadBarredOutbox: Statement {
     public var eventIDs: [UUID]
     public init(eventIDs: [UUID]) { self.eventIDs = eventIDs }

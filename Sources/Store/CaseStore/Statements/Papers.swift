@@ -2,7 +2,7 @@ public import Basics
 public import Casework
 public import PostgreSQL
 
-/// How an announced paper lies in the database: a keyed digest that finds it, and its SHA-256, sealed.
+/// The stored form of an announced attachment: a keyed digest to find it, and its SHA-256, sealed.
 public struct PaperKey: Hashable, Sendable {
     public let id: [UInt8]
     public let sealedSHA256: [UInt8]
@@ -14,10 +14,10 @@ public struct PaperKey: Hashable, Sendable {
     }
 }
 
-/// A paper that was announced with a report: which one, and whether it is here whole.
+/// An attachment that was announced with a report, and whether it was received completely.
 public struct AnnouncedPaper: Hashable, Sendable {
     public let reportID: ReportID
-    /// What the paper is known by: see `PaperKey`.
+    /// The id of the attachment: see `PaperKey`.
     public let paper: [UInt8]
     public let bytes: Int
     public let isWhole: Bool
@@ -43,7 +43,7 @@ public struct ReadAnnouncedPapers: Statement {
     }
 }
 
-/// A piece of a paper: what it is of, its number from 1, and its bytes' digest.
+/// The key of one part of an attachment: the report, the attachment and the part's number, from 1.
 public struct PaperPartKey: Hashable, Sendable, Comparable {
     public let reportID: ReportID
     public let paper: [UInt8]
@@ -72,7 +72,7 @@ public struct PaperPart: Sendable {
     }
 }
 
-/// Which parts of these papers are here, by digest, and their bytes.
+/// The stored parts of these attachments: digests and sizes in bytes.
 public struct ReadPaperPartDigests: Statement {
     public var papers: [(ReportID, paper: [UInt8])]
     public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
@@ -92,7 +92,7 @@ public struct ReadPaperPartDigests: Statement {
     }
 }
 
-/// A run of parts of one paper with their bytes, in order.
+/// Consecutive parts of one attachment with their bytes, in order.
 public struct ReadPaperParts: Statement {
     public var report: ReportID
     public var paper: [UInt8]
@@ -134,7 +134,7 @@ public struct InsertPaperParts: Command {
     }
 }
 
-/// Notes when the first part of a paper came that is not whole.
+/// Records when the first part of an incomplete attachment was received.
 public struct MarkPapersBegun: Command {
     public var papers: [(ReportID, paper: [UInt8])]
     public var at: Instant
@@ -150,11 +150,11 @@ public struct MarkPapersBegun: Command {
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
 }
 
-/// Papers whose first part came before this and that are not whole, of any report or of one, oldest first.
+/// The oldest incomplete attachment whose first part came before this time, of any report or of one.
 public struct ReadUnfinishedPapers: Statement {
     public var before: Instant
     public var report: ReportID?
-    /// Left aside for now.
+    /// Reports to skip for now.
     public var except: [ReportID]
     public init(before: Instant, of report: ReportID? = nil, except: [ReportID] = []) {
         self.before = before
@@ -172,7 +172,7 @@ public struct ReadUnfinishedPapers: Statement {
     }
 }
 
-/// The parts do not make the paper that was announced, or nobody closed it: they are of no use.
+/// Deletes all parts of attachments: they do not form the announced attachment, or it was never closed.
 public struct DeletePaperParts: Command {
     public var papers: [(ReportID, paper: [UInt8])]
     public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
@@ -188,7 +188,7 @@ public struct DeletePaperParts: Command {
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
 }
 
-/// Parts beyond the count that the closing manifest told: they belong to no paper.
+/// Deletes parts beyond the count in the closing manifest: they belong to no attachment.
 public struct DeleteStrayParts: Command {
     public var papers: [(ReportID, paper: [UInt8], count: Int)]
     public init(papers: [(ReportID, paper: [UInt8], count: Int)]) { self.papers = papers }
@@ -217,7 +217,7 @@ public struct MarkPapersReceived: Command {
     public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
 }
 
-/// How much of papers was passed up sealed with these reports.
+/// How many parts and bytes of attachments were passed up sealed with these reports.
 public struct ReadSealedPapers: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }

@@ -2,7 +2,7 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// Enters a version of a policy, unless it is there; by the owner role.
+/// Stores a version of a policy unless it exists; run by the owner role.
 public struct EnterPolicyVersion: Command {
     public var name: String
     public var version: Int
@@ -23,7 +23,7 @@ public struct EnterPolicyVersion: Command {
     }
 }
 
-/// Whether the version that stands under this name and number is this text.
+/// Whether the stored version with this name and number has this text.
 public struct ComparePolicyVersion: Statement {
     public var name: String
     public var version: Int
@@ -40,7 +40,7 @@ public struct ComparePolicyVersion: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
 }
 
-/// Lets a version decide from now on; by the owner role.
+/// Activates a version from now on; run by the owner role.
 public struct ActivatePolicyVersion: Command {
     public var name: String
     public var version: Int
@@ -57,9 +57,9 @@ public struct ActivatePolicyVersion: Command {
     public var parameters: [Parameter] { [.text(name), .int4(Int32(clamping: version)), .instant(at), .text(by)] }
 }
 
-/// The policy that decides, as it was entered.
+/// The active policy as it was stored.
 public struct ActivePolicyRow: Sendable {
-    /// Counts activations: another number, another policy.
+    /// The number of the activation: another number, another policy.
     public let number: Int64
     public let name: String
     public let version: Int
@@ -68,7 +68,7 @@ public struct ActivePolicyRow: Sendable {
     public let activatedBy: String
 }
 
-/// Nothing comes where none is active, or where `known` still is.
+/// The active policy. No row if none is active, or if `known` is still active.
 public struct ReadActivePolicy: Statement {
     public var known: Int64?
     public init(unless known: Int64? = nil) { self.known = known }

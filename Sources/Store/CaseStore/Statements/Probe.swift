@@ -2,7 +2,7 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// A row that is written for no other purpose than to see that a transaction commits; one for each kind of worker.
+/// Writes a row only to check that a transaction commits; one row for each kind of worker.
 public struct RecordProbe: Command {
     public var worker: String
     public var at: Instant

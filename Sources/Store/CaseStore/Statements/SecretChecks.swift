@@ -3,7 +3,7 @@ public import PostgreSQL
 /// The two secrets of the database.
 public enum SecretName: String, CaseIterable, Sendable { case vault, digest }
 
-/// Notes by which value a secret is known, when it is first used.
+/// Stores the value that identifies a secret, at its first use.
 public struct EnterSecretCheck: Command {
     public var name: SecretName
     public var value: [UInt8]

@@ -2,7 +2,7 @@ public import Basics
 import Casework
 public import PostgreSQL
 
-/// An act that was taken, as the inbox keeps it.
+/// An act that was taken, as stored in the inbox.
 public struct TakenAct: Sendable {
     public let key: InboxKey
     public let digest: [UInt8]
@@ -18,10 +18,10 @@ public struct TakenAct: Sendable {
 }
 
 extension Connection {
-    /// Enters cases with all that happened to them, thousands in one transaction: this fills a ledger of which only the
+    /// Inserts cases with their whole history, thousands in one transaction: this fills a ledger of which only the
     /// size matters. The owner role or a superuser runs it, since no worker writes a whole case at once.
     /// - Parameters:
-    ///   - writes: new reports with their past; nothing that changes an existing row.
+    ///   - writes: new reports with their history; nothing that changes an existing row.
     ///   - repeatKeys: one for each report that has one.
     public func enterWhole(
         _ writes: CaseWrites, notes: [HandoffNote], acts: [TakenAct], repeatKeys: [(key: [UInt8], report: ReportID)]
