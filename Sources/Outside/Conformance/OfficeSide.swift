@@ -245,11 +245,11 @@ public struct OfficeSide: Sendable {
         }
         var answers: [Sending] = []
         let act = message.envelope.id
-        // What no unit may send was refused by the rules of admission before.
+        // The admission rules have already refused all messages that a unit may not send.
         guard case .act(let said) = message.body else { return [] }
         switch said {
         case .signed(let data):
-            // The state first, as at the office: a second signature is told so, whatever digest it carries.
+            // The state comes first, as at the office: a second signature is refused as such, whatever its digest.
             _ = try handoff.state.apply(.signed)
             guard [UInt8](hexadecimal: data.digest) == handoff.digest else {
                 noteWrongDigest(data.digest, id, handoff)
@@ -288,12 +288,12 @@ public struct OfficeSide: Sendable {
         let held = handoff.early
         handoff.early = []
         handoffs[id] = handoff
-        // What overtook the signature fits now, or never.
+        // Messages that came before the signature fit now, or never.
         for message in held { answers += perform(message, at: now) }
         return answers
     }
 
-    /// What the policy says to a conclusion. No reporter is known, so none has to be answered.
+    /// Judges a conclusion by the policy. No reporter is known, so none has to be answered.
     private func judge(_ data: HandoffConcluded, _ handoff: inout Handoff) -> (accepted: Bool, data: ConclusionJudged) {
         // Every conclusion before this one was sent back.
         let ruling = rulebook.judgeConclusion(

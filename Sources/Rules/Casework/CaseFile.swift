@@ -176,8 +176,8 @@ public struct Clock: Hashable, Sendable {
     public var nextStep: Int
     public var stoppedAt: Instant?
     public var stoppedBy: String?
-    /// Whether the stored due time differs from the one its steps give: the steps contain a word that this version
-    /// does not know.
+    /// Whether the stored due time differs from the one its steps give: the steps contain an action that this
+    /// version does not have.
     public let isAtOdds: Bool
 
     public init(

@@ -3,7 +3,7 @@ package import Casework
 package import Contract
 import Yams
 
-/// Says which field of a foreign file (JSON or CSV) gives which part of a report. Its YAML:
+/// A map from the fields of a foreign file (JSON or CSV) to the parts of a report. Its YAML:
 ///
 /// ```yaml
 /// source: web                # one source for all lines, or a field: { from: channel, table: { "1": letter } }
@@ -13,7 +13,7 @@ import Yams
 ///   receivedAt: { from: at, format: ["yyyy/M/d H:mm", excel], zone: "+08:00" }
 ///   matterKind: { value: accusation }
 ///   reporter.name: { from: sender, empty: [无, "/"], default: "" }
-/// ignored: [reply]           # read by nobody, and said so
+/// ignored: [reply]           # fields that are not read, on purpose
 /// ```
 ///
 /// `table` translates values; a value that is not in it makes the line a problem, unless there is a `default`.

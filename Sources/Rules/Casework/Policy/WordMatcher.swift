@@ -9,7 +9,7 @@ struct WordMatcher: Sendable {
 
     /// How far apart the characters of a word may be in the text.
     enum Reach: Hashable, Sendable {
-        /// Any punctuation or symbol may lie between them (受*贿, 受·贿, 受，贿): for words that lead away from an automatic
+        /// Any punctuation or symbol may be between them (受*贿, 受·贿, 受，贿): for words that lead away from an automatic
         /// refusal. A false match costs a review; a missed match costs the report.
         case wide
         /// Only ASCII white space and invisible characters: for words that lead towards a refusal.
