@@ -144,8 +144,7 @@ public struct OfficeSide: Sendable {
 
     private mutating func hearUnreadable(_ unreadable: Unreadable, at now: Instant) -> [Sending] {
         let problems = unreadable.problems
-        // The contract has more types than the office handles. Sending one is no fault; it is answered with a
-        // refusal.
+        // The contract has more types than the office handles. Sending one is no fault; it is answered with a refusal.
         if !problems.contains(where: { $0.code == "not_handled_yet" }) {
             for problem in problems {
                 note(Scenario.form, unreadable.subject, "\(unreadable.type ?? "a message"): \(problem)")

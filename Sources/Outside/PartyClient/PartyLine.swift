@@ -83,8 +83,7 @@ package final class PartyLine {
         self.settings = settings
     }
 
-    /// The messages that have arrived, at most a batch; waits at most `seconds` for the first. Empty without a
-    /// broker.
+    /// The messages that have arrived, at most a batch; waits at most `seconds` for the first. Empty without a broker.
     package func receive(within seconds: Double) -> [Arrival] {
         attempt([]) { connection throws(AMQPError) in
             receivedOn = connectionNumber

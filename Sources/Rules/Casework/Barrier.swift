@@ -9,8 +9,7 @@ import Text
 public enum Barrier {
     /// Where the accused of a report work, as far as the office can determine.
     public struct Finding: Hashable, Sendable {
-        /// The units of the accused, found by id and by the words of organ, post and name. A doubtful match
-        /// counts.
+        /// The units of the accused, found by id and by the words of organ, post and name. A doubtful match counts.
         public var roots: Set<UnitID> = []
         /// Whether an accused works in an organ of the office's own kind (纪委, 巡察组 …) that matches no unit of this
         /// office. A person must then decide where the report may go.
@@ -143,8 +142,7 @@ public struct UnitNames: Sendable {
     }
 }
 
-/// The words that mark an organ of the office's own kind (纪委, 派驻, 巡察 …), and ordinary words that contain them
-/// (村监委会).
+/// The words that mark an organ of the office's own kind (纪委, 派驻, 巡察 …), and ordinary words that contain them (村监委会).
 public struct OwnKind: Sendable {
     private let words: [[UInt8]]
     private let exceptions: [String]
@@ -157,8 +155,7 @@ public struct OwnKind: Sendable {
     /// - Parameter key: the words, in the form in which organs are compared.
     func isSpokenOf(organ key: String) -> Bool {
         var key = key
-        // Most texts contain no such word. An exception is replaced by a blank, so that no new word forms across
-        // it.
+        // Most texts contain no such word. An exception is replaced by a blank, so that no new word forms across it.
         guard holdsWord(key) else { return false }
         for exception in exceptions { key = key.replacing(exception, with: " ") }
         return holdsWord(key)

@@ -69,8 +69,7 @@ private struct Content: TextVisitor {
     }
 
     mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
-        // A unit, level or place that the other report did not name is new: it may change who must not get the
-        // report.
+        // A unit, level or place that the other report did not name is new: it may change who must not get the report.
         guard place.list != nil, kind != .mediaType, let code else { return }
         add(place.field, NarrowText.bytes(of: code), to: place)
     }

@@ -2,8 +2,7 @@ import Text
 
 /// A person's name as a source wrote it, to be compared with the names of the staff. A doubtful match counts.
 struct WrittenName {
-    /// The name as the barrier compares it: blanks, invisible characters, titles and character variants do not
-    /// matter.
+    /// The name as the barrier compares it: blanks, invisible characters, titles and character variants do not matter.
     let key: String
     /// The beginning and end of the name, if only these are given: 沈主任, 老沈, 沈某, 沈*行.
     private let ends: (first: String, last: String)?

@@ -3,8 +3,7 @@ import CaseStore
 public import Casework
 public import PostgreSQL
 
-// The queries of `status`: the number of rows in each state. The worker role runs them; each is one scan of one
-// table.
+// The queries of `status`: the number of rows in each state. The worker role runs them; each is one scan of one table.
 
 public struct CountReports: Statement {
     public init() {}

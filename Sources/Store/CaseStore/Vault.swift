@@ -17,8 +17,7 @@ public struct VaultBox: Hashable, Sendable {
     }
 }
 
-/// Encrypts data that may not be stored in clear: original submissions, dead letters, deferred messages (invariant
-/// 6).
+/// Encrypts data that may not be stored in clear: original submissions, dead letters, deferred messages (invariant 6).
 ///
 /// Each box is bound to its owner (`context`), so that exchanged rows are detected.
 public struct Vault: Sendable {

@@ -69,8 +69,7 @@ struct CSVSplitter<Source: Chunks> {
         return .row(row)
     }
 
-    /// The text in `="00123"`, the form in which many programs write text that a spreadsheet must not read as a
-    /// number.
+    /// The text in `="00123"`, the form in which many programs write text that a spreadsheet must not read as a number.
     private static func withoutFormula(_ field: String) -> String? {
         field.wholeMatch(of: /="([^"]*)"/).map { String($0.1) }
     }

@@ -83,8 +83,7 @@ enum EncodingGuess {
         } catch {
             return error.line
         }
-        // If another encoding, such as Big5, is read as GB18030, many of its characters fall into the private use
-        // area.
+        // If another encoding, such as Big5, is read as GB18030, many of its characters fall into the private use area.
         if signs.ofUsers > 2, signs.ofUsers * 20 > signs.foreign {
             throw FileRefusal(
                 "the file seems to be in another encoding than UTF-8 and GB18030, perhaps Big5: write it anew in UTF-8")

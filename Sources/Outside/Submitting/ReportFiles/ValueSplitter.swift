@@ -10,8 +10,7 @@ struct ValueSplitter<Source: Chunks> {
     private var isBegun = false
     private var isEnded = false
 
-    /// - Parameter isArray: whether the values are in one array; otherwise they follow each other, separated by
-    ///   blanks.
+    /// - Parameter isArray: whether the values are in one array; otherwise they follow each other, separated by blanks.
     init(_ source: Source, isArray: Bool) {
         feed = ByteFeed(source)
         self.isArray = isArray

@@ -8,8 +8,7 @@ extension Rulebook {
         return RouteRuling(rule: reference(row), decision: .needsReview(reason: row.reason))
     }
 
-    /// The unit that gets an accepted report, by the first row whose conditions hold *and* which has a permitted
-    /// unit.
+    /// The unit that gets an accepted report, by the first row whose conditions hold *and* which has a permitted unit.
     ///
     /// A unit is permitted if it is active, is not barred (the barrier, invariant 5), has not returned this report,
     /// and handles the accused's highest level. Of several units, the one whose place is nearest gets it, then the
