@@ -321,7 +321,7 @@ extension Int64 {
     }
 }
 
-/// Writes numbers padded with zeros on the left. Not a formatter, because every message and ledger entry contains
+/// Writes numbers padded with zeros on the left; a fast one, because every message and ledger entry contains
 /// times.
 private struct DigitWriter {
     private var bytes: [UInt8] = []
