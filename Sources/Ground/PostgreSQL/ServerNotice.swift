@@ -2,7 +2,7 @@ import CPostgreSQL
 
 /// A notice or warning of the server. Its `description` is safe in any log; its text, which may quote data, is not.
 public struct ServerNotice: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`, in the language of the server's messages.
+    /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`, in English whatever the language of the server's messages.
     public let severity: String
     /// The five characters of the SQLSTATE; `00000` for most notices.
     public let sqlState: String
