@@ -62,7 +62,6 @@ extension Connection {
 ///
 /// The socket does not block, and received data is read while data is still being sent: if both sides only wrote,
 /// they would deadlock.
-/// to write, each would wait for the other for ever.
 private struct Exchange {
     /// A request that the server has to answer.
     private enum Step {
