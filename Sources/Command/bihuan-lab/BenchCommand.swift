@@ -201,7 +201,7 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    /// Throws if the results are not valid.
+    /// Throws if the floor could not be measured, or if a worker's memory grew with the messages it handled.
     private func judge(_ results: [BenchResult]) throws {
         if let problem = results.compactMap(\.floorProblem).first {
             throw UserError("the floor could not be measured: \(problem)")

@@ -125,7 +125,7 @@ extension UUID {
     }
 
     /// Reads 8-4-4-4-12 hexadecimal digits; `nil` for anything else. Foundation's own reader also accepts blanks
-    /// among them, so one id would have many spellings.
+    /// in place of digits, so one id would have many spellings.
     package init?(canonical text: some StringProtocol) {
         guard text.utf8.count == 36,
             text.utf8.enumerated().allSatisfy({ index, byte in

@@ -4,9 +4,8 @@ import Foundation
 ///
 ///     DIR/lock                  locked by flock while the owner lives; its text is the owner's process id
 ///     DIR/ports.json
-///     DIR/postgresql/           owned by PostgreSQL's user, 0700: data/, superuser.password
-///     DIR/rabbitmq/             owned by RabbitMQ's user, 0700: configuration, definitions.json, .erlang.cookie,
-/// mnesia/
+///     DIR/postgresql/           of PostgreSQL's user, 0700: data/, superuser.password
+///     DIR/rabbitmq/             of RabbitMQ's user, 0700: configuration, definitions.json, .erlang.cookie, mnesia/
 ///     DIR/log/                  postgresql.log, rabbitmq-start.log, epmd.log, rabbitmq/rabbitmq.log
 final class ServerDirectory {
     let path: String

@@ -5,8 +5,8 @@ public import Contract
 /// The exchanges and queues of one office.
 ///
 /// Exchanges that outsiders write are topic exchanges (topic rules check their keys) with an alternate exchange,
-/// because a publisher may forget `mandatory`. The office's own exchanges are direct and have no alternate one: the
-/// broker returns an unroutable message to the office.
+/// because a publisher may forget `mandatory`. The office's own exchanges are direct (`unroutable`
+/// and `dead`: fanout) and have no alternate one: the broker returns an unroutable message to the office.
 public enum Topology {
     public enum Exchange {
         public static let intake = "bihuan.intake"
