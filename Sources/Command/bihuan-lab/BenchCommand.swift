@@ -6,7 +6,7 @@ import Installation
 import Rehearsal
 import Terminal
 
-/// How fast an office is on this machine, and what a report costs it.
+/// Measures how fast an office is on this machine, and what a report costs.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
@@ -168,7 +168,7 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    /// Prints and writes each bench as it ends, since a run may take long.
+    /// Runs the benches; prints and writes each result as it comes, because a run may take long.
     private func measure(
         _ names: [BenchName], _ scales: [Int], _ office: BenchOffice, _ settings: BenchSettings
     ) throws -> [BenchResult] {
@@ -185,7 +185,8 @@ struct BenchCommand: AsyncParsableCommand {
         return results
     }
 
-    /// Built before anything is measured. What was not asked for may be missing.
+    /// The floor, built before the first measurement; `nil` if it is not needed, or if the default one cannot be
+    /// built.
     private func floor(for names: [BenchName], _ office: BenchOffice, _ settings: BenchSettings) throws -> Floor? {
         guard floor != "none", !Floor.stages.isDisjoint(with: names) else { return nil }
         do {
@@ -200,7 +201,7 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    /// What must not pass for a result.
+    /// Throws if the floor could not be measured, or if a worker's memory grew with the messages it handled.
     private func judge(_ results: [BenchResult]) throws {
         if let problem = results.compactMap(\.floorProblem).first {
             throw UserError("the floor could not be measured: \(problem)")

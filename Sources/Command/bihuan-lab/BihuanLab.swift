@@ -1,7 +1,7 @@
 import ArgumentParser
 import Terminal
 
-/// The command that proves an office: a rehearsal, measuring, disturbing. It is not part of an installed package.
+/// The command that tests an office: rehearsal, benchmarks, fault injection. It is not part of an installed package.
 @main
 struct BihuanLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

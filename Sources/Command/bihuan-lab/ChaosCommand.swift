@@ -7,7 +7,7 @@ import LocalServers
 import Rehearsal
 import Terminal
 
-/// A whole office under load, disturbed on purpose, and held against its invariants afterwards.
+/// A whole office under load with injected faults, checked against its invariants at the end.
 struct ChaosCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos",
@@ -92,7 +92,7 @@ struct ChaosCommand: AsyncParsableCommand {
     }
 }
 
-/// Judges a run, in a process of its own: it reads journals, logs and tables, and listens to no queue.
+/// Judges a run in a separate process; it reads journals, logs and tables, and consumes no queue.
 struct ChaosVerdictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos-verdict", abstract: "Hold a disturbed office against its invariants.", shouldDisplay: false)

@@ -3,7 +3,7 @@ import Foundation
 import Rehearsal
 import Terminal
 
-/// A whole office, a corpus of reports, units that answer, and a witness that counts.
+/// A whole office with invented reports, units that answer, and a witness that checks the result.
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run an office with invented reports and units, and check the result.",

@@ -9,7 +9,7 @@ import Installation
 import SimulatedUnits
 import Terminal
 
-/// The units of a rehearsal, in a process of their own: they read no table, and speak the contract alone.
+/// The units of a rehearsal, in a separate process: they read no table and use only the contract.
 struct SimulateUnits: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer as the sample's units do, for a rehearsal.", shouldDisplay: false)
@@ -57,7 +57,7 @@ struct SimulateUnits: AsyncParsableCommand {
     }
 }
 
-/// When the process that started this one ends, its end of the pipe closes.
+/// Watches standard input: its end means that the parent process, which held the other end of the pipe, has ended.
 enum InputEnd {
     static func watch(raising signals: TerminationSignals) {
         let thread = Thread {

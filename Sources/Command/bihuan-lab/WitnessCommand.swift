@@ -7,7 +7,7 @@ import Rehearsal
 import Terminal
 import Witness
 
-/// Counts what came back, in a process of its own: it reads journals and tables, and listens to no queue.
+/// Checks a rehearsal's result in a separate process; it reads journals and tables, and consumes no queue.
 struct WitnessCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "witness", abstract: "Compare the journals of a rehearsal with its tables.", shouldDisplay: false)

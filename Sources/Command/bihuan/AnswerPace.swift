@@ -3,28 +3,27 @@ import BrokerTopology
 import Casework
 import Contract
 
-/// Holds back what would bring further answers to a sender that does not read those it has: its queue is bounded, and a
-/// flood of messages is not to be answered by a flood of refusals.
+/// Limits the answers caused by settling to a sender that does not read its queue, because that queue is bounded and
+/// a flood of messages must not cause a flood of refusals.
 ///
-/// Of a sender's queue no more is used than `unreadMax` messages above the least that was seen in it. What is under way
-/// counts.
+/// The queue may grow by at most `unreadMax` messages above the least depth seen in it. Commands under way count too.
 struct AnswerPace {
     static let unreadMax = 100
-    /// How long a depth that leaves no room is believed.
+    /// How long a depth without room is used before it is queried again.
     private static let askAgain = Duration.milliseconds(500)
 
     private struct Sender {
         var leastDepth: Int
         var depth: Int
         var askedAt: ContinuousClock.Instant
-        /// Sent since the depth was asked, or not decided then.
+        /// Sent since the last query of the depth, or undecided at that time.
         var sent = 0
         var underWay = 0
     }
     private var senders: [String: Sender] = [:]
 
-    /// Whether a letter of this sender may be settled now; if so, it counts.
-    /// - Parameter depth: asks how much lies in the sender's queue; nil where it has none.
+    /// True if a dead letter of this sender may be settled now; it then counts.
+    /// - Parameter depth: queries the number of messages in the sender's queue; nil if it has none.
     mutating func take(_ name: String, at now: ContinuousClock.Instant, depth: (String) throws -> Int?) rethrows -> Bool
     {
         guard let queue = Self.queue(of: name) else { return true }
@@ -35,7 +34,7 @@ struct AnswerPace {
             guard let depth = try depth(queue) else { return true }
             let known = senders[name]
             sender = Sender(leastDepth: min(known?.leastDepth ?? depth, depth), depth: depth, askedAt: now)
-            // Their answers may lie there already, or come yet: counted as coming.
+            // Their answers may already be in the queue or still come; they are counted as still to come.
             sender.underWay = known?.underWay ?? 0
             sender.sent = sender.underWay
         }
@@ -46,15 +45,16 @@ struct AnswerPace {
         return true
     }
 
-    /// A verdict came about one of its letters.
+    /// Counts a verdict on one of the sender's dead letters.
     mutating func decided(_ name: String) { senders[name]?.underWay -= 1 }
 
-    /// How much lies in a sender's queue, as last asked.
+    /// The number of messages in a sender's queue at the last query.
     func depth(of name: String) -> Int { senders[name]?.depth ?? 0 }
 
     private static func hasRoom(_ sender: Sender) -> Bool { sender.depth + sender.sent < sender.leastDepth + unreadMax }
 
-    /// Persons read theirs while a command runs; others have none, or are nobody.
+    /// The queue that is limited; `nil` for persons, who read theirs during a command, and for all others, who have
+    /// none.
     private static func queue(of name: String) -> String? {
         switch Party(name) {
         case .unit(let id)?: Topology.Queue.notice(id)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Terminal
 
-/// The one command. Each subcommand is a small file that composes the rooms below; no rule stands here.
+/// The main command. Each subcommand is a small file that composes the modules below it and contains no rule.
 @main
 struct Bihuan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -7,7 +7,8 @@ import Foundation
 import Installation
 import LocalServers
 
-/// The private broker of a check: the queues of one unit, its user, and the two workers that the check speaks for.
+/// The private broker of a check: the queues of one unit, its user, and the users of the two workers that the check
+/// acts as.
 struct CheckBroker {
     private static let virtualHost = "check"
     private static let administrator = "admin"
@@ -15,9 +16,9 @@ struct CheckBroker {
     private let servers: LocalServers
     private let unit: UnitID
     private let password: String
-    /// Of the office's users and the administrator; nobody else needs it.
+    /// The password of the office's users and the administrator, used only here.
     private let officePassword: String
-    /// Taken away at the end; `nil` where the caller keeps the directory.
+    /// A directory to delete at the end; `nil` if the caller's directory is used.
     private let temporary: URL?
 
     init(
@@ -39,7 +40,7 @@ struct CheckBroker {
         var options = LocalServers.Options()
         options.isCancelled = isCancelled
         servers = try LocalServers.start(in: directory, definitions: try definitions.json(), options: options)
-        // It comes with the pair, and nothing here needs it.
+        // Both servers start together, and a check needs no database.
         servers.stopPostgreSQL()
         (self.unit, self.password, self.officePassword) = (unit, password, officePassword)
         temporary = given == nil ? directory : nil
@@ -65,7 +66,7 @@ struct CheckBroker {
             password: officePassword)
     }
 
-    /// Takes away what an earlier check left in the unit's queues of a kept directory.
+    /// Purges the unit's queues: a kept directory may contain messages of an earlier check.
     private func empty() throws {
         let connection = try AMQP.Connection(settings(user: Self.administrator))
         defer { connection.close() }
@@ -91,9 +92,10 @@ struct CheckBroker {
             """
     }
 
-    // MARK: What stays the same
+    // MARK: Kept between checks
 
-    /// The servers prefer the ports that are written here, and choose others for those that cannot be.
+    /// Stores the wanted port in `ports.json`: the servers prefer the ports in it, and choose others for invalid
+    /// ones.
     private static func choose(port: Int, in directory: URL) throws {
         let file = directory.appending(path: "ports.json")
         let ports =

@@ -4,15 +4,15 @@ import Conformance
 import Foundation
 import Text
 
-/// Verdicts as a person reads them, and as a program does.
+/// Verdicts as text and as JSON.
 struct ContractReport {
     let unit: UnitID
     let verdicts: [Verdict]
 
     var passed: Bool { verdicts.allSatisfy { $0.outcome == .passed } }
 
-    /// A line for each scenario, its reasons below it. Names are ASCII, so counting characters aligns them; reasons
-    /// have lines of their own, whatever is quoted in them.
+    /// One line for each scenario, with its reasons on lines of their own below it. Names are ASCII, so counting
+    /// characters aligns them.
     var text: String {
         let width = Self.width(verdicts.map(\.scenario))
         let lines = verdicts.flatMap { verdict -> [String] in

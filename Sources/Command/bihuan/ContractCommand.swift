@@ -9,14 +9,14 @@ import Installation
 import Terminal
 import Workers
 
-/// The contract with units, for those who build a unit's system.
+/// The contract with units, for developers of a unit's system.
 struct ContractCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contract", abstract: "Check a unit's system against the contract.",
         subcommands: [ContractCheck.self])
 }
 
-/// Plays the office to a unit's system and judges its answers.
+/// Acts as the office towards a unit's system and judges its answers.
 struct ContractCheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",

@@ -9,7 +9,7 @@ import PostgreSQL
 import Terminal
 import Text
 
-/// What could not be handled.
+/// The dead letters: messages that could not be handled.
 struct Dead: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List, show, replay or discard dead letters.",
@@ -20,7 +20,7 @@ struct Dead: AsyncParsableCommand {
         subcommands: [DeadList.self, DeadShow.self, DeadReplay.self, DeadDiscard.self])
 }
 
-/// Which dead letters are meant.
+/// Selects dead letters.
 struct DeadLetterSelection: ParsableArguments {
     @Option(help: ArgumentHelp("Only those with this reason, such as unknown_source.", valueName: "word"))
     var reason: String?
@@ -52,7 +52,7 @@ struct DeadLetterSelection: ParsableArguments {
     var isEmpty: Bool { reason == nil && type == nil && sender == nil && olderThan == nil && newerThan == nil }
 }
 
-/// A length of time as people write it: a whole number and one of s, m, h, d.
+/// A length of time in words: a whole number and one of s, m, h, d.
 struct Age: ExpressibleByArgument {
     let seconds: Double
 
@@ -64,7 +64,7 @@ struct Age: ExpressibleByArgument {
         seconds = Double(count) * unit
     }
 
-    /// The largest unit that says enough: `47s`, `12m`, `3h`, `15d`.
+    /// A length of time in the largest suitable unit: `47s`, `12m`, `3h`, `15d`.
     static func text(_ seconds: Double) -> String {
         switch seconds {
         case ..<120: "\(Int(max(0, seconds)))s"
@@ -75,7 +75,7 @@ struct Age: ExpressibleByArgument {
     }
 }
 
-/// Reads dead letters page by page, so that a hundred thousand of them stand in nobody's memory.
+/// Reads dead letters page by page, so that a hundred thousand of them need not fit into memory.
 struct DeadLetterPages {
     let database: PostgreSQL.Connection
     let filter: DeadLetterFilter
@@ -152,7 +152,7 @@ struct DeadList: AsyncParsableCommand {
                     """
                 )
             }
-            // Beside JSON on standard error, where it is in nobody's way.
+            // With --json this goes to standard error, apart from the data.
             if more > 0, let last = letters.last { say("\(more) more: go on with --after \(last.id.lowercased)") }
         }
     }
@@ -233,7 +233,7 @@ extension DeadLetterSummary {
         return remarks.compactMap(\.self).joined(separator: ", ")
     }
 
-    /// Without what all of them share.
+    /// The type without the common prefix and version.
     private var typeName: String {
         guard let type else { return "-" }
         return type.hasPrefix("bihuan.") && type.hasSuffix(".v1") ? String(type.dropFirst(7).dropLast(3)) : type

@@ -10,7 +10,7 @@ import PostgreSQL
 import Terminal
 import Text
 
-/// Which letters a person decides about, and how.
+/// The dead letters that a person settles, and how.
 struct SettlingOptions: ParsableArguments {
     @Argument(help: "Ids of dead letters; or select them with the options below.")
     var ids: [String] = []
@@ -101,7 +101,7 @@ struct DeadDiscard: AsyncParsableCommand {
     }
 }
 
-/// Finds the letters that are meant, and settles them.
+/// Finds the selected dead letters and settles them.
 private struct Settling {
     private let options: SettlingOptions
 
@@ -129,7 +129,7 @@ private struct Settling {
             let client = try PersonClient(broker, person: person, timeoutSeconds: options.timeout)
             defer { client.close() }
             var run = SettlingRun(letters, by: client, options) { letter in
-                // The same for the same intent; a letter that failed again is a new one.
+                // The id is the same for the same intent; a replay that failed again counts as a new intent.
                 let action = type == .commandReplay ? "replay" : "discard"
                 return CloudEvent(
                     id: "\(action)-\(letter.id.lowercased)-\(letter.replays)", source: .person(person), type: type,
@@ -153,7 +153,7 @@ private struct Settling {
             }
             return found
         }
-        // A list taken first: what a replay brings back to the dead letters is not tried again by the same command.
+        // The list is complete before the start: a replay that fails again is not tried twice by one command.
         var pages = DeadLetterPages(database, options.selection.filter(.open))
         var letters: [DeadLetterSummary] = []
         while case let page = try pages.next(), !page.isEmpty { letters += page }

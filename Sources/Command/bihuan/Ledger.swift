@@ -9,7 +9,7 @@ import Installation
 import PostgreSQL
 import Terminal
 
-/// The books that only grow.
+/// The append-only ledger.
 struct Ledger: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Verify, export or sign the ledger.",
@@ -143,7 +143,7 @@ struct Ledger: AsyncParsableCommand {
         }
     }
 
-    /// A reader of millions of entries may pause between two pages for longer than a worker may.
+    /// Long timeouts: a reader of millions of entries may pause longer between two pages than a worker may.
     fileprivate static func patient(_ settings: PostgreSQL.ConnectionSettings) -> PostgreSQL.ConnectionSettings {
         var settings = settings
         settings.statementTimeoutMilliseconds = 600_000
@@ -152,7 +152,7 @@ struct Ledger: AsyncParsableCommand {
     }
 }
 
-/// A fault is what `verify` is there to find: it is said in its own words.
+/// Turns a fault of the ledger, the expected finding of `verify`, into an error with the fault's own text.
 private func stopAtFault(_ check: () throws(LedgerFault) -> Void) throws {
     do throws(LedgerFault) { try check() } catch {
         throw UserError("the ledger is NOT whole: \(error)")

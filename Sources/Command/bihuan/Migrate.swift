@@ -5,7 +5,7 @@ import Installation
 import PostgreSQL
 import Terminal
 
-/// Brings the schema forward.
+/// Brings the database schema up to date.
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring the database's schema up to date.",

@@ -1,21 +1,21 @@
 import Basics
 import PartyClient
 
-/// At most so many a second: each comes no sooner than its share of a second after the one before. What a pause cost is
-/// not made up for, so that no second sees more.
+/// A rate limit: each event comes at least one interval after the one before. Time lost in a pause is not made up
+/// for, so the rate is never exceeded.
 struct Pace {
     private let interval: Duration
     private var earliest: ContinuousClock.Instant?
 
     init(perSecond rate: Double) { interval = .seconds(1 / rate) }
 
-    /// Whether it is time for the next one; if so, it counts.
+    /// True if the next event may come now; it then counts.
     mutating func take(at now: ContinuousClock.Instant) -> Bool {
         if let earliest, now < earliest { return false }
         earliest = now + interval
         return true
     }
 
-    /// Until it is time; 0 if it is.
+    /// Seconds until the next event may come; 0 if it may come now.
     func secondsLeft(at now: ContinuousClock.Instant) -> Double { max(0, ((earliest ?? now) - now).inSeconds) }
 }

@@ -7,7 +7,7 @@ import Terminal
 import Workers
 
 extension PolicyCommand {
-    /// Names all that is wrong in a policy's file, without an installation.
+    /// Lists all problems of a policy file, without an installation.
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Report all faults of a policy file at once.",

@@ -8,7 +8,7 @@ import PostgreSQL
 import Terminal
 import Workers
 
-/// The rules that decide.
+/// The policy: check, activate, show.
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Check a policy, enter and activate it; show the active one.",

@@ -9,7 +9,7 @@ import PartyClient
 import Terminal
 import Text
 
-/// A person takes a handoff back.
+/// Takes a handoff back as a person of the office.
 struct Recall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a handoff back from its unit; the report goes to review.",
@@ -56,7 +56,7 @@ struct Recall: AsyncParsableCommand {
             }
             let configuration = try await installation.configuration(parties: [.person(person)])
             let act = id ?? Recall.actID(person, handoff, reason)
-            // A repeat must be the same bytes, so no clock is read; the office enters the time by its own.
+            // A repeat must have the same bytes, so no clock is read here; the office uses its own time.
             let event = CloudEvent(
                 id: act, source: .person(person), type: .commandRecall, subject: handoff.description,
                 time: Instant(microsecondsSinceEpoch: 0), data: CommandRecall(reason: reason))
@@ -83,7 +83,7 @@ struct Recall: AsyncParsableCommand {
         }
     }
 
-    /// The same for the same intent, so that a repeat is answered with the first verdict.
+    /// The same id for the same intent, so that a repeat gets the first verdict.
     private static func actID(_ person: PersonID, _ handoff: HandoffID, _ reason: String) -> String {
         "recall-" + Array(SHA256.hash(data: Array("\(person)|\(handoff)|\(reason)".utf8))).hexadecimal.prefix(32)
     }

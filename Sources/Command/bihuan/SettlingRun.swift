@@ -7,10 +7,10 @@ import PartyClient
 import Terminal
 import Text
 
-/// Sends a command for each letter, many under way at once but no more a second than was said, and tells what became of
-/// each. Letters of a sender that does not read its answers are kept back.
+/// Sends a command for each dead letter, many under way at once within a rate limit, and prints the results. Dead
+/// letters of a sender that does not read its answers are held back.
 struct SettlingRun<Payload: Codable & Sendable> {
-    /// Commands under way at once.
+    /// The most commands under way at once.
     private let windowMax = 100
 
     private let client: PersonClient
@@ -18,14 +18,14 @@ struct SettlingRun<Payload: Codable & Sendable> {
     private let event: (DeadLetterSummary) -> CloudEvent<Payload>
     private let count: Int
     private var todo: ArraySlice<DeadLetterSummary>
-    /// By sender, those that wait until it reads.
+    /// Dead letters held back until their sender reads its answers, by sender.
     private var kept: [String: ArraySlice<DeadLetterSummary>] = [:]
     private var waiting: [String: DeadLetterSummary] = [:]
     private var (done, refused) = ([String: Int](), 0)
     private var pace: Pace
     private var answers = AnswerPace()
     private var progress = ProgressLine()
-    /// When something last moved.
+    /// The time of the last command or verdict.
     private var movedAt = ContinuousClock.now
 
     init(
@@ -37,7 +37,7 @@ struct SettlingRun<Payload: Codable & Sendable> {
         pace = Pace(perSecond: options.rate)
     }
 
-    /// Whether all are settled.
+    /// Settles the dead letters; true if all are settled.
     mutating func settle() throws -> Bool {
         while !todo.isEmpty || !kept.isEmpty || !waiting.isEmpty {
             try send()
@@ -69,7 +69,7 @@ struct SettlingRun<Payload: Codable & Sendable> {
         }
     }
 
-    /// The next letter whose sender has room for an answer.
+    /// The next dead letter whose sender has room for an answer.
     private mutating func next() throws -> DeadLetterSummary? {
         for sender in kept.keys.sorted() where try mayAnswer(sender) {
             let letter = kept[sender]?.popFirst()

@@ -10,7 +10,7 @@ import Installation
 import PostgreSQL
 import Terminal
 
-/// How much stands where.
+/// Counts of reports, handoffs, waiting items and queues.
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show reports and handoffs by state, queues, and what is waiting.",
@@ -33,7 +33,7 @@ struct Status: AsyncParsableCommand {
     }
 }
 
-/// What database and broker say, each for itself.
+/// The state of database and broker, each read independently.
 struct StatusView {
     private(set) var tables: [Table] = []
     private(set) var problems: [String] = []
@@ -85,7 +85,7 @@ struct StatusView {
         return table
     }
 
-    /// Of the parties' queues only those that hold something or are ill: there are many.
+    /// Reads the queues. Parties have many, so theirs are listed only if they contain messages or have a problem.
     private mutating func look(at queues: [String], _ broker: AMQP.ConnectionSettings) throws {
         var settings = broker
         settings.rpcTimeoutSeconds = 3

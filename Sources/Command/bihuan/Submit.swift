@@ -10,7 +10,7 @@ import Submitting
 import Terminal
 import Workers
 
-/// Publishes the reports of a file, and says what became of each.
+/// Publishes the reports of a file, and prints the result of each.
 struct Submit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish the reports of a file to an office, and read its answers.",
@@ -120,7 +120,7 @@ struct Submit: AsyncParsableCommand {
         let submitter: Submitter
         let defaultSource: SourceID
         let check: Beforehand
-        /// See `ReportLineReader`: whoever has the source's password may well make the same ids.
+        /// The key of made ids, see `ReportLineReader`: holders of the source's password may make the same ids.
         let idKey: String
     }
 
@@ -146,7 +146,7 @@ struct Submit: AsyncParsableCommand {
         guard !passwords.isEmpty else {
             throw UserError("bihuan.yaml has no password of a source: add users.source-ID")
         }
-        // User and password are put in for each source.
+        // `Submitter` sets user and password for each source.
         return Office(
             submitter: Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)),
             defaultSource: SourceID(unchecked: "web"),
@@ -154,7 +154,7 @@ struct Submit: AsyncParsableCommand {
             idKey: passwords.min { $0.0 < $1.0 }?.1 ?? "")
     }
 
-    /// The policy that was named, or the one that decides, where the installation's database can be asked.
+    /// The policy of `--policy`, or the active one if the installation's database can be read.
     private func rulebook(_ configuration: OfficeConfiguration) async throws -> Rulebook? {
         if policy != nil { return try rulebookOfFile() }
         let settings = configuration.workerDatabaseSettings("bihuan submit")
@@ -180,17 +180,17 @@ struct Submit: AsyncParsableCommand {
     }
 }
 
-/// What the office would refuse, known before it is sent: limits and moments always, words where the policy is at hand.
+/// Finds before sending what the office would refuse: always limits and times, words only if the policy is available.
 struct Beforehand: Sendable {
     let rulebook: Rulebook?
-    /// Business time.
+    /// The present, in business time.
     let now: Instant
 
     func problems(of report: ReportLine) -> [Problem] {
         SubmissionCheck.problems(in: report.submission, rulebook: rulebook, directory: nil, now: now)
     }
 
-    /// Whether it names reporters, and of each nothing but words that stand for nothing (匿名, 无, 不详).
+    /// True if the report names reporters, all of them only by placeholders (匿名, 无, 不详).
     func isAnonymous(_ report: ReportLine) -> Bool {
         guard let rulebook, !report.submission.reporters.isEmpty else { return false }
         return report.submission.stated(without: rulebook.placeholders).reporters.isEmpty

@@ -7,7 +7,7 @@ import Installation
 import Terminal
 import Text
 
-/// Exchanges, queues, bindings, users and their rights: what the broker shall hold.
+/// The required exchanges, queues, bindings, users and permissions of the broker.
 struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topology",
@@ -133,7 +133,7 @@ struct TopologyCommand: AsyncParsableCommand {
                 options.prunes = prune
                 options.withMessages = withMessages
                 options.passwordFile = try passwords.map { try PasswordFile(URL(filePath: $0)) }
-                // A worker could not log in with another than the one in its settings.
+                // A worker can log in only with the password in its settings.
                 for user in topology.definitions.users {
                     let name = user.role.description
                     options.knownPasswords[name] = configuration.users[name.replacing(".", with: "-")]
@@ -172,7 +172,7 @@ struct TopologyCommand: AsyncParsableCommand {
 }
 
 extension InstallationOptions {
-    /// The folder of the installation's files; where `bihuan up` ran, its private servers' too.
+    /// The folder of the installation's files; after `bihuan up` it also contains the private servers.
     func directory() throws -> URL {
         if let data { return URL(filePath: data, directoryHint: .isDirectory).absoluteURL }
         return URL(filePath: config ?? "").absoluteURL.deletingLastPathComponent()

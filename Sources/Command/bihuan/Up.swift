@@ -7,7 +7,7 @@ import LocalServers
 import Synchronization
 import Terminal
 
-/// A whole office on this machine until Ctrl-C.
+/// Runs a whole office on this machine until Ctrl-C.
 struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a whole office on this machine: private servers and the four workers.",
@@ -87,7 +87,7 @@ struct Up: AsyncParsableCommand {
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 private func shellWord(_ text: String) -> String {
     let isPlain = text.utf8.allSatisfy { byte in
         UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte

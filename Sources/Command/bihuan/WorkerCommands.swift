@@ -2,7 +2,7 @@ import ArgumentParser
 import Contract
 import Installation
 
-// One process of one worker each, until SIGTERM or Ctrl-C. Any number may run.
+// Each command runs one process of one worker, until SIGTERM or Ctrl-C. Any number may run.
 
 struct IntakeWorker: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,9 @@
 import CRabbitMQ
 
-/// What went wrong between this process and the broker.
+/// An error between this process and the broker.
 ///
-/// `description` never names queues, users or message contents, so that it may stand in any log.
-/// `debugDescription` adds what the broker or the library said.
+/// `description` never names queues, users or message contents, so it is safe in any log.
+/// `debugDescription` adds the detail from the broker or the library.
 public struct AMQPError: Error, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Base: String {
@@ -14,25 +14,25 @@ public struct AMQPError: Error, Sendable {
 
         /// No TCP connection, or no AMQP handshake on it.
         public static let connectFailed = Code(base: .connectFailed)
-        /// No TLS: a certificate was refused by us or by the broker, or the two sides have no version in common
+        /// The TLS handshake failed: we or the broker refused a certificate, or the two sides share no version
         /// (`tlsReason`).
         public static let tlsFailed = Code(base: .tlsFailed)
-        /// The broker refused user or password, or the way to prove them.
+        /// The broker refused the user, the password or the authentication mechanism.
         public static let authenticationFailed = Code(base: .authenticationFailed)
-        /// The connection broke: end of stream, reset, missed heartbeats.
+        /// The connection was lost: end of stream, reset, missed heartbeats.
         public static let connectionLost = Code(base: .connectionLost)
-        /// The broker closed the connection and said why (`replyCode`).
+        /// The broker closed the connection and gave a reason (`replyCode`).
         public static let connectionClosedByBroker = Code(base: .connectionClosedByBroker)
-        /// The broker closed the channel and said why (`replyCode`), or the channel was not open. The connection goes
-        /// on.
+        /// The broker closed the channel and gave a reason (`replyCode`), or the channel was not open. The connection
+        /// stays open.
         public static let channelClosed = Code(base: .channelClosed)
-        /// The broker takes no messages at present (memory or disk alarm). Nothing was sent.
+        /// The broker accepts no messages at present (memory or disk alarm). Nothing was sent.
         public static let blocked = Code(base: .blocked)
         /// No answer in time.
         public static let timedOut = Code(base: .timedOut)
         /// The call cannot be expressed in AMQP 0-9-1. Nothing was sent.
         public static let invalidArgument = Code(base: .invalidArgument)
-        /// The peer sent what is not AMQP 0-9-1.
+        /// The peer sent data that is not AMQP 0-9-1.
         public static let malformed = Code(base: .malformed)
 
         public var description: String { base.rawValue }
@@ -41,10 +41,10 @@ public struct AMQPError: Error, Sendable {
     public var code: Code
     /// The broker's reply code, such as 403, 404, 406 or 320.
     public var replyCode: UInt16?
-    /// What OpenSSL said, such as "certificate has expired" or "hostname mismatch"; "certificate required" when the
-    /// broker asked for ours and there was none.
+    /// OpenSSL's reason, such as "certificate has expired" or "hostname mismatch"; "certificate required" when the
+    /// broker asked for our certificate and there was none.
     public var tlsReason: String?
-    /// True when the connection is gone and a new one must be made.
+    /// True when the connection is closed and a new one must be made.
     public var isConnectionFatal: Bool
     public var file: String
     public var line: Int
@@ -75,17 +75,17 @@ extension AMQPError: CustomStringConvertible, CustomDebugStringConvertible {
 }
 
 extension AMQPError.Code {
-    /// What a code means for the connection unless the thrower knows better.
+    /// The default of `isConnectionFatal` for a code.
     fileprivate var endsConnection: Bool {
         [.connectFailed, .tlsFailed, .authenticationFailed, .connectionLost, .connectionClosedByBroker, .malformed]
             .contains(self)
     }
 }
 
-// MARK: From the library's words
+// MARK: From the library's values
 
 extension AMQPError {
-    /// A status that ends the connection.
+    /// An error from a library status that ends the connection.
     init(status: Int32, else code: Code, file: String = #fileID, line: Int = #line) {
         let text = amqp_error_string2(status).map { String(cString: $0) } ?? "status \(status)"
         let code: Code =
@@ -97,7 +97,7 @@ extension AMQPError {
         self.init(code, text, isConnectionFatal: true, file: file, line: line)
     }
 
-    /// The broker's `connection.close`.
+    /// An error from the broker's `connection.close`.
     init(connectionClosed method: amqp_method_t) {
         guard let close = method.decoded?.assumingMemoryBound(to: amqp_connection_close_t.self).pointee else {
             self.init(.connectionClosedByBroker, "the broker closed the connection")

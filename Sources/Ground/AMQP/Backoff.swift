@@ -1,5 +1,6 @@
-/// How long to wait before connecting again: doubling (or `factor`) up to a maximum, each wait drawn between half of
-/// that and all of it, so that clients that lost one broker do not come back in step.
+/// The delay before the next connection attempt. It doubles (or grows by `factor`) up to a maximum; each delay is
+/// drawn between half of that value and all of it, so that clients that lost the same broker do not reconnect at the
+/// same moment.
 public struct Backoff: Sendable {
     public let initialSeconds: Double
     public let maximumSeconds: Double
@@ -20,7 +21,7 @@ public struct Backoff: Sendable {
         return Double.random(in: ceiling / 2...ceiling)
     }
 
-    /// After success: the next wait is the first again.
+    /// Starts again with the initial delay; to be called after a success.
     public mutating func reset() {
         ceilingSeconds = initialSeconds
     }

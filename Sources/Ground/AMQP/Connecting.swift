@@ -9,9 +9,9 @@ struct Link {
 }
 
 extension Link {
-    /// Tries the hosts in order, and each address of a host, until the broker lets us in. Each host has the whole
-    /// connect time-out, shared by its addresses. What the broker itself refuses — user, password, virtual host — no
-    /// other host of it would grant, so that ends the search.
+    /// Tries the hosts in order, and each address of a host, until the broker accepts the login. Each host has the
+    /// whole connect timeout, shared by its addresses. If the broker itself refuses the user, the password or the
+    /// virtual host, the search ends: the other hosts would refuse them too.
     static func open(_ settings: ConnectionSettings, _ arena: Arena) throws(AMQPError) -> Link {
         var failures: [(endpoint: Endpoint, error: AMQPError)] = []
         for endpoint in settings.endpoints {
@@ -33,7 +33,7 @@ extension Link {
         var first: AMQPError?
         for (index, address) in addresses.enumerated() {
             do throws(AMQPError) {
-                // So that a first address that never answers leaves time for the next.
+                // A first address that never answers must leave time for the next.
                 let share = Deadline(in: deadline.secondsLeft / Double(addresses.count - index))
                 return try open(endpoint, address, share, settings, arena)
             } catch {
@@ -76,11 +76,11 @@ extension Link {
     private func logIn(_ deadline: Deadline, _ settings: ConnectionSettings, _ arena: Arena) throws(AMQPError) {
         var timeout = timeval(seconds: deadline.secondsLeft)
         amqp_set_handshake_timeout(handle, &timeout)
-        // The request to open the virtual host is a call of its own after the handshake.
+        // Opening the virtual host is a separate call after the handshake.
         amqp_set_rpc_timeout(handle, &timeout)
         defer { arena.recycle() }
         var properties = try arena.table(Self.clientProperties(settings), bytesMax: 4_096)
-        // A broker that goes by the certificate does not read the name, but the library cannot send an empty one.
+        // A broker that authenticates by certificate ignores the name, but the library cannot send an empty one.
         let isExternal = settings.authentication == .external
         let reply = rmq_login(
             handle, settings.virtualHost, AMQP_DEFAULT_MAX_CHANNELS, Int32(settings.frameBytesMax),
@@ -111,8 +111,8 @@ extension Link {
         return AMQPError(status: status, else: .connectFailed)
     }
 
-    /// Without these the broker sends neither confirms of refusal nor notices of cancelled consumers and blocked
-    /// publishing.
+    /// The client's capabilities. Without them the broker sends no negative confirms, no notices of cancelled
+    /// consumers and no notices of blocked publishing.
     private static func clientProperties(_ settings: ConnectionSettings) -> FieldTable {
         var properties: FieldTable = [
             "capabilities": .table([
@@ -131,7 +131,7 @@ extension AMQPError {
             || (code == .connectionClosedByBroker && replyCode == UInt16(AMQP_NOT_ALLOWED))
     }
 
-    /// The first host's error, which also tells what became of the others.
+    /// The first host's error; its detail lists the errors of the others.
     fileprivate static func noneOf(_ failures: [(endpoint: Endpoint, error: AMQPError)]) -> AMQPError {
         guard let first = failures.first?.error else { return AMQPError(.invalidArgument, "no host to connect to") }
         let told = failures.map { "\($0.endpoint): \($0.error.debugDescription)" }.joined(separator: "; ")

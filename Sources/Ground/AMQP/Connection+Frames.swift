@@ -1,17 +1,16 @@
 import CRabbitMQ
 import Glibc
 
-/// What one channel is in the middle of.
+/// The state of one open channel.
 final class ChannelState {
-    /// A message whose header or body is still to come: method, header and body of one message are never mixed with
-    /// another's.
+    /// A message whose header or body has not arrived in full. Frames of two messages on one channel are never mixed.
     var assembly: Assembly?
     /// The answer to `basic.get`, whose message follows.
     var fetching: Assembly.Opening?
     var fetched: Delivery?
     /// Takes the confirms and returns of this channel, if there is one.
     weak var publisher: Publisher?
-    /// Of longer bodies delivered on the channel only length and digest are kept.
+    /// The limit of bodies on the channel; of a longer body only length and digest are kept.
     var bodyLimit: BodyLimit?
 }
 
@@ -26,10 +25,11 @@ struct Assembly {
     var properties: Properties?
     var body: [UInt8] = []
     var bytesMissing: UInt64 = 0
-    /// Of a body that is not kept: its length, and what digests it.
+    /// The length and the digest of a body that is not kept.
     var omitted: (bytes: UInt64, digest: any BodyDigest)?
 
-    /// The announced size is the peer's word: memory is taken for what arrives, at once only up to this.
+    /// The most memory reserved at once for a body. The announced size comes from the peer, so memory grows with the
+    /// bytes that arrive.
     static let reserveBytesMax: UInt64 = 1 << 20
 }
 
@@ -40,12 +40,13 @@ enum FrameResult {
 }
 
 extension Connection {
-    /// The next event of any kind on any channel, waiting at most `seconds` (0 = only what is already here); nil =
-    /// nothing came. Serves heartbeats. What arrived during other calls comes first, in order. Confirms and returns of
-    /// a channel owned by a `Publisher` go there instead. Throws when the connection is lost or closed by the broker.
+    /// The next event of any kind on any channel; nil if none came within `seconds` (0: only what has already
+    /// arrived). Serves heartbeats. Events that arrived during other calls come first, in order. Confirms and returns
+    /// of a channel owned by a `Publisher` go to that publisher instead. Throws when the connection is lost or closed
+    /// by the broker.
     public func nextEvent(within seconds: Double) throws(AMQPError) -> Event? {
         if let event = pending.popFirst() {
-            // An emptied slice would keep what was taken from it.
+            // An emptied slice would keep its old storage.
             if pending.isEmpty { pending = [] }
             return event
         }
@@ -59,8 +60,7 @@ extension Connection {
         }
     }
 
-    /// Reads one frame, or finds that none comes within `seconds`; keeps an event for `nextEvent`. True if a frame
-    /// came.
+    /// Reads one frame, waiting at most `seconds`, and keeps an event for `nextEvent`. True if a frame came.
     func serve(within seconds: Double) throws(AMQPError) -> Bool {
         switch try readFrame(within: seconds) {
         case .nothing: return false
@@ -71,16 +71,16 @@ extension Connection {
         }
     }
 
-    /// Takes in what has arrived, without waiting, and sends a heartbeat if one is due; keeps events for `nextEvent`.
-    /// For whoever is busy with something else for longer than a heartbeat interval: call it twice in each. The
-    /// prefetch bounds what is kept.
+    /// Reads what has arrived, without waiting, and sends a heartbeat if one is due; keeps events for `nextEvent`. A
+    /// caller busy for longer than a heartbeat interval calls it twice in each interval. The prefetch bounds what is
+    /// kept.
     public func serve() throws(AMQPError) {
         while try serve(within: 0) {}
     }
 
-    /// Reads nothing, and sends a heartbeat, a few in each interval: for whoever leaves what the broker sends in the
-    /// socket, because enough waits here already. Call it as often as `serve()`. A broker that died meanwhile shows
-    /// with the next read.
+    /// Sends heartbeats, a few in each interval, and reads nothing: for a caller that leaves incoming data in the
+    /// socket because it has enough to process already. Call it as often as `serve()`. A broker that died meanwhile
+    /// is noticed at the next read.
     public func keepAlive() throws(AMQPError) {
         let state = try connected()
         let interval = Double(amqp_get_heartbeat(state))
@@ -94,15 +94,15 @@ extension Connection {
         guard status == AMQP_STATUS_OK.rawValue else { throw lost(status) }
     }
 
-    /// False if the socket has no room to write within `seconds`: the library itself would wait for ever.
+    /// False if the socket has no room to write within `seconds`; the library itself would wait for ever.
     func wait(forRoomWithin seconds: Double) -> Bool {
         var descriptor = pollfd(fd: fileDescriptor, events: Int16(POLLOUT), revents: 0)
-        // An error or a hang-up also ends the wait: the write that follows tells.
+        // An error or a hang-up also ends the wait: the write that follows reports it.
         return poll(&descriptor, 1, Deadline(in: seconds).millisecondsLeft) > 0
     }
 
-    /// Everything is read frame by frame and put together here, because the library's own reading of a message waits
-    /// without a time-out for its body.
+    /// Reads one frame and assembles messages here, because the library's own reading of a message waits for its body
+    /// without a timeout.
     func readFrame(within seconds: Double) throws(AMQPError) -> FrameResult {
         let state = try connected()
         var frame = amqp_frame_t()
@@ -112,14 +112,15 @@ extension Connection {
         guard status == AMQP_STATUS_OK.rawValue else { throw lost(status) }
 
         let event = try take(frame)
-        // Else the library's pools grow for as long as the connection lives. It keeps those of frames still waiting.
+        // Otherwise the library's pools grow for as long as the connection lives. It keeps the buffers of frames
+        // still waiting.
         if let state = self.state { amqp_maybe_release_buffers_on_channel(state, frame.channel) }
         return event.map { .event($0) } ?? .progress
     }
 
     private func take(_ frame: amqp_frame_t) throws(AMQPError) -> Event? {
         if frame.channel == 0 { return try takeConnectionMethod(frame) }
-        // Frames of a channel that is closed belong to nobody.
+        // Frames of a closed channel are dropped.
         guard let channel = channels[frame.channel] else { return nil }
         let number = ChannelNumber(rawValue: frame.channel)
         switch Int32(frame.frame_type) {

@@ -3,15 +3,16 @@ import CRabbitMQ
 // MARK: Receiving
 
 extension Connection {
-    /// How many deliveries each later consumer of the channel may hold unacknowledged; 0 means no limit, at most
+    /// Sets how many unacknowledged deliveries each later consumer of the channel may have; 0 means no limit, at most
     /// 65,535.
     public func setPrefetch(_ count: Int, on channel: ChannelNumber) throws(AMQPError) {
         guard let count = UInt16(exactly: count) else { throw AMQPError(.invalidArgument, "a prefetch beyond 65535") }
         _ = try call(on: channel) { state in amqp_basic_qos(state, channel.rawValue, 0, count, 0) }
     }
 
-    /// Deliveries come by `nextEvent`, each to be acknowledged or rejected. Returns the consumer tag, chosen by the
-    /// broker if empty. The arguments are those of the broker, such as `x-priority`.
+    /// Starts a consumer. Deliveries come by `nextEvent`; each must be acknowledged or rejected. Returns the consumer
+    /// tag; the broker chooses one if `consumerTag` is empty. The arguments are those of the broker, such as
+    /// `x-priority`.
     @discardableResult
     public func consume(
         _ queue: QueueName, consumerTag: String = "", exclusive: Bool = false, arguments: FieldTable = [:],
@@ -26,10 +27,10 @@ extension Connection {
         return String(repairing: reply.consumer_tag)
     }
 
-    /// Like `consume`, but asks without waiting for an answer: nothing is read here, so that of several consumers the
-    /// first one's deliveries are not taken in while the next is opened. What the broker refuses closes the channel,
-    /// which `nextEvent` tells. Of bodies longer than the limit only length and digest are kept; it holds for the whole
-    /// channel.
+    /// Starts a consumer without waiting for an answer and reads nothing, so that with several consumers the first
+    /// one's deliveries are not read while the next is started. If the broker refuses, it closes the channel, and
+    /// `nextEvent` reports that. For bodies longer than `bodyLimit` only length and digest are kept; the limit
+    /// applies to the whole channel.
     public func startConsuming(
         _ queue: QueueName, consumerTag: String, bodyLimit: BodyLimit? = nil, on channel: ChannelNumber
     ) throws(AMQPError) {
@@ -42,7 +43,7 @@ extension Connection {
         channels[channel.rawValue]?.bodyLimit = bodyLimit
     }
 
-    /// Like `cancel`, without waiting for an answer, and so without reading what was sent before it.
+    /// Cancels a consumer without waiting for an answer, and so without reading what the broker sent before it.
     public func stopConsuming(consumerTag: String, on channel: ChannelNumber) throws(AMQPError) {
         defer { arena.recycle() }
         var request = amqp_basic_cancel_t()
@@ -51,13 +52,14 @@ extension Connection {
         try send(on: channel) { state in amqp_send_method(state, channel.rawValue, rmq_basic_cancel, &request) }
     }
 
-    /// No more deliveries are sent; those under way still come, and those held stay the channel's to acknowledge.
+    /// Cancels a consumer. Deliveries already under way still come; unacknowledged deliveries can still be
+    /// acknowledged on the channel.
     public func cancel(consumerTag: String, on channel: ChannelNumber) throws(AMQPError) {
         let tag = try arena.shortText(consumerTag)
         _ = try call(on: channel) { state in amqp_basic_cancel(state, channel.rawValue, tag) }
     }
 
-    /// Fetches one message; nil if the queue is empty. To be acknowledged like a delivery.
+    /// Fetches one message; nil if the queue is empty. It must be acknowledged like a delivery.
     public func get(_ queue: QueueName, on channel: ChannelNumber) throws(AMQPError) -> Delivery? {
         let state = try handle(for: channel)
         defer { arena.recycle() }
@@ -81,12 +83,13 @@ extension Connection {
         return channelState.fetched
     }
 
-    /// With `multiple`, everything delivered on the channel up to this tag.
+    /// Acknowledges a delivery; with `multiple`, everything delivered on the channel up to this tag.
     public func acknowledge(upTo deliveryTag: UInt64, multiple: Bool, on channel: ChannelNumber) throws(AMQPError) {
         try send(on: channel) { state in amqp_basic_ack(state, channel.rawValue, deliveryTag, multiple ? 1 : 0) }
     }
 
-    /// `basic.nack`: back to the queue with `requeue`, else to its dead-letter exchange or away.
+    /// Sends `basic.nack`: with `requeue` the message returns to its queue; otherwise it goes to the queue's
+    /// dead-letter exchange or is dropped.
     public func reject(deliveryTag: UInt64, multiple: Bool, requeue: Bool, on channel: ChannelNumber) throws(AMQPError)
     {
         try send(on: channel) { state in
@@ -98,15 +101,14 @@ extension Connection {
 // MARK: Publishing
 
 extension Connection {
-    /// From now on the broker confirms each publish on the channel; the first has tag 1. `Publisher` does the
-    /// bookkeeping.
+    /// Turns on publisher confirms for the channel; the first publish has tag 1. `Publisher` tracks the tags.
     public func enableConfirms(on channel: ChannelNumber) throws(AMQPError) {
         _ = try call(on: channel) { state in amqp_confirm_select(state, channel.rawValue) }
     }
 
-    /// Sends one message; says nothing of its fate. First takes in what has arrived, so that a blocked connection or a
-    /// closed channel is noticed. Throws `blocked`, `channelClosed` or `invalidArgument` (nothing sent, the connection
-    /// goes on).
+    /// Sends one message and does not wait for its confirm. Reads first what has arrived, so that a blocked
+    /// connection or a closed channel is noticed. Throws `blocked`, `channelClosed` or `invalidArgument` (nothing
+    /// sent, the connection stays open).
     public func publish(
         _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool = false,
         on channel: ChannelNumber

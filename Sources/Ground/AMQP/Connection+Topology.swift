@@ -1,8 +1,9 @@
 import CRabbitMQ
 
 extension Connection {
-    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. `passive` only asks
-    /// whether it exists, whatever its kind: if not, the channel is closed with 404.
+    /// Declares an exchange. Does nothing if it exists with the same properties; otherwise the broker closes the
+    /// channel with 406. With `passive` it only checks that the exchange exists, of any kind: if not, the broker
+    /// closes the channel with 404.
     public func declareExchange(
         _ exchange: ExchangeName, kind: ExchangeKind, durable: Bool = true, passive: Bool = false,
         autoDelete: Bool = false, arguments: FieldTable = [:], on channel: ChannelNumber
@@ -21,9 +22,9 @@ extension Connection {
         _ = try call(on: channel) { state in amqp_exchange_delete(state, channel.rawValue, name, 0) }
     }
 
-    /// Harmless if it exists with the same properties; otherwise the channel is closed with 406. The broker chooses a
-    /// name for an empty one, and tells it. `passive` only asks whether the queue exists: if not, the channel is closed
-    /// with 404.
+    /// Declares a queue. Does nothing if it exists with the same properties; otherwise the broker closes the channel
+    /// with 406. For an empty name the broker chooses one and returns it. With `passive` it only checks that the
+    /// queue exists: if not, the broker closes the channel with 404.
     @discardableResult
     public func declareQueue(
         _ queue: QueueName, durable: Bool = true, exclusive: Bool = false, autoDelete: Bool = false,
@@ -52,7 +53,7 @@ extension Connection {
         _ = try call(on: channel) { state in amqp_queue_bind(state, channel.rawValue, queue, exchange, key, table) }
     }
 
-    /// The same arguments as the binding had. To take away what is not bound does nothing.
+    /// Removes a binding; the arguments must equal those of the binding. Does nothing if the binding does not exist.
     public func unbindQueue(
         _ queue: QueueName, from exchange: ExchangeName, key: RoutingKey, arguments: FieldTable = [:],
         on channel: ChannelNumber
@@ -64,7 +65,7 @@ extension Connection {
         _ = try call(on: channel) { state in amqp_queue_unbind(state, channel.rawValue, queue, exchange, key, table) }
     }
 
-    /// Returns how many messages went with it. To delete a queue that does not exist does nothing.
+    /// Deletes a queue and returns how many messages it held. Does nothing if the queue does not exist.
     @discardableResult
     public func deleteQueue(_ queue: QueueName, on channel: ChannelNumber) throws(AMQPError) -> Int {
         let name = try arena.shortText(queue.rawValue)
@@ -72,7 +73,7 @@ extension Connection {
         return Int(reply.message_count)
     }
 
-    /// Returns how many messages were dropped; those delivered and not yet acknowledged stay.
+    /// Empties a queue and returns how many messages were dropped; messages delivered and not yet acknowledged stay.
     @discardableResult
     public func purgeQueue(_ queue: QueueName, on channel: ChannelNumber) throws(AMQPError) -> Int {
         let name = try arena.shortText(queue.rawValue)

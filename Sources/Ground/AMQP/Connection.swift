@@ -1,49 +1,50 @@
 import CRabbitMQ
 import Glibc
 
-/// One AMQP connection with its channels. Everything blocks, within the time-outs of its settings, and belongs to the
-/// one thread that made it: the library below is not thread-safe, and it serves heartbeats only inside calls. Call
-/// `nextEvent` (or a `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
+/// One AMQP connection with its channels. All calls block, within the timeouts of the settings, and must be made on
+/// the thread that made the connection: the library below is not thread-safe, and it serves heartbeats only inside
+/// calls. Call `nextEvent` (or a `Publisher`'s `settle`) more often than the heartbeat interval, also when idle.
 ///
-/// That thread needs a stack of some 5 MiB for frames of 128 KiB, which is checked when it connects.
+/// The thread needs a stack of some 5 MiB for frames of 128 KiB; this is checked at connect.
 ///
-/// An error with `isConnectionFatal` leaves the connection closed. What it had unconfirmed or unacknowledged is open
-/// again.
+/// An error with `isConnectionFatal` leaves the connection closed. The fate of unconfirmed messages is then unknown,
+/// and the broker delivers unacknowledged ones again.
 public final class Connection {
     let settings: ConnectionSettings
-    /// The library's handle; nil once the connection is gone.
+    /// The library's handle; nil once the connection is closed.
     var state: amqp_connection_state_t?
     var channels: [UInt16: ChannelState] = [:]
-    /// Read from the wire while something else was wanted; handed out first by `nextEvent`.
+    /// Events read during other calls; `nextEvent` returns them first.
     var pending: ArraySlice<Event> = []
     let arena = Arena()
-    /// Held because the handle refers to it.
+    /// Kept alive because the handle refers to it.
     private let tls: TLSSession?
     private let channelNumberMax: UInt16
     private var lastChannelNumber: UInt16 = 0
     /// When `keepAlive` last sent a heartbeat.
     var keptAlive: Deadline?
-    /// Of bodies, on all channels, kept or not, since the connection was made: for whoever reads no more than a budget.
+    /// Bytes of all bodies read on all channels since the connection was made, kept or not; for a caller that reads
+    /// within a budget.
     public internal(set) var bytesRead = 0
 
     /// The host that answered.
     public let endpoint: Endpoint
-    /// True between the broker's `blocked` and `unblocked`. The broker speaks of it only after the connection's first
+    /// True between the broker's `blocked` and `unblocked`. The broker sends them only after the connection's first
     /// publish.
     public internal(set) var isBlocked = false
     public var isOpen: Bool { state != nil }
-    /// The socket, or -1. Readable does not mean that an event waits, nor the reverse: the library buffers.
+    /// The socket, or -1. Its readability does not show whether an event waits, because the library buffers.
     public var fileDescriptor: Int32 { state.map { amqp_get_sockfd($0) } ?? -1 }
 
-    /// The most bytes a message's headers may take when encoded: a frame less the other properties, all of which may be
-    /// full.
+    /// The most bytes that a message's encoded headers may take: a frame less the other properties at their full
+    /// size.
     var headersBytesMax: Int { frameBytesMax - 4_096 }
-    /// As agreed with the broker.
+    /// The frame size agreed with the broker.
     public let frameBytesMax: Int
 
-    /// Connects to the first of the hosts that lets us in. Throws `connectFailed`, `timedOut`, `tlsFailed`,
-    /// `authenticationFailed`, `connectionClosedByBroker` as when the virtual host does not exist (530), or
-    /// `invalidArgument` for settings that cannot be.
+    /// Connects to the first host that accepts the login. Throws `connectFailed`, `timedOut`, `tlsFailed`,
+    /// `authenticationFailed`, `connectionClosedByBroker` (as when the virtual host does not exist, 530), or
+    /// `invalidArgument` for invalid settings.
     public init(_ settings: ConnectionSettings) throws(AMQPError) {
         try settings.validate()
         self.settings = settings
@@ -63,8 +64,8 @@ public final class Connection {
         abandon()
     }
 
-    /// Polite, within two seconds; a peer that takes no bytes is only left. Never throws: what was in flight is open
-    /// again.
+    /// Closes the connection with the AMQP handshake, within two seconds; a peer that takes no bytes gets no
+    /// handshake. Never throws: unconfirmed and unacknowledged messages are as after a lost connection.
     public func close() {
         if let state, wait(forRoomWithin: 0) {
             var timeout = timeval(seconds: min(2, settings.rpcTimeoutSeconds))
@@ -76,11 +77,11 @@ public final class Connection {
 
     // MARK: Channels
 
-    /// Throws `invalidArgument` if the broker's limit of channels is reached.
+    /// Opens a channel. Throws `invalidArgument` if the broker's limit of channels is reached.
     public func openChannel() throws(AMQPError) -> ChannelNumber {
         _ = try connected()
-        // A number comes round only after all others, so that the tag of a delivery kept from a closed channel
-        // acknowledges nothing on a new one.
+        // A number is used again only after all others, so that a tag kept from a closed channel acknowledges nothing
+        // on a new one.
         let last = lastChannelNumber
         let upwards = (1...channelNumberMax).lazy.map { (last &+ $0 &- 1) % self.channelNumberMax + 1 }
         guard let number = upwards.first(where: { channels[$0] == nil }) else {
@@ -98,7 +99,7 @@ public final class Connection {
         return channel
     }
 
-    /// What the channel's consumers hold unacknowledged goes back to the queues. Closing a closed channel does nothing.
+    /// Closes a channel; its unacknowledged deliveries return to the queues. Does nothing if the channel is closed.
     public func closeChannel(_ channel: ChannelNumber) throws(AMQPError) {
         guard channels[channel.rawValue] != nil else { return }
         let state = try connected()
@@ -113,8 +114,9 @@ public final class Connection {
 
     // MARK: Inside
 
-    /// The library decodes headers by recursion: five bytes of a frame nest one more array, and each takes some 115
-    /// bytes of the stack. One frame of an ill-meaning publisher would so end a process that reads on a small stack.
+    /// Checks that the thread's stack is large enough. The library decodes headers by recursion: five bytes of a
+    /// frame nest one more array, and each level takes some 115 bytes of stack. On a small stack one frame of a
+    /// malicious publisher would crash the process.
     private static func requireStack(forFramesOf frameBytes: Int) throws(AMQPError) {
         let needed = frameBytes / 5 * 160 + 1 << 18
         let bytes = rmq_stack_bytes_left()
@@ -130,8 +132,8 @@ public final class Connection {
         return state
     }
 
-    /// Leaves without a word, as one does a peer that reads nothing, and reads nothing of what it sent, as a polite end
-    /// would. Frees everything the library holds for this connection.
+    /// Closes the socket without the AMQP handshake and without reading what the peer sent, for a peer that reads
+    /// nothing. Frees everything that the library holds for this connection.
     public func abandon() {
         guard let state else { return }
         self.state = nil
@@ -139,14 +141,16 @@ public final class Connection {
         channels.removeAll()
     }
 
-    /// The handle, if the channel is open. To write on a closed one would cost the connection (504).
+    /// The handle, if the channel is open. Writing on a closed channel would make the broker close the connection
+    /// (504).
     func handle(for channel: ChannelNumber) throws(AMQPError) -> amqp_connection_state_t {
         let state = try connected()
         guard channels[channel.rawValue] != nil else { throw AMQPError(.channelClosed, "the channel is not open") }
         return state
     }
 
-    /// One question to the broker and its answer. The answer's pointers live until the next call on this connection.
+    /// Makes one call to the broker and returns its answer. The answer's pointers are valid until the next call on
+    /// this connection.
     func call<Reply>(
         on channel: ChannelNumber, _ ask: (amqp_connection_state_t) -> UnsafeMutablePointer<Reply>?
     ) throws(AMQPError) -> Reply {
@@ -157,7 +161,7 @@ public final class Connection {
         return reply.pointee
     }
 
-    /// Turns a refused or failed call into an error, and the connection or channel into what it now is.
+    /// The error of a refused or failed call; it also updates the state of the connection or channel.
     func failure(_ reply: amqp_rpc_reply_t, on channel: ChannelNumber) -> AMQPError {
         if reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION {
             if reply.reply.id == rmq_channel_close { return closedByBroker(channel, reply.reply) }
@@ -166,7 +170,7 @@ public final class Connection {
         return lost(reply.library_error)
     }
 
-    /// The library's status means that this connection is of no more use.
+    /// The error of a library status after which the connection is unusable; closes the connection.
     func lost(_ status: Int32, file: String = #fileID, line: Int = #line) -> AMQPError {
         abandon()
         return AMQPError(status: status, else: .connectionLost, file: file, line: line)
@@ -196,8 +200,8 @@ public final class Connection {
         return error
     }
 
-    /// Takes over what the library still holds, confirms of this channel among it; deliveries lost their tags with the
-    /// channel.
+    /// Removes a closed channel. Reads first what the library still holds, including confirms of this channel; its
+    /// pending deliveries are dropped, because their tags ended with the channel.
     private func forget(_ channel: ChannelNumber) throws(AMQPError) {
         while let state, amqp_frames_enqueued(state) != 0 { _ = try serve(within: 0) }
         channels[channel.rawValue] = nil

@@ -1,4 +1,4 @@
-/// One place where a broker may be.
+/// The address of a broker.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// A name or an address; an IPv6 address without brackets.
     public var host: String
@@ -12,19 +12,19 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// How the client proves who it is.
+/// How the client authenticates.
 public enum Authentication: Sendable {
     /// User and password.
     case plain
-    /// The client's TLS certificate, where the broker has the plugin `rabbitmq_auth_mechanism_ssl`.
+    /// The client's TLS certificate; the broker needs the plugin `rabbitmq_auth_mechanism_ssl`.
     case external
 }
 
-/// Where the broker is, who we are, and how long anything may take.
+/// The broker's addresses, the client's credentials and the timeouts.
 public struct ConnectionSettings: Sendable {
     public var host: String
     public var port: Int
-    /// Tried in this order after `host`, such as the other nodes of a cluster.
+    /// Further addresses, tried in this order after `host`, such as the other nodes of a cluster.
     public var alternatives: [Endpoint] = []
     public var virtualHost: String
     public var user: String
@@ -34,19 +34,20 @@ public struct ConnectionSettings: Sendable {
     public var tls: TLSSettings?
     /// Shown in the broker's list of connections.
     public var connectionName: String?
-    /// The broker may ask for less. We give it up after two silent intervals; RabbitMQ gives us up after two to three,
-    /// and only then hands our deliveries to others: within 24 s. 0 switches that off.
+    /// The heartbeat interval; the broker may ask for a shorter one. The client closes the connection after two
+    /// silent intervals. RabbitMQ does so after two to three, and only then delivers our messages to other consumers:
+    /// within 24 s. 0 turns heartbeats off.
     public var heartbeatSeconds = 8
-    /// For each host: look-up of its name, TCP, TLS and the AMQP handshake together. Opening the virtual host, the last
-    /// question, may take as long again.
+    /// The timeout for each host: name look-up, TCP, TLS and the AMQP handshake together. Opening the virtual host,
+    /// the last call, may take as long again.
     public var connectTimeoutSeconds = 5.0
-    /// For each answer of the broker; a call without answer ends the connection.
+    /// The timeout for each answer of the broker; a call without an answer ends the connection.
     public var rpcTimeoutSeconds = 10.0
-    /// A peer that takes no bytes while some are waiting in the socket is dead after this time. That is what ends a
-    /// write into a broker that stopped reading; an alarm that lasts longer may so cost a publishing connection.
+    /// How long a peer may take no bytes while some wait in the socket, before the connection ends. This ends a write
+    /// to a broker that stopped reading; a longer alarm may also end a publishing connection.
     public var tcpUserTimeoutMilliseconds = 8000
-    /// At most what the broker allows. Larger frames need more stack: a received header may nest as deep as a frame is
-    /// long.
+    /// The frame size to ask for; the broker's own limit applies too. Larger frames need more stack: the nesting of a
+    /// received header is limited only by the frame's length.
     public var frameBytesMax = 131_072
 
     public init(
@@ -61,10 +62,10 @@ public struct ConnectionSettings: Sendable {
         self.connectionName = connectionName
     }
 
-    /// All places, in the order in which they are tried.
+    /// All addresses, in the order in which they are tried.
     public var endpoints: [Endpoint] { [Endpoint(host: host, port: port)] + alternatives }
 
-    /// Refuses what would reach the library as something else.
+    /// Throws for settings that the library would misread.
     func validate() throws(AMQPError) {
         let texts = endpoints.map(\.host) + [virtualHost, user, password, connectionName ?? ""]
         guard !texts.contains(where: { $0.utf8.contains(0) || $0.utf8.count > 255 }) else {
@@ -79,7 +80,7 @@ public struct ConnectionSettings: Sendable {
         guard (0.001...86_400).contains(connectTimeoutSeconds), (0.001...86_400).contains(rpcTimeoutSeconds) else {
             throw AMQPError(.invalidArgument, "a time-out is out of range")
         }
-        // 8 KiB leave room for a message's own properties beside its headers; 4,096 is the least AMQP allows.
+        // 8 KiB leave room for a message's own properties beside its headers; 4,096 is the minimum of AMQP.
         guard (8_192...1 << 24).contains(frameBytesMax) else {
             throw AMQPError(.invalidArgument, "frameBytesMax is not within 8192 and 16777216")
         }
@@ -88,7 +89,7 @@ public struct ConnectionSettings: Sendable {
 }
 
 extension ConnectionSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Without the password, also where a logger or a debugger reflects.
+    /// The addresses without the password; the same holds for reflection by a logger or a debugger.
     public var description: String { "\(scheme)\(places)" }
     public var debugDescription: String { "\(scheme)\(user)@\(places) vhost \(virtualHost)" }
     public var customMirror: Mirror { Mirror(self, children: ["address": debugDescription]) }

@@ -1,11 +1,11 @@
 extension ConnectionSettings {
-    /// `amqp://user:password@host:port,host:port/vhost?parameter=value&…`, each part percent-encoded where needed;
-    /// `amqps` for TLS. Port 5672 (`amqps`: 5671), vhost `/` and the broker's own `guest` are the defaults.
+    /// Reads `amqp://user:password@host:port,host:port/vhost?parameter=value&…`, each part percent-encoded where
+    /// needed; `amqps` for TLS. The defaults are port 5672 (`amqps`: 5671), vhost `/` and the broker's own `guest`.
     ///
-    /// The parameters are RabbitMQ's own: `heartbeat` (seconds), `connection_timeout` (milliseconds), `auth_mechanism`
-    /// (`plain` or `external`), and with `amqps` `cacertfile`, `certfile`, `keyfile`, `verify` (`verify_peer` or
-    /// `verify_none`) and `server_name_indication`. Throws `invalidArgument`, without repeating the URL: it holds a
-    /// password.
+    /// The parameters are RabbitMQ's own: `heartbeat` (seconds), `connection_timeout` (milliseconds),
+    /// `auth_mechanism` (`plain` or `external`), and with `amqps` `cacertfile`, `certfile`, `keyfile`, `verify`
+    /// (`verify_peer` or `verify_none`) and `server_name_indication`. Throws `invalidArgument`. The error does not
+    /// repeat the URL, because it holds a password.
     public init(url: String) throws(AMQPError) {
         let isTLS = url.hasPrefix("amqps://")
         guard isTLS || url.hasPrefix("amqp://") else { throw Self.wrong("does not begin with amqp:// or amqps://") }
@@ -40,7 +40,7 @@ extension ConnectionSettings {
         try validate()
     }
 
-    /// The URL that says the same, as far as URLs can, without user and password.
+    /// The URL of these settings, as far as a URL can express them, without user and password.
     public var url: String {
         let usual = ConnectionSettings(host: "", user: "", password: "")
         let hosts = endpoints.map { $0.host.contains(":") ? $0.description : "\(Self.encoded($0.host)):\($0.port)" }

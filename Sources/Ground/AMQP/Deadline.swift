@@ -1,7 +1,7 @@
 import CRabbitMQ
 import Glibc
 
-/// A moment of the monotonic clock by which something must have happened.
+/// A deadline on the monotonic clock.
 struct Deadline {
     private let at: Double
 
@@ -11,7 +11,7 @@ struct Deadline {
 
     var secondsLeft: Double { max(0, at - Deadline.now) }
     var secondsPast: Double { max(0, Deadline.now - at) }
-    /// For `poll`: rounded up, at most a day.
+    /// The time left for `poll`: rounded up, at most a day.
     var millisecondsLeft: Int32 { Int32(min(secondsLeft * 1_000, 86_400_000).rounded(.up)) }
 
     private static var now: Double {
@@ -22,7 +22,7 @@ struct Deadline {
 }
 
 extension timeval {
-    /// Bounded to a day: the library adds it to its own clock.
+    /// At most a day, because the library adds it to its own clock.
     init(seconds: Double) {
         let bounded = min(max(0, seconds), 86_400)
         let whole = bounded.rounded(.down)

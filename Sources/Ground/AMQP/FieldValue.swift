@@ -1,9 +1,9 @@
-/// A value in a message header or in the arguments of a declaration. What the wire knows more finely is read as the
-/// next of these: every integer as `int`, floats and decimals as `double`.
+/// A value in a message header or in the arguments of a declaration. Types of the wire without a case here are read
+/// as the nearest one: every integer as `int`, floats and decimals as `double`.
 public indirect enum FieldValue: Equatable, Sendable {
     case void
     case bool(Bool)
-    /// Every integer width of the wire; unsigned values beyond `Int64.max` read as `Int64.max`.
+    /// An integer of any width on the wire; unsigned values beyond `Int64.max` are read as `Int64.max`.
     case int(Int64)
     case double(Double)
     case string(String)
@@ -14,10 +14,10 @@ public indirect enum FieldValue: Equatable, Sendable {
     case table(FieldTable)
 }
 
-/// Names of at most 255 bytes, at most `fieldDepthMax` tables and arrays inside one another.
+/// A table with names of at most 255 bytes and at most `fieldDepthMax` nested tables and arrays.
 public typealias FieldTable = [String: FieldValue]
 
-/// Deeper values are refused when sent and read as `.void` when received.
+/// The maximum nesting. A deeper value is refused when sent and read as `.void` when received.
 let fieldDepthMax = 16
 
 extension FieldValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {

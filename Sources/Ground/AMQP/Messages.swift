@@ -2,7 +2,7 @@ public enum DeliveryMode: Sendable {
     case transient, persistent
 }
 
-/// The properties of a message. Texts have at most 255 bytes of UTF-8; received bytes that are not UTF-8 are repaired
+/// The properties of a message. A text has at most 255 bytes of UTF-8; received bytes that are not UTF-8 are replaced
 /// with U+FFFD.
 public struct Properties: Equatable, Sendable {
     public var contentType: String?
@@ -10,17 +10,17 @@ public struct Properties: Equatable, Sendable {
     public var messageID: String?
     public var type: String?
     public var correlationID: String?
-    /// If set, the broker refuses the message unless it is the connection's own user (channel closed with 406).
+    /// The broker refuses a message whose user is not the connection's own (channel closed with 406).
     public var userID: String?
     public var replyTo: String?
     public var appID: String?
     /// Seconds since 1970.
     public var timestamp: UInt64?
-    /// 0 to 255; only queues made with `x-max-priority` heed it.
+    /// 0 to 255; only queues made with `x-max-priority` use it.
     public var priority: UInt8?
-    /// After how many milliseconds, as decimal digits, a queue drops the message.
+    /// Milliseconds, as decimal digits, after which a queue drops the message.
     public var expiration: String?
-    /// Of no meaning to the broker.
+    /// Ignored by the broker.
     public var clusterID: String?
     public var deliveryMode: DeliveryMode
     public var headers: FieldTable
@@ -48,18 +48,18 @@ public struct Properties: Equatable, Sendable {
     }
 }
 
-/// Digests a body while it arrives.
+/// The digest of a body, computed while the body arrives.
 public protocol BodyDigest {
     mutating func add(_ bytes: UnsafeRawBufferPointer)
-    /// The digest of all that was added.
+    /// The digest of all bytes added.
     mutating func end() -> [UInt8]
 }
 
-/// Bodies longer than this are not kept: they are digested as they arrive, so that no publisher can fill the memory of
-/// who reads.
+/// The longest body that is kept. A longer one is digested as it arrives, so that no publisher can fill the
+/// consumer's memory.
 public struct BodyLimit: Sendable {
     public var bytesMax: Int
-    /// Of headers that take more memory than about this, only the broker's own count of deliveries is kept.
+    /// About the most memory for headers. Of larger headers only the broker's own delivery count is kept.
     public var headersBytesMax: Int
     public var makeDigest: @Sendable () -> any BodyDigest
 
@@ -70,13 +70,13 @@ public struct BodyLimit: Sendable {
     }
 }
 
-/// What is known of a body that was not kept.
+/// Length and digest of a body that was not kept.
 public struct OmittedBody: Sendable {
     public var bytes: Int
     public var digest: [UInt8]
 }
 
-/// A message the broker handed over, to be acknowledged by its tag on its channel.
+/// A message from the broker, to be acknowledged by its tag on its channel.
 public struct Delivery: Sendable {
     public var channel: ChannelNumber
     public var deliveryTag: UInt64
@@ -86,21 +86,21 @@ public struct Delivery: Sendable {
     public var exchange: String
     public var routingKey: String
     public var properties: Properties
-    /// Empty where it is longer than its consumer's `BodyLimit`.
+    /// Empty if the body is longer than the consumer's `BodyLimit`.
     public var body: [UInt8]
     public var omitted: OmittedBody?
 
     static let countHeader = "x-delivery-count"
 
-    /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery the
-    /// header would be the publisher's own word, and is not believed.
+    /// How often a quorum queue delivered the message before; 0 when the queue does not count. On a first delivery
+    /// the header can only come from the publisher, so it is ignored.
     public var deliveryCount: Int {
         guard redelivered else { return 0 }
         return Int(clamping: properties.headers[Self.countHeader]?.intValue ?? 0)
     }
 }
 
-/// A mandatory message that no queue took. Its confirm follows.
+/// A mandatory message that no queue accepted. Its confirm follows.
 public struct Returned: Sendable {
     public var channel: ChannelNumber
     public var replyCode: UInt16
@@ -111,16 +111,16 @@ public struct Returned: Sendable {
     public var body: [UInt8]
 }
 
-/// What the broker sends unasked. The loss of the connection is no event: it is thrown.
+/// What the broker sends without a request. The loss of the connection is not an event: it is thrown.
 public enum Event: Sendable {
     case delivery(Delivery)
     case acknowledged(ChannelNumber, deliveryTag: UInt64, multiple: Bool)
-    /// `basic.nack` from the broker: it did not take the message.
+    /// `basic.nack` from the broker: it did not accept the message.
     case rejected(ChannelNumber, deliveryTag: UInt64, multiple: Bool)
     case returned(Returned)
-    /// The broker ended the consumer, as when its queue was deleted.
+    /// The broker cancelled the consumer, as when its queue was deleted.
     case consumerCancelled(ChannelNumber, consumerTag: String)
-    /// The broker takes no more messages from this connection until `unblocked`.
+    /// The broker accepts no messages from this connection until `unblocked`.
     case blocked(reason: String)
     case unblocked
     case channelClosed(ChannelNumber, AMQPError)

@@ -1,11 +1,11 @@
-/// Distinct types, so that two of four adjacent strings cannot be swapped.
+/// The name of an exchange. Names have distinct types, so that two of four adjacent strings cannot be swapped.
 public struct ExchangeName: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     public var rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
     public init(stringLiteral value: String) { rawValue = value }
     public var description: String { rawValue }
 
-    /// The exchange every queue is bound to under its own name.
+    /// The exchange to which every queue is bound under its own name.
     public static let `default`: ExchangeName = ""
 }
 
@@ -30,7 +30,7 @@ public struct ChannelNumber: Hashable, Sendable, CustomStringConvertible {
     public var description: String { String(rawValue) }
 }
 
-/// How an exchange chooses queues. Plugins of the broker bring more of them, such as "x-consistent-hash".
+/// How an exchange chooses queues. Plugins of the broker add more kinds, such as "x-consistent-hash".
 public struct ExchangeKind: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     public var rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
@@ -44,9 +44,9 @@ public struct ExchangeKind: RawRepresentable, Hashable, Sendable, ExpressibleByS
 }
 
 public struct QueueStatus: Equatable, Sendable {
-    /// As given, or chosen by the broker.
+    /// The given name, or the one chosen by the broker.
     public var name: QueueName
-    /// Messages ready for delivery; those delivered and not yet acknowledged are not among them.
+    /// Messages ready for delivery, without those delivered and not yet acknowledged.
     public var messageCount: Int
     public var consumerCount: Int
 

@@ -1,15 +1,16 @@
-/// Publishes with confirms, many in flight, each tracked by its own tag: confirms come single or for many, out of
-/// order, and some are refusals, so that a mere count would wait for ever.
+/// A publisher with confirms and many messages in flight, each tracked by its own tag. The broker confirms messages
+/// singly or in groups, out of order, and refuses some, so a count alone could wait for ever.
 ///
-/// It owns one channel of a connection. A mandatory message that no queue took comes back before its confirm and
-/// without its tag; each mandatory message therefore carries its tag in the header `x-publish-token`. To match by
-/// message id or by order would need the ids to be unique among those in flight, which a caller that repeats a message
-/// does not promise.
+/// It owns one channel of a connection. The broker returns an unroutable mandatory message before its confirm and
+/// without its tag, so each mandatory message carries its tag in the header `x-publish-token`. Matching by message id
+/// or by order would need unique ids among the messages in flight; a caller that repeats a message cannot promise
+/// that.
 public final class Publisher {
     public enum Outcome: Equatable, Sendable {
-        /// The broker answers for it. A message that is not mandatory is also confirmed when no queue took it.
+        /// The broker is responsible for the message. A message that is not mandatory is also confirmed when no queue
+        /// accepted it.
         case confirmed
-        /// The broker did not take it; it may be published again.
+        /// The broker did not accept the message; it may be published again.
         case nacked
         case returned(replyCode: UInt16, text: String)
     }
@@ -28,7 +29,8 @@ public final class Publisher {
     private let messagesInFlightMax: Int
     private let bytesInFlightMax: Int
 
-    /// In order of their tags; the first has `firstTag`. A settled entry leaves when all before it have.
+    /// The entries in order of their tags; the first has `firstTag`. A settled entry is removed when all before it
+    /// are settled.
     private var entries: ArraySlice<Entry> = []
     private var firstTag: UInt64 = 1
     private var bytesInFlight = 0
@@ -38,7 +40,8 @@ public final class Publisher {
     public private(set) var inFlightCount = 0
     public var isBlocked: Bool { connection.isBlocked }
 
-    /// Opens a channel of its own on `connection`. One message may exceed `bytesInFlightMax` if it is alone.
+    /// Opens a channel of its own on `connection`. A single message may exceed `bytesInFlightMax` if nothing else is
+    /// in flight.
     public init(
         on connection: Connection, messagesInFlightMax: Int = 512, bytesInFlightMax: Int = 1 << 20
     ) throws(AMQPError) {
@@ -53,9 +56,10 @@ public final class Publisher {
         connection.channels[channel.rawValue]?.publisher = self
     }
 
-    /// Publishes; `token` names the message in the outcomes. While the window is full, the connection blocked or the
-    /// socket full it reads frames, until there is room or `deadline` seconds passed: then false, and nothing was sent.
-    /// Throws what ended the channel or connection; `takeUnsettled` then tells what was in flight.
+    /// Publishes a message; `token` identifies it in the outcomes. While the window is full, the connection blocked
+    /// or the socket full, it reads frames until there is room. Returns false, with nothing sent, if `deadline`
+    /// seconds passed. Throws the error that ended the channel or connection; `takeUnsettled` then returns what was
+    /// in flight.
     public func publish(
         _ body: [UInt8], to exchange: ExchangeName, key: RoutingKey, properties: Properties, mandatory: Bool = false,
         token: Int64, deadline: Double
@@ -78,9 +82,9 @@ public final class Publisher {
         return true
     }
 
-    /// Reads frames until nothing is in flight or `seconds` passed; returns and forgets what was settled so far, also
-    /// during `publish`, in no particular order. A failure of the channel or connection is thrown once there is nothing
-    /// left to return.
+    /// Reads frames until nothing is in flight or `seconds` passed. Returns and forgets the outcomes so far,
+    /// including those that came during `publish`, in no particular order. Throws a failure of the channel or
+    /// connection once no outcome is left to return.
     public func settle(within seconds: Double) throws(AMQPError) -> [(token: Int64, outcome: Outcome)] {
         let end = Deadline(in: seconds)
         do throws(AMQPError) {
@@ -94,7 +98,8 @@ public final class Publisher {
         return settled
     }
 
-    /// The tokens still in flight, as after the loss of the connection; forgets them. They may or may not have arrived.
+    /// Returns and forgets the tokens still in flight, as after the loss of the connection. The broker may or may not
+    /// have these messages.
     public func takeUnsettled() -> [Int64] {
         let tokens = entries.filter { !$0.isSettled }.map(\.token)
         firstTag += UInt64(entries.count)
@@ -143,7 +148,7 @@ public final class Publisher {
         entries[index].returned = .returned(replyCode: returned.replyCode, text: returned.replyText)
     }
 
-    /// Tag 0 with `multiple` means all so far.
+    /// Settles an entry, or with `multiple` all up to the tag; tag 0 with `multiple` means all so far.
     private func settle(_ tag: UInt64, _ multiple: Bool, _ outcome: Outcome) {
         guard multiple else {
             if let index = index(of: tag) { settleEntry(at: index, outcome) }

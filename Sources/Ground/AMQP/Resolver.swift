@@ -2,16 +2,16 @@ import CRabbitMQ
 import Glibc
 import Synchronization
 
-/// Host names to addresses, within a time: the C library's own look-up can take half a minute when name servers are
-/// silent.
+/// Resolves host names within a timeout: the C library's own look-up can take half a minute when name servers do not
+/// answer.
 enum Resolver {
     static func isAddress(_ host: String) -> Bool {
         var address = in6_addr()
         return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
     }
 
-    /// The addresses of `host` as text, in the system's order of preference. The look-up runs on a thread of its own;
-    /// one that takes longer than `seconds` is left to end by itself, and its answer is lost.
+    /// The addresses of `host` as text, in the system's order of preference. The look-up runs on its own thread; one
+    /// that takes longer than `seconds` is left to end by itself, and its answer is lost.
     static func addresses(of host: String, within seconds: Double) throws(AMQPError) -> [String] {
         if isAddress(host) { return [host] }
         guard let lookUp = LookUp(host) else {
@@ -25,11 +25,11 @@ enum Resolver {
     }
 }
 
-/// One question to the C library's resolver. Both threads hold it; whoever lets go last closes the descriptor.
+/// One call to the C library's resolver. Both threads hold it; the last one to release it closes the descriptor.
 private final class LookUp: Sendable {
     private let host: String
     private let addresses = Mutex<[String]>([])
-    /// Becomes readable when the answer is there.
+    /// Becomes readable when the answer is ready.
     private let done: Int32
 
     init?(_ host: String) {
@@ -40,7 +40,7 @@ private final class LookUp: Sendable {
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        // A look-up that outlives its caller must not take the signals meant for the program's own threads.
+        // A look-up that outlives its caller must not receive the signals meant for the program's own threads.
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)

@@ -1,16 +1,16 @@
 import CRabbitMQ
 
-/// How a connection over TLS (1.2 or newer) proves who the broker is, and who we are. Files are in PEM.
+/// How a TLS connection (1.2 or newer) authenticates the broker and the client. Files are in PEM.
 public struct TLSSettings: Sendable, Equatable {
-    /// The authorities that may have signed the broker's certificate; nil: those the system trusts.
+    /// The authorities accepted for the broker's certificate; nil: those that the system trusts.
     public var authorityFile: String?
-    /// Our own certificate, followed by those between it and its authority, for a broker that asks for one.
+    /// The client's certificate, followed by the intermediate certificates, for a broker that asks for one.
     public var certificateFile: String?
-    /// Its key, not encrypted.
+    /// The key of the client's certificate, not encrypted.
     public var keyFile: String?
-    /// The name that the broker's certificate must hold, also told to the broker; nil: the host that is connected to.
+    /// The name that the broker's certificate must contain, also sent to the broker; nil: the host of the connection.
     public var serverName: String?
-    /// False: any certificate of any host will do. What is sent is then hidden from listeners, and from nobody else.
+    /// False: any certificate of any host is accepted. The connection is then safe from listeners only.
     public var verifiesPeer = true
 
     public init(
@@ -36,7 +36,7 @@ public struct TLSSettings: Sendable, Equatable {
     }
 }
 
-/// The TLS of one connection: what OpenSSL's callbacks share. Outlives the library's handle.
+/// The TLS state of one connection, shared with OpenSSL's callbacks. It outlives the library's handle.
 final class TLSSession {
     private let shared: UnsafeMutablePointer<rmq_tls>
 
@@ -49,10 +49,10 @@ final class TLSSession {
         shared.deallocate()
     }
 
-    /// Why TLS failed on this thread just now; nil if it did not.
+    /// Why TLS failed just now on this thread; nil if it did not fail.
     var failureReason: String? { rmq_tls_reason(shared).map { String(cString: $0) } }
 
-    /// A socket for `handle` that will take only the broker on `host` for its peer. The socket belongs to the handle.
+    /// A socket for `handle` that accepts only the broker on `host` as its peer. The socket belongs to the handle.
     func makeSocket(
         for handle: amqp_connection_state_t, _ settings: TLSSettings, host: String
     ) throws(AMQPError) -> OpaquePointer {

@@ -1,9 +1,9 @@
 import CRabbitMQ
 
-// What the library decoded lives in its buffers until they are released: everything here is a copy.
+// Decoded values stay in the library's buffers only until these are released, so everything here is a copy.
 
 extension String {
-    /// Bytes that are not UTF-8 become U+FFFD.
+    /// Decodes UTF-8; other bytes become U+FFFD.
     init(repairing bytes: amqp_bytes_t) {
         self = String(decoding: UnsafeRawBufferPointer(bytes), as: UTF8.self)
     }
@@ -44,7 +44,7 @@ extension Properties {
 }
 
 extension FieldTable {
-    /// - Parameter only: the one field that is taken over.
+    /// - Parameter only: the one field to keep; nil keeps all.
     init(_ source: amqp_table_t, depth: Int, only name: String? = nil) {
         self.init(minimumCapacity: name == nil ? Int(source.num_entries) : 1)
         for entry in UnsafeBufferPointer(start: source.entries, count: Int(source.num_entries)) {
@@ -54,11 +54,11 @@ extension FieldTable {
     }
 }
 
-/// What a field costs in memory beside its own bytes, about.
+/// About the memory that a field takes beside its own bytes.
 private let fieldBytes = 64
 
 extension amqp_table_t {
-    /// Takes what the table will cost in memory off a budget, and counts no further once that is spent.
+    /// Subtracts the table's memory from a budget; stops once the budget is spent.
     fileprivate func spend(_ bytesLeft: inout Int, depth: Int = 1) {
         for entry in UnsafeBufferPointer(start: entries, count: Int(num_entries)) where bytesLeft >= 0 {
             bytesLeft -= entry.key.len

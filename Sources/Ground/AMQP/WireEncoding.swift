@@ -1,6 +1,6 @@
 import CRabbitMQ
 
-/// Memory for what one call hands to the library: filled, used, recycled. It keeps its pages, so that a publish
+/// Memory for the arguments of one call to the library: filled, used, recycled. It keeps its pages, so that a publish
 /// allocates nothing.
 final class Arena {
     private let pool: UnsafeMutablePointer<amqp_pool_t>
@@ -42,14 +42,14 @@ final class Arena {
         return amqp_bytes_t(len: count, bytes: target)
     }
 
-    /// Names, keys and properties: at most 255 bytes, or half a message would already be on the wire when the library
-    /// notices.
+    /// A name, key or property of at most 255 bytes; the library itself would notice a longer one only after half the
+    /// message is on the wire.
     func shortText(_ text: String) throws(AMQPError) -> amqp_bytes_t {
         guard text.utf8.count <= 255 else { throw AMQPError(.invalidArgument, "a text of more than 255 bytes") }
         return try longText(text)
     }
 
-    /// Throws `invalidArgument` if the encoded table is larger than `bytesMax`.
+    /// Encodes a table. Throws `invalidArgument` if the encoded table is larger than `bytesMax`.
     func table(_ table: FieldTable, bytesMax: Int) throws(AMQPError) -> amqp_table_t {
         var bytesLeft = bytesMax - 4
         return try self.table(table, depth: 1, bytesLeft: &bytesLeft)
@@ -124,7 +124,7 @@ final class Arena {
         return field
     }
 
-    /// `headersBytesMax` is what a frame leaves for the headers.
+    /// - Parameter headersBytesMax: the bytes that a frame leaves for the headers.
     func properties(_ source: Properties, headersBytesMax: Int) throws(AMQPError) -> amqp_basic_properties_t {
         var target = amqp_basic_properties_t()
         target._flags = amqp_flags_t(AMQP_BASIC_DELIVERY_MODE_FLAG)

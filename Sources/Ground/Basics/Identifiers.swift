@@ -7,7 +7,7 @@ public protocol UUIDIdentifier: Hashable, Sendable, Comparable, Codable, CustomS
 }
 
 extension UUIDIdentifier {
-    /// A fresh time-ordered id (UUIDv7), so that index writes stay close together.
+    /// A new time-ordered id (UUIDv7), so that index writes stay close together.
     public static func make(at instant: Instant) -> Self { Self(.version7(at: instant)) }
 
     /// Reads the canonical form, 8-4-4-4-12 hexadecimal digits; `nil` for anything else.
@@ -36,25 +36,25 @@ extension UUIDIdentifier {
     }
 }
 
-/// One report (信访举报件) in this office's books.
+/// The id of one report (信访举报件) of this office.
 public struct ReportID: UUIDIdentifier {
     public let uuid: UUID
     public init(_ uuid: UUID) { self.uuid = uuid }
 }
 
-/// One handoff of a report to one unit (移送件, 转送件, 交办件).
+/// The id of one handoff of a report to one unit (移送件, 转送件, 交办件).
 public struct HandoffID: UUIDIdentifier {
     public let uuid: UUID
     public init(_ uuid: UUID) { self.uuid = uuid }
 }
 
-/// One running or stopped clock of a handoff.
+/// The id of one running or stopped clock of a handoff.
 public struct ClockID: UUIDIdentifier {
     public let uuid: UUID
     public init(_ uuid: UUID) { self.uuid = uuid }
 }
 
-/// An id that people chose: `[a-z0-9-]{1,40}`, safe in queue names, routing keys and regular expressions.
+/// An id chosen by people: `[a-z0-9-]{1,40}`, safe in queue names, routing keys and regular expressions.
 public protocol NameIdentifier: Hashable, Sendable, Comparable, Codable, CustomStringConvertible {
     var rawValue: String { get }
     init(unchecked rawValue: String)
@@ -88,19 +88,19 @@ extension NameIdentifier {
     }
 }
 
-/// A unit that handoffs are addressed to (承办单位): a department, a lower or higher organ, another authority.
+/// The id of a unit that receives handoffs (承办单位): a department, a lower or higher organ, another authority.
 public struct UnitID: NameIdentifier {
     public let rawValue: String
     public init(unchecked rawValue: String) { self.rawValue = rawValue }
 }
 
-/// A source of reports (来源): a channel or another body that passes reports on.
+/// The id of a source of reports (来源): a channel or another body that passes reports on.
 public struct SourceID: NameIdentifier {
     public let rawValue: String
     public init(unchecked rawValue: String) { self.rawValue = rawValue }
 }
 
-/// A person on the staff (工作人员).
+/// The id of a person on the staff (工作人员).
 public struct PersonID: NameIdentifier {
     public let rawValue: String
     public init(unchecked rawValue: String) { self.rawValue = rawValue }
@@ -124,8 +124,8 @@ extension UUID {
             ))
     }
 
-    /// Reads 8-4-4-4-12 hexadecimal digits and nothing else. Foundation's own reader also takes blanks in their place,
-    /// and one id would have many spellings.
+    /// Reads 8-4-4-4-12 hexadecimal digits; `nil` for anything else. Foundation's own reader also accepts blanks
+    /// in place of digits, so one id would have many spellings.
     package init?(canonical text: some StringProtocol) {
         guard text.utf8.count == 36,
             text.utf8.enumerated().allSatisfy({ index, byte in
@@ -158,7 +158,7 @@ extension UUID {
         }
     }
 
-    /// Byte order, which is PostgreSQL's order of `uuid`: locks taken in it never form a circle.
+    /// Byte order, which is PostgreSQL's order of `uuid`; locks taken in this order cannot deadlock.
     public func precedes(_ other: UUID) -> Bool {
         withUnsafeBytes(of: uuid) { left in
             withUnsafeBytes(of: other.uuid) { right in left.lexicographicallyPrecedes(right) }

@@ -2,7 +2,8 @@ public import Foundation
 
 /// A moment of business time: microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Rules never read a clock: an instant comes in as a parameter (invariant 11), so a year can be rehearsed in a minute.
+/// Rules never read a clock: an instant comes in as a parameter (invariant 11), so a rehearsal can run a year in a
+/// minute.
 public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var microsecondsSinceEpoch: Int64
 
@@ -29,7 +30,7 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
         Double(microsecondsSinceEpoch - earlier.microsecondsSinceEpoch) / 1_000_000
     }
 
-    /// RFC 3339 in UTC with microseconds only where there are any: `2026-03-02T08:00:00Z`.
+    /// RFC 3339 in UTC, with microseconds only if they are not zero: `2026-03-02T08:00:00Z`.
     public var description: String {
         let (days, micros) = microsecondsSinceEpoch.quotientAndRemainder(floor: 86_400_000_000)
         let seconds = Int(micros / 1_000_000)
@@ -43,10 +44,10 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
         return digits.text + "Z"
     }
 
-    /// The seconds of the years 1 to 9999.
+    /// The range of the years 1 to 9999, in seconds since 1970.
     private static let readableSeconds = -719_162 * 86_400..<2_932_897 * 86_400
 
-    /// Reads RFC 3339 with `Z` or an offset; `nil` for anything else, dates that do not exist included.
+    /// Reads RFC 3339 with `Z` or an offset; `nil` for anything else, including dates that do not exist.
     public init?(_ text: String) {
         var text = text
         guard
@@ -71,7 +72,7 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
                 }
                 guard reader.isAtEnd else { return nil }
                 let seconds = day.daysSinceEpoch * 86_400 + hour * 3600 + minute * 60 + second - offset
-                // An offset may lead out of the years that four digits write: it could not be read again.
+                // An offset may lead out of the years of four digits; such an instant could not be read again.
                 guard Instant.readableSeconds.contains(seconds) else { return nil }
                 return Int64(seconds) * 1_000_000 + micros
             })
@@ -81,10 +82,10 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
 }
 
 extension Instant: Codable {
-    /// What is said of a text that cannot be read; likewise below and for ids.
+    /// The error text for an unreadable value; likewise below and for ids.
     public static let shape = "not a date and time as RFC 3339 writes it, such as 2026-03-02T08:00:00Z"
 
-    /// What is said instead of texts that are all but right, by what is wrong with them.
+    /// The error texts for values that are almost right, by what is wrong with them.
     public enum Complaint: String, CaseIterable, Sendable {
         case noSeconds = "the seconds are missing: RFC 3339 writes them, such as 2026-03-02T08:00:00Z"
         case noZone = "the zone is missing: end it with Z or an offset such as +08:00, as in 2026-03-02T08:00:00+08:00"
@@ -101,7 +102,7 @@ extension Instant: Codable {
         case mailDate = "this is how mail and HTTP write a date; RFC 3339 writes it so: 2026-03-02T08:00:00Z"
     }
 
-    /// Why a text is no instant, in a sentence of ours that repeats nothing of it.
+    /// The reason why a text is not an instant. It repeats nothing of the text.
     public static func complaint(about text: String) -> String {
         let text = text.trimmingCharacters(in: .whitespaces)
         let head = text.prefix(16)
@@ -157,7 +158,7 @@ public struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public init(daysSinceEpoch: Int) { self.daysSinceEpoch = daysSinceEpoch }
 
-    /// `nil` where the date does not exist, such as 2026-02-30.
+    /// `nil` if the date does not exist, such as 2026-02-30.
     public init?(year: Int, month: Int, day: Int) {
         guard (1...9999).contains(year), (1...12).contains(month), day >= 1,
             day <= CivilDate.length(ofMonth: month, year: year)
@@ -242,12 +243,12 @@ extension CivilDate: Codable {
     }
 }
 
-/// Business time as a function of wall time, so that a rehearsal may run days in seconds (invariant 11).
+/// Business time as a function of wall time, so that a rehearsal can run days in seconds (invariant 11).
 public struct BusinessClock: Sendable, Hashable {
-    /// The wall moment at which business time was `businessOrigin`.
+    /// The wall time at which business time was `businessOrigin`.
     public let wallOrigin: Instant
     public let businessOrigin: Instant
-    /// Business seconds per wall second; 1 in service.
+    /// Business seconds per wall second; 1 in production.
     public let rate: Double
 
     public init(wallOrigin: Instant, businessOrigin: Instant, rate: Double) {
@@ -256,7 +257,7 @@ public struct BusinessClock: Sendable, Hashable {
         self.rate = rate
     }
 
-    /// Business time is wall time.
+    /// The clock on which business time is wall time.
     public static let real = BusinessClock(
         wallOrigin: Instant(microsecondsSinceEpoch: 0), businessOrigin: Instant(microsecondsSinceEpoch: 0), rate: 1)
 
@@ -298,7 +299,7 @@ private struct DigitReader {
         return value
     }
 
-    /// Fractional digits as microseconds; what is finer is cut off.
+    /// Reads fractional digits as microseconds; finer digits are cut off.
     mutating func fraction() -> Int64? {
         var value: Int64 = 0
         var digits = 0
@@ -320,7 +321,8 @@ extension Int64 {
     }
 }
 
-/// Writes numbers padded with zeros on the left: times stand in every message and every entry.
+/// Writes numbers padded with zeros on the left; a fast one, because every message and ledger entry contains
+/// times.
 private struct DigitWriter {
     private var bytes: [UInt8] = []
 

@@ -1,9 +1,9 @@
 import Text
 
-/// What a person reads when a command cannot do its work: one plain line that says what to do.
+/// An error shown to the person who runs a command: one plain line with what to do.
 package struct UserError: Error, CustomStringConvertible {
     package let description: String
 
-    /// - Parameter description: may quote what came from outside; its line ends are ours.
+    /// - Parameter description: may quote text from outside; the line ends must be ours.
     package init(_ description: String) { self.description = printablePage(description) }
 }

@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Told once to stop, for all who look at it.
+/// A flag that is set once to stop work, read by several threads.
 public final class StopSignal: Sendable {
     private let stopped = Atomic<Bool>(false)
 
@@ -13,7 +13,7 @@ public final class StopSignal: Sendable {
     public func stop() { stopped.store(true, ordering: .releasing) }
 }
 
-/// A thread with the stack that a broker connection needs.
+/// A thread with a stack large enough for a broker connection.
 package final class WorkThread: Sendable {
     private let done = DispatchSemaphore(value: 0)
 
@@ -23,7 +23,7 @@ package final class WorkThread: Sendable {
             work()
             done.signal()
         }
-        // A hostile message can nest its headers deeply, and the broker's library follows them by recursion.
+        // A hostile message can nest its headers deeply, and the broker's library decodes them by recursion.
         thread.stackSize = 8 << 20
         thread.name = name
         thread.start()
@@ -36,7 +36,7 @@ package final class WorkThread: Sendable {
     }
 }
 
-/// Wall time, and waiting for it.
+/// Wall time in microseconds since 1970, and a blocking pause of at most 60 seconds.
 package enum Wall {
     package static var now: Int64 {
         var time = timespec()
@@ -49,7 +49,7 @@ package enum Wall {
     }
 }
 
-/// Runs blocking work on a thread of its own, so that none of the few threads of Swift's concurrency waits.
+/// Runs blocking work on its own thread, so that it does not block one of the few threads of Swift concurrency.
 package func onThread<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         _ = WorkThread(named: "work") { continuation.resume(with: Swift.Result { try work() }) }

@@ -1,17 +1,17 @@
-/// A first look at YAML that people wrote, before a parser is let near it.
+/// A check of YAML written by people, before a parser reads it.
 ///
-/// What YAML allows and no file of ours needs is refused: anchors and aliases, a few lines of which unfold to
-/// gigabytes; keys that are lists or tables themselves, of which each is compared with all within it; deep nesting; and
-/// line breaks that look like none (U+0085, U+2028, U+2029, a byte order mark within), behind which all of that could
-/// begin unseen. And since a parser makes some hundred bytes of memory of two bytes of text, a file is bounded by its
-/// values, not by its bytes alone.
+/// It refuses what YAML allows and our files do not need: anchors and aliases, because a few lines of them expand to
+/// gigabytes; keys that are lists or tables, because each is compared with all its contents; deep nesting; and line
+/// breaks that are easily overlooked (U+0085, U+2028, U+2029, a byte order mark within the text), because they could
+/// hide any of these. A parser uses some hundred bytes of memory for two bytes of text, so a file is limited by its
+/// number of values, not by its bytes alone.
 public enum YAMLText {
-    /// Room for the rows and words that a policy may have; the shipped one has some three thousand values.
+    /// The most values of a text; the shipped policy has some three thousand.
     public static let valuesMax = 60_000
-    /// Brackets within brackets.
+    /// The deepest nesting of brackets.
     public static let depthMax = 64
 
-    /// Why a text is not given to the parser.
+    /// The reason why a text is not given to the parser.
     public struct Refusal: Error, Hashable, Sendable {
         public let message: String
         /// Counted from 1.
@@ -23,16 +23,16 @@ public enum YAMLText {
         }
     }
 
-    /// - Parameter subject: what the text is, in words for its writer: `a policy`.
+    /// - Parameter subject: what the text is, in the writer's words: `a policy`.
     public static func check(_ yaml: String, bytesMax: Int, subject: String) throws(Refusal) {
         guard yaml.utf8.count <= bytesMax else {
             throw Refusal(message: "\(subject) has at most \(bytesMax) bytes", line: nil)
         }
         var (line, values, depth) = (1, 0, 0)
         var inComment = false
-        // Whether a value may begin here, and whether a key may; blanks leave it so.
+        // Whether a value may begin here, and whether a key may; blanks do not change that.
         var (isAtValue, isAtKey) = (true, true)
-        // A mark at the very start is some editors' habit.
+        // Some editors write a byte order mark at the start.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         var iterator = yaml.utf8.dropFirst(yaml.utf8.starts(with: mark) ? mark.count : 0).makeIterator()
         var next = iterator.next()
@@ -54,19 +54,19 @@ public enum YAMLText {
             if inComment { continue }
             switch byte {
             case UInt8(ascii: "#") where isAtValue: inComment = true
-            // A quoted text with ` *word` in it is refused too; files of ours do well without.
+            // A quoted text with ` *word` in it is refused too; our files do not need one.
             case UInt8(ascii: "&") where isAtValue, UInt8(ascii: "*") where isAtValue:
                 guard let next, next > 0x20 else { break }
                 throw Refusal(
                     message: "anchors (&name) and aliases (*name) are not taken; write the text out", line: line)
             case UInt8(ascii: "?") where isAtKey && (next ?? 0x20) <= 0x20:
                 throw Refusal(message: "keys are words; a key after a question mark is not taken", line: line)
-            // Brackets within quotes count as well: who needs so many of them?
+            // Brackets within quotes count as well; our files have few of them.
             case UInt8(ascii: "["), UInt8(ascii: "{"):
                 depth += 1
                 values += 1
             case UInt8(ascii: "]"), UInt8(ascii: "}"): depth = max(0, depth - 1)
-            // These part a value from the one before.
+            // These characters separate a value from the one before.
             case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"): values += 1
             default: break
             }

@@ -1,18 +1,19 @@
 import Foundation
 
-/// What to execute, as whom, and what it may see.
+/// A program to execute, the account it runs as, and its environment.
 struct Command: Sendable {
     var program: String
     var arguments: [String]
-    /// All of it: nothing of our own environment is passed on, so that a RABBITMQ_… or PG… variable cannot reach a
+    /// The whole environment. Nothing of our own is passed on, so that a RABBITMQ_… or PG… variable cannot reach a
     /// server.
     var environment: [String: String]
     var workingDirectory: String
     var account: Account
-    /// The path of `setpriv`, used when `account` is not who we are.
+    /// The path of `setpriv`, used when `account` is not our own.
     var setpriv: String?
 
-    /// The words to execute. `setpriv` and the servers' scripts replace themselves (`exec`), so the process id stays.
+    /// The words to execute. `setpriv` and the servers' scripts replace themselves (`exec`), so the process id stays
+    /// the same.
     var words: [String] {
         guard let setpriv, account.userID != geteuid() else { return [program] + arguments }
         return [setpriv, "--reuid=\(account.userID)", "--regid=\(account.groupID)", "--clear-groups", program]
@@ -20,8 +21,8 @@ struct Command: Sendable {
     }
 }
 
-/// A program that we started: in a session of its own, so that the terminal's Ctrl-C does not reach it before we stop
-/// the servers in order; with none of our descriptors.
+/// A program that we started, with none of our descriptors. It has its own session, so that the terminal's Ctrl-C
+/// does not reach it before we stop the servers in order.
 final class ChildProcess {
     let processID: pid_t
     private(set) var exitStatus: Int32?
@@ -31,8 +32,8 @@ final class ChildProcess {
     }
 
     /// - Parameters:
-    ///   - input: the file it reads as standard input; nothing by default.
-    ///   - output: the file that its output and errors are appended to.
+    ///   - input: the file for standard input; empty by default.
+    ///   - output: the file to which standard output is appended, and standard error too unless `errors` is given.
     static func start(
         _ command: Command, input: String = "/dev/null", output: String, errors: String? = nil
     ) throws(LocalServersError) -> ChildProcess {
@@ -77,7 +78,7 @@ final class ChildProcess {
         return ChildProcess(processID: processID)
     }
 
-    /// False once it has ended; its exit status is then known and its process id means nothing any more.
+    /// False once it has ended; its exit status is then known, and its process id may belong to another process.
     var isRunning: Bool {
         if exitStatus != nil { return false }
         var status: Int32 = 0
@@ -98,12 +99,12 @@ final class ChildProcess {
         if isRunning { kill(processID, number) }
     }
 
-    /// Whether it ended before the deadline.
+    /// True if it ended before the deadline.
     func waitForExit(until deadline: Deadline) -> Bool {
         deadline.wait { !isRunning }
     }
 
-    // The C library declares these behind _GNU_SOURCE, which Swift does not set; so they are found by name.
+    // The C library declares these behind _GNU_SOURCE, which Swift does not set, so they are looked up by name.
     private typealias FileActions = UnsafeMutablePointer<posix_spawn_file_actions_t>
     private typealias AddCloseFrom = @convention(c) (FileActions, Int32) -> Int32
     private typealias AddChangeDirectory = @convention(c) (FileActions, UnsafePointer<CChar>) -> Int32
@@ -118,7 +119,7 @@ final class ChildProcess {
     }
 }
 
-/// A point on the monotonic clock.
+/// A deadline on the monotonic clock.
 struct Deadline {
     private let instant: ContinuousClock.Instant
 
@@ -126,7 +127,7 @@ struct Deadline {
         Deadline(instant: ContinuousClock.now.advanced(by: .seconds(seconds)))
     }
 
-    /// Asks again every 20 ms until the answer is true; false when the time is over.
+    /// Checks the condition every 20 ms until it is true; returns false when the time is over.
     func wait(for condition: () -> Bool) -> Bool {
         while !condition() {
             if ContinuousClock.now >= instant { return false }

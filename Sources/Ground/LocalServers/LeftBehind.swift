@@ -1,19 +1,19 @@
 import Foundation
 
-/// Servers that an owner left behind when it was killed.
+/// Servers that are left running because their owner was killed.
 ///
-/// They are found by what they were started with, which names our directory as one whole argument, not by a remembered
-/// process id alone: an id may be somebody else's by now, and an owner may die between starting a server and noting its
-/// id. Only the holder of the directory's lock may look, so that whatever is found has no owner.
+/// They are found by their arguments, one of which is our directory, and not by a stored process id alone: the id may
+/// belong to another process by now, and an owner may die between starting a server and storing its id. Only the
+/// holder of the directory's lock may search, so whatever is found has no owner.
 struct LeftBehind {
     let directory: ServerDirectory
 
-    /// Ends what is left and returns when it is gone, its ports with it.
+    /// Ends the servers and returns when they are gone and their ports are free.
     func end() throws(LocalServersError) {
         let found = all
-        // A process that dies loses its arguments, by which it is found, before it closes its sockets.
+        // A dying process loses its arguments, by which it is found, before it closes its sockets.
         let areGone = { found.allSatisfy(hasEnded) && all.isEmpty }
-        // An immediate shutdown: the postmaster ends its own children, and recovery does the rest at the next start.
+        // An immediate shutdown: the postmaster ends its own children; the next start runs the recovery.
         for processID in processes(where: isPostgreSQL) { kill(processID, SIGQUIT) }
         for processID in processes(where: { isRabbitMQ($0) || isPortMapper($0) }) { kill(processID, SIGKILL) }
         if Deadline.seconds(10).wait(for: areGone) { return }
@@ -25,8 +25,8 @@ struct LeftBehind {
                 + all.map(String.init).joined(separator: ", "))
     }
 
-    /// Ends what a postmaster that was killed left of its cluster: backends that still work would write beside the new
-    /// server's.
+    /// Ends the backends that a killed postmaster left: they would write to the cluster beside those of the new
+    /// server.
     func endPostgreSQL() throws(LocalServersError) {
         for signal in [SIGQUIT, SIGKILL] {
             let found = processes(where: isPostgreSQL)
@@ -44,8 +44,8 @@ struct LeftBehind {
         processes { isPostgreSQL($0) || isRabbitMQ($0) || isPortMapper($0) }
     }
 
-    /// `postgres` or `initdb` with `-D` and our data directory. A server's own children rename themselves; they work in
-    /// that directory, and outlive a server that was killed until they notice.
+    /// `postgres` or `initdb` with `-D` and our data directory. A server's children rename themselves, work in that
+    /// directory, and live on after a killed server until they notice.
     private func isPostgreSQL(_ process: ProcessEntry) -> Bool {
         process.has("-D", directory.postgresqlData) || process.has("-D", directory.postgresqlDataUnfinished)
             || process.name == "postgres" && process.workingDirectory == directory.postgresqlData
@@ -55,7 +55,7 @@ struct LeftBehind {
         process.has(RabbitMQServer.directoryFlag, directory.rabbitmq)
     }
 
-    /// The port mapper takes no argument that could name a directory, but its environment does.
+    /// The port mapper has no argument that could name a directory; its environment names it.
     private func isPortMapper(_ process: ProcessEntry) -> Bool {
         process.arguments.contains("-port") && process.name == "epmd"
             && process.environment.contains("HOME=" + directory.rabbitmq)
@@ -67,7 +67,7 @@ struct LeftBehind {
     }
 }
 
-/// One entry of `/proc`. A process that ended but was not waited for has no arguments.
+/// One entry of `/proc`. A process that has ended and was not waited for has no arguments.
 private struct ProcessEntry {
     let processID: pid_t
     let arguments: [String]
@@ -94,9 +94,9 @@ private struct ProcessEntry {
     }
 }
 
-/// Whether a process is gone, or a zombie whose last thread has ended: what it had open is closed.
+/// True if a process is gone, or is a zombie whose last thread has ended: its files and sockets are then closed.
 private func hasEnded(_ processID: pid_t) -> Bool {
-    // "pid (name) state …"; a name may hold anything, also parentheses.
+    // "pid (name) state …"; a name may contain anything, also parentheses.
     let stat = words(ofFile: "/proc/\(processID)/stat").first ?? ""
     guard let state = stat.split(separator: ")").last?.split(separator: " ").first else { return true }
     let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/task")) ?? []
@@ -104,7 +104,7 @@ private func hasEnded(_ processID: pid_t) -> Bool {
 }
 
 private func words(ofFile path: String) -> [String] {
-    // FileManager trusts the size of a file, which is 0 in /proc; a handle reads to the end.
+    // FileManager relies on a file's size, which is 0 in /proc; a handle reads to the end.
     guard let handle = FileHandle(forReadingAtPath: path) else { return [] }
     defer { try? handle.close() }
     let bytes = (try? handle.readToEnd()) ?? nil

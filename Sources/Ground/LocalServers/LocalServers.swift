@@ -2,34 +2,34 @@ public import Foundation
 
 /// A private PostgreSQL cluster and a private RabbitMQ node on free ports of 127.0.0.1, all under one directory.
 ///
-/// For trying things out, demonstrations and tests. Both keep their data from one start to the next and are as durable
-/// as any: fsync and confirms stay on. All methods block; any thread may call them.
+/// For trials, demonstrations and tests. Both servers keep their data between starts and are fully durable: fsync and
+/// confirms stay on. All methods block; any thread may call them.
 public final class LocalServers: @unchecked Sendable {
     public struct Options: Sendable {
-        /// Lines for `postgresql.conf`, name and value; they win over ours.
+        /// Lines for `postgresql.conf`, name and value; they override ours.
         public var postgresqlSettings: [String: String] = [:]
-        /// RabbitMQ's plugins; none by default, since each makes the start slower.
+        /// RabbitMQ's plugins; none by default, because each slows the start.
         public var rabbitmqPlugins: [String] = []
-        /// Lines for `rabbitmq.conf`, name and value, such as the plugins' own.
+        /// Lines for `rabbitmq.conf`, name and value, such as settings of the plugins.
         public var rabbitmqSettings: [String: String] = [:]
-        /// Another address of this machine on which both servers listen too, for clients of its /30 network: the host's
-        /// end of a `NetworkNamespace`.
+        /// Another address of this machine on which both servers listen too, for clients of its /30 network: the
+        /// host's end of a `NetworkNamespace`.
         public var listenAddress: String?
-        /// How long each start may take, from the call until both servers answer.
+        /// The timeout of each start, from the call until both servers answer.
         public var startTimeoutSeconds = 60.0
-        /// Where the logs are written; nil: `log` in the directory.
+        /// The directory of the logs; nil: `log` in the servers' directory.
         public var logsTo: URL?
-        /// Asked some fifty times a second while the servers start; true ends the start with `.cancelled`.
+        /// Called some fifty times a second while the servers start; true ends the start with `.cancelled`.
         public var isCancelled: @Sendable () -> Bool = { false }
 
         public init() {}
     }
 
-    /// How PostgreSQL is asked to stop.
+    /// PostgreSQL's shutdown modes.
     public enum ShutdownMode: Sendable {
-        /// Waits for the clients to leave.
+        /// Waits until the clients disconnect.
         case smart
-        /// Rolls open transactions back, writes a checkpoint.
+        /// Rolls back open transactions and writes a checkpoint.
         case fast
         /// Stops like a crash: the next start recovers from the log.
         case immediate
@@ -43,7 +43,7 @@ public final class LocalServers: @unchecked Sendable {
         }
     }
 
-    /// Protects the two servers and `directory`'s lock; held for the whole of a start or stop, so that they do not
+    /// Protects the two servers and `directory`'s lock. It is held during a whole start or stop, so that they do not
     /// overlap.
     private let lock = NSLock()
     private let directory: ServerDirectory
@@ -58,15 +58,14 @@ public final class LocalServers: @unchecked Sendable {
 
     /// Starts both servers and returns when both answer, RabbitMQ with the definitions imported.
     ///
-    /// What an owner of the directory left behind when it was killed is ended first. Root runs PostgreSQL as user
-    /// `postgres` and RabbitMQ as user `rabbitmq`; anybody else runs both as themselves.
+    /// Servers left running by a killed owner of the directory are ended first. Root runs PostgreSQL as user
+    /// `postgres` and RabbitMQ as user `rabbitmq`; any other user runs both as themselves.
     /// - Parameters:
     ///   - directory: made if missing; it stays when the servers stop.
     ///   - definitions: RabbitMQ's `definitions.json` (users, vhosts, permissions, queues …), imported at every start
-    ///   of the
-    ///     node. With nil the node has its default user `guest` and the virtual host `/`. RabbitMQ 3.10 starts even
-    ///     when it cannot
-    ///     import all of them, and says nothing: the first entry it refuses ends the import.
+    ///     of the node. With nil the node has its default user `guest` and the virtual host `/`. RabbitMQ 3.10 starts
+    ///     even if it cannot import all definitions, and gives no error: the import ends at the first entry it
+    ///     refuses.
     public static func start(
         in directory: URL, definitions: Data?, options: Options = .init()
     ) throws(LocalServersError) -> LocalServers {
@@ -100,7 +99,7 @@ public final class LocalServers: @unchecked Sendable {
 
     deinit { stop() }
 
-    // MARK: Where they are
+    // MARK: URLs and process ids
 
     /// A libpq URL, `postgresql://user:password@127.0.0.1:port/database`.
     public func databaseURL(user: String, password: String?, database: String) -> String {
@@ -108,7 +107,7 @@ public final class LocalServers: @unchecked Sendable {
         return "postgresql://\(percentEncoded(user))\(secret)@127.0.0.1:\(postgresqlPort)/\(percentEncoded(database))"
     }
 
-    /// The superuser `postgres` in the database `postgres`. Its random password is kept in
+    /// The URL of the superuser `postgres` in the database `postgres`. Its random password is kept in
     /// `postgresql/superuser.password`.
     public var superuserURL: String {
         databaseURL(user: "postgres", password: postgresql.superuserPassword, database: "postgres")
@@ -120,21 +119,21 @@ public final class LocalServers: @unchecked Sendable {
         return "amqp://\(access)@127.0.0.1:\(rabbitmqPort)/\(percentEncoded(virtualHost))"
     }
 
-    /// Nil while the server does not run.
+    /// Nil while the server is stopped.
     public var postgresqlProcessID: Int32? { lock.withLock { postgresql.processID } }
 
-    /// The Erlang machine's; nil while the node does not run.
+    /// The process id of the Erlang virtual machine; nil while the node is stopped.
     public var rabbitmqProcessID: Int32? { lock.withLock { rabbitmq.processID } }
 
-    /// Runs `rabbitmqctl` against the node, within 60 s, and returns what it printed; a failure's words are in the
+    /// Runs `rabbitmqctl` against the node, within 60 s, and returns its output; after a failure the output is the
     /// error's cause.
     public func rabbitmqctl(_ arguments: [String]) throws(LocalServersError) -> String {
         try rabbitmq.control(arguments, seconds: 60)
     }
 
-    // MARK: Servers that end by themselves
+    // MARK: Servers that ended by themselves
 
-    /// A server that ended without being asked to.
+    /// A server that ended without a request to stop.
     public struct EndedServer: Sendable, CustomStringConvertible {
         public enum Name: String, Sendable {
             case postgresql = "PostgreSQL"
@@ -144,13 +143,13 @@ public final class LocalServers: @unchecked Sendable {
         public let name: Name
         /// As in `was ended by signal 9`.
         public let ending: String
-        /// Where it says why.
+        /// The log with the reason.
         public let logFile: String
 
         public var description: String { "\(name.rawValue) \(ending)" }
     }
 
-    /// Those that ended since they were started. Asking takes them off the system's list of processes too.
+    /// The servers that ended by themselves since they were started. The query also reaps their zombie processes.
     public var ended: [EndedServer] {
         lock.withLock {
             guard isOwner else { return [] }
@@ -164,7 +163,7 @@ public final class LocalServers: @unchecked Sendable {
         }
     }
 
-    /// Starts one of them again, and returns when it answers. Does nothing if it runs.
+    /// Starts an ended server again, and returns when it answers. Does nothing if it runs.
     public func revive(_ name: EndedServer.Name) throws(LocalServersError) {
         switch name {
         case .postgresql: try startPostgreSQL()
@@ -207,12 +206,12 @@ public final class LocalServers: @unchecked Sendable {
         try locked { () throws(LocalServersError) in try beginRabbitMQ() }
     }
 
-    /// Ends the node at once (SIGKILL), as a power cut would.
+    /// Ends the node at once (SIGKILL), like a power failure.
     public func killRabbitMQ() {
         lock.withLock { rabbitmq.kill() }
     }
 
-    /// Stops both, within a minute at worst, and gives the directory free. Calling it again does nothing.
+    /// Stops both servers, within about a minute at worst, and releases the directory. A second call does nothing.
     public func stop() {
         lock.withLock {
             guard isOwner else { return }
@@ -225,7 +224,7 @@ public final class LocalServers: @unchecked Sendable {
         }
     }
 
-    /// What a SIGKILL of the owner does: the lock is gone, the servers run on. For tests of the next start.
+    /// Acts like a SIGKILL of the owner: the lock is released, the servers keep running. For tests of the next start.
     func abandon() {
         lock.withLock { release() }
     }
@@ -237,7 +236,7 @@ public final class LocalServers: @unchecked Sendable {
     private func startBoth() throws(LocalServersError) {
         try locked { () throws(LocalServersError) in
             let deadline = Deadline.seconds(options.startTimeoutSeconds)
-            // RabbitMQ first: it takes longest, and PostgreSQL gets ready meanwhile.
+            // RabbitMQ first: it takes longest, and PostgreSQL becomes ready meanwhile.
             try rabbitmq.launch()
             try postgresql.initialise(until: deadline)
             try postgresql.launch()
@@ -285,7 +284,7 @@ public final class LocalServers: @unchecked Sendable {
     }
 }
 
-/// Only unreserved characters stay, so that any user, password, database or virtual host is safe in a URL.
+/// Keeps only unreserved characters, so that any user, password, database or virtual host is safe in a URL.
 private func percentEncoded(_ text: String) -> String {
     let unreserved = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
     return text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? ""

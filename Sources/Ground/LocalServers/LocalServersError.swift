@@ -1,6 +1,6 @@
-/// Why the private servers could not be started, stopped or asked. `description` says what to do about it.
+/// An error while starting, stopping or controlling the private servers. `description` gives the remedy.
 public struct LocalServersError: Error, Sendable {
-    /// What kind of failure it is; compare with the constants below.
+    /// The kind of failure; compare with the constants below.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private let name: String
 
@@ -8,13 +8,13 @@ public struct LocalServersError: Error, Sendable {
         public static let missingProgram = Code(name: "missingProgram")
         /// Another process (or this one) has started servers in the directory.
         public static let alreadyRunning = Code(name: "alreadyRunning")
-        /// A program ended, or refused what it was asked.
+        /// A program ended early or failed.
         public static let startFailed = Code(name: "startFailed")
-        /// A server did not answer, or a program did not end, within its time.
+        /// A server did not answer, or a program did not end, in time.
         public static let timedOut = Code(name: "timedOut")
-        /// The directory cannot be made, written, or entered by the servers' users.
+        /// The directory cannot be made or written, or the servers' users cannot enter it.
         public static let invalidDirectory = Code(name: "invalidDirectory")
-        /// `Options.isCancelled` answered true while the servers were starting.
+        /// `Options.isCancelled` returned true while the servers were starting.
         public static let cancelled = Code(name: "cancelled")
 
         public var description: String { name }
@@ -23,7 +23,7 @@ public struct LocalServersError: Error, Sendable {
     public let code: Code
     /// One sentence for people: what failed, what to do, which log to read.
     public let description: String
-    /// What the system or a program said, if anything.
+    /// The message of the system or of a program, if any.
     public let cause: String?
     public let file: String
     public let line: Int

@@ -2,7 +2,7 @@ public import Foundation
 
 /// Sockets on 127.0.0.1.
 public enum Loopback {
-    /// Gives an address to `bind` or `connect`.
+    /// Passes an address of 127.0.0.1 to `body`, for `bind` or `connect`.
     public static func withAddress<Result>(port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result
     {
         var address = sockaddr_in()
@@ -16,7 +16,7 @@ public enum Loopback {
         }
     }
 
-    /// The port that a bound socket has; 0 where it has none.
+    /// The port of a bound socket; 0 if it has none.
     public static func port(of socket: Int32) -> Int {
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)

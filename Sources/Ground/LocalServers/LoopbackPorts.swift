@@ -1,6 +1,6 @@
 import Foundation
 
-/// The ports of one directory, kept in its `ports.json` so that the URLs stay the same from one start to the next.
+/// The ports of one directory, kept in its `ports.json` so that the URLs stay the same for all starts.
 struct LoopbackPorts: Codable, Sendable {
     var postgresql: Int
     var rabbitmq: Int
@@ -8,16 +8,16 @@ struct LoopbackPorts: Codable, Sendable {
     var epmd: Int
 }
 
-/// Four ports of 127.0.0.1 that nobody else is given while this lives.
+/// Four ports of 127.0.0.1, reserved while this object lives.
 ///
-/// Each is held by a bound socket that never listens. The kernel then neither hands the port out as an ephemeral one
-/// nor lets it be picked by another `bind` to port 0, while a server that sets `SO_REUSEADDR` (all of ours do) may
-/// still listen on it.
+/// Each port is held by a bound socket that never listens. The kernel then neither uses the port as an ephemeral one
+/// nor chooses it for another `bind` to port 0. A server that sets `SO_REUSEADDR` (all of ours do) can still listen
+/// on it.
 final class PortReservation {
     let ports: LoopbackPorts
     private var sockets: [Int32]
 
-    /// Takes the preferred ports where they are free, new ones where not.
+    /// Takes the preferred ports that are free, and new ones for the others.
     init(preferring preferred: LoopbackPorts?) throws(LocalServersError) {
         var sockets: [Int32] = []
         func reserve(_ preferred: Int?) -> Int {
@@ -25,7 +25,8 @@ final class PortReservation {
                 sockets.append(socket)
                 return preferred
             }
-            // Below the ports that the kernel hands to outgoing connections, so that they are free again after a stop.
+            // Below the ports that the kernel uses for outgoing connections, so that they are free again after a
+            // stop.
             for _ in 0..<100 {
                 let port = Int.random(in: 20_000..<32_000)
                 guard isFree(port), let socket = boundSocket(port: port, reuse: false) else { continue }
@@ -34,7 +35,7 @@ final class PortReservation {
                 return port
             }
             guard let socket = boundSocket(port: 0, reuse: false) else { return 0 }
-            // Only now: with it set before, the kernel might have picked a port that another reservation holds.
+            // Set only now: with it set before, the kernel could choose a port that another reservation holds.
             setReuse(socket)
             sockets.append(socket)
             return Loopback.port(of: socket)
@@ -57,7 +58,7 @@ final class PortReservation {
     deinit { release() }
 }
 
-/// Whether a server on a port of 127.0.0.1 answers `request` with bytes that begin with `reply`.
+/// True if a server on a port of 127.0.0.1 answers `request` with bytes that begin with `reply`.
 func answers(port: Int, request: [UInt8], replyBeginsWith reply: UInt8) -> Bool {
     guard let socket = makeSocket() else { return false }
     defer { close(socket) }
@@ -70,7 +71,7 @@ func answers(port: Int, request: [UInt8], replyBeginsWith reply: UInt8) -> Bool 
     return recv(socket, &first, 1, 0) == 1 && first == reply
 }
 
-/// Listening is what tells: a port in TIME_WAIT after a restart is free, one with a listener is not.
+/// Tries to listen: this works on a port in TIME_WAIT after a restart, and fails on one that has a listener.
 private func isFree(_ port: Int) -> Bool {
     guard (1024...65535).contains(port), let socket = boundSocket(port: port, reuse: true) else { return false }
     defer { close(socket) }

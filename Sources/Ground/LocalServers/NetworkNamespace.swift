@@ -1,24 +1,23 @@
 import Foundation
 
-/// A network of this machine's own, joined to the host by one link that can be taken down: for a program inside it
-/// every server then goes silent, and for the servers the program, as when a machine's power or cable is cut. Needs
-/// root and `ip` (iproute2).
+/// A network namespace joined to the host by one link that can be taken down. A program inside it and the servers
+/// outside then no longer reach each other, as after a power failure or a cut cable. Needs root and `ip` (iproute2).
 ///
-/// It has no way but the link, and the link leads to the host only.
+/// The link is the only route, and it leads to the host only.
 public struct NetworkNamespace: Sendable {
     public let name: String
-    /// The host's end of the link, where servers may listen.
+    /// The host's end of the link, on which servers may listen.
     public let hostAddress: String
     private let ownAddress: String
     private let link: (host: String, own: String)
 
-    /// Makes one with a link that is up. Throws where this account, or the machine, does not allow it.
+    /// Makes a namespace with a link that is up. Throws if this account, or the machine, does not allow it.
     public init() throws(LocalServersError) {
         guard geteuid() == 0 else { throw .init(.startFailed, "a network namespace can be made by root only") }
         let number = UInt32.random(in: 0...0xFFFFF)
         name = "bihuan-" + String(number, radix: 16)
         link = ("bh\(String(number, radix: 16))h", "bh\(String(number, radix: 16))n")
-        // Some of the quarter million networks of four addresses in 10.208.0.0/12.
+        // Uses some of the quarter million networks of four addresses in 10.208.0.0/12.
         let base = number & 0xFFFFC
         let prefix = "10.\(208 + base >> 16).\(base >> 8 & 255)."
         (hostAddress, ownAddress) = (prefix + "\(base & 255 + 1)", prefix + "\(base & 255 + 2)")
@@ -35,7 +34,7 @@ public struct NetworkNamespace: Sendable {
         }
     }
 
-    /// Why none can be made here; nil if one can. Tries it.
+    /// Why no namespace can be made here; nil if one can. Found by making one.
     public static let obstacle: String? = {
         do throws(LocalServersError) {
             try NetworkNamespace().remove()
@@ -46,12 +45,12 @@ public struct NetworkNamespace: Sendable {
         }
     }()
 
-    /// What is to be executed so that a program runs inside. The process id stays the program's.
+    /// The words to execute so that a program runs inside the namespace. The process id is the program's.
     public func words(running program: String, _ arguments: [String] = []) -> [String] {
         [Self.program ?? "ip", "netns", "exec", name, program] + arguments
     }
 
-    /// Takes the link down: neither end hears anything more of the other, nor is told.
+    /// Takes the link down: neither end receives anything from the other, nor a notice of the loss.
     public func cut() throws(LocalServersError) {
         try Self.ip("-netns \(name) link set \(link.own) down")
     }
@@ -60,9 +59,9 @@ public struct NetworkNamespace: Sendable {
         try Self.ip("-netns \(name) link set \(link.own) up")
     }
 
-    /// Takes it away with its link. Programs inside go on without a network.
+    /// Removes the namespace and its link. Programs inside keep running without a network.
     public func remove() {
-        // The namespace lives for as long as a program is inside it; the link goes at once.
+        // The namespace exists as long as a program is inside it; the link is removed at once.
         try? Self.ip("link delete \(link.host)")
         try? Self.ip("netns delete \(name)")
     }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// A private PostgreSQL cluster: made once, then started and stopped. Loopback only, no socket file.
+/// A private PostgreSQL cluster: made once, then started and stopped. It listens on loopback and on `listenAddress`,
+/// without a socket file.
 final class PostgreSQLServer {
     private let directory: ServerDirectory
     private let programs: Programs
@@ -24,7 +25,7 @@ final class PostgreSQLServer {
             new: { randomHexadecimal() })
     }
 
-    /// The major version of the directory's cluster, nil before it is made.
+    /// The major version of the directory's cluster; nil before it is made.
     static func version(in directory: ServerDirectory) -> String? {
         FileManager.default.contents(atPath: directory.postgresqlData + "/PG_VERSION")
             .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
@@ -32,15 +33,15 @@ final class PostgreSQLServer {
 
     var logFile: String { directory.logs + "/postgresql.log" }
     var processID: pid_t? { process.flatMap { $0.isRunning ? $0.processID : nil } }
-    /// How it ended by itself; nil while it runs, and when it was stopped.
+    /// How it ended by itself; nil while it runs, and after a requested stop.
     var ending: String? { process?.ending }
 
-    /// Runs `initdb` unless the cluster is there.
+    /// Runs `initdb` unless the cluster exists.
     func initialise(until deadline: Deadline) throws(LocalServersError) {
         if PostgreSQLServer.version(in: directory) != nil { return }
         let unfinished = directory.postgresqlDataUnfinished
         try? FileManager.default.removeItem(atPath: unfinished)
-        // Without syncing, because an interrupted initdb is thrown away whole; the server itself syncs.
+        // Without syncing, because the result of an interrupted initdb is deleted; the server itself syncs.
         let initdb = try ChildProcess.start(
             command(
                 "initdb",
@@ -68,13 +69,13 @@ final class PostgreSQLServer {
         let places = ["127.0.0.1/32"] + (listenAddress.map { [$0 + "/30"] } ?? [])
         let access = places.map { "host all all \($0) scram-sha-256\n" }.joined()
         try writeFile(data + "/pg_hba.conf", Data(access.utf8), mode: 0o600, owner: owner)
-        // We hold the directory's lock and ended what was left behind, so a pid file is stale; after a crash its number
-        // may be another process's by now, and PostgreSQL would refuse to start.
+        // We hold the directory's lock and have ended leftover servers, so a pid file is stale. After a crash its
+        // number may belong to another process, and PostgreSQL would refuse to start.
         unlink(data + "/postmaster.pid")
         process = try ChildProcess.start(command("postgres", ["-D", data]), output: logFile)
     }
 
-    /// Waits until the server asks for a password: before that it answers "the database system is starting up".
+    /// Waits until the server requests a password; before that its answer is "the database system is starting up".
     func waitUntilReady(until deadline: Deadline, isCancelled: () -> Bool) throws(LocalServersError) {
         let parameters = "user\0postgres\0database\0postgres\0\0"
         let length = UInt8(8 + parameters.utf8.count)
@@ -95,7 +96,7 @@ final class PostgreSQLServer {
         process?.signal(mode.signal)
     }
 
-    /// Waits for the end, asking ever more firmly, so that it comes in bounded time.
+    /// Waits for the end with ever stronger signals, so that it comes in bounded time.
     func finishStop(seconds: Double) {
         guard let process else { return }
         for signal in [SIGINT, SIGQUIT, SIGKILL] {
@@ -123,12 +124,12 @@ final class PostgreSQLServer {
         var settings = [
             "listen_addresses": (["127.0.0.1"] + (listenAddress.map { [$0] } ?? [])).joined(separator: ","),
             "port": "\(port)",
-            // No socket file: its path may be at most 107 bytes long, and TCP is what the URLs name.
+            // No socket file: its path may have at most 107 bytes, and the URLs use TCP.
             "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "256MB",
             "max_wal_size": "2GB",
-            // Said aloud, because proofs of durability and benchmarks rest on them.
+            // Set explicitly, because proofs of durability and benchmarks depend on them.
             "fsync": "on",
             "synchronous_commit": "on",
             "full_page_writes": "on",

@@ -1,21 +1,20 @@
 import Foundation
 
-/// Where the programs of the two servers are installed.
+/// The paths of the two servers' programs.
 struct Programs: Sendable {
     /// The folder of `postgres` and `initdb`, one major version.
     let postgresqlFolder: String
     let rabbitmqServer: String
     let rabbitmqctl: String
-    /// Erlang's port mapper, which `rabbitmqctl` needs to find the node.
+    /// Erlang's port mapper; `rabbitmqctl` needs it to find the node.
     let epmd: String
-    /// Changes the user before a server is executed; needed as root only.
+    /// Changes the user before a server is executed; needed only by root.
     let setpriv: String?
 
-    /// - Parameter postgresqlVersion: the major version of a cluster that exists already, since no other version opens
-    ///   it.
+    /// - Parameter postgresqlVersion: the major version of an existing cluster, because no other version can open it.
     static func find(postgresqlVersion: String?) throws(LocalServersError) -> Programs {
         let postgresqlFolder = try postgresqlFolder(version: postgresqlVersion)
-        // Debian's /usr/sbin/rabbitmq-server insists on the system's own node, so the real script comes first.
+        // Debian's /usr/sbin/rabbitmq-server works only with the system's own node, so the real script comes first.
         guard
             let rabbitmqServer = firstExecutable(["/usr/lib/rabbitmq/bin/rabbitmq-server"]) ?? onPath("rabbitmq-server")
         else {
@@ -34,7 +33,7 @@ struct Programs: Sendable {
             setpriv: setpriv)
     }
 
-    /// The search path that the servers get too, so that their scripts find `erl`.
+    /// The search path, also given to the servers, so that their scripts find `erl`.
     static var searchPath: String {
         let standard = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         guard let own = ProcessInfo.processInfo.environment["PATH"], !own.isEmpty else { return standard }
@@ -64,7 +63,7 @@ struct Programs: Sendable {
     }
 }
 
-/// A user of the system that a server runs as.
+/// A system user as which a server runs.
 struct Account: Sendable, Equatable {
     let name: String
     let userID: uid_t

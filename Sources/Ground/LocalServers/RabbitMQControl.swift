@@ -1,17 +1,17 @@
 public import Foundation
 
-/// `rabbitmqctl` against one node of this machine, as the user whose cookie the node shares. Each call ends within its
-/// time.
+/// `rabbitmqctl` against one node of this machine, run as the user whose Erlang cookie the node shares. Each call has
+/// a timeout.
 public struct RabbitMQControl: Sendable {
-    /// Which node, in words for an error.
+    /// The node, in words for an error.
     public let node: String
     private let base: Command
-    /// Where the log of a private node is; nil for another's.
+    /// The log of a private node; nil for another node.
     private let logFile: String?
-    /// Whatever is printed is kept here while a call runs.
+    /// The folder for input and output while a call runs.
     private let scratch: String
 
-    /// The private node that `LocalServers` runs in a directory, whoever owns it; nil where it never ran one.
+    /// The private node that `LocalServers` runs in a directory, whoever owns it; nil if no node ever ran there.
     public static func ofPrivateNode(in directory: URL) throws(LocalServersError) -> RabbitMQControl? {
         let folder = directory.appending(path: "rabbitmq").path
         var status = stat()
@@ -35,11 +35,11 @@ public struct RabbitMQControl: Sendable {
     }
 
     /// A node of the system's own installation.
-    /// - Parameter name: such as `rabbit@host`; nil takes the one that `rabbitmqctl` would.
+    /// - Parameter name: such as `rabbit@host`; nil uses the default of `rabbitmqctl`.
     public static func ofSystemNode(_ name: String?) throws(LocalServersError) -> RabbitMQControl {
         let account = geteuid() == 0 ? Account.named("rabbitmq") ?? .current : .current
         let home = getpwuid(account.userID).map { String(cString: $0.pointee.pw_dir) } ?? "/"
-        // What an operator has set for rabbitmqctl holds here too.
+        // An operator's settings for rabbitmqctl apply here too.
         var environment = ProcessInfo.processInfo.environment.filter {
             $0.key.hasPrefix("RABBITMQ_") || $0.key.hasPrefix("ERL_EPMD_")
         }
@@ -50,12 +50,12 @@ public struct RabbitMQControl: Sendable {
             account: account, logFile: nil)
     }
 
-    /// - Parameter program: of rabbitmqctl; looked for if nil.
+    /// - Parameter program: the path of `rabbitmqctl`; searched if nil.
     init(
         node: String, program: String? = nil, environment: [String: String], folder: String, account: Account,
         logFile: String?
     ) throws(LocalServersError) {
-        // Debian's /usr/sbin/rabbitmqctl would change the user once more, through a shell.
+        // Debian's /usr/sbin/rabbitmqctl would change the user again, through a shell.
         let places = ["/usr/lib/rabbitmq/bin"] + Programs.searchPath.split(separator: ":").map(String.init)
         func found(_ name: String) -> String? { places.map { $0 + "/" + name }.first { access($0, X_OK) == 0 } }
         guard let program = program ?? found("rabbitmqctl") else {
@@ -68,14 +68,14 @@ public struct RabbitMQControl: Sendable {
         self.node = node
         self.logFile = logFile
         scratch = FileManager.default.temporaryDirectory.path
-        // Where no port mapper runs there is no node, and rabbitmqctl shall not leave a mapper of its own behind.
+        // Without a port mapper there is no node, and rabbitmqctl must not leave a mapper of its own running.
         let environment = environment.merging(["ERL_AFLAGS": "-start_epmd false"]) { _, new in new }
         base = Command(
             program: program, arguments: [], environment: environment, workingDirectory: folder, account: account,
             setpriv: setpriv)
     }
 
-    /// What rabbitmqctl needs to find a private node, and the node to be found.
+    /// The variables with which rabbitmqctl finds a private node; the node needs them too.
     static func environment(nodeName: String, folder: String, epmdPort: Int) -> [String: String] {
         [
             "PATH": Programs.searchPath,
@@ -84,20 +84,20 @@ public struct RabbitMQControl: Sendable {
             "ERL_EPMD_PORT": "\(epmdPort)",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": nodeName,
-            // The system's own settings are for the system's own node.
+            // The system's own settings are for the system's own node only.
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            // rabbitmqctl listens too while it runs: on loopback and any free port.
+            // rabbitmqctl listens too while it runs: on loopback, on any free port.
             "RABBITMQ_CTL_DIST_PORT_MIN": "0",
             "RABBITMQ_CTL_DIST_PORT_MAX": "0",
             "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         ]
     }
 
-    /// Runs it and returns what it printed; the words of a failure are in the error's cause.
-    /// - Parameter input: what it reads as standard input, where a secret belongs rather than among the arguments.
+    /// Runs `rabbitmqctl` and returns its output; after a failure the output is the error's cause.
+    /// - Parameter input: the text for standard input; a secret belongs here and not among the arguments.
     public func run(_ arguments: [String], input: Data? = nil, seconds: Double = 60) throws(LocalServersError) -> String
     {
-        // Files, which only we and the program see: a pipe would have to be served while waiting with a time limit.
+        // Files that only we and the program can read: a pipe would have to be served during the timed wait.
         let folder = scratch + "/bihuan-rabbitmqctl-" + randomHexadecimal(bytes: 8)
         guard mkdir(folder, 0o700) == 0 else {
             throw .init(.invalidDirectory, "the folder \(folder) cannot be made", cause: systemMessage(errno))

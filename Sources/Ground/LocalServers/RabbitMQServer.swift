@@ -1,15 +1,14 @@
 import Foundation
 
-/// A private RabbitMQ node with its own Erlang port mapper (`epmd`), all of it on 127.0.0.1.
+/// A private RabbitMQ node with its own Erlang port mapper (`epmd`), on 127.0.0.1; AMQP also on `listenAddress`.
 final class RabbitMQServer {
-    /// An argument that means nothing to Erlang: it names the node's directory for whoever looks for left-behind
-    /// servers.
+    /// An argument that Erlang ignores. It names the node's directory, by which `LeftBehind` finds the node.
     static let directoryFlag = "-bihuan_directory"
 
     private let directory: ServerDirectory
     private let programs: Programs
     private let ports: LoopbackPorts
-    /// Kept, because the folder of the node's data is named after it.
+    /// The node's name; kept, because the folder of its data is named after it.
     private let nodeName: String
     private let listenAddress: String?
     /// Lines for `rabbitmq.conf`.
@@ -30,13 +29,13 @@ final class RabbitMQServer {
         let folder = directory.rabbitmq
         nodeName = try directory.keptText(
             folder + "/nodename", mode: 0o644, owner: owner, new: { "bihuan-\(randomHexadecimal(bytes: 4))@localhost" })
-        // Erlang takes a cookie only from a file that its owner alone can read.
+        // Erlang accepts a cookie only from a file that only its owner can read.
         _ = try directory.keptText(folder + "/.erlang.cookie", mode: 0o400, owner: owner, new: { randomHexadecimal() })
         let pluginList = "[\(plugins.joined(separator: ", "))].\n"
         try writeFile(folder + "/enabled_plugins", Data(pluginList.utf8), mode: 0o600, owner: owner)
         try writeFile(folder + "/advanced.config", Data("[].\n".utf8), mode: 0o600, owner: owner)
         if let definitions {
-            // RabbitMQ passes over a file that is not JSON without a word.
+            // RabbitMQ ignores a file that is not JSON without an error.
             guard (try? JSONSerialization.jsonObject(with: definitions)) is [String: Any] else {
                 throw .init(.startFailed, "the definitions for RabbitMQ are not a JSON object: correct them")
             }
@@ -50,16 +49,17 @@ final class RabbitMQServer {
 
     var logFile: String { directory.logs + "/rabbitmq/rabbitmq.log" }
     var processID: pid_t? { node.flatMap { $0.isRunning ? $0.processID : nil } }
-    /// How it ended by itself; nil while it runs, and when it was stopped. Likewise of the port mapper.
+    /// How it ended by itself; nil while it runs, and after a requested stop. `portMapperEnding` is the same for
+    /// `epmd`.
     var ending: String? { node?.ending }
     var portMapperEnding: String? { portMapper?.ending }
 
-    /// Starts the port mapper if it does not run, then the node.
+    /// Starts the port mapper if it is not running, then the node.
     func launch() throws(LocalServersError) {
         if processID != nil { return }
         try launchPortMapper()
-        // Distribution is set up here rather than by RabbitMQ, which would first start a second Erlang machine to bring
-        // up epmd and check names and ports: that takes a third of the whole start.
+        // Distribution is set up here and not by RabbitMQ, which would first start a second Erlang machine to start
+        // epmd and check names and ports: that takes a third of the whole start.
         let arguments = [
             "-sname", nodeName, "-start_epmd", "false",
             "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
@@ -70,7 +70,7 @@ final class RabbitMQServer {
         node = try ChildProcess.start(command(programs.rabbitmqServer, arguments), output: startLog)
     }
 
-    /// Waits until the node greets an AMQP client. It opens its listeners after it has imported the definitions.
+    /// Waits until the node answers an AMQP client. It opens its listeners after the import of the definitions.
     func waitUntilReady(until deadline: Deadline, isCancelled: () -> Bool) throws(LocalServersError) {
         let protocolHeader = Array("AMQP".utf8) + [0, 0, 9, 1]
         let methodFrame: UInt8 = 1
@@ -89,7 +89,7 @@ final class RabbitMQServer {
         throw .init(.cancelled, "the start of the servers was cancelled")
     }
 
-    /// RabbitMQ takes SIGTERM as an orderly shutdown.
+    /// Sends SIGTERM, which RabbitMQ takes as an orderly shutdown.
     func requestStop() {
         node?.signal(SIGTERM)
     }
@@ -100,7 +100,7 @@ final class RabbitMQServer {
         self.node = nil
     }
 
-    /// Ends the node at once, as a power cut would.
+    /// Ends the node at once, like a power failure.
     func kill() {
         node?.signal(SIGKILL)
         _ = node?.waitForExit(until: .seconds(5))
@@ -132,7 +132,7 @@ final class RabbitMQServer {
         let mapper = try ChildProcess.start(
             command(programs.epmd, ["-port", "\(ports.epmd)", "-address", "127.0.0.1"]), output: log)
         portMapper = mapper
-        // It is asked for its names, and answers with its port in four bytes, the first of them 0.
+        // epmd is asked for its names, and answers with its port in four bytes, the first of them 0.
         var ready = false
         _ = Deadline.seconds(10).wait {
             ready = answers(port: ports.epmd, request: [0, 1, UInt8(ascii: "n")], replyBeginsWith: 0)
@@ -162,14 +162,14 @@ final class RabbitMQServer {
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
             "RABBITMQ_GENERATED_CONFIG_DIR": folder + "/generated",
             "RABBITMQ_PID_FILE": folder + "/pid",
-            // Makes the start script become the node, instead of watching it: the process id stays, and SIGTERM reaches
-            // it.
+            // The start script then replaces itself with the node instead of watching it, so the process id stays and
+            // SIGTERM reaches the node.
             "RUNNING_UNDER_SYSTEMD": "true",
         ]) { _, new in new }
     }
 
-    /// No path stands in it: RabbitMQ reads this file as ASCII, and a relative name is looked for in the node's own
-    /// folder.
+    /// The text of `rabbitmq.conf`. It contains no path: RabbitMQ reads this file as ASCII, and finds a relative name
+    /// in the node's own folder.
     private func configuration(hasDefinitions: Bool) -> String {
         var settings = [
             "listeners.tcp.1": "127.0.0.1:\(ports.rabbitmq)",

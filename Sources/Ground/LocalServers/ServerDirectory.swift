@@ -1,8 +1,8 @@
 import Foundation
 
-/// The one directory that holds both servers, owned by one process at a time.
+/// The directory that holds both servers, owned by one process at a time.
 ///
-///     DIR/lock                  held by flock while the owner lives; its text is the owner's process id
+///     DIR/lock                  locked by flock while the owner lives; its text is the owner's process id
 ///     DIR/ports.json
 ///     DIR/postgresql/           of PostgreSQL's user, 0700: data/, superuser.password
 ///     DIR/rabbitmq/             of RabbitMQ's user, 0700: configuration, definitions.json, .erlang.cookie, mnesia/
@@ -10,19 +10,19 @@ import Foundation
 final class ServerDirectory {
     let path: String
     let logs: String
-    /// PostgreSQL refuses to run as root, so root runs it as `postgres`.
+    /// The user of PostgreSQL: root runs it as `postgres`, because PostgreSQL refuses to run as root.
     let postgresqlAccount: Account
     let rabbitmqAccount: Account
     private var lock: Int32
 
     var postgresql: String { path + "/postgresql" }
     var postgresqlData: String { postgresql + "/data" }
-    /// Where `initdb` works: renamed to `data` when it is whole, so that half a cluster is never opened.
+    /// Where `initdb` works; renamed to `data` when complete, so that half a cluster is never opened.
     var postgresqlDataUnfinished: String { postgresql + "/data.unfinished" }
     var rabbitmq: String { path + "/rabbitmq" }
     var portsFile: String { path + "/ports.json" }
 
-    /// Makes what is missing, takes the lock, and checks that the servers' users can get in.
+    /// Makes missing folders, takes the lock, and checks that the servers' users can enter.
     init(_ directory: URL, logs wantedLogs: URL?) throws(LocalServersError) {
         path = try ServerDirectory.makeRoot(directory)
         lock = try ServerDirectory.takeLock(path + "/lock")
@@ -57,7 +57,7 @@ final class ServerDirectory {
         try writeFile(portsFile, bytes, mode: 0o644, owner: .current)
     }
 
-    /// The text of a small secret or name that is made once and kept: the file's, or else a new one.
+    /// The text of a small secret or name that is made once and kept: read from the file, or new.
     func keptText(_ file: String, mode: mode_t, owner: Account, new: () -> String) throws(LocalServersError) -> String {
         if let bytes = FileManager.default.contents(atPath: file), !bytes.isEmpty {
             return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
@@ -79,7 +79,7 @@ final class ServerDirectory {
         }
         if !FileManager.default.fileExists(atPath: given) {
             do {
-                // Root's servers run as other users, who have to pass through, though not to look around.
+                // Root's servers run as other users, who must be able to pass through but not to list the folder.
                 let mode = geteuid() == 0 ? 0o711 : 0o700
                 try FileManager.default.createDirectory(
                     at: directory.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -159,7 +159,8 @@ final class ServerDirectory {
         }
     }
 
-    /// Every folder on the way has to let the account pass; which one does not is worth a clear word.
+    /// Checks that the account can pass through every folder on the path; the error names the folder that it cannot
+    /// pass.
     private func checkEntry(to directory: String, for account: Account) throws(LocalServersError) {
         var folder = ""
         for name in directory.split(separator: "/") {
@@ -181,7 +182,7 @@ final class ServerDirectory {
     }
 }
 
-/// Writes a file so that it is there whole or not at all, even when its folder belongs to another user.
+/// Writes a file atomically: it exists whole or not at all, even if its folder belongs to another user.
 func writeFile(_ path: String, _ bytes: Data, mode: mode_t, owner: Account) throws(LocalServersError) {
     let unfinished = path + ".new"
     unlink(unfinished)
@@ -203,7 +204,7 @@ func writeFile(_ path: String, _ bytes: Data, mode: mode_t, owner: Account) thro
     }
 }
 
-/// 128 random bits as hexadecimal digits.
+/// Random bytes as hexadecimal digits, 128 bits by default.
 func randomHexadecimal(bytes: Int = 16) -> String {
     (0..<bytes).map { _ in String(format: "%02x", UInt8.random(in: .min ... .max)) }.joined()
 }

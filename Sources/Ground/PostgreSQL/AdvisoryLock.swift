@@ -1,8 +1,7 @@
-/// Advisory locks: numbers that sessions agree upon. They guard whatever their users say they guard, and are known
-/// within one database only.
+/// Advisory locks: locks on numbers whose meaning the sessions agree on. Each is valid within one database only.
 ///
-/// A lock of the session lasts until it is released or the connection ends, rolled-back transactions notwithstanding;
-/// taken twice, it must be released twice. A lock of a transaction ends with it. Both kinds exclude each other.
+/// A session lock lasts until it is released or the connection ends; a rollback does not release it. A lock taken
+/// twice must be released twice. A transaction lock ends with its transaction. The two kinds exclude each other.
 extension Connection {
     /// Takes the lock `key` for this session, unless another session holds it.
     public func tryAdvisoryLock(_ key: Int64) throws(PostgreSQLError) -> Bool {
@@ -27,13 +26,13 @@ extension Connection {
         return try run(TryAdvisoryTransactionLock(key: key)).rows.first ?? false
     }
 
-    /// Waits for the lock and takes it for the open transaction, under the same limit.
+    /// Waits for the lock and takes it for the open transaction. Throws like `advisoryLock`.
     public func advisoryTransactionLock(_ key: Int64) throws(PostgreSQLError) {
         try requireTransaction()
         try run(AdvisoryTransactionLock(key: key))
     }
 
-    /// Without one, the lock would be gone by the time the call returns.
+    /// Throws if no transaction is open: the lock would end before the call returns.
     private func requireTransaction() throws(PostgreSQLError) {
         _ = try openHandle()
         if !isInTransaction { throw PostgreSQLError(.invalidArgument, "no transaction is open") }

@@ -1,7 +1,7 @@
-/// A day as PostgreSQL's `date` holds it, without time or zone, in the Gregorian calendar also before it was
-/// introduced. `infinity` and `-infinity` are `distantFuture` and `distantPast`.
+/// A day as in PostgreSQL's `date`: without time or zone, in the Gregorian calendar also before its introduction.
+/// `infinity` and `-infinity` are `distantFuture` and `distantPast`.
 ///
-/// PostgreSQL's days reach from 4714-11-24 BC to 5874897-12-31; others are refused when they are sent.
+/// PostgreSQL's range is 4714-11-24 BC to 5874897-12-31; other days are refused when sent.
 public struct CalendarDate: Hashable, Comparable, Sendable {
     /// Days since 1970-01-01.
     public var daysSinceEpoch: Int
@@ -18,7 +18,7 @@ public struct CalendarDate: Hashable, Comparable, Sendable {
     public static func < (a: CalendarDate, b: CalendarDate) -> Bool { a.daysSinceEpoch < b.daysSinceEpoch }
 
     /// - Parameter year: astronomical: 0 is 1 BC, -1 is 2 BC.
-    /// - Returns: nil for a day that no calendar has, such as 30 February, and for years beyond ten million.
+    /// - Returns: nil for a day that does not exist, such as 30 February, and for years beyond ten million.
     public init?(year: Int, month: Int, day: Int) {
         guard (-10_000_000...10_000_000).contains(year), (1...12).contains(month), (1...31).contains(day) else {
             return nil
@@ -33,7 +33,7 @@ public struct CalendarDate: Hashable, Comparable, Sendable {
         if components ?? (0, 0, 0) != (year, month, day) { return nil }
     }
 
-    /// Year (astronomical), month and day; nil for the infinities and what lies beyond PostgreSQL's days.
+    /// Year (astronomical), month and day; nil for the infinities and for days beyond PostgreSQL's range.
     public var components: (year: Int, month: Int, day: Int)? {
         guard wireValue != nil, self != .distantFuture, self != .distantPast else { return nil }
         let days = daysSinceEpoch + Self.daysFromEraToEpoch
@@ -47,7 +47,7 @@ public struct CalendarDate: Hashable, Comparable, Sendable {
         return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 
-    /// After 400 years the calendar repeats itself.
+    /// The calendar repeats itself after 400 years.
     private static let daysPerEra = 146_097
     /// From 0000-03-01 to 1970-01-01.
     private static let daysFromEraToEpoch = 719_468
@@ -56,11 +56,11 @@ public struct CalendarDate: Hashable, Comparable, Sendable {
 }
 
 extension CalendarDate {
-    /// From 1970-01-01 to 2000-01-01, from which the wire format counts.
+    /// The days from 1970-01-01 to 2000-01-01, the zero of the wire format.
     private static let wireEpoch = 10_957
     private static let wireRange = -2_451_545..<2_145_031_949
 
-    /// nil where PostgreSQL has no such day.
+    /// nil if the day is outside PostgreSQL's range.
     var wireValue: Int32? {
         if self == .distantFuture { return .max }
         if self == .distantPast { return .min }

@@ -1,13 +1,13 @@
 import CPostgreSQL
 import Foundation
 
-/// Stops the statement that a connection is running, from any thread.
+/// Cancels the running statement of a connection, from any thread.
 ///
-/// The statement ends with an error that `isCancelled`, if it was still running; whatever runs next on that connection
-/// may be hit instead if it was not. The request travels on a connection of its own, and, as libpq 15 does it, in the
-/// clear even where the connection speaks TLS.
+/// A statement that is still running ends with an error that `isCancelled`. If it has already ended, the next
+/// statement on the connection may be cancelled instead. The request uses its own connection, without encryption even
+/// if the connection uses TLS, because libpq 15 does so.
 public final class Canceller: Sendable {
-    /// libpq keeps address and key in it and changes nothing.
+    /// libpq's address and key; they never change.
     nonisolated(unsafe) private let handle: OpaquePointer
     private let lock = NSLock()
     nonisolated(unsafe) private var underWay: Attempt?
@@ -20,11 +20,10 @@ public final class Canceller: Sendable {
         PQfreeCancel(handle)
     }
 
-    /// Asks the server to stop the statement, and returns once the server has passed the request on.
+    /// Asks the server to cancel the statement, and returns once the server has passed the request on.
     ///
     /// - Throws: `.connectFailed` if the server cannot be reached, or does not answer within `seconds`. In the latter
-    ///   case the request still waits for the server, on a thread of its own; a second call then waits for the same
-    ///   request.
+    ///   case the request keeps waiting for the server on its own thread; a second call waits for the same request.
     public func cancel(withinSeconds seconds: Double = 5) throws(PostgreSQLError) {
         let attempt = lock.withLock {
             if let underWay, !underWay.isOver { return underWay }
@@ -44,7 +43,7 @@ public final class Canceller: Sendable {
 }
 
 extension Connection {
-    /// What stops this connection's statements from another thread. It may be kept for as long as the connection lives.
+    /// A canceller for this connection's statements, for use from another thread while the connection lives.
     public func canceller() throws(PostgreSQLError) -> Canceller {
         guard let cancel = PQgetCancel(try liveHandle()) else {
             throw PostgreSQLError(.unexpectedResult, "out of memory")
@@ -53,8 +52,8 @@ extension Connection {
     }
 }
 
-/// One request. libpq's call blocks for as long as the server is silent and cannot be interrupted, so it has a thread
-/// to itself, which one can cease to wait for.
+/// One cancel request. libpq's call blocks while the server does not answer and cannot be interrupted, so it runs on
+/// its own thread, and a caller can stop waiting for it.
 private final class Attempt: Sendable {
     private let group = DispatchGroup()
     nonisolated(unsafe) private var message: String?
@@ -63,7 +62,7 @@ private final class Attempt: Sendable {
 
     func run(_ handle: OpaquePointer, keeping owner: Canceller) {
         withExtendedLifetime(owner) {
-            // A server that hangs up early must not end the process.
+            // A server that closes the socket early must not end the process.
             var signals = sigset_t()
             sigemptyset(&signals)
             sigaddset(&signals, SIGPIPE)
@@ -77,7 +76,7 @@ private final class Attempt: Sendable {
     }
 
     var isOver: Bool { wait(0) }
-    /// libpq's words; nil when it went well. To be read once it is over.
+    /// libpq's message; nil after success. Read it only once the request is over.
     var failure: String? { message }
 
     func wait(_ seconds: Double) -> Bool { group.wait(timeout: .now() + seconds) == .success }

@@ -1,7 +1,7 @@
-/// Why no connection came about, in words of ours. libpq has no codes for this, only text, which names hosts and users;
-/// so known phrases of it are looked for, and what is not known is left out.
+/// Reasons for a failed connection, in our own words. libpq has no codes for them, only text that contains hosts and
+/// users. Known phrases are searched in that text; anything else is left out.
 enum ConnectFailure {
-    /// Each reason once, in the order of the hosts; nil when none is known.
+    /// Each reason once, in the order of the hosts; nil if none is known.
     static func reason(in message: String) -> String? {
         var found: [String] = []
         for line in message.split(separator: "\n") {
@@ -12,8 +12,7 @@ enum ConnectFailure {
         return found.isEmpty ? nil : found.joined(separator: "; ")
     }
 
-    /// The SQLSTATE with which the last of the hosts refused: libpq writes `FATAL:  28P01: …` when it is told to say
-    /// everything.
+    /// The SQLSTATE of the last host's refusal: with verbose errors libpq writes `FATAL:  28P01: …`.
     static func sqlState(in message: String) -> String? {
         message.matches(of: #/:\s+((?=[A-Z]*[0-9])[0-9A-Z]{5}):\s/#).last.map { String($0.1) }
     }

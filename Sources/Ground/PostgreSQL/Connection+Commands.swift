@@ -1,6 +1,6 @@
 extension Connection {
-    /// Runs commands of any types in one round trip, in order and under the rules of every pipeline; returns how many
-    /// rows each wrote.
+    /// Runs commands of any types in one round trip, in order, with the rules of `pipeline`; returns how many rows
+    /// each wrote.
     @discardableResult
     public func pipeline(commands: [any Command]) throws(PostgreSQLError) -> [Int] {
         var queries: [Query] = []
@@ -15,11 +15,11 @@ extension Connection {
 }
 
 extension Connection {
-    /// Runs many statements of one type in one round trip and tells of each what became of it: its result, its error,
-    /// or `.aborted` if it was not run because one before it failed. Throws only what concerns all of them, such as a
-    /// lost connection.
+    /// Runs many statements of one type in one round trip and returns the outcome of each: its result, its error, or
+    /// `.aborted` if it did not run because an earlier one failed. Throws only for a failure of all of them, such as
+    /// a lost connection.
     ///
-    /// Results before a failure are what the server answered then; outside a transaction their effects are undone.
+    /// Results before a failure are as the server returned them; outside a transaction their effects are rolled back.
     public func outcomes<S: Statement>(
         all statements: [S]
     ) throws(PostgreSQLError) -> [Result<QueryResult<S.Row>, PostgreSQLError>] {

@@ -2,7 +2,8 @@ import CPostgreSQL
 import Foundation
 
 extension Connection {
-    /// The server stops a statement after `statement_timeout`; a peer that is silent for longer is frozen or gone.
+    /// The most milliseconds to wait for the server, nil for no limit. The server ends a statement after
+    /// `statement_timeout`; a peer that does not answer for 3 s longer is frozen or gone.
     static func patience(_ settings: ConnectionSettings) -> Int? {
         guard settings.statementTimeoutMilliseconds > 0 else { return nil }
         return min(settings.statementTimeoutMilliseconds, Int(Int32.max)) + 3000
@@ -13,17 +14,17 @@ extension Connection {
     ) throws(PostgreSQLError) -> OpaquePointer {
         if settings.url.utf8.contains(0) { throw PostgreSQLError(.invalidArgument, "the URL holds a NUL character") }
         let urlOptions = try Self.urlOptions(settings.url)
-        // Of two equal keywords libpq takes the later; `dbname` is where it expands a URL.
+        // Of two equal keywords libpq uses the later; `dbname` is where it expands a URL.
         let parameters =
             settings.parameters + [("dbname", settings.url)]
             + [("options", settings.options(urlOptions: urlOptions)), ("client_encoding", "UTF8")]
         guard let handle = start(parameters) else { throw PostgreSQLError(.connectFailed, "out of memory") }
-        // libpq has no field for the SQLSTATE of a refusal; told everything, it puts it into the message, in any
+        // libpq has no field for the SQLSTATE of a refusal; with verbose errors its message contains it, in any
         // language.
         PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         PQsetNoticeReceiver(handle, NoticeSink.callback, Unmanaged.passUnretained(notices).toOpaque())
-        // libpq's one blocking call that keeps the time-out per host would print notices made while connecting; a reset
-        // of a connection barely begun does the same and uses our receiver.
+        // libpq's only blocking call with a timeout per host would print the notices of connecting. A reset of a
+        // connection that has just been started does the same and uses our receiver.
         PQreset(handle)
         guard PQstatus(handle) == CONNECTION_OK, PQsetnonblocking(handle, 1) == 0 else {
             var error = PostgreSQLError(.connectFailed)
@@ -46,7 +47,7 @@ extension Connection {
         return PQconnectStartParams(keywords, values, 1)
     }
 
-    /// The `options` within the URL. libpq's own message for a bad URL may quote the password and is dropped.
+    /// The `options` in the URL. libpq's own message for a bad URL may quote the password, so it is dropped.
     private static func urlOptions(_ url: String) throws(PostgreSQLError) -> String? {
         var message: UnsafeMutablePointer<CChar>?
         let parsed = PQconninfoParse(url, &message)

@@ -8,7 +8,7 @@ extension Connection {
         try run(Commit())
     }
 
-    /// Does nothing when no transaction is open, or when the connection is gone and the transaction with it.
+    /// Does nothing if no transaction is open, or if the connection is lost and the transaction with it.
     public func rollback() throws(PostgreSQLError) {
         guard isInTransaction else { return }
         do throws(PostgreSQLError) {
@@ -18,7 +18,7 @@ extension Connection {
         }
     }
 
-    /// Commits when `body` returns, rolls back when it throws, and passes its error on.
+    /// Commits when `body` returns; rolls back and rethrows when it throws.
     public func transaction<T>(_ body: (Connection) throws -> T) throws -> T {
         try begin()
         do {
@@ -26,15 +26,15 @@ extension Connection {
             try commit()
             return value
         } catch {
-            // The first error is the one that tells what happened.
+            // The first error is the cause; an error of the rollback is dropped.
             try? rollback()
             throw error
         }
     }
 
-    /// Runs `body`, such as a migration, without the limits on the length of statements and on idling within a
-    /// transaction. The lock time-out stays, so that a waiting `ALTER TABLE` does not hold up everyone behind it.
-    /// A transaction that `body` leaves open is rolled back.
+    /// Runs `body`, such as a migration, without `statement_timeout` and without the limit on idle transactions.
+    /// `lock_timeout` stays, so that a waiting `ALTER TABLE` does not block all others behind it. A transaction that
+    /// `body` leaves open is rolled back.
     public func withoutStatementTimeout<T>(_ body: (Connection) throws -> T) throws -> T {
         if isInTransaction { throw PostgreSQLError(.invalidArgument, "a transaction is already open") }
         if isWithoutLimits { return try body(self) }

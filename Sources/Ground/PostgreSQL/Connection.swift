@@ -1,27 +1,28 @@
 import CPostgreSQL
 import Foundation
 
-/// One connection to PostgreSQL. Every call blocks its thread until the server has answered; a connection belongs to
-/// one thread at a time.
+/// One connection to PostgreSQL. Every call blocks its thread until the server has answered; only one thread at a
+/// time may use a connection.
 ///
-/// A lost connection is noticed by the call that meets it, which throws `.connectionLost`, as does every later one;
-/// whoever owns it makes a new one. Once connected, nothing here waits in libpq: it sends, receives while sending, and
-/// waits by `poll`.
+/// The call that finds the connection lost throws `.connectionLost`, and so does every later one; the owner must then
+/// make a new connection. Once connected, nothing waits inside libpq: the connection sends, receives while it sends,
+/// and waits with `poll`.
 ///
-/// While rows go out by `copyIn` or come in by `forEachRow`, and while a notice is handed over, the connection does
-/// nothing else: other calls throw `.invalidArgument`.
+/// During `copyIn`, during `forEachRow` and in a notice handler no other call is possible: it throws
+/// `.invalidArgument`.
 public final class Connection {
-    /// nil once the connection was closed or lost.
+    /// nil once the connection is closed or lost.
     var handle: OpaquePointer?
-    /// How long one statement may take before the peer is held to be gone; nil for no limit.
+    /// How long one statement may take before the peer counts as gone; nil for no limit.
     var patienceMilliseconds: Int?
-    /// Whether `withoutStatementTimeout` is under way.
+    /// True while `withoutStatementTimeout` runs.
     var isWithoutLimits = false
     /// The names of the statements prepared on this connection.
     var prepared: [PreparedKey: String] = [:]
-    /// Names are never used twice, so a statement that is prepared anew cannot collide with its former self.
+    /// Numbers the statement names. A name is never used twice, so a statement prepared anew cannot collide with its
+    /// old name.
     var preparedCount = 0
-    /// What keeps the connection from other work, in words for the error that says so.
+    /// Why other calls are refused at present, as the text of their error.
     var occupation: String?
     let notices = NoticeSink()
     let settings: ConnectionSettings
@@ -52,16 +53,16 @@ public final class Connection {
         PQfinish(handle)
     }
 
-    /// Whether the connection was usable when it was last used.
+    /// True if the connection was usable at its last use.
     public var isOpen: Bool { handle.map { PQstatus($0) == CONNECTION_OK } ?? false }
 
-    /// The process id of the server's side, as in `pg_stat_activity`; 0 when closed.
+    /// The process id of the server's backend, as in `pg_stat_activity`; 0 when closed.
     public var backendProcessID: Int32 { handle.map { PQbackendPID($0) } ?? 0 }
 
-    /// The socket, to be watched but not read; -1 when closed.
+    /// The socket, to be polled but not read; -1 when closed.
     public var fileDescriptor: Int32 { handle.map { PQsocket($0) } ?? -1 }
 
-    /// Whether a transaction is open, be it a failed one.
+    /// True while a transaction is open, also a failed one.
     public var isInTransaction: Bool {
         switch handle.map({ PQtransactionStatus($0) }) {
         case PQTRANS_INTRANS, PQTRANS_INERROR, PQTRANS_ACTIVE: true
@@ -69,15 +70,15 @@ public final class Connection {
         }
     }
 
-    /// Receives the server's notices and warnings, on the thread and within the call that meets them. Without it they
-    /// are dropped. It must not hold the connection strongly, which holds it.
+    /// The handler of the server's notices and warnings, called by the thread and within the call that receive them.
+    /// Without it they are dropped. It must not hold the connection strongly, because the connection holds it.
     public var onNotice: ((ServerNotice) -> Void)? {
         get { notices.receive }
         set { notices.receive = newValue }
     }
 
-    /// Called about once a second while the server is waited for, for whoever has other connections to keep. False
-    /// gives this one up. It must not touch the connection, nor hold it strongly.
+    /// Called about once a second during a wait for the server, so that the caller can serve other connections. If it
+    /// returns false, this connection is given up. It must not use the connection, nor hold it strongly.
     public var whileWaiting: (() -> Bool)?
 
     /// Runs one statement and reads its rows.
@@ -87,11 +88,12 @@ public final class Connection {
         return try results[0].decode(for: statement)
     }
 
-    /// Runs several statements in one round trip. Outside a transaction they form one: all of them take effect or none.
+    /// Runs several statements in one round trip. Outside a transaction they form one: all of them take effect or
+    /// none.
     ///
-    /// When one fails, those after it are not run, and its error is thrown once the server has answered for all; the
-    /// connection stays usable. A transaction begun before or within the pipeline is then a failed one, to be rolled
-    /// back. `outcomes` tells of each statement what became of it. Rows are read after all statements have run, so a
+    /// When one fails, later ones do not run, and its error is thrown once the server has answered for all; the
+    /// connection stays usable. A transaction begun before or within the pipeline has then failed and must be rolled
+    /// back. `outcomes` returns the outcome of each statement. Rows are decoded after all statements have run, so a
     /// `.decoding` error does not undo them.
     @discardableResult
     public func pipeline<each S: Statement>(
@@ -121,26 +123,27 @@ public final class Connection {
         return decoded
     }
 
-    /// Sends SQL as it stands, without parameters and without reading rows; several statements, separated by
-    /// semicolons, form one transaction unless they say otherwise. A COPY from or to the client ends the connection.
+    /// Sends SQL unchanged, without parameters and without reading rows. Several statements, separated by semicolons,
+    /// form one transaction unless they contain transaction commands. A COPY from or to the client ends the
+    /// connection.
     public func execute(_ sql: String) throws(PostgreSQLError) {
         if sql.utf8.contains(0) { throw PostgreSQLError(.invalidArgument, "the SQL holds a NUL character") }
         try exchangeSimple(sql)
     }
 
-    /// A round trip to the server and back.
+    /// Makes one round trip to the server.
     public func ping() throws(PostgreSQLError) {
         try run(Ping())
     }
 
-    /// Forgets every prepared statement, on both sides: after the tables have changed, plans of before fit no more. Not
-    /// within a transaction that has failed.
+    /// Drops every prepared statement, on both sides: after a change of the tables, old plans no longer fit. Not
+    /// allowed in a failed transaction.
     public func prepareAnew() throws(PostgreSQLError) {
         try execute("DEALLOCATE ALL")
         prepared = [:]
     }
 
-    /// Closes at once; what was not committed is rolled back by the server. Within a notice's handler it does nothing.
+    /// Closes at once; the server rolls back an open transaction. Does nothing in a notice handler.
     public func close() {
         if notices.isDelivering { return }
         PQfinish(handle)
@@ -149,7 +152,7 @@ public final class Connection {
     }
 }
 
-/// It is single-threaded by contract: libpq's handles have no lock.
+/// Not sendable: libpq's handles have no lock, so the connection is for one thread.
 @available(*, unavailable)
 extension Connection: Sendable {}
 

@@ -1,45 +1,44 @@
-/// Where the database is, and how long anything may take.
+/// The address of the database and the timeouts.
 ///
-/// The time-outs hold on the server (`statement_timeout` and its kin) and on the socket, so that neither a slow
-/// statement, a forgotten transaction nor a vanished peer can hold the caller's thread. 0 turns a time-out off.
-/// What the URL itself says (`connect_timeout`, `options`, `application_name` …) wins over the fields below.
+/// The timeouts apply on the server (`statement_timeout` and similar settings) and on the socket, so that neither a
+/// slow statement, nor a forgotten transaction, nor a lost peer can block the caller's thread for long. 0 turns a
+/// timeout off. Values in the URL (`connect_timeout`, `options`, `application_name` …) override the fields below.
 ///
-/// Whatever libpq knows can stand in the URL: `target_session_attrs=read-write` to pass over hosts that are read-only,
-/// `sslmode=verify-full&sslrootcert=…` to talk to the right server only, `sslcert=…&sslkey=…` to be known by
-/// certificate. Without `sslmode`, libpq also talks in the clear.
+/// The URL may contain all of libpq's parameters: `target_session_attrs=read-write` to skip read-only hosts,
+/// `sslmode=verify-full&sslrootcert=…` to accept only the right server, `sslcert=…&sslkey=…` to authenticate by
+/// certificate. Without `sslmode`, libpq also connects without encryption.
 public struct ConnectionSettings: Sendable {
     let url: String
-    /// Seconds per host; libpq takes 1 as 2.
+    /// Seconds per host; libpq treats 1 as 2.
     public var connectTimeoutSeconds = 5
     public var statementTimeoutMilliseconds = 5000
     public var lockTimeoutMilliseconds = 4000
     public var idleInTransactionTimeoutMilliseconds = 2000
-    /// How long sent bytes may stay unacknowledged by the peer's kernel, on either side.
+    /// How long sent bytes may stay unacknowledged by the peer's kernel; used on both sides.
     public var tcpUserTimeoutMilliseconds = 8000
     public var applicationName: String?
-    /// Whether transactions are read-only unless they say otherwise.
+    /// True: transactions are read-only by default.
     public var readOnly = false
-    /// Whether the session guards itself: settings of role, database and server that would hurt are overridden, hosts
-    /// that only read are passed over unless `readOnly` is set or the URL says otherwise, and a session that would not
-    /// be safe (through a pooler, of a database that is not in UTF-8, with triggers switched off) is refused as
-    /// `.unsuitable`.
+    /// True: the session protects itself. Harmful settings of role, database and server are overridden. Read-only
+    /// hosts are skipped, unless `readOnly` is set or the URL decides it. An unsafe session (through a pooler, in a
+    /// database that is not UTF-8, with triggers switched off) is refused as `.unsuitable`.
     public var isGuarded = false
 
-    /// A second look at a server that said it only reads: perhaps it is only so for this role.
+    /// True for a second attempt at a read-only server: it may be read-only for this role only.
     var admitsReadOnlyRole = false
 
     /// - Parameter url: a libpq URI (`postgresql://user@host:port,host2/name?…`) or a key=value string; with several
-    ///   hosts the first that answers is taken.
+    ///   hosts the first that answers is used.
     public init(url: String) {
         self.url = url
     }
 
-    /// What is passed to libpq ahead of the URL, so that the URL wins.
+    /// The parameters that go to libpq before the URL, so that the URL overrides them.
     var parameters: [(keyword: String, value: String)] {
         var parameters = [
             ("connect_timeout", String(connectTimeoutSeconds)),
             ("tcp_user_timeout", String(tcpUserTimeoutMilliseconds)),
-            // An idle connection to a vanished peer is noticed after 5 + 3 × 2 seconds.
+            // An idle connection to a lost peer is noticed after 5 + 3 × 2 seconds.
             ("keepalives", "1"), ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
         ]
         if let applicationName { parameters.append(("application_name", applicationName)) }
@@ -49,14 +48,14 @@ public struct ConnectionSettings: Sendable {
         return parameters
     }
 
-    /// Server settings for the session, in the form of the `options` parameter; of two equal names the later wins.
+    /// The server settings of the session, for the `options` parameter; of two equal names the later applies.
     func options(urlOptions: String?) -> String {
         var options = [
             "-c statement_timeout=\(statementTimeoutMilliseconds)",
             "-c lock_timeout=\(lockTimeoutMilliseconds)",
             "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeoutMilliseconds)",
-            // The server notices a vanished client as soon as the client a vanished server: its locks and its session
-            // end.
+            // The server notices a lost client as soon as the client notices a lost server; its session and locks
+            // then end.
             "-c tcp_user_timeout=\(tcpUserTimeoutMilliseconds)",
             "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
         ]
@@ -67,7 +66,7 @@ public struct ConnectionSettings: Sendable {
     }
 }
 
-/// The URL may hold a password, so no way of printing the settings shows it.
+/// Hides the URL, which may contain a password, from every way of printing the settings.
 extension ConnectionSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "ConnectionSettings(\(applicationName ?? "unnamed"))" }
     public var debugDescription: String { description }

@@ -2,16 +2,16 @@ import CPostgreSQL
 import Foundation
 
 extension Connection {
-    /// Writes the rows that `next` makes, until it makes none, by COPY in binary format; returns how many the server
-    /// took. Memory holds 64 KiB or one row, whichever is more.
+    /// Writes rows by COPY in binary format until `next` returns nil; returns how many the server wrote. Memory use
+    /// is 64 KiB or one row, whichever is more.
     ///
-    /// All rows go in or none: when the server refuses one (its error names table, constraint and column), when `next`
-    /// throws (its error is passed on), or when a value does not fit its column (`.invalidArgument`). The connection
-    /// stays usable; an open transaction is then a failed one, to be rolled back.
+    /// All rows are written or none. None are written if the server refuses one (its error names table, constraint
+    /// and column), if `next` throws (the error is rethrown), or if a value does not fit its column
+    /// (`.invalidArgument`). The connection stays usable; an open transaction has then failed and must be rolled
+    /// back.
     ///
-    /// COPY has no place in a pipeline, and `next` must not use this connection: either is a programming error,
-    /// `.invalidArgument`. `statement_timeout` counts for the COPY as a whole; long ones belong into
-    /// `withoutStatementTimeout`.
+    /// A COPY in a pipeline and a use of this connection in `next` are programming errors: `.invalidArgument`.
+    /// `statement_timeout` applies to the COPY as a whole; run a long one in `withoutStatementTimeout`.
     @discardableResult
     public func copyIn<Row: CopyRow>(_ type: Row.Type = Row.self, _ next: () throws -> Row?) throws -> Int {
         var stream: CopyStream
@@ -29,7 +29,7 @@ extension Connection {
             while !stream.serverHasEnded, let row = try next() { try stream.append(row.parameters) }
             try stream.end()
         } catch {
-            // A lost connection has nothing to be ended.
+            // A lost connection has no COPY to end.
             if isOpen { try? stream.abort() }
             throw (error as? PostgreSQLError)?.inside(Row.self) ?? error
         }
@@ -40,7 +40,7 @@ extension Connection {
         }
     }
 
-    /// Writes rows by COPY, under the same rules.
+    /// Writes the rows of a sequence by COPY, with the same rules.
     @discardableResult
     public func copyIn<Rows: Sequence>(_ rows: Rows) throws -> Int where Rows.Element: CopyRow {
         var rows = rows.makeIterator()
@@ -58,12 +58,11 @@ extension Connection {
     }
 }
 
-/// The rows on their way.
+/// The rows being sent.
 ///
-/// What the server says in the middle of a COPY is a notice, which libpq takes out by itself, or the error that ended
-/// it, which libpq keeps back until the end of the rows. So that a long or endless run of rows ends early, input that
-/// remains unexplained for a while is taken for that error; should it ever be something else, the rows are rolled back
-/// all the same.
+/// During a COPY the server sends only notices, which libpq removes by itself, or the error that ended the COPY,
+/// which libpq holds back until the end of the rows. Input that stays unexplained for a while is taken as that error,
+/// so that a long or endless COPY ends early. If it is something else, the rows are rolled back all the same.
 private struct CopyStream {
     private static let chunkBytes = 65536
     private static let flushInterval = Duration.milliseconds(100)
@@ -71,7 +70,7 @@ private struct CopyStream {
 
     private let connection: Connection
     private let plan: CopyPlan
-    /// What is not handed to libpq yet; first of all the signature, no flags, no header extension.
+    /// Bytes not yet passed to libpq; they start with the signature, no flags and no header extension.
     private var bytes: [UInt8] = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [UInt8](repeating: 0, count: 8)
     private var lastFlush = ContinuousClock.now
     private var noticeCount: Int
@@ -98,7 +97,7 @@ private struct CopyStream {
         if bytes.count >= Self.chunkBytes || lastFlush.duration(to: .now) >= Self.flushInterval { try flush() }
     }
 
-    /// All rows are there: the trailer, and the server's judgement may come.
+    /// Ends the rows with the trailer; the server may then answer.
     mutating func end() throws(PostgreSQLError) {
         if serverHasEnded { return try finish("the server ended the COPY") }
         Parameter.putInteger(Int16(-1), &bytes)
@@ -106,7 +105,7 @@ private struct CopyStream {
         try finish(nil)
     }
 
-    /// Makes the server forget the rows, and takes its answer to that.
+    /// Makes the server drop the rows, and reads its answer.
     mutating func abort() throws(PostgreSQLError) {
         try finish("the rows ended with an error")
         _ = try connection.remainingResults()
@@ -122,7 +121,7 @@ private struct CopyStream {
         }
     }
 
-    /// Hands on what there is in pieces, so that libpq's own buffer stays small too.
+    /// Passes the bytes to libpq in pieces, so that libpq's own buffer stays small too.
     private mutating func flush() throws(PostgreSQLError) {
         var start = 0
         while start < bytes.count {
@@ -136,7 +135,7 @@ private struct CopyStream {
             if put == 1 { start += count }
             try drain()
         }
-        // A row far larger than a chunk does not keep its memory.
+        // The memory of a row far larger than a chunk is released.
         bytes = bytes.capacity > 16 * Self.chunkBytes ? [] : bytes
         bytes.removeAll(keepingCapacity: true)
         lastFlush = .now

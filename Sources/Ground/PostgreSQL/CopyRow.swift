@@ -1,14 +1,13 @@
-/// A row that goes into a table by COPY, with hundreds of thousands of its like: the table, its columns and the values
-/// side by side.
+/// A row to be written by COPY, for large numbers of rows: the table, its columns and the values side by side.
 public protocol CopyRow {
-    /// The table's name, as it stands in the catalogue: without quotes, capital letters as they are.
+    /// The table's name as in the catalogue: without quotes, capital letters unchanged.
     static var table: String { get }
-    /// Its schema; nil for the first of the search path that has such a table.
+    /// The table's schema; nil for the first schema of the search path with such a table.
     static var schema: String? { get }
-    /// The names of the columns, as they stand in the catalogue. Columns left out take their defaults.
+    /// The columns' names as in the catalogue. Other columns get their defaults.
     static var columns: [String] { get }
-    /// The values, in the order of the columns and of their very types: an `int8` column takes `.int8` and no other
-    /// integer. `.text` goes into text, varchar, char, name, json and enumerations, `.null` into any.
+    /// The values, in the order of the columns and of exactly their types: an `int8` column takes only `.int8`.
+    /// `.text` fits text, varchar, char, name, json and enumerations; `.null` fits every column.
     var parameters: [Parameter] { get }
 }
 
@@ -16,7 +15,7 @@ extension CopyRow {
     public static var schema: String? { nil }
 }
 
-/// What a COPY needs to know of its table.
+/// The table and columns of a COPY.
 struct CopyPlan {
     struct Column: Sendable {
         let name: String
@@ -26,7 +25,7 @@ struct CopyPlan {
 
     let sql: String
     let table: String
-    /// In the order of the row's columns; nil where the table has no such column.
+    /// In the order of the row's columns; nil if the table has no such column.
     private(set) var columns: [Column?]
     private let names: [String]
 
@@ -41,8 +40,7 @@ struct CopyPlan {
         columns = names.map { name in found.first { $0.name == name } }
     }
 
-    /// A binary COPY takes bytes for whatever its column is: the eight of a number for a time. So the types are
-    /// compared here.
+    /// Compares the types. A binary COPY accepts any bytes of the right length, such as a number's eight for a time.
     func check(_ parameter: Parameter, at index: Int) throws(PostgreSQLError) {
         guard let column = columns[index] else { return }
         switch (parameter.oid, column.oid) {
@@ -62,7 +60,7 @@ struct CopyPlan {
     }
 }
 
-/// The columns of a table with their types; of a domain, the type beneath.
+/// The columns of a table with their types; for a domain, its base type.
 struct CopyColumns: Statement {
     static let sql = """
         WITH RECURSIVE base (name, oid, kind, beneath) AS (

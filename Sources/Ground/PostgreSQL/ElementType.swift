@@ -10,12 +10,12 @@ extension ElementType where Value == Bool {
 }
 
 extension ElementType where Value == Int64 {
-    /// `smallint`, `integer` and `bigint` alike.
+    /// `smallint`, `integer` and `bigint`.
     public static var int8: Self { Self(wire: Wire.integer) }
 }
 
 extension ElementType where Value == Double {
-    /// `real` and `double precision` alike.
+    /// `real` and `double precision`.
     public static var double: Self { Self(wire: Wire.double) }
 }
 

@@ -2,16 +2,16 @@ import CPostgreSQL
 import Foundation
 
 extension ConnectionSettings {
-    /// The hosts with which libpq may talk in the clear by these settings: reached over TCP, and `sslmode` (or, where
-    /// the URL says none, the variable `PGSSLMODE`) is `prefer`, `allow` or `disable`. A URL that cannot be read has
-    /// none: connecting says why.
+    /// The hosts to which libpq may connect without encryption: reached over TCP, with `sslmode` (or, if the URL has
+    /// none, the variable `PGSSLMODE`) `prefer`, `allow` or `disable`. Empty for a URL that cannot be parsed;
+    /// connecting then reports the error.
     public var hostsInTheClear: [String] {
         let options = Self.parsed(url)
         let environment = ProcessInfo.processInfo.environment
         let mode = options["sslmode"] ?? environment["PGSSLMODE"] ?? "prefer"
         guard ["disable", "allow", "prefer"].contains(mode) else { return [] }
         let hosts = options["hostaddr"] ?? environment["PGHOSTADDR"] ?? options["host"] ?? environment["PGHOST"] ?? ""
-        // What begins with / or @ is the folder of a socket on this machine.
+        // A host that begins with / or @ is a local socket.
         return hosts.split(separator: ",").map(String.init).filter { !$0.hasPrefix("/") && !$0.hasPrefix("@") }
     }
 

@@ -1,13 +1,13 @@
-/// A number as PostgreSQL's `numeric` holds it: exact, with as many digits as it takes. It is kept as text and only
-/// carried; whoever calculates makes a number of the type that suits them.
+/// A number as in PostgreSQL's `numeric`: exact, with any number of digits. It is kept as text and only passed on;
+/// for calculations convert it to another type.
 public struct ExactDecimal: Hashable, Sendable, CustomStringConvertible {
-    /// As the server spells it: `-12.340`, `0.00`, `NaN`, `Infinity`, `-Infinity`. Digits after the point are kept even
-    /// where they are zeros, so two equal numbers may differ in text.
+    /// The server's spelling: `-12.340`, `0.00`, `NaN`, `Infinity`, `-Infinity`. Zeros at the end of the fraction are
+    /// kept, so two equal numbers may differ in text.
     public let text: String
 
     /// - Parameter text: an optional sign, digits, and optionally a point with digits after it; or one of the three
     ///   words.
-    /// - Returns: nil for anything else (exponents too), for more than 131,072 digits before the point or more than
+    /// - Returns: nil for anything else (also exponents), for more than 131,072 digits before the point or more than
     ///   16,383 after it, which are PostgreSQL's limits.
     public init?(_ text: String) {
         if Self.words[text] != nil {
@@ -21,7 +21,7 @@ public struct ExactDecimal: Hashable, Sendable, CustomStringConvertible {
         let whole = parts[0].drop { $0 == "0" }
         let fraction = parts.count == 2 ? parts[1] : ""
         guard whole.utf8.count <= 131_072, fraction.utf8.count <= 16_383 else { return nil }
-        // PostgreSQL knows no negative zero.
+        // PostgreSQL has no negative zero.
         let isZero = whole.isEmpty && fraction.allSatisfy { $0 == "0" }
         self.text =
             (isNegative && !isZero ? "-" : "") + (whole.isEmpty ? "0" : whole)
@@ -34,8 +34,8 @@ public struct ExactDecimal: Hashable, Sendable, CustomStringConvertible {
     private static let negative: UInt16 = 0x4000
 }
 
-/// On the wire: the count of digits to the base 10,000, the weight of the first, the sign, how many decimal digits
-/// follow the point, then the digits.
+/// The wire format: the number of base-10,000 digits, the weight of the first, the sign, the number of decimal digits
+/// after the point, then the digits.
 extension ExactDecimal {
     var wireFields: [UInt16] {
         if let word = Self.words[text] { return [0, 0, word, 0] }
@@ -58,7 +58,7 @@ extension ExactDecimal {
             + groups
     }
 
-    /// nil when the fields make no number.
+    /// nil if the fields are not a number.
     init?(wireFields fields: [UInt16]) {
         guard fields.count >= 4, fields.count == 4 + Int(fields[0]) else { return nil }
         if let word = Self.words.first(where: { $0.value == fields[2] }) {

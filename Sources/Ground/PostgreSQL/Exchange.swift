@@ -1,6 +1,6 @@
 import CPostgreSQL
 
-/// A statement ready to be sent: everything that can be wrong with its parameters has been found out.
+/// A statement ready to be sent, with its parameters checked and encoded.
 struct Query {
     let type: any Statement.Type
     let key: PreparedKey
@@ -21,7 +21,7 @@ struct Query {
 
     var operation: String { String(describing: type) }
 
-    /// COPY from or to this end has a protocol of its own, and no place in a pipeline.
+    /// True for a COPY from or to the client: it has its own protocol and cannot run in a pipeline.
     private static func isClientCopy(_ sql: String) -> Bool {
         guard let first = sql.utf8.first, first | 0x20 == UInt8(ascii: "c"), sql.prefix(4).lowercased() == "copy" else {
             return false
@@ -31,22 +31,23 @@ struct Query {
     }
 }
 
-/// A statement is prepared once for each list of parameter types it is used with (`.null` leaves a type open).
+/// The key of a prepared statement: one for each list of parameter types that a statement is used with (`.null`
+/// leaves a type open).
 struct PreparedKey: Hashable {
     let statement: ObjectIdentifier
     let oids: [UInt32]
 }
 
 extension Connection {
-    /// Runs the queries in one round trip and returns their results, one each; throws the first failure after the
-    /// server has answered everything.
+    /// Runs the queries in one round trip and returns one result each; throws the first failure after the server has
+    /// answered everything.
     func exchange(_ queries: [Query]) throws(PostgreSQLError) -> [ServerResult] {
         let (results, failure) = try exchangeKeepingResults(queries)
         if let failure { throw failure }
         return results
     }
 
-    /// The same, but with the results of those that ran before the first failure, and that failure.
+    /// Does the same, but returns the results before the first failure, and that failure.
     func exchangeKeepingResults(
         _ queries: [Query]
     ) throws(PostgreSQLError) -> (results: [ServerResult], failure: PostgreSQLError?) {
@@ -56,20 +57,20 @@ extension Connection {
     }
 }
 
-/// One exchange with the server, in libpq's pipeline mode even for a single statement: prepare what is not prepared
-/// yet, execute, and one Sync at the end.
+/// One exchange with the server, in libpq's pipeline mode even for a single statement: prepares what is not yet
+/// prepared, executes, and ends with one Sync.
 ///
-/// The socket does not block, and what has arrived is read while there is still something to send: were both sides only
-/// to write, each would wait for the other for ever.
+/// The socket does not block, and received data is read while data is still being sent: if both sides only wrote,
+/// they would deadlock.
 private struct Exchange {
-    /// What the server owes an answer to.
+    /// A request that the server has to answer.
     private enum Step {
         case prepare(query: Int, name: String)
         case execute(query: Int)
         case sync
     }
 
-    /// Bytes after which libpq is made to send; below that it would send a packet for each statement.
+    /// Bytes after which libpq must send; with a lower value it would send a packet for each statement.
     private static let flushThresholdBytes = 65536
 
     let connection: Connection
@@ -100,7 +101,7 @@ private struct Exchange {
     // MARK: Sending
 
     private mutating func sendAll() throws(PostgreSQLError) {
-        // Known here as soon as they are sent; known to the connection once the server says that they succeeded.
+        // A name is known here once sent; the connection knows it once the server reports success.
         var names = connection.prepared
         var unsentBytes = 0
         for (index, query) in queries.enumerated() {
@@ -120,7 +121,7 @@ private struct Exchange {
     private mutating func sendPrepare(_ index: Int) throws(PostgreSQLError) -> String {
         let query = queries[index]
         connection.preparedCount += 1
-        // The type's name is for the reader of `pg_prepared_statements`, the number makes it unique.
+        // The type's name is for readers of `pg_prepared_statements`; the number makes it unique.
         let name = "\(query.operation.prefix(40)) \(connection.preparedCount)"
         let oids = query.key.oids
         guard PQsendPrepare(handle, name, query.type.sql, Int32(oids.count), oids) == 1 else {
@@ -151,7 +152,7 @@ private struct Exchange {
     // MARK: Receiving
 
     private mutating func waitAndReceive() throws(PostgreSQLError) {
-        // Called with bytes still unsent (then it waits for either) and with all sent.
+        // Called with unsent bytes (it then waits for reading or writing) and with everything sent.
         let writing = PQflush(handle) == 1
         if try connection.waitForSocket(writing: writing, statements: queries.count) {
             try connection.consumeInput(because: firstError)
@@ -159,7 +160,7 @@ private struct Exchange {
         }
     }
 
-    /// Takes every answer that has arrived in full.
+    /// Takes all complete answers.
     private mutating func takeAnswers() throws(PostgreSQLError) {
         while answered < steps.count, PQstatus(handle) == CONNECTION_OK, PQisBusy(handle) == 0 {
             let result = PQgetResult(handle).map { ServerResult($0) }
@@ -167,7 +168,7 @@ private struct Exchange {
             case (.sync, PGRES_PIPELINE_SYNC):
                 answered += 1
             case (_, PGRES_COPY_IN), (_, PGRES_COPY_OUT), (_, PGRES_COPY_BOTH):
-                // libpq would offer this result for ever.
+                // libpq would return this result for ever.
                 throw connection.lose("COPY goes through copyIn only")
             case (.sync, nil):
                 continue
@@ -180,13 +181,13 @@ private struct Exchange {
     }
 
     private mutating func take(_ result: ServerResult, for step: Step) {
-        // Once one has failed, the server answers the rest with "aborted".
+        // After a failure the server answers the rest with "aborted".
         if firstError != nil || result.status == PGRES_PIPELINE_ABORTED { return }
         switch step {
         case .prepare(let index, let name) where result.isSuccess:
             connection.prepared[queries[index].key] = name
         case .execute(let index) where result.isSuccess:
-            // Asked to commit a failed transaction, the server rolls back and calls it a success.
+            // A COMMIT of a failed transaction rolls back, and the server reports success.
             if queries[index].type == Commit.self, result.commandTag == "ROLLBACK" {
                 firstError = PostgreSQLError(
                     .unexpectedResult, "the transaction had failed and was rolled back", operation: "Commit")
@@ -197,10 +198,10 @@ private struct Exchange {
         case .execute(let index):
             let error = result.error(operation: queries[index].operation)
             firstError = error
-            // The statement is no longer there, or its row type has changed: it is to be prepared anew.
+            // The statement no longer exists, or its row type has changed: it must be prepared again.
             if error.sqlState == "26000" || error.sqlState == "0A000" { connection.prepared[queries[index].key] = nil }
         case .sync:
-            // What the implicit transaction found out as it committed, such as a deferred constraint.
+            // The implicit transaction failed at its commit, as by a deferred constraint.
             firstError = result.error(operation: nil)
         }
     }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// One step of the schema's history. A migration that has been applied anywhere is never changed.
+/// One step of the schema's history. A migration that was applied anywhere must never change.
 public struct Migration: Sendable {
     /// A name with a number, such as `m0001_foundation`: letters, the number, an underscore, words.
     public let name: String
     /// The SQL. It runs in a transaction, unless its first line is `-- no transaction`: then it must be one statement
-    /// (such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`) that does no harm when it is run again after a crash.
+    /// (such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`) that may run again after a crash.
     public let sql: String
 
     public init(name: String, sql: String) {
@@ -13,7 +13,7 @@ public struct Migration: Sendable {
         self.sql = sql
     }
 
-    /// The number within the name; nil if there is none.
+    /// The number in the name; nil if there is none.
     var number: Int? { Self.number(of: name) }
 
     var runsInTransaction: Bool {

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Brings a database's schema forward, never back.
+/// Applies migrations to a database, forward only.
 ///
-/// Table `schema_migration` holds the name and the checksum of each migration applied. A run holds an advisory lock, so
-/// that of two runners one waits and then finds nothing to do.
+/// The table `schema_migration` stores the name and the checksum of each applied migration. A run holds an advisory
+/// lock, so a second runner waits and then finds nothing to do.
 public struct MigrationRunner: Sendable {
-    /// Seconds to wait for another runner.
+    /// Seconds to wait for another runner to end.
     public var lockWaitSeconds = 600
     private let migrations: [Migration]
 
@@ -24,7 +24,7 @@ public struct MigrationRunner: Sendable {
         self.migrations = migrations.sorted { ($0.number ?? 0) < ($1.number ?? 0) }
     }
 
-    /// Applies what is pending and returns the names applied. When one fails, those before it stay.
+    /// Applies pending migrations and returns their names. If one fails, those before it stay.
     public func run(on connection: Connection) throws -> [String] {
         try connection.withoutStatementTimeout { connection in
             try lock(connection)
@@ -43,17 +43,17 @@ public struct MigrationRunner: Sendable {
         }
     }
 
-    /// The names of what `run` would apply now; changes nothing.
+    /// The names of the migrations that `run` would apply now; changes nothing.
     public func pending(on connection: Connection) throws -> [String] {
         guard try connection.run(FindTable()).rows.first == true else { return migrations.map(\.name) }
         return try check(connection).map(\.name)
     }
 
-    /// "migratio" in ASCII; advisory locks belong to one database.
+    /// "migratio" in ASCII.
     private static let lockKey: Int64 = 0x6D69_6772_6174_696F
 
-    /// Asks again and again instead of waiting within one statement: a waiting statement is itself a transaction, for
-    /// whose end a `CREATE INDEX CONCURRENTLY` of the other runner would wait, and both would wait for ever.
+    /// Takes the lock by repeated attempts and not in one waiting statement. Such a statement is itself a
+    /// transaction, and a `CREATE INDEX CONCURRENTLY` of the other runner would wait for its end: a deadlock.
     private func lock(_ connection: Connection) throws {
         let deadline = ContinuousClock.now + .seconds(lockWaitSeconds)
         while try !connection.tryAdvisoryLock(Self.lockKey) {
@@ -64,7 +64,7 @@ public struct MigrationRunner: Sendable {
         }
     }
 
-    /// Compares the list with what has been applied, and returns what is pending.
+    /// Compares the migrations with the applied ones, and returns the pending ones.
     private func check(_ connection: Connection) throws -> [Migration] {
         let applied = Dictionary(
             uniqueKeysWithValues: try connection.run(AppliedMigrations()).rows.map { ($0.name, $0.checksum) })
@@ -98,7 +98,7 @@ public struct MigrationRunner: Sendable {
                     try connection.run(RecordMigration(migration: migration))
                 }
             } else {
-                // Building an index aside waits for other transactions for as long as they last.
+                // A concurrent index build waits for other transactions for as long as they last.
                 try connection.execute("SET lock_timeout = 0")
                 defer { try? connection.execute("RESET lock_timeout") }
                 try connection.execute(migration.sql)
@@ -127,7 +127,7 @@ private struct AppliedMigrations: Statement {
     }
 }
 
-/// The database computes the checksums, so that this room needs no cryptography of its own.
+/// Checksums computed by the database, so that this module needs no cryptography.
 private struct Checksums: Statement {
     static let sql = """
         SELECT sha256(convert_to(text, 'UTF8')) FROM unnest($1::text[]) WITH ORDINALITY AS list (text, place) ORDER \

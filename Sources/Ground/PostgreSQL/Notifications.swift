@@ -1,17 +1,17 @@
 import CPostgreSQL
 import Foundation
 
-/// What a `NOTIFY` brought to a session that said `LISTEN`.
+/// A notification of `NOTIFY`, for a session that ran `LISTEN`.
 public struct ServerNotification: Sendable {
     public let channel: String
     public let payload: String
-    /// The server process of the session that sent it.
+    /// The process id of the sender's backend.
     public let processID: Int32
 }
 
 extension Connection {
-    /// Waits until a notification has come, but not longer than that; returns all that have, in order. `LISTEN` goes by
-    /// `execute`. Notifications are a hint and no queue: who was away missed them.
+    /// Waits until a notification comes, at most `limit` milliseconds; returns all received ones, in order. Run
+    /// `LISTEN` by `execute`. Notifications are hints, not a queue: a session that was not connected misses them.
     public func notifications(withinMilliseconds limit: Int) throws(PostgreSQLError) -> [ServerNotification] {
         let handle = try openHandle()
         let deadline = ContinuousClock.now + .milliseconds(limit)

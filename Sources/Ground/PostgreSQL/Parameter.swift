@@ -1,10 +1,10 @@
 public import Foundation
 
-/// A value for `$1`, `$2`, …, or for a column of a COPY: typed, so that the server never guesses, and sent in
-/// PostgreSQL's binary format. Every scalar takes nil for NULL and keeps its type; so do the elements of arrays, which
-/// bring hundreds of rows in one statement: `… FROM unnest($1::uuid[], $2::text[])`.
+/// A value for `$1`, `$2`, …, or for a column of a COPY, sent in PostgreSQL's binary format with its type, so that
+/// the server never infers one. A scalar may be nil for NULL and keeps its type; so may the elements of an array. An
+/// array passes hundreds of rows in one statement: `… FROM unnest($1::uuid[], $2::text[])`.
 public enum Parameter: Sendable {
-    /// NULL of whatever type the statement gives it.
+    /// NULL, of the type that the statement implies.
     case null
     case bool(Bool?)
     case int2(Int16?)
@@ -15,7 +15,7 @@ public enum Parameter: Sendable {
     /// `double precision`
     case double(Double?)
     case numeric(ExactDecimal?)
-    /// Must hold no NUL character, which PostgreSQL cannot store.
+    /// Must not contain a NUL character, which PostgreSQL cannot store.
     case text(String?)
     case bytea([UInt8]?)
     case uuid(UUID?)
@@ -39,7 +39,7 @@ public enum Parameter: Sendable {
     case jsonbs([String?])
 }
 
-/// The parameters of one execution in wire form: all values in one buffer, each known by its offset and length.
+/// The parameters of one execution in wire form: all values in one buffer, each found by its offset and length.
 struct ParameterBuffer {
     private(set) var oids: [UInt32] = []
     /// The first byte is a filler, so that an empty value still has an address (no address means NULL).
@@ -48,7 +48,7 @@ struct ParameterBuffer {
     private var lengths: [Int32] = []
 
     init(_ parameters: [Parameter]) throws(PostgreSQLError) {
-        // The protocol counts them in 16 bits.
+        // The protocol has a 16-bit count.
         if parameters.count > 65535 { throw PostgreSQLError(.invalidArgument, "there are more than 65,535 parameters") }
         oids.reserveCapacity(parameters.count)
         offsets.reserveCapacity(parameters.count)
@@ -62,7 +62,7 @@ struct ParameterBuffer {
         }
     }
 
-    /// Calls `body` with the count and the arrays that libpq wants: values, lengths, formats (all binary).
+    /// Calls `body` with the count and the arrays for libpq: values, lengths, formats (all binary).
     func withPointers<T>(
         _ body: (Int32, [UnsafePointer<CChar>?], [Int32], [Int32]) -> T
     ) -> T {

@@ -2,10 +2,10 @@ import Foundation
 
 /// The binary form of each type, as the server's `…recv` functions read it.
 extension Parameter {
-    /// What the server takes in one message.
+    /// The most bytes of one message to the server.
     private static let bytesMax = 1 << 30 - 65536
 
-    /// Appends the value's bytes; true for NULL, which has none.
+    /// Appends the value's bytes; returns true for NULL, which has none.
     func encode(into bytes: inout [UInt8]) throws(PostgreSQLError) -> Bool {
         switch self {
         case .null: true
@@ -38,7 +38,7 @@ extension Parameter {
         }
     }
 
-    /// The object id of its type; 0 leaves the type to the server.
+    /// The OID of the type; 0 leaves the type to the server.
     var oid: UInt32 {
         switch self {
         case .null: 0
@@ -79,7 +79,7 @@ extension Parameter {
         return false
     }
 
-    /// One dimension, lower bound 1; the empty array has no dimension.
+    /// Writes one dimension with lower bound 1; an empty array has no dimension.
     private static func array<T>(
         of elementOID: UInt32, _ values: [T?], _ bytes: inout [UInt8], _ put: Put<T>
     ) throws(PostgreSQLError) -> Bool {
@@ -95,7 +95,7 @@ extension Parameter {
         return false
     }
 
-    /// The length in four bytes, -1 for NULL, then the value.
+    /// Writes the length in four bytes, -1 for NULL, then the value.
     private static func putWithLength<T>(_ value: T?, _ bytes: inout [UInt8], _ put: Put<T>) throws(PostgreSQLError) {
         guard let value else { return putInteger(Int32(-1), &bytes) }
         let lengthAt = bytes.count
@@ -105,7 +105,7 @@ extension Parameter {
         try makeRoom(for: 0, &bytes)
     }
 
-    /// The same for a value of a row in COPY.
+    /// Does the same for a value of a row in COPY.
     func encodeWithLength(into bytes: inout [UInt8]) throws(PostgreSQLError) {
         let lengthAt = bytes.count
         Self.putInteger(Int32(-1), &bytes)
@@ -117,7 +117,7 @@ extension Parameter {
         for index in 0..<4 { bytes[lengthAt + index] = UInt8(truncatingIfNeeded: length >> (24 - 8 * index)) }
     }
 
-    /// Said here, because the server hangs up when it is sent more than it takes.
+    /// Checks the size here, because the server closes the connection when it receives too much.
     private static func makeRoom(for count: Int, _ bytes: inout [UInt8]) throws(PostgreSQLError) {
         if bytes.count + count > bytesMax { throw PostgreSQLError(.invalidArgument, "the parameters exceed 1 GiB") }
     }
@@ -146,7 +146,7 @@ extension Parameter {
             bytes.append(contentsOf: utf8)
             return utf8.contains(0)
         }
-        // Said here, because the server's message for it speaks of an invalid encoding.
+        // Checked here, because the server's error for it reports an invalid encoding.
         if holdsNUL { throw PostgreSQLError(.invalidArgument, "a text holds a NUL character") }
     }
 
@@ -168,7 +168,7 @@ extension Parameter {
         for field in value.wireFields { putInteger(field, &bytes) }
     }
 
-    /// The version of the `jsonb` format, then the text.
+    /// Writes the version of the `jsonb` format, then the text.
     private static func putDocument(_ value: String, _ bytes: inout [UInt8]) throws(PostgreSQLError) {
         bytes.append(1)
         try put(value, &bytes)

@@ -1,32 +1,32 @@
-/// What went wrong between this process and PostgreSQL.
+/// An error between this process and PostgreSQL.
 ///
-/// `description`, `debugDescription` and a dump may go into any log: they hold the code, the SQLSTATE, names of tables,
-/// columns, constraints, statement types and migrations, and nothing that came out of a row or out of the URL. The
-/// server's own words, which quote row values, are in `debugDetail` only.
+/// `description`, `debugDescription` and a dump are safe in any log: they contain the code, the SQLSTATE and the
+/// names of tables, columns, constraints, statement types and migrations, but nothing from a row or from the URL. The
+/// server's own message, which may quote row values, is in `debugDetail` only.
 public struct PostgreSQLError: Error, Sendable {
-    /// The kind of failure. More may be added, so it is not an enumeration to switch over.
+    /// The kind of failure. Not an enumeration, because more kinds may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case connectFailed, connectionLost, server, decoding, invalidArgument, unexpectedResult, aborted, unsuitable
         }
         private let kind: Kind
 
-        /// No connection came about (refused, timed out, rejected).
+        /// No connection was made (refused, timed out, rejected).
         public static let connectFailed = Code(kind: .connectFailed)
-        /// The connection is gone; whether the last transaction was committed is unknown.
+        /// The connection is lost; whether the last transaction was committed is unknown.
         public static let connectionLost = Code(kind: .connectionLost)
-        /// The server refused a statement; `sqlState` says why.
+        /// The server refused a statement; `sqlState` is the reason.
         public static let server = Code(kind: .server)
         /// A row does not have the shape that the statement's `decode` expects.
         public static let decoding = Code(kind: .decoding)
-        /// The caller passed something that cannot be sent, or called at the wrong moment; nothing was sent.
+        /// The caller passed a value that cannot be sent, or called at the wrong moment; nothing was sent.
         public static let invalidArgument = Code(kind: .invalidArgument)
-        /// The server answered in a way that the call does not provide for.
+        /// The server's answer is not one that the call expects.
         public static let unexpectedResult = Code(kind: .unexpectedResult)
         /// The statement was not run, because one before it in the pipeline failed.
         public static let aborted = Code(kind: .aborted)
 
-        /// A session came about, but may not be used; the error's own words say why and what to do.
+        /// A session was made, but must not be used; `explanation` gives the reason and the remedy.
         public static let unsuitable = Code(kind: .unsuitable)
 
         public var description: String { kind.rawValue }
@@ -37,18 +37,18 @@ public struct PostgreSQLError: Error, Sendable {
     public var sqlState: String?
     public var constraintName: String?
     public var tableName: String?
-    /// Named by the server for NULLs where none may be.
+    /// The column that the server named, as for a NULL that is not allowed.
     public var columnName: String?
     /// The statement's type or the migration's name.
     public var operation: String?
 
-    /// Our own words, free of data.
+    /// Our own explanation, free of data.
     var reason: String?
-    /// The server's words, which may quote data.
+    /// The server's message, which may quote data.
     var primaryMessage: String?
     var detail: String?
     var hint: String?
-    /// Whether the server ended the session with it.
+    /// True if the server ended the session with this error.
     var isFatal = false
     let file: String
     let line: Int
@@ -61,26 +61,26 @@ public struct PostgreSQLError: Error, Sendable {
         self.line = line
     }
 
-    /// Whether the same transaction, tried again later or on a new connection, may succeed: SQLSTATE classes
-    /// 08, 40, 53, 55, 57, 58, the code 25P03, and any connection that was lost or did not come about.
+    /// True if the same transaction may succeed later or on a new connection: SQLSTATE classes 08, 40, 53, 55, 57,
+    /// 58, the code 25P03, and any connection that was lost or could not be made.
     public var isTransient: Bool {
         if code == .connectionLost || code == .connectFailed { return true }
         guard let sqlState else { return false }
         return sqlState == "25P03" || Self.transientClasses.contains(String(sqlState.prefix(2)))
     }
 
-    /// Whether the connection is of no more use.
+    /// True if the connection can no longer be used.
     public var isConnectionLost: Bool { code == .connectionLost }
 
-    /// Whether the server stopped the statement: on the request of a `Canceller` or an administrator, or because it
-    /// took longer than `statement_timeout`. PostgreSQL has one SQLSTATE, 57014, for all of them.
+    /// True if the server cancelled the statement: requested by a `Canceller` or an administrator, or after
+    /// `statement_timeout`. PostgreSQL has one SQLSTATE, 57014, for all of these.
     public var isCancelled: Bool { sqlState == Self.cancelledState }
 
-    /// Our own words on what happened, free of data; nil where the codes say it all.
+    /// Our own explanation, free of data; nil if the codes are enough.
     public var explanation: String? { reason }
 
-    /// What the server (or libpq, or OpenSSL) said in full. It may quote rows, hosts and users, so it belongs on a
-    /// developer's screen and into no log.
+    /// The full message of the server, libpq or OpenSSL. It may quote rows, hosts and users, so show it to a
+    /// developer only and write it to no log.
     public var debugDetail: String? {
         let parts = [("message", primaryMessage), ("detail", detail), ("hint", hint)]
         let lines = parts.compactMap { name, text in text.map { "\(name): \($0)" } }
@@ -102,7 +102,7 @@ extension PostgreSQLError: CustomStringConvertible, CustomDebugStringConvertible
         return "PostgreSQL: " + parts.joined(separator: ", ")
     }
 
-    /// The same with the table and the place in this library.
+    /// The description with the table and the place in this library.
     public var debugDescription: String {
         description + (tableName.map { ", table \($0)" } ?? "") + " [\(file):\(line)]"
     }

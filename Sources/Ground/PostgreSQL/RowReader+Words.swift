@@ -1,5 +1,5 @@
 extension RowReader {
-    /// A text column that holds one of an enumeration's words; throws `.decoding` for any other.
+    /// Reads a text column that contains a raw value of an enumeration; throws `.decoding` for any other text.
     public mutating func word<Word: RawRepresentable>(_ type: Word.Type = Word.self) throws(PostgreSQLError) -> Word
     where Word.RawValue == String {
         let text = try text()

@@ -1,11 +1,11 @@
 import CPostgreSQL
 public import Foundation
 
-/// Reads one row's columns in their order. It lives only while `Statement.decode` runs, and cannot be kept.
+/// Reads one row's columns in order. It is valid only while `Statement.decode` runs, and cannot be kept.
 ///
-/// Each method reads the next column, checks its type, and throws `.decoding` when the column has another type, is NULL
-/// (unless the method ends in `OrNil`), or is not there. Arrays must have one dimension; their lower bound is not kept.
-/// Those with NULLs in them are read by `array(of:)`.
+/// Each method reads the next column, checks its type, and throws `.decoding` if the column has another type, is NULL
+/// (unless the method ends in `OrNil`), or does not exist. Arrays must have one dimension; their lower bound is not
+/// kept. Use `array(of:)` for arrays with NULLs.
 public struct RowReader: ~Copyable {
     private let result: OpaquePointer
     private let row: Int32
@@ -22,10 +22,10 @@ public struct RowReader: ~Copyable {
     public mutating func boolOrNil() throws(PostgreSQLError) -> Bool? { try valueOrNil(Wire.bool) }
     public mutating func bools() throws(PostgreSQLError) -> [Bool] { try array(Wire.bool) }
 
-    /// `smallint`, `integer` and `bigint` alike.
+    /// `smallint`, `integer` and `bigint`.
     public mutating func int() throws(PostgreSQLError) -> Int { Int(try value(Wire.integer)) }
     public mutating func intOrNil() throws(PostgreSQLError) -> Int? { try valueOrNil(Wire.integer).map { Int($0) } }
-    /// `smallint`, `integer` and `bigint` alike.
+    /// `smallint`, `integer` and `bigint`.
     public mutating func int8() throws(PostgreSQLError) -> Int64 { try value(Wire.integer) }
     public mutating func int8OrNil() throws(PostgreSQLError) -> Int64? { try valueOrNil(Wire.integer) }
     public mutating func int8s() throws(PostgreSQLError) -> [Int64] { try array(Wire.integer) }
@@ -59,12 +59,12 @@ public struct RowReader: ~Copyable {
     public mutating func numericOrNil() throws(PostgreSQLError) -> ExactDecimal? { try valueOrNil(Wire.numeric) }
     public mutating func numerics() throws(PostgreSQLError) -> [ExactDecimal] { try array(Wire.numeric) }
 
-    /// The document's text, as the server spells it.
+    /// The document's text in the server's spelling.
     public mutating func jsonb() throws(PostgreSQLError) -> String { try value(Wire.json) }
     public mutating func jsonbOrNil() throws(PostgreSQLError) -> String? { try valueOrNil(Wire.json) }
     public mutating func jsonbs() throws(PostgreSQLError) -> [String] { try array(Wire.json) }
 
-    /// Passes over the next column.
+    /// Skips the next column.
     public mutating func skip() { column += 1 }
 
     private mutating func value<T>(_ type: WireType<T>) throws(PostgreSQLError) -> T {
@@ -81,7 +81,7 @@ public struct RowReader: ~Copyable {
         return value
     }
 
-    /// An array with all that it may hold: nil for a NULL column, nil elements for NULLs within.
+    /// An array that may contain NULLs: nil for a NULL column, nil elements for NULL elements.
     public mutating func array<T>(of type: ElementType<T>) throws(PostgreSQLError) -> [T?]? {
         guard let (column, bytes) = try arrayBytes(type.wire) else { return nil }
         var values: [T?] = []

@@ -1,21 +1,21 @@
 import CPostgreSQL
 
-/// What the reader of a row wants next.
+/// Whether to continue after a row.
 public enum RowStep: Sendable {
     case next
     case stop
 }
 
 extension Connection {
-    /// Runs a statement and hands over its rows one by one, while they come: memory holds one row and what the socket
-    /// brought, however many there are. Returns how many rows `body` took.
+    /// Runs a statement and passes its rows to `body` one by one as they arrive; memory holds one row and the
+    /// received data, however many rows there are. Returns how many rows `body` received.
     ///
-    /// When `body` stops or throws, or a row cannot be decoded, the statement is cancelled, what is under way is read
-    /// and dropped, and the connection is usable again. In an open transaction a savepoint goes before it, so that the
-    /// transaction survives this. Outside one, the effects of a statement that also writes may stay or not.
+    /// If `body` stops or throws, or a row cannot be decoded, the statement is cancelled, the remaining data is read
+    /// and dropped, and the connection is usable again. In an open transaction a savepoint is set before, so that the
+    /// transaction survives this. Outside a transaction, the writes of such a statement may or may not stay.
     ///
-    /// When the statement itself fails midway, `body` has had the rows before, and its error is thrown.
-    /// `statement_timeout` counts while `body` works; long reads belong into `withoutStatementTimeout`.
+    /// If the statement itself fails midway, `body` has received the rows before, and the statement's error is
+    /// thrown. `statement_timeout` also counts while `body` works; run long reads in `withoutStatementTimeout`.
     @discardableResult
     public func forEachRow<S: Statement>(of statement: S, _ body: (S.Row) throws -> RowStep) throws -> Int {
         let query = try Query(statement)
@@ -34,7 +34,7 @@ extension Connection {
         } catch let failed as StatementFailed {
             throw failed.error.inside(S.self)
         } catch {
-            // Whoever lost the connection has nothing to drain.
+            // On a lost connection there is nothing to drain.
             if isOpen { try? abandon(isGuarded: isGuarded) }
             throw error
         }
@@ -47,8 +47,8 @@ extension Connection {
         return count
     }
 
-    /// In a pipeline of one, as everything else: after single-row mode outside of pipelines, libpq 15 would leave the
-    /// next pipeline in that mode.
+    /// Sends the query in a pipeline of one: after single-row mode outside a pipeline, libpq 15 would leave the next
+    /// pipeline in that mode.
     private func send(_ query: Query) throws(PostgreSQLError) {
         let handle = try liveHandle()
         let oids = query.parameters.oids
@@ -61,11 +61,10 @@ extension Connection {
         }
     }
 
-    /// The next row; nil after the last. Throws `StatementFailed` when the statement did, and nothing is under way
-    /// then.
+    /// The next row; nil after the last. Throws `StatementFailed` if the statement failed; nothing is under way then.
     private func nextOfStream() throws -> ServerResult? {
         while true {
-            // Between the statement and the end of the pipeline libpq says once that there is nothing.
+            // Between the statement and the end of the pipeline libpq returns nil once.
             guard let result = try nextResult() else { continue }
             switch result.status {
             case PGRES_SINGLE_TUPLE: return result
@@ -73,7 +72,7 @@ extension Connection {
                 guard PQexitPipelineMode(try liveHandle()) == 1 else { throw lose("the pipeline did not end") }
                 return nil
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                // libpq would offer this result for ever.
+                // libpq would return this result for ever.
                 throw lose("COPY goes through copyIn only")
             case _ where result.isSuccess: continue
             default:
@@ -84,8 +83,8 @@ extension Connection {
         }
     }
 
-    /// Cancels the statement under way and takes what it still sends. If the server does not hear, the connection is
-    /// lost.
+    /// Cancels the running statement and reads what it still sends. If the server cannot be reached, the connection
+    /// is lost.
     private func abandon(isGuarded: Bool) throws {
         do {
             try canceller().cancel()
@@ -95,14 +94,14 @@ extension Connection {
         do {
             while try nextOfStream() != nil {}
         } catch is StatementFailed {
-            // The cancellation that was asked for.
+            // The expected cancellation.
         }
         occupation = nil
         if isGuarded { _ = try pipeline(RollbackToSavepoint(), ReleaseSavepoint()) }
     }
 }
 
-/// Tells the statement's own failure, after which nothing is under way, from that of its reader.
+/// Distinguishes the statement's own failure, after which nothing is under way, from an error of `body`.
 private struct StatementFailed: Error {
     let error: PostgreSQLError
 }

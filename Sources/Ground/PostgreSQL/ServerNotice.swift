@@ -1,12 +1,12 @@
 import CPostgreSQL
 
-/// A notice or warning of the server. Its `description` may go into any log; the words, which may quote data, may not.
+/// A notice or warning of the server. Its `description` is safe in any log; its text, which may quote data, is not.
 public struct ServerNotice: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`, whatever the language of the server's messages.
+    /// `WARNING`, `NOTICE`, `INFO`, `LOG` or `DEBUG`, in English whatever the language of the server's messages.
     public let severity: String
     /// The five characters of the SQLSTATE; `00000` for most notices.
     public let sqlState: String
-    /// What the server said.
+    /// The server's text.
     public let debugDetail: String
 
     public var description: String { "PostgreSQL: \(severity), SQLSTATE \(sqlState)" }
@@ -14,12 +14,12 @@ public struct ServerNotice: Sendable, CustomStringConvertible, CustomDebugString
     public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
 }
 
-/// Where libpq delivers notices. A class, so that its address is stable.
+/// The receiver of libpq's notices. A class, so that its address is stable.
 final class NoticeSink {
     var receive: ((ServerNotice) -> Void)?
-    /// How many have come.
+    /// The number of notices received.
     private(set) var count = 0
-    /// libpq calls from its depths, where the connection must not be touched.
+    /// True while libpq calls the receiver; the connection must not be used then.
     private(set) var isDelivering = false
 
     static let callback: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?) -> Void = { sink, result in

@@ -1,11 +1,11 @@
 import CPostgreSQL
 
-/// One answer of the server, as libpq holds it; freed with the object.
+/// One answer of the server, held by libpq; freed with the object.
 final class ServerResult {
     private let handle: OpaquePointer
     private let isOwned: Bool
 
-    /// - Parameter isOwned: false for a result that libpq only lends, as it does to the receiver of a notice.
+    /// - Parameter isOwned: false for a result that still belongs to libpq, as in the receiver of a notice.
     init(_ handle: OpaquePointer, isOwned: Bool = true) {
         self.handle = handle
         self.isOwned = isOwned
@@ -24,7 +24,7 @@ final class ServerResult {
         }
     }
 
-    /// What the server calls the finished command, such as `COMMIT` or `INSERT 0 3`.
+    /// The tag of the finished command, such as `COMMIT` or `INSERT 0 3`.
     var commandTag: String { PQcmdStatus(handle).map { String(cString: $0) } ?? "" }
 
     func decode<S: Statement>(for statement: S) throws(PostgreSQLError) -> QueryResult<S.Row> {
@@ -43,7 +43,7 @@ final class ServerResult {
         return QueryResult(rows: rows, affected: affectedCount)
     }
 
-    /// The error that the server (or libpq, then without SQLSTATE) put into this result.
+    /// The error in this result, from the server or (without SQLSTATE) from libpq.
     func error(operation: String?) -> PostgreSQLError {
         var error = PostgreSQLError(.server, operation: operation)
         error.sqlState = field(diagnosticSQLState)
@@ -57,7 +57,7 @@ final class ServerResult {
         return error
     }
 
-    /// The notice that libpq put into this result.
+    /// The notice in this result.
     var notice: ServerNotice {
         ServerNotice(
             severity: field(diagnosticSeverity) ?? "", sqlState: field(diagnosticSQLState) ?? "",
@@ -85,7 +85,7 @@ extension ServerResult {
 }
 
 extension PostgreSQLError {
-    /// The same, said of a statement, unless it already names one.
+    /// The same error with a statement as its operation, unless it already has one.
     func inside(_ type: Any.Type) -> PostgreSQLError {
         var error = self
         if error.operation == nil { error.operation = String(describing: type) }

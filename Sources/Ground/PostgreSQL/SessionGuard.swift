@@ -1,43 +1,43 @@
 import CPostgreSQL
 import Foundation
 
-/// What a session says of itself at its start, so that nothing that somebody set for the role, the database or the
-/// server makes it slow, unsafe or strange.
+/// The settings and checks of a new session, so that no setting of the role, the database or the server makes it
+/// slow, unsafe or different.
 enum SessionGuard {
-    /// Given with the start of the session, before which a role's and a database's own settings count for nothing. All
-    /// of them exist since PostgreSQL 14, and any user may set them.
+    /// Sent at the start of the session; they override the settings of the role and the database. All exist since
+    /// PostgreSQL 14, and any user may set them.
     static let settings: [(name: String, value: String)] = [
-        // Transactions: ours are written for this isolation, and do not wait for a snapshot.
+        // Transactions: our SQL is written for this isolation level, and does not wait for a snapshot.
         ("default_transaction_isolation", "read committed"), ("default_transaction_deferrable", "off"),
-        // An idle session is kept; one that met an error too.
+        // An idle session is kept, also after an error.
         ("idle_session_timeout", "0"), ("exit_on_error", "off"),
-        // Names mean our tables, never somebody's of the same name.
+        // Names refer to our tables, never to others of the same name.
         ("search_path", "public,pg_temp"),
-        // What goes over the wire, and what text and numbers mean.
+        // The wire formats, and the meaning of text and numbers.
         ("DateStyle", "ISO,MDY"), ("IntervalStyle", "postgres"), ("TimeZone", "UTC"), ("bytea_output", "hex"),
         ("extra_float_digits", "1"), ("standard_conforming_strings", "on"), ("array_nulls", "on"),
         ("transform_null_equals", "off"),
-        // A commit that was not replicated is told by a warning.
+        // A commit that was not replicated causes a warning.
         ("client_min_messages", "notice"),
-        // Values of rows in the server's log.
+        // Keeps row values out of the server's log.
         ("log_parameter_max_length_on_error", "0"), ("debug_print_parse", "off"), ("debug_print_rewritten", "off"),
         ("debug_print_plan", "off"),
-        // What new tables are, and where; rows that a policy hides.
+        // The kind and the place of new tables; rows hidden by a policy.
         ("default_tablespace", ""), ("temp_tablespaces", ""), ("default_table_access_method", "heap"),
         ("check_function_bodies", "on"),
         ("row_security", "on"),
-        // Plans: each of these, switched off, makes a question of one row read a table.
+        // Plans: without any one of these, a query for one row scans a table.
         ("enable_indexscan", "on"), ("enable_indexonlyscan", "on"), ("enable_bitmapscan", "on"),
         ("enable_nestloop", "on"),
         ("plan_cache_mode", "auto"),
     ]
 
-    /// In the form of the `options` parameter, where a backslash keeps a space.
+    /// The settings for the `options` parameter, where a backslash escapes a space.
     static var options: [String] {
         settings.map { "-c \($0.name)=\($0.value.replacingOccurrences(of: " ", with: "\\ "))" }
     }
 
-    /// What only a look into the session tells.
+    /// Values read from the open session.
     struct Report: Sendable {
         let processID: Int32
         let synchronousCommit: String
@@ -48,10 +48,10 @@ enum SessionGuard {
         let transactionTimeout: String?
     }
 
-    /// Settings that the session puts right itself.
+    /// The commands that correct settings in the session.
     static func corrections(_ report: Report) -> [String] {
         var corrections: [String] = []
-        // Below this, what was acknowledged may be lost.
+        // A lower level could lose acknowledged commits.
         if report.synchronousCommit != "on", report.synchronousCommit != "remote_apply" {
             corrections.append("SET synchronous_commit = on")
         }
@@ -59,7 +59,7 @@ enum SessionGuard {
         return corrections
     }
 
-    /// Why the session may not be used, in a sentence that says what to do; nil where it may.
+    /// Why the session must not be used, with the remedy; nil if it may be used.
     static func refusal(_ report: Report, processID: Int32, encoding: String?) -> String? {
         if report.processID != processID { return pooler }
         if encoding != "UTF8" {
@@ -80,15 +80,15 @@ enum SessionGuard {
         return nil
     }
 
-    /// Prepared statements, settings, time-outs and locks belong to a session, which a pooler hands from one client to
-    /// the next.
+    /// The refusal of a pooler. Prepared statements, settings, timeouts and locks belong to a session, and a pooler
+    /// passes a session from one client to the next.
     static let pooler =
         "a connection pooler such as pgbouncer stands before the database: give the database's own address, since a "
         + "session's settings, prepared statements and locks do not survive one, whatever its mode"
 }
 
 extension Connection {
-    /// Looks at the session that was just made, puts right what it may, and refuses it where it cannot.
+    /// Checks a new session: corrects its settings where possible, and refuses it otherwise.
     func guardSession() throws(PostgreSQLError) {
         guard let report = try run(ReadSession()).rows.first else {
             throw PostgreSQLError(.unexpectedResult, "the session says nothing")
@@ -103,8 +103,8 @@ extension Connection {
         if !corrections.isEmpty { try execute(corrections.joined(separator: "; ")) }
     }
 
-    /// A session that only reads because somebody set it so for the role or the database is made to write; one whose
-    /// server was set so is not: its keeper means it.
+    /// Makes a session writable if it is read-only by a setting of its role or database. A server's own read-only
+    /// setting is deliberate, so it stays.
     func overrideReadOnlyRole() throws(PostgreSQLError) -> Bool {
         let source = try run(ReadReadOnlySource()).rows.first
         guard let source, ["user", "database", "database user"].contains(source) else { return false }

@@ -1,9 +1,9 @@
-/// One query as one type: its SQL, its parameters and the reading of its rows, side by side.
+/// One query as one type: its SQL, its parameters and the decoding of its rows, side by side.
 ///
-/// It is prepared once per connection, when it is first run, and again after a change of connection. The SQL must be
-/// one statement, and constant: what varies is a parameter.
+/// It is prepared once per connection, at its first run. The SQL must be one statement, and constant: variable values
+/// are parameters.
 public protocol Statement: Sendable {
-    /// What one row becomes.
+    /// The value of one row.
     associatedtype Row: Sendable
 
     /// The SQL, with `$1`, `$2`, … for the parameters.
@@ -12,7 +12,7 @@ public protocol Statement: Sendable {
     /// The values for `$1`, `$2`, … in order.
     var parameters: [Parameter] { get }
 
-    /// Reads one row, column by column in the order of the SQL's list.
+    /// Decodes one row, column by column in the order of the SQL's list.
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row
 }
 
@@ -20,7 +20,7 @@ extension Statement {
     public var parameters: [Parameter] { [] }
 }
 
-/// A statement that returns no rows; what it did is `QueryResult.affected`.
+/// A statement that returns no rows; `QueryResult.affected` is its result.
 public protocol Command: Statement where Row == Never {}
 
 extension Command {
@@ -29,26 +29,26 @@ extension Command {
     }
 }
 
-/// What a statement brought: its rows in order, and how many rows it wrote (or, for a SELECT, read).
+/// The result of a statement: its rows in order, and how many rows it wrote (or, for a SELECT, read).
 public struct QueryResult<Row: Sendable>: Sendable {
     public let rows: [Row]
     public let affected: Int
 }
 
-/// Opens a transaction; may stand first in a pipeline.
+/// Opens a transaction; may be the first in a pipeline.
 public struct Begin: Command {
     public static let sql = "BEGIN"
     public init() {}
 }
 
-/// Commits; may stand last in a pipeline. On a transaction that has failed it throws: the server, asked to commit such
-/// a transaction, rolls back and reports success.
+/// Commits; may be the last in a pipeline. Throws for a failed transaction, which the server rolls back while it
+/// reports success.
 public struct Commit: Command {
     public static let sql = "COMMIT"
     public init() {}
 }
 
-/// Rolls back.
+/// Rolls the transaction back.
 public struct Rollback: Command {
     public static let sql = "ROLLBACK"
     public init() {}

@@ -1,24 +1,24 @@
 import CPostgreSQL
 import Foundation
 
-/// Waiting for the socket, the simple protocol, and what happens when the connection is gone.
+/// Waiting for the socket, the simple protocol, and the handling of a lost connection.
 extension Connection {
-    /// For whoever begins something.
+    /// The handle for a new operation; throws while another is under way.
     func openHandle() throws(PostgreSQLError) -> OpaquePointer {
         if notices.isDelivering { throw PostgreSQLError(.invalidArgument, "a notice is being handed over") }
         if let occupation { throw PostgreSQLError(.invalidArgument, occupation) }
         return try liveHandle()
     }
 
-    /// For whoever is in the middle of something.
+    /// The handle within an operation.
     func liveHandle() throws(PostgreSQLError) -> OpaquePointer {
         guard let handle else { throw PostgreSQLError(.connectionLost, "the connection is closed") }
         guard PQstatus(handle) == CONNECTION_OK else { throw lose("the connection broke") }
         return handle
     }
 
-    /// Gives the connection up. Its socket is closed at once, so that the server, if it lives, rolls back.
-    /// A fatal error of the server, if it sent one before it hung up, tells why.
+    /// Gives up the connection. Its socket is closed at once, so that a living server rolls back. If the server sent
+    /// a fatal error before it closed the connection, that error is the reason.
     func lose(_ reason: String, because cause: PostgreSQLError? = nil) -> PostgreSQLError {
         var error = PostgreSQLError(.connectionLost, reason)
         if let cause, cause.isFatal {
@@ -31,11 +31,11 @@ extension Connection {
         return error
     }
 
-    /// Waits until the socket can be read, or, if `writing`, written. True if it can be read.
+    /// Waits until the socket can be read or, if `writing`, written. True if it can be read.
     ///
-    /// `statement_timeout` bounds the server's silence, but not that of a frozen machine: so the wait ends after that
-    /// time for each of the `statements` under way, and a little more. It goes on where the server says that the
-    /// session waits for a standby: what is committed already must not be taken for lost.
+    /// `statement_timeout` limits a working server, but not a frozen machine. So the wait ends after that time and 3
+    /// s more for each of the `statements` under way. It continues while the server reports that the session waits
+    /// for a standby: a committed transaction must not be taken for lost.
     func waitForSocket(writing: Bool, statements: Int) throws(PostgreSQLError) -> Bool {
         let limit = patienceMilliseconds.map { min($0 * statements, 1_000_000_000) }
         var deadline = limit.map { ContinuousClock.now + .milliseconds($0) }
@@ -55,7 +55,7 @@ extension Connection {
         deadline.map { max(0, Int((ContinuousClock.now.duration(to: $0) / .milliseconds(1)).rounded(.up))) }
     }
 
-    /// Asks over a connection of its own what this one's session waits for.
+    /// Asks, over a new connection, whether this session waits for a standby.
     private func isWaitingForStandby() -> Bool {
         do throws(PostgreSQLError) {
             let other = try Connection(settings)
@@ -66,7 +66,7 @@ extension Connection {
         }
     }
 
-    /// What has happened on the socket, 0 if nothing did in that time; nil for no limit.
+    /// The events on the socket, 0 if there were none within the limit; nil for no limit.
     func pollSocket(_ events: Int32, withinMilliseconds limit: Int?) throws(PostgreSQLError) -> Int32 {
         let deadline = limit.map { ContinuousClock.now + .milliseconds($0) }
         var descriptor = pollfd(fd: fileDescriptor, events: Int16(events), revents: 0)
@@ -75,7 +75,7 @@ extension Connection {
             let ready = poll(&descriptor, 1, remaining.map { Int32(max($0, 0)) } ?? -1)
             if ready > 0 { return Int32(descriptor.revents) }
             if ready == 0 { return 0 }
-            // A signal interrupts; anything else means that the descriptor is of no use.
+            // A signal interrupts; any other error means that the descriptor is unusable.
             if errno != EINTR { throw lose("waiting for the socket failed") }
         }
     }
@@ -84,12 +84,12 @@ extension Connection {
     func consumeInput(because error: PostgreSQLError?) throws(PostgreSQLError) {
         let handle = try liveHandle()
         if PQconsumeInput(handle) == 1 { return }
-        // The server's last word may be among what was read together with the end.
+        // The server's last message may have been read together with the end of the stream.
         let last = error == nil ? PQgetResult(handle).map { ServerResult($0).error(operation: nil) } : nil
         throw lose("the connection broke", because: error ?? last)
     }
 
-    /// The next answer, outside of pipelines; nil when there is none left. Sends what is unsent meanwhile.
+    /// The next answer outside pipelines; nil when none is left. Sends unsent data meanwhile.
     func nextResult(because error: PostgreSQLError? = nil) throws(PostgreSQLError) -> ServerResult? {
         let handle = try liveHandle()
         while true {
@@ -100,7 +100,7 @@ extension Connection {
         }
     }
 
-    /// Takes the answers that are left and returns the first failure, or else the last success.
+    /// Reads the remaining answers and returns the first failure, or else the last success.
     func remainingResults() throws(PostgreSQLError) -> Result<ServerResult?, PostgreSQLError> {
         var outcome: Result<ServerResult?, PostgreSQLError> = .success(nil)
         var failure: PostgreSQLError?
@@ -108,7 +108,7 @@ extension Connection {
             if failure != nil { continue }
             switch result.status {
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                // libpq would offer this result for ever.
+                // libpq would return this result for ever.
                 throw lose("COPY goes through copyIn only")
             case _ where result.isSuccess, PGRES_SINGLE_TUPLE:
                 outcome = .success(result)
@@ -121,14 +121,14 @@ extension Connection {
         return outcome
     }
 
-    /// Sends SQL by the simple protocol and takes all answers; throws the first failure.
+    /// Sends SQL by the simple protocol and reads all answers; throws the first failure.
     func exchangeSimple(_ sql: String) throws(PostgreSQLError) {
         guard PQsendQuery(try openHandle(), sql) == 1 else { throw lose("sending failed") }
         _ = try remainingResults().get()
     }
 }
 
-/// Whether a session has committed and waits for a synchronous standby.
+/// True if a session has committed and waits for a synchronous standby.
 private struct AwaitsStandby: Statement {
     static let sql = "SELECT wait_event IS NOT DISTINCT FROM 'SyncRep' FROM pg_stat_activity WHERE pid = $1"
     let backend: Int32

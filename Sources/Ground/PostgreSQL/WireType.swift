@@ -1,6 +1,6 @@
 import Foundation
 
-/// The object ids of the built-in types, from the server's `pg_type.dat`; they never change.
+/// The OIDs of the built-in types, from the server's `pg_type.dat`; they never change.
 enum OID {
     static let bool: UInt32 = 16, boolArray: UInt32 = 1000
     static let bytea: UInt32 = 17, byteaArray: UInt32 = 1001
@@ -23,17 +23,17 @@ enum OID {
     static let uuid: UInt32 = 2950, uuidArray: UInt32 = 2951
     static let jsonb: UInt32 = 3802, jsonbArray: UInt32 = 3807
 
-    /// Types made by users (enumerations among them, which travel as text) come from here on.
+    /// The first OID of user-defined types, such as enumerations, which are sent as text.
     static let firstOfUsers: UInt32 = 16384
 }
 
-/// How a Swift type is read out of PostgreSQL's binary format.
+/// The decoding of a Swift type from PostgreSQL's binary format.
 struct WireType<Value>: Sendable {
     let name: String
     let oids: [UInt32]
     let arrayOIDs: [UInt32]
     var acceptsUserTypes = false
-    /// Reads one value, given its bytes and the object id of its type; nil when the bytes make no value.
+    /// Decodes one value from its bytes and the OID of its type; nil for invalid bytes.
     let decode: @Sendable (UnsafeRawBufferPointer, UInt32) -> Value?
 
     func accepts(_ oid: UInt32) -> Bool {
@@ -44,8 +44,8 @@ struct WireType<Value>: Sendable {
         arrayOIDs.contains(oid) || (acceptsUserTypes && oid >= OID.firstOfUsers)
     }
 
-    /// Reads a one-dimensional array, whatever its lower bound, and hands over its elements, nil for NULL, until one is
-    /// not taken. False when one was not, or when it is something else.
+    /// Reads a one-dimensional array with any lower bound and passes its elements to `take`, nil for NULL. False if
+    /// `take` returns false, which ends the reading, or if the bytes are not such an array.
     func forEachElement(_ bytes: UnsafeRawBufferPointer, _ take: (Value?) -> Bool) -> Bool {
         guard let dimensions: Int32 = bytes.integer(at: 0) else { return false }
         if dimensions == 0 { return true }
@@ -70,7 +70,7 @@ struct WireType<Value>: Sendable {
     }
 }
 
-/// The types that rows may hold.
+/// The types that can be read from rows.
 enum Wire {
     static let bool = WireType<Bool>(name: "bool", oids: [OID.bool], arrayOIDs: [OID.boolArray]) { bytes, _ in
         bytes.count == 1 ? bytes[0] != 0 : nil
@@ -104,7 +104,7 @@ enum Wire {
         arrayOIDs: [OID.textArray, OID.varcharArray, OID.bpcharArray, OID.nameArray, OID.jsonArray],
         acceptsUserTypes: true
     ) { bytes, oid in
-        // A user's type may also be a composite or an array; those hold zero bytes, which no text does.
+        // A user-defined type may also be a composite or an array; those contain zero bytes, text does not.
         if oid >= OID.firstOfUsers, bytes.contains(0) { return nil }
         return String(validating: bytes, as: UTF8.self)
     }
@@ -133,7 +133,7 @@ enum Wire {
         ExactDecimal(wireFields: stride(from: 0, to: bytes.count, by: 2).compactMap { bytes.integer(at: $0) })
     }
 
-    /// `jsonb` begins with the version of its format; `json` is plain text.
+    /// `jsonb` begins with its format version; `json` is plain text.
     static let json = WireType<String>(
         name: "jsonb", oids: [OID.jsonb, OID.json], arrayOIDs: [OID.jsonbArray, OID.jsonArray]
     ) { bytes, oid in
@@ -144,7 +144,7 @@ enum Wire {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The big-endian integer that begins at `offset`; nil where it would pass the end.
+    /// The big-endian integer at `offset`; nil if it would pass the end.
     fileprivate func integer<T: FixedWidthInteger>(at offset: Int) -> T? {
         guard offset + MemoryLayout<T>.size <= count else { return nil }
         return T(bigEndian: loadUnaligned(fromByteOffset: offset, as: T.self))

@@ -1,27 +1,27 @@
-/// What a character is good for when texts are compared. The raw value is its letter in `KindTable`.
+/// The role of a character when texts are compared. The raw value is its letter in `KindTable`.
 enum CharacterKind: UInt8, Sendable {
     /// Letters, digits, numbers, marks of one script: they carry meaning.
     case kept = 0x6B  // k
-    /// Private use (written by some systems for rare names) and unassigned: nobody here can tell what they mean.
+    /// Private use (some systems write rare names with it) and unassigned: their meaning is unknown.
     case unknown = 0x75  // u
-    /// Marks that go with any letter, such as accents and strokes through it.
+    /// Marks used with any letter, such as accents and strokes through it.
     case mark = 0x6D  // m
-    /// Marks of one script, such as a vowel of Thai: they carry meaning on a letter of their own.
+    /// Marks of one script, such as a Thai vowel: they carry meaning on a letter of that script.
     case scriptMark = 0x63  // c
     case variationSelector = 0x76  // v
-    /// Zero width, directions of writing, tags, soft hyphens.
+    /// Zero width, direction marks, tags, soft hyphens.
     case invisible = 0x69  // i
-    /// White space in ASCII: a line break may stand inside a word.
+    /// ASCII white space: a line break may occur within a word.
     case blank = 0x77  // w
     /// Every other space, and control characters.
     case space = 0x73  // s
-    /// Punctuation that may stand within a name: dots, hyphens, brackets.
+    /// Punctuation that may occur within a name: dots, hyphens, brackets.
     case punctuation = 0x70  // p
     /// Punctuation between clauses: comma, stop, colon.
     case clause = 0x65  // e
     case symbol = 0x79  // y
 
-    /// How far it parts the characters beside it.
+    /// The gap that it makes between its neighbours.
     var gap: Gap {
         switch self {
         case .kept, .unknown, .mark, .scriptMark, .variationSelector: .none
@@ -32,10 +32,10 @@ enum CharacterKind: UInt8, Sendable {
     }
 }
 
-/// What stands between two characters that are compared: the strongest of it.
+/// What separates two compared characters: the strongest character between them.
 public enum Gap: UInt8, Sendable, Comparable {
     case none
-    /// Invisible characters and white space of ASCII.
+    /// Invisible characters and ASCII white space.
     case blank
     /// Other spaces, dots, hyphens, brackets, symbols.
     case separator

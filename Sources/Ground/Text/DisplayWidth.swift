@@ -1,11 +1,10 @@
-/// How many cells of a terminal a text takes: two for Chinese characters and their kin, none for marks that stand on
-/// others.
+/// The width of a text in terminal cells: two for Chinese and other wide characters, none for combining marks.
 public func displayWidth(_ text: some StringProtocol) -> Int {
     if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
     return text.reduce(0) { $0 + cells($1) }
 }
 
-/// As much of a text as fits, with … where something was cut away.
+/// The text cut to a width in cells, with … at the end if something was cut off.
 public func cut(_ text: String, to width: Int) -> String {
     if displayWidth(text) <= width { return text }
     guard width > 0 else { return "" }

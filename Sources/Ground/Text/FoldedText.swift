@@ -1,36 +1,36 @@
-/// A text as it is compared, with offsets back into the original.
+/// A text folded for comparison, with offsets into the original.
 ///
-/// Alike are: compatibility forms (full width, circled, mathematical, half-width kana, ㈱), radicals and compatibility
-/// ideographs, Traditional and Simplified characters and their variants, letter case, letters of other scripts that
-/// look like Latin ones, digits of all scripts, precomposed and decomposed letters, characters and their references
-/// (`&#29579;`). Left out are: variation selectors, accents and strokes that go with any letter, marks of a script on a
-/// letter of another, what is invisible, spaces, control characters, punctuation, symbols; how far they part the
-/// characters beside them is kept as a `Gap`. Characters of private use and unassigned ones are kept in names, since
-/// nobody here can tell what they mean.
+/// These are equal: compatibility forms (full width, circled, mathematical, half-width kana, ㈱), radicals and
+/// compatibility ideographs, Traditional and Simplified characters and their variants, letter case, letters of other
+/// scripts that look like Latin ones, digits of all scripts, precomposed and decomposed letters, characters and their
+/// references (`&#29579;`). These are dropped: variation selectors, accents and strokes used with any letter, marks
+/// of a script on a letter of another, invisible characters, spaces, control characters, punctuation, symbols; a
+/// `Gap` keeps how strongly they separate their neighbours. Private-use and unassigned characters are kept in names,
+/// because their meaning is unknown.
 public struct FoldedText: Sendable {
-    /// What is sought in the text.
+    /// The kind of search.
     public enum Purpose: Sendable {
-        /// Names, and everything else made of letters.
+        /// Names, and other text made of letters.
         case names
-        /// Numbers: numerals (一 壹 幺 ○) and letters written for digits (O, l) are digits, also those within other words;
-        /// characters of private use are left out.
+        /// Numbers: numerals (一 壹 幺 ○) and letters written for digits (O, l) count as digits, also within other
+        /// words; private-use characters are dropped.
         case numbers
-        /// Words that somebody may have taken apart: characters of private use are left out.
+        /// Words that may be split up to hide them: private-use characters are dropped.
         case words
     }
 
-    /// One character that is compared.
+    /// One compared character.
     public struct Unit: Sendable {
         public let scalar: UInt32
-        /// Offsets in the UTF-8 of the original: of its first byte, and of the byte after its last.
+        /// Offsets in the original's UTF-8: of its first byte, and of the byte after its last.
         public fileprivate(set) var start: Int32
         public fileprivate(set) var end: Int32
-        /// How many gaps there are up to here that are separators or more, and that are ends of clauses.
+        /// The number of gaps so far that are separators or stronger, and of those that are ends of clauses.
         fileprivate let separators: Int32
         fileprivate let clauses: Int32
-        /// A digit or numeral in the original too, no letter or circle that is read for one.
+        /// True for a digit or numeral of the original; false for a letter or circle read as one.
         public let isDigit: Bool
-        /// Offset of a plus sign right before it; -1: there is none.
+        /// The offset of a plus sign directly before it; -1 if there is none.
         public let plusStart: Int32
     }
 
@@ -41,7 +41,7 @@ public struct FoldedText: Sendable {
     private var plusStart: Int32 = -1
     private var separators: Int32 = 0
     private var clauses: Int32 = 0
-    /// Where a run of combining marks begins that has not been put in order.
+    /// The first of a run of combining marks that is not yet in canonical order.
     private var marksStart: Int?
 
     public init(_ text: String, for purpose: Purpose = .names) {
@@ -62,7 +62,7 @@ public struct FoldedText: Sendable {
 
     public var isEmpty: Bool { units.isEmpty }
 
-    /// Of private use or unassigned.
+    /// True for private-use and unassigned characters.
     public static func isUnknown(_ scalar: UInt32) -> Bool { FoldingTable.shared[scalar].kind == .unknown }
 
     public var scalars: [UInt32] { units.map(\.scalar) }
@@ -74,18 +74,18 @@ public struct FoldedText: Sendable {
         return String(text)
     }
 
-    /// The bytes of the original that a range of units stands for, with what lies between them.
+    /// The bytes of the original for a range of units, including what is between them.
     public func bytes(of range: Range<Int>) -> Range<Int> {
         Int(units[range.lowerBound].start)..<Int(units[range.upperBound - 1].end)
     }
 
-    /// The strongest gap inside a range of units.
+    /// The strongest gap inside a range of units; `.blank` if there is nothing stronger.
     public func gap(within range: Range<Int>) -> Gap {
         let (first, last) = (units[range.lowerBound], units[range.upperBound - 1])
         return last.clauses > first.clauses ? .clause : last.separators > first.separators ? .separator : .blank
     }
 
-    /// Whether the unit beside the range, with nothing in between in the original, is such a one.
+    /// True if the unit directly before the range, with nothing between them in the original, satisfies `isSuch`.
     public func touches(before range: Range<Int>, where isSuch: (Unit) -> Bool) -> Bool {
         let before = range.lowerBound - 1
         return before >= 0 && units[before].end == units[range.lowerBound].start && isSuch(units[before])
@@ -101,7 +101,7 @@ public struct FoldedText: Sendable {
     @inline(__always)
     private mutating func fold(_ value: UInt32, _ start: Int32, _ end: Int32, _ table: FoldingTable) {
         let cell = table[value]
-        // Most characters, quickly.
+        // A fast path for most characters.
         if cell.isPlain, cell.digit == 0, gap == .none, marksStart == nil, !Hangul.isSyllable(value) {
             let isDigit = (0x30...0x39).contains(value)
             units.append(
@@ -125,7 +125,7 @@ public struct FoldedText: Sendable {
         for part in table.parts(cell.wide) { take(part, start, end, table) }
     }
 
-    /// What a character became.
+    /// Adds a character of the folded form, according to its kind.
     private mutating func take(_ value: UInt32, _ start: Int32, _ end: Int32, _ table: FoldingTable) {
         let cell = table[value]
         switch cell.kind {
@@ -133,7 +133,7 @@ public struct FoldedText: Sendable {
         case .unknown:
             if purpose == .names { append(value, start, end, cell) } else { gap = max(gap, .separator) }
         case .scriptMark:
-            // On no letter of its own it is as good as an accent.
+            // On a letter of another script it counts as an accent.
             if let last = units.last, last.scalar < 0x80 || last.scalar >= 0x3400 {
                 stretch(from: start, to: end)
             } else {
@@ -148,7 +148,7 @@ public struct FoldedText: Sendable {
         }
     }
 
-    /// What stands on a character belongs to it.
+    /// Extends the last unit by a mark on it.
     private mutating func stretch(from start: Int32, to end: Int32) {
         if let last = units.indices.last, units[last].end == start { units[last].end = end }
     }
@@ -168,13 +168,13 @@ public struct FoldedText: Sendable {
         units.append(
             Unit(
                 scalar: scalar, start: start, end: end, separators: separators, clauses: clauses,
-                // Letters that are read for digits are below U+2000, numerals above.
+                // Letters read as digits are below U+2000, numerals above.
                 isDigit: (0x30...0x39).contains(scalar) && (scalar == value || value >= 0x2000 && cell.kind == .kept),
                 plusStart: plusStart))
         plusStart = -1
     }
 
-    /// Combining marks in canonical order, so that all ways of writing them are alike.
+    /// Sorts combining marks into canonical order, so that all ways of writing them are equal.
     private mutating func orderMarks(_ table: FoldingTable) {
         guard let first = marksStart else { return }
         marksStart = nil
@@ -194,7 +194,7 @@ public struct FoldedText: Sendable {
     }
 }
 
-/// Syllables of Hangul and their letters (The Unicode Standard, 3.12).
+/// Hangul syllables and their letters (The Unicode Standard, 3.12).
 enum Hangul {
     @inline(__always) static func isSyllable(_ value: UInt32) -> Bool { (0xAC00...0xD7A3).contains(value) }
 
@@ -206,7 +206,7 @@ enum Hangul {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// The scalar that begins here, and its bytes. Of valid UTF-8.
+    /// The scalar at an offset, and its number of bytes. The bytes must be valid UTF-8.
     @inline(__always) func scalar(at offset: Int) -> (value: UInt32, width: Int) {
         let first = UInt32(self[offset])
         if first < 0x80 { return (first, 1) }
@@ -216,14 +216,15 @@ extension UnsafeBufferPointer<UInt8> {
         return ((first & 0x07) << 18 | next(1) << 12 | next(2) << 6 | next(3), 4)
     }
 
-    /// The character that is written as a reference here, and the bytes of that: `&#29579;`, `&#x738B;`, `&nbsp;`.
-    /// Forms on the web send them for what their own encoding does not hold, rare names above all.
+    /// The character written as a reference at an offset, and the reference's number of bytes: `&#29579;`,
+    /// `&#x738B;`, `&nbsp;`. Web forms send references for characters missing in their encoding, mainly in rare
+    /// names.
     @inline(__always) func reference(at offset: Int) -> (value: UInt32, width: Int)? {
         self[offset] == 0x26 ? longReference(at: offset) : nil
     }
 
     private func longReference(at offset: Int) -> (value: UInt32, width: Int)? {
-        // None is longer: `&#x0010FFFF;`.
+        // The longest form is `&#x0010FFFF;`.
         guard let end = self[offset..<Swift.min(offset + 12, count)].firstIndex(of: 0x3B) else { return nil }
         let name = String(decoding: self[(offset + 1)..<end], as: UTF8.self).lowercased()
         let value =
@@ -237,7 +238,7 @@ extension UnsafeBufferPointer<UInt8> {
     }
 }
 
-/// References that spaces, marks and quotation marks have.
+/// Named references of spaces, marks and quotation marks.
 private let named: [String: UInt32] = [
     "nbsp": 0xA0, "ensp": 0x2002, "emsp": 0x2003, "thinsp": 0x2009, "zwnj": 0x200C, "zwj": 0x200D, "shy": 0xAD,
     "middot": 0xB7,

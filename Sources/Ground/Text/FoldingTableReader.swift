@@ -1,7 +1,7 @@
-/// Reads the tables.
+/// Reads the tables in `Tables`.
 struct FoldingTableReader {
     private(set) var expansions: [[UInt32]] = []
-    /// Pages without any peculiarity of a character are shared.
+    /// Pages without special characters are shared.
     private(set) var pageStart = [Int32](repeating: 0, count: 0x1100)
     private(set) var cells = [FoldingTable.Cell](repeating: FoldingTable.Cell(), count: 256)
     private var isOwnPage = [Bool](repeating: false, count: 0x1100)
@@ -89,14 +89,14 @@ extension FoldingTableReader {
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A }
     private static func isEqualSign(_ byte: UInt8) -> Bool { byte == 0x3D }
 
-    /// Hexadecimal, upper case.
+    /// Reads upper-case hexadecimal digits.
     private static func number(_ digits: Word) -> UInt32 {
         digits.reduce(0) { $0 << 4 | UInt32($1 <= 0x39 ? $1 - 0x30 : $1 - 0x37) }
     }
 
     private static func decimal(_ digits: Word) -> UInt8 { digits.reduce(0) { $0 &* 10 &+ ($1 &- 0x30) } }
 
-    /// Words `KEY=…`, the key in hexadecimal.
+    /// Reads words `KEY=…` with hexadecimal keys.
     private static func pairs(_ text: String) -> [(key: UInt32, word: Word)] {
         text.utf8.split(whereSeparator: isBlank).map { entry in
             let parts = entry.split(maxSplits: 1, whereSeparator: isEqualSign)
@@ -104,7 +104,7 @@ extension FoldingTableReader {
         }
     }
 
-    /// Characters in pairs: from, to.
+    /// Reads pairs of characters: from, to.
     private static func variants(_ text: String) -> [UInt32: UInt32] {
         var variants: [UInt32: UInt32] = [:]
         var from: UInt32?
@@ -115,7 +115,7 @@ extension FoldingTableReader {
         return variants
     }
 
-    /// `FROM=TO,TO`, `FIRST-LAST=TO` where both grow by one, `FIRST:…` of a run of ideographs.
+    /// Reads `FROM=TO,TO`, `FIRST-LAST=TO` (both grow by one) and `FIRST:…` (a run of ideographs).
     private static func mappings(_ texts: [String]) -> [(from: UInt32, parts: [UInt32])] {
         var mappings: [(from: UInt32, parts: [UInt32])] = []
         for entry in texts.joined(separator: " ").utf8.split(whereSeparator: isBlank) {

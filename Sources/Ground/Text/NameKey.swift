@@ -1,11 +1,11 @@
-/// Keys by which written names are compared.
+/// Keys for the comparison of written names.
 ///
-/// Two keys, since the worse fault differs. The **wide** key is for the barrier and recusals: when in doubt, two names
-/// are one. The **narrow** key is for repeats: when in doubt, they are two. Both are equal for all ways of writing the
-/// same characters; see `FoldedText` and `NarrowText`.
+/// There are two keys, because the worse mistake differs. The **wide** key is for the barrier and recusals: in doubt,
+/// two names are equal. The **narrow** key is for repeats: in doubt, they differ. Each is the same for all ways of
+/// writing the same characters; see `FoldedText` and `NarrowText`.
 public enum NameKey {
-    /// Titles taken off, never below two characters; Traditional, Simplified and variants alike; no space, dot, hyphen,
-    /// bracket. Empty where the name holds nothing that is compared.
+    /// The wide key: without titles, but never below two characters; Traditional, Simplified and variants are equal;
+    /// no space, dot, hyphen, bracket. Empty if the name contains nothing that is compared.
     public static func wide(_ name: String) -> String {
         let whole = FoldedText(name).text
         let outside = FoldedText(withoutBrackets(name)).text
@@ -13,34 +13,35 @@ public enum NameKey {
         return bare.unicodeScalars.count >= 2 ? bare : whole
     }
 
-    /// Wide keys of everybody whom one field names: of the whole, and where several names stand in it (张三、李四), of each.
+    /// The wide keys of all names in one field: of the whole, and of each name if there are several (张三、李四).
     public static func everyWide(_ name: String) -> Set<String> {
         Set((parts(of: name) + [name]).map(wide).filter { !$0.isEmpty })
     }
 
-    /// The family name, wide, of one who is called by it alone: 沈主任, 老沈, 欧阳局; `nil`: more or less is told.
+    /// The wide family name of a person called by it alone: 沈主任, 老沈, 欧阳局; `nil` if the name is more or less than
+    /// that.
     public static func surnameOnly(_ name: String) -> String? {
         let surname = Titles.surname(in: FoldedText(withoutBrackets(name)).scalars)
         return surname.map { String(String.UnicodeScalarView($0.compactMap(Unicode.Scalar.init))) }
     }
 
-    /// No title taken off, no mapping of several characters to one.
+    /// The narrow key: titles stay, and no two characters are merged into one.
     public static func narrow(_ name: String) -> String { NarrowText.lettersOnly(name) }
 
-    /// Of a unit or organ: wide, but nothing taken off.
+    /// The key of a unit or organ: wide, but nothing is removed.
     public static func organ(_ name: String) -> String { FoldedText(name).text }
 
     // MARK: Several names in one field
 
-    /// The names in a field that holds several, each of at least two characters; empty where it holds one.
+    /// The names in a field that contains several, each of at least two characters; empty if it contains one.
     public static func parts(of name: String) -> [String] {
-        // 张三、李四 has five.
+        // 张三、李四 has five characters.
         guard name.unicodeScalars.count >= 5 else { return [] }
         let byMark = split(name) { marks.contains($0) }
         if byMark.count > 1 { return byMark.flatMap { inner in parts(of: inner).isEmpty ? [inner] : parts(of: inner) } }
         let bySpace = split(name) { $0.properties.isWhitespace }
         if bySpace.count > 1, bySpace.allSatisfy(isShortName) { return bySpace }
-        // Words that join, and that also stand within names (李和平): only between names of two to four characters.
+        // Joining words, which also occur within names (李和平): only between names of two to four characters.
         for joining in joiningWords {
             let joined = split(name, at: joining)
             if joined.count > 1, joined.allSatisfy(isShortName) { return joined }
@@ -50,7 +51,7 @@ public enum NameKey {
 
     private static let joiningWords = ["以及", "和", "与", "與", "及", "跟", "暨", "并"].map { Array($0.unicodeScalars) }
 
-    /// By scalars: a character may be as long as the text.
+    /// Splits by scalars, because one character may be as long as the text.
     private static func split(_ name: String, at word: [Unicode.Scalar]) -> [String] {
         var (parts, part) = ([String.UnicodeScalarView](), String.UnicodeScalarView())
         let scalars = name.unicodeScalars
@@ -82,7 +83,7 @@ public enum NameKey {
     private static let opening = Set("(（[［【〔〈《<＜{｛「『".unicodeScalars)
     private static let closing = Set(")）]］】〕〉》>＞}｝」』".unicodeScalars)
 
-    /// What stands in brackets says something of the person: 王文山（村民）.
+    /// The name without its brackets, which describe the person: 王文山（村民）.
     public static func withoutBrackets(_ name: String) -> String {
         var depth = 0
         var kept = String.UnicodeScalarView()

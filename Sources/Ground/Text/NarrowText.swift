@@ -1,20 +1,19 @@
-/// A text in the form in which two are the same text: the narrow key, for repeats, where a false match is the worse
-/// fault.
+/// The narrow form of a text, for repeats, where a false match is the worse mistake.
 ///
-/// Left out are: white space, punctuation between words, variation selectors, what is invisible. Alike are:
-/// compatibility forms, letter case, digits of all scripts, Traditional and Simplified characters where each has one
-/// partner only. What carries meaning stays: punctuation and space between two numbers (3.5, 1/2, 1-2, 12:30), a sign
-/// or a decimal point before a number, per cent, symbols, numbers that are no digits (½ ①, ² after a number),
-/// characters of private use, unassigned ones.
+/// These are dropped: white space, punctuation between words, variation selectors, invisible characters. These are
+/// equal: compatibility forms, letter case, digits of all scripts, Traditional and Simplified characters where each
+/// has only one partner. What carries meaning stays: punctuation and space between two numbers (3.5, 1/2, 1-2,
+/// 12:30), a sign or a decimal point before a number, per cent, symbols, numbers that are not digits (½ ①, ² after a
+/// number), private-use and unassigned characters.
 public enum NarrowText {
-    /// In UTF-8.
+    /// The narrow form in UTF-8.
     public static func bytes(of text: String) -> [UInt8] {
         var writer = Writer(keepsGaps: true, capacity: text.utf8.count)
         writer.fold(text)
         return writer.finish()
     }
 
-    /// The same without any punctuation or symbol: dots and hyphens within names are alike.
+    /// The narrow form without punctuation and symbols, so that dots and hyphens within names do not matter.
     static func lettersOnly(_ text: String) -> String {
         var writer = Writer(keepsGaps: false, capacity: text.utf8.count)
         writer.fold(text)
@@ -25,7 +24,7 @@ public enum NarrowText {
         private let table = FoldingTable.shared
         private let keepsGaps: Bool
         private var bytes: [UInt8] = []
-        /// Punctuation and space since the last character that was written.
+        /// Punctuation and space since the last written character.
         private var gap: [UInt32] = []
         private var last: UInt32?
         private var marks: [UInt32] = []
@@ -42,7 +41,7 @@ public enum NarrowText {
                 while offset < bytes.count {
                     let (value, width) = bytes.scalar(at: offset)
                     let cell = table[value]
-                    // Most characters, quickly: their own bytes, a run at once.
+                    // A fast path for most characters: whole runs of their own bytes.
                     if cell.isSame, gap.isEmpty, marks.isEmpty, value >= 0x3400 || value < 0x80,
                         !Hangul.isSyllable(value)
                     {
@@ -85,7 +84,7 @@ public enum NarrowText {
             }
         }
 
-        /// - Parameter isPlain: no number but a digit or a numeral of Chinese.
+        /// - Parameter isPlain: true for a character that is not a number, or is an ASCII digit or a Chinese numeral.
         private mutating func write(_ value: UInt32, isPlain: Bool = false) {
             flushMarks()
             var value = value
@@ -142,12 +141,12 @@ public enum NarrowText {
         return Unicode.Scalar(value)?.properties.numericType != nil
     }
 
-    /// 百, 千, 万, 亿: they count what stands before them.
+    /// 百, 千, 万, 亿: they multiply the number before them.
     private static func isUnitOfNumbers(_ value: UInt32) -> Bool {
         (Unicode.Scalar(value)?.properties.numericValue ?? 0) >= 100
     }
 
-    /// The digit of one that is written above or below the line.
+    /// The digit of a superscript or subscript.
     private static func raised(_ value: UInt32) -> UInt32? {
         switch value {
         case 0xB2, 0xB3: value - 0x80

@@ -1,22 +1,22 @@
-// What comes from outside is shown through these functions, and through nothing else: a terminal obeys bytes, and a
-// reader's eye obeys marks that turn the order of letters round. What is not shown as itself is shown as its number,
-// such as \u{1B}.
+// Text from outside is shown only through these functions: a terminal obeys control bytes, and bidirectional marks
+// change the visible order of letters. A character that is not shown as itself is shown as its number, such as
+// \u{1B}.
 
-/// Text from outside as part of a line: no control character, line end, bidirectional or invisible mark is left in it.
+/// Text from outside as part of a line, without control characters, line ends, and bidirectional or invisible marks.
 ///
-/// Letters of all scripts, combining marks, variation selectors and private-use characters stay: names are written with
-/// them.
+/// Letters of all scripts, combining marks, variation selectors and private-use characters stay, because names
+/// contain them.
 public func printable(_ text: some StringProtocol) -> String {
     escaped(text, keepsLines: false, escape: named)
 }
 
-/// The same for a whole page, whose line ends are ours. A line end of two characters becomes one.
+/// Text from outside as a page with our own line ends; a line end of two characters becomes one.
 public func printablePage(_ text: some StringProtocol) -> String {
     escaped(text, keepsLines: true, escape: named)
 }
 
-/// A JSON text, whose meaning stays the same: within its strings such characters are written as JSON writes them. Of
-/// control characters it can hold only line ends between its values.
+/// A JSON text with the same meaning: such characters become JSON escapes in its strings. The only control characters
+/// it may contain are line ends between its values.
 public func printableJSON(_ text: some StringProtocol) -> String {
     escaped(text, keepsLines: true) { scalar in
         scalar.utf16.map { unit in
@@ -55,13 +55,13 @@ private func escaped(_ text: some StringProtocol, keepsLines: Bool, escape: (Uni
     return String(result)
 }
 
-/// Whether a terminal shows a character and does nothing else with it.
+/// True if a terminal shows a character and does nothing else with it.
 private func isShown(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x20...0x7E, 0x4E00...0x9FFF: return true
-    // Variation selectors tell forms of one Chinese character apart; the joiners belong to words and pictures.
+    // Variation selectors distinguish forms of one Chinese character; the joiners belong to words and pictures.
     case 0xFE00...0xFE0F, 0xE0100...0xE01EF, 0x200C, 0x200D: return true
-    // The planes of Chinese characters grow faster than any table of them.
+    // New Chinese characters are added faster than any table of them.
     case 0x20000...0x3FFFF: return scalar.value & 0xFFFE != 0xFFFE
     default: break
     }

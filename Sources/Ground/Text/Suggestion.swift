@@ -1,6 +1,6 @@
-/// Proposes the word that was probably meant. The one place where words are compared by how near they are.
+/// Suggestions for misspelt words. The only place where words are compared by their distance.
 package enum Suggestion {
-    /// `; did you mean "region"?`, or nothing where no known word is near.
+    /// `; did you mean "region"?`, or an empty text if no known word is near.
     package static func phrase(for word: String, among known: some Sequence<String>) -> String {
         let limit = max(1, min(3, word.count / 3))
         let nearest = known.map { (distance: distance(word, $0, limit: limit), word: $0) }
@@ -9,7 +9,7 @@ package enum Suggestion {
         return nearest.map { "; did you mean \"\($0.word)\"?" } ?? ""
     }
 
-    /// The words themselves, bounded: `; it knows a, b, c`.
+    /// A bounded list of the known words: `; it knows a, b, c`.
     package static func known(_ words: [String]) -> String {
         if words.isEmpty { return "; it knows none" }
         let shown = words.prefix(wordsShownMax).map { String($0.prefix(wordLengthMax)) }.joined(separator: ", ")
@@ -19,8 +19,8 @@ package enum Suggestion {
     private static let wordsShownMax = 40
     private static let wordLengthMax = 40
 
-    /// How many characters must be put in, left out, changed or exchanged with their neighbour; case does not count.
-    /// Anything beyond `limit` is `limit + 1`.
+    /// The number of characters to insert, delete, change or swap with a neighbour, ignoring case. A distance beyond
+    /// `limit` is `limit + 1`.
     static func distance(_ left: String, _ right: String, limit: Int) -> Int {
         let left = Array(left.prefix(64).lowercased().unicodeScalars.prefix(64))
         let right = Array(right.prefix(64).lowercased().unicodeScalars.prefix(64))

@@ -1,26 +1,26 @@
-/// Finds many patterns in a folded text in one pass (Aho and Corasick, 1975), whatever the patterns are: as many steps
-/// as the text has characters, and one for each finding that is asked for.
+/// Finds many patterns in a folded text in one pass (Aho and Corasick, 1975). The time depends on the length of the
+/// text and the number of matches, not on the patterns.
 public struct TextFinder: Sendable {
-    /// A node is a beginning of patterns; 0 is the empty one. The children of a node stand side by side, in the order
-    /// of their symbols.
+    /// A node is a prefix of patterns; 0 is the empty one. The children of a node are adjacent, in the order of their
+    /// symbols.
     private var symbolOf: [Int32] = [0]
     private var firstChild: [Int32] = []
-    /// The longest other beginning that ends as this one does.
+    /// The longest other prefix that is a suffix of this one.
     private var fallback: [Int32] = [0]
-    /// The pattern that is this beginning; -1: none.
+    /// The pattern equal to this prefix; -1 if none.
     private var patternOf: [Int32] = []
-    /// The nearest node by way of `fallback`, this one included, that is a pattern; 0: none.
+    /// The nearest node on the `fallback` path, this one included, that is a pattern; 0 if none.
     private var finding: [Int32] = []
     private var fromRoot: [Int32] = []
 
-    /// Characters that stand in patterns have numbers from 1. Pages of 256 characters, up to the last that is needed.
+    /// The characters of the patterns, numbered from 1, in pages of 256 up to the last one needed.
     private var symbolPage: [Int32]
     private var symbols = [Int32](repeating: 0, count: 256)
     private var symbolCount: Int32 = 1
 
     private let lengths: [Int]
 
-    /// - Parameter patterns: folded; of several that are the same the first is found, of empty ones none.
+    /// - Parameter patterns: folded; of equal patterns the first is found, empty ones never.
     public init(_ patterns: [[UInt32]]) {
         lengths = patterns.map(\.count)
         let last = patterns.reduce(0) { max($0, $1.max() ?? 0) }
@@ -37,9 +37,8 @@ public struct TextFinder: Sendable {
 
     public var isEmpty: Bool { symbolOf.count == 1 }
 
-    /// Calls `found` with each pattern and the units where it stands, in the order of where they end, the longest
-    /// first.
-    /// - Parameter found: returns whether the shorter patterns that end at the same place are asked for too.
+    /// Calls `found` with each pattern and its range of units, in the order of their ends, the longest first.
+    /// - Parameter found: returns true to receive the shorter patterns with the same end too.
     public func scan(_ text: FoldedText, _ found: (_ pattern: Int, _ range: Range<Int>) -> Bool) {
         if isEmpty { return }
         var node = 0
@@ -62,7 +61,7 @@ public struct TextFinder: Sendable {
     }
 
     private func step(from start: Int, by symbol: Int32) -> Int {
-        // It stands in no pattern.
+        // The character occurs in no pattern.
         if symbol == 0 { return 0 }
         var node = start
         while node != 0 {
@@ -95,7 +94,7 @@ public struct TextFinder: Sendable {
         }
     }
 
-    /// Breadth first: the patterns that share a beginning stand side by side in the order.
+    /// Builds the nodes breadth first: patterns with a common prefix are adjacent in the order.
     private mutating func grow(_ patterns: [[Int32]], _ order: [Int]) {
         var sharing: [Range<Int>] = [order.indices]
         var depths = [0]
@@ -104,7 +103,7 @@ public struct TextFinder: Sendable {
             firstChild.append(Int32(symbolOf.count))
             let depth = depths[node]
             var rest = sharing[node]
-            // Those that end here come first.
+            // Patterns that end here come first.
             let ends = rest.first.flatMap { patterns[order[$0]].count == depth && depth > 0 ? order[$0] : nil }
             patternOf.append(Int32(ends ?? -1))
             while let first = rest.first, patterns[order[first]].count == depth { rest = first + 1..<rest.upperBound }

@@ -1,6 +1,6 @@
-/// Words that go with a name and are no part of it. Simplified, as folded text is.
+/// Titles and similar words beside a name. They are in Simplified characters, like folded text.
 enum Titles {
-    /// The folded name without titles before and behind it, never below two characters.
+    /// The folded name without titles before and after it, never below two characters.
     static func takenOff(_ name: String) -> String {
         var scalars = name.unicodeScalars.map(\.value)
         while let shorter = once(scalars) { scalars = shorter }
@@ -9,7 +9,7 @@ enum Titles {
         return String(text)
     }
 
-    /// Whether the whole is a title that stands behind a name.
+    /// True if the whole is a title that follows a name.
     static func isOne(_ words: [UInt32]) -> Bool { words.last.flatMap { behind[$0] }?.contains(words) ?? false }
 
     private static func once(_ name: [UInt32]) -> [UInt32]? {
@@ -24,10 +24,10 @@ enum Titles {
         return nil
     }
 
-    /// The family name that stays when titles and words by which one is called (老沈, 沈总) are taken off; `nil`: more
-    /// stays, or nothing is taken off.
+    /// The family name that remains without titles and forms of address (老沈, 沈总); `nil` if more remains, or nothing
+    /// was removed.
     static func surname(in name: [UInt32]) -> [UInt32]? {
-        // No title is much longer.
+        // Longer names are not a surname with titles.
         guard let first = name.first, let last = name.last, (2...10).contains(name.count) else { return nil }
         let ends = (behind[last] ?? []) + [[last]].filter(called.contains)
         let beginnings = (before[first] ?? []) + [[first]].filter(calling.contains)
@@ -54,8 +54,7 @@ enum Titles {
             公冶 宗政 濮阳 淳于 太叔 申屠 钟离 鲜于 亓官 赫连 万俟 闻人 东郭
             """))
 
-    /// Folded, since the character that stands for a group of variants may be another than the one written here. The
-    /// longest first.
+    /// The words folded, because folding may replace a character by another of its variants; the longest first.
     private static func folded(_ words: String) -> [[UInt32]] {
         words.split(whereSeparator: \.isWhitespace).map { FoldedText(String($0)).scalars }.sorted {
             $0.count > $1.count
@@ -71,7 +70,7 @@ enum Titles {
         干事 教授 副教授 讲师 教师 老师 医生 医师 大夫 护士 律师 工程师 总工程师 总工 村医 村民 居民 群众 职工 工人 农民 学生 家长
         党员 业主 军人 司机 记者 代表
         """
-    /// By their last character, and by their first.
+    /// Titles after a name, by their last character; `before`: titles before a name, by their first character.
     private static let behind = Dictionary(
         grouping: folded(
             offices + """

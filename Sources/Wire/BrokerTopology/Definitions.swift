@@ -3,7 +3,7 @@ import Casework
 public import Contract
 public import Foundation
 
-/// A broker user, with its password where that is known here.
+/// A broker user, with its password if it is known here.
 public struct BrokerUser: Sendable {
     public var role: BrokerRole
     public var password: String?
@@ -16,14 +16,14 @@ public struct BrokerUser: Sendable {
     public init(party: Party, password: String) { self.init(.party(party), password: password) }
 }
 
-/// All that a broker must hold for one office: users, rights, exchanges, queues and bindings.
+/// The broker definitions of one office: users, permissions, exchanges, queues, bindings and policies.
 public struct Definitions: Sendable {
     public var virtualHost: String
     public var units: [UnitID]
     public var sources: [SourceID]
     public var persons: [PersonID]
     public var users: [BrokerUser]
-    /// A user with all rights for the operator of a private node; `nil` leaves it out.
+    /// A user with all permissions, for the operator of a private node; `nil` for none.
     public var administrator: (name: String, password: String)?
 
     public init(
@@ -38,8 +38,8 @@ public struct Definitions: Sendable {
         self.administrator = administrator
     }
 
-    /// The bytes of a file for `load_definitions`. Passwords stand in it as salted SHA-256, RabbitMQ's own form; a user
-    /// whose password is not known here has none, and cannot log in.
+    /// The bytes of a file for `load_definitions`. Passwords are hashed with salted SHA-256, RabbitMQ's own format; a
+    /// user whose password is not known here has no hash and cannot log in.
     public func json() throws -> Data { try file().json() }
 
     public func file() -> DefinitionsFile {
@@ -98,7 +98,8 @@ public struct Definitions: Sendable {
             "x-dead-letter-exchange": .text(Topology.Exchange.dead), "x-dead-letter-strategy": .text("at-least-once"),
             "x-overflow": .text("reject-publish"),
         ]) { _, new in new }
-        // What a unit says in order is heard in order: one lane at a time reads, and another takes over when it goes.
+        // The messages of a unit are read in their order: one lane reads at a time, and another takes over when it
+        // ends.
         let inOrder = dying.merging(["x-single-active-consumer": .flag(true)]) { _, new in new }
         return (Topology.Queue.office + parties.flatMap(Topology.Queue.all(of:))).map { name in
             let arguments =
@@ -120,7 +121,7 @@ public struct Definitions: Sendable {
             bind(Topology.Exchange.feedback, Topology.Queue.feedback, "#"),
             bind(Topology.Exchange.work, Topology.Queue.routing, Topology.Queue.routing),
             bind(Topology.Exchange.work, Topology.Queue.routingExpress, Topology.Queue.routingExpress),
-            // By what it sends itself through the queue, feedback learns how far it has heard it.
+            // Feedback sends itself messages through its own queue, to know how far it has read it.
             bind(Topology.Exchange.work, Topology.Queue.feedback, Topology.Queue.feedback),
             bind(Topology.Exchange.unroutable, Topology.Queue.unroutable, ""),
             bind(Topology.Exchange.dead, Topology.Queue.dead, ""),
@@ -130,7 +131,7 @@ public struct Definitions: Sendable {
             }
             + parties.flatMap { party in
                 Topology.Queue.all(of: party).map { queue in
-                    // Handoffs go to inbox and express queue, everything else to the queue of notices.
+                    // Handoffs go to inbox and express queue, all other messages to the queue of notices.
                     bind(
                         queue == Topology.Queue.notice(for: party)
                             ? Topology.Exchange.notice : Topology.Exchange.handoff, queue, queue)

@@ -1,7 +1,7 @@
 public import Foundation
 
-/// RabbitMQ's definitions: what `load_definitions` reads, `export_definitions` writes. The field names are RabbitMQ's;
-/// what it writes beyond these is passed over.
+/// RabbitMQ's definitions, the format of `load_definitions` and `export_definitions`. The field names are RabbitMQ's;
+/// other fields of its files are ignored.
 public struct DefinitionsFile: Codable, Sendable {
     public var users: [User] = []
     public var vhosts: [VirtualHost] = []
@@ -26,7 +26,7 @@ public struct DefinitionsFile: Codable, Sendable {
         policies = try container.decodeIfPresent([Policy].self, forKey: .policies) ?? []
     }
 
-    /// The file's bytes, the same for the same contents.
+    /// The file's bytes; equal contents give equal bytes.
     public func json() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
@@ -40,10 +40,10 @@ public struct DefinitionsFile: Codable, Sendable {
 
     public struct User: Codable, Sendable {
         public var name: String
-        /// Empty: nobody can log in by password.
+        /// Empty: login by password is impossible.
         public var password_hash: String
         public var hashing_algorithm: String
-        /// Separated by commas, in the order of the alphabet.
+        /// Separated by commas, in alphabetical order.
         public var tags: String
 
         public init(
@@ -55,7 +55,7 @@ public struct DefinitionsFile: Codable, Sendable {
             self.tags = tags
         }
 
-        /// Tags come as a list from some versions, as one text from others.
+        /// Reads tags as a list or as one text; RabbitMQ's versions differ.
         public init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: CodingKeys.self)
             name = try container.decode(String.self, forKey: .name)
@@ -101,7 +101,7 @@ public struct DefinitionsFile: Codable, Sendable {
             (self.name, self.vhost, self.type, self.arguments) = (name, vhost, type, arguments)
         }
 
-        /// RabbitMQ leaves `internal` out where it is false.
+        /// RabbitMQ omits `internal` if it is false.
         public init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: CodingKeys.self)
             name = try container.decode(String.self, forKey: .name)
@@ -136,12 +136,12 @@ public struct DefinitionsFile: Codable, Sendable {
         }
     }
 
-    /// What holds for all queues whose names match, beside their own arguments: other than these it can be changed.
+    /// Settings of all queues whose names match, beside their own arguments. Unlike arguments, they can be changed.
     public struct Policy: Codable, Sendable, Equatable {
         public var vhost, name, pattern: String
         public var applyTo = "queues"
         public var definition: [String: Value]
-        /// Of several that match one queue, the highest holds alone.
+        /// Of several policies that match a queue, only the one with the highest priority applies.
         public var priority = 0
 
         private enum CodingKeys: String, CodingKey {
@@ -154,7 +154,7 @@ public struct DefinitionsFile: Codable, Sendable {
         }
     }
 
-    /// A value of an argument table, as JSON has it.
+    /// A JSON value in an argument table.
     public enum Value: Codable, Sendable, Hashable, CustomStringConvertible {
         case text(String), number(Int), decimal(Double), flag(Bool), list([Value]), table([String: Value]), nothing
 

@@ -3,11 +3,11 @@ import Casework
 public import Contract
 import Foundation
 
-/// Who logs in at the broker for the office: a party (a unit, a source, a person, a worker), or a monitor that only
-/// looks.
+/// A kind of broker user of the office: a party (a unit, a source, a person, a worker), or a monitor, which only
+/// reads.
 public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
     case party(Party)
-    /// Reads the management interface and queue depths, no message. Its name matches `[a-z0-9-]{1,40}`.
+    /// Reads the management interface and queue depths, but no message. Its name matches `[a-z0-9-]{1,40}`.
     case monitor(String)
 
     /// The user's name: `unit.u7`, `source.web`, `person.li`, `office.intake`, `monitor.prometheus`.
@@ -20,8 +20,8 @@ public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
 
     static let monitorPrefix = "monitor."
 
-    /// RabbitMQ's tags, separated by commas. `monitoring` opens the management interface for reading, queues of all
-    /// owners included, and no message.
+    /// RabbitMQ's tags, separated by commas. `monitoring` gives read access to the management interface, including
+    /// the queues of all owners, but to no message.
     public var tags: String {
         switch self {
         case .party: ""
@@ -29,30 +29,30 @@ public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether a monitor may be called so: what ids of parties are made of.
+    /// True if a text is a valid monitor name; the rule is the same as for the ids of parties.
     public static func isMonitorName(_ name: String) -> Bool { UnitID(name) != nil }
 
-    /// Whether a user's name is one that this office gives, whoever bears it.
+    /// True if a user name has one of this office's prefixes.
     public static func isOurs(_ user: String) -> Bool {
         ["unit.", "source.", "person.", "office.", monitorPrefix].contains { user.hasPrefix($0) }
     }
 }
 
-/// What a broker user may do in the office's virtual host. Nobody configures anything: exchanges and queues are made by
-/// whoever applies the topology.
+/// The permissions of a broker user in the office's virtual host. No user may configure: exchanges and queues are
+/// made when the topology is applied.
 ///
-/// RabbitMQ takes one regular expression each for reading and writing and finds it anywhere in a name, so both ends are
-/// anchored: a user that may read `unit.u1.inbox` must not read `unit.u10.inbox` or `unit.u1.inbox.copy`.
+/// RabbitMQ has one regular expression each for reading and writing and searches it anywhere in a name, so both ends
+/// are anchored: a user that may read `unit.u1.inbox` must not read `unit.u10.inbox` or `unit.u1.inbox.copy`.
 public struct Rights: Equatable, Sendable {
-    /// The exchanges it publishes to.
+    /// The exchanges to which it publishes.
     public let exchanges: [String]
-    /// The queues it consumes from.
+    /// The queues from which it consumes.
     public let queues: [String]
-    /// What routing keys must begin with, on topic exchanges; on direct ones the key is the queue's name.
+    /// The required prefix of routing keys on topic exchanges; on direct ones the key is the queue's name.
     public let keyPrefix: String?
 
-    /// Workers get what their desks use and no more (`Worker.queues`, `Worker.exchanges`): what is missing shows as a
-    /// refused publish at once, what is too much never shows.
+    /// The permissions of a role. Workers get exactly what their desks use (`Worker.queues`, `Worker.exchanges`): a
+    /// missing permission shows at once as a refused publish, a superfluous one never shows.
     public init(_ role: BrokerRole) {
         switch role {
         case .party(let party):
@@ -67,14 +67,14 @@ public struct Rights: Equatable, Sendable {
         }
     }
 
-    // MARK: As RabbitMQ takes them
+    // MARK: RabbitMQ's form
 
     public var configure: String { Rights.nothing }
     public var write: String { Rights.pattern(of: exchanges) }
     public var read: String { Rights.pattern(of: queues) }
 
-    /// A rule for each topic exchange it may write: without one the broker allows every key. Nobody binds, so nobody
-    /// reads keys.
+    /// A rule for each topic exchange that it may write: without one the broker allows every key. No party binds, so
+    /// none may read keys.
     public var topics: [(exchange: String, write: String, read: String)] {
         guard let keyPrefix else { return [] }
         return exchanges.filter(Topology.Exchange.outsiders.contains).map {
@@ -84,18 +84,20 @@ public struct Rights: Equatable, Sendable {
 
     private static let nothing = "^$"
 
-    /// Exactly these names. `unit.u1.inbox` and its like share their beginning, which the pattern then names once.
+    /// A pattern of exactly these names. `unit.u1.inbox` and similar names have a common prefix, which the pattern
+    /// contains once.
     private static func pattern(of names: [String]) -> String {
         guard let first = names.first else { return nothing }
         guard names.count > 1 else { return "^\(escaped(first))$" }
         var stem = first
         for name in names { stem = stem.commonPrefix(with: name) }
-        // Up to a dot, so that a person can read it; `bihuan.intake` and `bihuan.command.intake` share `bihuan.`.
+        // The prefix ends at a dot, for readability: `bihuan.intake` and `bihuan.command.intake` share `bihuan.`.
         stem = stem.lastIndex(of: ".").map { String(stem[...$0]) } ?? ""
         let rests = names.map { escaped(String($0.dropFirst(stem.count))) }.sorted()
         return "^\(escaped(stem))(\(rests.joined(separator: "|")))$"
     }
 
-    /// Names consist of letters, digits, hyphens and dots; of these only the dot means something in an expression.
+    /// Escapes a name for a pattern. Names consist of letters, digits, hyphens and dots; only the dot has a meaning
+    /// there.
     private static func escaped(_ name: String) -> String { name.replacing(".", with: "\\.") }
 }

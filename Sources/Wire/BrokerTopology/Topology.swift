@@ -2,11 +2,11 @@ public import Basics
 import Casework
 public import Contract
 
-/// The exchanges and queues of one office, and who may do what with them.
+/// The exchanges and queues of one office.
 ///
-/// Exchanges that outsiders write are topic exchanges (their keys are checked by topic rules) with an alternate
-/// exchange, because a publisher may forget `mandatory`. The office's own are direct ones without it: a return names
-/// its message.
+/// Exchanges that outsiders write are topic exchanges (topic rules check their keys) with an alternate exchange,
+/// because a publisher may forget `mandatory`. The office's own exchanges are direct (`unroutable`
+/// and `dead`: fanout) and have no alternate one: the broker returns an unroutable message to the office.
 public enum Topology {
     public enum Exchange {
         public static let intake = "bihuan.intake"
@@ -18,12 +18,12 @@ public enum Topology {
         public static let unroutable = "bihuan.unroutable"
         public static let dead = "bihuan.dead"
 
-        /// By which a message comes to a party's own queue.
+        /// The exchange for messages to a party's own queue.
         public static func sending(to queue: String) -> String {
             queue.hasSuffix(".inbox") || queue.hasSuffix(".express") ? handoff : notice
         }
 
-        /// Outsiders write these; what finds no queue goes to `unroutable`.
+        /// The exchanges that outsiders write; a message that matches no queue goes to `unroutable`.
         public static let outsiders = [intake, feedback, command]
         public static let all = [intake, feedback, command, work, handoff, notice, unroutable, dead]
     }
@@ -36,14 +36,14 @@ public enum Topology {
         public static let unroutable = "bihuan.unroutable"
         public static let dead = "bihuan.dead"
 
-        /// Those of the office itself.
+        /// The queues of the office itself.
         public static let office =
             [intake, routing, routingExpress, feedback] + Worker.allCases.map { command($0) } + [unroutable, dead]
 
         public static func command(_ worker: Worker) -> String { "bihuan.command.\(worker.rawValue)" }
         public static func inbox(_ unit: UnitID) -> String { "unit.\(unit.rawValue).inbox" }
         public static func express(_ unit: UnitID) -> String { "unit.\(unit.rawValue).express" }
-        /// The queue that a handoff comes in, and whatever takes it away again.
+        /// The queue of a handoff, and of the message that takes it back.
         public static func handoff(to unit: UnitID, express isExpress: Bool) -> String {
             isExpress ? express(unit) : inbox(unit)
         }
@@ -51,7 +51,7 @@ public enum Topology {
         public static func notice(_ source: SourceID) -> String { "source.\(source.rawValue).notice" }
         public static func reply(_ person: PersonID) -> String { "person.\(person.rawValue).reply" }
 
-        /// All that are a party's own: what it may read.
+        /// A party's own queues, which it may read.
         public static func all(of party: Party) -> [String] {
             switch party {
             case .unit(let id): [inbox(id), express(id), notice(id)]
@@ -61,10 +61,10 @@ public enum Topology {
             }
         }
 
-        /// The queues of answers and notices, of all parties, as a regular expression.
+        /// A regular expression for the queues of answers and notices of all parties.
         public static let noticePattern = "^(unit|source)\\.[a-z0-9-]+\\.notice$|^person\\.[a-z0-9-]+\\.reply$"
 
-        /// Where answers and notices for a party go; `nil` for the office itself, whose own notices are rows.
+        /// The queue of answers and notices for a party; `nil` for the office itself, whose own notices are rows.
         public static func notice(for party: Party) -> String? {
             switch party {
             case .unit(let id): notice(id)
@@ -75,10 +75,10 @@ public enum Topology {
         }
     }
 
-    /// What waits unread in one queue of notices, at most. Beyond it the broker refuses, and the office keeps the rest
-    /// for later.
+    /// The most bytes of unread messages in one queue of notices. Beyond it the broker refuses messages, and the
+    /// office keeps them for later.
     public static let noticeBytesMax = 64 << 20
 
-    /// No dropped connection may push a message over it: every prefetched delivery is charged for each drop.
+    /// High enough that no message reaches it by lost connections: each loss counts for every prefetched delivery.
     public static let deliveryLimit = 100_000
 }

@@ -1,8 +1,8 @@
 public import Contract
 
-/// Where each worker stands at the broker. Its rights, its consumers and the queues that wait for it follow from here.
+/// The place of each worker at the broker. Its permissions, its consumers and its queues follow from here.
 extension Worker {
-    /// The queues it reads, those that overtake first.
+    /// The queues that it reads, in order of priority.
     public var queues: [String] {
         let command = Topology.Queue.command(self)
         return switch self {
@@ -13,9 +13,9 @@ extension Worker {
         }
     }
 
-    /// The exchanges it publishes to. All workers answer (`notice`). Intake notifies routing and passes sealed mail on;
-    /// routing hands off; feedback takes handoffs back, releases them, and sends reports back to routing. Deadlines
-    /// only remind.
+    /// The exchanges to which it publishes. All workers answer (`notice`). Intake notifies routing and passes sealed
+    /// mail on; routing hands off; feedback takes handoffs back, releases them, and sends reports back to routing.
+    /// Deadlines only sends notices.
     public var exchanges: [String] {
         switch self {
         case .intake, .feedback: [Topology.Exchange.handoff, Topology.Exchange.notice, Topology.Exchange.work]

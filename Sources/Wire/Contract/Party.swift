@@ -1,8 +1,8 @@
 public import Basics
 import Casework
 
-/// Who speaks or is spoken to. One name everywhere: broker user = CloudEvents `source` = `unit.u7`, `source.web`,
-/// `person.li`, `office.intake`.
+/// A sender or receiver of messages. It has one name everywhere: broker user = CloudEvents `source` = `unit.u7`,
+/// `source.web`, `person.li`, `office.intake`.
 public enum Party: Hashable, Sendable, Codable, CustomStringConvertible {
     case unit(UnitID)
     case source(SourceID)
@@ -45,7 +45,7 @@ public enum Party: Hashable, Sendable, Codable, CustomStringConvertible {
         if case .office = self { true } else { false }
     }
 
-    /// The owner that a routing key names: its first two words.
+    /// The owner in a routing key: its first two words.
     public init?(ownerOf routingKey: some StringProtocol) {
         let words = routingKey.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
         guard words.count >= 2 else { return nil }

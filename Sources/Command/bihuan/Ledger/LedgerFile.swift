@@ -4,12 +4,12 @@ import Casework
 import Contract
 import Foundation
 
-/// An exported ledger as a file of JSON lines; docs/ledger.md describes them.
+/// An exported ledger as JSON lines; docs/ledger.md describes them.
 enum LedgerFile {
-    /// Longer than any entry's line.
+    /// A limit above the length of any entry's line.
     static let lineBytesMax = 1 << 20
 
-    /// All values are digits, ids and base64: nothing needs an escape.
+    /// Writes a line. All values are digits, ids and base64, which need no escape.
     static func text(_ line: LedgerLine) -> String {
         switch line {
         case .entry(let chain, let subject, let entry, let checkpoint):
@@ -38,7 +38,8 @@ enum LedgerFile {
         }
     }
 
-    /// Only what `text` writes is read, byte for byte: no key twice, unknown or elsewhere, no digit written otherwise.
+    /// Reads exactly what `text` writes, byte for byte: a repeated, unknown or moved key or another spelling of a
+    /// value is an error.
     static func line(_ bytes: [UInt8], number: Int) throws(UserError) -> LedgerLine {
         guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(bytes)), let line = fields.line,
             Array(text(line).utf8) == bytes
@@ -52,7 +53,7 @@ enum LedgerFile {
         "\"chain\":\"\(chain.lowercased)\",\"kind\":\"\(subject.kind.rawValue)\",\"id\":\"\(subject.id)\""
     }
 
-    /// What may stand on a line; which of it does tells the lines apart.
+    /// The possible fields of a line; the fields present determine its kind.
     private struct Fields: Decodable {
         var chain: UUID?
         var kind: LedgerSubject.Kind?

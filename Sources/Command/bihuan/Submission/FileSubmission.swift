@@ -6,17 +6,17 @@ import PartyClient
 import Submitting
 import Terminal
 
-/// One file on its way in: read, checked, sent, answered.
+/// The submission of one file: reading, checking, sending, answers.
 struct FileSubmission {
     let file: ReportFile
     let reader: ReportLineReader
     let check: Beforehand
     let page: SubmissionPage
-    /// In seconds, of the whole; nil: as patient as each step is by itself.
+    /// The timeout of the whole submission in seconds; nil: each step has its own timeout.
     let timeout: Double?
     let readsReceipts: Bool
 
-    /// How long answers may stay away, where no time is set.
+    /// The most seconds without an answer, if no timeout is set.
     private static let quietSecondsMax = 30.0
     static let late: Int32 = 3
 
@@ -31,8 +31,8 @@ struct FileSubmission {
         (self.timeout, self.readsReceipts) = (timeout, readsReceipts)
     }
 
-    /// Returns the command's status: 0 if the office has all of the file, 1 if it has not, 3 if it is not known in
-    /// time.
+    /// Submits the file and returns the exit status: 0 if the office has all reports, 1 if not, 3 if this is not
+    /// known in time.
     mutating func run(_ settings: Submitter) throws -> Int32 {
         Output.note("reading \(file.description)")
         var submitter = settings
@@ -99,7 +99,7 @@ struct FileSubmission {
         }
     }
 
-    /// Waits for the answers that are still to come; returns the lines that have none.
+    /// Waits for outstanding answers; returns the lines without one.
     private mutating func wait(for receipts: SubmissionReceipts, of count: Int) throws -> [Int] {
         while true {
             for receipt in receipts.take() { page.add(receipt) }
@@ -107,7 +107,7 @@ struct FileSubmission {
             page.say()
             let open = receipts.open
             if open.lines.isEmpty {
-                // What came between the two looks.
+                // Answers that came between the two calls.
                 for receipt in receipts.take() { page.add(receipt) }
                 page.say()
                 return []

@@ -5,10 +5,9 @@ import Submitting
 import Terminal
 import Text
 
-/// What a person, or a program, reads about a submission: a line for each report that did not go the usual way, and the
-/// sums.
+/// The output about a submission, as text or JSON: a line for each report with a special result, and the totals.
 ///
-/// A class, because the sequence that reads and the progress that shows share it; one thread uses it.
+/// A class, because the reading sequence and the progress display share it; one thread uses it.
 final class SubmissionPage: @unchecked Sendable {
     private let asJSON: Bool
     private let noun: String
@@ -22,11 +21,11 @@ final class SubmissionPage: @unchecked Sendable {
         self.noun = noun
     }
 
-    /// Reports that did not go in, or that the office did not take.
+    /// True if some reports were not sent, or the office did not accept some.
     var hasProblems: Bool { problems > 0 || outcomes["rejected"] != nil || outcomes["refused"] != nil }
     var hasUnsaid: Bool { !unsaid.isEmpty }
 
-    /// What did not go in.
+    /// Adds a report that was not sent.
     func add(_ problem: LineProblem) {
         problems += 1
         if asJSON {
@@ -36,7 +35,7 @@ final class SubmissionPage: @unchecked Sendable {
         }
     }
 
-    /// Names reporters by words that stand for nothing.
+    /// Counts a report whose reporters have only placeholder names.
     func addAnonymous() { anonymous += 1 }
 
     func add(_ receipt: SubmissionReceipt) {
@@ -63,7 +62,7 @@ final class SubmissionPage: @unchecked Sendable {
     }
 
     /// - Parameters:
-    ///   - confirmed: how many the broker has; nil where it was away.
+    ///   - confirmed: the number of reports confirmed by the broker; nil if the broker was not available.
     ///   - open: lines without an answer.
     func sayEnd(confirmed: Int?, identical: Int, seconds: Double, open: [Int]) {
         if asJSON {
@@ -106,7 +105,7 @@ final class SubmissionPage: @unchecked Sendable {
         )
     }
 
-    /// nil of what went the usual way.
+    /// The line for a receipt; nil for a usual result.
     private func words(_ receipt: SubmissionReceipt) -> String? {
         switch receipt.outcome {
         case .received: nil
@@ -118,7 +117,7 @@ final class SubmissionPage: @unchecked Sendable {
     }
 
     private func line(_ fields: [String: Any]) -> String {
-        // Numbers, texts and lists of texts: nothing in it can fail to encode.
+        // Numbers, texts and lists of texts always encode.
         (try? JSONSerialization.data(withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])).map {
             String(decoding: $0, as: UTF8.self)
         } ?? "{}"

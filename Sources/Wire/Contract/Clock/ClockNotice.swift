@@ -1,6 +1,6 @@
 public import Basics
 
-/// The data of the notices about a clock (签收提醒, 超期预警): what is due when, and why.
+/// The data of the notices about a clock (签收提醒, 超期预警): the due time, the step and the rule.
 public struct ClockNotice: Codable, Hashable, Sendable {
     public var clock: String
     public var startedAt: Instant

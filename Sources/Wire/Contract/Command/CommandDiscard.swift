@@ -2,7 +2,7 @@ extension MessageType {
     public static let commandDiscard = MessageType("bihuan.command.discard.v1")
 }
 
-/// The data of `command.discard`: a dead letter that needs nothing more, and why.
+/// The data of `command.discard`: a dead letter needs no further action, with the reason.
 public struct CommandDiscard: Codable, Hashable, Sendable {
     public var reason: String
     public init(reason: String) { self.reason = reason }

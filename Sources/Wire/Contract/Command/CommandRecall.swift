@@ -2,7 +2,7 @@ extension MessageType {
     public static let commandRecall = MessageType("bihuan.command.recall.v1")
 }
 
-/// The data of `command.recall`: a person takes a handoff back.
+/// The data of `command.recall`: the office takes a handoff back, with the reason.
 public struct CommandRecall: Codable, Hashable, Sendable {
     public var reason: String
     public init(reason: String) { self.reason = reason }

@@ -1,6 +1,6 @@
 import Casework
 
-/// `command.replay`: a dead letter goes through its worker once more.
+/// `command.replay`: a dead letter is processed by its worker again.
 extension MessageType {
     public static let commandReplay = MessageType("bihuan.command.replay.v1")
 }

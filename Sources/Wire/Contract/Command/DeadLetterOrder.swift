@@ -1,4 +1,4 @@
-/// What persons of the office decide about a dead letter.
+/// A command of an office person for a dead letter.
 public enum DeadLetterOrder: Sendable {
     case replay
     case discard(CommandDiscard)

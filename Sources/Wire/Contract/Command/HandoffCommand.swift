@@ -1,4 +1,4 @@
-/// What persons of the office command about a handoff.
+/// A command of an office person for a handoff.
 public enum HandoffCommand: Sendable {
     case recall(CommandRecall)
 }

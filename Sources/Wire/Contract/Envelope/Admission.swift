@@ -1,7 +1,7 @@
 import Casework
 
-/// Whether a message is who it says it is: routing key, CloudEvents `source` and the broker-validated `user-id` must
-/// name the same party, and that party must be one that sends such a message.
+/// Checks a message's sender: the routing key, the CloudEvents `source` and the broker-validated `user-id` must name
+/// the same party, and that party must be allowed to send this type.
 public enum Admission {
     public static func problem(
         sender: Party?, routingKey: String, envelope: Envelope

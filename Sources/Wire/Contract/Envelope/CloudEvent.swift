@@ -3,8 +3,8 @@ import Casework
 
 /// One message on the wire: CloudEvents 1.0, structured JSON.
 ///
-/// `id` names the act and is the same on every resend; `subject` says what the message is about and is echoed on every
-/// reply; `inreplyto` is the id of the act that is answered.
+/// `id` identifies the act and is the same on every resend; `subject` names what the message is about and is repeated
+/// on every reply; `inreplyto` is the id of the act that is answered.
 public struct CloudEvent<Payload: Codable & Sendable>: Codable, Sendable {
     public var specversion = "1.0"
     public var id: String
@@ -54,11 +54,11 @@ public struct Envelope: Codable, Hashable, Sendable {
     }
 }
 
-/// What the media types of bodies and of sealed data are called.
+/// The media types of bodies and of sealed data.
 public enum MediaType {
     public static let json = "application/json"
     public static let cloudEvents = "application/cloudevents+json"
-    /// Several events in one body, which the office does not read.
+    /// Several events in one body; the office does not read it.
     static let cloudEventsBatch = "application/cloudevents-batch"
     static let cloudEventsOfAnyFormat = "application/cloudevents"
     public static let sealed = "application/vnd.bihuan.sealed+json"

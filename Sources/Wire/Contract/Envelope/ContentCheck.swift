@@ -1,14 +1,14 @@
 import Casework
 
 extension Problem {
-    /// A text whose length is out of these bounds.
+    /// The problem of a text whose length in bytes is out of bounds.
     static func text(_ text: String?, _ path: String, _ bytes: ClosedRange<Int>) -> Problem? {
         guard let count = text?.utf8.count, !bytes.contains(count) else { return nil }
         if count < bytes.lowerBound { return Problem(code: "missing_field", path: path, text: "must not be empty") }
         return Problem(code: "too_large", path: path, text: "has \(count) bytes; the limit is \(bytes.upperBound)")
     }
 
-    /// What a person gives as the reason of a command.
+    /// The problem of a command's reason.
     static func reason(_ reason: String, _ limits: Limits) -> Problem? {
         guard reason.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             return Problem(code: "missing_field", path: "data.reason", text: "this needs a reason")
@@ -18,7 +18,7 @@ extension Problem {
 }
 
 extension Envelope {
-    /// What is wrong with fields of the head that may be left out.
+    /// The first problem in the envelope's optional fields.
     func refinementProblem(limits: Limits) -> Problem? {
         if let inreplyto, !limits.admitsID(inreplyto) {
             return Problem(
@@ -35,7 +35,7 @@ extension Envelope {
 }
 
 extension MediaType {
-    /// As CloudEvents' JSON format has it: whether the subtype is `json` or ends in `+json`, whatever its parameters.
+    /// The JSON rule of CloudEvents: the subtype is `json` or ends in `+json`, with any parameters.
     fileprivate static func isJSON(_ text: String) -> Bool {
         let parts = text.prefix { $0 != ";" }.lowercased().split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, parts.allSatisfy({ $0.utf8.allSatisfy(isTokenByte) }) else {

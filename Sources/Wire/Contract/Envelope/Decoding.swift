@@ -2,13 +2,13 @@ import Basics
 import Casework
 import Foundation
 
-/// A message that was read: its head and what it says.
+/// A decoded message: its envelope and its content.
 public struct Message: Sendable {
     public var envelope: Envelope
     public var body: Body
-    /// The words of the policy in it.
+    /// The words of the policy in the message.
     let words: [PolicyWord]
-    /// What is wrong beyond the kinds of its fields: lengths, blank texts, fields that go together.
+    /// The first problem beyond the types of fields: lengths, blank texts, fields that depend on each other.
     fileprivate let problem: Problem?
 
     init(envelope: Envelope, body: Body, words: [PolicyWord], problem: Problem?) {
@@ -19,7 +19,7 @@ public struct Message: Sendable {
     }
 }
 
-/// A message that could not be read, with what of its head could.
+/// A message that could not be read, with the fields of its envelope that could.
 public struct Unreadable: Error, Sendable {
     public var problems: [Problem]
     public var id: String?
@@ -35,7 +35,7 @@ public struct Unreadable: Error, Sendable {
 }
 
 extension Unreadable {
-    /// Of what has more bytes than a message may nothing is read.
+    /// A message beyond the size limit; nothing of it is read.
     public static func tooLarge(bytes: Int, limits: Limits = .standard) -> Unreadable {
         Unreadable([
             Problem(code: "too_large", text: "the message has \(bytes) bytes; the limit is \(limits.messageBytesMax)")
@@ -44,7 +44,7 @@ extension Unreadable {
 }
 
 extension Message {
-    /// Reads a body. `typeHint` is the AMQP property `type`, which spares a second reading when it is right.
+    /// Reads a body. `typeHint` is the AMQP property `type`; if it is right, the body is decoded only once.
     public init(reading body: [UInt8], typeHint: String?, limits: Limits = .standard) throws(Unreadable) {
         guard body.count <= limits.messageBytesMax else { throw .tooLarge(bytes: body.count, limits: limits) }
         let json = Data(body)
@@ -52,7 +52,7 @@ extension Message {
         do {
             shape = try JSONShape(of: body, depthMax: limits.jsonDepthMax)
         } catch {
-            // Where it is all but JSON, the head may tell whom to answer, and on what.
+            // If it is almost JSON, the envelope may still name the sender's message for the answer.
             let head = error.code == "not_json" ? try? JSONDecoder().decode(LooseEnvelope.self, from: json) : nil
             throw Unreadable([error], id: head?.id, type: head?.type, subject: head?.subject)
         }
@@ -73,7 +73,7 @@ extension Message {
         }
     }
 
-    /// The slow way: finds out what is wrong, and with what.
+    /// The slow path: finds out what is wrong, and in which message.
     private init(carefully json: Data, _ limits: Limits) throws(Unreadable) {
         let loose: LooseEnvelope
         do {
@@ -117,14 +117,14 @@ extension Message {
 }
 
 extension Problem: Error {
-    /// What a decoder could not take of the `data` of a message of this type, which stands alone.
+    /// The problem of a decoding error in the `data` of a message of this type, given without its envelope.
     public init(_ error: DecodingError, inData data: JSONTree, of type: MessageType) {
         let problem = Problem(error)
         let fields = type.definition.wholeNumbers.map { Array($0.dropFirst()) }
         self = problem.code == "not_json" ? WholeNumbers.problem(in: data, fields) ?? problem : problem
     }
 
-    /// A decoding error in words for a person.
+    /// The problem of a decoding error, as text for a person.
     init(_ error: DecodingError) {
         func path(_ keys: [any CodingKey]) -> String {
             keys.reduce(into: "") { path, key in
@@ -163,7 +163,7 @@ extension Problem: Error {
         }
     }
 
-    /// What our own types say of a value. Foundation's words quote the value, and a reason quotes nothing of the
+    /// The text of our own types for a value. Foundation's texts quote the value, and a reason quotes nothing of the
     /// message (invariant 6).
     private static func own(_ text: String) -> String {
         ownTexts.contains(text) ? text : "this value cannot be taken; see the contract for those that can"
@@ -221,7 +221,7 @@ extension Envelope {
     }
 }
 
-/// What can be read of a head in which anything may be wrong.
+/// The readable fields of an envelope in which any field may be wrong.
 private struct LooseEnvelope: Decodable {
     var specversion, id, type, subject: String?
 

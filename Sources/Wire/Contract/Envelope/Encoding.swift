@@ -1,7 +1,7 @@
 import Casework
 import Foundation
 
-/// Writes messages as bytes. Keys are sorted, so that a body is the same bytes wherever it is made.
+/// Encodes messages. Keys are sorted, so that equal messages have equal bytes everywhere.
 public enum Wire {
     public static func encode<Payload>(_ event: CloudEvent<Payload>) -> [UInt8] {
         let encoder = JSONEncoder()
@@ -9,7 +9,7 @@ public enum Wire {
         do {
             return [UInt8](try encoder.encode(event))
         } catch {
-            // Every payload is made of texts, whole numbers, flags and lists of them: nothing in it can fail to encode.
+            // Every payload consists of texts, whole numbers, flags and lists of them, which always encode.
             preconditionFailure("a payload that JSON cannot hold: \(type(of: event))")
         }
     }

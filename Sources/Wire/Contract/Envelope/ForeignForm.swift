@@ -1,19 +1,19 @@
 import Foundation
 
-/// What CloudEvents SDKs send beside the one form that the office reads, structured JSON: known by its marks, so that
-/// its sender is told in one sentence what to change.
+/// A message of a CloudEvents SDK in another form than structured JSON, the only one that the office reads. It is
+/// recognised so that its sender gets one sentence with what to change.
 public struct ForeignForm: Sendable {
     public let problem: Problem
-    /// What its headers tell; `nil` where they do not.
+    /// The id in the headers; `nil` if they have none. Likewise below.
     public let id: String?
     public let type: String?
     public let subject: String?
 
     /// - Parameters:
     ///   - contentEncoding: the AMQP property, such as `gzip`.
-    ///   - headers: those of the AMQP properties that are texts.
-    ///   - body: one that could not be read.
-    /// - Returns: `nil` where it looks like nothing of the kind.
+    ///   - headers: the AMQP headers that are texts.
+    ///   - body: a body that could not be read.
+    /// - Returns: `nil` if it is no such form.
     public init?(body: [UInt8], contentType: String?, contentEncoding: String? = nil, headers: [String: String]) {
         let contentType = contentType?.lowercased() ?? ""
         let attributes = ForeignForm.attributes(in: headers)
@@ -45,8 +45,8 @@ public struct ForeignForm: Sendable {
         }
     }
 
-    /// CloudEvents attributes by their names; the AMQP binding writes `cloudEvents:id` or `cloudEvents_id`, other
-    /// bindings `ce-id`.
+    /// CloudEvents attributes by name; the AMQP binding writes `cloudEvents:id` or `cloudEvents_id`, other bindings
+    /// `ce-id`.
     private static func attributes(in headers: [String: String]) -> [String: String] {
         var attributes: [String: String] = [:]
         for (name, value) in headers {
@@ -59,7 +59,7 @@ public struct ForeignForm: Sendable {
 
     private static let prefixes = ["cloudevents:", "cloudevents_", "cloudevents-", "ce-", "ce_", "ce:"]
 
-    /// Whether the first sign that is no blank opens a list, and what stands in it looks like an object.
+    /// True if the body begins with a list whose first element looks like an object.
     private static func isList(_ body: [UInt8]) -> Bool {
         let signs = body.lazy.filter { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }.prefix(2)
         return Array(signs) == Array("[{".utf8)
@@ -67,7 +67,7 @@ public struct ForeignForm: Sendable {
 }
 
 extension Problem {
-    /// Of bytes that hold an event in another way than as JSON in UTF-8, where something says in which.
+    /// The problem of an event that is not JSON in UTF-8, if its bytes or properties show another encoding.
     fileprivate static func otherBytes(_ body: [UInt8], _ contentType: String, _ contentEncoding: String) -> Problem? {
         let isGzip = body.starts(with: [0x1F, 0x8B])
         if isGzip || !["", "identity", "utf-8", "utf8"].contains(contentEncoding) {

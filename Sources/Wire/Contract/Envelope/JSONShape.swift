@@ -1,12 +1,12 @@
 import Foundation
 
-/// Whether bytes are JSON (RFC 8259), told by one pass over them, before a reader is let near them that recurses, that
-/// takes more than JSON and other encodings than UTF-8, and that does not look into fields nobody asked for.
+/// A check that bytes are JSON (RFC 8259), in one pass, before a decoder that recurses, accepts more than JSON and
+/// other encodings than UTF-8, and ignores fields that it does not need.
 ///
-/// Refused beyond the letter of the RFC is what two readers would read differently: a name twice in one object, half a
-/// surrogate pair; and U+0000.
+/// Beyond the RFC it refuses what two readers would read differently: a name twice in one object, half a surrogate
+/// pair; and U+0000.
 struct JSONShape {
-    /// Whether the outermost object has the name that CloudEvents gives to data in Base64.
+    /// True if the outermost object has `data_base64`, CloudEvents' name of data in Base64.
     let hasBase64Data: Bool
 
     init(of body: [UInt8], depthMax: Int) throws(Problem) {
@@ -32,10 +32,10 @@ private struct JSONScan {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let depthMax: Int
     private var index = 0
-    /// Hashes of the names in all objects that are open, the innermost last. Of 64 bits: names that differ share one
-    /// where somebody made them to, and then only that sender is refused.
+    /// Hashes of the names in all open objects, the innermost last. With 64 bits, different names share a hash only
+    /// if a sender constructs them, and then only that sender's message is refused.
     private var names: [UInt64] = []
-    /// Whether the outermost object has the name that CloudEvents gives to data in Base64.
+    /// True if the outermost object has `data_base64`.
     private(set) var hasBase64Data = false
     private static let base64Data = hash(of: "data_base64".utf8)
 
@@ -51,7 +51,7 @@ private struct JSONScan {
         throw byte == 0 ? unexpected() : wrong("something follows behind its end")
     }
 
-    /// - Parameter depth: how many lists and objects are open around it.
+    /// - Parameter depth: the number of open lists and objects around the value.
     private mutating func value(depth: Int) throws(Problem) {
         switch next() ?? 0 {
         case UInt8(ascii: "\""): _ = try text()
@@ -120,14 +120,14 @@ private struct JSONScan {
         return JSONScan.hash(of: bytes[place])
     }
 
-    /// FNV-1a.
+    /// The FNV-1a hash.
     private static func hash(of bytes: some Sequence<UInt8>) -> UInt64 {
         bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
     // MARK: Texts
 
-    /// Returns what stands between the quotes.
+    /// Reads a text and returns the range between its quotes.
     private mutating func text() throws(Problem) -> (place: Range<Int>, hasEscapes: Bool) {
         index += 1
         let start = index
@@ -171,7 +171,7 @@ private struct JSONScan {
         }
     }
 
-    /// Four hexadecimal digits behind a `u`.
+    /// Reads four hexadecimal digits after a `u`.
     private mutating func codeUnit() throws(Problem) -> UInt16 {
         index += 1
         var unit: UInt16 = 0
@@ -208,7 +208,7 @@ private struct JSONScan {
         }
     }
 
-    /// One at least.
+    /// Reads at least one digit.
     private mutating func digits() throws(Problem) {
         let start = index
         while index < bytes.count, isDigit(bytes[index]) { index += 1 }
@@ -226,7 +226,7 @@ private struct JSONScan {
 
     // MARK: Steps
 
-    /// The next byte that is no blank, not yet taken; `nil` at the end.
+    /// The next byte that is not blank, not consumed; `nil` at the end.
     private mutating func next() -> UInt8? {
         while index < bytes.count {
             switch bytes[index] {
@@ -245,11 +245,11 @@ private struct JSONScan {
 
     private func unexpected() -> Problem {
         guard index < bytes.count else { return wrong("it ends too early") }
-        // Between texts it is a sign of UTF-16.
+        // A zero byte outside a text suggests UTF-16.
         return bytes[index] == 0 ? .notUTF8 : wrong("this cannot stand here")
     }
 
-    /// Counted from 0, and nothing of the body is quoted.
+    /// The problem at the current byte, counted from 0; it quotes nothing of the body.
     private func wrong(_ what: String) -> Problem {
         Problem(code: "not_json", text: "the body cannot be read as JSON: at byte \(index), \(what)")
     }

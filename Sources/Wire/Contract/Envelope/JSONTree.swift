@@ -1,23 +1,24 @@
 import Foundation
 
-/// Any JSON, with numbers as they are written: a ticket of 20 digits keeps them all.
+/// Any JSON value, with numbers as written: a ticket of 20 digits keeps all of them.
 public enum JSONTree: Hashable, Sendable {
     case null
     case bool(Bool)
-    /// As written, such as `20230101123456780001`, `1.50` or `-1e3`; and at which byte of the whole it begins, from 0.
+    /// The number as written, such as `20230101123456780001`, `1.50` or `-1e3`, and the offset of its first byte in
+    /// the body, from 0.
     case number(String, at: Int)
     case text(String)
     case list([JSONTree])
     case object([String: JSONTree])
 
-    /// Reads bytes; throws what is wrong with them, in the words of the wire: also a name twice, U+0000, half a
-    /// surrogate pair.
+    /// Reads bytes; throws the problem that the contract defines for them, also for a repeated name, U+0000 and half
+    /// a surrogate pair.
     public init(_ body: [UInt8], depthMax: Int) throws(Problem) {
         _ = try JSONShape(of: body, depthMax: depthMax)
         self.init(checked: body)
     }
 
-    /// Of bytes in which `JSONShape` found nothing wrong.
+    /// Reads bytes that `JSONShape` has accepted.
     init(checked body: [UInt8]) {
         self = body.withUnsafeBufferPointer { bytes in
             var reader = TreeReader(bytes: bytes)
@@ -25,8 +26,8 @@ public enum JSONTree: Hashable, Sendable {
         }
     }
 
-    /// The value at a path of keys and, in lists, of positions from 0; `nil` where there is none or it is null. A key
-    /// of several words that an object holds as it stands, such as `reporter.name`, goes before the path.
+    /// The value at a path of keys and, in lists, positions from 0; `nil` if there is none or it is null. A key that
+    /// an object contains in full, such as `reporter.name`, has priority over the path.
     public func value(at path: ArraySlice<String>) -> JSONTree? {
         guard let key = path.first else { return self == .null ? nil : self }
         switch self {
@@ -41,7 +42,7 @@ public enum JSONTree: Hashable, Sendable {
     }
 }
 
-/// Knows that what it reads is JSON.
+/// A reader for bytes that are known to be JSON.
 private struct TreeReader {
     let bytes: UnsafeBufferPointer<UInt8>
     private var index = 0
@@ -98,7 +99,7 @@ private struct TreeReader {
         }
         index += 1
         guard hasEscapes else { return String(decoding: bytes[(start + 1)..<(index - 1)], as: UTF8.self) }
-        // What was found right before is a text to every decoder.
+        // `JSONShape` has accepted it, so every decoder reads it as a text.
         return (try? JSONDecoder().decode(String.self, from: Data(bytes[start..<index]))) ?? ""
     }
 
@@ -113,7 +114,7 @@ private struct TreeReader {
         return value
     }
 
-    /// The next byte that is no blank, not yet taken; 0 at the end.
+    /// The next byte that is not blank, not consumed; 0 at the end.
     private mutating func next() -> UInt8 {
         while index < bytes.count {
             switch bytes[index] {

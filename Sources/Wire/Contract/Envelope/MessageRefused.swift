@@ -2,9 +2,9 @@ extension MessageType {
     public static let messageRefused = MessageType("bihuan.message.refused.v1")
 }
 
-/// The data of `message.refused`: nothing was changed, and why.
+/// The data of `message.refused`: the message changed nothing, with the reasons.
 public struct MessageRefused: Codable, Hashable, Sendable {
-    /// The type that was refused, as it was written; absent where it could not be read, or does not look like one.
+    /// The type of the refused message as written; absent if it could not be read, or does not look like a type.
     public var refusedType: String?
     public var problems: [Problem]
 

@@ -1,7 +1,7 @@
 public import Casework
 import Text
 
-/// A word of the policy in a message, and the list that must hold it.
+/// A word of the policy in a message, and the list that must contain it.
 struct PolicyWord: Sendable {
     let word: String
     let path: String
@@ -17,8 +17,8 @@ struct PolicyWord: Sendable {
 }
 
 extension Rulebook {
-    /// A word of a message that the policy does not know. The word itself is not repeated: a shifted column may have
-    /// put a name there.
+    /// The problem of a word that the policy does not contain. The text does not repeat the word: in data with
+    /// shifted columns it may be a name.
     public func unknownWord(in message: Message) -> Problem? {
         for word in message.words {
             let known = words(of: word.list)

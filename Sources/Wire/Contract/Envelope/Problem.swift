@@ -1,8 +1,8 @@
-/// One thing that is wrong with a message, in words for a person.
+/// One problem of a message, as text for a person.
 public struct Problem: Codable, Hashable, Sendable, CustomStringConvertible {
-    /// A stable word for programs: `missing_field`, `not_json`, `too_large`, `unknown_word` …
+    /// A stable code for programs: `missing_field`, `not_json`, `too_large`, `unknown_word` …
     public var code: String
-    /// Where in the message: `data.accused[0].level`; absent where the whole is meant.
+    /// The place in the message: `data.accused[0].level`; absent for the whole message.
     public var path: String?
     public var text: String
 

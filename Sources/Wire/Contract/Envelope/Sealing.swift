@@ -6,15 +6,15 @@ import Foundation
 /// Data that only the holder of a private key can read: HPKE (RFC 9180) with X25519, HKDF-SHA256 and ChaCha20-Poly1305.
 /// The associated data is `id|type|subject` of the message that carries it, so that it cannot be moved to another one.
 public struct SealedData: Codable, Hashable, Sendable {
-    /// Names the key it is sealed to: the first 16 hexadecimal digits of the SHA-256 of the public key.
+    /// The id of the key it is sealed to: the first 16 hexadecimal digits of the SHA-256 of the public key.
     public var keyid: String
     /// The encapsulated key, base64.
     public var enc: String
     /// The sealed bytes, base64.
     public var ciphertext: String
-    /// What the bytes are once opened.
+    /// The media type of the opened bytes.
     public var contentType: String
-    /// The envelope number under which the books know it.
+    /// The envelope number under which the office registered it.
     public var number: String
 
     public static func seal(
@@ -28,7 +28,7 @@ public struct SealedData: Codable, Hashable, Sendable {
             contentType: contentType, number: number)
     }
 
-    /// Opens it again. Throws if the key, or the message it stands in, is another one.
+    /// Opens the data. Throws if the key or the carrying message is another one.
     public func open(
         with key: Curve25519.KeyAgreement.PrivateKey, id: String, type: MessageType, subject: String
     ) throws -> [UInt8] {
@@ -48,7 +48,7 @@ public struct SealedData: Codable, Hashable, Sendable {
     }
 }
 
-/// The public half of a key that data is sealed to.
+/// The public half of a key to which data is sealed.
 public struct SealingKey: Sendable {
     public let publicKey: Curve25519.KeyAgreement.PublicKey
     public let id: String
@@ -58,8 +58,8 @@ public struct SealingKey: Sendable {
         id = String(Array(SHA256.hash(data: publicKey.rawRepresentation)).hexadecimal.prefix(16))
     }
 
-    /// `nil` where the bytes are no X25519 public key, or one of those with which every secret is zero, so that anybody
-    /// could open what is sealed to it (RFC 7748, section 6.1).
+    /// `nil` if the bytes are not an X25519 public key, or are a key with which every shared secret is zero, so that
+    /// anybody could open the data (RFC 7748, section 6.1).
     public init?(rawRepresentation bytes: [UInt8]) {
         guard let key = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: bytes) else { return nil }
         let secret = try? Curve25519.KeyAgreement.PrivateKey().sharedSecretFromKeyAgreement(with: key)

@@ -1,8 +1,9 @@
-/// Finds the number that a reader could not take where a whole number stands. The decoder says neither where nor what.
+/// Finds the number that could not be decoded as a whole number. The decoder reports neither its place nor the
+/// reason.
 enum WholeNumbers {
     /// - Parameters:
-    ///   - body: JSON in which nothing else is wrong.
-    ///   - fields: those that hold whole numbers; `*` is each of a list.
+    ///   - body: JSON that is otherwise valid.
+    ///   - fields: the paths of whole numbers; `*` is each element of a list.
     static func problem(in body: [UInt8], _ fields: [[String]]) -> Problem? {
         problem(in: JSONTree(checked: body), fields)
     }
@@ -30,7 +31,7 @@ enum WholeNumbers {
 
     private static func problem(of value: JSONTree, _ path: String) -> Problem? {
         guard case .number(let digits, let place) = value else { return nil }
-        // As JSON Schema has it: 1.0 and 1e2 are whole.
+        // As in JSON Schema: 1.0 and 1e2 are whole numbers.
         guard let number = Double(digits), number.isFinite, number.rounded() == number else {
             return Problem(
                 code: "mistyped_field", path: path,

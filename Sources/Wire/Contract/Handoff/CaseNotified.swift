@@ -1,6 +1,6 @@
 import Basics
 
-/// `case.notified` (转立案回告): the case office tells of a case that was filed; its data is a `CaseFiled`.
+/// `case.notified` (转立案回告): the case office reports that a case was filed; its data is a `CaseFiled`.
 extension MessageType {
     public static let caseNotified = MessageType("bihuan.case.notified.v1")
 }

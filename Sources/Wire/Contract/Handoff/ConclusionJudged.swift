@@ -1,4 +1,4 @@
-/// The data of `conclusion.accepted` and `conclusion.returned`: what the office says to a conclusion, by which rule.
+/// The data of `conclusion.accepted` and `conclusion.returned`: the office's decision on a conclusion, and its rule.
 public struct ConclusionJudged: Codable, Hashable, Sendable {
     public var rule: String
     public var text: String

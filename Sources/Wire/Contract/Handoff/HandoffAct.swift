@@ -1,4 +1,4 @@
-/// What units do with a handoff (承办单位的办理反馈).
+/// An act of a unit on a handoff (承办单位的办理反馈).
 public enum HandoffAct: Sendable {
     case signed(HandoffSigned)
     case returned(HandoffReturned)

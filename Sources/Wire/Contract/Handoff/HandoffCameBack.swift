@@ -1,4 +1,4 @@
-/// `handoff.came_back`: feedback gives a report whose return was approved to routing.
+/// `handoff.came_back`: feedback passes a report whose return was approved to routing.
 extension MessageType {
     public static let handoffCameBack = MessageType("bihuan.handoff.came_back.v1")
 }

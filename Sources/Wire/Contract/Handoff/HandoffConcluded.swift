@@ -4,10 +4,10 @@ extension MessageType {
 
 /// The data of `handoff.concluded` (办结).
 public struct HandoffConcluded: Codable, Hashable, Sendable {
-    /// An id of the policy's outcomes.
+    /// An id from the policy's outcomes.
     public var outcome: String
     public var summary: String
-    /// Whether a real-name reporter was answered (实名答复).
+    /// True if a real-name reporter was answered (实名答复).
     public var reporterAnswered: Bool?
 
     public init(outcome: String, summary: String, reporterAnswered: Bool? = nil) {

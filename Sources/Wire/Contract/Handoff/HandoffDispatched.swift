@@ -5,10 +5,10 @@ extension MessageType {
     public static let handoffDispatched = MessageType("bihuan.handoff.dispatched.v1")
 }
 
-/// The data of `handoff.dispatched`: what the unit shall act on. Texts are masked; the reporter is not in it.
+/// The data of `handoff.dispatched`: the content for the unit. Texts are masked; the reporter is not included.
 public struct HandoffDispatched: Codable, Hashable, Sendable {
     public var number: String
-    /// The kind of handoff in the policy's words: transfer (移送), send_down (转送), assignment (交办).
+    /// The kind of handoff, a word of the policy: transfer (移送), send_down (转送), assignment (交办).
     public var kind: String
     public var matterKind: String?
     public var title: String
@@ -16,9 +16,9 @@ public struct HandoffDispatched: Codable, Hashable, Sendable {
     public var region: String?
     public var accused: [Accused]
     public var allegations: [Allegation]
-    /// Papers announced with the report; their bytes travel apart.
+    /// The attachments announced with the report; their bytes are sent separately.
     public var attachments: [Attachment]
-    /// Until when the unit shall sign, and the rule that says so.
+    /// The time by which the unit must sign; `nil` if there is none. `rule` is the rule that routed the report.
     public var signBy: Instant?
     public var resultOwed: Bool
     public var rule: String

@@ -2,9 +2,9 @@ extension MessageType {
     public static let handoffRecalled = MessageType("bihuan.handoff.recalled.v1")
 }
 
-/// The data of `handoff.recalled`: the unit no longer holds it.
+/// The data of `handoff.recalled`: the unit no longer has the handoff.
 public struct HandoffRecalled: Codable, Hashable, Sendable {
-    /// `recalled` by a person of the office, or `return_approved`.
+    /// `recalled` (by a person of the office) or `return_approved`.
     public var cause: String
     public var reason: String
 

@@ -2,9 +2,9 @@ extension MessageType {
     public static let handoffReturned = MessageType("bihuan.handoff.returned.v1")
 }
 
-/// The data of `handoff.returned` (退回): not the unit's own, or without substance.
+/// The data of `handoff.returned` (退回): the handoff is not the unit's, or has no substance.
 public struct HandoffReturned: Codable, Hashable, Sendable {
-    /// An id of the policy's return reasons.
+    /// An id from the policy's return reasons.
     public var reason: String
     public var text: String?
 

@@ -2,11 +2,11 @@ extension MessageType {
     public static let handoffSigned = MessageType("bihuan.handoff.signed.v1")
 }
 
-/// The data of `handoff.signed` (签收): the unit has it, and has it whole.
+/// The data of `handoff.signed` (签收): the unit has received the handoff complete.
 public struct HandoffSigned: Codable, Hashable, Sendable {
     /// SHA-256 of the exact body of `handoff.dispatched`, lower-case hexadecimal.
     public var digest: String
-    /// Who signed at the unit, in the unit's own words.
+    /// The person who signed at the unit, as the unit writes it.
     public var signedBy: String?
 
     public init(digest: String, signedBy: String? = nil) {

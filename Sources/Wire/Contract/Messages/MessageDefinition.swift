@@ -2,45 +2,45 @@ import Basics
 import Casework
 import Foundation
 
-/// All that the contract says of one type of message. It stands in the file of its type; `MessageDefinition.all` lists
-/// them. Who may send it, which worker reads it, its routing keys, its limits and its example follow from here; the
-/// published schema and the AsyncAPI document are tested against it.
+/// The contract of one message type. It is in the file of its type; `MessageDefinition.all` lists all of them. The
+/// senders, the readers, the routing keys, the limits and the example follow from it; the published schema and the
+/// AsyncAPI document are tested against it.
 public struct MessageDefinition: Sendable {
     public let type: MessageType
     public let sender: Sender
-    /// What `subject` and `correlation-id` name.
+    /// The meaning of `subject` and `correlation-id`.
     public let subject: Subject
-    /// The workers that read it. Empty: outsiders read it.
+    /// The workers that read it; empty if outsiders read it.
     public let readers: [Worker]
-    /// Where the office sends it. Empty for what only comes in.
+    /// The destinations to which the office sends it; empty for a type that the office only receives.
     public let destinations: [Destination]
-    /// Fields that hold a whole number, as `data`, `attachments`, `*`, `bytes`.
+    /// The paths of fields with a whole number, such as `data`, `attachments`, `*`, `bytes`.
     let wholeNumbers: [[String]]
     let read: (@Sendable (Data, Limits) throws -> Message)?
     private let write: @Sendable (_ source: Party, _ id: String, _ subject: String, _ inReplyTo: String?) -> [UInt8]
     private let reencode: @Sendable (Data) throws -> [UInt8]
 
-    /// Who sends a type. Each type comes from one kind of party only.
+    /// The sender of a type. Each type comes from one kind of party only.
     public enum Sender: Hashable, Sendable {
         case source, unit, person
-        /// Any of its workers; the one of the example.
+        /// Any of the office's workers; the value is the one in the example.
         case office(Worker)
     }
 
-    /// What a message is about.
+    /// The thing that `subject` names.
     public enum Subject: Hashable, Sendable {
-        /// Its own id.
+        /// The message's own id.
         case itself
-        /// A report, by the id that its source gave the submission.
+        /// A report, by the id that its source gave to the submission.
         case submission
         case report, handoff, deadLetter
-        /// That of the message it answers.
+        /// The subject of the message that is answered.
         case answered
     }
 
-    /// Where the office sends a type.
+    /// A destination of the office's messages.
     public enum Destination: Hashable, Sendable {
-        /// The queue that brings handoffs: `unit.<id>.inbox`, or `.express`.
+        /// The unit's queue of handoffs: `unit.<id>.inbox`, or `.express`.
         case unitInbox
         case unitNotice, sourceNotice, personReply
         /// Another worker of the office.
@@ -49,10 +49,10 @@ public struct MessageDefinition: Sendable {
 
     /// A type that outsiders or workers send to the office.
     /// - Parameters:
-    ///   - example: what its golden message says, with every field given.
-    ///   - problem: what is wrong beyond the kinds of its fields; `nil`: nothing, or the desk finds it.
-    ///   - words: the words of the policy that it holds.
-    ///   - body: the family that it belongs to.
+    ///   - example: the data of its golden message, with every field set.
+    ///   - problem: the first problem beyond the types of fields; `nil`: none, or the desk finds it.
+    ///   - words: the words of the policy in it.
+    ///   - body: the family to which it belongs.
     init<Payload: Codable & Sendable>(
         _ type: MessageType, from sender: Sender, about subject: Subject, to readers: [Worker],
         andSentTo destinations: [Destination] = [], example: Payload, wholeNumbers: [[String]] = [],
@@ -98,7 +98,7 @@ public struct MessageDefinition: Sendable {
         reencode = { Wire.encode(try JSONDecoder().decode(CloudEvent<Payload>.self, from: $0)) }
     }
 
-    /// Whether an outsider of this kind may send it.
+    /// True if an outsider of this kind may send it.
     func mayComeFrom(_ party: Party) -> Bool {
         switch (sender, party) {
         case (.source, .source), (.unit, .unit), (.person, .person): true
@@ -126,11 +126,11 @@ public struct MessageDefinition: Sendable {
         return write(source, id, subject, answered)
     }
 
-    /// Reads a body as this type and writes it again.
+    /// Decodes a body as this type and encodes it again.
     public func rewritten(_ body: [UInt8]) throws -> [UInt8] { try reencode(Data(body)) }
 }
 
-/// Whom and what the golden messages speak of.
+/// The parties and subjects of the golden messages.
 enum Example {
     static let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
     static let source = Party.source(SourceID(unchecked: "web"))

@@ -1,9 +1,9 @@
-/// The name of a type of message: a literal string with a version, which never changes its meaning. Each stands in a
-/// file of its own, with all that the contract says of it.
+/// The name of a message type: a literal string with a version, whose meaning never changes. Each is in its own file,
+/// with its definition.
 public struct MessageType: RawRepresentable, Hashable, Sendable, Codable, CaseIterable {
     public let rawValue: String
 
-    /// `nil`: no message of this contract.
+    /// `nil` if this contract has no such type.
     public init?(rawValue: String) {
         guard let known = MessageDefinition.byName[rawValue] else { return nil }
         self = known.type
@@ -13,7 +13,7 @@ public struct MessageType: RawRepresentable, Hashable, Sendable, Codable, CaseIt
 
     public static var allCases: [MessageType] { MessageDefinition.all.map(\.type) }
 
-    /// What the contract says of it.
+    /// The contract of this type.
     public var definition: MessageDefinition {
         guard let definition = MessageDefinition.byName[rawValue] else {
             preconditionFailure("\(rawValue) is missing in MessageDefinition.all")
@@ -21,13 +21,13 @@ public struct MessageType: RawRepresentable, Hashable, Sendable, Codable, CaseIt
         return definition
     }
 
-    /// The type without `bihuan.` and version, as routing keys use it: `handoff.signed`.
+    /// The type without `bihuan.` and the version, as in routing keys: `handoff.signed`.
     public var short: String {
         String(rawValue.dropFirst("bihuan.".count).dropLast(".v1".count))
     }
 
-    /// What was written as the type of a message, where it looks like one, known or not. What does not is repeated
-    /// nowhere: it may be of any length, and a column that slipped may have put a name there.
+    /// A text that looks like a message type, known or not; `nil` for any other, which must not be repeated: it may
+    /// be of any length, and in data with shifted columns it may be a name.
     public static func repeatable(_ text: String?) -> String? {
         guard let text, (1...100).contains(text.utf8.count),
             text.utf8.allSatisfy({
@@ -38,14 +38,14 @@ public struct MessageType: RawRepresentable, Hashable, Sendable, Codable, CaseIt
         return text
     }
 
-    /// The routing keys under which `sender` may publish this type to the office: `unit.u7.handoff.signed`; of a
-    /// command `person.li.feedback.recall`, one for each worker that hears it.
+    /// The routing keys under which `sender` may publish this type to the office: `unit.u7.handoff.signed`; for a
+    /// command one key for each worker that reads it, such as `person.li.feedback.recall`.
     public func routingKeys(from sender: Party) -> [String] {
         guard definition.sender == .person else { return ["\(sender).\(short)"] }
         return definition.readers.map { "\(sender).\($0.rawValue).\(short.dropFirst("command.".count))" }
     }
 
-    /// The routing key where there is one only; of a command that several workers hear, the key for `owner`.
+    /// The routing key of a type with only one; for a command read by several workers, the key for `owner`.
     public func routingKey(from sender: Party, owner: Worker? = nil) -> String {
         let keys = routingKeys(from: sender)
         guard let owner, let index = definition.readers.firstIndex(of: owner) else { return keys[0] }

@@ -1,4 +1,4 @@
-/// Every type of message, one line each.
+/// All message types, grouped by the outside party that sends or receives them.
 extension MessageDefinition {
     public static let all: [MessageDefinition] = [
         // Sources
@@ -19,7 +19,7 @@ extension MessageDefinition {
 }
 
 extension Message {
-    /// What a message says, by family. A desk reads some families whole, and no other.
+    /// The content of a message, by family. A desk reads some families completely, and no other.
     public enum Body: Sendable {
         case submitted(Submitted)
         case act(HandoffAct)

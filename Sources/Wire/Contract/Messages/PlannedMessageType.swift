@@ -1,5 +1,5 @@
-/// Types that the contract describes and this version of the office does not handle yet. One that sends them is told
-/// so.
+/// Types that are in the contract but that this version of the office does not handle yet. The sender of one gets a
+/// refusal with that reason.
 public enum PlannedMessageType: String, CaseIterable, Hashable, Sendable {
     // From a unit
     case handoffResendRequested = "bihuan.handoff.resend_requested.v1"

@@ -4,16 +4,16 @@ extension MessageType {
     public static let attachmentPart = MessageType("bihuan.attachment.part.v1")
 }
 
-/// The data of `attachment.part`: a piece of an attachment that was announced with a report, or the manifest that
-/// closes it. What is larger than one message travels so; the report is registered meanwhile.
+/// The data of `attachment.part`: a part of an attachment that was announced with a report, or the manifest that
+/// closes it. Attachments too large for one message are sent this way; the report is registered meanwhile.
 public struct AttachmentPart: Codable, Hashable, Sendable {
-    /// Of the whole paper, as it was announced: lower-case hexadecimal.
+    /// The digest of the whole attachment, as announced: lower-case hexadecimal.
     public var sha256: String
-    /// Counted from 1, with `content`.
+    /// The number of the part, from 1; with `content`.
     public var part: Int?
-    /// The piece's bytes, in Base64.
+    /// The part's bytes, in Base64.
     public var content: String?
-    /// The closing manifest: how many parts there are.
+    /// The number of parts; only in the closing manifest.
     public var count: Int?
 
     public init(sha256: String, part: Int, content: [UInt8]) {
@@ -31,7 +31,7 @@ public struct AttachmentPart: Codable, Hashable, Sendable {
 extension MessageDefinition {
     static let attachmentPart = MessageDefinition(
         .attachmentPart, from: .source, about: .submission, to: [.intake],
-        // Sealed, to the superior to whom its report was passed up.
+        // Sealed, to the superior to which its report was passed up.
         andSentTo: [.unitInbox],
         example: AttachmentPart(sha256: Example.sha256, part: 1, content: Array("一页账".utf8)),
         wholeNumbers: [["part"], ["count"]],

@@ -1,6 +1,6 @@
 public import Basics
 
-/// What the office's workers tell each other: ids and sizes, never content.
+/// A message between the office's workers: ids and sizes, never content.
 public enum InternalNote: Sendable {
     case reportRegistered(InternalReference)
     case handoffCameBack(InternalReference)
@@ -10,7 +10,7 @@ public enum InternalNote: Sendable {
 public struct InternalReference: Codable, Hashable, Sendable {
     public var report: ReportID
     public var handoff: HandoffID?
-    /// Of a report's contents as they would be handed on, at most: whoever loads them knows beforehand.
+    /// An upper limit for the bytes of a report's content when handed on, known before it is loaded.
     public var bytes: Int?
 
     public init(report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil) {

@@ -4,16 +4,16 @@ extension MessageType {
     public static let reportAccepted = MessageType("bihuan.report.accepted.v1")
 }
 
-/// The data of `report.accepted`: the report stands in the books.
+/// The data of `report.accepted`: the report is registered.
 public struct ReportAccepted: Codable, Hashable, Sendable {
-    /// The office's number, or of a sealed pass-through the envelope number.
+    /// The office's number, or the envelope number of a sealed pass-through.
     public var number: String
     public var state: ReportState
-    /// The row of the policy that decided (invariant 9).
+    /// The deciding row of the policy (invariant 9).
     public var rule: String?
-    /// Who is competent, where the office is not.
+    /// The competent authority, if the office is not competent.
     public var authority: String?
-    /// How many announced papers are not here whole; absent where none is missing.
+    /// The number of announced attachments that are not complete yet; absent if none is missing.
     public var papersPending: Int?
 
     public init(

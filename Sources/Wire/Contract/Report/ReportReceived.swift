@@ -1,4 +1,4 @@
-/// `report.received`: the bare receipt, for a source that may learn no more than that its message came.
+/// `report.received`: the bare receipt, for a source that may learn only that its message arrived.
 extension MessageType {
     public static let reportReceived = MessageType("bihuan.report.received.v1")
 }

@@ -1,4 +1,4 @@
-/// `report.registered`: intake gives a report to routing.
+/// `report.registered`: intake passes a report to routing.
 extension MessageType {
     public static let reportRegistered = MessageType("bihuan.report.registered.v1")
 }

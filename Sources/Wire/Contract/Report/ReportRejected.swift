@@ -2,7 +2,7 @@ extension MessageType {
     public static let reportRejected = MessageType("bihuan.report.rejected.v1")
 }
 
-/// The data of `report.rejected`: nothing was registered, and why.
+/// The data of `report.rejected`: nothing was registered, with the reasons.
 public struct ReportRejected: Codable, Hashable, Sendable {
     public var problems: [Problem]
     public init(problems: [Problem]) { self.problems = problems }

@@ -1,8 +1,8 @@
 import Basics
 import Casework
 
-/// `report.submitted`: a source tells of one report; its data is a `Submission`. What is wrong with it is found by the
-/// desk, which names all of it at once.
+/// `report.submitted`: a source submits one report; its data is a `Submission`. The desk finds all its problems at
+/// once.
 extension MessageType {
     public static let reportSubmitted = MessageType("bihuan.report.submitted.v1")
 }

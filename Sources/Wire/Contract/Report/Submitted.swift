@@ -1,6 +1,6 @@
 public import Casework
 
-/// What sources send (来源): reports, and the attachments that they announced.
+/// A message of a source (来源): a report, or a part of an attachment that it announced.
 public enum Submitted: Sendable {
     case report(Submission)
     case part(AttachmentPart)
