@@ -2,8 +2,8 @@
 import PackageDescription
 
 // The rooms below are the architecture: imports go downward only, as the lists of dependencies show.
-// The gate (`deploy/test`) builds with `--explicit-target-dependency-import-check error`, so an import that is not listed
-// here does not build.
+// The gate (`deploy/test`) builds with `--explicit-target-dependency-import-check error`, so an import that is not
+// listed here does not build.
 
 let strict: [SwiftSetting] =
     [

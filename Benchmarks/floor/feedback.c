@@ -1,5 +1,4 @@
-// The feedback stage: units' acts on their handoffs change handoff, clocks and report, and a conclusion is
-// accepted.
+// The feedback stage: units' acts on their handoffs change handoff, clocks and report, and a conclusion is accepted.
 #include "floor.h"
 
 #include <stdio.h>

@@ -1,5 +1,4 @@
-// Declarations shared by the parts of the floor. Each lane is a process; every failure ends the process with a
-// message.
+// Declarations shared by the parts of the floor. Each lane is a process; every failure ends the process with a message.
 #ifndef FLOOR_H
 #define FLOOR_H
 

@@ -117,8 +117,7 @@ package final class BenchOffice: @unchecked Sendable {
         }
     }
 
-    /// Makes two copies of the database while it contains only the office's parties: one to restore, one for the
-    /// floor.
+    /// Makes two copies of the database while it contains only the office's parties: one to restore, one for the floor.
     private func copyWhatIsEmpty() throws {
         try administrate { connection in
             for copy in ["\(database)_\(Copy.empty.rawValue)", floor] {

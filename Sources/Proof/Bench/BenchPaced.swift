@@ -11,8 +11,7 @@ import PostgreSQL
 struct PacedLatencies: Sendable {
     /// From the moment at which the report should have been sent to the answer in the source's queue.
     var intake = Latencies()
-    /// From that answer, which intake sends together with the message to routing, to the handoff in the unit's
-    /// queue.
+    /// From that answer, which intake sends together with the message to routing, to the handoff in the unit's queue.
     var routing = Latencies()
     /// From the intended sending to the handoff in the unit's queue.
     var delivery = Latencies()
@@ -23,8 +22,7 @@ struct PacedLatencies: Sendable {
 }
 
 extension Bench {
-    /// Sends reports through the whole office at a fixed rate, round by round, and keeps the latencies of one
-    /// part.
+    /// Sends reports through the whole office at a fixed rate, round by round, and keeps the latencies of one part.
     func paced(
         _ result: inout BenchResult, perSecond rate: Double, _ stretch: KeyPath<PacedLatencies, Latencies>
     ) throws {

@@ -20,8 +20,7 @@ protocol DrainHandler {
     func close()
 }
 
-/// Consumes queues on its own thread, in batches, as their owners would, so that the office's messages do not pile
-/// up.
+/// Consumes queues on its own thread, in batches, as their owners would, so that the office's messages do not pile up.
 final class Drain: Listener {
     private let stopping = Atomic<Bool>(false)
     private let isReady = Atomic<Bool>(false)

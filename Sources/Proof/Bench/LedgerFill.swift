@@ -12,8 +12,7 @@ import Workers
 /// Fills an office's tables with closed loops, as many as years would bring, by the office's own rules.
 ///
 /// The history of each report is decided as the workers decide it, so that chains, clocks and states are right and
-/// `bihuan ledger verify` passes; only the rows are written in bulk. One text of the corpus is used for many
-/// reports.
+/// `bihuan ledger verify` passes; only the rows are written in bulk. One text of the corpus is used for many reports.
 struct LedgerFill {
     private static let chunk = 2_000
     private static let textsMax = 5_000

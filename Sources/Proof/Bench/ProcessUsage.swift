@@ -8,8 +8,7 @@ enum ProcessUsage {
     /// `nil` if the process has ended.
     static func cpuSeconds(of processID: pid_t) -> (own: Double, ended: Double)? {
         guard let text = text(of: processID, "stat"), let bracket = text.lastIndex(of: ")") else { return nil }
-        // The name before the bracket may contain blanks; in proc(5) the fields after it begin with the state,
-        // field 3.
+        // The name before the bracket may contain blanks; in proc(5) the fields after it begin with the state, field 3.
         let fields = text[text.index(after: bracket)...].split(separator: " ")
         guard fields.count > 14 else { return nil }
         let ticks = fields[11...14].map { Double($0) ?? 0 }

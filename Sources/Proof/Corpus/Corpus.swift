@@ -14,8 +14,7 @@ public struct SampleReport: Sendable, Hashable {
 ///
 /// Of a hundred reports about 68 are accusations that can be accepted, 17 are outside the scope, 5 are appeals, 4
 /// are suggestions and 6 are too vague to place. About one in twenty repeats an earlier report word for word under
-/// its own id. Half come from reporters who give their names. The same seed gives the same bytes on every
-/// platform.
+/// its own id. Half come from reporters who give their names. The same seed gives the same bytes on every platform.
 ///
 /// No report announces attachments: their bytes travel separately, and a report would wait for attachments that
 /// are never sent. The places are those of `SampleOffice.standard`; another office supplies its own sources and
@@ -26,7 +25,7 @@ public struct Corpus: Sendable {
     private let author: ReportAuthor
     private var index = 0
 
-    /// The maximum distance of an exact repeat from its original.
+    /// The search for the original of an exact repeat begins at most this many reports back.
     private static let repeatReachMax = 200
 
     /// Creates a stream of reports that arrive in the 36 hours before `receivedAround`. `office` needs at least

@@ -19,7 +19,7 @@ struct Phrase: Sendable, ExpressibleByStringLiteral {
         case our
         case reporter = "R", phone, idNumber = "idno", address
         case topic
-        // Drawn anew each time.
+        // Drawn again each time.
         case date, day, year, count = "n", area = "mu", other = "who"
         case small, sum, big
     }

@@ -52,8 +52,7 @@ struct Post: Sendable {
         }
     }
 
-    /// The holder of the post: the same person for the same post and place, so that some people get several
-    /// reports.
+    /// The holder of the post: the same person for the same post and place, so that some people get several reports.
     func holder(at place: Place) -> String {
         var random = SeededRandom(name: organ(at: place) + title)
         return Names.person(&random)

@@ -1,5 +1,4 @@
-/// A small, fast random generator (SplitMix64). Its sequence depends only on its seed, on every platform and for
-/// ever.
+/// A small, fast random generator (SplitMix64). Its sequence depends only on its seed, on every platform and for ever.
 public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

@@ -117,8 +117,7 @@ package struct Rehearsal: Sendable {
         return try submitter.submit(reports: lines)
     }
 
-    /// Waits until queues, outbox and deferred messages are empty and no unit owes an act, or until the time is
-    /// over.
+    /// Waits until queues, outbox and deferred messages are empty and no unit owes an act, or until the time is over.
     private func waitUntilQuiet(
         _ office: LocalOffice, _ progress: Progress, began: ContinuousClock.Instant
     ) throws -> Bool {

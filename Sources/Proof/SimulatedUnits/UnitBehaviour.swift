@@ -2,8 +2,7 @@ import Casework
 import Corpus
 
 /// The behaviour of simulated units: shares of handoffs in per mille, and durations in business time. The same
-/// seed gives the same decisions for the same text at the same unit, in every process and every run, however
-/// often.
+/// seed gives the same decisions for the same text at the same unit, in every process and every run, however often.
 public struct UnitBehaviour: Sendable, Hashable {
     public var seed: UInt64 = 1
 
@@ -109,8 +108,7 @@ struct UnitPlan: Hashable, Sendable {
         outcome = random.pick(words.dispositions[disposition] ?? ["unfounded"])
         summary = random.pick(UnitPlan.summaries)
         signsLate = random.below(1000) < behaviour.signedLatePerMille
-        // A sealed pass-through belongs to the superior from then on: only the receipt and the conclusion come
-        // back.
+        // A sealed pass-through belongs to the superior from then on: only the receipt and the conclusion come back.
         if sealed { return }
 
         let fate = random.below(1000)

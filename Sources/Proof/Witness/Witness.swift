@@ -92,8 +92,7 @@ package struct Evidence {
     let digestKey: DigestKey
     /// The replayed ledger of each report.
     let stories: [UUID: LedgerReplay]
-    /// The ledger entries of each act, by actor and act id. For an act that no journal has, the id is its
-    /// commitment.
+    /// The ledger entries of each act, by actor and act id. For an act that no journal has, the id is its commitment.
     let told: [ActKey: [LedgerRecord]]
 
     init(journals: Journals, tables: Tables, digestKey: DigestKey) {

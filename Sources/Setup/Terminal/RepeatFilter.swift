@@ -43,7 +43,7 @@ final class RepeatFilter: Sendable {
         }
     }
 
-    /// Removes the lines whose minute is over, and returns those that were repeated.
+    /// Removes the lines whose minute is over, or all other lines if there are too many; returns those repeated.
     private static func over(
         _ seen: inout [String: Seen], except key: String, at now: ContinuousClock.Instant
     ) -> [String] {

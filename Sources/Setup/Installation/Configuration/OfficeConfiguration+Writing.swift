@@ -6,8 +6,7 @@ import Crypto
 package import Foundation
 
 extension OfficeConfiguration {
-    /// The text of bihuan.yaml. Paths within `folder` are written relative to it, so that the directory can be
-    /// moved.
+    /// The text of bihuan.yaml. Paths within `folder` are written relative to it, so that the directory can be moved.
     package func yaml(folder: URL) -> String {
         var clockLine = "clock: {rate: 1}"
         if clock != .real {

@@ -68,8 +68,7 @@ package struct OfficeConfiguration: Sendable {
         self.logLevel = logLevel
     }
 
-    /// The key of a party in bihuan.yaml: `office-intake` for `office.intake`, since a dot would begin a new
-    /// level.
+    /// The key of a party in bihuan.yaml: `office-intake` for `office.intake`, since a dot would begin a new level.
     package static func userKey(_ party: Party) -> String { party.description.replacing(".", with: "-") }
 
     /// The broker user of the operator, with all rights on the virtual host.

@@ -114,15 +114,14 @@ package final class LocalOffice: Sendable {
         }
     }
 
-    /// Stops the workers, which finish their current messages, then the servers. Blocks; a second call does
-    /// nothing.
+    /// Stops the workers, which finish their current messages, then the servers. Blocks; a second call does nothing.
     package func stop() {
         watch?.stop()
         workers.stop()
         servers.stop()
     }
 
-    // MARK: What others need
+    // MARK: Passwords, addresses, logs
 
     package func password(of party: Party) -> String? { configuration.users[OfficeConfiguration.userKey(party)] }
 

@@ -2,8 +2,7 @@ package import Basics
 package import Contract
 package import Foundation
 
-/// The worker processes of an office on this machine. One thread watches each process and restarts it when it
-/// ends.
+/// The worker processes of an office on this machine. One thread watches each process and restarts it when it ends.
 ///
 /// A worker that had started is restarted at once. After five failed starts in a row the delay grows, so that a
 /// configuration mistake does not keep the machine busy.

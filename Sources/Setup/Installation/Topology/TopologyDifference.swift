@@ -35,8 +35,7 @@ package struct TopologyDifference {
     }
 
     package private(set) var lines: [Line] = []
-    /// The definitions to import: missing ones, and the wanted form of different ones. New users have no password
-    /// here.
+    /// The definitions to import: missing ones, and the wanted form of different ones. New users have no password here.
     private(set) var additions = DefinitionsFile()
     /// The removals in their order: users first, since they lose rights; queues last, since they hold messages.
     private(set) var removals: [Removal] = []
@@ -305,7 +304,7 @@ package struct TopologyDifference {
             : TopologyDifference.isOurs(exchange: binding.destination)
     }
 
-    // MARK: Words
+    // MARK: Texts
 
     private mutating func add(_ mark: Line.Mark, _ text: String) { lines.append(Line(mark: mark, text: text)) }
 
