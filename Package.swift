@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The rooms below are the architecture: an import runs downward only, as the lists of dependencies say.
+// The rooms below are the architecture: imports go downward only, as the lists of dependencies show.
 // The gate (`deploy/test`) builds with `--explicit-target-dependency-import-check error`, so an import that is not
-// written here does not build.
+// listed here does not build.
 
 let strict: [SwiftSetting] =
     [
@@ -21,7 +21,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
-/// A room: its folder below `Sources`, what it may import, and files that it carries.
+/// A room: its folder in `Sources`, its dependencies, and its embedded resources.
 func room(_ path: String, _ dependencies: [Target.Dependency] = [], carries resources: String? = nil) -> Target {
     .target(
         name: String(path.split(separator: "/").last!), dependencies: dependencies, path: "Sources/" + path,
@@ -47,7 +47,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        // Ground: no word of the domain
+        // Ground: nothing of the domain
         .systemLibrary(
             name: "CRabbitMQ", path: "Sources/Ground/CRabbitMQ", pkgConfig: "librabbitmq",
             providers: [.apt(["librabbitmq-dev"])]),
@@ -63,7 +63,7 @@ let package = Package(
         // Rules: values in, decisions out
         room("Rules/Casework", ["Basics", "Text", crypto]),
 
-        // Wire: what outsiders see
+        // Wire: what other systems see
         room("Wire/Contract", ["Casework", "Basics", "Text", crypto]),
         room("Wire/BrokerTopology", ["Contract", "Casework", "Basics", crypto]),
 
@@ -72,7 +72,7 @@ let package = Package(
             "Store/CaseStore", ["Casework", "Contract", "Basics", "Text", "PostgreSQL", crypto], carries: "Migrations"),
         room("Store/AuditStore", ["CaseStore", "Casework", "Contract", "Basics", "PostgreSQL"]),
 
-        // Office: what runs
+        // Office: the workers
         room(
             "Office/Workers",
             [
@@ -80,7 +80,7 @@ let package = Package(
                 logging, lifecycle, yaml,
             ]),
 
-        // Outside: speaks the contract and nothing else
+        // Outside: uses only the contract
         room("Outside/PartyClient", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
         room(
             "Outside/Submitting",
@@ -97,7 +97,7 @@ let package = Package(
                 "LocalServers", crypto, logging, yaml, configuration, lifecycle, argumentParser,
             ], carries: "Resources"),
 
-        // Proof: what judges from outside
+        // Proof: checks from outside
         room("Proof/Corpus", ["Submitting", "Installation", "Casework", "Basics", crypto]),
         room(
             "Proof/SimulatedUnits",
@@ -133,7 +133,7 @@ let package = Package(
                 crypto,
             ]),
 
-        // Command: the operator's, and the one that proves an office
+        // Command: the operator's command, and the one that tests an office
         .executableTarget(
             name: "bihuan",
             dependencies: [
@@ -152,7 +152,7 @@ let package = Package(
             ],
             path: "Sources/Command/bihuan-lab", swiftSettings: strict),
 
-        // Tests. They share one pair of servers, which `TestServers` starts around them.
+        // Tests. They share one pair of servers, which `TestServers` starts.
         .target(
             name: "TestOffice",
             dependencies: ["AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore"],
@@ -163,14 +163,14 @@ let package = Package(
                 "TestOffice", "Installation", "CaseStore", "Casework", "Contract", "BrokerTopology", "Basics",
                 "LocalServers", "PostgreSQL",
             ], path: "Tests/TestServers", swiftSettings: strict),
-        // A worker as a process, for tests that kill it.
+        // A worker process, for tests that kill it.
         .executableTarget(
             name: "TestWorker",
             dependencies: [
                 "Workers", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AMQP", "PostgreSQL",
                 crypto, logging,
             ], path: "Tests/TestWorker", swiftSettings: strict),
-        // Gives readers of outside bytes what nobody should send.
+        // Gives bad input to the readers of bytes from outside.
         .executableTarget(
             name: "Fuzz",
             dependencies: [
@@ -179,7 +179,7 @@ let package = Package(
                 "Installation", "Witness", crypto,
             ],
             path: "Tests/Fuzz", swiftSettings: strict),
-        // Does one thing many times, for callgrind to count.
+        // Does one thing many times, so that callgrind can count it.
         .executableTarget(
             name: "Instructions",
             dependencies: ["Basics", "Casework", "CaseStore", "Contract", "Corpus", "Installation", "Workers"],

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what `bihuan-lab demo --json` says of the real petitions: all registered, most sent to whoever is competent."""
+"""Checks the result of `bihuan-lab demo --json` for the real petitions: all registered, most referred to a competent body."""
 import json
 import sys
 

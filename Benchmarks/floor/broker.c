@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-// Tags in flight span less than this, or the broker has forgotten one.
+// The tags in flight span less than this, unless the broker has lost a confirm.
 enum { OPEN_TAGS = 1 << 16 };
 
 static void check(int status, const char *what) {

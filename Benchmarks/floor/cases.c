@@ -1,4 +1,4 @@
-// Locked cases, their heads, clocks and ledger entries: what routing and feedback both write.
+// Locked cases, their heads, clocks and ledger entries, which both routing and feedback write.
 #include "floor.h"
 
 #include <arpa/inet.h>
@@ -70,7 +70,7 @@ int read_cases(const PGresult *locked, case_row *cases) {
     return count;
 }
 
-// An id stands first in a case.
+// The id is the first field of a case.
 case_row *case_of(const uuid *id, case_row *cases, int count) {
     case_row *found = bsearch(id, cases, (size_t)count, sizeof *cases, compare_uuids);
     if (!found) die("a case that is not locked");
@@ -111,7 +111,7 @@ void begin_ledger(void) {
     begin_column(&hashes, 17);
 }
 
-// The hash is chance: nothing is computed here, and nothing verifies it.
+// The hash is random: nothing is computed here, and nothing verifies it.
 void add_entry(case_row *c, const char *format, ...) {
     char text[512];
     va_list arguments;
@@ -140,7 +140,7 @@ void begin_clocks(void) {
     for (int i = 0; i < 14; i++) begin_column(&clock_columns[i], elements[i]);
 }
 
-// Days after the start, as the shipped policy's rows have them.
+// Days after the start, as in the shipped policy's rows.
 typedef struct { const char *kind, *rule, *citation; int due; struct { const char *action; int day; } steps[11]; } plan;
 static const plan plans[] = {
     {"sign", "cn-discipline@1/clock-sign", "默认值；来源文件只提出“签收提醒”，未规定天数", 2,

@@ -1,4 +1,4 @@
-// Time, chance, ids and growing texts.
+// Time, random numbers, ids and text buffers.
 #include "floor.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ void write_instant(char out[32], int64_t microseconds) {
     snprintf(out + length, 32 - length, ".%06dZ", (int)(microseconds % 1000000));
 }
 
-// Chance -----------------------------------------------------------------------------------------------------------------
+// Random numbers ---------------------------------------------------------------------------------------------------------
 
 static uint64_t random_state;
 
@@ -87,7 +87,7 @@ void random_bytes(void *out, size_t count) {
 
 // Ids --------------------------------------------------------------------------------------------------------------------
 
-// Time-ordered (version 7), as the workers make them.
+// Time-ordered (version 7), as the workers create them.
 uuid make_uuid(void) {
     uuid id;
     random_bytes(id.byte, sizeof id.byte);

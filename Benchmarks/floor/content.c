@@ -1,5 +1,5 @@
-// Invented submissions of the sizes that `bihuan-lab demo` sends: drawn from the number of the submission, so that every process
-// knows them without reading a message. The shares and sizes are those that README.md tells.
+// Invented submissions with the sizes of those of `bihuan-lab demo`. They are derived from the submission's
+// number, so that every process can compute them without reading a message. README.md lists the shares and sizes.
 #include "floor.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ char barred_unit[41];
 
 // Phrases ----------------------------------------------------------------------------------------------------------------
 
-// Characters of three bytes each, common ones more often than others.
+// Characters of three bytes each; common ones occur more often.
 static const char characters[] =
     "村民反映书记的征地补偿款没有发到农户手里乡镇工作人员说已经全额拨付账目多年不公开要求查账被拒绝亲属承包工程低价发包集体林地"
     "虚报面积冒领补贴危房改造指标收取好处费公款吃喝挪用资金归个人使用县里市里省里单位领导利用职权安排子女上岗招标走过场围标串标"
@@ -24,7 +24,8 @@ static char pool[POOL_CHARACTERS * 3 + 1];
 void make_content(void) {
     size_t kinds = (sizeof characters - 1) / 3;
     for (size_t i = 0; i < POOL_CHARACTERS; i++) {
-        // A quarter are runs of ten from shortly before, so that it compresses about as letters do.
+        // A quarter are runs of ten characters repeated from shortly before, so that the text compresses about as
+        // the corpus does.
         uint64_t chance = mixed(7, i / 10);
         if (i >= 400 && chance % 4 == 0) memcpy(pool + 3 * i, pool + 3 * (i - 10 * (1 + chance / 4 % 38)), 3);
         else memcpy(pool + 3 * i, characters + 3 * (mixed(11, i) % kinds), 3);
@@ -37,7 +38,7 @@ const char *phrase(unsigned at, int count) { return pool + 3 * (at % (unsigned)(
 
 typedef struct { int per_mille, bytes; } quantile;
 
-// Length of the masked text, of reports that are routed and of others.
+// The length of the masked text, for routed reports and for others.
 static const quantile routed_texts[] = {
     {0, 217}, {50, 367}, {100, 439}, {200, 589}, {300, 682}, {400, 786}, {500, 899}, {600, 1032}, {700, 1213}, {800, 1457}, {900, 2785},
     {950, 4398}, {990, 5445}, {1000, 6179}};
@@ -69,7 +70,7 @@ shape shape_of(long number) {
     for (int i = 0; i < 7; i++) chance[i] = (unsigned)(mixed(seed + (uint64_t)i, (uint64_t)number) >> 11);
     shape s = {0};
     s.registered = opt.all_close || chance[0] % 1000 < 724;
-    // Of the others one in eight says what a routed one said before.
+    // One in eight of the others repeats the text of a routed one.
     bool names = s.registered || chance[1] % 8 == 0;
     if (names) {
         const named *people = named_people;
@@ -131,7 +132,7 @@ void add_submission(buffer *to, long number, const shape *s) {
 }
 
 const char *event_id(const amqp_bytes_t *body, size_t *length) {
-    // What stands behind the data is short, and the data of none ends in such a key.
+    // The fields after the data are short, and no data ends in such a key.
     enum { TAIL_MAX = 420 };
     static const char key[] = ",\"id\":\"";
     const char *start = body->bytes, *end = start + body->len;

@@ -66,7 +66,7 @@ void put_instant(column *c, int64_t microseconds) { put_long(c, microseconds - s
 parameter array_of(column *c) {
     uint32_t head[5] = {htonl(c->count > 0), htonl(c->has_null), htonl(c->element), htonl((uint32_t)c->count), htonl(1)};
     memcpy(c->data.data, head, sizeof head);
-    // An array of nothing has no dimension.
+    // An empty array has no dimension.
     return (parameter){c->data.data, c->count > 0 ? (int)c->data.length : 12};
 }
 
@@ -77,7 +77,7 @@ parameter instant_in(int64_t *store, int64_t microseconds) {
 
 parameter text_in(const char *text) { return (parameter){text, (int)strlen(text)}; }
 
-// The connection ---------------------------------------------------------------------------------------------------------
+// Connection -------------------------------------------------------------------------------------------------------------
 
 static void run_plain(PGconn *connection, const char *sql) {
     PGresult *result = PQexec(connection, sql);
@@ -90,9 +90,9 @@ static PGconn *connect_to_database(const char *application) {
     const char *values[] = {opt.database_url, application, NULL};
     PGconn *connection = PQconnectdbParams(keys, values, 1);
     if (PQstatus(connection) != CONNECTION_OK) die("%s", PQerrorMessage(connection));
-    // The workers' own rights, whoever connects.
+    // The workers' own rights, whichever user connects.
     run_plain(connection, "SET ROLE bihuan_worker");
-    // As the workers do: every statement goes in by keys.
+    // As the workers do: every statement uses indexes.
     run_plain(connection, "SET enable_seqscan = off");
     run_plain(connection, "SET enable_hashjoin = off");
     run_plain(connection, "SET enable_mergejoin = off");
@@ -129,7 +129,7 @@ void queue_statement(database *d, const statement *s, const parameter *parameter
     enum { PARAMETERS_MAX = 24 };
     const char *values[PARAMETERS_MAX];
     int lengths[PARAMETERS_MAX], formats[PARAMETERS_MAX];
-    // As a lane does: a plan of the first moments, when tables were empty, is not kept.
+    // As a lane does: plans made when the tables were empty are not kept.
     static const statement discard_plans = {"discard_plans", "DISCARD PLANS"};
     if (s == &begin && ++d->transaction_count == d->replan_at) {
         d->replan_at *= 4;
@@ -178,7 +178,7 @@ void close_database(database *d) {
     free(d);
 }
 
-// What is there ----------------------------------------------------------------------------------------------------------
+// The office's data ------------------------------------------------------------------------------------------------------
 
 static int read_parties(PGconn *connection, const char *sql, party *out) {
     PGresult *result = PQexec(connection, sql);

@@ -1,4 +1,4 @@
-// The feedback stage: what units did with their handoffs moves handoff, clocks and report, and a conclusion is accepted.
+// The feedback stage: units' acts on their handoffs change handoff, clocks and report, and a conclusion is accepted.
 #include "floor.h"
 
 #include <stdio.h>
@@ -122,7 +122,7 @@ static void take_act(lane *l, const amqp_envelope_t *e, handoff_row *handoffs, i
     } else die("not an act of this program: %.*s", (int)length, type);
 }
 
-// A handoff after all acts of the batch: one new version of its row, its clocks moved.
+// Writes a handoff after all acts of the batch: one new version of its row, and its clocks.
 static void write_handoff(lane *l, const handoff_row *h) {
     char sender[64];
     write_text(sender, sizeof sender, "unit.%s", h->unit);
@@ -150,7 +150,7 @@ static void write_handoff(lane *l, const handoff_row *h) {
     }
 }
 
-// The reports that the acts are about: locked, then read.
+// The reports of the acts: locked, then read.
 static int load(lane *l, const amqp_envelope_t *batch, int count, case_row *cases, handoff_row *handoffs) {
     static column none, asked, ids;
     begin_column(&none, 2950);
@@ -183,7 +183,7 @@ static int load(lane *l, const amqp_envelope_t *batch, int count, case_row *case
         memcpy(&report, PQgetvalue(rows, i, REPORT), sizeof report);
         handoffs[i] = (handoff_row){.of = case_of(&report, cases, case_count), .transfer = !strcmp(PQgetvalue(rows, i, KIND), "transfer")};
         memcpy(&handoffs[i].id, PQgetvalue(rows, i, HANDOFF), sizeof handoffs[i].id);
-        // The answer lives until the next round trip, which is the last.
+        // The result is valid until the next round trip, which is the last.
         handoffs[i].unit = PQgetvalue(rows, i, UNIT);
     }
     qsort(handoffs, (size_t)handoff_count, sizeof *handoffs, compare_uuids);

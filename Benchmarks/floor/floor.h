@@ -1,4 +1,4 @@
-// What the parts of the floor share. One process per lane; every failure ends the process with a message.
+// Declarations shared by the parts of the floor. Each lane is a process; every failure ends the process with a message.
 #ifndef FLOOR_H
 #define FLOOR_H
 
@@ -12,7 +12,7 @@
 // common.c ---------------------------------------------------------------------------------------------------------------
 
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
-// Ends the process rather than cut a text.
+// Ends the process if the text does not fit.
 __attribute__((format(printf, 3, 4))) void write_text(char *out, size_t size, const char *format, ...);
 void *allocate(size_t count, size_t size);
 double seconds_now(void);
@@ -33,22 +33,22 @@ digest make_digest(void);
 void write_uuid(char out[37], const uuid *id);
 uuid read_uuid(const char *text, size_t length);
 int compare_uuids(const void *left, const void *right);
-// The place of an id in a sorted list; it must be there.
+// The index of an id in a sorted list; it must be there.
 int place_of(const uuid *id, const uuid *sorted, int count);
 
 typedef struct { char *data; size_t length, capacity; } buffer;
 void add_bytes(buffer *to, const void *bytes, size_t count);
 __attribute__((format(printf, 2, 3))) void add_text(buffer *to, const char *format, ...);
 
-// What all processes of a run see.
+// The state shared by all processes of a run.
 enum stage { SUBMITTER, INTAKE, ROUTING, UNITS, FEEDBACK, READER, STAGES };
 enum { LANES_MAX = 64 };
 typedef struct {
     atomic_int ready, go, stop, failed;
-    atomic_long done[STAGES];           // messages taken and answered for (SUBMITTER: sent)
+    atomic_long done[STAGES];           // messages handled and answered (SUBMITTER: sent)
     atomic_long closed;
     atomic_long inserted, updated, deleted, published;
-    // Under one feedback lane: when a fifth and when four fifths were closed.
+    // With one feedback lane: the times at which a fifth and four fifths were closed.
     double began, early_at, late_at;
     long early_count, late_count;
     double ended[STAGES][LANES_MAX];    // when a lane last did something
@@ -60,15 +60,15 @@ typedef struct {
     long count;
     int batch, rounds, lanes;
     bool all_close, reads_notices;
-    unsigned run;                       // names this run's submissions
+    unsigned run;                       // part of this run's submission ids
     int round;
-    long closing;                       // how many of `count` go all the way
+    long closing;                       // how many of `count` go through the whole loop
 } options;
 extern options opt;
 
 // content.c --------------------------------------------------------------------------------------------------------------
 
-// What stands in for a rule's decision: drawn from the submission's number.
+// Replaces a rule's decision; derived from the submission's number.
 typedef struct {
     bool registered, has_key, bars;
     int accused, allegations, text_length, title_length;
@@ -80,10 +80,10 @@ enum { PARTIES_MAX = 64 };
 typedef struct { char id[41], kind[41]; } party;
 extern party sources[PARTIES_MAX], units[PARTIES_MAX];
 extern int source_count, unit_count;
-extern char barred_unit[41];            // gets nothing; empty where the office has no such unit
+extern char barred_unit[41];            // gets nothing; empty if the office has no such unit
 
 void make_content(void);
-// A unit that a report may go to: one of the office itself, or one of a place.
+// A unit that a report may go to: a department of the office, or a unit of a place.
 const char *drawn_unit(uint64_t chance, bool department);
 shape shape_of(long number);
 void accused_part(buffer *to, const char *name, const char *organ, const char *position, const char *level, const char *region);
@@ -102,21 +102,21 @@ typedef struct { buffer data; Oid element; int count; bool has_null; } column;
 
 void begin_column(column *c, Oid element);
 void put_bytes(column *c, const void *bytes, size_t count);
-void put_text(column *c, const char *text);     // NULL stays empty
-void put_uuid(column *c, const uuid *id);       // NULL stays empty
+void put_text(column *c, const char *text);     // NULL for a null element
+void put_uuid(column *c, const uuid *id);       // NULL for a null element
 void put_int(column *c, int32_t value);
 void put_long(column *c, int64_t value);
 void put_bool(column *c, bool value);
 void put_instant(column *c, int64_t microseconds);
 void put_null(column *c);
 parameter array_of(column *c);
-// A value that a statement takes once; `store` must live until it is sent.
+// A single value of a statement; `store` must live until it is sent.
 parameter instant_in(int64_t *store, int64_t microseconds);
 parameter text_in(const char *text);
 
 typedef struct { const char *name, *sql; } statement;
 
-// Rows of reports, one report after the other, each by the index: the shape in which the workers ask.
+// Rows of several reports, in their order, each read by the index: the form of the workers' queries.
 #define BY_REPORT(columns, table, order) \
     "SELECT found.* FROM unnest($1::uuid[]) AS wanted (report) CROSS JOIN LATERAL (" \
     "SELECT " columns " FROM " table " WHERE report_id = wanted.report " order " OFFSET 0) AS found"
@@ -126,13 +126,13 @@ typedef struct {
     const statement *queued[QUEUED_MAX];
     PGresult *results[QUEUED_MAX];
     int queued_count, result_count;
-    // Transactions begun, and at which one plans are made anew.
+    // The number of begun transactions, and the one at which plans are made again.
     long transaction_count, replan_at;
 } database;
 
 database *open_database(const char *application, const statement *const *statements, int count);
 void queue_statement(database *d, const statement *s, const parameter *parameters, int count);
-// Sends what is queued in one round trip; results are in order and live until the next one.
+// Sends the queued statements in one round trip; results are in order and live until the next one.
 void run_queued(database *d);
 PGresult *result_of(database *d, const statement *s);
 void close_database(database *d);
@@ -149,7 +149,7 @@ extern const statement begin, commit, claim_inbox, insert_outbox, delete_outbox,
 typedef struct {
     amqp_connection_state_t connection;
     char user[128];
-    // Confirms: tags from `first` to `next` - 1 that are still open are marked.
+    // Confirms: open tags from `first` to `next` - 1 are marked.
     uint64_t first, next;
     long open_count;
     unsigned char *open;
@@ -158,19 +158,19 @@ typedef struct {
 broker *open_broker(bool confirms);
 void close_broker(broker *b);
 void consume(broker *b, const char *queue, int prefetch);
-// What has arrived, up to `countMax`; waits only for the first.
+// Receives the messages that have arrived, up to `count_max`; waits only for the first.
 int receive(broker *b, amqp_envelope_t *batch, int count_max, int wait_milliseconds);
 void acknowledge(broker *b, uint64_t tag);
 void publish(broker *b, const char *exchange, const char *key, const char *type, const char *subject, const uuid *trace,
     const void *body, size_t length);
 void wait_for_confirms(broker *b, long open_max);
-// How many messages a queue holds; it must exist.
+// The number of messages in a queue, which must exist.
 long queue_depth(broker *b, const char *queue, int *consumers);
 void purge(broker *b, const char *queue);
 
 // lane.c -----------------------------------------------------------------------------------------------------------------
 
-// One message about to be sent, and its row of the outbox.
+// One message to send, and its outbox row.
 typedef struct {
     uuid event, report, handoff;
     bool has_handoff;
@@ -185,12 +185,12 @@ typedef struct lane {
     char name[40];
     broker *in, *out;
     database *db;
-    letter *letters;                    // of the transaction at hand
+    letter *letters;                    // of the current transaction
     int letter_count, letters_max;
     buffer bodies;
     letter *sent;                       // confirmed, still in the outbox
     int sent_count;
-    int64_t now;                        // of the transaction at hand
+    int64_t now;                        // of the current transaction
     char time[32];
 } lane;
 
@@ -203,13 +203,13 @@ void queue_claim(lane *l, const amqp_envelope_t *batch, int count);
 void check_claim(lane *l, int count);
 void queue_outbox(lane *l, const char *worker);
 
-// Cases locked by a transaction: what is needed to move their heads.
+// The cases locked by a transaction, with the fields to update their heads.
 typedef struct {
     uuid id;
     digest loaded_head, head;
     int entry_count;
     int64_t number;
-    const char *state;                  // NULL where nothing changes
+    const char *state;                  // NULL if nothing changes
     int handoff_count;
 } case_row;
 int read_cases(const PGresult *locked, case_row *cases);

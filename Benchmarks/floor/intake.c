@@ -1,5 +1,5 @@
-// The intake stage: each submission becomes a report with its texts, its sealed bytes and its first ledger entry; the source
-// gets its receipt, and routing its work.
+// The intake stage: each submission becomes a report with its texts, its sealed bytes and its first ledger entry;
+// the source gets its answer, and routing its message.
 #include "floor.h"
 
 #include <endian.h>
@@ -98,7 +98,7 @@ static void enter_contents(const report *r, size_t body_length) {
     put_bytes(&texts[1], s->title, (size_t)s->title_length);
     put_bytes(&texts[2], s->text, (size_t)s->text_length);
 
-    // Nonce and tag beside the bytes, all of them chance.
+    // Nonce and tag with the bytes, all of them random.
     static buffer sealed;
     enum { NONCE_AND_TAG = 28 };
     sealed.length = 0;

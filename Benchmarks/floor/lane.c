@@ -1,5 +1,5 @@
-// The straight line that every stage takes: receive, one transaction, send confirmed, acknowledge. And the statements and
-// tables that more than one stage writes.
+// The sequence of every stage: receive, one transaction, publish with confirms, acknowledge. Also the statements
+// and tables that more than one stage uses.
 #include "floor.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// The line ---------------------------------------------------------------------------------------------------------------
+// The sequence -----------------------------------------------------------------------------------------------------------
 
 static void carry(lane *l, work transact, const amqp_envelope_t *batch, int count) {
     l->letter_count = 0;
@@ -22,7 +22,7 @@ static void carry(lane *l, work transact, const amqp_envelope_t *batch, int coun
         publish(l->out, row->exchange, row->key, row->type, row->subject, &row->report, l->bodies.data + row->body_at, row->body_length);
     }
     if (l->out) wait_for_confirms(l->out, 0);
-    // What was confirmed before was written by this transaction; what is confirmed now waits for the next one.
+    // This transaction has deleted the rows confirmed before it; the rows confirmed now wait for the next one.
     letter *spare = l->sent;
     l->sent = l->letters;
     l->sent_count = l->db ? l->letter_count : 0;
@@ -34,7 +34,7 @@ void run_lane(enum stage stage, int number, const char *const *queues, int queue
     static const char *const names[STAGES] = {"submitter", "intake", "routing", "units", "feedback", "reader"};
     lane l = {.stage = stage, .number = number};
     write_text(l.name, sizeof l.name, "floor-%s-%d", names[stage], number);
-    // No stage sends more than three messages for one.
+    // No stage sends more than three messages per message.
     l.letters_max = 3 * opt.batch;
     l.letters = allocate((size_t)l.letters_max, sizeof *l.letters);
     l.sent = allocate((size_t)l.letters_max, sizeof *l.sent);
@@ -96,7 +96,8 @@ void queue_claim(lane *l, const amqp_envelope_t *batch, int count) {
     begin_column(&subjects, 25);
     for (int i = 0; i < count; i++) {
         const amqp_envelope_t *e = &batch[i];
-        // `source.web.report.submitted`: whose key it is; the office's own queues are written by the worker before.
+        // The sender is in the key `source.web.report.submitted`; messages in the office's own queues come from
+        // the worker before.
         const char *key = e->routing_key.bytes;
         size_t length = e->routing_key.len;
         if (length >= 7 && !memcmp(key, "bihuan.", 7)) put_text(&senders, "office.intake");

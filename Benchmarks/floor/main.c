@@ -1,5 +1,5 @@
-// How fast the same messages and the same rows go without rules: starts the stages as processes, times them, prints a line of
-// JSON for each round. README.md says what is counted.
+// Measures the rate of the same messages and the same rows without rules: starts the stages as processes, times
+// them, and prints a line of JSON for each round. README.md describes the figures.
 #include "floor.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ static void start(void (*run)(int), int number) {
     pid_t child = fork();
     if (child < 0) die("fork: %s", strerror(errno));
     if (child == 0) {
-        // Nobody is left behind, however the first process ends.
+        // No process is left behind, however the first process ends.
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _Exit(1);
         seed_random();
         run(number);
@@ -83,7 +83,7 @@ static long progress(void) {
     return sum;
 }
 
-// Waits until only `enough` processes are left; each must have ended well.
+// Waits until only `enough` processes are left; each must have ended with status 0.
 static void wait_for_children(int enough) {
     enum { PATIENCE_SECONDS = 60 };
     long seen = -1;
@@ -174,7 +174,7 @@ static void print_common(const char *name, double seconds, double cpu, long publ
 }
 
 static void intake_round(broker *b) {
-    // First all submissions lie in the queue; then the clock starts.
+    // All submissions are in the queue before the time runs.
     start(run_submitter, 0);
     atomic_store(&shared->go, 1);
     wait_for_children(0);

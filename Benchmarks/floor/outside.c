@@ -1,4 +1,4 @@
-// Those who are not the office: sources that submit, units that act, and whoever reads the notices.
+// The parties outside the office: sources that submit, units that act, and readers of the notices.
 #include "floor.h"
 
 #include <stdio.h>

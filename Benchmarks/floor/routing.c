@@ -1,5 +1,5 @@
-// The routing stage: each registered report becomes a handoff with its clock, and goes with its content to a unit. What was
-// confirmed before stands as dispatched with the next transaction.
+// The routing stage: each registered report becomes a handoff with its clock, and is sent with its content to a
+// unit. A handoff confirmed before is marked dispatched in the next transaction.
 #include "floor.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ static const statement mark_dispatched = {"mark_dispatched",
     "UPDATE handoff SET state = 'dispatched', dispatched_at = $2::timestamptz FROM unnest($1::uuid[]) AS new (id) "
     "WHERE handoff.id = new.id"};
 
-// Rows of one report in an answer that is sorted by report: they are taken in that order.
+// The rows of one report in a result sorted by report: read in that order.
 typedef struct { const PGresult *rows; int next, count; } cursor;
 
 static bool next_row(cursor *c, const uuid *report) {
@@ -45,7 +45,7 @@ static column handoffs[COLUMNS];
 static const char *kind_of(bool transfer) { return transfer ? "transfer" : "send_down"; }
 static const char *rule_of(bool transfer) { return transfer ? "cn-discipline@1/route-own" : "cn-discipline@1/route-place"; }
 
-// What the unit gets: the masked texts as the database has them.
+// The message to the unit: the masked texts as stored in the database.
 static void write_handoff_body(lane *l, const letter *row, const case_row *c, bool transfer, cursor *accused, cursor *allegations,
     const PGresult *texts, int text_row) {
     char event[37], due[32];
@@ -90,7 +90,7 @@ static void enter_handoff(const lane *l, const uuid *id, const case_row *c, cons
 static void hand_off(lane *l, case_row *c, const char *act, int act_length, cursor *accused, cursor *allegations, const PGresult *texts,
     int text_row) {
     uint64_t chance = mixed(opt.run, (uint64_t)c->number);
-    // As many as the shipped policy gives to departments, which owe a result and so get three clocks.
+    // The share that the shipped policy gives to departments, which owe a result and so get three clocks.
     bool transfer = chance % 1000 < 282;
     const char *unit = drawn_unit(chance >> 20, transfer);
     letter *row = new_letter(l, "bihuan.handoff", "bihuan.handoff.dispatched.v1");
@@ -115,7 +115,7 @@ static void hand_off(lane *l, case_row *c, const char *act, int act_length, curs
         rule_of(transfer), unit);
 }
 
-// A signature that was quicker than the confirm has said so already.
+// Marks confirmed handoffs as dispatched. A handoff whose signature came before the confirm is already marked.
 static void dispatch_confirmed(lane *l, case_row *cases, int count) {
     enum { HANDOFF = 0, REPORT = 1, STATE = 5 };
     static column ids;
@@ -162,7 +162,7 @@ static void queue_questions(lane *l, const amqp_envelope_t *batch, int count) {
     QUEUE(l->db, &read_papers, array_of(&new_ones));
 }
 
-// A report that routing was told of, and where its act and its text are.
+// A report in routing's message, and the positions of its message and its text.
 typedef struct { uuid id; int message, text_row; } task;
 
 static void transact(lane *l, const amqp_envelope_t *batch, int count) {
@@ -198,7 +198,7 @@ static void transact(lane *l, const amqp_envelope_t *batch, int count) {
         const char *act = event_id(&batch[tasks[i].message].message.body, &length);
         hand_off(l, case_of(&tasks[i].id, cases, case_count), act, (int)length, &accused, &allegations, texts, tasks[i].text_row);
     }
-    // Before anything is queued that takes the answers' places.
+    // This must come before statements are queued, since they replace the results.
     dispatch_confirmed(l, cases, case_count);
     queue_cases(l->db, cases, case_count);
     if (handoffs[0].count > 0) {

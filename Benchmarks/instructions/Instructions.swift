@@ -1,5 +1,5 @@
-// Does one thing a given number of times, over fixed inputs, for callgrind to count. `check` runs it twice with
-// different numbers; the difference is free of what the start of the process costs.
+// Does one thing a given number of times over fixed inputs, so that callgrind can count its instructions. `check`
+// runs it with two different numbers; the difference does not contain the start of the process.
 
 import Basics
 import CaseStore
@@ -26,12 +26,12 @@ struct Instructions {
         let work = try Work()
         var total = 0
         for index in 0..<count { total += try work.run(measure, index) }
-        // Printed so that nothing of it can be left out.
+        // Printed so that the compiler cannot leave the work out.
         print(measure.rawValue, total)
     }
 }
 
-/// What is counted: each once per message.
+/// The measured operations, each once per message.
 enum Measure: String, CaseIterable {
     case decodeReport = "decode-report"
     case decodeSignature = "decode-signature"
@@ -41,13 +41,13 @@ enum Measure: String, CaseIterable {
     case mask
     case encodeDispatch = "encode-dispatch"
     case encodeReceipt = "encode-receipt"
-    /// The cipher's instructions depend on the processor: this one is timed, not counted.
+    /// Timed, not counted: the cipher's instructions depend on the processor.
     case sealOriginal = "seal-original"
 
     static let counted = allCases.filter { $0 != .sealOriginal }
 }
 
-/// The inputs, made once.
+/// The inputs, created once.
 struct Work {
     private static let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
     /// As many different reports as a batch may have.
@@ -94,7 +94,7 @@ struct Work {
     private static let handoffID = HandoffID(
         UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 0, 0, 0, 0, 0, 2)))
 
-    /// A number that depends on what was done.
+    /// Does the operation; the result depends on the work.
     func run(_ measure: Measure, _ index: Int) throws -> Int {
         let place = index % submissions.count
         let submission = submissions[place]
@@ -139,7 +139,7 @@ struct Work {
                 rule: "cn-discipline@1/route-city"))
     }
 
-    /// One handoff from its release to its end, with its clocks and its entries in the ledger.
+    /// One handoff from its release to its end, with its clocks and its ledger entries.
     private func walk() throws -> Int {
         let unit = UnitID(unchecked: "c01")
         var file = CaseFile(

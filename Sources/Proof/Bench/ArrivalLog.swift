@@ -2,12 +2,12 @@ import AMQP
 import Contract
 import Synchronization
 
-/// What arrived at those who are not the office, and when.
+/// The messages that arrived at parties of the office, with their times.
 final class ArrivalLog: Sendable {
     struct Marks: Sendable {
         /// Monotonic nanoseconds, in the order of arrival.
         var times: [Int64] = []
-        /// What each was about; kept only where somebody asks for latencies.
+        /// The subject of each message; kept only if latencies are measured.
         var subjects: [String] = []
     }
 
@@ -36,15 +36,15 @@ final class ArrivalLog: Sendable {
         state.withLock { state in types.reduce(0) { $0 + (state.marks[$1.rawValue]?.times.count ?? 0) } }
     }
 
-    /// Of all types.
+    /// The messages of all types.
     var total: Int { state.withLock { $0.marks.values.reduce(0) { $0 + $1.times.count } } }
     var counts: [String: Int] { state.withLock { $0.marks.mapValues(\.times.count) } }
-    /// Messages that a crash of the broker would have cost.
+    /// Messages that were not persistent and would be lost in a crash of the broker.
     var transientCount: Int { state.withLock { $0.transient } }
 
     func marks(of type: MessageType) -> Marks { state.withLock { $0.marks[type.rawValue] ?? Marks() } }
 
-    /// When messages of these types arrived, in order.
+    /// The arrival times of messages of these types, in order.
     func times(of types: [MessageType]) -> [Int64] {
         state.withLock { state in types.flatMap { state.marks[$0.rawValue]?.times ?? [] } }.sorted()
     }

@@ -11,16 +11,16 @@ import PartyClient
 import PostgreSQL
 import Terminal
 
-/// Everything that the benches of one run share: the office, the reports not yet used, and the way a round is measured.
+/// The state that the benches of one run share: the office, the unused reports, and the measurement of a round.
 package final class Bench: @unchecked Sendable {
     package let office: BenchOffice
     package let settings: BenchSettings
     package var corpus: CorpusSupply
     package let sample = SampleOffice.standard
     private let floor: Floor?
-    /// How many reports the filled copy of the database holds.
+    /// The number of reports in the filled copy of the database.
     private var filled = 0
-    /// Messages that arrived somewhere, each of which was looked at.
+    /// The arrived messages, each of which was checked.
     private var messagesSeen = 0
     private var progress = ProgressLine()
 
@@ -31,8 +31,8 @@ package final class Bench: @unchecked Sendable {
         corpus = try CorpusSupply(office)
     }
 
-    /// What is measured over several rounds, in a ledger that holds `scale` reports at first; nothing is measured
-    /// unless it is durable.
+    /// Measures a bench over several rounds. The ledger holds `scale` reports at the start. Nothing is measured
+    /// unless the servers are durable.
     package func run(_ name: BenchName, scale: Int = 0) throws -> BenchResult {
         try prepare(scale)
         var result = BenchResult(name: name)
@@ -49,20 +49,20 @@ package final class Bench: @unchecked Sendable {
         case .soak: try soak(&result)
         }
         if messagesSeen > 0 { result.settings["messages"] = "\(messagesSeen) seen, all persistent" }
-        // The floor's own database is empty: with more in the ledger the two would not be the same work.
+        // The floor's own database is empty: with a filled ledger the two would not do the same work.
         if scale == 0, let floor, Floor.stages.contains(name) {
             note("\(name.rawValue): the floor")
             do {
                 result.floorRates = try floor.rates(of: name)
             } catch {
-                // What was measured of the office is not lost by it.
+                // The office's figures are kept although the floor failed.
                 result.floorProblem = UserError(error).description
             }
         }
         return result
     }
 
-    /// Puts the ledger back to what it was at first, with `scale` reports in it, whatever was measured before.
+    /// Restores the ledger to its initial state with `scale` reports, whatever was measured before.
     func prepare(_ scale: Int) throws {
         guard scale > 0 else { return try office.restore(.empty) }
         if filled != scale {
@@ -96,7 +96,7 @@ package final class Bench: @unchecked Sendable {
         return settings
     }
 
-    /// One round to warm up, then those that count.
+    /// Runs one round to warm up, then the counted rounds.
     package func rounds(of result: inout BenchResult, _ round: (_ count: Int) throws -> RoundResult) throws {
         let transaction =
             (settings.batch ?? office.configuration.lane.batchSizeMax)
@@ -121,12 +121,12 @@ package final class Bench: @unchecked Sendable {
         }
     }
 
-    // MARK: Measuring a round
+    // MARK: Measurement of a round
 
-    /// Starts workers on what waits for them and measures until `total` of the counted messages have arrived.
+    /// Starts workers on waiting messages and measures until `total` of the counted messages have arrived.
     ///
-    /// The clock runs from the arrival of the first twentieth, when connections and statements are made, to that of the
-    /// last.
+    /// The time runs from the arrival of the first twentieth, when connections and statements exist, to that of
+    /// the last.
     package func measure(
         _ workers: [Worker], until total: Int, of counted: [MessageType], at queues: [[String]]
     ) throws -> RoundResult {
@@ -150,7 +150,7 @@ package final class Bench: @unchecked Sendable {
         let arrivals = log.times(of: counted)
         let (rate, counts) = BenchArithmetic.perSecond(arrivals, from: first, started: started)
         var round = RoundResult(perSecond: rate, count: arrivals.count)
-        // Where all came between two looks, the start of the workers is counted too.
+        // If all arrived between two checks, the start of the workers is included.
         let isSeen = counts && began.count < arrivals.count
         let measured = Double(isSeen ? arrivals.count - began.count : arrivals.count)
         round.cpuMicroseconds = ended.since(isSeen ? began.times : idle).seconds.mapValues { $0 * 1e6 / measured }
@@ -170,14 +170,14 @@ package final class Bench: @unchecked Sendable {
             .init(executable: settings.executable, lanes: settings.lanes, batch: settings.batch))
     }
 
-    /// Ends what runs, and makes sure that what arrived was persistent.
+    /// Ends the processes, and checks that all arrived messages were persistent.
     package func finish(_ running: Running) throws {
         try running.finish()
         try Durability.check(running.log)
         messagesSeen += running.log.total
     }
 
-    /// Until so many of these types have arrived; gives up when nothing more comes.
+    /// Waits until `count` messages of these types have arrived; gives up when no more come.
     package func wait(for count: Int, of total: Int, _ counted: [MessageType], _ running: Running) throws {
         try wait(for: count, of: total, running) { running.log.count(of: counted) }
     }
@@ -204,7 +204,7 @@ package final class Bench: @unchecked Sendable {
         }
     }
 
-    /// Until each queue is read by somebody.
+    /// Waits until each queue has a consumer.
     func waitForConsumers(of queues: [String]) throws {
         let connection = try AMQP.Connection(office.operatorBroker("watch"))
         defer { connection.close() }
@@ -221,7 +221,7 @@ package final class Bench: @unchecked Sendable {
         }
     }
 
-    /// What rounds before left to be written must not be measured with the latencies after them.
+    /// Writes a checkpoint, so that pages of earlier rounds are not written while the next latencies are measured.
     func writeOut() throws {
         let superuser = try office.superuser()
         defer { superuser.close() }
@@ -234,7 +234,7 @@ package final class Bench: @unchecked Sendable {
     }
 }
 
-/// What runs during a round.
+/// The listeners and workers that run during a round.
 package struct Running {
     let log: ArrivalLog
     var listeners: [any Listener] = []
@@ -245,21 +245,21 @@ package struct Running {
         try processes?.check()
     }
 
-    /// Workers first, which finish what they hold.
+    /// Stops the workers first, which finish their current messages, then the listeners.
     func finish() throws {
         processes?.stop()
         for listener in listeners { try listener.stop() }
     }
 
-    /// The same, where an error is under way already.
+    /// The same without errors of the listeners, for use after an error.
     func end() {
         processes?.stop()
         for listener in listeners { try? listener.stop() }
     }
 }
 
-/// What the database writes from the moment this is made, after a checkpoint: so each round writes its first pages
-/// whole.
+/// Measures the database's writes from its creation on. It begins with a checkpoint, so that each round writes its
+/// first page images in full.
 struct WriteMeter {
     private let superuser: PostgreSQL.Connection
     private let writes: [TableWrites]
@@ -273,7 +273,8 @@ struct WriteMeter {
         self.position = position.rows.first ?? 0
     }
 
-    /// Called when the workers have ended: their backends tell what they wrote when they end, which takes a moment.
+    /// The writes per report. Call it after the workers ended: their backends report their statistics at the end,
+    /// with a delay.
     func costs(reports: Int) throws -> WriteCosts {
         let end = try superuser.run(ReadLogPosition()).rows.first ?? position
         var costs = WriteCosts()
@@ -282,7 +283,7 @@ struct WriteMeter {
             Monotonic.sleep(seconds: 0.02)
             costs = WriteCosts(
                 from: writes, to: try superuser.run(ReadTableWrites()).rows, logBytes: end - position, reports: reports)
-            // All of the outbox that was sent is deleted at the end: then the counts are complete.
+            // All sent rows of the outbox are deleted in the end: then the counts are complete.
         } while (costs.inserted["inbox"] == nil || costs.inserted["outbox"] != costs.deleted["outbox"])
             && ContinuousClock.now < deadline
         return costs

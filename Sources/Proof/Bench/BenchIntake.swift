@@ -5,14 +5,14 @@ import Foundation
 import Installation
 
 extension Bench {
-    /// What sources are told: one answer to each submission.
+    /// The answers to sources: one for each submission.
     package static let answers: [MessageType] = [.reportAccepted, .reportRejected, .reportReceived, .messageRefused]
 
     var sourceQueues: [String] { sample.sources.map { Topology.Queue.notice($0.id) } }
     var workQueues: [String] { [Topology.Queue.routing, Topology.Queue.routingExpress] }
 
-    /// From the queue at the door to the answer in the source's queue. The reports wait there before the workers start:
-    /// to feed them meanwhile would cost the same two processors.
+    /// Measures from the intake queue to the answer in the source's queue. The reports are queued before the
+    /// workers start: feeding them meanwhile would use the same two processors.
     package func intake(_ result: inout BenchResult) throws {
         try rounds(of: &result) { count in
             try preload(corpus.take(count))
@@ -22,7 +22,7 @@ extension Bench {
         try pacedRounds(of: &result, perSecond: rate) { (try intakeLatencies($0, perSecond: rate), nil) }
     }
 
-    /// Puts reports into the queue at the door, where nobody reads.
+    /// Puts reports into the intake queue while it has no consumer.
     func preload(_ letters: [Feeder.Letter]) throws {
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
@@ -30,7 +30,7 @@ extension Bench {
         try feeder.finish()
     }
 
-    /// From the moment at which each report should have been sent to its answer.
+    /// The latencies from the moment at which each report should have been sent to its answer.
     private func intakeLatencies(_ count: Int, perSecond rate: Double) throws -> Latencies {
         let letters = corpus.take(count)
         try writeOut()

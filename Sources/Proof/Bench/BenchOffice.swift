@@ -9,8 +9,8 @@ package import Installation
 import LocalServers
 package import PostgreSQL
 
-/// The office that is measured, whose workers the bench starts and stops itself: on private servers with the sample's
-/// parties, or on servers that are there already.
+/// The measured office. The bench itself starts and stops its workers. It runs on private servers with the
+/// sample's parties, or on existing servers.
 package final class BenchOffice: @unchecked Sendable {
     private enum Place {
         case own(LocalOffice)
@@ -20,14 +20,14 @@ package final class BenchOffice: @unchecked Sendable {
     package let configuration: OfficeConfiguration
     package let directory: URL
     private let place: Place
-    /// A superuser's, in the office's own database and in the one to make others from.
+    /// The superuser's URLs: of the office's database, and of a database from which others can be created.
     private let superuserURL: String
     let administrationURL: String
     private let databaseProcessID: pid_t?
     /// The office's database, and the role that owns it.
     private let database, owner: String
 
-    /// Starts servers in `directory`, which is made if missing.
+    /// Starts servers in `directory`, which is created if missing.
     package static func start(
         in directory: URL, executable: String, isCancelled: @escaping @Sendable () -> Bool
     ) async throws -> BenchOffice {
@@ -50,7 +50,7 @@ package final class BenchOffice: @unchecked Sendable {
         place = .own(office)
         configuration = office.configuration
         directory = office.directory
-        // They were of use in making sure that all is set up; from here on a round starts those that it measures.
+        // The workers were only needed to complete the setup; from here on a round starts those that it measures.
         office.workers.stop()
         administrationURL = office.servers.superuserURL
         guard var superuser = URLComponents(string: administrationURL) else {
@@ -63,7 +63,7 @@ package final class BenchOffice: @unchecked Sendable {
         try copyWhatIsEmpty()
     }
 
-    /// On servers that are there; what is made on them goes with `stop`.
+    /// Uses existing servers; `stop` removes what was created on them.
     package init(on servers: GivenServers, directory: URL) throws {
         place = .given(servers)
         configuration = servers.configuration
@@ -71,7 +71,7 @@ package final class BenchOffice: @unchecked Sendable {
         superuserURL = try servers.superuserURL
         administrationURL = servers.administrationURL
         let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: superuserURL))
-        // Where the server is on this machine, the parent of a backend is the whole server's.
+        // If the server is on this machine, the parent of a backend is the server's main process.
         let backend = connection.backendProcessID
         databaseProcessID = ProcessUsage.name(of: backend) == "postgres" ? ProcessUsage.parent(of: backend) : nil
         connection.close()
@@ -86,28 +86,28 @@ package final class BenchOffice: @unchecked Sendable {
         }
     }
 
-    // MARK: What stands in the database
+    // MARK: Database copies
 
-    /// Copies of the office's database that others are made from.
+    /// The copies of the office's database that are used as templates.
     enum Copy: String {
-        /// Nothing but whom the office knows.
+        /// Contains only the office's parties.
         case empty
-        /// What `keep` found.
+        /// Contains the state saved by `keep`.
         case filled
     }
 
-    /// Puts the office's database back to what it was when the copy was made.
+    /// Restores the office's database from the copy.
     func restore(_ copy: Copy) throws {
         try administrate { connection in
             try connection.execute("DROP DATABASE IF EXISTS \(database) WITH (FORCE)")
-            // Written as files: through the log, a large one would cost its size once more, and checkpoints in what is
-            // measured next.
+            // The copy is made by files. Through the write-ahead log a large copy would cost its size once more,
+            // and checkpoints during the next measurement.
             try connection.execute(
                 "CREATE DATABASE \(database) TEMPLATE \(database)_\(copy.rawValue) OWNER \(owner) STRATEGY file_copy")
         }
     }
 
-    /// Makes the database as it is now the filled copy. Then there is no other until `restore`.
+    /// Makes the current database the filled copy. There is no other database until `restore`.
     package func keep() throws {
         try administrate { connection in
             try connection.execute("DROP DATABASE IF EXISTS \(database)_\(Copy.filled.rawValue)")
@@ -117,7 +117,7 @@ package final class BenchOffice: @unchecked Sendable {
         }
     }
 
-    /// While the database holds nothing but whom the office knows: one copy to begin from, one for the floor.
+    /// Makes two copies of the database while it contains only the office's parties: one to restore, one for the floor.
     private func copyWhatIsEmpty() throws {
         try administrate { connection in
             for copy in ["\(database)_\(Copy.empty.rawValue)", floor] {
@@ -134,7 +134,7 @@ package final class BenchOffice: @unchecked Sendable {
         try connection.withoutStatementTimeout(work)
     }
 
-    /// The backends of workers that have just ended may still be there for a moment.
+    /// Repeats the work while backends of workers that just ended are still connected.
     private func whenUnused(_ work: () throws(PostgreSQLError) -> Void) throws {
         let deadline = ContinuousClock.now + .seconds(10)
         while true {
@@ -148,12 +148,12 @@ package final class BenchOffice: @unchecked Sendable {
         }
     }
 
-    // MARK: An office of its own for the floor
+    // MARK: The floor's office
 
-    /// What the floor's virtual host and database are called.
+    /// The name of the floor's virtual host and database.
     private var floor: String { database + "_floor" }
 
-    /// A virtual host with the same queues. May be called again.
+    /// Creates a virtual host with the same queues. May be repeated.
     func prepareFloor() throws {
         switch place {
         case .given(let servers): try servers.add(servers.definitions(virtualHost: floor, users: []))
@@ -164,7 +164,8 @@ package final class BenchOffice: @unchecked Sendable {
                 virtualHost: floor, units: sample.units.map(\.id), sources: sample.sources.map(\.id),
                 persons: sample.persons.map(\.id), users: [], administrator: (user, configuration.users[user] ?? ""))
             let file = directory.appending(path: "floor-definitions.json")
-            // The broker's own user reads it; it holds no password but a salted digest, and only for a moment.
+            // The broker's own user reads the file. It contains no password, only a salted digest, and exists only
+            // for a moment.
             try definitions.json().write(to: file)
             defer { try? FileManager.default.removeItem(at: file) }
             _ = try office.servers.rabbitmqctl(["--quiet", "import_definitions", file.path])
@@ -184,13 +185,13 @@ package final class BenchOffice: @unchecked Sendable {
         return url.string ?? configuration.database.url
     }
 
-    // MARK: Ways in
+    // MARK: Connections
 
     package func superuser() throws -> PostgreSQL.Connection {
         var settings = PostgreSQL.ConnectionSettings(url: superuserURL)
         settings.applicationName = "bihuan-lab bench"
         let connection = try PostgreSQL.Connection(settings)
-        // A checkpoint of much that was written takes its time.
+        // A checkpoint after many writes takes long.
         try connection.execute("SET statement_timeout = 0")
         return connection
     }
@@ -205,8 +206,7 @@ package final class BenchOffice: @unchecked Sendable {
         return settings
     }
 
-    /// Processor seconds of the servers, as far as they are processes of this machine that can be found, and of this
-    /// process.
+    /// Processor seconds of this process and of the servers, as far as these are processes of this machine.
     func cpuTimes() -> CPUTimes {
         var times = CPUTimes()
         if case .own(let office) = place, let id = office.servers.rabbitmqProcessID {

@@ -7,22 +7,22 @@ import Foundation
 import Installation
 import PostgreSQL
 
-/// How long each stretch of the way took, of the same reports.
+/// The latencies of each part of the way, of the same reports.
 struct PacedLatencies: Sendable {
     /// From the moment at which the report should have been sent to the answer in the source's queue.
     var intake = Latencies()
-    /// From that answer, which leaves intake together with the message to routing, to the handoff in the unit's queue.
+    /// From that answer, which intake sends together with the message to routing, to the handoff in the unit's queue.
     var routing = Latencies()
     /// From the intended sending to the handoff in the unit's queue.
     var delivery = Latencies()
-    /// From the unit's conclusion to the office's word that it is accepted.
+    /// From the unit's conclusion to the office's acceptance of it.
     var feedback = Latencies()
-    /// From the intended sending to that word.
+    /// From the intended sending to that acceptance.
     var loop = Latencies()
 }
 
 extension Bench {
-    /// Sends reports through the whole office at a fixed rate, round by round, and keeps the latencies of one stretch.
+    /// Sends reports through the whole office at a fixed rate, round by round, and keeps the latencies of one part.
     func paced(
         _ result: inout BenchResult, perSecond rate: Double, _ stretch: KeyPath<PacedLatencies, Latencies>
     ) throws {
@@ -32,7 +32,7 @@ extension Bench {
         }
     }
 
-    /// - Parameter round: with so many reports: the latencies, and what else was measured.
+    /// - Parameter round: runs a round with a number of reports; returns the latencies and other figures.
     func pacedRounds(
         of result: inout BenchResult, perSecond rate: Double,
         _ round: (_ count: Int) throws -> (Latencies, RoundResult?)
@@ -58,7 +58,7 @@ extension Bench {
         let log = ArrivalLog(keepsSubjects: true)
         let running = try everything(log)
         defer { running.end() }
-        // Connections and statements are made before the clock runs.
+        // Connections and statements are created before the time runs.
         try warmUp(running)
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
@@ -111,7 +111,7 @@ extension Bench {
         var latencies = PacedLatencies()
         for (handoff, submission) in try database.run(ReadSubmissionsOfHandoffs(handoffs: handoffs)).rows {
             let key = handoff.description
-            // What came before the clock ran is not among the intended.
+            // Messages from before the time ran are not among the intended ones.
             guard let due = intended[submission], let reached = delivered[key] else { continue }
             latencies.delivery.record(nanoseconds: reached - due)
             if let answer = answered[submission] {

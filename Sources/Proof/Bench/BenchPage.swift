@@ -1,6 +1,6 @@
 package import Foundation
 
-/// What a bench showed, for people and for programs.
+/// The result of a bench, for people and for programs.
 package enum BenchPage {
     package static func text(_ result: BenchResult) -> String {
         var page = Lines(
@@ -23,7 +23,7 @@ package enum BenchPage {
         return page.text
     }
 
-    /// The rates of each bench with ever more in the ledger, and each as a share of the first.
+    /// The rates of each bench by ledger size, also as shares of the first.
     package static func scales(_ results: [BenchResult]) -> String {
         let scales = Set(results.map(\.scale)).sorted()
         let names = BenchName.allCases.filter { name in results.contains { $0.name == name && $0.perSecond != nil } }
@@ -52,7 +52,7 @@ package enum BenchPage {
     }
 }
 
-/// The numbers of one bench under the names that programs know them by.
+/// The figures of one bench under their stable JSON names.
 struct BenchObject: Encodable {
     let name: String
     let reports_per_second, reports_per_second_min, reports_per_second_max: Double?
@@ -104,7 +104,7 @@ struct BenchObject: Encodable {
     }
 }
 
-/// Labels on the left, figures on the right.
+/// Lines with labels on the left and figures on the right.
 private struct Lines {
     private var lines: [String]
     var text: String { lines.joined(separator: "\n") }
@@ -115,7 +115,7 @@ private struct Lines {
         lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value)
     }
 
-    /// The median of each, and how far the rounds lie apart where they do.
+    /// The median of each, and the range of the rounds if they differ.
     mutating func addSpreads(_ label: String, _ format: String, _ spreads: [String: Spread]) {
         if spreads.isEmpty { return }
         let words = spreads.sorted { $0.key < $1.key }.map { name, spread in

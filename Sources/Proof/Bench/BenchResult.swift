@@ -1,22 +1,22 @@
 import AuditStore
 import CaseStore
 
-/// What one round showed. What is said of a report is said of what the round counts: registered reports in `intake`,
-/// handoffs that reached their unit in `routing`, closed loops in `feedback` and `loop`.
+/// The result of one round. Figures per report refer to the objects that the round counts: registered reports in
+/// `intake`, handoffs that reached their unit in `routing`, closed loops in `feedback` and `loop`.
 package struct RoundResult: Sendable {
     var perSecond: Double
     var count: Int
-    /// Processor microseconds per report, by who used them.
+    /// Processor microseconds per report, by process.
     var cpuMicroseconds: [String: Double] = [:]
-    /// Per worker, in MiB, at the end of the round.
+    /// Anonymous memory by worker, in MiB, at the end of the round.
     var anonymousMiB: [String: Double] = [:]
-    /// Rows written per report, by table; and the index entries that go with them.
+    /// Rows written per report, by table, and their index entries.
     var costs = WriteCosts()
-    /// What arrived at others, by type.
+    /// The messages that arrived at parties, by type.
     var arrived: [String: Int] = [:]
 }
 
-/// What the database wrote per report.
+/// The database's writes per report.
 struct WriteCosts: Sendable, Equatable {
     var inserted: [String: Double] = [:]
     var updated: [String: Double] = [:]
@@ -30,8 +30,8 @@ struct WriteCosts: Sendable, Equatable {
 
     init() {}
 
-    /// An inserted row has an entry in each index of its table, and so has each version of a row that could not stay in
-    /// place.
+    /// The difference of two readings. An inserted row has an entry in each index of its table, and so has each
+    /// row version that was not a heap-only update.
     init(from before: [TableWrites], to after: [TableWrites], logBytes: Int64, reports: Int) {
         let earlier = Dictionary(before.map { ($0.table, $0) }) { first, _ in first }
         let share = 1 / Double(max(1, reports))
@@ -49,23 +49,23 @@ struct WriteCosts: Sendable, Equatable {
     }
 }
 
-/// What all rounds of one bench showed.
+/// The results of all rounds of one bench.
 package struct BenchResult: Sendable {
     package var name: BenchName
     package var rounds: [RoundResult] = []
     var latencyRounds: [Latencies] = []
-    /// Reports a second while latencies were measured.
+    /// Reports a second during the measurement of latencies.
     var latencyRate: Double?
     package var settings: [String: String] = [:]
-    /// What a worker process is as a service.
+    /// The figures of a worker process as a service, by worker.
     package var service: [String: ServiceFigures] = [:]
-    /// Memory while messages went by.
+    /// The memory of the workers during the soak.
     var soak: [SoakSample] = []
-    /// Reports that were in the ledger before.
+    /// The reports in the ledger at the start.
     package var scale = 0
     /// Reports a second of the bare C program, by round.
     var floorRates: [Double] = []
-    /// Why there are none.
+    /// Why the floor has no rates.
     package var floorProblem: String?
 
     /// The office's rate as a share of the floor's.
@@ -77,22 +77,22 @@ package struct BenchResult: Sendable {
 
     package var perSecond: Spread? { rounds.isEmpty ? nil : Spread(rounds.map(\.perSecond)) }
 
-    /// Of all rounds together; `nil` where none was measured.
+    /// The latencies of all rounds together; `nil` if none was measured.
     var latencies: Latencies? {
         guard var all = latencyRounds.first else { return nil }
         for latencies in latencyRounds.dropFirst() { all.add(latencies) }
         return all
     }
 
-    /// What so many percent stayed below in each round, in milliseconds.
+    /// The latency that `percent` of the messages did not exceed, by round, in milliseconds.
     func latency(percentile percent: Double) -> Spread? {
         latencyRounds.isEmpty ? nil : Spread(latencyRounds.map { $0.milliseconds(percentile: percent) })
     }
 
-    /// Over the rounds, of something that each has.
+    /// The spread over the rounds of a value that each has.
     func spread(_ value: (RoundResult) -> Double) -> Spread? { rounds.isEmpty ? nil : Spread(rounds.map(value)) }
 
-    /// Over the rounds, of something that each has by name.
+    /// The spreads over the rounds of values that each has by name.
     func spreads(_ values: (RoundResult) -> [String: Double]) -> [String: Spread] {
         let all = rounds.map(values)
         return Set(all.flatMap(\.keys)).reduce(into: [:]) { spreads, key in
@@ -104,6 +104,6 @@ package struct BenchResult: Sendable {
         spreads(values).mapValues(\.median)
     }
 
-    /// Workers that became larger in the soak.
+    /// The workers that grew in the soak.
     package var grown: [SoakSample.Growth] { SoakSample.growth(soak).filter(\.isGrowth) }
 }

@@ -3,14 +3,14 @@ import Casework
 import Contract
 import Foundation
 
-/// What one worker process is as a service.
+/// The figures of one worker process as a service.
 package struct ServiceFigures: Sendable, Encodable {
     /// From the start of the process until its queue has a consumer.
     var readyMilliseconds = 0.0
-    /// From SIGTERM, given while its queue is full, to its end; of deadlines, whose work comes from the database, while
-    /// nothing is due.
+    /// From SIGTERM, sent while its queue is full, to its end. For deadlines, whose work comes from the database,
+    /// SIGTERM is sent while nothing is due.
     var drainedMilliseconds = 0.0
-    /// Processor milliseconds in a second in which nothing comes.
+    /// Processor milliseconds per second without any message.
     var idleCPUMilliseconds = 0.0
 
     enum CodingKeys: String, CodingKey {
@@ -22,8 +22,8 @@ package struct ServiceFigures: Sendable, Encodable {
 extension Bench {
     private static let readyRounds = 5
 
-    /// How soon each worker is ready, what it takes while nothing comes, and how soon it has ended in the middle of its
-    /// work.
+    /// Measures for each worker the time until it is ready, the processor time while it is idle, and the time to
+    /// end in the middle of work.
     package func worker(_ result: inout BenchResult) throws {
         for worker in Worker.allCases {
             var figures = ServiceFigures()
@@ -56,7 +56,7 @@ extension Bench {
         return (process.cpuTimes.since(before).seconds[worker.rawValue] ?? 0) * 1_000 / settings.idleSeconds
     }
 
-    /// Ends the worker when it has done a tenth of what waits for it; then another one does the rest.
+    /// Ends the worker after a tenth of its waiting messages; then another one handles the rest.
     private func drained(_ worker: Worker) throws -> Double {
         let count = min(settings.count, BenchSettings.warmUpCountMax)
         let log = ArrivalLog()

@@ -2,41 +2,41 @@ import ArgumentParser
 import Foundation
 import Installation
 
-/// What `bihuan-lab bench` can measure.
+/// The benches of `bihuan-lab bench`.
 package enum BenchName: String, CaseIterable, ExpressibleByArgument, Sendable {
     case intake, routing, feedback, loop, latency, worker
-    /// Takes long, and is run only when asked for.
+    /// Takes long, and runs only on request.
     case soak
 
     package static let usual: [BenchName] = allCases.filter { $0 != .soak }
 }
 
-/// How it is measured.
+/// The settings of a measurement.
 package struct BenchSettings: Sendable {
-    /// Reports of a round.
+    /// Reports per round.
     package var count = 20_000
-    /// Rounds that count; one more comes first, to warm up.
+    /// Counted rounds; one more comes first, to warm up.
     package var rounds = 3
-    /// As `lane.batchSizeMax` and `lane.lanes`; the configuration's own where nil.
+    /// `lane.batchSizeMax` and `lane.lanes`; nil for those of the configuration.
     package var batch: Int?
     package var lanes: Int?
-    /// Reports a second where latencies are measured; each bench has its own where nil.
+    /// Reports a second for latencies; nil for the bench's own rate.
     package var rate: Double?
-    /// How long an idle worker is watched.
+    /// The time for which an idle worker is measured.
     var idleSeconds = 10.0
-    /// The program that is run as worker.
+    /// The program of the workers.
     package var executable = Executable.bihuan
     package var isCancelled: @Sendable () -> Bool = { false }
 
     package init() {}
 
-    /// Of the reports of a round, those that are not measured because the workers have only just started.
+    /// The share of a round's reports that is not measured, because the workers have only just started.
     static let startingShare = 0.05
     static let warmUpCountMax = 5_000
-    /// Latencies are measured for so long, unless the reports are used up before.
+    /// The time for which latencies are measured, unless the reports are used up earlier.
     static let latencySeconds = 15.0
     /// Reports a second in bench `latency`.
     static let latencyRate = 100.0
-    /// Without any arrival for so long, a round is given up.
+    /// A round is given up after this time without any arrival.
     package static let patienceSeconds = 60.0
 }

@@ -2,30 +2,31 @@ import Casework
 import Contract
 import Foundation
 
-/// The size of each worker when so many loops were closed.
+/// The memory of each worker after a number of closed loops.
 package struct SoakSample: Sendable, Encodable {
     let closed: Int
     let seconds: Double
-    /// Per worker, in MiB.
+    /// By worker, in MiB.
     let anonymousMiB: [String: Double]
 
     enum CodingKeys: String, CodingKey { case closed, seconds, anonymousMiB = "rss_anon_mib" }
 
-    /// How many messages each worker handles of a loop: of feedback a signature, a disposition and a conclusion.
+    /// The messages that each worker handles per loop: for feedback a signature, a disposition and a conclusion.
     static let messagesPerLoop = ["intake": 1, "routing": 1, "feedback": 3]
 
-    /// What a worker was when it had handled its first messages, and what it was at the end.
+    /// A worker's memory after its first messages and at the end.
     package struct Growth: Sendable {
         package let worker: String
         let early, late: (messages: Int, mebibytes: Double)
 
-        /// Beyond what an allocator keeps now and then: a leak of ten bytes a message shows after a million.
+        /// Whether the growth exceeds the normal variation of an allocator: a leak of ten bytes a message shows
+        /// after a million.
         var isGrowth: Bool { late.mebibytes > early.mebibytes * 1.15 + 2 }
     }
 
     private static let earlyMessages = 50_000
 
-    /// Of each worker that has handled more than it takes to be warm; sorted by name.
+    /// The growth of each worker that has handled enough messages to be warm; sorted by name.
     static func growth(_ samples: [SoakSample]) -> [Growth] {
         messagesPerLoop.sorted { $0.key < $1.key }.compactMap { worker, perLoop in
             guard let last = samples.last, let early = samples.first(where: { $0.closed * perLoop >= earlyMessages }),
@@ -38,12 +39,12 @@ package struct SoakSample: Sendable, Encodable {
 }
 
 extension Bench {
-    /// Loops that may be open at once: enough for full batches, too few to fill queues.
+    /// The maximum number of open loops: enough for full batches, too few to fill queues.
     private static let soakLeadMax = 4_000
     private static let soakChunk = 1_000
     private static let soakSampleEvery = 5_000
 
-    /// One long run of everything, in which the workers must not grow.
+    /// One long run of the whole office, in which the workers must not grow.
     func soak(_ result: inout BenchResult) throws {
         let log = ArrivalLog()
         let running = try everything(log)

@@ -12,7 +12,7 @@ extension Bench {
     var inboxes: [String] { unitIDs.flatMap { [Topology.Queue.inbox($0), Topology.Queue.express($0)] } }
     var unitNotices: [String] { unitIDs.map { Topology.Queue.notice($0) } }
 
-    /// From registered reports, which wait for the worker, to handoffs in the units' queues.
+    /// Measures from registered reports, which are queued for the worker, to handoffs in the units' queues.
     package func routing(_ result: inout BenchResult) throws {
         try rounds(of: &result) { count in
             try register(corpus.takeHandedOff(count))
@@ -21,7 +21,7 @@ extension Bench {
         try paced(&result, perSecond: settings.rate ?? BenchSettings.latencyRate, \.routing)
     }
 
-    /// From what units said of their handoffs, which waits for the worker, to closed loops.
+    /// Measures from the units' acts, which are queued for the worker, to closed loops.
     package func feedback(_ result: inout BenchResult) throws {
         try rounds(of: &result) { count in
             try handOver(corpus.takeHandedOff(count))
@@ -30,20 +30,20 @@ extension Bench {
         try paced(&result, perSecond: settings.rate ?? BenchSettings.latencyRate, \.feedback)
     }
 
-    /// From the first submission to the last closed loop, everything at work at once.
+    /// Measures from the first submission to the last closed loop, with all workers at once.
     func loop(_ result: inout BenchResult) throws {
         try rounds(of: &result) { try loopRound($0) }
         try paced(&result, perSecond: settings.rate ?? (result.perSecond?.median ?? 0) / 2, \.loop)
     }
 
-    /// From the submission to the handoff in the unit's queue, at a rate that leaves the office time.
+    /// Measures from the submission to the handoff in the unit's queue, at a rate below the office's capacity.
     func latency(_ result: inout BenchResult) throws {
         try paced(&result, perSecond: settings.rate ?? BenchSettings.latencyRate, \.delivery)
     }
 
-    // MARK: What is made ready for a stage, and not measured
+    // MARK: Preparation of a stage, not measured
 
-    /// Lets intake take reports and leaves what it passes on in the routing queue.
+    /// Runs intake on the reports and leaves its messages in the routing queue.
     func register(_ letters: [Feeder.Letter]) throws {
         try preload(letters)
         let log = ArrivalLog()
@@ -55,7 +55,7 @@ extension Bench {
         try finish(running)
     }
 
-    /// Lets reports go as far as their units, and leaves what the units say in the feedback queue.
+    /// Runs the reports up to their units, and leaves the units' acts in the feedback queue.
     func handOver(_ letters: [Feeder.Letter]) throws {
         try preload(letters)
         let log = ArrivalLog()
@@ -98,7 +98,7 @@ extension Bench {
         return round
     }
 
-    /// All workers, sources that read their answers, units that answer at once.
+    /// Starts all workers, a drain for the sources' answers, and units that answer at once.
     func everything(_ log: ArrivalLog) throws -> Running {
         let units = try BenchUnits(office, unitIDs, into: log)
         var running = Running(
@@ -115,7 +115,7 @@ extension Bench {
     }
 }
 
-/// Sends reports as fast as the broker takes them, on a thread of its own.
+/// Sends reports as fast as the broker accepts them, on its own thread.
 private final class FeederThread: Listener {
     private let failure: Failure
     private let thread: WorkThread

@@ -9,8 +9,8 @@ import Installation
 import SimulatedUnits
 import Synchronization
 
-/// All units of the sample at once, as quick and cheap as can be: each handoff is signed, gets its disposition and is
-/// concluded in one go. What arrived is acknowledged when the broker has the answers.
+/// All units of the sample, as fast and cheap as possible: each handoff is signed, gets its disposition and is
+/// concluded at once. A delivery is acknowledged after the broker has confirmed the unit's acts.
 final class BenchUnits: Listener {
     private let answers = Answers()
     private let drain: Drain
@@ -21,9 +21,9 @@ final class BenchUnits: Listener {
             batchMax: 300, handler: { [answers] in try Desks(office, units, answers) })
     }
 
-    /// Acts that the broker has confirmed.
+    /// The acts that the broker has confirmed.
     var actsConfirmed: Int { answers.confirmed.load(ordering: .acquiring) }
-    /// When each handoff's conclusion was handed to the broker.
+    /// The time at which each handoff's conclusion was sent to the broker.
     var concludedAt: [String: Int64] { answers.concludedAt.withLock { $0 } }
 
     func check() throws { try drain.check() }
@@ -63,7 +63,7 @@ final class BenchUnits: Listener {
             }
         }
 
-        /// A unit that gets nothing for long has a heartbeat all the same.
+        /// Keeps the heartbeat of units that get no message for long.
         func rest() throws {
             if ContinuousClock.now - served < .seconds(5) { return }
             for desk in desks.values { try desk.serve() }
@@ -75,7 +75,7 @@ final class BenchUnits: Listener {
         }
     }
 
-    /// One unit's way to the office.
+    /// One unit's connection to the office.
     private final class Desk {
         let connection: AMQP.Connection
         private let publisher: Publisher
@@ -97,7 +97,8 @@ final class BenchUnits: Listener {
             try send(.handoffConcluded, conclusion, "concluded", handoff, unit)
         }
 
-        /// Waits for the confirms; returns how many came.
+        /// Waits for the confirms.
+        /// - Returns: the number of confirms.
         func settle() throws -> Int {
             let outcomes = try publisher.settle(within: 30)
             for (_, outcome) in outcomes where outcome != .confirmed {

@@ -3,7 +3,7 @@ import Contract
 import Foundation
 import Installation
 
-/// Worker processes as an installation runs them, for the length of a round.
+/// Worker processes as in an installation, for one round.
 package final class BenchWorkers {
     struct Settings: Sendable {
         var executable: String
@@ -45,7 +45,7 @@ package final class BenchWorkers {
             })
     }
 
-    /// Of each worker, in MiB.
+    /// The largest anonymous memory of each worker's processes, in MiB.
     var anonymousMiB: [String: Double] {
         processes.reduce(into: [:]) { sizes, process in
             sizes[process.worker.rawValue] = max(
@@ -53,14 +53,14 @@ package final class BenchWorkers {
         }
     }
 
-    /// Throws if one has ended: nobody would do its work.
+    /// Throws if a worker has ended, since its work would not be done.
     func check() throws {
         for process in processes where kill(process.id, 0) != 0 || hasEnded(process.id) {
             throw UserError("the worker \(process.worker.rawValue) ended: read \(log(of: process.worker).path)")
         }
     }
 
-    /// Asks them to finish what they hold and waits.
+    /// Asks the workers to finish their current messages, and waits.
     func stop() {
         for process in processes { kill(process.id, SIGTERM) }
         let deadline = ContinuousClock.now + .seconds(15)
@@ -76,7 +76,7 @@ package final class BenchWorkers {
 
     private func log(of worker: Worker) -> URL { logs.appending(path: "\(worker.rawValue).log") }
 
-    /// Without taking it off the system's list, so that its number stays its own.
+    /// Asks without reaping the process, so that its id is not reused.
     private func hasEnded(_ id: pid_t) -> Bool {
         var information = siginfo_t()
         guard waitid(P_PID, id_t(id), &information, WEXITED | WNOWAIT | WNOHANG) == 0 else { return true }

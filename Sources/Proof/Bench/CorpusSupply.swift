@@ -25,7 +25,7 @@ package struct CorpusSupply {
         corpus = Corpus(seed: 1, receivedAround: office.configuration.now)
     }
 
-    /// The next reports as they come: accusations and what lies outside the scope, repeats and what is too vague.
+    /// The next reports in order: accusations, reports outside the scope, repeats and vague ones.
     mutating func take(_ count: Int) -> [Feeder.Letter] {
         (0..<count).map { _ in
             let report = corpus.next()
@@ -34,8 +34,8 @@ package struct CorpusSupply {
         }
     }
 
-    /// The next reports that the rules hand to a unit at once: of those the whole loop can be seen. The others are left
-    /// out.
+    /// The next reports that the rules hand to a unit at once, so that the whole loop can be measured. Others are
+    /// skipped.
     mutating func takeHandedOff(_ count: Int) -> [Feeder.Letter] { samplesHandedOff(count).map(\.letter) }
 
     mutating func samplesHandedOff(_ count: Int) -> [HandedOff] {
@@ -43,7 +43,7 @@ package struct CorpusSupply {
         taken.reserveCapacity(count)
         while taken.count < count {
             let report = corpus.next()
-            // The same text again may be a repeat, which is linked to the first and goes no further.
+            // A report with the same text may be a repeat, which is linked to the first and goes no further.
             guard textsSeen.insert(report.submission.text.hashValue).inserted, let handedOff = handedOff(report) else {
                 continue
             }
@@ -52,7 +52,7 @@ package struct CorpusSupply {
         return taken
     }
 
-    /// A report with what the rules say of it.
+    /// A report with the rules' decisions.
     struct HandedOff {
         let report: SampleReport
         let sourceKind: String
@@ -74,7 +74,7 @@ package struct CorpusSupply {
         let accused = report.submission.accused
         let finding = Barrier.finding(on: accused, among: directory.unitNames, kinds: rulebook.ownKind)
         let barred = directory.subtrees(of: finding.roots)
-        // A source whose own unit is barred hears nothing of it.
+        // A source whose own unit is barred gets no messages about it.
         if let unit = source.unit, barred.contains(unit) { return nil }
         let route =
             rulebook.ruling(on: finding)

@@ -4,24 +4,23 @@ import Foundation
 import Rehearsal
 import Synchronization
 
-/// Somebody beside the office who reads what it sends, until told to stop.
+/// A reader of the office's messages that runs until it is stopped.
 protocol Listener: Sendable {
-    /// Throws what made it give up.
+    /// Throws the error that made it give up.
     func check() throws
     func stop() throws
 }
 
-/// What becomes of the messages that a drain reads. It is made on the drain's thread and stays there.
+/// Handles the messages that a drain reads. It is created on the drain's thread and used only there.
 protocol DrainHandler {
-    /// The messages are acknowledged when this returns.
+    /// Handles messages; they are acknowledged when this returns.
     func handle(_ deliveries: [Delivery]) throws
-    /// Between two batches, some fifty times a second when nothing comes.
+    /// Called between two batches, about fifty times a second while nothing comes.
     func rest() throws
     func close()
 }
 
-/// Reads queues away on a thread of its own, in batches, as their owners would, so that what the office sends does not
-/// pile up.
+/// Consumes queues on its own thread, in batches, as their owners would, so that the office's messages do not pile up.
 final class Drain: Listener {
     private let stopping = Atomic<Bool>(false)
     private let isReady = Atomic<Bool>(false)
@@ -29,8 +28,8 @@ final class Drain: Listener {
     private let thread: Mutex<WorkThread?> = Mutex(nil)
 
     /// - Parameters:
-    ///   - broker: of a user that may read all these queues.
-    ///   - handler: nil: what arrives is noted and acknowledged.
+    ///   - broker: settings of a user that may read all these queues.
+    ///   - handler: nil to record and acknowledge the messages only.
     init(
         _ broker: AMQP.ConnectionSettings, queues: [String], into log: ArrivalLog, batchMax: Int = 1_000,
         handler: (@Sendable () throws -> any DrainHandler)? = nil
@@ -50,7 +49,7 @@ final class Drain: Listener {
 
     func check() throws { try failure.check() }
 
-    /// Blocks until it listens.
+    /// Blocks until it consumes.
     func waitUntilReady() throws {
         while !isReady.load(ordering: .acquiring) {
             try check()
@@ -58,7 +57,7 @@ final class Drain: Listener {
         }
     }
 
-    /// Throws what made it give up before.
+    /// Throws the error that made it give up earlier.
     func stop() throws {
         stopping.store(true, ordering: .releasing)
         thread.withLock { $0?.join() }
@@ -94,7 +93,7 @@ final class Drain: Listener {
     }
 }
 
-/// The first thing that went wrong on another thread.
+/// The first error on another thread.
 final class Failure: Sendable {
     private let error: Mutex<(any Error)?> = Mutex(nil)
 

@@ -6,12 +6,13 @@ import CaseStore
 import Contract
 import PostgreSQL
 
-/// That nothing is measured which a power cut would undo.
+/// Checks that everything measured would survive a power cut.
 enum Durability {
-    /// What the database's settings must be.
+    /// The required settings of the database.
     static let required = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")]
 
-    /// The settings as the workers' own role has them; throws unless they are as required.
+    /// The settings of the workers' own role.
+    /// - Throws: `UserError` unless they are as required.
     static func check(_ database: PostgreSQL.Connection) throws -> [String: String] {
         let settings = Dictionary(try database.run(ReadDurabilitySettings()).rows.map { ($0.name, $0.value) }) {
             first, _ in first
@@ -27,8 +28,8 @@ enum Durability {
         return settings
     }
 
-    /// Throws unless every queue is a durable quorum queue as the contract has it: the broker refuses to declare it
-    /// otherwise.
+    /// Throws unless every queue is a durable quorum queue as in the contract: otherwise the broker refuses the
+    /// declaration.
     static func check(_ broker: AMQP.Connection, _ queues: [DefinitionsFile.Queue]) throws {
         for queue in queues {
             let channel = try broker.openChannel()

@@ -7,7 +7,7 @@ import Corpus
 import Foundation
 import Installation
 
-/// Publishes reports of the corpus at the office's door, each as its source, persistent, mandatory and confirmed.
+/// Publishes reports of the corpus to the office, each as its source, persistent, mandatory and confirmed.
 final class Feeder {
     /// A report ready to be sent.
     struct Letter: Sendable {
@@ -36,7 +36,7 @@ final class Feeder {
         settings = { try configuration.brokerSettings(for: .source($0)) }
     }
 
-    /// Connects all sources before a moment that is measured.
+    /// Connects all sources before a measurement.
     func open(_ sources: some Sequence<SourceID>) throws {
         for source in sources { _ = try line(source) }
     }
@@ -59,8 +59,9 @@ final class Feeder {
         if nextToken.isMultiple(of: 64) { try collect(within: 0) }
     }
 
-    /// Sends at a fixed rate from `start` on, whatever becomes of those before: a slow office does not make its own
-    /// questions rarer. Returns when each should have gone out; `start` and the results are monotonic nanoseconds.
+    /// Sends at a fixed rate from `start` on, independent of earlier reports, so that a slow office does not
+    /// reduce its own load.
+    /// - Returns: when each report should have been sent; `start` and the results are monotonic nanoseconds.
     func send(_ letters: [Letter], perSecond rate: Double, from start: Int64) throws -> [String: Int64] {
         var intended: [String: Int64] = [:]
         intended.reserveCapacity(letters.count)

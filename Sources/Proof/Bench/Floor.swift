@@ -4,20 +4,20 @@ import Contract
 package import Foundation
 import Installation
 
-/// The bare C program that sends the same messages and writes the same rows without rules: how far a rate could go on
-/// this machine.
+/// The bare C program that sends the same messages and writes the same rows without rules: the upper limit of the
+/// rate on this machine.
 package struct Floor {
     private let program: String
     private let office: BenchOffice
     private let settings: BenchSettings
 
-    /// What of an office it can be compared with.
+    /// The benches that it can be compared with.
     package static let stages: Set<BenchName> = [.intake, .loop]
-    /// Fewer say nothing of a rate, and may hold none that goes all the way.
+    /// Fewer reports give no meaningful rate, and may contain none that passes the whole loop.
     private static let countMin = 500
 
-    /// Builds it beside the office, so that its folder stays as it is. Throws where `folder` holds none, or no compiler
-    /// is there.
+    /// Builds the program in the office's directory, so that its source folder stays unchanged.
+    /// - Throws: `UserError` if `folder` has no Makefile or the build fails.
     package init(folder: URL, _ office: BenchOffice, _ settings: BenchSettings) throws {
         guard FileManager.default.fileExists(atPath: folder.appending(path: "Makefile").path) else {
             throw UserError("there is no \(folder.path)/Makefile")
@@ -35,7 +35,7 @@ package struct Floor {
         let closed_loops_per_second: Double?
     }
 
-    /// Reports a second in each round; in `loop` closed ones. The first round warms up and is left out.
+    /// Reports a second by round; closed loops in `loop`. The first round warms up and is left out.
     func rates(of name: BenchName) throws -> [Double] {
         try office.prepareFloor()
         let arguments = [

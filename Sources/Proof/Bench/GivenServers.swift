@@ -13,17 +13,17 @@ import Synchronization
 import Terminal
 import Workers
 
-/// An office of the bench's own on servers that are there already: a virtual host with its users, a database with its
-/// roles. What it made it takes away again, and it touches nothing else.
+/// The bench's own office on existing servers: a virtual host with its users, a database with its roles. It
+/// removes what it created, and changes nothing else.
 package final class GivenServers: Sendable {
     package struct Addresses: Sendable {
         /// A broker user with the tag `administrator`.
         package let amqp: AMQP.ConnectionSettings
         package let management: URL
-        /// A libpq URL of a superuser.
+        /// The libpq URL of a superuser.
         package let database: String
 
-        /// - Parameter management: the management interface; where nil, port 15672 of the broker's host.
+        /// - Parameter management: the management interface; nil for port 15672 of the broker's host.
         package init(amqp: String, management: String?, database: String) throws {
             guard amqp.lowercased().hasPrefix("amqp://") else {
                 throw UserError(
@@ -43,17 +43,17 @@ package final class GivenServers: Sendable {
         }
     }
 
-    /// What the virtual host, the database and the roles are called.
+    /// The name of the virtual host and the database, and the prefix of the roles.
     package let name: String
     package let configuration: OfficeConfiguration
     private let addresses: Addresses
     private let userNames: Set<String>
-    /// From here on the broker's users of these names are ours.
+    /// Whether the broker's users of these names are ours.
     private let isEntered = Atomic<Bool>(false)
     private let sample = SampleOffice.standard
 
-    /// Makes it, and writes its settings into `directory`, which is made if missing. Throws with everything taken away
-    /// again.
+    /// Creates the office, and writes its settings into `directory`, which is created if missing. On an error
+    /// everything created is removed again.
     package init(_ addresses: Addresses, in directory: URL) throws {
         self.addresses = addresses
         name = "bihuan_bench_\(String(UInt64.random(in: 0 ... .max), radix: 36))"
@@ -105,7 +105,7 @@ package final class GivenServers: Sendable {
         get throws { try GivenServers.url(addresses.database, database: name, user: nil, password: nil) }
     }
 
-    /// In the database that the URL named.
+    /// The URL of the database that the caller named.
     var administrationURL: String { addresses.database }
 
     package func definitions(virtualHost: String, users: [BrokerUser]) -> Definitions {
@@ -117,7 +117,7 @@ package final class GivenServers: Sendable {
 
     package func add(_ definitions: Definitions) throws { try management.add(definitions.file()) }
 
-    /// Takes away what was made; what cannot be is named.
+    /// Removes what was created; reports what could not be removed.
     package func remove() {
         func attempt(_ what: String, _ work: () throws -> Void) {
             do { try work() } catch { Output.note("\(what) was not removed: \(UserError(error))") }
@@ -128,7 +128,7 @@ package final class GivenServers: Sendable {
             for host in found.vhosts.map(\.name) where ours.contains(host) {
                 _ = try management.send("DELETE", ["vhosts", host])
             }
-            // Only what was made for this run: each user has its password from here.
+            // Only the users of this run are removed: each got its password here.
             guard isEntered.load(ordering: .acquiring) else { return }
             for user in found.users.map(\.name) where userNames.contains(user) {
                 _ = try management.send("DELETE", ["users", user])
@@ -151,7 +151,7 @@ package final class GivenServers: Sendable {
             addresses.management, user: addresses.amqp.user, password: addresses.amqp.password, broker: addresses.amqp)
     }
 
-    /// Users belong to the whole broker: those of an office that is there must not get other passwords.
+    /// Users belong to the whole broker: the users of an existing office must not get other passwords.
     private func refuseIfUsed() throws {
         let found = Set(try management.definitions().users.map(\.name))
         if let user = userNames.sorted().first(where: found.contains) {
@@ -202,7 +202,7 @@ package final class GivenServers: Sendable {
         try ActivePolicy.activate(policy, named: "the shipped policy", by: "bihuan-lab bench", at: now, on: connection)
     }
 
-    /// The same server, another database and perhaps another user.
+    /// The URL with another database and, if given, another user.
     private static func url(_ url: String, database: String, user: String?, password: String?) throws -> String {
         guard var parts = URLComponents(string: url) else { throw UserError("the URL of the database cannot be read") }
         parts.path = "/" + database

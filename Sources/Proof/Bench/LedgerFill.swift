@@ -11,13 +11,12 @@ import Workers
 
 /// Fills an office's tables with closed loops, as many as years would bring, by the office's own rules.
 ///
-/// What happened to each report is decided as the workers decide it, so that chains, clocks and states are right and
-/// `bihuan ledger verify` holds; it is only written down at one stroke. The text of one report of the corpus serves for
-/// many.
+/// The history of each report is decided as the workers decide it, so that chains, clocks and states are right and
+/// `bihuan ledger verify` passes; only the rows are written in bulk. One text of the corpus is used for many reports.
 struct LedgerFill {
     private static let chunk = 2_000
     private static let textsMax = 5_000
-    /// Over this time before now the reports came in.
+    /// The time before now over which the reports arrived.
     private static let yearSeconds = 365.0 * 86_400
 
     private let office: BenchOffice
@@ -36,12 +35,12 @@ struct LedgerFill {
         samples = corpus.samplesHandedOff(min(LedgerFill.textsMax, max(1, total)))
     }
 
-    /// Adds `total` reports to tables without any; `progress` is told how many there are.
+    /// Adds `total` reports to empty tables; calls `progress` with the number so far.
     func fill(isCancelled: () -> Bool, progress: (Int) -> Void) throws {
         let superuser = try office.superuser()
         defer { superuser.close() }
         try superuser.withoutStatementTimeout { connection in
-            // The rows refer to one another as they are made; to look each up again would take most of the time.
+            // The rows refer to each other by construction; checking each foreign key would take most of the time.
             try connection.execute("SET session_replication_role = replica")
             var count = 0
             while count < total {
@@ -52,7 +51,7 @@ struct LedgerFill {
                 progress(count)
             }
             try connection.execute("SET session_replication_role = origin")
-            // As autovacuum would have left it: statistics that fit, and no first reader who has to mark rows.
+            // The state after autovacuum: current statistics, and no first reader that must set hint bits.
             try connection.execute("VACUUM (ANALYZE)")
         }
     }
@@ -77,7 +76,7 @@ struct LedgerFill {
         var repeatKeys: [(key: [UInt8], report: ReportID)] = []
     }
 
-    // MARK: One report and what became of it
+    // MARK: One report and its history
 
     private func add(
         _ sample: CorpusSupply.HandedOff, index: Int, serial: Int64, at: Instant, to batch: inout Batch
@@ -129,7 +128,7 @@ struct LedgerFill {
         batch.writes.collect(file)
     }
 
-    /// Routed at once, signed after a day, concluded after twenty.
+    /// Routes at once, signs after a day, concludes after twenty.
     private func close(_ file: inout CaseFile, _ sample: CorpusSupply.HandedOff, at: Instant) throws -> HandoffID {
         let id = HandoffID.make(at: at)
         let digest = LedgerFill.digest(id.description)
@@ -171,7 +170,7 @@ struct LedgerFill {
 }
 
 extension CivilDate {
-    /// The day in China, eight hours ahead of UTC.
+    /// The day in China (UTC+8).
     fileprivate init(of instant: Instant) {
         self.init(daysSinceEpoch: Int((Double(instant.microsecondsSinceEpoch) / 1_000_000 + 8 * 3600) / 86_400))
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Nanoseconds of a clock that nobody sets. Of use between moments of one machine only.
+/// Nanoseconds of a clock that cannot be set. Comparable on one machine only.
 enum Monotonic {
     static var now: Int64 {
         var time = timespec()

@@ -1,21 +1,21 @@
 import Foundation
 
-/// What the kernel says of a process, as /proc has it.
+/// The resource usage of a process, from /proc.
 enum ProcessUsage {
     private static let ticksPerSecond = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
 
-    /// Processor time, user and system, in seconds: of the process itself, and of those it waited for. `nil` when it is
-    /// gone.
+    /// Processor time, user and system, in seconds: of the process itself, and of the children it waited for.
+    /// `nil` if the process has ended.
     static func cpuSeconds(of processID: pid_t) -> (own: Double, ended: Double)? {
         guard let text = text(of: processID, "stat"), let bracket = text.lastIndex(of: ")") else { return nil }
-        // The name before the bracket may hold blanks; proc(5) counts on from the state as field 3.
+        // The name before the bracket may contain blanks; in proc(5) the fields after it begin with the state, field 3.
         let fields = text[text.index(after: bracket)...].split(separator: " ")
         guard fields.count > 14 else { return nil }
         let ticks = fields[11...14].map { Double($0) ?? 0 }
         return ((ticks[0] + ticks[1]) / ticksPerSecond, (ticks[2] + ticks[3]) / ticksPerSecond)
     }
 
-    /// With all children that live and have ended: of a database server every backend there was.
+    /// Processor seconds with all living and ended children; for a database server, with all backends.
     static func cpuSecondsWithChildren(of processID: pid_t) -> Double? {
         guard let parent = cpuSeconds(of: processID) else { return nil }
         let children = text(of: processID, "task/\(processID)/children") ?? ""
@@ -23,7 +23,7 @@ enum ProcessUsage {
             .reduce(parent.own + parent.ended, +)
     }
 
-    /// Memory that is the process's own and of no file, in MiB.
+    /// The anonymous memory of the process (RssAnon), in MiB.
     static func anonymousMiB(of processID: pid_t) -> Double? {
         guard
             let line = text(of: processID, "status")?.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") })
@@ -43,14 +43,14 @@ enum ProcessUsage {
     }
 
     private static func text(of processID: pid_t, _ file: String) -> String? {
-        // The kernel tells no size of these files, so they are read to their end.
+        // The kernel reports no size for these files, so they are read to their end.
         guard let handle = FileHandle(forReadingAtPath: "/proc/\(processID)/\(file)") else { return nil }
         defer { try? handle.close() }
         return (try? handle.readToEnd()).flatMap { $0.map { String(decoding: $0, as: UTF8.self) } }
     }
 }
 
-/// Processor seconds by who used them: `intake`, `broker`, `database`, `bench` …
+/// Processor seconds by process: `intake`, `broker`, `database`, `bench` …
 struct CPUTimes: Sendable {
     var seconds: [String: Double] = [:]
 

@@ -1,13 +1,12 @@
 import Histogram
 
-/// What several rounds gave: the middle one, and how far they lie apart. Machines are noisy; a mean would carry the
-/// noise on.
+/// The median and the range of several rounds. Machines are noisy, and a mean would include the noise.
 package struct Spread: Equatable, Sendable {
     let median: Double
     let min: Double
     let max: Double
 
-    /// `values` must not be empty. Of an even number of rounds the median is the mean of the two in the middle.
+    /// `values` must not be empty. For an even number the median is the mean of the two middle values.
     init(_ values: [Double]) {
         let sorted = values.sorted()
         let middle = sorted.count / 2
@@ -18,9 +17,9 @@ package struct Spread: Equatable, Sendable {
 }
 
 enum BenchArithmetic {
-    /// Messages a second from the arrival of the `first`-th to that of the last, without the start of the workers; and
-    /// true. Where no time lies between the two, from `started` to the last, and false. Times are monotonic
-    /// nanoseconds, in order, at least one.
+    /// Messages a second from the `first`-th arrival to the last, without the start of the workers, and true. If
+    /// no time lies between the two: from `started` to the last arrival, and false.
+    /// - Parameter arrivals: monotonic nanoseconds, in order, at least one.
     static func perSecond(_ arrivals: [Int64], from first: Int, started: Int64) -> (rate: Double, isWithoutStart: Bool)
     {
         let last = arrivals[arrivals.count - 1]
@@ -31,7 +30,7 @@ enum BenchArithmetic {
     }
 }
 
-/// Times between an intended sending and an arrival, in nanoseconds, to three digits and up to an hour.
+/// The times between an intended sending and an arrival, in nanoseconds, to three digits and up to an hour.
 struct Latencies: Sendable {
     private var histogram = Histogram<UInt64>(
         highestTrackableValue: 3_600_000_000_000, numberOfSignificantValueDigits: .three)
@@ -44,7 +43,7 @@ struct Latencies: Sendable {
 
     mutating func add(_ others: Latencies) { histogram.add(others.histogram) }
 
-    /// The time within which `percent` of the messages arrived, in milliseconds; 0 where none did.
+    /// The time within which `percent` of the messages arrived, in milliseconds; 0 if none did.
     func milliseconds(percentile percent: Double) -> Double {
         count == 0 ? 0 : Double(histogram.valueAtPercentile(percent)) / 1e6
     }

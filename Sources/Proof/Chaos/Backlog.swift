@@ -4,7 +4,7 @@ import Contract
 import Foundation
 import Installation
 
-/// How much waits in an office, as the broker tells it.
+/// The waiting messages of an office, as counted by the broker.
 struct Backlog {
     private let settings: AMQP.ConnectionSettings
     private var broker: (connection: AMQP.Connection, channel: ChannelNumber)?
@@ -13,10 +13,10 @@ struct Backlog {
         [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback]
         + SampleOffice.standard.units.map { Topology.Queue.inbox($0.id) }
 
-    /// - Parameter settings: of somebody who may see every queue.
+    /// - Parameter settings: of a user who may see every queue.
     init(_ settings: AMQP.ConnectionSettings) { self.settings = settings }
 
-    /// Messages ready in the queues that every report passes; `nil` while the broker does not answer.
+    /// The ready messages in the queues that every report passes; `nil` while the broker does not answer.
     mutating func count() -> Int? {
         do {
             if broker == nil {
@@ -41,13 +41,13 @@ struct Backlog {
     }
 }
 
-/// A load that follows the office: the next report goes in while few wait, so that queues are never empty and never
-/// grow for long.
+/// A load that follows the office: the next report is sent while few messages wait. So the queues are never empty
+/// and never grow for long.
 struct LoadPace {
     private static let waitingMax = 2_000
     private static let reportsPerSecondMax = 1_500.0
     private static let secondsBetweenLooks = 0.2
-    /// What was missed is made up for only so far back.
+    /// The longest delay that is made up for.
     private static let catchUpSeconds = 0.1
 
     private var backlog: Backlog
@@ -57,12 +57,12 @@ struct LoadPace {
 
     init(_ backlog: Backlog) { self.backlog = backlog }
 
-    /// Blocks until the next report's turn; false when the load shall stop.
+    /// Blocks until the next report is due; false if the load must stop.
     mutating func wait(unless isStopped: () -> Bool) -> Bool {
         while !isStopped() {
             let now = ContinuousClock.now
             if now >= nextLook {
-                // A broker that does not answer takes no report either: the submitter waits for it.
+                // A broker that does not answer accepts no report either; the submitter waits for it.
                 waiting = backlog.count() ?? 0
                 nextLook = .now + .seconds(Self.secondsBetweenLooks)
             }

@@ -4,16 +4,16 @@ import LocalServers
 import Rehearsal
 import Synchronization
 
-/// A TCP proxy on a free port of 127.0.0.1 before one server, which can be cut, silenced and slowed.
+/// A TCP proxy on a free port of 127.0.0.1 for one server. Its connections can be reset, blocked and slowed.
 ///
-/// One thread moves all bytes. What is slowed stays in order; what is cut is reset, so that both ends see an error and
-/// not an end.
+/// One thread moves all bytes. Slowed bytes stay in order; cut connections are reset, so that both ends see an
+/// error and not an end of data.
 final class BadNetwork: @unchecked Sendable {
     enum Weather: Sendable, Equatable {
         case clear
-        /// New connections are reset as soon as they are made.
+        /// New connections are reset at once.
         case cut
-        /// Nothing is read from anybody: both ends believe that the other is slow.
+        /// Nothing is read from either end: each sees the other as slow.
         case silent
         case slow(delaySeconds: Double, bytesPerSecond: Int)
     }
@@ -29,7 +29,7 @@ final class BadNetwork: @unchecked Sendable {
     private let listener: Int32
     private let wake: (read: Int32, write: Int32)
     private let orders = Mutex(Orders())
-    /// Touched by the one thread only.
+    /// Used only by the proxy's thread.
     private var links: [Link] = []
     private var thread: WorkThread?
 
@@ -51,7 +51,7 @@ final class BadNetwork: @unchecked Sendable {
         thread = WorkThread(named: "network") { [unowned self] in run() }
     }
 
-    /// The port of 127.0.0.1 that new connections lead to.
+    /// Sets the port of 127.0.0.1 for new connections.
     func lead(to targetPort: Int) { order { $0.targetPort = targetPort } }
 
     func set(_ weather: Weather) {
@@ -61,7 +61,7 @@ final class BadNetwork: @unchecked Sendable {
         }
     }
 
-    /// Ends the thread and every connection. The last call.
+    /// Ends the thread and every connection; the last call.
     func close() {
         order { $0.ends = true }
         thread?.join()
@@ -97,7 +97,7 @@ final class BadNetwork: @unchecked Sendable {
             if polled[1].revents != 0 {
                 var bytes = [UInt8](repeating: 0, count: 64)
                 _ = read(wake.read, &bytes, bytes.count)
-                // New orders hold for what is moved from now on.
+                // New orders apply to the bytes moved from now on.
                 continue
             }
             for (index, link) in links.enumerated() {
@@ -112,7 +112,7 @@ final class BadNetwork: @unchecked Sendable {
         while true {
             let client = Foundation.accept(listener, nil, nil)
             guard client >= 0 else { return }
-            // Whoever comes after an order meets the weather of that order, though this round began before it.
+            // A connection made after an order gets the state of that order, though this round began before it.
             let orders = orders.withLock(\.self)
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard orders.weather != .cut,
@@ -126,7 +126,7 @@ final class BadNetwork: @unchecked Sendable {
     }
 }
 
-/// One connection of a client, and ours to the server for it.
+/// One connection of a client, and the proxy's connection to the server for it.
 private final class Link {
     private let client: Int32
     private let server: Int32
@@ -146,8 +146,8 @@ private final class Link {
 
     var hasWaiting: Bool { !up.isEmpty || !down.isEmpty }
 
-    /// What to poll of both ends. An end of which nothing is wished is left out, for its hanging up would be told for
-    /// ever.
+    /// The events to poll on both ends. An end without wanted events is left out, since its hang-up would be
+    /// reported again and again.
     func wishes(_ weather: BadNetwork.Weather, at now: ContinuousClock.Instant) -> [pollfd] {
         func wish(_ descriptor: Int32, reads: Flow, writes: Flow) -> pollfd {
             var events: Int16 = 0
@@ -172,7 +172,7 @@ private final class Link {
         if (up.hasEnded && up.isEmpty) || (down.hasEnded && down.isEmpty) { end() }
     }
 
-    /// Both ends see an error.
+    /// Resets both connections, so that both ends see an error.
     func reset() {
         var now = linger(l_onoff: 1, l_linger: 0)
         for descriptor in [client, server] where descriptor >= 0 {
@@ -188,12 +188,12 @@ private final class Link {
     }
 }
 
-/// The bytes on their way in one direction.
+/// The bytes under way in one direction.
 private struct Flow {
     private static let bytesMax = 256 * 1024
     private var chunks: ArraySlice<(releasedAt: ContinuousClock.Instant, bytes: ArraySlice<UInt8>)> = []
     private var size = 0
-    /// Under a slow network: until when the line is taken by what was sent.
+    /// In a slow network: until when earlier bytes occupy the line.
     private var busyUntil = ContinuousClock.now
     private(set) var hasEnded = false
 
@@ -204,7 +204,7 @@ private struct Flow {
         chunks.first.map { $0.releasedAt <= now && busyUntil <= now } ?? false
     }
 
-    /// False when the connection broke.
+    /// Reads bytes; false if the connection broke.
     mutating func fill(from descriptor: Int32, _ weather: BadNetwork.Weather, _ now: ContinuousClock.Instant) -> Bool {
         var bytes = [UInt8](repeating: 0, count: 64 * 1024)
         let count = read(descriptor, &bytes, bytes.count)
@@ -222,7 +222,7 @@ private struct Flow {
 
     mutating func drain(to descriptor: Int32, _ weather: BadNetwork.Weather, _ now: ContinuousClock.Instant) -> Bool {
         while isReady(at: now), let first = chunks.first {
-            // On a slow line no more goes at once than what it carries in a twentieth of a second.
+            // On a slow line at most the bytes of a twentieth of a second are sent at once.
             var some = first.bytes
             if case .slow(_, let rate) = weather { some = some.prefix(max(512, rate / 20)) }
             let count = some.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }

@@ -8,24 +8,24 @@ import Installation
 import LocalServers
 import PostgreSQL
 
-/// What an acknowledgement rests on. Where it does not hold, a run would show nothing, and is refused.
+/// The settings that an acknowledgement depends on. If they are wrong, a run would prove nothing and is refused.
 struct ChaosDurability: Sendable {
     struct Queue: Sendable, Hashable {
         let name: String
         let type: String
         let isDurable: Bool
 
-        /// It outlives its node.
+        /// Whether the queue survives its node.
         var isLasting: Bool { type == "quorum" && isDurable }
     }
 
     var settings: [String: String]
     var queues: [Queue]
-    /// Messages that were looked at on their way, by exchange.
+    /// The checked messages, by exchange.
     var messages: [String: Int] = [:]
     var messagesNotPersistent = 0
 
-    /// Every exchange over which messages of the office travel under load.
+    /// The exchanges that carry the office's messages under load.
     static let exchanges = [
         Topology.Exchange.intake, Topology.Exchange.work, Topology.Exchange.handoff, Topology.Exchange.feedback,
         Topology.Exchange.notice,
@@ -33,7 +33,7 @@ struct ChaosDurability: Sendable {
 
     init(settings: [String: String], queues: [Queue]) { (self.settings, self.queues) = (settings, queues) }
 
-    /// Asks the servers.
+    /// Reads the settings from the servers.
     init(_ office: LocalOffice) throws {
         let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab chaos"))
         defer { connection.close() }
@@ -49,7 +49,7 @@ struct ChaosDurability: Sendable {
         }
     }
 
-    /// Why nothing could be shown.
+    /// The settings that make a run meaningless.
     var problems: [String] {
         var problems = ["fsync", "synchronous_commit", "full_page_writes"].filter { settings[$0] != "on" }.map {
             "\($0) is \(settings[$0] ?? "unknown"), not on"
@@ -61,7 +61,7 @@ struct ChaosDurability: Sendable {
         return problems
     }
 
-    /// Why the messages that were looked at do not show that all are persistent.
+    /// Why the checked messages do not prove that all are persistent.
     var messageProblems: [String] {
         var problems = Self.exchanges.filter { messages[$0, default: 0] == 0 }.map {
             "no message was seen on the exchange \($0)"
@@ -70,7 +70,7 @@ struct ChaosDurability: Sendable {
         return problems
     }
 
-    /// Everything that speaks against an acknowledgement.
+    /// All problems of settings and messages.
     var allProblems: [String] { problems + messageProblems }
 
     var lines: [String] {
@@ -83,7 +83,7 @@ struct ChaosDurability: Sendable {
         ]
     }
 
-    /// Looks at copies of messages until there were some of every exchange, over a queue of its own that goes with its
+    /// Checks copies of messages until every exchange had some, through a temporary queue that is deleted with its
     /// connection.
     mutating func look(at office: LocalOffice, seconds: Double) throws {
         let broker = try AMQP.Connection(try office.configuration.operatorBrokerSettings())

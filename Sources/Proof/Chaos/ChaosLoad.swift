@@ -9,8 +9,8 @@ import Rehearsal
 import Submitting
 import Synchronization
 
-/// An endless stream of invented reports, at a steady rate or as fast as the office closes them, from a thread of its
-/// own, until it is told to stop.
+/// An endless stream of invented reports from its own thread, at a steady rate or as fast as the office closes
+/// them, until it is stopped.
 final class ChaosLoad: Sendable {
     private let broker: AMQP.ConnectionSettings
     private let passwords: [SourceID: String]
@@ -23,12 +23,12 @@ final class ChaosLoad: Sendable {
     private let problems: Mutex<[String]> = Mutex([])
     private let thread: Mutex<WorkThread?> = Mutex(nil)
 
-    /// How far back a stream begins anew that the broker ended: nothing of it is lost, since the ids are the same.
+    /// How many reports the stream goes back when the broker ended it: none is lost, since the ids are the same.
     private static let reachBack = 2_000
 
     /// - Parameters:
     ///   - rate: reports a second; `nil`: as many as the office closes.
-    ///   - watcher: somebody who may see how much waits in every queue.
+    ///   - watcher: settings of a user who may see the messages of every queue.
     init(
         broker: AMQP.ConnectionSettings, passwords: [SourceID: String], journal: Journal, corpus: ChaosCorpus,
         rate: Double?, watcher: AMQP.ConnectionSettings
@@ -38,18 +38,18 @@ final class ChaosLoad: Sendable {
         thread.withLock { $0 = WorkThread(named: "load") { [self] in run() } }
     }
 
-    /// Reports that were taken from the stream so far.
+    /// The reports taken from the stream so far.
     var count: Int { read.load(ordering: .relaxed) }
-    /// Why the stream had to begin anew.
+    /// Why the stream had to restart.
     var interruptions: [String] { problems.withLock { $0 } }
 
-    /// Ends the stream and waits until what was taken is confirmed.
+    /// Ends the stream and waits until all taken reports are confirmed.
     func stop() {
         stopped.store(true, ordering: .releasing)
         thread.withLock { $0?.join() }
     }
 
-    /// Sends reports again that were sent before, with the same ids and bytes; false if there are none yet.
+    /// Sends earlier reports again, with the same ids and bytes; false if there are none yet.
     func sendAgain(_ count: Int, seed: UInt64) throws -> Bool {
         var random = SeededRandom(seed: seed)
         let sent = self.count
@@ -92,15 +92,15 @@ final class ChaosLoad: Sendable {
     }
 }
 
-/// The reports of a run by their place, so that whoever knows seed and time can write each again.
+/// The reports of a run by index, so that each can be written again from the seed and the time.
 struct ChaosCorpus: Sendable {
     let seed: UInt64
     private let corpus: Corpus
 
-    /// One in so many is one that the office must refuse.
+    /// One in this many reports is one that the office must refuse.
     private static let badEvery = 100
 
-    /// - Parameter receivedAround: business time at the start.
+    /// - Parameter receivedAround: the business time at the start.
     init(seed: UInt64, receivedAround: Instant) {
         self.seed = seed
         corpus = Corpus(seed: seed, receivedAround: receivedAround)
@@ -113,7 +113,7 @@ struct ChaosCorpus: Sendable {
         return ReportLine(number: index + 1, source: sample.source, id: sample.id, submission: submission)
     }
 
-    /// What was sent under an id; `nil` for an id that is not of this corpus.
+    /// The submission sent under an id; `nil` for an id that is not of this corpus.
     func submission(source: String, id: String) -> Submission? {
         guard let index = id.split(separator: "-").last.flatMap({ Int($0) }) else { return nil }
         let line = line(at: index)

@@ -3,36 +3,36 @@ import Casework
 package import Foundation
 import Witness
 
-/// What a run leaves beside books and journals, for whoever judges it: `chaos.json` in the office's directory.
+/// The record of a run for its judge, beside tables and journals: `chaos.json` in the office's directory.
 package struct ChaosRecord: Codable, Sendable {
     package var seed: UInt64
     var minutes: Double
     var killsPlanned: Int
-    /// Reports a second; `nil` where the load followed the office.
+    /// Reports a second; `nil` if the load followed the office.
     var rate: Double?
     var daysPerSecond: Double
-    /// Kinds of disturbance that alone were planned; empty: all.
+    /// The only kinds of disturbance that were planned; empty: all.
     var only: [String] = []
-    /// Wall time, from before the workers' start to when everything had settled.
+    /// Wall time, from before the workers' start until everything had settled.
     var began: Instant
     var ended: Instant
-    /// Business time around which the reports of the corpus were received.
+    /// The business time around which the corpus's reports were received.
     package var receivedAround: Instant
     package var reports = 0
     var seconds = 0.0
     var kills = 0
     var killedAnother = 0
     var killedByWorker: [String: Int] = [:]
-    /// How often each other disturbance was to be done, and was.
+    /// How often each other disturbance was planned and done.
     var othersPlanned: [String: Int] = [:]
     var others: [String: Int] = [:]
     var failures: [String] = []
     var interruptions: [String] = []
     var restarts = 0
     var durability: [String] = []
-    /// What did not hold any more after the last disturbance.
+    /// Durability problems after the last disturbance.
     var durabilityProblems: [String] = []
-    /// Queues, outbox and held messages emptied in time.
+    /// Whether queues, outbox and deferred messages became empty in time.
     var isQuiet = false
 
     static func file(in directory: URL) -> URL { directory.appending(path: "chaos.json") }
@@ -47,7 +47,7 @@ package struct ChaosRecord: Codable, Sendable {
         try JSONDecoder().decode(ChaosRecord.self, from: Data(contentsOf: file(in: directory)))
     }
 
-    /// How to see it again.
+    /// The command that repeats the run.
     var command: String {
         func word(_ number: Double) -> String {
             number == number.rounded() ? String(format: "%.0f", number) : "\(number)"
@@ -58,7 +58,7 @@ package struct ChaosRecord: Codable, Sendable {
         return "bihuan-lab chaos --minutes \(word(minutes)) --kills \(killsPlanned)\(rest)"
     }
 
-    /// What must hold of the run itself, before anything is said of the office.
+    /// The statements that must hold for the run itself, before the office is judged.
     var lines: [CheckedLine] {
         let byKind = othersPlanned.sorted { $0.key < $1.key }.map {
             "\($0.key) \(others[$0.key, default: 0]) of \($0.value)"
@@ -85,7 +85,7 @@ package struct ChaosRecord: Codable, Sendable {
         ]
     }
 
-    /// What was done, in words.
+    /// A description of the run.
     var story: [String] {
         let killed = killedByWorker.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         let left = Disturbance.Kind.allCases.filter { $0 != .kill && othersPlanned[$0.rawValue] == nil }.map(\.rawValue)

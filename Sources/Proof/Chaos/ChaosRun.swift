@@ -12,7 +12,7 @@ import Submitting
 package import Terminal
 import Witness
 
-/// One run: an office under load that is disturbed by plan, left alone until it has settled, and judged.
+/// One run: an office under load is disturbed by plan, left until it has settled, and judged.
 package struct ChaosRun: Sendable {
     package let home: RehearsalFolder
     package let signals: TerminationSignals
@@ -23,7 +23,7 @@ package struct ChaosRun: Sendable {
     package var reportsPerSecond: Double?
     package var daysPerSecond = 4.5
     package var json: String?
-    /// Kinds of disturbance, beside the kills; empty: all.
+    /// The kinds of disturbance beside the kills; empty: all.
     package var only: [Disturbance.Kind] = []
 
     package init(home: RehearsalFolder, signals: TerminationSignals, seed: UInt64, minutes: Double, kills: Int) {
@@ -34,13 +34,13 @@ package struct ChaosRun: Sendable {
         self.kills = kills
     }
 
-    /// Business time runs so far ahead of wall time that no moment of the one can be taken for one of the other.
+    /// Business time is so far ahead of wall time that no moment of one can be confused with one of the other.
     private static let aheadDays = 30.0
-    /// Business days within which even the slowest simulated unit has concluded.
+    /// The business days after which even the slowest simulated unit has concluded.
     private static let slowestUnitDays = 110.0
     private static let repeatedPerMille = 20
 
-    /// Whether every line is true.
+    /// Runs it; returns whether every line holds.
     package func run() async throws -> Bool {
         let broker = try BadNetwork()
         let database = try BadNetwork()
@@ -76,7 +76,7 @@ package struct ChaosRun: Sendable {
         }
     }
 
-    /// For a host that can be cut off; where none can be had, that is said and left out.
+    /// The network of a host that can be cut off; nil, with a note, if none can be created.
     private static func network() -> NetworkNamespace? {
         if let obstacle = NetworkNamespace.obstacle {
             Output.note("no host is cut off: \(obstacle)")
@@ -85,7 +85,7 @@ package struct ChaosRun: Sendable {
         return try? NetworkNamespace()
     }
 
-    /// The installation as the workers see it: its servers behind the proxies.
+    /// The configuration of the workers, with the servers behind the proxies.
     private func throughProxies(_ configuration: OfficeConfiguration, broker: Int, database: BadNetwork) throws -> URL {
         var seen = configuration
         seen.broker.port = broker
@@ -153,7 +153,7 @@ package struct ChaosRun: Sendable {
         record.isQuiet = try waitUntilQuiet(office, reports: load.count)
         units.stop()
         try receipts.stop()
-        // What is judged stands still: clocks of what stayed open would go on.
+        // The judged state must not change: the clocks of open handoffs would go on.
         office.workers.stop()
         otherHost?.stop()
         note(disturber.tally, office, in: &record)
@@ -165,8 +165,8 @@ package struct ChaosRun: Sendable {
         if !problems.isEmpty { throw UserError("nothing could be shown: " + problems.joined(separator: "; ")) }
     }
 
-    /// What was planned is to be shown, so it is done even where it takes longer than planned; but not longer than
-    /// twice that.
+    /// Runs the plan. It continues until everything planned is done, also after the planned time, but for at most
+    /// twice that time plus a minute.
     private func disturb(_ disturber: Disturber, _ plan: DisturbancePlan, _ load: ChaosLoad) {
         let start = ContinuousClock.now
         disturber.begin(plan)
@@ -188,7 +188,7 @@ package struct ChaosRun: Sendable {
         disturber.stop()
     }
 
-    /// While reports still come in: what stood at the start must have stood until now.
+    /// Checks durability again while reports still arrive: it must hold as at the start.
     private func lookAgain(at office: LocalOffice, _ record: inout ChaosRecord) {
         guard !signals.isRaised else { return record.durabilityProblems = ["the run was interrupted"] }
         do {
@@ -212,7 +212,7 @@ package struct ChaosRun: Sendable {
         record.ended = Instant(Date())
     }
 
-    /// Until nobody owes anything, or nothing moves any more, or the time is over.
+    /// Waits until no act is owed, nothing moves any more, or the time is over.
     private func waitUntilQuiet(_ office: LocalOffice, reports: Int) throws -> Bool {
         Output.note("calm again: waiting until everything has settled …")
         let witness = Witness(
@@ -224,7 +224,7 @@ package struct ChaosRun: Sendable {
         while ContinuousClock.now < end, !signals.isRaised {
             let settling = try witness.settling(queueDepths: [:])
             if !settling.isSettled { movedAt = .now }
-            // What nobody has touched for longer than the slowest unit takes stays as it is.
+            // A state that has not changed for longer than the slowest unit takes will not change.
             if settling.isFinished || ContinuousClock.now - movedAt > .seconds(slowestSeconds),
                 try witness.settling(queueDepths: try depths(office)).isSettled
             {
@@ -235,7 +235,7 @@ package struct ChaosRun: Sendable {
         return false
     }
 
-    /// Ready and unacknowledged, which only the node itself tells.
+    /// Ready and unacknowledged messages by queue; only the node itself gives both.
     private func depths(_ office: LocalOffice) throws -> [String: Int] {
         let text = try office.servers.rabbitmqctl([
             "-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "messages",
@@ -247,7 +247,7 @@ package struct ChaosRun: Sendable {
         }
     }
 
-    /// In a process of its own, which knows no more than what stands in books, journals and logs.
+    /// Judges in a separate process, which knows only tables, journals and logs.
     private func judge() throws -> Bool {
         let process = Process()
         process.executableURL = URL(filePath: Executable.lab)

@@ -8,7 +8,7 @@ import PostgreSQL
 package import Witness
 import Workers
 
-/// What is said of a run: a line for the run itself and one for each invariant.
+/// The verdict on a run: a line for the run itself and one for each invariant.
 package struct ChaosVerdict: Sendable, Encodable {
     package let record: ChaosRecord
     package let lines: [CheckedLine]
@@ -17,8 +17,8 @@ package struct ChaosVerdict: Sendable, Encodable {
 
     package var holds: Bool { lines.allSatisfy(\.holds) && invariants.allSatisfy(\.holds) }
 
-    /// - Parameter directory: of the office, with `chaos.json`, `policy.yaml` and the logs of workers, units and
-    ///   servers.
+    /// - Parameter directory: the office's directory, with `chaos.json`, `policy.yaml` and the logs of workers,
+    ///   units and servers.
     package init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
         record = try ChaosRecord.read(from: directory)
         let connection = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan-lab chaos"))
@@ -58,8 +58,8 @@ package struct ChaosVerdict: Sendable, Encodable {
             ]
     }
 
-    /// Dead letters of which the office said that it cannot handle them, by reason. The load holds no message of that
-    /// kind.
+    /// The number of dead letters that the office declared it cannot handle, by reason. The load contains no such
+    /// message.
     private static func blamed(_ database: PostgreSQL.ConnectionSettings) throws -> [(reason: String, count: Int)] {
         let connection = try Connection(database)
         defer { connection.close() }
@@ -111,7 +111,7 @@ package struct ChaosVerdict: Sendable, Encodable {
         return parts.joined(separator: "\n\n")
     }
 
-    /// Every file below `log`, whoever wrote it.
+    /// All files below `log`.
     private static func logs(in directory: URL) throws -> [URL] {
         let folder = directory.appending(path: "log", directoryHint: .isDirectory)
         let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: [.isRegularFileKey])

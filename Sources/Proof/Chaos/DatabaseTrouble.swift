@@ -6,12 +6,12 @@ import Installation
 import LocalServers
 import PostgreSQL
 
-/// Does with an office's database what its keeper can do wrong, and mends it: as a superuser, over connections that are
-/// not disturbed.
+/// Causes mistakes of a database administrator in an office's database, and repairs them: as a superuser, over
+/// connections that are not disturbed.
 struct DatabaseTrouble {
     private let settings: PostgreSQL.ConnectionSettings
 
-    /// - Parameter url: of a superuser, to any database of the office's server.
+    /// - Parameter url: the URL of a superuser, to any database of the office's server.
     init(superuser url: String) throws(UserError) {
         guard var components = URLComponents(string: url) else { throw UserError("the superuser's URL cannot be read") }
         components.path = "/\(OfficeEntry.database)"
@@ -20,21 +20,21 @@ struct DatabaseTrouble {
         self.settings = settings
     }
 
-    /// The trouble lasts as long as `last` waits.
+    /// Makes trouble until `last` returns.
     func make(_ trouble: RehearsedTrouble, _ last: () -> Void) throws {
         try persistently(trouble.begin)
         last()
         try persistently(trouble.end)
     }
 
-    /// Cancels what workers run, until `goesOn` says no.
+    /// Cancels the workers' statements again and again, until `goesOn` is false.
     func cancelStatements(while goesOn: () -> Bool) throws {
         let connection = try Connection(settings)
         defer { connection.close() }
         repeat { try connection.execute(RehearsedTrouble.cancellation) } while goesOn()
     }
 
-    /// A table that is in use makes this wait, at most for the lock's time-out; it is tried again, since what was begun
+    /// A table in use makes this wait, at most for the lock time-out. It is repeated, since trouble that was begun
     /// must end.
     private func persistently(_ sql: String) throws(PostgreSQLError) {
         var attempts = 0

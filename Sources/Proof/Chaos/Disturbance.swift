@@ -5,7 +5,7 @@ import Corpus
 import Foundation
 import Installation
 
-/// One thing that is done to a working office from outside.
+/// One disturbance of a working office from outside.
 package struct Disturbance: Sendable, Hashable {
     package enum Kind: String, CaseIterable, Sendable, Codable {
         /// SIGKILL of a worker that holds work.
@@ -13,68 +13,68 @@ package struct Disturbance: Sendable, Hashable {
         /// SIGSTOP of a worker, SIGCONT after a while.
         case pause
         case restartBroker = "restart broker"
-        /// SIGKILL of the node, as a power cut would.
+        /// SIGKILL of the node, as in a power cut.
         case killBroker = "kill broker"
-        /// The broker closes every connection it has.
+        /// The broker closes all its connections.
         case closeConnections = "close connections"
         case restartDatabaseFast = "restart database fast"
         case restartDatabaseImmediate = "restart database immediate"
         /// The workers' connections are reset, and new ones too for a while.
         case cutBroker = "cut broker"
         case cutDatabase = "cut database"
-        /// Nothing is forwarded any more, and nobody is told.
+        /// Nothing is forwarded, without any error.
         case silenceBroker = "silence broker"
         case silenceDatabase = "silence database"
         /// Little is forwarded, and late.
         case slowBroker = "slow broker"
         case slowDatabase = "slow database"
-        /// Reports that were sent before are sent again.
+        /// Earlier reports are sent again.
         case sendAgain = "send again"
-        /// The broker takes no message from anybody.
+        /// The broker blocks every publisher.
         case memoryAlarm = "memory alarm"
         /// The workers may not register a report for a while.
         case revokeRight = "revoke right"
-        /// No report can be written: the server says that its disk is full.
+        /// No report can be written: the server reports a full disk.
         case diskFull = "disk full"
-        /// Whatever statement a worker runs is cancelled, again and again.
+        /// Every statement of a worker is cancelled, again and again.
         case cancelStatements = "cancel statements"
         /// One unit's inbox confirms nothing, as a queue without a majority.
         case silentQueue = "silent queue"
         /// SIGSTOP of a worker for three minutes: its sessions live, and its leases end.
         case longPause = "long stop"
-        /// A host with workers loses its link to the servers, and nobody is told.
+        /// A host with workers loses its link to the servers, without any error.
         case hostCutOff = "host cut off"
     }
 
     let kind: Kind
     /// Seconds after the first report.
     let at: Double
-    /// Whom it strikes, where it strikes a worker.
+    /// The disturbed worker, if it is one.
     var worker: Worker?
-    /// How long it lasts.
+    /// The duration.
     var seconds = 0.0
-    /// The unit whose inbox it strikes, where it strikes one.
+    /// The unit whose inbox is disturbed, if it is one.
     var unit: UnitID?
-    /// How many reports are sent again.
+    /// The number of reports that are sent again.
     var count = 0
 }
 
-/// What is done to the office and when, all of it from the seed. Two hands work through it side by side: one only
-/// kills.
+/// The disturbances of a run and their times, all derived from the seed. Two threads carry it out; one of them
+/// only kills.
 package struct DisturbancePlan: Sendable {
     package let kills: [Disturbance]
     let others: [Disturbance]
 
-    /// Beside the kills, so many in a minute; in two minutes each kind comes once.
+    /// The disturbances per minute beside the kills; within about two minutes each kind comes once.
     static let othersPerMinute = Double(Disturbance.Kind.allCases.count / 2)
     private static let warmUpSeconds = 2.0
 
-    /// A run that is shorter has no pause of three minutes.
+    /// The minutes that a run must have to include a long stop.
     static let longPauseMinutes = 10.0
 
     /// - Parameters:
     ///   - hasOtherHost: whether there is a host that can be cut off.
-    ///   - only: kinds that come once each, instead of all; also a long stop, however short the run is.
+    ///   - only: the kinds that come once each, instead of all; a long stop too, however short the run is.
     package init(
         seed: UInt64, minutes: Double, kills count: Int, hasOtherHost: Bool = true, only: [Disturbance.Kind] = []
     ) {
@@ -90,7 +90,7 @@ package struct DisturbancePlan: Sendable {
         let left: Set<Disturbance.Kind> = Set(minutes < Self.longPauseMinutes ? [.longPause] : []).union(
             hasOtherHost ? [] : [.hostCutOff])
         others = (0..<othersCount).map { index in
-            // Each kind once before any comes again.
+            // Each kind comes once before any comes again.
             if deck.isEmpty {
                 deck = random.pick(.max, of: Disturbance.Kind.allCases.filter { $0 != .kill }).filter {
                     !left.contains($0)
@@ -117,7 +117,7 @@ package struct DisturbancePlan: Sendable {
             disturbance.unit = random.pick(SampleOffice.standard.units).id
             disturbance.seconds = Double(random.number(50...150)) / 10
         case .longPause:
-            // Others of these are there to send what it left.
+            // The other host also runs these workers: they send what this one left.
             disturbance.worker = random.pick(OtherHost.workers)
             disturbance.seconds = 180
         case .hostCutOff: disturbance.seconds = Double(random.number(100...300)) / 10
@@ -128,7 +128,7 @@ package struct DisturbancePlan: Sendable {
         return disturbance
     }
 
-    /// A line for each, in the order of time.
+    /// A line for each disturbance, in the order of time.
     package var lines: [String] {
         (kills + others).sorted { ($0.at, $0.kind.rawValue) < ($1.at, $1.kind.rawValue) }.map(\.line)
     }

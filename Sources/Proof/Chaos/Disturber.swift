@@ -11,12 +11,12 @@ import Rehearsal
 import Submitting
 import Synchronization
 
-/// The two hands that disturb an office: one kills workers, the other does everything else.
+/// Disturbs an office with two threads: one kills workers, the other does everything else.
 final class Disturber: Sendable {
-    /// What was done, and what could not be.
+    /// The disturbances done and the failures.
     struct Tally: Sendable {
         var killed = 0
-        /// Kills that struck another worker than planned, because that one held no work.
+        /// Kills of another worker than planned, because the planned one held no work.
         var killedAnother = 0
         var killedByWorker: [Worker: Int] = [:]
         var done: [Disturbance.Kind: Int] = [:]
@@ -33,11 +33,11 @@ final class Disturber: Sendable {
     private let stopped = Atomic<Bool>(false)
     private let threads: Mutex<[WorkThread]> = Mutex([])
     private let ended = Atomic<Int>(0)
-    /// The process of a long pause; 0 for none.
+    /// The process of a long stop; 0 for none.
     private let resting = Atomic<Int32>(0)
 
-    /// How long a kill waits for work in its worker's hands; then it waits for some in anybody's, as long as the run
-    /// lasts.
+    /// How long a kill waits until its worker holds work; after that it waits until any worker does, as long as
+    /// the run lasts.
     private static let patienceSeconds = 0.8
 
     init(
@@ -49,7 +49,7 @@ final class Disturber: Sendable {
     }
 
     var tally: Tally { state.withLock { $0 } }
-    /// Everything that was planned was tried.
+    /// Whether everything planned was tried.
     var isFinished: Bool { ended.load(ordering: .acquiring) == 2 }
 
     func begin(_ plan: DisturbancePlan) {
@@ -62,7 +62,7 @@ final class Disturber: Sendable {
         }
     }
 
-    /// Begins nothing more, waits for what is under way, and makes the weather fine again.
+    /// Begins nothing more, waits for the current disturbance, and clears both networks.
     func stop() {
         stopped.store(true, ordering: .releasing)
         threads.withLock { threads in for thread in threads { thread.join() } }
@@ -89,11 +89,11 @@ final class Disturber: Sendable {
         ended.add(1, ordering: .acquiringAndReleasing)
     }
 
-    /// Kills this worker as soon as it holds work; `nil` if it holds none for so long.
+    /// Kills this worker as soon as it holds work; `nil` if it holds none within `seconds`.
     private func strike(_ worker: Worker, _ inFlight: inout InFlight, for seconds: Double) -> Worker? {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end, !stopped.load(ordering: .acquiring) {
-            // Who stands still for long is to stand still.
+            // A worker in a long stop must stay stopped.
             if let processID = inFlight.processInFlight(at: worker), processID != resting.load(ordering: .acquiring),
                 office.workers.signal(SIGKILL, toProcess: processID)
             {
@@ -105,7 +105,7 @@ final class Disturber: Sendable {
         return nil
     }
 
-    /// The first of all workers, from the one after the planned, that holds work.
+    /// Kills the first worker that holds work, beginning with the one after the planned.
     private func strikeAny(after planned: Worker, _ inFlight: inout InFlight) -> Worker? {
         let all = Worker.allCases
         let first = (all.firstIndex(of: planned) ?? 0) + 1
@@ -124,7 +124,7 @@ final class Disturber: Sendable {
             guard wait(until: start + .seconds(disturbance.at)) else { break }
             do {
                 try perform(disturbance, index)
-                // What was cut short by the end of all does not count.
+                // A disturbance that the end of the run cut short does not count.
                 if stopped.load(ordering: .acquiring) { break }
                 state.withLock { $0.done[disturbance.kind, default: 0] += 1 }
             } catch {
@@ -176,7 +176,7 @@ final class Disturber: Sendable {
 
     private func trouble() throws -> DatabaseTrouble { try DatabaseTrouble(superuser: office.servers.superuserURL) }
 
-    /// The queue's process stands still: it takes messages and answers for none.
+    /// Suspends the queue's process: it takes messages and confirms none.
     private func silence(_ disturbance: Disturbance) throws {
         guard let unit = disturbance.unit else { return }
         let process = "'\(office.configuration.broker.virtualHost)_\(Topology.Queue.inbox(unit))'"
@@ -185,7 +185,7 @@ final class Disturber: Sendable {
         _ = try office.servers.rabbitmqctl(["-q", "eval", "sys:resume(\(process))."])
     }
 
-    /// A worker's process stands still for so long that its leases and its connections to the broker end.
+    /// Stops a worker's process for so long that its leases and its connections to the broker end.
     private func rest(_ disturbance: Disturbance) throws {
         guard let worker = disturbance.worker else { return }
         var processID: Int32 = 0
@@ -199,7 +199,7 @@ final class Disturber: Sendable {
         resting.store(0, ordering: .releasing)
     }
 
-    /// As if the node had no memory left, so that it blocks every publisher.
+    /// Makes the node act as if it had no memory left, so that it blocks every publisher.
     private func alarm(_ seconds: Double) throws {
         _ = try office.servers.rabbitmqctl(["-q", "set_vm_memory_high_watermark", "0.000001"])
         last(seconds)
@@ -214,15 +214,15 @@ final class Disturber: Sendable {
 
     // MARK: Time
 
-    /// Tries until it can be done: a worker that was just killed cannot be stopped, and what was not yet sent not be
-    /// sent again.
+    /// Repeats the attempt until it succeeds: a worker that was just killed cannot be stopped, and reports not yet
+    /// sent cannot be sent again.
     private func whenPossible(_ attempt: () throws -> Bool) throws {
         while try !attempt() {
             guard wait(until: .now + .milliseconds(10)) else { return }
         }
     }
 
-    /// False when all shall end.
+    /// Waits; false if the run must end.
     private func wait(until instant: ContinuousClock.Instant) -> Bool {
         while ContinuousClock.now < instant, !stopped.load(ordering: .acquiring) { usleep(2_000) }
         return !stopped.load(ordering: .acquiring)

@@ -4,20 +4,21 @@ import Contract
 import Installation
 import PostgreSQL
 
-/// Tells whether a process of a worker holds work at this moment, so that its death leaves something half done.
+/// Detects whether a process of a worker holds work at this moment, so that its death leaves something half done.
 ///
-/// The database tells: a lane's session and its rows of the outbox bear the lane's name, in which the process's id
-/// stands. What a dead process left behind, and what merely waits in a queue, do not count.
+/// The answer comes from the database: a lane's session and its rows of the outbox have the lane's name, which
+/// contains the process id. Work that a dead process left, and messages that only wait in a queue, do not count.
 struct InFlight {
     private let configuration: OfficeConfiguration
     private let workers: WorkerProcesses
-    /// One process dies once: it may still look alive for a moment.
+    /// Processes that were killed; one may still look alive for a moment.
     private var dead: Set<Int32> = []
     private var database: PostgreSQL.Connection?
 
     init(_ office: LocalOffice) { (configuration, workers) = (office.configuration, office.workers) }
 
-    /// The worker's process. What cannot be asked now counts as nothing: then one waits, and asks again.
+    /// The worker's process if it holds work. If the database cannot be asked the answer is nil, and the caller
+    /// asks again.
     mutating func processInFlight(at worker: Worker) -> Int32? {
         guard let processID = workers.running.first(where: { $0.worker == worker })?.processID,
             !dead.contains(processID),
@@ -33,7 +34,7 @@ struct InFlight {
         database = nil
     }
 
-    /// Over a connection that no proxy disturbs, made anew when the server was restarted.
+    /// Uses a connection without a proxy, which is renewed when the server was restarted.
     private mutating func holdsWork(lanePrefix: String) -> Bool {
         do {
             let connection =

@@ -6,16 +6,17 @@ import Installation
 import LocalServers
 import Rehearsal
 
-/// A second machine of the office, so to speak: workers in a network namespace, whose link to the servers can be taken
-/// down. Its own kernel then holds the connections, and no server is told; a proxy's kernel would go on acknowledging.
+/// A simulated second machine of the office: workers in a network namespace, whose link to the servers can be
+/// taken down. Its own kernel then keeps the connections, and the servers get no error; a proxy's kernel would
+/// continue to acknowledge.
 final class OtherHost: Sendable {
-    /// Intake and routing: their rows are what others wait for.
+    /// Intake and routing: other lanes wait for their rows.
     static let workers: [Worker] = [.intake, .routing]
 
     private let network: NetworkNamespace
     private let processes: [Sidecar]
 
-    /// - Parameter network: on whose host's end the office's servers listen.
+    /// - Parameter network: the namespace; the office's servers listen on its host's end.
     init(_ network: NetworkNamespace, of office: LocalOffice, in home: URL) throws {
         self.network = network
         let file = home.appending(path: "other-host.yaml")
@@ -34,7 +35,7 @@ final class OtherHost: Sendable {
         }
     }
 
-    /// Nothing goes to or comes from it until `last` returns.
+    /// Blocks all traffic to and from it until `last` returns.
     func cutOff(_ last: () -> Void) throws {
         try network.cut()
         last()

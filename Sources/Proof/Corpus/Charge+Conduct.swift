@@ -1,5 +1,5 @@
 extension Charge {
-    /// Conduct: what is alleged at every level, mostly beside something graver.
+    /// Misconduct alleged at every level, mostly beside a more serious allegation.
     static let conduct: [Charge] = [
         Charge(
             [.township, .county, .city, .province], "integrity", "公车私用、违规吃喝", act: "公车私用，违规接受管理服务对象宴请",
@@ -41,7 +41,7 @@ extension Charge {
             "{kin}承包了被监督单位的食堂和保洁，价格虚高。单位领导不敢得罪，因为每年的考核由他打分。"),
     ]
 
-    /// Those whom only the superior may handle.
+    /// Allegations about accused whom only the superior may handle.
     static let summit: [Charge] = [
         Charge(
             [.central], "bribery", "通过亲属收受巨额财物", act: "通过亲属和身边工作人员收受企业巨额财物",

@@ -1,5 +1,5 @@
 extension Charge {
-    /// Townships, schools, hospitals, police stations: what people meet at the counter.
+    /// Allegations about townships, schools, hospitals and police stations, as people meet them at the counter.
     static let grassroots: [Charge] = [
         Charge(
             [.township], in: .general, "bribery", "办事吃拿卡要", act: "利用审批便利收受管理服务对象钱物{small}",

@@ -1,5 +1,5 @@
 extension Charge {
-    /// County, city and provincial bodies: contracts, land, posts, state assets.
+    /// Allegations about county, city and provincial bodies: contracts, land, posts, state assets.
     static let offices: [Charge] = [
         Charge(
             [.county, .city, .province], in: .works, "profit_transfer", "插手工程招投标", act: "插手{proj}项目招投标，向特定企业输送利益",

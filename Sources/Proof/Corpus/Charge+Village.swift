@@ -1,5 +1,5 @@
 extension Charge {
-    /// What villagers report of their village's cadres.
+    /// Allegations of villagers about their village's cadres.
     static let village: [Charge] = [
         Charge(
             [.village], "corruption", "截留贪污征地补偿款", act: "截留{proj}项目征地补偿款{sum}",

@@ -1,12 +1,11 @@
-/// One thing that can be alleged: its category, the concrete act, and ways to tell it. Each telling is a paragraph of
-/// its own.
+/// A possible allegation: its category, the concrete act, and several texts for it, each one paragraph.
 package struct Charge: Sendable {
     let settings: [Setting]
-    /// `nil`: in any line of work.
+    /// `nil`: any line of work.
     let field: Post.Field?
     /// An id of the policy's categories.
     let category: String
-    /// As a title names it: 截留征地补偿款.
+    /// The form in a title: 截留征地补偿款.
     let topic: String
     let act: Phrase
     let tellings: [Phrase]

@@ -2,32 +2,34 @@ public import Basics
 public import Casework
 public import Installation
 
-/// One report of the corpus, ready to be submitted under its source.
+/// One report of the corpus, ready for submission under its source.
 public struct SampleReport: Sendable, Hashable {
     public let source: SourceID
-    /// The submission's id (CloudEvents `id`), the same for the same seed and place in the corpus.
+    /// The submission's id (CloudEvents `id`); the seed and the index in the corpus determine it.
     public let id: String
     public let submission: Submission
 }
 
 /// An endless, seeded stream of invented reports in Chinese, as such an office receives them.
 ///
-/// Of a hundred reports about 68 are accusations that can be accepted, 17 lie outside the scope, 5 are appeals, 4
-/// suggestions and 6 too vague to place; about one in twenty repeats an earlier one word for word under an id of its
-/// own. Half come from reporters who give their names. The same seed gives the same bytes, on every platform.
+/// Of a hundred reports about 68 are accusations that can be accepted, 17 are outside the scope, 5 are appeals, 4
+/// are suggestions and 6 are too vague to place. About one in twenty repeats an earlier report word for word under
+/// its own id. Half come from reporters who give their names. The same seed gives the same bytes on every platform.
 ///
-/// No attachments are announced: their bytes travel apart, and a report would wait for papers that nobody sends. The
-/// places are those of `SampleOffice.standard`; another office gives its own sources and handling units.
+/// No report announces attachments: their bytes travel separately, and a report would wait for attachments that
+/// are never sent. The places are those of `SampleOffice.standard`; another office supplies its own sources and
+/// handling units.
 public struct Corpus: Sendable {
     private let seed: UInt64
     private let receivedAround: Instant
     private let author: ReportAuthor
     private var index = 0
 
-    /// How far back an exact repeat may reach.
+    /// The search for the original of an exact repeat begins at most this many reports back.
     private static let repeatReachMax = 200
 
-    /// Reports arrive in the 36 hours before `receivedAround`. `office` needs at least one source.
+    /// Creates a stream of reports that arrive in the 36 hours before `receivedAround`. `office` needs at least
+    /// one source.
     public init(seed: UInt64, office: SampleOffice = .standard, receivedAround: Instant) {
         self.seed = seed
         self.receivedAround = receivedAround
@@ -39,7 +41,7 @@ public struct Corpus: Sendable {
         return report(at: index)
     }
 
-    /// The report at a place of the corpus, from 0, without writing those before it.
+    /// The report at an index of the corpus, from 0, without writing the earlier ones.
     public func report(at index: Int) -> SampleReport {
         var random = random(at: index)
         let original = original(of: index, &random)
@@ -50,7 +52,7 @@ public struct Corpus: Sendable {
             source: draft.source, id: "sample-\(String(seed, radix: 16))-\(index)", submission: draft.submission)
     }
 
-    /// The place of the report that this one repeats; its own where it is no repeat.
+    /// The index of the report that this one repeats; its own index if it is no repeat.
     private func original(of index: Int, _ random: inout SeededRandom) -> Int {
         guard index > 0, isRepeat(index, &random) else { return index }
         var earlier = index - 1 - random.below(min(index, Self.repeatReachMax))
@@ -67,7 +69,7 @@ public struct Corpus: Sendable {
     private func random(at index: Int, salt: UInt64 = 0) -> SeededRandom {
         var random = SeededRandom(
             seed: seed ^ (UInt64(bitPattern: Int64(index)) &* 0xD1B5_4A32_D192_ED03) ^ (salt << 62))
-        // Neighbouring seeds of SplitMix64 give overlapping sequences; a seed drawn from it does not.
+        // Neighbouring seeds of SplitMix64 give overlapping sequences; a seed drawn from the generator does not.
         return SeededRandom(seed: random.next())
     }
 }

@@ -1,7 +1,7 @@
 import Basics
 import Casework
 
-/// Puts a report into words: frame, opening, allegations, proof, a long story now and then, and the end.
+/// Writes a report's text: frame, opening, allegations, evidence, sometimes a long story, and the end.
 package struct Letter {
     /// The kind of source.
     package let source: String
@@ -14,7 +14,7 @@ package struct Letter {
 
     package func write(_ charges: [Charge], _ scene: inout Scene) -> String {
         var text = frame(&scene)
-        // A few write down everything they know.
+        // A few reporters write down everything they know.
         let exhaustive = scene.random.chance(4)
         add(openings(&scene), to: &text, &scene)
         body(charges, exhaustive: exhaustive, into: &text, &scene)
@@ -29,9 +29,9 @@ package struct Letter {
         return text
     }
 
-    /// A request for help begins and ends otherwise than an appeal or a suggestion.
+    /// Writes a matter. A request for help begins and ends differently from an appeal or a suggestion.
     package func write(_ matter: Matter, isRequest: Bool, _ scene: inout Scene) -> String {
-        // The frames of bodies that pass reports on speak of an accused, and here there is none.
+        // The frames of bodies that pass reports on mention an accused, and here there is none.
         var text = ["visit", "phone"].contains(source) ? frame(&scene) : ""
         scene.random.pick(isRequest ? Matter.openings : Matter.plainOpenings).write(into: &text, &scene)
         scene.random.pick(matter.tellings).write(into: &text, &scene)
@@ -54,7 +54,7 @@ package struct Letter {
         return source == "web" && scene.random.chance(45) ? Wording.bluntOpenings : Wording.openings
     }
 
-    /// One paragraph to an allegation: under headings, numbered, or one after the other.
+    /// Writes one or more paragraphs for each allegation: under headings, numbered, or in sequence.
     private func body(_ charges: [Charge], exhaustive: Bool, into text: inout String, _ scene: inout Scene) {
         let form = charges.count == 1 ? 2 : scene.random.weighted([35, 25, 40])
         for (index, charge) in charges.enumerated() {
@@ -80,7 +80,7 @@ package struct Letter {
         }
     }
 
-    /// The course of events, day by day.
+    /// Writes the course of events, day by day.
     private func chronicle(
         atLeast: Int = 4, into text: inout String, _ scene: inout Scene, steps: [Phrase] = Wording.steps
     ) {

@@ -1,5 +1,5 @@
-/// What else arrives at such an office: requests outside its scope, appeals, suggestions, and what nobody can place
-/// yet.
+/// A submission that is no accusation: a request outside the scope, an appeal, a suggestion, or a text too vague
+/// to place.
 package struct Matter: Sendable {
     let title: Phrase
     let tellings: [Phrase]
@@ -118,7 +118,7 @@ package struct Matter: Sendable {
         ),
     ]
 
-    /// Criticism and suggestions on the work of discipline (批评建议).
+    /// Criticism of the discipline work and suggestions for it (批评建议).
     static let suggestions: [Matter] = [
         Matter(
             "关于完善村级小微权力清单的建议",
@@ -144,7 +144,7 @@ package struct Matter: Sendable {
             "针对{proj}一类项目变更多、追加多的现象，建议把设计变更的审批记录全部上网，金额超过原合同一成的必须重新集体决策，并请监督单位列席。"),
     ]
 
-    /// Too vague to place: a person must look (needs review).
+    /// Texts too vague to place: a person must review them.
     static let unclear: [Matter] = [
         Matter(
             "有些话想对组织说",

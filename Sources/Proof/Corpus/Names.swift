@@ -1,4 +1,4 @@
-/// Invented names, numbers and addresses. Any likeness is chance.
+/// Invented names, numbers and addresses. Any similarity is accidental.
 enum Names {
     static let relations = [
         "其妻弟", "其胞弟", "其堂兄", "其侄子", "其女婿", "其表弟", "其连襟", "其外甥", "其儿子", "其战友", "其同学", "其亲家",
@@ -31,8 +31,8 @@ enum Names {
     ]
 }
 
-/// A reporter's identity. Numbers have the right form and belong to nobody: the phones lie in ranges that are not
-/// assigned to people, the ID numbers name a place code that does not exist.
+/// A reporter's identity. The numbers have the right form and belong to nobody: phone numbers are in ranges that
+/// are not assigned to people, ID numbers contain a place code that does not exist.
 struct Identity: Sendable {
     let name: String
     let phone: String
@@ -60,7 +60,7 @@ struct Identity: Sendable {
 
     private static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
-    /// GB 11643-1999: the remainder by 11 of the weighted digits.
+    /// The check digit of GB 11643-1999: from the remainder modulo 11 of the weighted digits.
     private static func checkDigit(_ body: String) -> String {
         let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
         let sum = zip(body.utf8, weights).reduce(0) { $0 + (Int($1.0) - 0x30) * $1.1 }

@@ -1,4 +1,4 @@
-/// A sentence with open places, such as `{date}，{A}将{sum}私分`: parsed once, written many times.
+/// A sentence with slots, such as `{date}，{A}将{sum}私分`: parsed once, written many times.
 struct Phrase: Sendable, ExpressibleByStringLiteral {
     enum Slot: String, CaseIterable, Sendable {
         // Fixed for one report.
@@ -19,7 +19,7 @@ struct Phrase: Sendable, ExpressibleByStringLiteral {
         case our
         case reporter = "R", phone, idNumber = "idno", address
         case topic
-        // Drawn anew each time.
+        // Drawn again each time.
         case date, day, year, count = "n", area = "mu", other = "who"
         case small, sum, big
     }
@@ -33,7 +33,7 @@ struct Phrase: Sendable, ExpressibleByStringLiteral {
 
     init(stringLiteral text: String) { self.init(text) }
 
-    /// An open place of an unknown name stays as it stands; a test looks for braces.
+    /// Parses the text. A slot with an unknown name stays as text; a test looks for braces.
     init(_ text: String) {
         var parts: [Part] = []
         var rest = Substring(text)

@@ -2,7 +2,7 @@ import Basics
 import Casework
 import Installation
 
-/// Where a report plays: a city of the province, one of its counties, a township and a village there.
+/// The place of a report: a city of the province, one of its counties, a township and a village in it.
 package struct Place: Sendable {
     let cityCode: String
     let countyCode: String
@@ -12,21 +12,21 @@ package struct Place: Sendable {
     let village: String
 }
 
-/// How high the accused stands, and so what can be alleged.
+/// The position of the accused, which determines the possible allegations.
 enum Setting: Sendable {
     case village, township, county, city, province, central
     /// A member of one of the office's own handling units.
     case insider
 }
 
-/// An office that somebody holds.
+/// An official post.
 struct Post: Sendable {
     let setting: Setting
     /// An id of the policy's levels.
     let level: String
     let body: Phrase.Template
     let title: String
-    /// The line of work, where an allegation fits only that: school, hospital, police …
+    /// The line of work, for allegations that fit only that: school, hospital, police …
     var field: Field = .general
     /// How much of the place's code belongs to the post.
     var reach: Reach = .county
@@ -52,7 +52,7 @@ struct Post: Sendable {
         }
     }
 
-    /// Who holds the post: the same person for the same post at the same place, so that reports gather on some.
+    /// The holder of the post: the same person for the same post and place, so that some people get several reports.
     func holder(at place: Place) -> String {
         var random = SeededRandom(name: organ(at: place) + title)
         return Names.person(&random)
@@ -60,7 +60,7 @@ struct Post: Sendable {
 }
 
 extension Phrase {
-    /// The name of a body, with the places open.
+    /// The name of a body, with slots for the places.
     enum Template: Sendable {
         case village, township(String), county(String), city(String), fixed(String)
 

@@ -2,7 +2,7 @@ import Basics
 import Casework
 import Installation
 
-/// Writes one report from one random source: who reports whom to whom, and in what form.
+/// Writes one report from one random source: source, reporter, accused and form.
 struct ReportAuthor: Sendable {
     struct Draft: Sendable {
         var source: SourceID
@@ -22,7 +22,7 @@ struct ReportAuthor: Sendable {
         self.year = year
     }
 
-    /// Letters, the web and the telephone bring most.
+    /// Most reports come by letter, web and telephone.
     private static let weights = [
         "letter": 22, "visit": 10, "web": 26, "phone": 14, "superior": 8, "subordinate": 6, "leader": 4,
         "inspection": 5,
@@ -52,7 +52,7 @@ struct ReportAuthor: Sendable {
         var post = self.post(&random)
         var name: String?
         if random.below(100) == 0 {
-            // The man from whom a clerk of the sample office is recused.
+            // The accused from whom a clerk of the sample office is recused.
             post = Post.recusal
             place = self.place(inCity: 0, &random)
             name = recusalAccused
@@ -83,7 +83,7 @@ struct ReportAuthor: Sendable {
             reporters: reporters(realName, identity, &scene.random), accused: accused, allegations: allegations)
     }
 
-    /// The accused and those beside him, most often nobody.
+    /// The accused, rarely with colleagues.
     private func accused(_ scene: inout Scene) -> [Accused] {
         let post = scene.post
         let organ = post.organ(at: scene.place)
@@ -137,7 +137,7 @@ struct ReportAuthor: Sendable {
             reporters: reporters(realName, identity, &scene.random))
     }
 
-    // MARK: Who and where
+    // MARK: People and places
 
     private func reporters(_ realName: Bool, _ identity: Identity, _ random: inout SeededRandom) -> [Reporter] {
         guard realName else { return [] }
@@ -149,7 +149,7 @@ struct ReportAuthor: Sendable {
         ]
     }
 
-    /// Nineteen of twenty reports are about the six cities that the sample office has units for.
+    /// 95 % of the reports are about the six cities that have units in the sample office.
     private func place(_ random: inout SeededRandom) -> Place {
         place(inCity: random.chance(95) ? random.below(6) : random.number(6...Geography.cities.count - 1), &random)
     }
@@ -188,7 +188,7 @@ extension Post {
         }
     }
 
-    /// Those beside a head are managed one step lower.
+    /// The level of a head's colleagues, one step below the head's.
     fileprivate var colleagueLevel: String {
         switch setting {
         case .village, .insider: level

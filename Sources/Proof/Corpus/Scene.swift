@@ -1,15 +1,15 @@
-/// What one report speaks of: its place, people, firm and project, and a random source for the sums and dates.
+/// The content of one report: its place, people, firm and project, and a random source for sums and dates.
 package struct Scene: Sendable {
     var random: SeededRandom
     let place: Place
     let post: Post
     let accused: String
-    /// A colleague who is reported as well.
+    /// A colleague who is also accused.
     var second = ""
     let reporter: Identity
     let voice: Voice
     var topic = ""
-    /// For each allegation, so that its act and its telling speak of the same money and land.
+    /// The amounts of each allegation, so that its act and its text have the same sum and area.
     var amounts: [Amounts] = []
     private var given: Amounts?
     private let kin: String
@@ -24,7 +24,7 @@ package struct Scene: Sendable {
         fileprivate var area: String?
     }
 
-    /// Who speaks: the reporter, or an officer who writes down what was said.
+    /// The writer of the text: the reporter, or an officer who records it.
     enum Voice: Sendable {
         case own, recorded
     }
@@ -83,7 +83,7 @@ package struct Scene: Sendable {
         return Amounts(sum: fill(.sum), big: fill(.big), area: fill(.area))
     }
 
-    /// The next sum, the next large sum and the next area are these.
+    /// Sets the next sum, the next large sum and the next area.
     mutating func give(_ amounts: Amounts?) { given = amounts }
 
     private mutating func take(_ amount: WritableKeyPath<Amounts, String?>) -> String? {

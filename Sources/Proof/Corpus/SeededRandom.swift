@@ -1,19 +1,18 @@
-/// A small, fast random source (SplitMix64) whose sequence depends on its seed alone, on every platform and for ever.
+/// A small, fast random generator (SplitMix64). Its sequence depends only on its seed, on every platform and for ever.
 public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     public init(seed: UInt64) { state = seed }
 
-    /// The source of one of many things drawn with one seed, so that any of them can be drawn again without those
-    /// before it.
+    /// The generator for one of many things with the same seed; any of them can be drawn without the earlier ones.
     public init(seed: UInt64, index: Int) {
         self.init(seed: seed)
         state ^= next() &+ UInt64(bitPattern: Int64(index)) &* 0xD1B5_4A32_D192_ED03
     }
 
-    /// A source for what has a name, so that the same name always draws the same.
+    /// A generator seeded by a name: the same name always gives the same sequence.
     public init(name: String) {
-        // FNV-1a: `Hasher` is seeded anew in each process and would not repeat.
+        // FNV-1a: `Hasher` has a new seed in each process and would not repeat.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         state = hash
@@ -27,7 +26,7 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         return mixed ^ (mixed >> 31)
     }
 
-    /// From 0 up to, not including, `bound`.
+    /// A number from 0 up to, but not including, `bound`.
     public mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(max(1, bound))).high)
     }
@@ -36,7 +35,7 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
 
     public mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
 
-    /// `choices` must not be empty.
+    /// One of the choices, which must not be empty.
     public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
 
     /// Up to `count` different elements, in the order drawn.

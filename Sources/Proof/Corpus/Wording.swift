@@ -1,4 +1,5 @@
-/// The sentences around the allegations: how people begin, prove, complain and end, and how offices pass a report on.
+/// The sentences around the allegations: beginnings, evidence, complaints, endings, and notes of offices that pass
+/// a report on.
 enum Wording {
     static let titles: [Phrase] = [
         "关于反映{O}{T}{A}{topic}等问题的举报信", "反映{T}{A}{topic}问题", "{O}{T}{A}{topic}", "请求查处{O}{T}{A}{topic}的问题",
@@ -24,7 +25,7 @@ enum Wording {
         "实在看不下去了！{O}{T}{A}，", "{A}，{O}{T}，问题如下：", "举报{O}{A}（{T}）。", "请纪委查一查{O}{T}{A}！",
     ]
 
-    /// How an officer introduces the person reported.
+    /// An officer's introduction of the accused.
     static let recordedOpenings: [Phrase] = [
         "{O}{T}{A}存在以下问题。", "被反映人{A}，现任{O}{T}。", "反映{A}（{O}{T}）的问题，要点如下。", "涉及对象：{O}{T}{A}。",
     ]
@@ -73,8 +74,8 @@ enum Wording {
         "一名知情群众", "{C}部分干部群众", "因怕打击报复，恕不署名。", "一个有良心的党员", "知情人", "{V}全体敢怒不敢言的村民", "",
     ]
 
-    /// What is noted before the report by whoever took it or passes it on, by kind of source; `real` names the
-    /// reporter.
+    /// The note before the report by the officer who took it or passes it on, by kind of source; with `real` it
+    /// names the reporter.
     static func frame(_ kind: String, real: Bool) -> [Phrase] {
         switch kind {
         case "visit" where real:
@@ -102,7 +103,7 @@ enum Wording {
         }
     }
 
-    /// Steps of a long story, each put after a date; the dates go forward.
+    /// Steps of a long story, each written after a date; the dates increase.
     static let steps: [Phrase] = [
         "{me}第一次到{W}反映情况，接待人员登记后让{me}回去等消息。", "{A}托{who}带话，让{me}“识相一点”，并提出给{small}了结此事。",
         "{co}的挖机进场，{we}上前阻拦，对方出示的批文没有编号、没有公章。", "{we}向{C}有关部门递交书面材料一份，对方只肯口头答复，不肯出具回执。",

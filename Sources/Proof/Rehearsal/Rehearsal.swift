@@ -14,7 +14,7 @@ import Synchronization
 package import Terminal
 import Witness
 
-/// One run of the demo, from the first server to the last line of the witness.
+/// One run of the demo, from the start of the servers to the last line of the witness.
 package struct Rehearsal: Sendable {
     package let home: RehearsalFolder
     package let signals: TerminationSignals
@@ -24,9 +24,9 @@ package struct Rehearsal: Sendable {
     package var json: String?
     package var reports: ReportSupply!
 
-    /// Business days within which even the slowest simulated unit has concluded.
+    /// The business days after which even the slowest simulated unit has concluded.
     private static let slowestUnitDays = 110.0
-    /// Within how many seconds reports are submitted, at 250 to 1,000 a second.
+    /// The seconds in which all reports are submitted, at 250 to 1,000 a second.
     private static let submitSeconds = 8.0
     private static let recalls = 2
 
@@ -35,7 +35,7 @@ package struct Rehearsal: Sendable {
         self.signals = signals
     }
 
-    /// Whether every line of the witness is true.
+    /// Runs the demo; returns whether every line of the witness holds.
     package func run() async throws -> Bool {
         let began = ContinuousClock.now
         var options = LocalOffice.Options(directory: home.url)
@@ -46,7 +46,7 @@ package struct Rehearsal: Sendable {
             Output.note("Error: \(reason)")
             signals.raise()
         }
-        // Under --kill every second brings such a line.
+        // With --kill such a line would come every second.
         if kills { options.report = { _ in } }
         Output.note("starting PostgreSQL, RabbitMQ and four workers in \(home.url.path) …")
         let office = try await LocalOffice.start(options)
@@ -117,7 +117,7 @@ package struct Rehearsal: Sendable {
         return try submitter.submit(reports: lines)
     }
 
-    /// Until queues, outbox and held messages are empty and no unit owes anything, or the time is over.
+    /// Waits until queues, outbox and deferred messages are empty and no unit owes an act, or until the time is over.
     private func waitUntilQuiet(
         _ office: LocalOffice, _ progress: Progress, began: ContinuousClock.Instant
     ) throws -> Bool {
@@ -132,7 +132,7 @@ package struct Rehearsal: Sendable {
         while ContinuousClock.now < end, !signals.isRaised {
             view.draw()
             if recalled < Rehearsal.recalls { recalled += try recallOne(office) }
-            // Asked twice: between two looks a message may be in a worker's hands alone.
+            // Asked twice, since at one moment a message may be in a worker only.
             let settling = try witness.settling(queueDepths: try view.depths())
             if settling.isFinished || (settling.isSettled && ContinuousClock.now > slowest) {
                 progress.end()
@@ -144,7 +144,7 @@ package struct Rehearsal: Sendable {
         return false
     }
 
-    /// The people's way: a leader takes a handoff back that its unit is slow to answer.
+    /// Recalls one handoff by a leader's command, since its unit is slow to answer.
     private func recallOne(_ office: LocalOffice) throws -> Int {
         let database = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab demo"))
         defer { database.close() }
@@ -160,12 +160,12 @@ package struct Rehearsal: Sendable {
         defer { client.close() }
         switch try client.send(event, timeoutSeconds: 5) {
         case .taken: return 1
-        // The unit was quicker, or the feedback worker was just killed: another one next time.
+        // The unit was faster, or the feedback worker was just killed: the next call tries another handoff.
         case .refused, nil: return 0
         }
     }
 
-    /// Ready and unacknowledged, which only the node itself tells.
+    /// Ready and unacknowledged messages by queue; only the node itself gives both.
     private func allDepths(_ office: LocalOffice) throws -> [String: Int] {
         let text = try office.servers.rabbitmqctl([
             "-q", "list_queues", "-p", office.configuration.broker.virtualHost, "name", "messages",
@@ -173,8 +173,8 @@ package struct Rehearsal: Sendable {
         ])
         return text.split(separator: "\n").reduce(into: [:]) { depths, line in
             let words = line.split(whereSeparator: \.isWhitespace)
-            // A verdict that its person did not wait for stays: it is the person's, and only the person may take it
-            // away.
+            // A verdict that its person did not wait for stays in the person's queue, and only the person may
+            // remove it.
             if words.count == 2, let count = Int(words[1]), !words[0].hasPrefix("person.") {
                 depths[String(words[0])] = count
             }
@@ -210,7 +210,7 @@ package struct Rehearsal: Sendable {
     }
 }
 
-/// How far a rehearsal is, told between its threads.
+/// The progress of a rehearsal, shared by its threads.
 final class Progress: Sendable {
     private let allSubmitted = Atomic<Bool>(false)
     private let ended = Atomic<Bool>(false)

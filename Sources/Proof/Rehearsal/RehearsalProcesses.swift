@@ -4,17 +4,17 @@ import Installation
 package import LocalServers
 import Synchronization
 
-/// A process beside the office's workers, ended with this one.
+/// A process beside the office's workers; it ends when this process ends.
 package final class Sidecar: @unchecked Sendable {
     private let process = Process()
     private let input = Pipe()
 
-    /// - Parameter network: where it runs, if not in this machine's own.
+    /// - Parameter network: the network namespace it runs in; nil for this machine's own.
     package init(_ program: String, _ arguments: [String], log: URL, in network: NetworkNamespace? = nil) throws {
         let words = network?.words(running: program, arguments) ?? [program] + arguments
         process.executableURL = URL(filePath: words[0])
         process.arguments = Array(words.dropFirst())
-        // A worker that is started meanwhile must not hold this end open.
+        // A worker started meanwhile must not inherit this end and keep it open.
         _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         process.standardInput = input
         guard FileManager.default.createFile(atPath: log.path, contents: nil) else {
@@ -26,7 +26,7 @@ package final class Sidecar: @unchecked Sendable {
         try process.run()
     }
 
-    /// Asks it to finish what it holds, and waits.
+    /// Asks it to finish its current work, and waits.
     package func stop() {
         guard process.isRunning else { return }
         process.terminate()
@@ -34,7 +34,7 @@ package final class Sidecar: @unchecked Sendable {
     }
 }
 
-/// Ends a random worker with SIGKILL every second until the rehearsal is over.
+/// Kills a random worker (SIGKILL) every second until the rehearsal is over.
 final class Killer: Sendable {
     private let killed = Atomic<Int>(0)
     private let thread: Mutex<WorkThread?> = Mutex(nil)

@@ -9,7 +9,7 @@ import Installation
 import PostgreSQL
 import Terminal
 
-/// A live table of a running rehearsal: drawn anew in place on a terminal, a line every two seconds elsewhere.
+/// A live table of a running rehearsal: redrawn in place on a terminal, elsewhere a line every two seconds.
 final class RehearsalView: @unchecked Sendable {
     private let database: PostgreSQL.Connection
     private let broker: AMQP.Connection
@@ -20,7 +20,7 @@ final class RehearsalView: @unchecked Sendable {
     private var drawnLines = 0
     private var lineAt = ContinuousClock.now - .seconds(10)
 
-    /// Used by one thread at a time.
+    /// Connects to the office. One thread at a time may use the view.
     init(_ office: LocalOffice, total: Int) throws {
         database = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab demo"))
         broker = try AMQP.Connection(try office.configuration.operatorBrokerSettings())
@@ -33,7 +33,7 @@ final class RehearsalView: @unchecked Sendable {
         broker.close()
     }
 
-    /// Messages ready in each queue that has some.
+    /// The ready messages by queue, without empty queues.
     func depths() throws -> [String: Int] {
         var depths: [String: Int] = [:]
         let sample = SampleOffice.standard
@@ -56,7 +56,7 @@ final class RehearsalView: @unchecked Sendable {
 
     func draw() {
         do { try show() } catch {
-            // A picture less; the witness looks for itself.
+            // The view skips this update; the witness reads the data itself.
         }
     }
 

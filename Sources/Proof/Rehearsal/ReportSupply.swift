@@ -7,14 +7,14 @@ package import Submitting
 import Terminal
 import Text
 
-/// Where the reports of a rehearsal come from: the built-in corpus, or a file.
+/// The source of a rehearsal's reports: the built-in corpus, or a file.
 package struct ReportSupply: Sendable {
     let isBuiltIn: Bool
     package let count: Int
     private let seed: UInt64
     private let lines: [ReportLine]
 
-    /// Of the built-in corpus one in so many is one that the office must refuse.
+    /// One in this many reports of the built-in corpus is one that the office must refuse.
     private static let badEvery = 500
 
     package init(input: String?, map: String?, count: Int, seed: UInt64) throws {
@@ -51,7 +51,7 @@ package struct ReportSupply: Sendable {
         self.count = good.count
     }
 
-    /// - Parameter now: business time at which they come in.
+    /// - Parameter now: the business time at which they arrive.
     package func reports(now: Instant) -> [ReportLine] {
         guard isBuiltIn else { return lines }
         var corpus = Corpus(seed: seed, receivedAround: now)
@@ -75,7 +75,7 @@ package struct RehearsalFolder: Sendable {
         if let data {
             url = URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL
             if files.fileExists(atPath: url.appending(path: "bihuan.yaml").path) {
-                // Its business time ran on, thousands of times as fast, since the last rehearsal.
+                // Since the last rehearsal its business time has run on, thousands of times as fast.
                 throw UserError("\(url.path) already holds an office: give the demo a directory of its own")
             }
         } else {

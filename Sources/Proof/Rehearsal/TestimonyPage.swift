@@ -2,7 +2,7 @@ import Foundation
 import Terminal
 package import Witness
 
-/// What the witness says, for a person.
+/// The witness's testimony as text for people.
 package enum TestimonyPage {
     package static func text(_ testimony: Testimony, extra: [CheckedLine]) -> String {
         var parts = [

@@ -9,7 +9,7 @@ public import Foundation
 import PartyClient
 import Synchronization
 
-/// How a unit comes in, and the key that opens what is sealed to it.
+/// A unit's credentials, and the key that opens data sealed for it.
 public struct UnitLogin: Sendable {
     public var id: UnitID
     public var password: String
@@ -22,25 +22,26 @@ public struct UnitLogin: Sendable {
     }
 }
 
-/// What all units of a process did so far.
+/// The counts of all units of a process so far.
 public struct UnitCounts: Sendable, Hashable {
     public var deliveries = 0
     public var handoffs = 0
     public var actsConfirmed = 0
     public var sealedOpened = 0
-    /// Sealed data that the unit's key did not open.
+    /// Sealed data that the unit's key could not open.
     public var sealedUnopened = 0
-    /// Acts planned for a later moment of business time.
+    /// Acts planned for later business time.
     public var planned = 0
-    /// Acts that the broker would not take.
+    /// Acts that the broker did not accept.
     public var givenUp = 0
 }
 
-/// Units of a rehearsal: each speaks only the contract, over its own user, and knows nothing of the office's tables.
+/// The simulated units of a rehearsal. Each uses only the contract, with its own broker user, and does not read
+/// the office's tables.
 ///
-/// Every unit has a thread, a connection and a journal (`unit.<id>.jsonl`); the journal is also what it goes on from
-/// when the process is started again. The case office learns of filed cases through this object, as people would tell
-/// it by telephone; where units are spread over several processes, each process hosts it.
+/// Every unit has a thread, a connection and a journal (`unit.<id>.jsonl`). A restarted process continues from the
+/// journals. The case office learns of filed cases through this object, as people would by telephone; if units run
+/// in several processes, each process hosts the case office.
 public final class SimulatedUnits: Sendable {
     private let units: [UnitLogin]
     private let broker: AMQP.ConnectionSettings
@@ -51,9 +52,9 @@ public final class SimulatedUnits: Sendable {
     private let switchboard = Switchboard()
 
     /// - Parameters:
-    ///   - broker: host, port and virtual host; user and password are each unit's own.
-    ///   - journals: a folder that exists.
-    ///   - caseOffice: the unit that tells of filed cases, if it is among `units`.
+    ///   - broker: host, port and virtual host; each unit has its own user and password.
+    ///   - journals: an existing folder.
+    ///   - caseOffice: the unit that reports filed cases, if it is among `units`.
     public init(
         units: [UnitLogin], broker: AMQP.ConnectionSettings, clock: BusinessClock,
         behaviour: UnitBehaviour = UnitBehaviour(), journals: URL, caseOffice: UnitID = UnitID(unchecked: "case-office")
@@ -66,11 +67,11 @@ public final class SimulatedUnits: Sendable {
         self.caseOffice = caseOffice
     }
 
-    /// What was done so far, by all units together.
+    /// The counts of all units together.
     public var counts: UnitCounts { switchboard.counts }
 
-    /// Works until `stop`, then sends what is due for at most five seconds more. Throws what made a unit give up, as
-    /// when its journal cannot be written; the loss of the broker is waited out.
+    /// Works until `stop`, then sends due acts for at most five seconds more. A lost broker is waited for.
+    /// - Throws: the error that made a unit give up, for example if its journal cannot be written.
     public func run(until stop: StopSignal) throws {
         let threads = units.map { login in
             WorkThread(named: "unit.\(login.id)") { [self] in
@@ -90,7 +91,7 @@ public final class SimulatedUnits: Sendable {
     }
 }
 
-/// What the units of one process share: their counts, and the case office's telephone.
+/// The state that the units of one process share: their counts, and the notices for the case office.
 final class Switchboard: Sendable {
     private struct State {
         var counts: [UnitID: UnitCounts] = [:]
@@ -131,7 +132,7 @@ final class Switchboard: Sendable {
     func check() throws { if let failure = state.withLock({ $0.failure }) { throw failure } }
 }
 
-/// One unit at work, on its own thread.
+/// One unit, run on its own thread.
 private struct SimulatedUnit {
     private let login: UnitLogin
     private let line: PartyLine
@@ -179,7 +180,8 @@ private struct SimulatedUnit {
         switchboard.report(counts, of: login.id)
     }
 
-    /// Until something may be due; short while confirms are awaited, because they end no wait.
+    /// The seconds to the next moment when something may be due; short while confirms are pending, since a confirm
+    /// does not end the wait.
     private var waitSeconds: Double {
         if line.outgoing.count > 0 { return 0.01 }
         let idle = isCaseOffice ? 0.05 : 0.25
@@ -189,7 +191,7 @@ private struct SimulatedUnit {
 
     private var businessNow: Instant { clock.instant(atWall: Instant(microsecondsSinceEpoch: Wall.now)) }
 
-    /// Writes down, hears, acknowledges: in this order.
+    /// Writes the deliveries to the journal, hands them to the desk, then acknowledges them, in this order.
     private mutating func takeIn(_ arrivals: [Arrival]) throws {
         if arrivals.isEmpty { return }
         try journal.append(arrivals.map(\.entry))
@@ -214,7 +216,8 @@ private struct SimulatedUnit {
     }
 
     private mutating func act() {
-        // Enough is under way: the rest waits in the desk, so that a burst does not lie in memory as bytes.
+        // Enough messages are under way. The rest waits in the desk, so that a burst does not fill the memory with
+        // bytes.
         guard line.outgoing.waitingCount < 1024 else { return }
         for due in desk.takeDue(at: businessNow) { line.outgoing.post(desk.posting(of: due, from: login.id)) }
         if isCaseOffice {
@@ -225,7 +228,7 @@ private struct SimulatedUnit {
         counts.planned = desk.plannedCount
     }
 
-    /// The same acts again, with the same bytes, each at most once.
+    /// Sends some confirmed acts a second time with the same bytes, each at most once.
     private func repeatSome(of confirmed: [Posting]) {
         for posting in confirmed where !desk.hasPublished(posting.id) {
             let act = posting.id.dropFirst(posting.subject.count)

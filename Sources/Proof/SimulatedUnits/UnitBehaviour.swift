@@ -1,39 +1,38 @@
 import Casework
 import Corpus
 
-/// How simulated units behave: shares of handoffs, in per mille, and business time. The same seed decides the same for
-/// the same text at the same unit, whichever process asks, in whichever run, and however often.
+/// The behaviour of simulated units: shares of handoffs in per mille, and durations in business time. The same
+/// seed gives the same decisions for the same text at the same unit, in every process and every run, however often.
 public struct UnitBehaviour: Sendable, Hashable {
     public var seed: UInt64 = 1
 
     /// Returned for a reason that the policy approves.
     public var returnedPerMille = 30
-    /// Returned for a reason that it refuses: the unit then goes on and concludes.
+    /// Returned for a reason that the policy refuses; the unit then continues and concludes.
     public var returnedInVainPerMille = 10
     public var caseFiledPerMille = 80
     public var progressPerMille = 150
     public var signedLatePerMille = 20
     public var concludedLatePerMille = 30
-    /// First concluded without summary or without disposition, so that the office sends it back.
+    /// First concluded without a summary or without a disposition, so that the office sends it back.
     public var concludedPoorlyPerMille = 60
 
-    /// Business seconds between delivery and the signature of those that sign late: after the reminder, before the due
-    /// date.
+    /// The business seconds between delivery and a late signature: after the reminder, before the due date.
     public var lateSignatureSeconds = 36.0 * 3600
-    /// Business seconds between delivery and the conclusion of those that conclude late: after the due date.
+    /// The business seconds between delivery and a late conclusion: after the due date.
     public var lateConclusionSeconds = 92.0 * 86_400
-    /// Business seconds between two acts on one handoff.
+    /// The business seconds between two acts on one handoff.
     public var thinkSeconds = 0.0
 
-    /// Acts that are sent a second time once they were confirmed, as by a unit that lost its own notes.
+    /// Acts sent a second time after their confirm, as by a unit that lost its records.
     public var repeatedPerMille = 0
 
-    /// Words of the policy in force.
+    /// The words of the policy in force.
     public var words = Words()
 
     public init() {}
 
-    /// Nothing but signing and concluding well, at once.
+    /// Units that only sign and conclude, well and at once.
     public static var plain: UnitBehaviour {
         var behaviour = UnitBehaviour()
         behaviour.returnedPerMille = 0
@@ -46,9 +45,9 @@ public struct UnitBehaviour: Sendable, Hashable {
         return behaviour
     }
 
-    /// Ids of the policy's vocabulary that units use; the defaults are those of the policy that is shipped.
+    /// The ids of the policy's vocabulary that units use; the defaults are those of the shipped policy.
     public struct Words: Sendable, Hashable {
-        /// Each with the outcomes that go with it.
+        /// The dispositions, each with its possible outcomes.
         public var dispositions: [String: [String]] = [
             "talk_inquiry": ["clarified", "partly_substantiated"],
             "preliminary_verification": ["substantiated", "partly_substantiated", "unfounded"],
@@ -58,7 +57,7 @@ public struct UnitBehaviour: Sendable, Hashable {
         public var outcomeOfCase = "case_filed"
         public var dispositionOfCase = "preliminary_verification"
         public var returnReasons = ["not_competent", "conflict_of_interest"]
-        /// A reason with a text too thin to be approved.
+        /// A reason whose text is too short for approval.
         public var returnReasonInVain = "no_substance"
 
         public init() {}
@@ -71,7 +70,7 @@ enum UnitAct: Hashable, Sendable {
     /// The nth conclusion, from 1.
     case conclude(Int)
 
-    /// What stands in the act's id behind the handoff's.
+    /// The part of the act's id after the handoff's id.
     var suffix: String {
         switch self {
         case .sign: "signed"
@@ -83,11 +82,11 @@ enum UnitAct: Hashable, Sendable {
         }
     }
 
-    /// The CloudEvents id: the same for the same act, in every process.
+    /// The CloudEvents id: the same for the same act in every process.
     func id(of handoff: String) -> String { "\(handoff)-\(suffix)" }
 }
 
-/// What a unit will do with one handoff, decided by the seed and by what it is about.
+/// The acts of a unit on one handoff, derived from the seed and the handoff's text.
 struct UnitPlan: Hashable, Sendable {
     var signsLate = false
     var returnReason: String?
@@ -109,8 +108,7 @@ struct UnitPlan: Hashable, Sendable {
         outcome = random.pick(words.dispositions[disposition] ?? ["unfounded"])
         summary = random.pick(UnitPlan.summaries)
         signsLate = random.below(1000) < behaviour.signedLatePerMille
-        // A sealed pass-through is the superior's own from then on: nothing of it comes back but the receipt and the
-        // end.
+        // A sealed pass-through belongs to the superior from then on: only the receipt and the conclusion come back.
         if sealed { return }
 
         let fate = random.below(1000)
@@ -133,7 +131,7 @@ struct UnitPlan: Hashable, Sendable {
         }
     }
 
-    /// The acts in their order, up to the first answer that is waited for.
+    /// The acts in order, up to the first answer to wait for.
     var opening: [UnitAct] { returnReason == nil ? [.sign] + handling : [.sign, .giveBack] }
 
     /// The acts of a unit that keeps the handoff.

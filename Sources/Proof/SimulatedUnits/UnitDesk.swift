@@ -6,33 +6,33 @@ import Crypto
 import Foundation
 import PartyClient
 
-/// What one unit knows of its handoffs, and what it will do next: a value without I/O, fed with the unit's journal.
+/// One unit's knowledge of its handoffs, and its next acts: a value without I/O, derived from the unit's journal.
 ///
-/// The journal is the unit's whole memory. A message is acknowledged once it stands there, since everything the unit
-/// does follows from it: a unit that is started again reads its journal from the start, leaves out the acts that it
-/// finds published, and goes on with the rest under the same ids and with the same bytes.
+/// The journal is the unit's only storage. A message is acknowledged after it is written there, since all acts of
+/// the unit follow from it. A restarted unit reads its journal from the start, skips the acts it finds published,
+/// and sends the rest with the same ids and the same bytes.
 struct UnitDesk {
     /// An act that is due.
     struct DueAct: Hashable {
         let handoff: String
         let act: UnitAct
-        /// Business time that the message states: derived from the journal, so that it is the same when it is sent
+        /// The business time in the message, derived from the journal, so that it is the same when the act is sent
         /// again.
         let at: Instant
     }
 
     private struct Case {
-        /// Of the body received; `nil` while only something else of the handoff has arrived.
+        /// The digest of the received body; `nil` until the handoff itself has arrived.
         var digest: String?
         var sealed = false
         var matter: String?
         var remaining: ArraySlice<DueAct> = []
         var isRecalled = false
-        /// The office has sent back so many conclusions.
+        /// The number of conclusions that the office has sent back.
         var timesSentBack = 0
         var hasDecided = false
         var wasRefusedReturn = false
-        /// The business time of the message that files a case.
+        /// The business time in the message that files a case.
         var filedAt: Instant?
     }
 
@@ -41,7 +41,7 @@ struct UnitDesk {
     private var cases: [String: Case] = [:]
     private var published: Set<String> = []
     private var ready: ArraySlice<String> = []
-    /// Handoffs that wait for a moment, latest first.
+    /// Handoffs that wait for a business time, latest first.
     private var timers: [(at: Instant, handoff: String)] = []
 
     init(clock: BusinessClock, behaviour: UnitBehaviour) {
@@ -49,16 +49,16 @@ struct UnitDesk {
         self.behaviour = behaviour
     }
 
-    /// An office that sends so many conclusions back wants something that this unit does not have.
+    /// The limit of conclusions: an office that sends so many back wants something that this unit does not have.
     static let conclusionsMax = 10
-    /// Wall seconds before a better conclusion, times how often it was sent back: what it was sent back for may still
-    /// be on its way, since the office reads one queue with several lanes.
+    /// Wall seconds before a better conclusion, multiplied by the number of conclusions sent back. What was
+    /// missing in the last one may still be on its way, since several lanes of the office read one queue.
     static let secondThoughtSeconds = 0.3
 
-    // MARK: Hearing
+    // MARK: Reading the journal
 
-    /// A line of the journal: of what was just received, or of what was known before a restart. A message heard before
-    /// changes nothing, since each step asks for what it has not had yet.
+    /// Applies a line of the journal, new or from before a restart. A message seen before changes nothing, since
+    /// each step checks that it is new.
     mutating func hear(_ entry: JournalEntry) {
         switch entry.fact {
         case .published: published.insert(entry.id)
@@ -72,7 +72,7 @@ struct UnitDesk {
         switch MessageType(rawValue: entry.type) {
         case .handoffDispatched: take(entry, at)
         case .handoffRecalled:
-            // It may come before the handoff itself: then the handoff is never begun.
+            // The recall may come before the handoff; then the handoff is never begun.
             cases[handoff, default: Case()].isRecalled = true
             cases[handoff]?.remaining = []
         case .messageRefused where entry.inreplyto == UnitAct.giveBack.id(of: handoff):
@@ -123,9 +123,9 @@ struct UnitDesk {
         ready.append(handoff)
     }
 
-    // MARK: Acting
+    // MARK: Acts
 
-    /// The acts whose time has come and that were not published yet, in their order.
+    /// The due acts that are not published yet, in order.
     mutating func takeDue(at now: Instant) -> [DueAct] {
         while let timer = timers.last, timer.at <= now {
             ready.append(timer.handoff)
@@ -147,18 +147,18 @@ struct UnitDesk {
         return due
     }
 
-    /// When the next act is due; `nil` where nothing is planned.
+    /// The time of the next due act; `nil` if none is planned.
     var nextDue: Instant? { ready.isEmpty ? timers.last?.at : Instant(microsecondsSinceEpoch: 0) }
 
-    /// Acts that are planned for later.
+    /// The number of acts planned for later.
     var plannedCount: Int { timers.count }
 
     func hasPublished(_ id: String) -> Bool { published.contains(id) }
 
-    /// Handoffs that were filed as cases: what the case office is to be told.
+    /// The handoffs filed as cases, for the case office.
     var filedCases: [CaseNotice] { cases.keys.sorted().compactMap { filedCase(of: $0) } }
 
-    /// The case of one handoff, once the office has the message that files it.
+    /// The case of one handoff, after the office has received the message that files it.
     func filedCase(of handoff: String) -> CaseNotice? {
         guard let filedAt = cases[handoff]?.filedAt, published.contains(UnitAct.fileCase.id(of: handoff)) else {
             return nil
@@ -176,9 +176,9 @@ struct UnitDesk {
         timers.insert((at, handoff), at: low)
     }
 
-    // MARK: Wording
+    // MARK: Messages
 
-    /// What decides how this unit handles a handoff: its text where it can be read, or else the handoff's id.
+    /// The value that decides how this unit handles a handoff: its text if readable, else the handoff's id.
     func matter(of handoff: String) -> String { cases[handoff]?.matter ?? handoff }
 
     private func plan(_ handoff: String) -> UnitPlan {
@@ -214,7 +214,7 @@ struct UnitDesk {
     }
 }
 
-/// A case that the case office learns of from the unit that filed it.
+/// A filed case, as the unit notifies the case office.
 struct CaseNotice: Hashable, Sendable {
     let handoff: String
     let filedAt: Instant
@@ -231,7 +231,7 @@ struct CaseNotice: Hashable, Sendable {
 }
 
 extension CivilDate {
-    /// The day in China, eight hours ahead of UTC.
+    /// The day in China (UTC+8).
     package init(inChina instant: Instant) {
         let seconds = Double(instant.microsecondsSinceEpoch) / 1_000_000 + 8 * 3600
         self.init(daysSinceEpoch: Int((seconds / 86_400).rounded(.down)))

@@ -3,9 +3,9 @@ import Contract
 import Foundation
 import PartyClient
 
-/// Every line of all journals that an invariant is judged by: what was sent how often, and what came in answer.
+/// The journal lines that the invariants need: what was sent how often, and which answers came.
 struct Correspondence {
-    /// A message as a party received it, each once.
+    /// A message received by a party, counted once.
     struct Received: Hashable {
         let party: String
         let type: String
@@ -14,11 +14,11 @@ struct Correspondence {
 
     /// Acts whose publish was confirmed more than once.
     private(set) var sentAgain: Set<ActKey> = []
-    /// Messages that came to their party more than once.
+    /// Messages delivered to their party more than once.
     private(set) var deliveredAgain: Set<ActKey> = []
-    /// Answers to an act: for each id of an answer the digests of the bodies that came under it.
+    /// Answers to an act: the digests of the bodies by the answer's id.
     private(set) var answers: [ActKey: [String: Set<String>]] = [:]
-    /// The units that say to have signed for a handoff.
+    /// The units that recorded a signature for a handoff.
     private(set) var signers: [String: Set<String>] = [:]
     private(set) var received: [Received] = []
 

@@ -7,7 +7,7 @@ import Foundation
 import PartyClient
 
 extension Evidence {
-    /// What became of each submission.
+    /// Counts the result of each submission.
     package func count(into testimony: inout Testimony) {
         testimony.submitted = journals.submissions.count
         for (key, published) in journals.submissions.sorted(by: { $0.key < $1.key }) {
@@ -133,7 +133,7 @@ extension Evidence {
         return .init(count: milliseconds.count, p50Milliseconds: percentile(0.5), p99Milliseconds: percentile(0.99))
     }
 
-    /// States that no row is in and no row or entry shows to have been passed.
+    /// The states that no row has and no ledger entry shows.
     private func statesNeverSeen() -> [String] {
         var reportStates = Set(tables.reports.flatMap { [$0.state, $0.verdict] })
         var handoffStates = Set(tables.handoffs.map(\.state))
@@ -148,7 +148,7 @@ extension Evidence {
     }
 }
 
-/// In which of the counts a report stands.
+/// The count to which a report belongs.
 enum Standing {
     case closed, open, notAccepted, repeated, inReview, passedUp
 }
@@ -158,7 +158,8 @@ extension Report {
         switch state {
         case .closed: .closed
         case .registered, .routed, .inHand, .concluded: .open
-        // It was accepted and handed off once; then a recall or a return without another unit brought it to a person.
+        // It was accepted and handed off once; then a recall or a return without another unit made it a case for a
+        // person.
         case .needsReview: handoffCount > 0 ? .open : .inReview
         case .linkedAsRepeat: .repeated
         case .notAccepted, .referred: .notAccepted

@@ -7,13 +7,13 @@ import Foundation
 import PartyClient
 
 extension Evidence {
-    /// Two reports for one submission, by every trace that two would leave.
+    /// Finds several reports for one submission, by every trace that they would leave.
     func doubledReports() -> [Finding] {
         var findings: [Finding] = []
         for (key, reports) in tables.reportsBySubmission.sorted(by: { $0.key < $1.key }) where reports.count > 1 {
             findings.append(Finding(about: "\(key)", what: "\(reports.count) reports stand in the tables"))
         }
-        // A body names its own source and id, so equal bytes are one submission whatever the rows say.
+        // A body contains its own source and id, so equal bytes are one submission, whatever the rows contain.
         for (_, reports) in Dictionary(grouping: tables.reports, by: \.digest).sorted(by: {
             $0.value[0].id < $1.value[0].id
         })
@@ -40,7 +40,7 @@ extension Evidence {
         return findings
     }
 
-    /// Two handoffs where the policy asks for one.
+    /// Finds several handoffs where the policy allows one.
     func doubledHandoffs() -> [Finding] {
         var findings: [Finding] = []
         for (report, handoffs) in tables.handoffsByReport.sorted(by: { $0.key < $1.key }) {
@@ -76,7 +76,7 @@ extension Evidence {
         return findings
     }
 
-    /// One act applied twice, or applied though nobody did it.
+    /// Finds acts that were applied twice, or applied without being sent.
     func doubledActs() -> [Finding] {
         var findings: [Finding] = []
         for (key, places) in told.sorted(by: { $0.key < $1.key }) {
@@ -87,7 +87,7 @@ extension Evidence {
                 findings.append(
                     Finding(about: "\(key)", what: "the ledger tells \"\(event)\" \(count) times for this one act"))
             }
-            // Workers' own messages and persons' commands have no journal to be compared with.
+            // Workers' own messages and persons' commands have no journal to compare with.
             if key.party.hasPrefix("unit."), journals.parties.contains(key.party), journals.acts[key] == nil {
                 findings.append(
                     Finding(about: "\(key)", what: "the ledger tells an act that the unit's journal does not have"))
@@ -113,7 +113,7 @@ extension JournalEntry {
 }
 
 extension WitnessedHandoff {
-    /// Another handoff of the report may follow it.
+    /// Whether another handoff of the report may follow this one.
     fileprivate var wasTakenBack: Bool {
         switch state {
         case .returned, .recalled, .undeliverable: true

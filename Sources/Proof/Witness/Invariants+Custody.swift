@@ -7,14 +7,14 @@ import Foundation
 import PartyClient
 
 extension Inquiry {
-    /// 1: everything that the broker confirmed has its effect or its verdict.
+    /// Invariant 1: every message that the broker confirmed has its effect or its verdict.
     func nothingLost(_ testimony: Testimony) -> InvariantLine {
         InvariantLine(
             number: 1, name: "nothing is lost", objects: "confirmed reports, acts of units and handoffs",
             checked: journals.submissions.count + journals.acts.count + tables.handoffs.count, breaches: testimony.lost)
     }
 
-    /// 2: what came twice had one effect, and the same answer each time.
+    /// Invariant 2: a message that came twice had one effect, and got the same answer each time.
     func twiceIsOnce(_ testimony: Testimony) -> InvariantLine {
         var line = InvariantLine(
             number: 2, name: "twice equals once", objects: "acts and messages that came again",
@@ -29,7 +29,8 @@ extension Inquiry {
         return line
     }
 
-    /// 3: every report was let in by the intake worker, from a message that the inbox knows, and its original is kept.
+    /// Invariant 3: every report was registered by the intake worker, from a message in the inbox, and its
+    /// original is kept.
     func oneDoor() -> InvariantLine {
         var line = InvariantLine(number: 3, name: "one door", objects: "reports", checked: records.doors.count)
         for door in records.doors {
@@ -37,7 +38,7 @@ extension Inquiry {
             if !door.hasClaim {
                 line.breaches.append(Finding(about: about, what: "no message in the inbox brought it"))
             }
-            // What is sealed passes through; nothing of it stays here.
+            // A sealed report is passed on; none of its content stays here.
             if !door.hasVault, tables.reportByID[door.reportID]?.verdict != .passedUp {
                 line.breaches.append(Finding(about: about, what: "its original is not in the vault"))
             }
@@ -50,7 +51,7 @@ extension Inquiry {
         return line
     }
 
-    /// 4: what counts as signed was signed by its unit, which wrote so itself.
+    /// Invariant 4: a handoff that counts as signed was signed by its unit, which recorded it in its own journal.
     func signedFor() -> InvariantLine {
         var line = InvariantLine(number: 4, name: "signed for, not assumed", objects: "signatures")
         for handoff in records.custody {
@@ -87,8 +88,8 @@ extension Inquiry {
         return line
     }
 
-    /// 7: every chain holds from its first entry to its head, tells the states that stand in the books, and its times
-    /// do not go back.
+    /// Invariant 7: every chain is valid from its first entry to its head, gives the states that are stored in the
+    /// tables, and its times do not decrease.
     func ledgerGrew() -> InvariantLine {
         var line = InvariantLine(
             number: 7, name: "the ledger only grows", objects: "entries",
@@ -105,7 +106,8 @@ extension Inquiry {
         return line
     }
 
-    /// 10: every report and every conclusion was answered, refusals too, and by one answer however often it came.
+    /// Invariant 10: every report and every conclusion was answered, also refused ones, and with one answer for
+    /// all its deliveries.
     func sendersLearned() -> InvariantLine {
         var line = InvariantLine(number: 10, name: "the sender always learns", objects: "acts that ask for an answer")
         var asked = Set(journals.submissions.keys.map { ActKey(party: "source.\($0.source)", id: $0.id) })
@@ -132,7 +134,7 @@ extension Inquiry {
 }
 
 extension HandoffState {
-    /// Nobody is in such a state but by a signature.
+    /// Whether a handoff reaches this state only by a signature.
     fileprivate var needsSignature: Bool {
         switch self {
         case .signed, .inHand, .caseFiled, .concluded, .closed: true

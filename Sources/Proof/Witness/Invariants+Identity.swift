@@ -7,11 +7,12 @@ import PartyClient
 import PostgreSQL
 
 extension Inquiry {
-    /// 6: nothing that would tell who reported stands in clear in a table, in an answer, beside a dead letter or in a
-    /// log.
+    /// Invariant 6: nothing that identifies a reporter is stored in clear in a table, in an answer, beside a dead
+    /// letter or in a log.
     ///
-    /// What to look for comes from what the sources really wrote, whatever the office made of it: a refused report has
-    /// a reporter too. Within the rows of a report its own reporters are looked for; in the logs, all of them.
+    /// The words to look for come from the submissions that the sources sent, whatever the office made of them: a
+    /// refused report has a reporter too. The rows of a report are searched for its own reporters, the logs for
+    /// all reporters.
     func identityKept(_ connection: Connection) throws -> InvariantLine {
         var line = InvariantLine(
             number: 6, name: "the identity stays in the vault",
@@ -62,7 +63,7 @@ extension Inquiry {
         return line
     }
 
-    /// What would tell who reported, by submission; none for anonymous ones.
+    /// The words that identify a reporter, by submission; none for anonymous submissions.
     private func needles() -> [SubmissionKey: [String]] {
         var needles: [SubmissionKey: [String]] = [:]
         for key in Set(journals.submissions.keys).union(tables.reportsBySubmission.keys) {
@@ -72,8 +73,8 @@ extension Inquiry {
         return needles
     }
 
-    /// Looks at every run of digits, of the X that ends some identity numbers, and of letters beyond ASCII: in such a
-    /// run alone can a number, a name or an address stand.
+    /// Searches each run of digits, of letters beyond ASCII and of the X that ends some identity numbers. Only in
+    /// such a run can a number, a name or an address occur.
     private func searchLogs(for words: Set<String>, into line: inout InvariantLine) throws {
         let needles = Set(words.map { Array($0.unicodeScalars) })
         let lengths = Set(needles.map(\.count))
@@ -102,7 +103,7 @@ extension Unicode.Scalar {
 }
 
 extension Reporter {
-    /// What tells who somebody is, wherever it stands. Shorter words stand in many texts by chance.
+    /// The values that identify a person anywhere. Shorter values occur in many texts by chance.
     fileprivate var tellingWords: [String] {
         [name, phone, idNumber, address].compactMap(\.self).filter { $0.count >= 2 }
     }

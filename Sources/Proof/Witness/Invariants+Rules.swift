@@ -8,10 +8,10 @@ import Installation
 import PartyClient
 
 extension Inquiry {
-    /// 5: nothing about a report came to a unit that it may not reach, or to a person who may not see it.
+    /// Invariant 5: nothing about a report reached a barred unit, or a person who may not see it.
     ///
-    /// Who is barred is worked out once more from what the source really wrote: a barrier that was never entered would
-    /// not be missed otherwise.
+    /// The barred units are computed again from the submissions that the sources sent; otherwise a barrier that
+    /// was never entered would not be noticed.
     func barrierStood() -> InvariantLine {
         var line = InvariantLine(
             number: 5, name: "the barrier",
@@ -86,13 +86,14 @@ extension Inquiry {
         return line
     }
 
-    /// A subject names a handoff, or to a source its own submission.
+    /// The report of a subject, which is a handoff's id or, for a source, its submission's id.
     private func report(named subject: String, to party: String) -> ReportID? {
         if let handoff = tables.handoffByID[subject] { return handoff.reportID }
         return party.sourceID.flatMap { tables.reportsBySubmission[SubmissionKey(source: $0, id: subject)]?.first?.id }
     }
 
-    /// 8: an open handoff is watched or says why not, and every due date follows from its rule.
+    /// Invariant 8: an open handoff has a running clock or a reason for having none, and every due date follows
+    /// from its rule.
     func clocksRan() -> InvariantLine {
         var line = InvariantLine(
             number: 8, name: "every open handoff is watched", objects: "handoffs and clocks",
@@ -143,7 +144,7 @@ extension Inquiry {
         return line
     }
 
-    /// 9: every decision names a row that stands in the policy, in a version that the office has.
+    /// Invariant 9: every decision names a row of the policy, in a version that the office has.
     func rulesNamed() -> InvariantLine {
         var line = InvariantLine(number: 9, name: "every decision names its rule", objects: "decisions")
         let name = "\(facts.policy.name)@\(facts.policy.version)"
@@ -171,7 +172,7 @@ extension Inquiry {
         return line
     }
 
-    /// 11: what decides is told in business time, what is transport in wall time.
+    /// Invariant 11: decisions are recorded in business time, transport in wall time.
     func businessTime() -> InvariantLine {
         var line = InvariantLine(number: 11, name: "business time is a parameter", objects: "times")
         let business = facts.clock.instant(atWall: facts.began)...facts.clock.instant(atWall: facts.ended)
@@ -185,7 +186,7 @@ extension Inquiry {
             }
         }
         for (chain, story) in evidence.stories {
-            // Units are entered before anything runs.
+            // Units are entered before the run begins.
             for record in story.records {
                 if case .entered = record.event { continue }
                 judge(record.at, in: business, "chain \(chain.lowercased)", "the ledger tells \"\(record.event.word)\"")
@@ -210,7 +211,7 @@ extension Inquiry {
 }
 
 extension SampleOffice {
-    /// The units that a report about these people may not reach, worked out from the sample itself.
+    /// The units that a report about these accused may not reach, computed from the sample itself.
     func barredUnits(for accused: [Accused], kinds: OwnKind?) -> Set<UnitID> {
         let names = UnitNames(units.lazy.map { ($0.id, $0.name) })
         return Barrier.finding(on: accused, among: names, kinds: kinds).roots.reduce(into: []) {
@@ -235,7 +236,7 @@ extension Policy {
 }
 
 extension HandoffState {
-    /// Something is still expected of somebody.
+    /// Whether an act is still expected.
     fileprivate var isOpen: Bool {
         switch self {
         case .awaitingApproval, .released, .dispatched, .signed, .inHand, .caseFiled, .concluded: true
@@ -245,6 +246,6 @@ extension HandoffState {
 }
 
 extension String {
-    /// The id behind `unit.`.
+    /// The id after `unit.`.
     fileprivate var unitID: String? { hasPrefix("unit.") ? String(dropFirst("unit.".count)) : nil }
 }

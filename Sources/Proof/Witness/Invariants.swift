@@ -8,14 +8,14 @@ public import Installation
 import PartyClient
 import PostgreSQL
 
-/// One of the office's invariants, held against everything that was written down.
+/// The result of checking one of the office's invariants against all records.
 public struct InvariantLine: Sendable, Hashable, Encodable {
-    /// 1 to 11, as docs/architecture.md numbers them.
+    /// 1 to 11, as numbered in docs/architecture.md.
     public let number: Int
     public let name: String
-    /// What `checked` counts, in words.
+    /// What `checked` counts.
     public let objects: String
-    /// How many objects were looked at. Where there was none, nothing was shown.
+    /// The number of checked objects. With none, nothing is shown.
     public var checked = 0
     public var breaches: [Finding] = []
 
@@ -39,18 +39,18 @@ public struct InvariantLine: Sendable, Hashable, Encodable {
     }
 }
 
-/// What is known of a run from outside its books.
+/// Facts about a run that do not come from its tables.
 public struct RunFacts: Sendable {
     /// The rules that decided.
     public var policy: Policy
     public var clock: BusinessClock
-    /// Wall time of its first and last moment.
+    /// The wall time of the run's first and last moment.
     public var began: Instant
     public var ended: Instant
     public var office: SampleOffice
-    /// The logs of workers, servers and units, in which nobody's identity may stand.
+    /// The logs of workers, servers and units, which must not identify a reporter.
     public var logs: [URL]
-    /// What a source really sent under an id; `nil` for what is not of the corpus.
+    /// The submission that a source sent under an id; `nil` if it is not from the corpus.
     public var truth: @Sendable (_ source: String, _ id: String) -> Submission?
 
     public init(
@@ -67,24 +67,23 @@ public struct RunFacts: Sendable {
     }
 }
 
-/// What became of a run: the counts of the witness, and a line for each invariant.
+/// The result of a run: the counts of the witness, and a line for each invariant.
 public struct Examination: Sendable {
     public let testimony: Testimony
     public let lines: [InvariantLine]
-    /// Rows and handoffs whose state the ledger does not tell.
+    /// Rows and handoffs whose state differs from the ledger's.
     public let wrongStates: Int
-    /// What is known of the reports, or of the acts without one, that the first breaches are about.
+    /// The timelines of the reports, or of the acts without a report, of the first breaches.
     public let timelines: [Timeline]
 
     public var holds: Bool { lines.allSatisfy(\.holds) }
 }
 
 extension Witness {
-    /// How many timelines are told; a mistake that breaks much needs no more.
+    /// The maximum number of timelines; a fault that causes many breaches needs no more.
     static let trailsMax = 5
 
-    /// Holds everything that stands in the books and in the journals against the eleven invariants. To be asked when it
-    /// is settled.
+    /// Checks the tables and the journals against the eleven invariants. Call it when the office is settled.
     public func examine(_ facts: RunFacts) throws -> Examination {
         let testimony = try testify()
         let connection = try open()
@@ -111,14 +110,14 @@ extension Witness {
     }
 }
 
-/// What the tables hold beside what the witness reads.
+/// The rows that the invariants need and the testimony does not.
 struct Records {
     let doors: [WitnessedRegistration]
     let custody: [HandoffAudit]
     let clocks: [WitnessedClock]
     let answers: [WitnessedAnswer]
     let notices: [WitnessedNotice]
-    /// Of letters that still wait: to whom, and about which reports.
+    /// Messages that wait in the outbox: their addressees and their reports.
     let waiting: [(type: String, addressee: String, reports: [ReportID])]
     let policies: Set<String>
 
@@ -133,7 +132,7 @@ struct Records {
     }
 }
 
-/// All that the lines are judged by.
+/// All data that the invariant checks use.
 struct Inquiry {
     let facts: RunFacts
     let evidence: Evidence

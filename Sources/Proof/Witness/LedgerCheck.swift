@@ -7,7 +7,7 @@ import Foundation
 import PartyClient
 
 extension Evidence {
-    /// Chains that do not hold, or that belong to nothing in the books.
+    /// Finds chains that are not valid, or that belong to no row.
     func brokenChains() -> [Finding] {
         var findings: [Finding] = []
         for (chain, entries) in tables.ledgers.sorted(by: { $0.key.precedes($1.key) }) {
@@ -32,7 +32,7 @@ extension Evidence {
         return findings
     }
 
-    /// Rows whose state, or whose bytes, the ledger does not tell.
+    /// Finds rows whose state or bytes differ from the ledger.
     func untoldStates() -> [Finding] {
         var findings: [Finding] = []
         for report in tables.reports {

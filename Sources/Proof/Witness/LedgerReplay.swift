@@ -1,17 +1,17 @@
 import Basics
 import Casework
 
-/// What the ledger tells of one report: its entries put through the same state machines that wrote them.
+/// The states of one report derived from its ledger, by the same state machines that wrote it.
 ///
-/// An entry that the rules would have refused (a second signature, a second conclusion that nobody sent back) shows an
-/// act that was applied twice.
+/// An entry that the rules would have refused, such as a second signature or a second conclusion that was not sent
+/// back, shows an act that was applied twice.
 struct LedgerReplay {
     private(set) var records: [LedgerRecord] = []
     private(set) var report: ReportState?
     private(set) var handoffs: [HandoffID: HandoffState] = [:]
     private(set) var reportStates: Set<ReportState> = []
     private(set) var handoffStates: Set<HandoffState> = []
-    /// Events that do not follow from those before them.
+    /// Events that do not follow from the earlier ones.
     private(set) var impossible: [LedgerEvent] = []
     private(set) var unreadable = 0
 
@@ -26,7 +26,7 @@ struct LedgerReplay {
         }
     }
 
-    /// Without a default: an event that is not told here does not compile.
+    /// The switch has no default, so that a new event does not compile until it is handled here.
     private mutating func tell(_ event: LedgerEvent) throws(Rejection) {
         switch event {
         case .registered(let new):

@@ -7,7 +7,7 @@ import Foundation
 import PartyClient
 
 extension Evidence {
-    /// Handoffs that the broker confirmed and their unit never saw.
+    /// Finds handoffs that the broker confirmed and the unit never received.
     func lostHandoffs() -> [Finding] {
         tables.handoffs.filter { $0.wasSent && !wasDelivered($0) }.map {
             Finding(about: "handoff \($0.id)", what: "it was sent to unit \($0.unit), whose journal does not have it")
@@ -19,7 +19,7 @@ extension Evidence {
         return journals.dispatched[handoff.id.description]?.contains { $0.party == party } ?? false
     }
 
-    /// Acts of units that the broker confirmed and that left no trace in the books.
+    /// Finds acts of units that the broker confirmed and that left no trace in the tables.
     func lostActs() -> [Finding] {
         var findings: [Finding] = []
         for (key, act) in journals.acts.sorted(by: { $0.key < $1.key }) {
@@ -42,7 +42,8 @@ extension Evidence {
 }
 
 extension WitnessedHandoff {
-    /// The broker has confirmed its message: it is no longer in the outbox, and nothing kept it from getting there.
+    /// Whether the broker has confirmed its message: it is no longer in the outbox, and its state does not prevent
+    /// sending.
     fileprivate var wasSent: Bool {
         switch state {
         case .awaitingApproval, .undeliverable: false

@@ -6,12 +6,12 @@ import Foundation
 import PartyClient
 import PostgreSQL
 
-/// The office's tables as they stand.
+/// The current rows of the office's tables.
 struct Tables {
     private(set) var reports: [Report] = []
     private(set) var handoffs: [WitnessedHandoff] = []
     private(set) var claims: [ActKey: WitnessedClaim] = [:]
-    /// Open ones, with their reason.
+    /// The reasons of the open dead letters.
     private(set) var deadLetters: [ActKey: String] = [:]
     /// Every chain of the ledger, in order.
     private(set) var ledgers: [UUID: [LedgerEntry]] = [:]
@@ -45,7 +45,7 @@ struct Tables {
         handoffByID = Dictionary(handoffs.map { ($0.id.description, $0) }) { first, _ in first }
     }
 
-    /// All pages of a table, each asked for with the last row of the one before.
+    /// All pages of a table, each read after the last row of the page before.
     static func pages<Row>(_ page: (Row?) throws -> [Row]) throws -> [Row] {
         var all = try page(nil)
         var last = all

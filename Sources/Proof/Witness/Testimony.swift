@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A statement that is either true or not.
+/// A statement and whether it holds.
 public struct CheckedLine: Sendable, Hashable, Encodable {
     public let text: String
     public let holds: Bool
@@ -11,22 +11,22 @@ public struct CheckedLine: Sendable, Hashable, Encodable {
     }
 }
 
-/// Something that should not be, with the ids to look for.
+/// A fault, with the ids to look for.
 public struct Finding: Sendable, Hashable, Encodable, CustomStringConvertible {
-    /// What it is about: `source.web sample-1-7`, `handoff 0198…`, `report 0198…`.
+    /// The subject of the fault: `source.web sample-1-7`, `handoff 0198…`, `report 0198…`.
     public let about: String
     public let what: String
 
     public var description: String { "\(about): \(what)" }
 }
 
-/// What the witness found, all counts of distinct (source, id) whose publish was confirmed.
+/// The counts of the witness, each of distinct (source, id) whose publish was confirmed.
 public struct Testimony: Sendable, Encodable {
     public var submitted = 0
     public var registered = 0
-    /// Answered `report.rejected`, without a dead letter.
+    /// Answered with `report.rejected`, without a dead letter.
     public var rejected = 0
-    /// An open dead letter.
+    /// With an open dead letter.
     public var dead = 0
 
     public var closed = 0
@@ -39,7 +39,7 @@ public struct Testimony: Sendable, Encodable {
 
     public var lost: [Finding] = []
     public var doubled: [Finding] = []
-    /// Where the ledger tells another story than the tables, or its chains do not hold.
+    /// Differences between the ledger and the tables, and chains that are not valid.
     public var ledgerFaults: [Finding] = []
     public var chains = 0
     /// Deliveries of a message that the same party had received before.
@@ -48,14 +48,14 @@ public struct Testimony: Sendable, Encodable {
     public var openReports: [OpenReport] = []
     public var sources: [SourceRow] = []
     public var states: [StateRow] = []
-    /// Who is competent for what was not accepted, most first.
+    /// The competent authorities for reports that were not accepted, most frequent first.
     public var authorities: [AuthorityRow] = []
     public var units: [UnitRow] = []
-    /// From the publish to the first unit's inbox; `nil` where nothing got there.
+    /// The time from the publish to the first unit's inbox; `nil` if nothing arrived.
     public var latency: Latency?
     /// States of reports and handoffs that never occurred: `report linked_as_repeat`.
     public var statesNeverSeen: [String] = []
-    /// Lines of journals that their writer did not finish.
+    /// Journal lines that their writer did not finish.
     public var tornLines = 0
 
     public struct OpenReport: Sendable, Hashable, Encodable {
@@ -94,7 +94,7 @@ public struct Testimony: Sendable, Encodable {
         public var signed = 0
         public var returned = 0
         public var recalled = 0
-        /// With a disposition or a conclusion.
+        /// Handoffs with a disposition or a conclusion.
         public var answered = 0
         public var closed = 0
 
@@ -111,7 +111,7 @@ public struct Testimony: Sendable, Encodable {
             self.closed = closed
         }
 
-        /// Of what the unit kept, the share with feedback (反馈率), 0 to 1; `nil` where it kept nothing.
+        /// The share of the handoffs kept by the unit that were answered (反馈率), 0 to 1; `nil` if it kept none.
         public var feedbackRate: Double? {
             let kept = handedOff - returned - recalled
             return kept > 0 ? Double(min(answered, kept)) / Double(kept) : nil
@@ -125,10 +125,10 @@ public struct Testimony: Sendable, Encodable {
     }
 
     public var accepted: Int { closed + open }
-    /// Of what was registered, the share that was accepted, 0 to 1.
+    /// The share of the registered reports that were accepted, 0 to 1.
     public var acceptedShare: Double { registered > 0 ? Double(accepted) / Double(registered) : 0 }
 
-    /// What must hold of every run.
+    /// The statements that must hold for every run.
     public var lines: [CheckedLine] {
         [
             CheckedLine(
@@ -152,7 +152,7 @@ public struct Testimony: Sendable, Encodable {
         ]
     }
 
-    /// For a corpus of which it is known how much can be accepted.
+    /// A statement for a corpus with a known share of acceptable reports.
     public func acceptedLine(shareMin: Double) -> CheckedLine {
         let percent = (acceptedShare * 1000).rounded() / 10
         return CheckedLine(
@@ -164,7 +164,7 @@ public struct Testimony: Sendable, Encodable {
             holds: acceptedShare >= shareMin)
     }
 
-    /// The whole testimony as JSON, keys in snake case; `lost` and `doubled` are counts, what they are stands in
+    /// The whole testimony as JSON, with keys in snake case. `lost` and `doubled` are counts; their details are in
     /// `findings`.
     public func json(extraLines: [CheckedLine] = []) throws -> Data {
         let encoder = JSONEncoder()
@@ -172,7 +172,7 @@ public struct Testimony: Sendable, Encodable {
         return try encoder.encode(Page(testimony: self, lines: lines + extraLines))
     }
 
-    /// The testimony as written by `json`, with the lines of the caller.
+    /// The JSON form of the testimony, with the lines of the caller.
     private struct Page: Encodable {
         let testimony: Testimony
         let lines: [CheckedLine]

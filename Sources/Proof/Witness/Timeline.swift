@@ -5,17 +5,16 @@ import Casework
 package import Foundation
 import PartyClient
 
-/// All that is known of one report, in the order of its ledger and then of the journals: for whoever looks into a
-/// breach.
+/// All records of one report, first in the order of its ledger, then of the journals, to investigate a breach.
 ///
-/// Of a submission or an act whose report does not stand in the books, what inbox, dead letters and journals know. Ids,
-/// codes and times only; no content of a report.
+/// For a submission or an act without a stored report it contains the records of inbox, dead letters and journals.
+/// It has ids, codes and times only, and no content of a report.
 public struct Timeline: Sendable, Hashable, Encodable {
-    /// `report 0198…`; without one, what the finding was about: `source.web sample-1-7`.
+    /// `report 0198…`; without a report, the subject of the finding: `source.web sample-1-7`.
     public let about: String
     public private(set) var lines: [String]
 
-    /// One timeline for each subject. The journals are read once for all of them.
+    /// Creates one timeline for each subject. The journals are read once for all of them.
     package static func tell(_ subjects: [TimelineSubject], _ evidence: Evidence, journals: URL) throws -> [Timeline] {
         var timelines = subjects.map { Timeline(about: $0.about, lines: $0.lines(in: evidence.tables)) }
         var told = subjects.map { _ in [JournalEntry]() }
@@ -31,11 +30,11 @@ public struct Timeline: Sendable, Hashable, Encodable {
     }
 }
 
-/// What a timeline is told of: a report, as far as it stands in the books, and the acts and handoffs that belong to it.
+/// The subject of a timeline: a report, if it is stored, and its acts and handoffs.
 package struct TimelineSubject: Hashable {
     let about: String
     var report: ReportID?
-    /// Submissions and units' acts, as those who sent them know them.
+    /// Submissions and acts of units, with their senders' ids.
     var acts: Set<ActKey> = []
     var handoffs: Set<String> = []
 
@@ -79,8 +78,8 @@ extension JournalEntry {
 }
 
 extension Inquiry {
-    /// What a finding is about; `nil` where it says itself where to look, as in a log, or where it is about a unit's or
-    /// the office's own chain.
+    /// The subject of a finding; `nil` if the finding itself gives the place, such as a log, or is about the chain
+    /// of a unit or of the office.
     package func subject(of finding: Finding) -> TimelineSubject? {
         let words = finding.about.split(separator: " ", maxSplits: 1).map(String.init)
         guard words.count == 2 else { return nil }

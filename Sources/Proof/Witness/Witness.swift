@@ -5,15 +5,15 @@ public import Foundation
 import PartyClient
 public import PostgreSQL
 
-/// What is still under way, as far as tables and queues show it.
+/// The work still under way, as seen in tables and queues.
 public struct Settling: Sendable, Hashable, Encodable {
     public let outbox: Int
     public let held: Int
-    /// Reports that routing has still to route.
+    /// Reports that are not routed yet.
     public let unrouted: Int
-    /// Handoffs of which something more is expected: the office's confirm, or an act of the unit.
+    /// Handoffs that still expect the office's confirm or an act of the unit.
     public let liveHandoffs: Int
-    /// Queues that are not empty.
+    /// The queues that are not empty, with their messages.
     public let queues: [String: Int]
 
     package init(outbox: Int, held: Int, unrouted: Int, liveHandoffs: Int, queues: [String: Int]) {
@@ -24,23 +24,24 @@ public struct Settling: Sendable, Hashable, Encodable {
         self.queues = queues
     }
 
-    /// Nothing moves: what is counted now stays so until somebody acts.
+    /// Whether nothing moves: the counts stay the same until somebody acts.
     public var isSettled: Bool { outbox == 0 && held == 0 && unrouted == 0 && queues.isEmpty }
-    /// Settled, and nobody owes an act.
+    /// Whether the office is settled and no act is owed.
     public var isFinished: Bool { isSettled && liveHandoffs == 0 }
 }
 
-/// Compares what sources and units wrote down with each other and with the office's tables, and says what does not fit.
+/// Compares the journals of sources and units with each other and with the office's tables, and reports
+/// differences.
 ///
-/// It reads only: the database over a read-only connection, the journals as files; it listens to no queue.
+/// It only reads: the database through a read-only connection, the journals as files. It consumes no queue.
 public struct Witness: Sendable {
     private let database: PostgreSQL.ConnectionSettings
     package let journals: URL
     package let digestKey: DigestKey
 
     /// - Parameters:
-    ///   - journals: the folder in which each party keeps its journal.
-    ///   - digestKey: the office's, so that what the books keep of bodies and acts can be compared with what was sent.
+    ///   - journals: the folder with the journals of all parties.
+    ///   - digestKey: the office's key, to compare stored digests of bodies and acts with the sent ones.
     public init(database: PostgreSQL.ConnectionSettings, journals: URL, digestKey: DigestKey) {
         var database = database
         database.readOnly = true
@@ -50,10 +51,11 @@ public struct Witness: Sendable {
         self.digestKey = digestKey
     }
 
-    /// A read-only connection of its own.
+    /// Opens a read-only connection.
     package func open() throws -> Connection { try Connection(database) }
 
-    /// - Parameter queueDepths: messages ready and unacknowledged by queue, as the caller learnt them from the broker.
+    /// - Parameter queueDepths: the ready and unacknowledged messages by queue, which the caller got from the
+    ///   broker.
     public func settling(queueDepths: [String: Int]) throws -> Settling {
         let connection = try open()
         defer { connection.close() }
@@ -63,7 +65,7 @@ public struct Witness: Sendable {
             liveHandoffs: row?.liveHandoffs ?? 0, queues: queueDepths.filter { $0.value > 0 })
     }
 
-    /// Says what became of everything. To be asked when it is settled: what is under way counts as lost.
+    /// Counts the results of all submissions. Call it when the office is settled: work under way counts as lost.
     public func testify() throws -> Testimony {
         let connection = try open()
         defer { connection.close() }
@@ -83,15 +85,14 @@ public struct Witness: Sendable {
     }
 }
 
-/// All that can be compared.
+/// All data that the witness compares.
 package struct Evidence {
     let journals: Journals
     let tables: Tables
     let digestKey: DigestKey
-    /// What the ledger tells of each report.
+    /// The replayed ledger of each report.
     let stories: [UUID: LedgerReplay]
-    /// Where the ledger tells an act: its entries, by who did it and its id; of an act that no journal has, by the
-    /// commitment to it.
+    /// The ledger entries of each act, by actor and act id. For an act that no journal has, the id is its commitment.
     let told: [ActKey: [LedgerRecord]]
 
     init(journals: Journals, tables: Tables, digestKey: DigestKey) {

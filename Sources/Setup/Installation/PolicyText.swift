@@ -3,9 +3,9 @@ package import Casework
 import Foundation
 import Workers
 
-/// A policy's file; what is wrong with it is said in the lines of `policy check`.
+/// Reads a policy file; faults are reported with the lines of `policy check`.
 package enum PolicyText {
-    /// No more than one byte beyond what a policy may have.
+    /// The bytes of the file, at most `PolicyFile.bytesMax + 1`.
     package static func bytes(of path: String) throws(UserError) -> [UInt8] {
         do {
             let handle = try FileHandle(forReadingFrom: URL(filePath: path))
@@ -16,6 +16,7 @@ package enum PolicyText {
     }
 
     /// The text of a policy without faults.
+    /// - Throws: `UserError` with all faults.
     package static func read(_ path: String) throws(UserError) -> String {
         let bytes = try bytes(of: path)
         let reading = PolicyFile.check(bytes)

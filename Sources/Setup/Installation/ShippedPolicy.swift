@@ -1,4 +1,4 @@
-/// The policies that come with the program.
+/// The policies shipped with the program.
 package enum ShippedPolicy {
     /// For a commission for discipline inspection (纪检监察机关).
     package static var chineseDiscipline: String {

@@ -2,8 +2,8 @@ package import ArgumentParser
 import Foundation
 
 extension AsyncParsableCommand {
-    /// Runs what the arguments name, and ends the process. What is wrong with it or with them is said in one place, as
-    /// all that is printed is. On the main actor, so that no other thread opens a file before the gaps are closed.
+    /// Runs the command that the arguments name, and ends the process. All errors are printed here. Runs on the
+    /// main actor, so that no other thread opens a file before `Output.closeGaps()`.
     @MainActor
     package static func runAndExit() async -> Never {
         Output.closeGaps()

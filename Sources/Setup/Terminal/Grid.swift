@@ -1,12 +1,12 @@
 import Text
 
-/// Columns in line, whatever script their cells are written in. On a terminal the widest columns are cut until a row
-/// fits a line; elsewhere nothing is cut. Cells may hold anything from outside.
+/// Aligned columns for cells in any script. On a terminal the widest columns are cut until a row fits the line;
+/// elsewhere nothing is cut. Cells may contain untrusted text.
 package struct Grid {
     package struct Column {
         var heading: String
         var isNumber = false
-        /// Never cut: ids, which people copy, and numbers.
+        /// Never cut: numbers, and ids that people copy.
         var isWhole = false
 
         package static func text(_ heading: String) -> Column { Column(heading: heading) }
@@ -16,7 +16,7 @@ package struct Grid {
         package static func whole(_ heading: String) -> Column { Column(heading: heading, isWhole: true) }
     }
 
-    /// What is left of a column that is cut.
+    /// The width that a cut column keeps at least.
     private static let leastWidth = 6
     private static let gap = 2
 
@@ -35,7 +35,7 @@ package struct Grid {
 
     package func printed(width: Int? = Output.width) -> String { lines(width: width).joined(separator: "\n") }
 
-    /// A line for the headings, if there are any, and one for each row.
+    /// One line for the headings, if there are any, and one for each row.
     package func lines(width: Int? = Output.width) -> [String] {
         let all = (hasHeadings ? [columns.map(\.heading)] : []) + rows
         var widths = columns.indices.map { column in
@@ -53,7 +53,7 @@ package struct Grid {
         }
     }
 
-    /// Takes from the widest column that may be cut, again and again.
+    /// Narrows the widest column that may be cut, one character at a time.
     private func shrink(_ widths: inout [Int], to width: Int) {
         var excess = indent + widths.reduce(0, +) + Grid.gap * max(0, widths.count(where: { $0 > 0 }) - 1) - width
         while excess > 0 {

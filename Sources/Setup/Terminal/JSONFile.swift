@@ -3,7 +3,7 @@ import Foundation
 
 /// The file that `--json` names.
 package enum JSONFile {
-    /// Says before anything starts whether the file could be written in the end.
+    /// Checks before any work starts whether the file can be written.
     package static func check(_ path: String?) throws {
         guard let path else { return }
         let files = FileManager.default

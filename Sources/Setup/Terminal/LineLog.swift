@@ -2,8 +2,8 @@ import Foundation
 package import Logging
 import Text
 
-/// Log lines as `time level worker message key=value …` on standard error, one write each. What repeats within a minute
-/// is counted instead, from notices upward.
+/// A log handler that writes lines `time level worker message key=value …` to standard error, each with one write.
+/// Lines of level notice and above that repeat within a minute are counted instead of written.
 package struct LineLog: LogHandler {
     private static let repeats = RepeatFilter()
 
@@ -21,7 +21,7 @@ package struct LineLog: LogHandler {
         LineLog.write(event.level < .notice ? [text] : LineLog.repeats.take(key, text))
     }
 
-    /// The line without its time, and what makes it the same line as another: all of it but values that are numbers.
+    /// The line without its time, and its key for `RepeatFilter`: the line without the values that are numbers.
     package func line(_ level: Logger.Level, _ message: String, _ own: Logger.Metadata) -> (key: String, text: String) {
         let fields = metadata.merging(own) { _, new in new }.sorted { $0.key < $1.key }
         let words = fields.map { (name: printable($0.key), value: LineLog.word("\($0.value)")) }
@@ -33,7 +33,7 @@ package struct LineLog: LogHandler {
         return (joined(same), joined(words))
     }
 
-    /// Says what was counted and not said yet; called when the process ends.
+    /// Writes the counts that are not written yet; called when the process ends.
     package static func flush() { write(repeats.rest()) }
 
     private static func write(_ lines: [String]) {

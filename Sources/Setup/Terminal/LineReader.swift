@@ -1,15 +1,15 @@
 package import Basics
 import Foundation
 
-/// The lines of a file or of standard input, one after the other, without their line ends, however large the whole is.
+/// The lines of a file or of standard input, in order and without line ends. The input may have any size.
 ///
-/// A line longer than `bytesMax` is cut one byte behind it: its reader refuses it, and nobody's memory fills.
+/// A line longer than `bytesMax` is cut to `bytesMax + 1` bytes: the caller refuses it, and memory stays bounded.
 package struct LineReader: Sequence, IteratorProtocol {
     private let handle: FileHandle
     private let bytesMax: Int
     private var buffer: ArraySlice<UInt8> = []
     private var isAtEnd = false
-    /// The last line was read, and no line end came after it.
+    /// Whether the last line was read and had no line end.
     package private(set) var lacksLineEnd = false
 
     /// - Parameter path: a file's path, or `-` for standard input.
@@ -29,7 +29,7 @@ package struct LineReader: Sequence, IteratorProtocol {
         handle = opened
     }
 
-    /// The size of the file in bytes; `nil` for what has none, as a pipe.
+    /// The size of the file in bytes; `nil` if it is no regular file, for example a pipe.
     package var size: Int? {
         var status = stat()
         guard fstat(handle.fileDescriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

@@ -1,14 +1,14 @@
 package import Basics
 import Foundation
 
-/// Writes lines to a file or to standard output, many at a time.
+/// Writes lines to a file or to standard output, with a buffer.
 package struct LineWriter: ~Copyable {
     private let handle: FileHandle
     private let isStandardOutput: Bool
     private let name: String
     private var buffer = Data()
 
-    /// - Parameter path: the file to write anew; `nil` for standard output.
+    /// - Parameter path: the file to create or overwrite; `nil` for standard output.
     package init(path: String?) throws(UserError) {
         name = path ?? "standard output"
         isStandardOutput = path == nil

@@ -2,31 +2,31 @@ import Foundation
 import Synchronization
 import Text
 
-/// Where words for a person go. All write at once, whatever stands behind the descriptor: a log that is read through a
-/// pipe must not lag. Whatever of a text came from outside, a terminal gets nothing to obey.
+/// Output for people. Every call writes at once, also to a pipe, so that a log does not lag. Control characters in
+/// text from outside do not reach the terminal.
 package enum Output {
     package static func line(_ text: String = "") { write(printablePage(text) + "\n", to: STDOUT_FILENO) }
     package static func note(_ text: String) { write(printablePage(text) + "\n", to: STDERR_FILENO) }
 
-    /// Where the caller closed a standard descriptor, the next file or socket would get its number, and our words would
-    /// be written into it. What is put there instead can be read, and refuses what is written.
+    /// Opens `/dev/null` for reading on each standard descriptor that the caller closed. Otherwise the next file
+    /// or socket would get its number and receive our output. Writing to the replacement fails.
     static func closeGaps() {
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
             _ = open("/dev/null", O_RDONLY)
         }
     }
 
-    /// A JSON text, which must mean the same afterwards.
+    /// Writes JSON text; escaping keeps its meaning.
     package static func json(_ text: String) { write(printableJSON(text) + "\n", to: STDOUT_FILENO) }
 
-    /// The columns of the terminal behind standard output; nil where there is none, so that nothing is cut.
+    /// The columns of the terminal behind standard output; nil if it is no terminal, so that nothing is cut.
     package static var width: Int? {
         guard isatty(STDOUT_FILENO) == 1 else { return nil }
         var size = winsize()
         return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
     }
 
-    /// Bytes as they are: for words and styling of our own.
+    /// Writes the bytes unchanged: for our own text and styling.
     package static func write(_ text: String, to descriptor: Int32) {
         if descriptor == STDOUT_FILENO, failure != nil { return }
         var bytes = Array(text.utf8)[...]
@@ -41,7 +41,7 @@ package enum Output {
         }
     }
 
-    // MARK: When nobody takes it
+    // MARK: Failed writes
 
     private struct State {
         var failure: Int32?
@@ -49,10 +49,10 @@ package enum Output {
     }
     private static let state = Mutex(State())
 
-    /// The error number with which standard output was refused first.
+    /// The error number of the first failed write to standard output.
     package static var failure: Int32? { state.withLock { $0.failure } }
 
-    /// Told once, when standard output is refused; at once where it was before.
+    /// Sets the handler for the first failed write to standard output; calls it at once if one failed before.
     static func whenRefused(_ handler: @escaping @Sendable () -> Void) {
         let isLate = state.withLock { state in
             state.handler = handler
@@ -70,7 +70,8 @@ package enum Output {
         handler?()
     }
 
-    /// The status to end with: what was printed and did not arrive is a failure, and is said where that can be.
+    /// The status to end with: a failed write to standard output is a failure, and is reported on standard error
+    /// unless the reader closed the pipe (EPIPE).
     package static func endStatus(_ status: Int32) -> Int32 {
         guard let failure else { return status }
         if failure != EPIPE { note("Error: standard output cannot be written: \(String(cString: strerror(failure)))") }

@@ -1,8 +1,8 @@
 import Basics
 import Foundation
 
-/// How far something is: on a terminal one line, drawn anew a few times a second; elsewhere, as in a log, a line every
-/// few seconds, and none of what is done sooner.
+/// The progress of a long task. On a terminal it is one line, redrawn at most ten times a second; elsewhere, as in
+/// a log, it is a line every five seconds, and a task that ends sooner prints nothing.
 package struct ProgressLine {
     private static let drawingInterval = Duration.milliseconds(100)
     private static let tellingInterval = Duration.seconds(5)
@@ -16,18 +16,18 @@ package struct ProgressLine {
         saidAt = now
     }
 
-    /// - Parameter share: how much of all is done, 0 to 1, where that is known.
+    /// - Parameter share: the finished part, 0 to 1, if it is known.
     package mutating func draw(_ text: String, share: Double? = nil) {
         if let words = words(text, share: share, at: .now) { Output.write(words, to: STDERR_FILENO) }
     }
 
-    /// Takes the line away, before something else is written.
+    /// Removes the line, before other output.
     package mutating func clear() {
         if isDrawn { Output.write("\r\u{1B}[K", to: STDERR_FILENO) }
         isDrawn = false
     }
 
-    /// What `draw` writes; nil where it is too soon to write again.
+    /// The text that `draw` writes; nil if it is too soon to write again.
     package mutating func words(_ text: String, share: Double?, at now: ContinuousClock.Instant) -> String? {
         let isDue = now - saidAt > (isTerminal ? Self.drawingInterval : Self.tellingInterval)
         guard isDue || isTerminal && !isDrawn else { return nil }

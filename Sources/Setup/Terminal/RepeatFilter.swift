@@ -1,23 +1,23 @@
 import Basics
 import Synchronization
 
-/// Keeps a line that is said over and over, as while a server is away, to one a minute; how often it came is said with
-/// the next.
+/// Limits a repeated log line, for example while a server is away, to one a minute. The next line carries the
+/// number of repeats.
 final class RepeatFilter: Sendable {
-    /// Within which a line is the same one.
+    /// The time within which equal lines count as repeats.
     private static let interval = Duration.seconds(60)
     private static let linesMax = 200
 
     private struct Seen {
         var text: String
         var saidAt: ContinuousClock.Instant
-        /// How often it came since it was said.
+        /// The repeats since the line was written.
         var count = 0
     }
     private let seen = Mutex<[String: Seen]>([:])
 
-    /// What is to be written now that a line came.
-    /// - Parameter key: what makes it the same line as another; `text` may differ from it in numbers.
+    /// The lines to write for a new line.
+    /// - Parameter key: identifies equal lines; `text` may differ from it in numbers.
     func take(_ key: String, _ text: String, at now: ContinuousClock.Instant = .now) -> [String] {
         seen.withLock { seen in
             var lines = Self.over(&seen, except: key, at: now)
@@ -33,7 +33,7 @@ final class RepeatFilter: Sendable {
         }
     }
 
-    /// What was counted and not said yet.
+    /// Lines with repeats that are not written yet.
     func rest() -> [String] {
         seen.withLock { seen in
             defer { seen = [:] }
@@ -43,7 +43,7 @@ final class RepeatFilter: Sendable {
         }
     }
 
-    /// Lines whose minute is over: said if they came again meanwhile, forgotten in any case.
+    /// Removes the lines whose minute is over, or all other lines if there are too many; returns those repeated.
     private static func over(
         _ seen: inout [String: Seen], except key: String, at now: ContinuousClock.Instant
     ) -> [String] {

@@ -1,4 +1,4 @@
-/// A title and rows of a label, a number and perhaps a remark.
+/// A title and rows of a label, a number and an optional remark.
 package struct Table {
     private var rows: [[String]] = []
     package let title: String
@@ -9,10 +9,10 @@ package struct Table {
         rows.append([label, "\(value)", remark])
     }
 
-    /// Of what has no number because it could not be asked.
+    /// Adds a row whose number is unknown because the server could not be asked.
     package mutating func add(_ label: String, unknown remark: String) { rows.append([label, "-", remark]) }
 
-    /// Several tables with their columns in line.
+    /// Several tables with aligned columns.
     package static func printed(_ tables: [Table], width: Int? = Output.width) -> String {
         var grid = Grid([.text(""), .number(""), .text("")], indent: 2)
         for row in tables.flatMap(\.rows) { grid.add(row) }

@@ -2,17 +2,17 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// SIGINT, SIGTERM and SIGHUP as something to wait for, from the moment it is made. The signals no longer end the
-/// process, and SIGPIPE neither: a server that was started must not be left behind.
+/// Waits for SIGINT, SIGTERM or SIGHUP. Once created, these signals and SIGPIPE no longer end the process, so that
+/// no started server is left behind.
 package final class TerminationSignals: @unchecked Sendable {
     private let raised = Atomic<Bool>(false)
     private let events: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
-    /// Written here only, in `init`.
+    /// Written only in `init`.
     private var sources: [any DispatchSourceSignal] = []
 
-    /// - Parameter withOutput: it also counts as a signal that standard output cannot be written, or that its reader
-    ///   has gone.
+    /// - Parameter withOutput: whether a failed write to standard output, or a reader that has gone, also counts
+    ///   as a signal.
     package init(withOutput: Bool = false) {
         (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         signal(SIGPIPE, SIG_IGN)
@@ -26,10 +26,10 @@ package final class TerminationSignals: @unchecked Sendable {
         if withOutput { watchOutput() }
     }
 
-    /// Whether one has come; also asked from other threads, while something long goes on.
+    /// Whether a signal has come. Other threads may ask this during long work.
     package var isRaised: Bool { raised.load(ordering: .acquiring) }
 
-    /// Does what a signal does.
+    /// Acts as a signal does.
     package func raise() {
         raised.store(true, ordering: .releasing)
         continuation.yield()
@@ -42,7 +42,7 @@ package final class TerminationSignals: @unchecked Sendable {
 
     private func watchOutput() {
         Output.whenRefused { [weak self] in self?.raise() }
-        // A reader that goes, as `head` does, is noticed also while nothing is written.
+        // A reader that closes the pipe, as `head` does, is also noticed while nothing is written.
         Thread.detachNewThread {
             var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
             while poll(&output, 1, -1) < 0, errno == EINTR {}

@@ -6,7 +6,7 @@ import PostgreSQL
 import Text
 
 extension UserError {
-    /// Any error in words for a person. The rooms below name codes, which mean little without what to do about them.
+    /// Any error as text for a person. The rooms below give codes; this adds what to do about them.
     package init(_ error: any Error) {
         switch error {
         case let error as UserError: self = error
@@ -73,7 +73,7 @@ extension UserError {
     }
 }
 
-/// Runs a command's work and puts what fails in words for a person.
+/// Runs a command's work and converts its errors to `UserError`.
 package func plainly<Result>(_ work: () async throws -> Result) async throws -> Result {
     do {
         return try await work()

@@ -1,4 +1,4 @@
-/// One key of bihuan.yaml, as docs/configuration.md lists it. A key that is not here is a mistake and is named as one.
+/// One key of bihuan.yaml, as listed in docs/configuration.md. Any other key is reported as a mistake.
 struct ConfigurationKey: Sendable {
     enum Kind: String, Sendable {
         case text, number, seconds, path, time, base64
@@ -7,7 +7,7 @@ struct ConfigurationKey: Sendable {
 
     let name: String
     let kind: Kind
-    /// Without it nothing starts.
+    /// Whether nothing starts without it.
     let isRequired: Bool
     let `default`: String?
     let isSecret: Bool
@@ -25,7 +25,7 @@ struct ConfigurationKey: Sendable {
         self.meaning = meaning
     }
 
-    /// The name of the environment variable that overrides it: `database.ownerUrl` is `BIHUAN_DATABASE_OWNER_URL`.
+    /// The environment variable that overrides the key: `BIHUAN_DATABASE_OWNER_URL` for `database.ownerUrl`.
     var environmentVariable: String { Self.environmentVariable(of: name) }
 
     static func environmentVariable(of name: String) -> String {
@@ -39,7 +39,7 @@ struct ConfigurationKey: Sendable {
         return variable
     }
 
-    /// Passwords, and URLs with passwords in them.
+    /// Whether a key's value is a password or a URL that may contain one.
     static func isSecret(_ name: String) -> Bool {
         name.hasPrefix("users.") || all.contains { $0.isSecret && $0.name == name }
     }
@@ -95,7 +95,7 @@ struct ConfigurationKey: Sendable {
     static let logLevel = ConfigurationKey(
         "log.level", .text, default: "info", "trace, debug, info, notice, warning, error or critical.")
 
-    /// All but `users.…`, whose names are the installation's own.
+    /// All keys but `users.…`, whose names the installation chooses.
     static let all: [ConfigurationKey] = [
         officeName, amqpURL, databaseURL, databaseOwnerURL, vaultKeyFile, digestKeyFile, sealedMailPublicKey,
         checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,

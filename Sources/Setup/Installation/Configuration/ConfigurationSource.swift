@@ -4,12 +4,12 @@ import Configuration
 import Foundation
 import Yams
 
-/// Where values come from, and what stands there that nobody asks for.
+/// The sources of configuration values, with all keys they contain, so that unknown keys can be reported.
 package struct ConfigurationSource {
-    /// Relative paths in the file are relative to its folder.
+    /// The folder of the file; relative paths in the file are relative to it.
     let folder: URL
     let fileName: String
-    /// The keys of the file, with the lines they stand on.
+    /// The keys of the file, with their lines.
     let keysInFile: [(name: String, line: Int?, isSingleValue: Bool)]
     let environment: [String: String]
     let flags: [String: String]
@@ -75,7 +75,7 @@ package struct ConfigurationSource {
         ])
     }
 
-    /// The value as it is written; an empty one is none.
+    /// The value as written; nil if it is empty.
     func value(_ name: String) -> String? {
         let text = reader.string(forKey: ConfigKey(name.split(separator: ".").map(String.init)))
         return text.flatMap { $0.isEmpty ? nil : $0 }

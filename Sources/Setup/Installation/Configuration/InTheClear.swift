@@ -2,8 +2,8 @@ package import AMQP
 package import Foundation
 import PostgreSQL
 
-/// Connections over which others may read or put in words: to another machine without TLS, or with whoever answers.
-/// They are allowed, and said aloud.
+/// Unprotected connections: to another machine without TLS, or with TLS that does not verify the peer. Others may
+/// then read or change the data. They are allowed, with a warning.
 package enum InTheClear {
     package static func warnings(of broker: AMQP.ConnectionSettings, named name: String) -> [String] {
         let elsewhere = broker.endpoints.map(\.host).filter { !isThisMachine($0) }
@@ -28,7 +28,7 @@ package enum InTheClear {
         ]
     }
 
-    /// Whether a host is written as this machine's own loopback.
+    /// Whether a host is written as this machine's loopback address.
     static func isThisMachine(_ host: String) -> Bool {
         let host = host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")).lowercased()
         return ["localhost", "::1"].contains(host) || host.wholeMatch(of: /127(\.[0-9]{1,3}){3}/) != nil

@@ -4,7 +4,7 @@ package import Contract
 import Foundation
 import Terminal
 
-/// Which installation a command is about, and what to read differently from its file.
+/// Options that select the installation of a command and override values of its file.
 package struct InstallationOptions: ParsableArguments {
     package init() {}
 
@@ -21,7 +21,7 @@ package struct InstallationOptions: ParsableArguments {
             valueName: "key=value"))
     package var values: [String] = []
 
-    /// Whether one is named.
+    /// Whether an installation is named.
     package var isGiven: Bool { data != nil || config != nil }
 
     package func validate() throws {
@@ -39,7 +39,7 @@ package struct InstallationOptions: ParsableArguments {
         }
     }
 
-    /// - Parameter warn: told what is allowed and not protected.
+    /// - Parameter warn: called with each warning about an unprotected connection.
     package func configuration(
         parties: [Party] = [], warn: (String) -> Void = { Output.note("warning: \($0)") }
     ) async throws -> OfficeConfiguration {

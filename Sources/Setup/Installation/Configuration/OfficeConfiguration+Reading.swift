@@ -7,8 +7,9 @@ import Logging
 import Text
 
 package extension OfficeConfiguration {
-    /// Reads and checks everything, and names all that is wrong at once.
-    /// - Parameter parties: whose passwords the command needs.
+    /// Reads and checks all values.
+    /// - Parameter parties: the parties whose passwords the command needs.
+    /// - Throws: `UserError` with all problems at once.
     static func read(_ source: ConfigurationSource, parties: [Party] = []) throws(UserError) -> OfficeConfiguration {
         var check = ConfigurationCheck(source)
         let configuration = check.configuration(parties)
@@ -21,7 +22,7 @@ package extension OfficeConfiguration {
     }
 }
 
-/// Reads key by key and gathers what is wrong instead of stopping at the first.
+/// Reads key by key and collects all problems instead of stopping at the first.
 private struct ConfigurationCheck {
     private(set) var problems: [String] = []
     private let source: ConfigurationSource
@@ -78,7 +79,7 @@ private struct ConfigurationCheck {
         }
     }
 
-    // MARK: Values by kind. What stands in for a bad one is never used.
+    // MARK: Values by kind. The replacement for a bad value is never used.
 
     private mutating func text(_ key: ConfigurationKey) -> String {
         if let value = source.value(key.name) ?? key.default { return value }
@@ -98,7 +99,7 @@ private struct ConfigurationCheck {
         return range.lowerBound
     }
 
-    /// A file with a key in it. Whether it is there, is found when it is needed.
+    /// A file with a key in it. A missing file is reported only when it is needed.
     private mutating func keyFile(_ key: ConfigurationKey) -> URL {
         let file = URL(filePath: text(key), relativeTo: source.folder).absoluteURL
         if let problem = SecretFile.problem(file.path) { problems.append("\(key.name): \(problem)") }

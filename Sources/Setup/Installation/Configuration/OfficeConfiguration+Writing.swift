@@ -52,10 +52,10 @@ private func path(_ file: URL, in folder: URL) -> String {
     return file.path.hasPrefix(prefix) ? String(file.path.dropFirst(prefix.count)) : file.path
 }
 
-/// A double-quoted YAML text, which is a JSON text.
+/// A double-quoted YAML string, which is also a JSON string.
 private func quoted(_ text: String) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
-    // A text always has a JSON form.
+    // Every string has a JSON form.
     return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
 }

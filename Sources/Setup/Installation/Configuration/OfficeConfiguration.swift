@@ -7,14 +7,14 @@ package import Logging
 package import PostgreSQL
 import Text
 
-/// What an installation is told from outside: bihuan.yaml, overridden by the environment, overridden by `--set`.
+/// The configuration of an installation: bihuan.yaml, overridden by the environment, overridden by `--set`.
 ///
-/// docs/configuration.md says the same for readers; `ConfigurationKey` holds names, defaults and meanings.
+/// docs/configuration.md describes the same; `ConfigurationKey` holds names, defaults and meanings.
 package struct OfficeConfiguration: Sendable {
     package struct Database: Sendable {
-        /// Of the worker role.
+        /// The URL of the worker role.
         package var url: String
-        /// Of the owner role, where this machine may act as it.
+        /// The URL of the owner role, if this machine may act as it.
         var ownerURL: String?
 
         package init(url: String, ownerURL: String? = nil) {
@@ -36,11 +36,11 @@ package struct OfficeConfiguration: Sendable {
     }
 
     package var officeName: String
-    /// Where the broker is and how it is reached; user and password are put in for each party. Files of its TLS are
+    /// The broker's address and connection settings; each party's user and password are filled in. TLS files are
     /// absolute paths.
     package var broker: AMQP.ConnectionSettings
     package var database: Database
-    /// Passwords of broker users by `userKey`.
+    /// The passwords of broker users by `userKey`.
     package var users: [String: String]
     package var vaultKeyFile: URL
     package var digestKeyFile: URL
@@ -68,10 +68,10 @@ package struct OfficeConfiguration: Sendable {
         self.logLevel = logLevel
     }
 
-    /// `office.intake` is `office-intake` in bihuan.yaml, where a dot would make a level of its own.
+    /// The key of a party in bihuan.yaml: `office-intake` for `office.intake`, since a dot would begin a new level.
     package static func userKey(_ party: Party) -> String { party.description.replacing(".", with: "-") }
 
-    /// The broker user with all rights on the virtual host, for the operator.
+    /// The broker user of the operator, with all rights on the virtual host.
     package static let operatorUser = "operator"
 
     package func brokerSettings(for party: Party) throws(UserError) -> AMQP.ConnectionSettings {
@@ -99,7 +99,7 @@ package struct OfficeConfiguration: Sendable {
         return settings
     }
 
-    /// Business time now.
+    /// The current business time.
     package var now: Instant { clock.instant(atWall: Instant(Date())) }
 
     private func brokerSettings(user: String, key: String) throws(UserError) -> AMQP.ConnectionSettings {
@@ -115,7 +115,7 @@ package struct OfficeConfiguration: Sendable {
 }
 
 extension TLSSettings {
-    /// The same with other paths.
+    /// The same settings with converted paths.
     func mapFiles(_ path: (String) -> String) -> TLSSettings {
         var settings = self
         settings.authorityFile = authorityFile.map(path)

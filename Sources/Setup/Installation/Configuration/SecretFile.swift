@@ -1,12 +1,13 @@
 package import Basics
 import Foundation
 
-/// A file with a key or a password: only its owner reads it, and the owner is who runs this program, or root.
+/// A file with a key or a password. Only its owner may read it, and the owner must be this process's user or root.
 ///
-/// PostgreSQL and OpenSSH ask the same of theirs. What is no regular file, such as a pipe of the shell, has no mode
-/// that lasts.
+/// PostgreSQL and OpenSSH require the same. A file that is not regular, such as a pipe of the shell, has no
+/// lasting mode and is not checked.
 package enum SecretFile {
-    /// Throws a sentence that says what to do; a file that is not there is nobody's to read.
+    /// Checks owner and mode; a missing file passes.
+    /// - Throws: `UserError` that says what to do.
     package static func check(_ path: String) throws(UserError) {
         if let problem = problem(path) { throw UserError(problem) }
     }
@@ -32,7 +33,7 @@ package enum SecretFile {
         return nil
     }
 
-    /// The text of a password file, without blanks and line ends around it.
+    /// The text of a password file, without surrounding blanks and line ends.
     package static func text(_ path: String) throws(UserError) -> String {
         try check(path)
         guard let handle = FileHandle(forReadingAtPath: path), let bytes = try? handle.readToEnd() else {

@@ -1,12 +1,12 @@
 package import Basics
 import Foundation
 
-/// An option whose value may hold a password. Every user of a machine reads the arguments of all programs, so a
-/// password comes from a file or from the environment.
+/// An option whose value may contain a password. Every user of a machine can read the arguments of all programs,
+/// so a password must come from a file or from the environment.
 package struct SecretOption {
-    /// Such as `--url`; its file is `--url-file`.
+    /// The option, for example `--url`; its file option is `--url-file`.
     package let name: String
-    /// The environment variable that stands for it.
+    /// The environment variable that replaces it.
     let variable: String
 
     package static let submitURL = SecretOption(name: "--url", variable: "BIHUAN_SUBMIT_URL")
@@ -16,11 +16,11 @@ package struct SecretOption {
     package static let benchAMQP = SecretOption(name: "--amqp", variable: "BIHUAN_BENCH_AMQP")
     package static let benchDatabase = SecretOption(name: "--database", variable: "BIHUAN_BENCH_DATABASE")
 
-    /// No keys of bihuan.yaml, and yet known.
+    /// Environment variables that are no keys of bihuan.yaml but are known.
     static let variables = Set(
         [submitURL, migrateDatabase, checkAMQP, checkPassword, benchAMQP, benchDatabase].map(\.variable))
 
-    /// What the command line says, else the file, else the environment.
+    /// The value of the command line, else of the file, else of the environment.
     package func url(_ given: String?, file: String?) throws(UserError) -> String? {
         if let given {
             if SecretOption.holdsPassword(given) { throw refusal }
@@ -43,7 +43,7 @@ package struct SecretOption {
             """)
     }
 
-    /// Of a URL, or of libpq's words with =.
+    /// Whether a URL or a libpq connection string (`key=value`) contains a password.
     static func holdsPassword(_ url: String) -> Bool {
         url.contains(/:\/\/[^\/?#@]*:[^\/?#]+@/) || url.contains(/(^|[\s?&])(ssl)?password\s*=\s*[^\s&]/)
     }

@@ -9,7 +9,7 @@ import ServiceLifecycle
 import Terminal
 import Workers
 
-/// The options of a process that takes part in an office, and how a worker is run under them.
+/// The options of a worker process, and how the worker runs with them.
 package struct WorkerOptions: ParsableArguments {
     package init() {}
 
@@ -38,8 +38,9 @@ package struct WorkerOptions: ParsableArguments {
         }
     }
 
-    /// What waiting does not mend ends the worker at its start: a pooler, a database that is not in UTF-8, a key that
-    /// is not the one the database was written with. A database that is away is waited for.
+    /// Ends the worker at its start for faults that waiting does not repair: a pooler, a database that is not in
+    /// UTF-8, a key other than the one the database was written with. The worker waits for a database that does
+    /// not answer.
     private func refuseUnsuitable(_ settings: LaneSettings) throws {
         do {
             let database = try PostgreSQL.Connection(settings.database)
@@ -65,13 +66,13 @@ package struct WorkerOptions: ParsableArguments {
         do {
             try await group.run()
         } catch  where signals.isRaised {
-            // The signal overtook the start: there is nothing to shut down.
+            // The signal came during the start: there is nothing to shut down.
         }
     }
 }
 
 extension OfficeConfiguration {
-    /// What a worker's lanes need, read from the files that the configuration names.
+    /// The settings of a worker's lanes, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)),

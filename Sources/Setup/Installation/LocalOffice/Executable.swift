@@ -1,11 +1,12 @@
 import Foundation
 
-/// The files of the two commands, which stand beside each other.
+/// The paths of the two commands, which are in the same folder.
 package enum Executable {
     package static var bihuan: String { named("bihuan") }
     package static var lab: String { named("bihuan-lab") }
 
-    /// The running program's file, if that is the one; what the kernel calls it where it is gone, as after a new build.
+    /// The path of the running program if it has this name, else the path beside it. If the program's file is
+    /// gone, as after a new build, the kernel's link `/proc/self/exe`.
     private static func named(_ name: String) -> String {
         let link = "/proc/self/exe"
         let own = URL(filePath: (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) ?? link)

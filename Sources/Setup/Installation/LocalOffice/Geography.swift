@@ -12,7 +12,7 @@ package enum Geography {
             self.counties = counties
         }
 
-        /// The unit that answers for it, where the office has one: `c01`.
+        /// The id of the unit for this city, if the office has one: `c01`.
         package var unitID: String { String(code.dropFirst(2)) }
     }
 

@@ -4,10 +4,10 @@ import Contract
 import Crypto
 package import Foundation
 
-/// The secrets of an office on this machine, each a file of its own that only its owner reads: 64 hexadecimal digits.
+/// The keys of an office on this machine, one file each, readable only by its owner: 64 hexadecimal digits.
 ///
-/// What exists is kept: a new vault key would make every stored original unreadable, a new digest key every act
-/// unknown.
+/// Existing keys are kept: with a new vault key no stored original could be read, and with a new digest key no
+/// stored digest would match.
 package struct KeyFiles: Sendable {
     package let directory: URL
 
@@ -19,18 +19,17 @@ package struct KeyFiles: Sendable {
     package var digest: URL { directory.appending(path: "digest.key") }
     package var checkpoint: URL { directory.appending(path: "checkpoint.key") }
 
-    /// The private half of a unit's sealing key, for the unit as it is simulated here. In service it lies with the
-    /// unit.
+    /// The private half of a unit's sealing key, for the simulated unit. In production only the unit has it.
     package func sealing(_ unit: UnitID) -> URL { directory.appending(path: "keys/unit-\(unit).key") }
 
-    /// Makes the keys of vault, digests and checkpoints where they are missing.
+    /// Creates the missing keys of vault, digests and checkpoints.
     package func makeOfficeKeys() throws(UserError) {
         _ = try kept(vault) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
         _ = try kept(digest) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
         _ = try kept(checkpoint) { Array(Curve25519.Signing.PrivateKey().rawRepresentation) }
     }
 
-    /// The public half of a unit's sealing key; made where it is missing.
+    /// The public half of a unit's sealing key; created if missing.
     package func sealingKey(of unit: UnitID) throws(UserError) -> [UInt8] {
         let file = sealing(unit)
         let bytes = try kept(file) { Array(Curve25519.KeyAgreement.PrivateKey().rawRepresentation) }
@@ -62,7 +61,7 @@ package struct KeyFiles: Sendable {
     }
 }
 
-/// Makes a folder that only its owner enters, unless it is there.
+/// Creates a folder that only its owner may enter, if it is missing.
 private func makePrivateDirectory(_ folder: URL) throws(UserError) {
     if FileManager.default.fileExists(atPath: folder.path) { return }
     do {
@@ -73,7 +72,7 @@ private func makePrivateDirectory(_ folder: URL) throws(UserError) {
     }
 }
 
-/// Writes a file that only its owner reads, so that it is there whole or not at all.
+/// Writes a file that only its owner may read. The file exists whole or not at all.
 package func writePrivately(_ text: String, to file: URL) throws(UserError) {
     let unfinished = file.path + ".new"
     unlink(unfinished)
@@ -94,7 +93,7 @@ package func writePrivately(_ text: String, to file: URL) throws(UserError) {
     }
 }
 
-/// 128 random bits as hexadecimal digits: a password that needs no escaping anywhere.
+/// A password of 128 random bits as hexadecimal digits; it needs no escaping anywhere.
 package func randomPassword() -> String {
     (0..<16).map { _ in UInt8.random(in: .min ... .max) }.hexadecimal
 }

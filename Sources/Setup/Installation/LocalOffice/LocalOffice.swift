@@ -10,35 +10,35 @@ import Logging
 import Terminal
 import Workers
 
-/// A whole office on this machine, under one directory: private servers, the sample's parties, the four workers.
+/// A whole office on this machine, in one directory: private servers, the sample's parties, the four workers.
 ///
 ///     DIR/bihuan.yaml          0600: addresses, passwords of all users
-///     DIR/policy.yaml          the rules that the first start enters; the shipped ones unless it exists
+///     DIR/policy.yaml          the policy for the first start; the shipped one unless it exists
 ///     DIR/vault.key            0600   DIR/digest.key 0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
 ///     DIR/log/<worker>.log     and the servers' logs
 ///
-/// Starting it again in the same directory keeps users, passwords, keys and the database.
+/// A second start in the same directory keeps users, passwords, keys and the database.
 package final class LocalOffice: Sendable {
     package struct Options: Sendable {
         package var directory: URL
         package var sample = SampleOffice.standard
-        /// Business time; nil keeps what bihuan.yaml says.
+        /// The business clock; nil keeps that of bihuan.yaml.
         package var clock: BusinessClock?
         package var processesPerWorker = 1
-        /// The program that runs the workers; by default this one.
+        /// The program of the workers; by default `bihuan`.
         package var executable = Executable.bihuan
-        /// What names the installation to a worker; by default its directory.
+        /// The arguments that name the installation to a worker; by default its directory.
         package var workerInstallation: (@Sendable (OfficeConfiguration) throws -> [String])?
         /// Another address of this machine on which the servers listen.
         package var listenAddress: String?
-        /// Asked while the servers start; true ends the start.
+        /// Called while the servers start; true cancels the start.
         package var isCancelled: @Sendable () -> Bool = { false }
-        /// Told what happens to workers, one line each, from any thread.
+        /// Called with each event of a worker, one line each, from any thread.
         package var report: @Sendable (String) -> Void = { Output.note($0) }
 
-        /// Told when a server ended and does not come back; with nil the servers are not watched.
+        /// Called when a server ended and cannot be restarted; with nil the servers are not watched.
         package var whenLost: (@Sendable (UserError) -> Void)?
-        /// Asked before a directory is filled that looks as if it were not meant; false refuses.
+        /// Called before filling a directory that looks like a mistake; false refuses.
         package var mayFill: @Sendable (String) -> Bool = { _ in false }
 
         package init(directory: URL) { self.directory = directory }
@@ -51,13 +51,13 @@ package final class LocalOffice: Sendable {
     package let workers: WorkerProcesses
     private let watch: ServerWatch?
 
-    /// Starts servers and workers; returns when every worker consumes. Throws with everything stopped again.
+    /// Starts servers and workers; returns when every worker consumes. On an error everything is stopped again.
     package static func start(_ options: Options) async throws -> LocalOffice {
         try OwnDirectory.claim(options.directory, mayFill: options.mayFill)
         let file = options.directory.appending(path: "bihuan.yaml")
         var kept: OfficeConfiguration?
         if FileManager.default.fileExists(atPath: file.path) {
-            // What the environment says now is not to be written into the file.
+            // Values of the current environment must not be written into the file.
             kept = try OfficeConfiguration.read(
                 try await ConfigurationSource.open(file: file, flags: [:], environment: [:]))
         }
@@ -114,18 +114,18 @@ package final class LocalOffice: Sendable {
         }
     }
 
-    /// Stops the workers, which finish what they hold, then the servers. Blocks; calling it again does nothing.
+    /// Stops the workers, which finish their current messages, then the servers. Blocks; a second call does nothing.
     package func stop() {
         watch?.stop()
         workers.stop()
         servers.stop()
     }
 
-    // MARK: What others need
+    // MARK: Passwords, addresses, logs
 
     package func password(of party: Party) -> String? { configuration.users[OfficeConfiguration.userKey(party)] }
 
-    /// With all rights on the virtual host.
+    /// The AMQP URL of the operator, with all rights on the virtual host.
     package var operatorAMQPURL: String {
         servers.amqpURL(
             user: OfficeConfiguration.operatorUser,
@@ -143,7 +143,7 @@ package final class LocalOffice: Sendable {
             isNew
             ? ShippedPolicy.chineseDiscipline
             : try PolicyText.read(file.path)
-        // What is wrong with it is said before anything is started.
+        // Faults of the policy are reported before anything starts.
         _ = try PolicyFile.read(yaml, named: file.lastPathComponent)
         return (yaml, isNew)
     }
@@ -183,7 +183,7 @@ package final class LocalOffice: Sendable {
             servers.databaseURL(user: role, password: password, database: OfficeEntry.database)
         }
         let keys = KeyFiles(directory: options.directory)
-        // Of a new key only the public half is kept.
+        // Only the public half of a new key is kept.
         let sealedMailKey = kept?.sealedMailKey ?? SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey)
         return OfficeConfiguration(
             officeName: kept?.officeName ?? "闭环示例办公室",
@@ -196,7 +196,7 @@ package final class LocalOffice: Sendable {
         )
     }
 
-    /// A worker is ready when its queue has a consumer, and it opens none before its database answers.
+    /// Waits until each worker's queue has a consumer. A worker consumes only after its database has answered.
     private func waitForConsumers(_ isCancelled: () -> Bool) throws {
         let connection = try AMQP.Connection(try configuration.operatorBrokerSettings())
         defer { connection.close() }
@@ -219,7 +219,7 @@ package final class LocalOffice: Sendable {
     }
 }
 
-/// The password within a URL; a new one where there is none.
+/// The password in a URL; a new one if there is none.
 private func keptPassword(in url: String?) -> String {
     url.flatMap { URLComponents(string: $0)?.password } ?? randomPassword()
 }

@@ -5,8 +5,7 @@ package import LocalServers
 import PostgreSQL
 import Workers
 
-/// Makes a database server into an office's: roles, database, schema, and whom the office knows. All of it may be run
-/// again.
+/// Prepares a database server for an office: roles, database, schema and parties. Every step may be repeated.
 package struct OfficeEntry: Sendable {
     package static let ownerRole = "bihuan_owner"
     package static let workerRole = "bihuan_worker"
@@ -15,7 +14,7 @@ package struct OfficeEntry: Sendable {
     package let servers: LocalServers
     package let configuration: OfficeConfiguration
 
-    /// Roles with the passwords of the configuration, and the database, by the server's superuser.
+    /// Creates the roles with the configured passwords, and the database, as the server's superuser.
     package func makeDatabase(passwords: (owner: String, worker: String)) throws {
         let connection = try Connection(ConnectionSettings(url: servers.superuserURL))
         defer { connection.close() }
@@ -30,13 +29,13 @@ package struct OfficeEntry: Sendable {
         do throws(PostgreSQLError) {
             try connection.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
         } catch {
-            // It may be there from an earlier start.
+            // It may exist from an earlier start.
             let duplicateDatabase = "42P04"
             if error.sqlState != duplicateDatabase { throw error }
         }
     }
 
-    /// Brings the schema up to date and enters the sample; returns the names of migrations applied.
+    /// Migrates the schema and enters the sample; returns the names of the applied migrations.
     package func enter(_ sample: SampleOffice, keys: KeyFiles, policy: String) throws -> [String] {
         let connection = try Connection(configuration.ownerDatabaseSettings("bihuan up"))
         defer { connection.close() }
@@ -65,6 +64,7 @@ package struct OfficeEntry: Sendable {
         return applied
     }
 
-    /// The superior, to whom sealed mail goes, and the city organs; the others show what happens without a key.
+    /// Whether the unit gets a sealing key: the superior, which receives sealed mail, and the city organs do. The
+    /// others show the behaviour without a key.
     private static func hasSealingKey(_ unit: SampleUnit) -> Bool { ["superior", "city"].contains(unit.kind) }
 }

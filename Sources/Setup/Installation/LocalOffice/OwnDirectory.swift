@@ -2,15 +2,14 @@ package import Basics
 package import Foundation
 import Terminal
 
-/// The directory that private servers and an office fill: new, empty, or one that was filled so before, which its
-/// marker tells.
+/// The directory that private servers and an office fill. It must be new, empty, or marked as filled before.
 ///
-/// A mistyped path would otherwise put twenty folders and a database into somebody's home, or beside the system's own.
+/// Otherwise a mistyped path would put twenty folders and a database into somebody's home or a system folder.
 package enum OwnDirectory {
     static let marker = ".bihuan"
 
-    /// Makes it where it is missing, and marks it.
-    /// - Parameter mayFill: asked with a sentence where the path looks as if it were not meant; false refuses.
+    /// Creates the directory if it is missing, and marks it.
+    /// - Parameter mayFill: called with a sentence if the path looks like a mistake; false refuses.
     package static func claim(_ directory: URL, mayFill: (String) -> Bool) throws(UserError) {
         let path = directory.standardizedFileURL.path
         let mark = directory.appending(path: marker)
@@ -20,7 +19,7 @@ package enum OwnDirectory {
             throw UserError("\(doubt): nothing was put there; choose a new or empty directory")
         }
         do {
-            // Root's servers run as users of their own, who have to pass through.
+            // Servers of root run as their own users, which must be able to pass through.
             try files.createDirectory(
                 at: directory, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: geteuid() == 0 ? 0o711 : 0o700])
@@ -30,7 +29,7 @@ package enum OwnDirectory {
         }
     }
 
-    /// On a terminal; elsewhere there is nobody to answer.
+    /// Asks on a terminal; elsewhere the answer is no.
     package static let askOnTerminal: @Sendable (String) -> Bool = { doubt in
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return false }
         Output.note("\(doubt).")
@@ -38,7 +37,7 @@ package enum OwnDirectory {
         return ["y", "yes"].contains(readLine()?.trimmingCharacters(in: .whitespaces).lowercased())
     }
 
-    /// Why it may not be meant; nil where nothing speaks against it.
+    /// Why the path looks like a mistake; nil if it does not.
     private static func doubt(_ path: String) throws(UserError) -> String? {
         if path == "/" { throw UserError("the root of the file system is no directory for this: choose another") }
         var status = stat()

@@ -3,8 +3,8 @@ import Casework
 
 /// A sample installation: one provincial office with its units, sources and staff, all invented.
 ///
-/// `bihuan-lab demo`, the benchmark and the tests set their servers up from it, and `Corpus` writes reports that fit
-/// it.
+/// `bihuan-lab demo`, the benchmark and the tests set up their servers from it, and `Corpus` writes reports that
+/// fit it.
 public struct SampleOffice: Sendable {
     public let units: [SampleUnit]
     public let sources: [SampleSource]
@@ -27,8 +27,8 @@ public struct SampleUnit: Sendable, Hashable {
     public let name: String
     /// `department`, `stationed`, `city`, `county`, `superior` or `case_office`.
     public let kind: String
-    /// The place it answers for: `p` is the province, `p-c01` a city, `p-c01-d01` a county. Absent for the case office,
-    /// which answers for no place.
+    /// The place it is responsible for: `p` is the province, `p-c01` a city, `p-c01-d01` a county. Nil for the
+    /// case office, which has no place.
     public let region: String?
     public let parent: UnitID?
     /// The levels of cadres it may act on, lowest first: ids of the policy's vocabulary.
@@ -52,7 +52,7 @@ public struct SampleSource: Sendable, Hashable {
     public let name: String
     /// `letter`, `visit`, `web`, `phone`, `superior`, `subordinate`, `leader`, `inspection` or `petition_bureau`.
     public let kind: String
-    /// The unit that sends under this source, where a unit also reports.
+    /// The unit that sends under this source, if a unit also reports.
     public let unit: UnitID?
 
     public init(id: SourceID, name: String, kind: String, unit: UnitID? = nil) {
@@ -70,7 +70,7 @@ public struct SamplePerson: Sendable, Hashable {
     public let unit: UnitID?
     /// `clerk`, `leader`, `supervisor`, `operator`.
     public let roles: [String]
-    /// Names of accused whose reports this person must not see or touch (回避).
+    /// The names of accused whose reports this person must not see or handle (回避).
     public let recusedFrom: [String]
 
     public init(id: PersonID, name: String, unit: UnitID? = nil, roles: [String], recusedFrom: [String] = []) {
@@ -82,7 +82,7 @@ public struct SamplePerson: Sendable, Hashable {
     }
 }
 
-/// The accused from whom one clerk of the sample office is recused; the corpus reports on this man now and then.
+/// The accused from whom one clerk of the sample office is recused; the corpus writes some reports about him.
 package let recusalAccused = "程望山"
 
 private func unit(

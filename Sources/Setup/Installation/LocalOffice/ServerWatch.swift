@@ -8,26 +8,26 @@ import PostgreSQL
 import Synchronization
 import Terminal
 
-/// Watches the private servers of an office. What ends by itself is started again, and a queue whose process died is
-/// brought back by a restart of its broker; both are told. What does not come back is given up, with the reason.
+/// Watches the private servers of an office. It restarts a server that ended, and restarts the broker if a queue's
+/// process died; it reports both. A server or queue that does not recover is given up, with the reason.
 final class ServerWatch: Sendable {
     struct Settings: Sendable {
         let servers: LocalServers
         let configuration: OfficeConfiguration
-        /// Told what happens, one line each.
+        /// Called with each event, one line each.
         var report: @Sendable (String) -> Void
-        /// Told once why the office cannot go on.
+        /// Called once with the reason why the office cannot continue.
         var giveUp: @Sendable (UserError) -> Void
     }
 
     private static let lookMicroseconds: UInt32 = 200_000
     private static let surveySeconds = 5.0
-    /// When something was down at the last look.
+    /// The interval if a queue was down in the last survey.
     private static let secondLookSeconds = 1.0
-    /// Queues of parties are often empty and unread, and are then asked for a message: more seldom, for that costs the
-    /// broker a write.
+    /// The queues of parties are asked only in every twelfth survey, unless a queue was down in the last one. They
+    /// are often empty and without a consumer, and are then asked for a message, which costs the broker a write.
     private static let partiesEvery = 12
-    /// A server that ended so often within ten minutes is ill.
+    /// The endings of servers within ten minutes that are restarted; one more, and the office is given up.
     private static let endingsMax = 5
     private static let endingsWithin = Duration.seconds(600)
 
@@ -41,7 +41,7 @@ final class ServerWatch: Sendable {
         thread.withLock { $0 = WorkThread(named: "watch-servers") { [self] in watch() } }
     }
 
-    /// Returns when nothing is started any more. Calling it again does nothing.
+    /// Returns when no server will be started any more. A second call does nothing.
     func stop() {
         isStopping.store(true, ordering: .releasing)
         thread.withLock { $0 }?.join()
@@ -118,16 +118,16 @@ final class ServerWatch: Sendable {
     }
 }
 
-/// What is to be done about queues that are down. Pure, so that it can be told as a story.
+/// Decides what to do about queues that are down. Pure, so that tests can replay a sequence.
 struct QueueWatch {
     enum Step: Equatable {
         case restart([String])
         case giveUp([String])
     }
 
-    /// How often it was looked.
+    /// The number of surveys.
     var looks = 0
-    /// Down at the last look: a queue that is only being started is not so twice.
+    /// The queues that were down in the last survey. A queue that is only starting is not down twice.
     private(set) var suspects: Set<String> = []
     private var wasRestarted = false
 

@@ -1,8 +1,8 @@
 package import Basics
 package import Foundation
 
-/// A pipe that nothing is ever written to. The workers hold its reading end as their input, we the other: when we end,
-/// however that comes, their input ends too, and they stop.
+/// A pipe that nothing is written to. The workers have its reading end as standard input, this process has the
+/// other. When this process ends for any reason, the workers' input ends, and they stop.
 package final class Lifeline: @unchecked Sendable {
     package let end: Int32
     private var ours: Int32
@@ -12,12 +12,12 @@ package final class Lifeline: @unchecked Sendable {
         guard pipe(&descriptors) == 0 else {
             throw UserError("no pipe can be made: \(String(cString: strerror(errno)))")
         }
-        // A worker must not hold the writing end of its own lifeline.
+        // A worker must not hold the writing end of its own pipe.
         for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         (end, ours) = (descriptors[0], descriptors[1])
     }
 
-    /// Called once, when nobody holds on to it any more.
+    /// Closes the writing end; called once, after the last use.
     package func cut() {
         if ours >= 0 { close(ours) }
         ours = -1
@@ -29,11 +29,11 @@ package final class Lifeline: @unchecked Sendable {
     }
 }
 
-/// Starts a program in a session of its own, so that the terminal's Ctrl-C reaches it through us alone, and in order.
-/// None of our descriptors but these are its.
+/// Starts a program in its own session, so that Ctrl-C of the terminal reaches it only through this process, in
+/// order. It inherits no other descriptors than these.
 /// - Parameters:
-///   - input: the descriptor it reads as standard input.
-///   - log: the file that its output and errors are appended to.
+///   - input: the descriptor of its standard input.
+///   - log: the file to which its output and errors are appended.
 package func spawn(_ program: String, _ arguments: [String], input: Int32, log: String) throws(UserError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -41,8 +41,8 @@ package func spawn(_ program: String, _ arguments: [String], input: Int32, log: 
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o640)
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
-    // A child that held the writing end of somebody's pipe would keep its reader waiting for ever. The C library
-    // declares this behind _GNU_SOURCE, which Swift does not set; so it is found by name.
+    // A child that holds the writing end of another pipe would make its reader wait for ever. The C library
+    // declares this function behind _GNU_SOURCE, which Swift does not set, so it is found by name.
     guard let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else {
         throw UserError("the C library is too old: glibc 2.34 or newer is needed")
     }

@@ -2,19 +2,19 @@ package import Basics
 package import Contract
 package import Foundation
 
-/// The worker processes of an office on this machine. A thread watches each and starts it again when it ends.
+/// The worker processes of an office on this machine. One thread watches each process and restarts it when it ends.
 ///
-/// A worker that ran is started again at once; one that failed to start five times in a row, ever later, so that a
-/// mistake in the configuration does not keep the machine busy.
+/// A worker that had started is restarted at once. After five failed starts in a row the delay grows, so that a
+/// configuration mistake does not keep the machine busy.
 package final class WorkerProcesses: @unchecked Sendable {
     package struct Settings: Sendable {
-        /// The program and what it is given after the worker's name.
+        /// The program and its arguments after the worker's name.
         package var executable: String
         package var arguments: [String]
         var countPerWorker: Int
-        /// Where each worker's log is appended to.
+        /// The log file of each worker; output is appended.
         package var log: @Sendable (Worker) -> URL
-        /// Told what happens to workers, one line each, from any thread.
+        /// Called with each event of a worker, one line each, from any thread.
         package var report: @Sendable (String) -> Void
     }
 
@@ -24,13 +24,13 @@ package final class WorkerProcesses: @unchecked Sendable {
         var isWatched = false
     }
 
-    /// What a worker that ends by itself within this time has not done is start.
+    /// A worker that ends by itself within this time has failed to start.
     private static let startSeconds = 2.0
     private static let failuresBeforeBackoff = 5
     private static let backoffSecondsMax = 30.0
 
     private let settings: Settings
-    /// Protects what is below; signalled when a watch ends and when all shall stop.
+    /// Protects the properties below; signalled when a watch ends and when all must stop.
     private let condition = NSCondition()
     private var slots: [Slot]
     private var isStopping = false
@@ -55,14 +55,14 @@ package final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
-    /// How often a worker was started again.
+    /// The number of restarts of workers.
     package var restartCount: Int { condition.withLock { restarts } }
 
     package var running: [(worker: Worker, processID: pid_t)] {
         condition.withLock { slots.compactMap { slot in slot.processID.map { (slot.worker, $0) } } }
     }
 
-    /// Ends one of the running workers at once (SIGKILL), as a crash would; `nil` if none runs.
+    /// Kills a random running worker (SIGKILL), as a crash would; returns `nil` if none runs.
     @discardableResult
     package func killRandom() -> Worker? {
         condition.withLock {
@@ -84,13 +84,13 @@ package final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
-    /// Sends a signal to this process; false if it does not run as a worker any more.
+    /// Sends a signal to this process; false if it no longer runs as a worker.
     @discardableResult
     package func signal(_ number: Int32, toProcess processID: pid_t) -> Bool {
         condition.withLock { slots.contains { $0.processID == processID } && kill(processID, number) == 0 }
     }
 
-    /// Asks all to finish what they hold, waits, and ends what is left after `patienceSeconds`.
+    /// Asks all workers to finish their current messages, waits, and kills the rest after `patienceSeconds`.
     package func stop(patienceSeconds: Double = 12) {
         condition.lock()
         defer { condition.unlock() }
@@ -129,7 +129,7 @@ package final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
-    /// Starts a process unless all shall stop, which gives `nil`.
+    /// Starts a process; `nil` if all must stop.
     private func begin(_ index: Int) -> Result<pid_t, UserError>? {
         condition.withLock {
             if isStopping { return nil }
@@ -144,8 +144,8 @@ package final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
-    /// Waits for the end. The process is only then taken off the system's list under the lock, so that nobody signals
-    /// an id that has become another's.
+    /// Waits for the end. The process is reaped only under the lock, so that no signal goes to an id that another
+    /// process reuses.
     private func end(of processID: pid_t, _ index: Int) -> Ending {
         var information = siginfo_t()
         while waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
@@ -172,7 +172,7 @@ package final class WorkerProcesses: @unchecked Sendable {
         }
     }
 
-    /// Waits after the fifth failure to start, and longer after each further one; false if all shall stop.
+    /// Waits after the fifth failed start, and longer after each further one; false if all must stop.
     private func pause(after failures: Int, _ index: Int) -> Bool {
         condition.lock()
         defer { condition.unlock() }
@@ -195,7 +195,7 @@ private struct Ending: CustomStringConvertible {
     let status: Int32
     private var signal: Int32 { status & 0x7F }
 
-    /// From outside, as by an operator or a test: no sign of a mistake within.
+    /// Killed from outside, for example by an operator or a test; this is not a failure of the worker.
     var wasKilled: Bool { signal == SIGKILL || signal == SIGTERM || signal == SIGINT }
 
     var description: String {

@@ -7,7 +7,7 @@ package import Foundation
 import LocalServers
 import Terminal
 
-/// Which broker a topology command speaks with, and how.
+/// Options that select the broker of a topology command and the access to it.
 package struct BrokerOptions: ParsableArguments {
     package init() {}
 
@@ -39,9 +39,10 @@ package struct BrokerOptions: ParsableArguments {
         if management != nil, node != nil { throw ValidationError("give --management or --node, not both") }
     }
 
-    /// The management interface if it is named; else the node that is named. Else the broker that amqp.url names, which
-    /// must then be on this machine: the private node of the installation's directory, if it has one; or this machine's
-    /// own, by rabbitmqctl or the management interface, whichever is there. Blocks.
+    /// The access to the broker: the management interface if it is given, else the node if it is given. Otherwise
+    /// the broker of amqp.url, which must be on this machine: the private node of the installation's directory if
+    /// it has one; else this machine's own node, through rabbitmqctl or the management interface, whichever works.
+    /// Blocks.
     package func access(_ configuration: OfficeConfiguration, directory: URL) throws -> any BrokerAccess {
         if let management { return try managementAccess(management, configuration) }
         if let node { return ControlAccess(try RabbitMQControl.ofSystemNode(node)) }
@@ -66,8 +67,8 @@ package struct BrokerOptions: ParsableArguments {
             ])
     }
 
-    /// The first way that leads to a broker which takes AMQP on one of the ports; else the error says what was met on
-    /// each.
+    /// The first access whose broker accepts AMQP on one of the ports.
+    /// - Throws: `UserError` with the failure of each access.
     static func firstListening(on ports: [Int], _ ways: [() throws -> any BrokerAccess]) throws -> any BrokerAccess {
         var failures: [String] = []
         for way in ways {
@@ -115,7 +116,7 @@ package struct BrokerOptions: ParsableArguments {
     }
 }
 
-/// Monitors are no party of the office: whoever runs the broker names them.
+/// The monitors. They are not parties of the office: the administrator of the broker names them.
 package struct MonitorOptions: ParsableArguments {
     package init() {}
 

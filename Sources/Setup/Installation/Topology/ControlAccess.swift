@@ -4,7 +4,7 @@ import Contract
 import Foundation
 import LocalServers
 
-/// The way through `rabbitmqctl`, on the broker's own machine.
+/// Access through `rabbitmqctl`, on the broker's own machine.
 struct ControlAccess: BrokerAccess {
     private let control: RabbitMQControl
     private static let patienceSeconds = 60.0
@@ -14,7 +14,7 @@ struct ControlAccess: BrokerAccess {
     var name: String { "rabbitmqctl for \(control.node)" }
 
     func ports() throws -> Set<Int> {
-        // Its fields are the name of the record, node, protocol, host, address, port, options.
+        // The fields are: record name, node, protocol, host, address, port, options.
         let printed = try evaluated(
             """
             list_to_tuple([element(6, L) || L <- rabbit_networking:active_listeners(), \
@@ -69,7 +69,7 @@ struct ControlAccess: BrokerAccess {
     }
 
     func depth(of queue: String, in virtualHost: String) throws -> QueueDepth? {
-        // What list_queues says of a quorum queue is up to five seconds old; this asks the queue.
+        // `list_queues` shows figures of a quorum queue up to five seconds old; this asks the queue itself.
         let printed = try evaluated(
             """
             case rabbit_amqqueue:lookup(\(resource(virtualHost, "queue", queue))) of \
@@ -89,7 +89,7 @@ struct ControlAccess: BrokerAccess {
 
     private static let actor = binary("bihuan")
 
-    /// A name as its bytes, so that nothing in it is Erlang.
+    /// A name as an Erlang binary of its bytes, so that nothing in it is read as Erlang.
     private static func binary(_ text: String) -> String {
         "<<" + text.utf8.map(String.init).joined(separator: ",") + ">>"
     }

@@ -6,18 +6,19 @@ package import Foundation
 import FoundationNetworking
 import Synchronization
 
-/// The way through RabbitMQ's management interface, from any machine. Its user needs the tag `administrator`, and to
-/// remove queues, bindings and exchanges, which the interface does as that user, all rights in the virtual host.
+/// Access through RabbitMQ's management interface, from any machine. The user needs the tag `administrator`. To
+/// remove queues, bindings and exchanges, the user also needs all rights in the virtual host, since the interface
+/// acts as the user.
 package struct ManagementAccess: BrokerAccess {
     private let url: URL
     private let user: String
     private let password: String
-    /// The same broker by AMQP, where a queue itself is asked how much it holds.
+    /// The AMQP settings of the same broker, to ask a queue itself for its messages.
     private let broker: AMQP.ConnectionSettings
     private let session: URLSession
     private static let patienceSeconds = 60.0
 
-    /// - Parameter broker: how it is reached by AMQP; user and password are the management's.
+    /// - Parameter broker: the AMQP settings; its user and password are replaced by the management user's.
     package init(_ url: URL, user: String, password: String, broker: AMQP.ConnectionSettings) {
         self.url = url
         self.user = user
@@ -77,8 +78,8 @@ package struct ManagementAccess: BrokerAccess {
         }
         guard let answer = try sendIfThere("GET", ["queues", virtualHost, queue]) else { return nil }
         let status = try JSONDecoder().decode(Status.self, from: answer)
-        // The interface's figures are some seconds old; the queue itself knows what is ready and who reads, though not
-        // what is held.
+        // The interface's figures are some seconds old. The queue itself gives its ready messages and consumers,
+        // but not its unacknowledged messages.
         let now = try statusNow(of: queue, in: virtualHost)
         return QueueDepth(
             messages: max(status.messages ?? 0, now.messageCount),
@@ -105,8 +106,8 @@ package struct ManagementAccess: BrokerAccess {
         }
     }
 
-    /// The interface takes all rules of a user at once. Meanwhile every key would be allowed, so the right to write
-    /// goes first.
+    /// The interface removes all topic permissions of a user at once, and without any every key would be allowed.
+    /// So the write permission is removed first and restored last.
     private func removeTopicPermissions(of user: String, in virtualHost: String, _ wanted: DefinitionsFile) throws {
         _ = try send("DELETE", ["permissions", virtualHost, user])
         _ = try send("DELETE", ["topic-permissions", virtualHost, user])
@@ -142,7 +143,7 @@ package struct ManagementAccess: BrokerAccess {
         return answer
     }
 
-    /// nil where the interface answers that there is no such thing.
+    /// The answer; nil if the interface answers 404.
     private func sendIfThere(_ method: String, _ path: [String], _ body: Data? = nil) throws -> Data? {
         let base = url.absoluteString.hasSuffix("/") ? String(url.absoluteString.dropLast()) : url.absoluteString
         guard let target = URL(string: base + "/api/" + path.map(percentEncoded).joined(separator: "/")) else {
@@ -179,10 +180,10 @@ package struct ManagementAccess: BrokerAccess {
             answer.hasCome.signal()
         }
         task.resume()
-        // Its own time-outs do not hold for every step of a request.
+        // The time-outs of URLSession do not cover every step of a request.
         if answer.hasCome.wait(timeout: .now() + ManagementAccess.patienceSeconds) == .timedOut { task.cancel() }
         let (status, data, failure) = answer.result.withLock { $0 }
-        // Nobody but the refused challenge cancels a request that is answered.
+        // Only the refused challenge cancels a request that was answered.
         if failure?.code == .cancelled { return (401, data) }
         guard let status, failure == nil else {
             throw UserError(
@@ -202,8 +203,8 @@ package struct ManagementAccess: BrokerAccess {
         let result = Mutex<(Int?, Data, URLError?)>((nil, Data(), nil))
     }
 
-    /// Ends a request that the interface answers with 401. Without it URLSession would wait for other credentials, for
-    /// ever.
+    /// Cancels a request that the interface answers with 401. Otherwise URLSession would wait for other
+    /// credentials without end.
     private final class ChallengeRefusal: NSObject, URLSessionTaskDelegate, Sendable {
         func urlSession(
             _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,

@@ -5,7 +5,7 @@ import PostgreSQL
 
 /// The queues of an office's parties.
 package enum OfficeQueues {
-    /// As the office's database knows them.
+    /// The queues of the parties in the office's database.
     package static func parties(of configuration: OfficeConfiguration) throws -> [String] {
         let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan watch"))
         defer { database.close() }
@@ -13,7 +13,7 @@ package enum OfficeQueues {
         return parties(units: units.rows, sources: sources.rows, persons: persons.rows)
     }
 
-    /// Those that are no longer active have none.
+    /// The queues of the active parties; inactive parties have none.
     package static func parties(units: [UnitRow], sources: [SourceRow], persons: [PersonRow]) -> [String] {
         let parties =
             units.filter(\.active).map { Party.unit($0.id) } + sources.map { .source($0.id) }

@@ -7,11 +7,11 @@ import Contract
 import PostgreSQL
 import Terminal
 
-/// What the broker of an office shall hold: worked out from whom its database knows.
+/// The definitions that an office's broker should have, derived from the parties in its database.
 package struct OfficeTopology: Sendable {
     package let definitions: Definitions
 
-    /// Units and persons that are no longer active get nothing: neither queues nor a user.
+    /// Reads the parties. Inactive units and persons get neither queues nor a user.
     package static func read(_ configuration: OfficeConfiguration, monitors: [String]) throws -> OfficeTopology {
         let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan topology"))
         defer { database.close() }
@@ -32,7 +32,7 @@ package struct OfficeTopology: Sendable {
             })
     }
 
-    /// The definitions with the passwords that are known.
+    /// The definitions with the known passwords.
     package func file(passwords: [String: String] = [:]) -> DefinitionsFile {
         var definitions = definitions
         for index in definitions.users.indices {
@@ -41,7 +41,7 @@ package struct OfficeTopology: Sendable {
         return definitions.file()
     }
 
-    /// For people: exchanges, queues and users with what they may do.
+    /// A table for people: exchanges, queues, and users with their permissions.
     package var tables: String {
         let file = file()
         let exchanges = file.exchanges.map { exchange in

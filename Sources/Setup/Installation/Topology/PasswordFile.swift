@@ -1,16 +1,16 @@
 package import Basics
 package import Foundation
 
-/// Passwords of broker users: a line each, the user and the password with a blank between. Lines beginning with # are
+/// The passwords of broker users: one line each, `user password`, separated by a blank. Lines beginning with # are
 /// comments.
 ///
-/// It is written before the users are made, so that no password is set which nobody knows.
+/// The file is written before the users are created, so that every password set is known.
 package struct PasswordFile {
     package let file: URL
     package private(set) var passwords: [String: String] = [:]
     private var text = ""
 
-    /// A file that is not there yet has no passwords.
+    /// Reads the file; a missing file has no passwords.
     package init(_ file: URL) throws(UserError) {
         self.file = file
         guard FileManager.default.fileExists(atPath: file.path) else { return }
@@ -31,7 +31,7 @@ package struct PasswordFile {
         }
     }
 
-    /// Adds lines and writes the file anew, readable by its owner alone. What stands in it stays.
+    /// Adds lines and rewrites the file, readable only by its owner. Existing lines stay.
     package mutating func add(_ new: [String: String]) throws(UserError) {
         if new.isEmpty { return }
         if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }

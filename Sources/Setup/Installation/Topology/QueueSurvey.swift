@@ -1,16 +1,15 @@
 package import AMQP
 
-/// Asks queues how they are, one after the other, on one connection.
+/// Asks queues for their state, one after the other, on one connection.
 ///
-/// RabbitMQ answers a passive declaration for a quorum queue whose process has died, or that has no majority, as if the
-/// queue were empty and unread. So what looks like that is asked for a message too, which a dead queue cannot refuse
-/// politely: the broker closes the connection with 541, or never answers. A message that came meanwhile is given back
-/// at once.
+/// RabbitMQ answers a passive declaration of a quorum queue without a process or without a majority as if the
+/// queue were empty and had no consumer. So such a queue is also asked for a message. For a dead queue the broker
+/// then closes the connection with 541 or never answers. A message received this way is given back at once.
 package final class QueueSurvey {
     package enum State: Equatable {
         case up(messages: Int, consumers: Int)
         case missing
-        /// It exists and serves nobody.
+        /// The queue exists but cannot be used.
         case down
     }
 
@@ -23,7 +22,8 @@ package final class QueueSurvey {
     private let settings: AMQP.ConnectionSettings
     private var line: (connection: AMQP.Connection, channel: ChannelNumber)?
 
-    /// - Parameter broker: of a user who may read the queues; one who may not sees dead queues as empty.
+    /// - Parameter broker: settings of a user who may read the queues; for a user who may not, dead queues look
+    ///   empty.
     package init(_ broker: AMQP.ConnectionSettings) throws(AMQPError) {
         settings = broker
         _ = try open()
@@ -62,8 +62,8 @@ package final class QueueSurvey {
                 return false
             }
             try leaveChannel(after: error)
-            // A queue with one active consumer knows no such question (405), and not everybody may ask it (403): it
-            // lives.
+            // A queue with a single active consumer refuses this request (405), and a user may lack the permission
+            // (403). In both cases the queue is alive.
             return true
         }
     }

@@ -3,16 +3,16 @@ import BrokerTopology
 import Contract
 import Foundation
 
-/// Makes a broker what it shall be, and says what came of it by looking again.
+/// Changes a broker to the wanted definitions, then compares again to report the result.
 package struct TopologyApplication {
     package struct Options {
-        /// Also take away what carries our names and is not wanted.
+        /// Whether to remove objects with our names that are not wanted.
         package var prunes = false
-        /// Also queues that hold messages or are read.
+        /// Whether to remove also queues that hold messages or have consumers.
         package var withMessages = false
-        /// Where passwords of new users are written; what stands in it is used.
+        /// The file for passwords of new users; passwords already in it are used.
         package var passwordFile: PasswordFile?
-        /// Of new users only, as from bihuan.yaml.
+        /// Passwords for new users only, for example from bihuan.yaml.
         package var knownPasswords: [String: String] = [:]
 
         package init(
@@ -27,11 +27,11 @@ package struct TopologyApplication {
     }
 
     package struct Outcome {
-        /// What was different and is not any more.
+        /// The differences that were removed.
         package var done: [TopologyDifference.Line] = []
-        /// What is still different.
+        /// The differences that remain.
         package var left: [TopologyDifference.Line] = []
-        /// Why some of it was left.
+        /// Why differences remain.
         package var reasons: [String] = []
         package var generatedPasswords = 0
         package var notes: [String] = []
@@ -99,8 +99,8 @@ package struct TopologyApplication {
         return additions
     }
 
-    /// Users go first, which also ends their connections, then bindings: after that nothing new comes into a queue that
-    /// goes.
+    /// Users are removed first, which also closes their connections, then bindings. After that no new message
+    /// enters a queue that is removed.
     private func prune(_ difference: TopologyDifference, _ outcome: inout Outcome) throws {
         for removal in difference.removals {
             if case .queue(let queue) = removal, !options.withMessages {

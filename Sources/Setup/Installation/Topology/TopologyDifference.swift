@@ -1,7 +1,7 @@
 package import BrokerTopology
 import Contract
 
-/// What distinguishes a broker from what it shall be. Pure: values in, lines out.
+/// The differences between a broker's definitions and the wanted ones. Pure: values in, lines out.
 package struct TopologyDifference {
     package struct Line: Hashable, CustomStringConvertible {
         package enum Mark: String {
@@ -12,7 +12,7 @@ package struct TopologyDifference {
 
         package let mark: Mark
         package let text: String
-        /// The broker cannot change it in place.
+        /// Whether the broker cannot change it in place.
         package var mustBeDeletedFirst = false
 
         package init(mark: Mark, text: String, mustBeDeletedFirst: Bool = false) {
@@ -23,7 +23,7 @@ package struct TopologyDifference {
         package var description: String { "\(mark.rawValue) \(text)" }
     }
 
-    /// What carries our names and is not wanted, or widens what is.
+    /// An object with one of our names that is not wanted, or that adds rights or routes to a wanted one.
     package enum Removal: Hashable {
         case user(String)
         case permission(user: String)
@@ -35,12 +35,12 @@ package struct TopologyDifference {
     }
 
     package private(set) var lines: [Line] = []
-    /// To be imported: what is missing and, as it shall be, what differs. New users stand in it without a password.
+    /// The definitions to import: missing ones, and the wanted form of different ones. New users have no password here.
     private(set) var additions = DefinitionsFile()
-    /// In the order in which they are to be made: who loses rights first, what holds messages last.
+    /// The removals in their order: users first, since they lose rights; queues last, since they hold messages.
     private(set) var removals: [Removal] = []
     private(set) var newUsers: [String] = []
-    /// What is not ours and may still matter.
+    /// Objects that are not ours and may still matter.
     package private(set) var notes: [String] = []
 
     package var isEmpty: Bool { lines.isEmpty }
@@ -48,8 +48,9 @@ package struct TopologyDifference {
     private let virtualHost: String
 
     /// - Parameters:
-    ///   - messageBytesMax: the longest message that the broker takes (`max_message_size`), where it could be asked.
-    ///   - passwords: by user; one given here must be the user's. Others keep what they have.
+    ///   - messageBytesMax: the maximum message size of the broker in bytes (`max_message_size`), if it could be
+    ///     read.
+    ///   - passwords: by user; a user named here must have this password. Others keep theirs.
     package init(
         wanted: DefinitionsFile, found: DefinitionsFile, virtualHost: String, messageBytesMax: Int?,
         passwords: [String: String] = [:]
@@ -71,7 +72,7 @@ package struct TopologyDifference {
 
     // MARK: Settings
 
-    /// It stands in the broker's own file, for all virtual hosts: nothing here can set it.
+    /// `max_message_size` is set in the broker's own file, for all virtual hosts; it cannot be set here.
     private mutating func compare(messageBytesMax bytes: Int?, limits: Limits = .standard) {
         guard let bytes else {
             return notes.append(
@@ -115,7 +116,7 @@ package struct TopologyDifference {
                     PasswordHash.make(password), PasswordHash.algorithm, true
                 )
             }
-            // An import without a hash would take the password away, so the one that is there goes back.
+            // An import without a hash would remove the password, so the existing hash is imported again.
             if differs { additions.users.append(existing) }
         }
         let names = Set(wanted.users.map(\.name))
@@ -189,7 +190,7 @@ package struct TopologyDifference {
 
     // MARK: Policies
 
-    /// Of others' only those are told that may hold for our queues in the place of ours.
+    /// Foreign policies are reported only if they may apply to our queues instead of ours.
     private mutating func comparePolicies(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
         let there = Dictionary(found.policies.filter { $0.vhost == virtualHost }.map { ($0.name, $0) }) { first, _ in
             first
@@ -231,9 +232,10 @@ package struct TopologyDifference {
 
     // MARK: Exchanges, queues, bindings
 
-    /// Also those that lead from an exchange of ours to somebody's queue, or from elsewhere into one of ours.
+    /// Also checks bindings from our exchanges to foreign queues, and from foreign exchanges to our queues.
     private mutating func compareBindings(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
-        // The default exchange binds every queue by its name; that cannot be changed, and nobody of ours may write it.
+        // The default exchange binds every queue by its name. That cannot be changed, and none of our users may
+        // write to it.
         let existing = found.bindings.filter { $0.vhost == virtualHost && !$0.source.isEmpty }
         let there = Set(existing)
         for binding in wanted.bindings where !there.contains(binding) {
@@ -302,7 +304,7 @@ package struct TopologyDifference {
             : TopologyDifference.isOurs(exchange: binding.destination)
     }
 
-    // MARK: Words
+    // MARK: Texts
 
     private mutating func add(_ mark: Line.Mark, _ text: String) { lines.append(Line(mark: mark, text: text)) }
 
