@@ -4,8 +4,8 @@ import Testing
 
 @Suite("memory", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct MemoryTests {
-    @Test("it does not grow with messages that are confirmed, returned, delivered and acknowledged")
-    func doesNotGrow() throws {
+    @Test("memory does not grow with messages that are confirmed, returned, delivered and acknowledged")
+    func memoryDoesNotGrowWithMessages() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
