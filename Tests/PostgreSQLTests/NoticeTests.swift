@@ -4,8 +4,8 @@ import Testing
 
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct NoticeTests {
-    @Test("notices go to whoever listens, with severity and code; their words are kept out of descriptions")
-    func notices() throws {
+    @Test("notices reach the listener with severity and code; descriptions omit their words")
+    func deliversNoticesWithCodes() throws {
         try TestDatabase.connected { connection in
             let heard = Heard()
             connection.onNotice = { heard.notices.append($0) }
@@ -22,8 +22,8 @@ struct NoticeTests {
         }
     }
 
-    @Test("whoever is handed a notice cannot use the connection, nor close it under the library's feet")
-    func handlerIsHarmless() throws {
+    @Test("a notice handler can neither use the connection nor close it")
+    func keepsHandlerFromUsingConnection() throws {
         try TestDatabase.reading { connection in
             let refusals = Refusals()
             connection.onNotice = { [unowned connection] _ in
@@ -37,8 +37,8 @@ struct NoticeTests {
         }
     }
 
-    @Test("NOTIFY reaches a session that listens, in order, and waiting for nothing ends in time")
-    func notify() throws {
+    @Test("NOTIFY reaches a listening session in order, and waiting for nothing ends in time")
+    func receivesNotificationsInOrder() throws {
         try TestDatabase.with { database in
             let (listener, speaker) = (try database.connect(), try database.connect())
             defer {
