@@ -14,13 +14,8 @@ import Testing
 /// One run for the whole story, since its servers take seconds to start.
 @Suite("An office that is disturbed on purpose", .serialized)
 struct ChaosTests {
-    @Test(
-        """
-        every invariant holds after a short run; each breach that is planted afterwards makes its line false, \
-        tells the seed and a trail
-        """
-    )
-    func story() throws {
+    @Test("every invariant holds after a short run; each planted breach makes its line false, with seed and trail")
+    func keepsEveryInvariantAndFindsBreaches() throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-chaos-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }

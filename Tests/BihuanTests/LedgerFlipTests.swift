@@ -10,8 +10,8 @@ import Testing
 
 @Suite("An export that was changed anywhere")
 struct LedgerFlipTests {
-    @Test("every flipped bit of an export is found, wherever it is; of long runs of digits every seventh is tried")
-    func everyBit() throws {
+    @Test("every flipped bit of an export is found; of long runs of digits every seventh is tried")
+    func findsEveryFlippedBit() throws {
         let export = try Export()
         #expect(throws: Never.self) { try export.verify(export.lines) }
         for (index, line) in export.lines.enumerated() {
@@ -33,8 +33,8 @@ struct LedgerFlipTests {
         }
     }
 
-    @Test("the script finds a flipped bit as well: all of entries, heads and the end, and of a checkpoint by sample")
-    func everyBitByScript() throws {
+    @Test("the script finds a flipped bit too: every one in entries, heads and the end, a sample in checkpoints")
+    func scriptFindsEveryFlippedBit() throws {
         let export = try Export()
         let file = try export.write(export.lines)
         defer { try? FileManager.default.removeItem(at: file) }
@@ -43,10 +43,8 @@ struct LedgerFlipTests {
         #expect(result.output.contains("not found: 0"), "\(result.output)")
     }
 
-    @Test(
-        "ids swapped, keys repeated or unknown, lines doubled, moved or gone, chains gone or added, a file cut anywhere"
-    )
-    func otherChanges() throws {
+    @Test("swapped ids, unknown keys, added, missing or moved lines and chains, and cut files are found")
+    func findsEveryOtherChange() throws {
         let export = try Export()
         let text = export.lines.map { String(decoding: $0, as: UTF8.self) }
         let (first, second) = (export.reports[0], export.reports[1])
@@ -121,8 +119,8 @@ struct LedgerFlipTests {
         try expectFound([Array(whole.dropLast())], export, "the last line end gone")
     }
 
-    @Test("a checkpoint by another key than the given one is found, and a time that goes back")
-    func keysAndTimes() throws {
+    @Test("a checkpoint by another key than the given one is found, and so is a time that goes back")
+    func findsForeignKeysAndBackwardTimes() throws {
         let export = try Export()
         try export.verify(export.lines, pinned: Array(export.key.publicKey.rawRepresentation))
         let other = Array(Curve25519.Signing.PrivateKey().publicKey.rawRepresentation)
@@ -147,8 +145,8 @@ struct LedgerFlipTests {
         try expectFound(back.lines, back, "a time that goes back")
     }
 
-    @Test("whoever has the salt finds an own act in an export, and no other")
-    func ownAct() throws {
+    @Test("the holder of the salt finds the own act in an export, and nobody else does")
+    func findsOwnActOnlyWithSalt() throws {
         let export = try Export()
         let file = try export.write(export.lines)
         defer { try? FileManager.default.removeItem(at: file) }

@@ -16,8 +16,8 @@ import Testing
 /// One office for the whole story, since its servers take seconds to start.
 @Suite("A whole office on this machine", .serialized)
 struct LocalOfficeTests {
-    @Test("an office starts, works, says where things are, survives kills and restarts, and proves its ledger")
-    func story() async throws {
+    @Test("an office starts, works, shows its places, survives kills and restarts, and proves its ledger")
+    func worksSurvivesKillsAndProvesItsLedger() async throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-office-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
