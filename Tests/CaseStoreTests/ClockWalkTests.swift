@@ -51,12 +51,7 @@ struct ClockWalkTests {
         }
     }
 
-    @Test(
-        """
-        every clock says by which row and source it is due, and its ladder warns, then tells that it is overdue, \
-        then escalates
-        """
-    )
+    @Test("every clock names its row and source, and its ladder warns, then reports it overdue, then escalates")
     func clocksAreExplained() throws {
         let rulebook = try Self.rulebook()
         let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)

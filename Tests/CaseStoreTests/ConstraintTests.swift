@@ -237,8 +237,8 @@ struct ConstraintTests {
         try store.drop()
     }
 
-    @Test("every named constraint and trigger of the schema stands in this table")
-    func tableIsWhole() throws {
+    @Test("this table lists every named constraint and trigger of the schema")
+    func tableListsEveryConstraint() throws {
         let store = try StoreUnderTest()
         let connection = try store.superuser()
         let named = try connection.texts(
@@ -272,8 +272,8 @@ struct ConstraintTests {
         "UPDATE unit SET parent = NULL WHERE id = 'c01-d01'; " + letter(to: "unit.c01-d01"),
     ]
 
-    @Test("rows that break nothing are taken")
-    func takesGoodRows() throws {
+    @Test("rows that break nothing are accepted")
+    func acceptsGoodRows() throws {
         let store = try StoreUnderTest()
         try store.enterScene()
         let connection = try store.superuser()

@@ -26,8 +26,8 @@ struct PlanTests {
         Question(ReadNotedActs.self, 3),
     ]
 
-    @Test("cases are read by their keys, whether tables are empty or have grown without anybody counting them")
-    func byKeys() throws {
+    @Test("cases are read by their keys, in empty tables and in tables that grew without statistics")
+    func readsCasesByTheirKeys() throws {
         let store = try StoreUnderTest()
         let superuser = try store.superuser()
         try superuser.execute(Self.explained)

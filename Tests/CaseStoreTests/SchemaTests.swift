@@ -12,7 +12,7 @@ struct SchemaTests {
     static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden/schema.sql")
 
     @Test("a migrated database is the golden schema, rights included; migrating twice does no harm")
-    func goldenSchema() throws {
+    func migratesToGoldenSchemaTwice() throws {
         let store = try StoreUnderTest(empty: true)
         let owner = try store.owner()
         #expect(try Schema.migrate(owner) == Schema.migrations().map(\.name))
