@@ -48,12 +48,11 @@ struct BarrierTests {
     ]
 
     @Test(
-        """
-        words about an accused's organ, post and name bar the units they may mean, and where none fits a person \
-        is asked
-        """,
+        "an accused's organ, post and name bar every unit they may mean; where none fits, a person decides",
         arguments: places)
-    func organs(organ: String?, position: String?, name: String, unit: String?, barred: Set<String>, isDoubtful: Bool) {
+    func barsUnitsByOrganPostAndName(
+        organ: String?, position: String?, name: String, unit: String?, barred: Set<String>, isDoubtful: Bool
+    ) {
         let accused = [
             Accused(name: name, organ: organ, position: position, unit: unit.map(Self.unit)),
             Accused(name: "李四", organ: "某局"),
@@ -64,7 +63,7 @@ struct BarrierTests {
     }
 
     @Test("one barred case among several keeps a unit from all of them")
-    func manyCases() {
+    func barsUnitFromAllCasesByOne() {
         let free = CaseFileTests.file(barred: [])
         let barred = CaseFileTests.file(barred: ["c01"])
         #expect(Barrier.admits(Self.unit("c01"), to: []))
@@ -149,8 +148,8 @@ struct BarrierTests {
         ("沈励行", nil, [], ["沈大明", "沈励"], [], true),
     ]
 
-    @Test("a person in a barred unit, recused, or accused under the same name is kept away", arguments: persons)
-    func person(
+    @Test("a person who is in a barred unit, recused, or accused under the same name is kept away", arguments: persons)
+    func keepsBarredPersonsAway(
         name: String, unit: String?, recusedFrom: Set<String>, accused: Set<String>, barred: Set<String>, admitted: Bool
     ) {
         let admits = Barrier.admits(
@@ -160,8 +159,8 @@ struct BarrierTests {
         #expect(admits == admitted)
     }
 
-    @Test("a person who is spoken of anywhere in a report is kept away, as is one with a stake in somebody who is")
-    func spokenOf() {
+    @Test("a person mentioned anywhere in a report is kept away, and so is anyone with a stake in that person")
+    func keepsMentionedPersonsAway() {
         func isFree(_ name: String, recusedFrom: Set<String> = [], _ text: String, accused: String = "某某") -> Bool {
             let reports = [
                 Submission(title: text, text: "", accused: [Accused(name: accused)]),
