@@ -25,7 +25,7 @@ struct ArchitectureTests {
     }
 
     @Test("every invariant has its row, a rule and a test")
-    func everyInvariant() throws {
+    func everyInvariantHasRuleAndTest() throws {
         let rows = try Self.table()
         #expect(rows.map(\.number) == Array(1...11))
         for row in rows {
@@ -75,8 +75,8 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("every test that the page on threats names is a test, and every row names one")
-    func threats() throws {
+    @Test("the page on threats names only existing tests, and every row names one")
+    func threatsNameExistingTests() throws {
         let tests = try Tests()
         let rows = try SourceTree.read("docs/threats.md").split(separator: "\n").filter {
             $0.hasPrefix("|") && !$0.hasPrefix("|---")
@@ -112,12 +112,7 @@ struct ArchitectureTests {
         keywords.contains { words.contains("\($0) \(name)") }
     }
 
-    @Test(
-        """
-        every named constraint and trigger of the schema that guards an invariant is in the table, or said to \
-        guard none
-        """
-    )
+    @Test("every named constraint and trigger that guards an invariant is in the table; the others are listed as none")
     func noGuardIsForgotten() throws {
         let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
             separator: "\n")

@@ -4,7 +4,7 @@ import Testing
 /// Rules of style that matter, as tests.
 @Suite("Tidiness")
 struct TidyTests {
-    @Test("a file can be held in the head: at most 450 lines")
+    @Test("a file has at most 450 lines")
     func filesAreShort() throws {
         let long = try SourceTree.files(in: "Sources", "swift", "sql").filter { $0.lines.count > 450 }.map(\.path)
         // The first migration is one list of tables; it may be rewritten until the first release.
@@ -12,7 +12,7 @@ struct TidyTests {
             ["Sources/Store/CaseStore/Migrations/m0001_foundation.sql"], in: long, "files of more than 450 lines")
     }
 
-    @Test("a function is a screen: at most 70 lines")
+    @Test("a function has at most 70 lines")
     func functionsAreShort() throws {
         let bodies = try SourceTree.files(in: "Sources", "swift").flatMap { file in
             Self.bodies(in: file).map { ("\(file.path): \($0.name)", $0.length) }
@@ -22,13 +22,13 @@ struct TidyTests {
         expectOnly([], in: long, "functions of more than 70 lines")
     }
 
-    @Test("nothing that input reaches can stop the process: no `try!`, `as!`, `fatalError`")
-    func nothingStops() throws {
+    @Test("no input can stop the process: no `try!`, `as!`, `fatalError`")
+    func nothingStopsTheProcess() throws {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\b(try!|as!|fatalError\()/), "what stops the process")
     }
 
-    @Test("nothing prints by itself: what is printed goes through the terminal's room")
-    func onlyTheCommandPrints() throws {
+    @Test("nothing prints by itself: all output goes through the terminal's folder")
+    func onlyTheTerminalPrints() throws {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\bprint\(/), "prints past the terminal's room")
     }
 
@@ -76,7 +76,7 @@ struct TidyTests {
         expectOnly(allowed, in: Array(Set(found)), "SQL that reads a clock")
     }
 
-    @Test("tables are spoken to in the store alone")
+    @Test("only the store contains SQL")
     func onlyTheStoreHoldsSQL() throws {
         let words = /\b(SELECT [a-z*(]|INSERT INTO [a-z]|UPDATE [a-z_]+ SET|DELETE FROM [a-z])/
         let found = try SourceTree.files(in: "Sources", "swift").filter {
@@ -86,12 +86,7 @@ struct TidyTests {
         expectOnly([], in: found, "SQL outside the store")
     }
 
-    @Test(
-        """
-        what the ledger tells is written and read in its own room: nobody else spells its events or looks at an \
-        entry's fields
-        """
-    )
+    @Test("only the ledger's folder spells its events and reads an entry's fields")
     func onlyTheLedgerSpellsEvents() throws {
         let rows = try SourceTree.read("docs/ledger.md").split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }
             .dropFirst(2)
@@ -147,8 +142,8 @@ struct TidyTests {
         "Foundation", "FoundationNetworking", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift",
     ]
 
-    @Test("an import runs downward, from floor to floor; the rules import Foundation and Crypto only")
-    func importsFollowFloors() throws {
+    @Test("an import goes from a layer to a lower one; the rules import Foundation and Crypto only")
+    func importsFollowLayers() throws {
         let files = try SourceTree.files(in: "Sources", "swift")
         let floorOfRoom = Dictionary(files.map { ($0.room, $0.floor) }) { first, _ in first }
             .merging(["CRabbitMQ": "Ground", "CPostgreSQL": "Ground"]) { first, _ in first }
@@ -181,8 +176,8 @@ struct TidyTests {
         expectOnly([], in: wrong, "imports that do not run downward")
     }
 
-    @Test("the table of rooms says what stands in the folders of the sources")
-    func tableOfRooms() throws {
+    @Test("the table of folders matches the folders of the sources")
+    func tableListsEveryFolder() throws {
         let rows = try SourceTree.read("docs/architecture.md").split(separator: "\n").drop {
             !$0.hasPrefix("| Floor |")
         }.prefix { $0.hasPrefix("|") }
@@ -204,7 +199,7 @@ struct TidyTests {
     // MARK: Documents
 
     @Test("no link in a document is dead")
-    func linksLive() throws {
+    func linksAreAlive() throws {
         let documents =
             try SourceTree.files(in: "docs", "md") + SourceTree.files(in: "", "md").filter { !$0.path.contains("/") }
         #expect(documents.count >= 2)
