@@ -12,7 +12,7 @@ import TestOffice
 extension PrivateServerTests {
     /// RabbitMQ's `consumer_timeout`, half an hour by default: who acknowledges nothing for so long loses the channel
     /// (406).
-    @Suite("The broker's time-out of acknowledgements")
+    @Suite("The broker's acknowledgement time-out")
     struct AckTimeoutTests {
         /// Holds for channels that are opened from now on.
         private func withTimeout(milliseconds: Int, _ body: (OfficeUnderTest) throws -> Void) throws {
@@ -57,13 +57,8 @@ extension PrivateServerTests {
             try office.expectWholeLedger()
         }
 
-        @Test(
-            """
-            it passes while a commit waits for its standby: the lane opens its channel anew, the batch meets its \
-            verdict
-            """
-        )
-        func standby() throws {
+        @Test("it passes while a commit waits for its standby: the lane reopens its channel, and the batch is answered")
+        func reopensChannelWhileCommitWaitsForStandby() throws {
             try withTimeout(milliseconds: 2_000) { office in
                 let letter = try office.source()
                 let lane = try office.start(.intake)
@@ -88,13 +83,8 @@ extension PrivateServerTests {
             }
         }
 
-        @Test(
-            """
-            it passes again and again while somebody holds a row that one message needs: the message is not what \
-            stops the worker
-            """
-        )
-        func locked() throws {
+        @Test("it passes repeatedly while somebody locks one message's row: the message does not stop the worker")
+        func survivesTimeoutWhileRowIsLocked() throws {
             try withTimeout(milliseconds: 1_000) { office in
                 let letter = try office.source()
                 var settings = PostgreSQL.ConnectionSettings(

@@ -23,13 +23,8 @@ struct ActivePolicyTests {
 
     private func rule(_ heard: Heard) -> String { heard.data["rule"] as? String ?? "" }
 
-    @Test(
-        """
-        what is activated decides on all lanes without a restart; decisions name the version that made them, old \
-        ones too
-        """
-    )
-    func takesEffect() throws {
+    @Test("an activated policy decides on all lanes without a restart; every decision names its own version")
+    func takesEffectWithoutRestart() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -61,8 +56,8 @@ struct ActivePolicyTests {
         try office.close()
     }
 
-    @Test("the same version with another text is refused, and so is what is no policy; nothing changes")
-    func refused() throws {
+    @Test("the same version with another text is refused, and so is an invalid policy; nothing changes")
+    func refusesChangedOrInvalidPolicy() throws {
         let office = try OfficeUnderTest()
         let before = try office.texts(
             "SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)")
@@ -80,13 +75,8 @@ struct ActivePolicyTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a policy of a newer version of the program is waited for: nothing is decided, nothing is blamed, and it \
-        is said
-        """
-    )
-    func unreadable() throws {
+    @Test("a policy of a newer program version stops decisions: nothing is blamed, and the log says so")
+    func waitsForNewerPolicyFormat() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.log.wait(for: "lane ready")
@@ -111,8 +101,8 @@ struct ActivePolicyTests {
         try office.close()
     }
 
-    @Test("a policy that does not know the kind of an open handoff leaves it on its way to the end")
-    func wordGone() throws {
+    @Test("a policy that does not know the kind of an open handoff lets it continue to its end")
+    func letsOpenHandoffsOfUnknownKindFinish() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, department) = (try office.source(), try office.unit("d1"))

@@ -12,8 +12,8 @@ import TestOffice
     "While the database is away",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct AwayTests {
-    @Test("two hundred worker starts open no consumer and charge no delivery; when it is back, all is handled")
-    func starts() throws {
+    @Test("two hundred worker starts open no consumer and count no delivery; afterwards everything is handled")
+    func opensNoConsumerBeforeDatabaseIsBack() throws {
         let office = try OfficeUnderTest()
         let (letter, city) = (try office.source(), try office.unit("c01"))
         try office.startAll()
@@ -56,8 +56,8 @@ struct AwayTests {
         try office.close()
     }
 
-    @Test("a worker whose database goes away keeps its deliveries and connections, and goes on when it is back")
-    func goesAway() throws {
+    @Test("a worker whose database goes away keeps its deliveries and connections, and continues afterwards")
+    func keepsDeliveriesWhileDatabaseIsAway() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         try office.startAll()

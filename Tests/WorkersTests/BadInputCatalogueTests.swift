@@ -110,8 +110,8 @@ struct BadInputCatalogueTests {
         ("an unknown field", { report($0, more: #","colour":{"hue":[1,2]}"#) }, .accepted),
     ]
 
-    @Test("each wrong report ends as it should, with a reason for a person, and the next right one is registered")
-    func wrongReports() throws {
+    @Test("each wrong report is refused with a reason for a person, and the next right one is registered")
+    func answersEachWrongReport() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -146,13 +146,8 @@ struct BadInputCatalogueTests {
         try office.close()
     }
 
-    @Test(
-        """
-        who one is: the broker refuses another's user-id; without one, or with another's key, the message is kept \
-        or refused
-        """
-    )
-    func identity() throws {
+    @Test("the broker refuses another's user-id; a message without one, or with another's key, is kept or refused")
+    func provesSendersIdentity() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -187,8 +182,8 @@ struct BadInputCatalogueTests {
         try office.close()
     }
 
-    @Test("what a unit may do wrong with handoffs is refused, waits, or is a harmless repeat")
-    func wrongActs() throws {
+    @Test("every wrong act of a unit on a handoff is refused, deferred, or a harmless repeat")
+    func handlesEveryWrongAct() throws {
         let office = try OfficeUnderTest()
         for worker in Worker.allCases where worker != .feedback { try office.start(worker) }
         try office.start(.feedback, earlyMessageHoldSeconds: 2)
@@ -256,8 +251,8 @@ struct BadInputCatalogueTests {
         try office.close()
     }
 
-    @Test("a resend after the inbox was pruned changes nothing and gets the verdict that the books still know")
-    func pruned() throws {
+    @Test("a resend after the inbox was pruned changes nothing, and gets the verdict that is still known")
+    func keepsVerdictOfPrunedAct() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))

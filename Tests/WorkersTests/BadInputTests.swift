@@ -23,8 +23,8 @@ struct BadInputTests {
         return [UInt8](try JSONSerialization.data(withJSONObject: json))
     }
 
-    @Test("what a source does wrong is answered with the reason, kept where no act can be made of it, and stops nobody")
-    func intake() throws {
+    @Test("a source's mistake is answered with its reason, kept where it is no act, and stops nobody")
+    func answersEachMistakeOfSource() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -77,8 +77,8 @@ struct BadInputTests {
         try office.close()
     }
 
-    @Test("a type that does not look like one is repeated nowhere: not in the answer, and in no table")
-    func oddTypes() throws {
+    @Test("a malformed type is repeated nowhere: not in the answer, and in no table")
+    func repeatsOddTypesNowhere() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -103,7 +103,7 @@ struct BadInputTests {
     }
 
     @Test("a bad message in a batch costs its neighbours nothing")
-    func neighbours() throws {
+    func badMessageSparesItsNeighbours() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         for index in 1...40 {
@@ -123,8 +123,8 @@ struct BadInputTests {
         try office.close()
     }
 
-    @Test("a command whose key leads nowhere is found in the unroutable queue, kept and answered")
-    func unroutable() throws {
+    @Test("a command with an unroutable key is found in the unroutable queue, kept and answered")
+    func answersUnroutableCommand() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let li = try office.person("li")
@@ -143,8 +143,8 @@ struct BadInputTests {
         try office.close()
     }
 
-    @Test("a unit's message of another unit, of a source's type or for another worker is refused")
-    func units() throws {
+    @Test("a unit's message for another unit, of a source's type or for another worker is refused")
+    func refusesForeignActsOfUnits() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let city = try office.unit("c01")
@@ -170,8 +170,8 @@ struct BadInputTests {
         try office.close()
     }
 
-    @Test("a message whose work costs the database too much is set aside alone")
-    func tooCostly() throws {
+    @Test("a message that costs the database too much is set aside alone")
+    func setsCostlyMessageAside() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """
@@ -193,8 +193,8 @@ struct BadInputTests {
         try office.close()
     }
 
-    @Test("a message that the database cannot take is set aside alone, and answered")
-    func cannotBeHandled() throws {
+    @Test("a message that the database cannot store is set aside alone, and answered")
+    func setsUnstorableMessageAside() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%难以入库%')")
         let letter = try office.source()

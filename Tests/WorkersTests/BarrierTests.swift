@@ -11,13 +11,8 @@ import TestOffice
 
 @Suite("The barrier", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BarrierTests {
-    @Test(
-        """
-        a report on someone of a unit reaches neither the unit, nor what stands below it, nor its source beyond a \
-        bare receipt
-        """
-    )
-    func subtree() throws {
+    @Test("a report on a unit's member reaches neither that unit nor those below; its source gets a bare receipt")
+    func barsAccusedUnitAndItsSubtree() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (subordinate, department) = (try office.source("subordinate"), try office.unit("d1"))
@@ -55,8 +50,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("a report on someone of the county goes to the city above, not to the county")
-    func onlyBelow() throws {
+    @Test("a report on a member of the county goes to the city above, and not to the county")
+    func sendsCountyReportToCity() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         var submission = Submission.new(unit: "c01-d01")
@@ -72,8 +67,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("an accused whose unit nobody knows is refused rather than let through")
-    func unknownUnit() throws {
+    @Test("an accused in an unknown unit is refused instead of let through")
+    func refusesAccusedOfUnknownUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -85,8 +80,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("the database refuses an outbox row and a handoff that would pass the barrier, whoever writes them")
-    func database() throws {
+    @Test("the database refuses any outbox row and handoff that would pass the barrier, whoever writes them")
+    func databaseRefusesBarredRows() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -132,8 +127,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("what escalates is noticed to the supervisors whom the barrier admits, and to nobody else")
-    func personNotices() throws {
+    @Test("an escalation is sent to the supervisors whom the barrier admits, and to nobody else")
+    func notifiesOnlyAdmittedSupervisors() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -163,13 +158,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        """
-        an accused member of the staff is told nothing however his name is written: blanks, invisible and \
-        Traditional characters, titles
-        """
-    )
-    func spellings() throws {
+    @Test("an accused member of staff gets no notice, with any blanks, characters or titles in the name")
+    func barsAccusedStaffInEverySpelling() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         try office.change("INSERT INTO person (id, name, roles) VALUES ('shen', '沈励行', '{supervisor}')")
@@ -195,13 +185,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        """
-        an organ that is no unit's name but may be one bars it; one of this kind that fits none waits for a \
-        person; others are routed
-        """
-    )
-    func organs() throws {
+    @Test("an organ bars every unit it may mean; one of a unit's kind that fits none waits for a person")
+    func barsUnitsOfNamedOrgans() throws {
         let office = try OfficeUnderTest()
         // Two units of one name, both nearer than the city.
         for id in ["c01-x1", "c01-x2"] {
@@ -241,13 +226,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a unit moved or entered below a barred one is barred at once: no notice, no answer, no handoff reaches \
-        it, and no lane stops
-        """
-    )
-    func treeOfNow() throws {
+    @Test("a unit that moves below a barred one is barred at once: it gets no message, and no lane stops")
+    func appliesChangedTreeAtOnce() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         let (letter, web, d1) = (try office.source(), try office.source("web"), try office.unit("d1"))
@@ -292,9 +272,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        "what lanes remember of units and sources for a while opens nothing and stops nothing when it has become wrong")
-    func directoryOutOfDate() throws {
+    @Test("what lanes remember of units and sources for a while opens nothing and stops nothing once it is wrong")
+    func outdatedDirectoryOpensNothing() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let web = try office.source("web")
@@ -311,8 +290,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("a unit that is barred by now has no hand in the matter any more, and learns nothing of how it stands")
-    func actsOfBarred() throws {
+    @Test("a unit that has become barred may not act any more, and learns nothing of the matter")
+    func refusesActsOfBarredUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -331,8 +310,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("an answer that its source gave back does not go again once the source is barred")
-    func givenBack() throws {
+    @Test("an answer that its source returned is not sent again once the source is barred")
+    func withholdsReturnedAnswer() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (web, operate) = (try office.source("web"), try office.person("sun"))
@@ -350,9 +329,8 @@ struct BarrierTests {
 
     // MARK: What waits in the outbox while units are moved
 
-    @Test(
-        "a handoff that waits to be sent does not go once its unit is barred: it is taken back, and the staff is told")
-    func handoffWaits() throws {
+    @Test("an unsent handoff is withheld once its unit is barred: it is taken back, and the staff is notified")
+    func withholdsWaitingHandoff() throws {
         let office = try OfficeUnderTest()
         let (letter, city) = (try office.source(), try office.unit("c01"))
         try office.start(.intake)
@@ -397,10 +375,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        "an answer that waits for a source which is barred by now becomes a bare receipt, the same that a repeat brings"
-    )
-    func answerWaits() throws {
+    @Test("an unsent answer to a source that has become barred becomes a bare receipt, as for a repeat")
+    func replacesWaitingAnswerByReceipt() throws {
         let office = try OfficeUnderTest()
         let web = try office.source("web")
         let killed = try WorkerProcess(.intake, of: office, killedAt: .afterCommit)

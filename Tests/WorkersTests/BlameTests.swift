@@ -85,9 +85,9 @@ struct BlameTests {
     ]
 
     @Test(
-        "while it lasts nothing is buried and it is said once; after it all is in the books once, within two seconds",
+        "during an outage no dead letter is made, and one warning is logged; after it all is stored within two seconds",
         arguments: troubles)
-    func outlasts(trouble: Trouble) throws {
+    func blamesNoMessageDuringOutage(trouble: Trouble) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         try office.start(.intake)
@@ -153,8 +153,8 @@ struct SessionFaultTests {
         try office.close()
     }
 
-    @Test("tables change under a running lane: what was planned before is planned anew, and nobody waits")
-    func cachedPlans() throws {
+    @Test("a table that changes under a running lane has its statements planned anew, and nobody waits")
+    func replansAfterTableChange() throws {
         let office = try OfficeUnderTest()
         try expectAllRegistered(office) { letter, ids in
             for change in [
@@ -169,8 +169,8 @@ struct SessionFaultTests {
         #expect(!office.log.lines.contains { $0.contains("installation fault") })
     }
 
-    @Test("a table is locked for longer than any statement may take: all goes on when the lock is gone")
-    func locked() throws {
+    @Test("a table is locked for longer than any statement may take, and work resumes after the lock")
+    func resumesAfterLongLock() throws {
         let office = try OfficeUnderTest()
         let holder = try office.database()
         defer { holder.close() }
@@ -185,8 +185,8 @@ struct SessionFaultTests {
         }
     }
 
-    @Test("everything takes longer than a statement may: nothing is laid to the messages, and all goes on afterwards")
-    func stalled() throws {
+    @Test("a server slower than the statement time-out: no message is blamed, and work resumes afterwards")
+    func blamesNoMessageForSlowServer() throws {
         let office = try OfficeUnderTest()
         try expectAllRegistered(office) {
             $0.database.statementTimeoutMilliseconds = 400
@@ -204,9 +204,9 @@ struct SessionFaultTests {
     }
 
     @Test(
-        "an administrator ends or cancels whatever lanes do, again and again: no message suffers",
+        "an administrator repeatedly ends or cancels the lanes' sessions: no message is blamed",
         arguments: ["pg_cancel_backend(pid)", "pg_terminate_backend(pid)"])
-    func harassed(deed: String) throws {
+    func blamesNoMessageForCancelledSessions(deed: String) throws {
         let office = try OfficeUnderTest()
         let administrator = try office.database()
         defer { administrator.close() }
@@ -223,8 +223,8 @@ struct SessionFaultTests {
         }
     }
 
-    @Test("a worker that stands still in the middle of a transaction, again and again, lays it to no message")
-    func stoodStill() throws {
+    @Test("a worker that is suspended repeatedly within a transaction blames no message for it")
+    func blamesNoMessageForSuspendedWorker() throws {
         let office = try OfficeUnderTest()
         let stalls = Mutex(0)
         try expectAllRegistered(office) {
@@ -243,8 +243,8 @@ struct SessionFaultTests {
         }
     }
 
-    @Test("the database is set to read only for a while: lanes wait and connect again until it is written to")
-    func readOnly() throws {
+    @Test("the database is read-only for a while: lanes wait and reconnect until it accepts writes")
+    func waitsWhileDatabaseIsReadOnly() throws {
         let office = try OfficeUnderTest()
         try expectAllRegistered(office) { letter, ids in
             // As a standby that was promoted the other way: sessions that were there may not write any more.
@@ -279,9 +279,9 @@ struct HostileSettingsTests {
     ]
 
     @Test(
-        "the loop closes whatever is set, for a role in the database and for the database",
+        "the loop closes under any settings, of a role in the database and of the database",
         arguments: ["ROLE bihuan_worker IN DATABASE", "DATABASE"])
-    func wholeLoop(whose: String) throws {
+    func closesTheLoopUnderHostileSettings(whose: String) throws {
         let office = try OfficeUnderTest()
         for setting in Self.settings { try office.maintain("ALTER \(whose) \(office.databaseName) SET \(setting)") }
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -314,9 +314,9 @@ struct PoisonTests {
     }
 
     @Test(
-        "it is found within ten seconds, whether it stands alone or among a hundred; its neighbours are registered",
+        "it is found within ten seconds, alone or among a hundred; its neighbours are registered",
         arguments: [0, 100])
-    func atOnce(neighbours: Int) throws {
+    func findsPoisonWithinTenSeconds(neighbours: Int) throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marker)%')")
         let letter = try office.source()
@@ -332,8 +332,8 @@ struct PoisonTests {
         try office.close()
     }
 
-    @Test("one that is poison for its deadLetterReason too is buried without a word of its own, by its bytes' digest")
-    func bare() throws {
+    @Test("a message that also poisons its own dead letter is kept by its digest, without content")
+    func storesPoisonByDigestAlone() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE inbox ADD CONSTRAINT no_marker CHECK (event_id NOT LIKE '%poison%')")
         let letter = try office.source()
@@ -348,7 +348,7 @@ struct PoisonTests {
     }
 
     @Test("a case whose clock cannot be moved stops no other")
-    func sweep() throws {
+    func keepsSweepingOtherCases() throws {
         let office = try OfficeUnderTest()
         let (letter, city) = (try office.source(), try office.unit("c01"))
         try office.startAll()
@@ -369,8 +369,8 @@ struct PoisonTests {
         try office.close()
     }
 
-    @Test("a letter whose fate cannot be written stops nobody")
-    func settling() throws {
+    @Test("a message whose outcome cannot be stored stops nobody")
+    func unsettledMessageStopsNobody() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE handoff ADD CONSTRAINT not_dispatched CHECK (state <> 'dispatched')")
         let letter = try office.source()
@@ -392,11 +392,11 @@ struct PoisonTests {
 }
 
 @Suite(
-    "The office's own work, tried out",
+    "The trial run of the office's own work",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DryRunTests {
     @Test("it writes to every table that a worker may write to, and leaves nothing but its probe")
-    func everyTable() throws {
+    func writesToEveryTableOnTrial() throws {
         let office = try OfficeUnderTest()
         let store = try LaneStore(
             try office.settings, desk: office.desk(.intake), laneName: "dry",

@@ -13,8 +13,8 @@ import TestOffice
 
 @Suite("What a lane takes in", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BoundsTests {
-    @Test("commands come first and by themselves, and a batch of others ends with its budget of bytes")
-    func commandsFirst() throws {
+    @Test("commands are handled first and alone, and any other batch ends at its budget of bytes")
+    func handlesCommandsFirst() throws {
         let office = try OfficeUnderTest()
         let (letter, li) = (try office.source(), try office.person("li"))
         for number in 1...30 {
@@ -52,7 +52,7 @@ struct BoundsTests {
     }
 
     @Test("a person is answered while a batch runs into time-outs and is divided")
-    func commandsMeanwhile() throws {
+    func answersPersonDuringSlowBatch() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """
@@ -72,8 +72,8 @@ struct BoundsTests {
         try office.close()
     }
 
-    @Test("a batch is cut where more would be loaded than the budget, in its order, one message at least")
-    func pieces() throws {
+    @Test("a batch is divided where its loaded size exceeds the budget, in order, with at least one message")
+    func dividesBatchByBudget() throws {
         let (desk, key) = (RoutingDesk(), try DigestKey(keyBytes: Array(1...32)))
         func inbound(_ bytes: Int?) -> InboundMessage {
             let report = ReportID.make(at: .wall())
@@ -98,8 +98,8 @@ struct BoundsTests {
         #expect(cut(Array(repeating: 10, count: 250)) == [100, 100, 50])
     }
 
-    @Test("bodies far over the limit cost a worker no memory; each sender is told, and nothing of them is kept")
-    func oversize() throws {
+    @Test("bodies far over the limit cost a worker no memory; each sender is answered, and nothing is kept")
+    func answersOversizeWithoutKeepingIt() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let worker = try WorkerProcess(.intake, of: office)
@@ -131,16 +131,11 @@ struct BoundsTests {
 }
 
 @Suite(
-    "What comes again and again",
+    "Messages that come again and again",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RepetitionTests {
-    @Test(
-        """
-        a hundred at once take few transactions: of a stranger's message, of one act, of other bodies under one \
-        id; each is answered
-        """
-    )
-    func together() throws {
+    @Test("a hundred repetitions of a foreign message or an act take few transactions, and each is answered")
+    func handlesRepetitionsTogether() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         let (letter, web) = (try office.source(), try office.source("web"))
@@ -172,11 +167,11 @@ struct RepetitionTests {
 }
 
 @Suite(
-    "What one party may keep waiting",
+    "The limits of one party",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PartyLimitTests {
-    @Test("of a sender's dead letters so many are kept; the others are answered all the same, and counted")
-    func deadLetters() throws {
+    @Test("a limited number of a sender's dead letters is kept; the others are answered too, and counted")
+    func keepsLimitedDeadLettersPerSender() throws {
         let office = try OfficeUnderTest()
         let lane = try office.start(.intake) { $0.limits.deadLettersPerSenderMax = 3 }
         let (letter, web) = (try office.source(), try office.source("web"))
@@ -209,8 +204,8 @@ struct PartyLimitTests {
         try office.close()
     }
 
-    @Test("notes of a handoff are bounded in number and bytes, and do not keep it from being concluded")
-    func notes() throws {
+    @Test("a handoff's notes are limited in number and bytes, and it can still be concluded")
+    func limitsNotesOfHandoff() throws {
         let office = try OfficeUnderTest()
         for worker in [Worker.intake, .routing] { try office.start(worker) }
         try office.start(.feedback) {
@@ -239,13 +234,13 @@ struct PartyLimitTests {
     }
 }
 
-@Suite("How far a lane has heard")
+@Suite("How far a lane has read its queues")
 struct ListeningTests {
     private let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
     private func at(_ seconds: Double) -> Instant { start.adding(seconds: seconds) }
 
-    @Test("nothing is given up before a marker came back that was sent long enough after the first one did")
-    func rule() throws {
+    @Test("nothing is given up before a marker returns that was sent long enough after the first one")
+    func waitsForMarkerBeforeGivingUp() throws {
         var listening = Listening()
         #expect(listening.heldBefore(seconds: 60) == nil)
         let firstSent = listening.nextMarker(at: at(0))
@@ -267,8 +262,8 @@ struct ListeningTests {
         #expect(listening.heldBefore(seconds: 60) == at(3))
     }
 
-    @Test("a marker that does not come back is sent again, and the late one says nothing")
-    func lost() throws {
+    @Test("a marker that does not return is sent again, and a late one has no effect")
+    func resendsLostMarker() throws {
         var listening = Listening()
         let firstSent = listening.nextMarker(at: at(0))
         let first = try #require(firstSent)

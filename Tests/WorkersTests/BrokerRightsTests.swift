@@ -96,13 +96,8 @@ struct BrokerRightsTests {
         "person.lili.reply", "person.li-x.reply", "bihuan.intake.copy", "bihuan.command.intake-x",
     ]
 
-    @Test(
-        """
-        the broker refuses a user everything but its own, by name of queue, exchange, key and sender; no message \
-        moves by it
-        """
-    )
-    func refusals() throws {
+    @Test("the broker refuses every foreign queue, exchange, key and sender; no message is moved by an attempt")
+    func refusesEverythingForeign() throws {
         let office = try OfficeUnderTest()
         defer { #expect(throws: Never.self) { try office.close() } }
         let administrator = try Administrator(office)
@@ -251,8 +246,8 @@ struct BrokerRightsTests {
             attempts: names.map { .publish(to: exchange, key: key, userID: $0) })
     }
 
-    @Test("what a user may do works, so that the refusals above say something")
-    func allowed() throws {
+    @Test("what a user may do works, which shows that the refusals above mean something")
+    func allowsEverythingOwn() throws {
         let office = try OfficeUnderTest()
         defer { #expect(throws: Never.self) { try office.close() } }
         let may: [(String, [Attempt])] = [

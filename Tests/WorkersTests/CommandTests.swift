@@ -10,13 +10,8 @@ import TestOffice
 
 @Suite("People act by message", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CommandTests {
-    @Test(
-        """
-        a leader's recall takes the handoff back: verdict, message to the unit, a report to review, the hand in \
-        the ledger
-        """
-    )
-    func recall() throws {
+    @Test("a leader's recall takes a handoff back: verdict, notice to the unit, review, and the actor in the ledger")
+    func leaderRecallsHandoff() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let city = try office.unit("c01")
@@ -47,8 +42,8 @@ struct CommandTests {
         try office.close()
     }
 
-    @Test("a recall is refused: of an unknown handoff, by a clerk, without a reason, of what was concluded")
-    func refusals() throws {
+    @Test("a recall is refused for an unknown handoff, from a clerk, without reason, and after the conclusion")
+    func refusesWrongRecalls() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -75,8 +70,8 @@ struct CommandTests {
         try office.close()
     }
 
-    @Test("a recused person's recall is refused in the words for a missing role")
-    func recused() throws {
+    @Test("a recused person's recall is refused in the same words as for a missing role")
+    func refusesRecusedPersonAsUnauthorised() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))

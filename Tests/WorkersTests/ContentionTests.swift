@@ -11,13 +11,8 @@ import TestOffice
 
 @Suite("Many at once", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ContentionTests {
-    @Test(
-        """
-        two feedback lanes and two that watch the clocks work on the same hundred handoffs, a thousand acts: none \
-        is lost
-        """
-    )
-    func sameHandoffs() throws {
+    @Test("two feedback and two deadline lanes handle a thousand acts on a hundred handoffs, and lose none")
+    func losesNoActOnSharedHandoffs() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let department = try office.unit("d1")

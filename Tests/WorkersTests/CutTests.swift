@@ -11,7 +11,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Cut off", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Lost connections and killed processes",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CutTests {
     /// What happens to a lane at a point, once.
     enum Cut: String, CaseIterable, CustomTestStringConvertible {
@@ -119,9 +121,9 @@ struct CutTests {
     }
 
     @Test(
-        "a lane that is cut off goes on by itself: one effect each, the answers arrive, the outbox empties",
+        "a lane that is cut off resumes by itself: one effect each, answers arrive, the outbox empties",
         arguments: Cut.allCases)
-    func lanes(cut: Cut) throws {
+    func laneResumesAfterCut(cut: Cut) throws {
         let office = try OfficeUnderTest()
         try expectOneEffectEach(office) {
             for worker in [Worker.intake, .routing, .feedback] {
@@ -132,8 +134,8 @@ struct CutTests {
         try office.close()
     }
 
-    @Test("what a killed process leaves behind is finished by others", arguments: LanePoint.allCases)
-    func processes(point: LanePoint) throws {
+    @Test("the unfinished work of a killed process is finished by others", arguments: LanePoint.allCases)
+    func othersFinishKilledProcess(point: LanePoint) throws {
         let office = try OfficeUnderTest()
         let killed = try [Worker.intake, .routing, .feedback].map { try WorkerProcess($0, of: office, killedAt: point) }
         try expectOneEffectEach(office) {
@@ -148,8 +150,8 @@ struct CutTests {
         try office.close()
     }
 
-    @Test("the outbox of a dead lane is sent by another worker's relay, under the same ids")
-    func relay() throws {
+    @Test("another worker's relay sends the outbox of a dead lane under the same ids")
+    func relaysOutboxOfDeadLane() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let id = try letter.submit(.new())

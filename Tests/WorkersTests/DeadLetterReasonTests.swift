@@ -9,7 +9,7 @@ import Testing
 @testable import Workers
 
 @Suite(
-    "What ends as a dead letter",
+    "Messages that end as dead letters",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DeadLetterReasonTests {
     private func key(of source: PartyClient) -> String { MessageType.reportSubmitted.routingKey(from: source.party) }
@@ -27,13 +27,8 @@ struct DeadLetterReasonTests {
         return (ids, try ids.map { _ in try source.heard() })
     }
 
-    @Test(
-        """
-        a hundred sendings of an empty body bring a hundred answers, each to its own sending, and one letter that \
-        counts a hundred
-        """
-    )
-    func hundred() throws {
+    @Test("a hundred empty bodies get a hundred answers, each to its own sending, and one dead letter counts them")
+    func countsAHundredEqualSendings() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         // Some wait for the lane together, the others come one by one.
@@ -52,13 +47,8 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test(
-        """
-        whatever nobody can make an act of is answered each time it comes: unreadable, without id or user, from \
-        strangers, astray
-        """
-    )
-    func kinds() throws {
+    @Test("a message that is no act is answered each time: unreadable, anonymous, unregistered or unroutable")
+    func answersEveryMessageThatIsNoAct() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         try office.startAll()
@@ -100,13 +90,8 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test(
-        """
-        nothing is kept of what cannot be read, nor of what only a superior may handle; the answer says so, and \
-        no replay promises more
-        """
-    )
-    func notKept() throws {
+    @Test("no body is kept that is unreadable or only for a superior; the answer says so and offers no replay")
+    func keepsNothingUnreadableOrSealed() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         try office.startAll()
@@ -141,13 +126,8 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test(
-        """
-        what a unit rejects without requeueing is known as its handoff: it stays as it is, its clocks run, and a \
-        replay sends it again
-        """
-    )
-    func rejectedByUnit() throws {
+    @Test("a message that a unit rejects without requeue is known as its handoff, which stays open for a replay")
+    func recognisesHandoffRejectedByUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city, sun) = (try office.source(), try office.unit("c01"), try office.person("sun"))
@@ -178,8 +158,8 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test("a discard refuses no act that was taken under its own id since")
-    func discardOfATakenAct() throws {
+    @Test("a discard refuses no act that was accepted under its own id since")
+    func discardRefusesNoTakenAct() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, sun) = (try office.source(), try office.person("sun"))

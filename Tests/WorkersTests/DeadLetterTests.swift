@@ -48,9 +48,8 @@ struct DeadLetterTests {
         return (office, letter, id, act, deadLetterReason)
     }
 
-    @Test(
-        "a replay runs the stored bytes through the same handler: the act gets its verdict once, its sender the answer")
-    func replay() throws {
+    @Test("a replay gives the stored bytes to the same handler: one verdict for the act, and an answer to its sender")
+    func replaysThroughSameHandler() throws {
         let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
         let operatorClient = try office.person("sun")
         // Meanwhile a repeat is answered and counted, and changes nothing else.
@@ -87,8 +86,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test("a discarded letter is refused to its sender with the reason, and is kept")
-    func discard() throws {
+    @Test("a discarded dead letter is refused to its sender with the reason, and is kept")
+    func answersDiscardWithReason() throws {
         let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
         let sun = try office.person("sun")
         let dead = try letterID(office)
@@ -108,13 +107,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        only an operator decides about dead letters, and only about those that are there, at the worker that \
-        keeps them
-        """
-    )
-    func refusals() throws {
+    @Test("only an operator decides about dead letters, only about existing ones, and at the worker that keeps them")
+    func onlyOperatorDecides() throws {
         let (office, _, _, _, _) = try officeWithDeadReport()
         let dead = try letterID(office)
         let (sun, li) = (try office.person("sun"), try office.person("li"))
@@ -130,13 +124,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        what nobody had vouched for is heard on replay under the stored sender, and is the same act as the one \
-        sent rightly
-        """
-    )
-    func withoutUserID() throws {
+    @Test("a message that nobody vouched for is replayed under its stored sender, as the act sent correctly")
+    func replaysUnvouchedActUnderStoredSender() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, sun) = (try office.source(), try office.person("sun"))
@@ -158,8 +147,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test("a source that was registered later gets its report in by replay")
-    func unknownSource() throws {
+    @Test("a source that is registered later gets its report registered by replay")
+    func registersReportOfLateSource() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         try office.startAll()
@@ -178,13 +167,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        whatever one sends whom the broker vouches for and the office does not know is kept and answered, and \
-        heard once it does
-        """
-    )
-    func strangers() throws {
+    @Test("every message of an unregistered sender is kept and answered, and handled after the registration")
+    func keepsMessagesOfUnregisteredSender() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """
@@ -239,8 +223,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test("an answer to a stranger who has no queue is kept beside what it answers")
-    func strangerWithoutQueue() throws {
+    @Test("an answer to an unregistered sender without a queue is kept beside the message")
+    func keepsAnswerToStrangerWithoutQueue() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }
@@ -254,13 +238,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        what a broker's user sends who is no party is laid to nobody's door: kept under that user, answered to \
-        nobody, and no replay makes it another's
-        """
-    )
-    func userWithoutParty() throws {
+    @Test("a message of a broker user who is no party is kept under that user, unanswered; no replay changes that")
+    func keepsMessagesOfUserWithoutParty() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, sun) = (try office.source(), try office.person("sun"))
@@ -286,13 +265,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a message of the office that had no queue is sent again by replay, as it was; again without a queue it is \
-        open again
-        """
-    )
-    func undeliverable() throws {
+    @Test("a replay sends an undeliverable message of the office as it was; without a queue it is open again")
+    func resendsUndeliverableByReplay() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }
@@ -321,8 +295,8 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test("a sealed pass-through that found no queue goes out by replay, and its clocks run again")
-    func sealed() throws {
+    @Test("a replay sends a sealed pass-through that found no queue, and its clocks run again")
+    func resendsSealedByReplay() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }

@@ -13,11 +13,11 @@ import TestOffice
 @testable import Workers
 
 @Suite(
-    "What a dump of the database tells",
+    "What a database dump reveals",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DumpTests {
     @Test("no digest in any column is found by trying names, with every byte string of the dump as key or salt")
-    func noDigestTellsAName() throws {
+    func digestsRevealNoNames() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let told = try Told.tell(office, name: Guess.names[617])
@@ -48,8 +48,8 @@ struct DumpTests {
         try office.close()
     }
 
-    @Test("with a new vault key repeats and resent submissions are known as before, and papers can be sent")
-    func vaultKeyExchanged() throws {
+    @Test("with a new vault key repeats and resent submissions are recognised, and papers can be sent")
+    func recognisesRepeatsUnderNewVaultKey() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let paper = Array("一页账".utf8)
@@ -88,9 +88,9 @@ struct DumpTests {
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct WrongSecretTests {
     @Test(
-        "a worker with another secret than the database was written with takes no message, and says what to do",
+        "a worker with another secret than the database's takes no message, and logs the remedy",
         arguments: SecretName.allCases)
-    func wrongSecret(name: SecretName) throws {
+    func takesNoMessageUnderWrongSecret(name: SecretName) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         try office.start(.intake)

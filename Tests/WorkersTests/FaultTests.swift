@@ -10,16 +10,11 @@ import TestOffice
 @testable import Workers
 
 @Suite(
-    "Faults of the office's own",
+    "Faults of the office itself",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct FaultTests {
-    @Test(
-        """
-        books that contradict themselves are the office's fault: a dead letter with its detail, no wrong_state \
-        for the unit, and a replay cures it
-        """
-    )
-    func contradictingBooks() throws {
+    @Test("contradicting tables are the office's fault: a dead letter with detail, no wrong_state, cured by a replay")
+    func blamesOfficeForContradictingTables() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
@@ -45,13 +40,8 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a fault while a deferred message is tried is a fault as any: a dead letter with its detail, no \
-        wrong_state, and its neighbours go on
-        """
-    )
-    func deferred() throws {
+    @Test("a fault of a deferred message makes a dead letter with detail, no wrong_state; its neighbours continue")
+    func handlesFaultOfDeferredMessage() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
@@ -90,8 +80,8 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test("a deferred message that cannot be opened is refused: others of its handoff and of other reports go on")
-    func unopenable() throws {
+    @Test("a deferred message that cannot be opened is refused; those of its handoff and other reports continue")
+    func refusesUnopenableDeferredMessage() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -114,8 +104,8 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test("a clock whose ladder holds an unknown word is set aside once, with a notice; the others take their steps")
-    func unknownStep() throws {
+    @Test("a clock with an unknown step in its ladder is set aside once, with a notice; the others continue")
+    func setsUnknownStepAside() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
@@ -144,8 +134,8 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test("where a host's clock is behind, no time of a chain goes back")
-    func clocksDiffer() throws {
+    @Test("no time of a chain goes back where a host's clock is behind")
+    func keepsChainTimesInOrder() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         for worker in [Worker.intake, .routing] { try office.start(worker) }

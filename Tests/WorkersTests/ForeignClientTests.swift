@@ -12,7 +12,7 @@ import Testing
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ForeignClientTests {
     @Test("a report from source.py is registered, signed, filed and concluded by unit.py, and closed")
-    func loop() throws {
+    func closesTheLoopInPython() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -47,8 +47,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("source.py says that a report was rejected, and why; a report not answered yet goes again under the same id")
-    func source() throws {
+    @Test("source.py prints that a report was rejected and why; an unanswered report goes again under the same id")
+    func explainsRejectionInPython() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let early = [
@@ -75,8 +75,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a paper of half a megabyte travels in parts behind its report, and is whole; sent again, nothing is doubled")
-    func paper() throws {
+    @Test("a paper of half a megabyte follows its report in parts and is complete; sent again, nothing doubles")
+    func sendsLargePaperInPython() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -96,8 +96,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("unit.py killed between writing a handoff down and signing for it goes on where it was; nothing is doubled")
-    func killedBeforeSigning() throws {
+    @Test("unit.py, killed between journalling a handoff and signing it, resumes there; nothing is doubled")
+    func resumesBeforeSigning() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -121,7 +121,7 @@ struct ForeignClientTests {
     }
 
     @Test("unit.py killed again and again among forty handoffs loses none and doubles none")
-    func killedOften() throws {
+    func survivesRepeatedKills() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -144,8 +144,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a conclusion that unit.py gets back is made whole and concluded again")
-    func returnedConclusion() throws {
+    @Test("unit.py completes a conclusion that came back, and concludes again")
+    func completesReturnedConclusion() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -159,8 +159,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a unit written in shell takes its handoffs to their end, and again after it was stopped")
-    func shell() throws {
+    @Test("a unit written in shell concludes its handoffs, also after it was stopped")
+    func concludesHandoffsInShell() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -178,13 +178,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a report from source.sh is registered, signed, filed and concluded by unit.sh, and closed; sent again, it \
-        is the same act
-        """
-    )
-    func shellLoop() throws {
+    @Test("a report from source.sh is registered, signed, filed and concluded by unit.sh; sent again, it is a repeat")
+    func closesTheLoopInShell() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume", "timeout")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let report = try folder.report(Sample.accusation())
@@ -225,8 +220,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a unit in shell that cannot write takes nothing; once it can, what came meanwhile comes again")
-    func shellThatCannotWrite() throws {
+    @Test("a shell unit that cannot write accepts nothing; once it can, the missed messages come again")
+    func shellTakesNothingItCannotStore() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -248,8 +243,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("amqp-publish cannot name its user: the office tells the owner of the key what is missing")
-    func withoutUser() throws {
+    @Test("amqp-publish cannot name its user: the office tells the key's owner what is missing")
+    func explainsMissingUser() throws {
         try ForeignProgram.requireTools("amqp-publish")
         let office = try OfficeUnderTest()
         try office.startAll()

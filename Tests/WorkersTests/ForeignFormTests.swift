@@ -24,9 +24,9 @@ struct ForeignFormTests {
     }
 
     @Test(
-        "an SDK's binary mode is answered in one sentence, in reply to the id in its headers, and uses that id not up",
+        "an SDK's binary mode is answered in one sentence, in reply to its header's id, which stays unused",
         arguments: ["ce-", "cloudEvents:", "cloudEvents_", "CE-"])
-    func binaryMode(_ prefix: String) throws {
+    func explainsBinaryMode(_ prefix: String) throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -48,8 +48,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test("the same data in two messages of binary mode, and the same batch twice, are each answered by their own id")
-    func sameBytes() throws {
+    @Test("equal data in two binary-mode messages, and a batch sent twice, are each answered by their own id")
+    func answersEachMessageOfForeignForm() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -73,13 +73,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test(
-        """
-        bytes that are compressed, or in another format of CloudEvents, are told so, and to what they are to be \
-        changed
-        """
-    )
-    func otherBytes() throws {
+    @Test("a compressed body, or one in another CloudEvents format, is refused with the form to use")
+    func explainsCompressionAndOtherFormats() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -102,8 +97,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test("a batch, data in Base64, times as mail writes them: each is told what to change")
-    func otherForms() throws {
+    @Test("a batch, data in Base64, and mail-style times are each refused with what to change")
+    func explainsOtherForms() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -155,9 +150,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test(
-        "a receipt before 1900 or more than a day ahead of the office's time is refused by name; a day ahead is taken")
-    func receipts() throws {
+    @Test("a receipt before 1900 or more than a day ahead is refused by name; one a day ahead is accepted")
+    func refusesImpossibleReceiptTimes() throws {
         let office = try OfficeUnderTest()
         let start = try #require(Instant("2026-03-02T08:00:00Z"))
         let clock = BusinessClock(wallOrigin: Instant(Date()), businessOrigin: start, rate: 1)
@@ -188,8 +182,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test("an unknown word of a report is answered with the words that the policy knows")
-    func unknownWords() throws {
+    @Test("an unknown word in a report is answered with the policy's words")
+    func listsKnownWords() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -204,8 +198,8 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test("a second conclusion and a second signature are told so, whatever they say and however closed the handoff is")
-    func secondActs() throws {
+    @Test("a second conclusion or signature is refused as such, whatever it says and however closed the handoff is")
+    func refusesSecondActs() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))

@@ -8,7 +8,9 @@ import Testing
 
 @testable import Workers
 
-@Suite("Ahead of its state", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Messages ahead of their state",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct HeldTests {
     /// An office whose feedback worker does not run yet, with a handoff at the city.
     private func opened() throws -> (OfficeUnderTest, PartyClient, Arrived) {
@@ -20,7 +22,7 @@ struct HeldTests {
     }
 
     @Test("a signature and a conclusion in one batch are applied one after the other")
-    func oneBatch() throws {
+    func appliesSignatureThenConclusionInOneBatch() throws {
         let (office, city, arrived) = try opened()
         try city.sign(arrived)
         try city.decide(arrived)
@@ -34,7 +36,7 @@ struct HeldTests {
     }
 
     @Test("a conclusion before its signature in one batch waits for it, and is answered once")
-    func reversedInOneBatch() throws {
+    func defersConclusionUntilSignature() throws {
         let (office, city, arrived) = try opened()
         try city.decide(arrived)
         let id = try city.conclude(arrived)
@@ -49,8 +51,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("what one lane held is applied by another, after the first one is gone; a repeat meanwhile changes nothing")
-    func acrossLanes() throws {
+    @Test("a message deferred by a lane that is gone is applied by another; a repeat meanwhile changes nothing")
+    func anotherLaneAppliesDeferred() throws {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         try city.decide(arrived)
@@ -78,9 +80,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test(
-        "what waits for its signature and comes again after the inbox was pruned waits once, also beside its signature")
-    func pruned() throws {
+    @Test("a deferred message that comes again after the inbox was pruned is deferred once, also beside its signature")
+    func defersPrunedMessageOnce() throws {
         let (office, city, arrived) = try opened()
         let lane = try office.start(.feedback)
         let progress = city.prepare(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "已约谈"))
@@ -108,8 +109,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("two lanes that get a handoff's messages in any order close it")
-    func twoLanes() throws {
+    @Test("two lanes close a handoff whose messages they get in any order")
+    func twoLanesCloseHandoffInAnyOrder() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.routing)
@@ -132,8 +133,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("a conclusion whose signature never comes is refused by the feedback worker, once it listened long enough")
-    func neverSigned() throws {
+    @Test("a conclusion whose signature never comes is refused once the feedback worker has waited long enough")
+    func refusesConclusionWithoutSignature() throws {
         let (office, city, arrived) = try opened()
         let patient = try office.start(.feedback)
         let id = try city.conclude(arrived)
@@ -154,8 +155,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("nothing is given up while the signature may lie in the queue of a worker that did not listen")
-    func notListening() throws {
+    @Test("nothing is given up while the signature may be in the queue of a stopped worker")
+    func waitsForWorkerThatDidNotListen() throws {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         try city.decide(arrived)
@@ -172,8 +173,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("what is held for a handoff that is recalled is refused at once")
-    func recalledMeanwhile() throws {
+    @Test("a deferred message is refused at once when its handoff is recalled")
+    func refusesDeferredOnRecall() throws {
         let (office, city, arrived) = try opened()
         try office.start(.feedback)
         let id = try city.conclude(arrived)
@@ -188,8 +189,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("one unit's flood of early acts is bounded, stops no other, and ends refused or given up, a bite at a time")
-    func flood() throws {
+    @Test("one unit's flood of early acts is limited, stops no other, and is refused or given up in portions")
+    func limitsDeferredActsOfUnit() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.routing)
@@ -228,13 +229,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test(
-        """
-        what waited for a signature is applied a few bytes at a time, in its order, and before what is sent after \
-        the signature
-        """
-    )
-    func bites() throws {
+    @Test("deferred acts are applied in portions of bytes, in order, and before later acts")
+    func appliesDeferredInPortions() throws {
         let (office, city, arrived) = try opened()
         let lane = try office.start(.feedback)
         let texts = (1...30).map { "\($0) " + String(repeating: "x", count: 20_000) }
@@ -263,8 +259,8 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("an act is not given up while its signature lies in another lane's prefetch")
-    func otherLanesPrefetch() throws {
+    @Test("an act is not given up while its signature is in another lane's prefetch")
+    func waitsForSignatureInOtherPrefetch() throws {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         let conclusion = try city.conclude(arrived)

@@ -14,8 +14,8 @@ import TestOffice
     "The identity stays in the vault",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct IdentityTests {
-    @Test("the reporter's name, phone and address stand nowhere but encrypted: no table, no delivery, no log")
-    func nowhereButInTheVault() throws {
+    @Test("the reporter's name, phone and address are only stored encrypted: in no table, delivery or log")
+    func identityIsOnlyInTheVault() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -59,8 +59,8 @@ struct IdentityTests {
         try office.close()
     }
 
-    @Test("of what cannot be read nothing is kept, and its answer quotes nothing of it")
-    func deadLetters() throws {
+    @Test("nothing of an unreadable message is kept, and its answer quotes nothing of it")
+    func keepsNothingUnreadable() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()

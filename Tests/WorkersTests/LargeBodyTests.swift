@@ -24,12 +24,9 @@ extension PrivateServerTests {
         }
 
         @Test(
-            """
-            they do not end a worker of 256 MiB: each is refused by length and digest, others get through, the \
-            connections stay
-            """,
+            "they stop no worker of 256 MiB: each is refused by length and digest, others pass, connections stay",
             arguments: floods)
-        func refused(flood: (worker: Worker, count: Int)) throws {
+        func answersHugeBodiesByDigest(flood: (worker: Worker, count: Int)) throws {
             let (worker, count) = flood
             let office = try PrivateServers.here().office()
             let limit = MemoryLimit(bytesMax: 256 << 20)

@@ -17,9 +17,9 @@ struct LeaseTests {
     private static let lease = 2.0
 
     @Test(
-        "rows of a stopped process go out after its lease; when it goes on it takes a new name, and nothing is doubled",
+        "another lane sends a stopped process's rows after its lease; resumed, it has a new name and doubles nothing",
         arguments: [LanePoint.beforeCommit, .afterCommit, .afterPublish])
-    func stopped(point: LanePoint) throws {
+    func othersSendRowsOfStoppedProcess(point: LanePoint) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let id = try letter.submit(.new())
@@ -58,7 +58,7 @@ struct LeaseTests {
     }
 
     @Test("an open transaction of a stopped process holds its locks for two seconds, and not longer")
-    func locks() throws {
+    func stoppedProcessReleasesLocks() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         try letter.submit(.new())
@@ -75,8 +75,8 @@ struct LeaseTests {
         try office.close()
     }
 
-    @Test("a lane that ends leaves no lease; one whose session is gone is free at once, one that is renewed stays")
-    func ends() throws {
+    @Test("an ended lane leaves no lease; one with a lost session is free at once; a renewed one stays")
+    func endedLaneLeavesNoLease() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let first = try office.start(.intake) { $0.leaseSeconds = 1 }
@@ -104,8 +104,8 @@ struct LeaseTests {
         try office.close()
     }
 
-    @Test("a lease is taken by one of many, and only when it is free")
-    func contested() throws {
+    @Test("only one of many gets a lease, and only when it is free")
+    func oneOfManyGetsLease() throws {
         let office = try OfficeUnderTest()
         let settings = PostgreSQL.ConnectionSettings(
             url: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName))

@@ -10,10 +10,8 @@ import TestOffice
 
 @Suite("Times in the ledger", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct LedgerTimeTests {
-    @Test(
-        "an act that waited for its case is told at the moment it had the case, so that times in a chain do not go back"
-    )
-    func afterTheLock() throws {
+    @Test("an act that waited for its case is entered with the time it got the case, so chain times never go back")
+    func entersTimeAfterLock() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))

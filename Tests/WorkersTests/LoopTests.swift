@@ -11,7 +11,7 @@ import TestOffice
 
 @Suite("The closed loop", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct LoopTests {
-    @Test("a report goes in at one door and comes back closed")
+    @Test("a report is submitted, handled, and its closing answered")
     func closesTheLoop() throws {
         let office = try OfficeUnderTest()
         try office.startAll()

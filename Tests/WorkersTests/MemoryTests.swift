@@ -30,7 +30,7 @@ struct MemoryTests {
     }
 
     @Test("a worker of any kind stays within 64 MiB while reports and acts of 195 KB wait")
-    func largeTexts() throws {
+    func staysWithinMemoryUnderLargeTexts() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         for number in 1...Self.count { try letter.submit(report(number)) }
@@ -64,8 +64,8 @@ struct MemoryTests {
         try office.close()
     }
 
-    @Test("headers are no way around: 400 messages with 14,000 fields each are answered within it")
-    func headers() throws {
+    @Test("400 messages with 14,000 header fields each are answered within the same memory")
+    func staysWithinMemoryUnderManyHeaders() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let act = letter.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new())

@@ -9,13 +9,8 @@ import Testing
 @Suite(
     "Notices of the database", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct NoticeTests {
-    @Test(
-        """
-        what the database warns of stands in the worker's log with severity and code, on every connection, and \
-        without its words
-        """
-    )
-    func logged() throws {
+    @Test("the worker's log has each database warning's severity and code, on every connection, without its words")
+    func logsNoticesWithoutWords() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """

@@ -57,9 +57,8 @@ struct PaperTests {
         return answer
     }
 
-    @Test(
-        "a report is registered at once and shows papers pending; parts in any order and a manifest make a paper whole")
-    func whole() throws {
+    @Test("a report is registered at once with papers pending; parts in any order and a manifest complete a paper")
+    func completesPaper() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -86,8 +85,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("missing parts are named; a doubled part is a repeat; an altered one is refused, and the first stands")
-    func missingDoubledAltered() throws {
+    @Test("missing parts are named, a doubled part is a repeat, and an altered one is refused; the first stays")
+    func handlesMissingDoubledAndAlteredParts() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -109,8 +108,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("parts that are not the announced paper are dropped together and can be sent anew")
-    func dropped() throws {
+    @Test("parts that do not form the announced paper are dropped together, and can be sent again")
+    func dropsPartsOfAnotherPaper() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -128,13 +127,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test(
-        """
-        parts are taken up to the bytes that were announced; wrong ones that leave no room are dropped when the \
-        paper is closed
-        """
-    )
-    func announcedBytes() throws {
+    @Test("parts are accepted up to the announced bytes; wrong ones in the way are dropped at the paper's end")
+    func limitsPartsToAnnouncedBytes() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -154,8 +148,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("papers that are too much together are refused at the door, however large the numbers")
-    func sumOfPapers() throws {
+    @Test("papers whose sum is too large are refused at submission, however large the numbers")
+    func refusesTooManyBytesOfPapers() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -176,8 +170,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("parts of a paper that nobody closes are dropped once they are not kept any longer, whole papers never")
-    func unfinished() throws {
+    @Test("parts of an unfinished paper are dropped after their retention time, and whole papers never")
+    func dropsUnfinishedPapers() throws {
         let office = try OfficeUnderTest()
         let lane = try office.start(.intake)
         let letter = try office.source()
@@ -201,13 +195,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a part beyond the manifest's count is dropped alone: the paper is whole without it, whether it came early \
-        or late
-        """
-    )
-    func stray() throws {
+    @Test("a part beyond the manifest's count is dropped alone, early or late: the paper is complete without it")
+    func dropsStrayPart() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -234,9 +223,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test(
-        "parts of no report, of another's, of a paper nobody announced, without number or with a wrong one are refused")
-    func refusals() throws {
+    @Test("parts of no report, another's, an unannounced paper, and with a missing or wrong number are refused")
+    func refusesForeignParts() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, web) = (try office.source(), try office.source("web"))
@@ -269,8 +257,8 @@ struct PaperTests {
         try office.close()
     }
 
-    @Test("a source that got a bare receipt gets no more than one for its papers")
-    func receiptOnly() throws {
+    @Test("a source that got a bare receipt gets nothing more for its papers")
+    func answersPapersWithReceiptOnly() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         // The source is of the unit that the accused belongs to.

@@ -4,7 +4,7 @@ import Testing
 import Workers
 
 /// Small faults in the whole policy of `docs/policy.md`, and all that is told of each.
-@Suite("What is told of a faulty policy")
+@Suite("Messages about a faulty policy")
 struct PolicyFaultTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
@@ -431,8 +431,8 @@ struct PolicyFaultTests {
             ]),
     ]
 
-    @Test("every fault is told at once, each in a line that says where it is and what to do", arguments: cases)
-    func told(of fault: Case) throws {
+    @Test("all faults are reported at once, each on a line with its place and the remedy", arguments: cases)
+    func reportsEveryFaultWithPlaceAndRemedy(of fault: Case) throws {
         var yaml = PolicyPage.example
         for (old, new) in fault.changes {
             let range = try #require(yaml.range(of: old), "\(old) does not occur")

@@ -15,9 +15,9 @@ extension PrivateServerTests {
         .enabled(if: NetworkNamespace.obstacle == nil, "\(NetworkNamespace.obstacle ?? "")"))
     struct PowerCutTests {
         @Test(
-            "its rows go out, its locks end and its deliveries come back, though no server was told",
+            "its rows are sent, its locks end and its deliveries return, although no server was notified",
             arguments: [LanePoint.beforeCommit, .afterCommit])
-        func powerCut(point: LanePoint) throws {
+        func othersFinishWorkAfterPowerCut(point: LanePoint) throws {
             let servers = try PrivateServers.here()
             let network = try #require(servers.network)
             let office = try servers.office()

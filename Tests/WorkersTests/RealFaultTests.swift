@@ -46,8 +46,8 @@ extension PrivateServerTests {
             try office.expectWholeLedger()
         }
 
-        @Test("an office with a cluster of its own shares no virtual host with one whose database lies elsewhere")
-        func ownVirtualHost() throws {
+        @Test("an office with a cluster of its own shares no virtual host with one of another database")
+        func ownClusterSharesNoVirtualHost() throws {
             let cluster = try Cluster()
             defer { cluster.remove() }
             let here = try PooledOffice(of: PrivateServers.here().testServers)
@@ -58,9 +58,9 @@ extension PrivateServerTests {
         }
 
         @Test(
-            "the disk of a table is full: all that came meanwhile is in the books once there is room",
+            "the disk of a table is full: all messages are stored once there is room",
             .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
-        func fullTable() throws {
+        func storesEverythingAfterFullTable() throws {
             let disk = try SmallDisk(megabytes: 8)
             defer { disk.remove() }
             let cluster = try Cluster()
@@ -89,12 +89,9 @@ extension PrivateServerTests {
         }
 
         @Test(
-            """
-            the disk of the write-ahead log is full, and the server ends: all is in the books once it was started \
-            again
-            """,
+            "the disk of the write-ahead log fills and the server ends: all is stored after it starts again",
             .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
-        func fullLog() throws {
+        func storesEverythingAfterFullLog() throws {
             let disk = try SmallDisk(megabytes: 48)
             defer { disk.remove() }
             let cluster = try Cluster(["--waldir=\(disk.directory)/wal", "--wal-segsize=1"])
@@ -124,13 +121,8 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test(
-            """
-            the primary dies and its standby is promoted: nothing is lost or doubled; the old one comes back to \
-            read only, and is passed over
-            """
-        )
-        func promoted() throws {
+        @Test("the standby of a dead primary is promoted: nothing is lost or doubled, and the old one is passed over")
+        func losesNothingOnPromotion() throws {
             let primary = try Cluster()
             defer { primary.remove() }
             try primary.start()
@@ -180,8 +172,8 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("a page of a table is damaged: the messages that need it are set aside, and all others go on")
-        func damagedPage() throws {
+        @Test("a page of a table is damaged: the messages that need it are set aside, and all others continue")
+        func setsMessagesOnDamagedPageAside() throws {
             let cluster = try Cluster(["-k"])
             defer { cluster.remove() }
             try cluster.start()

@@ -11,8 +11,8 @@ import Testing
 struct RepeatTests {
     private let reporter = Reporter(name: "孙诉", phone: "13711112222")
 
-    @Test("the same said again by the same reporter is registered, linked, and not handed over again")
-    func repeats() throws {
+    @Test("a report repeated by the same reporter is registered and linked, and not handed off again")
+    func linksRepeat() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, web, city) = (try office.source(), try office.source("web"), try office.unit("c01"))
@@ -43,8 +43,8 @@ struct RepeatTests {
         try office.close()
     }
 
-    @Test("of equal reports in one batch the first stands and the others are linked to it")
-    func oneBatch() throws {
+    @Test("the first of equal reports in one batch is the original, and the others are linked to it")
+    func linksRepeatsInOneBatch() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let said = Submission.new()
@@ -57,8 +57,8 @@ struct RepeatTests {
         try office.close()
     }
 
-    @Test("of equal reports on two lanes at once exactly one stands")
-    func twoLanes() throws {
+    @Test("exactly one of equal reports on two lanes at once is the original")
+    func linksRepeatsOnTwoLanes() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let kinds = (1...20).map { _ in Submission.new(reporters: [reporter]) }

@@ -25,13 +25,8 @@ struct RestartTests {
         },
     ]
 
-    @Test(
-        """
-        three hundred reports flow while both servers are restarted and killed: each is registered, routed and \
-        answered once
-        """
-    )
-    func restarts() throws {
+    @Test("both servers restart and die under three hundred reports: each is registered, routed and answered once")
+    func losesNothingOnRestarts() throws {
         let directory = URL(fileURLWithPath: "/tmp/bihuan-restart-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         let servers = try LocalServers.start(

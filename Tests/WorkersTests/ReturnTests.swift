@@ -12,7 +12,7 @@ import TestOffice
     "Returns and conclusions", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ReturnTests {
     @Test("an approved return is routed again, never to a unit that returned the report")
-    func approved() throws {
+    func routesApprovedReturnElsewhere() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city, department) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
@@ -50,7 +50,7 @@ struct ReturnTests {
     }
 
     @Test("the return of an express handoff is answered in the express queue, and so is its repeat")
-    func express() throws {
+    func answersExpressInExpressQueue() throws {
         let office = try OfficeUnderTest()
         try office.change("UPDATE source SET kind = 'superior' WHERE id = 'letter'")
         try office.startAll()
@@ -67,8 +67,8 @@ struct ReturnTests {
         try office.close()
     }
 
-    @Test("a return that nobody else can take goes to a person")
-    func nobodyLeft() throws {
+    @Test("a return that no other unit can take goes to a person")
+    func sendsLastReturnToPerson() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -81,8 +81,8 @@ struct ReturnTests {
         try office.close()
     }
 
-    @Test("a return that is not approved is refused with the rule that says so, and the handoff stays in hand")
-    func notApproved() throws {
+    @Test("a return that is not approved is refused with the rule, and the handoff stays with the unit")
+    func refusesReturnByRule() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -98,8 +98,8 @@ struct ReturnTests {
         try office.close()
     }
 
-    @Test("a conclusion without a disposition is sent back and, completed, accepted")
-    func sentBack() throws {
+    @Test("a conclusion without a disposition is sent back, and accepted once it is completed")
+    func acceptsCompletedConclusion() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, department) = (try office.source(), try office.unit("d1"))
@@ -122,8 +122,8 @@ struct ReturnTests {
         try office.close()
     }
 
-    @Test("only the case office tells of a case, for any handoff; nobody acts on another unit's handoff")
-    func caseOffice() throws {
+    @Test("only the case office reports a case, for any handoff; nobody acts on another unit's handoff")
+    func onlyCaseOfficeReportsCase() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city, caseOffice) = (try office.source(), try office.unit("c01"), try office.unit("case-office"))
@@ -145,7 +145,7 @@ struct ReturnTests {
     }
 
     @Test("a wrong digest does not sign, and a second signature is refused")
-    func signatures() throws {
+    func refusesWrongAndSecondSignature() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))

@@ -73,8 +73,8 @@ struct SealedTests {
         try office.expectWholeLedger()
     }
 
-    @Test("what only a superior may handle passes through sealed to the superior's key, and leaves nothing behind")
-    func ownKey() throws {
+    @Test("a matter only for a superior passes through sealed to the superior's key, and leaves nothing behind")
+    func sealsToSuperiorsKey() throws {
         let office = try OfficeUnderTest()
         let key = Curve25519.KeyAgreement.PrivateKey()
         let hexadecimal = Array(key.publicKey.rawRepresentation).hexadecimal
@@ -85,20 +85,15 @@ struct SealedTests {
     }
 
     @Test("a superior without a key gets it as sealed mail")
-    func mailKey() throws {
+    func sendsSealedMailWithoutKey() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         try passThrough(office, opening: office.mailKey)
         try office.close()
     }
 
-    @Test(
-        """
-        a superior's key that cannot be used never falls back: the report is refused, nothing is kept, and the \
-        log says so
-        """
-    )
-    func unusableKey() throws {
+    @Test("an unusable superior's key has no fallback: the report is refused, nothing kept, and the log says so")
+    func refusesReportUnderUnusableKey() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -137,13 +132,8 @@ struct SealedTests {
         return (try source.submit(report), try source.heard())
     }
 
-    @Test(
-        """
-        papers of a sealed report follow it sealed: the superior puts them together, the source hears as ever, \
-        and nothing stays behind
-        """
-    )
-    func papers() throws {
+    @Test("a sealed report's papers follow it sealed: the superior joins them, the source is answered, nothing stays")
+    func sealsPapersOfSealedReport() throws {
         let office = try OfficeUnderTest()
         let key = Curve25519.KeyAgreement.PrivateKey()
         let hexadecimal = Array(key.publicKey.rawRepresentation).hexadecimal
@@ -210,13 +200,8 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test(
-        """
-        papers of a sealed report go as sealed mail where the superior has no key, and are refused where its key \
-        cannot be used
-        """
-    )
-    func papersAndKeys() throws {
+    @Test("a sealed report's papers go as sealed mail to a superior without a key, and an unusable key refuses them")
+    func sendsPapersByAvailableKey() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, superior, paper) = (try office.source(), try office.unit("superior"), Paper())
@@ -238,13 +223,8 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test(
-        """
-        papers of a sealed report have the limits of papers, and a part that is too large once it is sealed is \
-        told how large parts may be
-        """
-    )
-    func paperLimits() throws {
+    @Test("a sealed report's papers have the usual limits; a part too large once sealed is refused with the limit")
+    func limitsPapersOfSealedReport() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, paper) = (try office.source(), Paper())
@@ -281,13 +261,8 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a source that may learn nothing of a sealed report learns nothing by its papers: a manifest is met by a \
-        bare receipt, a piece by nothing
-        """
-    )
-    func mutedPapers() throws {
+    @Test("a source that must learn nothing of a sealed report gets a bare receipt for a manifest, nothing for a part")
+    func answersMutedPapersWithReceipt() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (subordinate, superior, paper) = (try office.source("subordinate"), try office.unit("superior"), Paper())
@@ -305,8 +280,8 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test("a superior that gives a sealed report back is refused, and nothing of the office's is at fault")
-    func returned() throws {
+    @Test("a superior's return of a sealed report is refused, and no fault of the office is recorded")
+    func refusesReturnOfSealedReport() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, superior) = (try office.source(), try office.unit("superior"))
@@ -322,7 +297,7 @@ struct SealedTests {
     }
 
     @Test("a source whose own unit the sealed report is about gets a bare receipt")
-    func mutedSource() throws {
+    func answersMutedSourceWithReceipt() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let subordinate = try office.source("subordinate")
@@ -338,10 +313,8 @@ struct SealedTests {
         try office.close()
     }
 
-    @Test(
-        "when a sealed report waits too long one person is told: one of those whom the barrier admitted when it came in"
-    )
-    func custodian() throws {
+    @Test("a sealed report that waits too long is announced to one person whom the barrier admitted at its arrival")
+    func notifiesOneCustodian() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         try office.change("INSERT INTO recusal (person, accused_name, reason) VALUES ('qian', '孙某某', '亲属')")

@@ -22,12 +22,9 @@ extension PrivateServerTests {
         }
 
         @Test(
-            """
-            a queue without confirms parks its own rows only, few or more than a connection takes; when it is \
-            back they all arrive
-            """,
+            "a queue without confirms delays its own rows only, few or many; they all arrive once it is back",
             arguments: [5, 600])
-        func silent(count: Int) throws {
+        func parksOnlySilentQueue(count: Int) throws {
             let office = try PrivateServers.here().office()
             let (letter, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
             try office.start(.intake)
@@ -68,8 +65,8 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("what waits for a silent queue does not go once its unit is barred, and the rest does")
-        func barredMeanwhile() throws {
+        @Test("a message waiting for a silent queue is withheld once its unit is barred, and the rest is sent")
+        func withholdsRowsOfBarredUnit() throws {
             let office = try PrivateServers.here().office()
             let (letter, city) = (try office.source(), try office.unit("c01"))
             try office.start(.intake)
@@ -101,8 +98,8 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("what waits while the broker takes no connections does not go once its unit is barred")
-        func brokerAway() throws {
+        @Test("a message waiting while the broker takes no connections is withheld once its unit is barred")
+        func withholdsRowsWhileBrokerIsAway() throws {
             let servers = try PrivateServers.here()
             let office = try servers.office()
             let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -130,8 +127,8 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("what a full queue refuses stays in the database alone, and is tried ever more rarely, with one row")
-        func full() throws {
+        @Test("the rows that a full queue refuses stay in the database, and one row is tried ever more rarely")
+        func keepsRowsOfFullQueue() throws {
             let office = try PrivateServers.here().office()
             let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
             defer { admin.close() }
@@ -188,13 +185,8 @@ extension PrivateServerTests {
 
 @Suite("The list of parked queues")
 struct ParkedQueuesTests {
-    @Test(
-        """
-        it is tried after 1, 2, 4 … 60 seconds, by one row at a time; older refusals count for nothing; news \
-        comes once
-        """
-    )
-    func backoff() {
+    @Test("a queue is tried after 1, 2, 4 … 60 seconds with one row; old refusals do not count; each change shows once")
+    func backsOffToSixtySeconds() {
         let start = ContinuousClock.now
         var queues = ParkedQueues()
         queues.park("q", .refusing, at: start)

@@ -10,20 +10,15 @@ import Testing
 @testable import Workers
 
 extension PrivateServerTests {
-    @Suite("Waits that are nobody's fault")
+    @Suite("Waits that no message causes")
     struct StandbyTests {
         private static let waiting = """
             SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'bihuan \
             intake-%'
             """
 
-        @Test(
-            """
-            a commit whose standby is gone is waited for; one whose wait was cancelled is acknowledged once it is \
-            on the standby
-            """
-        )
-        func standby() throws {
+        @Test("a commit waits for a missing standby; one with a cancelled wait is acknowledged once the standby has it")
+        func waitsForStandby() throws {
             let office = try PrivateServers.here().office()
             let letter = try office.source()
             let lane = try office.start(.intake) {
@@ -72,8 +67,8 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("what another lane committed without its standby is acknowledged only once the standby has it")
-        func repeated() throws {
+        @Test("a repeat of another lane's commit without standby is acknowledged only once the standby has it")
+        func acknowledgesRepeatOnceStandbyHasIt() throws {
             let office = try PrivateServers.here().office()
             let (letter, city) = (try office.source(), try office.unit("c01"))
             // Leases that are not renewed meanwhile, which would wait too.
@@ -102,7 +97,7 @@ extension PrivateServerTests {
         }
 
         @Test("a lane that is asked to stop while its commit waits for a standby ends soon, and acknowledges nothing")
-        func stops() throws {
+        func stopsDuringWaitForStandby() throws {
             let office = try PrivateServers.here().office()
             let letter = try office.source()
             let lane = try office.start(.intake) { $0.leaseSeconds = 600 }

@@ -12,7 +12,7 @@ import Testing
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct TrapTests {
     @Test("only the message that stops the worker ends as a dead letter; its hundred neighbours are registered")
-    func trap() throws {
+    func onlyTheTrapIsADeadLetter() throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         let trap = UUID().uuidString
@@ -45,9 +45,9 @@ struct TrapTests {
     }
 
     @Test(
-        "a worker that is killed from outside again and again blames nobody: all are registered once the killing ends",
+        "a worker killed repeatedly from outside blames no message: all are registered after the last kill",
         arguments: [LanePoint.beforeCommit, .afterCommit])
-    func killedFromOutside(point: LanePoint) throws {
+    func blamesNoMessageForKills(point: LanePoint) throws {
         let office = try OfficeUnderTest()
         let letter = try office.source()
         var ids: Set<String> = []

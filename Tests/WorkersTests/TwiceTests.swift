@@ -46,8 +46,8 @@ struct TwiceTests {
         #expect(try office.inbox(act.id, from: party.party) == "taken", "\(label)", sourceLocation: sourceLocation)
     }
 
-    @Test("every act of a unit sent twice has one effect and one answer; another body under its id is refused")
-    func actsOfUnits() throws {
+    @Test("every act that a unit sends twice has one effect and one answer; another body under its id is refused")
+    func appliesEachActOnce() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -102,8 +102,8 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test("a report submitted twice is registered once, and its receipt comes again byte for byte; so does a rejection")
-    func submissions() throws {
+    @Test("a report submitted twice is registered once, and gets its receipt or rejection again byte for byte")
+    func registersOnce() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -124,8 +124,8 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test("a receipt comes again also when the inbox was pruned of it")
-    func prunedInbox() throws {
+    @Test("a receipt is sent again also after the inbox was pruned")
+    func repeatsReceiptAfterPruning() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let letter = try office.source()
@@ -142,13 +142,8 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test(
-        """
-        an act on a handoff that comes again after the inbox was pruned of it has no second effect and is no dead \
-        letter
-        """
-    )
-    func prunedActs() throws {
+    @Test("an act that comes again after the inbox was pruned has no second effect and is no dead letter")
+    func appliesActOnceAfterPruning() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, department, caseOffice) = (
@@ -194,8 +189,8 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test("the same id by another sender is another act")
-    func otherSender() throws {
+    @Test("the same id from another sender is another act")
+    func separatesEqualIdsOfSenders() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, web) = (try office.source(), try office.source("web"))
@@ -219,8 +214,8 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test("a recall sent twice recalls once, and the verdict comes again")
-    func recall() throws {
+    @Test("a recall sent twice recalls once, and the verdict is sent again")
+    func recallsOnce() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let city = try office.unit("c01")
@@ -239,7 +234,7 @@ struct TwiceTests {
     }
 
     @Test("the office's own messages delivered twice route once")
-    func internalMessages() throws {
+    func routesOnce() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.feedback)

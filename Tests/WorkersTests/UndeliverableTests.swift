@@ -9,7 +9,7 @@ import TestOffice
 @testable import Workers
 
 @Suite(
-    "What the broker does not take",
+    "Messages that the broker does not take",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct UndeliverableTests {
     /// Works on the queues of the office as an administrator.
@@ -19,8 +19,8 @@ struct UndeliverableTests {
         try work(connection, try connection.openChannel())
     }
 
-    @Test("a handoff to a unit without a queue is undeliverable, its report needs review, and the lane goes on")
-    func noQueue() throws {
+    @Test("a handoff to a unit without a queue is undeliverable, its report needs review, and the lane continues")
+    func reviewsReportOfUnitWithoutQueue() throws {
         let office = try OfficeUnderTest()
         try administer(office) { connection, channel in
             try connection.deleteQueue(QueueName(rawValue: "unit.c01.inbox"), on: channel)
@@ -40,8 +40,8 @@ struct UndeliverableTests {
         try office.close()
     }
 
-    @Test("an answer that no queue takes is kept as one dead letter")
-    func noNoticeQueue() throws {
+    @Test("an answer without a queue is kept as one dead letter")
+    func keepsUndeliverableAnswer() throws {
         let office = try OfficeUnderTest()
         try administer(office) { connection, channel in
             try connection.deleteQueue(QueueName(rawValue: "source.letter.notice"), on: channel)
@@ -57,9 +57,9 @@ struct UndeliverableTests {
     }
 
     @Test(
-        "a message that a full queue refuses is sent again when there is room, also by a lane that relays for nobody",
+        "a message that a full queue refuses is sent again when there is room, also by a lane that does not relay",
         arguments: [true, false])
-    func nacked(relays: Bool) throws {
+    func resendsNackedMessage(relays: Bool) throws {
         let office = try OfficeUnderTest()
         // In place of the source's queue, one with room for one message.
         try administer(office) { connection, channel in

@@ -13,8 +13,8 @@ import TestOffice
     "Written text, through the workers",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct WrittenTextTests {
-    @Test("a reporter's name and numbers, however they are written, stand in no table, no answer and no handoff")
-    func masked() throws {
+    @Test("a reporter's name and numbers in any spelling are in no table, no answer and no handoff")
+    func hidesReporterInEverySpelling() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (letter, city) = (try office.source(), try office.unit("c01"))
@@ -48,8 +48,8 @@ struct WrittenTextTests {
         try office.close()
     }
 
-    @Test("a media type that is none is refused by name")
-    func mediaType() throws {
+    @Test("an invalid media type is refused by name")
+    func refusesMediaTypeByName() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -63,8 +63,8 @@ struct WrittenTextTests {
         try office.close()
     }
 
-    @Test("a word of breach that is taken apart keeps a report from the web from being refused")
-    func scope() throws {
+    @Test("a word of breach with separated characters keeps a web report from being refused")
+    func splitWordOfBreachPreventsRefusal() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let web = try office.source("web")
@@ -79,8 +79,8 @@ struct WrittenTextTests {
         try office.close()
     }
 
-    @Test("the same in other characters is a repeat; another amount, name of private use or village is none")
-    func repeats() throws {
+    @Test("the same text in other characters is a repeat; another amount, private-use name or village is not")
+    func recognisesRepeatInOtherCharacters() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let letter = try office.source()
@@ -105,8 +105,8 @@ struct WrittenTextTests {
         try office.close()
     }
 
-    @Test("placeholders are no name and no contact: such a report is anonymous, and nothing of it is masked")
-    func anonymous() throws {
+    @Test("placeholders are no name and no contact: the report is anonymous, and nothing in it is masked")
+    func treatsPlaceholdersAsAnonymous() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let phone = try office.source()
@@ -145,8 +145,8 @@ struct PreparedReportTests {
                 digestKey: try DigestKey(keyBytes: Array(repeating: 8, count: 32)), now: moment, wall: moment))
     }
 
-    @Test("masked, keyed and sealed; of what only a superior may handle nothing")
-    func whatIsDone() throws {
+    @Test("a report is masked, keyed and sealed beforehand, except a matter only for a superior")
+    func preparesAllButSealedMatters() throws {
         let readable = try prepared(Sample.accusation("王五说", reporters: [Reporter(name: "王五", phone: "13800138000")]))
         guard case .readable(let done) = readable.decision else { return #expect(Bool(false), "\(readable.decision)") }
         #expect(done.content.text == "〔举报人〕说" && done.content.reporters.isEmpty && done.repeatKey != nil)
@@ -157,8 +157,8 @@ struct PreparedReportTests {
         }
     }
 
-    @Test("not used where the source is of another kind by then, or the policy another")
-    func outdated() throws {
+    @Test("a preparation is not used when the source's kind or the policy has changed since")
+    func ignoresOutdatedPreparation() throws {
         let report = try prepared(Sample.accusation())
         let yaml = try OfficeUnderTest.policyText()
         let rulebook = try Rulebook(try PolicyFile.read(yaml, named: "policy"))
