@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Bytes that are not read or not kept", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct BudgetTests {
-    /// Adds up bytes, each times its place: enough to tell a body from another.
+    /// Adds up bytes, each times its place: enough to distinguish two bodies.
     private struct Sum: BodyDigest {
         var place: UInt64 = 0
         var sum: UInt64 = 0
@@ -56,7 +56,7 @@ struct BudgetTests {
         connection.close()
     }
 
-    @Test("of headers over the limit, however nested, only the delivery count is kept; small ones stay")
+    @Test("headers over the limit, however nested, are reduced to the delivery count; small ones stay")
     func keepsOnlyDeliveryCountOfLargeHeaders() throws {
         let connection = try Broker.connection()
         let publishing = try Broker.connection()

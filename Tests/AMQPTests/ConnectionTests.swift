@@ -270,7 +270,7 @@ struct Listener {
         Foundation.close(descriptor)
     }
 
-    /// Sends `bytes` to whoever connects, and no more, until it is closed.
+    /// Sends `bytes` to each client, and no more, until it is closed.
     func answer(_ bytes: [UInt8]) {
         let descriptor = descriptor
         Thread {

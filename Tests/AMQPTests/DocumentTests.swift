@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `docs/amqp.md` says how each trap of the C library is dealt with. Whatever it names exists.
+/// `docs/amqp.md` says how each trap of the C library is handled. Every name in it exists.
 @Suite("The page about AMQP")
 struct DocumentTests {
     private static let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()

@@ -37,10 +37,10 @@ struct HostTests {
         settings.connectTimeoutSeconds = 0.5
         let error = try failure(before: 2) { _ = try Connection(settings) }
         #expect(error.code == .connectFailed)
-        let told = error.debugDescription
-        #expect(told.contains("127.0.0.1:\(settings.port): AMQP: connectFailed"))
-        #expect(told.contains("127.0.0.1:\(silent.port): AMQP: timedOut"))
-        #expect(!told.contains("secret"))
+        let description = error.debugDescription
+        #expect(description.contains("127.0.0.1:\(settings.port): AMQP: connectFailed"))
+        #expect(description.contains("127.0.0.1:\(silent.port): AMQP: timedOut"))
+        #expect(!description.contains("secret"))
     }
 
     @Test("a refused password is not tried on the next host")

@@ -146,12 +146,12 @@ struct PublisherTests {
         let queue = try connection.ownQueue(on: try connection.openChannel())
         for token in 0..<5 as Range<Int64> { #expect(try publisher.send([1], to: queue, token: token)) }
         shutdown(connection.fileDescriptor, Int32(SHUT_RDWR))
-        var told: [Int64] = []
+        var settled: [Int64] = []
         let error = try #require(throws: AMQPError.self) {
-            while true { told += try publisher.settle(within: 5).map(\.token) }
+            while true { settled += try publisher.settle(within: 5).map(\.token) }
         }
         #expect(error.code == .connectionLost)
-        #expect((told + publisher.takeUnsettled()).sorted() == [0, 1, 2, 3, 4])
+        #expect((settled + publisher.takeUnsettled()).sorted() == [0, 1, 2, 3, 4])
         let again = try #require(throws: AMQPError.self) { try publisher.send([1], to: queue, token: 9) }
         #expect(again.isConnectionFatal)
     }

@@ -70,7 +70,7 @@ struct SettingsTests {
         #expect(settings.url == url)
     }
 
-    @Test("an IPv6 address stands in brackets")
+    @Test("an IPv6 address is written in brackets")
     func readsIPv6InBrackets() throws {
         let settings = try ConnectionSettings(url: "amqp://a:b@[::1]:5673")
         #expect(settings.host == "::1")
