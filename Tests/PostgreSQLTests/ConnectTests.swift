@@ -2,7 +2,7 @@ import Foundation
 import PostgreSQL
 import Testing
 
-/// What needs no server.
+/// Tests that need no server.
 @Suite(.timeLimit(.minutes(1)))
 struct ConnectTests {
     @Test("a refused connection fails as refused, and the password is nowhere in the error")

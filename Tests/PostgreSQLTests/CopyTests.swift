@@ -212,13 +212,13 @@ struct CopyTests {
                 RETURN NEW; END $$;
                 CREATE TRIGGER speak BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION speak()
                 """)
-            let heard = Heard()
-            connection.onNotice = { heard.notices.append($0) }
+            let received = ReceivedNotices()
+            connection.onNotice = { received.notices.append($0) }
             try connection.withoutStatementTimeout { connection in
                 let rows = (1...30_000).map { Item(id: $0, word: "w") }
                 try connection.copyIn(rows)
             }
-            #expect(heard.notices.count == 30_000 && heard.notices.last?.debugDetail == "row 30000")
+            #expect(received.notices.count == 30_000 && received.notices.last?.debugDetail == "row 30000")
         }
     }
 

@@ -2,7 +2,7 @@ import Foundation
 import PostgreSQL
 import Testing
 
-/// What an error says of itself may go into any log.
+/// The description of an error may go into any log.
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct ErrorTests {
     @Test("a printed server error shows names and codes, and never a row's values")

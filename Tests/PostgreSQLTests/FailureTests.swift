@@ -54,7 +54,7 @@ struct FailureTests {
         }
     }
 
-    @Test("of two deadlocked transactions one is stopped, and the error is transient")
+    @Test("one of two deadlocked transactions is stopped, and the error is transient")
     func reportsDeadlockAsTransient() throws {
         try TestDatabase.with { database in
             let setUp = try database.connect()

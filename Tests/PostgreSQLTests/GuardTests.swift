@@ -111,7 +111,7 @@ struct GuardTests {
                 session.close()
                 let refusal = try error { _ = try guarded(reading.url()) }
                 #expect(refusal.code == .connectFailed && "\(refusal)".contains("read-only"))
-                // Somebody who says otherwise in the URL is heard.
+                // The URL's own setting wins.
                 let any = try guarded(reading.url(more: "target_session_attrs=any"))
                 #expect(try any.run(Setting(name: "port")).rows == ["\(reading.port)"])
                 any.close()

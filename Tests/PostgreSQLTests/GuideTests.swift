@@ -26,8 +26,8 @@ struct GuideTests {
             #expect(missing == [])
             named.formUnion(names)
         }
-        let suites = Set(tests.map { $0.prefix { $0 != "." } }), told = Set(named.map { $0.prefix { $0 != "." } })
-        #expect(suites.subtracting(told).subtracting(["GuideTests"]).sorted() == [])
+        let suites = Set(tests.map { $0.prefix { $0 != "." } }), listed = Set(named.map { $0.prefix { $0 != "." } })
+        #expect(suites.subtracting(listed).subtracting(["GuideTests"]).sorted() == [])
     }
 
     /// `Suite.test` of every test in this folder.

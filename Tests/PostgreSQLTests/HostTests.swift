@@ -26,7 +26,7 @@ struct HostTests {
                 defer { reader.close() }
                 #expect(try reader.run(ServerPort()).rows == [Int(readOnly.port)])
                 #expect(begin.duration(to: .now) < .seconds(10))
-                // Nobody left who writes: each host's reason is told, and none of its name.
+                // No host accepts writes: each host's reason is reported, without its name.
                 writable.stop()
                 let failure = try error { _ = try connect("read-write", all) }
                 #expect(

@@ -15,7 +15,7 @@ struct LostServerTests {
             #expect(try error { try watcher.ping() }.isConnectionLost)
             #expect(!watcher.isOpen)
             #expect(try error { _ = try server.connect() }.code == .connectFailed)
-            // What comes back is another session: the old connection stays lost.
+            // The server returns with another session: the old connection stays lost.
             try server.start()
             #expect(try error { try watcher.ping() }.isConnectionLost)
             let next = try server.connect()

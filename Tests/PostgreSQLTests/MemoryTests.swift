@@ -43,7 +43,7 @@ struct MemoryTests {
         try TestDatabase.with { database in
             let connection = try database.connect { $0.statementTimeoutMilliseconds = 60_000 }
             defer { connection.close() }
-            // Sleeps on the first row and keeps none.
+            // Sleeps on the first row and stores none.
             try connection.execute(
                 """
                 CREATE TABLE item (id int8, filler bytea);

@@ -85,7 +85,7 @@ struct MigrationTests {
         }
     }
 
-    @Test("of two runners at once one waits, and a concurrent index build does not wait for it")
+    @Test("one of two concurrent runners waits, and a concurrent index build does not wait for it")
     func letsOneOfTwoRunnersWait() throws {
         try TestDatabase.with { database in
             let watcher = try database.connect()
@@ -107,7 +107,7 @@ struct MigrationTests {
                     return try runner.run(on: connection)
                 }
             }
-            // One stands before the gate, the other asks for the lock again and again.
+            // One waits at the gate, the other asks for the lock again and again.
             try eventually { try watcher.run(Running(query: "LOCK TABLE gate;%")).rows == [1] }
             try eventually { try watcher.run(Running(query: "%pg_try_advisory_lock%")).rows == [1] }
             try gatekeeper.rollback()

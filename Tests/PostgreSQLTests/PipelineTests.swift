@@ -181,7 +181,7 @@ struct PipelineTests {
     @Test("each statement of a pipeline reports its outcome: done, failed, or not run")
     func reportsOutcomeOfEachStatement() throws {
         try TestDatabase.reading { connection in
-            func told(_ values: [Int]) throws -> [String] {
+            func reported(_ values: [Int]) throws -> [String] {
                 try connection.outcomes(all: values.map { Divide(by: $0) }).map { outcome in
                     switch outcome {
                     case .success(let result): "\(result.rows)"
@@ -189,16 +189,16 @@ struct PipelineTests {
                     }
                 }
             }
-            #expect(try told([2, 5]) == ["[50]", "[20]"])
+            #expect(try reported([2, 5]) == ["[50]", "[20]"])
             #expect(
-                try told([2, 5, 0, 4, 0]) == [
+                try reported([2, 5, 0, 4, 0]) == [
                     "[50]", "[20]", "server 22012 Divide", "aborted - Divide", "aborted - Divide",
                 ])
-            #expect(try told([0]) == ["server 22012 Divide"])
-            #expect(try told([]) == [])
-            #expect(try told([4]) == ["[25]"])
+            #expect(try reported([0]) == ["server 22012 Divide"])
+            #expect(try reported([]) == [])
+            #expect(try reported([4]) == ["[25]"])
             connection.close()
-            let lost = try error { _ = try told([1]) }
+            let lost = try error { _ = try reported([1]) }
             #expect(lost.isConnectionLost)
         }
     }

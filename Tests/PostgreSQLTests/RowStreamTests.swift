@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct RowStreamTests {
-    @Test("rows come one by one and in order; none is no error")
+    @Test("rows come one by one and in order, and no rows are no error")
     func streamsRowsInOrder() throws {
         try TestDatabase.reading { connection in
             for count in [0, 1, 5000] {
