@@ -18,13 +18,13 @@ struct AnswerPaceTests {
             return count
         }
         #expect(burst(at: 0) == 100)
-        // All are decided, and lie there unread.
+        // All are decided, and stay unread.
         for _ in 0..<100 { pace.decided("source.web") }
         queue = 140
         #expect(burst(at: 1) == 0 && burst(at: 9) == 0 && pace.depth(of: "source.web") == 140)
         queue = 90
         #expect(burst(at: 10) == 50)
-        // What is under way may come into the queue yet.
+        // Answers on their way may still reach the queue.
         queue = 0
         #expect(burst(at: 11) == 50)
     }

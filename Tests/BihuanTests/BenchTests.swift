@@ -220,7 +220,7 @@ struct BenchTests {
             defer { database.close() }
             return try database.run(CountReports()).rows.reduce(0) { $0 + $1.count }
         }
-        // Whatever was measured before, and however often: exactly so many.
+        // Exactly so many, whatever was measured before.
         for (scale, expected) in [(0, 0), (300, 300), (300, 300), (0, 0), (400, 400)] {
             try bench.prepare(scale)
             #expect(try count() == expected)
@@ -240,10 +240,10 @@ struct BenchTests {
                 error?.description.hasPrefix("not measured: ") == true && error?.description.contains(word) == true,
                 sourceLocation: sourceLocation)
         }
-        // Not in the office's own database, which each bench makes anew.
+        // Not in the office's own database, which each bench creates again.
         let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: office.administrationURL))
         defer { superuser.close() }
-        // What a role's setting takes away, each session takes back (`GuardTests`): nothing to refuse.
+        // Each session overrides a role's setting (`GuardTests`): nothing to refuse.
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) SET synchronous_commit = off")
         _ = try bench.run(.latency)
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) RESET synchronous_commit")

@@ -67,7 +67,7 @@ struct ChaosTests {
         for finding in findings { #expect(written.contains(finding), "\(finding)") }
     }
 
-    /// What must be said of what is planted, in the order of the invariants.
+    /// The expected finding for each planted breach, in the order of the invariants.
     private let findings = [
         "the broker confirmed this act, but the office never took it in", "came with 2 different bodies",
         "no message in the inbox brought it",

@@ -117,7 +117,7 @@ struct TLSOfficeTests {
     }
 }
 
-/// An authority, a stranger to it, and what the authority signed for the broker and for the office, in a folder that
+/// An authority, an unrelated one, and the certificates that it signed for broker and office, in a folder that
 /// the broker's user may read. Made by the command line of OpenSSL.
 private struct Certificates {
     let folder: URL

@@ -101,7 +101,7 @@ struct TerminalTests {
     }
 
     @Test(
-        "a full device is a failure of whatever prints, help and version included",
+        "a full device is a failure of every command that prints, help and version included",
         arguments: [
             ["--version"], ["help", "dead"], ["contract", "check", "--list"],
         ])

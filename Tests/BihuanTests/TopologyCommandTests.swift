@@ -171,7 +171,8 @@ struct TopologyCommandTests {
         }
     }
 
-    private func repairs(_ way: TopologyWay) throws {
+    /// Changes rights, users and policies of the broker by hand.
+    private func disturbRights(_ way: TopologyWay) throws {
         try way.allow("unit.u1", configure: ".*", write: "^bihuan\\.feedback$", read: ".*")
         try way.byHand("DELETE", ["topic-permissions", way.virtualHost, "unit.u10"])
         try way.allowTopic("person.li", "bihuan.command", write: ".*", read: "^$")
@@ -189,6 +190,10 @@ struct TopologyCommandTests {
                 "{\"max-length-bytes\":\(bytes)}",
             ])
         }
+    }
+
+    private func repairs(_ way: TopologyWay) throws {
+        try disturbRights(way)
         let administrator = try way.administrator()
         defer { administrator.close() }
         let channel = try administrator.openChannel()
@@ -279,7 +284,7 @@ struct TopologyCommandTests {
         try way.isAsItShallBe()
     }
 
-    /// The broker's own setting, which only rabbitmqctl can tell, and only its operator can change.
+    /// The broker's own setting, which only rabbitmqctl can show, and only its operator can change.
     private func comparesTheLongestMessage(_ way: TopologyWay, _ other: TopologyWay) throws {
         func set(_ bytes: Int) throws {
             _ = try way.office.servers.rabbitmqctl(["eval", "application:set_env(rabbit, max_message_size, \(bytes))."])
@@ -344,7 +349,7 @@ struct TopologyCommandTests {
         try way.isAsItShallBe()
         try way.office.enter(active: true, "u10")
         #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
-        // The password that stands in the file is used again.
+        // The password in the file is used again.
         try way.connect("unit.u10").close()
     }
 

@@ -30,7 +30,7 @@ struct UpTests {
         #expect(zombies(of: up.processID) == [])
 
         let control = try #require(try RabbitMQControl.ofPrivateNode(in: directory))
-        // The watch stands still meanwhile: it would be quicker than we.
+        // The watch is stopped meanwhile: it would be quicker than the test.
         #expect(kill(up.processID, SIGSTOP) == 0)
         _ = try control.run(["eval", "ra:stop_server(quorum_queues, {'bihuan_bihuan.routing', node()})."])
         let ill = try Program.run(Program.bihuan, ["status", "--data", directory.path])
