@@ -15,7 +15,7 @@ struct ClockWalkTests {
         return try Rulebook(YAMLDecoder().decode(Policy.self, from: String(contentsOf: file, encoding: .utf8)))
     }
 
-    /// Where a walk stands: two walks that stand alike go on alike.
+    /// The position of a walk: two walks at the same position continue alike.
     private struct Place: Hashable {
         let state: HandoffState
         let running: [String]

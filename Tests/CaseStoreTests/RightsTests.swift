@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Rights", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RightsTests {
-    /// What the worker role may do beside reading, table by table; what it may update stands below, column by column.
-    /// Nobody else but the owner may do anything.
+    /// What the worker role may do besides reading, table by table; the columns that it may update are listed below.
+    /// Only the owner may do anything else.
     static let workerRights: [String: Set<String>] = [
         "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"],
         "allegation": ["INSERT"],
