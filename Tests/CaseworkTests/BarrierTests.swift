@@ -33,16 +33,16 @@ struct BarrierTests {
         (nil, nil, "甲市纪委监委张三", nil, ["c01"], false),
         // Two units of one name.
         ("同名组织处", nil, "张三", nil, ["t1", "t2"], false),
-        // Whom a unit watches over is not the unit; a short name counts only as a whole.
+        // An organ that a unit supervises is not the unit; a short name counts only as a whole.
         ("省自然资源厅", "处长", "张三", nil, [], false),
         ("某区信访局", nil, "张三", nil, [], false),
         ("信访局", nil, "张三", nil, ["p1"], false),
-        // An organ of this kind that is none of ours, or nobody knows which.
+        // An organ of this kind that is not ours, or is unknown.
         ("丁县纪委", "书记", "张三", nil, [], true),
         ("某镇政府", "纪委书记", "张三", nil, [], true),
         ("纪　委", nil, "张三", nil, [], true),
         ("丁县纪委", "书记", "张三", "c02", ["c02"], false),
-        // Ordinary words that hold those.
+        // Ordinary words that contain these names.
         ("某村", "村监委会主任", "张三", nil, [], false),
         ("市劳动监察大队", "队长", "张三", nil, [], false),
     ]

@@ -82,7 +82,7 @@ struct InstantTests {
         let last = try #require(CivilDate("2100-12-31"))
         #expect(first.daysSinceEpoch == -25_567)
         #expect(last.daysSinceEpoch == 47_846)
-        // An odometer: it knows the lengths of months, and nothing of eras.
+        // A counter of its own: it knows the lengths of months, and nothing of eras.
         var (year, month, day) = (1900, 1, 1)
         var wrong: [Int] = []
         for number in first.daysSinceEpoch...last.daysSinceEpoch {

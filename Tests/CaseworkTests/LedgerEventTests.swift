@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Events of the ledger")
 struct LedgerEventTests {
-    /// Something under every name that a detail may have: each event takes what is its own.
+    /// A value under every name of a detail: each event takes its own.
     private static let everything: [String: String] = Dictionary(
         uniqueKeysWithValues: LedgerKey.allCases.map { key in
             let value =
@@ -74,6 +74,6 @@ struct LedgerEventTests {
 }
 
 extension Substring {
-    /// What stands between back-ticks.
+    /// The words between back-ticks.
     fileprivate var names: [String] { matches(of: /`([^`]+)`/).map { String($0.1) } }
 }

@@ -1,7 +1,7 @@
 import Casework
 import Testing
 
-/// What a reporter gave is hidden in every way of writing it that a person or a program may choose.
+/// The reporter's data are hidden in every spelling that a person or a program may choose.
 @Suite("Spellings of the reporter")
 struct MaskSpellingTests {
     struct Row: Sendable, CustomTestStringConvertible {
@@ -31,7 +31,7 @@ struct MaskSpellingTests {
                 "王、文、山", "王，文，山", "王/文/山", "王（文）山", "王★文★山", "王\u{2800}文山", "王̲文̲山", "王\u{20DD}文山", "王\u{3164}文山",
                 "王\t文\n山", "王\u{0}文\u{1}山",
                 "王」「文」「山", "王🙂文🙂山", "王~文~山", "王+文+山", "王=文=山",
-                // What other scripts put on a letter, what nobody knows, dots made of letters, references of the web.
+                // Marks of other scripts, unassigned characters, dots written as letters, references of the web.
                 "王\u{E34}文\u{5B0}山", "王\u{E000}文\u{F0001}山", "王\u{378}文山", "王丶文丶山", "王丨文丨山", "王ー文ー山", "王ˊ文ˋ山",
                 "王&nbsp;文&#160;山",
                 "&#29579;&#x6587;山", "王ﷺ文山",

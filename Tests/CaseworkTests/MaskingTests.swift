@@ -43,7 +43,7 @@ struct MaskingTests {
         Row("", ""),
     ]
 
-    @Test("the reporter's data are replaced wherever they stand and however they are written", arguments: rows)
+    @Test("the reporter's data are replaced everywhere, in every spelling", arguments: rows)
     func masksReporterInEverySpelling(row: Row) {
         #expect(Mask(reporters: [Self.reporter]).apply(row.text) == row.masked)
     }
@@ -91,11 +91,11 @@ struct MaskingTests {
 
     @Test("every free text of a submission is masked, the accused's names stay, and the reporters are removed")
     func masksEveryFreeText() {
-        let told = "王建国说"
+        let statement = "王建国说"
         let submission = Submission(
-            matterKind: "accusation", title: told, text: told, region: "p", reporters: [Self.reporter],
-            accused: [Accused(name: "王建国", organ: told, position: told, level: "city")],
-            allegations: [Allegation(category: "work", act: told)],
+            matterKind: "accusation", title: statement, text: statement, region: "p", reporters: [Self.reporter],
+            accused: [Accused(name: "王建国", organ: statement, position: statement, level: "city")],
+            allegations: [Allegation(category: "work", act: statement)],
             attachments: [Attachment(name: "王建国的材料.pdf", bytes: 1, sha256: "00")])
         let masked = Mask(reporters: submission.reporters).apply(to: submission)
         let hidden = "〔举报人〕说"

@@ -8,7 +8,7 @@ struct MoveTests {
     static let now = CaseFileTests.now
     private static let day = CivilDate(daysSinceEpoch: 20_500)
 
-    /// Where reports stand with handoffs in these states, in whatever order they were made.
+    /// The state of a report with handoffs in these states, in any order.
     static let standings: [(own: ReportState, handoffs: [HandoffState], report: ReportState?)] = [
         (.routed, [.awaitingApproval], .routed), (.routed, [.released], .routed), (.routed, [.dispatched], .routed),
         (.routed, [.signed], .inHand), (.routed, [.inHand], .inHand), (.routed, [.caseFiled], .inHand),
@@ -17,10 +17,10 @@ struct MoveTests {
         (.routed, [.signed, .released], .routed), (.routed, [.signed, .inHand], .inHand),
         (.inHand, [.closed, .inHand], .inHand),
         (.inHand, [.closed, .concluded], .concluded), (.concluded, [.closed, .closed], .closed),
-        // What was taken back counts no more, once another followed it.
+        // A recalled handoff does not count once another followed it.
         (.routed, [.returned, .signed], .inHand), (.inHand, [.recalled, .closed], .closed),
         (.routed, [.undeliverable, .released], .routed),
-        // The office's turn stays its turn, whatever units do beside.
+        // The office's turn stays its turn, whatever other units do.
         (.registered, [.returned], .registered), (.registered, [.returned, .closed], .registered),
         (.needsReview, [.recalled, .inHand], .needsReview), (.needsReview, [.undeliverable], .needsReview),
         (.registered, [], .registered), (.needsReview, [], .needsReview), (.notAccepted, [], .notAccepted),
@@ -173,7 +173,7 @@ struct MoveTests {
 
     // MARK: -
 
-    /// A report with these handoffs, standing where they put it unless told otherwise.
+    /// A report with these handoffs, in the state they derive unless another is given.
     private static func file(_ states: [HandoffState], report: ReportState? = nil) -> (CaseFile, [HandoffID]) {
         let own: ReportState = states.contains(.undeliverable) ? .needsReview : .routed
         let report = CaseFileTests.report(state: report ?? own.following(states) ?? own)

@@ -1,7 +1,7 @@
 import Casework
 import Testing
 
-@Suite("Words that stand for nothing")
+@Suite("Placeholders")
 struct PlaceholderTests {
     private static let placeholders = Placeholders([
         "匿名", "无", "不详", "保密", "某某", "无名氏", "不愿透露", "N/A", "none",
@@ -70,7 +70,7 @@ struct MediaTypeNameTests {
     func refusesOtherTexts(text: String) { #expect(MediaTypeName.normal(text) == nil) }
 }
 
-@Suite("Every text of a submission")
+@Suite("The free texts of a submission")
 struct FreeTextsTests {
     /// Writes the same words into every text.
     private struct Planting: TextVisitor {
