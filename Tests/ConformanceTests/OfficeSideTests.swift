@@ -16,7 +16,7 @@ struct OfficeSideTests {
     static let unit = Party.unit(UnitProcess.unit)
     static let rulebook = Result { try shippedRulebook() }
 
-    /// An office that has handed one thing to the unit, and what the unit then says.
+    /// An office that has handed off one case to the unit, and the unit's messages.
     struct Scene {
         var office: OfficeSide
         let handoff: String
@@ -57,7 +57,7 @@ struct OfficeSideTests {
         var progress: Utterance { act(.handoffProgress, HandoffProgress(text: "p")) }
         var giveBack: Utterance { act(.handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖")) }
 
-        /// The short types of what the office answers to all of them. Whatever it is, it fits the published schemas.
+        /// The short types of the office's answers to all of them. Every answer fits the published schemas.
         mutating func hear(_ utterances: Utterance..., sourceLocation: SourceLocation = #_sourceLocation) -> [String] {
             hear(utterances, sourceLocation)
         }
