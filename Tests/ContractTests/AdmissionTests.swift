@@ -19,7 +19,7 @@ struct AdmissionTests {
         ("unit.d1", "unit.d1.case.notified", "unit.d1", .caseNotified, nil),
         ("unit.d1", "unit.d1.handoff.concluded", "unit.d1", .handoffConcluded, nil),
         ("person.li", "person.li.feedback.recall", "person.li", .commandRecall, nil),
-        // Of a dead letter, to the worker that buried it
+        // About a dead letter, to the worker that made it
         ("person.li", "person.li.intake.replay", "person.li", .commandReplay, nil),
         ("person.li", "person.li.routing.replay", "person.li", .commandReplay, nil),
         ("person.li", "person.li.deadlines.discard", "person.li", .commandDiscard, nil),
@@ -47,7 +47,7 @@ struct AdmissionTests {
         ("person.li", "person.li.routing.recall", "person.li", .commandRecall, "wrong_routing_key"),
         ("person.li", "person.li.feedback.discard", "person.li", .commandReplay, "wrong_routing_key"),
         ("person.li", "person.li.kitchen.replay", "person.li", .commandReplay, "wrong_routing_key"),
-        // What is not theirs to send
+        // Types that they may not send
         ("unit.d1", "unit.d1.report.submitted", "unit.d1", .reportSubmitted, "wrong_sender"),
         ("source.web", "source.web.handoff.signed", "source.web", .handoffSigned, "wrong_sender"),
         ("person.li", "person.li.handoff.signed", "person.li", .handoffSigned, "wrong_sender"),
@@ -69,7 +69,7 @@ struct AdmissionTests {
         if problem != nil { #expect(found?.text.isEmpty == false) }
     }
 
-    /// Whatever kinds of outsiders there are, each type comes from one kind only.
+    /// Each type comes from one kind of outsider only.
     @Test(
         "every type that the office reads has one kind of sender, and no other kind is admitted",
         arguments: Examples.readByOffice.sorted { $0.rawValue < $1.rawValue })

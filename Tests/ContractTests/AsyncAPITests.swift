@@ -38,7 +38,7 @@ struct AsyncAPITests {
         return Set(outgoing + [incoming].compactMap(\.self))
     }
 
-    /// What is planned is heard in `feedback`, or sent to the unit: its handoff's news with the handoff, the rest as
+    /// Planned types are received in `feedback`, or sent to the unit: news of a handoff with the handoff, the rest as
     /// notices.
     static func channels(of type: PlannedMessageType) throws -> Set<Channel> {
         let source = try PublishedContract.schema(type)["properties"]?["source"]?["$ref"]?.text
@@ -214,7 +214,7 @@ struct AsyncAPITests {
             MessageType.allCases.filter { Self.channels(of: $0).contains(channel) }.flatMap {
                 $0.routingKeys(from: sender)
             } + planned
-        // Of a command, the parameters also make keys for workers that do not hear it.
+        // The parameters of a command also make keys for workers that do not receive it.
         #expect(channel == .command ? addresses.isSuperset(of: keys) : addresses == Set(keys))
         #expect(!keys.isEmpty)
     }

@@ -5,13 +5,13 @@ import Testing
 
 @Suite("Reading messages")
 struct DecodingTests {
-    /// A body that cannot be taken, and what its sender is told.
+    /// A body that is refused, and the answer to its sender.
     struct Refusal: CustomTestStringConvertible, Sendable {
         var name: String
         var body: [UInt8]
         var code: String
         var path: String?
-        /// Words that the text must hold.
+        /// Words that the text must contain.
         var words: String
 
         init(_ name: String, _ body: [UInt8], _ code: String, _ path: String?, _ words: String) {

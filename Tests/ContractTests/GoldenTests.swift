@@ -4,8 +4,8 @@ import Crypto
 import Foundation
 import Testing
 
-/// Messages as they once went over the wire: what stands in `Golden/` must be readable for ever. New fields make a new
-/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for
+/// Messages as they were once sent: the files in `Golden/` must stay readable for ever. New fields make a new
+/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` rewrites the files, and the change needs
 /// review.
 @Suite("Golden messages")
 struct GoldenTests {
@@ -14,7 +14,7 @@ struct GoldenTests {
     static let sealedFiles: [MessageType: String] = [
         .handoffDispatched: "handoff.dispatched.sealed.json", .attachmentPart: "attachment.part.sealed.json",
     ]
-    /// Opens the sealed examples; it stands here only for that.
+    /// Opens the sealed examples; it has no other use.
     static let sealedKeyBytes = (0..<32).map { UInt8($0) }
 
     /// The bytes of a file without its last newline.

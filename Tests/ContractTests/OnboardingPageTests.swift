@@ -7,7 +7,7 @@ import Foundation
 import Testing
 import TestOffice
 
-/// `docs/contract/README.md` is what developers of other systems go by: what it lists is what the code has.
+/// Developers of other systems follow `docs/contract/README.md`: its lists match the code.
 @Suite("Onboarding page")
 struct OnboardingPageTests {
     let lines: [Substring]
@@ -40,8 +40,8 @@ struct OnboardingPageTests {
 
     // MARK: Codes
 
-    /// The codes of problems as they stand in the sources. What stands there in another way than as a literal, or as a
-    /// case of `Refusal`, must be known here, so that no code slips by.
+    /// The codes of problems in the sources. A code that is written there in another way than as a literal, or as a
+    /// case of `Refusal`, must be listed here, so that no code is missed.
     private static func codes() throws -> Set<String> {
         let passedOn: Set = ["code", "reason", "refusal.rawValue", "blame.rawValue"]
         var codes = Set(Casework.Refusal.allCases.map(\.rawValue))

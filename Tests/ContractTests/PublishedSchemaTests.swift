@@ -15,7 +15,7 @@ struct PublishedSchemaTests {
         return try names.map { ($0, try GoldenTests.golden("\($0).json")) }
     }
 
-    /// Of those the ones that the office reads: what it sends sealed is for others.
+    /// The golden messages that the office reads; sealed ones are for others.
     static func readGoldens(_ type: MessageType) throws -> [(name: String, body: [UInt8])] {
         try goldens(type).filter { "\($0.name).json" != GoldenTests.sealedFiles[type] }
     }
@@ -123,7 +123,7 @@ struct PublishedSchemaTests {
                 if misses { required += 1 }
                 let refuses = Self.refuses(poorer)
                 #expect(refuses == misses, "\(name) without \(Self.text(path))")
-                // For the reader, null is as good as absent.
+                // The reader treats null as absent.
                 let refusesNull = Self.refuses(try golden.replacing(path, with: .null).bytes)
                 #expect(refusesNull == misses, "\(name) with null as \(Self.text(path))")
             }

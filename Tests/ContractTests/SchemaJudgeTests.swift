@@ -3,7 +3,7 @@ import Foundation
 import TestOffice
 import Testing
 
-/// What judges all messages must itself be able to say no.
+/// The judge of all messages must itself be able to refuse.
 @Suite("The judge of schemas")
 struct SchemaJudgeTests {
     static let bodies: [(body: [UInt8], word: String)] = [

@@ -78,7 +78,7 @@ struct TopologyTests {
             type: "quorum", deliveryLimit: 100_000, deadLetterExchange: "bihuan.dead",
             deadLetterStrategy: "at-least-once", overflow: "reject-publish")
         let last = File.Arguments(type: "quorum", deliveryLimit: 100_000)
-        // What a unit says in order is heard in order.
+        // The messages of a unit are received in the order in which it sent them.
         var inOrder = dying
         inOrder.singleActiveConsumer = true
         for queue in file.queues {
