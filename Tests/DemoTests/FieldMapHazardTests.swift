@@ -4,8 +4,8 @@ import Testing
 @testable import Basics
 @testable import Submitting
 
-/// What fuzzing found, kept.
-@Suite("Field maps that would harm")
+/// Findings of the fuzzer, kept as tests.
+@Suite("Harmful field maps")
 struct FieldMapHazardTests {
     private static func problems(_ yaml: String) -> [String] {
         do throws(FieldMapError) {

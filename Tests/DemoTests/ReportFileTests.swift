@@ -4,7 +4,7 @@ import Testing
 @testable import Basics
 @testable import Submitting
 
-/// Files as people have them: what they are is recognised once, and nothing half-read goes in.
+/// Files as people have them: their kind is recognised once, and nothing of a partly read file is submitted.
 @Suite("Files of reports")
 struct ReportFileTests {
     static func read(

@@ -72,15 +72,17 @@ struct SubmissionReceiptsTests {
             ),
             Self.answer(.reportReceived, to: ids[3], Nothing()),
         ])
-        var heard: [Int: SubmissionReceipt] = [:]
+        var received: [Int: SubmissionReceipt] = [:]
         try eventually {
-            for receipt in receipts.take() { heard[receipt.line] = receipt }
-            return heard.count == 4
+            for receipt in receipts.take() { received[receipt.line] = receipt }
+            return received.count == 4
         }
-        #expect(heard[1]?.outcome == .accepted && heard[1]?.number == "2026-00000007")
-        #expect(heard[2]?.state == "not_accepted" && heard[2]?.authority == "court")
-        #expect(heard[3]?.outcome == .rejected && heard[3]?.problems == ["unknown_unit: data.accused[0].unit: no unit"])
-        #expect(heard[4]?.outcome == .received)
+        #expect(received[1]?.outcome == .accepted && received[1]?.number == "2026-00000007")
+        #expect(received[2]?.state == "not_accepted" && received[2]?.authority == "court")
+        #expect(
+            received[3]?.outcome == .rejected
+                && received[3]?.problems == ["unknown_unit: data.accused[0].unit: no unit"])
+        #expect(received[4]?.outcome == .received)
         #expect(receipts.open.lines == [5] && receipts.open.trouble == nil)
         receipts.stop()
 

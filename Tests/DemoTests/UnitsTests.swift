@@ -37,7 +37,7 @@ struct UnitsTests {
             behaviour.seed = seed
             return (0..<200).map { number in
                 var desk = UnitDesk(clock: .real, behaviour: behaviour)
-                desk.hear(heard(.handoffDispatched, "\(run)-\(number)", matter: "text-\(number)"))
+                desk.hear(received(.handoffDispatched, "\(run)-\(number)", matter: "text-\(number)"))
                 return desk.takeDue(at: far).map(\.act)
             }
         }
@@ -48,7 +48,7 @@ struct UnitsTests {
     @Test("a unit signs with the body's digest, decides and concludes")
     func signsDecidesAndConcludes() throws {
         var desk = UnitDesk(clock: .real, behaviour: .plain)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         let due = desk.takeDue(at: far)
         #expect(due.map(\.act) == [.sign, .decide, .conclude(1)])
         let signed = try Message(reading: desk.posting(of: due[0], from: unit).body, typeHint: nil)
@@ -62,19 +62,19 @@ struct UnitsTests {
     @Test("a unit drops a recalled handoff, also when the recall comes first")
     func dropsRecalledHandoff() {
         var desk = UnitDesk(clock: .real, behaviour: .plain)
-        desk.hear(heard(.handoffRecalled, "h-1"))
-        desk.hear(heard(.handoffDispatched, "h-1"))
-        desk.hear(heard(.handoffDispatched, "h-2"))
-        desk.hear(heard(.handoffRecalled, "h-2"))
+        desk.hear(received(.handoffRecalled, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-2"))
+        desk.hear(received(.handoffRecalled, "h-2"))
         #expect(desk.takeDue(at: far) == [])
     }
 
     @Test("a unit acts once on a message that is delivered twice")
     func actsOnceOnRedelivery() {
         var desk = UnitDesk(clock: .real, behaviour: .plain)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         #expect(desk.takeDue(at: far).count == 3)
-        desk.hear(heard(.handoffDispatched, "h-1", at: 5))
+        desk.hear(received(.handoffDispatched, "h-1", at: 5))
         #expect(desk.takeDue(at: far) == [])
     }
 
@@ -83,9 +83,9 @@ struct UnitsTests {
         var behaviour = UnitBehaviour.plain
         behaviour.returnedInVainPerMille = 1000
         var desk = UnitDesk(clock: .real, behaviour: behaviour)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         #expect(desk.takeDue(at: far).map(\.act) == [.sign, .giveBack])
-        for _ in 1...2 { desk.hear(heard(.messageRefused, "h-1", inreplyto: "h-1-returned")) }
+        for _ in 1...2 { desk.hear(received(.messageRefused, "h-1", inreplyto: "h-1-returned")) }
         #expect(desk.takeDue(at: far).map(\.act) == [.decide, .conclude(1)])
     }
 
@@ -98,9 +98,9 @@ struct UnitsTests {
                 UnitPlan(matter: $0, sealed: false, behaviour: behaviour).flaw == .noDisposition
             })
         var desk = UnitDesk(clock: .real, behaviour: behaviour)
-        desk.hear(heard(.handoffDispatched, poor))
+        desk.hear(received(.handoffDispatched, poor))
         #expect(desk.takeDue(at: far).map(\.act) == [.sign, .conclude(1)])
-        for _ in 1...2 { desk.hear(heard(.conclusionReturned, poor, inreplyto: "\(poor)-concluded-1")) }
+        for _ in 1...2 { desk.hear(received(.conclusionReturned, poor, inreplyto: "\(poor)-concluded-1")) }
         #expect(desk.takeDue(at: start).map(\.act) == [.decide])
         #expect(desk.takeDue(at: far).map(\.act) == [.conclude(2)])
     }
@@ -111,7 +111,7 @@ struct UnitsTests {
         behaviour.concludedLatePerMille = 1000
         let clock = BusinessClock(wallOrigin: start, businessOrigin: start, rate: 86_400)
         var desk = UnitDesk(clock: clock, behaviour: behaviour)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         #expect(desk.takeDue(at: start.adding(seconds: 60)).map(\.act) == [.sign, .decide])
         #expect(desk.nextDue == start.adding(seconds: behaviour.lateConclusionSeconds))
         #expect(desk.takeDue(at: start.adding(seconds: 91 * 86_400)) == [])
@@ -120,7 +120,7 @@ struct UnitsTests {
 
     @Test("a restarted unit omits what it published, and sends the rest with the same bytes")
     func resumesAfterRestart() {
-        let deliveries = (0..<200).map { heard(.handoffDispatched, "h-\($0)") }
+        let deliveries = (0..<200).map { received(.handoffDispatched, "h-\($0)") }
         var first = UnitDesk(clock: .real, behaviour: UnitBehaviour())
         for entry in deliveries { first.hear(entry) }
         let all = first.takeDue(at: far).map { first.posting(of: $0, from: unit) }
@@ -134,7 +134,7 @@ struct UnitsTests {
                 == Dictionary(uniqueKeysWithValues: all.dropFirst(all.count / 2).map { ($0.id, $0.body) }))
     }
 
-    private func heard(
+    private func received(
         _ type: MessageType, _ handoff: String, inreplyto: String? = nil, at offset: Int64 = 0, matter: String? = nil
     ) -> JournalEntry {
         JournalEntry(
