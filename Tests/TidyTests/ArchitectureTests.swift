@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `docs/architecture.md` says where each invariant stands. Whatever it names must exist.
+/// `docs/architecture.md` says where each invariant is enforced. Every name in it must exist.
 @Suite("The table of invariants")
 struct ArchitectureTests {
     struct Row {
@@ -34,7 +34,7 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("every constraint, trigger and right that the table names stands in the migrations")
+    @Test("every constraint, trigger and right in the table is in the migrations")
     func databaseNamesExist() throws {
         let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
             separator: "\n")
@@ -45,7 +45,7 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("every type and function that the table names stands in the sources")
+    @Test("every type and function in the table is in the sources")
     func rulesExist() throws {
         let files = try SourceTree.files(in: "Sources", "swift").map(\.pairsOfWords)
         for row in try Self.table() {
@@ -112,7 +112,7 @@ struct ArchitectureTests {
         keywords.contains { words.contains("\($0) \(name)") }
     }
 
-    @Test("every named constraint and trigger that guards an invariant is in the table; the others are listed as none")
+    @Test("every named constraint and trigger of the schema is in the table, or listed as guarding no invariant")
     func noGuardIsForgotten() throws {
         let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
             separator: "\n")

@@ -32,7 +32,7 @@ struct TidyTests {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\bprint\(/), "prints past the terminal's room")
     }
 
-    @Test("no line is longer than 120 characters, so that two files stand side by side")
+    @Test("no line is longer than 120 characters, so that two files fit side by side")
     func linesAreShort() throws {
         let long = try SourceTree.files(in: "", "swift").flatMap { file in
             file.lines.enumerated().filter { $0.element.count > 120 }.map { "\(file.path):\($0.offset + 1)" }
@@ -40,7 +40,7 @@ struct TidyTests {
         #expect(long == [])
     }
 
-    @Test("every file is laid out as .swift-format says")
+    @Test("every file has the layout of .swift-format")
     func filesAreFormatted() throws {
         let lint = Process()
         lint.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -124,7 +124,7 @@ struct TidyTests {
     static let floors = [
         "Ground": 0, "Rules": 1, "Wire": 2, "Store": 3, "Office": 4, "Outside": 4, "Setup": 5, "Proof": 6, "Command": 7,
     ]
-    /// What speaks the contract and nothing else.
+    /// The folders that know the contract and nothing else.
     static let forbidden: [String: Set<String>] = ["Outside": ["Store", "Office"], "Office": ["Outside"]]
     /// What a floor may import beside our own and Swift's libraries.
     static let packages: [String: Set<String>] = [
@@ -142,8 +142,8 @@ struct TidyTests {
         "Foundation", "FoundationNetworking", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift",
     ]
 
-    @Test("an import goes from a layer to a lower one; the rules import Foundation and Crypto only")
-    func importsFollowLayers() throws {
+    @Test("an import goes from a floor to a lower one; the rules import Foundation and Crypto only")
+    func importsFollowFloors() throws {
         let files = try SourceTree.files(in: "Sources", "swift")
         let floorOfRoom = Dictionary(files.map { ($0.room, $0.floor) }) { first, _ in first }
             .merging(["CRabbitMQ": "Ground", "CPostgreSQL": "Ground"]) { first, _ in first }
@@ -176,15 +176,15 @@ struct TidyTests {
         expectOnly([], in: wrong, "imports that do not run downward")
     }
 
-    @Test("the table of folders matches the folders of the sources")
+    @Test("the table of rooms lists every folder of the sources")
     func tableListsEveryFolder() throws {
         let rows = try SourceTree.read("docs/architecture.md").split(separator: "\n").drop {
             !$0.hasPrefix("| Floor |")
         }.prefix { $0.hasPrefix("|") }
-        var told: Set<String> = []
+        var listed: Set<String> = []
         for row in rows.dropFirst(2) {
             let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-            for room in cells[1].matches(of: /`([^`]+)`/) { told.insert("\(cells[0])/\(room.1)") }
+            for room in cells[1].matches(of: /`([^`]+)`/) { listed.insert("\(cells[0])/\(room.1)") }
         }
         let folder = SourceTree.root.appending(path: "Sources")
         let floors = try FileManager.default.contentsOfDirectory(atPath: folder.path)
@@ -193,7 +193,7 @@ struct TidyTests {
                 "\(floor)/\($0)"
             }
         }
-        #expect(told.sorted() == found.sorted())
+        #expect(listed.sorted() == found.sorted())
     }
 
     // MARK: Documents
