@@ -1,7 +1,7 @@
 import Testing
 import Text
 
-@Suite("Texts that are the same")
+@Suite("Equal texts")
 struct NarrowTextTests {
     private func forms(_ texts: [String]) -> Set<[UInt8]> { Set(texts.map { NarrowText.bytes(of: $0) }) }
 

@@ -3,7 +3,7 @@ import Text
 
 @Suite("Text from outside, as it is shown")
 struct PrintableTests {
-    /// What no terminal may receive from outside, each with the number it is shown as.
+    /// Characters that no terminal may receive from outside, each with the number it is shown as.
     static let hostile: [String] = [
         "\u{0}", "\u{7}", "\u{8}", "\u{B}", "\u{1B}", "\u{7F}", "\u{80}", "\u{85}", "\u{9B}", "\u{9D}", "\u{AD}",
         "\u{61C}", "\u{180E}",
@@ -43,7 +43,7 @@ struct PrintableTests {
         #expect(printableJSON("{\"a\":\"\u{9B}2J\u{202E}\u{E0041}\"}") == #"{"a":"\u009B2J\u202E\uDB40\uDC41"}"#)
     }
 
-    @Test("Chinese takes two cells, a mark on a letter none")
+    @Test("a Chinese character takes two cells, and a mark on a letter takes none")
     func countsCells() {
         #expect(
             displayWidth("abc") == 3 && displayWidth("王芳a") == 5 && displayWidth("e\u{301}") == 1
