@@ -89,7 +89,7 @@ struct BrokerRightsTests {
         var attempts: [Attempt]
     }
 
-    /// Beside those of the office, to be reached by whoever has a pattern that is not anchored.
+    /// Queues beside the office's, which a pattern that is not anchored would match.
     private static let lookalikes = [
         "unit.c010.inbox", "unit.c01-x.inbox", "unit.c01.inbox.copy", "x.unit.c01.inbox", "source.web2.notice",
         "source.web-x.notice",
@@ -106,7 +106,7 @@ struct BrokerRightsTests {
         let queues = Set(
             SmallOffice.definitions(virtualHost: office.virtualHost).file().queues.map(\.name) + Self.lookalikes)
         #expect(queues.contains("unit.c01-d01.inbox"))
-        // One message lies in every queue, so that whoever may read or purge would find something.
+        // One message is in every queue, so that a user who may read or purge would find something.
         for queue in queues { try administrator.put(into: queue) }
 
         let trials =

@@ -20,14 +20,14 @@ struct CommandTests {
         try office.waitForState("signed", of: arrived)
         let li = try office.person("li")
         let id = try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
-        let verdict = try li.heard()
+        let verdict = try li.receive()
         #expect(verdict.type == MessageType.commandTaken.rawValue)
         #expect(verdict.inReplyTo == id)
         #expect(verdict.subject == arrived.handoff)
-        let told = try Heard(try city.next(city.inbox))
-        #expect(told.type == MessageType.handoffRecalled.rawValue)
-        #expect(told.subject == arrived.handoff)
-        #expect(told.data["cause"] as? String == "recalled")
+        let notice = try ReceivedMessage(try city.next(city.inbox))
+        #expect(notice.type == MessageType.handoffRecalled.rawValue)
+        #expect(notice.subject == arrived.handoff)
+        #expect(notice.data["cause"] as? String == "recalled")
         try office.waitForState("recalled", of: arrived)
         #expect(try office.texts("SELECT state || ' ' || reason FROM report") == ["needs_review recalled"])
         #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
@@ -37,7 +37,7 @@ struct CommandTests {
                 == ["person.li"])
         // What the unit does now comes too late.
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
-        #expect(try city.heard().problem == "recalled")
+        #expect(try city.receive().problem == "recalled")
         try office.expectWholeLedger()
         try office.close()
     }
@@ -46,12 +46,12 @@ struct CommandTests {
     func refusesWrongRecalls() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: source, to: city)
         let (li, zhao) = (try office.person("li"), try office.person("zhao"))
-        func recall(_ subject: String, _ reason: String, by person: PartyClient) throws -> Heard {
+        func recall(_ subject: String, _ reason: String, by person: PartyClient) throws -> ReceivedMessage {
             try person.send(.commandRecall, subject: subject, CommandRecall(reason: reason))
-            return try person.heard()
+            return try person.receive()
         }
         #expect(try recall(UUID().uuidString.lowercased(), "发错单位", by: li).problem == "unknown_handoff")
         #expect(try recall("no-handoff", "发错单位", by: li).problem == "unknown_handoff")
@@ -61,7 +61,7 @@ struct CommandTests {
         try city.send(
             .caseFiled, subject: arrived.handoff,
             CaseFiled(caseNumber: "甲〔1〕", filedOn: CivilDate(daysSinceEpoch: 20_000)))
-        _ = try city.heardOnceDecided()
+        _ = try city.receiveUntilDecided()
         #expect(try recall(arrived.handoff, "发错单位", by: li).problem == "case_filed")
         #expect(try office.handoffState(arrived) == "case_filed")
         #expect(
@@ -74,19 +74,19 @@ struct CommandTests {
     func refusesRecusedPersonAsUnauthorised() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(.new(name: "避嫌人"), from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(.new(name: "避嫌人"), from: source, to: city)
         // Qian is a supervisor, who may recall, but has a stake in this one; Zhao may recall nothing.
         let (qian, zhao, wang) = (try office.person("qian"), try office.person("zhao"), try office.person("wang"))
         for person in [qian, zhao] {
             try person.send(.commandRecall, id: "recall-1", subject: arrived.handoff, CommandRecall(reason: "发错单位"))
         }
-        let (recused, unentitled) = (try qian.heard(), try zhao.heard())
+        let (recused, unentitled) = (try qian.receive(), try zhao.receive())
         #expect(recused.problem == "not_allowed")
         #expect(recused.data as NSDictionary == unentitled.data as NSDictionary)
         #expect(recused.subject == unentitled.subject)
         try wang.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
-        #expect(try wang.heard().type == MessageType.commandTaken.rawValue)
+        #expect(try wang.receive().type == MessageType.commandTaken.rawValue)
         try office.close()
     }
 }

@@ -15,10 +15,10 @@ struct DueSoonTests {
     func notifiesUnitSevenDaysBefore() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
-        let (letter, department) = (try office.source(), try office.unit("d1"))
+        let (source, department) = (try office.source(), try office.unit("d1"))
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
         // A kind of handoff whose result is owed: a transfer.
-        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        let arrived = try office.handOff(.new(level: "province"), from: source, to: department)
         try department.sign(arrived)
         try office.waitForState("signed", of: arrived)
         // Of the thirty days until feedback is due, twenty-four are over.

@@ -44,7 +44,7 @@ struct FaultTableTests {
             for state in states {
                 let error = try raised(state, on: connection)
                 #expect(Fault(error, after: 0.1, statementSeconds: 5) == fault, "\(state)")
-                // What took its time is no other thing for that, but for a statement that was stopped at its end.
+                // The duration changes the class of a stopped statement only.
                 let late = Fault(error, after: 5.1, statementSeconds: 5)
                 #expect(late == (state == "57014" ? .costly : fault), "\(state) late")
             }

@@ -56,7 +56,7 @@ struct ForeignClientTests {
             "张三,township",
             "--region", "p-c01", "--category", "corruption",
         ]
-        // Nobody is in the office.
+        // No worker runs.
         for _ in 1...2 {
             #expect(try ForeignProgram("source.py", early, as: "source.letter", of: office).status() == 3)
         }
@@ -101,8 +101,8 @@ struct ForeignClientTests {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let letter = try office.source()
-        for _ in 1...3 { try letter.submit(.new()) }
+        let source = try office.source()
+        for _ in 1...3 { try source.submit(.new()) }
         // It thinks for an hour, so it is killed before the first signature.
         let thinking = try ForeignProgram(
             "unit.py", ["--state", folder.path("unit"), "--run", "--think", "3600"], as: "unit.c01", of: office)
@@ -125,8 +125,8 @@ struct ForeignClientTests {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let letter = try office.source()
-        for _ in 1...40 { try letter.submit(.new()) }
+        let source = try office.source()
+        for _ in 1...40 { try source.submit(.new()) }
         for acts in [1, 7, 20, 33, 52, 80] {
             let unit = try ForeignProgram(
                 "unit.py", ["--state", folder.path("unit"), "--run"], as: "unit.c01", of: office)
@@ -164,10 +164,10 @@ struct ForeignClientTests {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         for closed in 1...2 {
             let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office)
-            try letter.submit(.new())
+            try source.submit(.new())
             try office.wait(for: ["\(closed)"], "SELECT count(*)::text FROM handoff WHERE state = 'closed'", within: 40)
             unit.terminate()
             _ = try unit.status()
@@ -184,7 +184,7 @@ struct ForeignClientTests {
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let report = try folder.report(Sample.accusation())
         let arguments = [folder.path("source"), report]
-        // Nobody is in the office.
+        // No worker runs.
         let early = try ForeignProgram(
             "source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"])
         #expect(try early.status() == 3)
@@ -228,7 +228,7 @@ struct ForeignClientTests {
         let complaints = folder.url.appending(path: "complaints")
         let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office, errors: complaints)
         try folder.waitUntil { FileManager.default.fileExists(atPath: folder.path("unit/sent")) }
-        // A file where the script wants a folder.
+        // A file where the script needs a folder.
         try FileManager.default.moveItem(atPath: folder.path("unit/heard"), toPath: folder.path("unit/away"))
         try Data().write(to: folder.url.appending(path: "unit/heard"))
         try (try office.source()).submit(.new())
@@ -262,7 +262,7 @@ struct ForeignClientTests {
             ],
             as: "unit.c01", of: office)
         #expect(try publishing.status() == 0)
-        let refusal = try city.heard()
+        let refusal = try city.receive()
         #expect(refusal.type == MessageType.messageRefused.rawValue)
         #expect(refusal.problem == "no_user_id")
         #expect(refusal.inReplyTo == act.id)

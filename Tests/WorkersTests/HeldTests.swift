@@ -28,7 +28,7 @@ struct HeldTests {
         try city.decide(arrived)
         let id = try city.conclude(arrived)
         try office.start(.feedback)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.type == MessageType.conclusionAccepted.rawValue)
         #expect(answer.inReplyTo == id)
         try office.waitForState("closed", of: arrived)
@@ -42,9 +42,9 @@ struct HeldTests {
         let id = try city.conclude(arrived)
         try city.sign(arrived)
         try office.start(.feedback)
-        let heard = try city.heardOnceDecided()
-        #expect(heard.map(\.type) == [MessageType.conclusionAccepted.rawValue])
-        #expect(heard.map(\.inReplyTo) == [id])
+        let received = try city.receiveUntilDecided()
+        #expect(received.map(\.type) == [MessageType.conclusionAccepted.rawValue])
+        #expect(received.map(\.inReplyTo) == [id])
         #expect(try office.inbox(id, from: city.party) == "taken")
         try office.waitForState("closed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
@@ -59,23 +59,23 @@ struct HeldTests {
         let conclusion = city.prepare(
             .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。"))
         try city.publish(conclusion)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         #expect(try office.inbox(conclusion.id, from: city.party) == "held")
         try office.settle()
-        let books = try office.books()
+        let digests = try office.tableDigests()
         try city.publish(conclusion)
-        #expect(try city.heardOnceDecided().isEmpty)
-        #expect(try office.books() == books)
+        #expect(try city.receiveUntilDecided().isEmpty)
+        #expect(try office.tableDigests() == digests)
         try first.stop()
 
         try office.start(.feedback)
         try city.sign(arrived)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.type == MessageType.conclusionAccepted.rawValue)
         #expect(answer.inReplyTo == conclusion.id)
         // A repeat now gets what was answered then.
         try city.publish(conclusion)
-        #expect(try city.heard().delivery.body == answer.delivery.body)
+        #expect(try city.receive().delivery.body == answer.delivery.body)
         try office.expectWholeLedger()
         try office.close()
     }
@@ -88,10 +88,10 @@ struct HeldTests {
         let decision = city.prepare(
             .dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "kept_for_later"))
         for act in [progress, decision] { try city.publish(act) }
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try office.change("DELETE FROM inbox WHERE sender = 'unit.c01'")
         try city.publish(progress)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM held_message") == 2)
         try lane.stop()
         // In one batch.
@@ -99,7 +99,7 @@ struct HeldTests {
         try city.sign(arrived)
         for act in [progress, decision] { try city.publish(act) }
         try office.start(.feedback)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try office.waitForState("in_hand", of: arrived)
         #expect(try office.texts("SELECT kind FROM handoff_note ORDER BY kind") == ["disposition", "progress"])
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
@@ -116,8 +116,8 @@ struct HeldTests {
         try office.start(.routing)
         // Small batches, so that the messages of one handoff fall to both lanes.
         for _ in 1...2 { try office.start(.feedback) { $0.batchSizeMax = 3 } }
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        for _ in 1...40 { try letter.submit(.new()) }
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        for _ in 1...40 { try source.submit(.new()) }
         var arrived: [Arrived] = []
         for _ in 1...40 { arrived.append(try city.receiveHandoff()) }
         for handoff in arrived.shuffled() { try city.decide(handoff) }
@@ -139,12 +139,12 @@ struct HeldTests {
         let patient = try office.start(.feedback)
         let id = try city.conclude(arrived)
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try patient.stop()
         #expect(try office.inbox(id, from: city.party) == "held")
 
         try office.start(.feedback, earlyMessageHoldSeconds: 0.3)
-        let refusals = [try city.heard(), try city.heard()]
+        let refusals = [try city.receive(), try city.receive()]
         #expect(refusals.map(\.problem) == ["never_signed", "never_signed"])
         #expect(refusals[0].inReplyTo == id)
         #expect(try office.inbox(id, from: city.party) == "refused")
@@ -161,13 +161,13 @@ struct HeldTests {
         let first = try office.start(.feedback)
         try city.decide(arrived)
         let id = try city.conclude(arrived)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try first.stop()
         try office.change("UPDATE held_message SET held_at = held_at - interval '1 hour'")
-        // Nobody listened all that hour.
+        // No worker ran in that hour.
         try city.sign(arrived)
         try office.start(.feedback, earlyMessageHoldSeconds: 0)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == id)
         #expect(answer.type == MessageType.conclusionAccepted.rawValue)
         try office.close()
@@ -178,11 +178,11 @@ struct HeldTests {
         let (office, city, arrived) = try opened()
         try office.start(.feedback)
         let id = try city.conclude(arrived)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         let li = try office.person("li")
         try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
-        #expect(try li.heard().type == MessageType.commandTaken.rawValue)
-        let answer = try city.heard()
+        #expect(try li.receive().type == MessageType.commandTaken.rawValue)
+        let answer = try city.receive()
         #expect(answer.inReplyTo == id)
         #expect(answer.problem == "recalled")
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
@@ -194,8 +194,8 @@ struct HeldTests {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.routing)
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        for _ in 1...11 { try letter.submit(.new()) }
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        for _ in 1...11 { try source.submit(.new()) }
         var arrived: [Arrived] = []
         for _ in 1...11 { arrived.append(try city.receiveHandoff()) }
         let text = String(repeating: "x", count: 60_000)
@@ -212,7 +212,7 @@ struct HeldTests {
             $0.limits.earlyBytesPerUnitMax = 6_050_000
         }
         var refusals: [String?: Int] = [:]
-        for _ in 1...100 { refusals[try city.heard().problem, default: 0] += 1 }
+        for _ in 1...100 { refusals[try city.receive().problem, default: 0] += 1 }
         // 60 KB each, and the words around: 100 fit.
         #expect(refusals == ["too_many_early": 100])
         #expect(try office.count("SELECT count(*) FROM held_message") == 100)
@@ -221,9 +221,9 @@ struct HeldTests {
         try office.waitForState("signed", of: arrived[10])
         try feedback.stop()
         try office.start(.feedback, earlyMessageHoldSeconds: 0.2)
-        for _ in 1...100 { #expect(try city.heard().problem == "never_signed") }
+        for _ in 1...100 { #expect(try city.receive().problem == "never_signed") }
         try city.conclude(arrived[10])
-        #expect(try city.heard().type != MessageType.messageRefused.rawValue)
+        #expect(try city.receive().type != MessageType.messageRefused.rawValue)
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
         #expect(try office.count("SELECT count(*) FROM inbox WHERE verdict = 'held'") == 0)
         try office.close()
@@ -238,14 +238,14 @@ struct HeldTests {
             try city.send(
                 .handoffProgress, id: "p\(index + 100)", subject: arrived.handoff, HandoffProgress(text: text))
         }
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM held_message") == 30)
         try lane.stop()
         try city.sign(arrived)
         try city.decide(arrived)
         let conclusion = try city.conclude(arrived)
         try office.start(.feedback) { $0.heldBytesMax = 70_000 }
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == conclusion && answer.type == MessageType.conclusionAccepted.rawValue)
         try office.waitForState("closed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM handoff_note WHERE kind = 'progress'") == 30)
@@ -264,7 +264,7 @@ struct HeldTests {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         let conclusion = try city.conclude(arrived)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         // The signature reaches the first lane, whose transaction waits for the same act of somebody who does not
         // commit.
         let signature = city.prepare(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
@@ -280,7 +280,7 @@ struct HeldTests {
         #expect(try office.inbox(conclusion, from: city.party) == "held")
         try blocker.execute("ROLLBACK")
         blocker.close()
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == conclusion && answer.problem == nil)
         try first.stop()
         try office.close()

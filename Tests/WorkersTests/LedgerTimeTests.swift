@@ -14,8 +14,8 @@ struct LedgerTimeTests {
     func entersTimeAfterLock() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: source, to: city)
         try office.settle()
 
         let other = try office.database()
@@ -38,8 +38,8 @@ struct LedgerTimeTests {
             'UTF8')::jsonb->>'event' = 'signed'
             """
         )
-        let told = try #require(at.first.flatMap { Instant($0) })
-        #expect(told >= released)
+        let entered = try #require(at.first.flatMap { Instant($0) })
+        #expect(entered >= released)
         try office.close()
     }
 }

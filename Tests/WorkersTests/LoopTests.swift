@@ -15,10 +15,10 @@ struct LoopTests {
     func closesTheLoop() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
-        let id = try letter.submit(Sample.accusation())
+        let source = try office.source()
+        let id = try source.submit(Sample.accusation())
 
-        let accepted = try letter.event(letter.notices, as: ReportAccepted.self)
+        let accepted = try source.event(source.notices, as: ReportAccepted.self)
         #expect(accepted.type == .reportAccepted)
         #expect(accepted.inreplyto == id)
         #expect(accepted.subject == id)

@@ -3,16 +3,16 @@ import Foundation
 import Testing
 import Workers
 
-/// Small faults in the whole policy of `docs/policy.md`, and all that is told of each.
+/// Small faults in the whole policy of `docs/policy.md`, and all messages about each.
 @Suite("Messages about a faulty policy")
 struct PolicyFaultTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
         /// What is replaced by what.
         let changes: [(String, String)]
-        let told: [String]
-        init(_ name: String, _ changes: [(String, String)], _ told: [String]) {
-            (testDescription, self.changes, self.told) = (name, changes, told)
+        let messages: [String]
+        init(_ name: String, _ changes: [(String, String)], _ messages: [String]) {
+            (testDescription, self.changes, self.messages) = (name, changes, messages)
         }
     }
 
@@ -438,6 +438,6 @@ struct PolicyFaultTests {
             let range = try #require(yaml.range(of: old), "\(old) does not occur")
             yaml.replaceSubrange(range, with: new)
         }
-        #expect(PolicyFile.check(yaml).problems.map(\.description) == fault.told)
+        #expect(PolicyFile.check(yaml).problems.map(\.description) == fault.messages)
     }
 }

@@ -158,7 +158,7 @@ struct PolicyFileTests {
     }
 
     @Test(
-        "a number or flag may stand in quotes, and no number is octal",
+        "a number or flag may be quoted, and no number is octal",
         arguments: [("\"7\"", 7), ("010", 10), ("+3", 3)])
     func readsNumbersAndFlags(written: String, number: Int) throws {
         let yaml = try Self.yaml(replacing: "version: 1", by: "version: \(written)").replacing(

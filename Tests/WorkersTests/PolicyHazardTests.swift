@@ -4,8 +4,8 @@ import Foundation
 import Testing
 import Workers
 
-/// What fuzzing found, kept.
-@Suite("Policies that would harm")
+/// Findings of the fuzzer, kept as tests.
+@Suite("Harmful policies")
 struct PolicyHazardTests {
     private static let policy = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")

@@ -26,16 +26,16 @@ extension PrivateServerTests {
             arguments: [5, 600])
         func parksOnlySilentQueue(count: Int) throws {
             let office = try PrivateServers.here().office()
-            let (letter, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
+            let (source, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
             try office.start(.intake)
             try office.start(.routing)
             try silence("unit.c01.inbox", of: office, true)
-            for _ in 1...count { try letter.submit(.new()) }
+            for _ in 1...count { try source.submit(.new()) }
             try office.log.wait(for: "a queue takes no messages", withinSeconds: 40)
-            // The lane goes on with the others, and more for the silent one does not stop it again.
+            // The lane continues with the others, and more rows for the silent queue do not stop it again.
             for _ in 1...3 {
-                try letter.submit(.new())
-                try letter.submit(.new(level: "province"))
+                try source.submit(.new())
+                try source.submit(.new(level: "province"))
                 _ = try province.receiveHandoff(within: 30)
             }
             try office.wait(for: ["\(count + 3)"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
@@ -53,8 +53,8 @@ extension PrivateServerTests {
             try office.wait(
                 for: ["\(count + 3)"], "SELECT count(*) FROM handoff h WHERE state = 'dispatched' AND unit = 'c01'",
                 within: 20)
-            var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
-            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
+            var arrived: Set<String> = [try ReceivedMessage(city.next(city.inbox)).id]
+            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try ReceivedMessage(next).id) }
             #expect(arrived == expected)
             #expect(try office.count("SELECT count(*) FROM handoff") == count + 6)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
@@ -68,13 +68,13 @@ extension PrivateServerTests {
         @Test("a message waiting for a silent queue is withheld once its unit is barred, and the rest is sent")
         func withholdsRowsOfBarredUnit() throws {
             let office = try PrivateServers.here().office()
-            let (letter, city) = (try office.source(), try office.unit("c01"))
+            let (source, city) = (try office.source(), try office.unit("c01"))
             try office.start(.intake)
             try office.start(.routing)
             try silence("unit.c01.inbox", of: office, true)
-            try letter.submit(.new())
+            try source.submit(.new())
             try office.log.wait(for: "a queue takes no messages", withinSeconds: 40)
-            for unit in ["d2", nil, "d2"] { try letter.submit(.new(unit: unit)) }
+            for unit in ["d2", nil, "d2"] { try source.submit(.new(unit: unit)) }
             try office.wait(for: ["4"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
             let harmless = Set(
                 try office.texts(
@@ -90,8 +90,8 @@ extension PrivateServerTests {
             try office.wait(
                 for: ["dispatched", "dispatched", "recalled", "recalled"], "SELECT state FROM handoff ORDER BY 1",
                 within: 20)
-            var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
-            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
+            var arrived: Set<String> = [try ReceivedMessage(city.next(city.inbox)).id]
+            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try ReceivedMessage(next).id) }
             #expect(arrived == harmless)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             try office.expectWholeLedger()
@@ -102,9 +102,9 @@ extension PrivateServerTests {
         func withholdsRowsWhileBrokerIsAway() throws {
             let servers = try PrivateServers.here()
             let office = try servers.office()
-            let (letter, city) = (try office.source(), try office.unit("c01"))
+            let (source, city) = (try office.source(), try office.unit("c01"))
             try office.start(.intake)
-            // Cut off from the broker when its transaction stands: what it wrote is in its memory, and waits for a
+            // Cut off from the broker after the commit: the rows it wrote are in its memory, and wait for a
             // connection.
             let away = Mutex(true)
             try office.start(.routing) {
@@ -115,12 +115,12 @@ extension PrivateServerTests {
                     try servers.control("close_all_user_connections", "office.routing", "a test")
                 }
             }
-            try letter.submit(.new(unit: "d2"))
+            try source.submit(.new(unit: "d2"))
             try office.log.wait(for: "lane interrupted", withinSeconds: 40)
             try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
             try servers.control("clear_user_limits", "office.routing", "all")
             try office.wait(for: ["recalled barred"], "SELECT state || ' ' || ended_because FROM handoff", within: 60)
-            try letter.submit(.new())
+            try source.submit(.new())
             let only = try city.receiveHandoff(within: 30)
             #expect(try office.texts("SELECT state FROM handoff WHERE id = '\(only.handoff)'").first != "recalled")
             #expect(try city.nextIfAny(city.inbox) == nil)
@@ -149,7 +149,7 @@ extension PrivateServerTests {
             #expect(outboxPublisher.eventIDs.isEmpty, "rows of a full queue are held in memory")
             #expect(outboxPublisher.parked.keys == ["full"])
             #expect(outboxPublisher.parked.due(at: .now) == [])
-            // Others are not held up, and what is for the full one is not even taken.
+            // Others are not delayed, and rows for the full queue are not even taken.
             outboxPublisher.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
             #expect(outboxPublisher.eventIDs.count == 1)
             outboxPublisher.tryParked(with: Self.row("full", 1))
@@ -209,7 +209,7 @@ struct ParkedQueuesTests {
         #expect(queues.freed == ["q"] && !queues.contains("q"))
         queues.readBack(["q"])
         #expect(queues.freed == [])
-        // What was sent before tells that a silent queue lives, and nothing of a full one.
+        // A confirm of an earlier message shows that a silent queue lives, and nothing about a full one.
         queues.park("q", .refusing, at: now)
         queues.tookEarlier("q")
         #expect(queues.contains("q"))
@@ -217,7 +217,7 @@ struct ParkedQueuesTests {
         queues.park("q", .silent, at: now)
         queues.tookEarlier("q")
         #expect(!queues.contains("q"))
-        // Parked anew, it begins anew.
+        // It starts again after it is parked again.
         queues.park("q", .silent, at: now)
         #expect(queues.due(at: now + .seconds(1)) == ["q"])
         queues.trying("q")

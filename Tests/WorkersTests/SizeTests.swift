@@ -66,12 +66,12 @@ struct SizeTests {
     func refusesAtSubmission() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city, superior) = (try office.source(), try office.unit("c01"), try office.unit("superior"))
-        func answer(_ text: String, level: String = "township", reporter: String? = nil) throws -> Heard {
+        let (source, city, superior) = (try office.source(), try office.unit("c01"), try office.unit("superior"))
+        func answer(_ text: String, level: String = "township", reporter: String? = nil) throws -> ReceivedMessage {
             var submission = Submission.new(level: level, reporters: reporter.map { [Reporter(name: $0)] } ?? [])
             submission.text = text
-            try letter.submit(submission)
-            return try letter.heard()
+            try source.submit(submission)
+            return try source.receive()
         }
         // A name of two characters becomes five where it is masked.
         let masked = try answer(String(repeating: "王五", count: 33_333), reporter: "王五")
@@ -93,9 +93,9 @@ struct SizeTests {
     func oversizeMessageIsOfficesFault() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
-        try letter.submit(.new())
-        _ = try letter.heard()
+        let source = try office.source()
+        try source.submit(.new())
+        _ = try source.receive()
         try office.settle()
         try office.change("UPDATE report_text SET body = repeat('x', 300000)")
         try office.start(.routing)

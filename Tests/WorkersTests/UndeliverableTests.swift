@@ -26,16 +26,16 @@ struct UndeliverableTests {
             try connection.deleteQueue(QueueName(rawValue: "unit.c01.inbox"), on: channel)
         }
         try office.startAll()
-        let letter = try office.source()
-        try letter.submit(.new())
+        let source = try office.source()
+        try source.submit(.new())
         try office.wait(for: ["undeliverable"], "SELECT state FROM handoff")
         #expect(try office.texts("SELECT state || ' ' || reason FROM report") == ["needs_review undeliverable"])
         #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
         // It is a state of the handoff, not a dead letter.
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
-        _ = try letter.heard()
-        _ = try office.handOff(.new(level: "province"), from: letter, to: try office.unit("d1"))
+        _ = try source.receive()
+        _ = try office.handOff(.new(level: "province"), from: source, to: try office.unit("d1"))
         try office.expectWholeLedger()
         try office.close()
     }
@@ -47,8 +47,8 @@ struct UndeliverableTests {
             try connection.deleteQueue(QueueName(rawValue: "source.letter.notice"), on: channel)
         }
         try office.startAll()
-        let letter = try office.source()
-        try letter.submit(.new())
+        let source = try office.source()
+        try source.submit(.new())
         _ = try (try office.unit("c01")).receiveHandoff()
         try office.settle()
         #expect(
@@ -72,15 +72,15 @@ struct UndeliverableTests {
                 on: channel)
         }
         try office.start(.intake, relays: relays)
-        let (letter, web) = (try office.source(), try office.source("web"))
-        let ids = try (1...4).map { _ in try letter.submit(.new()) }
+        let (source, web) = (try office.source(), try office.source("web"))
+        let ids = try (1...4).map { _ in try source.submit(.new()) }
         try office.wait(for: ["4"], "SELECT count(*) FROM report")
         // Others are answered meanwhile.
         try web.submit(.new())
-        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try web.receive().type == MessageType.reportAccepted.rawValue)
         try office.wait(for: ["3"], "SELECT count(*) FROM outbox WHERE addressee = 'source.letter'")
         var answered: Set<String> = []
-        for _ in ids { answered.insert(try #require(try letter.heard().inReplyTo)) }
+        for _ in ids { answered.insert(try #require(try source.receive().inReplyTo)) }
         #expect(answered == Set(ids))
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox WHERE addressee = 'source.letter'")
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
