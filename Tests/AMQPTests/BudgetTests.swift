@@ -2,9 +2,9 @@ import AMQP
 import Foundation
 import Testing
 
-@Suite("what is not read or not kept", .serialized, .enabled(if: Broker.isThere, Broker.absent))
+@Suite("Bytes that are not read or not kept", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct BudgetTests {
-    /// Adds up bytes, each times its place: enough to tell a body from another.
+    /// Adds up bytes, each times its place: enough to distinguish two bodies.
     private struct Sum: BodyDigest {
         var place: UInt64 = 0
         var sum: UInt64 = 0
@@ -22,8 +22,8 @@ struct BudgetTests {
         }
     }
 
-    @Test("of a body over the limit come length and digest, of its neighbours all bytes")
-    func omitted() throws {
+    @Test("a body over the limit arrives as length and digest; bodies beside it arrive whole")
+    func replacesLargeBodyByLengthAndDigest() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -56,8 +56,8 @@ struct BudgetTests {
         connection.close()
     }
 
-    @Test("of headers beyond the limit, however nested, only the broker's count of deliveries is kept, of few all")
-    func headers() throws {
+    @Test("headers over the limit, however nested, are reduced to the delivery count; small ones stay")
+    func keepsOnlyDeliveryCountOfLargeHeaders() throws {
         let connection = try Broker.connection()
         let publishing = try Broker.connection()
         let (channel, other) = (try connection.openChannel(), try publishing.openChannel())
@@ -88,8 +88,8 @@ struct BudgetTests {
         publishing.close()
     }
 
-    @Test("a queue that is not there closes the channel, which comes as an event")
-    func noQueue() throws {
+    @Test("a missing queue closes the channel, and an event says so")
+    func reportsChannelClosedByMissingQueue() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         try connection.startConsuming(Broker.uniqueQueue(), consumerTag: "t", on: channel)
@@ -98,13 +98,8 @@ struct BudgetTests {
         connection.close()
     }
 
-    @Test(
-        """
-        who leaves what came in the socket for longer than two heartbeat intervals keeps the connection, and \
-        memory stays flat
-        """
-    )
-    func unread() throws {
+    @Test("a connection with unread bytes outlives two heartbeat intervals, and memory stays flat")
+    func staysConnectedWithFlatMemoryWhileUnread() throws {
         let publishing = try Broker.connection()
         let publisher = try Publisher(on: publishing)
         let queue = Broker.uniqueQueue()

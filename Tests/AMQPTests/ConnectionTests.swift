@@ -4,8 +4,8 @@ import Testing
 
 @Suite("a connection", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct ConnectionTests {
-    @Test("a refused password fails quickly, as a refusal")
-    func refusedPassword() throws {
+    @Test("a wrong password fails quickly, with the broker's refusal")
+    func failsQuicklyForWrongPassword() throws {
         var settings = try Broker.settings()
         settings.password = "not the password"
         let begun = ContinuousClock.now
@@ -16,8 +16,8 @@ struct ConnectionTests {
         #expect(ContinuousClock.now - begun < .seconds(4))
     }
 
-    @Test("an unknown virtual host is named by the broker's code")
-    func unknownVirtualHost() throws {
+    @Test("an unknown virtual host fails with the broker's code")
+    func namesUnknownVirtualHostByCode() throws {
         var settings = try Broker.settings()
         settings.virtualHost = Broker.uniqueName()
         let error = try #require(throws: AMQPError.self) { try Connection(settings) }
@@ -25,8 +25,8 @@ struct ConnectionTests {
         #expect(error.replyCode == 530)
     }
 
-    @Test("where nothing listens, connecting fails")
-    func nothingListens() throws {
+    @Test("connecting to a port where nothing listens fails")
+    func failsWhereNothingListens() throws {
         let listener = try Listener()
         var settings = ConnectionSettings(host: "127.0.0.1", port: listener.port, user: "u", password: "p")
         settings.connectTimeoutSeconds = 2
@@ -36,7 +36,7 @@ struct ConnectionTests {
     }
 
     @Test("a peer that accepts and says nothing times out within the connect time-out")
-    func silentPeer() throws {
+    func timesOutOnSilentPeer() throws {
         let listener = try Listener()
         defer { listener.close() }
         var settings = ConnectionSettings(host: "127.0.0.1", port: listener.port, user: "u", password: "p")
@@ -48,8 +48,8 @@ struct ConnectionTests {
         #expect(ContinuousClock.now - begun < .seconds(2))
     }
 
-    @Test("a peer that speaks something else is an error in time, never a crash", arguments: Listener.nonsense.indices)
-    func nonsense(index: Int) throws {
+    @Test("a peer with another protocol causes an error in time, never a crash", arguments: Listener.nonsense.indices)
+    func survivesPeerThatSpeaksAnotherProtocol(index: Int) throws {
         let listener = try Listener()
         defer { listener.close() }
         listener.answer(Listener.nonsense[index])
@@ -61,8 +61,8 @@ struct ConnectionTests {
         }
     }
 
-    @Test("heartbeats are served while nothing comes for many intervals")
-    func heartbeats() throws {
+    @Test("heartbeats are answered while nothing arrives for many intervals")
+    func answersHeartbeatsWhileIdle() throws {
         var settings = try Broker.settings()
         settings.heartbeatSeconds = 1
         let connection = try Connection(settings)
@@ -73,8 +73,8 @@ struct ConnectionTests {
         #expect(!connection.isOpen)
     }
 
-    @Test("a caller that is busy for longer than two heartbeats keeps the connection by serving it")
-    func busyCaller() throws {
+    @Test("a caller that is busy for more than two heartbeats keeps the connection by serving it")
+    func keepsConnectionWhileCallerIsBusy() throws {
         var settings = try Broker.settings()
         settings.heartbeatSeconds = 1
         let connection = try Connection(settings)
@@ -95,8 +95,8 @@ struct ConnectionTests {
         #expect(try failure(before: 1) { while try unserved.nextEvent(within: 0) != nil {} }.code == .connectionLost)
     }
 
-    @Test("the broker's closing of the connection is thrown with its code, and a new connection works")
-    func closedByBroker() throws {
+    @Test("when the broker closes the connection, its code is thrown, and a new connection works")
+    func throwsCodeWhenBrokerCloses() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -113,8 +113,8 @@ struct ConnectionTests {
         #expect(try Broker.connection().roundTrip([2]).body == [2])
     }
 
-    @Test("an unasked closing of a channel is an event, and the connection goes on")
-    func channelClosedUnasked() throws {
+    @Test("a channel that the broker closes is an event, and the connection goes on")
+    func reportsChannelClosedByBroker() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         // A tag that was never delivered.
@@ -129,8 +129,8 @@ struct ConnectionTests {
         #expect(try connection.roundTrip([3]).body == [3])
     }
 
-    @Test("a wrong operation closes its channel only", arguments: [404, 403, 406] as [UInt16])
-    func wrongOperation(replyCode: UInt16) throws {
+    @Test("a wrong operation closes only its channel", arguments: [404, 403, 406] as [UInt16])
+    func closesOnlyChannelOfWrongOperation(replyCode: UInt16) throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let error = try #require(throws: AMQPError.self) {
@@ -152,8 +152,8 @@ struct ConnectionTests {
         #expect(try connection.roundTrip([4]).body == [4])
     }
 
-    @Test("asking passively tells whether queue and exchange exist, and the error holds the broker's words")
-    func passive() throws {
+    @Test("a passive declaration tells whether a queue or exchange exists; the error has the broker's words")
+    func tellsWhetherQueueAndExchangeExist() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -167,8 +167,8 @@ struct ConnectionTests {
         #expect(!"\(error)".contains("amqp-tests.none"), "the bland description names nothing")
     }
 
-    @Test("a queue without a name gets one from the broker")
-    func namedByBroker() throws {
+    @Test("a queue that is declared without a name gets one from the broker")
+    func takesQueueNameFromBroker() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.declareQueue("", durable: false, exclusive: true, on: channel).name
@@ -178,8 +178,8 @@ struct ConnectionTests {
         #expect(try connection.delivery().body == [1])
     }
 
-    @Test("what a closed channel was sent is not handed out, and goes to the next")
-    func closedChannelsDeliveries() throws {
+    @Test("deliveries to a closed channel are not handed out, and go to the next consumer")
+    func dropsDeliveriesOfClosedChannel() throws {
         let connection = try Broker.connection()
         let first = try connection.openChannel()
         let queue = try connection.ownQueue(on: first)
@@ -208,7 +208,7 @@ struct ConnectionTests {
     }
 
     @Test("channels can be opened and closed more often than there are numbers, while others stay open")
-    func channelNumbersComeRound() throws {
+    func reusesChannelNumbers() throws {
         let connection = try Broker.connection()
         let first = try connection.openChannel()
         let queue = try connection.ownQueue(on: first)
@@ -220,8 +220,8 @@ struct ConnectionTests {
         #expect(try connection.declareQueue(queue, passive: true, on: first).consumerCount == 0)
     }
 
-    @Test("a closed connection says so and does not trap")
-    func closedTwice() throws {
+    @Test("a closed connection throws, and does not trap")
+    func refusesUseAfterClose() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         connection.close()
@@ -233,8 +233,8 @@ struct ConnectionTests {
         #expect(error.code == .connectionLost)
     }
 
-    @Test("a socket cut off from outside is a lost connection")
-    func cutOff() throws {
+    @Test("a socket that is cut from outside is a lost connection")
+    func reportsCutSocketAsLostConnection() throws {
         let connection = try Broker.connection()
         _ = try connection.openChannel()
         shutdown(connection.fileDescriptor, Int32(SHUT_RDWR))
@@ -270,7 +270,7 @@ struct Listener {
         Foundation.close(descriptor)
     }
 
-    /// Sends `bytes` to whoever connects, and no more, until it is closed.
+    /// Sends `bytes` to each client, and no more, until it is closed.
     func answer(_ bytes: [UInt8]) {
         let descriptor = descriptor
         Thread {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `docs/amqp.md` says how each trap of the C library is dealt with. Whatever it names exists.
+/// `docs/amqp.md` says how each trap of the C library is handled. Every name in it exists.
 @Suite("The page about AMQP")
 struct DocumentTests {
     private static let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
@@ -36,9 +36,8 @@ struct DocumentTests {
         "too long", "shorter than their kind", "After bad data",
     ]
 
-    @Test(
-        "every trap has its row, a place in the sources and a test, and both are there; what is not used is not there")
-    func table() throws {
+    @Test("every trap has a row, a place in the sources and a test, and both exist; nothing unused is listed")
+    func namesExistingSourceAndTestForEveryTrap() throws {
         let rows = try Self.rows()
         for trap in Self.traps { #expect(rows.count { $0[0].contains(trap) } == 1, "no one row about: \(trap)") }
         #expect(rows.count == Self.traps.count)

@@ -4,7 +4,7 @@ import Testing
 
 extension PrivateBrokerTests {
     /// A frozen broker takes what the sockets hold, and neither reads nor answers nor closes: as a machine that hangs.
-    @Suite("a broker that hangs, alarms or is operated", .serialized)
+    @Suite("A broker that hangs, raises an alarm or is operated", .serialized)
     struct FailureTests {
         let broker: PrivateBroker
 
@@ -14,8 +14,8 @@ extension PrivateBrokerTests {
             isTLS ? broker.settings(.right, name) : broker.settings(name)
         }
 
-        @Test("a question without an answer ends in time, and so does the connection", arguments: [false, true])
-        func silentAnswer(isTLS: Bool) throws {
+        @Test("a request without an answer ends in time, and so does the connection", arguments: [false, true])
+        func endsUnansweredRequestInTime(isTLS: Bool) throws {
             var settings = settings(isTLS)
             settings.rpcTimeoutSeconds = 0.5
             let connection = try Connection(settings)
@@ -29,7 +29,7 @@ extension PrivateBrokerTests {
         }
 
         @Test("the handshake with a hanging broker ends in time", arguments: [false, true])
-        func silentHandshake(isTLS: Bool) throws {
+        func endsHandshakeWithHangingBrokerInTime(isTLS: Bool) throws {
             var settings = settings(isTLS)
             settings.connectTimeoutSeconds = 0.5
             try broker.whileFrozen {
@@ -38,8 +38,8 @@ extension PrivateBrokerTests {
             }
         }
 
-        @Test("publishing into a broker that reads nothing ends in time", arguments: [false, true])
-        func silentReader(isTLS: Bool) throws {
+        @Test("publishing to a broker that reads nothing ends in time", arguments: [false, true])
+        func endsPublishingToBrokerThatReadsNothing(isTLS: Bool) throws {
             var settings = settings(isTLS)
             settings.tcpUserTimeoutMilliseconds = 1_000
             settings.heartbeatSeconds = 0
@@ -58,8 +58,8 @@ extension PrivateBrokerTests {
             }
         }
 
-        @Test("a publisher hands back the turn in time when the broker reads nothing")
-        func silentPublisher() throws {
+        @Test("a publisher returns to its caller in time when the broker reads nothing")
+        func returnsFromPublisherWhenBrokerReadsNothing() throws {
             let connection = try Connection(broker.settings())
             let publisher = try Publisher(on: connection, messagesInFlightMax: 4)
             let queue = try connection.ownQueue(on: try connection.openChannel())
@@ -78,9 +78,9 @@ extension PrivateBrokerTests {
         }
 
         @Test(
-            "waiting for the rest of a message ends in time, and the rest is taken when it comes",
+            "waiting for the rest of a message ends in time, and the rest is read when it comes",
             arguments: [false, true])
-        func halfMessage(isTLS: Bool) throws {
+        func endsWaitForRestOfMessageInTime(isTLS: Bool) throws {
             let connection = try Connection(settings(isTLS))
             let channel = try connection.openChannel()
             let queue = try connection.ownQueue(on: channel)
@@ -109,7 +109,7 @@ extension PrivateBrokerTests {
         }
 
         @Test("a dead peer is noticed by its missing heartbeats", arguments: [false, true])
-        func missedHeartbeats(isTLS: Bool) throws {
+        func noticesDeadPeerByMissedHeartbeats(isTLS: Bool) throws {
             var settings = settings(isTLS)
             settings.heartbeatSeconds = 1
             let connection = try Connection(settings)
@@ -120,7 +120,7 @@ extension PrivateBrokerTests {
         }
 
         @Test("closing does not wait for a peer that hangs", arguments: [false, true])
-        func closing(isTLS: Bool) throws {
+        func closesWithoutWaitingForHangingPeer(isTLS: Bool) throws {
             var settings = settings(isTLS)
             settings.rpcTimeoutSeconds = 0.5
             let connection = try Connection(settings)
@@ -133,8 +133,8 @@ extension PrivateBrokerTests {
             }
         }
 
-        @Test("an alarm of the broker is told, nothing is sent meanwhile, and its end is told")
-        func alarm() throws {
+        @Test("a broker's alarm is an event, nothing is sent while it lasts, and its end is an event")
+        func sendsNothingDuringBrokerAlarm() throws {
             try broker.control("set_vm_memory_high_watermark", "0")
             var isOver = false
             defer { if !isOver { _ = try? broker.control("set_vm_memory_high_watermark", "0.4") } }
@@ -173,7 +173,7 @@ extension PrivateBrokerTests {
         }
 
         @Test("a connection that an operator closes ends with the operator's words")
-        func closedByOperator() throws {
+        func endsWithOperatorsWords() throws {
             let connection = try Connection(broker.settings())
             let channel = try connection.openChannel()
             try broker.control("close_all_connections", "for the tests")

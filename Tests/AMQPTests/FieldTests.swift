@@ -6,7 +6,7 @@ import Testing
 @Suite("fields from other publishers", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct FieldTests {
     @Test("every kind of field that the broker lets pass is read")
-    func everyKind() throws {
+    func readsEveryKindOfField() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -54,9 +54,9 @@ struct FieldTests {
     }
 
     @Test(
-        "what is no table of fields the broker refuses to its publisher, and no consumer ever sees it",
+        "the broker refuses a malformed table of fields, and no consumer ever sees it",
         arguments: notTables)
-    func notATable(bytes: [UInt8]) throws {
+    func neverDeliversMalformedTables(bytes: [UInt8]) throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -66,13 +66,8 @@ struct FieldTests {
         #expect(try connection.roundTrip([1]).body == [1])
     }
 
-    @Test(
-        """
-        flags that lie of more flags pass the broker; a quorum queue writes them anew, a classic one's message \
-        ends the connection
-        """
-    )
-    func lyingFlags() throws {
+    @Test("false continuation flags pass the broker; a quorum queue rewrites them; a classic one ends the connection")
+    func endsConnectionOnFalsePropertyFlags() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let quorum = Broker.uniqueQueue()
@@ -98,8 +93,8 @@ struct FieldTests {
         #expect(!connection.isOpen)
     }
 
-    @Test("arrays nested as deep as a frame is long are cut at the sixteenth level, and the connection goes on")
-    func hostileDepth() throws {
+    @Test("arrays that nest as deep as a frame allows are cut at level sixteen; the connection goes on")
+    func cutsArraysAtSixteenLevels() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -121,8 +116,8 @@ struct FieldTests {
         #expect(try connection.roundTrip([1]).body == [1])
     }
 
-    @Test("a table with as many entries as fit into a frame is read")
-    func hostileCount() throws {
+    @Test("a table with as many entries as a frame holds is read")
+    func readsTableAsLargeAsAFrame() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -138,7 +133,7 @@ struct FieldTests {
     }
 
     @Test("a thread whose stack such headers could overrun gets no connection")
-    func smallStack() throws {
+    func refusesThreadWithSmallStack() throws {
         let settings = try Broker.settings()
         #expect(try error(settings, stackBytes: 1 << 20) == .invalidArgument)
         var small = settings

@@ -11,8 +11,8 @@ struct HostTests {
         return listener.port
     }
 
-    @Test("the next host is tried after one where nothing listens, one that is silent and one without an address")
-    func nextHost() throws {
+    @Test("the next host is tried after a closed port, a silent host and a host without an address")
+    func triesNextHostAfterFailures() throws {
         let silent = try Listener()
         defer { silent.close() }
         var settings = try Broker.settings()
@@ -28,8 +28,8 @@ struct HostTests {
         #expect(try connection.roundTrip([1]).body == [1])
     }
 
-    @Test("when none lets us in, each host's failure is told and none had more than its time")
-    func noHost() throws {
+    @Test("when every host fails, the error names each host's failure, and none took more than its time")
+    func namesFailureOfEachHost() throws {
         let silent = try Listener()
         defer { silent.close() }
         var settings = ConnectionSettings(host: "127.0.0.1", port: try closedPort(), user: "u", password: "secret")
@@ -37,14 +37,14 @@ struct HostTests {
         settings.connectTimeoutSeconds = 0.5
         let error = try failure(before: 2) { _ = try Connection(settings) }
         #expect(error.code == .connectFailed)
-        let told = error.debugDescription
-        #expect(told.contains("127.0.0.1:\(settings.port): AMQP: connectFailed"))
-        #expect(told.contains("127.0.0.1:\(silent.port): AMQP: timedOut"))
-        #expect(!told.contains("secret"))
+        let description = error.debugDescription
+        #expect(description.contains("127.0.0.1:\(settings.port): AMQP: connectFailed"))
+        #expect(description.contains("127.0.0.1:\(silent.port): AMQP: timedOut"))
+        #expect(!description.contains("secret"))
     }
 
     @Test("a refused password is not tried on the next host")
-    func refusedPassword() throws {
+    func doesNotTryRefusedPasswordElsewhere() throws {
         let silent = try Listener()
         defer { silent.close() }
         var settings = try Broker.settings()
@@ -55,7 +55,7 @@ struct HostTests {
     }
 
     @Test("the look-up of a name ends with the connect time-out, whatever the name servers do")
-    func lookUp() throws {
+    func endsNameLookUpInTime() throws {
         var settings = ConnectionSettings(host: "no-such-host.invalid", user: "u", password: "p")
         settings.connectTimeoutSeconds = 0.3
         let error = try failure(before: 1) { _ = try Connection(settings) }
@@ -63,8 +63,8 @@ struct HostTests {
         #expect(error.isConnectionFatal)
     }
 
-    @Test("a name with several addresses is tried at each")
-    func everyAddress() throws {
+    @Test("every address of a name is tried")
+    func triesEveryAddressOfAName() throws {
         var settings = try Broker.settings()
         // Often ::1 comes first, where the broker of the tests does not listen.
         settings.host = "localhost"

@@ -4,17 +4,34 @@ import Testing
 
 @Suite("memory", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct MemoryTests {
-    @Test("it does not grow with messages that are confirmed, returned, delivered and acknowledged")
-    func doesNotGrow() throws {
-        let connection = try Broker.connection()
-        let channel = try connection.openChannel()
-        let queue = try connection.ownQueue(on: channel)
-        try connection.setPrefetch(500, on: channel)
-        try connection.consume(queue, on: channel)
-        let publisher = try Publisher(on: connection)
+    @Test("memory does not grow with messages that are confirmed, returned, delivered and acknowledged")
+    func memoryDoesNotGrowWithMessages() throws {
+        let traffic = try Traffic()
+        try traffic.pass(20_000)
+        let before = try residentBytes()
+        try traffic.pass(200_000)
+        let growth = try residentBytes() - before
+        #expect(growth < 4 << 20, "\(growth) bytes more")
+    }
+
+    /// One connection that publishes and consumes.
+    private struct Traffic {
+        let connection: Connection
+        let channel: ChannelNumber
+        let queue: QueueName
+        let publisher: Publisher
         let nowhere = Broker.uniqueQueue()
         let body = [UInt8](repeating: 1, count: 100)
         let properties = Properties(messageID: "m", headers: ["trace": "0123456789"])
+
+        init() throws {
+            connection = try Broker.connection()
+            channel = try connection.openChannel()
+            queue = try connection.ownQueue(on: channel)
+            try connection.setPrefetch(500, on: channel)
+            try connection.consume(queue, on: channel)
+            publisher = try Publisher(on: connection)
+        }
 
         /// Every second message is returned, every other one delivered.
         func pass(_ count: Int) throws {
@@ -41,7 +58,8 @@ struct MemoryTests {
             #expect(settled == count)
             #expect(delivered == count / 2)
         }
-        func take(within seconds: Double) throws -> Int {
+
+        private func take(within seconds: Double) throws -> Int {
             var count = 0
             var last: UInt64?
             while let event = try connection.nextEvent(within: last == nil ? seconds : 0) {
@@ -52,12 +70,6 @@ struct MemoryTests {
             if let last { try connection.acknowledge(upTo: last, multiple: true, on: channel) }
             return count
         }
-
-        try pass(20_000)
-        let before = try residentBytes()
-        try pass(200_000)
-        let growth = try residentBytes() - before
-        #expect(growth < 4 << 20, "\(growth) bytes more")
     }
 
     struct Unfinished: Error {}

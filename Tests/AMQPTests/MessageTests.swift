@@ -4,7 +4,7 @@ import Testing
 @Suite("messages", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct MessageTests {
     @Test("all properties and nested headers arrive as they were sent")
-    func properties() throws {
+    func carriesAllPropertiesAndHeaders() throws {
         let connection = try Broker.connection()
         let sent = Properties(
             contentType: "application/cloudevents+json", contentEncoding: "identity", messageID: "m-1", type: "a.b.v1",
@@ -22,7 +22,7 @@ struct MessageTests {
     }
 
     @Test("headers nest sixteen deep and no deeper")
-    func depth() throws {
+    func nestsHeadersSixteenDeep() throws {
         let connection = try Broker.connection()
         func nested(_ depth: Int) -> FieldTable {
             depth == 1 ? ["leaf": 1] : ["t": .table(nested(depth - 1))]
@@ -36,8 +36,8 @@ struct MessageTests {
         #expect(try connection.roundTrip([6]).body == [6])
     }
 
-    @Test("what does not fit its place is refused before anything is sent")
-    func tooLong() throws {
+    @Test("a value that is too long for its field is refused before anything is sent")
+    func refusesOversizeFieldsBeforeSending() throws {
         let connection = try Broker.connection()
         let long = String(repeating: "x", count: 256)
         let tooLong = [
@@ -56,8 +56,8 @@ struct MessageTests {
         #expect(try connection.roundTrip([7], full).properties == full)
     }
 
-    @Test("bodies of every size around a frame arrive whole")
-    func bodySizes() throws {
+    @Test("bodies of every size around a frame's arrive whole")
+    func deliversBodiesOfEverySize() throws {
         let connection = try Broker.connection()
         let frame = connection.frameBytesMax - 8
         for size in [0, 1, frame - 1, frame, frame + 1, 2 * frame, 1 << 20] {
@@ -67,7 +67,7 @@ struct MessageTests {
     }
 
     @Test("a user id that is not the connection's own closes the channel with 406")
-    func foreignUserID() throws {
+    func closesChannelForForeignUserID() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -80,8 +80,8 @@ struct MessageTests {
         #expect(try connection.roundTrip([8]).body == [8])
     }
 
-    @Test("exchange, key and redelivery are told")
-    func envelope() throws {
+    @Test("a delivery names exchange, key and redelivery")
+    func deliversExchangeKeyAndRedelivery() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let exchange = ExchangeName(rawValue: Broker.uniqueName())
@@ -111,8 +111,8 @@ struct MessageTests {
         }
     }
 
-    @Test("a returned message comes whole, however large")
-    func returnedWhole() throws {
+    @Test("a returned message arrives whole, however large")
+    func returnsLargeMessagesWhole() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let body = [UInt8](repeating: 8, count: 300_000)
@@ -134,7 +134,7 @@ struct MessageTests {
     }
 
     @Test("a consumer's arguments reach the broker: the higher priority is served first")
-    func consumerArguments() throws {
+    func passesConsumerArgumentsToBroker() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -148,7 +148,7 @@ struct MessageTests {
     }
 
     @Test("a quorum queue counts deliveries")
-    func deliveryCount() throws {
+    func readsDeliveryCountOfQuorumQueue() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = Broker.uniqueQueue()
@@ -164,7 +164,7 @@ struct MessageTests {
     }
 
     @Test("fetching takes one message, between deliveries on the same channel")
-    func get() throws {
+    func fetchesOneMessageBetweenDeliveries() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let consumed = try connection.ownQueue(on: channel)
@@ -184,8 +184,8 @@ struct MessageTests {
         #expect(try (0..<20).map { _ in try connection.delivery().body } == (0..<20).map { [UInt8($0)] })
     }
 
-    @Test("several queues on several channels, each acknowledged many at a time")
-    func severalChannels() throws {
+    @Test("several queues on several channels are each acknowledged many messages at a time")
+    func acknowledgesManyOnSeveralChannels() throws {
         let connection = try Broker.connection()
         let publishing = try connection.openChannel()
         var queues: [ChannelNumber: QueueName] = [:]
@@ -216,8 +216,8 @@ struct MessageTests {
         }
     }
 
-    @Test("the deletion of a queue is told to its consumer")
-    func consumerCancelled() throws {
+    @Test("a consumer is notified when its queue is deleted")
+    func reportsDeletedQueueToConsumer() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)
@@ -231,7 +231,7 @@ struct MessageTests {
     }
 
     @Test("purging and deleting count what they drop")
-    func counts() throws {
+    func countsPurgedAndDeletedMessages() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         let queue = try connection.ownQueue(on: channel)

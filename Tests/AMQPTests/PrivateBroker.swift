@@ -113,7 +113,7 @@ final class PrivateBroker: @unchecked Sendable {
     }
 }
 
-/// An authority, a stranger to it, and what they signed, made by the command line of OpenSSL.
+/// An authority, an unrelated one, and the certificates that they signed, made by the command line of OpenSSL.
 struct Certificates {
     let folder: String
 

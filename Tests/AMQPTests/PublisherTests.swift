@@ -5,7 +5,7 @@ import Testing
 @Suite("a publisher", .serialized, .enabled(if: Broker.isThere, Broker.absent))
 struct PublisherTests {
     @Test("one message is confirmed")
-    func single() throws {
+    func confirmsOneMessage() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection)
         let queue = try connection.ownQueue(on: try connection.openChannel())
@@ -15,8 +15,8 @@ struct PublisherTests {
         #expect(try publisher.settle(within: 0).isEmpty)
     }
 
-    @Test("many more messages than the window holds are confirmed, each once")
-    func beyondTheWindow() throws {
+    @Test("more messages than the window holds are confirmed, each once")
+    func confirmsMoreMessagesThanWindowHolds() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection, messagesInFlightMax: 16)
         let channel = try connection.openChannel()
@@ -33,7 +33,7 @@ struct PublisherTests {
     }
 
     @Test("a window of few bytes lets one larger message pass alone")
-    func byteWindow() throws {
+    func letsOneLargeMessageThroughSmallWindow() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection, bytesInFlightMax: 1_000)
         let queue = try connection.ownQueue(on: try connection.openChannel())
@@ -44,8 +44,8 @@ struct PublisherTests {
         #expect(try publisher.settle(within: 10).count == 5)
     }
 
-    @Test("without room in time nothing is sent")
-    func noRoom() throws {
+    @Test("nothing is sent when no room appears in time")
+    func sendsNothingWithoutRoomInTime() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection, messagesInFlightMax: 1)
         let channel = try connection.openChannel()
@@ -63,8 +63,8 @@ struct PublisherTests {
         #expect(try connection.declareQueue(queue, passive: true, on: channel).messageCount == 50 - refused)
     }
 
-    @Test("a full queue refuses by nack, message by message", arguments: ["classic", "quorum"])
-    func nacked(kind: String) throws {
+    @Test("a full queue refuses each message by nack", arguments: ["classic", "quorum"])
+    func reportsEachNackOfFullQueue(kind: String) throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection)
         let channel = try connection.openChannel()
@@ -83,7 +83,7 @@ struct PublisherTests {
     }
 
     @Test("the broker returns a mandatory message before it confirms it")
-    func returnComesFirst() throws {
+    func receivesReturnBeforeConfirm() throws {
         let connection = try Broker.connection()
         let channel = try connection.openChannel()
         try connection.enableConfirms(on: channel)
@@ -102,8 +102,8 @@ struct PublisherTests {
         }
     }
 
-    @Test("returned messages are told apart from routed ones that look the same")
-    func returned() throws {
+    @Test("returned messages are distinguished from routed ones that look the same")
+    func tellsReturnedFromRoutedMessages() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection)
         let queue = try connection.ownQueue(on: try connection.openChannel())
@@ -118,8 +118,8 @@ struct PublisherTests {
         }
     }
 
-    @Test("an unknown exchange ends the publisher, after what was settled is told")
-    func unknownExchange() throws {
+    @Test("an unknown exchange ends the publisher after it has reported what was settled")
+    func endsPublisherForUnknownExchange() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection)
         let queue = try connection.ownQueue(on: try connection.openChannel())
@@ -139,25 +139,25 @@ struct PublisherTests {
         #expect(try next.outcomes() == [4: .confirmed])
     }
 
-    @Test("what was in flight when the connection broke is told")
-    func connectionLost() throws {
+    @Test("messages in flight are reported when the connection breaks")
+    func reportsMessagesInFlightWhenLost() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection)
         let queue = try connection.ownQueue(on: try connection.openChannel())
         for token in 0..<5 as Range<Int64> { #expect(try publisher.send([1], to: queue, token: token)) }
         shutdown(connection.fileDescriptor, Int32(SHUT_RDWR))
-        var told: [Int64] = []
+        var settled: [Int64] = []
         let error = try #require(throws: AMQPError.self) {
-            while true { told += try publisher.settle(within: 5).map(\.token) }
+            while true { settled += try publisher.settle(within: 5).map(\.token) }
         }
         #expect(error.code == .connectionLost)
-        #expect((told + publisher.takeUnsettled()).sorted() == [0, 1, 2, 3, 4])
+        #expect((settled + publisher.takeUnsettled()).sorted() == [0, 1, 2, 3, 4])
         let again = try #require(throws: AMQPError.self) { try publisher.send([1], to: queue, token: 9) }
         #expect(again.isConnectionFatal)
     }
 
-    @Test("deliveries that come while confirms are awaited are kept in order")
-    func deliveriesAreKept() throws {
+    @Test("deliveries that arrive while confirms are awaited are kept in order")
+    func keepsDeliveriesWhileConfirmsAreAwaited() throws {
         let connection = try Broker.connection()
         let publisher = try Publisher(on: connection, messagesInFlightMax: 4)
         let channel = try connection.openChannel()

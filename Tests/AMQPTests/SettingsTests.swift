@@ -4,7 +4,7 @@ import Testing
 @Suite("connection settings")
 struct SettingsTests {
     @Test("a URL gives host, port, virtual host, user and password, each percent-decoded")
-    func fullURL() throws {
+    func readsEveryPartOfURL() throws {
         let settings = try ConnectionSettings(url: "amqp://unit.u7:p%40ss%3Aword@broker.example:5673/%2Fdesk%20one")
         #expect(settings.host == "broker.example")
         #expect(settings.port == 5673)
@@ -14,9 +14,9 @@ struct SettingsTests {
     }
 
     @Test(
-        "what a URL leaves out has the broker's defaults",
+        "a part that the URL leaves out has the broker's default",
         arguments: ["amqp://h", "amqp://h/", "amqp://guest:guest@h:5672/%2F"])
-    func defaults(url: String) throws {
+    func fillsInDefaults(url: String) throws {
         let settings = try ConnectionSettings(url: url)
         #expect(settings.host == "h")
         #expect(settings.port == 5672)
@@ -25,16 +25,16 @@ struct SettingsTests {
         #expect(settings.password == "guest")
     }
 
-    @Test("several hosts stand before the virtual host, with a port each or the usual one")
-    func severalHosts() throws {
+    @Test("a URL can list several hosts, each with its own port or the usual one")
+    func readsSeveralHosts() throws {
         let settings = try ConnectionSettings(url: "amqp://u:p@a:5673,b,[::1]:5674/v")
         #expect(settings.endpoints.map(\.description) == ["a:5673", "b:5672", "[::1]:5674"])
         #expect(settings.virtualHost == "v")
         #expect("\(settings)" == "amqp://a:5673,b:5672,[::1]:5674")
     }
 
-    @Test("an amqps URL means TLS on port 5671 with the peer verified; parameters are RabbitMQ's own")
-    func parameters() throws {
+    @Test("an amqps URL means TLS on port 5671 with the peer verified; its parameters are RabbitMQ's own")
+    func readsTLSParameters() throws {
         let plain = try ConnectionSettings(url: "amqps://h")
         #expect(plain.port == 5671)
         #expect(plain.tls == TLSSettings())
@@ -54,7 +54,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "the URL of settings makes the same settings again, but for user and password",
+        "the URL of settings gives the same settings again, except user and password",
         arguments: [
             "amqp://h:5672/%2F", "amqp://a:1,[::1]:2/v%20%3F%25%E7%AB%A0",
             "amqps://h:5671/v?cacertfile=/etc/a%20b%26.pem",
@@ -63,22 +63,22 @@ struct SettingsTests {
             auth_mechanism=external&heartbeat=5&connection_timeout=1500
             """,
         ])
-    func url(_ url: String) throws {
+    func writesURLWithoutUserAndPassword(_ url: String) throws {
         var settings = try ConnectionSettings(url: url)
         settings.user = "u"
         settings.password = "secret"
         #expect(settings.url == url)
     }
 
-    @Test("an IPv6 address stands in brackets")
-    func ipv6() throws {
+    @Test("an IPv6 address is written in brackets")
+    func readsIPv6InBrackets() throws {
         let settings = try ConnectionSettings(url: "amqp://a:b@[::1]:5673")
         #expect(settings.host == "::1")
         #expect(settings.port == 5673)
     }
 
     @Test(
-        "a URL that says something else is refused and not repeated",
+        "any other URL is refused and not quoted",
         arguments: [
             "https://u:secret@h", "h:5672", "amqp://u:secret@", "amqp://u:secret@h:0", "amqp://u:secret@h:99999",
             "amqp://u:%zz@h",
@@ -92,22 +92,22 @@ struct SettingsTests {
             "amqps://u:secret@h?auth_mechanism=other",
             "amqps://u:secret@h?verify=%zz",
         ])
-    func refused(url: String) throws {
+    func refusesOtherURLsWithoutQuotingThem(url: String) throws {
         let error = try #require(throws: AMQPError.self) { try ConnectionSettings(url: url) }
         #expect(error.code == .invalidArgument)
         #expect(!error.debugDescription.contains("secret"))
     }
 
     @Test("settings never show their password")
-    func noPassword() throws {
+    func neverShowsPassword() throws {
         let settings = try ConnectionSettings(url: "amqp://u:secret@h")
         var dumped = ""
         dump(settings, to: &dumped)
         #expect(!("\(settings)" + String(reflecting: settings) + dumped).contains("secret"))
     }
 
-    @Test("waits double up to the maximum and begin anew after success")
-    func backoff() {
+    @Test("waits double up to the maximum and start again after success")
+    func doublesWaitsUpToMaximum() {
         var backoff = Backoff(initialSeconds: 0.1, maximumSeconds: 0.4, factor: 2)
         for ceiling in [0.1, 0.2, 0.4, 0.4] {
             #expect((ceiling / 2...ceiling).contains(backoff.next()))

@@ -15,9 +15,9 @@ extension PrivateBrokerTests {
         }
 
         @Test(
-            "the right certificate is taken, by name and by address, and messages of all sizes pass",
+            "the right certificate is accepted, by name and by address, and messages of all sizes pass",
             arguments: ["localhost", "127.0.0.1"])
-        func rightCertificate(host: String) throws {
+        func acceptsRightCertificate(host: String) throws {
             var settings = broker.settings(.right)
             settings.host = host
             let connection = try Connection(settings)
@@ -28,8 +28,8 @@ extension PrivateBrokerTests {
             connection.close()
         }
 
-        @Test("a URL says all of it")
-        func url() throws {
+        @Test("a URL can hold every TLS setting")
+        func readsAllSettingsFromURL() throws {
             let files =
                 """
                 cacertfile=\(broker.certificates.authority)&certfile=\(broker.certificates.file("guest.pem"))&\
@@ -43,8 +43,8 @@ extension PrivateBrokerTests {
             #expect(try Connection(ConnectionSettings(url: url)).roundTrip([1]).body == [1])
         }
 
-        @Test("a certificate for another host is refused, as that")
-        func wrongHost() throws {
+        @Test("a certificate of another host is refused, and the error says so")
+        func refusesCertificateOfAnotherHost() throws {
             let error = try refusal(broker.settings(.elsewhere))
             #expect(error.code == .tlsFailed)
             #expect(error.tlsReason?.lowercased() == "hostname mismatch")
@@ -54,8 +54,8 @@ extension PrivateBrokerTests {
             #expect(try refusal(settings).tlsReason?.lowercased() == "ip address mismatch")
         }
 
-        @Test("the name that the certificate must hold can be said apart from the host")
-        func serverName() throws {
+        @Test("the name on the certificate can be given apart from the host")
+        func acceptsSeparateServerName() throws {
             var settings = broker.settings(.elsewhere)
             settings.tls?.serverName = "elsewhere.example"
             #expect(try Connection(settings).roundTrip([2]).body == [2])
@@ -63,8 +63,8 @@ extension PrivateBrokerTests {
             #expect(try refusal(settings).tlsReason?.lowercased() == "hostname mismatch")
         }
 
-        @Test("an expired certificate is refused, as that")
-        func expired() throws {
+        @Test("an expired certificate is refused, and the error says so")
+        func refusesExpiredCertificate() throws {
             let error = try refusal(broker.settings(.expired))
             #expect(error.code == .tlsFailed)
             #expect(error.tlsReason == "certificate has expired")
@@ -72,12 +72,9 @@ extension PrivateBrokerTests {
         }
 
         @Test(
-            """
-            a certificate of an authority that we do not know is refused, as that; so it is by the system's \
-            authorities
-            """
+            "a certificate of an unknown authority is refused and the error says so, with the system's authorities too"
         )
-        func foreignAuthority() throws {
+        func refusesUnknownAuthority() throws {
             var settings = broker.settings(.right)
             for file in [broker.certificates.file("stranger.pem"), nil] {
                 settings.tls?.authorityFile = file
@@ -88,15 +85,15 @@ extension PrivateBrokerTests {
         }
 
         @Test(
-            "without verification every certificate will do, also where that was asked for by URL",
+            "every certificate is accepted when verification is off, also when the URL turns it off",
             arguments: [PrivateBroker.Door.elsewhere, .expired])
-        func unverified(door: PrivateBroker.Door) throws {
+        func acceptsAnyCertificateUnverified(door: PrivateBroker.Door) throws {
             let url = "amqps://guest:guest@localhost:\(broker.port(door))/?verify=verify_none"
             #expect(try Connection(ConnectionSettings(url: url)).roundTrip([3]).body == [3])
         }
 
-        @Test("a broker that wants a certificate refuses us without, and lets us in with one")
-        func clientCertificate() throws {
+        @Test("a broker that wants a client certificate refuses us without one and accepts us with one")
+        func presentsClientCertificate() throws {
             var settings = broker.settings(.demanding)
             let error = try refusal(settings)
             #expect(error.code == .tlsFailed)
@@ -106,8 +103,8 @@ extension PrivateBrokerTests {
             #expect(try Connection(settings).roundTrip([4]).body == [4])
         }
 
-        @Test("the certificate alone says who we are, where the broker allows it")
-        func external() throws {
+        @Test("the certificate alone authenticates us, where the broker allows it")
+        func authenticatesByCertificateAlone() throws {
             var settings = broker.settings(.demanding)
             settings.authentication = .external
             settings.user = ""
@@ -121,14 +118,14 @@ extension PrivateBrokerTests {
         }
 
         @Test("TLS older than 1.2 is refused")
-        func outdated() throws {
+        func refusesOutdatedTLS() throws {
             let error = try refusal(broker.settings(.outdated))
             #expect(error.code == .tlsFailed)
             #expect(error.tlsReason?.contains("protocol") == true, "\(error.debugDescription)")
         }
 
         @Test("a port without TLS, and a peer that accepts and says nothing, fail within the time-out")
-        func noTLS() throws {
+        func failsInTimeWithoutTLS() throws {
             var settings = broker.settings(.right)
             settings.port = broker.port
             settings.connectTimeoutSeconds = 3
@@ -144,8 +141,8 @@ extension PrivateBrokerTests {
             #expect(try refusal(settings).code == .connectFailed)
         }
 
-        @Test("files that are missing, no certificates, of another key or locked are refused before anything is sent")
-        func wrongFiles() throws {
+        @Test("a file that is missing, malformed, locked or of another key is refused before anything is sent")
+        func refusesUnusableCertificateFiles() throws {
             let certificates = broker.certificates
             let wrong = [
                 TLSSettings(authorityFile: certificates.file("none.pem")),
@@ -162,8 +159,8 @@ extension PrivateBrokerTests {
             }
         }
 
-        @Test("what OpenSSL has decrypted already is found, though the socket has nothing to read")
-        func decryptedBytes() throws {
+        @Test("bytes that OpenSSL has already decrypted are found although the socket has nothing to read")
+        func findsBytesAlreadyDecrypted() throws {
             let connection = try Connection(broker.settings(.right))
             let channel = try connection.openChannel()
             let queue = try connection.ownQueue(on: channel)
@@ -180,7 +177,7 @@ extension PrivateBrokerTests {
         }
 
         @Test("connections on several threads do not disturb each other", arguments: [false, true])
-        func threads(isTLS: Bool) throws {
+        func keepsThreadsApart(isTLS: Bool) throws {
             let done = DispatchSemaphore(value: 0)
             let settings = isTLS ? broker.settings(.right) : broker.settings()
             let bodies = Mutex<[[UInt8]]>([])
@@ -200,8 +197,8 @@ extension PrivateBrokerTests {
                 bodies.withLock(\.self).map { $0[0] }.sorted() == (0..<6).flatMap { Array(repeating: $0, count: 5) })
         }
 
-        @Test("connections that come and go, and those refused, leave no memory behind")
-        func memory() throws {
+        @Test("accepted and refused connections leave no memory behind")
+        func leavesNoMemoryBehind() throws {
             func pass(_ count: Int) throws {
                 for _ in 0..<count {
                     try Connection(broker.settings(.right)).close()

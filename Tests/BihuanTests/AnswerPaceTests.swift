@@ -6,8 +6,8 @@ import Testing
 struct AnswerPaceTests {
     private let start = ContinuousClock.now
 
-    @Test("no more than a hundred are put before who does not read; who reads gets them all")
-    func paces() {
+    @Test("a sender that does not read gets a hundred answers at most; one that reads gets them all")
+    func limitsUnreadAnswersToAHundred() {
         var pace = AnswerPace()
         var queue = 40
         func burst(at second: Double) -> Int {
@@ -18,19 +18,19 @@ struct AnswerPaceTests {
             return count
         }
         #expect(burst(at: 0) == 100)
-        // All are decided, and lie there unread.
+        // All are decided, and stay unread.
         for _ in 0..<100 { pace.decided("source.web") }
         queue = 140
         #expect(burst(at: 1) == 0 && burst(at: 9) == 0 && pace.depth(of: "source.web") == 140)
         queue = 90
         #expect(burst(at: 10) == 50)
-        // What is under way may come into the queue yet.
+        // Answers on their way may still reach the queue.
         queue = 0
         #expect(burst(at: 11) == 50)
     }
 
-    @Test("each sender has room of its own; persons, strangers and who has no queue wait for nobody")
-    func others() {
+    @Test("each sender has room of its own; persons, strangers and senders without a queue are never slowed")
+    func givesEachSenderRoomOfItsOwn() {
         var pace = AnswerPace()
         func takes(_ name: String, _ depth: Int?) -> Int {
             (0..<300).count { _ in pace.take(name, at: start, depth: { _ in depth }) }

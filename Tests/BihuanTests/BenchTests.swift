@@ -11,11 +11,10 @@ import Testing
 
 @testable import bihuan
 
-@Suite("What a bench makes of its numbers")
+@Suite("The arithmetic of a bench")
 struct BenchArithmeticTests {
-    @Test(
-        "the median is the middle round, or the mean of the two in the middle, and the spread reaches from end to end")
-    func spread() {
+    @Test("the median is the middle round or the mean of the middle two; the spread runs from end to end")
+    func takesMedianAndSpreadOfRounds() {
         #expect(Spread([3, 1, 2]) == Spread([1, 2, 3]))
         let odd = Spread([30, 10, 20])
         #expect(odd.median == 20 && odd.min == 10 && odd.max == 30)
@@ -23,8 +22,8 @@ struct BenchArithmeticTests {
         #expect(Spread([7]).median == 7)
     }
 
-    @Test("a rate begins with the first messages that came, or with the workers where nothing lies between")
-    func rates() {
+    @Test("a rate starts with the first messages, or with the workers where nothing lies between")
+    func startsRateAtFirstMessages() {
         let second: Int64 = 1_000_000_000
         let spread = BenchArithmetic.perSecond([1, 2, 3, 4, 5].map { $0 * second }, from: 1, started: 0)
         #expect(spread.rate == 1 && spread.isWithoutStart)
@@ -34,8 +33,8 @@ struct BenchArithmeticTests {
         #expect(single.rate == 0.25 && !single.isWithoutStart)
     }
 
-    @Test("a worker that grew with its messages is named; one that became warm is not, and a short soak tells nothing")
-    func growth() {
+    @Test("a worker that grows with its messages is named; a warm-up is not, and a short soak proves nothing")
+    func namesWorkersThatGrow() {
         func samples(_ sizes: [(Int, Double)]) -> [SoakSample] {
             sizes.map { SoakSample(closed: $0.0, seconds: 1, anonymousMiB: ["feedback": $0.1, "intake": 20]) }
         }
@@ -46,8 +45,8 @@ struct BenchArithmeticTests {
         #expect(SoakSample.growth(samples([(60, 9)])).isEmpty)
     }
 
-    @Test("percentiles are those of the times that were fed, to three digits")
-    func percentiles() {
+    @Test("percentiles are those of the recorded times, to three digits")
+    func computesPercentiles() {
         var latencies = Latencies()
         // One millisecond, two … a thousand, in an order of no meaning.
         for number in 1...1_000 { latencies.record(nanoseconds: Int64((number * 10) % 1_001) * 1_000_000) }
@@ -67,7 +66,7 @@ struct BenchArithmeticTests {
     }
 
     @Test("rows, index entries and log bytes are counted per report; an update in place needs no index entry")
-    func costs() {
+    func countsCostsPerReport() {
         func writes(_ table: String, _ inserted: Int, _ updated: Int, _ inPlace: Int, _ deleted: Int) -> TableWrites {
             TableWrites(
                 table: table, indexes: 2, inserted: inserted, updated: updated, updatedInPlace: inPlace,
@@ -84,8 +83,8 @@ struct BenchArithmeticTests {
         #expect(costs.logBytes == 500)
     }
 
-    @Test("processor time and memory are read of a process that lives, and of none that does not")
-    func processes() throws {
+    @Test("processor time and memory are read from a running process, and from no other")
+    func readsProcessorTimeAndMemory() throws {
         let before = try #require(ProcessUsage.cpuSeconds(of: getpid())).own
         var sum = 0.0
         let end = ContinuousClock.now + .milliseconds(200)
@@ -96,8 +95,8 @@ struct BenchArithmeticTests {
         #expect(ProcessUsage.cpuSeconds(of: pid_t.max) == nil && ProcessUsage.anonymousMiB(of: pid_t.max) == nil)
     }
 
-    @Test("the JSON of one bench is an object, of several an array, under names that stay")
-    func json() throws {
+    @Test("one bench is a JSON object, several are an array, and the names are stable")
+    func writesStableJSON() throws {
         var result = BenchResult(name: .intake)
         result.rounds = [100, 300, 200].map { rate in
             var round = RoundResult(perSecond: rate, count: 10)
@@ -129,7 +128,7 @@ struct BenchArithmeticTests {
     }
 
     @Test("the table of scales shows each rate and its share of the first")
-    func scales() {
+    func showsRatesByScale() {
         let results = [(0, 1_000.0), (100_000, 900)].map { scale, rate in
             var result = BenchResult(name: .intake)
             (result.scale, result.rounds) = (scale, [RoundResult(perSecond: rate, count: 1)])
@@ -141,13 +140,13 @@ struct BenchArithmeticTests {
     }
 
     @Test(
-        "what cannot be measured is refused before anything starts",
+        "a bench that cannot be measured is refused before anything starts",
         arguments: [
             ["--scale", "5,3"], ["--scale", "x"], ["--count", "0"], ["--rounds", "0"], ["--batch", "0"],
             ["--lanes", "65"], ["--rate", "0"], ["nothing"],
             ["--json", "/nowhere/at/all.json"], ["--json", "/tmp"], ["--floor", "/nowhere"],
         ])
-    func refuses(arguments: [String]) throws {
+    func refusesWhatCannotBeMeasured(arguments: [String]) throws {
         let result = try Program.run(Program.lab, ["bench", "intake"] + arguments)
         #expect(result.status == 64 && result.output.isEmpty, "\(result.errors)")
     }
@@ -156,13 +155,8 @@ struct BenchArithmeticTests {
 /// One office for the whole story, since its servers take seconds to start.
 @Suite("A bench of a whole office", .serialized)
 struct BenchTests {
-    @Test(
-        """
-        each stage and the loop are measured, a filled ledger holds, and nothing is measured that a power cut \
-        would undo
-        """
-    )
-    func story() async throws {
+    @Test("each stage and the loop are measured, a filled ledger holds, and a power cut would undo nothing")
+    func measuresEachStageAndTheLoop() async throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-bench-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -226,7 +220,7 @@ struct BenchTests {
             defer { database.close() }
             return try database.run(CountReports()).rows.reduce(0) { $0 + $1.count }
         }
-        // Whatever was measured before, and however often: exactly so many.
+        // Exactly so many, whatever was measured before.
         for (scale, expected) in [(0, 0), (300, 300), (300, 300), (0, 0), (400, 400)] {
             try bench.prepare(scale)
             #expect(try count() == expected)
@@ -246,10 +240,10 @@ struct BenchTests {
                 error?.description.hasPrefix("not measured: ") == true && error?.description.contains(word) == true,
                 sourceLocation: sourceLocation)
         }
-        // Not in the office's own database, which each bench makes anew.
+        // Not in the office's own database, which each bench creates again.
         let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: office.administrationURL))
         defer { superuser.close() }
-        // What a role's setting takes away, each session takes back (`GuardTests`): nothing to refuse.
+        // Each session overrides a role's setting (`GuardTests`): nothing to refuse.
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) SET synchronous_commit = off")
         _ = try bench.run(.latency)
         try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) RESET synchronous_commit")
@@ -273,8 +267,8 @@ struct BenchTests {
         expectRefusal("fsync = off")
     }
 
-    @Test("servers that are there already are measured in a corner of their own, which is empty again afterwards")
-    func givenServers() async throws {
+    @Test("existing servers are measured in a namespace of their own, which is empty again afterwards")
+    func leavesGivenServersEmpty() async throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-bench-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }

@@ -11,18 +11,18 @@ import Witness
 
 @testable import bihuan
 
-@Suite("What disturbs an office, and what it rests on")
+@Suite("What disturbs an office, and what it relies on")
 struct ChaosPlanTests {
-    @Test("a seed gives the same plan for ever, another seed another one")
-    func seeded() {
+    @Test("a seed always gives the same plan, and another seed another one")
+    func derivesPlanFromSeed() {
         let plan = DisturbancePlan(seed: 7, minutes: 3, kills: 50)
         #expect(plan.lines == DisturbancePlan(seed: 7, minutes: 3, kills: 50).lines)
         #expect(plan.lines != DisturbancePlan(seed: 8, minutes: 3, kills: 50).lines)
         #expect(plan.kills.prefix(2).map(\.line) == ["    5.19 s  kill  routing", "    7.07 s  kill  routing"])
     }
 
-    @Test("the kills are as many as asked, in order and within the time; two minutes bring every other kind")
-    func complete() {
+    @Test("the kills are as many as asked, in order and in time; two minutes include every other kind")
+    func plansEveryKindInOrder() {
         let plan = DisturbancePlan(seed: 1, minutes: 2, kills: 40)
         #expect(plan.kills.count == 40 && plan.kills.allSatisfy { $0.kind == .kill && $0.worker != nil })
         #expect(plan.kills.map(\.at) == plan.kills.map(\.at).sorted())
@@ -35,8 +35,8 @@ struct ChaosPlanTests {
             Set(DisturbancePlan(seed: 1, minutes: 20, kills: 1000).kills.compactMap(\.worker)) == Set(Worker.allCases))
     }
 
-    @Test("kinds that are named come once each, and no other; a long stop in a short run too")
-    func named() throws {
+    @Test("each named kind comes once and no other does; a long stop fits a short run too")
+    func plansOnlyNamedKinds() throws {
         let plan = DisturbancePlan(seed: 1, minutes: 1, kills: 2, only: [.longPause, .pause])
         #expect(plan.kills.count == 2 && plan.others.map(\.kind) == [.longPause, .pause])
         #expect(plan.others.map(\.at).allSatisfy { (2...60).contains($0) })
@@ -47,13 +47,8 @@ struct ChaosPlanTests {
             "\(listed.output)\(listed.errors)")
     }
 
-    @Test(
-        """
-        the command of a run names all that it depends on; what was planned and not done makes its line false; \
-        what was not planned is told
-        """
-    )
-    func record() {
+    @Test("the recorded command names all inputs; an omitted event makes its line false; an unplanned one is reported")
+    func recordsEverythingTheRunDependsOn() {
         let start = Instant(microsecondsSinceEpoch: 0)
         var record = ChaosRecord(
             seed: 7, minutes: 0.5, killsPlanned: 0, rate: 100, daysPerSecond: 4.5, began: start, ended: start,
@@ -83,8 +78,8 @@ struct ChaosPlanTests {
         #expect(DisturbancePlan(seed: 7, minutes: 1, kills: 0).kills.isEmpty)
     }
 
-    @Test("a file that cannot be written is refused before anything starts, and so is a run that could not settle")
-    func refused() throws {
+    @Test("an unwritable file, or a run that could not settle, is refused before anything starts")
+    func refusesRunsThatCannotEnd() throws {
         for arguments in [
             ["--json", "/nowhere/at/all.json"], ["--json", "/"], ["--days-per-second", "0.4"], ["--kills", "-1"],
             ["--only", "kill"], ["--only", "earthquake"],
@@ -98,8 +93,8 @@ struct ChaosPlanTests {
         #expect(try Program.run(Program.lab, ["chaos", "--plan", "--kills", "0", "--json", file.path]).status == 0)
     }
 
-    @Test("what is not durable is refused by name")
-    func durability() {
+    @Test("a setting that is not durable is refused by name")
+    func namesWhatIsNotDurable() {
         let good = ChaosDurability(
             settings: ["fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"],
             queues: [.init(name: "bihuan.intake", type: "quorum", isDurable: true)])
@@ -126,13 +121,8 @@ struct ChaosPlanTests {
 
 @Suite("A bad network")
 struct BadNetworkTests {
-    @Test(
-        """
-        it forwards in clear weather, holds back in silence and lets go afterwards, resets when it is cut, and is \
-        late when it is slow
-        """
-    )
-    func weather() throws {
+    @Test("it forwards by default, holds data back in silence and releases it, resets when cut, and is late when slow")
+    func forwardsDelaysAndResets() throws {
         let echo = try EchoServer()
         let network = try BadNetwork()
         defer { network.close() }

@@ -14,13 +14,8 @@ import Testing
 /// One run for the whole story, since its servers take seconds to start.
 @Suite("An office that is disturbed on purpose", .serialized)
 struct ChaosTests {
-    @Test(
-        """
-        every invariant holds after a short run; each breach that is planted afterwards makes its line false, \
-        tells the seed and a trail
-        """
-    )
-    func story() throws {
+    @Test("every invariant holds after a short run; each planted breach makes its line false, with seed and trail")
+    func keepsEveryInvariantAndFindsBreaches() throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-chaos-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -72,7 +67,7 @@ struct ChaosTests {
         for finding in findings { #expect(written.contains(finding), "\(finding)") }
     }
 
-    /// What must be said of what is planted, in the order of the invariants.
+    /// The expected finding for each planted breach, in the order of the invariants.
     private let findings = [
         "the broker confirmed this act, but the office never took it in", "came with 2 different bodies",
         "no message in the inbox brought it",

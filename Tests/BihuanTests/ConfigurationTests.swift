@@ -19,8 +19,8 @@ struct ConfigurationTests {
         sealedMail: {publicKey: "\(publicKey)"}
         """
 
-    @Test("what the file does not say has its default, and paths are relative to the file")
-    func defaults() async throws {
+    @Test("a key that the file leaves out has its default, and paths are relative to the file")
+    func fillsInDefaults() async throws {
         let configuration = try await read(Self.right)
         #expect(configuration.broker.url == "amqp://127.0.0.1:5673/bihuan")
         #expect(
@@ -35,7 +35,7 @@ struct ConfigurationTests {
     }
 
     @Test("the environment wins over the file, and a flag over both")
-    func precedence() async throws {
+    func prefersFlagThenEnvironmentThenFile() async throws {
         let environment = [
             "BIHUAN_AMQP_URL": "amqp://a", "BIHUAN_LANE_LANES": "7", "BIHUAN_USERS_OFFICE_INTAKE": "other", "HOME": "/",
         ]
@@ -45,8 +45,8 @@ struct ConfigurationTests {
         #expect(configuration.users["office-intake"] == "other")
     }
 
-    @Test("everything that is wrong is named at once, with the key that was meant")
-    func allProblemsAtOnce() async throws {
+    @Test("all problems are reported at once, each with the key that was meant")
+    func reportsAllProblemsAtOnce() async throws {
         let yaml = """
             amqp: {ulr: "amqp://h", url: "amqp://h:many"}
             lane: {lanes: [1, 2], batchSizeMax: 0}
@@ -72,13 +72,8 @@ struct ConfigurationTests {
         }
     }
 
-    @Test(
-        """
-        the broker's hosts, TLS and time-outs stand in one URL, whose files are relative to the settings' own; \
-        users do not
-        """
-    )
-    func broker() async throws {
+    @Test("one URL holds the broker's hosts, TLS and time-outs, but no user; its files are relative to the file")
+    func readsBrokerFromOneURL() async throws {
         let url =
             "amqps://one.example,[::1]:5673/v?cacertfile=tls/ca.pem&certfile=/etc/me.pem&keyfile=me.key&heartbeat=5"
         let configuration = try await read(Self.right, flags: ["amqp.url": url])
@@ -96,8 +91,8 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("a file that is no YAML is named with its line")
-    func notYAML() async throws {
+    @Test("a file that is not YAML is refused with the line")
+    func namesLineThatIsNoYAML() async throws {
         let error = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nusers: {a: b\nx: ]") }
         #expect(error?.description.contains("is no YAML with keys and values: look at line") == true)
         let twice = await #expect(throws: UserError.self) {
@@ -106,8 +101,8 @@ struct ConfigurationTests {
         #expect(twice?.description.contains("holds the key clock twice") == true, "\(twice?.description ?? "")")
     }
 
-    @Test("what up writes is read as the same again")
-    func writtenIsReadAgain() async throws {
+    @Test("the file that `up` writes is read back as the same settings")
+    func readsBackWhatUpWrites() async throws {
         var configuration = try await read(Self.right)
         configuration.officeName = "省纪委 \"信访\"室: #1\nzwei"
         let authority = "\(configuration.digestKeyFile.deletingLastPathComponent().path)/c%26a.pem"
@@ -131,7 +126,7 @@ struct ConfigurationTests {
     }
 
     @Test("the documentation lists every key as it is")
-    func documentation() throws {
+    func documentsEveryKey() throws {
         let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/configuration.md")
             .standardizedFileURL
         var lines = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "\n")

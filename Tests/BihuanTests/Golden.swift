@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A text that was looked at once and must stay as it is. With `GOLDEN=update` in the environment the files are written
-/// anew, and the difference is to be read before it is committed.
+/// again, and the difference is to be read before it is committed.
 enum Golden {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     static let isUpdating = ProcessInfo.processInfo.environment["GOLDEN"] == "update"

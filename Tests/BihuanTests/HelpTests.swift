@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-@Suite("What the command says of itself")
+@Suite("The command's help")
 struct HelpTests {
-    @Test("the help of the commands and of every subcommand is what was agreed")
+    @Test("the help of the commands and of every subcommand is as agreed")
     func helpIsGolden() throws {
         var names: [String] = []
         var waiting: [[String]] = [[Program.bihuan], [Program.lab]]

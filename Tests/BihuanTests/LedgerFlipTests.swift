@@ -10,8 +10,8 @@ import Testing
 
 @Suite("An export that was changed anywhere")
 struct LedgerFlipTests {
-    @Test("every flipped bit of an export is found, wherever it is; of long runs of digits every seventh is tried")
-    func everyBit() throws {
+    @Test("every flipped bit of an export is found; of long runs of digits every seventh is tried")
+    func findsEveryFlippedBit() throws {
         let export = try Export()
         #expect(throws: Never.self) { try export.verify(export.lines) }
         for (index, line) in export.lines.enumerated() {
@@ -33,8 +33,8 @@ struct LedgerFlipTests {
         }
     }
 
-    @Test("the script finds a flipped bit as well: all of entries, heads and the end, and of a checkpoint by sample")
-    func everyBitByScript() throws {
+    @Test("the script finds a flipped bit too: every one in entries, heads and the end, a sample in checkpoints")
+    func scriptFindsEveryFlippedBit() throws {
         let export = try Export()
         let file = try export.write(export.lines)
         defer { try? FileManager.default.removeItem(at: file) }
@@ -43,12 +43,19 @@ struct LedgerFlipTests {
         #expect(result.output.contains("not found: 0"), "\(result.output)")
     }
 
-    @Test(
-        "ids swapped, keys repeated or unknown, lines doubled, moved or gone, chains gone or added, a file cut anywhere"
-    )
-    func otherChanges() throws {
+    @Test("swapped ids, unknown keys, added, missing or moved lines and chains, and cut files are found")
+    func findsEveryOtherChange() throws {
         let export = try Export()
         let text = export.lines.map { String(decoding: $0, as: UTF8.self) }
+        for (name, lines) in try changedFields(of: export, text) + changedLines(of: export, text) {
+            #expect(lines != text, "\(name) changes nothing")
+            try expectFound(lines.map { Array($0.utf8) }, export, name)
+        }
+        try expectCutsFound(export)
+    }
+
+    /// Changes within lines, by name.
+    private func changedFields(of export: Export, _ text: [String]) throws -> [(String, [String])] {
         let (first, second) = (export.reports[0], export.reports[1])
         func swapping(_ key: String) -> [String] {
             text.map { line in
@@ -58,10 +65,7 @@ struct LedgerFlipTests {
                 .replacing("*", with: "\"\(key)\":\"\(second)\"")
             }
         }
-        func without(_ chain: String) -> [String] { text.filter { !$0.contains("\"chain\":\"\(chain)\"") } }
-        let added = try Export(moreChains: 1)
-        let firstHead = try #require(text.firstIndex { $0.contains("\"head\"") })
-        let changes: [(String, [String])] = [
+        return [
             ("ids of two reports swapped", swapping("id")),
             // Uncovered by any checkpoint: the first entry names its report.
             (
@@ -94,6 +98,15 @@ struct LedgerFlipTests {
                 [text[0].replacing(/"hash":"[0-9a-f]+"/) { $0.0.uppercased().replacing("HASH", with: "hash") }]
                     + text.dropFirst()
             ),
+        ]
+    }
+
+    /// Changes of whole lines and chains, by name.
+    private func changedLines(of export: Export, _ text: [String]) throws -> [(String, [String])] {
+        func without(_ chain: String) -> [String] { text.filter { !$0.contains("\"chain\":\"\(chain)\"") } }
+        let added = try Export(moreChains: 1)
+        let firstHead = try #require(text.firstIndex { $0.contains("\"head\"") })
+        return [
             ("a line doubled", [text[0]] + text), ("an empty line", text.dropLast() + ["\n"] + [text[text.count - 1]]),
             ("two lines exchanged", [text[1], text[0]] + text.dropFirst(2)),
             (
@@ -108,10 +121,10 @@ struct LedgerFlipTests {
             ),
             ("a chain without entries", text.filter { !($0.contains("\"sequence\"") && $0.contains(export.covered)) }),
         ]
-        for (name, lines) in changes {
-            #expect(lines != text, "\(name) changes nothing")
-            try expectFound(lines.map { Array($0.utf8) }, export, name)
-        }
+    }
+
+    /// A file that is cut after any byte is found.
+    private func expectCutsFound(_ export: Export) throws {
         let whole = Array(export.lines.joined())
         for count in 0..<whole.count {
             let cut = whole.prefix(count).split(separator: 10, omittingEmptySubsequences: false).map(Array.init)
@@ -121,8 +134,8 @@ struct LedgerFlipTests {
         try expectFound([Array(whole.dropLast())], export, "the last line end gone")
     }
 
-    @Test("a checkpoint by another key than the given one is found, and a time that goes back")
-    func keysAndTimes() throws {
+    @Test("a checkpoint by another key than the given one is found, and so is a time that goes back")
+    func findsForeignKeysAndBackwardTimes() throws {
         let export = try Export()
         try export.verify(export.lines, pinned: Array(export.key.publicKey.rawRepresentation))
         let other = Array(Curve25519.Signing.PrivateKey().publicKey.rawRepresentation)
@@ -147,8 +160,8 @@ struct LedgerFlipTests {
         try expectFound(back.lines, back, "a time that goes back")
     }
 
-    @Test("whoever has the salt finds an own act in an export, and no other")
-    func ownAct() throws {
+    @Test("the holder of the salt finds the own act in an export, and nobody else does")
+    func findsOwnActOnlyWithSalt() throws {
         let export = try Export()
         let file = try export.write(export.lines)
         defer { try? FileManager.default.removeItem(at: file) }
@@ -171,7 +184,7 @@ struct LedgerFlipTests {
                 Data("u7-sign-0001".utf8).base64EncodedString().prefix(12)))
     }
 
-    /// Places that stand amid digits: all within are digests, signatures and bytes in Base64.
+    /// Places amid digits, which all belong to digests, signatures and bytes in Base64.
     private static func longRuns(in line: [UInt8]) -> IndexSet {
         func isDigit(_ byte: UInt8) -> Bool {
             Character(UnicodeScalar(byte)).isLetter || Character(UnicodeScalar(byte)).isNumber
@@ -298,7 +311,7 @@ private struct Export {
         }
     }
 
-    /// Whether a fault is found in lines that stand at this place.
+    /// Whether a fault is found in lines at this place.
     func findsFault(after index: Int, in rest: [[UInt8]]) -> Bool {
         do {
             var verifier = known[index]

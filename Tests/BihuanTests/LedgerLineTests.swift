@@ -9,16 +9,16 @@ import Testing
 
 @Suite("The ledger, line by line")
 struct LedgerLineTests {
-    @Test("a whole ledger is found whole, whether read from the tables or from an export")
-    func whole() throws {
+    @Test("a whole ledger is found whole, whether it is read from the tables or from an export")
+    func acceptsWholeLedger() throws {
         var verifier = LedgerVerifier()
         for line in try throughExport(Self.ledger()) { try verifier.take(line) }
         try verifier.finish()
         #expect(verifier.entryCount == 6 && verifier.chainCount == 3 && verifier.uncoveredCount == 6)
     }
 
-    @Test("a changed byte, a missing entry, a moved head and a cut file are each named where they are")
-    func faults() throws {
+    @Test("a changed byte, a missing entry, a moved head and a cut file are each located")
+    func locatesEveryFault() throws {
         let lines = Self.ledger()
         var changed = lines
         changed[1] = Self.changing(lines[1]) { $0.bytes[0] ^= 1 }
@@ -50,8 +50,8 @@ struct LedgerLineTests {
         expect(coveredByNothing, "entries name checkpoint 4, which is missing")
     }
 
-    @Test("entries that nobody owns are a fault")
-    func unowned() {
+    @Test("entries without an owner are a fault")
+    func reportsUnownedEntries() {
         var lines = Self.ledger()
         if case .entry(let chain, _, let entry, let checkpoint) = lines[0] {
             lines[0] = .entry(
@@ -61,8 +61,8 @@ struct LedgerLineTests {
         expect(lines, "nobody \(Self.reportA), entry 1: no report, unit or office owns this chain")
     }
 
-    @Test("the Merkle roots are those that others publish for RFC 6962")
-    func merkle() {
+    @Test("the Merkle roots are those published for RFC 6962")
+    func computesPublishedMerkleRoots() {
         var tree = MerkleTree()
         var roots = [tree.root.hexadecimal]
         for leaf in Self.leaves {

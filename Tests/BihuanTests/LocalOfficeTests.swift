@@ -16,8 +16,8 @@ import Testing
 /// One office for the whole story, since its servers take seconds to start.
 @Suite("A whole office on this machine", .serialized)
 struct LocalOfficeTests {
-    @Test("an office starts, works, says where things are, survives kills and restarts, and proves its ledger")
-    func story() async throws {
+    @Test("an office starts, works, shows its places, survives kills and restarts, and proves its ledger")
+    func worksSurvivesKillsAndProvesItsLedger() async throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-office-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -80,7 +80,7 @@ struct LocalOfficeTests {
         #expect(status.status == 0 && status.output.contains("bihuan.intake"))
     }
 
-    /// What the policy would refuse is said before it is sent; what only the office knows, after; a wrong broker in
+    /// What the policy would refuse is reported before sending; what only the office knows, after; a wrong broker in
     /// time.
     private func saysWhatBecameOfEach(_ office: LocalOffice, _ file: URL) throws {
         let rows = """
@@ -128,19 +128,13 @@ struct LocalOfficeTests {
         #expect(office.workers.restartCount == 1)
     }
 
-    /// What is no report ends as a dead letter, of which nothing is kept: no replay promises what it cannot do.
+    /// A body that is no report ends as a dead letter without content: no replay promises what it cannot do.
     private func deadLettersAreSettled(_ office: LocalOffice) async throws {
         let web = Party.source(SourceID(unchecked: "web"))
         let broker = try AMQP.Connection(try office.configuration.brokerSettings(for: web))
         defer { broker.close() }
         let publisher = try Publisher(on: broker)
-        for number in 1...3 {
-            _ = try publisher.publish(
-                Array("no report \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
-                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
-                properties: Properties(userID: web.description), token: Int64(number), deadline: 5)
-        }
-        _ = try publisher.settle(within: 5)
+        try publishNoReports(3, publisher, from: web)
         let data = ["--data", office.directory.path]
         try await eventually("three dead letters lie there") {
             try bihuan(["dead", "list"] + data).output.contains("3 dead letters")
@@ -149,8 +143,8 @@ struct LocalOfficeTests {
             ["dead", "list", "--json", "--sender", "source.web", "--reason", "not_json", "--newer-than", "1h"] + data)
         let lines = list.output.split(separator: "\n")
         #expect(list.status == 0 && lines.count == 3 && !list.output.contains("no report"))
-        let letter = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
-        let id = try #require(letter["id"] as? String)
+        let deadLetter = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
+        let id = try #require(deadLetter["id"] as? String)
         #expect(try bihuan(["dead", "list", "--older-than", "1h"] + data).output.contains("0 dead letters"))
         try deadLettersComeInPages(data, of: lines.map(String.init))
         let page = try bihuan(["dead", "show", id] + data)
@@ -158,6 +152,24 @@ struct LocalOfficeTests {
         let unknown = try bihuan(["dead", "show", "00000000-0000-0000-0000-000000000000"] + data)
         #expect(unknown.status == 1 && unknown.errors.contains("no dead letter has the id"))
 
+        try deadLettersAreDecided(id, data)
+        try await deadLettersAreChosenByType(publisher, from: web, data)
+        try await floodIsNotAnsweredByAFlood(office, publisher, from: web, data)
+        try await hostileWordsAreShown(office, publisher, from: web, data)
+    }
+
+    private func publishNoReports(_ count: Int, _ publisher: Publisher, from web: Party) throws {
+        for number in 1...count {
+            _ = try publisher.publish(
+                Array("no report \(number)".utf8), to: ExchangeName(rawValue: Topology.Exchange.intake),
+                key: RoutingKey(rawValue: MessageType.reportSubmitted.routingKey(from: web)),
+                properties: Properties(userID: web.description), token: Int64(number), deadline: 5)
+        }
+        _ = try publisher.settle(within: 5)
+    }
+
+    /// Replays three dead letters in vain, and discards them.
+    private func deadLettersAreDecided(_ id: String, _ data: [String]) throws {
         let aim = ["--reason", "not_json", "--as", "operator"] + data
         let dry = try bihuan(["dead", "replay", "--dry-run"] + aim)
         #expect(dry.status == 0 && dry.output.contains("3 would be replayed"))
@@ -186,12 +198,9 @@ struct LocalOfficeTests {
         #expect(
             try bihuan(["dead", "replay", id, "--as", "operator"] + data).errors.contains(
                 "nothing of this letter was kept"))
-        try await deadLettersAreChosenByType(publisher, from: web, data)
-        try await floodIsNotAnsweredByAFlood(office, publisher, from: web, data)
-        try await hostileWordsAreShown(office, publisher, from: web, data)
     }
 
-    /// It reads none of its answers, of which each letter brought one already.
+    /// The sender reads none of its answers, one for each dead letter.
     private func floodIsNotAnsweredByAFlood(
         _ office: LocalOffice, _ publisher: Publisher, from web: Party, _ data: [String]
     ) async throws {
@@ -241,10 +250,11 @@ struct LocalOfficeTests {
             try bihuan(["dead", "list"] + data).output.contains("\n1 dead letter")
         }
         let list = try bihuan(["dead", "list", "--json"] + data)
-        let letter = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: Any])
-        let page = try bihuan(["dead", "show", try #require(letter["id"] as? String)] + data)
+        let deadLetter = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [String: Any])
+        let page = try bihuan(["dead", "show", try #require(deadLetter["id"] as? String)] + data)
         #expect(
-            page.status == 0 && (letter["type"] as? String != words || page.output.contains(#"\u{1B}]0;owned\u{7}"#)),
+            page.status == 0
+                && (deadLetter["type"] as? String != words || page.output.contains(#"\u{1B}]0;owned\u{7}"#)),
             "\(page.output)")
         #expect(
             try bihuan(["dead", "discard", "--all", "--because", "不是举报", "--as", "operator"] + data).output
@@ -281,7 +291,7 @@ struct LocalOfficeTests {
                 "no dead letter has the id"))
     }
 
-    /// Nobody vouches for its sender, so it is kept; what type it is can be read.
+    /// Nobody vouches for its sender, so it is kept; its type is readable.
     private func deadLettersAreChosenByType(_ publisher: Publisher, from web: Party, _ data: [String]) async throws {
         let type = MessageType.reportSubmitted.rawValue
         _ = try publisher.publish(
@@ -304,7 +314,7 @@ struct LocalOfficeTests {
         #expect(try bihuan(discard + ["report.submitted"] + data).output == "1 discarded\n")
     }
 
-    /// Each of the two is shown without the other, and what is wrong with the other is said.
+    /// Each of the two is shown without the other, and the fault of the other is reported.
     private func statusShowsWhatIsThere(_ office: LocalOffice) throws {
         let data = ["--data", office.directory.path]
         func yaml(_ change: (inout OfficeConfiguration) -> Void) throws -> String {
@@ -426,7 +436,7 @@ struct LocalOfficeTests {
 
     // MARK: Helpers
 
-    /// Nothing of what it prints is obeyed by a terminal, whatever came in.
+    /// No output is a terminal's control sequence, whatever was submitted.
     private func bihuan(_ arguments: [String]) throws -> Program.Result {
         let result = try Program.run(Program.bihuan, arguments)
         expectHarmless(result)

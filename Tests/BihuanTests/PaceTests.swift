@@ -3,10 +3,10 @@ import Testing
 
 @testable import bihuan
 
-@Suite("The pace of many commands, and what is said meanwhile")
+@Suite("The pace of many commands, and their progress")
 struct PaceTests {
-    @Test("no second sees more than the rate, also after a pause", arguments: [1.0, 7, 200, 1_000])
-    func noBurst(rate: Double) {
+    @Test("no second exceeds the rate, also after a pause", arguments: [1.0, 7, 200, 1_000])
+    func neverExceedsRate(rate: Double) {
         let start = ContinuousClock.now
         var pace = Pace(perSecond: rate)
         var taken: [Duration] = []
@@ -25,8 +25,8 @@ struct PaceTests {
         #expect(taken.count >= Int(rate * 1.3), "and it is used")
     }
 
-    @Test("on a terminal the line is drawn at once and ten times a second; elsewhere one is written every five seconds")
-    func progress() {
+    @Test("a terminal shows the line at once and ten times a second; other outputs get one every five seconds")
+    func reportsProgress() {
         let start = ContinuousClock.now
         var terminal = ProgressLine(isTerminal: true, at: start)
         var log = ProgressLine(isTerminal: false, at: start)

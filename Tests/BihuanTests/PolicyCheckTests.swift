@@ -22,7 +22,7 @@ struct PolicyCheckTests {
     }
 
     @Test("the shipped policy is clean: exit 0")
-    func clean() throws {
+    func passesShippedPolicy() throws {
         let result = try Program.run(Program.bihuan, ["policy", "check", Self.shipped.path])
         #expect(
             result.output == "policy_cn_discipline.yaml: cn-discipline@1, no faults, no warnings; it can be activated\n"
@@ -31,7 +31,7 @@ struct PolicyCheckTests {
     }
 
     @Test("warnings alone leave exit 0")
-    func warning() throws {
+    func passesWithWarnings() throws {
         let text = try String(contentsOf: Self.shipped, encoding: .utf8).replacing("    citation: 默认值；防止推诿\n", with: "")
         let result = try run(["check"], on: text.utf8)
         #expect(result.output.hasSuffix("policy.yaml: cn-discipline@1, no faults, 1 warning; it can be activated\n"))
@@ -39,7 +39,7 @@ struct PolicyCheckTests {
     }
 
     @Test("faults are exit 1, and `policy activate` refuses them with the same lines, without an office")
-    func faults() throws {
+    func failsOnFaults() throws {
         let text = try String(contentsOf: Self.shipped, encoding: .utf8).replacing(
             "title_weight: 3", with: "title_wieght: 3"
         )
@@ -56,8 +56,8 @@ struct PolicyCheckTests {
             refused.errors == "Error: the policy policy.yaml cannot be used:\n" + lines.map { "  \($0)\n" }.joined())
     }
 
-    @Test("a file that cannot be read is exit 2; a wrong command line is 64")
-    func usage() throws {
+    @Test("an unreadable file is exit 2, and a wrong command line is 64")
+    func tellsUnreadableFileFromWrongUsage() throws {
         for path in ["/nonexistent/policy.yaml", "/"] {
             let result = try Program.run(Program.bihuan, ["policy", "check", path])
             #expect(
@@ -95,8 +95,8 @@ struct PolicyCheckTests {
         Hostile("an escape for the terminal", "\"\\e[31m\": 1\n", #"\u{1B}[31m: unknown key"#),
     ]
 
-    @Test("what is no policy is told in a line, soon, and nothing of it obeyed", arguments: hostile)
-    func noPolicy(file: Hostile) throws {
+    @Test("a file that is no policy is refused soon in one line, and nothing in it takes effect", arguments: hostile)
+    func refusesHostileFiles(file: Hostile) throws {
         let result = try run(["check"], on: file.bytes)
         #expect(result.status == 1)
         #expect(result.output.contains(file.message), "\(result.output.prefix(2_000))")

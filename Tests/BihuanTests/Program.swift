@@ -11,7 +11,7 @@ enum Program {
         let errors: String
     }
 
-    // They lie beside the program that runs the tests.
+    // They are beside the program that runs the tests.
     static let bihuan = Executable.bihuan
     static let lab = Executable.lab
 
@@ -25,7 +25,7 @@ enum Program {
         let (output, errors) = (Pipe(), Pipe())
         process.executableURL = URL(filePath: program)
         process.arguments = arguments
-        // What it prints must not depend on who runs the tests.
+        // Its output must not depend on the account that runs the tests.
         process.environment = ProcessInfo.processInfo.environment.filter {
             !$0.key.hasPrefix("BIHUAN_") && $0.key != "COLUMNS"
         }

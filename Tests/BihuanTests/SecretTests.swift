@@ -10,13 +10,10 @@ import Testing
 @Suite("Secrets")
 struct SecretTests {
     @Test(
-        """
-        a key or password file that others may read or write is refused at start, with its name, its mode and \
-        what to do
-        """,
+        "a secret file that others may read or write is refused at start, with its name, mode and remedy",
         arguments: ["bihuan.yaml", "vault.key", "digest.key", "checkpoint.key", "tls.key"],
         ["644", "640", "604", "620"])
-    func modes(_ name: String, _ mode: String) throws {
+    func refusesSecretsOthersMayRead(_ name: String, _ mode: String) throws {
         let home = try Home()
         try home.setMode(mode, of: name)
         let result = try home.run("intake")
@@ -29,14 +26,14 @@ struct SecretTests {
     }
 
     @Test(
-        "the same holds for files that are named on the command line",
+        "the same holds for files that the command line names",
         arguments: [
             ["topology", "show", "--json", "--passwords", "FILE"], ["submit", "--file", "-", "--url-file", "FILE"],
             ["migrate", "--database-file", "FILE"], ["contract", "check", "--unit", "c01", "--amqp-file", "FILE"],
             ["contract", "check", "--unit", "c01", "--password-file", "FILE"],
             ["bench", "--amqp-file", "FILE", "--database-file", "FILE"],
         ])
-    func namedFiles(_ words: [String]) throws {
+    func refusesOpenFilesOnTheCommandLine(_ words: [String]) throws {
         let home = try Home()
         let file = home.path("secret")
         try Data("amqp://source.web:s@127.0.0.1:1/v\n".utf8).write(to: URL(filePath: file))
@@ -50,8 +47,8 @@ struct SecretTests {
         #expect(result.status == 1 && result.errors.contains("mode 0644): chmod 600 \(file)"), "\(result.errors)")
     }
 
-    @Test("a file of another user is not taken for ours", .enabled(if: geteuid() == 0, "only root can give files away"))
-    func owner() throws {
+    @Test("a secret file of another user is refused", .enabled(if: geteuid() == 0, "only root can give files away"))
+    func refusesFilesOfOtherUsers() throws {
         let home = try Home()
         #expect(chown(home.path("vault.key"), 65_534, 65_534) == 0)
         let result = try home.run("intake")
@@ -62,7 +59,7 @@ struct SecretTests {
     }
 
     @Test(
-        "a password on the command line is refused, and where it belongs is said",
+        "a password on the command line is refused, with the place where it belongs",
         arguments: [
             ["submit", "--file", "-", "--url", "amqp://source.web:S3cret@127.0.0.1/v"],
             ["migrate", "--database", "postgresql://o:S3cret@127.0.0.1/b"],
@@ -74,15 +71,15 @@ struct SecretTests {
             ["status", "--config", "/nowhere", "--set", "users.operator=S3cret"],
             ["intake", "--config", "/nowhere", "--set", "database.url=postgresql://w:S3cret@127.0.0.1/b"],
         ])
-    func commandLine(_ words: [String]) throws {
+    func refusesPasswordsOnTheCommandLine(_ words: [String]) throws {
         let result = try Program.run(Program.with(words.first), words)
         #expect(result.status != 0 && result.errors.contains("list of processes"), "\(result.errors)")
         #expect(!result.errors.contains("S3cret") || words.contains("--set"), "it is not repeated")
         #expect(result.errors.contains("BIHUAN_"))
     }
 
-    @Test("a URL without a password may stand on the command line")
-    func withoutPassword() {
+    @Test("a URL without a password is allowed on the command line")
+    func allowsURLWithoutPassword() {
         for url in [
             "postgresql://o@h:5432/b", "amqp://h:5672/v", "postgresql://h1:1,h2:2/b?passfile=/x", "host=h user=o",
             "amqp://[::1]:1/a@b",
@@ -97,8 +94,8 @@ struct SecretTests {
         }
     }
 
-    @Test("what travels in the clear to another machine, or to whoever answers, is said aloud")
-    func warnings() throws {
+    @Test("traffic in clear text to another machine, or to an unverified server, causes a warning")
+    func warnsOfClearTextTraffic() throws {
         func broker(_ url: String) throws -> Int {
             InTheClear.warnings(of: try AMQP.ConnectionSettings(url: url), named: "amqp.url").count
         }
@@ -128,8 +125,8 @@ struct SecretTests {
         #expect(try management("http://h:15672") == 1)
     }
 
-    @Test("workers and commands say it at start, in one line each, whatever the host is called")
-    func warningsAreSaid() throws {
+    @Test("workers and commands print each warning at start in one line, whatever the host is called")
+    func printsWarningsAtStart() throws {
         let home = try Home(broker: "amqp://broker.invalid/v", database: "postgresql://w:p@db.invalid/b")
         let status = try home.run("status")
         #expect(status.status == 1)

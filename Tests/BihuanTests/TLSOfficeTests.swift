@@ -13,13 +13,8 @@ import Testing
 
 @Suite("An office whose broker is reached over TLS", .serialized)
 struct TLSOfficeTests {
-    @Test(
-        """
-        workers and commands come in by the second host with a certificate of their own, and a report is \
-        answered; by another authority nobody does
-        """
-    )
-    func story() async throws {
+    @Test("workers and commands connect to the second host with client certificates; another authority's are refused")
+    func answersReportsOverTLS() async throws {
         let certificates = try Certificates()
         defer { certificates.remove() }
         let directory = FileManager.default.temporaryDirectory.appending(
@@ -122,7 +117,7 @@ struct TLSOfficeTests {
     }
 }
 
-/// An authority, a stranger to it, and what the authority signed for the broker and for the office, in a folder that
+/// An authority, an unrelated one, and the certificates that it signed for broker and office, in a folder that
 /// the broker's user may read. Made by the command line of OpenSSL.
 private struct Certificates {
     let folder: URL

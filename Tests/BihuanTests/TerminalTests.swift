@@ -6,10 +6,10 @@ import Text
 
 @testable import bihuan
 
-@Suite("What is printed")
+@Suite("Printed output")
 struct TerminalTests {
-    @Test("columns stand in line in Chinese too, and what comes from outside stays within its cell")
-    func alignment() {
+    @Test("columns align in Chinese too, and outside text stays within its cell")
+    func alignsColumns() {
         var grid = Grid([.whole("ID"), .text("NAME"), .number("COUNT")])
         grid.add(["1", "王芳", "7"])
         grid.add(["22", "a\u{1B}[2J\nb", "12"])
@@ -19,8 +19,8 @@ struct TerminalTests {
             ])
     }
 
-    @Test("a table is cut to the terminal, ids and numbers last")
-    func cutting() {
+    @Test("a table is cut to the terminal's width, ids and numbers last")
+    func cutsTablesToWidth() {
         var grid = Grid([.whole("ID"), .text("REASON"), .text("TEXT")])
         grid.add(["0197-aaaa", "unreadable_body", String(repeating: "王", count: 40)])
         let lines = grid.lines(width: 40)
@@ -30,8 +30,8 @@ struct TerminalTests {
         #expect(grid.lines(width: 5).allSatisfy { Text.displayWidth($0) <= 5 })
     }
 
-    @Test("titles and rows of several tables have their columns in line")
-    func tables() {
+    @Test("the columns of several tables align, titles included")
+    func alignsSeveralTables() {
         var (first, second) = (Table("Reports"), Table("Queues"))
         first.add("all", 12)
         second.add("bihuan.intake", 3, "no consumer")
@@ -41,8 +41,8 @@ struct TerminalTests {
         #expect(Table.printed([first, second], width: nil) == expected)
     }
 
-    @Test("a line that repeats within a minute is counted, and the count comes with the next, or at the end")
-    func repeats() {
+    @Test("a line that repeats within a minute is counted, and the count is printed with the next one or at the end")
+    func countsRepeatedLines() {
         let filter = RepeatFilter()
         let start = ContinuousClock.now
         #expect(filter.take("away", "away n=1", at: start) == ["away n=1"])
@@ -55,16 +55,16 @@ struct TerminalTests {
         #expect(filter.rest() == ["third repeated=1"] && filter.rest() == [])
     }
 
-    @Test("ten thousand different lines are not all remembered, and none is lost")
-    func manyLines() {
+    @Test("ten thousand different lines are all printed, and not all remembered")
+    func keepsDifferentLines() {
         let filter = RepeatFilter()
         let start = ContinuousClock.now
         let written = (0..<10_000).flatMap { filter.take("line \($0)", "line \($0)", at: start) }
         #expect(written.count == 10_000)
     }
 
-    @Test("a log line holds no control character, and numbers do not make it another")
-    func logLines() {
+    @Test("a log line holds no control character, and numbers do not make it another line")
+    func escapesControlCharacters() {
         var log = LineLog(label: "intake\u{1B}")
         log[metadataKey: "lane"] = "1"
         let hostile = log.line(
@@ -86,7 +86,7 @@ struct TerminalTests {
     }
 
     @Test(
-        "hostile words in arguments reach nobody's terminal as they are",
+        "hostile arguments never reach a terminal unescaped",
         arguments: [
             ["\u{1B}]0;x\u{7}"], ["status", "--data", "/nowhere/\u{1B}[2J\u{202E}"],
             ["dead", "list", "--state", "\u{9B}2J"],
@@ -94,34 +94,34 @@ struct TerminalTests {
             ["topology", "show", "--set", "\u{7F}=\u{85}", "--data", "\u{2028}"],
             ["contract", "check", "--unit", "\u{E0041}"], ["ledger", "verify", "--file", "/\u{1B}7"],
         ])
-    func arguments(_ arguments: [String]) throws {
+    func escapesHostileArguments(_ arguments: [String]) throws {
         let result = try Program.run(Program.bihuan, arguments)
         #expect(result.status != 0 && !result.errors.isEmpty)
         expectHarmless(result)
     }
 
     @Test(
-        "a full device is a failure for whoever prints, help and version included",
+        "a full device is a failure of every command that prints, help and version included",
         arguments: [
             ["--version"], ["help", "dead"], ["contract", "check", "--list"],
         ])
-    func fullDevice(_ arguments: [String]) throws {
+    func failsOnFullDevice(_ arguments: [String]) throws {
         let words = ([Program.bihuan] + arguments).map { "'\($0)'" }.joined(separator: " ")
         let full = try Program.run("/bin/sh", ["-c", words + " > /dev/full"])
         #expect(full.status == 1)
         #expect(full.errors.contains("standard output cannot be written: No space left on device"), "\(full.errors)")
     }
 
-    @Test("a standard output that was closed is a failure, too; no file that is opened later takes its number")
-    func closedOutput() throws {
+    @Test("a closed standard output is a failure too, and no later file takes its number")
+    func failsOnClosedOutput() throws {
         let result = try Program.run("/bin/sh", ["-c", "'\(Program.bihuan)' --version >&-"])
         #expect(
             result.status == 1 && result.errors.contains("standard output cannot be written: Bad file descriptor"),
             "\(result.errors)")
     }
 
-    @Test("it says its version")
-    func version() throws {
+    @Test("the command prints its version")
+    func printsItsVersion() throws {
         let result = try Program.run(Program.bihuan, ["--version"])
         #expect(result.status == 0 && result.output == Version.text + "\n")
     }

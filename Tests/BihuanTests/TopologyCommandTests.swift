@@ -15,13 +15,8 @@ import Testing
 /// One private broker for the whole story, since its start takes seconds; a virtual host for each way to it.
 @Suite("bihuan topology", .serialized)
 struct TopologyCommandTests {
-    @Test(
-        """
-        what is missing, widened, foreign or unchangeable on a broker is seen, and repaired by rabbitmqctl and by \
-        the management interface
-        """
-    )
-    func story() throws {
+    @Test("differences of a broker's topology are found, and repaired by rabbitmqctl and by the management interface")
+    func findsAndRepairsDifferences() throws {
         let office = try TopologyOffice()
         defer { office.close() }
         for way in [try office.byControl(), try office.byManagement()] {
@@ -176,7 +171,8 @@ struct TopologyCommandTests {
         }
     }
 
-    private func repairs(_ way: TopologyWay) throws {
+    /// Changes rights, users and policies of the broker by hand.
+    private func disturbRights(_ way: TopologyWay) throws {
         try way.allow("unit.u1", configure: ".*", write: "^bihuan\\.feedback$", read: ".*")
         try way.byHand("DELETE", ["topic-permissions", way.virtualHost, "unit.u10"])
         try way.allowTopic("person.li", "bihuan.command", write: ".*", read: "^$")
@@ -194,6 +190,10 @@ struct TopologyCommandTests {
                 "{\"max-length-bytes\":\(bytes)}",
             ])
         }
+    }
+
+    private func repairs(_ way: TopologyWay) throws {
+        try disturbRights(way)
         let administrator = try way.administrator()
         defer { administrator.close() }
         let channel = try administrator.openChannel()
@@ -282,7 +282,7 @@ struct TopologyCommandTests {
         try way.isAsItShallBe()
     }
 
-    /// The broker's own setting, which only rabbitmqctl can tell, and only its operator can change.
+    /// The broker's own setting, which only rabbitmqctl can show, and only its operator can change.
     private func comparesTheLongestMessage(_ way: TopologyWay, _ other: TopologyWay) throws {
         func set(_ bytes: Int) throws {
             _ = try way.office.servers.rabbitmqctl(["eval", "application:set_env(rabbit, max_message_size, \(bytes))."])
@@ -347,7 +347,7 @@ struct TopologyCommandTests {
         try way.isAsItShallBe()
         try way.office.enter(active: true, "u10")
         #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
-        // The password that stands in the file is used again.
+        // The password in the file is used again.
         try way.connect("unit.u10").close()
     }
 
@@ -403,8 +403,8 @@ struct TopologyDifferenceTests {
         ).lines.map(\.description)
     }
 
-    @Test("nothing differs from itself, in whatever order, nor by what belongs to another virtual host")
-    func same() {
+    @Test("a topology equals itself in any order, whatever belongs to another virtual host")
+    func findsNoDifferenceToItself() {
         #expect(lines { _ in } == [])
         #expect(lines { $0.queues.reverse() } == [])
         #expect(
@@ -417,8 +417,8 @@ struct TopologyDifferenceTests {
             } == [])
     }
 
-    @Test("a user without any rights is still one too many; one of another office loses its rights here only")
-    func extraUsers() {
+    @Test("a user without any rights is one too many; another office's user loses only its rights here")
+    func findsExtraUsers() {
         #expect(
             lines { $0.users.append(.init(name: "office.console", password_hash: "", tags: "")) } == [
                 "- user office.console"
@@ -434,7 +434,7 @@ struct TopologyDifferenceTests {
     }
 
     @Test("a queue that is not durable, or deletes itself, differs")
-    func queues() throws {
+    func findsQueuesThatAreNotDurable() throws {
         let index = try #require(wanted.queues.firstIndex { $0.name == "unit.u1.inbox" })
         #expect(
             lines { $0.queues[index].durable = false } == [
@@ -446,8 +446,8 @@ struct TopologyDifferenceTests {
             ])
     }
 
-    @Test("a file of passwords that cannot be read is refused with the line; comments and blank lines are passed over")
-    func passwordFile() throws {
+    @Test("a bad line of a password file is refused by number; comments and blank lines are skipped")
+    func refusesUnreadablePasswordFile() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "passwords-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: file) }
         #expect(try PasswordFile(file).passwords.isEmpty, "one that is not there has none")

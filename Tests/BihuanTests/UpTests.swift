@@ -9,13 +9,8 @@ import Testing
 /// One start for the whole story, since servers take seconds to start; the order of the steps is the test.
 @Suite("An office that is up", .serialized, .timeLimit(.minutes(6)))
 struct UpTests {
-    @Test(
-        """
-        killed servers and a dead queue come back and are told; when nobody reads its output, no server and no \
-        zombie is left
-        """
-    )
-    func story() async throws {
+    @Test("killed servers and a dead queue are restarted and reported; an unread output leaves no process behind")
+    func restartsServersAndLeavesNoProcess() async throws {
         let directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-up-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -35,7 +30,7 @@ struct UpTests {
         #expect(zombies(of: up.processID) == [])
 
         let control = try #require(try RabbitMQControl.ofPrivateNode(in: directory))
-        // The watch stands still meanwhile: it would be quicker than we.
+        // The watch is stopped meanwhile: it would be quicker than the test.
         #expect(kill(up.processID, SIGSTOP) == 0)
         _ = try control.run(["eval", "ra:stop_server(quorum_queues, {'bihuan_bihuan.routing', node()})."])
         let ill = try Program.run(Program.bihuan, ["status", "--data", directory.path])
@@ -61,8 +56,8 @@ struct UpTests {
         return passwords.filter { arguments.contains($0) }
     }
 
-    @Test("what is done about queues that are down: a second look, one restart, then it is given up")
-    func queueWatch() {
+    @Test("a queue that is down gets a second look, then one restart, then no more")
+    func restartsDownQueueOnce() {
         var watch = QueueWatch()
         #expect(watch.take(["a"]) == nil)
         #expect(watch.take([]) == nil && watch.take(["a"]) == nil, "once is no illness")
@@ -74,13 +69,8 @@ struct UpTests {
         #expect(other.take(["a"]) == nil && other.take(["a"]) == .restart(["a"]), "it had come back")
     }
 
-    @Test(
-        """
-        a directory of somebody else, the system's root, a home, and a path that leads nowhere are refused, and \
-        nothing is put there
-        """
-    )
-    func directories() throws {
+    @Test("a foreign directory, the root, a home and a path to nowhere are refused, and nothing is written there")
+    func refusesUnsafeDirectories() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-foreign-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder.appending(path: "full"), withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -117,8 +107,8 @@ struct UpTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: full) == ["thesis.tex"])
     }
 
-    @Test("a new or empty directory is taken, and known again when it is full")
-    func ownDirectory() throws {
+    @Test("a new or empty directory is accepted, and recognised once it is full")
+    func takesEmptyDirectory() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-own-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         let inner = folder.appending(path: "a/b")

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("Worker processes")
 struct WorkerProcessesTests {
-    @Test("a program that cannot start is tried five times at once, then ever later")
-    func backsOff() async throws {
+    @Test("a program that cannot start is tried five times at once, then ever more rarely")
+    func backsOffWhenProgramCannotStart() async throws {
         let log = FileManager.default.temporaryDirectory.appending(path: "bihuan-workers-\(UUID().uuidString).log")
         defer { try? FileManager.default.removeItem(at: log) }
         let ends = Mutex<[ContinuousClock.Instant]>([])
@@ -31,7 +31,7 @@ struct WorkerProcessesTests {
     }
 
     @Test("a worker that was killed is started again at once, however often")
-    func restartsAtOnce() async throws {
+    func restartsKilledWorkerAtOnce() async throws {
         let log = FileManager.default.temporaryDirectory.appending(path: "bihuan-workers-\(UUID().uuidString).log")
         defer { try? FileManager.default.removeItem(at: log) }
         // `cat` says that there is no file of the worker's name, then reads its input, which ends when we do.

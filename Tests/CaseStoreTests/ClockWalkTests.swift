@@ -15,7 +15,7 @@ struct ClockWalkTests {
         return try Rulebook(YAMLDecoder().decode(Policy.self, from: String(contentsOf: file, encoding: .utf8)))
     }
 
-    /// Where a walk stands: two walks that stand alike go on alike.
+    /// The position of a walk: two walks at the same position continue alike.
     private struct Place: Hashable {
         let state: HandoffState
         let running: [String]
@@ -51,12 +51,7 @@ struct ClockWalkTests {
         }
     }
 
-    @Test(
-        """
-        every clock says by which row and source it is due, and its ladder warns, then tells that it is overdue, \
-        then escalates
-        """
-    )
+    @Test("every clock names its row and source, and its ladder warns, then reports it overdue, then escalates")
     func clocksAreExplained() throws {
         let rulebook = try Self.rulebook()
         let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)

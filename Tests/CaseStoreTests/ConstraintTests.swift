@@ -59,7 +59,7 @@ struct ConstraintTests {
     private static let note =
         "INSERT INTO handoff_note VALUES ('\(handoff)', 'unit.d1', 'e', 'progress', \(moment), 'b')"
 
-    private static func letter(
+    private static func outboxRow(
         to addressee: String, type: String = "bihuan.handoff.dispatched.v1", about reports: String = "'{\(report)}'"
     ) -> String {
         """
@@ -164,17 +164,17 @@ struct ConstraintTests {
         "ledger_only_grows": RightsTests.ledgerTables.flatMap { RightsTests.changes(of: $0) },
         // 5: the barrier at the one exit. c01 is barred; source `subordinate` is c01's.
         "outbox_addressee_not_barred": [
-            letter(to: "unit.c01"), letter(to: "unit.c01", about: "'{\(otherID),\(report)}'"),
-            letter(to: "source.subordinate"),
-            letter(to: "unit.c01", type: "bihuan.notice.overdue.v1"),
-            letter(to: "unit.c01", type: "bihuan.message.refused.v1"),
-            "UPDATE person SET unit = 'c01' WHERE id = 'li'; " + letter(to: "person.li"),
-            "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; " + letter(to: "unit.d2"),
+            outboxRow(to: "unit.c01"), outboxRow(to: "unit.c01", about: "'{\(otherID),\(report)}'"),
+            outboxRow(to: "source.subordinate"),
+            outboxRow(to: "unit.c01", type: "bihuan.notice.overdue.v1"),
+            outboxRow(to: "unit.c01", type: "bihuan.message.refused.v1"),
+            "UPDATE person SET unit = 'c01' WHERE id = 'li'; " + outboxRow(to: "person.li"),
+            "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; " + outboxRow(to: "unit.d2"),
             "UPDATE unit SET parent = 'c01' WHERE id = 'd2'; UPDATE source SET unit = 'd2' WHERE id = 'web'; "
-                + letter(to: "source.web"),
+                + outboxRow(to: "source.web"),
             // One barred row among others stops them all.
-            letter(to: "unit.d1").replacing(otherID, with: "00000000-0000-0000-0000-0000000000bb") + "; "
-                + letter(to: "unit.c01"),
+            outboxRow(to: "unit.d1").replacing(otherID, with: "00000000-0000-0000-0000-0000000000bb") + "; "
+                + outboxRow(to: "unit.c01"),
         ],
         "handoff_unit_not_barred": [
             handoff(unit: "c01"), handoff(unit: "c01-d01"),
@@ -190,10 +190,10 @@ struct ConstraintTests {
             """
         },
         "outbox_names_addressee": ["", "d1", "unit.", "unit.D1", "boss.d1", "unit.d1 ", "unit.d1.x"].map {
-            letter(to: $0)
+            outboxRow(to: $0)
         },
         // 6: the identity stays in the vault
-        "outbox_carries_no_submission": [letter(to: "unit.d1", type: "bihuan.report.submitted.v1")],
+        "outbox_carries_no_submission": [outboxRow(to: "unit.d1", type: "bihuan.report.submitted.v1")],
         "dead_letter_state_known": [
             """
             INSERT INTO dead_letter (id, reason, detail, queue, routing_key, worker, key_id, sealed, bytes, answered, \
@@ -237,8 +237,8 @@ struct ConstraintTests {
         try store.drop()
     }
 
-    @Test("every named constraint and trigger of the schema stands in this table")
-    func tableIsWhole() throws {
+    @Test("this table lists every named constraint and trigger of the schema")
+    func tableListsEveryConstraint() throws {
         let store = try StoreUnderTest()
         let connection = try store.superuser()
         let named = try connection.texts(
@@ -260,20 +260,20 @@ struct ConstraintTests {
         handoff(state: "returned", clocks: 0),
         handoff(state: "recalled", clocks: 0), handoff(state: "undeliverable", clocks: 0), clock(),
         clock(stopped: moment), inbox(),
-        inbox(verdict: "refused", reply: "'r'", type: "'t'"), letter(to: "unit.d1"), letter(to: "person.li"),
-        letter(to: "source.letter"),
-        letter(to: "office.routing"), checkpoint(),
+        inbox(verdict: "refused", reply: "'r'", type: "'t'"), outboxRow(to: "unit.d1"), outboxRow(to: "person.li"),
+        outboxRow(to: "source.letter"),
+        outboxRow(to: "office.routing"), checkpoint(),
         // The bare receipt says nothing and may go; so may what is about another report.
-        letter(to: "source.subordinate", type: "bihuan.report.received.v1"),
-        letter(to: "unit.c01", about: "'{\(otherID)}'"),
+        outboxRow(to: "source.subordinate", type: "bihuan.report.received.v1"),
+        outboxRow(to: "unit.c01", about: "'{\(otherID)}'"),
         "INSERT INTO ledger_entry VALUES ('\(report)', 2, 'x', \(sha256))",
         "INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))",
         // A county that left the barred city.
-        "UPDATE unit SET parent = NULL WHERE id = 'c01-d01'; " + letter(to: "unit.c01-d01"),
+        "UPDATE unit SET parent = NULL WHERE id = 'c01-d01'; " + outboxRow(to: "unit.c01-d01"),
     ]
 
-    @Test("rows that break nothing are taken")
-    func takesGoodRows() throws {
+    @Test("rows that break nothing are accepted")
+    func acceptsGoodRows() throws {
         let store = try StoreUnderTest()
         try store.enterScene()
         let connection = try store.superuser()

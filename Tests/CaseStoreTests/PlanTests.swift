@@ -3,7 +3,7 @@ import PostgreSQL
 import TestOffice
 import Testing
 
-/// What a lane asks of a case must cost what the batch holds, not what the tables hold: also before their statistics
+/// The cost of a lane's queries must depend on its batch, not on the tables' size: also before their statistics
 /// are gathered.
 @Suite("Plans", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PlanTests {
@@ -26,8 +26,8 @@ struct PlanTests {
         Question(ReadNotedActs.self, 3),
     ]
 
-    @Test("cases are read by their keys, whether tables are empty or have grown without anybody counting them")
-    func byKeys() throws {
+    @Test("cases are read by their keys, in empty tables and in tables that grew without statistics")
+    func readsCasesByTheirKeys() throws {
         let store = try StoreUnderTest()
         let superuser = try store.superuser()
         try superuser.execute(Self.explained)

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Rights", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RightsTests {
-    /// What the worker role may do beside reading, table by table; what it may update stands below, column by column.
-    /// Nobody else but the owner may do anything.
+    /// What the worker role may do besides reading, table by table; the columns that it may update are listed below.
+    /// Only the owner may do anything else.
     static let workerRights: [String: Set<String>] = [
         "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"],
         "allegation": ["INSERT"],
@@ -66,7 +66,7 @@ struct RightsTests {
     ]
 
     @Test("the worker role may update the columns that acts change, and no other")
-    func workerUpdatesColumns() throws {
+    func workerUpdatesOnlyColumnsOfActs() throws {
         let store = try StoreUnderTest()
         let connection = try store.superuser()
         let granted = try connection.texts(
@@ -141,8 +141,8 @@ struct RightsTests {
         "INSERT INTO ledger_checkpoint SELECT * FROM ledger_checkpoint", "DELETE FROM schema_migration",
     ]
 
-    @Test("what is not the worker's to do is refused it")
-    func workerIsRefused() throws {
+    @Test("the database refuses the worker every statement that is not its own")
+    func workerIsRefusedOtherStatements() throws {
         let store = try StoreUnderTest()
         try store.enterScene()
         let worker = try store.worker()

@@ -6,13 +6,13 @@ import PostgreSQL
 import Testing
 import TestOffice
 
-/// `TEST_BIHUAN_WRITE_GOLDEN=1` writes `Golden/schema.sql` anew; the change is for review.
+/// `TEST_BIHUAN_WRITE_GOLDEN=1` rewrites `Golden/schema.sql`; the change needs review.
 @Suite("The schema", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct SchemaTests {
     static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden/schema.sql")
 
     @Test("a migrated database is the golden schema, rights included; migrating twice does no harm")
-    func goldenSchema() throws {
+    func migratesToGoldenSchemaTwice() throws {
         let store = try StoreUnderTest(empty: true)
         let owner = try store.owner()
         #expect(try Schema.migrate(owner) == Schema.migrations().map(\.name))

@@ -39,7 +39,7 @@ final class StoreUnderTest {
         try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: name)))
     }
 
-    /// One report with everything that hangs on it, entered by hand.
+    /// One report with all rows that refer to it, inserted directly.
     func enterScene() throws {
         let connection = try superuser()
         try connection.execute(Self.scene)

@@ -33,27 +33,26 @@ struct BarrierTests {
         (nil, nil, "甲市纪委监委张三", nil, ["c01"], false),
         // Two units of one name.
         ("同名组织处", nil, "张三", nil, ["t1", "t2"], false),
-        // Whom a unit watches over is not the unit; a short name counts only as a whole.
+        // An organ that a unit supervises is not the unit; a short name counts only as a whole.
         ("省自然资源厅", "处长", "张三", nil, [], false),
         ("某区信访局", nil, "张三", nil, [], false),
         ("信访局", nil, "张三", nil, ["p1"], false),
-        // An organ of this kind that is none of ours, or nobody knows which.
+        // An organ of this kind that is not ours, or is unknown.
         ("丁县纪委", "书记", "张三", nil, [], true),
         ("某镇政府", "纪委书记", "张三", nil, [], true),
         ("纪　委", nil, "张三", nil, [], true),
         ("丁县纪委", "书记", "张三", "c02", ["c02"], false),
-        // Ordinary words that hold those.
+        // Ordinary words that contain these names.
         ("某村", "村监委会主任", "张三", nil, [], false),
         ("市劳动监察大队", "队长", "张三", nil, [], false),
     ]
 
     @Test(
-        """
-        words about an accused's organ, post and name bar the units they may mean, and where none fits a person \
-        is asked
-        """,
+        "an accused's organ, post and name bar every unit they may mean; where none fits, a person decides",
         arguments: places)
-    func organs(organ: String?, position: String?, name: String, unit: String?, barred: Set<String>, isDoubtful: Bool) {
+    func barsUnitsByOrganPostAndName(
+        organ: String?, position: String?, name: String, unit: String?, barred: Set<String>, isDoubtful: Bool
+    ) {
         let accused = [
             Accused(name: name, organ: organ, position: position, unit: unit.map(Self.unit)),
             Accused(name: "李四", organ: "某局"),
@@ -64,7 +63,7 @@ struct BarrierTests {
     }
 
     @Test("one barred case among several keeps a unit from all of them")
-    func manyCases() {
+    func barsUnitFromAllCasesByOne() {
         let free = CaseFileTests.file(barred: [])
         let barred = CaseFileTests.file(barred: ["c01"])
         #expect(Barrier.admits(Self.unit("c01"), to: []))
@@ -149,8 +148,8 @@ struct BarrierTests {
         ("沈励行", nil, [], ["沈大明", "沈励"], [], true),
     ]
 
-    @Test("a person in a barred unit, recused, or accused under the same name is kept away", arguments: persons)
-    func person(
+    @Test("a person who is in a barred unit, recused, or accused under the same name is kept away", arguments: persons)
+    func keepsBarredPersonsAway(
         name: String, unit: String?, recusedFrom: Set<String>, accused: Set<String>, barred: Set<String>, admitted: Bool
     ) {
         let admits = Barrier.admits(
@@ -160,8 +159,8 @@ struct BarrierTests {
         #expect(admits == admitted)
     }
 
-    @Test("a person who is spoken of anywhere in a report is kept away, as is one with a stake in somebody who is")
-    func spokenOf() {
+    @Test("a person mentioned anywhere in a report is kept away, and so is anyone with a stake in that person")
+    func keepsMentionedPersonsAway() {
         func isFree(_ name: String, recusedFrom: Set<String> = [], _ text: String, accused: String = "某某") -> Bool {
             let reports = [
                 Submission(title: text, text: "", accused: [Accused(name: accused)]),

@@ -27,17 +27,17 @@ struct CaseFileTests {
     }
 
     @Test(
-        "a number is the year and eight digits, and a sealed one says so",
+        "a number is the year and eight digits, and a sealed one begins with S",
         arguments: [
             (123, false, "2026-00000123"), (0, false, "2026-00000000"), (99_999_999, false, "2026-99999999"),
             (7, true, "S2026-00000007"),
         ])
-    func numbers(serial: Int64, sealed: Bool, text: String) {
+    func formatsReportNumbers(serial: Int64, sealed: Bool, text: String) {
         #expect(Report.display(Report.number(year: 2026, serial: serial), sealed: sealed) == text)
     }
 
     @Test("a file that was loaded and not changed has nothing to write")
-    func untouched() {
+    func writesNothingWhenUnchanged() {
         let report = Self.report()
         let file = CaseFile(loaded: report, barred: [], handoffs: [Self.handoff(of: report.id)], clocks: [])
         #expect(!file.isNew && !file.reportChanged)
@@ -47,8 +47,8 @@ struct CaseFileTests {
         #expect(file.newEntries.isEmpty)
     }
 
-    @Test("entries go on from the loaded head, which is kept for the compare-and-set")
-    func recording() {
+    @Test("entries continue from the loaded head, which is kept for the compare-and-set")
+    func continuesFromLoadedHead() {
         let loaded = LedgerHead(hash: [UInt8](repeating: 7, count: 32), count: 41)
         var file = CaseFile(loaded: Self.report(head: loaded), barred: [], handoffs: [], clocks: [])
         let handoff = HandoffID.make(at: Self.now)
@@ -63,14 +63,14 @@ struct CaseFileTests {
     }
 
     @Test("a refused event leaves the file unchanged")
-    func refused() {
+    func refusedEventChangesNothing() {
         var file = CaseFile(loaded: Self.report(state: .closed), barred: [], handoffs: [], clocks: [])
         #expect(throws: Rejection.refused(.wrongState, state: "closed")) { try file.apply(.routed) }
         #expect(!file.reportChanged && file.report.state == .closed)
     }
 
-    @Test("a new handoff is written as new however often it changes, a loaded one as changed")
-    func newAndChanged() {
+    @Test("a new handoff is written as new however often it changes, and a loaded one as changed")
+    func tellsNewFromChangedHandoffs() {
         let report = Self.report()
         let loaded = Self.handoff(of: report.id)
         var file = CaseFile(loaded: report, barred: [], handoffs: [loaded], clocks: [])
@@ -92,7 +92,7 @@ struct CaseFileTests {
     ]
 
     @Test("each kind of clock stops by its own event, and all of them when the handoff ends", arguments: stops)
-    func clockStops(stop: ClockStop, running: Set<String>) throws {
+    func stopsEachClockByItsEvent(stop: ClockStop, running: Set<String>) throws {
         var (file, id) = try Self.fileWithClocks()
         let later = Self.now.adding(seconds: 60)
         file.stopClocks(of: id, on: stop, at: later, by: "test")
@@ -106,8 +106,8 @@ struct CaseFileTests {
         #expect(file[handoff: id]?.runningClocks == 0)
     }
 
-    @Test("a clock that starts again is another round, and the clocks of other handoffs are left alone")
-    func rounds() throws {
+    @Test("a clock that starts again is another round, and the clocks of other handoffs do not change")
+    func countsRoundsOfAClock() throws {
         var (file, id) = try Self.fileWithClocks()
         let other = Self.handoff(of: file.report.id, attempt: 2)
         file.add(other)
@@ -123,8 +123,8 @@ struct CaseFileTests {
         #expect(file[handoff: other.id]?.runningClocks == 0)
     }
 
-    @Test("a ladder is climbed step by step, and at its end nothing more is due")
-    func ladder() throws {
+    @Test("a ladder is climbed step by step, and after its end nothing is due")
+    func climbsLadderStepByStep() throws {
         var (file, _) = try Self.fileWithClocks()
         let key = try #require(file.clocks.first).key
         let steps = try #require(file.clocks.first).steps

@@ -13,7 +13,7 @@ struct IdentifierTests {
     func readsUUID(text: String) throws { #expect(try #require(ReportID(text)).description == Self.uuid) }
 
     @Test(
-        "what is no UUID is not read",
+        "any other text is refused as a UUID",
         arguments: [
             "", "0195a5f26c007abc8def0123456789ab", "{0195a5f2-6c00-7abc-8def-0123456789ab}",
             "0195a5f2-6c00-7abc-8def-0123456789a",
@@ -22,7 +22,7 @@ struct IdentifierTests {
             " 0195a5f2-6c00-7abc-8def-0123456789a", "0195a5f2-6c00-7abc-8def-0123456789a\u{0}",
             "0195a5f2_6c00_7abc_8def_0123456789ab",
         ])
-    func refusesUUID(text: String) {
+    func refusesMalformedUUID(text: String) {
         #expect(ReportID(text) == nil)
         #expect(HandoffID(text) == nil)
     }
@@ -30,26 +30,26 @@ struct IdentifierTests {
     @Test(
         "a name has 1 to 40 small letters, digits and hyphens",
         arguments: ["a", "d1", "c01-d01", "-", "0", String(repeating: "z", count: 40)])
-    func readsName(text: String) {
+    func readsNames(text: String) {
         #expect(UnitID(text)?.rawValue == text)
         #expect(SourceID(text)?.rawValue == text)
         #expect(PersonID(text)?.rawValue == text)
     }
 
     @Test(
-        "what could widen a right or a routing key is no name",
+        "a text that could widen a right or a routing key is refused as a name",
         arguments: [
             "", String(repeating: "z", count: 41), "D1", "d.1", "d 1", "d1\n", "d*", "d#", "d_1", "é", "单位", "d1|d2",
             "^", "a\u{0}",
         ])
-    func refusesName(text: String) {
+    func refusesUnsafeNames(text: String) {
         #expect(UnitID(text) == nil)
         #expect(SourceID(text) == nil)
         #expect(PersonID(text) == nil)
     }
 
-    @Test("ids in JSON are texts, and are checked when they are read")
-    func codes() throws {
+    @Test("ids in JSON are strings, and are validated when they are read")
+    func validatesIdentifiersInJSON() throws {
         let id = try #require(ReportID(Self.uuid))
         #expect(String(decoding: try JSONEncoder().encode([id]), as: UTF8.self) == "[\"\(Self.uuid)\"]")
         #expect(try JSONDecoder().decode([ReportID].self, from: Data("[\"\(Self.uuid)\"]".utf8)) == [id])
@@ -58,7 +58,7 @@ struct IdentifierTests {
     }
 
     @Test("ids are ordered by their bytes, as the database orders them")
-    func order() throws {
+    func ordersLikeDatabase() throws {
         let texts = [
             "00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-0000000000ff",
             "7fffffff-0000-0000-0000-000000000000",
@@ -70,7 +70,7 @@ struct IdentifierTests {
     }
 
     @Test("a fresh id is a UUIDv7 whose first 48 bits are the milliseconds, and no two are the same")
-    func version7() {
+    func makesDistinctVersion7UUIDs() {
         let instant = Instant(microsecondsSinceEpoch: 0x0195_A5F2_6C00 * 1000 + 999)
         let ids = Set((0..<1000).map { _ in HandoffID.make(at: instant) })
         #expect(ids.count == 1000)

@@ -52,18 +52,18 @@ struct InstantTests {
     ]
 
     @Test("an instant is read from RFC 3339, and written in UTC", arguments: readings)
-    func reads(text: String, microseconds: Int64, written: String) throws {
+    func readsRFC3339AndWritesUTC(text: String, microseconds: Int64, written: String) throws {
         let instant = try #require(Instant(text))
         #expect(instant.microsecondsSinceEpoch == microseconds)
         #expect(instant.description == written)
         #expect(Instant(written) == instant)
     }
 
-    @Test("what is no instant is not read", arguments: unreadable)
-    func refuses(text: String) { #expect(Instant(text) == nil) }
+    @Test("a text that is no instant is refused", arguments: unreadable)
+    func refusesMalformedInstants(text: String) { #expect(Instant(text) == nil) }
 
-    @Test("an instant in JSON is a text, and says in plain words when it cannot be read")
-    func codes() throws {
+    @Test("an instant in JSON is a string, and the error for a bad one is in plain words")
+    func readsInstantsFromJSON() throws {
         let instant = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         let json = try JSONEncoder().encode([instant])
         #expect(String(decoding: json, as: UTF8.self) == #"["2026-03-02T08:00:00Z"]"#)
@@ -76,13 +76,13 @@ struct InstantTests {
         }
     }
 
-    @Test("every day of 1900 to 2100 goes around and follows the day before, as a calendar of another make counts them")
-    func everyDay() throws {
+    @Test("every day of 1900 to 2100 round-trips and follows the day before, as an independent calendar counts")
+    func agreesWithCalendarOnEveryDay() throws {
         let first = try #require(CivilDate("1900-01-01"))
         let last = try #require(CivilDate("2100-12-31"))
         #expect(first.daysSinceEpoch == -25_567)
         #expect(last.daysSinceEpoch == 47_846)
-        // An odometer: it knows the lengths of months, and nothing of eras.
+        // A counter of its own: it knows the lengths of months, and nothing of eras.
         var (year, month, day) = (1900, 1, 1)
         var wrong: [Int] = []
         for number in first.daysSinceEpoch...last.daysSinceEpoch {
@@ -108,32 +108,32 @@ struct InstantTests {
     }
 
     @Test(
-        "days are counted over the whole range that four digits write",
+        "days are counted over the whole range of four-digit years",
         arguments: [("0001-01-01", -719_162), ("9999-12-31", 2_932_896)])
-    func edges(text: String, days: Int) throws {
+    func countsDaysToTheEdges(text: String, days: Int) throws {
         let date = try #require(CivilDate(text))
         #expect(date.daysSinceEpoch == days)
         #expect(date.description == text)
     }
 
     @Test(
-        "what is no day is not read",
+        "a text that is no day is refused",
         arguments: [
             "2026-02-29", "2026-2-1", "2026-02-01 ", "2026/02/01", "20260201", "0000-12-31", "10000-01-01",
             "2026-06-31", "", "2026-02-01T",
         ])
-    func refusesDay(text: String) { #expect(CivilDate(text) == nil) }
+    func refusesMalformedDays(text: String) { #expect(CivilDate(text) == nil) }
 
     @Test("instants are ordered and counted in seconds")
-    func arithmetic() {
+    func countsInSeconds() {
         let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         #expect(start.adding(seconds: 1.5).seconds(since: start) == 1.5)
         #expect(start.adding(seconds: -0.000001) < start)
         #expect(Instant(Date(timeIntervalSince1970: -0.25)).microsecondsSinceEpoch == -250_000)
     }
 
-    @Test("business time runs at its rate from its origin, and in service is wall time")
-    func businessClock() {
+    @Test("business time runs at its rate from its origin, and in service it is wall time")
+    func scalesBusinessTime() {
         let wall = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         #expect(BusinessClock.real.instant(atWall: wall) == wall)
         let origin = Instant(microsecondsSinceEpoch: 1_000_000_000_000_000)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Events of the ledger")
 struct LedgerEventTests {
-    /// Something under every name that a detail may have: each event takes what is its own.
+    /// A value under every name of a detail: each event takes its own.
     private static let everything: [String: String] = Dictionary(
         uniqueKeysWithValues: LedgerKey.allCases.map { key in
             let value =
@@ -30,7 +30,7 @@ struct LedgerEventTests {
     }
 
     @Test("every event is read back from its bytes as it was written", arguments: LedgerEvent.words)
-    func roundTrip(word: String) throws {
+    func readsBackEveryEvent(word: String) throws {
         let event = try #require(Self.event(word))
         #expect(event.word == word)
         let record = LedgerRecord(event, at: CaseFileTests.now, by: "office.intake")
@@ -38,9 +38,9 @@ struct LedgerEventTests {
     }
 
     @Test(
-        "an entry that lacks a detail, has one too many, is of no known event or is written otherwise is none of ours",
+        "an entry with a missing, extra, unknown or differently written detail is refused",
         arguments: LedgerEvent.words)
-    func strict(word: String) throws {
+    func refusesForeignEntries(word: String) throws {
         let event = try #require(Self.event(word))
         for (key, _) in event.details where Self.mayLack[word] != key {
             #expect(Self.event(word, without: key) == nil, "\(key)")
@@ -53,7 +53,7 @@ struct LedgerEventTests {
     }
 
     @Test("the page on the ledger lists every event with its details, and nothing else")
-    func page() throws {
+    func documentsEveryEvent() throws {
         let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../docs/ledger.md")
         let rows = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").drop {
             !$0.hasPrefix("| `event` |")
@@ -74,6 +74,6 @@ struct LedgerEventTests {
 }
 
 extension Substring {
-    /// What stands between back-ticks.
+    /// The words between back-ticks.
     fileprivate var names: [String] { matches(of: /`([^`]+)`/).map { String($0.1) } }
 }

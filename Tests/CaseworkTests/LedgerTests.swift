@@ -42,12 +42,12 @@ struct LedgerTests {
         return (entries, head)
     }
 
-    @Test("the bytes of an event are JSON with sorted keys, for ever the same")
-    func bytes() {
+    @Test("the bytes of an event are JSON with sorted keys, and never change")
+    func writesSortedJSON() {
         #expect(Self.records.map { String(decoding: $0.bytes, as: UTF8.self) } == Self.texts)
     }
 
-    @Test("a chain's hashes are those that the layout gives")
+    @Test("the hashes of a chain match the documented layout")
     func hashVectors() {
         let (entries, head) = Self.chain()
         #expect(entries.map { hex($0.hash) } == Self.hashes)
@@ -62,20 +62,20 @@ struct LedgerTests {
             (1, "", "08e00266fff0aacc64974f22a53622a7dc458ac1b5fd446ae7c99a4a99a564e6"),
             (0x0102_0304_0506_0708, "x", "9f109933236b5dbed4afc309743d046077ba330e5c2a161d48b99a98b0679c7e"),
         ])
-    func sequenceBytes(sequence: Int, bytes: String, expected: String) {
+    func hashesSequenceBigEndian(sequence: Int, bytes: String, expected: String) {
         let hash = LedgerHead.hash(previous: LedgerHead.genesis.hash, sequence: sequence, bytes: Array(bytes.utf8))
         #expect(hex(hash) == expected)
     }
 
-    @Test("a chain that was not touched has no break")
-    func wholeChain() {
+    @Test("an untouched chain has no break")
+    func findsNoBreakInWholeChain() {
         let (entries, head) = Self.chain()
         #expect(LedgerHead.firstBreak(in: entries, endingIn: head) == nil)
         #expect(LedgerHead.firstBreak(in: [], endingIn: .genesis) == nil)
     }
 
     @Test("a changed bit is found at its entry", arguments: 0..<3)
-    func tamperedBytes(index: Int) {
+    func locatesChangedBit(index: Int) {
         let (entries, head) = Self.chain()
         for bit in stride(from: 0, to: entries[index].bytes.count * 8, by: 7) {
             var tampered = entries
@@ -87,8 +87,8 @@ struct LedgerTests {
         #expect(LedgerHead.firstBreak(in: tampered, endingIn: head) == index + 1)
     }
 
-    @Test("an entry that was rewritten with a fitting hash breaks the one after it, and the last one the head")
-    func rewrittenEntry() {
+    @Test("a rewritten entry with a matching hash breaks its successor; the last one breaks the head")
+    func findsRewrittenEntry() {
         let (entries, head) = Self.chain()
         for index in entries.indices {
             var forged = entries
@@ -100,7 +100,7 @@ struct LedgerTests {
     }
 
     @Test("missing, swapped, doubled and renumbered entries are found")
-    func brokenOrder() {
+    func findsWrongOrder() {
         let (entries, head) = Self.chain()
         func firstBreak(_ order: [Int]) -> Int? { LedgerHead.firstBreak(in: order.map { entries[$0] }, endingIn: head) }
         #expect(firstBreak([1, 2]) == 1)
@@ -113,8 +113,8 @@ struct LedgerTests {
         #expect(LedgerHead.firstBreak(in: renumbered, endingIn: head) == 2)
     }
 
-    @Test("a tail that was cut off, or put on, does not reach the head")
-    func wrongTail() {
+    @Test("a tail that was cut off or extended does not match the head")
+    func findsCutOrExtendedTail() {
         let (entries, head) = Self.chain()
         #expect(LedgerHead.firstBreak(in: entries.dropLast(), endingIn: head) == 3)
         #expect(LedgerHead.firstBreak(in: [], endingIn: head) == 1)
@@ -127,8 +127,8 @@ struct LedgerTests {
         #expect(LedgerHead.firstBreak(in: entries + [extra], endingIn: longer) == nil)
     }
 
-    @Test("whatever stands in an event, its bytes are printable JSON and no field is forged")
-    func printableJSON() throws {
+    @Test("the bytes of any event are printable JSON, and its content forges no field")
+    func forgesNoFields() throws {
         let nasty = [
             "\"", "\\", "\u{0}", "\r\n", "中文", "a\",\"by\":\"person.li", "\u{1F600}", "e\u{301}", "\u{7F}", "", " ",
         ]
@@ -144,8 +144,8 @@ struct LedgerTests {
         }
     }
 
-    @Test("a commitment is SHA-256(salt ‖ digest), and another salt gives another one")
-    func commitment() {
+    @Test("a commitment is SHA-256(salt ‖ digest), and another salt gives another commitment")
+    func commitsWithSalt() {
         let digest = bytes("230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5")
         let salt = (0..<16).map { UInt8($0) }
         #expect(

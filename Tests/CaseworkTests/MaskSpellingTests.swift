@@ -1,7 +1,7 @@
 import Casework
 import Testing
 
-/// What a reporter gave is hidden in every way of writing it that a person or a program may choose.
+/// The reporter's data are hidden in every spelling that a person or a program may choose.
 @Suite("Spellings of the reporter")
 struct MaskSpellingTests {
     struct Row: Sendable, CustomTestStringConvertible {
@@ -31,7 +31,7 @@ struct MaskSpellingTests {
                 "王、文、山", "王，文，山", "王/文/山", "王（文）山", "王★文★山", "王\u{2800}文山", "王̲文̲山", "王\u{20DD}文山", "王\u{3164}文山",
                 "王\t文\n山", "王\u{0}文\u{1}山",
                 "王」「文」「山", "王🙂文🙂山", "王~文~山", "王+文+山", "王=文=山",
-                // What other scripts put on a letter, what nobody knows, dots made of letters, references of the web.
+                // Marks of other scripts, unassigned characters, dots written as letters, references of the web.
                 "王\u{E34}文\u{5B0}山", "王\u{E000}文\u{F0001}山", "王\u{378}文山", "王丶文丶山", "王丨文丨山", "王ー文ー山", "王ˊ文ˋ山",
                 "王&nbsp;文&#160;山",
                 "&#29579;&#x6587;山", "王ﷺ文山",
@@ -126,8 +126,8 @@ struct MaskSpellingTests {
         Row(given: Reporter(organ: "青崖县水利局（机关）"), spellings: ["青崖縣水利局", "青崖县水利局（机关）"], label: "〔单位〕"),
     ]
 
-    @Test("hidden, and nothing around it", arguments: rows)
-    func hidden(row: Row) {
+    @Test("every spelling of the reporter is hidden, and nothing around it", arguments: rows)
+    func hidesEverySpelling(row: Row) {
         let mask = Mask(reporters: [row.given])
         for spelling in row.spellings {
             let masked = mask.apply("我是甲。\(spelling)反映某事")
@@ -139,7 +139,7 @@ struct MaskSpellingTests {
     }
 
     @Test(
-        "what two clauses, amounts or other words happen to hold stays",
+        "a match that two clauses, an amount or another word contains by accident stays",
         arguments: [
             ("张三", "他姓张，三次受罚"), ("张三", "张家三口"), ("伍六", "共56万元"), ("陆一", "61人"), ("王文山", "王文、李山"),
             (
@@ -148,28 +148,30 @@ struct MaskSpellingTests {
             ),
             ("全体村民", "全体党员都知道"), ("Zhang San", "Sanzhangs"), ("张\u{E863}", "张\u{E864}、张三"), ("张\u{E863}", "张"),
         ])
-    func stays(name: String, text: String) { #expect(Mask(reporters: [Reporter(name: name)]).apply(text) == text) }
+    func keepsAccidentalMatches(name: String, text: String) {
+        #expect(Mask(reporters: [Reporter(name: name)]).apply(text) == text)
+    }
 
-    @Test("a short number stays where an amount holds its digits")
-    func amounts() {
+    @Test("a short number stays where an amount contains its digits")
+    func keepsAmounts() {
         let mask = Mask(reporters: [Reporter(phone: "66778")])
         #expect(mask.apply("66,778元；第166778号；66778号；电话66 778") == "66,778元；第166778号；〔电话〕号；电话〔电话〕")
     }
 
-    @Test("the service beside an address, and the domain alone, stay")
-    func domains() {
+    @Test("the service next to an address, and the domain alone, stay")
+    func keepsDomains() {
         #expect(Mask(reporters: [Reporter(email: "wang.js@example.cn")]).apply("见example.cn") == "见example.cn")
         #expect(Mask(reporters: [Reporter(phone: "wechat wangjs88")]).apply("WeChat: wangjs88") == "WeChat: 〔电话〕")
     }
 
-    @Test("what overlaps is hidden together")
-    func overlapping() {
+    @Test("overlapping matches are hidden together")
+    func hidesOverlappingMatchesTogether() {
         let mask = Mask(reporters: [Reporter(name: "张三丰"), Reporter(name: "三丰李四")])
         #expect(mask.apply("找张三丰李四问") == "找〔举报人〕问")
     }
 
-    @Test("the accused's name stays where it is the reporter's own, and is masked where it tells of the reporter")
-    func accusedNames() {
+    @Test("the accused's name stays where it equals the reporter's, and is masked where it means the reporter")
+    func keepsAccusedsName() {
         let submission = Submission(
             title: "", text: "x", region: "13800138000", reporters: [Reporter(name: "王文山", phone: "13800138000")],
             accused: [
@@ -189,8 +191,8 @@ struct MaskSpellingTests {
         #expect(masked.attachments[0].name == "〔举报人〕.jpg")
     }
 
-    @Test("twenty names that begin and end alike cost no more than the length of the text")
-    func lookAlikes() {
+    @Test("twenty names with the same beginning and end cost no more than the text's length")
+    func masksLookAlikesInLinearTime() {
         let names = (181...200).map { count in
             Reporter(
                 name: String(repeating: "王", count: count), phone: String(repeating: "1", count: count / 5),

@@ -43,26 +43,26 @@ struct MaskingTests {
         Row("", ""),
     ]
 
-    @Test("what the reporter gave is replaced wherever it stands and however it is written", arguments: rows)
-    func masks(row: Row) {
+    @Test("the reporter's data are replaced everywhere, in every spelling", arguments: rows)
+    func masksReporterInEverySpelling(row: Row) {
         #expect(Mask(reporters: [Self.reporter]).apply(row.text) == row.masked)
     }
 
-    @Test("a number that is part of a longer one stays, when it is short enough to be so by chance")
-    func boundaries() {
+    @Test("a short number within a longer one stays, because it may be there by chance")
+    func keepsLongerNumbers() {
         let mask = Mask(reporters: [Reporter(phone: "0731-88881234"), Reporter(phone: "66778")])
         #expect(mask.apply("0731 88881234；88881234；(0731)8888-1234") == "〔电话〕；〔电话〕；(〔电话〕")
         #expect(mask.apply("1888812345元，第166778号，66778") == "1888812345元，第166778号，〔电话〕")
     }
 
-    @Test("a Latin name is a word of its own, in any letter case")
-    func latin() {
+    @Test("a Latin name is matched as a whole word, in any letter case")
+    func masksLatinNamesAsWholeWords() {
         let mask = Mask(reporters: [Reporter(name: "Li Na")])
         #expect(mask.apply("LI NA, Li-Na, li na's, Linate, Milina") == "〔举报人〕, 〔举报人〕, 〔举报人〕's, Linate, Milina")
     }
 
-    @Test("what is too short to tell anything is not looked for")
-    func tooShort() {
+    @Test("a value that is too short to identify anybody is not searched for")
+    func ignoresShortValues() {
         let mask = Mask(reporters: [
             Reporter(name: "李", organ: "县委", phone: "110", email: "a@b", idNumber: "12", address: "县城")
         ])
@@ -70,32 +70,32 @@ struct MaskingTests {
         #expect(mask.apply("李在县委，县城，110") == "李在县委，县城，110")
     }
 
-    @Test("the longest of several that fit is replaced")
-    func longestFirst() {
+    @Test("the longest of several matches is replaced")
+    func masksLongestMatch() {
         let mask = Mask(reporters: [Reporter(name: "欧阳"), Reporter(name: "欧阳小明"), Reporter(organ: "欧阳小明工作室")])
         #expect(mask.apply("欧阳小明工作室的欧阳小明和欧阳") == "〔单位〕的〔举报人〕和〔举报人〕")
     }
 
     @Test("several numbers in one field are several numbers")
-    func severalNumbers() {
+    func splitsNumbersInOneField() {
         let mask = Mask(reporters: [Reporter(phone: "13800138000，13900139000")])
         #expect(mask.apply("13900139000、13800138000") == "〔电话〕、〔电话〕")
     }
 
     @Test("without reporters nothing changes")
-    func nobody() {
+    func changesNothingWithoutReporters() {
         let mask = Mask(reporters: [])
         #expect(mask.isEmpty)
         #expect(mask.apply("王建国 13800138000") == "王建国 13800138000")
     }
 
-    @Test("every free text of a submission is masked, the accused's names stay, and the reporters are gone")
-    func submission() {
-        let told = "王建国说"
+    @Test("every free text of a submission is masked, the accused's names stay, and the reporters are removed")
+    func masksEveryFreeText() {
+        let statement = "王建国说"
         let submission = Submission(
-            matterKind: "accusation", title: told, text: told, region: "p", reporters: [Self.reporter],
-            accused: [Accused(name: "王建国", organ: told, position: told, level: "city")],
-            allegations: [Allegation(category: "work", act: told)],
+            matterKind: "accusation", title: statement, text: statement, region: "p", reporters: [Self.reporter],
+            accused: [Accused(name: "王建国", organ: statement, position: statement, level: "city")],
+            allegations: [Allegation(category: "work", act: statement)],
             attachments: [Attachment(name: "王建国的材料.pdf", bytes: 1, sha256: "00")])
         let masked = Mask(reporters: submission.reporters).apply(to: submission)
         let hidden = "〔举报人〕说"
@@ -109,7 +109,7 @@ struct MaskingTests {
     }
 
     @Test("text around the tokens is kept byte for byte")
-    func surroundings() {
+    func keepsSurroundingBytes() {
         let around = "🙂é e\u{301} \u{200B}〇-…\r\n"
         #expect(
             Mask(reporters: [Self.reporter]).apply(around + "王建国" + around) == around + "〔举报人〕" + around)

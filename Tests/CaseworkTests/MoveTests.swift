@@ -8,7 +8,7 @@ struct MoveTests {
     static let now = CaseFileTests.now
     private static let day = CivilDate(daysSinceEpoch: 20_500)
 
-    /// Where reports stand with handoffs in these states, in whatever order they were made.
+    /// The state of a report with handoffs in these states, in any order.
     static let standings: [(own: ReportState, handoffs: [HandoffState], report: ReportState?)] = [
         (.routed, [.awaitingApproval], .routed), (.routed, [.released], .routed), (.routed, [.dispatched], .routed),
         (.routed, [.signed], .inHand), (.routed, [.inHand], .inHand), (.routed, [.caseFiled], .inHand),
@@ -17,10 +17,10 @@ struct MoveTests {
         (.routed, [.signed, .released], .routed), (.routed, [.signed, .inHand], .inHand),
         (.inHand, [.closed, .inHand], .inHand),
         (.inHand, [.closed, .concluded], .concluded), (.concluded, [.closed, .closed], .closed),
-        // What was taken back counts no more, once another followed it.
+        // A recalled handoff does not count once another followed it.
         (.routed, [.returned, .signed], .inHand), (.inHand, [.recalled, .closed], .closed),
         (.routed, [.undeliverable, .released], .routed),
-        // The office's turn stays its turn, whatever units do beside.
+        // The office's turn stays its turn, whatever other units do.
         (.registered, [.returned], .registered), (.registered, [.returned, .closed], .registered),
         (.needsReview, [.recalled, .inHand], .needsReview), (.needsReview, [.undeliverable], .needsReview),
         (.registered, [], .registered), (.needsReview, [], .needsReview), (.notAccepted, [], .notAccepted),
@@ -30,8 +30,8 @@ struct MoveTests {
         (.notAccepted, [.signed], nil), (.linkedAsRepeat, [.closed], nil), (.referred, [.released], nil),
     ]
 
-    @Test("a report stands where all its handoffs put it", arguments: standings)
-    func derived(own: ReportState, handoffs: [HandoffState], report: ReportState?) {
+    @Test("a report's state is derived from all its handoffs", arguments: standings)
+    func derivesReportStateFromHandoffs(own: ReportState, handoffs: [HandoffState], report: ReportState?) {
         #expect(own.following(handoffs) == report)
         #expect(own.following(handoffs.reversed()) == report)
     }
@@ -79,8 +79,8 @@ struct MoveTests {
             (.undeliverable, .sentAgain, .released, .routed, { $0.endedBecause == nil && $0.endedAt == nil }),
         ]
 
-    @Test("every event of a handoff is a move, and each is entered in the ledger as it was")
-    func everyMove() throws {
+    @Test("every event of a handoff is a move, and the ledger records each one")
+    func entersEveryEventInLedger() throws {
         #expect(Set(Self.moves.map(\.move.event)) == Set(HandoffEvent.allCases))
         for (from, move, to, report, row) in Self.moves {
             var (file, ids) = Self.file([from])
@@ -97,7 +97,7 @@ struct MoveTests {
     }
 
     @Test("clocks start and stop by the policy's rows")
-    func clocks() throws {
+    func runsClocksOfPolicy() throws {
         var (file, ids) = Self.file([.awaitingApproval])
         let rulebook = try PolicyFixture.rulebook()
         func running() -> [String] { file.clocks.filter(\.isRunning).map(\.key.kind) }
@@ -112,9 +112,8 @@ struct MoveTests {
         #expect(running() == ["overdue"])
     }
 
-    @Test(
-        "a report in two parts closes with the last of them, and one that is taken back waits for the office meanwhile")
-    func split() throws {
+    @Test("a split report closes with its last handoff, and waits for the office while one is recalled")
+    func closesSplitReportWithLastHandoff() throws {
         var (file, ids) = Self.file([.released])
         let rulebook = try PolicyFixture.rulebook()
         func move(_ index: Int, _ move: HandoffMove) throws -> ReportState {
@@ -144,13 +143,8 @@ struct MoveTests {
         #expect(throws: Rejection.refused(.wrongState, state: "closed")) { try file.apply(.routed) }
     }
 
-    @Test(
-        """
-        what is refused changes nothing: by the handoff, by the report, by books that do not fit, or of no \
-        handoff at all
-        """
-    )
-    func refused() throws {
+    @Test("a move changes nothing when the handoff, the report or the ledger refuses it, or no handoff exists")
+    func refusedMoveChangesNothing() throws {
         let rulebook = try PolicyFixture.rulebook()
         func refusal(_ file: CaseFile, _ id: HandoffID, _ move: HandoffMove) -> (any Error)? {
             var moved = file
@@ -179,7 +173,7 @@ struct MoveTests {
 
     // MARK: -
 
-    /// A report with these handoffs, standing where they put it unless told otherwise.
+    /// A report with these handoffs, in the state they derive unless another is given.
     private static func file(_ states: [HandoffState], report: ReportState? = nil) -> (CaseFile, [HandoffID]) {
         let own: ReportState = states.contains(.undeliverable) ? .needsReview : .routed
         let report = CaseFileTests.report(state: report ?? own.following(states) ?? own)

@@ -1,7 +1,7 @@
 import Casework
 import Testing
 
-@Suite("Words that stand for nothing")
+@Suite("Placeholders")
 struct PlaceholderTests {
     private static let placeholders = Placeholders([
         "匿名", "无", "不详", "保密", "某某", "无名氏", "不愿透露", "N/A", "none",
@@ -9,30 +9,30 @@ struct PlaceholderTests {
     ])
 
     @Test(
-        "a field that says nothing, however it is written",
+        "a placeholder is recognised however it is written",
         arguments: [
             "匿名", " 匿 名 ", "（匿名）", "匿名。", "【匿名】", "無", "不詳", "不愿 透露", "無名氏", "N/A", "n/a",
             "Ｎ／Ａ".replacing("Ｎ／Ａ", with: "N / A"), "NONE", "anonymous", "",
             "　", "/", "-", "--", "……", "***", "0", "000", "00000000000", "1", "11111111", "０００", "0-0-0", "12345678",
             "1234 5678", "\u{200B}", "·",
         ])
-    func saysNothing(text: String) { #expect(Self.placeholders.contains(text)) }
+    func recognisesPlaceholders(text: String) { #expect(Self.placeholders.contains(text)) }
 
     @Test(
-        "a name or a contact",
+        "a name or a contact is no placeholder",
         arguments: [
             "无双", "王匿名", "Na", "NA", "一一", "张三", "10", "13800138000", "12345",
             "不详村", "阿无", "某某村3号",
         ])
-    func saysSomething(text: String) { #expect(!Self.placeholders.contains(text)) }
+    func keepsNamesAndContacts(text: String) { #expect(!Self.placeholders.contains(text)) }
 
-    @Test("a policy without a list still knows what needs none")
-    func noList() {
+    @Test("a policy without a list still recognises the obvious placeholders")
+    func needsNoListForObviousPlaceholders() {
         #expect(Placeholders([]).contains("/") && Placeholders([]).contains("000") && !Placeholders([]).contains("匿名"))
     }
 
-    @Test("without placeholders a report is anonymous or real-name by what was stated")
-    func stated() {
+    @Test("a report without placeholders is anonymous or real-name as it states")
+    func keepsStatedAnonymity() {
         func stated(_ reporters: Reporter...) -> Submission {
             Submission(title: "", text: "来电人匿名反映，无其他", reporters: reporters).stated(without: Self.placeholders)
         }
@@ -53,24 +53,24 @@ struct PlaceholderTests {
 @Suite("Names of formats")
 struct MediaTypeNameTests {
     @Test(
-        "type and subtype in lower case, without parameters",
+        "type and subtype are in lower case, without parameters",
         arguments: [
             ("image/jpeg", "image/jpeg"), ("Image/JPEG", "image/jpeg"), ("text/plain; charset=utf-8", "text/plain"),
             (" image/jpeg ; name=\"张三.jpg\"", "image/jpeg"), ("application/vnd.ms-excel", "application/vnd.ms-excel"),
             ("image/svg+xml", "image/svg+xml"), ("application/x-7z-compressed", "application/x-7z-compressed"),
         ])
-    func normal(text: String, name: String) { #expect(MediaTypeName.normal(text) == name) }
+    func normalisesMediaTypes(text: String, name: String) { #expect(MediaTypeName.normal(text) == name) }
 
     @Test(
-        "anything else is no format's name",
+        "any other text is refused as a media type",
         arguments: [
             "", "jpeg", "image/", "/jpeg", "image/jpeg/x", "张三/jpeg", "image/张三", "image/j peg",
             "image jpeg", "-a/b", "a/" + String(repeating: "b", count: 128), ";a/b", "image/\u{FF4A}peg",
         ])
-    func none(text: String) { #expect(MediaTypeName.normal(text) == nil) }
+    func refusesOtherTexts(text: String) { #expect(MediaTypeName.normal(text) == nil) }
 }
 
-@Suite("Every text of a submission")
+@Suite("The free texts of a submission")
 struct FreeTextsTests {
     /// Writes the same words into every text.
     private struct Planting: TextVisitor {
@@ -83,8 +83,8 @@ struct FreeTextsTests {
         mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {}
     }
 
-    @Test("what a reporter is called stands in none of them after masking, but as the whole name of an accused")
-    func masked() {
+    @Test("after masking no text contains the reporter's name, except as the whole name of an accused")
+    func hidesReporterInEveryText() {
         var planting = Planting(words: "王文山说")
         var submission = Submission(
             title: "", text: "",

@@ -4,8 +4,8 @@ import Testing
 
 @Suite("Clocks")
 struct PolicyClockTests {
-    @Test("a sign clock starts at release, and its ladder stands in the order of time")
-    func signLadder() throws {
+    @Test("a sign clock starts at release, and its ladder is in the order of time")
+    func ordersLadderOfSignClock() throws {
         let start = try #require(Instant("2026-03-02T08:00:00Z"))
         let plans = try PolicyFixture.rulebook().clocks(startedBy: .released, handoffKind: "send_down", at: start)
         let plan = try #require(plans.first)
@@ -24,19 +24,19 @@ struct PolicyClockTests {
     }
 
     @Test(
-        "which clocks an event starts is data",
+        "the policy's data decide which clocks an event starts",
         arguments: [
             (ClockStart.released, "transfer", ["sign"]), (.signed, "transfer", ["overdue"]),
             (.conclusionSentBack, "transfer", ["overdue"]), (.signed, "send_down", []), (.released, "unheard-of", []),
         ])
-    func startedBy(start: ClockStart, kind: String, clocks: [String]) throws {
+    func startsClocksByPolicyRows(start: ClockStart, kind: String, clocks: [String]) throws {
         let plans = try PolicyFixture.rulebook().clocks(
             startedBy: start, handoffKind: kind, at: Instant(microsecondsSinceEpoch: 0))
         #expect(plans.map(\.kind) == clocks)
     }
 
-    @Test("a warning comes before the limit, counted back from it")
-    func warning() throws {
+    @Test("a warning comes before the limit, and is counted back from it")
+    func warnsBeforeTheLimit() throws {
         let start = try #require(Instant("2026-02-20T00:00:00Z"))
         let plan = try #require(
             try PolicyFixture.rulebook().clocks(startedBy: .signed, handoffKind: "transfer", at: start).first)
@@ -44,8 +44,8 @@ struct PolicyClockTests {
             plan.steps.map { "\($0.at) \($0.action)" } == ["2026-03-15T00:00:00Z warn", "2026-03-22T00:00:00Z overdue"])
     }
 
-    @Test("where no clock runs after the signature, the policy says why")
-    func reason() throws {
+    @Test("the policy gives the reason where no clock runs after the signature")
+    func givesReasonForNoClock() throws {
         let rulebook = try PolicyFixture.rulebook()
         #expect(rulebook.noClockReason(handoffKind: "send_down") == "由督查监督")
         #expect(rulebook.noClockReason(handoffKind: "transfer") == nil)

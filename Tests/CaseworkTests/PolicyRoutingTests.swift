@@ -46,8 +46,8 @@ struct PolicyRoutingTests {
         Row(levels: [], region: "p-c01", rule: "nobody", unit: nil),
     ]
 
-    @Test("the first row that fits and has a unit that may have the report decides", arguments: rows)
-    func routes(row: Row) throws {
+    @Test("the first row that fits and has an admissible unit decides", arguments: rows)
+    func routesByFirstFittingRow(row: Row) throws {
         let ruling = try PolicyFixture.rulebook().route(
             ReportFacts(sourceKind: "web", matterKind: "accusation", region: row.region, levels: row.levels),
             among: Self.units.shuffled(), barred: Set(row.barred.map(UnitID.init(unchecked:))),
@@ -61,8 +61,8 @@ struct PolicyRoutingTests {
         }
     }
 
-    @Test("no choice of units lets a barred unit, one that returned the report, or an inactive one have it")
-    func neverBarred() throws {
+    @Test("no choice of units gives a report to a barred or inactive unit, or to one that returned it")
+    func neverRoutesToBarredUnit() throws {
         let rulebook = try PolicyFixture.rulebook()
         let ids = Self.units.map(\.id)
         let none: Set<UnitID> = []
@@ -81,8 +81,8 @@ struct PolicyRoutingTests {
         }
     }
 
-    @Test("a place of the accused serves where the report names none")
-    func accusedPlace() throws {
+    @Test("the accused's place is used where the report names none")
+    func fallsBackToPlaceOfAccused() throws {
         let facts = ReportFacts(sourceKind: "web", levels: ["city"], accusedRegions: ["p-c02-d05"], accusedCount: 1)
         let ruling = try PolicyFixture.rulebook().route(facts, among: Self.units)
         #expect(ruling.decision == .handoff(unit: UnitID(unchecked: "c2"), kind: "send_down"))

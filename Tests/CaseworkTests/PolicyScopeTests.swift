@@ -49,17 +49,17 @@ struct PolicyScopeTests {
             decision: .needsReview(reason: "无法判断")),
     ]
 
-    @Test("the first row that fits decides, and is named", arguments: rows)
-    func decides(row: Row) throws {
+    @Test("the first row that fits decides, and the decision names it", arguments: rows)
+    func decidesByFirstFittingRow(row: Row) throws {
         let ruling = try PolicyFixture.rulebook().scope(of: row.facts)
         #expect(ruling.rule.description == "test-policy@3/\(row.rule)")
         #expect(ruling.decision == row.decision)
     }
 
     @Test(
-        "a word of breach is found however it is taken apart, and keeps a report from being refused",
+        "a word of breach is found however its characters are separated, and prevents a refusal",
         arguments: ["受　贿", "受\u{200B}贿", "受\u{A0}贿", "受·贿", "受賄", "受*贿", "受，贿", "受.贿", "受-贿", "以權謀私", "以.权.谋.私", "⾏受贿"])
-    func breachTakenApart(word: String) throws {
+    func findsSplitWordsOfBreach(word: String) throws {
         let facts = ReportFacts(sourceKind: "web", title: "小区", text: "小区物业多次\(word),业主要求处理")
         #expect(try PolicyFixture.rulebook().scope(of: facts).rule.row == "breach-unnamed")
         let outside = ReportFacts(sourceKind: "letter", matterKind: "outside", text: word, accusedCount: 1)
@@ -67,18 +67,18 @@ struct PolicyScopeTests {
     }
 
     @Test(
-        "two clauses make no word that would refuse a report",
+        "a word that refuses a report is not found across two clauses",
         arguments: [
             "小，区", "大小。区别", "小·区", "小*区", "小　区",
             "公（交",
         ])
-    func refusingWords(text: String) throws {
+    func joinsNoWordsAcrossClauses(text: String) throws {
         #expect(
             try PolicyFixture.rulebook().scope(of: ReportFacts(sourceKind: "web", text: text)).rule.row == "unclear")
     }
 
-    @Test("different words count once each, and more in the title; equal scores keep the order of the rows")
-    func proposals() throws {
+    @Test("each different word counts once, and more in the title; equal scores keep the order of the rows")
+    func scoresDifferentWordsOnce() throws {
         let facts = ReportFacts(sourceKind: "letter", title: "公交", text: "物业、物业、小区、开发商、KTV 专线")
         let proposals = try PolicyFixture.rulebook().scope(of: facts).proposals
         #expect(proposals.map(\.authority) == ["transport", "housing"])
@@ -86,8 +86,8 @@ struct PolicyScopeTests {
         #expect(proposals.first?.rule.row == "to-transport")
     }
 
-    @Test("what only a superior may handle is sealed, whatever else stands in it")
-    func sealing() throws {
+    @Test("a matter for a superior alone is sealed, whatever else the report contains")
+    func sealsMattersOfSuperiors() throws {
         let rulebook = try PolicyFixture.rulebook()
         let sealing = try #require(
             rulebook.sealing(
@@ -104,8 +104,8 @@ struct PolicyScopeTests {
         #expect(rulebook.sealing(of: ReportFacts(sourceKind: "web")) == nil)
     }
 
-    @Test("words of a submission that the policy does not know are named, with what was probably meant")
-    func unknownVocabulary() throws {
+    @Test("words that the policy does not know are named, with a suggestion")
+    func namesUnknownWords() throws {
         let submission = Submission(
             matterKind: "acusation", title: "", text: "",
             accused: [Accused(name: "甲", level: "city"), Accused(name: "乙", level: "moon")],
@@ -118,7 +118,7 @@ struct PolicyScopeTests {
     }
 
     @Test("facts are taken from a submission")
-    func facts() {
+    func takesFactsFromSubmission() {
         let submission = Submission(
             matterKind: "appeal", title: "题", text: "文", region: "p-c01",
             reporters: [Reporter(name: "甲", phone: "13800138000")],

@@ -112,19 +112,19 @@ struct PolicyValidationTests {
             "did you mean \"not_competent\"?"),
     ]
 
-    @Test("each slip is found and its place named", arguments: slips)
-    func finds(slip: Slip) throws {
+    @Test("each slip is found, and its place is named", arguments: slips)
+    func locatesEachSlip(slip: Slip) throws {
         let problems = try PolicyFixture.policy(replacing: slip.old, by: slip.new).validate()
         #expect(problems.contains { $0.path == slip.path && $0.message.contains(slip.message) }, "\(problems)")
     }
 
     @Test("a sound policy has no problems")
-    func sound() throws {
+    func acceptsSoundPolicy() throws {
         #expect(try PolicyFixture.policy().validate().filter { !$0.isWarning } == [])
     }
 
-    @Test("all problems are told at once, and no rulebook is made")
-    func allAtOnce() throws {
+    @Test("all problems are reported at once, and no rulebook is made")
+    func reportsAllProblemsAtOnce() throws {
         let policy = try PolicyFixture.policy(replacing: "\"2 day\"", by: "\"0 month\"")
         let error = try #require(throws: PolicyError.self) { try Rulebook(policy) }
         #expect(error.code == .invalid)
@@ -134,7 +134,7 @@ struct PolicyValidationTests {
     }
 
     @Test("words beyond the limit of the matcher are refused")
-    func tooManyWords() throws {
+    func refusesTooManyWords() throws {
         let words = (0..<5_000).map { "\"很长的一个词语之\($0)\"" }.joined(separator: ", ")
         let problems = try PolicyFixture.policy(replacing: "\"物业\"", by: words).validate()
         #expect(problems.contains { $0.message.contains("60000 bytes") })
@@ -145,14 +145,14 @@ struct PolicyValidationTests {
         arguments: [
             ("2 day", 172_800), ("36 hour", 129_600), ("1 days", 86_400),
         ])
-    func spans(text: String, seconds: Int64) {
+    func readsSpans(text: String, seconds: Int64) {
         #expect(Span(text)?.seconds == seconds)
     }
 
     @Test(
-        "what is no length of time is not read as one",
+        "any other text is refused as a length of time",
         arguments: ["", "2", "day", "2day", "two day", "2 day 3", "9999999 day"])
-    func noSpans(text: String) {
+    func refusesMalformedSpans(text: String) {
         #expect(Span(text) == nil)
     }
 }

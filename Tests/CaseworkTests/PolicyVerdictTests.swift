@@ -4,13 +4,13 @@ import Testing
 @Suite("Returns, conclusions and repeats name their rule")
 struct PolicyVerdictTests {
     @Test(
-        "a return needs a reason that counts, an explanation, and few returns before",
+        "a return needs an admissible reason, an explanation, and few earlier returns",
         arguments: [
             ("not_competent", "不归我们管", 0, "return-ours"), ("not_competent", "不归我们管", 1, "return-ours"),
             ("not_competent", "不归我们管", 2, "return-refused"), ("not_competent", "不 归 我", 0, "return-refused"),
             ("no_substance", "没有任何线索", 0, "return-refused"), ("unheard-of", "不归我们管", 0, "return-refused"),
         ])
-    func returns(reason: String, text: String, hops: Int, rule: String) throws {
+    func checksReturns(reason: String, text: String, hops: Int, rule: String) throws {
         let ruling = try PolicyFixture.rulebook().judgeReturn(
             reason: reason, text: text, handoffKind: "transfer", hopsSoFar: hops)
         #expect(ruling.rule.description == "test-policy@3/\(rule)")
@@ -29,7 +29,7 @@ struct PolicyVerdictTests {
     }
 
     @Test(
-        "a conclusion is taken when nothing is missing",
+        "a conclusion is accepted when nothing is missing",
         arguments: [
             Conclusion(rule: "accepted"), Conclusion(hasDisposition: false, rule: "no-disposition"),
             Conclusion(hasDisposition: false, hasSummary: false, rule: "no-disposition"),
@@ -40,7 +40,7 @@ struct PolicyVerdictTests {
             Conclusion(outcome: "unfounded", timesReturned: 2, rule: "accepted"),
             Conclusion(outcome: "unfounded", timesReturned: 3, rule: "supervise"),
         ])
-    func conclusions(row: Conclusion) throws {
+    func acceptsCompleteConclusions(row: Conclusion) throws {
         let ruling = try PolicyFixture.rulebook().judgeConclusion(
             outcome: row.outcome, hasDisposition: row.hasDisposition, hasSummary: row.hasSummary,
             realNameAnswered: row.answered, isRealName: row.isRealName, timesReturned: row.timesReturned)
@@ -50,7 +50,7 @@ struct PolicyVerdictTests {
     }
 
     @Test("a repeat names the row for its basis")
-    func repeats() throws {
+    func namesRowOfRepeat() throws {
         let rulebook = try PolicyFixture.rulebook()
         #expect(rulebook.repeatRule(.reporter).row == "same-reporter")
         #expect(rulebook.repeatRule(.accused).row == "same-accused")

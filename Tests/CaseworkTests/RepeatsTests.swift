@@ -54,14 +54,14 @@ struct RepeatsTests {
         Row("nobody gives a name", false) { $0.reporters = [] },
     ]
 
-    @Test("only what brings nothing new is a repeat", arguments: rows)
-    func isRepeat(row: Row) {
+    @Test("only a report that adds nothing new is a repeat", arguments: rows)
+    func recognisesRepeats(row: Row) {
         #expect(Self.keys(row.other).isRepeat(of: Self.keys(Self.report)) == row.isRepeat)
         #expect(Self.keys(Self.report).isRepeat(of: Self.keys(row.other)) == row.isRepeat)
     }
 
     @Test("an anonymous report is compared by its accused, in any order")
-    func anonymous() {
+    func comparesAnonymousReportsByAccused() {
         let first = Self.changed {
             $0.reporters = []
             $0.accused = [Accused(name: "甲", organ: "一"), Accused(name: "乙", organ: "二")]
@@ -79,8 +79,8 @@ struct RepeatsTests {
         #expect(!Self.keys(swapped).isRepeat(of: Self.keys(first)))
     }
 
-    @Test("without reporter and accused nothing is a repeat, not even of itself")
-    func nobody() {
+    @Test("a report without reporter and accused is no repeat, not even of itself")
+    func findsNoRepeatWithoutParties() {
         let keys = Self.keys(Submission(title: "", text: "同样的话"))
         #expect(keys.basis == nil)
         #expect(keys.reporterKey == nil)
@@ -88,15 +88,15 @@ struct RepeatsTests {
         #expect(!keys.isRepeat(of: keys))
     }
 
-    @Test("parts do not run into one another")
-    func framing() {
+    @Test("two parts never run into one another")
+    func keepsPartsApart() {
         let left = Submission(title: "甲乙", text: "丙")
         let right = Submission(title: "甲", text: "乙丙")
         #expect(Self.keys(left).textDigest != Self.keys(right).textDigest)
     }
 
     @Test("persons and text are keyed with the office's secret")
-    func secret() {
+    func keysWithSecret() {
         let other = RepeatKeys(submission: Self.report, secret: [UInt8](repeating: 8, count: 32))
         let keys = Self.keys(Self.report)
         #expect(keys.textDigest != other.textDigest)

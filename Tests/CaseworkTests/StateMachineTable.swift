@@ -1,4 +1,4 @@
-/// A state machine as a table that people read: under each state a line for every event, grouped where they end alike.
+/// A state machine as a readable table: under each state a line for every event, grouped where the results are equal.
 ///
 ///     released:
 ///         confirmed → dispatched
@@ -18,7 +18,7 @@ struct StateMachineTable {
     }
 
     private(set) var cells: [Cell: Outcome] = [:]
-    /// Lines that say nothing, and events that stand twice under a state.
+    /// Lines without content, and events that are listed twice under a state.
     private(set) var mistakes: [String] = []
 
     init(_ text: String) {

@@ -128,8 +128,8 @@ struct StateMachineTests {
         }
     }
 
-    @Test("the tables name each event once under each state, and no state or event besides")
-    func tablesAreWhole() {
+    @Test("the tables name each event once under each state, and no other state or event")
+    func tablesNameEveryEventOnce() {
         #expect(Self.reports.mistakes.isEmpty)
         #expect(Self.handoffs.mistakes.isEmpty)
         #expect(Self.reports.cells.count == ReportState.allCases.count * ReportEvent.allCases.count)
@@ -146,8 +146,8 @@ struct StateMachineTests {
         }
     }
 
-    @Test("final handoffs take no act any more, and those in hand have been signed for and owe an answer")
-    func kindsOfStates() {
+    @Test("final handoffs accept no act, and those in progress were signed and owe an answer")
+    func classifiesStates() {
         for state in HandoffState.allCases {
             let moves = HandoffEvent.allCases.filter {
                 if case .moves = Self.outcome(state, $0) { true } else { false }

@@ -38,7 +38,7 @@ struct CheckTests {
     ]
 
     @Test(
-        "the example in Python passes every scenario, also when it takes only what fits the published schemas",
+        "the Python example passes every scenario, also when it accepts only what fits the published schemas",
         arguments: [
             "none", "takes-only-what-fits",
         ])
@@ -48,8 +48,8 @@ struct CheckTests {
         for verdict in verdicts { #expect(verdict.outcome == .passed, "\(verdict.scenario): \(verdict.reasons)") }
     }
 
-    @Test("the example in shell passes every scenario")
-    func shellPasses() throws {
+    @Test("the shell example passes every scenario")
+    func shellExamplePasses() throws {
         let host = try TestHost()
         defer { host.giveBack() }
         let unit = try UnitProcess(example: "unit.sh", at: try host.broker)
@@ -63,8 +63,8 @@ struct CheckTests {
         }
     }
 
-    @Test("each flaw of a unit fails its own scenario, in words that name it, and no other")
-    func flawsAreFound() throws {
+    @Test("each flaw of a unit fails its own scenario and no other, in words that name it")
+    func findsEachFlaw() throws {
         // Several units at once, each on a virtual host of its own: most of the time is waiting.
         let lanes = 4
         let results = Mutex<[String: Result<[Verdict], any Error>]>([:])
@@ -84,8 +84,8 @@ struct CheckTests {
         }
     }
 
-    @Test("one scenario alone can be played; one about all messages plays a handoff for it")
-    func only() throws {
+    @Test("one scenario can be played alone; the one about all messages plays a handoff for it")
+    func playsOneScenario() throws {
         for name in ["large-body", "form"] {
             let host = try TestHost()
             defer { host.giveBack() }
@@ -99,8 +99,8 @@ struct CheckTests {
         }
     }
 
-    @Test("no check is made where nobody reads, where workers run, where messages lie, or of a scenario that is none")
-    func refusals() throws {
+    @Test("a check is refused without a reader, with running workers, with queued messages, or for no known scenario")
+    func refusesChecksThatCannotRun() throws {
         let host = try TestHost()
         defer { host.giveBack() }
         var options = try host.options()

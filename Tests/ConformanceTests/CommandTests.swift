@@ -14,13 +14,8 @@ import TestOffice
     "The command that checks a unit",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CommandTests {
-    @Test(
-        """
-        on a virtual host of somebody else it speaks as the office, if the broker lets it; the example lives \
-        through the broker's restart
-        """
-    )
-    func onGivenHost() throws {
+    @Test("on another owner's virtual host it acts as the office; the example survives the broker's restart")
+    func checksOnGivenVirtualHost() throws {
         let directory = try Directory()
         let definitions = try Self.definitions()
         let servers = try LocalServers.start(in: directory.url, definitions: definitions)
@@ -62,13 +57,8 @@ struct CommandTests {
         #expect((written["scenarios"] as? [[String: Any]])?.map { $0["outcome"] as? String } == ["failed"])
     }
 
-    @Test(
-        """
-        its private broker keeps address and password with its directory; without a unit's system it says who \
-        does not read
-        """
-    )
-    func onPrivateBroker() throws {
+    @Test("its private broker keeps address and password in its directory; a missing unit's system is named")
+    func checksOnPrivateBroker() throws {
         let directory = try Directory()
         let arguments = [
             "contract", "check", "--unit", "c01", "--directory", directory.url.appending(path: "check").path, "--wait",
@@ -84,8 +74,8 @@ struct CommandTests {
         #expect(runs[0].output.contains("amqp://unit.c01:"))
     }
 
-    @Test("what cannot be a unit, and a policy that cannot be read, are said at once")
-    func arguments() throws {
+    @Test("a bad unit's name and an unreadable policy are reported at once")
+    func refusesBadArguments() throws {
         let wrong = try Ended(["contract", "check", "--unit", "C 01"])
         #expect(wrong.status == 64)
         #expect(wrong.errors.contains(UnitID.shape))

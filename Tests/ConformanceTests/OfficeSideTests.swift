@@ -16,7 +16,7 @@ struct OfficeSideTests {
     static let unit = Party.unit(UnitProcess.unit)
     static let rulebook = Result { try shippedRulebook() }
 
-    /// An office that has handed one thing to the unit, and what the unit then says.
+    /// An office that has handed off one case to the unit, and the unit's messages.
     struct Scene {
         var office: OfficeSide
         let handoff: String
@@ -57,7 +57,7 @@ struct OfficeSideTests {
         var progress: Utterance { act(.handoffProgress, HandoffProgress(text: "p")) }
         var giveBack: Utterance { act(.handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖")) }
 
-        /// The short types of what the office answers to all of them. Whatever it is, it fits the published schemas.
+        /// The short types of the office's answers to all of them. Every answer fits the published schemas.
         mutating func hear(_ utterances: Utterance..., sourceLocation: SourceLocation = #_sourceLocation) -> [String] {
             hear(utterances, sourceLocation)
         }
@@ -78,8 +78,8 @@ struct OfficeSideTests {
         var faults: [String] { office.faults.map { "\($0.scenario): \($0.text)" } }
     }
 
-    @Test("what is right is answered as the office answers it, and finds no fault")
-    func right() throws {
+    @Test("a right message is answered as the office answers it, and no fault is found")
+    func findsNoFaultInRightMessages() throws {
         var concluded = try Scene()
         concluded.expect(
             ["conclusion.accepted"], to: concluded.signature(), concluded.progress, concluded.disposition,
@@ -100,8 +100,8 @@ struct OfficeSideTests {
         }
     }
 
-    @Test("a resend with the same bytes gets the same answer and finds no fault")
-    func resent() throws {
+    @Test("a resend with the same bytes gets the same answer, and no fault is found")
+    func answersResendAlike() throws {
         var scene = try Scene()
         _ = scene.hear(scene.signature(), scene.signature())
         let first = scene.office.hear(scene.conclusion, at: Self.now)
@@ -211,8 +211,8 @@ struct OfficeSideTests {
         },
     ]
 
-    @Test("what is wrong is said under the scenario it belongs to", arguments: wrongs.indices)
-    func wrong(row: Int) throws {
+    @Test("a fault is reported under the scenario it belongs to", arguments: wrongs.indices)
+    func reportsFaultsUnderTheirScenario(row: Int) throws {
         let wrong = Self.wrongs[row]
         var scene = try Scene()
         let answered = wrong.says(scene).flatMap { scene.hear($0) }
@@ -222,16 +222,16 @@ struct OfficeSideTests {
         #expect(faults.first?.text.contains(wrong.words) == true, "\(wrong.name): \(faults)")
     }
 
-    @Test("what waited for a signature that never came is said at the end")
-    func neverSigned() throws {
+    @Test("an act whose signature never came is reported at the end")
+    func reportsMissingSignatureAtTheEnd() throws {
         var scene = try Scene()
         scene.expect([], to: scene.conclusion)
         scene.office.finish()
         #expect(scene.faults == ["order: handoff.concluded came, and handoff.signed before it never did"])
     }
 
-    @Test("an act that crosses the recall is nobody's fault; one after it was acknowledged is; a resend is not")
-    func recall() throws {
+    @Test("an act that crosses the recall is no fault; one after its acknowledgement is; a resend is not")
+    func judgesActsAroundRecall() throws {
         var scene = try Scene()
         _ = scene.hear(scene.signature())
         let recall = scene.office.recall(scene.handoff, at: Self.now)
@@ -259,12 +259,9 @@ struct OfficeSideTests {
     ]
 
     @Test(
-        """
-        what the policy does not take is answered as the office answers it, and keeps the handoff from counting \
-        as answered
-        """,
+        "an act that the policy refuses is answered as the office does, and leaves the handoff unanswered",
         arguments: objections.indices)
-    func objection(row: Int) throws {
+    func refusesByPolicy(row: Int) throws {
         let row = Self.objections[row]
         var scene = try Scene()
         _ = scene.hear(scene.signature())
@@ -279,8 +276,8 @@ struct OfficeSideTests {
             scene.conclusion(id: "c2"))
     }
 
-    @Test("a few acts after refusals are a unit's right; more of them are a loop")
-    func loop() throws {
+    @Test("a few acts after refusals are allowed, and more of them are a loop")
+    func reportsRefusalLoops() throws {
         var scene = try Scene(.refusesAll)
         _ = scene.hear(scene.signature())
         for number in 1...5 { scene.expect(["message.refused"], to: scene.conclusion(id: "\(number)")) }
@@ -289,8 +286,8 @@ struct OfficeSideTests {
         #expect(scene.faults.count == 1)
     }
 
-    @Test("a type that the contract describes for later is answered, and is no fault")
-    func planned() throws {
+    @Test("a planned type of the contract is answered, and is no fault")
+    func answersPlannedTypes() throws {
         var scene = try Scene()
         let later = scene.act(.handoffProgress, HandoffProgress(text: "p")) {
             $0.body = Array(
@@ -302,16 +299,16 @@ struct OfficeSideTests {
         #expect(scene.faults == [])
     }
 
-    @Test("what a unit finishes of an earlier run is answered, and is no fault")
-    func earlierRun() throws {
+    @Test("an act about an earlier run is answered, and is no fault")
+    func answersActsOfEarlierRun() throws {
         var scene = try Scene()
         let earlier = Letters(unit: UnitProcess.unit, run: "00000000").newHandoffID(at: Self.now)
         scene.expect(["message.refused"], to: scene.act(.handoffProgress, HandoffProgress(text: "p"), subject: earlier))
         #expect(scene.faults == [])
     }
 
-    @Test("every letter of the office fits the published schemas; what no unit can know is known to none of them")
-    func letters() throws {
+    @Test("every message of the office fits the published schemas, and hides what no unit can know")
+    func sendsOnlyMessagesThatFitSchemas() throws {
         let letters = Letters(unit: UnitProcess.unit, run: "00000001")
         let id = letters.newHandoffID(at: Self.now)
         #expect(HandoffID(id) != nil)

@@ -36,7 +36,7 @@ final class UnitProcess {
         broker.user = Party.unit(Self.unit).description
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        // Debian's own Python, whatever else is first on the path of whoever runs the tests.
+        // Debian's own Python, whatever is first on the path of the test runner.
         process.environment = [
             "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string),
             "EXAMPLES": Self.examples.path,

@@ -19,7 +19,7 @@ struct AdmissionTests {
         ("unit.d1", "unit.d1.case.notified", "unit.d1", .caseNotified, nil),
         ("unit.d1", "unit.d1.handoff.concluded", "unit.d1", .handoffConcluded, nil),
         ("person.li", "person.li.feedback.recall", "person.li", .commandRecall, nil),
-        // Of a dead letter, to the worker that buried it
+        // About a dead letter, to the worker that made it
         ("person.li", "person.li.intake.replay", "person.li", .commandReplay, nil),
         ("person.li", "person.li.routing.replay", "person.li", .commandReplay, nil),
         ("person.li", "person.li.deadlines.discard", "person.li", .commandDiscard, nil),
@@ -47,7 +47,7 @@ struct AdmissionTests {
         ("person.li", "person.li.routing.recall", "person.li", .commandRecall, "wrong_routing_key"),
         ("person.li", "person.li.feedback.discard", "person.li", .commandReplay, "wrong_routing_key"),
         ("person.li", "person.li.kitchen.replay", "person.li", .commandReplay, "wrong_routing_key"),
-        // What is not theirs to send
+        // Types that they may not send
         ("unit.d1", "unit.d1.report.submitted", "unit.d1", .reportSubmitted, "wrong_sender"),
         ("source.web", "source.web.handoff.signed", "source.web", .handoffSigned, "wrong_sender"),
         ("person.li", "person.li.handoff.signed", "person.li", .handoffSigned, "wrong_sender"),
@@ -59,17 +59,19 @@ struct AdmissionTests {
         ("unit.d1", "unit.d1.handoff.came_back", "unit.d1", .handoffCameBack, "wrong_sender"),
     ]
 
-    @Test("key, source and vouched user name one party, and it may send such a message", arguments: table)
-    func admits(user: String?, key: String, source: String, type: MessageType, problem: String?) throws {
+    @Test("key, source and vouched user name one party, and that party may send the message", arguments: table)
+    func admitsOneConsistentParty(
+        user: String?, key: String, source: String, type: MessageType, problem: String?
+    ) throws {
         let party = try user.map { try #require(Party($0)) }
         let found = Admission.problem(sender: party, routingKey: key, envelope: try Self.envelope(type, source: source))
         #expect(found?.code == problem)
         if problem != nil { #expect(found?.text.isEmpty == false) }
     }
 
-    /// Whatever kinds of outsiders there are, each type comes from one kind only.
+    /// Each type comes from one kind of outsider only.
     @Test(
-        "every type that the office reads has one kind of sender, and no other is admitted",
+        "every type that the office reads has one kind of sender, and no other kind is admitted",
         arguments: Examples.readByOffice.sorted { $0.rawValue < $1.rawValue })
     func oneKindOfSender(type: MessageType) throws {
         let outsiders = ["unit.x", "source.x", "person.x"].compactMap { Party($0) }
@@ -83,8 +85,8 @@ struct AdmissionTests {
         #expect(kinds == (sender.isOffice ? [] : [String(sender.description.prefix { $0 != "." })]))
     }
 
-    @Test("a report is about itself: its subject is its id")
-    func reportSubject() throws {
+    @Test("a report's subject is its own id")
+    func reportIsItsOwnSubject() throws {
         let web = try #require(Party("source.web"))
         let envelope = try Self.envelope(.reportSubmitted, source: "source.web", subject: "another")
         let problem = Admission.problem(sender: web, routingKey: "source.web.report.submitted", envelope: envelope)
@@ -101,7 +103,7 @@ struct AdmissionTests {
     ]
 
     @Test("a party has one name", arguments: names)
-    func parties(name: String, valid: Bool) { #expect(Party(name)?.description == (valid ? name : nil)) }
+    func namesEachPartyOnce(name: String, valid: Bool) { #expect(Party(name)?.description == (valid ? name : nil)) }
 
     static let owners: [(String, String?)] = [
         ("unit.d1.handoff.signed", "unit.d1"), ("unit.d1", "unit.d1"), ("person.li.feedback.recall", "person.li"),
@@ -109,8 +111,8 @@ struct AdmissionTests {
         ("", nil), ("unit.D1.x", nil), ("bihuan.routing", nil),
     ]
 
-    @Test("a routing key names its owner with its first two words", arguments: owners)
-    func owner(key: String, name: String?) { #expect(Party(ownerOf: key)?.description == name) }
+    @Test("the first two words of a routing key name its owner", arguments: owners)
+    func readsOwnerFromRoutingKey(key: String, name: String?) { #expect(Party(ownerOf: key)?.description == name) }
 
     private static func envelope(_ type: MessageType, source: String, subject: String = "a-1") throws -> Envelope {
         let json =

@@ -38,7 +38,7 @@ struct AsyncAPITests {
         return Set(outgoing + [incoming].compactMap(\.self))
     }
 
-    /// What is planned is heard in `feedback`, or sent to the unit: its handoff's news with the handoff, the rest as
+    /// Planned types are received in `feedback`, or sent to the unit: news of a handoff with the handoff, the rest as
     /// notices.
     static func channels(of type: PlannedMessageType) throws -> Set<Channel> {
         let source = try PublishedContract.schema(type)["properties"]?["source"]?["$ref"]?.text
@@ -46,8 +46,8 @@ struct AsyncAPITests {
         return type == .handoffSupplemented ? [.unitInbox, .unitExpress] : [.unitNotice]
     }
 
-    @Test("it is AsyncAPI 3.0.0, with all that the specification requires of it")
-    func head() throws {
+    @Test("the document is AsyncAPI 3.0.0, with every field that the specification requires")
+    func isCompleteAsyncAPI() throws {
         #expect(document["asyncapi"]?.text == "3.0.0")
         #expect(
             document["info"]?["title"]?.text?.isEmpty == false && document["info"]?["version"]?.text?.isEmpty == false)
@@ -115,7 +115,7 @@ struct AsyncAPITests {
     ]
 
     @Test("its objects have no field that the specification does not know", arguments: fields.indices)
-    func fixedFields(row: Int) throws {
+    func usesOnlyKnownFields(row: Int) throws {
         let (path, isMap, known) = Self.fields[row]
         let object = try #require(document.value(at: path.map { .key($0) })?.object)
         for one in isMap ? Array(object.values) : [.object(object)] {
@@ -125,8 +125,8 @@ struct AsyncAPITests {
         }
     }
 
-    @Test("every reference leads somewhere")
-    func references() throws {
+    @Test("every reference resolves")
+    func resolvesReferences() throws {
         let references = document.fields.filter { $0.last == .key("$ref") }.compactMap { document.value(at: $0)?.text }
         #expect(references.count > 100)
         for reference in Set(references) {
@@ -141,8 +141,8 @@ struct AsyncAPITests {
         }
     }
 
-    @Test("every type of the contract is a message with its schema, and planned where it is planned")
-    func messages() throws {
+    @Test("every type of the contract is a message with its schema, and marked as planned where it is")
+    func listsEveryType() throws {
         var planned: Set<String> = []
         var handled: Set<String> = []
         for (key, message) in document["components"]?["messages"]?.object ?? [:] {
@@ -172,8 +172,8 @@ struct AsyncAPITests {
         }
     }
 
-    @Test("every type travels in the right channels and in no other", arguments: Channel.allCases)
-    func rightChannel(channel: Channel) throws {
+    @Test("every type travels in its channels and in no other", arguments: Channel.allCases)
+    func putsTypesInRightChannels(channel: Channel) throws {
         let handled = MessageType.allCases.filter { Self.channels(of: $0).contains(channel) }.map(\.rawValue)
         let planned = try PlannedMessageType.allCases.filter { try Self.channels(of: $0).contains(channel) }.map(
             \.rawValue)
@@ -200,8 +200,8 @@ struct AsyncAPITests {
         (.command, Topology.Exchange.command, .person(PersonID(unchecked: "li"))),
     ]
 
-    @Test("routing keys are those that the office takes", arguments: exchanges)
-    func routingKeys(channel: Channel, exchange: String, sender: Party) throws {
+    @Test("the routing keys are those that the office accepts", arguments: exchanges)
+    func usesRoutingKeysOfOffice(channel: Channel, exchange: String, sender: Party) throws {
         let binding = document["channels"]?[channel.rawValue]?["bindings"]?["amqp"]
         #expect(binding?["is"]?.text == "routingKey" && binding?["exchange"]?["name"]?.text == exchange)
         #expect(binding?["exchange"]?["type"]?.text == "topic")
@@ -214,7 +214,7 @@ struct AsyncAPITests {
             MessageType.allCases.filter { Self.channels(of: $0).contains(channel) }.flatMap {
                 $0.routingKeys(from: sender)
             } + planned
-        // Of a command, the parameters also make keys for workers that do not hear it.
+        // The parameters of a command also make keys for workers that do not receive it.
         #expect(channel == .command ? addresses.isSuperset(of: keys) : addresses == Set(keys))
         #expect(!keys.isEmpty)
     }
@@ -227,8 +227,8 @@ struct AsyncAPITests {
         (.personReply, Topology.Queue.reply(PersonID(unchecked: "d1"))),
     ]
 
-    @Test("queues have the names that the topology gives them", arguments: queues)
-    func queueNames(channel: Channel, queue: String) throws {
+    @Test("the queue names are those of the topology", arguments: queues)
+    func usesQueueNamesOfTopology(channel: Channel, queue: String) throws {
         #expect(try addresses(of: channel, ["unit": "d1", "source": "d1", "person": "d1"]) == [queue])
         let described = try #require(document["channels"]?[channel.rawValue])
         #expect(described["bindings"]?["amqp"]?["is"]?.text == "queue")
@@ -237,8 +237,8 @@ struct AsyncAPITests {
 
     // MARK: Operations
 
-    @Test("every message of a channel is sent by someone and received by someone, and no operation names another")
-    func operations() throws {
+    @Test("every message of a channel has a sender and a receiver, and no operation names any other")
+    func listsSenderAndReceiver() throws {
         var done: [String: Set<String>] = ["send": [], "receive": []]
         for (name, operation) in document["operations"]?.object ?? [:] {
             let channel = try #require(operation["channel"]?["$ref"]?.text)

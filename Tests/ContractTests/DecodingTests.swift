@@ -5,13 +5,13 @@ import Testing
 
 @Suite("Reading messages")
 struct DecodingTests {
-    /// A body that cannot be taken, and what its sender is told.
+    /// A body that is refused, and the answer to its sender.
     struct Refusal: CustomTestStringConvertible, Sendable {
         var name: String
         var body: [UInt8]
         var code: String
         var path: String?
-        /// Words that the text must hold.
+        /// Words that the text must contain.
         var words: String
 
         init(_ name: String, _ body: [UInt8], _ code: String, _ path: String?, _ words: String) {
@@ -299,9 +299,9 @@ struct DecodingTests {
     ]
 
     @Test(
-        "what cannot be read is refused with its reason and its place",
+        "an unreadable message is refused with its reason and its place",
         arguments: shapes + numbers + names + heads + contents + [immense])
-    func refuses(_ refusal: Refusal) throws {
+    func refusesUnreadableMessages(_ refusal: Refusal) throws {
         for hint in [nil, MessageType.reportSubmitted.rawValue] {
             let error = try #require(
                 #expect(throws: Unreadable.self) { try Message(reading: refusal.body, typeHint: hint) })
@@ -314,7 +314,7 @@ struct DecodingTests {
     }
 
     @Test(
-        "what of the head could be read goes with the refusal, so that the sender can be answered",
+        "the readable part of the head goes with the refusal, so that the sender can be answered",
         arguments: heads + contents)
     func keepsHead(_ refusal: Refusal) throws {
         let error = try #require(#expect(throws: Unreadable.self) { try Message(reading: refusal.body, typeHint: nil) })
@@ -324,13 +324,8 @@ struct DecodingTests {
         #expect(error.subject == object["subject"] as? String)
     }
 
-    @Test(
-        """
-        of a body that is all but JSON the head is read, so that the sender can be answered; of one that says two \
-        things it is not
-        """
-    )
-    func headOfWhatIsNoJSON() throws {
+    @Test("the head of nearly valid JSON is read, so that the sender is answered; a contradictory head is not")
+    func readsHeadOfBrokenJSON() throws {
         func refusal(_ value: String) throws -> Unreadable {
             try #require(
                 #expect(throws: Unreadable.self) { try Message(reading: Array(Self.unread(value).utf8), typeHint: nil) }
@@ -341,7 +336,7 @@ struct DecodingTests {
     }
 
     @Test(
-        "a whole message is read, at the limits too",
+        "a whole message is read, also one at the limits",
         arguments: [
             unread(
                 #"""
@@ -368,13 +363,13 @@ struct DecodingTests {
             ),
             unread(#"{"data_base64":"e30="}"#),
         ])
-    func takes(body: String) throws {
+    func acceptsMessagesAtTheLimits(body: String) throws {
         let message = try Message(reading: Array(body.utf8), typeHint: nil)
         #expect(message.envelope.type == .reportSubmitted)
     }
 
-    @Test("a message cut off anywhere is refused, and never stops the reader", arguments: MessageType.allCases)
-    func cutShort(type: MessageType) throws {
+    @Test("a message that is cut off anywhere is refused, and never stops the reader", arguments: MessageType.allCases)
+    func refusesCutMessages(type: MessageType) throws {
         let body = try GoldenTests.golden(type)
         for count in 0..<body.count {
             #expect(throws: Unreadable.self) {
@@ -386,7 +381,7 @@ struct DecodingTests {
     @Test(
         "a message with bytes changed at random is read or refused, and never stops the reader",
         arguments: MessageType.allCases)
-    func scrambled(type: MessageType) throws {
+    func survivesScrambledMessages(type: MessageType) throws {
         let body = try GoldenTests.golden(type)
         var random = SeededGenerator(state: 0x5EED)
         for _ in 0..<500 {

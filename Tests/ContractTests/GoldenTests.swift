@@ -4,8 +4,8 @@ import Crypto
 import Foundation
 import Testing
 
-/// Messages as they once went over the wire: what stands in `Golden/` must be readable for ever. New fields make a new
-/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` writes the files anew, and the change is for
+/// Messages as they were once sent: the files in `Golden/` must stay readable for ever. New fields make a new
+/// example; `TEST_BIHUAN_WRITE_GOLDEN=1 swift test --filter GoldenTests` rewrites the files, and the change needs
 /// review.
 @Suite("Golden messages")
 struct GoldenTests {
@@ -14,7 +14,7 @@ struct GoldenTests {
     static let sealedFiles: [MessageType: String] = [
         .handoffDispatched: "handoff.dispatched.sealed.json", .attachmentPart: "attachment.part.sealed.json",
     ]
-    /// Opens the sealed examples; it stands here only for that.
+    /// Opens the sealed examples; it has no other use.
     static let sealedKeyBytes = (0..<32).map { UInt8($0) }
 
     /// The bytes of a file without its last newline.
@@ -29,14 +29,14 @@ struct GoldenTests {
         try Data(bytes + [UInt8(ascii: "\n")]).write(to: folder.appending(path: name))
     }
 
-    @Test("a message is written as its golden file has it", arguments: MessageType.allCases)
+    @Test("a message is written exactly as its golden file", arguments: MessageType.allCases)
     func writesGolden(type: MessageType) throws {
         if Self.writes { try Self.write(type.definition.example, "\(type.short).json") }
         #expect(text(type.definition.example) == text(try Self.golden(type)))
     }
 
     @Test("a type of several forms has a golden file for each")
-    func variants() throws {
+    func hasGoldenFileForEachVariant() throws {
         for (name, type, body) in Examples.variants {
             if Self.writes { try Self.write(body, "\(name).json") }
             let golden = try Self.golden("\(name).json")
@@ -54,7 +54,7 @@ struct GoldenTests {
         #expect(text(try type.definition.rewritten(body)) == text(body))
     }
 
-    @Test("fields that nobody knows yet are passed over, wherever they stand", arguments: MessageType.allCases)
+    @Test("unknown fields are ignored, wherever they stand", arguments: MessageType.allCases)
     func toleratesUnknownFields(type: MessageType) throws {
         let body = try Self.golden(type)
         let richer = try JSONSerialization.data(
@@ -67,8 +67,8 @@ struct GoldenTests {
         }
     }
 
-    @Test("the office reads what is sent to it, with and without the right hint", arguments: MessageType.allCases)
-    func officeReads(type: MessageType) throws {
+    @Test("the office reads its messages, with and without the right hint", arguments: MessageType.allCases)
+    func officeReadsWithAnyHint(type: MessageType) throws {
         let body = try Self.golden(type)
         for hint in [
             type.rawValue, nil, "", "bihuan.nonsense.v1", MessageType.handoffProgress.rawValue,
@@ -85,7 +85,7 @@ struct GoldenTests {
         }
     }
 
-    @Test("what only the contract's required fields has is read", arguments: MessageType.allCases)
+    @Test("a message with only the required fields is read", arguments: MessageType.allCases)
     func toleratesMissingOptionals(type: MessageType) throws {
         var object = try #require(try JSONSerialization.jsonObject(with: Data(try Self.golden(type))) as? [String: Any])
         object["datacontenttype"] = nil
@@ -102,8 +102,8 @@ struct GoldenTests {
         #expect(submission == Submission(title: "", text: "反映张三。"))
     }
 
-    @Test("there is one golden file for every type, and none besides")
-    func oneFilePerType() throws {
+    @Test("there is one golden file for every type, and no other")
+    func hasOneFilePerType() throws {
         let files = Set(
             try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).filter { $0.hasSuffix(".json") })
         #expect(
@@ -113,8 +113,8 @@ struct GoldenTests {
                         + Self.sealedFiles.values))
     }
 
-    @Test("types are literal words with a version, and no two have the same short name")
-    func typeNames() throws {
+    @Test("types are literal names with a version, and no two have the same short name")
+    func usesDistinctVersionedTypeNames() throws {
         let shape = try Regex(#"bihuan\.[a-z]+(\.[a-z_]+)+\.v1"#)
         for type in MessageType.allCases {
             #expect(type.rawValue.wholeMatch(of: shape) != nil, "\(type)")
@@ -126,7 +126,7 @@ struct GoldenTests {
     }
 
     @Test(
-        "a sealed message of long ago opens with its key",
+        "an old sealed message opens with its key",
         arguments: [(MessageType.handoffDispatched, MessageType.reportSubmitted), (.attachmentPart, .attachmentPart)])
     func opensSealedGolden(type: MessageType, inside: MessageType) throws {
         let file = try #require(Self.sealedFiles[type])

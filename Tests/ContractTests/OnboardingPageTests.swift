@@ -7,7 +7,7 @@ import Foundation
 import Testing
 import TestOffice
 
-/// `docs/contract/README.md` is what developers of other systems go by: what it lists is what the code has.
+/// Developers of other systems follow `docs/contract/README.md`: its lists match the code.
 @Suite("Onboarding page")
 struct OnboardingPageTests {
     let lines: [Substring]
@@ -40,8 +40,8 @@ struct OnboardingPageTests {
 
     // MARK: Codes
 
-    /// The codes of problems as they stand in the sources. What stands there in another way than as a literal, or as a
-    /// case of `Refusal`, must be known here, so that no code slips by.
+    /// The codes of problems in the sources. A code that is written there in another way than as a literal, or as a
+    /// case of `Refusal`, must be listed here, so that no code is missed.
     private static func codes() throws -> Set<String> {
         let passedOn: Set = ["code", "reason", "refusal.rawValue", "blame.rawValue"]
         var codes = Set(Casework.Refusal.allCases.map(\.rawValue))
@@ -75,8 +75,8 @@ struct OnboardingPageTests {
         return codes
     }
 
-    @Test("the table of codes has every code of the sources, once, and none besides")
-    func everyCode() throws {
+    @Test("the table of codes has every code of the sources, once, and no other")
+    func listsEveryCode() throws {
         let listed = try rows(below: "What is refused, and with which code").filter { $0.count == 2 && !$0[1].isEmpty }
         let names = names(listed)
         #expect(names.count == listed.count && Set(names).count == names.count)
@@ -88,8 +88,8 @@ struct OnboardingPageTests {
 
     // MARK: Types and limits
 
-    @Test("every type of the contract is in the tables: handled where it is handled, planned where it is planned")
-    func everyType() throws {
+    @Test("the tables list every type of the contract, as handled or as planned")
+    func listsEveryType() throws {
         let handled = try names(rows(below: "What you send and what you get"))
         // Papers travel in both directions.
         #expect(handled.sorted() == (PublishedSchemaTests.publicTypes + [.attachmentPart]).map(\.short).sorted())
@@ -104,7 +104,7 @@ struct OnboardingPageTests {
     }
 
     @Test("the table of limits has every limit of the code")
-    func everyLimit() throws {
+    func listsEveryLimit() throws {
         let listed = Dictionary(try rows(below: "Limits").map { ($0[0], $0[1]) }) { first, _ in first }
         let limits = Mirror(reflecting: Limits.standard).children.compactMap { child in
             child.label.map { ("`\($0)`", "\(child.value)") }
@@ -118,8 +118,8 @@ struct OnboardingPageTests {
         lines.map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("{") }.map { Array($0.utf8) }
     }
 
-    @Test("every message of the dialogue fits its schema, and the office would take what the unit says")
-    func dialogueFits() throws {
+    @Test("every message of the dialogue fits its schema, and the office would accept the unit's messages")
+    func dialogueFitsSchemas() throws {
         #expect(dialogue.count == 6)
         var subjects: Set<String> = []
         var ids: [String] = []
@@ -137,8 +137,8 @@ struct OnboardingPageTests {
         #expect(subjects.count == 1 && Set(ids).count == ids.count)
     }
 
-    @Test("the digest that the dialogue signs is that of the handoff it shows")
-    func dialogueDigest() throws {
+    @Test("the digest in the dialogue's signature is that of the handoff it shows")
+    func dialogueSignsRightDigest() throws {
         let digest = Array(SHA256.hash(data: try #require(dialogue.first))).hexadecimal
         guard case .act(.signed(let signed)) = try Message(reading: dialogue[1], typeHint: nil).body else {
             Issue.record("the second message is no signature")
@@ -148,7 +148,7 @@ struct OnboardingPageTests {
     }
 
     @Test("exchanges and queues on the page are those of the topology")
-    func places() throws {
+    func usesExchangesAndQueuesOfTopology() throws {
         let cells = try rows(below: "What you get").map { $0.joined(separator: " ") }
         let expected: [(String, String, [String])] = [
             ("unit.u7", Topology.Exchange.feedback, Topology.Queue.all(of: .unit(UnitID(unchecked: "u7")))),

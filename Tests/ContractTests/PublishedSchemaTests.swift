@@ -15,7 +15,7 @@ struct PublishedSchemaTests {
         return try names.map { ($0, try GoldenTests.golden("\($0).json")) }
     }
 
-    /// Of those the ones that the office reads: what it sends sealed is for others.
+    /// The golden messages that the office reads; sealed ones are for others.
     static func readGoldens(_ type: MessageType) throws -> [(name: String, body: [UInt8])] {
         try goldens(type).filter { "\($0.name).json" != GoldenTests.sealedFiles[type] }
     }
@@ -24,12 +24,12 @@ struct PublishedSchemaTests {
     static let readTypes = MessageType.allCases.filter(Examples.readByOffice.contains)
 
     @Test("every golden message fits its schema", arguments: MessageType.allCases)
-    func goldensFit(type: MessageType) throws {
+    func goldenMessagesFit(type: MessageType) throws {
         for (name, body) in try Self.goldens(type) { #expect(SchemaJudge.shared.problems(in: body) == [], "\(name)") }
     }
 
-    @Test("every type that is handled or planned has its schema and its worked example, and there are none besides")
-    func oneFileForEach() throws {
+    @Test("every handled or planned type has a schema and a worked example, and there is no other")
+    func hasOneFileForEachType() throws {
         let planned = Set(PlannedMessageType.allCases.map { "\($0.short).json" })
         let handled = Set(Self.publicTypes.map { "\($0.short).json" })
         #expect(try PublishedContract.names(in: "schemas") == planned.union(handled).union(["common.json"]))
@@ -41,7 +41,7 @@ struct PublishedSchemaTests {
     }
 
     @Test("a schema names its type, and says whether it is planned")
-    func schemaHeads() throws {
+    func schemasNameTheirType() throws {
         func check(_ schema: JSONValue, _ name: String, short: String, planned: Bool) {
             #expect(schema["$schema"]?.text == "https://json-schema.org/draft/2020-12/schema", "\(name)")
             #expect(schema["$id"]?.text == "\(short).json", "\(name)")
@@ -58,7 +58,7 @@ struct PublishedSchemaTests {
         }
     }
 
-    @Test("no schema forbids fields that nobody knows yet")
+    @Test("no schema forbids unknown fields")
     func toleratesUnknownFields() throws {
         for folder in ["schemas", "schemas/internal"] {
             for name in try PublishedContract.names(in: folder) {
@@ -73,7 +73,7 @@ struct PublishedSchemaTests {
     }
 
     @Test("worked examples of handled types are the golden messages, laid out for readers", arguments: publicTypes)
-    func workedExamples(type: MessageType) throws {
+    func showsGoldenMessagesAsExamples(type: MessageType) throws {
         for (name, body) in try Self.goldens(type) {
             let page = try JSONValue(body).page
             if GoldenTests.writes { try PublishedContract.write(page, "messages/\(name).json") }
@@ -82,9 +82,9 @@ struct PublishedSchemaTests {
     }
 
     @Test(
-        "worked examples of planned types fit their schemas, and are laid out alike",
+        "worked examples of planned types fit their schemas, and have the same layout",
         arguments: PlannedMessageType.allCases)
-    func plannedExamples(type: PlannedMessageType) throws {
+    func plannedExamplesFit(type: PlannedMessageType) throws {
         let path = "messages/\(type.short).json"
         let message = try PublishedContract.json(path)
         #expect(message["type"]?.text == type.rawValue)
@@ -96,8 +96,8 @@ struct PublishedSchemaTests {
     // MARK: Schema and reader
 
     @Test(
-        "the golden messages have every field that the schemas know, and none besides", arguments: MessageType.allCases)
-    func everyFieldIsShown(type: MessageType) throws {
+        "the golden messages have every field of the schemas, and no other", arguments: MessageType.allCases)
+    func showsEveryField(type: MessageType) throws {
         let common = try PublishedContract.json("schemas/common.json")
         let declared = PublishedContract.declaredFields(of: try PublishedContract.schema(type), common: common)
         var shown: Set<String> = []
@@ -112,8 +112,8 @@ struct PublishedSchemaTests {
         #expect(declared.subtracting(shown).sorted() == [])
     }
 
-    @Test("a field that is taken away is missed by schema and reader alike, or by neither", arguments: readTypes)
-    func requiredAlike(type: MessageType) throws {
+    @Test("a missing field is refused by both schema and reader, or by neither", arguments: readTypes)
+    func schemaAndReaderRequireTheSameFields(type: MessageType) throws {
         var required = 0
         for (name, body) in try Self.readGoldens(type) {
             let golden = try JSONValue(body)
@@ -123,7 +123,7 @@ struct PublishedSchemaTests {
                 if misses { required += 1 }
                 let refuses = Self.refuses(poorer)
                 #expect(refuses == misses, "\(name) without \(Self.text(path))")
-                // For the reader, null is as good as absent.
+                // The reader treats null as absent.
                 let refusesNull = Self.refuses(try golden.replacing(path, with: .null).bytes)
                 #expect(refusesNull == misses, "\(name) with null as \(Self.text(path))")
             }
@@ -131,8 +131,8 @@ struct PublishedSchemaTests {
         #expect(required >= 7, "the head alone has seven required fields")
     }
 
-    @Test("a field of another kind is refused by schema and reader alike", arguments: readTypes)
-    func mistypedAlike(type: MessageType) throws {
+    @Test("a field of another kind is refused by both schema and reader", arguments: readTypes)
+    func schemaAndReaderRefuseWrongTypes(type: MessageType) throws {
         for (name, body) in try Self.readGoldens(type) {
             let golden = try JSONValue(body)
             for path in golden.fields {
@@ -213,15 +213,15 @@ struct PublishedSchemaTests {
         (.commandDiscard, [.key("data"), .key("reason")], String(repeating: "误", count: 1_334), false),
     ]
 
-    @Test("ids, names, dates and words are taken or refused by schema and reader alike", arguments: values)
-    func valuesAlike(type: MessageType, path: [JSONValue.Step], value: String, valid: Bool) throws {
+    @Test("schema and reader accept or refuse the same ids, names, dates and words", arguments: values)
+    func schemaAndReaderAgreeOnValues(type: MessageType, path: [JSONValue.Step], value: String, valid: Bool) throws {
         let body = try JSONValue(try GoldenTests.golden(type)).replacing(path, with: .text(value)).bytes
         let (fits, refuses) = (SchemaJudge.shared.problems(in: body).isEmpty, Self.refuses(body))
         #expect(fits == valid && refuses == !valid)
     }
 
-    @Test("a piece with a count, and a manifest with a part or a content, are refused by schema and reader alike")
-    func papersAlike() throws {
+    @Test("a part with a count, and a manifest with a part or a content, are refused by both schema and reader")
+    func schemaAndReaderAgreeOnPapers() throws {
         let piece = try JSONValue(try GoldenTests.golden(.attachmentPart))
         let manifest = try JSONValue(try GoldenTests.golden("attachment.part.closing.json"))
         for (message, field, value) in [
@@ -233,7 +233,7 @@ struct PublishedSchemaTests {
     }
 
     @Test(
-        "what no schema can say is refused by the validator and the office alike",
+        "what no schema can express is refused by both the validator and the office",
         arguments: [
             (DecodingTests.nested(32), true), (DecodingTests.nested(33), false), (DecodingTests.nested(40), false),
             (DecodingTests.report(subject: #""a-2""#), false),
@@ -241,7 +241,7 @@ struct PublishedSchemaTests {
             (DecodingTests.report(data: #"{"text":"a\ud800b"}"#), false),
             (DecodingTests.report(data: #"{"text":"a","\ud800":1}"#), false),
         ])
-    func beyondSchemas(body: String, valid: Bool) throws {
+    func validatorAndOfficeAgreeBeyondSchemas(body: String, valid: Bool) throws {
         let problems = SchemaJudge.shared.problems(in: body.utf8)
         #expect(problems.isEmpty == valid, "\(problems)")
         let message = try? Message(reading: Array(body.utf8), typeHint: nil)
@@ -266,7 +266,7 @@ struct PublishedSchemaTests {
     // MARK: Numbers and words
 
     @Test("the limits in the schemas are those of the code")
-    func limits() throws {
+    func usesLimitsOfCode() throws {
         let common = try PublishedContract.json("schemas/common.json")
         let limits = Limits.standard
         func of(_ name: String) -> JSONValue? { common["$defs"]?[name] }
@@ -301,8 +301,8 @@ struct PublishedSchemaTests {
             envelope.contains("\(limits.messageBytesMax) bytes") && envelope.contains("\(limits.jsonDepthMax) deep"))
     }
 
-    @Test("words that are code are those of the code")
-    func words() throws {
+    @Test("enumerated words in the schemas are those of the code")
+    func usesCodeWords() throws {
         let accepted = try PublishedContract.schema(.reportAccepted)["properties"]?["data"]?["properties"]?["state"]?[
             "enum"]?.list
         #expect(accepted?.compactMap(\.text) == ReportState.allCases.map(\.rawValue))
@@ -317,8 +317,8 @@ struct PublishedSchemaTests {
         #expect(media == [MediaType.json, MediaType.sealed])
     }
 
-    @Test("who may send a type says its schema", arguments: MessageType.allCases)
-    func senders(type: MessageType) throws {
+    @Test("a type's schema names who may send it", arguments: MessageType.allCases)
+    func namesSenders(type: MessageType) throws {
         let sender =
             switch try Examples.sender(of: type) {
             case .unit: "unitParty"

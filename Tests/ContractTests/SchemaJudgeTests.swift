@@ -3,7 +3,7 @@ import Foundation
 import TestOffice
 import Testing
 
-/// What judges all messages must itself be able to say no.
+/// The judge of all messages must itself be able to refuse.
 @Suite("The judge of schemas")
 struct SchemaJudgeTests {
     static let bodies: [(body: [UInt8], word: String)] = [
@@ -16,14 +16,14 @@ struct SchemaJudgeTests {
         (Array(#"{"a":"#.utf8) + Array(String(repeating: "[", count: 20_000).utf8), "not JSON"),
     ]
 
-    @Test("what is no message of the contract is named as wrong", arguments: bodies)
-    func refuses(body: [UInt8], word: String) {
+    @Test("the judge names what is wrong with a body that is no message of the contract", arguments: bodies)
+    func namesWhatIsWrong(body: [UInt8], word: String) {
         let problems = SchemaJudge.shared.problems(in: body)
         #expect(problems.contains { $0.contains(word) }, "\(problems)")
     }
 
     @Test("lengths count in bytes of UTF-8")
-    func bytes() throws {
+    func countsBytes() throws {
         let golden = try JSONValue(try GoldenTests.golden(.caseFiled))
         func problems(_ number: String) throws -> [String] {
             SchemaJudge.shared.problems(
@@ -34,10 +34,8 @@ struct SchemaJudgeTests {
         #expect(try !problems("a\u{0}b").isEmpty)
     }
 
-    @Test(
-        "as a command it judges files: 0 if all fit, 1 if one does not, with the reason, 2 for a file that is not there"
-    )
-    func asCommand() throws {
+    @Test("as a command it exits with 0 if all files fit, 1 with a reason if one does not, 2 for a missing file")
+    func judgesFilesAsCommand() throws {
         let examples = PublishedContract.folder.appending(path: "messages")
         let fitting = try PublishedContract.names(in: "messages").sorted().map { examples.appending(path: $0).path }
         let broken = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).json")
@@ -62,8 +60,8 @@ struct SchemaJudgeTests {
         return (process.terminationStatus, text)
     }
 
-    @Test("asked by many at once, it gives each their own answer")
-    func asksAtOnce() async throws {
+    @Test("each of many concurrent requests gets its own answer")
+    func answersConcurrentRequests() async throws {
         let golden = try GoldenTests.golden(.handoffProgress)
         await withTaskGroup(of: Bool.self) { group in
             for number in 0..<64 {
@@ -94,15 +92,15 @@ extension SchemaJudgeTests {
         ),
     ]
 
-    @Test("what the office refuses and no schema can say is found in any place", arguments: beyondSchemas)
+    @Test("what the office refuses and no schema can express is found anywhere in a body", arguments: beyondSchemas)
     func refusesBeyondSchemas(report: String, words: String) {
         let body = DecodingTests.report(data: "{\(report)}")
         let problems = SchemaJudge.shared.problems(in: Array(body.utf8))
         #expect(problems.contains { $0.contains(words) }, "\(problems)")
     }
 
-    @Test("a text that writes an escape out is none")
-    func writtenOut() {
+    @Test("a text that spells out an escape contains none")
+    func acceptsWrittenOutEscapes() {
         let body = DecodingTests.report(data: #"{"text":"\\u0000 is written out, and \\\\u0000"}"#)
         #expect(SchemaJudge.shared.problems(in: Array(body.utf8)) == [])
     }

@@ -16,8 +16,8 @@ struct SealingTests {
             id: "e-1", type: .handoffDispatched, subject: "h-1")
     }
 
-    @Test("sealed bytes come out as they went in, and only their number and type stand in clear")
-    func roundTrip() throws {
+    @Test("sealed bytes open to the same bytes, and only their number and type are in clear")
+    func opensWhatItSealed() throws {
         let data = try sealed()
         #expect(try data.open(with: key, id: "e-1", type: .handoffDispatched, subject: "h-1") == Self.bytes)
         #expect(data.number == "S2026-00000001")
@@ -26,8 +26,8 @@ struct SealingTests {
         #expect(try data != sealed(), "sealing twice gives other bytes")
     }
 
-    @Test("nobody else's key opens it")
-    func anotherKey() throws {
+    @Test("another party's key does not open it")
+    func opensWithNoOtherKey() throws {
         let data = try sealed()
         #expect(throws: (any Error).self) {
             try data.open(
@@ -36,18 +36,18 @@ struct SealingTests {
     }
 
     @Test(
-        "moved to another message it does not open",
+        "a sealed body that is moved to another message does not open",
         arguments: [
             ("e-2", MessageType.handoffDispatched, "h-1"), ("e-1", .handoffDispatched, "h-2"),
             ("e-1", .handoffRecalled, "h-1"), ("", .handoffDispatched, ""),
         ])
-    func moved(id: String, type: MessageType, subject: String) throws {
+    func doesNotOpenInAnotherMessage(id: String, type: MessageType, subject: String) throws {
         let data = try sealed()
         #expect(throws: (any Error).self) { try data.open(with: key, id: id, type: type, subject: subject) }
     }
 
-    @Test("tampered or mangled it does not open")
-    func tampered() throws {
+    @Test("a tampered or damaged body does not open")
+    func doesNotOpenWhenTampered() throws {
         let whole = try sealed()
         var flipped = try #require(Data(base64Encoded: whole.ciphertext))
         flipped[0] ^= 1
@@ -65,8 +65,8 @@ struct SealingTests {
         }
     }
 
-    @Test("a key is known by the first 16 hexadecimal digits of its SHA-256; what is no key is none")
-    func keyID() throws {
+    @Test("a key's id is the first 16 hexadecimal digits of its SHA-256; other bytes are no key")
+    func namesKeysByTheirDigest() throws {
         let raw = [UInt8](key.publicKey.rawRepresentation)
         #expect(SealingKey(rawRepresentation: raw)?.id == String(Array(SHA256.hash(data: raw)).hexadecimal.prefix(16)))
         #expect(SealingKey(rawRepresentation: Array(raw.dropLast())) == nil)
@@ -74,15 +74,15 @@ struct SealingTests {
     }
 
     @Test(
-        "hexadecimal is read in both cases and written in the lower one",
+        "hexadecimal is read in both cases and written in lower case",
         arguments: [
             ("", []), ("00ff", [0, 255]), ("DEADbeef", [0xDE, 0xAD, 0xBE, 0xEF]),
         ] as [(String, [UInt8])])
-    func hexadecimal(text: String, bytes: [UInt8]) {
+    func readsHexadecimal(text: String, bytes: [UInt8]) {
         #expect([UInt8](hexadecimal: text) == bytes)
         #expect(bytes.hexadecimal == text.lowercased())
     }
 
-    @Test("what is no hexadecimal is not read", arguments: ["0", "0g", " 00", "0x00", "甲甲"])
-    func noHexadecimal(text: String) { #expect([UInt8](hexadecimal: text) == nil) }
+    @Test("a text that is not hexadecimal is refused", arguments: ["0", "0g", " 00", "0x00", "甲甲"])
+    func refusesOtherTexts(text: String) { #expect([UInt8](hexadecimal: text) == nil) }
 }

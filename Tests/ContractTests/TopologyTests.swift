@@ -71,19 +71,14 @@ struct TopologyTests {
         return (try JSONDecoder().decode(File.self, from: bytes), bytes)
     }
 
-    @Test(
-        """
-        every queue is a durable quorum queue whose delivery limit cannot fire, and none but the last ones lets a \
-        message go
-        """
-    )
-    func queues() throws {
+    @Test("every queue is a durable quorum queue with no effective delivery limit; only the last ones drop messages")
+    func queuesAreDurableAndKeepMessages() throws {
         let file = try Self.file().file
         let dying = File.Arguments(
             type: "quorum", deliveryLimit: 100_000, deadLetterExchange: "bihuan.dead",
             deadLetterStrategy: "at-least-once", overflow: "reject-publish")
         let last = File.Arguments(type: "quorum", deliveryLimit: 100_000)
-        // What a unit says in order is heard in order.
+        // The messages of a unit are received in the order in which it sent them.
         var inOrder = dying
         inOrder.singleActiveConsumer = true
         for queue in file.queues {
@@ -109,13 +104,8 @@ struct TopologyTests {
             ])
     }
 
-    @Test(
-        """
-        outsiders' exchanges are topics with an alternate; the office's own are direct without one, so that a \
-        return names its message
-        """
-    )
-    func exchanges() throws {
+    @Test("outsiders' exchanges are topics with an alternate; the office's are direct and return a message")
+    func exchangesReturnOrForward() throws {
         let file = try Self.file().file
         let found = Dictionary(
             uniqueKeysWithValues: file.exchanges.map { ($0.name, ($0.type, $0.arguments["alternate-exchange"])) })
@@ -131,8 +121,8 @@ struct TopologyTests {
         #expect(found.count == 8 && file.exchanges.allSatisfy { $0.durable && !$0.auto_delete })
     }
 
-    @Test("every queue is bound, by its name where the exchange is direct")
-    func bindings() throws {
+    @Test("every queue is bound, by its own name where the exchange is direct")
+    func bindsEveryQueue() throws {
         let file = try Self.file().file
         #expect(Set(file.bindings.map(\.destination)) == Set(file.queues.map(\.name)))
         let direct = Set(file.exchanges.filter { $0.type == "direct" }.map(\.name))
@@ -175,8 +165,8 @@ struct TopologyTests {
         ("monitor.prometheus", [], []), ("monitor.p", [], []),
     ]
 
-    @Test("a user reads its own queues and writes its own exchange, and configures nothing", arguments: rights)
-    func permissions(user: String, reads: Set<String>, writes: Set<String>) throws {
+    @Test("a user reads its own queues, writes its own exchange, and configures nothing", arguments: rights)
+    func limitsUserToItsOwn(user: String, reads: Set<String>, writes: Set<String>) throws {
         let file = try Self.file().file
         let mine = file.permissions.filter { $0.user == user }
         let permission = try #require(mine.first)
@@ -213,8 +203,8 @@ struct TopologyTests {
         ),
     ]
 
-    @Test("a user may use keys of its own name only", arguments: topics)
-    func topicPermissions(user: String, exchange: String, allowed: [String], denied: [String]) throws {
+    @Test("a user may only use routing keys of its own name", arguments: topics)
+    func limitsKeysToOwnName(user: String, exchange: String, allowed: [String], denied: [String]) throws {
         let rules = try Self.file().file.topic_permissions.filter { $0.user == user }
         let rule = try #require(rules.first)
         #expect(rules.count == 1 && rule.exchange == exchange)
@@ -235,7 +225,7 @@ struct TopologyTests {
         for key in keys { #expect(try matches(rule.write, key), "\(sender) may not publish under \(key)") }
     }
 
-    @Test("no user may write a topic exchange without a rule for its keys: without one, all are allowed")
+    @Test("no user may write to a topic exchange without a rule for keys, because then all keys are allowed")
     func noTopicWithoutRule() throws {
         let file = try Self.file().file
         let topics = file.exchanges.filter { $0.type == "topic" }.map(\.name)
@@ -248,12 +238,7 @@ struct TopologyTests {
         }
     }
 
-    @Test(
-        """
-        every queue is read by somebody, and by one kind of user only; every exchange that outsiders write has \
-        its alternate
-        """
-    )
+    @Test("every queue has one kind of reader, and every exchange that outsiders write to has its alternate")
     func everyQueueHasAReader() throws {
         let file = try Self.file().file
         for queue in file.queues.map(\.name) {
@@ -270,15 +255,15 @@ struct TopologyTests {
     }
 
     @Test(
-        "ids that would mean something in a regular expression or a routing key do not exist",
+        "an id with a meaning in a regular expression or a routing key is refused",
         arguments: ["d.1", "d*", "d#", "(d|e)", "d1$", "D1", "", "d 1", ".*", "d\\1", "é"])
-    func idsAreNames(id: String) {
+    func refusesUnsafeIds(id: String) {
         #expect(UnitID(id) == nil && SourceID(id) == nil && PersonID(id) == nil && Party("unit.\(id)") == nil)
         #expect(!BrokerRole.isMonitorName(id))
     }
 
-    @Test("passwords stand in the file as salted hashes, monitors alone have a tag, and nobody is administrator")
-    func passwords() throws {
+    @Test("the file has salted password hashes, only monitors have a tag, and nobody is administrator")
+    func hashesPasswords() throws {
         let (file, bytes) = try Self.file()
         let text = String(decoding: bytes, as: UTF8.self)
         #expect(!text.contains("secret-"))
@@ -289,8 +274,8 @@ struct TopologyTests {
         #expect(file.vhosts.map(\.name) == ["bihuan"])
     }
 
-    @Test("a password fits its own hash only; a user whose password is not known has none")
-    func passwordHashes() throws {
+    @Test("a password matches only its own hash, and a user with an unknown password has none")
+    func hashesMatchTheirPassword() throws {
         let hash = PasswordHash.make("secret")
         #expect(hash != PasswordHash.make("secret"), "each has its own salt")
         #expect(PasswordHash.fits("secret", hash: hash, algorithm: PasswordHash.algorithm))
@@ -307,8 +292,8 @@ struct TopologyTests {
         #expect(file.users.map(\.password_hash) == [""])
     }
 
-    @Test("each message goes to the queue of its addressee, and the office's own notices are rows")
-    func noticeQueues() {
+    @Test("each message goes to its addressee's queue, and the office's own notices are rows")
+    func sendsNoticesToTheirQueues() {
         #expect(Topology.Queue.notice(for: .unit(UnitID(unchecked: "d1"))) == "unit.d1.notice")
         #expect(Topology.Queue.notice(for: .source(SourceID(unchecked: "web"))) == "source.web.notice")
         #expect(Topology.Queue.notice(for: .person(PersonID(unchecked: "li"))) == "person.li.reply")
@@ -318,7 +303,7 @@ struct TopologyTests {
     // MARK: The page
 
     @Test("docs/topology.md names the same exchanges, queues and users, with the same rights")
-    func documented() throws {
+    func matchesPage() throws {
         let page = try String(contentsOf: Self.page, encoding: .utf8)
         #expect(Self.rows(of: "Exchange", in: page).map { $0[0] } == Topology.Exchange.all.map { [$0] })
         let id = "<id>"

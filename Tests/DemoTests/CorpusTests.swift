@@ -11,15 +11,15 @@ struct CorpusTests {
     private static let reports = take(2000, seed: 7)
     private static let accusations = reports.map(\.submission).filter { $0.matterKind == "accusation" }
 
-    @Test("the same seed gives the same bytes, another seed others")
-    func deterministic() throws {
+    @Test("the same seed gives the same bytes, and another seed gives others")
+    func givesSameBytesForSeed() throws {
         let first = try Self.bytes(Self.take(300, seed: 42))
         #expect(try first == Self.bytes(Self.take(300, seed: 42)))
         #expect(try first != Self.bytes(Self.take(300, seed: 43)))
     }
 
     @Test("a seed gives the same report in every build, not only in this process")
-    func pinned() throws {
+    func pinsReportsAcrossBuilds() throws {
         let report = try #require(Self.take(1, seed: 1).first)
         #expect(report.id == "sample-1-0")
         #expect(report.source.rawValue == "phone")
@@ -27,20 +27,20 @@ struct CorpusTests {
     }
 
     @Test("any report can be written without those before it")
-    func randomAccess() {
+    func writesAnyReportAlone() {
         let corpus = Corpus(seed: 7, receivedAround: Self.moment)
         #expect([0, 17, 1999].map { corpus.report(at: $0) } == [0, 17, 1999].map { Self.reports[$0] })
     }
 
     @Test("ids are distinct and short, and every source of the office is one of the nine")
-    func ids() {
+    func usesDistinctIds() {
         #expect(Set(Self.reports.map(\.id)).count == 2000)
         #expect(Self.reports.allSatisfy { $0.id.utf8.count <= 128 })
         #expect(Set(Self.reports.map(\.source)) == Set(SampleOffice.standard.sources.map(\.id)))
     }
 
-    @Test("no open place is left in any text")
-    func filled() {
+    @Test("no placeholder is left in any text")
+    func leavesNoOpenPlaces() {
         for report in Self.reports {
             let submission = report.submission
             let texts = [submission.title, submission.text] + submission.allegations.map(\.act)
@@ -48,8 +48,8 @@ struct CorpusTests {
         }
     }
 
-    @Test("the kinds of matter come in the proportions of life")
-    func matterKinds() {
+    @Test("the kinds of matter come in realistic proportions")
+    func keepsProportionsOfMatters() {
         let kinds = Dictionary(grouping: Self.reports, by: \.submission.matterKind).mapValues { $0.count * 100 / 2000 }
         #expect((63...73).contains(kinds["accusation"] ?? 0))
         #expect((14...20).contains(kinds["outside"] ?? 0))
@@ -59,7 +59,7 @@ struct CorpusTests {
     }
 
     @Test("three of five reports are accusations that name somebody, a level, a place and an act")
-    func acceptable() {
+    func makesThreeOfFiveAccusations() {
         let acceptable = Self.accusations.filter { submission in
             submission.region != nil && !submission.allegations.isEmpty
                 && submission.accused.first.map { $0.level != nil && !$0.name.isEmpty } ?? false
@@ -68,7 +68,7 @@ struct CorpusTests {
     }
 
     @Test("accusations name 1.3 accused and 1.6 allegations on average")
-    func averages() {
+    func keepsAverages() {
         let count = Double(Self.accusations.count)
         let accused = Double(Self.accusations.reduce(0) { $0 + $1.accused.count }) / count
         let allegations = Double(Self.accusations.reduce(0) { $0 + $1.allegations.count }) / count
@@ -76,8 +76,8 @@ struct CorpusTests {
         #expect((1.50...1.72).contains(allegations))
     }
 
-    @Test("half give their names, and many of those names and numbers stand in the text")
-    func realNames() {
+    @Test("half of the reports give names, and many of those names and numbers occur in the text")
+    func givesHalfTheReportsNames() {
         let named = Self.reports.map(\.submission).filter(\.isRealName)
         #expect((900...1100).contains(named.count))
         let inText = named.filter { submission in
@@ -92,7 +92,7 @@ struct CorpusTests {
     }
 
     @Test("the payload's median is at least 1.2 KB, with a tail to about 8 KB and none near the message's limit")
-    func sizes() throws {
+    func keepsSizes() throws {
         let encoder = JSONEncoder()
         let sizes = try Self.reports.map { try encoder.encode($0.submission).count }.sorted()
         #expect(sizes[1000] >= 1200)
@@ -101,7 +101,7 @@ struct CorpusTests {
     }
 
     @Test("one report in twenty repeats an earlier one word for word under its own id")
-    func repeats() {
+    func repeatsOneInTwenty() {
         struct Matter: Hashable {
             let text: String
             let reporters: [Reporter]
@@ -116,8 +116,8 @@ struct CorpusTests {
         #expect((60...160).contains(repeats))
     }
 
-    @Test("all levels of accused occur, those of the office's own units, and the man a clerk is recused from")
-    func accusedOfEveryKind() {
+    @Test("every level of accused occurs, members of the office's units, and the man from whom a clerk is recused")
+    func namesAccusedOfEveryKind() {
         let accused = Self.accusations.flatMap(\.accused)
         #expect(Set(accused.compactMap(\.level)) == ["village", "township", "county", "city", "province", "central"])
         let units = Set(accused.compactMap(\.unit))
@@ -127,8 +127,8 @@ struct CorpusTests {
         #expect(accused.contains { recusals.contains($0.name) })
     }
 
-    @Test("several hundred narratives are told, and all categories alleged")
-    func narratives() {
+    @Test("several hundred narratives occur, and all categories are alleged")
+    func variesNarratives() {
         #expect(Set(Self.reports.map(\.submission.text)).count > 1800)
         #expect(
             Set(Self.accusations.flatMap(\.allegations).compactMap(\.category)) == [
@@ -138,7 +138,7 @@ struct CorpusTests {
     }
 
     @Test("reports arrive in the day and a half before the given moment")
-    func arrival() {
+    func arrivesBeforeGivenMoment() {
         let earliest = Self.moment.adding(seconds: -36 * 3600)
         #expect(
             Self.reports.allSatisfy { $0.submission.receivedAt.map { earliest < $0 && $0 <= Self.moment } ?? false })
@@ -160,8 +160,8 @@ struct CorpusTests {
 struct SampleOfficeTests {
     private let office = SampleOffice.standard
 
-    @Test("has its units, nine kinds of source and a staff, with ids that are ids and links that lead somewhere")
-    func shape() {
+    @Test("the office has its units, nine kinds of source and a staff, with valid ids and links")
+    func hasUnitsSourcesAndStaff() {
         let units = Set(office.units.map(\.id))
         #expect(units.count == office.units.count && units.count == 18)
         #expect(office.units.allSatisfy { UnitID($0.id.rawValue) != nil && $0.parent.map(units.contains) ?? true })
@@ -172,7 +172,7 @@ struct SampleOfficeTests {
     }
 
     @Test("a county lies within its city")
-    func regions() {
+    func placesCountyInItsCity() {
         for unit in office.units where unit.kind == "county" {
             let parent = office.units.first { $0.id == unit.parent }
             #expect(unit.region.map { $0.hasPrefix((parent?.region ?? "?") + "-") } ?? false)

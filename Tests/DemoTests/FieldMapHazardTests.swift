@@ -4,8 +4,8 @@ import Testing
 @testable import Basics
 @testable import Submitting
 
-/// What fuzzing found, kept.
-@Suite("Field maps that would harm")
+/// Findings of the fuzzer, kept as tests.
+@Suite("Harmful field maps")
 struct FieldMapHazardTests {
     private static func problems(_ yaml: String) -> [String] {
         do throws(FieldMapError) {
@@ -16,20 +16,20 @@ struct FieldMapHazardTests {
         }
     }
 
-    @Test("anchors and aliases are not taken")
-    func aliases() {
+    @Test("anchors and aliases are refused")
+    func refusesAnchorsAndAliases() {
         #expect(Self.problems("fields:\n  text: &t x\n  id: *t\n").first?.contains("anchors (&name)") == true)
     }
 
     @Test("a map of many bytes or values is refused before it is read")
-    func sizes() {
+    func refusesLargeMaps() {
         #expect(Self.problems(String(repeating: "#", count: (1 << 18) + 1)) == ["a field map has at most 262144 bytes"])
         let keys = "fields: {" + (0..<65_000).map { _ in "," }.joined() + "}"
         #expect(Self.problems(keys).first?.hasPrefix("a field map has at most \(YAMLText.valuesMax) values") == true)
     }
 
-    @Test("a map full of slips is told of in a hundred sentences of a few words")
-    func slips() {
+    @Test("a map full of slips is reported in a hundred short sentences")
+    func limitsReportOfSlips() {
         let keys = "fields: {" + (0..<20_000).map { "k\($0): 1, " }.joined() + "}"
         #expect(Self.problems(keys).count == 100)
         let word = String(repeating: "k", count: 100_000)
@@ -52,7 +52,7 @@ struct FieldMapHazardTests {
             ("unix-ms", "9223372036854775", false), ("unix", "9223372036854", false),
             ("unix", "9223372036854775807", false),
         ])
-    func years(format: String, count: String, isDate: Bool) throws {
+    func refusesFarYears(format: String, count: String, isDate: Bool) throws {
         let map = try FieldMap(yaml: "fields:\n  text: text\n  receivedAt: { from: at, format: \(format) }\n")
         let line = try #require(
             ReportLineReader(map: map, defaultSource: SourceID(unchecked: "web")).read(

@@ -4,8 +4,8 @@ import Testing
 @testable import Basics
 @testable import Submitting
 
-/// Files as people have them: what they are is recognised once, and nothing half-read goes in.
-@Suite("Files that people have")
+/// Files as people have them: their kind is recognised once, and nothing of a partly read file is submitted.
+@Suite("Files of reports")
 struct ReportFileTests {
     static func read(
         _ bytes: [UInt8], map: String? = nil, encoding: TextEncoding? = nil
@@ -48,9 +48,9 @@ struct ReportFileTests {
     // MARK: Encodings
 
     @Test(
-        "JSON lines are read in every encoding, with and without a mark, with every end of a line",
+        "JSON lines are read in every encoding, with and without a byte order mark, with every line end",
         arguments: ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"], ["\n", "\r\n", "\r"])
-    func encodings(encoding: String, lineEnd: String) throws {
+    func readsEveryEncoding(encoding: String, lineEnd: String) throws {
         let bytes = try Self.written(Self.lines.replacing("\n", with: lineEnd), in: encoding)
         let reports = try Self.reports(bytes)
         #expect(reports.map(\.id) == ["a-0", "a-1", "a-2"])
@@ -59,8 +59,8 @@ struct ReportFileTests {
         #expect(reports[2].submission.reporters.first?.name == "王䶮")
     }
 
-    @Test("GBK as Windows writes it is read, and UTF-16 that begins with a Chinese sign")
-    func otherWriters() throws {
+    @Test("GBK as Windows writes it is read, and so is UTF-16 that begins with a Chinese character")
+    func readsGBKAndUTF16OfWindows() throws {
         let csv = "内容,编号\r\n路灯不亮一一一,7\r\n"
         let map = "fields:\n  id: 编号\n  text: 内容\n"
         for encoding in ["gbk", "utf-16-le", "utf-16-be", "gb18030"] {
@@ -69,8 +69,8 @@ struct ReportFileTests {
         }
     }
 
-    @Test("an encoding that changes within the file, and bytes that are none, are told by their line; nothing goes in")
-    func mixed() throws {
+    @Test("a change of encoding, and bytes of none, are reported by line, and nothing is submitted")
+    func reportsMixedEncodings() throws {
         let utf8 = Array("{\"id\":\"a\",\"text\":\"路灯不亮\"}\n".utf8)
         let ascii = Array("{\"id\":\"b\",\"text\":\"lamp\"}\n".utf8)
         let gb = try Self.written("{\"id\":\"c\",\"text\":\"水管破裂，请派人来修\"}\n", in: "gb18030")
@@ -94,8 +94,8 @@ struct ReportFileTests {
         #expect(throws: FileRefusal.self) { try Self.read(big5) }
     }
 
-    @Test("long files in GB18030 are read alike however the chunks cut their signs")
-    func chunks() throws {
+    @Test("long files in GB18030 are read alike wherever chunks split a character")
+    func readsAcrossChunks() throws {
         let text = String(repeating: "路𠮷灯不亮a", count: 3_000)
         let lines = (0..<20).map { "{\"id\":\"l-\($0)\",\"text\":\"\(String(repeating: "x", count: $0))\(text)\"}" }
             .joined(separator: "\n")
@@ -126,8 +126,8 @@ struct ReportFileTests {
         ),
     ]
 
-    @Test("what is no file of reports is refused in one sentence that says what to do", arguments: strange)
-    func refusals(bytes: [UInt8], words: String) throws {
+    @Test("a file that holds no reports is refused in one sentence with the remedy", arguments: strange)
+    func refusesForeignFiles(bytes: [UInt8], words: String) throws {
         let refusal = try #require(#expect(throws: FileRefusal.self) { try Self.read(bytes) })
         #expect(refusal.reason.contains(words), "\(refusal.reason)")
         #expect(!refusal.reason.contains("\n") && !refusal.reason.contains("lamp"))
@@ -135,8 +135,8 @@ struct ReportFileTests {
 
     // MARK: Arrays and objects
 
-    @Test("a JSON array is read, pretty or not, and its elements are told by their place", arguments: ["", "\n  "])
-    func arrays(_ blank: String) throws {
+    @Test("a JSON array is read in any layout, and its elements are reported by position", arguments: ["", "\n  "])
+    func readsJSONArrays(_ blank: String) throws {
         let array =
             """
             [\(blank){\(blank)\"id\":\"p0\",\"text\":\"[a] \
@@ -150,8 +150,8 @@ struct ReportFileTests {
         #expect(try Self.read(Array("[]".utf8)).isEmpty)
     }
 
-    @Test("objects over several lines are read one by one; a broken first line does not make lines objects")
-    func objects() throws {
+    @Test("objects over several lines are read one by one, also after a broken first line")
+    func readsObjectsOverSeveralLines() throws {
         let pretty = "{\n  \"id\": \"a\",\n  \"text\": \"x\"\n}\n{\n  \"id\": \"b\",\n  \"text\": \"y\"\n}\n"
         #expect(try Self.reports(Array(pretty.utf8)).map(\.id) == ["a", "b"])
         for first in ["{\"id\": \"a\", \"text\": \"x", "no report", "{\"id\": \"a\",", "# export"] {
@@ -162,13 +162,8 @@ struct ReportFileTests {
         }
     }
 
-    @Test(
-        """
-        objects one behind the other on a line are read, too; what follows an object otherwise is told so, and a \
-        list within an object
-        """
-    )
-    func objectsOnALine() throws {
+    @Test("several objects on a line are read; anything else after an object is a problem, and so is a nested list")
+    func readsSeveralObjectsOnALine() throws {
         for between in ["", " ", "\n", "\t"] {
             let glued = #"{"id":"a","text":"}{"}"# + between + #"{"id":"b","text":"y"}"#
             #expect(try Self.reports(Array(glued.utf8)).map(\.id) == ["a", "b"])
@@ -185,8 +180,8 @@ struct ReportFileTests {
         }
     }
 
-    @Test("a file that is cut while it is sent, or whose bytes cannot be read, is not taken for its whole")
-    func cutMeanwhile() throws {
+    @Test("a file that is cut while it is sent, or whose bytes are unreadable, is not taken as complete")
+    func noticesFileCutWhileReading() throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "bihuan-cut-\(UUID().uuidString).jsonl")
         defer { try? FileManager.default.removeItem(at: path) }
         let line = #"{"text":"\#(String(repeating: "a", count: 1000))"}"# + "\n"
@@ -197,8 +192,8 @@ struct ReportFileTests {
         #expect(try file.records().reduce(0) { count, _ in count + 1 } < file.recordCount)
     }
 
-    @Test("what JSON has not is a problem of its line, and a name twice is refused as on the wire")
-    func notJSON() throws {
+    @Test("what is not JSON is a problem of its line, and a doubled name is refused as on the wire")
+    func refusesNonJSONAndDoubledNames() throws {
         let lines = """
             {"id":"nan-1","text":"好的一行"}
             {"id":"nan-2","text":"坏的一行","phone":NaN}
@@ -221,9 +216,9 @@ struct ReportFileTests {
     // MARK: CSV
 
     @Test(
-        "CSV is read by commas, semicolons and tabs, with quotes, line breaks within them, and every end of a line",
+        "CSV is read with commas, semicolons and tabs, with quotes and line breaks in them, and every line end",
         arguments: [",", ";", "\t"], ["\n", "\r\n", "\r"])
-    func csv(separator: String, lineEnd: String) throws {
+    func readsCSV(separator: String, lineEnd: String) throws {
         let rows =
             [
                 ["id", "title", "text", "reporter.name", "reporter.phone", "receivedAt"],
@@ -244,8 +239,8 @@ struct ReportFileTests {
         #expect(reports[1].submission.reporters.isEmpty && reports[1].submission.receivedAt == nil)
     }
 
-    @Test("a row of too few or too many fields, or with a stray quote, is a problem of its own")
-    func raggedRows() throws {
+    @Test("a row with too few or too many fields, or a stray quote, is a problem of its own")
+    func reportsRaggedRows() throws {
         let results = try Self.read(Array("id,text\n1,a\n2\n3,b,c\n4,12\" pipe\n5,d,,\n".utf8))
         let problems = results.compactMap { result in if case .failure(let problem) = result { problem } else { nil } }
         #expect(problems.map(\.number) == [3, 4, 5])
@@ -255,8 +250,8 @@ struct ReportFileTests {
         #expect(results.compactMap { try? $0.get().id } == ["1", "5"])
     }
 
-    @Test("a first line that names the separator is no row, and a map's columns must be there")
-    func separatorLine() throws {
+    @Test("a first line that names the separator is no row, and the map's columns must exist")
+    func readsSeparatorLine() throws {
         let rows = Array("sep=;\n编号;内容;a,b\nx-1;路灯, 不亮;1\n".utf8)
         #expect(try Self.reports(rows, map: "fields:\n  id: 编号\n  text: 内容\n").map(\.submission.text) == ["路灯, 不亮"])
         for first in ["SEP=;", "\"sep=;\"", "\u{FEFF}Sep=;\r"] {
@@ -270,19 +265,19 @@ struct ReportFileTests {
         #expect(refusal?.reason.hasSuffix(": 号") == true)
     }
 
-    @Test("a text's line breaks that a spreadsheet wrote as _x000D_ are line breaks")
-    func spreadsheetBreaks() throws {
+    @Test("a line break that a spreadsheet wrote as _x000D_ is a line break")
+    func readsSpreadsheetLineBreaks() throws {
         let reports = try Self.reports(Array("id,text\n1,\"a_x000D_\nb_x000D_c_x000d__x000a_d\"\n".utf8))
         #expect(reports.first?.submission.text == "a\nb\nc\nd")
     }
 
     @Test(
-        "a text that is written as a formula, so that a spreadsheet keeps its digits, is that text",
+        "a text that is written as a formula, to keep its digits in a spreadsheet, is read as that text",
         arguments: [
             (#"="00123""#, "00123"), (#""=""00123""""#, "00123"), (#"="""#, ""), (#"=A1"#, "=A1"),
             (#""=""a""b""""#, #"="a"b""#),
         ])
-    func formulas(field: String, text: String) throws {
+    func readsFormulasAsText(field: String, text: String) throws {
         let reports = try Self.reports(Array("text,title\nx,\(field)\n".utf8))
         #expect(reports.map(\.submission.title) == [text])
     }
@@ -290,7 +285,7 @@ struct ReportFileTests {
     // MARK: Numbers
 
     @Test(
-        "numbers keep their digits; where digits may be lost, the line is a problem",
+        "numbers keep their digits; a line whose digits may be lost is a problem",
         arguments: [
             (
                 #"{"no":20230101123456780001,"text":"a","idno":11010119900307123456789}"#, "wo-20230101123456780001",
@@ -303,7 +298,7 @@ struct ReportFileTests {
             (#"{"no":3,"text":"a","idno":1.1010119900307E17}"#, nil, nil),
             (#"{"no":3,"text":"a","idno":"110101199003071234.0"}"#, nil, nil),
         ] as [(String, String?, String?)])
-    func numbers(line: String, id: String?, idNumber: String?) throws {
+    func keepsDigits(line: String, id: String?, idNumber: String?) throws {
         let map = """
             fields:
               id: { from: no, prefix: "wo-" }
@@ -318,9 +313,8 @@ struct ReportFileTests {
         }
     }
 
-    @Test(
-        "lines that differ in a digit beyond 2^53 have different ids, and a JSON field of native lines keeps its kind")
-    func derivedIDs() throws {
+    @Test("lines that differ in a digit beyond 2^53 have different ids, and native JSON fields keep their type")
+    func derivesDistinctIds() throws {
         let lines = #"{"no":20230101123456780001,"text":"同一句话"}"# + "\n" + #"{"no":20230101123456780002,"text":"同一句话"}"#
         let ids = try Self.reports(Array(lines.utf8), map: "fields:\n  text: text\n").map(\.id)
         #expect(Set(ids).count == 2)

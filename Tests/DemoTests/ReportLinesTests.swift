@@ -10,7 +10,7 @@ struct ReportLinesTests {
     private let reader = ReportLineReader(map: nil, defaultSource: SourceID(unchecked: "web"))
 
     @Test("a native line gives the submission, its id and its source")
-    func native() throws {
+    func readsNativeLine() throws {
         let line = try read(#"{"id":"a-1","source":"letter","title":"标题","text":"正文","accused":[{"name":"甲"}]}"#)
         #expect(line.id == "a-1")
         #expect(line.source == SourceID(unchecked: "letter"))
@@ -19,7 +19,7 @@ struct ReportLinesTests {
     }
 
     @Test("every report of the corpus can be written as a line and read back")
-    func roundTrip() throws {
+    func roundTripsCorpus() throws {
         let encoder = JSONEncoder()
         var corpus = Corpus(seed: 3, receivedAround: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000))
         for number in 1...100 {
@@ -29,8 +29,8 @@ struct ReportLinesTests {
         }
     }
 
-    @Test("a line without an id has one from its content, whatever its white space and the order of its keys")
-    func derivedIDs() throws {
+    @Test("a line without an id gets one from its content, whatever its white space and key order")
+    func derivesIdFromContent() throws {
         let first = try read(#"{"title":"a","text":"b"}"#)
         #expect(first.id.hasPrefix("line-") && first.id.utf8.count == 37)
         #expect(try read(#" { "text" : "b", "title" : "a" } "# + "\r\n").id == first.id)
@@ -39,22 +39,22 @@ struct ReportLinesTests {
     }
 
     @Test("blank lines are no reports and no problems", arguments: ["", "   ", "\t\r\n"])
-    func blank(_ line: String) {
+    func skipsBlankLines(_ line: String) {
         #expect(reader.read(line, number: 4) == nil)
     }
 
     @Test("a byte order mark before the first line is no part of it")
-    func byteOrderMark() throws {
+    func skipsByteOrderMark() throws {
         #expect(try read("\u{FEFF}" + #"{"text":"b"}"#).submission.text == "b")
     }
 
     @Test("unknown fields are tolerated")
-    func unknownFields() throws {
+    func toleratesUnknownFields() throws {
         #expect(try read(#"{"text":"b","colour":{"r":1}}"#).submission.text == "b")
     }
 
     @Test(
-        "a bad line names its number and the reason in plain words, and nothing it holds",
+        "a bad line is reported with its number and the reason in plain words, without its content",
         arguments: [
             (#"{"text":"secret"#, "the line cannot be read as JSON: at byte 15, it ends too early"),
             (#"["secret"]"#, "not a JSON object"),
@@ -87,13 +87,13 @@ struct ReportLinesTests {
             (#"{"text":"b","id":"secret id"}"#, "the id is not 1 to 128 printable ASCII characters without spaces"),
             (#"{"text":"b","id":""}"#, "the id is not 1 to 128 printable ASCII characters without spaces"),
         ])
-    func problems(_ line: String, _ reason: String) {
+    func namesLineAndReason(_ line: String, _ reason: String) {
         #expect(reader.read(line, number: 12) == .failure(LineProblem(number: 12, reason: reason)))
         #expect(LineProblem(number: 12, reason: reason).description == "line 12: \(reason)")
     }
 
-    @Test("a line that is too long, too deep or no UTF-8 is refused before it is parsed")
-    func limits() {
+    @Test("a line that is too long, too deep or not UTF-8 is refused before it is parsed")
+    func refusesLinesOverTheLimits() {
         let long = #"{"text":""# + String(repeating: "a", count: 1_048_576) + #""}"#
         #expect(reason(long) == "longer than 1048576 bytes")
         #expect(
@@ -116,7 +116,7 @@ struct ReportLinesTests {
 @Suite("Field maps for foreign JSON lines")
 struct ReportLinesFieldMapTests {
     @Test("a map names the fields, adds prefixes, translates values and reads times in their zone")
-    func apply() throws {
+    func appliesMap() throws {
         let map = try FieldMap(
             yaml: """
                 source: { from: channel, table: { "1": letter, "2": web }, default: phone }
@@ -157,13 +157,13 @@ struct ReportLinesFieldMapTests {
             ("t", "\"2019-04-25T09:32:09+08:00\""),
             ("{ from: t, format: \"dd.MM.yyyy HH:mm:ss\", zone: \"+08:00\" }", "\"25.04.2019 09:32:09\""),
         ])
-    func times(_ rule: String, _ value: String) throws {
+    func readsTimesOfEveryFormat(_ rule: String, _ value: String) throws {
         let map = try FieldMap(yaml: "fields:\n  text: x\n  receivedAt: \(rule)\n")
         #expect(try read("{\"x\":\"b\",\"t\":\(value)}", map).submission.receivedAt == Instant("2019-04-25T01:32:09Z"))
     }
 
     @Test(
-        "what a line lacks or writes otherwise is a problem in the foreign file's words",
+        "a missing or malformed field is reported in the foreign file's words",
         arguments: [
             (#"{"t":"2019-04-25"}"#, #"the field "body.x" is missing"#),
             (#"{"body":{"x":["b"]}}"#, #"the field "body.x" is neither text nor a number"#),
@@ -179,7 +179,7 @@ struct ReportLinesFieldMapTests {
             (#"{"body":{"x":"b"},"u":"Unit 1","n":"甲"}"#, #"the unit "u" is no id: [a-z0-9-]{1,40}"#),
             (#"[1]"#, "not a JSON object"),
         ])
-    func problems(_ line: String, _ reason: String) throws {
+    func usesWordsOfForeignFile(_ line: String, _ reason: String) throws {
         let map = try FieldMap(
             yaml: """
                 fields:
@@ -193,8 +193,8 @@ struct ReportLinesFieldMapTests {
         #expect(reader.read(line, number: 3) == .failure(LineProblem(number: 3, reason: reason)))
     }
 
-    @Test("a bad map tells everything that is wrong with it at once, and guesses what was meant")
-    func badMap() {
+    @Test("all problems of a bad map are reported at once, with suggestions")
+    func reportsAllProblemsOfMap() {
         let error = #expect(throws: FieldMapError.self) {
             try FieldMap(
                 yaml: """
@@ -224,8 +224,10 @@ struct ReportLinesFieldMapTests {
             ])
     }
 
-    @Test("what is no YAML or no mapping is said so", arguments: ["", "- a", "a: [", "fields: 3"])
-    func notAMap(_ yaml: String) {
+    @Test(
+        "a file that is no YAML or no mapping is refused, and the error says so",
+        arguments: ["", "- a", "a: [", "fields: 3"])
+    func refusesOtherYAML(_ yaml: String) {
         let error = #expect(throws: FieldMapError.self) { try FieldMap(yaml: yaml) }
         #expect(error?.problems.isEmpty == false)
     }
@@ -239,8 +241,8 @@ struct ReportLinesFieldMapTests {
 struct ReportLinesPetitionsTests {
     private static let path = ProcessInfo.processInfo.environment["TEST_BIHUAN_PETITIONS"]
 
-    @Test("reads a petition of the board and leaves the account and the answer behind")
-    func one() throws {
+    @Test("a petition of the board is read without its account and answer")
+    func readsOnePetition() throws {
         let line = try #require(
             try Self.reader().read(
                 #"""
@@ -255,9 +257,9 @@ struct ReportLinesPetitionsTests {
     }
 
     @Test(
-        "reads all petitions of the file, each under its own id",
+        "all petitions of the file are read, each under its own id",
         .enabled(if: path != nil, "TEST_BIHUAN_PETITIONS names no petitions.jsonl"))
-    func all() throws {
+    func readsAllPetitions() throws {
         let path = try #require(Self.path)
         let reader = try Self.reader()
         var ids: Set<String> = []

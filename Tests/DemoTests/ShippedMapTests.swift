@@ -13,9 +13,9 @@ struct ShippedMapTests {
     }
 
     @Test(
-        "a hotline's CSV is read alike in UTF-8 and in GB18030, by commas and by semicolons",
+        "a hotline's CSV is read alike in UTF-8 and in GB18030, with commas and with semicolons",
         arguments: ["utf-8-sig", "gb18030", "utf-16"], [",", ";"])
-    func hotline(encoding: String, separator: String) throws {
+    func readsHotlineCSV(encoding: String, separator: String) throws {
         let rows = [
             ["工单编号", "来电时间", "来电人", "联系电话", "身份证号", "被反映人", "被反映单位", "诉求内容", "区域", "办理结果"],
             [
@@ -44,8 +44,8 @@ struct ShippedMapTests {
         #expect(results.dropFirst(2).allSatisfy { if case .failure = $0 { true } else { false } })
     }
 
-    @Test("times of several programs are read; those that cannot be are problems by name, and blanks are none")
-    func dates() throws {
+    @Test("times of several programs are read; unreadable ones are named as problems, and blanks are none")
+    func readsTimesOfSeveralPrograms() throws {
         let moments: [(at: String, moment: String?)] = [
             ("2019/3/5 8:05", "2019-03-05T00:05:00Z"), ("2019/03/05 08:05:00", "2019-03-05T00:05:00Z"),
             ("2019-03-05 08:05:00.0", "2019-03-05T00:05:00Z"),

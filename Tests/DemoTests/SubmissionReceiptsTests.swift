@@ -43,8 +43,8 @@ struct SubmissionReceiptsTests {
         }
     }
 
-    @Test("each answer is told by line; what answers nobody of this submission stays in its place in the queue")
-    func answers() throws {
+    @Test("each answer is reported by line, and an answer to nothing in this submission stays in the queue")
+    func reportsAnswersByLine() throws {
         try SubmitterOffice.purge([Self.queue, Topology.Queue.intake])
         let run = UUID().uuidString.prefix(8)
         let ids = (1...5).map { "\(run)-\($0)" }
@@ -72,15 +72,17 @@ struct SubmissionReceiptsTests {
             ),
             Self.answer(.reportReceived, to: ids[3], Nothing()),
         ])
-        var heard: [Int: SubmissionReceipt] = [:]
+        var received: [Int: SubmissionReceipt] = [:]
         try eventually {
-            for receipt in receipts.take() { heard[receipt.line] = receipt }
-            return heard.count == 4
+            for receipt in receipts.take() { received[receipt.line] = receipt }
+            return received.count == 4
         }
-        #expect(heard[1]?.outcome == .accepted && heard[1]?.number == "2026-00000007")
-        #expect(heard[2]?.state == "not_accepted" && heard[2]?.authority == "court")
-        #expect(heard[3]?.outcome == .rejected && heard[3]?.problems == ["unknown_unit: data.accused[0].unit: no unit"])
-        #expect(heard[4]?.outcome == .received)
+        #expect(received[1]?.outcome == .accepted && received[1]?.number == "2026-00000007")
+        #expect(received[2]?.state == "not_accepted" && received[2]?.authority == "court")
+        #expect(
+            received[3]?.outcome == .rejected
+                && received[3]?.problems == ["unknown_unit: data.accused[0].unit: no unit"])
+        #expect(received[4]?.outcome == .received)
         #expect(receipts.open.lines == [5] && receipts.open.trouble == nil)
         receipts.stop()
 
@@ -89,13 +91,8 @@ struct SubmissionReceiptsTests {
         try SubmitterOffice.purge([Topology.Queue.intake])
     }
 
-    @Test(
-        """
-        two reports under one id are sent once where they say the same, and are a problem that names both where \
-        they do not
-        """
-    )
-    func repeats() throws {
+    @Test("two equal reports under one id are sent once, and two different ones are a problem that names both")
+    func sendsEqualReportsOnce() throws {
         try SubmitterOffice.purge([Topology.Queue.intake])
         var submitter = Submitter(broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords)
         submitter.looksForRepeats = true
@@ -114,8 +111,8 @@ struct SubmissionReceiptsTests {
         try SubmitterOffice.purge([Topology.Queue.intake])
     }
 
-    @Test("without a broker it says why it waits, once, and gives up in time")
-    func nobodyThere() throws {
+    @Test("without a broker it gives the reason for its wait once, and gives up in time")
+    func givesUpWithoutBroker() throws {
         var submitter = Submitter(
             broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""),
             passwords: SubmitterOffice.sourcePasswords)

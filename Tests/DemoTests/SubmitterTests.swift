@@ -10,8 +10,8 @@ import Testing
 
 @Suite("The submitter")
 struct SubmitterTests {
-    @Test("sends the same bytes for the same report, whenever it is asked")
-    func sameBytes() {
+    @Test("the same report is always sent as the same bytes")
+    func writesSameBytes() {
         for report in SubmitterOffice.reports(20) {
             let first = Submitter.posting(report)
             #expect(first.body == Submitter.posting(report).body)
@@ -20,8 +20,8 @@ struct SubmitterTests {
         }
     }
 
-    @Test("names what it does not send: the line, and why")
-    func problems() throws {
+    @Test("a report that is not sent is reported with its line and reason")
+    func namesWhatItDoesNotSend() throws {
         var submitter = Submitter(
             broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""),
             passwords: SubmitterOffice.sourcePasswords)
@@ -36,8 +36,8 @@ struct SubmitterTests {
         #expect(summary.problems.contains { $0.reason.contains("messageBytesMax") })
     }
 
-    @Test("gives up with a clear word when no broker answers")
-    func nobodyThere() throws {
+    @Test("without a broker the submitter gives up with a clear message")
+    func givesUpWithoutBroker() throws {
         var submitter = Submitter(
             broker: ConnectionSettings(host: "127.0.0.1", port: 1, user: "", password: ""),
             passwords: SubmitterOffice.sourcePasswords)
@@ -49,8 +49,8 @@ struct SubmitterTests {
 
 @Suite("The submitter, on a broker", .serialized, .enabled(if: SubmitterOffice.isThere, SubmitterOffice.absent))
 struct SubmitterBrokerTests {
-    @Test("each report is confirmed, journalled and arrives under its source's name")
-    func submits() throws {
+    @Test("each report is confirmed and journalled, and arrives under its source's name")
+    func confirmsAndJournalsReports() throws {
         try SubmitterOffice.purge([Topology.Queue.intake])
         try SubmitterOffice.withFolder { folder in
             let file = folder.appendingPathComponent("submitter.jsonl")
@@ -80,8 +80,8 @@ struct SubmitterBrokerTests {
         }
     }
 
-    @Test("keeps to a rate")
-    func rate() throws {
+    @Test("the submitter keeps to a rate")
+    func keepsRate() throws {
         try SubmitterOffice.purge([Topology.Queue.intake])
         let submitter = Submitter(
             broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords, reportsPerSecond: 200)
@@ -91,16 +91,16 @@ struct SubmitterBrokerTests {
         try SubmitterOffice.purge([Topology.Queue.intake])
     }
 
-    @Test("a wrong password is said at once")
-    func wrongPassword() throws {
+    @Test("a wrong password is reported at once")
+    func reportsWrongPassword() throws {
         let reports = SubmitterOffice.reports(1)
         let submitter = Submitter(broker: try SubmitterOffice.settings(), passwords: [reports[0].source: "wrong"])
         let error = #expect(throws: PartyClientError.self) { try submitter.submit(reports: reports) }
         #expect(error?.code == .brokerRefused)
     }
 
-    @Test("what a lost connection left unconfirmed is sent again, with the same bytes under a new message id")
-    func lostConnection() throws {
+    @Test("a message that a lost connection left unconfirmed is sent again with the same bytes and a new message id")
+    func resendsAfterLostConnection() throws {
         try SubmitterOffice.purge([Topology.Queue.intake])
         var settings = try SubmitterOffice.settings()
         let report = SubmitterOffice.reports(1)[0]
@@ -129,7 +129,7 @@ struct SubmitterBrokerTests {
     }
 
     @Test("a source's receipts are journalled before they are acknowledged")
-    func receipts() throws {
+    func journalsReceiptsBeforeAcknowledging() throws {
         let queue = Topology.Queue.notice(SourceID(unchecked: "web"))
         try SubmitterOffice.purge([queue])
         try SubmitterOffice.withFolder { folder in

@@ -15,7 +15,7 @@ struct TimePatternTests {
     static let any = #"zone: "+08:00""#
 
     @Test(
-        "with a zone alone, whatever can be read in one way only is read",
+        "with only a zone given, every unambiguous time is read",
         arguments: [
             ("2019/3/5 8:05", "2019-03-05T00:05:00Z"), ("2019/03/05 08:05:00", "2019-03-05T00:05:00Z"),
             ("2019-03-05 08:05:00.0", "2019-03-05T00:05:00Z"), ("2019-03-05 08:05:00.123", "2019-03-05T00:05:00.123Z"),
@@ -37,19 +37,19 @@ struct TimePatternTests {
             ("２０１９年３月５日 ８：０５", "2019-03-05T00:05:00Z"), ("2019-03-05T08:05:00.000+0800", "2019-03-05T00:05:00Z"),
             ("2019-03-05 08:05:00 +0800", "2019-03-05T00:05:00Z"), ("2019-03-05T08:05:00-0400", "2019-03-05T12:05:00Z"),
         ])
-    func unmistakable(text: String, moment: String) throws {
+    func readsUnambiguousTimes(text: String, moment: String) throws {
         #expect(try Self.read("\"\(text)\"", format: Self.any).get().submission.receivedAt == Instant(moment))
     }
 
     @Test(
-        "a date that does not exist, or may be read in two ways, is a problem by name, and never guessed",
+        "an impossible or ambiguous date is named as a problem, and never guessed",
         arguments: [
             "0000-00-00 00:00:00", "2019-03-05 24:00:00", "2019年2月30日", "2019/13/1", "2019-02-29", "2019-3-5 8:60",
             "2019-03-05 08:05:60", "2019年3月", "03/04/2019", "3/4/19", "5.3.2019", "4352", "1",
             "999999999", "-1", "2019-3-5 13:05 AM", "2019/3/5 上午15:05", "2019/3/5 上午", "下午 2019/3/5",
             "2019/3/5 上午9:05 PM", "2019/3/5 下午0:05", "昨天",
         ])
-    func impossible(text: String) throws {
+    func refusesAmbiguousDates(text: String) throws {
         let result = try Self.read("\"\(text)\"", format: Self.any)
         guard case .failure(let problem) = result else {
             Issue.record("\(text) was read")
@@ -61,12 +61,12 @@ struct TimePatternTests {
     @Test(
         "blanks, null and the words of `empty` are none",
         arguments: ["\"\"", "\"  \"", "\"\u{3000} \u{A0}\"", "null", "\"null\"", "\"NULL \"", "\"无\"", "\"/\""])
-    func none(value: String) throws {
+    func treatsBlanksAsNone(value: String) throws {
         #expect(try Self.read(value, format: #"zone: "+08:00", empty: [无, "/"]"#).get().submission.receivedAt == nil)
     }
 
-    @Test("several formats are tried; where two of them read a date differently, it is a problem")
-    func several() throws {
+    @Test("several formats are tried, and a date that two of them read differently is a problem")
+    func triesSeveralFormats() throws {
         let formats = #"format: ["dd/MM/yyyy", "MM/dd/yyyy", excel], zone: Z"#
         #expect(
             try Self.read("\"25/04/2019\"", format: formats).get().submission.receivedAt
@@ -90,13 +90,13 @@ struct TimePatternTests {
             ("43529.999999", "2019-03-06T00:00:00Z"),
             ("2958465", "9999-12-31T00:00:00Z"), ("2958466", nil), ("0", nil), ("1e3", nil), ("-5", nil),
         ] as [(String, String?)])
-    func serials(number: String, moment: String?) throws {
+    func countsSpreadsheetDays(number: String, moment: String?) throws {
         let result = try Self.read(number, format: "format: excel, zone: Z")
         #expect((try? result.get().submission.receivedAt) == moment.flatMap { Instant($0) })
     }
 
     @Test(
-        "a pattern takes the widths it says",
+        "a pattern accepts only the widths it states",
         arguments: [
             ("yyyy/MM/dd HH:mm:ss", "2019/03/05 08:05:00", true), ("yyyy/MM/dd HH:mm:ss", "2019/3/5 8:05:00", false),
             ("yyyy/M/d H:mm", "2019/3/5 8:05", true), ("yyyy/M/d H:mm", "2019/03/05 08:05", true),
@@ -104,15 +104,15 @@ struct TimePatternTests {
             ("d.M.yyyy", "5.3.2019", true), ("yyyy-MM-dd HH:mm:ss.S", "2019-03-05 08:05:00.5", true),
             ("yyyy-MM-dd HH:mm:ss.S", "2019-03-05 08:05:00", false),
         ])
-    func widths(pattern: String, text: String, fits: Bool) throws {
+    func takesOnlyItsWidths(pattern: String, text: String, fits: Bool) throws {
         let result = try Self.read("\"\(text)\"", format: "format: \"\(pattern)\", zone: Z")
         #expect(((try? result.get()) != nil) == fits)
     }
 
     @Test(
-        "a pattern that says too little or cannot be told apart is refused",
+        "an incomplete or ambiguous pattern is refused",
         arguments: ["yyyy-MM", "yy-MM-dd", "yyyyMd", "yyyy-MM-dd MM", "yyyy-MM-dd .S", "yyyy-MMM-dd", ""])
-    func badPatterns(pattern: String) {
+    func refusesAmbiguousPatterns(pattern: String) {
         #expect(DatePattern(pattern) == nil)
     }
 }

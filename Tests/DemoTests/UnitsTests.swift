@@ -16,8 +16,8 @@ private let far = start.adding(seconds: 1_000 * 86_400)
 
 @Suite("A simulated unit")
 struct UnitsTests {
-    @Test("decides the same for the same handoff, and about as often as its shares say")
-    func shares() {
+    @Test("a unit decides the same for the same handoff, and about as often as its shares say")
+    func decidesByShares() {
         let ids = (0..<10_000).map { "h-\($0)" }
         let plans = ids.map { UnitPlan(matter: $0, sealed: false, behaviour: UnitBehaviour()) }
         #expect(plans == ids.map { UnitPlan(matter: $0, sealed: false, behaviour: UnitBehaviour()) })
@@ -30,19 +30,14 @@ struct UnitsTests {
         #expect(!sealed.contains { $0.returnReason != nil || $0.filesCase })
     }
 
-    @Test(
-        """
-        does the same in every run of a seed with what has the same text, under whatever id it comes; another \
-        seed does other things
-        """
-    )
-    func reproducible() {
+    @Test("a unit acts the same on the same text in every run of a seed, under any id; another seed differs")
+    func actsAlikeInEveryRunOfASeed() {
         func acts(seed: UInt64, run: String) -> [[UnitAct]] {
             var behaviour = UnitBehaviour()
             behaviour.seed = seed
             return (0..<200).map { number in
                 var desk = UnitDesk(clock: .real, behaviour: behaviour)
-                desk.hear(heard(.handoffDispatched, "\(run)-\(number)", matter: "text-\(number)"))
+                desk.hear(received(.handoffDispatched, "\(run)-\(number)", matter: "text-\(number)"))
                 return desk.takeDue(at: far).map(\.act)
             }
         }
@@ -50,10 +45,10 @@ struct UnitsTests {
         #expect(acts(seed: 7, run: "monday") != acts(seed: 8, run: "monday"))
     }
 
-    @Test("signs with the body's digest, decides, concludes")
-    func plain() throws {
+    @Test("a unit signs with the body's digest, decides and concludes")
+    func signsDecidesAndConcludes() throws {
         var desk = UnitDesk(clock: .real, behaviour: .plain)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         let due = desk.takeDue(at: far)
         #expect(due.map(\.act) == [.sign, .decide, .conclude(1)])
         let signed = try Message(reading: desk.posting(of: due[0], from: unit).body, typeHint: nil)
@@ -64,38 +59,38 @@ struct UnitsTests {
         #expect(desk.takeDue(at: far) == [])
     }
 
-    @Test("drops what is recalled, also when the recall comes first")
-    func recalled() {
+    @Test("a unit drops a recalled handoff, also when the recall comes first")
+    func dropsRecalledHandoff() {
         var desk = UnitDesk(clock: .real, behaviour: .plain)
-        desk.hear(heard(.handoffRecalled, "h-1"))
-        desk.hear(heard(.handoffDispatched, "h-1"))
-        desk.hear(heard(.handoffDispatched, "h-2"))
-        desk.hear(heard(.handoffRecalled, "h-2"))
+        desk.hear(received(.handoffRecalled, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-2"))
+        desk.hear(received(.handoffRecalled, "h-2"))
         #expect(desk.takeDue(at: far) == [])
     }
 
-    @Test("acts once on what is delivered twice")
-    func redelivered() {
+    @Test("a unit acts once on a message that is delivered twice")
+    func actsOnceOnRedelivery() {
         var desk = UnitDesk(clock: .real, behaviour: .plain)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         #expect(desk.takeDue(at: far).count == 3)
-        desk.hear(heard(.handoffDispatched, "h-1", at: 5))
+        desk.hear(received(.handoffDispatched, "h-1", at: 5))
         #expect(desk.takeDue(at: far) == [])
     }
 
-    @Test("goes on when its return is refused, and only once")
-    func refusedReturn() {
+    @Test("a unit continues when its return is refused, and only once")
+    func continuesAfterRefusedReturn() {
         var behaviour = UnitBehaviour.plain
         behaviour.returnedInVainPerMille = 1000
         var desk = UnitDesk(clock: .real, behaviour: behaviour)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         #expect(desk.takeDue(at: far).map(\.act) == [.sign, .giveBack])
-        for _ in 1...2 { desk.hear(heard(.messageRefused, "h-1", inreplyto: "h-1-returned")) }
+        for _ in 1...2 { desk.hear(received(.messageRefused, "h-1", inreplyto: "h-1-returned")) }
         #expect(desk.takeDue(at: far).map(\.act) == [.decide, .conclude(1)])
     }
 
-    @Test("answers a conclusion that was sent back with a better one")
-    func sentBack() throws {
+    @Test("a unit answers a conclusion that was sent back with a better one")
+    func improvesConclusionSentBack() throws {
         var behaviour = UnitBehaviour.plain
         behaviour.concludedPoorlyPerMille = 1000
         let poor = try #require(
@@ -103,29 +98,29 @@ struct UnitsTests {
                 UnitPlan(matter: $0, sealed: false, behaviour: behaviour).flaw == .noDisposition
             })
         var desk = UnitDesk(clock: .real, behaviour: behaviour)
-        desk.hear(heard(.handoffDispatched, poor))
+        desk.hear(received(.handoffDispatched, poor))
         #expect(desk.takeDue(at: far).map(\.act) == [.sign, .conclude(1)])
-        for _ in 1...2 { desk.hear(heard(.conclusionReturned, poor, inreplyto: "\(poor)-concluded-1")) }
+        for _ in 1...2 { desk.hear(received(.conclusionReturned, poor, inreplyto: "\(poor)-concluded-1")) }
         #expect(desk.takeDue(at: start).map(\.act) == [.decide])
         #expect(desk.takeDue(at: far).map(\.act) == [.conclude(2)])
     }
 
-    @Test("concludes late when it planned to, by business time")
-    func late() {
+    @Test("a unit concludes late when it planned to, by business time")
+    func concludesLateAsPlanned() {
         var behaviour = UnitBehaviour.plain
         behaviour.concludedLatePerMille = 1000
         let clock = BusinessClock(wallOrigin: start, businessOrigin: start, rate: 86_400)
         var desk = UnitDesk(clock: clock, behaviour: behaviour)
-        desk.hear(heard(.handoffDispatched, "h-1"))
+        desk.hear(received(.handoffDispatched, "h-1"))
         #expect(desk.takeDue(at: start.adding(seconds: 60)).map(\.act) == [.sign, .decide])
         #expect(desk.nextDue == start.adding(seconds: behaviour.lateConclusionSeconds))
         #expect(desk.takeDue(at: start.adding(seconds: 91 * 86_400)) == [])
         #expect(desk.takeDue(at: start.adding(seconds: 93 * 86_400)).map(\.act) == [.conclude(1)])
     }
 
-    @Test("started again, it leaves out what it published and sends the rest with the same bytes")
-    func restarted() {
-        let deliveries = (0..<200).map { heard(.handoffDispatched, "h-\($0)") }
+    @Test("a restarted unit omits what it published, and sends the rest with the same bytes")
+    func resumesAfterRestart() {
+        let deliveries = (0..<200).map { received(.handoffDispatched, "h-\($0)") }
         var first = UnitDesk(clock: .real, behaviour: UnitBehaviour())
         for entry in deliveries { first.hear(entry) }
         let all = first.takeDue(at: far).map { first.posting(of: $0, from: unit) }
@@ -139,7 +134,7 @@ struct UnitsTests {
                 == Dictionary(uniqueKeysWithValues: all.dropFirst(all.count / 2).map { ($0.id, $0.body) }))
     }
 
-    private func heard(
+    private func received(
         _ type: MessageType, _ handoff: String, inreplyto: String? = nil, at offset: Int64 = 0, matter: String? = nil
     ) -> JournalEntry {
         JournalEntry(
@@ -155,8 +150,8 @@ struct UnitsBrokerTests {
         Topology.Queue.inbox(unit), Topology.Queue.express(unit), Topology.Queue.notice(unit), Topology.Queue.feedback,
     ]
 
-    @Test("handoffs are journalled, signed for and concluded; a restarted process repeats nothing")
-    func loop() throws {
+    @Test("handoffs are journalled, signed and concluded, and a restarted process repeats nothing")
+    func signsAndConcludesHandoffs() throws {
         try SubmitterOffice.purge(Self.queues)
         try SubmitterOffice.withFolder { folder in
             let handoffs = (1...200).map { _ in HandoffID.make(at: start).description }
@@ -184,8 +179,8 @@ struct UnitsBrokerTests {
         }
     }
 
-    @Test("a sealed handoff is opened with the unit's key; filed cases reach the case office")
-    func sealedAndFiled() throws {
+    @Test("a sealed handoff is opened with the unit's key, and filed cases reach the case office")
+    func opensSealedHandoffsAndFilesCases() throws {
         let caseOffice = UnitID(unchecked: "case-office")
         try SubmitterOffice.purge(Self.queues)
         try SubmitterOffice.withFolder { folder in

@@ -7,8 +7,8 @@ struct WitnessJournalTests {
     private let file = FileManager.default.temporaryDirectory.appendingPathComponent(
         "journal-\(UUID().uuidString).jsonl")
 
-    @Test("gives back what was written, whatever the ids hold")
-    func roundTrip() throws {
+    @Test("a journal returns what was written, whatever the ids contain")
+    func keepsEntries() throws {
         defer { try? FileManager.default.removeItem(at: file) }
         let entries = [
             entry("plain"), entry("quote\"back\\slash\u{1}举报"),
@@ -20,16 +20,16 @@ struct WitnessJournalTests {
         #expect(try JournalReader(file: file).entries() == entries)
     }
 
-    @Test("is appended to when opened again")
-    func appended() throws {
+    @Test("a journal that is opened again is appended to")
+    func appendsWhenReopened() throws {
         defer { try? FileManager.default.removeItem(at: file) }
         try Journal(file: file).append(entry("first"))
         try Journal(file: file).append(entry("second"))
         #expect(try JournalReader(file: file).entries().map(\.id) == ["first", "second"])
     }
 
-    @Test("goes on after a line that was torn, and the torn line is counted")
-    func torn() throws {
+    @Test("a journal continues after a torn line, and counts it")
+    func continuesAfterTornLine() throws {
         defer { try? FileManager.default.removeItem(at: file) }
         try Data("{\"fact\":\"published\",\"at\":12,\"par".utf8).write(to: file)
         try Journal(file: file).append(entry("whole"))
@@ -39,8 +39,8 @@ struct WitnessJournalTests {
         #expect(torn == 1)
     }
 
-    @Test("that cannot be opened says so")
-    func unwritable() {
+    @Test("a journal that cannot be opened is an error")
+    func reportsUnwritableFile() {
         #expect(throws: PartyClientError.self) {
             try Journal(file: URL(fileURLWithPath: "/nonexistent/folder/x.jsonl"))
         }

@@ -10,7 +10,7 @@ import Yams
 @testable import PartyClient
 @testable import Witness
 
-/// A database with the office's tables, and a folder of journals, both filled by hand: no worker runs.
+/// A database with the office's tables, and a folder of journals, both filled by the test: no worker runs.
 final class WitnessOffice {
     static let serverURL = ProcessInfo.processInfo.environment["TEST_BIHUAN_DATABASE_URL"]
     static let isThere = serverURL != nil
@@ -191,7 +191,7 @@ final class Case {
         if delivering { try office.delivered(party, "dispatch-\(id)", .handoffDispatched, subject: handoffName) }
     }
 
-    /// An act of the unit that is taken.
+    /// An act of the unit that is accepted.
     func act(_ move: HandoffMove, _ name: String, _ type: MessageType) throws {
         let id = actID(name)
         try office.published(party, id, type, subject: handoffName)
@@ -205,20 +205,20 @@ final class Case {
         try move(.conclusionAccepted(rule: "p@1/r"), by: party, act: actID("concluded-\(round)"))
     }
 
-    func move(_ move: HandoffMove, by hand: String, act: String?) throws {
+    func move(_ move: HandoffMove, by actor: String, act: String?) throws {
         guard let handoff else { return }
         try file.move(
-            handoff, move, act: act.map { commitment($0, hand) }, by: hand, at: office.now, under: office.rulebook)
+            handoff, move, act: act.map { commitment($0, actor) }, by: actor, at: office.now, under: office.rulebook)
         try save()
     }
 
-    /// An entry in the chain, whatever the rules say to it.
-    func record(_ move: HandoffMove, by hand: String, act: String) throws {
-        file.record(.moved(try #require(handoff), move, act: commitment(act, hand)), at: office.now, by: hand)
+    /// An entry in the chain, even against the rules.
+    func record(_ move: HandoffMove, by actor: String, act: String) throws {
+        file.record(.moved(try #require(handoff), move, act: commitment(act, actor)), at: office.now, by: actor)
     }
 
-    private func commitment(_ act: String, _ hand: String) -> String {
-        Commitment.act(act, salt: office.digestKey.salt(of: report.id, for: hand))
+    private func commitment(_ act: String, _ actor: String) -> String {
+        Commitment.act(act, salt: office.digestKey.salt(of: report.id, for: actor))
     }
 
     func save() throws {

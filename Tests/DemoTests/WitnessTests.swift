@@ -10,8 +10,8 @@ import Witness
 
 @Suite("The witness", .serialized, .enabled(if: WitnessOffice.isThere, WitnessOffice.absent))
 struct WitnessTests {
-    @Test("of a run in which nothing went wrong every line is true")
-    func honest() throws {
+    @Test("every line is true for a run in which nothing went wrong")
+    func confirmsFaultlessRun() throws {
         try WitnessOffice.with { office in
             for number in 1...30 { try office.loop("r-\(number)", unit: number.isMultiple(of: 2) ? "d1" : "d2") }
             _ = try office.submit("outside", state: .notAccepted)
@@ -41,8 +41,8 @@ struct WitnessTests {
         }
     }
 
-    @Test("a handoff that found no queue and was sent again by replay is no fault in the story")
-    func sentAgain() throws {
+    @Test("a handoff that found no queue and was sent again by replay is no fault")
+    func acceptsHandoffSentAgainByReplay() throws {
         try WitnessOffice.with { office in
             try office.loop("r-1", sentAgain: true)
             let testimony = try office.witness.testify()
@@ -53,7 +53,7 @@ struct WitnessTests {
     }
 
     @Test("the testimony is written as JSON under the documented keys")
-    func json() throws {
+    func writesDocumentedJSON() throws {
         try WitnessOffice.with { office in
             try office.loop("r-1")
             let json = try office.witness.testify().json()
@@ -71,7 +71,7 @@ struct WitnessTests {
     // MARK: Planted faults
 
     @Test("a deleted report row makes the first line false, and is named")
-    func deletedReport() throws {
+    func findsDeletedReport() throws {
         try WitnessOffice.with { office in
             try office.loop("r-1")
             let victim = try office.loop("r-2")
@@ -87,7 +87,7 @@ struct WitnessTests {
     }
 
     @Test("a delivery that its unit never saw is lost")
-    func suppressedDelivery() throws {
+    func findsSuppressedDelivery() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
             try office.loop("r-2")
@@ -100,8 +100,8 @@ struct WitnessTests {
         }
     }
 
-    @Test("a unit that got nothing at all has lost everything sent to it, and what waits in the outbox is not lost")
-    func silentUnit() throws {
+    @Test("everything sent to a unit that received nothing is lost, and rows still in the outbox are not")
+    func findsAllDeliveriesOfSilentUnitLost() throws {
         try WitnessOffice.with { office in
             let silent = try office.submit("r-1")
             try silent.route(to: "d2", delivering: false)
@@ -120,8 +120,8 @@ struct WitnessTests {
         }
     }
 
-    @Test("an act entered into the ledger a second time is doubled, although its chain holds")
-    func actTwice() throws {
+    @Test("an act that was entered in the ledger a second time is doubled, although its chain holds")
+    func findsActEnteredTwice() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
             try victim.record(.signed, by: victim.party, act: victim.actID("signed"))
@@ -134,7 +134,7 @@ struct WitnessTests {
     }
 
     @Test("an act applied under another id is doubled as well")
-    func actUnderOtherID() throws {
+    func findsActUnderAnotherID() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
             try victim.record(.concluded(outcome: "unfounded"), by: victim.party, act: "another-id")
@@ -147,7 +147,7 @@ struct WitnessTests {
     }
 
     @Test("a second handoff of one report is doubled")
-    func handoffTwice() throws {
+    func findsSecondHandoff() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
             let second = UUID().uuidString.lowercased()
@@ -166,7 +166,7 @@ struct WitnessTests {
     }
 
     @Test("a second report for one submission is doubled")
-    func reportTwice() throws {
+    func findsSecondReport() throws {
         try WitnessOffice.with { office in
             let victim = try office.loop("r-1")
             try office.tamper(
@@ -180,8 +180,8 @@ struct WitnessTests {
         }
     }
 
-    @Test("a state that was changed behind the ledger's back is a fault of the ledger, and so is a broken chain")
-    func ledgerFaults() throws {
+    @Test("a state that was changed behind the ledger's back is a ledger fault, and so is a broken chain")
+    func findsLedgerFaults() throws {
         try WitnessOffice.with { office in
             let moved = try office.loop("r-1")
             let broken = try office.loop("r-2")
@@ -199,7 +199,7 @@ struct WitnessTests {
     // MARK: What is no fault
 
     @Test("the same message delivered again counts as redelivered, and changes nothing else")
-    func redelivered() throws {
+    func countsRedelivery() throws {
         try WitnessOffice.with { office in
             let one = try office.loop("r-1")
             try office.delivered(one.party, "dispatch-\(one.handoffName)", .handoffDispatched, subject: one.handoffName)
@@ -212,7 +212,7 @@ struct WitnessTests {
     }
 
     @Test("a dead letter is counted while it is open, and a confirmed report without a trace is lost")
-    func deadAndLost() throws {
+    func countsOpenDeadLetters() throws {
         try WitnessOffice.with { office in
             try office.published("source.web", "dead", .reportSubmitted, subject: "dead")
             try office.published("source.web", "gone", .reportSubmitted, subject: "gone")
@@ -230,7 +230,7 @@ struct WitnessTests {
     }
 
     @Test("a recalled handoff leaves its report open, with the reason")
-    func recalled() throws {
+    func leavesReportOfRecallOpen() throws {
         try WitnessOffice.with { office in
             let one = try office.submit("r-1")
             try one.route(to: "d1")
@@ -242,21 +242,16 @@ struct WitnessTests {
         }
     }
 
-    @Test("an act that the broker confirmed and the office never took in is lost")
-    func lostAct() throws {
+    @Test("an act that the broker confirmed and the office never received is lost")
+    func findsLostAct() throws {
         try WitnessOffice.with { office in
             let one = try office.loop("r-1")
             try office.published(one.party, one.actID("progress"), .handoffProgress, subject: one.handoffName)
             #expect(try office.witness.testify().lost.map(\.about) == ["unit.d1 \(one.actID("progress"))"])
         }
     }
-    @Test(
-        """
-        a process holds work while a lane of its own has written and not committed, or has letters to send; \
-        nobody else's count
-        """
-    )
-    func workInHand() throws {
+    @Test("a process has work while one of its lanes has uncommitted writes or unsent messages; others' do not count")
+    func recognisesWorkInProgress() throws {
         try WitnessOffice.with { office in
             let database = office.connection
             func holds(_ lanePrefix: String) throws -> Bool? {

@@ -26,7 +26,7 @@
 
     @_cdecl("LLVMFuzzerInitialize")
     public func initialize(_ count: UnsafeMutablePointer<CInt>?, _ arguments: UnsafeMutableRawPointer?) -> CInt {
-        // What is made once is no input's fault.
+        // Memory that is allocated once is no input's fault.
         _ = try? reader.read(Seeds.of(reader)[0])
         atexit {
             let text =

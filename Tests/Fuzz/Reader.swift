@@ -1,4 +1,4 @@
-/// What reads bytes that others wrote. Each is given whatever comes, and must come back: with what it read, or with a
+/// A reader of foreign bytes. Each gets any input, and must return: with what it read, or with a
 /// refusal in words.
 enum Reader: String, CaseIterable {
     /// Bodies of messages: head, payload, and what the office does with them before it writes anything.
@@ -16,7 +16,7 @@ enum Reader: String, CaseIterable {
     case table
     /// Values of rows.
     case row
-    /// Not readers: what goes wrong in them must be found, or the rest proves nothing.
+    /// Not readers: their faults must be found, or the rest proves nothing.
     case faultCrash = "fault-crash"
     case faultHang = "fault-hang"
     case faultMemory = "fault-memory"
@@ -67,7 +67,7 @@ private enum Fault {
             var number: UInt64 = 1
             while number != 0 { number = number &* 3 | 1 }
         case .faultMemory:
-            // Gone again when the call is over: only a peak tells of it.
+            // Released when the call is over: only a peak shows it.
             let many = [UInt8](repeating: bytes[0], count: 100 << 20)
             try WrongAnswer.unless(many.last == bytes[0], "memory that does not hold what was put there")
         case .faultLeak:

@@ -15,7 +15,7 @@ struct Trial {
         let mutator = Mutator(reader)
         let seeds = Seeds.of(reader)
         var gauge = Gauge()
-        // What is made once, such as tables of characters, is no input's fault.
+        // Memory that is allocated once, such as tables of characters, is no input's fault.
         _ = try? reader.read(seeds[0])
         board[.firstAnonymousBytes] = Gauge.Usage.anonymousBytes
         for index in indices {

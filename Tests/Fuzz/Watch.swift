@@ -1,6 +1,6 @@
 import Foundation
 
-/// Runs a trial in a process of its own, watches over it and tells what came of it.
+/// Runs a trial in a process of its own, watches it and reports its outcome.
 struct Watch {
     let reader: Reader
     let seed: UInt64
@@ -25,7 +25,7 @@ struct Watch {
             ["--trial", folder.appending(path: "blackboard").path, reader.rawValue] + [
                 String(seed), String(indices.lowerBound), String(indices.upperBound),
             ]
-        // A crash need not explain itself: whoever looks into it gives its input to `--replay`.
+        // A crash needs no explanation here: `--replay` repeats it with its input.
         trial.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, mine in
             mine
         }

@@ -6,8 +6,8 @@ import Testing
 struct FuzzTests {
     static let readers = ["message", "sealed", "words", "policy", "map", "line", "table", "row"]
 
-    @Test("each reader takes what brought others down, and some hundred inputs more", arguments: FuzzTests.readers)
-    func takes(name: String) throws {
+    @Test("each reader survives the inputs that broke others, and some hundred more", arguments: FuzzTests.readers)
+    func survivesKnownAndNewInputs(name: String) throws {
         let run = try FuzzRun(name, "--inputs", "300", "--seed", "1")
         #expect(run.status == 0, "\(run.output)")
         #expect(run.output.contains("\(name): 300 inputs"))
@@ -25,8 +25,8 @@ struct FuzzTests {
         Fault(testDescription: "fault-answer", words: ["an exclamation mark"]),
     ]
 
-    @Test("a reader at fault is found, with an input that shows it again", arguments: FuzzTests.faults)
-    func finds(fault: Fault) throws {
+    @Test("a faulty reader is found, with an input that shows the fault again", arguments: FuzzTests.faults)
+    func findsFaultyReader(fault: Fault) throws {
         let name = fault.testDescription
         let run = try FuzzRun(name, "--inputs", "5000", "--seed", "7")
         #expect(run.status == 1)
@@ -42,14 +42,14 @@ struct FuzzTests {
         #expect(second.kept == [kept])
     }
 
-    @Test("what a reader keeps of each input is found when it is too much of them all")
-    func leak() throws {
+    @Test("memory that a reader keeps of each input is found when the sum is too much")
+    func findsLeak() throws {
         let run = try FuzzRun("fault-leak", "--inputs", "50000", "--seed", "7")
         #expect(run.status == 1 && run.output.contains("fault-leak: FAILED: keeps "), "\(run.output)")
     }
 
-    @Test("who asks for a reader that there is not learns which there are")
-    func usage() throws {
+    @Test("an unknown reader's name is answered with the list of readers")
+    func namesReadersForUnknownOne() throws {
         let run = try FuzzRun("nobody")
         #expect(run.status == 2)
         #expect(run.output.contains("readers: \(Self.readers.joined(separator: " "))"))

@@ -6,13 +6,8 @@ import Testing
 /// the test.
 @Suite("Private servers", .serialized, .timeLimit(.minutes(5)))
 struct LocalServersTests {
-    @Test(
-        """
-        servers start, refuse a second owner, restart without loss, outlive a killed owner without blocking, stop \
-        without trace
-        """
-    )
-    func wholeStory() throws {
+    @Test("servers start, refuse a second owner, restart without loss, outlive a killed owner, and stop without trace")
+    func startsRestartsAndStopsServers() throws {
         let scratch = try ScratchDirectory()
         let servers = try LocalServers.start(in: scratch.servers, definitions: Data(definitions.utf8))
         defer { servers.stop() }
@@ -89,8 +84,8 @@ struct LocalServersTests {
         #expect(throws: LocalServersError.self) { try next.startPostgreSQL() }
     }
 
-    @Test("a start that is cancelled stops what it started and gives the directory free")
-    func cancelledStart() throws {
+    @Test("a cancelled start stops what it started and releases the directory")
+    func cleansUpCancelledStart() throws {
         let scratch = try ScratchDirectory()
         var options = LocalServers.Options()
         options.isCancelled = { true }
@@ -103,7 +98,7 @@ struct LocalServersTests {
     }
 
     @Test("definitions that are not JSON are refused before anything starts")
-    func brokenDefinitions() throws {
+    func refusesBrokenDefinitions() throws {
         let scratch = try ScratchDirectory()
         let error = try #require(throws: LocalServersError.self) {
             try LocalServers.start(in: scratch.servers, definitions: Data("{".utf8))
@@ -112,8 +107,8 @@ struct LocalServersTests {
         #expect(processes(naming: scratch.path).isEmpty)
     }
 
-    @Test("a directory that the servers' users may not enter is named", .enabled(if: geteuid() == 0))
-    func closedParent() throws {
+    @Test("a directory that the servers' users may not enter is named in the error", .enabled(if: geteuid() == 0))
+    func namesInaccessibleDirectory() throws {
         let scratch = try ScratchDirectory(mode: 0o700)
         let error = try #require(throws: LocalServersError.self) {
             try LocalServers.start(in: scratch.servers, definitions: nil)
@@ -122,8 +117,8 @@ struct LocalServersTests {
         #expect(error.description.contains("chmod o+x \(scratch.path)"))
     }
 
-    @Test("reserved ports differ, are not given twice, and stay the same when they are free again")
-    func ports() throws {
+    @Test("reserved ports differ, are not given twice, and stay the same once they are free again")
+    func reservesDistinctPorts() throws {
         let first = try PortReservation(preferring: nil)
         let second = try PortReservation(preferring: nil)
         let all = [first.ports, second.ports].flatMap { [$0.postgresql, $0.rabbitmq, $0.distribution, $0.epmd] }
@@ -135,8 +130,8 @@ struct LocalServersTests {
     }
 
     /// A process loses its memory, and with it the arguments by which it is found, before its sockets.
-    @Test("what was left behind has let go of its ports when it counts as ended")
-    func endedMeansPortsFree() throws {
+    @Test("a server that counts as ended has released its ports")
+    func endedServerFreesItsPorts() throws {
         let scratch = try ScratchDirectory()
         let directory = try ServerDirectory(scratch.servers, logs: nil)
         for _ in 1...3 {

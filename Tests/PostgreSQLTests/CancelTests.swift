@@ -5,7 +5,7 @@ import Testing
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct CancelTests {
     @Test("a running statement is stopped from another thread, and the connection goes on")
-    func running() throws {
+    func stopsRunningStatementFromAnotherThread() throws {
         try TestDatabase.with { database in
             let watcher = try database.connect()
             defer { watcher.close() }
@@ -30,8 +30,8 @@ struct CancelTests {
         }
     }
 
-    @Test("a cancellation while nothing runs, or after the connection has gone, does no harm")
-    func idle() throws {
+    @Test("a cancellation while nothing runs, or after the connection is gone, does no harm")
+    func cancelsHarmlesslyWhenIdle() throws {
         try TestDatabase.reading { connection in
             let canceller = try connection.canceller()
             try canceller.cancel()
@@ -43,9 +43,9 @@ struct CancelTests {
     }
 
     @Test(
-        "a server that is frozen or gone does not hold whoever cancels",
+        "a server that is frozen or gone does not block the canceller",
         .enabled(if: PrivateServer.isAvailable, PrivateServer.whyDisabled))
-    func bounded() throws {
+    func endsCancelOfFrozenServerInTime() throws {
         try PrivateServer.with { server in
             let connection = try server.connect()
             defer { connection.close() }

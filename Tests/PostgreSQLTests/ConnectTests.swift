@@ -2,11 +2,11 @@ import Foundation
 import PostgreSQL
 import Testing
 
-/// What needs no server.
+/// Tests that need no server.
 @Suite(.timeLimit(.minutes(1)))
 struct ConnectTests {
-    @Test("a refused connection fails as such, and the password is nowhere in the error")
-    func refused() throws {
+    @Test("a refused connection fails as refused, and the password is nowhere in the error")
+    func hidesPasswordInRefusal() throws {
         let failure = try error {
             _ = try Connection(ConnectionSettings(url: "postgresql://someone:hush@127.0.0.1:1/none"))
         }
@@ -16,8 +16,8 @@ struct ConnectTests {
         #expect(!"\(String(reflecting: failure)) \(failure.debugDetail ?? "")".contains("hush"))
     }
 
-    @Test("a host that accepts and then is silent is given up")
-    func silentHost() throws {
+    @Test("the client gives up a host that accepts and then is silent")
+    func givesUpSilentHost() throws {
         let (descriptor, port) = try listeningSocket()
         defer { close(descriptor) }
         var settings = ConnectionSettings(url: "postgresql://someone@127.0.0.1:\(port)/none?sslmode=disable")
@@ -28,7 +28,7 @@ struct ConnectTests {
     }
 
     @Test("a URL that cannot be read is refused without being quoted")
-    func badURL() throws {
+    func refusesBadURLWithoutQuotingIt() throws {
         for url in ["postgresql://someone:hush%zz@host/", "password=hush =", "host=a\0b"] {
             let failure = try error { _ = try Connection(ConnectionSettings(url: url)) }
             #expect(failure.code == .invalidArgument)
@@ -37,7 +37,7 @@ struct ConnectTests {
     }
 
     @Test("no way of printing the settings shows the password")
-    func settingsAreDiscreet() {
+    func settingsNeverShowPassword() {
         let settings = ConnectionSettings(url: "postgresql://someone:hush@127.0.0.1:1/none")
         var dumped = ""
         dump(settings, to: &dumped)
@@ -45,7 +45,7 @@ struct ConnectTests {
     }
 
     @Test("a timestamp agrees with Date, and far dates become infinite")
-    func timestamps() {
+    func convertsTimestamps() {
         #expect(Timestamp(Date(timeIntervalSince1970: -1.5)).microsecondsSinceEpoch == -1_500_000)
         #expect(Timestamp(microsecondsSinceEpoch: 1_500_000).date == Date(timeIntervalSince1970: 1.5))
         #expect(Timestamp(Date(timeIntervalSince1970: 1e300)) == .distantFuture)
@@ -54,7 +54,7 @@ struct ConnectTests {
     }
 
     @Test("two migrations with one number, or one without, are refused by name")
-    func migrationNames() throws {
+    func refusesMigrationsWithoutUniqueNumber() throws {
         let twice = try error {
             _ = try MigrationRunner([Migration(name: "m0001_a", sql: ""), Migration(name: "m1_b", sql: "")])
         }

@@ -13,7 +13,7 @@ struct CopyTests {
         """
 
     @Test("rows of every kind of type arrive as they were, NULLs, enumerations, domains and arrays included")
-    func types() throws {
+    func copiesEveryType() throws {
         struct Row: CopyRow {
             static let table = "every"
             static let columns = [
@@ -50,8 +50,8 @@ struct CopyTests {
         }
     }
 
-    @Test("names are quoted, a schema may be named, columns left out take their defaults, and no rows are no error")
-    func names() throws {
+    @Test("names are quoted, a schema may be given, omitted columns take defaults, and no rows are no error")
+    func quotesNamesAndFillsDefaults() throws {
         try TestDatabase.connected { connection in
             try connection.execute(
                 "CREATE SCHEMA \"My Schema\"; SET search_path TO \"My Schema\"; " + Self.table + "; RESET search_path")
@@ -62,8 +62,8 @@ struct CopyTests {
         }
     }
 
-    @Test("a value of another type than its column's, or too many, are refused before they can be misread")
-    func wrongTypes() throws {
+    @Test("a value of another type than its column's, or one too many, is refused before it can be misread")
+    func refusesWrongTypesAndExtraColumns() throws {
         struct Row: CopyRow {
             static let table = "item"
             static let columns = ["id", "added"]
@@ -83,8 +83,8 @@ struct CopyTests {
         }
     }
 
-    @Test("a row that breaks a constraint undoes them all; table, constraint and row type are named, the value is not")
-    func constraint() throws {
+    @Test("a row that breaks a constraint undoes them all; the error names table, constraint and row type, no value")
+    func undoesAllRowsOnViolation() throws {
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
             let failure = try error { try connection.copyIn([1, 2, 3, 2].map { Item(id: $0, word: "secret") }) }
@@ -100,7 +100,7 @@ struct CopyTests {
     }
 
     @Test("the server's error stops an endless run of rows")
-    func endless() throws {
+    func stopsEndlessRowsOnServerError() throws {
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
             let failure = try error { try connection.copyIn(Item.self) { Item(id: 1, word: "again") } }
@@ -109,8 +109,8 @@ struct CopyTests {
         }
     }
 
-    @Test("an error of whoever makes the rows ends the COPY, undoes it, and is passed on")
-    func producerThrows() throws {
+    @Test("an error of the row producer ends the COPY, undoes it, and is passed on")
+    func passesOnProducersError() throws {
         struct Enough: Error {}
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
@@ -132,8 +132,8 @@ struct CopyTests {
         }
     }
 
-    @Test("within a transaction a COPY counts with it, and one that failed fails it")
-    func transaction() throws {
+    @Test("a COPY within a transaction is part of it, and a failed COPY fails it")
+    func joinsItsTransaction() throws {
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
             try connection.transaction { connection in
@@ -149,8 +149,8 @@ struct CopyTests {
         }
     }
 
-    @Test("while rows go out the connection refuses other work, and a COPY is refused in a pipeline")
-    func occupied() throws {
+    @Test("the connection refuses other work while rows go out, and a pipeline refuses a COPY")
+    func refusesOtherWorkWhileRowsGoOut() throws {
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
             var refusals: [PostgreSQLError] = []
@@ -173,8 +173,8 @@ struct CopyTests {
         }
     }
 
-    @Test("a connection closed or lost while rows go out is a lost connection, and nothing else breaks")
-    func lost() throws {
+    @Test("a connection that is closed or lost while rows go out is a lost connection, and nothing else breaks")
+    func reportsConnectionLostDuringCopy() throws {
         try TestDatabase.with { database in
             let watcher = try database.connect()
             defer { watcher.close() }
@@ -202,8 +202,8 @@ struct CopyTests {
         }
     }
 
-    @Test("notices of a trigger on every row are handed over while the rows go on")
-    func notices() throws {
+    @Test("notices of a trigger on every row are delivered while the rows go on")
+    func deliversNoticesDuringCopy() throws {
         try TestDatabase.connected { connection in
             try connection.execute(Self.table)
             try connection.execute(
@@ -212,18 +212,18 @@ struct CopyTests {
                 RETURN NEW; END $$;
                 CREATE TRIGGER speak BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION speak()
                 """)
-            let heard = Heard()
-            connection.onNotice = { heard.notices.append($0) }
+            let received = ReceivedNotices()
+            connection.onNotice = { received.notices.append($0) }
             try connection.withoutStatementTimeout { connection in
                 let rows = (1...30_000).map { Item(id: $0, word: "w") }
                 try connection.copyIn(rows)
             }
-            #expect(heard.notices.count == 30_000 && heard.notices.last?.debugDetail == "row 30000")
+            #expect(received.notices.count == 30_000 && received.notices.last?.debugDetail == "row 30000")
         }
     }
 
     @Test("a row of 20 MB goes through")
-    func largeRow() throws {
+    func copiesTwentyMegabyteRow() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8, word text)")
             try connection.copyIn([Item(id: 1, word: String(repeating: "x", count: 20_000_000)), Item(id: 2, word: "")])

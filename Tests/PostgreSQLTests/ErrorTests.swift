@@ -2,11 +2,11 @@ import Foundation
 import PostgreSQL
 import Testing
 
-/// What an error says of itself may go into any log.
+/// The description of an error may go into any log.
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct ErrorTests {
-    @Test("no way of printing an error of the server shows a value of a row; names and codes it shows")
-    func bland() throws {
+    @Test("a printed server error shows names and codes, and never a row's values")
+    func showsNamesAndCodesButNoRowValues() throws {
         try TestDatabase.connected { connection in
             try connection.execute(
                 """
@@ -40,8 +40,8 @@ struct ErrorTests {
         }
     }
 
-    @Test("a row that cannot be decoded is told by column and type, not by value")
-    func decoding() throws {
+    @Test("a row that cannot be decoded is reported by column and type, not by value")
+    func namesColumnAndTypeOfBadRow() throws {
         try TestDatabase.reading { connection in
             let failure = try error { try connection.run(Misread()) }
             #expect(failure.code == .decoding && failure.operation == "Misread")

@@ -5,7 +5,7 @@ import Testing
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(2)))
 struct FailureTests {
     @Test("a violated constraint is named, and no row value is in the description")
-    func constraintViolation() throws {
+    func namesViolatedConstraint() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE person (name text CONSTRAINT person_once UNIQUE)")
             try connection.run(InsertPerson(name: "Secret Name"))
@@ -19,8 +19,8 @@ struct FailureTests {
         }
     }
 
-    @Test("a statement that takes too long is stopped, which is transient")
-    func statementTimeout() throws {
+    @Test("a statement that takes too long is stopped, and the error is transient")
+    func reportsStatementTimeoutAsTransient() throws {
         try TestDatabase.with { database in
             let connection = try database.connect { $0.statementTimeoutMilliseconds = 50 }
             defer { connection.close() }
@@ -37,8 +37,8 @@ struct FailureTests {
         }
     }
 
-    @Test("a lock that does not come in time is transient")
-    func lockTimeout() throws {
+    @Test("a lock that does not come in time is a transient error")
+    func reportsLockTimeoutAsTransient() throws {
         try TestDatabase.with { database in
             let holder = try database.connect()
             defer { holder.close() }
@@ -54,8 +54,8 @@ struct FailureTests {
         }
     }
 
-    @Test("of two transactions that wait for each other one is stopped, which is transient")
-    func deadlock() throws {
+    @Test("one of two deadlocked transactions is stopped, and the error is transient")
+    func reportsDeadlockAsTransient() throws {
         try TestDatabase.with { database in
             let setUp = try database.connect()
             try setUp.execute("CREATE TABLE item (id int8 PRIMARY KEY); INSERT INTO item VALUES (1), (2)")
@@ -85,8 +85,8 @@ struct FailureTests {
         }
     }
 
-    @Test("a connection whose server process was ended is lost, and stays so")
-    func terminated() throws {
+    @Test("a connection whose server process was ended is lost, and stays lost")
+    func reportsTerminatedSessionAsLost() throws {
         try TestDatabase.with { database in
             let killer = try database.connect()
             defer { killer.close() }
@@ -107,8 +107,8 @@ struct FailureTests {
         }
     }
 
-    @Test("a server process ended in mid-statement says why")
-    func terminatedWhileBusy() throws {
+    @Test("a server process that is ended in mid-statement gives the reason")
+    func givesReasonOfTermination() throws {
         try TestDatabase.with { database in
             let killer = try database.connect()
             defer { killer.close() }
@@ -128,8 +128,8 @@ struct FailureTests {
         }
     }
 
-    @Test("a transaction left idle is ended by the server, which is a lost connection")
-    func idleInTransaction() throws {
+    @Test("the server ends an idle transaction, and the connection is lost")
+    func losesConnectionOfIdleTransaction() throws {
         try TestDatabase.with { database in
             let watcher = try database.connect()
             defer { watcher.close() }
@@ -143,7 +143,7 @@ struct FailureTests {
     }
 
     @Test("COPY by any other way than `copyIn` is refused, or ends the connection, instead of hanging")
-    func copy() throws {
+    func refusesCopyOutsideCopyIn() throws {
         struct CopyOut: Command { static let sql = "COPY (SELECT 1) TO STDOUT" }
         struct HiddenCopyOut: Statement {
             static let sql = "/* hidden */ COPY item TO STDOUT"
@@ -164,8 +164,8 @@ struct FailureTests {
         }
     }
 
-    @Test("the settings reach the server, and the URL's own win")
-    func settings() throws {
+    @Test("the settings reach the server, and those in the URL win")
+    func sendsSettingsAndPrefersURLs() throws {
         try TestDatabase.with { database in
             let plain = try database.connect {
                 $0.applicationName = "lane 1"

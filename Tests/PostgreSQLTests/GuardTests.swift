@@ -35,9 +35,9 @@ struct GuardTests {
     ]
 
     @Test(
-        "what is set for a role, a database, or a role in a database counts for nothing in a guarded session",
+        "settings of a role, a database, or a role in a database have no effect in a guarded session",
         arguments: ["ROLE postgres", "DATABASE postgres", "ROLE postgres IN DATABASE postgres"])
-    func overrides(whose: String) throws {
+    func overridesRoleAndDatabaseSettings(whose: String) throws {
         try PrivateServer.with { server in
             let keeper = try server.connect()
             defer { keeper.close() }
@@ -55,9 +55,9 @@ struct GuardTests {
     }
 
     @Test(
-        "a commit is never made less safe, and what its keeper made safer stays",
+        "a commit never becomes less safe, and a safer setting of the operator stays",
         arguments: [("remote_apply", "remote_apply"), ("local", "on"), ("remote_write", "on")])
-    func commits(found: String, wanted: String) throws {
+    func keepsCommitsAtLeastAsSafe(found: String, wanted: String) throws {
         try PrivateServer.with(settings: ["synchronous_commit=\(found)"]) { server in
             let session = try guarded(server.url())
             defer { session.close() }
@@ -65,9 +65,8 @@ struct GuardTests {
         }
     }
 
-    @Test(
-        "what only a superuser may set is refused with the way to mend it; the URL's own word still wins over the rest")
-    func refusals() throws {
+    @Test("a setting that needs a superuser is refused with the remedy; the URL's own setting still wins")
+    func explainsSuperuserSettings() throws {
         try PrivateServer.with { server in
             let keeper = try server.connect()
             defer { keeper.close() }
@@ -89,8 +88,8 @@ struct GuardTests {
         }
     }
 
-    @Test("a database that is not in UTF-8 is refused with what to do", arguments: ["LATIN1", "SQL_ASCII"])
-    func encoding(name: String) throws {
+    @Test("a database that is not in UTF-8 is refused with the remedy", arguments: ["LATIN1", "SQL_ASCII"])
+    func refusesOtherEncodings(name: String) throws {
         try PrivateServer.with { server in
             let keeper = try server.connect()
             defer { keeper.close() }
@@ -102,13 +101,8 @@ struct GuardTests {
         }
     }
 
-    @Test(
-        """
-        hosts that only read are passed over, a role that only reads is overridden, and a server whose keeper set \
-        it so is left alone
-        """
-    )
-    func readOnly() throws {
+    @Test("read-only hosts are passed over, a read-only role is overridden, a server set read-only stays so")
+    func passesOverReadOnlyHosts() throws {
         try PrivateServer.with(settings: ["default_transaction_read_only=on"]) { reading in
             try PrivateServer.with { writing in
                 let hosts = "127.0.0.1:\(reading.port),127.0.0.1:\(writing.port)"
@@ -117,7 +111,7 @@ struct GuardTests {
                 session.close()
                 let refusal = try error { _ = try guarded(reading.url()) }
                 #expect(refusal.code == .connectFailed && "\(refusal)".contains("read-only"))
-                // Somebody who says otherwise in the URL is heard.
+                // The URL's own setting wins.
                 let any = try guarded(reading.url(more: "target_session_attrs=any"))
                 #expect(try any.run(Setting(name: "port")).rows == ["\(reading.port)"])
                 any.close()
@@ -126,11 +120,11 @@ struct GuardTests {
     }
 
     @Test(
-        "a pooler is refused in every mode, whether or not it lets a session's settings through",
+        "a pooler is refused in every mode, whether or not it passes a session's settings on",
         .enabled(
             if: FileManager.default.isExecutableFile(atPath: GuardTests.poolerProgram), "pgbouncer is not installed"),
         arguments: ["session", "transaction", "statement"])
-    func pooler(mode: String) throws {
+    func refusesPoolers(mode: String) throws {
         try PrivateServer.with { server in
             for ignored in ["options,extra_float_digits", "extra_float_digits"] {
                 let port = try server.startPooler(Self.poolerProgram, mode: mode, ignoring: ignored)

@@ -7,8 +7,8 @@ import Testing
 struct GuideTests {
     private static let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 
-    @Test("every test that the guide's table names is a test, and every suite of this room is named there")
-    func testsExist() throws {
+    @Test("every test in the guide's table exists, and the table names every suite of this target")
+    func guideNamesExistingTests() throws {
         let guide = try String(
             contentsOf: Self.here.deletingLastPathComponent().deletingLastPathComponent().appending(
                 path: "docs/postgresql.md"), encoding: .utf8)
@@ -26,8 +26,8 @@ struct GuideTests {
             #expect(missing == [])
             named.formUnion(names)
         }
-        let suites = Set(tests.map { $0.prefix { $0 != "." } }), told = Set(named.map { $0.prefix { $0 != "." } })
-        #expect(suites.subtracting(told).subtracting(["GuideTests"]).sorted() == [])
+        let suites = Set(tests.map { $0.prefix { $0 != "." } }), listed = Set(named.map { $0.prefix { $0 != "." } })
+        #expect(suites.subtracting(listed).subtracting(["GuideTests"]).sorted() == [])
     }
 
     /// `Suite.test` of every test in this folder.

@@ -4,8 +4,8 @@ import Testing
 
 @Suite(.enabled(if: PrivateServer.isAvailable, PrivateServer.whyDisabled), .timeLimit(.minutes(1)))
 struct HostTests {
-    @Test("of several hosts a dead, a silent and a read-only one are passed over, each in its time")
-    func severalHosts() throws {
+    @Test("dead, silent and read-only hosts are passed over, each in its time")
+    func passesOverDeadSilentAndReadOnlyHosts() throws {
         try PrivateServer.with(settings: ["default_transaction_read_only=on"]) { readOnly in
             try PrivateServer.with { writable in
                 let (descriptor, silent) = try listeningSocket()
@@ -26,7 +26,7 @@ struct HostTests {
                 defer { reader.close() }
                 #expect(try reader.run(ServerPort()).rows == [Int(readOnly.port)])
                 #expect(begin.duration(to: .now) < .seconds(10))
-                // Nobody left who writes: each host's reason is told, and none of its name.
+                // No host accepts writes: each host's reason is reported, without its name.
                 writable.stop()
                 let failure = try error { _ = try connect("read-write", all) }
                 #expect(
@@ -41,8 +41,8 @@ struct HostTests {
         }
     }
 
-    @Test("what a server says against a connection is told without host, user and password")
-    func refusals() throws {
+    @Test("the server's refusal is reported without host, user and password")
+    func reportsRefusalWithoutHostUserOrPassword() throws {
         try PrivateServer.with(settings: ["max_connections=5", "superuser_reserved_connections=1"]) { server in
             func reason(_ url: String) throws -> String {
                 let failure = try error { _ = try Connection(ConnectionSettings(url: url)) }

@@ -5,7 +5,7 @@ import Testing
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct LockTests {
     @Test("a session's advisory lock belongs to one connection, survives a rollback, and dies with the connection")
-    func session() throws {
+    func bindsSessionLockToConnection() throws {
         try TestDatabase.with { database in
             let (first, second) = (try database.connect(), try database.connect())
             defer { second.close() }
@@ -28,7 +28,7 @@ struct LockTests {
     }
 
     @Test("a transaction's advisory lock ends with it, and needs one")
-    func transaction() throws {
+    func endsTransactionLockWithTransaction() throws {
         try TestDatabase.with { database in
             let (first, second) = (try database.connect(), try database.connect())
             defer {
@@ -48,8 +48,8 @@ struct LockTests {
         }
     }
 
-    @Test("who waits for an advisory lock gets it when it is free, or a transient error in time")
-    func waiting() throws {
+    @Test("a waiter gets an advisory lock when it is free, or a transient error in time")
+    func waitsForLockOrTimesOut() throws {
         try TestDatabase.with { database in
             let holder = try database.connect()
             defer { holder.close() }

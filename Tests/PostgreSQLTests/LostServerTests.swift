@@ -5,7 +5,7 @@ import Testing
 @Suite(.enabled(if: PrivateServer.isAvailable, PrivateServer.whyDisabled), .timeLimit(.minutes(1)))
 struct LostServerTests {
     @Test("an immediate shutdown in mid-statement is a lost connection at once, and new connections are refused")
-    func immediateShutdown() throws {
+    func losesConnectionOnImmediateShutdown() throws {
         try PrivateServer.with { server in
             let watcher = try server.connect()
             let busy = try napping(server, watcher)
@@ -15,7 +15,7 @@ struct LostServerTests {
             #expect(try error { try watcher.ping() }.isConnectionLost)
             #expect(!watcher.isOpen)
             #expect(try error { _ = try server.connect() }.code == .connectFailed)
-            // What comes back is another session: the old connection stays lost.
+            // The server returns with another session: the old connection stays lost.
             try server.start()
             #expect(try error { try watcher.ping() }.isConnectionLost)
             let next = try server.connect()
@@ -24,8 +24,8 @@ struct LostServerTests {
         }
     }
 
-    @Test("a server process frozen in mid-statement is given up after the statement time-out")
-    func frozen() throws {
+    @Test("a server process that freezes in mid-statement is given up after the statement time-out")
+    func givesUpFrozenServer() throws {
         try PrivateServer.with { server in
             let watcher = try server.connect()
             defer { watcher.close() }

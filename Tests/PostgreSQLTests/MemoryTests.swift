@@ -9,8 +9,8 @@ import Testing
 struct MemoryTests {
     private static let boundBytes = 48 << 20
 
-    @Test("a million rows of 200 bytes go in by COPY, and come out one by one, in bounded memory")
-    func millionRows() throws {
+    @Test("a million rows of 200 bytes go in by COPY and come out one by one, in bounded memory")
+    func copiesAMillionRowsInBoundedMemory() throws {
         try TestDatabase.with { database in
             let connection = try database.connect { $0.statementTimeoutMilliseconds = 100_000 }
             defer { connection.close() }
@@ -38,12 +38,12 @@ struct MemoryTests {
         }
     }
 
-    @Test("a server that is slow to take rows slows down whoever makes them, instead of filling memory")
-    func slowServer() throws {
+    @Test("a server that takes rows slowly slows the producer down, and memory does not fill")
+    func slowServerSlowsProducer() throws {
         try TestDatabase.with { database in
             let connection = try database.connect { $0.statementTimeoutMilliseconds = 60_000 }
             defer { connection.close() }
-            // Sleeps on the first row and keeps none.
+            // Sleeps on the first row and stores none.
             try connection.execute(
                 """
                 CREATE TABLE item (id int8, filler bytea);
@@ -64,7 +64,7 @@ struct MemoryTests {
     }
 
     @Test("a hundred thousand statements, some of them failing, leave nothing behind")
-    func hundredThousandStatements() throws {
+    func statementsLeaveNothingBehind() throws {
         try TestDatabase.reading { connection in
             func thousand() throws {
                 for number in 0..<100 { #expect(try connection.run(Echo(number: number)).rows == [number]) }

@@ -11,8 +11,8 @@ private let index = Migration(
 
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(2)))
 struct MigrationTests {
-    @Test("migrations run in the order of their numbers, and twice does no harm")
-    func twice() throws {
+    @Test("migrations run in the order of their numbers, and running them twice does no harm")
+    func migratesInOrderAndTwice() throws {
         try TestDatabase.connected { connection in
             let runner = try MigrationRunner([index, words, foundation])
             let all = ["m0001_foundation", "m0002_words", "m0003_index"]
@@ -24,8 +24,8 @@ struct MigrationTests {
         }
     }
 
-    @Test("later migrations are added to what is there")
-    func forward() throws {
+    @Test("later migrations are added to those already applied")
+    func addsLaterMigrations() throws {
         try TestDatabase.connected { connection in
             let first = try MigrationRunner([foundation]).run(on: connection)
             #expect(first == ["m0001_foundation"])
@@ -37,7 +37,7 @@ struct MigrationTests {
     }
 
     @Test("a migration changed after it was applied is refused by name")
-    func changed() throws {
+    func refusesChangedMigration() throws {
         try TestDatabase.connected { connection in
             _ = try MigrationRunner([foundation]).run(on: connection)
             let altered = Migration(name: foundation.name, sql: foundation.sql + " ")
@@ -51,7 +51,7 @@ struct MigrationTests {
     }
 
     @Test("a database ahead of the program, and a migration that comes too late, are refused by name")
-    func outOfStep() throws {
+    func refusesMigrationsOutOfStep() throws {
         try TestDatabase.connected { connection in
             _ = try MigrationRunner([foundation, index2]).run(on: connection)
             let newer = try error { _ = try MigrationRunner([foundation]).run(on: connection) }
@@ -64,7 +64,7 @@ struct MigrationTests {
     private let index2 = Migration(name: "m0003_other", sql: "CREATE INDEX item_id ON item (id)")
 
     @Test("a migration that fails leaves nothing of itself, and those before it stay")
-    func failing() throws {
+    func failedMigrationLeavesNothing() throws {
         try TestDatabase.connected { connection in
             let broken = Migration(name: "m0002_broken", sql: "CREATE TABLE half (id int8); SELECT 1 / 0")
             let failure = try error { _ = try MigrationRunner([foundation, broken]).run(on: connection) }
@@ -77,7 +77,7 @@ struct MigrationTests {
     }
 
     @Test("a migration that ends its own transaction is refused")
-    func endsItsTransaction() throws {
+    func refusesMigrationThatEndsItsTransaction() throws {
         try TestDatabase.connected { connection in
             let commits = Migration(name: "m0001_commits", sql: "CREATE TABLE half (id int8); COMMIT")
             let failure = try error { _ = try MigrationRunner([commits]).run(on: connection) }
@@ -85,8 +85,8 @@ struct MigrationTests {
         }
     }
 
-    @Test("of two runners at once one waits, and an index built aside does not wait for it")
-    func twoRunners() throws {
+    @Test("one of two concurrent runners waits, and a concurrent index build does not wait for it")
+    func letsOneOfTwoRunnersWait() throws {
         try TestDatabase.with { database in
             let watcher = try database.connect()
             defer { watcher.close() }
@@ -107,7 +107,7 @@ struct MigrationTests {
                     return try runner.run(on: connection)
                 }
             }
-            // One stands before the gate, the other asks for the lock again and again.
+            // One waits at the gate, the other asks for the lock again and again.
             try eventually { try watcher.run(Running(query: "LOCK TABLE gate;%")).rows == [1] }
             try eventually { try watcher.run(Running(query: "%pg_try_advisory_lock%")).rows == [1] }
             try gatekeeper.rollback()

@@ -4,26 +4,26 @@ import Testing
 
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct NoticeTests {
-    @Test("notices go to whoever listens, with severity and code; their words are kept out of descriptions")
-    func notices() throws {
+    @Test("notices reach the listener with severity and code; descriptions omit their words")
+    func deliversNoticesWithCodes() throws {
         try TestDatabase.connected { connection in
-            let heard = Heard()
-            connection.onNotice = { heard.notices.append($0) }
+            let received = ReceivedNotices()
+            connection.onNotice = { received.notices.append($0) }
             try connection.execute(
                 "DO $$ BEGIN RAISE NOTICE 'hello'; RAISE WARNING USING MESSAGE = 'secret', ERRCODE = '01ABC'; END $$")
-            #expect(heard.notices.map(\.debugDetail) == ["hello", "secret"])
+            #expect(received.notices.map(\.debugDetail) == ["hello", "secret"])
             var dumped = ""
-            dump(heard.notices[1], to: &dumped)
-            #expect("\(heard.notices[1])" == "PostgreSQL: WARNING, SQLSTATE 01ABC")
-            #expect(!"\(dumped) \(String(reflecting: heard.notices))".contains("secret"))
+            dump(received.notices[1], to: &dumped)
+            #expect("\(received.notices[1])" == "PostgreSQL: WARNING, SQLSTATE 01ABC")
+            #expect(!"\(dumped) \(String(reflecting: received.notices))".contains("secret"))
             connection.onNotice = nil
             try connection.execute("DROP TABLE IF EXISTS nothing")
-            #expect(heard.notices.count == 2)
+            #expect(received.notices.count == 2)
         }
     }
 
-    @Test("whoever is handed a notice cannot use the connection, nor close it under the library's feet")
-    func handlerIsHarmless() throws {
+    @Test("a notice handler can neither use the connection nor close it")
+    func keepsHandlerFromUsingConnection() throws {
         try TestDatabase.reading { connection in
             let refusals = Refusals()
             connection.onNotice = { [unowned connection] _ in
@@ -37,8 +37,8 @@ struct NoticeTests {
         }
     }
 
-    @Test("NOTIFY reaches a session that listens, in order, and waiting for nothing ends in time")
-    func notify() throws {
+    @Test("NOTIFY reaches a listening session in order, and waiting for nothing ends in time")
+    func receivesNotificationsInOrder() throws {
         try TestDatabase.with { database in
             let (listener, speaker) = (try database.connect(), try database.connect())
             defer {
@@ -48,13 +48,13 @@ struct NoticeTests {
             try listener.execute("LISTEN news")
             #expect(try listener.notifications(withinMilliseconds: 20).isEmpty)
             try speaker.execute("NOTIFY news, 'one'; NOTIFY news, 'two'; NOTIFY other, 'three'")
-            var heard: [ServerNotification] = []
+            var received: [ServerNotification] = []
             try eventually {
-                heard += try listener.notifications(withinMilliseconds: 1000)
-                return heard.count >= 2
+                received += try listener.notifications(withinMilliseconds: 1000)
+                return received.count >= 2
             }
-            #expect(heard.map(\.payload) == ["one", "two"] && heard.allSatisfy { $0.channel == "news" })
-            #expect(heard[0].processID == speaker.backendProcessID)
+            #expect(received.map(\.payload) == ["one", "two"] && received.allSatisfy { $0.channel == "news" })
+            #expect(received[0].processID == speaker.backendProcessID)
             try speaker.run(EndSession(processID: listener.backendProcessID))
             #expect(try error { _ = try listener.notifications(withinMilliseconds: 10_000) }.isConnectionLost)
         }

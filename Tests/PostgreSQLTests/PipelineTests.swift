@@ -5,7 +5,7 @@ import Testing
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(2)))
 struct PipelineTests {
     @Test("a statement is prepared once and used again")
-    func preparedOnce() throws {
+    func preparesStatementOnce() throws {
         try TestDatabase.reading { connection in
             for number in 1...5 { #expect(try connection.run(Twice(number: number)).rows == [number * 2]) }
             _ = try connection.pipeline(Twice(number: 6), Twice(number: 7))
@@ -13,8 +13,8 @@ struct PipelineTests {
         }
     }
 
-    @Test("a statement without its type's first shape is prepared beside it")
-    func preparedForOtherTypes() throws {
+    @Test("a statement with other parameter types is prepared beside the first")
+    func preparesAgainForOtherTypes() throws {
         try TestDatabase.reading { connection in
             let values: [Parameter] = [.int8(7), .text("seven"), .bool(true), .int8(nil), .int8(8)]
             let texts = try values.map { try connection.run(AsText(value: $0)).rows.first ?? "nothing" }
@@ -23,7 +23,7 @@ struct PipelineTests {
     }
 
     @Test("a statement whose table changed, or that the server forgot, recovers at the second try")
-    func preparedAnew() throws {
+    func preparesAnewAfterTableChange() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             struct All: Statement {
@@ -41,7 +41,7 @@ struct PipelineTests {
     }
 
     @Test("a pipeline of three returns three results in order")
-    func three() throws {
+    func returnsThreeResultsInOrder() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             let (inserted, read, doubled) = try connection.pipeline(
@@ -54,7 +54,7 @@ struct PipelineTests {
     }
 
     @Test("BEGIN and COMMIT travel in the pipeline")
-    func transactionInOneRoundTrip() throws {
+    func sendsBeginAndCommitInOneRoundTrip() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             _ = try connection.pipeline(Begin(), InsertItems(ids: [1]), Commit())
@@ -63,8 +63,8 @@ struct PipelineTests {
         }
     }
 
-    @Test("an error in the middle is the one thrown, nothing of the pipeline stays, the connection goes on")
-    func errorInTheMiddle() throws {
+    @Test("an error in the middle is thrown, nothing of the pipeline stays, and the connection goes on")
+    func undoesPipelineOnError() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             let failure = try error {
@@ -79,7 +79,7 @@ struct PipelineTests {
     }
 
     @Test("within a transaction an error in the pipeline leaves a failed transaction to roll back")
-    func errorInTransaction() throws {
+    func failsTransactionOnPipelineError() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             let failure = try error {
@@ -95,7 +95,7 @@ struct PipelineTests {
     }
 
     @Test("a commit of a failed transaction is an error, not a silent rollback")
-    func commitOfFailed() throws {
+    func throwsOnCommitOfFailedTransaction() throws {
         try TestDatabase.connected { connection in
             try connection.begin()
             _ = try error { try connection.run(Broken()) }
@@ -105,8 +105,8 @@ struct PipelineTests {
         }
     }
 
-    @Test("what a deferred constraint finds at the end of the pipeline is thrown")
-    func deferredConstraint() throws {
+    @Test("a deferred constraint that is violated at the end of the pipeline is thrown")
+    func throwsDeferredViolation() throws {
         try TestDatabase.connected { connection in
             try connection.execute(
                 """
@@ -123,8 +123,8 @@ struct PipelineTests {
         }
     }
 
-    @Test("commands of several types go in one list, made as the program runs")
-    func commands() throws {
+    @Test("one list holds commands of several types, made while the program runs")
+    func acceptsListOfMixedCommands() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             let commands: [any Command] = [
@@ -137,7 +137,7 @@ struct PipelineTests {
     }
 
     @Test("two thousand statements of 10 KB each way do not block one another")
-    func large() throws {
+    func sendsLargePipelineWithoutBlocking() throws {
         try TestDatabase.reading { connection in
             let echoes = (0..<2000).map { Echo(bytes: [UInt8](repeating: UInt8($0 % 251), count: 10_000)) }
             let results = try connection.pipeline(all: echoes)
@@ -148,7 +148,7 @@ struct PipelineTests {
     }
 
     @Test("a thousand rows go in one statement")
-    func thousandRows() throws {
+    func insertsAThousandRowsInOneStatement() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
             #expect(try connection.run(InsertItems(ids: Array(1...1000))).affected == 1000)
@@ -157,7 +157,7 @@ struct PipelineTests {
     }
 
     @Test("a transaction commits what its body did, and undoes it when the body throws")
-    func transactions() throws {
+    func commitsOrUndoesTransaction() throws {
         struct Enough: Error {}
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TABLE item (id int8 PRIMARY KEY, word text)")
@@ -178,10 +178,10 @@ struct PipelineTests {
         }
     }
 
-    @Test("of each statement of a pipeline it is told what became of it: done, failed, or not run")
-    func outcomes() throws {
+    @Test("each statement of a pipeline reports its outcome: done, failed, or not run")
+    func reportsOutcomeOfEachStatement() throws {
         try TestDatabase.reading { connection in
-            func told(_ values: [Int]) throws -> [String] {
+            func reported(_ values: [Int]) throws -> [String] {
                 try connection.outcomes(all: values.map { Divide(by: $0) }).map { outcome in
                     switch outcome {
                     case .success(let result): "\(result.rows)"
@@ -189,16 +189,16 @@ struct PipelineTests {
                     }
                 }
             }
-            #expect(try told([2, 5]) == ["[50]", "[20]"])
+            #expect(try reported([2, 5]) == ["[50]", "[20]"])
             #expect(
-                try told([2, 5, 0, 4, 0]) == [
+                try reported([2, 5, 0, 4, 0]) == [
                     "[50]", "[20]", "server 22012 Divide", "aborted - Divide", "aborted - Divide",
                 ])
-            #expect(try told([0]) == ["server 22012 Divide"])
-            #expect(try told([]) == [])
-            #expect(try told([4]) == ["[25]"])
+            #expect(try reported([0]) == ["server 22012 Divide"])
+            #expect(try reported([]) == [])
+            #expect(try reported([4]) == ["[25]"])
             connection.close()
-            let lost = try error { _ = try told([1]) }
+            let lost = try error { _ = try reported([1]) }
             #expect(lost.isConnectionLost)
         }
     }

@@ -4,8 +4,8 @@ import Testing
 
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct RowStreamTests {
-    @Test("rows come one by one and in order; none is no error")
-    func inOrder() throws {
+    @Test("rows come one by one and in order, and no rows are no error")
+    func streamsRowsInOrder() throws {
         try TestDatabase.reading { connection in
             for count in [0, 1, 5000] {
                 var rows: [Int] = []
@@ -19,7 +19,7 @@ struct RowStreamTests {
     }
 
     @Test("a reader that stops early leaves the connection usable, in a transaction too, however much was to come")
-    func stopsEarly() throws {
+    func staysUsableAfterEarlyStop() throws {
         try TestDatabase.connected { connection in
             func takeThree() throws {
                 let begin = ContinuousClock.now
@@ -47,7 +47,7 @@ struct RowStreamTests {
     }
 
     @Test("a reader's error, or a row of another shape, is passed on, and the connection is usable")
-    func readerThrows() throws {
+    func passesOnReadersError() throws {
         struct Enough: Error {}
         struct Misread: Statement {
             static let sql = "SELECT generate_series(0, 1000000)"
@@ -68,7 +68,7 @@ struct RowStreamTests {
     }
 
     @Test("an error of the server in the middle comes after the rows before it")
-    func failsMidway() throws {
+    func deliversRowsBeforeServerError() throws {
         try TestDatabase.reading { connection in
             struct Trap: Statement {
                 static let sql = "SELECT 1000 / (500 - n) FROM (SELECT generate_series(0, 1000) AS n) AS numbers"
@@ -89,8 +89,8 @@ struct RowStreamTests {
         }
     }
 
-    @Test("while rows come in the connection refuses other work, and closing it is a lost connection")
-    func occupied() throws {
+    @Test("the connection refuses other work while rows come in, and closing it is a lost connection")
+    func refusesOtherWorkWhileRowsComeIn() throws {
         try TestDatabase.reading { connection in
             var refusals: [PostgreSQLError] = []
             try connection.forEachRow(of: Numbers(last: 2)) { _ in
@@ -110,7 +110,7 @@ struct RowStreamTests {
     }
 
     @Test("a server process ended while rows come in is a lost connection")
-    func lost() throws {
+    func reportsServerEndedWhileStreaming() throws {
         try TestDatabase.with { database in
             let watcher = try database.connect()
             defer { watcher.close() }

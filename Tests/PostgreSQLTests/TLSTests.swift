@@ -8,7 +8,7 @@ import Testing
     .timeLimit(.minutes(1)))
 struct TLSTests {
     @Test("TLS to the right server works; a wrong host, a foreign authority and an expired certificate are refused")
-    func verification() throws {
+    func verifiesServerCertificate() throws {
         let certificates = try Certificates()
         defer { certificates.remove() }
         let server = try PrivateServer(user: "postgres", password: "hush")
@@ -31,7 +31,7 @@ struct TLSTests {
     }
 
     @Test("a client certificate takes the place of a password, and only for its own user")
-    func clientCertificate() throws {
+    func authenticatesByClientCertificate() throws {
         let certificates = try Certificates()
         defer { certificates.remove() }
         let server = try PrivateServer(user: "postgres", password: "hush")

@@ -140,6 +140,6 @@ struct Nap: Statement {
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-final class Heard {
+final class ReceivedNotices {
     var notices: [ServerNotice] = []
 }

@@ -13,7 +13,7 @@ private let moments = [
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct TypeTests {
     @Test("every scalar comes back as it was sent, NULL included")
-    func scalars() throws {
+    func keepsEveryScalar() throws {
         try TestDatabase.reading { connection in
             let id = UUID()
             let full = Scalars(
@@ -30,7 +30,7 @@ struct TypeTests {
     }
 
     @Test("every array comes back element by element, NULL elements included")
-    func arraysWithNulls() throws {
+    func keepsArraysWithNulls() throws {
         try TestDatabase.reading { connection in
             let rows = [
                 Scalars(
@@ -52,7 +52,7 @@ struct TypeTests {
     }
 
     @Test("arrays are read as arrays, the empty ones too")
-    func arrays() throws {
+    func readsArraysIncludingEmptyOnes() throws {
         try TestDatabase.reading { connection in
             let full = Arrays(
                 bools: [true, false], int8s: [.min, 0, .max], doubles: [0, -1.5], texts: [awkward, ""],
@@ -65,7 +65,7 @@ struct TypeTests {
     }
 
     @Test("times mean on the server what they mean here")
-    func timestampText() throws {
+    func agreesWithServerOnTimes() throws {
         try TestDatabase.reading { connection in
             let texts = try connection.run(TimesAsText(times: moments)).rows
             #expect(
@@ -77,7 +77,7 @@ struct TypeTests {
     }
 
     @Test("smaller integers, float4, varchar, name, enumerations and json are read too")
-    func relatives() throws {
+    func readsRelatedTypes() throws {
         try TestDatabase.connected { connection in
             try connection.execute("CREATE TYPE mood AS ENUM ('calm', 'busy')")
             let row = try #require(try connection.run(Relatives()).rows.first)
@@ -86,7 +86,7 @@ struct TypeTests {
     }
 
     @Test("a NUL within a text is refused before anything is sent")
-    func nulCharacter() throws {
+    func refusesNULInText() throws {
         try TestDatabase.reading { connection in
             let text = try error { try connection.run(EchoScalars(scalars: Scalars(text: "a\0b"))) }
             #expect(text.code == .invalidArgument)
@@ -97,7 +97,7 @@ struct TypeTests {
     }
 
     @Test("a row of another shape is a decoding error, and the connection stays usable")
-    func wrongShape() throws {
+    func reportsRowOfAnotherShape() throws {
         try TestDatabase.reading { connection in
             for wrong in [
                 try error { try connection.run(WrongType()) }, try error { try connection.run(UnexpectedNull()) },

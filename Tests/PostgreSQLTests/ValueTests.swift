@@ -5,8 +5,8 @@ import Testing
 /// The ends of the ranges, and what lies beyond.
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct ValueTests {
-    @Test("integers keep their ends, and what does not fit is an error of the server")
-    func integers() throws {
+    @Test("integers keep their extremes, and one out of range is an error of the server")
+    func keepsExtremeIntegers() throws {
         try TestDatabase.reading { connection in
             for (values, texts) in [
                 ([.int2(.min), .int4(.min), .int8(.min)], ["-32768", "-2147483648", "-9223372036854775808"]),
@@ -24,8 +24,8 @@ struct ValueTests {
         }
     }
 
-    @Test("floating-point numbers keep every bit, NaN, infinities and the negative zero")
-    func floats() throws {
+    @Test("floating-point numbers keep every bit, NaN, infinities and negative zero")
+    func keepsEveryBitOfFloats() throws {
         try TestDatabase.reading { connection in
             let doubles: [Double] = [
                 .nan, .infinity, -.infinity, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi,
@@ -39,7 +39,7 @@ struct ValueTests {
     }
 
     @Test("exact numbers come back digit by digit, as the server spells them")
-    func numerics() throws {
+    func keepsExactNumbers() throws {
         try TestDatabase.reading { connection in
             let long = String(repeating: "9", count: 131_072) + "." + String(repeating: "1", count: 16_383)
             let texts = [
@@ -64,8 +64,8 @@ struct ValueTests {
         }
     }
 
-    @Test("times and days from before Christ to beyond the year 9999 mean the same on both sides")
-    func farTimes() throws {
+    @Test("times and days from before Christ to beyond 9999 mean the same on both sides")
+    func keepsFarTimes() throws {
         try TestDatabase.reading { connection in
             let far: [(text: String, date: CalendarDate?)] = [
                 ("4714-11-24 BC", CalendarDate(year: -4713, month: 11, day: 24)),
@@ -95,8 +95,8 @@ struct ValueTests {
         }
     }
 
-    @Test("every day of 400 years and more is the server's day")
-    func calendar() throws {
+    @Test("every day of more than 400 years is the server's day")
+    func agreesWithServersCalendar() throws {
         try TestDatabase.reading { connection in
             let rows = try connection.run(EveryDay()).rows
             #expect(rows.count > 150_000)
@@ -120,7 +120,7 @@ struct ValueTests {
     }
 
     @Test("times and days that PostgreSQL does not have are refused before they are sent")
-    func beyondRange() throws {
+    func refusesTimesBeyondRange() throws {
         try TestDatabase.reading { connection in
             let beyond: [Parameter] = [
                 .timestamptz(Timestamp(microsecondsSinceEpoch: .min + 1)),
@@ -139,7 +139,7 @@ struct ValueTests {
     }
 
     @Test("text and bytes may be empty, which is not NULL; every byte survives")
-    func emptyIsNotNull() throws {
+    func keepsEmptyApartFromNull() throws {
         try TestDatabase.reading { connection in
             let values: [Parameter] = [.text(""), .text(nil), .bytea([]), .bytea(nil), .texts([]), .texts(["", nil])]
             let areNull = try connection.run(AreNull(parameters: values)).rows
@@ -151,7 +151,7 @@ struct ValueTests {
 @Suite(.enabled(if: TestDatabase.isAvailable, TestDatabase.whyDisabled), .timeLimit(.minutes(1)))
 struct ArrayTests {
     @Test("arrays are read with NULL elements, as NULL, empty, and with any lower bound")
-    func nullElements() throws {
+    func readsNullElementsAndBounds() throws {
         try TestDatabase.reading { connection in
             let row = try #require(try connection.run(ArraysWithNulls()).rows.first)
             #expect(row.texts == ["a", nil, ""])
@@ -163,8 +163,8 @@ struct ArrayTests {
         }
     }
 
-    @Test("arrays of arrays are refused by name of the column, in reading")
-    func nested() throws {
+    @Test("reading an array of arrays is refused, and the error names the column")
+    func refusesNestedArrays() throws {
         try TestDatabase.reading { connection in
             for failure in [
                 try error { try connection.run(NestedArray()) },
@@ -177,8 +177,8 @@ struct ArrayTests {
         }
     }
 
-    @Test("an array of a million elements goes both ways")
-    func million() throws {
+    @Test("an array of a million elements goes in and comes back")
+    func sendsArrayOfAMillion() throws {
         try TestDatabase.reading { connection in
             let numbers = (0..<1_000_000).map { Int64($0) }
             let back = try connection.run(EchoNumbers(parameters: [.int8s(numbers)])).rows
@@ -186,8 +186,8 @@ struct ArrayTests {
         }
     }
 
-    @Test("what exceeds a gigabyte is refused before it is sent, where the server would hang up")
-    func tooLarge() throws {
+    @Test("a value of more than a gigabyte is refused before it is sent, because the server would hang up")
+    func refusesMoreThanAGigabyte() throws {
         try TestDatabase.reading { connection in
             let bytes = [UInt8](repeating: 0, count: 600 << 20)
             let failure = try error { try connection.run(AreNull(parameters: [.byteas([bytes, bytes])])) }

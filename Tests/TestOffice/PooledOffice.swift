@@ -5,7 +5,7 @@ import PostgreSQL
 
 /// A virtual host of the pool with the queues of a small office, taken by one test until `giveBack`.
 ///
-/// Which are taken is known to all processes that share the broker: each is an advisory lock of a session, so what a
+/// All processes that share the broker know which are taken: each is an advisory lock of a session, so the one that a
 /// test that failed or died had taken is free again. What it left in the queues goes when the next one takes it.
 public final class PooledOffice {
     public let virtualHost: String
@@ -46,7 +46,7 @@ public final class PooledOffice {
             if let found, found.consumerCount == 0 {
                 if found.messageCount > 0 { _ = try broker.purgeQueue(name, on: channel) }
             } else {
-                // The broker closes the channel of who declares a queue otherwise than it is.
+                // The broker closes the channel when a queue is declared with other arguments than it has.
                 if found == nil { channel = try broker.openChannel() }
                 _ = try broker.deleteQueue(name, on: channel)
                 _ = try broker.declareQueue(name, arguments: arguments, on: channel)

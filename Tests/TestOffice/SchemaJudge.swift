@@ -1,8 +1,8 @@
 public import Foundation
 import Synchronization
 
-/// Holds message bodies against the published schemas, through `docs/contract/validate.py`: one Python process for a
-/// whole test process, asked line by line.
+/// Checks message bodies by the published schemas, through `docs/contract/validate.py`: one Python process for a
+/// whole test process, one line for each question.
 ///
 /// Where Python or its package is missing, every question is answered with that problem: a test that asks cannot pass.
 public final class SchemaJudge: Sendable {
@@ -23,7 +23,7 @@ public final class SchemaJudge: Sendable {
                 python = running
                 return try running.ask(Data(body))
             } catch {
-                // Whoever asks next gets a new process: an answer that came too late would be taken for that of another
+                // The next caller gets a new process: a late answer would be taken for the answer about another
                 // body.
                 python?.stop()
                 python = nil

@@ -16,7 +16,7 @@ public struct TestServers: Sendable {
     /// As a superuser.
     public let databaseURL: String
     /// As a superuser, where it is known which virtual hosts are taken: one place for all who share the broker,
-    /// wherever their databases lie.
+    /// wherever their databases are.
     public let poolURL: String
     /// As an administrator.
     public let brokerURL: String
@@ -34,7 +34,7 @@ public struct TestServers: Sendable {
 
     public static let missing = "needs the servers that deploy/test starts"
 
-    /// - Parameter poolURL: where the databases are, unless told.
+    /// - Parameter poolURL: where the databases are; the environment's by default.
     public init(databaseURL: String, poolURL: String? = nil, brokerURL: String, offices: Int) {
         self.databaseURL = databaseURL
         self.poolURL = poolURL ?? databaseURL

@@ -4,7 +4,7 @@ import Text
 @Suite("Folded text")
 struct FoldedTextTests {
     @Test(
-        "digits of all kinds are digits where a number is sought",
+        "digits of all kinds count as digits in the search for a number",
         arguments: [
             "13800138000", "１３８００１３８０００", "壹叁捌零零壹叁捌零零零", "壹參捌零零壹參捌零零零", "壹叄捌零零壹叄捌零零零", "幺三八零零幺三八零零零", "一三八〇〇一三八〇〇〇",
             "①③⑧⓪⓪①③⑧⓪⓪⓪", "❶❸❽⓿⓿❶❸❽⓿⓿⓿", "➀➂➇⓪⓪➀➂➇⓪⓪⓪", "⑴⑶⑻0 0⑴⑶⑻0 00", "⒈⒊⒏00⒈⒊⒏000", "㈠㈢㈧〇〇㈠㈢㈧〇〇〇", "㊀㊂㊇〇〇㊀㊂㊇〇〇〇",
@@ -14,18 +14,18 @@ struct FoldedTextTests {
             "138○○138○○○", "1̲3̶80013800\u{200B}0",
             "〡〣〨〇〇〡〣〨〇〇〇",
         ])
-    func digits(text: String) {
+    func readsDigitsOfAllKinds(text: String) {
         #expect(FoldedText(text, for: .numbers).text == "13800138000")
     }
 
-    @Test("numerals are no digits where a name or a word is sought")
-    func numerals() {
+    @Test("numerals do not count as digits in the search for a name or a word")
+    func keepsNumeralsInNames() {
         #expect(FoldedText("陆小曼").text == FoldedText("陸小曼").text)
         #expect(FoldedText("陆小曼").text != FoldedText("6小曼").text)
     }
 
-    @Test("offsets lead back into the original, also from what became several characters")
-    func offsets() {
+    @Test("offsets map back to the original, also from a character that became several")
+    func mapsOffsetsBack() {
         let text = "啊㈱\u{200B}王̲ 한é"
         let folded = FoldedText(text)
         let bytes = Array(text.utf8)
@@ -33,8 +33,8 @@ struct FoldedTextTests {
         #expect(parts == ["啊", "㈱", "王̲", "한", "한", "한", "é"])
     }
 
-    @Test("what parts two characters is known")
-    func gaps() {
+    @Test("the text between two characters is known")
+    func knowsGapsBetweenCharacters() {
         func gap(_ text: String) -> Gap {
             let folded = FoldedText(text)
             return folded.gap(within: folded.units.indices)
@@ -45,8 +45,8 @@ struct FoldedTextTests {
         #expect(["受，贿", "受. 。贿", "受!贿"].map(gap) == Array(repeating: .clause, count: 3))
     }
 
-    @Test("many marks in any order take no time that grows faster than the text")
-    func manyMarks() {
+    @Test("many marks in any order take time that grows no faster than the text")
+    func foldsManyMarksInLinearTime() {
         let marks = String(repeating: "\u{5B0}\u{5BC}\u{591}", count: 30_000)
         let start = ContinuousClock.now
         #expect(FoldedText("א" + marks).units.count == 90_001)
@@ -57,8 +57,8 @@ struct FoldedTextTests {
 
 @Suite("Many patterns in one pass")
 struct TextFinderTests {
-    @Test("it finds what a plain search finds, on texts made of few characters")
-    func againstPlainSearch() {
+    @Test("the finder finds what a plain search finds, on texts of few characters")
+    func agreesWithPlainSearch() {
         var generator = SystemRandomNumberGenerator()
         func word(_ length: ClosedRange<Int>) -> String {
             String(
@@ -85,7 +85,7 @@ struct TextFinderTests {
     }
 
     @Test("no patterns, empty patterns and texts without characters find nothing")
-    func nothing() {
+    func findsNothingInNothing() {
         for patterns in [[], [[]]] as [[[UInt32]]] {
             TextFinder(patterns).scan(FoldedText("abc")) { _, _ in
                 Issue.record("found")

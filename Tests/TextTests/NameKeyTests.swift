@@ -47,19 +47,19 @@ struct NameKeyTests {
     ]
 
     @Test("both keys are the same however the same characters are written", arguments: spellings)
-    func sameCharacters(group: Group) {
+    func ignoresSpelling(group: Group) {
         #expect(Set(group.names.map(NameKey.wide)).count == 1, "\(group.names.map(NameKey.wide))")
         #expect(Set(group.names.map(NameKey.narrow)).count == 1, "\(group.names.map(NameKey.narrow))")
     }
 
     @Test(
-        "the wide key knows titles, Traditional characters and variants",
+        "the wide key ignores titles, Traditional characters and variants",
         arguments: [
             ["沈励行", "沈勵行", "沈励行同志", "沈勵行同志", "沈励行书记", "沈励行副书记", "副镇长沈励行", "沈励行（副镇长）", "原局长沈励行", "村民沈励行", "沈励行[男]"],
             ["李国峰", "李國峯", "李國峰先生"], ["王群里", "王羣裏", "王群裡"], ["于发", "於發", "于髮"], ["欧阳明", "歐陽明主任"],
             ["葉后", "叶後", "叶后"], ["万里", "萬里"], ["钱钟书", "錢鍾書", "钱鐘书"],
         ])
-    func wide(names: [String]) {
+    func wideKeyIgnoresTitlesAndVariants(names: [String]) {
         #expect(Set(names.map(NameKey.wide)).count == 1, "\(names.map(NameKey.wide))")
     }
 
@@ -72,18 +72,18 @@ struct NameKeyTests {
                 "张\u{F0002}",
             ], ["王一", "王二"],
         ])
-    func different(names: [String]) {
+    func keepsDifferentNamesApart(names: [String]) {
         #expect(Set(names.map(NameKey.wide)).count == names.count)
         #expect(Set(names.map(NameKey.narrow)).count == names.count)
     }
 
-    @Test("no title is taken off where less than two characters would stay", arguments: ["王书记", "李局长", "主任", "同志"])
-    func neverBelowTwo(name: String) { #expect(NameKey.wide(name) == name) }
+    @Test("a title is not removed where fewer than two characters would stay", arguments: ["王书记", "李局长", "主任", "同志"])
+    func keepsTwoCharacters(name: String) { #expect(NameKey.wide(name) == name) }
 
-    @Test("of a post the organ stays") func organOfPost() { #expect(NameKey.wide("甲市纪委书记") == "甲市纪委") }
+    @Test("the organ of a post stays") func keepsOrganOfPost() { #expect(NameKey.wide("甲市纪委书记") == "甲市纪委") }
 
-    @Test("the narrow key takes no title off, and knows Traditional characters only where each has one partner")
-    func narrow() {
+    @Test("the narrow key keeps titles, and maps a Traditional character only where it has one partner")
+    func narrowKeyKeepsTitles() {
         #expect(NameKey.narrow("趙紅") == NameKey.narrow("赵红"))
         #expect(NameKey.narrow("譚明") == NameKey.narrow("谭明"))
         #expect(NameKey.narrow("肖明") != NameKey.narrow("萧明") && NameKey.narrow("气") != NameKey.narrow("気"))
@@ -106,27 +106,29 @@ struct NameKeyTests {
             ),
             ("张三，李四以及赵六", ["张三", "李四", "赵六"]), ("李和平", []), ("王 文 山", []), ("阿里·买买提", []), ("Li Na", []), ("", []),
         ])
-    func parts(name: String, parts: [String]) { #expect(NameKey.parts(of: name) == parts) }
+    func splitsSeveralNames(name: String, parts: [String]) { #expect(NameKey.parts(of: name) == parts) }
 
     @Test(
-        "of one who is called by a title alone the family name is known",
+        "the family name of a person who is called by title is known",
         arguments: [
             ("沈主任", "沈"), ("老沈", "沈"), ("副镇长沈", "沈"), ("沈副书记（党委）", "沈"), ("副镇长沈某", "沈"), ("姓沈的", "沈"), ("歐陽局", "欧阳"),
             ("沈励行", nil),
             ("沈励", nil), ("主任", nil), ("沈励主任", nil), ("Xu", nil), ("", nil),
         ] as [(String, String?)])
-    func surname(name: String, surname: String?) { #expect(NameKey.surnameOnly(name) == surname.map(NameKey.wide)) }
+    func findsSurnameBesideTitle(name: String, surname: String?) {
+        #expect(NameKey.surnameOnly(name) == surname.map(NameKey.wide))
+    }
 
-    @Test("a name of one character and a hundred thousand marks takes no time that grows faster than its length")
-    func manyMarks() {
+    @Test("a name of one character and a hundred thousand marks takes time that grows no faster than its length")
+    func keysManyMarksInLinearTime() {
         let name = "é" + String(repeating: "\u{301}\u{323}", count: 50_000)
         let start = ContinuousClock.now
         #expect(NameKey.parts(of: name).isEmpty)
         #expect(ContinuousClock.now - start < .seconds(5))
     }
 
-    @Test("everybody in a field has a key")
-    func everyWide() {
+    @Test("every person in a field has a key")
+    func givesEverybodyAKey() {
         #expect(NameKey.everyWide("张三、李四同志").isSuperset(of: [NameKey.wide("张三"), NameKey.wide("李四")]))
         #expect(NameKey.everyWide("沈励行") == [NameKey.wide("沈励行")])
         #expect(NameKey.everyWide(" · ") == [])

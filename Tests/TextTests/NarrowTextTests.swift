@@ -1,7 +1,7 @@
 import Testing
 import Text
 
-@Suite("Texts that are the same")
+@Suite("Equal texts")
 struct NarrowTextTests {
     private func forms(_ texts: [String]) -> Set<[UInt8]> { Set(texts.map { NarrowText.bytes(of: $0) }) }
 
@@ -17,10 +17,10 @@ struct NarrowTextTests {
             ],
             ["q\u{323}\u{307}", "q\u{307}\u{323}"], ["葛\u{E0100}明", "葛明"], ["第一，第二", "第一第二", "第一 第二"],
         ])
-    func same(texts: [String]) { #expect(forms(texts).count == 1) }
+    func equatesSpellings(texts: [String]) { #expect(forms(texts).count == 1) }
 
     @Test(
-        "what carries meaning stays",
+        "differences that carry meaning stay",
         arguments: [
             ["3.5万元", "35万元", "3,5万元", "3 5万元", "3-5万元", "3/5万元"], ["1/2", "12", "½", "1 2", "1-2", "1:2"],
             ["2019.3.5", "2019.35", "20193.5"], ["-5", "5", "5%", "5‰"], ["增-5人", "增5人"], [".5万", "5万"],
@@ -36,5 +36,5 @@ struct NarrowTextTests {
             ],
             ["\u{378}", "\u{379}", ""], ["3½", "31/2", "312"], ["12:30", "1230"], ["公款5～6万", "公款56万"], ["5×6", "56"],
         ])
-    func different(texts: [String]) { #expect(forms(texts).count == texts.count) }
+    func keepsMeaningfulDifferences(texts: [String]) { #expect(forms(texts).count == texts.count) }
 }

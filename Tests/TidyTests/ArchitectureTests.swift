@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `docs/architecture.md` says where each invariant stands. Whatever it names must exist.
+/// `docs/architecture.md` says where each invariant is enforced. Every name in it must exist.
 @Suite("The table of invariants")
 struct ArchitectureTests {
     struct Row {
@@ -25,7 +25,7 @@ struct ArchitectureTests {
     }
 
     @Test("every invariant has its row, a rule and a test")
-    func everyInvariant() throws {
+    func everyInvariantHasRuleAndTest() throws {
         let rows = try Self.table()
         #expect(rows.map(\.number) == Array(1...11))
         for row in rows {
@@ -34,7 +34,7 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("every constraint, trigger and right that the table names stands in the migrations")
+    @Test("every constraint, trigger and right in the table is in the migrations")
     func databaseNamesExist() throws {
         let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
             separator: "\n")
@@ -45,7 +45,7 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("every type and function that the table names stands in the sources")
+    @Test("every type and function in the table is in the sources")
     func rulesExist() throws {
         let files = try SourceTree.files(in: "Sources", "swift").map(\.pairsOfWords)
         for row in try Self.table() {
@@ -75,8 +75,8 @@ struct ArchitectureTests {
         }
     }
 
-    @Test("every test that the page on threats names is a test, and every row names one")
-    func threats() throws {
+    @Test("the page on threats names only existing tests, and every row names one")
+    func threatsNameExistingTests() throws {
         let tests = try Tests()
         let rows = try SourceTree.read("docs/threats.md").split(separator: "\n").filter {
             $0.hasPrefix("|") && !$0.hasPrefix("|---")
@@ -112,12 +112,7 @@ struct ArchitectureTests {
         keywords.contains { words.contains("\($0) \(name)") }
     }
 
-    @Test(
-        """
-        every named constraint and trigger of the schema that guards an invariant is in the table, or said to \
-        guard none
-        """
-    )
+    @Test("every named constraint and trigger of the schema is in the table, or listed as guarding no invariant")
     func noGuardIsForgotten() throws {
         let sql = try SourceTree.files(in: "Sources/Store/CaseStore/Migrations", "sql").map(\.text).joined(
             separator: "\n")

@@ -48,7 +48,7 @@ enum SourceTree {
     }
 }
 
-/// What a rule found, held against the exceptions it has. Exceptions only go: one that is no longer needed fails too.
+/// Compares a rule's findings with its exceptions. The list only shrinks: an exception that is not needed fails too.
 func expectOnly(
     _ exceptions: Set<String>, in found: some Sequence<String>, _ rule: String,
     sourceLocation: SourceLocation = #_sourceLocation

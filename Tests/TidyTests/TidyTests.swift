@@ -4,7 +4,7 @@ import Testing
 /// Rules of style that matter, as tests.
 @Suite("Tidiness")
 struct TidyTests {
-    @Test("a file can be held in the head: at most 450 lines")
+    @Test("a file has at most 450 lines")
     func filesAreShort() throws {
         let long = try SourceTree.files(in: "Sources", "swift", "sql").filter { $0.lines.count > 450 }.map(\.path)
         // The first migration is one list of tables; it may be rewritten until the first release.
@@ -12,7 +12,7 @@ struct TidyTests {
             ["Sources/Store/CaseStore/Migrations/m0001_foundation.sql"], in: long, "files of more than 450 lines")
     }
 
-    @Test("a function is a screen: at most 70 lines")
+    @Test("a function has at most 70 lines")
     func functionsAreShort() throws {
         let bodies = try SourceTree.files(in: "Sources", "swift").flatMap { file in
             Self.bodies(in: file).map { ("\(file.path): \($0.name)", $0.length) }
@@ -22,17 +22,17 @@ struct TidyTests {
         expectOnly([], in: long, "functions of more than 70 lines")
     }
 
-    @Test("nothing that input reaches can stop the process: no `try!`, `as!`, `fatalError`")
-    func nothingStops() throws {
+    @Test("no input can stop the process: no `try!`, `as!`, `fatalError`")
+    func nothingStopsTheProcess() throws {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\b(try!|as!|fatalError\()/), "what stops the process")
     }
 
-    @Test("nothing prints by itself: what is printed goes through the terminal's room")
-    func onlyTheCommandPrints() throws {
+    @Test("nothing prints by itself: all output goes through the terminal's folder")
+    func onlyTheTerminalPrints() throws {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\bprint\(/), "prints past the terminal's room")
     }
 
-    @Test("no line is longer than 120 characters, so that two files stand side by side")
+    @Test("no line is longer than 120 characters, so that two files fit side by side")
     func linesAreShort() throws {
         let long = try SourceTree.files(in: "", "swift").flatMap { file in
             file.lines.enumerated().filter { $0.element.count > 120 }.map { "\(file.path):\($0.offset + 1)" }
@@ -40,7 +40,7 @@ struct TidyTests {
         #expect(long == [])
     }
 
-    @Test("every file is laid out as .swift-format says")
+    @Test("every file has the layout of .swift-format")
     func filesAreFormatted() throws {
         let lint = Process()
         lint.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -76,7 +76,7 @@ struct TidyTests {
         expectOnly(allowed, in: Array(Set(found)), "SQL that reads a clock")
     }
 
-    @Test("tables are spoken to in the store alone")
+    @Test("only the store contains SQL")
     func onlyTheStoreHoldsSQL() throws {
         let words = /\b(SELECT [a-z*(]|INSERT INTO [a-z]|UPDATE [a-z_]+ SET|DELETE FROM [a-z])/
         let found = try SourceTree.files(in: "Sources", "swift").filter {
@@ -86,12 +86,7 @@ struct TidyTests {
         expectOnly([], in: found, "SQL outside the store")
     }
 
-    @Test(
-        """
-        what the ledger tells is written and read in its own room: nobody else spells its events or looks at an \
-        entry's fields
-        """
-    )
+    @Test("only the ledger's folder spells its events and reads an entry's fields")
     func onlyTheLedgerSpellsEvents() throws {
         let rows = try SourceTree.read("docs/ledger.md").split(separator: "\n").drop { !$0.hasPrefix("| `event` |") }
             .dropFirst(2)
@@ -129,7 +124,7 @@ struct TidyTests {
     static let floors = [
         "Ground": 0, "Rules": 1, "Wire": 2, "Store": 3, "Office": 4, "Outside": 4, "Setup": 5, "Proof": 6, "Command": 7,
     ]
-    /// What speaks the contract and nothing else.
+    /// The folders that know the contract and nothing else.
     static let forbidden: [String: Set<String>] = ["Outside": ["Store", "Office"], "Office": ["Outside"]]
     /// What a floor may import beside our own and Swift's libraries.
     static let packages: [String: Set<String>] = [
@@ -147,7 +142,7 @@ struct TidyTests {
         "Foundation", "FoundationNetworking", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin", "Swift",
     ]
 
-    @Test("an import runs downward, from floor to floor; the rules import Foundation and Crypto only")
+    @Test("an import goes from a floor to a lower one; the rules import Foundation and Crypto only")
     func importsFollowFloors() throws {
         let files = try SourceTree.files(in: "Sources", "swift")
         let floorOfRoom = Dictionary(files.map { ($0.room, $0.floor) }) { first, _ in first }
@@ -181,15 +176,15 @@ struct TidyTests {
         expectOnly([], in: wrong, "imports that do not run downward")
     }
 
-    @Test("the table of rooms says what stands in the folders of the sources")
-    func tableOfRooms() throws {
+    @Test("the table of rooms lists every folder of the sources")
+    func tableListsEveryFolder() throws {
         let rows = try SourceTree.read("docs/architecture.md").split(separator: "\n").drop {
             !$0.hasPrefix("| Floor |")
         }.prefix { $0.hasPrefix("|") }
-        var told: Set<String> = []
+        var listed: Set<String> = []
         for row in rows.dropFirst(2) {
             let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-            for room in cells[1].matches(of: /`([^`]+)`/) { told.insert("\(cells[0])/\(room.1)") }
+            for room in cells[1].matches(of: /`([^`]+)`/) { listed.insert("\(cells[0])/\(room.1)") }
         }
         let folder = SourceTree.root.appending(path: "Sources")
         let floors = try FileManager.default.contentsOfDirectory(atPath: folder.path)
@@ -198,13 +193,13 @@ struct TidyTests {
                 "\(floor)/\($0)"
             }
         }
-        #expect(told.sorted() == found.sorted())
+        #expect(listed.sorted() == found.sorted())
     }
 
     // MARK: Documents
 
     @Test("no link in a document is dead")
-    func linksLive() throws {
+    func linksAreAlive() throws {
         let documents =
             try SourceTree.files(in: "docs", "md") + SourceTree.files(in: "", "md").filter { !$0.path.contains("/") }
         #expect(documents.count >= 2)

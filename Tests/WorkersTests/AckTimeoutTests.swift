@@ -12,7 +12,7 @@ import TestOffice
 extension PrivateServerTests {
     /// RabbitMQ's `consumer_timeout`, half an hour by default: who acknowledges nothing for so long loses the channel
     /// (406).
-    @Suite("The broker's time-out of acknowledgements")
+    @Suite("The broker's acknowledgement time-out")
     struct AckTimeoutTests {
         /// Holds for channels that are opened from now on.
         private func withTimeout(milliseconds: Int, _ body: (OfficeUnderTest) throws -> Void) throws {
@@ -44,12 +44,12 @@ extension PrivateServerTests {
             }
         }
 
-        private func expectOnce(_ ids: Set<String>, _ office: OfficeUnderTest, _ letter: PartyClient) throws {
-            var heard: Set<String> = []
-            while heard != ids {
-                let answer = try letter.heard(within: 20)
+        private func expectOnce(_ ids: Set<String>, _ office: OfficeUnderTest, _ source: PartyClient) throws {
+            var received: Set<String> = []
+            while received != ids {
+                let answer = try source.receive(within: 20)
                 #expect(answer.problem == nil)
-                heard.insert(answer.inReplyTo ?? "")
+                received.insert(answer.inReplyTo ?? "")
             }
             try office.wait(for: ["\(ids.count)"], "SELECT count(*) FROM report")
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
@@ -57,15 +57,10 @@ extension PrivateServerTests {
             try office.expectWholeLedger()
         }
 
-        @Test(
-            """
-            it passes while a commit waits for its standby: the lane opens its channel anew, the batch meets its \
-            verdict
-            """
-        )
-        func standby() throws {
+        @Test("it passes while a commit waits for its standby: the lane reopens its channel, and the batch is answered")
+        func reopensChannelWhileCommitWaitsForStandby() throws {
             try withTimeout(milliseconds: 2_000) { office in
-                let letter = try office.source()
+                let source = try office.source()
                 let lane = try office.start(.intake)
                 try office.log.wait(for: "lane ready")
                 let database = try office.database()
@@ -76,27 +71,22 @@ extension PrivateServerTests {
                 }
                 try alter("SET synchronous_standby_names = 'nobody'")
                 defer { try? alter("RESET synchronous_standby_names") }
-                let ids = Set(try (1...5).map { _ in try letter.submit(.new()) })
+                let ids = Set(try (1...5).map { _ in try source.submit(.new()) })
                 try waitUntilClosed(office)
                 try alter("RESET synchronous_standby_names")
                 try office.log.wait(for: "lane ready", lines: 2)
                 // What was committed is answered once more at most, under the same id.
-                try expectOnce(ids, office, letter)
+                try expectOnce(ids, office, source)
                 #expect(office.log.lines.contains { $0.contains("lane interrupted") && $0.contains("406") })
                 try lane.stop()
                 try office.close()
             }
         }
 
-        @Test(
-            """
-            it passes again and again while somebody holds a row that one message needs: the message is not what \
-            stops the worker
-            """
-        )
-        func locked() throws {
+        @Test("it passes repeatedly while somebody locks one message's row: the message does not stop the worker")
+        func survivesTimeoutWhileRowIsLocked() throws {
             try withTimeout(milliseconds: 1_000) { office in
-                let letter = try office.source()
+                let source = try office.source()
                 var settings = PostgreSQL.ConnectionSettings(
                     url: office.servers.databaseURL(database: office.databaseName))
                 settings.idleInTransactionTimeoutMilliseconds = 0
@@ -110,13 +100,13 @@ extension PrivateServerTests {
                     INSERT INTO inbox (sender, event_id, digest, verdict, subject, received_at)
                         VALUES ('source.letter', '\(id)', decode(repeat('00', 32), 'hex'), 'taken', '', now())
                     """)
-                try letter.submit(.new(), id: id)
+                try source.submit(.new(), id: id)
                 try office.start(.intake) { $0.database.lockTimeoutMilliseconds = 300 }
                 // More often than a message may be tried alone.
                 try office.log.wait(for: "lane ready", lines: 8, withinSeconds: 60)
                 #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
                 try holder.execute("ROLLBACK")
-                try expectOnce([id], office, letter)
+                try expectOnce([id], office, source)
                 try office.close()
             }
         }

@@ -21,29 +21,24 @@ struct ActivePolicyTests {
         try ActivePolicy.activate(yaml, named: "policy", by: "a test", at: .wall(), on: owner)
     }
 
-    private func rule(_ heard: Heard) -> String { heard.data["rule"] as? String ?? "" }
+    private func rule(_ received: ReceivedMessage) -> String { received.data["rule"] as? String ?? "" }
 
-    @Test(
-        """
-        what is activated decides on all lanes without a restart; decisions name the version that made them, old \
-        ones too
-        """
-    )
-    func takesEffect() throws {
+    @Test("an activated policy decides on all lanes without a restart; every decision names its own version")
+    func takesEffectWithoutRestart() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let before = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let before = try office.handOff(from: source, to: city)
         try activate(text(version: 2), in: office)
         try office.log.wait(for: "another policy decides", lines: 4)
-        try letter.submit(.new())
-        #expect(rule(try letter.heard()).hasPrefix("cn-discipline@2/"))
+        try source.submit(.new())
+        #expect(rule(try source.receive()).hasPrefix("cn-discipline@2/"))
         _ = try city.receiveHandoff()
-        // What was handed over before goes its way.
+        // Earlier handoffs continue.
         try city.sign(before)
         try city.decide(before)
         try city.conclude(before)
-        let judged = try city.heard()
+        let judged = try city.receive()
         #expect(judged.type == MessageType.conclusionAccepted.rawValue && rule(judged).hasPrefix("cn-discipline@2/"))
         #expect(
             try office.texts("SELECT DISTINCT split_part(rule, '/', 1) FROM handoff ORDER BY 1") == [
@@ -52,8 +47,8 @@ struct ActivePolicyTests {
         // Back to the one before: the same text under its version.
         try activate(text(version: 1), in: office)
         try office.log.wait(for: "another policy decides", lines: 8)
-        try letter.submit(.new())
-        #expect(rule(try letter.heard()).hasPrefix("cn-discipline@1/"))
+        try source.submit(.new())
+        #expect(rule(try source.receive()).hasPrefix("cn-discipline@1/"))
         #expect(
             try office.texts("SELECT version || ' ' || activated_by FROM policy_activation ORDER BY number")
                 == ["1 a test", "2 a test", "1 a test"])
@@ -61,8 +56,8 @@ struct ActivePolicyTests {
         try office.close()
     }
 
-    @Test("the same version with another text is refused, and so is what is no policy; nothing changes")
-    func refused() throws {
+    @Test("the same version with another text is refused, and so is an invalid policy; nothing changes")
+    func refusesChangedOrInvalidPolicy() throws {
         let office = try OfficeUnderTest()
         let before = try office.texts(
             "SELECT (SELECT count(*) FROM policy_version) || ' ' || (SELECT count(*) FROM policy_activation)")
@@ -80,13 +75,8 @@ struct ActivePolicyTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a policy of a newer version of the program is waited for: nothing is decided, nothing is blamed, and it \
-        is said
-        """
-    )
-    func unreadable() throws {
+    @Test("a policy of a newer program version stops decisions: nothing is blamed, and the log says so")
+    func waitsForNewerPolicyFormat() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.log.wait(for: "lane ready")
@@ -99,24 +89,24 @@ struct ActivePolicyTests {
             """)
         try office.log.wait(
             for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 2)
-        let letter = try office.source()
-        let id = try letter.submit(.new())
+        let source = try office.source()
+        let id = try source.submit(.new())
         try office.log.wait(
             for: "the active policy cn-discipline@9 cannot be read by this version of the program", lines: 4)
         #expect(try office.count("SELECT count(*) FROM inbox") == 0)
         try activate(text(version: 10), in: office)
-        let answer = try letter.heard(within: 30)
+        let answer = try source.receive(within: 30)
         #expect(answer.inReplyTo == id && rule(answer).hasPrefix("cn-discipline@10/"))
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
     }
 
-    @Test("a policy that does not know the kind of an open handoff leaves it on its way to the end")
-    func wordGone() throws {
+    @Test("a policy that does not know the kind of an open handoff lets it continue to its end")
+    func letsOpenHandoffsOfUnknownKindFinish() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, department) = (try office.source(), try office.unit("d1"))
-        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        let (source, department) = (try office.source(), try office.unit("d1"))
+        let arrived = try office.handOff(.new(level: "province"), from: source, to: department)
         #expect(try office.texts("SELECT kind FROM handoff") == ["transfer"])
         try activate(text(version: 2) { $0.replacing(/\btransfer\b/, with: "handover") }, in: office)
         try office.log.wait(for: "another policy decides", lines: 4)
@@ -126,7 +116,7 @@ struct ActivePolicyTests {
         #expect(try office.texts("SELECT no_clock_reason FROM handoff") == ["the policy in force has no clock for it"])
         try department.decide(arrived)
         try department.conclude(arrived)
-        #expect(try department.heard().type == MessageType.conclusionAccepted.rawValue)
+        #expect(try department.receive().type == MessageType.conclusionAccepted.rawValue)
         try office.waitForState("closed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()

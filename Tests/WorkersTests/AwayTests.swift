@@ -12,14 +12,14 @@ import TestOffice
     "While the database is away",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct AwayTests {
-    @Test("two hundred worker starts open no consumer and charge no delivery; when it is back, all is handled")
-    func starts() throws {
+    @Test("two hundred worker starts open no consumer and count no delivery; afterwards everything is handled")
+    func opensNoConsumerBeforeDatabaseIsBack() throws {
         let office = try OfficeUnderTest()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         try office.startAll()
-        let arrived = try office.handOff(from: letter, to: city)
+        let arrived = try office.handOff(from: source, to: city)
         try office.stopLanes()
-        let ids = try (1...20).map { _ in try letter.submit(.new()) }
+        let ids = try (1...20).map { _ in try source.submit(.new()) }
         try city.sign(arrived)
 
         try office.closeDatabase()
@@ -39,7 +39,7 @@ struct AwayTests {
         let status = try administrator.declareQueue(
             QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel)
         #expect(status.messageCount == 20)
-        // What was never delivered says so: nobody is blamed when a worker stops later.
+        // The broker knows what was never delivered: no message is blamed when a worker stops later.
         let first = try #require(try administrator.get(QueueName(rawValue: Topology.Queue.intake), on: channel))
         #expect(first.deliveryCount == 0)
         #expect(!first.redelivered)
@@ -48,7 +48,7 @@ struct AwayTests {
         try office.openDatabase()
         try office.startAll()
         var answered: Set<String> = []
-        for _ in ids { answered.insert(try #require(try letter.heard().inReplyTo)) }
+        for _ in ids { answered.insert(try #require(try source.receive().inReplyTo)) }
         #expect(answered == Set(ids))
         try office.waitForState("signed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
@@ -56,22 +56,22 @@ struct AwayTests {
         try office.close()
     }
 
-    @Test("a worker whose database goes away keeps its deliveries and connections, and goes on when it is back")
-    func goesAway() throws {
+    @Test("a worker whose database goes away keeps its deliveries and connections, and continues afterwards")
+    func keepsDeliveriesWhileDatabaseIsAway() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         try office.startAll()
-        try letter.submit(.new())
-        _ = try letter.heard()
+        try source.submit(.new())
+        _ = try source.receive()
         try office.closeDatabase()
         var ids: Set<String> = []
-        for _ in 1...30 { ids.insert(try letter.submit(.new())) }
+        for _ in 1...30 { ids.insert(try source.submit(.new())) }
         // Delivered, tried, kept.
         while !office.log.lines.contains(where: { $0.contains("waiting for the database") }) {
-            ids.insert(try letter.submit(.new()))
+            ids.insert(try source.submit(.new()))
         }
         try office.openDatabase()
-        for _ in ids { ids.remove(try letter.heard().inReplyTo ?? "") }
+        for _ in ids { ids.remove(try source.receive().inReplyTo ?? "") }
         #expect(ids.isEmpty)
         #expect(office.log.lines.filter { $0.contains("lane ready") }.count == Worker.allCases.count)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)

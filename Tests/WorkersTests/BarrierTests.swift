@@ -11,20 +11,15 @@ import TestOffice
 
 @Suite("The barrier", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BarrierTests {
-    @Test(
-        """
-        a report on someone of a unit reaches neither the unit, nor what stands below it, nor its source beyond a \
-        bare receipt
-        """
-    )
-    func subtree() throws {
+    @Test("a report on a unit's member reaches neither that unit nor those below; its source gets a bare receipt")
+    func barsAccusedUnitAndItsSubtree() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (subordinate, department) = (try office.source("subordinate"), try office.unit("d1"))
         let id = UUID().uuidString
         let act = subordinate.prepare(.reportSubmitted, id: id, subject: id, Submission.new(unit: "c01", level: "city"))
         try subordinate.publish(act)
-        let receipt = try subordinate.heard()
+        let receipt = try subordinate.receive()
         #expect(receipt.type == MessageType.reportReceived.rawValue)
         #expect(receipt.data.isEmpty)
         #expect(receipt.inReplyTo == id)
@@ -36,12 +31,12 @@ struct BarrierTests {
         try department.sign(arrived)
         try department.decide(arrived)
         try department.conclude(arrived)
-        #expect(try department.heard().type == MessageType.conclusionAccepted.rawValue)
+        #expect(try department.receive().type == MessageType.conclusionAccepted.rawValue)
         // A repeat gets the bare receipt again, the same bytes, and nothing else ever came.
         try subordinate.publish(act)
-        #expect(try subordinate.heard().delivery.body == receipt.delivery.body)
+        #expect(try subordinate.receive().delivery.body == receipt.delivery.body)
         try subordinate.submit(.new())
-        #expect(try subordinate.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try subordinate.receive().type == MessageType.reportAccepted.rawValue)
         #expect(try office.texts("SELECT unit FROM barred_root ORDER BY 1") == ["c01"])
 
         // A report on nobody of theirs is the first that the city and the county get.
@@ -50,47 +45,47 @@ struct BarrierTests {
         #expect(harmless.number != arrived.number)
         for unit in [city, county] {
             try unit.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "打听"))
-            #expect(try unit.heard().problem == "unknown_handoff")
+            #expect(try unit.receive().problem == "unknown_handoff")
         }
         try office.close()
     }
 
-    @Test("a report on someone of the county goes to the city above, not to the county")
-    func onlyBelow() throws {
+    @Test("a report on a member of the county goes to the city above, and not to the county")
+    func sendsCountyReportToCity() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         var submission = Submission.new(unit: "c01-d01")
         submission.accused[0].region = "p-c01-d01"
         submission.region = "p-c01-d01"
-        let letter = try office.source()
-        let arrived = try office.handOff(submission, from: letter, to: try office.unit("c01"))
+        let source = try office.source()
+        let arrived = try office.handOff(submission, from: source, to: try office.unit("c01"))
         #expect(try office.texts("SELECT unit FROM handoff WHERE id = '\(arrived.handoff)'") == ["c01"])
         var harmless = submission
         harmless.accused[0].unit = nil
         harmless.text += "补充"
-        _ = try office.handOff(harmless, from: letter, to: try office.unit("c01-d01"))
+        _ = try office.handOff(harmless, from: source, to: try office.unit("c01-d01"))
         try office.close()
     }
 
-    @Test("an accused whose unit nobody knows is refused rather than let through")
-    func unknownUnit() throws {
+    @Test("an accused in an unknown unit is refused instead of let through")
+    func refusesAccusedOfUnknownUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
-        try letter.submit(.new(unit: "c99"))
-        let answer = try letter.heard()
+        let source = try office.source()
+        try source.submit(.new(unit: "c99"))
+        let answer = try source.receive()
         #expect(answer.type == MessageType.reportRejected.rawValue)
         #expect(answer.problem == "unknown_unit")
         #expect(try office.count("SELECT count(*) FROM report") == 0)
         try office.close()
     }
 
-    @Test("the database refuses an outbox row and a handoff that would pass the barrier, whoever writes them")
-    func database() throws {
+    @Test("the database refuses any outbox row and handoff that would pass the barrier, whoever writes them")
+    func databaseRefusesBarredRows() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
-        _ = try office.handOff(.new(unit: "c01", level: "city"), from: letter, to: try office.unit("d1"))
+        let source = try office.source()
+        _ = try office.handOff(.new(unit: "c01", level: "city"), from: source, to: try office.unit("d1"))
         try office.settle()
         let worker = try PostgreSQL.Connection(
             ConnectionSettings(url: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
@@ -103,7 +98,7 @@ struct BarrierTests {
                 return error.constraintName
             }
         }
-        func letterTo(_ addressee: String, _ type: String = "bihuan.handoff.dispatched.v1") -> String {
+        func outboxRow(_ addressee: String, _ type: String = "bihuan.handoff.dispatched.v1") -> String {
             """
             INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
             body, created_at)
@@ -112,10 +107,10 @@ struct BarrierTests {
             """
         }
         for addressee in ["unit.c01", "unit.c01-d01", "source.subordinate"] {
-            #expect(constraint(letterTo(addressee)) == "outbox_addressee_not_barred", "\(addressee)")
+            #expect(constraint(outboxRow(addressee)) == "outbox_addressee_not_barred", "\(addressee)")
         }
-        #expect(constraint(letterTo("source.subordinate", "bihuan.report.received.v1")) == nil)
-        #expect(constraint(letterTo("unit.d2")) == nil)
+        #expect(constraint(outboxRow("source.subordinate", "bihuan.report.received.v1")) == nil)
+        #expect(constraint(outboxRow("unit.d2")) == nil)
         #expect(constraint("DELETE FROM outbox WHERE lane = 'hand'") == nil)
         for (unit, expected) in [
             ("c01", "handoff_unit_not_barred"), ("c01-d01", "handoff_unit_not_barred"), ("d2", nil),
@@ -132,14 +127,14 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test("what escalates is noticed to the supervisors whom the barrier admits, and to nobody else")
-    func personNotices() throws {
+    @Test("an escalation is sent to the supervisors whom the barrier admits, and to nobody else")
+    func notifiesOnlyAdmittedSupervisors() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
-        let recused = try office.handOff(.new(name: "避嫌人"), from: letter, to: city)
-        let other = try office.handOff(from: letter, to: city)
+        let recused = try office.handOff(.new(name: "避嫌人"), from: source, to: city)
+        let other = try office.handOff(from: source, to: city)
         // Six days later nobody has signed.
         try office.start(
             .deadlines,
@@ -154,7 +149,7 @@ struct BarrierTests {
                 "qian", "wang",
             ])
         var types: [String] = []
-        for _ in 1...6 { types.append(try city.heard().type) }
+        for _ in 1...6 { types.append(try city.receive().type) }
         #expect(
             Set(types) == [
                 MessageType.noticeSignDue.rawValue, MessageType.noticeOverdue.rawValue,
@@ -163,45 +158,35 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        """
-        an accused member of the staff is told nothing however his name is written: blanks, invisible and \
-        Traditional characters, titles
-        """
-    )
-    func spellings() throws {
+    @Test("an accused member of staff gets no notice, with any blanks, characters or titles in the name")
+    func barsAccusedStaffInEverySpelling() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         try office.change("INSERT INTO person (id, name, roles) VALUES ('shen', '沈励行', '{supervisor}')")
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
         let spellings = ["沈励行", "沈　励行", "沈 励行", "沈励行 ", "沈\u{200B}励行", "沈勵行", "沈励行同志"]
         var handoffs: [String] = []
-        for name in spellings { handoffs.append(try office.handOff(.new(name: name), from: letter, to: city).handoff) }
+        for name in spellings { handoffs.append(try office.handOff(.new(name: name), from: source, to: city).handoff) }
         // Sources write names into other fields too.
         for place in [Accused(name: "某副书记", position: "沈励行（分管）"), Accused(name: "某副书记", organ: "某镇 沈勵行")] {
             var report = Submission.new()
             report.accused[0].position = place.position
             report.accused[0].organ = place.organ
-            handoffs.append(try office.handOff(report, from: letter, to: city).handoff)
+            handoffs.append(try office.handOff(report, from: source, to: city).handoff)
         }
-        let harmless = try office.handOff(from: letter, to: city)
+        let harmless = try office.handOff(from: source, to: city)
         try office.start(
             .deadlines,
             clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
-        // Two others hear of each of the nine, three of the harmless one.
+        // Two others get a notice of each of the nine, three of the harmless one.
         try office.wait(for: ["21"], "SELECT count(*) FROM person_notice")
         #expect(try office.texts("SELECT handoff_id FROM person_notice WHERE person = 'shen'") == [harmless.handoff])
         try office.close()
     }
 
-    @Test(
-        """
-        an organ that is no unit's name but may be one bars it; one of this kind that fits none waits for a \
-        person; others are routed
-        """
-    )
-    func organs() throws {
+    @Test("an organ bars every unit it may mean; one of a unit's kind that fits none waits for a person")
+    func barsUnitsOfNamedOrgans() throws {
         let office = try OfficeUnderTest()
         // Two units of one name, both nearer than the city.
         for id in ["c01-x1", "c01-x2"] {
@@ -213,15 +198,15 @@ struct BarrierTests {
                 """)
         }
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         func routed(_ organ: String, _ position: String? = nil) throws -> String {
             var report = Submission.new()
             report.region = "p-c01-x"
             report.accused = [
                 Accused(name: "张三", organ: organ, position: position, level: "township", region: "p-c01-x")
             ]
-            let id = try letter.submit(report)
-            #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+            let id = try source.submit(report)
+            #expect(try source.receive().type == MessageType.reportAccepted.rawValue)
             let unit = "SELECT unit FROM handoff WHERE report_id = r.id"
             let outcome = "coalesce((\(unit)), r.state || ' ' || split_part(r.rule, '/', 2))"
             try office.wait(
@@ -241,22 +226,17 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a unit moved or entered below a barred one is barred at once: no notice, no answer, no handoff reaches \
-        it, and no lane stops
-        """
-    )
-    func treeOfNow() throws {
+    @Test("a unit that moves below a barred one is barred at once: it gets no message, and no lane stops")
+    func appliesChangedTreeAtOnce() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
-        let (letter, web, d1) = (try office.source(), try office.source("web"), try office.unit("d1"))
+        let (source, web, d1) = (try office.source(), try office.source("web"), try office.unit("d1"))
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
-        let arrived = try office.handOff(.new(unit: "c01", level: "city"), from: letter, to: d1)
+        let arrived = try office.handOff(.new(unit: "c01", level: "city"), from: source, to: d1)
         let id = UUID().uuidString
         let act = web.prepare(.reportSubmitted, id: id, subject: id, Submission.new(unit: "c01", level: "city"))
         try web.publish(act)
-        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try web.receive().type == MessageType.reportAccepted.rawValue)
         _ = try d1.receiveHandoff()
         try d1.sign(arrived)
         try d1.decide(arrived)
@@ -264,75 +244,74 @@ struct BarrierTests {
             .handoffConcluded, subject: arrived.handoff,
             HandoffConcluded(outcome: "substantiated", summary: "查实", reporterAnswered: true))
         try d1.publish(conclusion)
-        #expect(try d1.heard().type == MessageType.conclusionAccepted.rawValue)
+        #expect(try d1.receive().type == MessageType.conclusionAccepted.rawValue)
 
         // d1 is put below the city that the reports are about; the web platform is the city's now.
         try office.change(
             "UPDATE unit SET parent = 'c01' WHERE id = 'd1'; UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
-        // The stored answer does not go again; the next act is heard all the same.
+        // The stored answer is not sent again; the next act is handled all the same.
         try d1.publish(conclusion)
-        #expect(try d1.heardOnceDecided().isEmpty)
+        #expect(try d1.receiveUntilDecided().isEmpty)
         // A repeat gets a bare receipt now, and a second body too.
         try web.publish(act)
-        let receipt = try web.heard()
+        let receipt = try web.receive()
         #expect(receipt.type == MessageType.reportReceived.rawValue)
         #expect(receipt.data.isEmpty && receipt.inReplyTo == id)
         try web.submit(.new(), id: id)
-        #expect(try web.heard().type == MessageType.reportReceived.rawValue)
+        #expect(try web.receive().type == MessageType.reportReceived.rawValue)
         // A new report on the city goes to the other department.
-        _ = try office.handOff(.new(unit: "c01", level: "city"), from: letter, to: try office.unit("d2"))
-        // What is due tells d1 nothing, and its neighbours what they must know.
+        _ = try office.handOff(.new(unit: "c01", level: "city"), from: source, to: try office.unit("d2"))
+        // d1 gets no notice of what is due, and its neighbours get theirs.
         try office.start(
             .deadlines,
             clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 6 * 86_400), rate: 1))
-        #expect(try (try office.unit("d2")).heard().type == MessageType.noticeSignDue.rawValue)
+        #expect(try (try office.unit("d2")).receive().type == MessageType.noticeSignDue.rawValue)
         try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at < now() + interval '5 days'")
-        #expect(try d1.heardOnceDecided().isEmpty)
+        #expect(try d1.receiveUntilDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
     }
 
-    @Test(
-        "what lanes remember of units and sources for a while opens nothing and stops nothing when it has become wrong")
-    func directoryOutOfDate() throws {
+    @Test("what lanes remember of units and sources for a while opens nothing and stops nothing once it is wrong")
+    func outdatedDirectoryOpensNothing() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let web = try office.source("web")
         try web.submit(.new(unit: "c01", level: "city"))
-        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try web.receive().type == MessageType.reportAccepted.rawValue)
         // The lanes read this a moment ago.
         try office.change("UPDATE source SET unit = 'c01' WHERE id = 'web'")
         for _ in 1...2 {
             try web.submit(.new(unit: "c01", level: "city"))
-            #expect(try web.heard().type == MessageType.reportReceived.rawValue)
+            #expect(try web.receive().type == MessageType.reportReceived.rawValue)
         }
         #expect(try office.count("SELECT count(*) FROM report WHERE receipt_only") == 2)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
     }
 
-    @Test("a unit that is barred by now has no hand in the matter any more, and learns nothing of how it stands")
-    func actsOfBarred() throws {
+    @Test("a unit that has become barred may not act any more, and learns nothing of the matter")
+    func refusesActsOfBarredUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(.new(unit: "d2"), from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(.new(unit: "d2"), from: source, to: city)
         try city.sign(arrived)
         try office.waitForState("signed", of: arrived)
         try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
-        let books = try office.books()
+        let digests = try office.tableDigests()
         try city.sign(arrived)
-        #expect(try city.heard().problem == "unknown_handoff")
+        #expect(try city.receive().problem == "unknown_handoff")
         try city.decide(arrived)
-        #expect(try city.heard().problem == "unknown_handoff")
+        #expect(try city.receive().problem == "unknown_handoff")
         try city.conclude(arrived)
-        #expect(try city.heard().problem == "unknown_handoff")
-        #expect(try office.books() == books)
+        #expect(try city.receive().problem == "unknown_handoff")
+        #expect(try office.tableDigests() == digests)
         try office.close()
     }
 
-    @Test("an answer that its source gave back does not go again once the source is barred")
-    func givenBack() throws {
+    @Test("an answer that its source returned is not sent again once the source is barred")
+    func withholdsReturnedAnswer() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let (web, operate) = (try office.source("web"), try office.person("sun"))
@@ -342,22 +321,21 @@ struct BarrierTests {
         // Its row goes with the lane's next turn.
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
         try office.change("UPDATE source SET unit = 'c01' WHERE id = 'web'")
-        let letter = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
-        let told = try office.order(.commandReplay, letter, Nothing(), by: operate, to: .intake)
-        #expect(told.problem == "not_allowed", "\(told.type): \(told.data)")
+        let deadLetter = try #require(try office.texts("SELECT id::text FROM dead_letter").first)
+        let answer = try office.order(.commandReplay, deadLetter, Nothing(), by: operate, to: .intake)
+        #expect(answer.problem == "not_allowed", "\(answer.type): \(answer.data)")
         try office.close()
     }
 
     // MARK: What waits in the outbox while units are moved
 
-    @Test(
-        "a handoff that waits to be sent does not go once its unit is barred: it is taken back, and the staff is told")
-    func handoffWaits() throws {
+    @Test("an unsent handoff is withheld once its unit is barred: it is taken back, and the staff is notified")
+    func withholdsWaitingHandoff() throws {
         let office = try OfficeUnderTest()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         try office.start(.intake)
         let killed = try WorkerProcess(.routing, of: office, killedAt: .afterCommit)
-        for unit in ["d2", nil] { try letter.submit(.new(unit: unit)) }
+        for unit in ["d2", nil] { try source.submit(.new(unit: unit)) }
         #expect(killed.endsByItself())
         #expect(try office.count("SELECT count(*) FROM outbox WHERE addressee = 'unit.c01'") >= 1)
         // The city now stands below the department that the first report is about.
@@ -397,10 +375,8 @@ struct BarrierTests {
         try office.close()
     }
 
-    @Test(
-        "an answer that waits for a source which is barred by now becomes a bare receipt, the same that a repeat brings"
-    )
-    func answerWaits() throws {
+    @Test("an unsent answer to a source that has become barred becomes a bare receipt, as for a repeat")
+    func replacesWaitingAnswerByReceipt() throws {
         let office = try OfficeUnderTest()
         let web = try office.source("web")
         let killed = try WorkerProcess(.intake, of: office, killedAt: .afterCommit)
@@ -410,17 +386,19 @@ struct BarrierTests {
         #expect(killed.endsByItself())
         try office.change("UPDATE source SET unit = 'c01-d01' WHERE id = 'web'")
         try office.start(.intake)
-        // For the act as it was answered then, or for its delivery, which was not acknowledged: the same, once or
+        // An answer to the act, or to its unacknowledged delivery: the same bytes, once or
         // twice.
-        let first = try web.heard(within: 40)
+        let first = try web.receive(within: 40)
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 40)
         try web.publish(act)
-        let heard = [first] + (try web.heardOnceDecided())
-        #expect(heard.count >= 2)
+        let received = [first] + (try web.receiveUntilDecided())
+        #expect(received.count >= 2)
         #expect(
-            heard.allSatisfy { $0.type == MessageType.reportReceived.rawValue && $0.data.isEmpty && $0.inReplyTo == id }
+            received.allSatisfy {
+                $0.type == MessageType.reportReceived.rawValue && $0.data.isEmpty && $0.inReplyTo == id
+            }
         )
-        #expect(Set(heard.map(\.delivery.body)).count == 1)
+        #expect(Set(received.map(\.delivery.body)).count == 1)
         #expect(
             try office.count(
                 "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%withdrawn%source.web%'")

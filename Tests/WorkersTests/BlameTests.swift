@@ -12,19 +12,19 @@ import TestOffice
 
 @testable import Workers
 
-/// Faults of the installation, made with real servers while reports come in: nothing is laid to a message.
+/// Faults of the installation, made with real servers while reports arrive: no message is blamed.
 @Suite("Blame on evidence", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BlameTests {
-    /// What goes wrong, and how it is mended, as SQL of a superuser.
+    /// The fault and its repair, as SQL of a superuser.
     struct Trouble: Sendable, CustomTestStringConvertible {
         let name: String
         let begin: String
         let end: String
-        /// How often it is met before it is mended.
+        /// How often it occurs before it is repaired.
         var attempts = 5
         var testDescription: String { name }
 
-        /// A trigger on a table that raises a SQLSTATE for whatever is written.
+        /// A trigger on a table that raises a SQLSTATE on every write.
         static func raising(_ state: String, _ name: String, on table: String = "report") -> Trouble {
             Trouble(
                 name: "\(name): a trigger on \(table) raises \(state)",
@@ -85,29 +85,29 @@ struct BlameTests {
     ]
 
     @Test(
-        "while it lasts nothing is buried and it is said once; after it all is in the books once, within two seconds",
+        "an outage makes no dead letter and is logged once; afterwards everything is stored once, within two seconds",
         arguments: troubles)
-    func outlasts(trouble: Trouble) throws {
+    func blamesNoMessageDuringOutage(trouble: Trouble) throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         try office.start(.intake)
         try office.start(.routing)
         // So that a sequence which begins again meets numbers that are taken.
-        let before = try (1...5).map { _ in try letter.submit(.new()) }
-        for _ in before { _ = try letter.heard() }
+        let before = try (1...5).map { _ in try source.submit(.new()) }
+        for _ in before { _ = try source.receive() }
 
         try office.change(trouble.begin)
-        var ids: Set<String> = [try letter.submit(.new())]
+        var ids: Set<String> = [try source.submit(.new())]
         try office.log.wait(for: "attempt failed")
-        for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+        for _ in 1...5 { ids.insert(try source.submit(.new())) }
         // More often than a message may fail before it is set aside.
         try office.log.wait(for: "attempt failed", lines: trouble.attempts)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
 
         try office.change(trouble.end)
         let ended = ContinuousClock.now
-        var answers: [Heard] = []
-        for _ in ids { answers.append(try letter.heard()) }
+        var answers: [ReceivedMessage] = []
+        for _ in ids { answers.append(try source.receive()) }
         #expect(ContinuousClock.now - ended < .seconds(2))
         #expect(Set(answers.compactMap(\.inReplyTo)) == ids && answers.allSatisfy { $0.problem == nil })
         #expect(try office.count("SELECT count(*) FROM report") == before.count + ids.count)
@@ -133,16 +133,16 @@ struct SessionFaultTests {
         _ office: OfficeUnderTest, change: (inout LaneSettings) -> Void = { _ in },
         whileDisturbed disturb: (PartyClient, inout Set<String>) throws -> Void
     ) throws {
-        let letter = try office.source()
+        let source = try office.source()
         try office.start(.intake, change: change)
         try office.start(.routing, change: change)
-        try letter.submit(.new())
-        _ = try letter.heard()
+        try source.submit(.new())
+        _ = try source.receive()
         var ids: Set<String> = []
-        try disturb(letter, &ids)
+        try disturb(source, &ids)
         let count = ids.count
         for _ in 0..<count {
-            let answer = try letter.heard(within: 30)
+            let answer = try source.receive(within: 30)
             #expect(answer.problem == nil)
             ids.remove(answer.inReplyTo ?? "")
         }
@@ -153,66 +153,66 @@ struct SessionFaultTests {
         try office.close()
     }
 
-    @Test("tables change under a running lane: what was planned before is planned anew, and nobody waits")
-    func cachedPlans() throws {
+    @Test("a table that changes under a running lane has its statements planned anew, and nobody waits")
+    func replansAfterTableChange() throws {
         let office = try OfficeUnderTest()
-        try expectAllRegistered(office) { letter, ids in
+        try expectAllRegistered(office) { source, ids in
             for change in [
                 "ALTER TABLE report ADD COLUMN extra text", "ALTER TABLE report ALTER COLUMN rule TYPE varchar(500)",
                 "ALTER TABLE report_text ALTER COLUMN title TYPE varchar(2000)",
                 "ALTER TABLE source ALTER COLUMN name TYPE varchar(300)",
             ] {
                 try office.change(change)
-                for _ in 1...3 { ids.insert(try letter.submit(.new())) }
+                for _ in 1...3 { ids.insert(try source.submit(.new())) }
             }
         }
         #expect(!office.log.lines.contains { $0.contains("installation fault") })
     }
 
-    @Test("a table is locked for longer than any statement may take: all goes on when the lock is gone")
-    func locked() throws {
+    @Test("a table is locked for longer than any statement may take, and work resumes after the lock")
+    func resumesAfterLongLock() throws {
         let office = try OfficeUnderTest()
         let holder = try office.database()
         defer { holder.close() }
         try expectAllRegistered(office) {
             $0.database.statementTimeoutMilliseconds = 500
             $0.database.lockTimeoutMilliseconds = 400
-        } whileDisturbed: { letter, ids in
+        } whileDisturbed: { source, ids in
             try holder.execute("BEGIN; LOCK TABLE report_text IN ACCESS EXCLUSIVE MODE")
-            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            for _ in 1...5 { ids.insert(try source.submit(.new())) }
             try office.log.wait(for: "attempt failed", lines: 4)
             try holder.execute("ROLLBACK")
         }
     }
 
-    @Test("everything takes longer than a statement may: nothing is laid to the messages, and all goes on afterwards")
-    func stalled() throws {
+    @Test("a server slower than the statement time-out: no message is blamed, and work resumes afterwards")
+    func blamesNoMessageForSlowServer() throws {
         let office = try OfficeUnderTest()
         try expectAllRegistered(office) {
             $0.database.statementTimeoutMilliseconds = 400
-        } whileDisturbed: { letter, ids in
+        } whileDisturbed: { source, ids in
             try office.change(
                 """
                 CREATE FUNCTION stalls() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN \
                 NULL; END $$;
                 CREATE TRIGGER stalls BEFORE INSERT ON report_text FOR EACH STATEMENT EXECUTE FUNCTION stalls();
                 """)
-            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            for _ in 1...5 { ids.insert(try source.submit(.new())) }
             try office.log.wait(for: "attempt failed", lines: 3)
             try office.change("DROP FUNCTION stalls() CASCADE")
         }
     }
 
     @Test(
-        "an administrator ends or cancels whatever lanes do, again and again: no message suffers",
+        "an administrator repeatedly ends or cancels the lanes' sessions: no message is blamed",
         arguments: ["pg_cancel_backend(pid)", "pg_terminate_backend(pid)"])
-    func harassed(deed: String) throws {
+    func blamesNoMessageForCancelledSessions(deed: String) throws {
         let office = try OfficeUnderTest()
         let administrator = try office.database()
         defer { administrator.close() }
-        try expectAllRegistered(office) { letter, ids in
+        try expectAllRegistered(office) { source, ids in
             for _ in 1...40 {
-                for _ in 1...3 { ids.insert(try letter.submit(.new())) }
+                for _ in 1...3 { ids.insert(try source.submit(.new())) }
                 try administrator.execute(
                     """
                     SELECT \(deed) FROM pg_stat_activity WHERE datname = current_database() AND application_name \
@@ -223,8 +223,8 @@ struct SessionFaultTests {
         }
     }
 
-    @Test("a worker that stands still in the middle of a transaction, again and again, lays it to no message")
-    func stoodStill() throws {
+    @Test("a worker that is suspended repeatedly within a transaction blames no message for it")
+    func blamesNoMessageForSuspendedWorker() throws {
         let office = try OfficeUnderTest()
         let stalls = Mutex(0)
         try expectAllRegistered(office) {
@@ -235,18 +235,18 @@ struct SessionFaultTests {
                     count += 1
                     return count
                 }
-                // Those between would be the dry run's, were there any suspicion.
+                // The counts between would be the dry run's, if there were any suspicion.
                 if [2, 4, 6, 8].contains(count) { usleep(400_000) }
             }
-        } whileDisturbed: { letter, ids in
-            ids.insert(try letter.submit(.new()))
+        } whileDisturbed: { source, ids in
+            ids.insert(try source.submit(.new()))
         }
     }
 
-    @Test("the database is set to read only for a while: lanes wait and connect again until it is written to")
-    func readOnly() throws {
+    @Test("the database is read-only for a while: lanes wait and reconnect until it accepts writes")
+    func waitsWhileDatabaseIsReadOnly() throws {
         let office = try OfficeUnderTest()
-        try expectAllRegistered(office) { letter, ids in
+        try expectAllRegistered(office) { source, ids in
             // As a standby that was promoted the other way: sessions that were there may not write any more.
             try office.change(
                 """
@@ -254,7 +254,7 @@ struct SessionFaultTests {
                 BEGIN RAISE EXCEPTION 'read only' USING ERRCODE = '25006'; END $$;
                 CREATE TRIGGER reads_only BEFORE INSERT ON inbox FOR EACH STATEMENT EXECUTE FUNCTION reads_only();
                 """)
-            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            for _ in 1...5 { ids.insert(try source.submit(.new())) }
             try office.log.wait(for: "attempt failed", lines: 4)
             try office.change("DROP FUNCTION reads_only() CASCADE")
         }
@@ -279,14 +279,14 @@ struct HostileSettingsTests {
     ]
 
     @Test(
-        "the loop closes whatever is set, for a role in the database and for the database",
+        "the loop closes under any settings, of a role in the database and of the database",
         arguments: ["ROLE bihuan_worker IN DATABASE", "DATABASE"])
-    func wholeLoop(whose: String) throws {
+    func closesTheLoopUnderHostileSettings(whose: String) throws {
         let office = try OfficeUnderTest()
         for setting in Self.settings { try office.maintain("ALTER \(whose) \(office.databaseName) SET \(setting)") }
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         try office.startAll()
-        let arrived = try office.handOff(from: letter, to: city)
+        let arrived = try office.handOff(from: source, to: city)
         try city.sign(arrived)
         try city.decide(arrived)
         try city.conclude(arrived)
@@ -314,15 +314,15 @@ struct PoisonTests {
     }
 
     @Test(
-        "it is found within ten seconds, whether it stands alone or among a hundred; its neighbours are registered",
+        "it is found within ten seconds, alone or among a hundred; its neighbours are registered",
         arguments: [0, 100])
-    func atOnce(neighbours: Int) throws {
+    func findsPoisonWithinTenSeconds(neighbours: Int) throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marker)%')")
-        let letter = try office.source()
-        for _ in 0..<neighbours / 2 { try letter.submit(.new()) }
-        let id = try letter.submit(poison())
-        for _ in 0..<neighbours / 2 { try letter.submit(.new()) }
+        let source = try office.source()
+        for _ in 0..<neighbours / 2 { try source.submit(.new()) }
+        let id = try source.submit(poison())
+        for _ in 0..<neighbours / 2 { try source.submit(.new()) }
         let began = ContinuousClock.now
         try office.start(.intake) { $0.batchSizeMax = 200 }
         try office.wait(for: [id], "SELECT event_id FROM dead_letter WHERE reason = 'cannot_be_handled'", within: 10)
@@ -332,13 +332,13 @@ struct PoisonTests {
         try office.close()
     }
 
-    @Test("one that is poison for its deadLetterReason too is buried without a word of its own, by its bytes' digest")
-    func bare() throws {
+    @Test("a message that also poisons its own dead letter is kept by its digest, without content")
+    func storesPoisonByDigestAlone() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE inbox ADD CONSTRAINT no_marker CHECK (event_id NOT LIKE '%poison%')")
-        let letter = try office.source()
-        try letter.submit(.new(), id: "poison-\(UUID().uuidString)")
-        let healthy = try letter.submit(.new())
+        let source = try office.source()
+        try source.submit(.new(), id: "poison-\(UUID().uuidString)")
+        let healthy = try source.submit(.new())
         try office.start(.intake)
         try office.wait(
             for: ["cannot_be_handled"],
@@ -348,12 +348,12 @@ struct PoisonTests {
     }
 
     @Test("a case whose clock cannot be moved stops no other")
-    func sweep() throws {
+    func keepsSweepingOtherCases() throws {
         let office = try OfficeUnderTest()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         try office.startAll()
-        let bad = try office.handOff(from: letter, to: city)
-        let good = try office.handOff(from: letter, to: city)
+        let bad = try office.handOff(from: source, to: city)
+        let good = try office.handOff(from: source, to: city)
         try office.settle()
         try office.stopLanes()
         try office.change("ALTER TABLE clock_step ADD CONSTRAINT no_step CHECK (handoff_id <> '\(bad.handoff)')")
@@ -369,19 +369,19 @@ struct PoisonTests {
         try office.close()
     }
 
-    @Test("a letter whose fate cannot be written stops nobody")
-    func settling() throws {
+    @Test("a message whose outcome cannot be stored stops nobody")
+    func unsettledMessageStopsNobody() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE handoff ADD CONSTRAINT not_dispatched CHECK (state <> 'dispatched')")
-        let letter = try office.source()
+        let source = try office.source()
         try office.start(.intake)
         try office.start(.routing)
-        try letter.submit(.new())
-        _ = try letter.heard()
+        try source.submit(.new())
+        _ = try source.receive()
         try office.log.wait(for: "letter's fate cannot be written")
         // Routing goes on with the next, and neither message is blamed.
-        let second = try letter.submit(.new())
-        _ = try letter.heard()
+        let second = try source.submit(.new())
+        _ = try source.receive()
         try office.wait(
             for: ["1"],
             "SELECT count(*) FROM handoff JOIN report ON report.id = report_id WHERE source_id = '\(second)'")
@@ -392,19 +392,19 @@ struct PoisonTests {
 }
 
 @Suite(
-    "The office's own work, tried out",
+    "The trial run of the office's own work",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DryRunTests {
     @Test("it writes to every table that a worker may write to, and leaves nothing but its probe")
-    func everyTable() throws {
+    func writesToEveryTableOnTrial() throws {
         let office = try OfficeUnderTest()
         let store = try LaneStore(
             try office.settings, desk: office.desk(.intake), laneName: "dry",
             logger: .init(label: "dry") { _ in office.log })
         defer { store.close() }
-        let before = try office.books()
+        let before = try office.tableDigests()
         try store.tryOut(like: .reports([]))
-        #expect(try office.books() == before)
+        #expect(try office.tableDigests() == before)
         #expect(try office.texts("SELECT worker FROM probe") == ["intake"])
         let granted = try office.texts(
             """

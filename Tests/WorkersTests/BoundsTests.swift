@@ -13,14 +13,14 @@ import TestOffice
 
 @Suite("What a lane takes in", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct BoundsTests {
-    @Test("commands come first and by themselves, and a batch of others ends with its budget of bytes")
-    func commandsFirst() throws {
+    @Test("commands are handled first and alone, and any other batch ends at its budget of bytes")
+    func handlesCommandsFirst() throws {
         let office = try OfficeUnderTest()
-        let (letter, li) = (try office.source(), try office.person("li"))
+        let (source, li) = (try office.source(), try office.person("li"))
         for number in 1...30 {
             var report = Submission.new()
             report.text = String(repeating: "x", count: 100_000 + number)
-            try letter.submit(report)
+            try source.submit(report)
         }
         for _ in 1...3 { try li.order(to: .intake) }
         // Of another worker.
@@ -52,7 +52,7 @@ struct BoundsTests {
     }
 
     @Test("a person is answered while a batch runs into time-outs and is divided")
-    func commandsMeanwhile() throws {
+    func answersPersonDuringSlowBatch() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """
@@ -61,19 +61,19 @@ struct BoundsTests {
             CREATE TRIGGER slow BEFORE INSERT ON report FOR EACH ROW WHEN (NEW.source_id LIKE 'slow-%') EXECUTE \
             FUNCTION slow();
             """)
-        let (letter, sun) = (try office.source(), try office.person("sun"))
-        for number in 1...8 { try letter.submit(.new(), id: "slow-\(number)") }
+        let (source, sun) = (try office.source(), try office.person("sun"))
+        for number in 1...8 { try source.submit(.new(), id: "slow-\(number)") }
         try office.start(.intake) { $0.database.statementTimeoutMilliseconds = 400 }
         try office.log.wait(for: "batch failed")
         try sun.order(to: .intake)
-        #expect(try sun.heard().problem == "unknown_dead_letter")
+        #expect(try sun.receive().problem == "unknown_dead_letter")
         #expect(try office.count("SELECT count(*) FROM dead_letter") < 8)
-        for _ in 1...8 { #expect(try letter.heard(within: 60).problem == "too_costly") }
+        for _ in 1...8 { #expect(try source.receive(within: 60).problem == "too_costly") }
         try office.close()
     }
 
-    @Test("a batch is cut where more would be loaded than the budget, in its order, one message at least")
-    func pieces() throws {
+    @Test("a batch is divided where its loaded size exceeds the budget, in order, with at least one message")
+    func dividesBatchByBudget() throws {
         let (desk, key) = (RoutingDesk(), try DigestKey(keyBytes: Array(1...32)))
         func inbound(_ bytes: Int?) -> InboundMessage {
             let report = ReportID.make(at: .wall())
@@ -93,15 +93,15 @@ struct BoundsTests {
         #expect(cut([1_000]) == [1])
         #expect(cut([400, 600, 1]) == [2, 1])
         #expect(cut([5_000, 5_000]) == [1, 1])
-        // Of what does not say its size the most is thought.
+        // A body without a size counts as the largest.
         #expect(cut([1, nil, 1]) == [1, 1, 1])
         #expect(cut(Array(repeating: 10, count: 250)) == [100, 100, 50])
     }
 
-    @Test("bodies far over the limit cost a worker no memory; each sender is told, and nothing of them is kept")
-    func oversize() throws {
+    @Test("bodies far over the limit cost a worker no memory; each sender is answered, and nothing is kept")
+    func answersOversizeWithoutKeepingIt() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         let worker = try WorkerProcess(.intake, of: office)
         defer { worker.kill() }
         // The broker of the tests takes no more than 2 MiB; together they are more than the worker may have.
@@ -111,16 +111,16 @@ struct BoundsTests {
             let own = body + [number]
             let arrival = Arrival(body: own, routingKey: "", userID: "source.letter", type: nil, messageID: nil)
             digests.insert(InboundMessage(arrival, from: "", digestKey: office.digestKey).key.eventID)
-            try letter.publish(
+            try source.publish(
                 own, to: Topology.Exchange.intake, key: "source.letter.report.submitted",
-                properties: letter.properties(.reportSubmitted, "large-\(number)"))
+                properties: source.properties(.reportSubmitted, "large-\(number)"))
         }
-        let id = try letter.submit(.new())
+        let id = try source.submit(.new())
         for _ in 1...60 {
-            let answer = try letter.heard()
+            let answer = try source.receive()
             #expect(answer.problem == "too_large" && answer.problemText?.contains("1900001 bytes") == true)
         }
-        #expect(try letter.heard().inReplyTo == id)
+        #expect(try source.receive().inReplyTo == id)
         #expect(Set(try office.texts("SELECT inbox_id FROM dead_letter")) == digests)
         #expect(try office.count("SELECT max(octet_length(sealed)) FROM dead_letter WHERE reason = 'too_large'") < 100)
         let peak = try worker.peakBytes()
@@ -131,34 +131,29 @@ struct BoundsTests {
 }
 
 @Suite(
-    "What comes again and again",
+    "Messages that come again and again",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RepetitionTests {
-    @Test(
-        """
-        a hundred at once take few transactions: of a stranger's message, of one act, of other bodies under one \
-        id; each is answered
-        """
-    )
-    func together() throws {
+    @Test("a hundred repetitions of a foreign message or an act take few transactions, and each is answered")
+    func handlesRepetitionsTogether() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
-        let (letter, web) = (try office.source(), try office.source("web"))
+        let (source, web) = (try office.source(), try office.source("web"))
         let (stranger, act) = (
             web.prepare(.reportSubmitted, subject: "s", Submission.new()),
-            letter.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new())
+            source.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new())
         )
         for _ in 1...100 {
             try web.publish(stranger)
-            try letter.publish(act)
-            try letter.submit(.new(), id: "b")
+            try source.publish(act)
+            try source.submit(.new(), id: "b")
         }
         try office.start(.intake) { $0.batchSizeMax = 400 }
         for _ in 1...100 {
-            let answer = try web.heard()
+            let answer = try web.receive()
             #expect(answer.problem == "unknown_source" && answer.inReplyTo == stranger.id)
         }
-        let answers = try (1...200).map { _ in try letter.heard() }.map {
+        let answers = try (1...200).map { _ in try source.receive() }.map {
             "\($0.inReplyTo ?? "") \($0.problem ?? $0.type)"
         }
         #expect(answers.count { $0 == "a \(MessageType.reportAccepted.rawValue)" } == 100)
@@ -166,28 +161,28 @@ struct RepetitionTests {
         #expect(answers.count { $0 == "b id_reused" } == 99)
         #expect(try office.texts("SELECT reason || ' ' || times FROM dead_letter") == ["unknown_source 100"])
         #expect(try office.count("SELECT count(*) FROM report") == 2)
-        #expect(try office.count("SELECT count(DISTINCT xmin::text) FROM sent.letter") <= 20)
+        #expect(try office.count("SELECT count(DISTINCT xmin::text) FROM sent.message") <= 20)
         try office.close()
     }
 }
 
 @Suite(
-    "What one party may keep waiting",
+    "The limits of one party",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct PartyLimitTests {
-    @Test("of a sender's dead letters so many are kept; the others are answered all the same, and counted")
-    func deadLetters() throws {
+    @Test("a limited number of a sender's dead letters is kept; the others are answered too, and counted")
+    func keepsLimitedDeadLettersPerSender() throws {
         let office = try OfficeUnderTest()
         let lane = try office.start(.intake) { $0.limits.deadLettersPerSenderMax = 3 }
-        let (letter, web) = (try office.source(), try office.source("web"))
-        func sendNoise(_ number: Int, by source: PartyClient) throws -> Heard {
+        let (source, web) = (try office.source(), try office.source("web"))
+        func sendNoise(_ number: Int, by source: PartyClient) throws -> ReceivedMessage {
             try source.publish(
                 Array("noise \(number)".utf8), to: source.exchange, key: "\(source.party).report.submitted",
                 properties: source.properties(.reportSubmitted, "n"))
-            return try source.heard()
+            return try source.receive()
         }
         for number in 1...5 {
-            let codes = (try sendNoise(number, by: letter).data["problems"] as? [[String: Any]] ?? []).compactMap {
+            let codes = (try sendNoise(number, by: source).data["problems"] as? [[String: Any]] ?? []).compactMap {
                 $0["code"] as? String
             }
             #expect(codes == (number <= 3 ? ["not_json"] : ["not_json", "too_many_dead_letters"]))
@@ -204,48 +199,48 @@ struct PartyLimitTests {
             settled_because = 'x' \
             WHERE sender = 'source.letter'
             """)
-        #expect((try sendNoise(6, by: letter).data["problems"] as? [Any])?.count == 1)
+        #expect((try sendNoise(6, by: source).data["problems"] as? [Any])?.count == 1)
         try lane.stop()
         try office.close()
     }
 
-    @Test("notes of a handoff are bounded in number and bytes, and do not keep it from being concluded")
-    func notes() throws {
+    @Test("a handoff's notes are limited in number and bytes, and it can still be concluded")
+    func limitsNotesOfHandoff() throws {
         let office = try OfficeUnderTest()
         for worker in [Worker.intake, .routing] { try office.start(worker) }
         try office.start(.feedback) {
             $0.limits.notesPerHandoffMax = 4
             $0.limits.notesBytesPerHandoffMax = 1_000
         }
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let (first, second) = (try office.handOff(from: source, to: city), try office.handOff(from: source, to: city))
         for arrived in [first, second] { try city.sign(arrived) }
-        func tell(_ arrived: Arrived, _ text: String) throws {
+        func sendProgress(_ arrived: Arrived, _ text: String) throws {
             try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: text))
         }
-        for _ in 1...3 { try tell(first, "进展") }
+        for _ in 1...3 { try sendProgress(first, "进展") }
         try city.decide(first)
-        try tell(first, "进展")
-        #expect(try city.heard().problem == "too_many_notes")
-        try tell(second, String(repeating: "x", count: 900))
-        try tell(second, String(repeating: "x", count: 101))
-        #expect(try city.heard().problem == "too_many_notes")
-        try tell(second, String(repeating: "x", count: 100))
-        #expect(try city.heardOnceDecided().isEmpty)
+        try sendProgress(first, "进展")
+        #expect(try city.receive().problem == "too_many_notes")
+        try sendProgress(second, String(repeating: "x", count: 900))
+        try sendProgress(second, String(repeating: "x", count: 101))
+        #expect(try city.receive().problem == "too_many_notes")
+        try sendProgress(second, String(repeating: "x", count: 100))
+        #expect(try city.receiveUntilDecided().isEmpty)
         let id = try city.conclude(first)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == id && answer.type == MessageType.conclusionAccepted.rawValue)
         try office.close()
     }
 }
 
-@Suite("How far a lane has heard")
+@Suite("How far a lane has read its queues")
 struct ListeningTests {
     private let start = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
     private func at(_ seconds: Double) -> Instant { start.adding(seconds: seconds) }
 
-    @Test("nothing is given up before a marker came back that was sent long enough after the first one did")
-    func rule() throws {
+    @Test("nothing is given up before a marker returns that was sent long enough after the first one")
+    func waitsForMarkerBeforeGivingUp() throws {
         var listening = Listening()
         #expect(listening.heldBefore(seconds: 60) == nil)
         let firstSent = listening.nextMarker(at: at(0))
@@ -255,7 +250,7 @@ struct ListeningTests {
         listening.heard(["another's"], at: at(1))
         #expect(listening.heldBefore(seconds: 0) == nil)
         listening.heard([first], at: at(2))
-        // What was sent before this lane was known to be the active consumer says nothing of what was delivered before.
+        // A marker sent before this lane became the active consumer proves nothing about earlier deliveries.
         #expect(listening.heldBefore(seconds: 0) == nil)
         let secondSent = listening.nextMarker(at: at(3))
         let second = try #require(secondSent)
@@ -267,8 +262,8 @@ struct ListeningTests {
         #expect(listening.heldBefore(seconds: 60) == at(3))
     }
 
-    @Test("a marker that does not come back is sent again, and the late one says nothing")
-    func lost() throws {
+    @Test("a marker that does not return is sent again, and a late one has no effect")
+    func resendsLostMarker() throws {
         var listening = Listening()
         let firstSent = listening.nextMarker(at: at(0))
         let first = try #require(firstSent)

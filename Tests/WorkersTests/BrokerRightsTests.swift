@@ -89,20 +89,15 @@ struct BrokerRightsTests {
         var attempts: [Attempt]
     }
 
-    /// Beside those of the office, to be reached by whoever has a pattern that is not anchored.
+    /// Queues beside the office's, which a pattern that is not anchored would match.
     private static let lookalikes = [
         "unit.c010.inbox", "unit.c01-x.inbox", "unit.c01.inbox.copy", "x.unit.c01.inbox", "source.web2.notice",
         "source.web-x.notice",
         "person.lili.reply", "person.li-x.reply", "bihuan.intake.copy", "bihuan.command.intake-x",
     ]
 
-    @Test(
-        """
-        the broker refuses a user everything but its own, by name of queue, exchange, key and sender; no message \
-        moves by it
-        """
-    )
-    func refusals() throws {
+    @Test("the broker refuses every foreign queue, exchange, key and sender; no message is moved by an attempt")
+    func refusesEverythingForeign() throws {
         let office = try OfficeUnderTest()
         defer { #expect(throws: Never.self) { try office.close() } }
         let administrator = try Administrator(office)
@@ -111,7 +106,7 @@ struct BrokerRightsTests {
         let queues = Set(
             SmallOffice.definitions(virtualHost: office.virtualHost).file().queues.map(\.name) + Self.lookalikes)
         #expect(queues.contains("unit.c01-d01.inbox"))
-        // One message lies in every queue, so that whoever may read or purge would find something.
+        // One message is in every queue, so that a user who may read or purge would find something.
         for queue in queues { try administrator.put(into: queue) }
 
         let trials =
@@ -251,8 +246,8 @@ struct BrokerRightsTests {
             attempts: names.map { .publish(to: exchange, key: key, userID: $0) })
     }
 
-    @Test("what a user may do works, so that the refusals above say something")
-    func allowed() throws {
+    @Test("what a user may do works, which shows that the refusals above mean something")
+    func allowsEverythingOwn() throws {
         let office = try OfficeUnderTest()
         defer { #expect(throws: Never.self) { try office.close() } }
         let may: [(String, [Attempt])] = [

@@ -18,7 +18,7 @@ final class Cluster {
             "initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"] + options)
     }
 
-    /// A standby of another, which runs; not started yet. It takes the port of one that is gone, if told.
+    /// A standby of a running cluster, not started yet. It takes the given port, which may be that of a stopped one.
     init(standbyOf primary: Cluster, port: Int? = nil) throws {
         (directory, self.port) = try (Self.makeDirectory(), port ?? Self.freePort())
         try run("pg_basebackup", ["-D", data, "-d", primary.url, "-R", "-c", "fast", "--no-sync"])

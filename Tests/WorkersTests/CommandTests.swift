@@ -10,13 +10,8 @@ import TestOffice
 
 @Suite("People act by message", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CommandTests {
-    @Test(
-        """
-        a leader's recall takes the handoff back: verdict, message to the unit, a report to review, the hand in \
-        the ledger
-        """
-    )
-    func recall() throws {
+    @Test("a leader's recall takes a handoff back: verdict, notice to the unit, review, and the actor in the ledger")
+    func leaderRecallsHandoff() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let city = try office.unit("c01")
@@ -25,14 +20,14 @@ struct CommandTests {
         try office.waitForState("signed", of: arrived)
         let li = try office.person("li")
         let id = try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
-        let verdict = try li.heard()
+        let verdict = try li.receive()
         #expect(verdict.type == MessageType.commandTaken.rawValue)
         #expect(verdict.inReplyTo == id)
         #expect(verdict.subject == arrived.handoff)
-        let told = try Heard(try city.next(city.inbox))
-        #expect(told.type == MessageType.handoffRecalled.rawValue)
-        #expect(told.subject == arrived.handoff)
-        #expect(told.data["cause"] as? String == "recalled")
+        let notice = try ReceivedMessage(try city.next(city.inbox))
+        #expect(notice.type == MessageType.handoffRecalled.rawValue)
+        #expect(notice.subject == arrived.handoff)
+        #expect(notice.data["cause"] as? String == "recalled")
         try office.waitForState("recalled", of: arrived)
         #expect(try office.texts("SELECT state || ' ' || reason FROM report") == ["needs_review recalled"])
         #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
@@ -42,21 +37,21 @@ struct CommandTests {
                 == ["person.li"])
         // What the unit does now comes too late.
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
-        #expect(try city.heard().problem == "recalled")
+        #expect(try city.receive().problem == "recalled")
         try office.expectWholeLedger()
         try office.close()
     }
 
-    @Test("a recall is refused: of an unknown handoff, by a clerk, without a reason, of what was concluded")
-    func refusals() throws {
+    @Test("a recall is refused for an unknown handoff, from a clerk, without reason, and after the conclusion")
+    func refusesWrongRecalls() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: source, to: city)
         let (li, zhao) = (try office.person("li"), try office.person("zhao"))
-        func recall(_ subject: String, _ reason: String, by person: PartyClient) throws -> Heard {
+        func recall(_ subject: String, _ reason: String, by person: PartyClient) throws -> ReceivedMessage {
             try person.send(.commandRecall, subject: subject, CommandRecall(reason: reason))
-            return try person.heard()
+            return try person.receive()
         }
         #expect(try recall(UUID().uuidString.lowercased(), "发错单位", by: li).problem == "unknown_handoff")
         #expect(try recall("no-handoff", "发错单位", by: li).problem == "unknown_handoff")
@@ -66,7 +61,7 @@ struct CommandTests {
         try city.send(
             .caseFiled, subject: arrived.handoff,
             CaseFiled(caseNumber: "甲〔1〕", filedOn: CivilDate(daysSinceEpoch: 20_000)))
-        _ = try city.heardOnceDecided()
+        _ = try city.receiveUntilDecided()
         #expect(try recall(arrived.handoff, "发错单位", by: li).problem == "case_filed")
         #expect(try office.handoffState(arrived) == "case_filed")
         #expect(
@@ -75,23 +70,23 @@ struct CommandTests {
         try office.close()
     }
 
-    @Test("a recused person's recall is refused in the words for a missing role")
-    func recused() throws {
+    @Test("a recused person's recall is refused in the same words as for a missing role")
+    func refusesRecusedPersonAsUnauthorised() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(.new(name: "避嫌人"), from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(.new(name: "避嫌人"), from: source, to: city)
         // Qian is a supervisor, who may recall, but has a stake in this one; Zhao may recall nothing.
         let (qian, zhao, wang) = (try office.person("qian"), try office.person("zhao"), try office.person("wang"))
         for person in [qian, zhao] {
             try person.send(.commandRecall, id: "recall-1", subject: arrived.handoff, CommandRecall(reason: "发错单位"))
         }
-        let (recused, unentitled) = (try qian.heard(), try zhao.heard())
+        let (recused, unentitled) = (try qian.receive(), try zhao.receive())
         #expect(recused.problem == "not_allowed")
         #expect(recused.data as NSDictionary == unentitled.data as NSDictionary)
         #expect(recused.subject == unentitled.subject)
         try wang.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
-        #expect(try wang.heard().type == MessageType.commandTaken.rawValue)
+        #expect(try wang.receive().type == MessageType.commandTaken.rawValue)
         try office.close()
     }
 }

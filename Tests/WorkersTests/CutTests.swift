@@ -11,7 +11,9 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Cut off", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Lost connections and killed processes",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct CutTests {
     /// What happens to a lane at a point, once.
     enum Cut: String, CaseIterable, CustomTestStringConvertible {
@@ -55,18 +57,18 @@ struct CutTests {
                     """
                 )
                 superuser.close()
-            // What the lane does when it does not know whether a transaction stands: begin it again.
+            // The lane repeats a transaction when it does not know whether it was committed.
             case .commitUnknown: throw StaleCase()
             case .connectionLostBeforeAcknowledgement: throw ConnectionLost()
             }
         }
     }
 
-    /// Everything that comes to a queue until it was silent for a moment.
-    private func all(_ client: PartyClient, _ queue: String) throws -> [Heard] {
-        var heard: [Heard] = [try Heard(try client.next(queue))]
-        while let more = try client.nextIfAny(queue) { heard.append(try Heard(more)) }
-        return heard
+    /// All messages of a queue until none comes for a moment.
+    private func all(_ client: PartyClient, _ queue: String) throws -> [ReceivedMessage] {
+        var received: [ReceivedMessage] = [try ReceivedMessage(try client.next(queue))]
+        while let more = try client.nextIfAny(queue) { received.append(try ReceivedMessage(more)) }
+        return received
     }
 
     /// Twenty loops, each lane of them cut off once: one effect each, every answer at least once and always the same,
@@ -74,8 +76,8 @@ struct CutTests {
     private func expectOneEffectEach(
         _ office: OfficeUnderTest, sourceLocation: SourceLocation = #_sourceLocation, _ startLanes: () throws -> Void
     ) throws {
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let ids = try (1...20).map { _ in try letter.submit(.new()) }
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let ids = try (1...20).map { _ in try source.submit(.new()) }
         try startLanes()
         try office.wait(for: ["20"], "SELECT count(*) FROM handoff", within: 40, sourceLocation: sourceLocation)
         try office.settle(sourceLocation: sourceLocation)
@@ -83,7 +85,7 @@ struct CutTests {
         #expect(Set(dispatched.map(\.subject)).count == 20, sourceLocation: sourceLocation)
         #expect(Set(dispatched.map(\.id)).count == 20, sourceLocation: sourceLocation)
         #expect(Set(dispatched.map(\.delivery.body)).count == 20, sourceLocation: sourceLocation)
-        let receipts = try all(letter, letter.notices)
+        let receipts = try all(source, source.notices)
         #expect(Set(receipts.compactMap(\.inReplyTo)) == Set(ids), sourceLocation: sourceLocation)
         #expect(Set(receipts.map(\.delivery.body)).count == 20, sourceLocation: sourceLocation)
         #expect(try office.count("SELECT count(*) FROM report") == 20, sourceLocation: sourceLocation)
@@ -119,9 +121,9 @@ struct CutTests {
     }
 
     @Test(
-        "a lane that is cut off goes on by itself: one effect each, the answers arrive, the outbox empties",
+        "a lane that is cut off resumes by itself: one effect each, answers arrive, the outbox empties",
         arguments: Cut.allCases)
-    func lanes(cut: Cut) throws {
+    func laneResumesAfterCut(cut: Cut) throws {
         let office = try OfficeUnderTest()
         try expectOneEffectEach(office) {
             for worker in [Worker.intake, .routing, .feedback] {
@@ -132,8 +134,8 @@ struct CutTests {
         try office.close()
     }
 
-    @Test("what a killed process leaves behind is finished by others", arguments: LanePoint.allCases)
-    func processes(point: LanePoint) throws {
+    @Test("the unfinished work of a killed process is finished by others", arguments: LanePoint.allCases)
+    func othersFinishKilledProcess(point: LanePoint) throws {
         let office = try OfficeUnderTest()
         let killed = try [Worker.intake, .routing, .feedback].map { try WorkerProcess($0, of: office, killedAt: point) }
         try expectOneEffectEach(office) {
@@ -148,11 +150,11 @@ struct CutTests {
         try office.close()
     }
 
-    @Test("the outbox of a dead lane is sent by another worker's relay, under the same ids")
-    func relay() throws {
+    @Test("another worker's relay sends the outbox of a dead lane under the same ids")
+    func relaysOutboxOfDeadLane() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
-        let id = try letter.submit(.new())
+        let source = try office.source()
+        let id = try source.submit(.new())
         let killed = try WorkerProcess(.intake, of: office, killedAt: .afterCommit)
         #expect(killed.endsByItself())
         let left = try office.texts("SELECT event_id FROM outbox ORDER BY 1")
@@ -162,7 +164,7 @@ struct CutTests {
         _ = try taker.next(Topology.Queue.intake)
         taker.close()
         try office.start(.intake)
-        let receipt = try letter.heard()
+        let receipt = try source.receive()
         #expect(receipt.inReplyTo == id)
         #expect(left.contains(receipt.id))
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")

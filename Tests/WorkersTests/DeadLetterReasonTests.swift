@@ -9,42 +9,37 @@ import Testing
 @testable import Workers
 
 @Suite(
-    "What ends as a dead letter",
+    "Messages that end as dead letters",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DeadLetterReasonTests {
     private func key(of source: PartyClient) -> String { MessageType.reportSubmitted.routingKey(from: source.party) }
 
-    /// Publishes the same bytes several times, each sending with an id of its own, and hears as many answers.
+    /// Publishes the same bytes several times, each with a message id of its own, and receives as many answers.
     private func send(
         _ body: [UInt8], times: Int, by source: PartyClient, key: String, user: String?, messageIDs: Bool = true
-    ) throws -> (sent: [String], answers: [Heard]) {
+    ) throws -> (sent: [String], answers: [ReceivedMessage]) {
         let ids = (1...times).map { _ in UUID().uuidString }
         for id in ids {
             try source.publish(
                 body, to: source.exchange, key: key,
                 properties: Properties(messageID: messageIDs ? id : nil, userID: user))
         }
-        return (ids, try ids.map { _ in try source.heard() })
+        return (ids, try ids.map { _ in try source.receive() })
     }
 
-    @Test(
-        """
-        a hundred sendings of an empty body bring a hundred answers, each to its own sending, and one letter that \
-        counts a hundred
-        """
-    )
-    func hundred() throws {
+    @Test("a hundred empty bodies get a hundred answers, each to its own sending, and one dead letter counts them")
+    func countsAHundredEqualSendings() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         // Some wait for the lane together, the others come one by one.
         for _ in 1...60 {
-            try letter.publish(
-                [], to: letter.exchange, key: key(of: letter),
-                properties: Properties(messageID: "early", userID: letter.party.description))
+            try source.publish(
+                [], to: source.exchange, key: key(of: source),
+                properties: Properties(messageID: "early", userID: source.party.description))
         }
         try office.startAll()
-        for _ in 1...60 { #expect(try letter.heard().inReplyTo == "early") }
-        let (sent, answers) = try send([], times: 40, by: letter, key: key(of: letter), user: letter.party.description)
+        for _ in 1...60 { #expect(try source.receive().inReplyTo == "early") }
+        let (sent, answers) = try send([], times: 40, by: source, key: key(of: source), user: source.party.description)
         #expect(answers.compactMap(\.inReplyTo).sorted() == sent.sorted())
         #expect(Set(answers.map(\.id)).count == 40 && answers.allSatisfy { $0.problem == "not_json" })
         #expect(
@@ -52,35 +47,30 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test(
-        """
-        whatever nobody can make an act of is answered each time it comes: unreadable, without id or user, from \
-        strangers, astray
-        """
-    )
-    func kinds() throws {
+    @Test("a message that is no act is answered each time: unreadable, anonymous, unregistered or unroutable")
+    func answersEveryMessageThatIsNoAct() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         try office.startAll()
-        let (letter, web) = (try office.source(), try office.source("web"))
+        let (source, web) = (try office.source(), try office.source("web"))
         func report(_ source: PartyClient) -> PreparedAct {
             let id = UUID().uuidString
             return source.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
         }
-        let (userless, strange) = (report(letter), report(web))
-        let own = letter.party.description
+        let (userless, strange) = (report(source), report(web))
+        let own = source.party.description
         let sendings: [(PartyClient, [UInt8], key: String, user: String?, problem: String, id: String?)] = [
-            (letter, [0xFF, 0xFE], key(of: letter), own, "not_utf8", nil),
-            (letter, Array("no JSON".utf8), key(of: letter), own, "not_json", nil),
+            (source, [0xFF, 0xFE], key(of: source), own, "not_utf8", nil),
+            (source, Array("no JSON".utf8), key(of: source), own, "not_json", nil),
             (
-                letter, Array(#"{"specversion":"1.0","type":"bihuan.report.submitted.v1"}"#.utf8), key(of: letter), own,
+                source, Array(#"{"specversion":"1.0","type":"bihuan.report.submitted.v1"}"#.utf8), key(of: source), own,
                 "missing_field", nil
             ),
             (
-                letter, Array(#"{"specversion":"1.0","type":"bihuan.unheard.of.v1"}"#.utf8), key(of: letter), own,
+                source, Array(#"{"specversion":"1.0","type":"bihuan.unheard.of.v1"}"#.utf8), key(of: source), own,
                 "unknown_type", nil
             ),
-            (letter, userless.body, key(of: letter), nil, "no_user_id", userless.id),
+            (source, userless.body, key(of: source), nil, "no_user_id", userless.id),
             (web, strange.body, key(of: web), web.party.description, "unknown_source", strange.id),
         ]
         for (source, body, key, user, problem, id) in sendings {
@@ -92,7 +82,7 @@ struct DeadLetterReasonTests {
                 try office.texts("SELECT times FROM dead_letter WHERE reason = '\(problem)'") == ["3"], "\(problem)")
         }
         // Sent without any id it is answered and counted too.
-        _ = try send(Array("no id".utf8), times: 2, by: letter, key: key(of: letter), user: own, messageIDs: false)
+        _ = try send(Array("no id".utf8), times: 2, by: source, key: key(of: source), user: own, messageIDs: false)
         #expect(
             try office.texts("SELECT times FROM dead_letter WHERE reason = 'not_json' ORDER BY received_at") == [
                 "3", "2",
@@ -100,60 +90,50 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test(
-        """
-        nothing is kept of what cannot be read, nor of what only a superior may handle; the answer says so, and \
-        no replay promises more
-        """
-    )
-    func notKept() throws {
+    @Test("no body is kept that is unreadable or only for a superior; the answer says so and offers no replay")
+    func keepsNothingUnreadableOrSealed() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         try office.startAll()
-        let (letter, web, sun) = (try office.source(), try office.source("web"), try office.person("sun"))
+        let (source, web, sun) = (try office.source(), try office.source("web"), try office.person("sun"))
         let marker = "密件标记甲乙丙丁"
         let id = UUID().uuidString
         let central = web.prepare(
             .reportSubmitted, id: id, subject: id, Sample.accusation("反映\(marker)收受贿赂", name: marker, level: "central"))
         let harmless = web.prepare(.reportSubmitted, subject: "x", Submission.new())
-        try letter.publish(
-            Array("{ \(marker)".utf8), to: letter.exchange, key: key(of: letter),
-            properties: Properties(messageID: "m", userID: letter.party.description))
-        #expect(try letter.heard().problemText?.contains("it was not kept: send it again") == true)
-        // From a stranger, and without a user.
+        try source.publish(
+            Array("{ \(marker)".utf8), to: source.exchange, key: key(of: source),
+            properties: Properties(messageID: "m", userID: source.party.description))
+        #expect(try source.receive().problemText?.contains("it was not kept: send it again") == true)
+        // From an unregistered sender, and without a user.
         try web.publish(central)
-        let answer = try web.heard()
+        let answer = try web.receive()
         #expect(
             answer.problem == "unknown_source" && answer.problemText?.contains("it was not kept: send it again") == true
         )
         try web.publish(central.body, to: web.exchange, key: central.key, properties: Properties(messageID: "n"))
-        #expect(try web.heard().problemText?.contains("it was not kept") == true)
+        #expect(try web.receive().problemText?.contains("it was not kept") == true)
         try web.publish(harmless)
-        #expect(try web.heard().problemText?.contains("it was not kept") == false)
+        #expect(try web.receive().problemText?.contains("it was not kept") == false)
         #expect(try office.texts("SELECT reason FROM dead_letter WHERE sealed IS NOT NULL") == ["unknown_source"])
-        // One letter for the same bytes, by whatever way they came.
-        let letters = try office.texts("SELECT id FROM dead_letter WHERE sealed IS NULL")
-        #expect(letters.count >= 2)
-        for letter in letters {
-            #expect(try office.order(.commandReplay, letter, Nothing(), by: sun).problem == "not_kept")
+        // One dead letter for the same bytes, whatever way they came.
+        let deadLetters = try office.texts("SELECT id FROM dead_letter WHERE sealed IS NULL")
+        #expect(deadLetters.count >= 2)
+        for deadLetter in deadLetters {
+            #expect(try office.order(.commandReplay, deadLetter, Nothing(), by: sun).problem == "not_kept")
         }
         #expect(try office.places(of: Array(marker.utf8)).isEmpty)
         try office.close()
     }
 
-    @Test(
-        """
-        what a unit rejects without requeueing is known as its handoff: it stays as it is, its clocks run, and a \
-        replay sends it again
-        """
-    )
-    func rejectedByUnit() throws {
+    @Test("a message that a unit rejects without requeue is known as its handoff, which stays open for a replay")
+    func recognisesHandoffRejectedByUnit() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city, sun) = (try office.source(), try office.unit("c01"), try office.person("sun"))
-        try letter.submit(.new())
-        _ = try letter.heard()
-        let rejected = try Heard(try city.reject(city.inbox))
+        let (source, city, sun) = (try office.source(), try office.unit("c01"), try office.person("sun"))
+        try source.submit(.new())
+        _ = try source.receive()
+        let rejected = try ReceivedMessage(try city.reject(city.inbox))
         try office.wait(
             for: ["rejected_by_addressee routing unit.c01 \(rejected.subject) 1"],
             "SELECT reason || ' ' || worker || ' ' || addressee || ' ' || handoff_id || ' ' || times FROM dead_letter")
@@ -166,7 +146,7 @@ struct DeadLetterReasonTests {
             let command = try office.order(.commandReplay, rejected.id, Nothing(), by: sun, to: .routing)
             #expect(command.type == MessageType.commandTaken.rawValue, "\(command.problemText ?? "")")
             if times == 1 {
-                #expect(try Heard(try city.reject(city.inbox)).id == rejected.id)
+                #expect(try ReceivedMessage(try city.reject(city.inbox)).id == rejected.id)
                 try office.wait(for: ["open 2 1"], "SELECT state || ' ' || times || ' ' || replays FROM dead_letter")
             }
         }
@@ -178,26 +158,26 @@ struct DeadLetterReasonTests {
         try office.close()
     }
 
-    @Test("a discard refuses no act that was taken under its own id since")
-    func discardOfATakenAct() throws {
+    @Test("a discard refuses no act that was accepted under its own id since")
+    func discardRefusesNoTakenAct() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, sun) = (try office.source(), try office.person("sun"))
+        let (source, sun) = (try office.source(), try office.person("sun"))
         let id = UUID().uuidString
-        let act = letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
-        try letter.publish(act.body, to: letter.exchange, key: act.key, properties: Properties(messageID: "m"))
-        #expect(try letter.heard().problem == "no_user_id")
-        try letter.publish(act)
-        let answer = try letter.heard()
+        let act = source.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
+        try source.publish(act.body, to: source.exchange, key: act.key, properties: Properties(messageID: "m"))
+        #expect(try source.receive().problem == "no_user_id")
+        try source.publish(act)
+        let answer = try source.receive()
         #expect(answer.type == MessageType.reportAccepted.rawValue)
         let dead = try #require(try office.texts("SELECT id FROM dead_letter").first)
         let verdict = try office.order(.commandDiscard, dead, CommandDiscard(reason: "重复"), by: sun)
         #expect(verdict.type == MessageType.commandTaken.rawValue)
-        #expect(try letter.heardOnceDecided().isEmpty)
-        try letter.publish(act)
-        #expect(try letter.heard().id == answer.id)
+        #expect(try source.receiveUntilDecided().isEmpty)
+        try source.publish(act)
+        #expect(try source.receive().id == answer.id)
         #expect(try office.texts("SELECT state FROM dead_letter") == ["discarded"])
-        #expect(try office.inbox(id, from: letter.party) == "taken")
+        #expect(try office.inbox(id, from: source.party) == "taken")
         try office.close()
     }
 }

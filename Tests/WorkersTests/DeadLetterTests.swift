@@ -28,38 +28,37 @@ struct DeadLetterTests {
 
     private static let marked = "难以入库"
 
-    /// An office in which a report ended as a dead letter, for a reason that can be taken away.
+    /// An office in which a report ended as a dead letter, for a reason that can be removed.
     private func officeWithDeadReport() throws -> (
-        OfficeUnderTest, PartyClient, id: String, act: PreparedAct, deadLetterReason: Heard
+        OfficeUnderTest, PartyClient, id: String, act: PreparedAct, deadLetterReason: ReceivedMessage
     ) {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE report_text ADD CONSTRAINT no_marker CHECK (body NOT LIKE '%\(Self.marked)%')")
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         var report = Submission.new()
         report.text += Self.marked
         let id = UUID().uuidString
-        let act = letter.prepare(.reportSubmitted, id: id, subject: id, report)
-        try letter.publish(act)
-        let deadLetterReason = try letter.heard()
+        let act = source.prepare(.reportSubmitted, id: id, subject: id, report)
+        try source.publish(act)
+        let deadLetterReason = try source.receive()
         #expect(
             deadLetterReason.problem == "cannot_be_handled"
                 && deadLetterReason.type == MessageType.messageRefused.rawValue)
-        return (office, letter, id, act, deadLetterReason)
+        return (office, source, id, act, deadLetterReason)
     }
 
-    @Test(
-        "a replay runs the stored bytes through the same handler: the act gets its verdict once, its sender the answer")
-    func replay() throws {
-        let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
+    @Test("a replay gives the stored bytes to the same handler: one verdict for the act, and an answer to its sender")
+    func replaysThroughSameHandler() throws {
+        let (office, source, id, act, deadLetterReason) = try officeWithDeadReport()
         let operatorClient = try office.person("sun")
         // Meanwhile a repeat is answered and counted, and changes nothing else.
-        try letter.publish(act)
-        #expect(try letter.heardOnceDecided().map(\.problem) == ["cannot_be_handled"])
+        try source.publish(act)
+        #expect(try source.receiveUntilDecided().map(\.problem) == ["cannot_be_handled"])
         #expect(try office.texts("SELECT times || ' ' || state FROM dead_letter") == ["2 open"])
-        #expect(try office.inbox(id, from: letter.party) == "dead")
+        #expect(try office.inbox(id, from: source.party) == "dead")
 
-        // Still broken: the letter stays, its sender hears nothing new, the person the reason.
+        // Still broken: the dead letter stays, its sender gets no message, and the person gets the reason.
         let dead = try letterID(office)
         let vain = try office.order(.commandReplay, dead, Nothing(), by: operatorClient)
         #expect(vain.problem == "cannot_be_handled" || vain.problem == "dead_again")
@@ -69,10 +68,10 @@ struct DeadLetterTests {
         let command = UUID().uuidString
         let done = try office.order(.commandReplay, dead, Nothing(), by: operatorClient, id: command)
         #expect(done.type == MessageType.commandTaken.rawValue)
-        let answer = try letter.heard()
+        let answer = try source.receive()
         #expect(answer.type == MessageType.reportAccepted.rawValue && answer.inReplyTo == id)
         #expect(answer.id != deadLetterReason.id, "two answers, two ids")
-        #expect(try office.inbox(id, from: letter.party) == "taken")
+        #expect(try office.inbox(id, from: source.party) == "taken")
         #expect(try office.count("SELECT count(*) FROM report WHERE source = 'letter' AND source_id = '\(id)'") == 1)
         #expect(try office.texts("SELECT state || ' ' || settled_by FROM dead_letter") == ["replayed person.sun"])
 
@@ -80,16 +79,16 @@ struct DeadLetterTests {
         let again = try office.order(.commandReplay, dead, Nothing(), by: operatorClient, id: command)
         #expect(again.id == done.id)
         #expect(try office.order(.commandReplay, dead, Nothing(), by: operatorClient).problem == "already_settled")
-        try letter.publish(act)
-        #expect(try letter.heard().id == answer.id)
+        try source.publish(act)
+        #expect(try source.receive().id == answer.id)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
         try office.expectWholeLedger()
         try office.close()
     }
 
-    @Test("a discarded letter is refused to its sender with the reason, and is kept")
-    func discard() throws {
-        let (office, letter, id, act, deadLetterReason) = try officeWithDeadReport()
+    @Test("a discarded dead letter is refused to its sender with the reason, and is kept")
+    func answersDiscardWithReason() throws {
+        let (office, source, id, act, deadLetterReason) = try officeWithDeadReport()
         let sun = try office.person("sun")
         let dead = try letterID(office)
         #expect(
@@ -97,24 +96,19 @@ struct DeadLetterTests {
         #expect(
             try office.order(.commandDiscard, dead, CommandDiscard(reason: "内容残缺，请重新提交"), by: sun).type
                 == MessageType.commandTaken.rawValue)
-        let answer = try letter.heard()
+        let answer = try source.receive()
         #expect(answer.problem == "discarded" && answer.problemText?.contains("请重新提交") == true)
         #expect(answer.inReplyTo == id && answer.id != deadLetterReason.id)
-        #expect(try office.inbox(id, from: letter.party) == "refused")
+        #expect(try office.inbox(id, from: source.party) == "refused")
         #expect(try office.texts("SELECT state || ' ' || settled_because FROM dead_letter") == ["discarded 内容残缺，请重新提交"])
         #expect(try office.order(.commandReplay, dead, Nothing(), by: sun).problem == "already_settled")
-        try letter.publish(act)
-        #expect(try letter.heard().id == answer.id, "the original verdict")
+        try source.publish(act)
+        #expect(try source.receive().id == answer.id, "the original verdict")
         try office.close()
     }
 
-    @Test(
-        """
-        only an operator decides about dead letters, and only about those that are there, at the worker that \
-        keeps them
-        """
-    )
-    func refusals() throws {
+    @Test("only an operator decides about dead letters, only about existing ones, and at the worker that keeps them")
+    func onlyOperatorDecides() throws {
         let (office, _, _, _, _) = try officeWithDeadReport()
         let dead = try letterID(office)
         let (sun, li) = (try office.person("sun"), try office.person("li"))
@@ -130,42 +124,37 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        what nobody had vouched for is heard on replay under the stored sender, and is the same act as the one \
-        sent rightly
-        """
-    )
-    func withoutUserID() throws {
+    @Test("a message that nobody vouched for is replayed under its stored sender, as the act sent correctly")
+    func replaysUnvouchedActUnderStoredSender() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, sun) = (try office.source(), try office.person("sun"))
+        let (source, sun) = (try office.source(), try office.person("sun"))
         let id = UUID().uuidString
-        let act = letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
-        var properties = letter.properties(act.type, act.subject)
+        let act = source.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
+        var properties = source.properties(act.type, act.subject)
         properties.userID = nil
-        try letter.publish(act.body, to: letter.exchange, key: act.key, properties: properties)
-        #expect(try letter.heard().problem == "no_user_id")
+        try source.publish(act.body, to: source.exchange, key: act.key, properties: properties)
+        #expect(try source.receive().problem == "no_user_id")
         #expect(
             try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type
                 == MessageType.commandTaken.rawValue)
-        let answer = try letter.heard()
+        let answer = try source.receive()
         #expect(answer.type == MessageType.reportAccepted.rawValue)
-        try letter.publish(act)
-        #expect(try letter.heard().id == answer.id)
+        try source.publish(act)
+        #expect(try source.receive().id == answer.id)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
         #expect(try office.count("SELECT count(*) FROM inbox WHERE verdict = 'dead'") == 0)
         try office.close()
     }
 
-    @Test("a source that was registered later gets its report in by replay")
-    func unknownSource() throws {
+    @Test("a source that is registered later gets its report registered by replay")
+    func registersReportOfLateSource() throws {
         let office = try OfficeUnderTest()
         try office.change("DELETE FROM source WHERE id = 'web'")
         try office.startAll()
         let (web, sun) = (try office.source("web"), try office.person("sun"))
         let id = try web.submit(.new())
-        #expect(try web.heard().problem == "unknown_source")
+        #expect(try web.receive().problem == "unknown_source")
         #expect(try office.texts("SELECT reason || ' ' || answered FROM dead_letter") == ["unknown_source true"])
         try office.stopLanes()
         try office.change("INSERT INTO source (id, name, kind) VALUES ('web', '网络举报', 'web')")
@@ -173,18 +162,13 @@ struct DeadLetterTests {
         #expect(
             try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type
                 == MessageType.commandTaken.rawValue)
-        let answer = try web.heard()
+        let answer = try web.receive()
         #expect(answer.inReplyTo == id && answer.type == MessageType.reportAccepted.rawValue)
         try office.close()
     }
 
-    @Test(
-        """
-        whatever one sends whom the broker vouches for and the office does not know is kept and answered, and \
-        heard once it does
-        """
-    )
-    func strangers() throws {
+    @Test("every message of an unregistered sender is kept and answered, and handled after the registration")
+    func keepsMessagesOfUnregisteredSender() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """
@@ -212,7 +196,7 @@ struct DeadLetterTests {
         ]
         for (party, act, _) in acts {
             try party.publish(act)
-            let answer = try party.heard()
+            let answer = try party.receive()
             #expect(answer.problem == "unknown_source" && answer.inReplyTo == act.id)
         }
         #expect(
@@ -221,26 +205,31 @@ struct DeadLetterTests {
                     "unknown_source \($0) true"
                 })
         try office.stopLanes()
-        let database = try office.database()
-        let (unit, person) = (
-            SmallOffice.units[1], try #require(SmallOffice.persons.first { $0.id.rawValue == "zhao" })
-        )
-        try database.run(EnterUnit(unit: unit, at: .wall()))
-        try database.run(EnterSource(source: SmallOffice.sources[1]))
-        try database.run(EnterPerson(person: person))
-        database.close()
+        try register(office)
         try office.startAll()
         for (party, act, verdict) in acts {
             try party.publish(act)
-            let answer = try party.heard()
+            let answer = try party.receive()
             #expect(answer.problem ?? answer.type == verdict && answer.inReplyTo == act.id)
         }
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 5)
         try office.close()
     }
 
-    @Test("an answer to a stranger who has no queue is kept beside what it answers")
-    func strangerWithoutQueue() throws {
+    /// Registers the unit d2, the source web and the person zhao.
+    private func register(_ office: OfficeUnderTest) throws {
+        let (unit, person) = (
+            SmallOffice.units[1], try #require(SmallOffice.persons.first { $0.id.rawValue == "zhao" })
+        )
+        let database = try office.database()
+        defer { database.close() }
+        try database.run(EnterUnit(unit: unit, at: .wall()))
+        try database.run(EnterSource(source: SmallOffice.sources[1]))
+        try database.run(EnterPerson(person: person))
+    }
+
+    @Test("an answer to an unregistered sender without a queue is kept beside the message")
+    func keepsAnswerToStrangerWithoutQueue() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }
@@ -254,22 +243,17 @@ struct DeadLetterTests {
         try office.close()
     }
 
-    @Test(
-        """
-        what a broker's user sends who is no party is laid to nobody's door: kept under that user, answered to \
-        nobody, and no replay makes it another's
-        """
-    )
-    func userWithoutParty() throws {
+    @Test("a message of a broker user who is no party is kept under that user, unanswered; no replay changes that")
+    func keepsMessagesOfUserWithoutParty() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, sun) = (try office.source(), try office.person("sun"))
-        let act = letter.prepare(.reportSubmitted, subject: UUID().uuidString, Submission.new())
+        let (source, sun) = (try office.source(), try office.person("sun"))
+        let act = source.prepare(.reportSubmitted, subject: UUID().uuidString, Submission.new())
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         let publisher = try Publisher(on: admin)
         for body in [act.body, Array("no JSON".utf8)] {
             _ = try publisher.publish(
-                body, to: ExchangeName(rawValue: letter.exchange), key: RoutingKey(rawValue: act.key),
+                body, to: ExchangeName(rawValue: source.exchange), key: RoutingKey(rawValue: act.key),
                 properties: Properties(userID: "admin"), token: 1, deadline: 5)
             #expect(try publisher.settle(within: 5).map(\.outcome) == [.confirmed])
         }
@@ -280,19 +264,14 @@ struct DeadLetterTests {
         let letters = try office.texts("SELECT id FROM dead_letter WHERE reason = 'unknown_source'")
         #expect(
             try office.order(.commandReplay, try #require(letters.first), Nothing(), by: sun).problem == "dead_again")
-        #expect(try letter.heardOnceDecided().isEmpty)
+        #expect(try source.receiveUntilDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM report") == 0)
         #expect(try office.count("SELECT count(*) FROM inbox WHERE sender = 'admin' AND verdict = 'dead'") == 2)
         try office.close()
     }
 
-    @Test(
-        """
-        a message of the office that had no queue is sent again by replay, as it was; again without a queue it is \
-        open again
-        """
-    )
-    func undeliverable() throws {
+    @Test("a replay sends an undeliverable message of the office as it was; without a queue it is open again")
+    func resendsUndeliverableByReplay() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }
@@ -300,8 +279,8 @@ struct DeadLetterTests {
         let queue = QueueName(rawValue: "source.letter.notice")
         _ = try admin.deleteQueue(queue, on: channel)
         try office.startAll()
-        let (letter, sun) = (try office.source(), try office.person("sun"))
-        let id = try letter.submit(.new())
+        let (source, sun) = (try office.source(), try office.person("sun"))
+        let id = try source.submit(.new())
         try office.wait(for: ["undeliverable intake"], "SELECT reason || ' ' || worker FROM dead_letter")
         let dead = try letterID(office)
         #expect(try office.order(.commandReplay, dead, Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
@@ -315,14 +294,14 @@ struct DeadLetterTests {
             queue, to: ExchangeName(rawValue: Topology.Exchange.notice), key: RoutingKey(rawValue: queue.rawValue),
             on: channel)
         #expect(try office.order(.commandReplay, dead, Nothing(), by: sun).type == MessageType.commandTaken.rawValue)
-        let answer = try letter.heard()
+        let answer = try source.receive()
         #expect(answer.inReplyTo == id && answer.id == dead, "the event id stays the same")
         try office.wait(for: ["replayed 1"], "SELECT state || ' ' || replays FROM dead_letter")
         try office.close()
     }
 
-    @Test("a sealed pass-through that found no queue goes out by replay, and its clocks run again")
-    func sealed() throws {
+    @Test("a replay sends a sealed pass-through that found no queue, and its clocks run again")
+    func resendsSealedByReplay() throws {
         let office = try OfficeUnderTest()
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }
@@ -330,9 +309,9 @@ struct DeadLetterTests {
         let queues = ["unit.superior.inbox", "unit.superior.express"].map { QueueName(rawValue: $0) }
         for queue in queues { _ = try admin.deleteQueue(queue, on: channel) }
         try office.startAll()
-        let (letter, sun) = (try office.source(), try office.person("sun"))
-        try letter.submit(.new(level: "central"))
-        _ = try letter.heard()
+        let (source, sun) = (try office.source(), try office.person("sun"))
+        try source.submit(.new(level: "central"))
+        _ = try source.receive()
         try office.wait(for: ["undeliverable"], "SELECT state FROM handoff")
         for queue in queues {
             _ = try admin.declareQueue(

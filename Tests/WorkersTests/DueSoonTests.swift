@@ -7,16 +7,18 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("What will be due", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Results that will be due",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DueSoonTests {
-    @Test("seven days before a result is due, the unit is told so, by which clock and when")
-    func dueSoon() throws {
+    @Test("seven days before a result is due the unit gets a notice with the clock and the time")
+    func notifiesUnitSevenDaysBefore() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
-        let (letter, department) = (try office.source(), try office.unit("d1"))
+        let (source, department) = (try office.source(), try office.unit("d1"))
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
         // A kind of handoff whose result is owed: a transfer.
-        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        let arrived = try office.handOff(.new(level: "province"), from: source, to: department)
         try department.sign(arrived)
         try office.waitForState("signed", of: arrived)
         // Of the thirty days until feedback is due, twenty-four are over.

@@ -13,23 +13,23 @@ import TestOffice
 @testable import Workers
 
 @Suite(
-    "What a dump of the database tells",
+    "What a database dump reveals",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DumpTests {
     @Test("no digest in any column is found by trying names, with every byte string of the dump as key or salt")
-    func noDigestTellsAName() throws {
+    func digestsRevealNoNames() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let told = try Told.tell(office, name: Guess.names[617])
+        let submitted = try SubmittedData.submit(office, name: Guess.names[617])
         let dump = try Dump(office)
         #expect(dump.keys.count > 30, "keys of the dump to try")
 
         // Without a key: each of the thousand names.
         for name in Guess.names {
-            #expect(Guess(name, told).plain.filter { dump.holds($0.value) }.map(\.how) == [], "\(name)")
+            #expect(Guess(name, submitted).plain.filter { dump.holds($0.value) }.map(\.how) == [], "\(name)")
         }
         // With keys only the right name need be tried: no other could match.
-        let guess = Guess(Guess.names[617], told)
+        let guess = Guess(Guess.names[617], submitted)
         #expect(Set(dump.keys.flatMap { guess.keyed($0) }.filter { dump.holds($0.value) }.map(\.how)) == [])
 
         // The same with the office's own key: every kind of digest is there to be found.
@@ -42,41 +42,43 @@ struct DumpTests {
             ])
         // And a digest without a key would be seen.
         try office.change(
-            "INSERT INTO attempt (digest, count, noted_at) VALUES (sha256('\\x\(told.report.hexadecimal)'), 1, now())")
+            "INSERT INTO attempt (digest, count, noted_at) "
+                + "VALUES (sha256('\\x\(submitted.report.hexadecimal)'), 1, now())"
+        )
         let leaking = try Dump(office)
         #expect(guess.plain.filter { leaking.holds($0.value) }.map(\.how) == ["SHA-256 of report"])
         try office.close()
     }
 
-    @Test("with a new vault key repeats and resent submissions are known as before, and papers can be sent")
-    func vaultKeyExchanged() throws {
+    @Test("with a new vault key repeats and resent submissions are recognised, and papers can be sent")
+    func recognisesRepeatsUnderNewVaultKey() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         let paper = Array("一页账".utf8)
         let sha256 = Array(SHA256.hash(data: paper)).hexadecimal
         var said = Submission.new(reporters: [Reporter(name: "孙诉", phone: "13711112222")])
         said.attachments = [Attachment(name: "账.txt", bytes: paper.count, sha256: sha256)]
         try office.start(.intake)
-        let first = letter.prepare(.reportSubmitted, id: "first", subject: "first", said)
-        try letter.publish(first)
-        let accepted = try letter.heard()
+        let first = source.prepare(.reportSubmitted, id: "first", subject: "first", said)
+        try source.publish(first)
+        let accepted = try source.receive()
         try office.stopLanes()
 
-        // As the page says that one does who exchanges it on purpose.
+        // As the page instructs for an intended exchange.
         try office.change("DELETE FROM secret_check WHERE name = 'vault'")
         try office.start(.intake) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
-        try letter.submit(said, id: "again")
-        #expect(try letter.heard().data["state"] as? String == "linked_as_repeat")
-        try letter.publish(first)
-        let same = try letter.heard()
+        try source.submit(said, id: "again")
+        #expect(try source.receive().data["state"] as? String == "linked_as_repeat")
+        try source.publish(first)
+        let same = try source.receive()
         #expect(same.number == accepted.number && same.id == accepted.id)
-        try letter.send(.attachmentPart, subject: "first", AttachmentPart(sha256: sha256, part: 1, content: paper))
-        try letter.send(.attachmentPart, subject: "first", AttachmentPart(sha256: sha256, count: 1))
-        #expect(try letter.heard().data["papersPending"] == nil)
+        try source.send(.attachmentPart, subject: "first", AttachmentPart(sha256: sha256, part: 1, content: paper))
+        try source.send(.attachmentPart, subject: "first", AttachmentPart(sha256: sha256, count: 1))
+        #expect(try source.receive().data["papersPending"] == nil)
         // The unit gets the digest that was announced.
         let city = try office.unit("c01")
         try office.start(.routing) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
-        let handoff = try Heard(try city.next(city.inbox))
+        let handoff = try ReceivedMessage(try city.next(city.inbox))
         #expect((handoff.data["attachments"] as? [[String: Any]])?.first?["sha256"] as? String == sha256)
         try office.close()
     }
@@ -88,14 +90,14 @@ struct DumpTests {
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct WrongSecretTests {
     @Test(
-        "a worker with another secret than the database was written with takes no message, and says what to do",
+        "a worker with another secret than the database's takes no message, and logs the remedy",
         arguments: SecretName.allCases)
-    func wrongSecret(name: SecretName) throws {
+    func takesNoMessageUnderWrongSecret(name: SecretName) throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         try office.start(.intake)
-        try letter.submit(.new())
-        _ = try letter.heard()
+        try source.submit(.new())
+        _ = try source.receive()
         try office.stopLanes()
         let other = Array(repeating: UInt8(7), count: 32)
         try office.start(.intake) {
@@ -104,19 +106,19 @@ struct WrongSecretTests {
             case .digest: $0.digestKey = try DigestKey(keyBytes: other)
             }
         }
-        let id = try letter.submit(.new())
+        let id = try source.submit(.new())
         try office.log.wait(for: "\(name.rawValue).key is not the key that this database was written with")
         #expect(office.log.lines.contains { $0.contains("restore the key from its backup") })
         #expect(try office.count("SELECT count(*) FROM report") == 1)
         try office.stopLanes()
         try office.start(.intake)
-        #expect(try letter.heard().inReplyTo == id)
+        #expect(try source.receive().inReplyTo == id)
         try office.close()
     }
 }
 
-/// What one who reports told the office, byte by byte; who tries names knows all of it but the name.
-private struct Told {
+/// The bytes that a reporter submitted; a guesser of names knows all of them but the name.
+private struct SubmittedData {
     let report: [UInt8]
     let refused: [UInt8]
     let unreadable: [UInt8]
@@ -127,7 +129,7 @@ private struct Told {
     let reportID: ReportID
     let signature: String
 
-    static let id = "told-1"
+    static let id = "dump-1"
 
     static func paper(_ name: String) -> [UInt8] { Array("收条：今收到\(name)现金五千元。".utf8) }
 
@@ -153,25 +155,25 @@ private struct Told {
 
     /// A report with a paper, the same again, another body under its id, one that is refused, one that cannot be read,
     /// an attempt that was noted; the handoff is signed.
-    static func tell(_ office: OfficeUnderTest, name: String) throws -> Told {
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        func publish(_ body: [UInt8]) throws -> Heard {
-            let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+    static func submit(_ office: OfficeUnderTest, name: String) throws -> SubmittedData {
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        func publish(_ body: [UInt8]) throws -> ReceivedMessage {
+            let key = MessageType.reportSubmitted.routingKey(from: source.party)
             let properties = Properties(
-                contentType: MediaType.cloudEvents, messageID: UUID().uuidString, userID: letter.party.description)
-            try letter.publish(body, to: Topology.Exchange.intake, key: key, properties: properties)
-            return try letter.heard()
+                contentType: MediaType.cloudEvents, messageID: UUID().uuidString, userID: source.party.description)
+            try source.publish(body, to: Topology.Exchange.intake, key: key, properties: properties)
+            return try source.receive()
         }
         #expect(try publish(body(name)).type == MessageType.reportAccepted.rawValue)
-        #expect(try publish(body(name, id: "told-2")).data["state"] as? String == "linked_as_repeat")
+        #expect(try publish(body(name, id: "dump-2")).data["state"] as? String == "linked_as_repeat")
         #expect(try publish(body(name, text: "补充")).problem == "id_reused")
-        #expect(try publish(body(name, id: "told-3", kind: "unheard-of")).type == MessageType.reportRejected.rawValue)
+        #expect(try publish(body(name, id: "dump-3", kind: "unheard-of")).type == MessageType.reportRejected.rawValue)
         #expect(try publish(unreadable(name)).problem == "not_json")
         let paper = paper(name)
         let digest = sha256(paper).hexadecimal
-        try letter.send(.attachmentPart, subject: id, AttachmentPart(sha256: digest, part: 1, content: paper))
-        try letter.send(.attachmentPart, subject: id, AttachmentPart(sha256: digest, count: 1))
-        #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+        try source.send(.attachmentPart, subject: id, AttachmentPart(sha256: digest, part: 1, content: paper))
+        try source.send(.attachmentPart, subject: id, AttachmentPart(sha256: digest, count: 1))
+        #expect(try source.receive().type == MessageType.reportAccepted.rawValue)
         let arrived = try city.receiveHandoff()
         let signature = try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
         try office.waitForState("signed", of: arrived)
@@ -180,13 +182,13 @@ private struct Told {
         let database = try office.database()
         defer { database.close() }
         let arrival = Arrival(
-            body: body(name), routingKey: "", userID: letter.party.description, type: nil, messageID: nil)
+            body: body(name), routingKey: "", userID: source.party.description, type: nil, messageID: nil)
         let inbound = InboundMessage(arrival, from: Topology.Queue.intake, digestKey: office.digestKey)
         _ = try database.run(NoteAttempt(digest: inbound.digest, at: .wall()))
         let report = try #require(
             try office.texts("SELECT id::text FROM report WHERE source_id = '\(id)'").first.flatMap { ReportID($0) })
-        return Told(
-            report: body(name), refused: body(name, id: "told-3", kind: "unheard-of"), unreadable: unreadable(name),
+        return SubmittedData(
+            report: body(name), refused: body(name, id: "dump-3", kind: "unheard-of"), unreadable: unreadable(name),
             secondBody: body(name, text: "补充"), paper: paper, submission: submission(name), reportID: report,
             signature: signature)
     }
@@ -194,7 +196,7 @@ private struct Told {
 
 private func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
-/// Everything in all columns of all tables: byte strings, and what in texts reads as one.
+/// Everything in all columns of all tables: byte strings, also those written as text.
 private struct Dump {
     /// The first six bytes of each: enough that chance finds none.
     private let heads: Set<ArraySlice<UInt8>>
@@ -234,7 +236,7 @@ private struct Dump {
     }
 }
 
-/// The bytes as they would be, had this one reported.
+/// The bytes that a report by this person would have.
 private struct Guess {
     static let names: [String] = {
         let families = Array("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"), given = ["不平", "建国", "秀英", "诉", "明", "正义", "红", "强", "伟", "芳"]
@@ -245,27 +247,28 @@ private struct Guess {
     private let bodies: [(name: String, bytes: [UInt8])]
     private let paper: [UInt8]
     private let submission: Submission
-    private let told: Told
+    private let submitted: SubmittedData
 
-    init(_ name: String, _ told: Told) {
+    init(_ name: String, _ submitted: SubmittedData) {
         bodies = [
-            ("report", Told.body(name)), ("refused", Told.body(name, id: "told-3", kind: "unheard-of")),
-            ("unreadable", Told.unreadable(name)),
-            ("second body", Told.body(name, text: "补充")), ("paper", Told.paper(name)),
+            ("report", SubmittedData.body(name)),
+            ("refused", SubmittedData.body(name, id: "dump-3", kind: "unheard-of")),
+            ("unreadable", SubmittedData.unreadable(name)),
+            ("second body", SubmittedData.body(name, text: "补充")), ("paper", SubmittedData.paper(name)),
         ]
-        paper = Told.paper(name)
-        submission = Told.submission(name)
-        self.told = told
+        paper = SubmittedData.paper(name)
+        submission = SubmittedData.submission(name)
+        self.submitted = submitted
     }
 
     /// All that needs no key.
     var plain: [Digest] {
         bodies.flatMap { name, body -> [Digest] in
             let digest = sha256(body)
-            // Answers whose id depends on the body: to what has no id, and to a second body.
+            // Answers whose id depends on the body: to a message without id, and to a second body.
             let answers = [
                 ("sha256:" + digest.hexadecimal, ""), ("sha256:" + digest.hexadecimal, "dead"),
-                (Told.id, digest.hexadecimal),
+                (SubmittedData.id, digest.hexadecimal),
             ]
             return [("SHA-256 of \(name)", digest), ("SHA-256 twice of \(name)", sha256(digest))]
                 + answers.map { id, variant in
@@ -299,7 +302,7 @@ private struct Guess {
 
     /// As the office does it.
     private func own(_ key: DigestKey) -> [Digest] {
-        let report = told.reportID
+        let report = submitted.reportID
         let (source, unit) = (key.salt(of: report, for: "source.letter"), key.salt(of: report, for: "unit.c01"))
         let repeats = RepeatKeys(submission: submission, secret: key.repeatSecret)
         let paper = key.paper(sha256(paper), of: report)
@@ -313,7 +316,7 @@ private struct Guess {
                 [UInt8](hexadecimal: Commitment.make(sha256(bodies[0].bytes), salt: source)) ?? []
             ),
             ("commitment to paper", [UInt8](hexadecimal: Commitment.make(sha256(self.paper), salt: source)) ?? []),
-            ("commitment to signature", [UInt8](hexadecimal: Commitment.act(told.signature, salt: unit)) ?? []),
+            ("commitment to signature", [UInt8](hexadecimal: Commitment.act(submitted.signature, salt: unit)) ?? []),
         ]
     }
 }

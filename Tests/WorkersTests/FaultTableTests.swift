@@ -37,22 +37,22 @@ struct FaultTableTests {
     ]
 
     @Test("each SQLSTATE is what the table says")
-    func states() throws {
+    func classifiesEachSQLSTATE() throws {
         let connection = try Database(PostgreSQL.ConnectionSettings(url: #require(TestServers.announced).databaseURL))
         defer { connection.close() }
         for (states, fault) in Self.table {
             for state in states {
                 let error = try raised(state, on: connection)
                 #expect(Fault(error, after: 0.1, statementSeconds: 5) == fault, "\(state)")
-                // What took its time is no other thing for that, but for a statement that was stopped at its end.
+                // The duration changes the class of a stopped statement only.
                 let late = Fault(error, after: 5.1, statementSeconds: 5)
                 #expect(late == (state == "57014" ? .costly : fault), "\(state) late")
             }
         }
     }
 
-    @Test("a transaction that idled counts against a message only where the worker computed meanwhile")
-    func idled() throws {
+    @Test("an idle transaction counts against a message only if the worker was computing meanwhile")
+    func blamesIdleTransactionOnlyAfterComputing() throws {
         let connection = try Database(PostgreSQL.ConnectionSettings(url: #require(TestServers.announced).databaseURL))
         defer { connection.close() }
         let error = try raised("25P03", on: connection)
@@ -60,8 +60,8 @@ struct FaultTableTests {
         #expect(Fault(error, after: 3, busySeconds: 2, statementSeconds: 5) == .costly)
     }
 
-    @Test("errors of our own: the broker's end the turn, a moved head is tried again, all others are a suspicion")
-    func own() throws {
+    @Test("errors of our own: the broker's end the turn, a moved head is retried, all others are a suspicion")
+    func classifiesOwnErrors() throws {
         #expect(Fault(LaneFault(reason: "x"), after: 0, statementSeconds: 5) == .lane)
         #expect(Fault(StaleCase(), after: 0, statementSeconds: 5) == .away)
         #expect(
@@ -73,8 +73,8 @@ struct FaultTableTests {
         #expect(Fault(try #require(refused), after: 0, statementSeconds: 5) == .away)
     }
 
-    @Test("what is told of an error holds codes and our own words, and nothing that it was given")
-    func words() throws {
+    @Test("an error's description has codes and our own words, and no input")
+    func describesErrorsWithoutInput() throws {
         struct Quoting: Error { let secret = "张三" }
         #expect(Fault.words(Quoting()).hasSuffix("Quoting"))
         #expect(!Fault.words(Quoting()).contains("张三"))

@@ -10,25 +10,20 @@ import TestOffice
 @testable import Workers
 
 @Suite(
-    "Faults of the office's own",
+    "Faults of the office itself",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct FaultTests {
-    @Test(
-        """
-        books that contradict themselves are the office's fault: a dead letter with its detail, no wrong_state \
-        for the unit, and a replay cures it
-        """
-    )
-    func contradictingBooks() throws {
+    @Test("contradicting tables are the office's fault: a dead letter with detail, no wrong_state, cured by a replay")
+    func blamesOfficeForContradictingTables() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
+        let arrived = try office.handOff(from: source, to: city)
         try office.settle()
         try office.change("UPDATE report SET state = 'closed'")
         let signature = try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
-        let told = try city.heard()
-        #expect(told.inReplyTo == signature && told.problem == "cannot_be_handled")
+        let refusal = try city.receive()
+        #expect(refusal.inReplyTo == signature && refusal.problem == "cannot_be_handled")
         let detail = try office.texts("SELECT detail FROM dead_letter").first ?? ""
         #expect(detail.contains("is closed, which cannot follow \"signed\""), "\(detail)")
         #expect(office.log.lines.contains { $0.contains("which cannot follow") })
@@ -40,26 +35,21 @@ struct FaultTests {
         let key = MessageType.commandReplay.routingKey(from: operate.party, owner: .feedback)
         try operate.publish(
             PreparedAct(id: command.id, body: command.body, key: key, type: .commandReplay, subject: id))
-        #expect(try operate.heard().type == MessageType.commandTaken.rawValue)
+        #expect(try operate.receive().type == MessageType.commandTaken.rawValue)
         try office.waitForState("signed", of: arrived)
         try office.close()
     }
 
-    @Test(
-        """
-        a fault while a deferred message is tried is a fault as any: a dead letter with its detail, no \
-        wrong_state, and its neighbours go on
-        """
-    )
-    func deferred() throws {
+    @Test("a fault of a deferred message makes a dead letter with detail, no wrong_state; its neighbours continue")
+    func handlesFaultOfDeferredMessage() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
-        let (arrived, other) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
+        let (source, city, operate) = (try office.source(), try office.unit("c01"), try office.person("sun"))
+        let (arrived, other) = (try office.handOff(from: source, to: city), try office.handOff(from: source, to: city))
         let decision = try city.decide(arrived)
         try city.decide(other)
         try office.wait(for: ["2"], "SELECT count(*) FROM held_message")
-        // The books contradict themselves: a report that is only routed has a handoff that was signed.
+        // The tables contradict each other: a report that is only routed has a handoff that was signed.
         try office.change(
             """
             UPDATE report SET state = 'in_hand' WHERE id = (SELECT report_id FROM handoff WHERE id = \
@@ -67,8 +57,8 @@ struct FaultTests {
             UPDATE handoff SET state = 'signed', signed_at = now(), signed_by = 'unit.c01';
             UPDATE held_message SET ripe = true;
             """)
-        let told = try city.heard()
-        #expect(told.inReplyTo == decision && told.problem == "cannot_be_handled")
+        let refusal = try city.receive()
+        #expect(refusal.inReplyTo == decision && refusal.problem == "cannot_be_handled")
         try office.wait(for: ["0"], "SELECT count(*) FROM held_message")
         let dead = try office.texts(
             "SELECT reason || ' ' || event_id || ' ' || sender || ' ' || coalesce(detail, '') FROM dead_letter")
@@ -90,12 +80,12 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test("a deferred message that cannot be opened is refused: others of its handoff and of other reports go on")
-    func unopenable() throws {
+    @Test("a deferred message that cannot be opened is refused; those of its handoff and other reports continue")
+    func refusesUnopenableDeferredMessage() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let (first, second) = (try office.handOff(from: source, to: city), try office.handOff(from: source, to: city))
         let lost = try city.send(.handoffProgress, subject: first.handoff, HandoffProgress(text: "一"))
         let kept = try city.send(.handoffProgress, subject: first.handoff, HandoffProgress(text: "二"))
         let other = try city.send(.handoffProgress, subject: second.handoff, HandoffProgress(text: "三"))
@@ -103,8 +93,8 @@ struct FaultTests {
         try office.change("UPDATE held_message SET key_id = '0000000000000000' WHERE event_id = '\(lost)'")
         try city.sign(first)
         try city.sign(second)
-        let told = try city.heard()
-        #expect(told.inReplyTo == lost && told.problem == "cannot_be_opened")
+        let refusal = try city.receive()
+        #expect(refusal.inReplyTo == lost && refusal.problem == "cannot_be_opened")
         try office.waitForState("in_hand", of: first)
         try office.waitForState("in_hand", of: second)
         #expect(try office.inbox(kept, from: city.party) == "taken")
@@ -114,13 +104,13 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test("a clock whose ladder holds an unknown word is set aside once, with a notice; the others take their steps")
-    func unknownStep() throws {
+    @Test("a clock with an unknown step in its ladder is set aside once, with a notice; the others continue")
+    func setsUnknownStepAside() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         for worker in [Worker.intake, .routing, .feedback] { try office.start(worker) }
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let (first, second) = (try office.handOff(from: letter, to: city), try office.handOff(from: letter, to: city))
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let (first, second) = (try office.handOff(from: source, to: city), try office.handOff(from: source, to: city))
         try office.settle()
         try office.change(
             """
@@ -144,15 +134,15 @@ struct FaultTests {
         try office.close()
     }
 
-    @Test("where a host's clock is behind, no time of a chain goes back")
-    func clocksDiffer() throws {
+    @Test("no time of a chain goes back where a host's clock is behind")
+    func keepsChainTimesInOrder() throws {
         let office = try OfficeUnderTest()
         let wall = Instant.wall()
         for worker in [Worker.intake, .routing] { try office.start(worker) }
         try office.start(
             .feedback, clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: -3_600), rate: 1))
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: source, to: city)
         try office.settle()
         try city.sign(arrived)
         try city.decide(arrived)

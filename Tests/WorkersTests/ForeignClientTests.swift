@@ -12,7 +12,7 @@ import Testing
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ForeignClientTests {
     @Test("a report from source.py is registered, signed, filed and concluded by unit.py, and closed")
-    func loop() throws {
+    func closesTheLoopInPython() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -47,8 +47,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("source.py says that a report was rejected, and why; a report not answered yet goes again under the same id")
-    func source() throws {
+    @Test("source.py prints that a report was rejected and why; an unanswered report goes again under the same id")
+    func explainsRejectionInPython() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let early = [
@@ -56,7 +56,7 @@ struct ForeignClientTests {
             "张三,township",
             "--region", "p-c01", "--category", "corruption",
         ]
-        // Nobody is in the office.
+        // No worker runs.
         for _ in 1...2 {
             #expect(try ForeignProgram("source.py", early, as: "source.letter", of: office).status() == 3)
         }
@@ -75,8 +75,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a paper of half a megabyte travels in parts behind its report, and is whole; sent again, nothing is doubled")
-    func paper() throws {
+    @Test("a paper of half a megabyte follows its report in parts and is complete; sent again, nothing doubles")
+    func sendsLargePaperInPython() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -96,13 +96,13 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("unit.py killed between writing a handoff down and signing for it goes on where it was; nothing is doubled")
-    func killedBeforeSigning() throws {
+    @Test("unit.py, killed between journalling a handoff and signing it, resumes there; nothing is doubled")
+    func resumesBeforeSigning() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let letter = try office.source()
-        for _ in 1...3 { try letter.submit(.new()) }
+        let source = try office.source()
+        for _ in 1...3 { try source.submit(.new()) }
         // It thinks for an hour, so it is killed before the first signature.
         let thinking = try ForeignProgram(
             "unit.py", ["--state", folder.path("unit"), "--run", "--think", "3600"], as: "unit.c01", of: office)
@@ -121,12 +121,12 @@ struct ForeignClientTests {
     }
 
     @Test("unit.py killed again and again among forty handoffs loses none and doubles none")
-    func killedOften() throws {
+    func survivesRepeatedKills() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let letter = try office.source()
-        for _ in 1...40 { try letter.submit(.new()) }
+        let source = try office.source()
+        for _ in 1...40 { try source.submit(.new()) }
         for acts in [1, 7, 20, 33, 52, 80] {
             let unit = try ForeignProgram(
                 "unit.py", ["--state", folder.path("unit"), "--run"], as: "unit.c01", of: office)
@@ -144,8 +144,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a conclusion that unit.py gets back is made whole and concluded again")
-    func returnedConclusion() throws {
+    @Test("unit.py completes a conclusion that came back, and concludes again")
+    func completesReturnedConclusion() throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -159,15 +159,15 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a unit written in shell takes its handoffs to their end, and again after it was stopped")
-    func shell() throws {
+    @Test("a unit written in shell concludes its handoffs, also after it was stopped")
+    func concludesHandoffsInShell() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         for closed in 1...2 {
             let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office)
-            try letter.submit(.new())
+            try source.submit(.new())
             try office.wait(for: ["\(closed)"], "SELECT count(*)::text FROM handoff WHERE state = 'closed'", within: 40)
             unit.terminate()
             _ = try unit.status()
@@ -178,18 +178,13 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test(
-        """
-        a report from source.sh is registered, signed, filed and concluded by unit.sh, and closed; sent again, it \
-        is the same act
-        """
-    )
-    func shellLoop() throws {
+    @Test("a report from source.sh is registered, signed, filed and concluded by unit.sh; sent again, it is a repeat")
+    func closesTheLoopInShell() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume", "timeout")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let report = try folder.report(Sample.accusation())
         let arguments = [folder.path("source"), report]
-        // Nobody is in the office.
+        // No worker runs.
         let early = try ForeignProgram(
             "source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"])
         #expect(try early.status() == 3)
@@ -225,15 +220,15 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a unit in shell that cannot write takes nothing; once it can, what came meanwhile comes again")
-    func shellThatCannotWrite() throws {
+    @Test("a shell unit that cannot write accepts nothing; once it can, the missed messages come again")
+    func shellTakesNothingItCannotStore() throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
         let complaints = folder.url.appending(path: "complaints")
         let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office, errors: complaints)
         try folder.waitUntil { FileManager.default.fileExists(atPath: folder.path("unit/sent")) }
-        // A file where the script wants a folder.
+        // A file where the script needs a folder.
         try FileManager.default.moveItem(atPath: folder.path("unit/heard"), toPath: folder.path("unit/away"))
         try Data().write(to: folder.url.appending(path: "unit/heard"))
         try (try office.source()).submit(.new())
@@ -248,8 +243,8 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("amqp-publish cannot name its user: the office tells the owner of the key what is missing")
-    func withoutUser() throws {
+    @Test("amqp-publish cannot name its user: the office tells the key's owner what is missing")
+    func explainsMissingUser() throws {
         try ForeignProgram.requireTools("amqp-publish")
         let office = try OfficeUnderTest()
         try office.startAll()
@@ -267,7 +262,7 @@ struct ForeignClientTests {
             ],
             as: "unit.c01", of: office)
         #expect(try publishing.status() == 0)
-        let refusal = try city.heard()
+        let refusal = try city.receive()
         #expect(refusal.type == MessageType.messageRefused.rawValue)
         #expect(refusal.problem == "no_user_id")
         #expect(refusal.inReplyTo == act.id)

@@ -8,7 +8,7 @@ import TestOffice
 
 @testable import Workers
 
-/// What SDKs for CloudEvents send when they are not told otherwise, and reports that say what cannot be: through the
+/// The default forms of SDKs for CloudEvents, and reports with impossible content: through the
 /// real broker.
 @Suite(
     "Forms that other senders use",
@@ -24,66 +24,61 @@ struct ForeignFormTests {
     }
 
     @Test(
-        "an SDK's binary mode is answered in one sentence, in reply to the id in its headers, and uses that id not up",
+        "an SDK's binary mode is answered in one sentence, in reply to its header's id, which stays unused",
         arguments: ["ce-", "cloudEvents:", "cloudEvents_", "CE-"])
-    func binaryMode(_ prefix: String) throws {
+    func explainsBinaryMode(_ prefix: String) throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
+        let source = try office.source()
         let id = "binary-\(UUID().uuidString)"
-        var properties = Properties(contentType: "application/json", userID: letter.party.description)
+        var properties = Properties(contentType: "application/json", userID: source.party.description)
         properties.headers = Self.binaryHeaders(prefix, id)
-        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        let key = MessageType.reportSubmitted.routingKey(from: source.party)
         for _ in 1...2 {
-            try letter.publish(
-                Array(#"{"id":"other","text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
-            let answer = try letter.heard()
+            try source.publish(
+                Array(#"{"id":"other","text":"反映某镇副镇长。"}"#.utf8), to: source.exchange, key: key, properties: properties)
+            let answer = try source.receive()
             #expect(answer.type == MessageType.reportRejected.rawValue && answer.problem == "binary_mode")
             #expect(answer.inReplyTo == id && answer.subject == id)
             #expect(answer.problemText?.contains("structured mode") == true)
         }
-        try letter.submit(.new(), id: id)
-        #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+        try source.submit(.new(), id: id)
+        #expect(try source.receive().type == MessageType.reportAccepted.rawValue)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.close()
     }
 
-    @Test("the same data in two messages of binary mode, and the same batch twice, are each answered by their own id")
-    func sameBytes() throws {
+    @Test("equal data in two binary-mode messages, and a batch sent twice, are each answered by their own id")
+    func answersEachMessageOfForeignForm() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
-        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        let source = try office.source()
+        let key = MessageType.reportSubmitted.routingKey(from: source.party)
         for id in ["twin-\(UUID().uuidString)", "twin-\(UUID().uuidString)"] {
             var properties = Properties(
-                contentType: "application/json", messageID: UUID().uuidString, userID: letter.party.description)
+                contentType: "application/json", messageID: UUID().uuidString, userID: source.party.description)
             properties.headers = Self.binaryHeaders("ce-", id).mapValues { .bytes(Array(($0.stringValue ?? "").utf8)) }
-            try letter.publish(
-                Array(#"{"text":"反映某镇副镇长。"}"#.utf8), to: letter.exchange, key: key, properties: properties)
-            let answer = try letter.heard()
+            try source.publish(
+                Array(#"{"text":"反映某镇副镇长。"}"#.utf8), to: source.exchange, key: key, properties: properties)
+            let answer = try source.receive()
             #expect(answer.problem == "binary_mode" && answer.inReplyTo == id)
         }
         for messageID in [UUID().uuidString, UUID().uuidString] {
             let properties = Properties(
-                contentType: "application/json", messageID: messageID, userID: letter.party.description)
-            try letter.publish(Array(" [{}]".utf8), to: letter.exchange, key: key, properties: properties)
-            let answer = try letter.heard()
+                contentType: "application/json", messageID: messageID, userID: source.party.description)
+            try source.publish(Array(" [{}]".utf8), to: source.exchange, key: key, properties: properties)
+            let answer = try source.receive()
             #expect(answer.problem == "batch" && answer.inReplyTo == messageID)
         }
         try office.close()
     }
 
-    @Test(
-        """
-        bytes that are compressed, or in another format of CloudEvents, are told so, and to what they are to be \
-        changed
-        """
-    )
-    func otherBytes() throws {
+    @Test("a compressed body, or one in another CloudEvents format, is refused with the form to use")
+    func explainsCompressionAndOtherFormats() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
-        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        let source = try office.source()
+        let key = MessageType.reportSubmitted.routingKey(from: source.party)
         let forms: [(body: [UInt8], contentType: String, encoding: String?, code: String, words: String)] = [
             ([0x1F, 0x8B, 8, 0, 0, 0, 0, 0], MediaType.cloudEvents, nil, "not_utf8", "without content-encoding"),
             ([0x78, 0x9C, 1, 2], MediaType.cloudEvents, "deflate", "not_utf8", "without content-encoding"),
@@ -92,22 +87,22 @@ struct ForeignFormTests {
         ]
         for form in forms {
             var properties = Properties(
-                contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
+                contentType: form.contentType, messageID: UUID().uuidString, userID: source.party.description)
             properties.contentEncoding = form.encoding
-            try letter.publish(form.body, to: letter.exchange, key: key, properties: properties)
-            let answer = try letter.heard()
+            try source.publish(form.body, to: source.exchange, key: key, properties: properties)
+            let answer = try source.receive()
             #expect(answer.problem == form.code && answer.inReplyTo == properties.messageID, "\(form.contentType)")
             #expect(answer.problemText?.contains(form.words) == true, "\(answer.problemText ?? "")")
         }
         try office.close()
     }
 
-    @Test("a batch, data in Base64, times as mail writes them: each is told what to change")
-    func otherForms() throws {
+    @Test("a batch, data in Base64, and mail-style times are each refused with what to change")
+    func explainsOtherForms() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
-        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        let source = try office.source()
+        let key = MessageType.reportSubmitted.routingKey(from: source.party)
         func event(_ id: String, time: String = "2026-03-02T08:00:00Z", _ data: String) -> String {
             #"""
             {"specversion":"1.0","id":"\#(id)","source":"source.letter","type":"\#(Self.type)",\#
@@ -144,9 +139,9 @@ struct ForeignFormTests {
         ]
         for form in forms {
             let properties = Properties(
-                contentType: form.contentType, messageID: UUID().uuidString, userID: letter.party.description)
-            try letter.publish(Array(form.body.utf8), to: letter.exchange, key: key, properties: properties)
-            let answer = try letter.heard()
+                contentType: form.contentType, messageID: UUID().uuidString, userID: source.party.description)
+            try source.publish(Array(form.body.utf8), to: source.exchange, key: key, properties: properties)
+            let answer = try source.receive()
             #expect(answer.problem == form.code, "\(form.body)")
             #expect(answer.problemText?.contains(form.words) == true, "\(answer.problemText ?? "")")
         }
@@ -155,14 +150,13 @@ struct ForeignFormTests {
         try office.close()
     }
 
-    @Test(
-        "a receipt before 1900 or more than a day ahead of the office's time is refused by name; a day ahead is taken")
-    func receipts() throws {
+    @Test("a receipt before 1900 or more than a day ahead is refused by name; one a day ahead is accepted")
+    func refusesImpossibleReceiptTimes() throws {
         let office = try OfficeUnderTest()
         let start = try #require(Instant("2026-03-02T08:00:00Z"))
         let clock = BusinessClock(wallOrigin: Instant(Date()), businessOrigin: start, rate: 1)
         try office.start(.intake, clock: clock)
-        let letter = try office.source()
+        let source = try office.source()
         for (moment, words) in [
             ("0001-01-01T00:00:00Z", "1900"), ("1900-01-01T00:00:00+08:05", "1900"),
             ("2026-03-03T08:30:00Z", "in the future"),
@@ -170,8 +164,8 @@ struct ForeignFormTests {
         ] {
             var submission = Submission.new()
             submission.receivedAt = Instant(moment)
-            try letter.submit(submission)
-            let answer = try letter.heard()
+            try source.submit(submission)
+            let answer = try source.receive()
             #expect(
                 answer.problem == "bad_value" && answer.problemText?.contains(words) == true,
                 "\(moment): \(answer.problemText ?? "")")
@@ -182,49 +176,49 @@ struct ForeignFormTests {
         ] {
             var submission = Submission.new()
             submission.receivedAt = Instant(moment)
-            try letter.submit(submission)
-            #expect(try letter.heard().type == MessageType.reportAccepted.rawValue, "\(moment)")
+            try source.submit(submission)
+            #expect(try source.receive().type == MessageType.reportAccepted.rawValue, "\(moment)")
         }
         try office.close()
     }
 
-    @Test("an unknown word of a report is answered with the words that the policy knows")
-    func unknownWords() throws {
+    @Test("an unknown word in a report is answered with the policy's words")
+    func listsKnownWords() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
+        let source = try office.source()
         var submission = Submission.new()
         submission.matterKind = "acusation"
         submission.allegations = [Allegation(category: "corupt", act: "贪污")]
-        try letter.submit(submission)
-        let problems = try #require(try letter.heard().data["problems"] as? [[String: String]])
+        try source.submit(submission)
+        let problems = try #require(try source.receive().data["problems"] as? [[String: String]])
         #expect(problems.map { $0["path"] } == ["data.matterKind", "data.allegations[0].category"])
         #expect(problems[0]["text"]?.contains(#"did you mean "accusation"?; it knows "#) == true, "\(problems)")
         #expect(problems[1]["text"]?.contains("corruption") == true)
         try office.close()
     }
 
-    @Test("a second conclusion and a second signature are told so, whatever they say and however closed the handoff is")
-    func secondActs() throws {
+    @Test("a second conclusion or signature is refused as such, whatever it says and however closed the handoff is")
+    func refusesSecondActs() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: source, to: city)
         try city.sign(arrived)
         try city.decide(arrived)
         try city.conclude(arrived)
-        #expect(try city.heard().type == MessageType.conclusionAccepted.rawValue)
+        #expect(try city.receive().type == MessageType.conclusionAccepted.rawValue)
         try city.send(
             .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "再次办结"))
-        #expect(try city.heard().problem == "already_concluded")
+        #expect(try city.receive().problem == "already_concluded")
         try city.send(
             .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "no-such-word", summary: "再次办结"))
-        #expect(try city.heard().problem == "already_concluded")
+        #expect(try city.receive().problem == "already_concluded")
         try city.send(
             .handoffSigned, subject: arrived.handoff, HandoffSigned(digest: String(repeating: "0", count: 64)))
-        #expect(try city.heard().problem == "already_signed")
+        #expect(try city.receive().problem == "already_signed")
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
-        #expect(try city.heard().problem == "closed")
+        #expect(try city.receive().problem == "closed")
         try office.close()
     }
 }

@@ -25,8 +25,8 @@ final class ForeignProgram {
 
     /// - Parameters:
     ///   - program: a file among the examples, or a program of the system by its path.
-    ///   - environment: what it is told beside its arguments.
-    ///   - errors: a file for what it complains of; the terminal, where none is given.
+    ///   - environment: variables beside its arguments.
+    ///   - errors: a file for its error output; the terminal by default.
     init(
         _ program: String, _ arguments: [String], as user: String, of office: OfficeUnderTest,
         environment: [String: String] = [:], errors: URL? = nil
@@ -38,7 +38,7 @@ final class ForeignProgram {
         process.executableURL =
             program.hasPrefix("/") ? URL(fileURLWithPath: program) : Self.examples.appending(path: program)
         process.arguments = arguments
-        // Debian's own Python, whatever else is first on the path of whoever runs the tests.
+        // Debian's own Python, whatever is first on the path of the test runner.
         process.environment = environment.merging([
             "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "AMQP_URL": try #require(broker.string),
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -8,7 +8,9 @@ import Testing
 
 @testable import Workers
 
-@Suite("Ahead of its state", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
+@Suite(
+    "Messages ahead of their state",
+    .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct HeldTests {
     /// An office whose feedback worker does not run yet, with a handoff at the city.
     private func opened() throws -> (OfficeUnderTest, PartyClient, Arrived) {
@@ -20,13 +22,13 @@ struct HeldTests {
     }
 
     @Test("a signature and a conclusion in one batch are applied one after the other")
-    func oneBatch() throws {
+    func appliesSignatureThenConclusionInOneBatch() throws {
         let (office, city, arrived) = try opened()
         try city.sign(arrived)
         try city.decide(arrived)
         let id = try city.conclude(arrived)
         try office.start(.feedback)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.type == MessageType.conclusionAccepted.rawValue)
         #expect(answer.inReplyTo == id)
         try office.waitForState("closed", of: arrived)
@@ -34,63 +36,62 @@ struct HeldTests {
     }
 
     @Test("a conclusion before its signature in one batch waits for it, and is answered once")
-    func reversedInOneBatch() throws {
+    func defersConclusionUntilSignature() throws {
         let (office, city, arrived) = try opened()
         try city.decide(arrived)
         let id = try city.conclude(arrived)
         try city.sign(arrived)
         try office.start(.feedback)
-        let heard = try city.heardOnceDecided()
-        #expect(heard.map(\.type) == [MessageType.conclusionAccepted.rawValue])
-        #expect(heard.map(\.inReplyTo) == [id])
+        let received = try city.receiveUntilDecided()
+        #expect(received.map(\.type) == [MessageType.conclusionAccepted.rawValue])
+        #expect(received.map(\.inReplyTo) == [id])
         #expect(try office.inbox(id, from: city.party) == "taken")
         try office.waitForState("closed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
         try office.close()
     }
 
-    @Test("what one lane held is applied by another, after the first one is gone; a repeat meanwhile changes nothing")
-    func acrossLanes() throws {
+    @Test("a message deferred by a lane that is gone is applied by another; a repeat meanwhile changes nothing")
+    func anotherLaneAppliesDeferred() throws {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         try city.decide(arrived)
         let conclusion = city.prepare(
             .handoffConcluded, subject: arrived.handoff, HandoffConcluded(outcome: "substantiated", summary: "查实，已处理。"))
         try city.publish(conclusion)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         #expect(try office.inbox(conclusion.id, from: city.party) == "held")
         try office.settle()
-        let books = try office.books()
+        let digests = try office.tableDigests()
         try city.publish(conclusion)
-        #expect(try city.heardOnceDecided().isEmpty)
-        #expect(try office.books() == books)
+        #expect(try city.receiveUntilDecided().isEmpty)
+        #expect(try office.tableDigests() == digests)
         try first.stop()
 
         try office.start(.feedback)
         try city.sign(arrived)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.type == MessageType.conclusionAccepted.rawValue)
         #expect(answer.inReplyTo == conclusion.id)
         // A repeat now gets what was answered then.
         try city.publish(conclusion)
-        #expect(try city.heard().delivery.body == answer.delivery.body)
+        #expect(try city.receive().delivery.body == answer.delivery.body)
         try office.expectWholeLedger()
         try office.close()
     }
 
-    @Test(
-        "what waits for its signature and comes again after the inbox was pruned waits once, also beside its signature")
-    func pruned() throws {
+    @Test("a deferred message that comes again after the inbox was pruned is deferred once, also beside its signature")
+    func defersPrunedMessageOnce() throws {
         let (office, city, arrived) = try opened()
         let lane = try office.start(.feedback)
         let progress = city.prepare(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "已约谈"))
         let decision = city.prepare(
             .dispositionDecided, subject: arrived.handoff, DispositionDecided(disposition: "kept_for_later"))
         for act in [progress, decision] { try city.publish(act) }
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try office.change("DELETE FROM inbox WHERE sender = 'unit.c01'")
         try city.publish(progress)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM held_message") == 2)
         try lane.stop()
         // In one batch.
@@ -98,7 +99,7 @@ struct HeldTests {
         try city.sign(arrived)
         for act in [progress, decision] { try city.publish(act) }
         try office.start(.feedback)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try office.waitForState("in_hand", of: arrived)
         #expect(try office.texts("SELECT kind FROM handoff_note ORDER BY kind") == ["disposition", "progress"])
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
@@ -108,15 +109,15 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("two lanes that get a handoff's messages in any order close it")
-    func twoLanes() throws {
+    @Test("two lanes close a handoff whose messages they get in any order")
+    func twoLanesCloseHandoffInAnyOrder() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.routing)
         // Small batches, so that the messages of one handoff fall to both lanes.
         for _ in 1...2 { try office.start(.feedback) { $0.batchSizeMax = 3 } }
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        for _ in 1...40 { try letter.submit(.new()) }
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        for _ in 1...40 { try source.submit(.new()) }
         var arrived: [Arrived] = []
         for _ in 1...40 { arrived.append(try city.receiveHandoff()) }
         for handoff in arrived.shuffled() { try city.decide(handoff) }
@@ -132,18 +133,18 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("a conclusion whose signature never comes is refused by the feedback worker, once it listened long enough")
-    func neverSigned() throws {
+    @Test("a conclusion whose signature never comes is refused once the feedback worker has waited long enough")
+    func refusesConclusionWithoutSignature() throws {
         let (office, city, arrived) = try opened()
         let patient = try office.start(.feedback)
         let id = try city.conclude(arrived)
         try city.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: "进展"))
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try patient.stop()
         #expect(try office.inbox(id, from: city.party) == "held")
 
         try office.start(.feedback, earlyMessageHoldSeconds: 0.3)
-        let refusals = [try city.heard(), try city.heard()]
+        let refusals = [try city.receive(), try city.receive()]
         #expect(refusals.map(\.problem) == ["never_signed", "never_signed"])
         #expect(refusals[0].inReplyTo == id)
         #expect(try office.inbox(id, from: city.party) == "refused")
@@ -154,47 +155,47 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("nothing is given up while the signature may lie in the queue of a worker that did not listen")
-    func notListening() throws {
+    @Test("nothing is given up while the signature may be in the queue of a stopped worker")
+    func waitsForWorkerThatDidNotListen() throws {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         try city.decide(arrived)
         let id = try city.conclude(arrived)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         try first.stop()
         try office.change("UPDATE held_message SET held_at = held_at - interval '1 hour'")
-        // Nobody listened all that hour.
+        // No worker ran in that hour.
         try city.sign(arrived)
         try office.start(.feedback, earlyMessageHoldSeconds: 0)
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == id)
         #expect(answer.type == MessageType.conclusionAccepted.rawValue)
         try office.close()
     }
 
-    @Test("what is held for a handoff that is recalled is refused at once")
-    func recalledMeanwhile() throws {
+    @Test("a deferred message is refused at once when its handoff is recalled")
+    func refusesDeferredOnRecall() throws {
         let (office, city, arrived) = try opened()
         try office.start(.feedback)
         let id = try city.conclude(arrived)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         let li = try office.person("li")
         try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
-        #expect(try li.heard().type == MessageType.commandTaken.rawValue)
-        let answer = try city.heard()
+        #expect(try li.receive().type == MessageType.commandTaken.rawValue)
+        let answer = try city.receive()
         #expect(answer.inReplyTo == id)
         #expect(answer.problem == "recalled")
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
         try office.close()
     }
 
-    @Test("one unit's flood of early acts is bounded, stops no other, and ends refused or given up, a bite at a time")
-    func flood() throws {
+    @Test("one unit's flood of early acts is limited, stops no other, and is refused or given up in portions")
+    func limitsDeferredActsOfUnit() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.routing)
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        for _ in 1...11 { try letter.submit(.new()) }
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        for _ in 1...11 { try source.submit(.new()) }
         var arrived: [Arrived] = []
         for _ in 1...11 { arrived.append(try city.receiveHandoff()) }
         let text = String(repeating: "x", count: 60_000)
@@ -211,7 +212,7 @@ struct HeldTests {
             $0.limits.earlyBytesPerUnitMax = 6_050_000
         }
         var refusals: [String?: Int] = [:]
-        for _ in 1...100 { refusals[try city.heard().problem, default: 0] += 1 }
+        for _ in 1...100 { refusals[try city.receive().problem, default: 0] += 1 }
         // 60 KB each, and the words around: 100 fit.
         #expect(refusals == ["too_many_early": 100])
         #expect(try office.count("SELECT count(*) FROM held_message") == 100)
@@ -220,21 +221,16 @@ struct HeldTests {
         try office.waitForState("signed", of: arrived[10])
         try feedback.stop()
         try office.start(.feedback, earlyMessageHoldSeconds: 0.2)
-        for _ in 1...100 { #expect(try city.heard().problem == "never_signed") }
+        for _ in 1...100 { #expect(try city.receive().problem == "never_signed") }
         try city.conclude(arrived[10])
-        #expect(try city.heard().type != MessageType.messageRefused.rawValue)
+        #expect(try city.receive().type != MessageType.messageRefused.rawValue)
         #expect(try office.count("SELECT count(*) FROM held_message") == 0)
         #expect(try office.count("SELECT count(*) FROM inbox WHERE verdict = 'held'") == 0)
         try office.close()
     }
 
-    @Test(
-        """
-        what waited for a signature is applied a few bytes at a time, in its order, and before what is sent after \
-        the signature
-        """
-    )
-    func bites() throws {
+    @Test("deferred acts are applied in portions of bytes, in order, and before later acts")
+    func appliesDeferredInPortions() throws {
         let (office, city, arrived) = try opened()
         let lane = try office.start(.feedback)
         let texts = (1...30).map { "\($0) " + String(repeating: "x", count: 20_000) }
@@ -242,14 +238,14 @@ struct HeldTests {
             try city.send(
                 .handoffProgress, id: "p\(index + 100)", subject: arrived.handoff, HandoffProgress(text: text))
         }
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         #expect(try office.count("SELECT count(*) FROM held_message") == 30)
         try lane.stop()
         try city.sign(arrived)
         try city.decide(arrived)
         let conclusion = try city.conclude(arrived)
         try office.start(.feedback) { $0.heldBytesMax = 70_000 }
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == conclusion && answer.type == MessageType.conclusionAccepted.rawValue)
         try office.waitForState("closed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM handoff_note WHERE kind = 'progress'") == 30)
@@ -263,12 +259,12 @@ struct HeldTests {
         try office.close()
     }
 
-    @Test("an act is not given up while its signature lies in another lane's prefetch")
-    func otherLanesPrefetch() throws {
+    @Test("an act is not given up while its signature is in another lane's prefetch")
+    func waitsForSignatureInOtherPrefetch() throws {
         let (office, city, arrived) = try opened()
         let first = try office.start(.feedback)
         let conclusion = try city.conclude(arrived)
-        #expect(try city.heardOnceDecided().isEmpty)
+        #expect(try city.receiveUntilDecided().isEmpty)
         // The signature reaches the first lane, whose transaction waits for the same act of somebody who does not
         // commit.
         let signature = city.prepare(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
@@ -284,7 +280,7 @@ struct HeldTests {
         #expect(try office.inbox(conclusion, from: city.party) == "held")
         try blocker.execute("ROLLBACK")
         blocker.close()
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == conclusion && answer.problem == nil)
         try first.stop()
         try office.close()

@@ -14,11 +14,11 @@ import TestOffice
     "The identity stays in the vault",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct IdentityTests {
-    @Test("the reporter's name, phone and address stand nowhere but encrypted: no table, no delivery, no log")
-    func nowhereButInTheVault() throws {
+    @Test("the reporter's name, phone and address are only stored encrypted: in no table, delivery or log")
+    func identityIsOnlyInTheVault() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         let reporter = Reporter(
             name: "欧阳不平", organ: "清河镇第三中学", phone: "13812345678", idNumber: "430102198001011234", address: "清河镇和平路18号")
         var submission = Sample.accusation(
@@ -27,14 +27,14 @@ struct IdentityTests {
         submission.title = "欧阳不平举报张三"
         submission.allegations[0].act = "欧阳不平所见：贪污公款"
         submission.attachments = [Attachment(name: "欧阳不平的照片.jpg", bytes: 10, sha256: String(repeating: "a", count: 64))]
-        let id = try letter.submit(submission)
-        let accepted = try letter.heard()
+        let id = try source.submit(submission)
+        let accepted = try source.receive()
         #expect(accepted.type == MessageType.reportAccepted.rawValue)
         let delivery = try city.next(city.inbox)
         let dispatched = try JSONDecoder().decode(CloudEvent<HandoffDispatched>.self, from: Data(delivery.body))
         #expect(dispatched.data.text.contains("张三"))
         try city.send(.handoffProgress, subject: dispatched.subject, HandoffProgress(text: "进展"))
-        _ = try city.heardOnceDecided()
+        _ = try city.receiveUntilDecided()
 
         let secrets = ["欧阳不平", "13812345678", "138-1234-5678", "430102198001011234", "和平路18号", "清河镇第三中学"]
         let delivered =
@@ -59,12 +59,12 @@ struct IdentityTests {
         try office.close()
     }
 
-    @Test("of what cannot be read nothing is kept, and its answer quotes nothing of it")
-    func deadLetters() throws {
+    @Test("nothing of an unreadable message is kept, and its answer quotes nothing of it")
+    func keepsNothingUnreadable() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
-        let key = MessageType.reportSubmitted.routingKey(from: letter.party)
+        let source = try office.source()
+        let key = MessageType.reportSubmitted.routingKey(from: source.party)
         let bodies = [
             "我叫欧阳不平，不是JSON",
             #"""
@@ -82,10 +82,10 @@ struct IdentityTests {
             """#,
         ]
         for body in bodies {
-            try letter.publish(
+            try source.publish(
                 Array(body.utf8), to: Topology.Exchange.intake, key: key,
-                properties: Properties(messageID: UUID().uuidString, userID: letter.party.description))
-            let answer = try letter.heard()
+                properties: Properties(messageID: UUID().uuidString, userID: source.party.description))
+            let answer = try source.receive()
             #expect(!String(decoding: answer.delivery.body, as: UTF8.self).contains("欧阳不平"))
         }
         #expect(try office.places(of: Array("欧阳不平".utf8)).isEmpty)

@@ -10,7 +10,7 @@ import TestOffice
 @testable import Workers
 
 extension PrivateServerTests {
-    /// More than a broker of an office should take, within what RabbitMQ takes where nobody says otherwise.
+    /// More than an office's broker should accept, within RabbitMQ's default limit.
     @Suite("Bodies of a hundred megabytes")
     struct LargeBodyTests {
         /// Ten are four times what the worker may use. The broker reads all that it may deliver at once before it
@@ -23,13 +23,26 @@ extension PrivateServerTests {
             return Set(lines.filter { $0.hasSuffix("\toffice.\(worker.rawValue)") })
         }
 
+        /// Sends bodies of a hundred megabytes, all different. Returns the inbox id of the last one.
+        private func sendLargeBodies(
+            _ count: Int, of type: MessageType, from sender: PartyClient, in office: OfficeUnderTest
+        ) throws -> String {
+            var body = [UInt8](repeating: 0x41, count: 100_000_000)
+            for number in 1...count {
+                body[0] = UInt8(number)
+                try sender.publish(
+                    body, to: sender.exchange, key: type.routingKey(from: sender.party),
+                    properties: sender.properties(type, "large-\(number)"))
+            }
+            let arrival = Arrival(
+                body: body, routingKey: "", userID: sender.party.description, type: nil, messageID: nil)
+            return InboundMessage(arrival, from: "", digestKey: office.digestKey).key.eventID
+        }
+
         @Test(
-            """
-            they do not end a worker of 256 MiB: each is refused by length and digest, others get through, the \
-            connections stay
-            """,
+            "they stop no worker of 256 MiB: each is refused by length and digest, others pass, connections stay",
             arguments: floods)
-        func refused(flood: (worker: Worker, count: Int)) throws {
+        func answersHugeBodiesByDigest(flood: (worker: Worker, count: Int)) throws {
             let (worker, count) = flood
             let office = try PrivateServers.here().office()
             let limit = MemoryLimit(bytesMax: 256 << 20)
@@ -41,38 +54,28 @@ extension PrivateServerTests {
             settings.heartbeatSeconds = 600
             settings.tcpUserTimeoutMilliseconds = 600_000
             let sender = try PartyClient(party, settings)
-            let type: MessageType = worker == .intake ? .reportSubmitted : .handoffProgress
-            var body = [UInt8](repeating: 0x41, count: 100_000_000)
-            for number in 1...count {
-                body[0] = UInt8(number)
-                try sender.publish(
-                    body, to: sender.exchange, key: type.routingKey(from: sender.party),
-                    properties: sender.properties(type, "large-\(number)"))
-            }
-            let arrival = Arrival(
-                body: body, routingKey: "", userID: sender.party.description, type: nil, messageID: nil)
-            let lastID = InboundMessage(arrival, from: "", digestKey: office.digestKey).key.eventID
-            body = []
+            let lastID = try sendLargeBodies(
+                count, of: worker == .intake ? .reportSubmitted : .handoffProgress, from: sender, in: office)
 
             let process = try WorkerProcess(worker, of: office, within: limit, heartbeat: 2)
             defer { process.kill() }
             let sun = try office.person("sun")
             func expectRefusal(within seconds: Double = 60) throws {
-                let answer = try sender.heard(within: seconds)
+                let answer = try sender.receive(within: seconds)
                 #expect(answer.problem == "too_large" && answer.problemText?.contains("100000000 bytes") == true)
             }
             try expectRefusal(within: Self.isLong ? 900 : 300)
             let connected = try connections(of: worker)
             #expect(connected.count == 2)
-            // A person is heard meanwhile.
+            // A person is answered meanwhile.
             try sun.order(to: worker)
-            #expect(try sun.heard(within: 60).problem == "unknown_dead_letter")
+            #expect(try sun.receive(within: 60).problem == "unknown_dead_letter")
             for _ in 2...count { try expectRefusal() }
             let id =
                 worker == .intake
                 ? try sender.submit(.new())
                 : try sender.send(.handoffProgress, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "无"))
-            #expect(try sender.heard().inReplyTo == id)
+            #expect(try sender.receive().inReplyTo == id)
             #expect(process.isRunning)
             #expect(try connections(of: worker) == connected)
             let peak = try process.peakBytes()

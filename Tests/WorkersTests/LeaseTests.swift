@@ -17,12 +17,12 @@ struct LeaseTests {
     private static let lease = 2.0
 
     @Test(
-        "rows of a stopped process go out after its lease; when it goes on it takes a new name, and nothing is doubled",
+        "another lane sends a stopped process's rows after its lease; resumed, it has a new name and doubles nothing",
         arguments: [LanePoint.beforeCommit, .afterCommit, .afterPublish])
-    func stopped(point: LanePoint) throws {
+    func othersSendRowsOfStoppedProcess(point: LanePoint) throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
-        let id = try letter.submit(.new())
+        let source = try office.source()
+        let id = try source.submit(.new())
         let stopped = try WorkerProcess(.intake, of: office, stoppedAt: point, leaseSeconds: Self.lease)
         defer { stopped.kill() }
         try stopped.stopsItself()
@@ -33,7 +33,7 @@ struct LeaseTests {
 
         let other = try office.start(.intake) { $0.leaseSeconds = Self.lease }
         if point != .beforeCommit {
-            let receipt = try letter.heard()
+            let receipt = try source.receive()
             #expect(receipt.inReplyTo == id && left.contains(receipt.id))
             try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
             // The dead lane's lease is given up once its rows are out.
@@ -41,11 +41,11 @@ struct LeaseTests {
         }
         try other.stop()
         stopped.goOn()
-        // It lives under another name, and works.
-        let second = try letter.submit(.new())
-        var heard = try letter.heard()
-        while heard.inReplyTo == id { heard = try letter.heard() }
-        #expect(heard.inReplyTo == second)
+        // It has another name, and works.
+        let second = try source.submit(.new())
+        var received = try source.receive()
+        while received.inReplyTo == id { received = try source.receive() }
+        #expect(received.inReplyTo == second)
         try office.wait(
             for: ["1"], "SELECT count(*) FROM lane_lease WHERE lane <> '\(names[0])' OR '\(point)' = 'beforeCommit'")
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
@@ -58,10 +58,10 @@ struct LeaseTests {
     }
 
     @Test("an open transaction of a stopped process holds its locks for two seconds, and not longer")
-    func locks() throws {
+    func stoppedProcessReleasesLocks() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
-        try letter.submit(.new())
+        let source = try office.source()
+        try source.submit(.new())
         let stopped = try WorkerProcess(.intake, of: office, stoppedAt: .beforeCommit)
         defer { stopped.kill() }
         try stopped.stopsItself()
@@ -71,17 +71,17 @@ struct LeaseTests {
             within: 4)
         stopped.kill()
         try office.start(.intake)
-        _ = try letter.heard()
+        _ = try source.receive()
         try office.close()
     }
 
-    @Test("a lane that ends leaves no lease; one whose session is gone is free at once, one that is renewed stays")
-    func ends() throws {
+    @Test("an ended lane leaves no lease; one with a lost session is free at once; a renewed one stays")
+    func endedLaneLeavesNoLease() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         let first = try office.start(.intake) { $0.leaseSeconds = 1 }
-        try letter.submit(.new())
-        _ = try letter.heard()
+        try source.submit(.new())
+        _ = try source.receive()
         let lanes = "SELECT lane FROM lane_lease ORDER BY 1"
         #expect(try office.texts(lanes) == [first.name])
         // For longer than the lease the relay of another looks at it, and lets it be.
@@ -96,16 +96,16 @@ struct LeaseTests {
         try database.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'bihuan zz'")
         database.close()
-        try letter.submit(.new())
-        _ = try letter.heard()
+        try source.submit(.new())
+        _ = try source.receive()
         #expect(try office.count("SELECT count(*) FROM lane_lease") == 1)
         try second.stop()
         #expect(try office.texts(lanes) == [])
         try office.close()
     }
 
-    @Test("a lease is taken by one of many, and only when it is free")
-    func contested() throws {
+    @Test("only one of many gets a lease, and only when it is free")
+    func oneOfManyGetsLease() throws {
         let office = try OfficeUnderTest()
         let settings = PostgreSQL.ConnectionSettings(
             url: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName))
@@ -139,7 +139,7 @@ struct LeaseTests {
 
     private static let isGone = "NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.pid = l.backend_pid)"
 
-    /// A letter under a lane's name, as the tables keep it.
+    /// An outbox row under a lane's name.
     static func row(of lane: String, key: String = "nowhere") -> String {
         """
         ALTER TABLE outbox DISABLE TRIGGER kept;

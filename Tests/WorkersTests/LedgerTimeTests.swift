@@ -10,14 +10,12 @@ import TestOffice
 
 @Suite("Times in the ledger", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct LedgerTimeTests {
-    @Test(
-        "an act that waited for its case is told at the moment it had the case, so that times in a chain do not go back"
-    )
-    func afterTheLock() throws {
+    @Test("an act that waited for its case is entered with the time it got the case, so chain times never go back")
+    func entersTimeAfterLock() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
-        let arrived = try office.handOff(from: letter, to: city)
+        let (source, city) = (try office.source(), try office.unit("c01"))
+        let arrived = try office.handOff(from: source, to: city)
         try office.settle()
 
         let other = try office.database()
@@ -40,8 +38,8 @@ struct LedgerTimeTests {
             'UTF8')::jsonb->>'event' = 'signed'
             """
         )
-        let told = try #require(at.first.flatMap { Instant($0) })
-        #expect(told >= released)
+        let entered = try #require(at.first.flatMap { Instant($0) })
+        #expect(entered >= released)
         try office.close()
     }
 }

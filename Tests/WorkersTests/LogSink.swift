@@ -2,10 +2,10 @@ import Foundation
 import Logging
 import Testing
 
-/// Keeps every line the lanes of one office log, so that a test can ask what they said; prints them too where
+/// Keeps every line that the lanes of one office log, so that a test can read them; prints them too where
 /// `TEST_BIHUAN_LOG` is set.
 final class LogSink: LogHandler, @unchecked Sendable {
-    /// Protects `kept`, and tells of each new line.
+    /// Protects `kept`, and signals each new line.
     private let said = NSCondition()
     private var kept: [String] = []
     private let prints = ProcessInfo.processInfo.environment["TEST_BIHUAN_LOG"] != nil

@@ -11,14 +11,14 @@ import TestOffice
 
 @Suite("The closed loop", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct LoopTests {
-    @Test("a report goes in at one door and comes back closed")
+    @Test("a report is submitted, handled, and its closing answered")
     func closesTheLoop() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
-        let id = try letter.submit(Sample.accusation())
+        let source = try office.source()
+        let id = try source.submit(Sample.accusation())
 
-        let accepted = try letter.event(letter.notices, as: ReportAccepted.self)
+        let accepted = try source.event(source.notices, as: ReportAccepted.self)
         #expect(accepted.type == .reportAccepted)
         #expect(accepted.inreplyto == id)
         #expect(accepted.subject == id)

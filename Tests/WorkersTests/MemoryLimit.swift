@@ -19,7 +19,7 @@ struct MemoryLimit {
         return nil
     }
 
-    /// What is to be executed so that a program runs within. The process id stays the program's.
+    /// The command that runs a program within the limit. The process id stays the program's.
     func words(running program: String) -> [String] {
         ["/bin/sh", "-c", "echo $$ > \(folder)/cgroup.procs && exec \"$0\"", program]
     }

@@ -9,7 +9,7 @@ import Testing
 @testable import Workers
 
 @Suite(
-    "What a worker holds at once",
+    "The memory of a worker",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct MemoryTests {
     /// Several batches, each as full as the budget of bytes lets it be: more of them need no more memory, only more
@@ -30,10 +30,10 @@ struct MemoryTests {
     }
 
     @Test("a worker of any kind stays within 64 MiB while reports and acts of 195 KB wait")
-    func largeTexts() throws {
+    func staysWithinMemoryUnderLargeTexts() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
-        for number in 1...Self.count { try letter.submit(report(number)) }
+        let source = try office.source()
+        for number in 1...Self.count { try source.submit(report(number)) }
         let intake = try WorkerProcess(.intake, of: office)
         defer { intake.kill() }
         try office.wait(for: ["\(Self.count)"], "SELECT count(*) FROM report", within: 120)
@@ -64,17 +64,17 @@ struct MemoryTests {
         try office.close()
     }
 
-    @Test("headers are no way around: 400 messages with 14,000 fields each are answered within it")
-    func headers() throws {
+    @Test("400 messages with 14,000 header fields each are answered within the same memory")
+    func staysWithinMemoryUnderManyHeaders() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
-        let act = letter.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new())
-        var properties = letter.properties(act.type, act.subject)
+        let source = try office.source()
+        let act = source.prepare(.reportSubmitted, id: "a", subject: "a", Submission.new())
+        var properties = source.properties(act.type, act.subject)
         properties.headers = FieldTable(uniqueKeysWithValues: (0..<14_000).map { ("k\($0)", .bool(true)) })
-        for _ in 1...400 { try letter.publish(act.body, to: letter.exchange, key: act.key, properties: properties) }
+        for _ in 1...400 { try source.publish(act.body, to: source.exchange, key: act.key, properties: properties) }
         let intake = try WorkerProcess(.intake, of: office)
         defer { intake.kill() }
-        for _ in 1...400 { #expect(try letter.heard(within: 60).type == MessageType.reportAccepted.rawValue) }
+        for _ in 1...400 { #expect(try source.receive(within: 60).type == MessageType.reportAccepted.rawValue) }
         try expectFew(intake, .intake)
         intake.kill()
         try office.close()

@@ -9,13 +9,8 @@ import Testing
 @Suite(
     "Notices of the database", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct NoticeTests {
-    @Test(
-        """
-        what the database warns of stands in the worker's log with severity and code, on every connection, and \
-        without its words
-        """
-    )
-    func logged() throws {
+    @Test("the worker's log has each database warning's severity and code, on every connection, without its words")
+    func logsNoticesWithoutWords() throws {
         let office = try OfficeUnderTest()
         try office.change(
             """
@@ -24,13 +19,13 @@ struct NoticeTests {
             CREATE TRIGGER warns BEFORE INSERT ON report_text FOR EACH ROW EXECUTE FUNCTION warn()
             """)
         try office.start(.intake)
-        let letter = try office.source()
+        let source = try office.source()
         for count in 1...2 {
             var report = Submission.new()
             report.text += "不可入日志"
-            try letter.submit(report)
+            try source.submit(report)
             try office.log.wait(for: "notice from the database", lines: count)
-            _ = try letter.heard()
+            _ = try source.receive()
             // The next report comes over another connection.
             try office.change(
                 """

@@ -24,7 +24,7 @@ final class OfficeUnderTest {
     let vaultKey = (0..<32).map { _ in UInt8.random(in: 0...255) }
     let digestKeyBytes = (0..<32).map { _ in UInt8.random(in: 0...255) }
     let digestKey: DigestKey
-    /// What all lanes of this office said, however small.
+    /// All log lines of this office's lanes, at every level.
     let log = LogSink()
     private var lanes: [RunningLane] = []
     private var isClosed = false
@@ -48,14 +48,14 @@ final class OfficeUnderTest {
 
     var virtualHost: String { pooled.virtualHost }
 
-    /// What a test that failed left: lanes that run, and the database.
+    /// Cleans up after a failed test: running lanes, and the database.
     deinit {
         guard !isClosed else { return }
         try? stopLanes()
         try? dropDatabase()
     }
 
-    /// Stops what runs, judges all that was sent, and drops the database; a lane that does not stop fails the test.
+    /// Stops all lanes, checks all sent messages, and drops the database; a lane that does not stop fails the test.
     func close(sourceLocation: SourceLocation = #_sourceLocation) throws {
         try stopLanes()
         try expectPublishedForm(sourceLocation)
@@ -70,24 +70,24 @@ final class OfficeUnderTest {
         superuser.close()
     }
 
-    /// Keeps the bytes of every letter, whoever it goes to; not those that a test writes with its own hand.
+    /// Keeps the bytes of every message to any party, except those that a test itself inserts.
     private static let copyOfOutbox = """
         CREATE SCHEMA sent;
-        CREATE TABLE sent.letter (body bytea NOT NULL);
+        CREATE TABLE sent.message (body bytea NOT NULL);
         CREATE FUNCTION sent.keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
-            INSERT INTO sent.letter SELECT body FROM written WHERE lane <> 'hand';
+            INSERT INTO sent.message SELECT body FROM written WHERE lane <> 'hand';
             RETURN NULL;
         END $$;
         CREATE TRIGGER kept AFTER INSERT ON outbox REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE \
         FUNCTION sent.keep();
         """
 
-    /// Whatever left the office, also what is its own and what nobody in the test read, is what the contract publishes.
+    /// Every message that was sent fits the contract, also the office's own and those that no test read.
     private func expectPublishedForm(_ sourceLocation: SourceLocation) throws {
         let database = try database()
         defer { database.close() }
-        for body in try database.run(ReadSentLetters()).rows {
+        for body in try database.run(ReadSentMessages()).rows {
             let problems = SchemaJudge.shared.problems(in: body)
             #expect(
                 problems == [], "\(String(decoding: body.prefix(300), as: UTF8.self))", sourceLocation: sourceLocation)
@@ -99,8 +99,8 @@ final class OfficeUnderTest {
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 
-    /// Takes the single active consumer off the feedback queue, so that two lanes really work on it at once: what the
-    /// topology spares them otherwise must not be what keeps them right.
+    /// Removes the single active consumer from the feedback queue, so that two lanes really work on it at once: their
+    /// correctness must not depend on the topology.
     func letLanesShareFeedback() throws {
         let broker = try AMQP.Connection(try servers.broker(user: "admin", virtualHost: virtualHost))
         defer { broker.close() }
@@ -197,7 +197,7 @@ final class OfficeUnderTest {
         while ContinuousClock.now < end {
             seen = try database.texts(sql)
             if seen == expected { return }
-            // Gives way to the lanes: a statement that takes its time on the server.
+            // Yields to the lanes by a slow statement on the server.
             try database.execute("SELECT pg_sleep(0.02)")
         }
         Issue.record("expected \(expected), saw \(seen): \(sql)", sourceLocation: sourceLocation)
@@ -318,7 +318,7 @@ final class PartyClient {
         return delivery
     }
 
-    /// The next message of a queue, given back for good: `basic.reject` without requeue.
+    /// The next message of a queue, rejected finally: `basic.reject` without requeue.
     func reject(_ queue: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Delivery {
         let delivery = try next(queue, settling: false, sourceLocation: sourceLocation)
         try connection.reject(deliveryTag: delivery.deliveryTag, multiple: false, requeue: false, on: delivery.channel)
@@ -359,8 +359,8 @@ extension Database {
     }
 }
 
-private struct ReadSentLetters: Statement {
-    static let sql = "SELECT DISTINCT body FROM sent.letter"
+private struct ReadSentMessages: Statement {
+    static let sql = "SELECT DISTINCT body FROM sent.message"
     var parameters: [Parameter] { [] }
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
 }

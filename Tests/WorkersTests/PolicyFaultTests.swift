@@ -3,16 +3,16 @@ import Foundation
 import Testing
 import Workers
 
-/// Small faults in the whole policy of `docs/policy.md`, and all that is told of each.
-@Suite("What is told of a faulty policy")
+/// Small faults in the whole policy of `docs/policy.md`, and all messages about each.
+@Suite("Messages about a faulty policy")
 struct PolicyFaultTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
         /// What is replaced by what.
         let changes: [(String, String)]
-        let told: [String]
-        init(_ name: String, _ changes: [(String, String)], _ told: [String]) {
-            (testDescription, self.changes, self.told) = (name, changes, told)
+        let messages: [String]
+        init(_ name: String, _ changes: [(String, String)], _ messages: [String]) {
+            (testDescription, self.changes, self.messages) = (name, changes, messages)
         }
     }
 
@@ -431,13 +431,13 @@ struct PolicyFaultTests {
             ]),
     ]
 
-    @Test("every fault is told at once, each in a line that says where it is and what to do", arguments: cases)
-    func told(of fault: Case) throws {
+    @Test("all faults are reported at once, each on a line with its place and the remedy", arguments: cases)
+    func reportsEveryFaultWithPlaceAndRemedy(of fault: Case) throws {
         var yaml = PolicyPage.example
         for (old, new) in fault.changes {
             let range = try #require(yaml.range(of: old), "\(old) does not occur")
             yaml.replaceSubrange(range, with: new)
         }
-        #expect(PolicyFile.check(yaml).problems.map(\.description) == fault.told)
+        #expect(PolicyFile.check(yaml).problems.map(\.description) == fault.messages)
     }
 }

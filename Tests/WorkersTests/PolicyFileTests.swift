@@ -29,8 +29,8 @@ struct PolicyFileTests {
         #expect(try JSONDecoder().decode(Policy.self, from: JSONEncoder().encode(policy)) == policy)
     }
 
-    @Test("no row of the default policy presents as law what is only a copy, a local rule or unverified")
-    func citations() throws {
+    @Test("no row of the default policy presents as law what is a copy, a local rule or unverified")
+    func citesOnlyVerifiedLaw() throws {
         let policy = try PolicyFile.read(Self.yaml(), named: "default")
         let rows: [any PolicyRow] =
             policy.sealed + policy.scope.rows + [policy.scope.otherwise] + policy.repeats
@@ -92,8 +92,8 @@ struct PolicyFileTests {
         Slip("title: 纪检监察", "title:\nspare: 纪检监察", "title", "must be a text"),
     ]
 
-    @Test("each slip is told with its place in the file", arguments: slips)
-    func finds(slip: Slip) throws {
+    @Test("each slip is reported with its place in the file", arguments: slips)
+    func locatesEachSlip(slip: Slip) throws {
         let yaml = try Self.yaml(replacing: slip.old, by: slip.new)
         let error = try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }
         let problem = error.problems.first { $0.path == slip.path && $0.message.contains(slip.message) }
@@ -101,8 +101,8 @@ struct PolicyFileTests {
         #expect(problem?.line != nil)
     }
 
-    @Test("unknown keys and rows that make no sense are told together")
-    func allAtOnce() throws {
+    @Test("unknown keys and meaningless rows are reported together")
+    func reportsAllProblemsAtOnce() throws {
         let yaml = try Self.yaml(replacing: "case_office: case-office", by: "caseoffice: case-office")
             .replacing("within: 2 day", with: "within: 2 month").replacing("level: [central]", with: "level: [centrl]")
         let error = try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }
@@ -137,13 +137,13 @@ struct PolicyFileTests {
     ]
 
     @Test("what a policy does not need is refused", arguments: refusals)
-    func refuses(refusal: Refusal) throws {
+    func refusesSuperfluousContent(refusal: Refusal) throws {
         let error = try #require(throws: PolicyError.self) { try PolicyFile.read(refusal.yaml, named: "test") }
         #expect(error.problems.contains { $0.message.contains(refusal.message) }, "\(error.debugDescription)")
     }
 
-    @Test("nesting beyond the shape of a policy is told as what it is")
-    func nested() throws {
+    @Test("nesting deeper than a policy's shape is reported as such")
+    func reportsDeepNesting() throws {
         let deep = String(repeating: "[", count: 40) + String(repeating: "]", count: 40)
         let yaml = try Self.yaml(replacing: "[central]", by: deep)
         let error = try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }
@@ -151,16 +151,16 @@ struct PolicyFileTests {
     }
 
     @Test("an ampersand or an asterisk in a comment or between words is no anchor")
-    func noAnchor() throws {
+    func allowsSignsThatAreNoAnchors() throws {
         let yaml = try Self.yaml(replacing: "name: cn-discipline", by: "# *important* &c\nname: cn-discipline")
             .replacing("message: 同意办结", with: "message: A & B * C")
         #expect(try PolicyFile.read(yaml, named: "test").name == "cn-discipline")
     }
 
     @Test(
-        "a number or flag may stand in quotes, and no number is octal",
+        "a number or flag may be quoted, and no number is octal",
         arguments: [("\"7\"", 7), ("010", 10), ("+3", 3)])
-    func numbers(written: String, number: Int) throws {
+    func readsNumbersAndFlags(written: String, number: Int) throws {
         let yaml = try Self.yaml(replacing: "version: 1", by: "version: \(written)").replacing(
             "accepted: true", with: "accepted: \"true\"")
         #expect(try PolicyFile.read(yaml, named: "test").version == number)
@@ -172,7 +172,7 @@ struct PolicyFileTests {
     }
 
     @Test(
-        "samples of the default policy",
+        "the default policy decides its samples as expected",
         arguments: [
             Sample(facts: ReportFacts(sourceKind: "letter", text: "某局长收受好处费", accusedCount: 1), rule: "scope-breach"),
             Sample(
@@ -195,7 +195,7 @@ struct PolicyFileTests {
                 facts: ReportFacts(sourceKind: "web", matterKind: "suggestion", text: "村务应当公开"),
                 rule: "scope-suggestion"),
         ])
-    func samples(sample: Sample) throws {
+    func decidesSamples(sample: Sample) throws {
         #expect(try Self.rulebook().scope(of: sample.facts).rule.row == sample.rule)
     }
 
@@ -204,9 +204,9 @@ struct PolicyFileTests {
     /// Real petitions of a province's message board, as JSON lines with `title` and `text`, which the project does not
     /// carry.
     @Test(
-        "of real petitions most lie outside, none of these with a word of breach, at ten authorities or more",
+        "most real petitions go to other authorities, at least ten, and none of these has a word of breach",
         .enabled(if: petitions != nil, "TEST_BIHUAN_PETITIONS names no file of petitions (JSON lines, unpacked)"))
-    func realPetitions() throws {
+    func decidesRealPetitions() throws {
         struct Petition: Decodable {
             let title: String
             let text: String

@@ -4,8 +4,8 @@ import Foundation
 import Testing
 import Workers
 
-/// What fuzzing found, kept.
-@Suite("Policies that would harm")
+/// Findings of the fuzzer, kept as tests.
+@Suite("Harmful policies")
 struct PolicyHazardTests {
     private static let policy = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
@@ -15,11 +15,11 @@ struct PolicyHazardTests {
     }
 
     @Test(
-        "a step that is taken more often than can be counted is refused",
+        "a step that repeats too often to be counted is refused",
         arguments: [
             "9223372036854775807", "-9223372036854775808", "4611686018427387904", "0", "33",
         ])
-    func times(number: String) throws {
+    func limitsRepeatedSteps(number: String) throws {
         var yaml = try String(contentsOf: Self.policy, encoding: .utf8)
         let times = try #require(yaml.range(of: #"times: \d+"#, options: .regularExpression))
         yaml.replaceSubrange(times, with: "times: \(number)")
@@ -45,13 +45,13 @@ struct PolicyHazardTests {
                 yaml: "returns:\n" + String(repeating: "- \n", count: 300_000)),
             LongFile(testDescription: "many keys", yaml: (0..<70_000).map { "k\($0): 1\n" }.joined()),
         ])
-    func values(file: LongFile) throws {
+    func limitsValues(file: LongFile) throws {
         #expect(
             try Self.error(file.yaml).problems.map(\.message) == ["a policy has at most \(YAMLText.valuesMax) values"])
     }
 
-    @Test("a file full of slips is told of in a hundred sentences, and soon")
-    func slips() throws {
+    @Test("a file full of slips is soon reported in a hundred sentences")
+    func limitsReportOfSlips() throws {
         let keys = (0..<25_000).map { "key_\($0): 1\n" }.joined()
         var error = try Self.error(keys)
         #expect(error.problems.count == PolicyFile.problemsMax)
@@ -64,7 +64,7 @@ struct PolicyHazardTests {
     }
 
     @Test("a problem repeats little of the file")
-    func longWords() throws {
+    func quotesLittleOfTheFile() throws {
         let word = String(repeating: "k", count: 100_000)
         let twice = "\(word): 1\n\(word): 2\n"
         #expect(try Self.error(twice).problems.allSatisfy { $0.description.utf8.count < 300 })

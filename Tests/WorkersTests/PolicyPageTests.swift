@@ -63,8 +63,8 @@ struct PolicyPageTests {
         }
     }
 
-    @Test("every key stands on the page with its type and whether it is required, and the page names no other")
-    func keys() {
+    @Test("the page lists every key with its type and whether it is required, and no other")
+    func documentsEveryKey() {
         let page = PolicyPage.keys.map { "\($0.path) | \($0.type) | \($0.required)" }
         let code = Self.keys(of: PolicyShape.policy)
         #expect(code.count > 100)
@@ -78,8 +78,8 @@ struct PolicyPageTests {
         }
     }
 
-    @Test("the page says which rows may ask a fact")
-    func facts() throws {
+    @Test("the page lists which rows may ask for a fact")
+    func documentsFactsByRow() throws {
         let facts = PolicyPage.keys.filter { $0.path.hasPrefix("scope.rows.when.") }
         #expect(facts.count == 11)
         for fact in facts {
@@ -91,7 +91,7 @@ struct PolicyPageTests {
     }
 
     @Test("the limits on the page are those of the code")
-    func limits() throws {
+    func documentsLimits() throws {
         let text = try #require(PolicyPage.text)
         for limit in [
             """
@@ -104,8 +104,8 @@ struct PolicyPageTests {
         ] { #expect(text.contains(limit), "\(limit)") }
     }
 
-    @Test("in the page's whole policy nothing is wrong and nothing deserves a look")
-    func example() {
+    @Test("the page's whole policy has no fault and no warning")
+    func documentsFaultlessPolicy() {
         let reading = PolicyFile.check(PolicyPage.example)
         #expect(reading.problems.map(\.description) == [])
         #expect(reading.policy?.name == "small-town")

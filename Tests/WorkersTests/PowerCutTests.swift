@@ -15,14 +15,14 @@ extension PrivateServerTests {
         .enabled(if: NetworkNamespace.obstacle == nil, "\(NetworkNamespace.obstacle ?? "")"))
     struct PowerCutTests {
         @Test(
-            "its rows go out, its locks end and its deliveries come back, though no server was told",
+            "its rows are sent, its locks end and its deliveries return, although no server was notified",
             arguments: [LanePoint.beforeCommit, .afterCommit])
-        func powerCut(point: LanePoint) throws {
+        func othersFinishWorkAfterPowerCut(point: LanePoint) throws {
             let servers = try PrivateServers.here()
             let network = try #require(servers.network)
             let office = try servers.office()
-            let letter = try office.source()
-            let id = try letter.submit(.new())
+            let source = try office.source()
+            let id = try source.submit(.new())
             let cut = try WorkerProcess(.intake, of: office, stoppedAt: point, leaseSeconds: 20, in: network)
             defer {
                 cut.kill()
@@ -30,7 +30,7 @@ extension PrivateServerTests {
             }
             try cut.stopsItself()
             try network.cut()
-            // Its kernel has no way left to say that it is gone.
+            // Its kernel cannot notify anybody.
             cut.kill()
             let began = ContinuousClock.now
             let left = try office.texts("SELECT event_id FROM outbox ORDER BY 1")
@@ -38,7 +38,7 @@ extension PrivateServerTests {
             #expect(try office.count("SELECT count(*) FROM lane_lease") == 1)
 
             try office.start(.intake)
-            let receipt = try letter.heard(within: 30)
+            let receipt = try source.receive(within: 30)
             #expect(receipt.inReplyTo == id && (left.isEmpty || left.contains(receipt.id)))
             if point == .afterCommit { try office.wait(for: ["0"], "SELECT count(*) FROM outbox", within: 30) }
             let session =

@@ -5,7 +5,7 @@ import LocalServers
 import Testing
 import TestOffice
 
-/// Faults of servers that others must not see: one pair of servers for all of them, and one test at a time.
+/// Faults of servers that must not affect other tests: one pair of servers for all of them, and one test at a time.
 @Suite("with servers of their own", .serialized, .privateServers)
 enum PrivateServerTests {}
 
@@ -26,7 +26,7 @@ final class PrivateServers: @unchecked Sendable {
         network = NetworkNamespace.obstacle == nil ? try NetworkNamespace() : nil
         var options = LocalServers.Options()
         options.listenAddress = network?.hostAddress
-        // The most that a broker takes where nobody says otherwise.
+        // The default limit of a broker.
         options.rabbitmqSettings["max_message_size"] = "\(128 << 20)"
         do {
             servers = try LocalServers.start(in: directory, definitions: try Self.definitions(), options: options)

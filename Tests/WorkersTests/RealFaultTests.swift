@@ -22,20 +22,20 @@ extension PrivateServerTests {
             return submission
         }
 
-        /// Everything is answered within two seconds of the fault's end, registered once, and said once.
+        /// Everything is answered within two seconds of the fault's end, registered once, and logged once.
         /// - Parameter earlier: how many lines were logged before the fault.
         private func expectOnce(
-            _ ids: Set<String>, _ office: OfficeUnderTest, _ letter: PartyClient, since ended: ContinuousClock.Instant,
+            _ ids: Set<String>, _ office: OfficeUnderTest, _ source: PartyClient, since ended: ContinuousClock.Instant,
             loggedBefore earlier: Int = 0
         ) throws {
-            var heard: Set<String> = []
-            while heard.count < ids.count {
-                let answer = try letter.heard(within: 10)
+            var received: Set<String> = []
+            while received.count < ids.count {
+                let answer = try source.receive(within: 10)
                 #expect(answer.problem == nil)
-                heard.insert(answer.inReplyTo ?? "")
+                received.insert(answer.inReplyTo ?? "")
             }
             #expect(ContinuousClock.now - ended < .seconds(2))
-            #expect(heard == ids)
+            #expect(received == ids)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             let endings = office.log.lines.prefix(earlier).count { $0.contains("fault ended after") }
             try office.log.wait(for: "fault ended after", lines: endings + 1)
@@ -46,8 +46,8 @@ extension PrivateServerTests {
             try office.expectWholeLedger()
         }
 
-        @Test("an office with a cluster of its own shares no virtual host with one whose database lies elsewhere")
-        func ownVirtualHost() throws {
+        @Test("an office with a cluster of its own shares no virtual host with one of another database")
+        func ownClusterSharesNoVirtualHost() throws {
             let cluster = try Cluster()
             defer { cluster.remove() }
             let here = try PooledOffice(of: PrivateServers.here().testServers)
@@ -58,9 +58,9 @@ extension PrivateServerTests {
         }
 
         @Test(
-            "the disk of a table is full: all that came meanwhile is in the books once there is room",
+            "the disk of a table is full: all messages are stored once there is room",
             .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
-        func fullTable() throws {
+        func storesEverythingAfterFullTable() throws {
             let disk = try SmallDisk(megabytes: 8)
             defer { disk.remove() }
             let cluster = try Cluster()
@@ -70,31 +70,28 @@ extension PrivateServerTests {
             let office = try cluster.office()
             try cluster.execute("CREATE TABLESPACE small LOCATION '\(disk.directory)'")
             try office.change("ALTER TABLE report_text SET TABLESPACE small")
-            let letter = try office.source()
+            let source = try office.source()
             try office.start(.intake)
             try office.start(.routing)
             try disk.fill()
             var ids: Set<String> = []
             while !office.log.lines.contains(where: { $0.contains("waiting for the database") && $0.contains("53100") })
             {
-                ids.insert(try letter.submit(try Self.bulky()))
+                ids.insert(try source.submit(try Self.bulky()))
             }
-            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            for _ in 1...5 { ids.insert(try source.submit(.new())) }
             let count = office.log.lines.count { $0.contains("attempt failed") }
             try office.log.wait(for: "attempt failed", lines: count + 4)
             disk.free()
-            try expectOnce(ids, office, letter, since: .now)
+            try expectOnce(ids, office, source, since: .now)
             #expect(try office.count("SELECT count(*) FROM report") == ids.count)
             try office.close()
         }
 
         @Test(
-            """
-            the disk of the write-ahead log is full, and the server ends: all is in the books once it was started \
-            again
-            """,
+            "the disk of the write-ahead log fills and the server ends: all is stored after it starts again",
             .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
-        func fullLog() throws {
+        func storesEverythingAfterFullLog() throws {
             let disk = try SmallDisk(megabytes: 48)
             defer { disk.remove() }
             let cluster = try Cluster(["--waldir=\(disk.directory)/wal", "--wal-segsize=1"])
@@ -102,35 +99,30 @@ extension PrivateServerTests {
             try cluster.start("max_wal_size=8MB", "min_wal_size=2MB")
             try cluster.makeTemplate()
             let office = try cluster.office()
-            let letter = try office.source()
+            let source = try office.source()
             try office.start(.intake)
             try office.start(.routing)
-            try letter.submit(.new())
-            _ = try letter.heard()
+            try source.submit(.new())
+            _ = try source.receive()
             try disk.fill()
             var ids: Set<String> = []
             while !office.log.lines.contains(where: {
                 $0.contains("waiting for the database") || $0.contains("lane interrupted")
             }) {
-                ids.insert(try letter.submit(try Self.bulky(2_000)))
+                ids.insert(try source.submit(try Self.bulky(2_000)))
             }
-            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            for _ in 1...5 { ids.insert(try source.submit(.new())) }
             // It cannot recover either while there is no room.
             cluster.stop(SIGQUIT)
             disk.free()
             try cluster.start("max_wal_size=8MB", "min_wal_size=2MB")
-            try expectOnce(ids, office, letter, since: .now)
+            try expectOnce(ids, office, source, since: .now)
             #expect(try office.count("SELECT count(*) FROM report") == ids.count + 1)
             try office.close()
         }
 
-        @Test(
-            """
-            the primary dies and its standby is promoted: nothing is lost or doubled; the old one comes back to \
-            read only, and is passed over
-            """
-        )
-        func promoted() throws {
+        @Test("the standby of a dead primary is promoted: nothing is lost or doubled, and the old one is passed over")
+        func losesNothingOnPromotion() throws {
             let primary = try Cluster()
             defer { primary.remove() }
             try primary.start()
@@ -141,21 +133,21 @@ extension PrivateServerTests {
             try demandStandby(of: primary.url)
             try primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
             let office = try primary.office(orOn: standby)
-            let letter = try office.source()
+            let source = try office.source()
             try office.start(.intake)
             try office.start(.routing)
-            var ids = Set(try (1...20).map { _ in try letter.submit(.new()) })
+            var ids = Set(try (1...20).map { _ in try source.submit(.new()) })
             // Some are committed, some are under way.
-            _ = try letter.next(letter.notices)
+            _ = try source.next(source.notices)
             primary.stop(SIGQUIT)
-            for _ in 1...5 { ids.insert(try letter.submit(.new())) }
+            for _ in 1...5 { ids.insert(try source.submit(.new())) }
             try office.log.wait(for: "waiting for the database")
             try standby.promote()
             let ended = ContinuousClock.now
-            var heard: Set<String> = []
-            while heard.count < ids.count - 1 { heard.insert(try letter.heard(within: 10).inReplyTo ?? "") }
+            var received: Set<String> = []
+            while received.count < ids.count - 1 { received.insert(try source.receive(within: 10).inReplyTo ?? "") }
             #expect(ContinuousClock.now - ended < .seconds(2))
-            #expect(heard.isSubset(of: ids))
+            #expect(received.isSubset(of: ids))
             #expect(try office.count("SELECT count(*) FROM report") == ids.count)
 
             primary.remove()
@@ -164,33 +156,33 @@ extension PrivateServerTests {
             try old.start()
             try standby.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'bihuan %'")
-            let second = try letter.submit(.new())
-            #expect(try letter.heard().inReplyTo == second)
+            let second = try source.submit(.new())
+            #expect(try source.receive().inReplyTo == second)
 
-            // The keeper of the server lets it only be read: sessions that are there meet 25006, and no other server
-            // may be written to.
+            // The server's operator makes it read-only: existing sessions get 25006, and no other server
+            // accepts writes.
             let earlier = office.log.lines.count
             try standby.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
-            let third = try letter.submit(.new())
+            let third = try source.submit(.new())
             let count = office.log.lines.count { $0.contains("attempt failed") }
             try office.log.wait(for: "attempt failed", lines: count + 3)
             try standby.execute("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
-            try expectOnce([third], office, letter, since: .now, loggedBefore: earlier)
+            try expectOnce([third], office, source, since: .now, loggedBefore: earlier)
             #expect(try office.count("SELECT count(*) FROM report") == ids.count + 2)
             try office.close()
         }
 
-        @Test("a page of a table is damaged: the messages that need it are set aside, and all others go on")
-        func damagedPage() throws {
+        @Test("a page of a table is damaged: the messages that need it are set aside, and all others continue")
+        func setsMessagesOnDamagedPageAside() throws {
             let cluster = try Cluster(["-k"])
             defer { cluster.remove() }
             try cluster.start()
             try cluster.makeTemplate()
             let office = try cluster.office()
-            let (letter, city) = (try office.source(), try office.unit("c01"))
+            let (source, city) = (try office.source(), try office.unit("c01"))
             let intake = try office.start(.intake)
-            for _ in 1...40 { try letter.submit(try Self.bulky()) }
-            for _ in 1...40 { _ = try letter.heard() }
+            for _ in 1...40 { try source.submit(try Self.bulky()) }
+            for _ in 1...40 { _ = try source.receive() }
             try intake.stop()
             let page = "(ctid::text::point)[0] = 2"
             let damaged = Set(try office.texts("SELECT report_id::text FROM report_text WHERE \(page)"))

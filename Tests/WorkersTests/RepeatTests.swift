@@ -11,15 +11,15 @@ import Testing
 struct RepeatTests {
     private let reporter = Reporter(name: "孙诉", phone: "13711112222")
 
-    @Test("the same said again by the same reporter is registered, linked, and not handed over again")
-    func repeats() throws {
+    @Test("a report repeated by the same reporter is registered and linked, and not handed off again")
+    func linksRepeat() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, web, city) = (try office.source(), try office.source("web"), try office.unit("c01"))
+        let (source, web, city) = (try office.source(), try office.source("web"), try office.unit("c01"))
         let said = Submission.new(reporters: [reporter])
-        let first = try office.handOff(said, from: letter, to: city)
+        let first = try office.handOff(said, from: source, to: city)
         try web.submit(said)
-        let again = try web.heard()
+        let again = try web.receive()
         #expect(again.data["state"] as? String == "linked_as_repeat")
         #expect(again.data["rule"] as? String == "cn-discipline@1/repeat-reporter")
         #expect(again.number != first.number)
@@ -28,41 +28,41 @@ struct RepeatTests {
                 first.submission
             ])
 
-        // Another reporter's is no repeat; nor is one that says more.
+        // Another reporter's report is no repeat; nor is one with more content.
         let other = Submission(
             matterKind: said.matterKind, title: said.title, text: said.text, region: said.region,
             reporters: [Reporter(name: "李诉", phone: "13733334444")], accused: said.accused,
             allegations: said.allegations)
-        _ = try office.handOff(other, from: letter, to: city)
+        _ = try office.handOff(other, from: source, to: city)
         var more = said
         more.text += "另有新情况。"
-        _ = try office.handOff(more, from: letter, to: city)
+        _ = try office.handOff(more, from: source, to: city)
         try office.settle()
         #expect(try office.count("SELECT count(*) FROM handoff") == 3)
         try office.expectWholeLedger()
         try office.close()
     }
 
-    @Test("of equal reports in one batch the first stands and the others are linked to it")
-    func oneBatch() throws {
+    @Test("the first of equal reports in one batch is the original, and the others are linked to it")
+    func linksRepeatsInOneBatch() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         let said = Submission.new()
-        for _ in 1...5 { try letter.submit(said) }
+        for _ in 1...5 { try source.submit(said) }
         try office.start(.intake)
         var states: [String] = []
-        for _ in 1...5 { states.append(try #require(try letter.heard().data["state"] as? String)) }
+        for _ in 1...5 { states.append(try #require(try source.receive().data["state"] as? String)) }
         #expect(states == ["registered"] + Array(repeating: "linked_as_repeat", count: 4))
         #expect(try office.count("SELECT count(DISTINCT repeat_of) FROM report WHERE state = 'linked_as_repeat'") == 1)
         try office.close()
     }
 
-    @Test("of equal reports on two lanes at once exactly one stands")
-    func twoLanes() throws {
+    @Test("exactly one of equal reports on two lanes at once is the original")
+    func linksRepeatsOnTwoLanes() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         let kinds = (1...20).map { _ in Submission.new(reporters: [reporter]) }
-        for said in (kinds + kinds + kinds).shuffled() { try letter.submit(said) }
+        for said in (kinds + kinds + kinds).shuffled() { try source.submit(said) }
         for _ in 1...2 { try office.start(.intake) { $0.batchSizeMax = 4 } }
         try office.wait(for: ["60"], "SELECT count(*) FROM report")
         #expect(try office.count("SELECT count(*) FROM report WHERE state = 'registered'") == 20)

@@ -14,7 +14,7 @@ import TestOffice
     "Servers that restart under load",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RestartTests {
-    /// What is done to the servers, one after the other, while reports flow.
+    /// The disturbances of the servers, one after another, while reports are sent.
     private static let blows: [@Sendable (LocalServers) throws -> Void] = [
         { try $0.restartPostgreSQL(mode: .immediate) },
         { try $0.restartPostgreSQL(mode: .fast) },
@@ -25,13 +25,8 @@ struct RestartTests {
         },
     ]
 
-    @Test(
-        """
-        three hundred reports flow while both servers are restarted and killed: each is registered, routed and \
-        answered once
-        """
-    )
-    func restarts() throws {
+    @Test("both servers restart and die under three hundred reports: each is registered, routed and answered once")
+    func losesNothingOnRestarts() throws {
         let directory = URL(fileURLWithPath: "/tmp/bihuan-restart-\(UUID().uuidString.prefix(8))")
         defer { try? FileManager.default.removeItem(at: directory) }
         let servers = try LocalServers.start(
@@ -99,10 +94,10 @@ private final class PatientSource {
     func hearAll(within seconds: Double) {
         persist(for: seconds) { client in
             while !unanswered.isEmpty {
-                let heard = try client.heard(within: seconds)
-                let id = heard.inReplyTo ?? ""
+                let received = try client.receive(within: seconds)
+                let id = received.inReplyTo ?? ""
                 unanswered.remove(id)
-                answers[id, default: []].insert(heard.delivery.body)
+                answers[id, default: []].insert(received.delivery.body)
             }
             return true
         }

@@ -12,8 +12,8 @@ import TestOffice
 
 @testable import Workers
 
-/// A message as the one it was sent to reads it.
-struct Heard {
+/// A message as its addressee reads it.
+struct ReceivedMessage {
     let delivery: Delivery
     let json: [String: Any]
 
@@ -34,7 +34,7 @@ struct Heard {
     var number: String? { data["number"] as? String }
 }
 
-/// The bytes of one act with where they go, so that the very same can be sent again.
+/// The bytes of one act with their destination, so that the same act can be sent again.
 struct PreparedAct {
     let id: String
     let body: [UInt8]
@@ -73,16 +73,16 @@ extension PartyClient {
         try publish(act.body, to: exchange, key: act.key, properties: properties(act.type, act.subject))
     }
 
-    /// Everything that comes to this party's notice queue before the answer to an act that is certain to be refused. A
-    /// queue keeps its order: what was sent before is decided by then, if one lane decides it all.
-    func heardOnceDecided(sourceLocation: SourceLocation = #_sourceLocation) throws -> [Heard] {
-        var heard = try heardUntilRefused(sourceLocation)
+    /// All messages in this party's notice queue before the answer to an act that is certain to be refused. A
+    /// queue keeps its order: all earlier acts are decided by then, if one lane decides them all.
+    func receiveUntilDecided(sourceLocation: SourceLocation = #_sourceLocation) throws -> [ReceivedMessage] {
+        var received = try receiveUntilRefused(sourceLocation)
         // Intake refuses first and registers then, in one batch; the next batch comes after that.
-        if case .source = party { heard += try heardUntilRefused(sourceLocation) }
-        return heard
+        if case .source = party { received += try receiveUntilRefused(sourceLocation) }
+        return received
     }
 
-    private func heardUntilRefused(_ sourceLocation: SourceLocation) throws -> [Heard] {
+    private func receiveUntilRefused(_ sourceLocation: SourceLocation) throws -> [ReceivedMessage] {
         let marker = UUID().uuidString
         switch party {
         case .source:
@@ -94,30 +94,32 @@ extension PartyClient {
         case .unit, .office:
             try send(.handoffProgress, id: marker, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "标记"))
         }
-        var heard: [Heard] = []
+        var received: [ReceivedMessage] = []
         while true {
-            let next = try Heard(try next(notices, sourceLocation: sourceLocation))
-            if next.inReplyTo == marker { return heard }
-            heard.append(next)
+            let next = try ReceivedMessage(try next(notices, sourceLocation: sourceLocation))
+            if next.inReplyTo == marker { return received }
+            received.append(next)
         }
     }
 
-    func heard(within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation) throws -> Heard {
-        try Heard(try next(notices, within: seconds, sourceLocation: sourceLocation))
+    func receive(
+        within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> ReceivedMessage {
+        try ReceivedMessage(try next(notices, within: seconds, sourceLocation: sourceLocation))
     }
 
     /// The next handoff in a queue of this unit.
     func receiveHandoff(
         from queue: String? = nil, within seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Arrived {
-        let heard = try Heard(try next(queue ?? inbox, within: seconds, sourceLocation: sourceLocation))
-        #expect(heard.type == MessageType.handoffDispatched.rawValue, sourceLocation: sourceLocation)
+        let received = try ReceivedMessage(try next(queue ?? inbox, within: seconds, sourceLocation: sourceLocation))
+        #expect(received.type == MessageType.handoffDispatched.rawValue, sourceLocation: sourceLocation)
         return Arrived(
-            handoff: heard.subject, digest: heard.delivery.digest, number: heard.number ?? "",
+            handoff: received.subject, digest: received.delivery.digest, number: received.number ?? "",
             submission: "")
     }
 
-    /// A command that a worker hears, about no letter that there is.
+    /// A command that a worker receives, about a dead letter that does not exist.
     func order(to worker: Worker) throws {
         let act = prepare(.commandReplay, subject: UUID().uuidString.lowercased(), Nothing())
         let key = MessageType.commandReplay.routingKey(from: party, owner: worker)
@@ -148,19 +150,19 @@ extension PartyClient {
 }
 
 extension OfficeUnderTest {
-    /// A report that came in and was handed to a unit, which has not signed yet.
+    /// A report that was registered and handed off to a unit, which has not signed yet.
     func handOff(
         _ submission: Submission = .new(), from source: PartyClient, to unit: PartyClient, queue: String? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Arrived {
         let id = try source.submit(submission)
-        let answer = try source.heard(sourceLocation: sourceLocation)
+        let answer = try source.receive(sourceLocation: sourceLocation)
         #expect(answer.inReplyTo == id, sourceLocation: sourceLocation)
         let arrived = try unit.receiveHandoff(from: queue, sourceLocation: sourceLocation)
         return Arrived(handoff: arrived.handoff, digest: arrived.digest, number: arrived.number, submission: id)
     }
 
-    /// Waits until everything is sent and written that follows from what was decided.
+    /// Waits until all consequences of the decisions are sent and stored.
     func settle(sourceLocation: SourceLocation = #_sourceLocation) throws {
         try wait(
             for: ["0"],
@@ -168,8 +170,8 @@ extension OfficeUnderTest {
             sourceLocation: sourceLocation)
     }
 
-    /// The books as they stand: what an act without effect leaves as it is.
-    func books() throws -> [String] {
+    /// The digest of each table, which an act without effect does not change.
+    func tableDigests() throws -> [String] {
         try [
             "report", "handoff", "handoff_note", "clock", "clock_step", "ledger_entry", "held_message", "dead_letter",
             "person_notice",
@@ -183,30 +185,30 @@ extension OfficeUnderTest {
         }
     }
 
-    /// Does as a superuser what no worker may.
+    /// Runs SQL as a superuser, which no worker may.
     func change(_ sql: String) throws {
         let database = try database()
         defer { database.close() }
         try database.execute(sql)
     }
 
-    /// Works on the database from outside it.
+    /// Runs statements about the database from another one.
     func maintain(_ statements: String...) throws {
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
         defer { superuser.close() }
         for statement in statements { try superuser.execute(statement) }
     }
 
-    /// Sends a command about a dead letter to the worker that keeps it, and hears the verdict.
+    /// Sends a command about a dead letter to the worker that keeps it, and returns the verdict.
     func order<Payload: Codable & Sendable>(
-        _ type: MessageType, _ letter: String, _ data: Payload, by person: PartyClient, to worker: Worker = .intake,
+        _ type: MessageType, _ deadLetter: String, _ data: Payload, by person: PartyClient, to worker: Worker = .intake,
         id: String = UUID().uuidString, sourceLocation: SourceLocation = #_sourceLocation
-    ) throws -> Heard {
-        let act = person.prepare(type, id: id, subject: letter, data)
+    ) throws -> ReceivedMessage {
+        let act = person.prepare(type, id: id, subject: deadLetter, data)
         try person.publish(
             act.body, to: person.exchange, key: type.routingKey(from: person.party, owner: worker),
-            properties: person.properties(type, letter))
-        let verdict = try person.heard(sourceLocation: sourceLocation)
+            properties: person.properties(type, deadLetter))
+        let verdict = try person.receive(sourceLocation: sourceLocation)
         #expect(verdict.inReplyTo == id, sourceLocation: sourceLocation)
         return verdict
     }
@@ -242,7 +244,7 @@ extension OfficeUnderTest {
         #expect(Set(entries.keys).isSubset(of: Set(heads.map(\.chain))), sourceLocation: sourceLocation)
     }
 
-    /// The columns of all tables in which these bytes stand.
+    /// The columns of all tables that contain these bytes.
     func places(of bytes: [UInt8]) throws -> [String] {
         let columns = try texts(
             """

@@ -22,23 +22,20 @@ extension PrivateServerTests {
         }
 
         @Test(
-            """
-            a queue without confirms parks its own rows only, few or more than a connection takes; when it is \
-            back they all arrive
-            """,
+            "a queue without confirms delays its own rows only, few or many; they all arrive once it is back",
             arguments: [5, 600])
-        func silent(count: Int) throws {
+        func parksOnlySilentQueue(count: Int) throws {
             let office = try PrivateServers.here().office()
-            let (letter, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
+            let (source, city, province) = (try office.source(), try office.unit("c01"), try office.unit("d1"))
             try office.start(.intake)
             try office.start(.routing)
             try silence("unit.c01.inbox", of: office, true)
-            for _ in 1...count { try letter.submit(.new()) }
+            for _ in 1...count { try source.submit(.new()) }
             try office.log.wait(for: "a queue takes no messages", withinSeconds: 40)
-            // The lane goes on with the others, and more for the silent one does not stop it again.
+            // The lane continues with the others, and more rows for the silent queue do not stop it again.
             for _ in 1...3 {
-                try letter.submit(.new())
-                try letter.submit(.new(level: "province"))
+                try source.submit(.new())
+                try source.submit(.new(level: "province"))
                 _ = try province.receiveHandoff(within: 30)
             }
             try office.wait(for: ["\(count + 3)"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
@@ -56,8 +53,8 @@ extension PrivateServerTests {
             try office.wait(
                 for: ["\(count + 3)"], "SELECT count(*) FROM handoff h WHERE state = 'dispatched' AND unit = 'c01'",
                 within: 20)
-            var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
-            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
+            var arrived: Set<String> = [try ReceivedMessage(city.next(city.inbox)).id]
+            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try ReceivedMessage(next).id) }
             #expect(arrived == expected)
             #expect(try office.count("SELECT count(*) FROM handoff") == count + 6)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
@@ -68,16 +65,16 @@ extension PrivateServerTests {
             try office.close()
         }
 
-        @Test("what waits for a silent queue does not go once its unit is barred, and the rest does")
-        func barredMeanwhile() throws {
+        @Test("a message waiting for a silent queue is withheld once its unit is barred, and the rest is sent")
+        func withholdsRowsOfBarredUnit() throws {
             let office = try PrivateServers.here().office()
-            let (letter, city) = (try office.source(), try office.unit("c01"))
+            let (source, city) = (try office.source(), try office.unit("c01"))
             try office.start(.intake)
             try office.start(.routing)
             try silence("unit.c01.inbox", of: office, true)
-            try letter.submit(.new())
+            try source.submit(.new())
             try office.log.wait(for: "a queue takes no messages", withinSeconds: 40)
-            for unit in ["d2", nil, "d2"] { try letter.submit(.new(unit: unit)) }
+            for unit in ["d2", nil, "d2"] { try source.submit(.new(unit: unit)) }
             try office.wait(for: ["4"], "SELECT count(*) FROM handoff WHERE state = 'released'", within: 60)
             let harmless = Set(
                 try office.texts(
@@ -93,21 +90,21 @@ extension PrivateServerTests {
             try office.wait(
                 for: ["dispatched", "dispatched", "recalled", "recalled"], "SELECT state FROM handoff ORDER BY 1",
                 within: 20)
-            var arrived: Set<String> = [try Heard(city.next(city.inbox)).id]
-            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try Heard(next).id) }
+            var arrived: Set<String> = [try ReceivedMessage(city.next(city.inbox)).id]
+            while let next = try city.nextIfAny(city.inbox) { arrived.insert(try ReceivedMessage(next).id) }
             #expect(arrived == harmless)
             #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
             try office.expectWholeLedger()
             try office.close()
         }
 
-        @Test("what waits while the broker takes no connections does not go once its unit is barred")
-        func brokerAway() throws {
+        @Test("a message waiting while the broker takes no connections is withheld once its unit is barred")
+        func withholdsRowsWhileBrokerIsAway() throws {
             let servers = try PrivateServers.here()
             let office = try servers.office()
-            let (letter, city) = (try office.source(), try office.unit("c01"))
+            let (source, city) = (try office.source(), try office.unit("c01"))
             try office.start(.intake)
-            // Cut off from the broker when its transaction stands: what it wrote is in its memory, and waits for a
+            // Cut off from the broker after the commit: the rows it wrote are in its memory, and wait for a
             // connection.
             let away = Mutex(true)
             try office.start(.routing) {
@@ -118,20 +115,20 @@ extension PrivateServerTests {
                     try servers.control("close_all_user_connections", "office.routing", "a test")
                 }
             }
-            try letter.submit(.new(unit: "d2"))
+            try source.submit(.new(unit: "d2"))
             try office.log.wait(for: "lane interrupted", withinSeconds: 40)
             try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
             try servers.control("clear_user_limits", "office.routing", "all")
             try office.wait(for: ["recalled barred"], "SELECT state || ' ' || ended_because FROM handoff", within: 60)
-            try letter.submit(.new())
+            try source.submit(.new())
             let only = try city.receiveHandoff(within: 30)
             #expect(try office.texts("SELECT state FROM handoff WHERE id = '\(only.handoff)'").first != "recalled")
             #expect(try city.nextIfAny(city.inbox) == nil)
             try office.close()
         }
 
-        @Test("what a full queue refuses stays in the database alone, and is tried ever more rarely, with one row")
-        func full() throws {
+        @Test("the rows that a full queue refuses stay in the database, and one row is tried ever more rarely")
+        func keepsRowsOfFullQueue() throws {
             let office = try PrivateServers.here().office()
             let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
             defer { admin.close() }
@@ -152,7 +149,7 @@ extension PrivateServerTests {
             #expect(outboxPublisher.eventIDs.isEmpty, "rows of a full queue are held in memory")
             #expect(outboxPublisher.parked.keys == ["full"])
             #expect(outboxPublisher.parked.due(at: .now) == [])
-            // Others are not held up, and what is for the full one is not even taken.
+            // Others are not delayed, and rows for the full queue are not even taken.
             outboxPublisher.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)
             #expect(outboxPublisher.eventIDs.count == 1)
             outboxPublisher.tryParked(with: Self.row("full", 1))
@@ -188,13 +185,8 @@ extension PrivateServerTests {
 
 @Suite("The list of parked queues")
 struct ParkedQueuesTests {
-    @Test(
-        """
-        it is tried after 1, 2, 4 … 60 seconds, by one row at a time; older refusals count for nothing; news \
-        comes once
-        """
-    )
-    func backoff() {
+    @Test("a queue is tried after 1, 2, 4 … 60 seconds with one row; old refusals do not count; each change shows once")
+    func backsOffToSixtySeconds() {
         let start = ContinuousClock.now
         var queues = ParkedQueues()
         queues.park("q", .refusing, at: start)
@@ -217,7 +209,7 @@ struct ParkedQueuesTests {
         #expect(queues.freed == ["q"] && !queues.contains("q"))
         queues.readBack(["q"])
         #expect(queues.freed == [])
-        // What was sent before tells that a silent queue lives, and nothing of a full one.
+        // A confirm of an earlier message shows that a silent queue lives, and nothing about a full one.
         queues.park("q", .refusing, at: now)
         queues.tookEarlier("q")
         #expect(queues.contains("q"))
@@ -225,7 +217,7 @@ struct ParkedQueuesTests {
         queues.park("q", .silent, at: now)
         queues.tookEarlier("q")
         #expect(!queues.contains("q"))
-        // Parked anew, it begins anew.
+        // It starts again after it is parked again.
         queues.park("q", .silent, at: now)
         #expect(queues.due(at: now + .seconds(1)) == ["q"])
         queues.trying("q")

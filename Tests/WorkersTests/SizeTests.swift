@@ -9,7 +9,7 @@ import TestOffice
 
 @testable import Workers
 
-@Suite("Sizes as the office would hand on")
+@Suite("The size of a report when it is forwarded")
 struct ForwardingSizeTests {
     static let texts = [
         "反映张三虚报冒领。", "", "\"\\/\u{7F}\u{85}\u{2028}😀e\u{301}",
@@ -18,8 +18,8 @@ struct ForwardingSizeTests {
         String(repeating: "\u{1}", count: 10_000),
     ]
 
-    @Test("the message has never more bytes than was said at the door, and not many less", arguments: texts)
-    func bound(text: String) {
+    @Test("the message never has more bytes than was estimated at submission, and not many fewer", arguments: texts)
+    func boundsForwardedSize(text: String) {
         for count in [0, 50] {
             var content = Submission(matterKind: "accusation", title: text, text: text, region: "p-c01")
             content.accused = Array(
@@ -47,8 +47,8 @@ struct ForwardingSizeTests {
         }
     }
 
-    @Test("a report that fits exactly is handed on, one byte more is refused with what to do")
-    func edge() throws {
+    @Test("a report that fits exactly is forwarded, and one byte more is refused with the remedy")
+    func forwardsReportThatJustFits() throws {
         var content = Submission(title: "", text: "")
         let room = Limits.standard.messageBytesMax - ForwardingSize.bytesMax(of: content)
         content.text = String(repeating: "x", count: room)
@@ -62,16 +62,16 @@ struct ForwardingSizeTests {
 @Suite(
     "The limit of a message", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct SizeTests {
-    @Test("what could not be handed on within the limit is refused at the door, what just can is handed on")
-    func atTheDoor() throws {
+    @Test("a report too large to be forwarded is refused at submission, and one that just fits is forwarded")
+    func refusesAtSubmission() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city, superior) = (try office.source(), try office.unit("c01"), try office.unit("superior"))
-        func answer(_ text: String, level: String = "township", reporter: String? = nil) throws -> Heard {
+        let (source, city, superior) = (try office.source(), try office.unit("c01"), try office.unit("superior"))
+        func answer(_ text: String, level: String = "township", reporter: String? = nil) throws -> ReceivedMessage {
             var submission = Submission.new(level: level, reporters: reporter.map { [Reporter(name: $0)] } ?? [])
             submission.text = text
-            try letter.submit(submission)
-            return try letter.heard()
+            try source.submit(submission)
+            return try source.receive()
         }
         // A name of two characters becomes five where it is masked.
         let masked = try answer(String(repeating: "王五", count: 33_333), reporter: "王五")
@@ -89,13 +89,13 @@ struct SizeTests {
         try office.close()
     }
 
-    @Test("a message over the limit is a fault of the office: never sent, and what asked for it is kept")
-    func fault() throws {
+    @Test("a message over the limit is the office's fault: it is never sent, and its cause is kept")
+    func oversizeMessageIsOfficesFault() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
-        try letter.submit(.new())
-        _ = try letter.heard()
+        let source = try office.source()
+        try source.submit(.new())
+        _ = try source.receive()
         try office.settle()
         try office.change("UPDATE report_text SET body = repeat('x', 300000)")
         try office.start(.routing)

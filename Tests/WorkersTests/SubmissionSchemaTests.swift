@@ -63,8 +63,8 @@ struct SubmissionSchemaTests {
         ("a paper whose digest is short", report { $0.attachments[0].sha256 = "0b" }, false),
     ]
 
-    @Test("a report is taken or refused by its schema and by the desk alike", arguments: reports.indices)
-    func alike(row: Int) throws {
+    @Test("schema and desk accept or refuse the same reports", arguments: reports.indices)
+    func schemaAndDeskAgree(row: Int) throws {
         let (name, submission, fits) = Self.reports[row]
         let source = SourceID(unchecked: "letter")
         let body = Wire.encode(

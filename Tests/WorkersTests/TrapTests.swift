@@ -12,13 +12,13 @@ import Testing
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct TrapTests {
     @Test("only the message that stops the worker ends as a dead letter; its hundred neighbours are registered")
-    func trap() throws {
+    func onlyTheTrapIsADeadLetter() throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         let trap = UUID().uuidString
         var ids: Set<String> = []
-        for index in 1...101 { ids.insert(try letter.submit(.new(), id: index == 30 ? trap : UUID().uuidString)) }
-        // Whoever watches over the workers starts them again.
+        for index in 1...101 { ids.insert(try source.submit(.new(), id: index == 30 ? trap : UUID().uuidString)) }
+        // The supervisor of the workers starts them again.
         var deaths = 0
         var worker = try WorkerProcess(.intake, of: office, trap: trap)
         while deaths < 20, try office.count("SELECT count(*) FROM dead_letter") == 0 {
@@ -31,13 +31,13 @@ struct TrapTests {
         try office.wait(for: ["100"], "SELECT count(*) FROM report", within: 30)
         var problems: [String: String] = [:]
         while !ids.isEmpty {
-            let answer = try letter.heard()
+            let answer = try source.receive()
             ids.remove(answer.inReplyTo ?? "")
             if let problem = answer.problem { problems[answer.inReplyTo ?? ""] = problem }
         }
         #expect(problems == [trap: "stops_the_worker"])
         #expect(try office.texts("SELECT reason || event_id FROM dead_letter") == ["stops_the_worker" + trap])
-        #expect(try office.inbox(trap, from: letter.party) == "dead")
+        #expect(try office.inbox(trap, from: source.party) == "dead")
         worker.kill()
         #expect(try office.count("SELECT count(*) FROM attempt") == 0)
         try office.expectWholeLedger()
@@ -45,18 +45,18 @@ struct TrapTests {
     }
 
     @Test(
-        "a worker that is killed from outside again and again blames nobody: all are registered once the killing ends",
+        "a worker killed repeatedly from outside blames no message: all are registered after the last kill",
         arguments: [LanePoint.beforeCommit, .afterCommit])
-    func killedFromOutside(point: LanePoint) throws {
+    func blamesNoMessageForKills(point: LanePoint) throws {
         let office = try OfficeUnderTest()
-        let letter = try office.source()
+        let source = try office.source()
         var ids: Set<String> = []
-        for _ in 1...5 { ids.insert(try letter.submit(.new())) }
-        // Twice as many lives as a message that stops the worker is given.
+        for _ in 1...5 { ids.insert(try source.submit(.new())) }
+        // Twice as many starts as a message that stops the worker gets.
         for _ in 1...10 { #expect(try WorkerProcess(.intake, of: office, killedAt: point).endsByItself()) }
         let worker = try WorkerProcess(.intake, of: office)
         for _ in 1...5 {
-            let answer = try letter.heard()
+            let answer = try source.receive()
             #expect(answer.problem == nil)
             ids.remove(answer.inReplyTo ?? "")
         }

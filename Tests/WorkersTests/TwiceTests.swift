@@ -20,13 +20,13 @@ struct TwiceTests {
         let label = "\(act.type)"
         #expect(act.id == other.id && act.body != other.body, "\(label)")
         try party.publish(act)
-        let first = try party.heardOnceDecided().filter { $0.inReplyTo == act.id }
+        let first = try party.receiveUntilDecided().filter { $0.inReplyTo == act.id }
         #expect(first.count == (answered ? 1 : 0), "\(label)", sourceLocation: sourceLocation)
         try office.settle()
-        let books = try office.books()
+        let digests = try office.tableDigests()
 
         try party.publish(act)
-        let second = try party.heardOnceDecided().filter { $0.inReplyTo == act.id }
+        let second = try party.receiveUntilDecided().filter { $0.inReplyTo == act.id }
         #expect(second.map(\.delivery.body) == first.map(\.delivery.body), "\(label)", sourceLocation: sourceLocation)
         #expect(second.map(\.id) == first.map(\.id), "\(label)", sourceLocation: sourceLocation)
         for (one, two) in zip(first, second) {
@@ -35,22 +35,33 @@ struct TwiceTests {
                 sourceLocation: sourceLocation)
         }
         try office.settle()
-        #expect(try office.books() == books, "\(label)", sourceLocation: sourceLocation)
+        #expect(try office.tableDigests() == digests, "\(label)", sourceLocation: sourceLocation)
 
         try party.publish(other)
-        let refused = try party.heardOnceDecided().filter { $0.inReplyTo == act.id }
+        let refused = try party.receiveUntilDecided().filter { $0.inReplyTo == act.id }
         #expect(refused.map(\.problem) == ["id_reused"], "\(label)", sourceLocation: sourceLocation)
         #expect(refused.first?.id != first.first?.id, "\(label)", sourceLocation: sourceLocation)
         try office.settle()
-        #expect(try office.books() == books, "\(label)", sourceLocation: sourceLocation)
+        #expect(try office.tableDigests() == digests, "\(label)", sourceLocation: sourceLocation)
         #expect(try office.inbox(act.id, from: party.party) == "taken", "\(label)", sourceLocation: sourceLocation)
     }
 
-    @Test("every act of a unit sent twice has one effect and one answer; another body under its id is refused")
-    func actsOfUnits() throws {
+    private func expectOneSignature(
+        on arrived: Arrived, by unit: PartyClient, in office: OfficeUnderTest
+    ) throws {
+        let id = UUID().uuidString
+        try expectOnce(
+            unit.prepare(.handoffSigned, id: id, subject: arrived.handoff, HandoffSigned(digest: arrived.digest)),
+            other: unit.prepare(
+                .handoffSigned, id: id, subject: arrived.handoff, HandoffSigned(digest: arrived.digest, signedBy: "另一人")
+            ), by: unit, in: office, answered: false)
+    }
+
+    @Test("every act that a unit sends twice has one effect and one answer; another body under its id is refused")
+    func appliesEachActOnce() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         let city = try office.unit("c01")
         let caseOffice = try office.unit("case-office")
 
@@ -58,11 +69,11 @@ struct TwiceTests {
             _ type: MessageType, _ data: Payload, other: Payload, by unit: PartyClient? = nil,
             signedBefore: Bool = true, decidedBefore: Bool = false, answered: Bool = false
         ) throws {
-            let arrived = try office.handOff(from: letter, to: city)
+            let arrived = try office.handOff(from: source, to: city)
             if signedBefore { try city.sign(arrived) }
             if decidedBefore { try city.decide(arrived) }
-            // Signed before the other unit speaks.
-            if signedBefore { _ = try city.heardOnceDecided() }
+            // Signed before the other unit acts.
+            if signedBefore { _ = try city.receiveUntilDecided() }
             let unit = unit ?? city
             let id = UUID().uuidString
             try self.expectOnce(
@@ -71,13 +82,7 @@ struct TwiceTests {
                 answered: answered)
         }
 
-        let signing = try office.handOff(from: letter, to: city)
-        let id = UUID().uuidString
-        try self.expectOnce(
-            city.prepare(.handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest)),
-            other: city.prepare(
-                .handoffSigned, id: id, subject: signing.handoff, HandoffSigned(digest: signing.digest, signedBy: "另一人")
-            ), by: city, in: office, answered: false)
+        try expectOneSignature(on: try office.handOff(from: source, to: city), by: city, in: office)
         try expectOnce(.handoffProgress, HandoffProgress(text: "已约谈"), other: HandoffProgress(text: "未约谈"))
         try expectOnce(
             .dispositionDecided, DispositionDecided(disposition: "preliminary_verification"),
@@ -94,7 +99,7 @@ struct TwiceTests {
         try expectOnce(
             .handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"),
             other: HandoffReturned(reason: "conflict_of_interest", text: "应当回避，请另行分流"))
-        // Its answer takes the handoff away, in the queue that brought it: the same bytes each time.
+        // Its answer takes the handoff back, in the queue that delivered it: the same bytes each time.
         let taken = try (0..<2).map { _ in try city.next(city.inbox) }
         #expect(taken[0].properties.type == MessageType.handoffRecalled.rawValue)
         #expect(taken[0].body == taken[1].body)
@@ -102,59 +107,54 @@ struct TwiceTests {
         try office.close()
     }
 
-    @Test("a report submitted twice is registered once, and its receipt comes again byte for byte; so does a rejection")
-    func submissions() throws {
+    @Test("a report submitted twice is registered once, and gets its receipt or rejection again byte for byte")
+    func registersOnce() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         let id = UUID().uuidString
         try expectOnce(
-            letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()),
-            other: letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), by: letter, in: office,
+            source.prepare(.reportSubmitted, id: id, subject: id, Submission.new()),
+            other: source.prepare(.reportSubmitted, id: id, subject: id, Submission.new()), by: source, in: office,
             answered: true)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
 
-        let bad = letter.prepare(.reportSubmitted, subject: "x", Submission.new())
-        try letter.publish(bad)
-        let once = try letter.heard()
-        try letter.publish(bad)
-        let again = try letter.heard()
+        let bad = source.prepare(.reportSubmitted, subject: "x", Submission.new())
+        try source.publish(bad)
+        let once = try source.receive()
+        try source.publish(bad)
+        let again = try source.receive()
         #expect(once.delivery.body == again.delivery.body)
         #expect(once.delivery.properties.messageID != again.delivery.properties.messageID)
         try office.close()
     }
 
-    @Test("a receipt comes again also when the inbox was pruned of it")
-    func prunedInbox() throws {
+    @Test("a receipt is sent again also after the inbox was pruned")
+    func repeatsReceiptAfterPruning() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let letter = try office.source()
+        let source = try office.source()
         let id = UUID().uuidString
-        let act = letter.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
-        try letter.publish(act)
-        let first = try letter.heard()
+        let act = source.prepare(.reportSubmitted, id: id, subject: id, Submission.new())
+        try source.publish(act)
+        let first = try source.receive()
         try office.settle()
         try office.change("DELETE FROM inbox WHERE event_id = '\(id)'")
-        try letter.publish(act)
-        let second = try letter.heard()
+        try source.publish(act)
+        let second = try source.receive()
         #expect(second.delivery.body == first.delivery.body)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
         try office.close()
     }
 
-    @Test(
-        """
-        an act on a handoff that comes again after the inbox was pruned of it has no second effect and is no dead \
-        letter
-        """
-    )
-    func prunedActs() throws {
+    @Test("an act that comes again after the inbox was pruned has no second effect and is no dead letter")
+    func appliesActOnceAfterPruning() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, department, caseOffice) = (
+        let (source, department, caseOffice) = (
             try office.source(), try office.unit("d1"), try office.unit("case-office")
         )
-        let arrived = try office.handOff(.new(level: "province"), from: letter, to: department)
+        let arrived = try office.handOff(.new(level: "province"), from: source, to: department)
         func prepare<Payload: Codable & Sendable>(
             _ type: MessageType, _ data: Payload, by unit: PartyClient? = nil
         ) -> PreparedAct {
@@ -174,36 +174,36 @@ struct TwiceTests {
         ]
         for act in acts { try department.publish(act) }
         #expect(
-            try department.heardOnceDecided().map(\.type)
+            try department.receiveUntilDecided().map(\.type)
                 == Array(repeating: MessageType.conclusionReturned.rawValue, count: 2))
         try caseOffice.publish(notified)
-        #expect(try caseOffice.heardOnceDecided().isEmpty)
+        #expect(try caseOffice.receiveUntilDecided().isEmpty)
         try office.settle()
-        let books = try office.books()
+        let digests = try office.tableDigests()
 
         try office.change("DELETE FROM inbox")
         for act in acts { try department.publish(act) }
-        let again = try department.heardOnceDecided()
+        let again = try department.receiveUntilDecided()
         #expect(again.map(\.problem) == ["already_signed", "already_concluded", "already_concluded"])
         #expect(again.map(\.inReplyTo) == [acts[0].id, acts[3].id, acts[6].id])
         try caseOffice.publish(notified)
-        #expect(try caseOffice.heardOnceDecided().isEmpty)
+        #expect(try caseOffice.receiveUntilDecided().isEmpty)
         try office.settle()
-        #expect(try office.books() == books)
+        #expect(try office.tableDigests() == digests)
         #expect(try office.inbox(acts[1].id, from: department.party) == "taken")
         try office.close()
     }
 
-    @Test("the same id by another sender is another act")
-    func otherSender() throws {
+    @Test("the same id from another sender is another act")
+    func separatesEqualIdsOfSenders() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, web) = (try office.source(), try office.source("web"))
+        let (source, web) = (try office.source(), try office.source("web"))
         let id = UUID().uuidString
-        try letter.submit(.new(), id: id)
+        try source.submit(.new(), id: id)
         try web.submit(.new(), id: id)
-        #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
-        #expect(try web.heard().type == MessageType.reportAccepted.rawValue)
+        #expect(try source.receive().type == MessageType.reportAccepted.rawValue)
+        #expect(try web.receive().type == MessageType.reportAccepted.rawValue)
         #expect(try office.count("SELECT count(*) FROM report") == 2)
 
         let city = try office.unit("c01")
@@ -213,14 +213,14 @@ struct TwiceTests {
         try office.waitForState("signed", of: arrived)
         let county = try office.unit("c01-d01")
         try county.send(.handoffSigned, id: act, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
-        #expect(try county.heard().problem == "unknown_handoff")
+        #expect(try county.receive().problem == "unknown_handoff")
         #expect(try office.inbox(act, from: city.party) == "taken")
         #expect(try office.inbox(act, from: county.party) == "refused")
         try office.close()
     }
 
-    @Test("a recall sent twice recalls once, and the verdict comes again")
-    func recall() throws {
+    @Test("a recall sent twice recalls once, and the verdict is sent again")
+    func recallsOnce() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
         let city = try office.unit("c01")
@@ -231,7 +231,7 @@ struct TwiceTests {
             li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "发错单位")),
             other: li.prepare(.commandRecall, id: id, subject: arrived.handoff, CommandRecall(reason: "另一理由")), by: li,
             in: office, answered: true)
-        #expect(try Heard(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
+        #expect(try ReceivedMessage(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
         #expect(
             try office.count(
                 "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%\"recalled\"%'") == 1)
@@ -239,12 +239,12 @@ struct TwiceTests {
     }
 
     @Test("the office's own messages delivered twice route once")
-    func internalMessages() throws {
+    func routesOnce() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         try office.start(.feedback)
-        let letter = try office.source()
-        try letter.submit(.new())
+        let source = try office.source()
+        try source.submit(.new())
         let routing = try office.client(.office(.routing))
         let registered = try routing.next(Topology.Queue.routing)
         routing.close()
@@ -271,7 +271,7 @@ struct TwiceTests {
         try city.sign(arrived)
         try city.send(
             .handoffReturned, subject: arrived.handoff, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"))
-        #expect(try Heard(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
+        #expect(try ReceivedMessage(try city.next(city.inbox)).type == MessageType.handoffRecalled.rawValue)
         let second = try office.client(.office(.routing))
         let cameBack = try second.next(Topology.Queue.routing)
         second.close()

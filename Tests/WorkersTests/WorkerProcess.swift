@@ -50,7 +50,7 @@ final class WorkerProcess {
         environment["TEST_KILL_AT"] = point?.rawValue
         environment["TEST_STOP_AT"] = stop?.rawValue
         environment["TEST_LEASE_SECONDS"] = leaseSeconds.map { "\($0)" }
-        // A death that is wanted need not explain itself, which takes longer than to die.
+        // A wanted crash needs no backtrace, which takes longer than the crash.
         environment["SWIFT_BACKTRACE"] = "enable=no"
         process.environment = environment
         process.standardOutput = FileHandle.nullDevice

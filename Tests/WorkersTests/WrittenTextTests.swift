@@ -13,11 +13,11 @@ import TestOffice
     "Written text, through the workers",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct WrittenTextTests {
-    @Test("a reporter's name and numbers, however they are written, stand in no table, no answer and no handoff")
-    func masked() throws {
+    @Test("a reporter's name and numbers in any spelling are in no table, no answer and no handoff")
+    func hidesReporterInEverySpelling() throws {
         let office = try OfficeUnderTest()
         try office.startAll()
-        let (letter, city) = (try office.source(), try office.unit("c01"))
+        let (source, city) = (try office.source(), try office.unit("c01"))
         let spellings = [
             "欧阳不平", "歐陽不平", "欧·阳·不·平", "欧\u{2066}阳\u{2069}不平", "欧\u{34F}阳不\u{180E}平", "欧阳不\u{FE00}平\u{E0100}",
             "欧　阳⋅不･平",
@@ -35,8 +35,8 @@ struct WrittenTextTests {
                 sha256: String(repeating: "a", count: 64))
         ]
         submission.accused.append(Accused(name: "李四（举报人欧阳不平之兄）", level: "township", region: "p-c01"))
-        try letter.submit(submission)
-        #expect(try letter.heard().type == MessageType.reportAccepted.rawValue)
+        try source.submit(submission)
+        #expect(try source.receive().type == MessageType.reportAccepted.rawValue)
         let body = String(decoding: try city.next(city.inbox).body, as: UTF8.self)
         for spelling in spellings + ["欧阳 不平", "欧*阳*不*平"] {
             #expect(!body.contains(spelling), "\(spelling)")
@@ -48,48 +48,48 @@ struct WrittenTextTests {
         try office.close()
     }
 
-    @Test("a media type that is none is refused by name")
-    func mediaType() throws {
+    @Test("an invalid media type is refused by name")
+    func refusesMediaTypeByName() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
+        let source = try office.source()
         var submission = Submission.new()
         submission.attachments = [
             Attachment(name: "a", mediaType: "张三的照片", bytes: 1, sha256: String(repeating: "a", count: 64))
         ]
-        try letter.submit(submission)
-        #expect(try letter.heard().problem == "bad_value")
+        try source.submit(submission)
+        #expect(try source.receive().problem == "bad_value")
         #expect(try office.count("SELECT count(*) FROM report") == 0)
         try office.close()
     }
 
-    @Test("a word of breach that is taken apart keeps a report from the web from being refused")
-    func scope() throws {
+    @Test("a word of breach with separated characters keeps a web report from being refused")
+    func splitWordOfBreachPreventsRefusal() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let web = try office.source("web")
         for word in ["受贿", "受　贿", "受\u{200B}贿", "受\u{A0}贿", "受·贿", "⾏贿", "受賄", "受*贿", "受，贿", "貪污"] {
             try web.submit(Submission(title: "学校食堂", text: "学校食堂采购，校长多次\(word),家长要求处理"))
-            let answer = try web.heard()
+            let answer = try web.receive()
             #expect(answer.data["state"] as? String == "needs_review", "\(word)")
             #expect(answer.data["rule"] as? String == "cn-discipline@1/scope-breach-unnamed", "\(word)")
         }
         try web.submit(Submission(title: "学校食堂", text: "学校食堂采购，家长要求处理"))
-        #expect(try web.heard().data["state"] as? String == "not_accepted")
+        #expect(try web.receive().data["state"] as? String == "not_accepted")
         try office.close()
     }
 
-    @Test("the same in other characters is a repeat; another amount, name of private use or village is none")
-    func repeats() throws {
+    @Test("the same text in other characters is a repeat; another amount, private-use name or village is not")
+    func recognisesRepeatInOtherCharacters() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
-        let letter = try office.source()
+        let source = try office.source()
         func state(_ text: String, accused: String) throws -> String? {
-            try letter.submit(
+            try source.submit(
                 Submission(
                     title: "", text: text, accused: [Accused(name: accused)],
                     allegations: [Allegation(category: "corruption", act: "虚报冒领")]))
-            return try letter.heard().data["state"] as? String
+            return try source.receive().data["state"] as? String
         }
         let firsts = [
             ("周某平收受现金3.5万元", "周某平"), ("周某平收受现金35万元", "周某平"), ("周某平收受现金3,5万元", "周某平"), ("反映该人冒领", "张\u{E863}"),
@@ -105,8 +105,8 @@ struct WrittenTextTests {
         try office.close()
     }
 
-    @Test("placeholders are no name and no contact: such a report is anonymous, and nothing of it is masked")
-    func anonymous() throws {
+    @Test("placeholders are no name and no contact: the report is anonymous, and nothing in it is masked")
+    func treatsPlaceholdersAsAnonymous() throws {
         let office = try OfficeUnderTest()
         try office.start(.intake)
         let phone = try office.source()
@@ -119,11 +119,11 @@ struct WrittenTextTests {
         ]
         for (index, reporter) in reporters.enumerated() {
             try phone.submit(Sample.accusation("来电人匿名反映，保密，无其他：张某平贪污。第\(index)次", reporters: [reporter]))
-            #expect(try phone.heard().type == MessageType.reportAccepted.rawValue)
+            #expect(try phone.receive().type == MessageType.reportAccepted.rawValue)
         }
         try phone.submit(
             Sample.accusation("有名的", reporters: [Reporter(name: "李诉", phone: "13800138000", address: "不详")]))
-        _ = try phone.heard()
+        _ = try phone.receive()
         #expect(try office.count("SELECT count(*) FROM report WHERE real_name") == 1)
         #expect(
             try office.count("SELECT count(*) FROM report_text WHERE body LIKE '来电人匿名反映，保密，无其他：%'") == reporters.count)
@@ -145,8 +145,8 @@ struct PreparedReportTests {
                 digestKey: try DigestKey(keyBytes: Array(repeating: 8, count: 32)), now: moment, wall: moment))
     }
 
-    @Test("masked, keyed and sealed; of what only a superior may handle nothing")
-    func whatIsDone() throws {
+    @Test("a report is masked, keyed and sealed beforehand, except a matter only for a superior")
+    func preparesAllButSealedMatters() throws {
         let readable = try prepared(Sample.accusation("王五说", reporters: [Reporter(name: "王五", phone: "13800138000")]))
         guard case .readable(let done) = readable.decision else { return #expect(Bool(false), "\(readable.decision)") }
         #expect(done.content.text == "〔举报人〕说" && done.content.reporters.isEmpty && done.repeatKey != nil)
@@ -157,8 +157,8 @@ struct PreparedReportTests {
         }
     }
 
-    @Test("not used where the source is of another kind by then, or the policy another")
-    func outdated() throws {
+    @Test("a preparation is not used when the source's kind or the policy has changed since")
+    func ignoresOutdatedPreparation() throws {
         let report = try prepared(Sample.accusation())
         let yaml = try OfficeUnderTest.policyText()
         let rulebook = try Rulebook(try PolicyFile.read(yaml, named: "policy"))
