@@ -118,7 +118,8 @@ final class LaneStore {
         let fresh = try claim(received, in: &unitOfWork)
         try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &unitOfWork)
         let kept = fresh.filter { buried[$0.key] == nil }
-        let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &unitOfWork)
+        let words = try openLetters(
+            kept.filter(\.isAboutDeadLetter), confirmed: settled.confirmed, in: &unitOfWork)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
         try load(decided, settled, sweep, alsoReports: words.flatMap(\.letter.reports), into: &unitOfWork)
         unitOfWork.now = settings.clock.instant(atWall: .wall())
