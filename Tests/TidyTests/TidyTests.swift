@@ -32,6 +32,23 @@ struct TidyTests {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\bprint\(/), "prints past the terminal's room")
     }
 
+    @Test("what enters a log stands in one list: nobody else calls a logger with words of his own")
+    func onlyTheListLogs() throws {
+        let calls =
+            #/
+            \.(trace|debug|info|notice|warning|error|critical)\(\s*"
+            |\b[lL]og(ger)?\??\.(trace|debug|info|notice|warning|error|critical)\(
+            |\.log\(\s*(level|event):
+            /#
+        let found = try SourceTree.files(in: "Sources", "swift").filter { file in
+            // A call may go over several lines.
+            file.code.map(\.text).joined(separator: "\n").contains(calls)
+        }.map(\.path)
+        expectOnly([], in: found.filter { $0 != "Sources/Office/Workers/LoggedEvent.swift" }, "words for a log")
+        let list = try SourceTree.read("Sources/Office/Workers/LoggedEvent.swift")
+        #expect(list.matches(of: /log\(level:/).count == 1, "the one way into the log")
+    }
+
     @Test("no line is longer than 120 characters, so that two files stand side by side")
     func linesAreShort() throws {
         let long = try SourceTree.files(in: "", "swift").flatMap { file in

@@ -369,7 +369,7 @@ struct PoisonTests {
         try office.close()
     }
 
-    @Test("a letter whose fate cannot be written stops nobody")
+    @Test("a row of the outbox that cannot be settled stops nobody")
     func settling() throws {
         let office = try OfficeUnderTest()
         try office.change("ALTER TABLE handoff ADD CONSTRAINT not_dispatched CHECK (state <> 'dispatched')")
@@ -378,7 +378,7 @@ struct PoisonTests {
         try office.start(.routing)
         try letter.submit(.new())
         _ = try letter.heard()
-        try office.log.wait(for: "letter's fate cannot be written")
+        try office.log.wait(for: "an outbox row cannot be settled")
         // Routing goes on with the next, and neither message is blamed.
         let second = try letter.submit(.new())
         _ = try letter.heard()

@@ -94,8 +94,11 @@ final class OfficeUnderTest {
         }
     }
 
-    static let policyFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
+    /// The folder of the project.
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../..")
+
+    static let policyFile = root.appending(
+        path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 

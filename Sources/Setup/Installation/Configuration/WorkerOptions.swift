@@ -26,7 +26,7 @@ package struct WorkerOptions: ParsableArguments {
             var warnings: [String] = []
             let configuration = try await installation.configuration(parties: [.office(worker)]) { warnings.append($0) }
             let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
-            for warning in warnings { logger.warning("not protected", metadata: ["what": "\(warning)"]) }
+            for warning in warnings { logger.log(.notProtected(warning)) }
             let settings = try configuration.laneSettings(for: worker)
             let service = WorkerService(worker, settings: settings, logger: logger)
             try await onThread { try refuseUnsuitable(settings) }
