@@ -17,6 +17,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -88,7 +89,9 @@ let package = Package(
         room("Outside/Conformance", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
 
         // Setup: an installation on a machine, and the terminal in front of it
-        room("Setup/Terminal", ["Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, argumentParser]),
+        room(
+            "Setup/Terminal",
+            ["Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, unixSignals, argumentParser]),
         room(
             "Setup/Installation",
             [

@@ -1,17 +1,5 @@
 import Dispatch
 import Foundation
-import Synchronization
-
-/// Told once to stop, for all who look at it.
-public final class StopSignal: Sendable {
-    private let stopped = Atomic<Bool>(false)
-
-    public init() {}
-
-    public var isStopped: Bool { stopped.load(ordering: .acquiring) }
-
-    public func stop() { stopped.store(true, ordering: .releasing) }
-}
 
 /// A thread with the stack that a broker connection needs.
 package final class WorkThread: Sendable {
