@@ -158,7 +158,9 @@ let package = Package(
         // Tests. They share one pair of servers, which `TestServers` starts around them.
         .target(
             name: "TestOffice",
-            dependencies: ["AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore"],
+            dependencies: [
+                "PartyClient", "AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore",
+            ],
             path: "Tests/TestOffice", swiftSettings: strict),
         .executableTarget(
             name: "TestServers",
@@ -201,7 +203,8 @@ let package = Package(
                 "CaseStore", "AuditStore", "TestOffice", "Casework", "Basics", "Contract", "PostgreSQL", crypto, yaml,
             ], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
-        .testTarget(name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers", "Basics"], swiftSettings: strict),
         .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL"], swiftSettings: strict),
         .testTarget(name: "LocalServersTests", dependencies: ["LocalServers"], swiftSettings: strict),
         .testTarget(
@@ -214,7 +217,8 @@ let package = Package(
         .testTarget(
             name: "DemoTests",
             dependencies: [
-                "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation", "Basics",
+                "TestOffice", "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation",
+                "Basics",
                 "BrokerTopology", "Casework", "Contract",
                 "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto, yaml,
             ], swiftSettings: strict),
@@ -227,7 +231,8 @@ let package = Package(
         .testTarget(
             name: "BihuanTests",
             dependencies: [
-                "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos", "Submitting",
+                "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos",
+                "Submitting",
                 "PartyClient", "Corpus", "Witness", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
                 "LocalServers", logging, argumentParser,

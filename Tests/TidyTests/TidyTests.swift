@@ -49,6 +49,15 @@ struct TidyTests {
         #expect(list.matches(of: /log\(level:/).count == 1, "the one way into the log")
     }
 
+    @Test("tests wait for what happens: one function looks again after a pause, and no other sleeps")
+    func testsDoNotSleep() throws {
+        let sleeping = try SourceTree.files(in: "Tests", "swift").filter { file in
+            !file.path.contains("TidyTests/")
+                && file.code.contains { $0.text.contains(/\b(u|nano)?sleep\(|\b(Task|Thread)\.sleep\b/) }
+        }.map(\.path)
+        expectOnly(["Tests/TestOffice/Eventually.swift"], in: sleeping, "sleeps")
+    }
+
     @Test("no line is longer than 120 characters, so that two files stand side by side")
     func linesAreShort() throws {
         let long = try SourceTree.files(in: "", "swift").flatMap { file in

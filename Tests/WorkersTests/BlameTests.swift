@@ -227,6 +227,7 @@ struct SessionFaultTests {
     func stoodStill() throws {
         let office = try OfficeUnderTest()
         let stalls = Mutex(0)
+        let looking = PostgreSQL.ConnectionSettings(url: office.servers.databaseURL(database: office.databaseName))
         try expectAllRegistered(office) {
             $0.database.idleInTransactionTimeoutMilliseconds = 200
             $0.interrupt = { point in
@@ -236,7 +237,17 @@ struct SessionFaultTests {
                     return count
                 }
                 // Those between would be the dry run's, were there any suspicion.
-                if [2, 4, 6, 8].contains(count) { usleep(400_000) }
+                guard [2, 4, 6, 8].contains(count) else { return }
+                // It stands until the server has ended the transaction that idles.
+                let database = try Database(looking)
+                defer { database.close() }
+                try eventually("no transaction idles") {
+                    try database.texts(
+                        """
+                        SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() \
+                        AND state LIKE 'idle in transaction%'
+                        """) == ["0"]
+                }
             }
         } whileDisturbed: { letter, ids in
             ids.insert(try letter.submit(.new()))

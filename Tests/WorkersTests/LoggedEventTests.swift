@@ -1,5 +1,5 @@
-import AMQP
 import Foundation
+import Logging
 import Testing
 
 @testable import Workers
@@ -8,7 +8,7 @@ import Testing
 struct LoggedEventTests {
     /// One of each.
     static let samples: [LoggedEvent] = {
-        let error = AMQPError(.timedOut, "no answer")
+        let error = LaneFault(reason: "no answer")
         return [
             .laneReady, .laneDrained, .laneEndedEarly(error), .laneInterrupted(error, attempts: 2),
             .laneStoodStill(newName: "intake-2"), .deadLanesAdopted(["a", "b"]), .policyChanged(to: "policy@1"),

@@ -22,18 +22,12 @@ package final class WorkThread: Sendable {
         done.wait()
         done.signal()
     }
-}
 
-/// Wall time, and waiting for it.
-package enum Wall {
-    package static var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
-
-    package static func pause(seconds: Double) {
-        if seconds > 0 { usleep(UInt32(min(seconds, 60) * 1_000_000)) }
+    /// - Returns: whether the thread ended within the time.
+    package func join(within seconds: Double) -> Bool {
+        guard done.wait(timeout: .now() + seconds) == .success else { return false }
+        done.signal()
+        return true
     }
 }
 

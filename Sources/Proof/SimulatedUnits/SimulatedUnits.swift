@@ -187,7 +187,7 @@ private struct SimulatedUnit {
         return min(idle, max(0, due.seconds(since: businessNow) / clock.rate))
     }
 
-    private var businessNow: Instant { clock.instant(atWall: Instant(microsecondsSinceEpoch: Wall.now)) }
+    private var businessNow: Instant { clock.instant(atWall: .wall()) }
 
     /// Writes down, hears, acknowledges: in this order.
     private mutating func takeIn(_ arrivals: [Arrival]) throws {
