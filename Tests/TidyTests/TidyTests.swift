@@ -282,7 +282,8 @@ struct TidyTests {
             let line = lines[start]
             guard line.hasSuffix("{") || line.hasSuffix("(") else { return nil }
             let words = line.split { !$0.isLetter }
-            guard words.first != "self",
+            // A call, as `.init(`, has no body.
+            guard words.first != "self", !line.trimmingCharacters(in: .whitespaces).hasPrefix("."),
                 ["func", "init", "var", "subscript", "deinit"].contains(where: { words.contains(Substring($0)) })
             else { return nil }
             let closing = line.prefix { $0 == " " } + "}"

@@ -49,18 +49,7 @@ package enum BenchPage {
                     format: "ready in %.0f ms  drained in %.0f ms  idle %.1f ms of processor a second",
                     figures.readyMilliseconds, figures.drainedMilliseconds, figures.idleCPUMilliseconds))
         }
-        if !result.soak.isEmpty {
-            let growth = SoakSample.growth(result.soak)
-            for worker in growth {
-                add(
-                    worker.worker,
-                    String(
-                        format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes,
-                        worker.early.messages, worker.late.mebibytes, worker.late.messages,
-                        worker.isGrowth ? ": IT GREW" : ""))
-            }
-            if growth.isEmpty { add("memory", "too few messages to tell whether a worker grows") }
-        }
+        for (label, value) in memory(result.soak) { add(label, value) }
         addSpreads("processor µs per report", "%.0f", result.spreads(\.cpuMicroseconds))
         addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
         addSpreads(
@@ -74,6 +63,19 @@ package enum BenchPage {
             "durability",
             result.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
         return lines.joined(separator: "\n")
+    }
+
+    /// Whether the memory of workers grows while they work on.
+    private static func memory(_ soak: [SoakSample]) -> [(label: String, value: String)] {
+        if soak.isEmpty { return [] }
+        let growth = SoakSample.growth(soak)
+        if growth.isEmpty { return [("memory", "too few messages to tell whether a worker grows")] }
+        return growth.map { worker in
+            let value = String(
+                format: "RssAnon %.1f MiB after %d messages, %.1f MiB after %d%@", worker.early.mebibytes,
+                worker.early.messages, worker.late.mebibytes, worker.late.messages, worker.isGrowth ? ": IT GREW" : "")
+            return (worker.worker, value)
+        }
     }
 
     /// The rates of each bench with ever more in the ledger, and each as a share of the first.
