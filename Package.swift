@@ -17,6 +17,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -88,7 +89,9 @@ let package = Package(
         room("Outside/Conformance", ["Contract", "BrokerTopology", "Casework", "Basics", "AMQP", crypto]),
 
         // Setup: an installation on a machine, and the terminal in front of it
-        room("Setup/Terminal", ["Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, argumentParser]),
+        room(
+            "Setup/Terminal",
+            ["Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, unixSignals, argumentParser]),
         room(
             "Setup/Installation",
             [
@@ -155,7 +158,9 @@ let package = Package(
         // Tests. They share one pair of servers, which `TestServers` starts.
         .target(
             name: "TestOffice",
-            dependencies: ["AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore"],
+            dependencies: [
+                "PartyClient", "AMQP", "PostgreSQL", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore",
+            ],
             path: "Tests/TestOffice", swiftSettings: strict),
         .executableTarget(
             name: "TestServers",
@@ -198,7 +203,8 @@ let package = Package(
                 "CaseStore", "AuditStore", "TestOffice", "Casework", "Basics", "Contract", "PostgreSQL", crypto, yaml,
             ], exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
-        .testTarget(name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers"], swiftSettings: strict),
+        .testTarget(
+            name: "AMQPTests", dependencies: ["AMQP", "CRabbitMQ", "LocalServers", "Basics"], swiftSettings: strict),
         .testTarget(name: "PostgreSQLTests", dependencies: ["PostgreSQL"], swiftSettings: strict),
         .testTarget(name: "LocalServersTests", dependencies: ["LocalServers"], swiftSettings: strict),
         .testTarget(
@@ -211,7 +217,8 @@ let package = Package(
         .testTarget(
             name: "DemoTests",
             dependencies: [
-                "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation", "Basics",
+                "TestOffice", "Submitting", "PartyClient", "Corpus", "SimulatedUnits", "Witness", "Installation",
+                "Basics",
                 "BrokerTopology", "Casework", "Contract",
                 "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto, yaml,
             ], swiftSettings: strict),
@@ -224,7 +231,8 @@ let package = Package(
         .testTarget(
             name: "BihuanTests",
             dependencies: [
-                "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos", "Submitting",
+                "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos",
+                "Submitting",
                 "PartyClient", "Corpus", "Witness", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
                 "LocalServers", logging, argumentParser,

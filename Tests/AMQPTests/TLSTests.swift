@@ -1,3 +1,4 @@
+import Basics
 import AMQP
 import Foundation
 import Synchronization
@@ -178,21 +179,17 @@ extension PrivateBrokerTests {
 
         @Test("connections on several threads do not disturb each other", arguments: [false, true])
         func keepsThreadsApart(isTLS: Bool) throws {
-            let done = DispatchSemaphore(value: 0)
             let settings = isTLS ? broker.settings(.right) : broker.settings()
             let bodies = Mutex<[[UInt8]]>([])
-            for number in 0..<6 as Range<UInt8> {
-                let thread = Thread {
-                    defer { done.signal() }
+            let threads = (0..<6 as Range<UInt8>).map { number in
+                WorkThread(named: "connection \(number)") {
                     for _ in 0..<5 {
                         guard let delivery = try? Connection(settings).roundTrip([number]) else { continue }
                         bodies.withLock { $0.append(delivery.body) }
                     }
                 }
-                thread.stackSize = 8 << 20
-                thread.start()
             }
-            for _ in 0..<6 { try #require(done.wait(timeout: .now() + 20) == .success) }
+            for thread in threads { try #require(thread.join(within: 20)) }
             #expect(
                 bodies.withLock(\.self).map { $0[0] }.sorted() == (0..<6).flatMap { Array(repeating: $0, count: 5) })
         }

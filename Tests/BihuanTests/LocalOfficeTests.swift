@@ -1,3 +1,4 @@
+import TestOffice
 import AMQP
 import CaseStore
 import Casework
@@ -454,15 +455,6 @@ struct LocalOfficeTests {
         let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("test"))
         defer { connection.close() }
         return try connection.run(CountReports()).rows.reduce(0) { $0 + $1.count }
-    }
-
-    /// Asks again until it is so; fails after 20 s.
-    private func eventually(_ what: String, _ condition: () throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
-        while try !condition() {
-            try #require(ContinuousClock.now < deadline, "not within 20 s: \(what)")
-            try await Task.sleep(for: .milliseconds(20))
-        }
     }
 }
 

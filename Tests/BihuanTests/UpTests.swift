@@ -1,3 +1,4 @@
+import TestOffice
 import Foundation
 import LocalServers
 import Testing
@@ -151,11 +152,11 @@ private final class RunningUp {
             #expect(announced.contains(text), "\(said)")
             return
         }
-        try await eventually("it says: \(text)") { said.contains(text) }
+        try await eventually("it says: \(text). It said: \(said)", within: 60) { said.contains(text) }
     }
 
     func statusBecomes(_ status: Int32) async throws {
-        try await eventually("the status is \(status)") {
+        try await eventually("the status is \(status). It said: \(said)", within: 60) {
             try Program.run(Program.bihuan, ["status", "--data", directory.path]).status == status
         }
     }
@@ -163,7 +164,7 @@ private final class RunningUp {
     func closeOutput() { try? output.fileHandleForReading.close() }
 
     func endStatus() async throws -> Int32 {
-        try await eventually("it ends") { !process.isRunning }
+        try await eventually("it ends. It said: \(said)", within: 60) { !process.isRunning }
         return process.terminationStatus
     }
 
@@ -175,15 +176,6 @@ private final class RunningUp {
     }
 
     private var said: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
-
-    /// Asks again until it is so; fails after 60 s.
-    private func eventually(_ what: String, _ condition: () throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while try !condition() {
-            try #require(ContinuousClock.now < deadline, "not within 60 s: \(what). It said: \(said)")
-            try await Task.sleep(for: .milliseconds(50))
-        }
-    }
 }
 
 private struct ProcessEntry: Equatable {

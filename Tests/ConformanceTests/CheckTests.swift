@@ -149,14 +149,9 @@ struct CheckTests {
 /// With the stack that an AMQP connection needs, which not every thread has.
 func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) throws -> Value {
     let result = Mutex<Result<Value, any Error>?>(nil)
-    let ended = DispatchSemaphore(value: 0)
-    let thread = Thread {
+    WorkThread(named: "check") {
         let outcome = Result { try work() }
         result.withLock { $0 = outcome }
-        ended.signal()
-    }
-    thread.stackSize = 8 << 20
-    thread.start()
-    ended.wait()
+    }.join()
     return try #require(result.withLock { $0 }).get()
 }

@@ -61,12 +61,3 @@ enum SubmitterOffice {
         try body(folder)
     }
 }
-
-/// Asks again until `condition` holds; fails when it does not within `seconds`.
-func eventually(within seconds: Double = 20, _ condition: () throws -> Bool) throws {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while try !condition() {
-        try #require(ContinuousClock.now < deadline, "it did not happen in time")
-        usleep(2_000)
-    }
-}

@@ -1,3 +1,4 @@
+import TestOffice
 import AMQP
 import Casework
 import Contract

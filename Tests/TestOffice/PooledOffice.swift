@@ -1,3 +1,4 @@
+import PartyClient
 import AMQP
 import BrokerTopology
 import Contract
@@ -76,18 +77,4 @@ private struct MarkUsed: Command {
     let number: Int
     static let sql = "INSERT INTO used_office VALUES ($1) ON CONFLICT DO NOTHING"
     var parameters: [Parameter] { [.int4(Int32(number))] }
-}
-
-extension FieldValue {
-    fileprivate init(_ value: DefinitionsFile.Value) {
-        switch value {
-        case .text(let text): self = .string(text)
-        case .number(let number): self = .int(Int64(number))
-        case .flag(let flag): self = .bool(flag)
-        case .decimal(let number): self = .double(number)
-        case .list(let values): self = .array(values.map(FieldValue.init))
-        case .table(let fields): self = .table(fields.mapValues(FieldValue.init))
-        case .nothing: self = .void
-        }
-    }
 }

@@ -32,6 +32,32 @@ struct TidyTests {
         expectOnly([], in: try Self.lines(of: "Sources", with: /\bprint\(/), "prints past the terminal's room")
     }
 
+    @Test("what enters a log stands in one list: nobody else calls a logger with words of his own")
+    func onlyTheListLogs() throws {
+        let calls =
+            #/
+            \.(trace|debug|info|notice|warning|error|critical)\(\s*"
+            |\b[lL]og(ger)?\??\.(trace|debug|info|notice|warning|error|critical)\(
+            |\.log\(\s*(level|event):
+            /#
+        let found = try SourceTree.files(in: "Sources", "swift").filter { file in
+            // A call may go over several lines.
+            file.code.map(\.text).joined(separator: "\n").contains(calls)
+        }.map(\.path)
+        expectOnly([], in: found.filter { $0 != "Sources/Office/Workers/LoggedEvent.swift" }, "words for a log")
+        let list = try SourceTree.read("Sources/Office/Workers/LoggedEvent.swift")
+        #expect(list.matches(of: /log\(level:/).count == 1, "the one way into the log")
+    }
+
+    @Test("tests wait for what happens: one function looks again after a pause, and no other sleeps")
+    func testsDoNotSleep() throws {
+        let sleeping = try SourceTree.files(in: "Tests", "swift").filter { file in
+            !file.path.contains("TidyTests/")
+                && file.code.contains { $0.text.contains(/\b(u|nano)?sleep\(|\b(Task|Thread)\.sleep\b/) }
+        }.map(\.path)
+        expectOnly(["Tests/TestOffice/Eventually.swift"], in: sleeping, "sleeps")
+    }
+
     @Test("no line is longer than 120 characters, so that two files fit side by side")
     func linesAreShort() throws {
         let long = try SourceTree.files(in: "", "swift").flatMap { file in
@@ -251,7 +277,8 @@ struct TidyTests {
             let line = lines[start]
             guard line.hasSuffix("{") || line.hasSuffix("(") else { return nil }
             let words = line.split { !$0.isLetter }
-            guard words.first != "self", !line.contains(".init("),
+            // A call, as `.init(`, has no body.
+            guard words.first != "self", !line.trimmingCharacters(in: .whitespaces).hasPrefix("."),
                 ["func", "init", "var", "subscript", "deinit"].contains(where: { words.contains(Substring($0)) })
             else { return nil }
             let closing = line.prefix { $0 == " " } + "}"

@@ -1,3 +1,4 @@
+import Basics
 import CaseStore
 import Casework
 import Contract

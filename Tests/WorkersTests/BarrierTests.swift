@@ -327,6 +327,45 @@ struct BarrierTests {
         try office.close()
     }
 
+    @Test(
+        """
+        while what was given back still stands in the outbox, nobody is told that it goes again; once it is struck \
+        out, it does
+        """
+    )
+    func givenBackWhileBeingSent() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.feedback)
+        // It leaves alone what other lanes have not deleted.
+        try office.start(.intake, relays: false)
+        let (web, operate) = (try office.source("web"), try office.person("sun"))
+        try web.submit(.new(unit: "c01", level: "city"))
+        let rejected = try Heard(try web.reject(web.notices))
+        try office.wait(for: ["1"], "SELECT cardinality(reports) FROM dead_letter")
+        try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
+        // As it is while another lane has the broker's confirm, and has not written it yet.
+        try office.change(
+            """
+            INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
+            handoff_id, body, created_at)
+            SELECT id, 'intake', 'hand', queue, routing_key, type, subject, addressee, reports, handoff_id,
+                (SELECT body FROM sent.letter WHERE convert_from(body, 'UTF8') LIKE '%' || id || '%' LIMIT 1), now()
+            FROM dead_letter
+            """)
+        let early = try office.order(.commandReplay, rejected.id, Nothing(), by: operate)
+        #expect(early.problem == "not_confirmed_yet", "\(early.type): \(early.data)")
+        #expect(try office.texts("SELECT state FROM dead_letter") == ["open"])
+        #expect(try web.nextIfAny(web.notices) == nil)
+
+        try office.change("DELETE FROM outbox WHERE lane = 'hand'")
+        let done = try office.order(.commandReplay, rejected.id, Nothing(), by: operate)
+        #expect(done.type == MessageType.commandTaken.rawValue, "\(done.problemText ?? "")")
+        #expect(try web.receive().id == rejected.id)
+        try office.settle()
+        #expect(try office.texts("SELECT state FROM dead_letter") == ["replayed"])
+        try office.close()
+    }
+
     // MARK: What waits in the outbox while units are moved
 
     @Test("an unsent handoff is withheld once its unit is barred: it is taken back, and the staff is notified")

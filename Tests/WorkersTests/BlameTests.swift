@@ -227,6 +227,7 @@ struct SessionFaultTests {
     func blamesNoMessageForSuspendedWorker() throws {
         let office = try OfficeUnderTest()
         let stalls = Mutex(0)
+        let looking = PostgreSQL.ConnectionSettings(url: office.servers.databaseURL(database: office.databaseName))
         try expectAllRegistered(office) {
             $0.database.idleInTransactionTimeoutMilliseconds = 200
             $0.interrupt = { point in
@@ -235,8 +236,18 @@ struct SessionFaultTests {
                     count += 1
                     return count
                 }
-                // The counts between would be the dry run's, if there were any suspicion.
-                if [2, 4, 6, 8].contains(count) { usleep(400_000) }
+                // Those between would be the dry run's, were there any suspicion.
+                guard [2, 4, 6, 8].contains(count) else { return }
+                // It stands until the server has ended the transaction that idles.
+                let database = try Database(looking)
+                defer { database.close() }
+                try eventually("no transaction idles") {
+                    try database.texts(
+                        """
+                        SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() \
+                        AND state LIKE 'idle in transaction%'
+                        """) == ["0"]
+                }
             }
         } whileDisturbed: { source, ids in
             ids.insert(try source.submit(.new()))
@@ -378,7 +389,7 @@ struct PoisonTests {
         try office.start(.routing)
         try source.submit(.new())
         _ = try source.receive()
-        try office.log.wait(for: "letter's fate cannot be written")
+        try office.log.wait(for: "an outbox row cannot be settled")
         // Routing goes on with the next, and neither message is blamed.
         let second = try source.submit(.new())
         _ = try source.receive()

@@ -148,6 +148,8 @@ struct DeadLetterReasonTests {
             if times == 1 {
                 #expect(try ReceivedMessage(try city.reject(city.inbox)).id == rejected.id)
                 try office.wait(for: ["open 2 1"], "SELECT state || ' ' || times || ' ' || replays FROM dead_letter")
+                // While its row stands, a replay is refused.
+                try office.settle()
             }
         }
         let arrived = try city.receiveHandoff()

@@ -227,12 +227,12 @@ struct ForeignClientTests {
         try office.startAll()
         let complaints = folder.url.appending(path: "complaints")
         let unit = try ForeignProgram("unit.sh", [folder.path("unit")], as: "unit.c01", of: office, errors: complaints)
-        try folder.waitUntil { FileManager.default.fileExists(atPath: folder.path("unit/sent")) }
+        try eventually(within: 30) { FileManager.default.fileExists(atPath: folder.path("unit/sent")) }
         // A file where the script needs a folder.
         try FileManager.default.moveItem(atPath: folder.path("unit/heard"), toPath: folder.path("unit/away"))
         try Data().write(to: folder.url.appending(path: "unit/heard"))
         try (try office.source()).submit(.new())
-        try folder.waitUntil { try String(contentsOf: complaints, encoding: .utf8).contains("unit/heard") }
+        try eventually(within: 30) { try String(contentsOf: complaints, encoding: .utf8).contains("unit/heard") }
         #expect(try office.count("SELECT count(*) FROM inbox WHERE sender = 'unit.c01'") == 0)
 
         try FileManager.default.removeItem(atPath: folder.path("unit/heard"))
@@ -288,19 +288,6 @@ final class Folder {
         let file = url.appending(path: "report.json")
         try JSONEncoder().encode(submission).write(to: file)
         return file.path
-    }
-
-    /// Looks again and again until something is so.
-    func waitUntil(within seconds: Double = 30, _ isSo: () throws -> Bool) throws {
-        let end = ContinuousClock.now + .seconds(seconds)
-        while try !isSo() {
-            guard ContinuousClock.now < end else {
-                Issue.record("it did not become so in time")
-                throw NothingCame()
-            }
-            // Gives way between two looks.
-            Thread.sleep(forTimeInterval: 0.01)
-        }
     }
 
     /// Waits until a query of a SQLite file gives this.

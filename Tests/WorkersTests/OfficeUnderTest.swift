@@ -94,8 +94,11 @@ final class OfficeUnderTest {
         }
     }
 
-    static let policyFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
+    /// The folder of the project.
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../..")
+
+    static let policyFile = root.appending(
+        path: "Sources/Setup/Installation/Resources/policy_cn_discipline.yaml")
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 
@@ -207,27 +210,24 @@ final class OfficeUnderTest {
 /// A lane on a thread of its own.
 final class RunningLane {
     private let flag = StopSignal()
-    private let ended = DispatchSemaphore(value: 0)
+    private let thread: WorkThread
     private var hasEnded = false
     let name: String
 
     init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, log: LogSink) {
         self.name = name
-        let (flag, ended) = (flag, ended)
+        let flag = flag
         let logger = Logger(label: name) { _ in log }
-        let thread = Thread {
+        thread = WorkThread(named: name) {
             Lane(desk, settings: settings, name: name, relays: relays, stop: flag, logger: logger).run()
-            ended.signal()
         }
-        thread.stackSize = 8 << 20
-        thread.start()
     }
 
     func stop() throws {
         flag.stop()
         if hasEnded { return }
         hasEnded = true
-        try #require(ended.wait(timeout: .now() + 20) == .success, "lane \(name) did not end")
+        try #require(thread.join(within: 20), "lane \(name) did not end")
     }
 }
 

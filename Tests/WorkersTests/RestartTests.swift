@@ -105,19 +105,19 @@ private final class PatientSource {
 
     /// Tries over a new connection until it comes through or the time is over.
     private func persist(for seconds: Double, _ work: (PartyClient) throws -> Bool) {
-        let end = ContinuousClock.now + .seconds(seconds)
-        var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: 0.5)
-        while ContinuousClock.now < end {
-            do {
-                if client == nil { client = try office.source() }
-                if let client, try work(client) { return }
-            } catch {
-                client?.close()
-                client = nil
-                // Gives way to a broker that is starting.
-                Thread.sleep(forTimeInterval: backoff.next())
+        do {
+            try eventually("the broker takes a message", within: seconds) {
+                do {
+                    if client == nil { client = try office.source() }
+                    return try client.map(work) ?? false
+                } catch {
+                    client?.close()
+                    client = nil
+                    return false
+                }
             }
+        } catch {
+            Issue.record(error)
         }
-        Issue.record("the broker did not take a message within \(seconds) s")
     }
 }

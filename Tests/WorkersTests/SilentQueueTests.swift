@@ -168,11 +168,10 @@ extension PrivateServerTests {
 
         /// Until the rows that try are settled.
         private static func conclude(_ outboxPublisher: inout OutboxPublisher) throws {
-            let end = ContinuousClock.now + .seconds(10)
-            repeat {
+            try eventually("the rows that try are settled", within: 10) {
                 try outboxPublisher.flush(confirmsWithin: 0.05)
-                usleep(5_000)
-            } while !outboxPublisher.trials.isEmpty && ContinuousClock.now < end
+                return outboxPublisher.trials.isEmpty
+            }
         }
 
         private static func row(_ key: String, _ number: Int) -> OutboxRow {

@@ -77,10 +77,8 @@ final class WorkerProcess {
 
     /// Waits until the process stands still.
     func stopsItself(within seconds: Double = 20) throws {
-        let end = ContinuousClock.now + .seconds(seconds)
-        while try !String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8).contains(") T ") {
-            try #require(ContinuousClock.now < end, "the process did not stop")
-            usleep(5_000)
+        try eventually("the process stands still", within: seconds) {
+            try String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8).contains(") T ")
         }
     }
 

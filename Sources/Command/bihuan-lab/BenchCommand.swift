@@ -119,12 +119,12 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let signals = TerminationSignals(withOutput: true)
+            let stop = await CallToStop.signal(withOutput: true)
             var settings = BenchSettings()
             (settings.count, settings.rounds, settings.batch, settings.lanes, settings.rate) = (
                 count, rounds, batch, lanes, rate
             )
-            settings.isCancelled = { signals.isRaised }
+            settings.isCancelled = { stop.isStopped }
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
             let office = try await office(in: home.url, settings)

@@ -79,10 +79,10 @@ struct ChaosCommand: AsyncParsableCommand {
             return
         }
         try await plainly {
-            let signals = TerminationSignals(withOutput: true)
+            let stop = await CallToStop.signal(withOutput: true)
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
-            var run = ChaosRun(home: home, signals: signals, seed: seed, minutes: minutes, kills: killCount)
+            var run = ChaosRun(home: home, stop: stop, seed: seed, minutes: minutes, kills: killCount)
             run.reportsPerSecond = rate
             run.daysPerSecond = daysPerSecond
             run.json = json

@@ -52,10 +52,10 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let signals = TerminationSignals(withOutput: true)
+            let stop = await CallToStop.signal(withOutput: true)
             let home = try RehearsalFolder(data)
             defer { home.removeIfTemporary() }
-            var rehearsal = Rehearsal(home: home, signals: signals)
+            var rehearsal = Rehearsal(home: home, stop: stop)
             rehearsal.daysPerSecond = daysPerSecond
             rehearsal.kills = kill
             rehearsal.keeps = keep

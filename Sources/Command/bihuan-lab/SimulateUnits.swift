@@ -46,25 +46,8 @@ struct SimulateUnits: AsyncParsableCommand {
             let simulated = SimulatedUnits(
                 units: units, broker: broker, clock: configuration.clock, behaviour: behaviour,
                 journals: URL(filePath: journals, directoryHint: .isDirectory))
-            let stop = StopSignal()
-            let signals = TerminationSignals()
-            async let ended: Void = onThread { try simulated.run(until: stop) }
-            if options.untilInputEnds { InputEnd.watch(raising: signals) }
-            await signals.wait()
-            stop.stop()
-            try await ended
+            let stop = await CallToStop.signal(untilInputEnds: options.untilInputEnds)
+            try await onThread { try simulated.run(until: stop) }
         }
-    }
-}
-
-/// Watches standard input: its end means that the parent process, which held the other end of the pipe, has ended.
-enum InputEnd {
-    static func watch(raising signals: TerminationSignals) {
-        let thread = Thread {
-            var byte: UInt8 = 0
-            while read(STDIN_FILENO, &byte, 1) > 0 || errno == EINTR {}
-            signals.raise()
-        }
-        thread.start()
     }
 }

@@ -111,11 +111,11 @@ struct ContractCheck: AsyncParsableCommand {
         if list { return Output.line(ContractReport.list) }
         guard let id = unit.flatMap({ UnitID($0) }) else { return }
         try await plainly {
-            let signals = TerminationSignals(withOutput: true)
+            let stop = await CallToStop.signal(withOutput: true)
             let found: [Verdict]
             do {
-                found = try await verdicts(of: id, signals)
-            } catch  where signals.isRaised {
+                found = try await verdicts(of: id, stop)
+            } catch  where stop.isStopped {
                 Output.note("stopped")
                 throw ExitCode(130)
             } catch let error as AMQPError where error.replyCode == 406 {
@@ -140,14 +140,14 @@ struct ContractCheck: AsyncParsableCommand {
         return try PolicyText.rulebook(policy)
     }
 
-    private func verdicts(of id: UnitID, _ signals: TerminationSignals) async throws -> [Verdict] {
+    private func verdicts(of id: UnitID, _ stop: StopSignal) async throws -> [Verdict] {
         let rulebook = try rulebook()
         let isPrivate = directory != nil || port != nil || passwordFile != nil
         if let amqp = isPrivate ? nil : try SecretOption.checkAMQP.url(amqp, file: amqpFile) {
             let settings = try AMQP.ConnectionSettings(url: amqp)
             for warning in InTheClear.warnings(of: settings, named: "--amqp") { Output.note("warning: \(warning)") }
             Output.note("waiting until the system of unit.\(id) reads its queues on \(settings) …")
-            let options = options(id, rulebook, routing: settings, feedback: settings, signals)
+            let options = options(id, rulebook, routing: settings, feedback: settings, stop)
             return try await onThread { try Check(options).run() }
         }
         Output.note("starting a private broker …")
@@ -157,12 +157,12 @@ struct ContractCheck: AsyncParsableCommand {
                 unit: id,
                 directory: directory.map {
                     URL(filePath: $0, directoryHint: .isDirectory).absoluteURL.standardizedFileURL
-                }, port: port, password: password, isCancelled: { signals.isRaised })
+                }, port: port, password: password, isCancelled: { stop.isStopped })
             defer { broker.stop() }
             Output.line(broker.announcement)
             Output.note("waiting until the unit's system reads its queues …")
             var options = options(
-                id, rulebook, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), signals)
+                id, rulebook, routing: broker.settings(of: .routing), feedback: broker.settings(of: .feedback), stop)
             options.takesWhatLies = true
             return try Check(options).run()
         }
@@ -170,13 +170,13 @@ struct ContractCheck: AsyncParsableCommand {
 
     private func options(
         _ id: UnitID, _ rulebook: Rulebook, routing: AMQP.ConnectionSettings, feedback: AMQP.ConnectionSettings,
-        _ signals: TerminationSignals
+        _ stop: StopSignal
     ) -> Check.Options {
         var options = Check.Options(unit: id, rulebook: rulebook, routing: routing, feedback: feedback)
         (options.patienceSeconds, options.listenSeconds, options.connectSeconds) = (patience, listen, wait)
         options.only = only
         options.progress = { Output.note("playing \($0)") }
-        options.isCancelled = { signals.isRaised }
+        options.isCancelled = { stop.isStopped }
         return options
     }
 }

@@ -35,28 +35,28 @@ struct Up: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let signals = TerminationSignals(withOutput: true)
+            let stop = await CallToStop.signal(withOutput: true)
             let began = ContinuousClock.now
             var options = LocalOffice.Options(
                 directory: URL(filePath: data, directoryHint: .isDirectory).absoluteURL.standardizedFileURL)
             options.processesPerWorker = processes
-            options.isCancelled = { signals.isRaised }
+            options.isCancelled = { stop.isStopped }
             options.mayFill = OwnDirectory.askOnTerminal
             let lost = Mutex<UserError?>(nil)
             options.whenLost = { reason in
                 lost.withLock { $0 = reason }
-                signals.raise()
+                stop.stop()
             }
             Output.note("starting PostgreSQL, RabbitMQ and the workers in \(options.directory.path) …")
             let office: LocalOffice
             do {
                 office = try await LocalOffice.start(options)
-            } catch  where signals.isRaised {
+            } catch  where stop.isStopped {
                 Output.note("stopped")
                 throw ExitCode(130)
             }
             announce(office, after: ContinuousClock.now - began)
-            await signals.wait()
+            await stop.wait()
             Output.note("stopping the workers, then the servers …")
             try await onThread { office.stop() }
             Output.note("stopped; everything is kept in \(office.directory.path)")

@@ -1,17 +1,5 @@
 import Dispatch
 import Foundation
-import Synchronization
-
-/// A flag that is set once to stop work, read by several threads.
-public final class StopSignal: Sendable {
-    private let stopped = Atomic<Bool>(false)
-
-    public init() {}
-
-    public var isStopped: Bool { stopped.load(ordering: .acquiring) }
-
-    public func stop() { stopped.store(true, ordering: .releasing) }
-}
 
 /// A thread with a stack large enough for a broker connection.
 package final class WorkThread: Sendable {
@@ -34,18 +22,12 @@ package final class WorkThread: Sendable {
         done.wait()
         done.signal()
     }
-}
 
-/// Wall time in microseconds since 1970, and a blocking pause of at most 60 seconds.
-package enum Wall {
-    package static var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
-
-    package static func pause(seconds: Double) {
-        if seconds > 0 { usleep(UInt32(min(seconds, 60) * 1_000_000)) }
+    /// - Returns: whether the thread ended within the time.
+    package func join(within seconds: Double) -> Bool {
+        guard done.wait(timeout: .now() + seconds) == .success else { return false }
+        done.signal()
+        return true
     }
 }
 

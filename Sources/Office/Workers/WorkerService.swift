@@ -39,17 +39,12 @@ public struct WorkerService: Service {
         let name =
             "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
         await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
-            let thread = Thread {
+            _ = WorkThread(named: "lane \(index)") {
                 Lane(
                     makeDesk(), settings: settings, name: name, relays: index == 1, stop: stop, logger: logger
                 ).run()
                 ended.resume()
             }
-            thread.name = "lane \(index)"
-            // librabbitmq reads nested header tables by recursion: one frame full of them needs some megabytes of
-            // stack.
-            thread.stackSize = 8 << 20
-            thread.start()
         }
     }
 

@@ -1,3 +1,4 @@
+import PartyClient
 import AMQP
 import AuditStore
 import Basics
@@ -53,20 +54,6 @@ enum Durability {
                 have cost them
                 """
             )
-        }
-    }
-}
-
-extension FieldValue {
-    fileprivate init(_ value: DefinitionsFile.Value) {
-        switch value {
-        case .text(let text): self = .string(text)
-        case .number(let number): self = .int(Int64(number))
-        case .flag(let flag): self = .bool(flag)
-        case .decimal(let number): self = .double(number)
-        case .list(let values): self = .array(values.map(FieldValue.init))
-        case .table(let fields): self = .table(fields.mapValues(FieldValue.init))
-        case .nothing: self = .void
         }
     }
 }

@@ -1,5 +1,5 @@
 import AMQP
-import Basics
+package import Basics
 import CaseStore
 import Casework
 import Contract
@@ -9,13 +9,13 @@ import LocalServers
 import PartyClient
 package import Rehearsal
 import Submitting
-package import Terminal
+import Terminal
 import Witness
 
 /// One run: an office under load is disturbed by plan, left until it has settled, and judged.
 package struct ChaosRun: Sendable {
     package let home: RehearsalFolder
-    package let signals: TerminationSignals
+    package let stop: StopSignal
     package let seed: UInt64
     package let minutes: Double
     package let kills: Int
@@ -26,9 +26,9 @@ package struct ChaosRun: Sendable {
     /// The kinds of disturbance beside the kills; empty: all.
     package var only: [Disturbance.Kind] = []
 
-    package init(home: RehearsalFolder, signals: TerminationSignals, seed: UInt64, minutes: Double, kills: Int) {
+    package init(home: RehearsalFolder, stop: StopSignal, seed: UInt64, minutes: Double, kills: Int) {
         self.home = home
-        self.signals = signals
+        self.stop = stop
         self.seed = seed
         self.minutes = minutes
         self.kills = kills
@@ -56,7 +56,7 @@ package struct ChaosRun: Sendable {
             wallOrigin: began, businessOrigin: began.adding(seconds: Self.aheadDays * 86_400),
             rate: daysPerSecond * 86_400)
         options.listenAddress = network?.hostAddress
-        options.isCancelled = { signals.isRaised }
+        options.isCancelled = { stop.isStopped }
         options.report = { _ in }
         options.workerInstallation = { configuration in
             broker.lead(to: configuration.broker.port)
@@ -172,7 +172,7 @@ package struct ChaosRun: Sendable {
         disturber.begin(plan)
         let (enough, end) = (start + .seconds(minutes * 60), start + .seconds(minutes * 120 + 60))
         var told = start
-        while !signals.isRaised, ContinuousClock.now < end, ContinuousClock.now < enough || !disturber.isFinished {
+        while !stop.isStopped, ContinuousClock.now < end, ContinuousClock.now < enough || !disturber.isFinished {
             if ContinuousClock.now - told > .seconds(10) {
                 told = .now
                 let tally = disturber.tally
@@ -190,7 +190,7 @@ package struct ChaosRun: Sendable {
 
     /// Checks durability again while reports still arrive: it must hold as at the start.
     private func lookAgain(at office: LocalOffice, _ record: inout ChaosRecord) {
-        guard !signals.isRaised else { return record.durabilityProblems = ["the run was interrupted"] }
+        guard !stop.isStopped else { return record.durabilityProblems = ["the run was interrupted"] }
         do {
             var durability = try ChaosDurability(office)
             try durability.look(at: office, seconds: 60)
@@ -221,7 +221,7 @@ package struct ChaosRun: Sendable {
         let slowestSeconds = Self.slowestUnitDays / daysPerSecond + 2
         let end = ContinuousClock.now + .seconds(slowestSeconds + max(90, Double(reports) / 50))
         var movedAt = ContinuousClock.now
-        while ContinuousClock.now < end, !signals.isRaised {
+        while ContinuousClock.now < end, !stop.isStopped {
             let settling = try witness.settling(queueDepths: [:])
             if !settling.isSettled { movedAt = .now }
             // A state that has not changed for longer than the slowest unit takes will not change.

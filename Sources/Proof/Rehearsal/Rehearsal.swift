@@ -1,6 +1,6 @@
 import AMQP
 import AuditStore
-import Basics
+package import Basics
 import CaseStore
 import Casework
 import Contract
@@ -11,13 +11,13 @@ import PartyClient
 import PostgreSQL
 import Submitting
 import Synchronization
-package import Terminal
+import Terminal
 import Witness
 
 /// One run of the demo, from the start of the servers to the last line of the witness.
 package struct Rehearsal: Sendable {
     package let home: RehearsalFolder
-    package let signals: TerminationSignals
+    package let stop: StopSignal
     package var daysPerSecond = 4.5
     package var kills = false
     package var keeps = false
@@ -30,9 +30,9 @@ package struct Rehearsal: Sendable {
     private static let submitSeconds = 8.0
     private static let recalls = 2
 
-    package init(home: RehearsalFolder, signals: TerminationSignals) {
+    package init(home: RehearsalFolder, stop: StopSignal) {
         self.home = home
-        self.signals = signals
+        self.stop = stop
     }
 
     /// Runs the demo; returns whether every line of the witness holds.
@@ -41,10 +41,10 @@ package struct Rehearsal: Sendable {
         var options = LocalOffice.Options(directory: home.url)
         let wall = Instant(Date())
         options.clock = BusinessClock(wallOrigin: wall, businessOrigin: wall, rate: daysPerSecond * 86_400)
-        options.isCancelled = { signals.isRaised }
+        options.isCancelled = { stop.isStopped }
         options.whenLost = { reason in
             Output.note("Error: \(reason)")
-            signals.raise()
+            stop.stop()
         }
         // With --kill such a line would come every second.
         if kills { options.report = { _ in } }
@@ -129,7 +129,7 @@ package struct Rehearsal: Sendable {
         let slowest = ContinuousClock.now + .seconds(Rehearsal.slowestUnitDays / daysPerSecond + 2)
         let end = slowest + .seconds(max(60, Double(reports.count) / 200))
         var recalled = 0
-        while ContinuousClock.now < end, !signals.isRaised {
+        while ContinuousClock.now < end, !stop.isStopped {
             view.draw()
             if recalled < Rehearsal.recalls { recalled += try recallOne(office) }
             // Asked twice, since at one moment a message may be in a worker only.
@@ -206,7 +206,7 @@ package struct Rehearsal: Sendable {
             \(office.configuration.database.url)
             """
         )
-        await signals.wait()
+        await stop.wait()
     }
 }
 

@@ -189,7 +189,7 @@ private struct SimulatedUnit {
         return min(idle, max(0, due.seconds(since: businessNow) / clock.rate))
     }
 
-    private var businessNow: Instant { clock.instant(atWall: Instant(microsecondsSinceEpoch: Wall.now)) }
+    private var businessNow: Instant { clock.instant(atWall: .wall()) }
 
     /// Writes the deliveries to the journal, hands them to the desk, then acknowledges them, in this order.
     private mutating func takeIn(_ arrivals: [Arrival]) throws {

@@ -85,7 +85,7 @@ enum Fault: Hashable, Sendable {
     var failuresNeeded: Int { self == .costly ? 2 : 3 }
 
     /// What a lane says when it begins to wait.
-    var title: String { self == .away || self == .readOnly ? "waiting for the database" : "installation fault" }
+    var kind: LoggedEvent.Kind { self == .away || self == .readOnly ? .waitingForDatabase : .installationFault }
 }
 
 /// An error whose `description` holds codes and our own words, and nothing of a row or a message.

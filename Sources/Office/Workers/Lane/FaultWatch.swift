@@ -24,13 +24,10 @@ struct FaultWatch {
     /// An attempt failed. Returns for how long to wait before the next, in seconds.
     mutating func met(_ fault: Fault, _ error: any Error, _ logger: Logger) -> Double {
         attempts += 1
-        logger.debug("attempt failed", metadata: ["work": "\(work)", "cause": "\(Fault.words(error))"])
-        let isNew = began == nil || began?.fault.title != fault.title
+        logger.log(.attemptFailed(work, error))
+        let isNew = began == nil || began?.fault.kind != fault.kind
         if isNew || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders {
-            let level = fault.title == Fault.away.title ? Logger.Level.notice : .error
-            logger.log(
-                level: level, "\(fault.title)",
-                metadata: ["work": "\(work)", "attempts": "\(attempts)", "cause": "\(Fault.words(error))"])
+            logger.log(.waiting(fault, for: work, attempts: attempts, error))
             toldAt = .now
         }
         began = (began?.at ?? .now, fault)
@@ -41,7 +38,7 @@ struct FaultWatch {
     mutating func over(_ logger: Logger) {
         guard let began else { return }
         let seconds = Int((ContinuousClock.now - began.at).inSeconds.rounded())
-        logger.notice("fault ended after \(seconds) s", metadata: ["work": "\(work)", "attempts": "\(attempts)"])
+        logger.log(.faultEnded(after: seconds, work: work, attempts: attempts))
         self.began = nil
         attempts = 0
         backoff.reset()

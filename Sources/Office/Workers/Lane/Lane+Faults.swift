@@ -57,8 +57,7 @@ extension Lane {
                 try hearCommands()
                 failures += 1
                 if firsts.count > 1 {
-                    logger.error(
-                        "batch failed", metadata: ["messages": "\(firsts.count)", "cause": "\(Fault.words(error))"])
+                    logger.log(.batchFailed(messages: firsts.count, error))
                     try divide(firsts, areRepeats: areRepeats, failures)
                     break
                 }
@@ -92,7 +91,7 @@ extension Lane {
             if bare.key == inbound.key { try wait(.installation, error) }
             return try process([bare], burying: unburied)
         }
-        logger.error("message set aside", metadata: ["queue": "\(inbound.queue)", "cause": "\(cause)"])
+        logger.log(.messageSetAside(from: inbound.queue, error))
         let deadLetterReason =
             fault == .costly
             ? DeadLetterReason(
@@ -163,7 +162,7 @@ extension Lane {
                 } else if failures + 1 < fault.failuresNeeded {
                     work.insert((settled, failures + 1), at: 0)
                 } else {
-                    logger.error("letter's fate cannot be written", metadata: ["cause": "\(Fault.words(error))"])
+                    logger.log(.outboxRowNotSettled(error))
                     unwritten.add(settled)
                     writtenAgainAt = .now + .seconds(LaneSettings.asideSeconds)
                 }
@@ -217,7 +216,7 @@ extension Lane {
                 } else if failures + 1 < fault.failuresNeeded {
                     work.insert((reports, failures + 1), at: 0)
                 } else if let report = reports.first {
-                    logger.error("case set aside", metadata: ["report": "\(report)", "cause": "\(Fault.words(error))"])
+                    logger.log(.caseSetAside("\(report)", error))
                     aside[report] = .now + .seconds(LaneSettings.asideSeconds)
                 }
             }

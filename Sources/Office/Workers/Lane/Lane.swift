@@ -76,9 +76,7 @@ final class Lane {
                 interruptions += 1
                 if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
                 {
-                    logger.warning(
-                        "lane interrupted",
-                        metadata: ["attempts": "\(interruptions)", "cause": "\(Fault.words(error))"])
+                    logger.log(.laneInterrupted(error, attempts: interruptions))
                     toldAt = .now
                 }
                 disconnect()
@@ -108,7 +106,7 @@ final class Lane {
         if consumer == nil {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
             listening = Listening()
-            logger.info("lane ready")
+            logger.log(.laneReady)
         }
     }
 
@@ -167,9 +165,7 @@ final class Lane {
             }
             if relays {
                 let dead = try store.adoptDeadLanes()
-                if !dead.isEmpty {
-                    logger.info("sending what a dead lane left", metadata: ["lanes": "\(dead.joined(separator: " "))"])
-                }
+                if !dead.isEmpty { logger.log(.deadLanesAdopted(dead)) }
             }
             let lanes = store.adopted + (mayHaveCommittedUnknowingly ? [store.lease.name] : [])
             let rows = try store.unsent(lanes, .allBut(outboxPublisher.parked.keys), notAmong: knownEventIDs)
@@ -213,11 +209,8 @@ final class Lane {
     private func tellOfQueues() {
         for news in outboxPublisher.parked.takeNews() {
             switch news {
-            case .parked(let key, let cause):
-                logger.warning(
-                    "a queue takes no messages: those for it wait",
-                    metadata: ["queue": "\(key)", "cause": "\(cause.rawValue)"])
-            case .freed(let key): logger.notice("a queue takes messages again", metadata: ["queue": "\(key)"])
+            case .parked(let key, let cause): logger.log(.queueParked(key, cause))
+            case .freed(let key): logger.log(.queueFreed(key))
             }
         }
     }
@@ -232,8 +225,7 @@ final class Lane {
     private func heedLoss() {
         guard let store, store.takeLoss() else { return }
         outboxPublisher.forget()
-        logger.warning(
-            "this lane stood still: others send what it had not sent", metadata: ["new name": "\(store.lease.name)"])
+        logger.log(.laneStoodStill(newName: store.lease.name))
         logger[metadataKey: "lane"] = "\(store.lease.name)"
     }
 
@@ -364,10 +356,10 @@ final class Lane {
             try send(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
             try settleLetters()
             try store.endLease()
-            logger.info("lane drained")
+            logger.log(.laneDrained)
         } catch {
             // Nothing is lost: what was not finished comes again.
-            logger.notice("lane ended before it was drained", metadata: ["cause": "\(Fault.words(error))"])
+            logger.log(.laneEndedEarly(error))
         }
     }
 }

@@ -56,12 +56,9 @@ final class LaneStore {
         connection.applicationName = "bihuan \(laneName)"
         connection.isGuarded = true
         let database = try Database(connection)
-        // Its words may quote a row, so they are left out.
         database.onNotice = { notice in
             doubt.take(notice)
-            logger.log(
-                level: notice.level, "notice from the database",
-                metadata: ["severity": "\(notice.severity)", "code": "\(notice.sqlState)"])
+            logger.log(.databaseNotice(severity: notice.severity, code: notice.sqlState))
         }
         try database.execute(PlannerSettings.sql)
         return database
@@ -118,7 +115,8 @@ final class LaneStore {
         let fresh = try claim(received, in: &unitOfWork)
         try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &unitOfWork)
         let kept = fresh.filter { buried[$0.key] == nil }
-        let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &unitOfWork)
+        let words = try openLetters(
+            kept.filter(\.isAboutDeadLetter), confirmed: settled.confirmed, in: &unitOfWork)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
         try load(decided, settled, sweep, alsoReports: words.flatMap(\.letter.reports), into: &unitOfWork)
         unitOfWork.now = settings.clock.instant(atWall: .wall())
@@ -137,7 +135,7 @@ final class LaneStore {
             unitOfWork.caseWrites, with: unitOfWork.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
         if !received.isEmpty { try settings.interrupt?(.beforeCommit) }
         try commit()
-        for fault in unitOfWork.faults { logger.error("set aside", metadata: ["cause": "\(fault)"]) }
+        for fault in unitOfWork.faults { logger.log(.setAside(fault)) }
         if !received.isEmpty { try settings.interrupt?(.afterCommit) }
         return unitOfWork.letters
     }
@@ -276,8 +274,7 @@ final class LaneStore {
         guard (ContinuousClock.now - policyReadAt).inSeconds > LaneSettings.policyIntervalSeconds else { return }
         if let changed = try ActivePolicy.read(database, unless: policy.number) {
             policy = changed
-            logger.notice(
-                "another policy decides", metadata: ["policy": "\(changed.policy.name)@\(changed.policy.version)"])
+            logger.log(.policyChanged(to: "\(changed.policy.name)@\(changed.policy.version)"))
         }
         policyReadAt = .now
     }
@@ -293,7 +290,7 @@ final class LaneStore {
             directory = try OfficeDirectory.read(database)
         } catch let error as PostgreSQLError where Fault(error, after: 0, statementSeconds: 0).suspects {
             // A row that this program cannot read is no message's doing: what was known before holds on.
-            logger.error("the directory cannot be read", metadata: ["cause": "\(Fault.words(error))"])
+            logger.log(.directoryUnreadable(error))
         }
     }
 }
@@ -308,17 +305,6 @@ final class ReplicationDoubt {
     /// "canceling wait for synchronous replication": PostgreSQL gives this warning no SQLSTATE of its own.
     func take(_ notice: ServerNotice) {
         if notice.severity == "WARNING", notice.sqlState == "01000" { isOpen = true }
-    }
-}
-
-extension ServerNotice {
-    fileprivate var level: Logger.Level {
-        switch severity {
-        case "WARNING": .warning
-        case "NOTICE": .notice
-        case "DEBUG": .debug
-        default: .info
-        }
     }
 }
 

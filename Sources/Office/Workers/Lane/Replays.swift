@@ -16,6 +16,9 @@ struct DeadLetterCommand {
     let ownBody: [UInt8]?
     /// The act came again meanwhile and was decided, or waits for it, under its own id: it is refused no more.
     var isDecided = false
+    /// The office's own message still stands in the outbox, of whatever lane: it goes by that row, or has gone and is
+    /// about to be struck out.
+    var isBeingSent = false
 }
 
 extension DeadLetterCommand {
@@ -29,7 +32,10 @@ extension LaneStore {
     ///
     /// A replay runs the stored bytes through the same handler with the stored sender: nothing is published again under
     /// another's name.
-    func openLetters(_ commands: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [DeadLetterCommand] {
+    /// - Parameter confirmed: rows of the outbox that this transaction deletes before it enters others.
+    func openLetters(
+        _ commands: [InboundMessage], confirmed: [OutboxRow], in unitOfWork: inout UnitOfWork
+    ) throws -> [DeadLetterCommand] {
         guard !commands.isEmpty else { return [] }
         let rows = try database.run(LockDeadLetters(ids: commands.compactMap { UUID(uuidString: $0.subject) })).rows
         var open = Dictionary(rows.map { ($0.letter.id, $0) }) { first, _ in first }
@@ -69,7 +75,8 @@ extension LaneStore {
                 words.append(word)
             }
         }
-        return try claimReplayed(try markDecided(words), in: &unitOfWork)
+        words = try markBeingSent(try markDecided(words), but: Set(confirmed.map(\.eventID)))
+        return try claimReplayed(words, in: &unitOfWork)
     }
 
     private func replay(
@@ -126,6 +133,23 @@ extension LaneStore {
         return words.map { word in
             var word = word
             word.isDecided = keys(word.letter).contains(where: decided.contains)
+            return word
+        }
+    }
+
+    /// A row with the same event id keeps a second one out of the outbox: what were sent again would have no row to
+    /// outlive this lane, and no trigger would look at it. Nobody can tell from the row whether it has been sent. Its
+    /// lane may be about to send it, or may have its confirm and not have deleted it; of a lane that died the relay
+    /// sends it in any case; for a parked queue it waits until the queue takes messages.
+    private func markBeingSent(
+        _ words: [DeadLetterCommand], but confirmed: Set<UUID>
+    ) throws -> [DeadLetterCommand] {
+        let own = words.filter { $0.ownBody != nil }.map(\.letter.id).filter { !confirmed.contains($0) }
+        guard !own.isEmpty else { return words }
+        let standing = Set(try database.run(ReadStandingOutbox(eventIDs: own)).rows)
+        return words.map { word in
+            var word = word
+            word.isBeingSent = standing.contains(word.letter.id)
             return word
         }
     }
@@ -243,6 +267,15 @@ extension UnitOfWork {
         {
             return refuse(
                 word.command, [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is over: discard it")])
+        }
+        guard !word.isBeingSent else {
+            return refuse(
+                word.command,
+                [
+                    Problem(
+                        code: "not_confirmed_yet",
+                        text: "this message is still being sent: try again in a moment, if it is not taken")
+                ])
         }
         if type == .handoffDispatched, letter.reason != UnitOfWork.rejected, let handoff = letter.handoffID {
             do {

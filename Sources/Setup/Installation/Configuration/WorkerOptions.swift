@@ -22,11 +22,11 @@ package struct WorkerOptions: ParsableArguments {
 
     package func run(_ worker: Worker) async throws {
         try await plainly {
-            let signals = TerminationSignals()
+            let stop = await CallToStop.signal(untilInputEnds: untilInputEnds)
             var warnings: [String] = []
             let configuration = try await installation.configuration(parties: [.office(worker)]) { warnings.append($0) }
             let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
-            for warning in warnings { logger.warning("not protected", metadata: ["what": "\(warning)"]) }
+            for warning in warnings { logger.log(.notProtected(warning)) }
             let settings = try configuration.laneSettings(for: worker)
             let service = WorkerService(worker, settings: settings, logger: logger)
             try await onThread { try refuseUnsuitable(settings) }
@@ -34,7 +34,7 @@ package struct WorkerOptions: ParsableArguments {
             group.maximumGracefulShutdownDuration = .seconds(5)
             group.maximumCancellationDuration = .seconds(5)
             defer { LineLog.flush() }
-            try await run(ServiceGroup(configuration: group), until: signals)
+            try await run(ServiceGroup(configuration: group), until: stop)
         }
     }
 
@@ -51,23 +51,13 @@ package struct WorkerOptions: ParsableArguments {
         }
     }
 
-    private func run(_ group: ServiceGroup, until signals: TerminationSignals) async throws {
-        if untilInputEnds {
-            Thread.detachNewThread {
-                while let bytes = try? FileHandle.standardInput.read(upToCount: 4096), !bytes.isEmpty {}
-                signals.raise()
-            }
-        }
-        let shutdown = Task {
-            await signals.wait()
+    /// A call to stop that came before the start is remembered: the group starts, and stops.
+    private func run(_ group: ServiceGroup, until stop: StopSignal) async throws {
+        Task {
+            await stop.wait()
             await group.triggerGracefulShutdown()
         }
-        defer { shutdown.cancel() }
-        do {
-            try await group.run()
-        } catch  where signals.isRaised {
-            // The signal came during the start: there is nothing to shut down.
-        }
+        try await group.run()
     }
 }
 

@@ -79,6 +79,15 @@ public struct DeleteOutbox: Command {
     public var parameters: [Parameter] { [.uuids(eventIDs)] }
 }
 
+/// Those of these events that have a row in the outbox, whichever lane sends it.
+public struct ReadStandingOutbox: Statement {
+    public var eventIDs: [UUID]
+    public init(eventIDs: [UUID]) { self.eventIDs = eventIDs }
+    public static let sql = "SELECT event_id FROM outbox WHERE event_id = ANY ($1::uuid[])"
+    public var parameters: [Parameter] { [.uuids(eventIDs)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> UUID { try row.uuid() }
+}
+
 /// Lanes of a worker with rows that should already be published.
 public struct ReadLateLanes: Statement {
     public var worker: String

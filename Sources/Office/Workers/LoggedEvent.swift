@@ -1,0 +1,190 @@
+package import Logging
+
+/// What a worker says in its log: one event, with the values that go with it.
+///
+/// This is the only way into the log. `docs/logs.md` tells operators the same list; a test compares them.
+package struct LoggedEvent {
+    let kind: Kind
+    let level: Logger.Level
+    let message: String
+    let metadata: [Field: String]
+
+    private init(
+        _ kind: Kind, _ metadata: [Field: String] = [:], level: Logger.Level? = nil, message: String? = nil
+    ) {
+        self.kind = kind
+        self.level = level ?? kind.level ?? .info
+        self.message = message ?? kind.rawValue
+        self.metadata = metadata
+    }
+
+    /// The name of a value in a line.
+    enum Field: String {
+        case attempts, cause, code, lanes, messages, name, policy, queue, report, severity, what, work
+    }
+}
+
+extension Logger {
+    /// - Parameter event: what happened. No other words enter a worker's log.
+    package func log(_ event: LoggedEvent) {
+        let metadata = event.metadata.map { ($0.key.rawValue, Logger.MetadataValue.string($0.value)) }
+        log(level: event.level, "\(event.message)", metadata: Dictionary(metadata) { first, _ in first })
+    }
+}
+
+// MARK: The list
+
+extension LoggedEvent {
+    /// All that can be said, by its text. `N` stands for a number.
+    ///
+    /// No metrics are counted anywhere. One that is gets its place here: a name, a kind and a meaning.
+    enum Kind: String, CaseIterable {
+        case laneReady = "lane ready"
+        case laneDrained = "lane drained"
+        case laneEndedEarly = "lane ended before it was drained"
+        case laneInterrupted = "lane interrupted"
+        case laneStoodStill = "this lane stood still: others send what it had not sent"
+        case deadLaneAdopted = "sending what a dead lane left"
+        case waitingForDatabase = "waiting for the database"
+        case installationFault = "installation fault"
+        case faultEnded = "fault ended after N s"
+        case attemptFailed = "attempt failed"
+        case batchFailed = "batch failed"
+        case messageSetAside = "message set aside"
+        case caseSetAside = "case set aside"
+        case setAside = "set aside"
+        case outboxRowNotSettled = "an outbox row cannot be settled"
+        case queueParked = "a queue takes no messages: those for it wait"
+        case queueFreed = "a queue takes messages again"
+        case policyChanged = "another policy decides"
+        case directoryUnreadable = "the directory cannot be read"
+        case databaseNotice = "notice from the database"
+        case notProtected = "not protected"
+    }
+}
+
+extension LoggedEvent.Kind {
+    /// `nil`: each event brings its own.
+    var level: Logger.Level? {
+        switch self {
+        case .attemptFailed: .debug
+        case .laneReady, .laneDrained, .deadLaneAdopted: .info
+        case .laneEndedEarly, .waitingForDatabase, .faultEnded, .queueFreed, .policyChanged: .notice
+        case .laneInterrupted, .laneStoodStill, .queueParked, .notProtected: .warning
+        case .installationFault, .batchFailed, .messageSetAside, .caseSetAside, .setAside, .outboxRowNotSettled,
+            .directoryUnreadable:
+            .error
+        case .databaseNotice: nil
+        }
+    }
+
+    /// The values that each line of this kind has, beside the lane's name.
+    var fields: [LoggedEvent.Field] {
+        switch self {
+        case .laneReady, .laneDrained: []
+        case .laneEndedEarly, .setAside, .outboxRowNotSettled, .directoryUnreadable: [.cause]
+        case .laneInterrupted: [.attempts, .cause]
+        case .laneStoodStill: [.name]
+        case .deadLaneAdopted: [.lanes]
+        case .waitingForDatabase, .installationFault: [.work, .attempts, .cause]
+        case .faultEnded: [.work, .attempts]
+        case .attemptFailed: [.work, .cause]
+        case .batchFailed: [.messages, .cause]
+        case .messageSetAside, .queueParked: [.queue, .cause]
+        case .caseSetAside: [.report, .cause]
+        case .queueFreed: [.queue]
+        case .policyChanged: [.policy]
+        case .databaseNotice: [.severity, .code]
+        case .notProtected: [.what]
+        }
+    }
+}
+
+// MARK: Lanes
+
+extension LoggedEvent {
+    static let laneReady = LoggedEvent(.laneReady)
+    static let laneDrained = LoggedEvent(.laneDrained)
+
+    static func laneEndedEarly(_ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.laneEndedEarly, [.cause: Fault.words(cause)])
+    }
+
+    static func laneInterrupted(_ cause: any Error, attempts: Int) -> LoggedEvent {
+        LoggedEvent(.laneInterrupted, [.attempts: "\(attempts)", .cause: Fault.words(cause)])
+    }
+
+    static func laneStoodStill(newName: String) -> LoggedEvent { LoggedEvent(.laneStoodStill, [.name: newName]) }
+
+    static func deadLanesAdopted(_ lanes: [String]) -> LoggedEvent {
+        LoggedEvent(.deadLaneAdopted, [.lanes: lanes.joined(separator: " ")])
+    }
+
+    static func policyChanged(to policy: String) -> LoggedEvent { LoggedEvent(.policyChanged, [.policy: policy]) }
+}
+
+// MARK: Faults
+
+extension LoggedEvent {
+    /// The lane cannot do this kind of work, and waits.
+    static func waiting(_ fault: Fault, for work: String, attempts: Int, _ cause: any Error) -> LoggedEvent {
+        LoggedEvent(fault.kind, [.work: work, .attempts: "\(attempts)", .cause: Fault.words(cause)])
+    }
+
+    static func faultEnded(after seconds: Int, work: String, attempts: Int) -> LoggedEvent {
+        LoggedEvent(
+            .faultEnded, [.work: work, .attempts: "\(attempts)"], message: "fault ended after \(seconds) s")
+    }
+
+    static func attemptFailed(_ work: String, _ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.attemptFailed, [.work: work, .cause: Fault.words(cause)])
+    }
+
+    static func batchFailed(messages: Int, _ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.batchFailed, [.messages: "\(messages)", .cause: Fault.words(cause)])
+    }
+
+    static func messageSetAside(from queue: String, _ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.messageSetAside, [.queue: queue, .cause: Fault.words(cause)])
+    }
+
+    static func caseSetAside(_ report: String, _ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.caseSetAside, [.report: report, .cause: Fault.words(cause)])
+    }
+
+    /// - Parameter cause: the office's own words, as `UnitOfWork.faults` holds them.
+    static func setAside(_ cause: String) -> LoggedEvent { LoggedEvent(.setAside, [.cause: cause]) }
+
+    static func outboxRowNotSettled(_ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.outboxRowNotSettled, [.cause: Fault.words(cause)])
+    }
+
+    static func directoryUnreadable(_ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.directoryUnreadable, [.cause: Fault.words(cause)])
+    }
+}
+
+// MARK: Servers
+
+extension LoggedEvent {
+    static func queueParked(_ queue: String, _ cause: ParkedQueues.Cause) -> LoggedEvent {
+        LoggedEvent(.queueParked, [.queue: queue, .cause: cause.rawValue])
+    }
+
+    static func queueFreed(_ queue: String) -> LoggedEvent { LoggedEvent(.queueFreed, [.queue: queue]) }
+
+    /// The server's words may quote a row, so they are left out.
+    static func databaseNotice(severity: String, code: String) -> LoggedEvent {
+        let level: Logger.Level =
+            switch severity {
+            case "WARNING": .warning
+            case "NOTICE": .notice
+            case "DEBUG": .debug
+            default: .info
+            }
+        return LoggedEvent(.databaseNotice, [.severity: severity, .code: code], level: level)
+    }
+
+    /// - Parameter what: what is reached in the clear, or without looking at its certificate.
+    package static func notProtected(_ what: String) -> LoggedEvent { LoggedEvent(.notProtected, [.what: what]) }
+}
