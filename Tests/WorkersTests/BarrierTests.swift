@@ -340,7 +340,7 @@ struct BarrierTests {
         try office.start(.intake, relays: false)
         let (web, operate) = (try office.source("web"), try office.person("sun"))
         try web.submit(.new(unit: "c01", level: "city"))
-        let rejected = try Heard(try web.reject(web.notices))
+        let rejected = try ReceivedMessage(try web.reject(web.notices))
         try office.wait(for: ["1"], "SELECT cardinality(reports) FROM dead_letter")
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
         // As it is while another lane has the broker's confirm, and has not written it yet.
