@@ -349,7 +349,7 @@ struct BarrierTests {
             INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
             handoff_id, body, created_at)
             SELECT id, 'intake', 'hand', queue, routing_key, type, subject, addressee, reports, handoff_id,
-                (SELECT body FROM sent.letter WHERE convert_from(body, 'UTF8') LIKE '%' || id || '%' LIMIT 1), now()
+                (SELECT body FROM sent.message WHERE convert_from(body, 'UTF8') LIKE '%' || id || '%' LIMIT 1), now()
             FROM dead_letter
             """)
         let early = try office.order(.commandReplay, rejected.id, Nothing(), by: operate)
