@@ -13,14 +13,14 @@ struct DeadlineDesk: Desk {
 
     func targets(of inbound: InboundMessage) -> Targets { Targets() }
 
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {}
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {}
 
     /// Due clocks are read without a lock, and looked at again under it.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let due = try database.run(ReadDueReports(at: times.now, countMax: batchSizeMax, except: aside)).rows
         guard !due.isEmpty else { return nil }
         let hasMore = due.count * 4 >= batchSizeMax
-        return Sweep(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { unitOfWork, _ in
+        return Sweep(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { unitOfWork in
             for report in unitOfWork.files.keys.sorted() { unitOfWork.takeDueSteps(of: report) }
         }
     }

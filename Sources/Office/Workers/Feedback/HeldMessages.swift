@@ -21,22 +21,13 @@ extension UnitOfWork {
         if let problem = tooManyEarly(waiting.count, inbound.key.sender, adding: box.sealed.count) {
             return refuse(inbound, [problem])
         }
-        heldOf[inbound.key.sender]?.count += 1
-        heldOf[inbound.key.sender]?.bytes += box.sealed.count
+        heldOf[inbound.key.sender, default: (0, 0)].count += 1
+        heldOf[inbound.key.sender, default: (0, 0)].bytes += box.sealed.count
         newlyHeld.append(
             HeldMessage(
                 key: inbound.key, handoffID: handoff, reportID: report, type: message.envelope.type.rawValue, box: box,
                 heldAt: wall, isRipe: isRipe))
         settle(inbound.key, .held)
-    }
-
-    /// Asked once for each sender whose act is early.
-    mutating func countHeld(of sender: String, reading database: Database) throws {
-        guard heldOf[sender] == nil else { return }
-        heldOf[sender] = (0, 0)
-        for row in try database.run(CountHeldMessages(senders: [sender])).rows {
-            heldOf[row.sender] = (row.count, row.bytes)
-        }
     }
 
     private func tooManyEarly(_ count: Int, _ sender: String, adding bytes: Int) -> Problem? {
@@ -67,17 +58,43 @@ extension UnitOfWork {
         return id
     }
 
+    // MARK: Reading their bytes
+
+    /// Reads the bytes of what waits for these handoffs, oldest first, each once and no more than the transaction's
+    /// budget; the first always fits.
+    mutating func loadDeferred(of handoffs: [HandoffID], from database: Database) throws {
+        var (bytes, keys) = (0, [InboxKey]())
+        search: for handoff in handoffs {
+            guard let report = reportOf[handoff] else { continue }
+            for message in waiting(for: handoff, in: report) where message.box == nil {
+                bytes += message.bytes
+                guard keys.isEmpty || bytes <= heldBytesMax else { break search }
+                keys.append(message.key)
+            }
+        }
+        guard !keys.isEmpty else { return }
+        for row in try database.run(ReadHeldBoxes(keys: keys)).rows { boxes[row.key] = row.box }
+    }
+
+    /// The same for all of a report that is ripe and may be tried.
+    mutating func loadRipe(of report: ReportID, from database: Database) throws {
+        var handoffs: [HandoffID] = []
+        for message in held[report] ?? [] where message.isRipe && !handoffs.contains(message.handoffID) {
+            if !awaitsSignature(message.handoffID) { handoffs.append(message.handoffID) }
+        }
+        try loadDeferred(of: handoffs, from: database)
+    }
+
     // MARK: Trying again
 
     /// Tries what is held for a handoff again, oldest first, until none moves, once the handoff does not await its
     /// signature.
     ///
-    /// Of what is stored, bytes are read within the transaction's budget, each once. What does not fit is marked ripe,
-    /// and the worker's sweep goes on there in the next turn.
-    mutating func retryHeld(of handoff: HandoffID, reading database: Database) throws {
-        guard let report = reportOf[handoff], file(of: handoff)?[handoff: handoff]?.state.awaitsSignature == false
-        else { return }
-        let acts = try openWithinBudget(waiting(for: handoff, in: report), reading: database)
+    /// Of what is stored, bytes were loaded within the transaction's budget. What had no room is marked ripe, and the
+    /// worker's sweep goes on there in the next turn.
+    mutating func retryHeld(of handoff: HandoffID) throws {
+        guard let report = reportOf[handoff], !awaitsSignature(handoff) else { return }
+        let acts = openLoaded(waiting(for: handoff, in: report))
         var moved = true
         while moved {
             moved = false
@@ -87,20 +104,11 @@ extension UnitOfWork {
         for (message, _) in acts where isHeld(message) { mark(message, ripe: false) }
     }
 
-    /// Each with what it says, up to the first for which there is no room; those from there on are ripe.
-    private mutating func openWithinBudget(
-        _ messages: [HeldMessage], reading database: Database
-    ) throws -> [(HeldMessage, (act: Act, bytes: [UInt8])?)] {
-        let fitting = messages.prefix { message in
-            let isFirst = heldBytesLoaded == 0
-            heldBytesLoaded += message.bytes
-            return isFirst || heldBytesLoaded <= heldBytesMax
-        }
-        for message in messages.dropFirst(fitting.count) { mark(message, ripe: true) }
-        let stored = fitting.filter { $0.box == nil }
-        let boxes = stored.isEmpty ? [] : try database.run(ReadHeldBoxes(keys: stored.map(\.key))).rows
-        let boxOf = Dictionary(boxes.map { ($0.key, $0.box) }) { first, _ in first }
-        return fitting.map { ($0, open($0, $0.box ?? boxOf[$0.key])) }
+    /// Each with what it says, up to the first whose bytes had no room; those from there on are ripe.
+    private mutating func openLoaded(_ messages: [HeldMessage]) -> [(HeldMessage, (act: Act, bytes: [UInt8])?)] {
+        let loaded = messages.prefix { $0.box != nil || boxes[$0.key] != nil }
+        for message in messages.dropFirst(loaded.count) { mark(message, ripe: true) }
+        return loaded.map { ($0, open($0, $0.box ?? boxes[$0.key])) }
     }
 
     /// - Returns: whether it is settled.
@@ -136,14 +144,14 @@ extension UnitOfWork {
     }
 
     /// All that is ripe of a report.
-    mutating func retryRipe(of report: ReportID, reading database: Database) throws {
+    mutating func retryRipe(of report: ReportID) throws {
         var handoffs: Set<HandoffID> = []
         for message in held[report] ?? [] where message.isRipe && handoffs.insert(message.handoffID).inserted {
             // Sent once more meanwhile, it awaits its signature again.
-            if file(of: message.handoffID)?[handoff: message.handoffID]?.state.awaitsSignature != false {
+            if awaitsSignature(message.handoffID) {
                 for other in held[report] ?? [] where other.handoffID == message.handoffID { mark(other, ripe: false) }
             }
-            try retryHeld(of: message.handoffID, reading: database)
+            try retryHeld(of: message.handoffID)
         }
     }
 
@@ -152,7 +160,7 @@ extension UnitOfWork {
     mutating func giveUpHeld(of report: ReportID, heldBefore: Instant) {
         let overheld = (held[report] ?? []).filter { $0.heldAt < heldBefore && !$0.isRipe && isHeld($0) }
         for message in overheld.prefix(LaneSettings.givenUpMax) {
-            guard file(of: message.handoffID)?[handoff: message.handoffID]?.state.awaitsSignature != false else {
+            guard awaitsSignature(message.handoffID) else {
                 mark(message, ripe: true)
                 continue
             }
@@ -165,6 +173,11 @@ extension UnitOfWork {
     }
 
     // MARK: What they share
+
+    /// Also where nothing of it is known.
+    private func awaitsSignature(_ handoff: HandoffID) -> Bool {
+        file(of: handoff)?[handoff: handoff]?.state.awaitsSignature != false
+    }
 
     func waiting(for handoff: HandoffID, in report: ReportID) -> [HeldMessage] {
         ((held[report] ?? []) + newlyHeld).filter { $0.handoffID == handoff && isHeld($0) }

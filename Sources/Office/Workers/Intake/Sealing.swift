@@ -71,7 +71,7 @@ public struct Sealing: Sendable {
         }
         let bytes = try part.checkedBytes()?.count ?? 0
         if let problem = ForwardingSize.problem(withSealedPart: inbound.body.count) { throw problem }
-        try unitOfWork.papers.passUp(bytes, of: report, limits: unitOfWork.limits)
+        try unitOfWork.attachments.passUp(bytes, of: report, limits: unitOfWork.limits)
         guard
             let sent = try send(.attachmentPart, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork)
         else {

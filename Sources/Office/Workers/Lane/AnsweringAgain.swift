@@ -5,29 +5,31 @@ import Casework
 import Contract
 import PostgreSQL
 
+/// An act that was known before: what came, its row of the inbox, and why it is a dead letter, where it is one.
+struct Repeat {
+    let inbound: InboundMessage
+    let row: InboxRow
+    let deadBecause: String?
+}
+
 extension LaneStore {
-    /// What was known before gets its verdict again, as far as the barrier admits its sender now.
-    func answerAgain(_ repeats: [InboundMessage], in unitOfWork: inout UnitOfWork) throws {
+    /// Reads the verdicts that stand, and the cases that these answers are about.
+    func loadRepeats(_ repeats: [InboundMessage], into unitOfWork: inout UnitOfWork) throws -> [Repeat] {
         let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
-        try lookUp(repeats, Set(known.compactMap(\.reportID)), in: &unitOfWork)
+        try loadAnsweredAbout(repeats, Set(known.compactMap(\.reportID)), into: &unitOfWork)
         let dead = known.filter { $0.verdict == .dead }.map(\.key)
         let reasons = dead.isEmpty ? [] : try database.run(ReadDeadLetterReasons(keys: dead)).rows
         let reasonOf = Dictionary(reasons.map { ($0.key, $0.reason) }) { first, _ in first }
-        for inbound in repeats {
-            guard let row = rows[inbound.key] else { continue }
-            if inbound.givenBack != nil {
-                // Its addressee gave it back once more.
-                try unitOfWork.bury(inbound, .wrongWorker)
-            } else {
-                unitOfWork.answerAgain(inbound, row, deadBecause: reasonOf[inbound.key])
-            }
+        return repeats.compactMap { inbound in
+            rows[inbound.key].map { Repeat(inbound: inbound, row: $0, deadBecause: reasonOf[inbound.key]) }
         }
     }
 
     /// Reads the cases that these answers are about, without a lock.
-    private func lookUp(_ repeats: [InboundMessage], _ answered: Set<ReportID>, in unitOfWork: inout UnitOfWork) throws
-    {
+    private func loadAnsweredAbout(
+        _ repeats: [InboundMessage], _ answered: Set<ReportID>, into unitOfWork: inout UnitOfWork
+    ) throws {
         let submissions = repeats.compactMap(\.submission)
         var reports: [Report] = []
         if !submissions.isEmpty {
@@ -37,7 +39,7 @@ extension LaneStore {
         }
         let others = answered.subtracting(reports.map(\.id))
         if !others.isEmpty { reports += try database.run(ReadReports(reports: others.sorted())).rows }
-        try unitOfWork.lookUp(reports, reading: database)
+        try unitOfWork.loadAnsweredAbout(reports, from: database)
         // Whether a person may learn of a case, hangs on who is accused in it.
         guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else {
             return
@@ -84,7 +86,7 @@ extension Problem {
 
 extension UnitOfWork {
     /// Enters cases that are only answered about, so that the barrier can be asked.
-    mutating func lookUp(_ reports: [Report], reading database: Database) throws {
+    mutating func loadAnsweredAbout(_ reports: [Report], from database: Database) throws {
         guard !reports.isEmpty else { return }
         let barred = Dictionary(grouping: try database.run(ReadBarredUnits(reports: reports.map(\.id))).rows, by: \.0)
         // The database sees no row of an answer that still waits to be sent, so nothing here may rest on what a lane
@@ -96,7 +98,11 @@ extension UnitOfWork {
         }
     }
 
-    fileprivate mutating func answerAgain(_ inbound: InboundMessage, _ row: InboxRow, deadBecause reason: String?) {
+    /// What was known before gets its verdict again, as far as the barrier admits its sender now.
+    mutating func answerAgain(_ known: Repeat) throws {
+        let (inbound, row) = (known.inbound, known.row)
+        // Its addressee gave it back once more.
+        if inbound.givenBack != nil { return try bury(inbound, .wrongWorker) }
         guard row.digest == inbound.digest else {
             return refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
         }
@@ -104,7 +110,7 @@ extension UnitOfWork {
         if let problem = inbound.deadProblem { return buryAgain(inbound, problem) }
         switch row.verdict {
         case .held: return
-        case .dead: buryAgain(inbound, .waitsDead(reason))
+        case .dead: buryAgain(inbound, .waitsDead(known.deadBecause))
         case .taken, .refused:
             if row.reply != nil, let sender = inbound.sender {
                 repeatAnswer(row, to: sender, inbound)

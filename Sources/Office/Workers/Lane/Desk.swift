@@ -16,8 +16,11 @@ protocol Desk: Sendable {
     /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the
     /// database could make another. `nil`: nothing, or nothing that is worth it.
     func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport?
-    /// Decides the messages of one transaction on the loaded cases, one after another.
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws
+    /// Reads what a decision on these messages needs beside their cases, once those are locked and loaded. All
+    /// questions to the database stand here; what it answers is kept in the unit of work.
+    func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws
+    /// Decides the messages of one transaction on what was loaded, one after another. Pure: it asks no server.
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws
     /// Work that no message brings; see `Sweep`. `aside` is what failed lately.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep?
     /// How often an sweep is asked for, while there is none.
@@ -50,6 +53,8 @@ struct Targets: Sendable {
     var handoffs: [HandoffID] = []
     /// A source's own id of a report.
     var submission: (source: SourceID, id: String)?
+    /// Of whose deferred messages it is asked how much waits.
+    var deferredOf: String?
 }
 
 /// Work found by looking into the database: the cases to lock, and what to do on them.
@@ -60,11 +65,15 @@ struct Sweep: Sendable {
     var needs = CaseNeeds.nothing
     /// There may be as much again: the lane does not sleep.
     var hasMore = false
-    let work: @Sendable (inout UnitOfWork, Database) throws -> Void
+    /// Reads what the work needs beside the cases, once those are locked and loaded.
+    var load: @Sendable (inout UnitOfWork, Database) throws -> Void = { _, _ in }
+    /// Pure, as `Desk.decide` is.
+    let work: @Sendable (inout UnitOfWork) throws -> Void
 
     /// The same work on some of its reports.
     func limited(to reports: some Sequence<ReportID>) -> Sweep {
-        Sweep(reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, work: work)
+        Sweep(
+            reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, load: load, work: work)
     }
 }
 
@@ -107,6 +116,7 @@ extension Desk {
         return pieces
     }
 
+    func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {}
     func needs(of inbound: InboundMessage) -> CaseNeeds { .nothing }
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int { 0 }
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? { nil }

@@ -13,11 +13,13 @@ extension LaneStore {
         var reports = Set((sweep?.reports ?? []) + alsoReports)
         var submissions: [(source: SourceID, id: String)] = []
         var acts: [(handoff: HandoffID, key: InboxKey)] = []
+        var senders: Set<String> = []
         for inbound in received {
             let targets = desk.targets(of: inbound)
             reports.formUnion(targets.reports)
             acts += targets.handoffs.map { ($0, inbound.key) }
             if let submission = targets.submission { submissions.append(submission) }
+            if let sender = targets.deferredOf { senders.insert(sender) }
         }
         if !submissions.isEmpty {
             let known = ReadSubmissions(
@@ -34,18 +36,20 @@ extension LaneStore {
             : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
-        let (handoffRows, clocks, barred, held, noted, counted) = try database.pipeline(
+        let (handoffRows, clocks, barred, held, noted, counted, heldOf) = try database.pipeline(
             ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids),
             ReadHeldMessages(reports: ids),
             ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
             // Only where acts may add to them.
-            CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids))
+            CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids),
+            CountHeldMessages(senders: senders.sorted()))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
         let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
         let barredOf = Dictionary(grouping: barred.rows, by: \.0)
         unitOfWork.held = Dictionary(grouping: held.rows, by: \.reportID)
         unitOfWork.noted = Set(noted.rows)
         for row in counted.rows { unitOfWork.notesOf[row.handoff] = (row.count, row.bytes) }
+        for row in heldOf.rows { unitOfWork.heldOf[row.sender] = (row.count, row.bytes) }
         for report in locked {
             unitOfWork.files[report.id] = CaseFile(
                 loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)),

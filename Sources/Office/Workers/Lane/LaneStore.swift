@@ -118,17 +118,27 @@ final class LaneStore {
         let fresh = try claim(received, in: &unitOfWork)
         try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &unitOfWork)
         let kept = fresh.filter { buried[$0.key] == nil }
-        let words = try openLetters(kept.filter(\.isAboutDeadLetter), in: &unitOfWork)
+        let words = try loadDeadLetterCommands(kept.filter(\.isAboutDeadLetter), in: &unitOfWork)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
+        let heard = decided.filter { $0.isHeard(by: desk.worker) }
         try load(decided, settled, sweep, alsoReports: words.flatMap(\.letter.reports), into: &unitOfWork)
         unitOfWork.now = settings.clock.instant(atWall: .wall())
+        try desk.load(heard, into: &unitOfWork, from: database)
+        try sweep?.load(&unitOfWork, database)
+
+        // From here on nothing is asked of the database: what was loaded is all that decides.
         for inbound in fresh {
             guard let deadLetterReason = buried[inbound.key] else { continue }
             // The letter stays where it is; a word about it need not be kept.
             if inbound.isAboutDeadLetter { unitOfWork.refuse(inbound, [deadLetterReason.problem]); continue }
             try unitOfWork.bury(inbound, deadLetterReason.problem, detail: deadLetterReason.detail)
         }
-        try decide(decided, sweep, on: &unitOfWork)
+        for inbound in decided { try setAside(inbound, on: &unitOfWork) }
+        try desk.decide(heard, on: &unitOfWork)
+        if let sweep {
+            reportsOfSweep = unitOfWork.files.count
+            try sweep.work(&unitOfWork)
+        }
         for word in words { unitOfWork.conclude(word) }
         try unitOfWork.apply(settled)
         try unitOfWork.checkSizes()
@@ -174,26 +184,18 @@ final class LaneStore {
         doubt.isOpen = true
         let own = Set(claimed.rows)
         guard received.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
-        try answerAgain(received.filter { !own.contains($0.key) }, in: &unitOfWork)
+        let repeats = try loadRepeats(received.filter { !own.contains($0.key) }, into: &unitOfWork)
+        for known in repeats { try unitOfWork.answerAgain(known) }
         return received.filter { own.contains($0.key) }
     }
 
-    private func decide(_ received: [InboundMessage], _ sweep: Sweep?, on unitOfWork: inout UnitOfWork) throws {
-        var heard: [InboundMessage] = []
-        for inbound in received {
-            if inbound.key.eventID == settings.trapMessageID { abort() }
-            switch inbound.content {
-            case .message(let message) where message.envelope.type.definition.readers.contains(desk.worker):
-                heard.append(inbound)
-            case .message: unitOfWork.refuse(inbound, [.wrongWorker])
-            case .refused(let refused): unitOfWork.refuse(inbound, refused.problems)
-            case .dead(let problem, _): try unitOfWork.bury(inbound, problem)
-            }
-        }
-        try desk.decide(heard, on: &unitOfWork, reading: database)
-        if let sweep {
-            reportsOfSweep = unitOfWork.files.count
-            try sweep.work(&unitOfWork, database)
+    /// Settles what the desk does not hear.
+    private func setAside(_ inbound: InboundMessage, on unitOfWork: inout UnitOfWork) throws {
+        if inbound.key.eventID == settings.trapMessageID { abort() }
+        switch inbound.content {
+        case .message: if !inbound.isHeard(by: desk.worker) { unitOfWork.refuse(inbound, [.wrongWorker]) }
+        case .refused(let refused): unitOfWork.refuse(inbound, refused.problems)
+        case .dead(let problem, _): try unitOfWork.bury(inbound, problem)
         }
     }
 
@@ -322,6 +324,13 @@ extension ServerNotice {
     }
 }
 
+extension InboundMessage {
+    fileprivate func isHeard(by worker: Worker) -> Bool {
+        guard case .message(let message) = content else { return false }
+        return message.envelope.type.definition.readers.contains(worker)
+    }
+}
+
 extension PostgreSQLError {
     /// The database held the barrier where the rules let something through.
     fileprivate var isBarrier: Bool {
@@ -348,7 +357,7 @@ extension UnitOfWork {
         if !unkept.isEmpty { commands.append(CountUnkeptLetters(unkept, at: wall)) }
         if !cameAgain.isEmpty { commands.append(CountLettersAgain(cameAgain)) }
         if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
-        commands += papers.commands(at: now)
+        commands += attachments.commands(at: now)
         if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
         // First: an answer that goes again has the same id, and the barrier judges only rows that are entered.
         if !sent.isEmpty { commands.append(DeleteOutbox(eventIDs: sent)) }

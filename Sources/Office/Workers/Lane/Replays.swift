@@ -25,11 +25,14 @@ extension DeadLetterCommand {
 }
 
 extension LaneStore {
-    /// Locks the letters that these commands are about. What cannot be done is refused here.
+    /// Locks the letters that these commands are about, and claims the acts that are replayed. What cannot be done is
+    /// refused here.
     ///
     /// A replay runs the stored bytes through the same handler with the stored sender: nothing is published again under
     /// another's name.
-    func openLetters(_ commands: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [DeadLetterCommand] {
+    func loadDeadLetterCommands(
+        _ commands: [InboundMessage], in unitOfWork: inout UnitOfWork
+    ) throws -> [DeadLetterCommand] {
         guard !commands.isEmpty else { return [] }
         let rows = try database.run(LockDeadLetters(ids: commands.compactMap { UUID(uuidString: $0.subject) })).rows
         var open = Dictionary(rows.map { ($0.letter.id, $0) }) { first, _ in first }
@@ -69,7 +72,7 @@ extension LaneStore {
                 words.append(word)
             }
         }
-        return try claimReplayed(try markDecided(words), in: &unitOfWork)
+        return try claimReplayed(try loadDecided(words), in: &unitOfWork)
     }
 
     private func replay(
@@ -114,7 +117,7 @@ extension LaneStore {
             ownBody: nil)
     }
 
-    private func markDecided(_ words: [DeadLetterCommand]) throws -> [DeadLetterCommand] {
+    private func loadDecided(_ words: [DeadLetterCommand]) throws -> [DeadLetterCommand] {
         func keys(_ letter: DeadLetter) -> [InboxKey] {
             Set([letter.eventID, letter.inboxID].compactMap(\.self)).map {
                 InboxKey(sender: letter.sender ?? "unknown", eventID: $0)

@@ -39,9 +39,10 @@ struct UnitOfWork {
     var releasedUnwritten: Set<InboxKey> = []
     /// Of stored ones, whether what they waited for has come.
     var heldMarks: [InboxKey: Bool] = [:]
-    /// How much is held of each sender, where that was asked.
+    /// How much is held of each sender of an act, this transaction's among it.
     var heldOf: [String: (count: Int, bytes: Int)] = [:]
-    var heldBytesLoaded = 0
+    /// The bytes of stored ones that may be tried in this transaction.
+    var boxes: [InboxKey: VaultBox] = [:]
     private(set) var notes: [HandoffNote] = []
     /// Acts whose notes stand in the books, or will: each is written once.
     var noted: Set<InboxKey> = []
@@ -49,7 +50,9 @@ struct UnitOfWork {
     var notesOf: [HandoffID: (count: Int, bytes: Int)] = [:]
     var notices: [PersonNotice] = []
     var clockSteps: [ClockStepTaken] = []
-    var papers = PaperBook()
+    var attachments = AttachmentBook()
+    /// What intake loaded of the submissions of this transaction.
+    var submissions: [InboxKey: LoadedSubmission] = [:]
     /// Open dead letters of each sender of this transaction's dead ones, and how many were not kept beside them.
     var openLettersOf: [String: Int] = [:]
     var unkept: [String: Int] = [:]

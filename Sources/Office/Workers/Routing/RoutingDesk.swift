@@ -4,7 +4,6 @@ import CaseStore
 import Casework
 import Contract
 import Foundation
-import PostgreSQL
 
 /// Sends each accepted report to the unit that must act (分流): 移送, 转送 or 交办, by the policy's rows.
 struct RoutingDesk: Desk {
@@ -21,7 +20,7 @@ struct RoutingDesk: Desk {
         reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
     }
 
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
             guard let reference = reference(in: inbound) else { continue }
             try unitOfWork.route(reference.report, act: inbound.key)
