@@ -15,7 +15,7 @@ public struct DigestKey: Sendable {
         case acts
         case repeats
         /// Which paper of which report.
-        case papers
+        case attachments = "papers"
         case parts
         /// What commitments in the ledger are salted with.
         case salts
@@ -59,11 +59,13 @@ public struct DigestKey: Sendable {
     }
 
     /// What a paper of a report is known by, instead of its SHA-256.
-    public func paper(_ sha256: [UInt8], of report: ReportID) -> [UInt8] { digest(report.bytes + sha256, for: .papers) }
+    public func attachment(_ sha256: [UInt8], of report: ReportID) -> [UInt8] {
+        digest(report.bytes + sha256, for: .attachments)
+    }
 
     /// What a piece of a paper is compared by, should it come again.
-    public func part(_ sha256: [UInt8], of paper: [UInt8], number: Int) -> [UInt8] {
-        digest(paper + withUnsafeBytes(of: UInt32(clamping: number).bigEndian) { Array($0) } + sha256, for: .parts)
+    public func part(_ sha256: [UInt8], of attachment: [UInt8], number: Int) -> [UInt8] {
+        digest(attachment + withUnsafeBytes(of: UInt32(clamping: number).bigEndian) { Array($0) } + sha256, for: .parts)
     }
 
     /// The announced SHA-256 of a paper as it lies in the database: AES-256-GCM, bound to its report.

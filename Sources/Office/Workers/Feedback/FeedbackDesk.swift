@@ -51,13 +51,13 @@ struct FeedbackDesk: Desk {
         for inbound in received {
             guard let act = Act(inbound) else { continue }
             if let handoff = unitOfWork.handoffWithTurns(before: act) {
-                try unitOfWork.hold(inbound, act.message, for: handoff, isRipe: true)
+                try unitOfWork.putOff(inbound, act.message, for: handoff, isRipe: true)
                 continue
             }
             switch try unitOfWork.perform(act) {
-            case .done(let handoff): try unitOfWork.retryHeld(of: handoff)
+            case .done(let handoff): try unitOfWork.retryDeferred(of: handoff)
             case .refused(let problem): unitOfWork.refuse(inbound, [problem])
-            case .early(let handoff): try unitOfWork.hold(inbound, act.message, for: handoff)
+            case .early(let handoff): try unitOfWork.putOff(inbound, act.message, for: handoff)
             }
         }
     }
@@ -71,11 +71,11 @@ struct FeedbackDesk: Desk {
                 load: { unitOfWork, database in try unitOfWork.loadRipe(of: report, from: database) },
                 work: { unitOfWork in try unitOfWork.retryRipe(of: report) })
         }
-        guard let heldBefore = times.listening.heldBefore(seconds: earlyMessageHoldSeconds),
-            let report = try database.run(ReadOverheldReport(heldBefore: heldBefore, except: aside)).rows.first
+        guard let deferredBefore = times.listening.deferredBefore(seconds: earlyMessageHoldSeconds),
+            let report = try database.run(ReadOverdueReport(deferredBefore: deferredBefore, except: aside)).rows.first
         else { return nil }
         return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork in
-            unitOfWork.giveUpHeld(of: report, heldBefore: heldBefore)
+            unitOfWork.giveUpDeferred(of: report, deferredBefore: deferredBefore)
         }
     }
 }

@@ -9,7 +9,7 @@ import PostgreSQL
 struct AttachmentBook: Sendable {
     struct Attachment: Hashable, Sendable {
         let report: ReportID
-        /// A keyed digest of its SHA-256: see `PaperKey`.
+        /// A keyed digest of its SHA-256: see `AttachmentKey`.
         let id: [UInt8]
     }
 
@@ -26,7 +26,7 @@ struct AttachmentBook: Sendable {
     }
 
     /// Of the reports that are touched.
-    var announced: [Attachment: AnnouncedPaper] = [:]
+    var announced: [Attachment: AnnouncedAttachment] = [:]
     /// The parts that are here by number, those of this transaction among them.
     var here: [Attachment: [Int: Part]] = [:]
     /// What lies here when a manifest of this transaction closes it, by the manifest's act.
@@ -36,7 +36,7 @@ struct AttachmentBook: Sendable {
     /// How much was passed up sealed of the attachments of reports that are touched, this transaction's among it.
     var passedUp: [ReportID: (parts: Int, bytes: Int)] = [:]
 
-    private var arrived: [PaperPartKey: PaperPart] = [:]
+    private var arrived: [AttachmentPartKey: StoredAttachmentPart] = [:]
     private var whole: Set<Attachment> = []
     private var dropped: Set<Attachment> = []
     /// Those that were closed with fewer parts than came, and how many they have.
@@ -93,7 +93,7 @@ struct AttachmentBook: Sendable {
     }
 
     /// Enters a part that is kept, sealed.
-    mutating func store(_ part: PaperPart) { arrived[part.key] = part }
+    mutating func store(_ part: StoredAttachmentPart) { arrived[part.key] = part }
 
     // MARK: Closing
 
@@ -137,16 +137,16 @@ struct AttachmentBook: Sendable {
     mutating func drop(_ attachment: Attachment) {
         dropped.insert(attachment)
         here[attachment] = nil
-        forget { $0.reportID == attachment.report && $0.paper == attachment.id }
+        forget { $0.reportID == attachment.report && $0.attachment == attachment.id }
     }
 
     private mutating func trim(_ attachment: Attachment, to count: Int) {
         trimmed[attachment] = count
         here[attachment] = here[attachment]?.filter { $0.key <= count }
-        forget { $0.reportID == attachment.report && $0.paper == attachment.id && $0.part > count }
+        forget { $0.reportID == attachment.report && $0.attachment == attachment.id && $0.part > count }
     }
 
-    private mutating func forget(_ isGone: (PaperPartKey) -> Bool) { arrived = arrived.filter { !isGone($0.key) } }
+    private mutating func forget(_ isGone: (AttachmentPartKey) -> Bool) { arrived = arrived.filter { !isGone($0.key) } }
 
     // MARK: Passing up
 
@@ -174,17 +174,22 @@ struct AttachmentBook: Sendable {
     /// Dropped first: what came after a drop is to stay.
     func commands(at now: Instant) -> [any Command] {
         var commands: [any Command] = []
-        if !dropped.isEmpty { commands.append(DeletePaperParts(papers: dropped.map { ($0.report, $0.id) })) }
-        if !trimmed.isEmpty { commands.append(DeleteStrayParts(papers: trimmed.map { ($0.report, $0.id, $1) })) }
-        if !arrived.isEmpty { commands.append(InsertPaperParts(parts: arrived.values.sorted { $0.key < $1.key })) }
-        let begun = Set(arrived.keys.map { Attachment(report: $0.reportID, id: $0.paper) }).subtracting(whole)
-        if !begun.isEmpty { commands.append(MarkPapersBegun(papers: begun.map { ($0.report, $0.id) }, at: now)) }
+        if !dropped.isEmpty { commands.append(DeleteAttachmentParts(attachments: dropped.map { ($0.report, $0.id) })) }
+        if !trimmed.isEmpty { commands.append(DeleteStrayParts(attachments: trimmed.map { ($0.report, $0.id, $1) })) }
+        if !arrived.isEmpty { commands.append(InsertAttachmentParts(parts: arrived.values.sorted { $0.key < $1.key })) }
+        let begun = Set(arrived.keys.map { Attachment(report: $0.reportID, id: $0.attachment) }).subtracting(whole)
+        if !begun.isEmpty {
+            commands.append(MarkAttachmentsBegun(attachments: begun.map { ($0.report, $0.id) }, at: now))
+        }
         if !passedUpNow.isEmpty {
             commands.append(
-                WriteSealedPapers(
-                    papers: passedUpNow.sorted().compactMap { id in passedUp[id].map { (id, $0.parts, $0.bytes) } }))
+                WriteSealedAttachments(
+                    attachments: passedUpNow.sorted().compactMap { id in passedUp[id].map { (id, $0.parts, $0.bytes) } }
+                ))
         }
-        if !whole.isEmpty { commands.append(MarkPapersReceived(papers: whole.map { ($0.report, $0.id) }, at: now)) }
+        if !whole.isEmpty {
+            commands.append(MarkAttachmentsReceived(attachments: whole.map { ($0.report, $0.id) }, at: now))
+        }
         return commands
     }
 }

@@ -23,7 +23,9 @@ extension UnitOfWork {
     mutating func takeParts(_ parts: [AttachmentPartReceived], _ sealing: Sealing) throws {
         guard !parts.isEmpty else { return }
         let reports = Dictionary(
-            files.values.map { (UnitOfWork.name(.source($0.report.source), $0.report.submissionID), $0.report.id) }
+            cases.files.values.map {
+                (UnitOfWork.name(.source($0.report.source), $0.report.submissionID), $0.report.id)
+            }
         ) { first, _ in first }
         for received in parts {
             let (part, inbound) = (received.part, received.inbound)
@@ -38,7 +40,7 @@ extension UnitOfWork {
                             """
                     )
                 }
-                guard files[report]?.report.verdict == .passedUp else {
+                guard cases.files[report]?.report.verdict == .passedUp else {
                     try take(received, of: report)
                     continue
                 }
@@ -52,42 +54,44 @@ extension UnitOfWork {
 
     /// Drops the parts of attachments that nobody closed in time. The report is locked: none becomes whole meanwhile.
     mutating func dropUnfinishedAttachments() {
-        for unfinished in attachments.unfinished { attachments.drop(unfinished) }
+        for unfinished in cases.attachments.unfinished { cases.attachments.drop(unfinished) }
     }
 
     static func name(_ sender: Party?, _ submission: String) -> String { "\(sender?.description ?? "")|\(submission)" }
 
     func attachment(of received: AttachmentPartReceived, _ report: ReportID) -> AttachmentBook.Attachment {
-        AttachmentBook.Attachment(report: report, id: digestKey.paper(received.sha256, of: report))
+        AttachmentBook.Attachment(report: report, id: office.digestKey.attachment(received.sha256, of: report))
     }
 
     /// What a part is known by.
     func part(_ number: Int, _ bytes: [UInt8], of attachment: AttachmentBook.Attachment) -> AttachmentBook.Part {
         AttachmentBook.Part(
-            digest: digestKey.part(Array(SHA256.hash(data: bytes)), of: attachment.id, number: number),
+            digest: office.digestKey.part(Array(SHA256.hash(data: bytes)), of: attachment.id, number: number),
             bytes: bytes.count)
     }
 
     private mutating func take(_ received: AttachmentPartReceived, of report: ReportID) throws {
         let (part, inbound, attachment) = (received.part, received.inbound, attachment(of: received, report))
-        guard attachments.announced[attachment] != nil else { throw Problem.unknownAttachment }
+        guard cases.attachments.announced[attachment] != nil else { throw Problem.unknownAttachment }
         if let bytes = try part.checkedBytes() {
             let number = part.part ?? 0
-            guard try attachments.keep(number, self.part(number, bytes, of: attachment), of: attachment) else { return }
+            guard try cases.attachments.keep(number, self.part(number, bytes, of: attachment), of: attachment) else {
+                return
+            }
             return try store(number, bytes, of: attachment)
         }
-        if !attachments.isWhole(attachment) { try close(attachment, received, count: part.count ?? 0) }
+        if !cases.attachments.isWhole(attachment) { try close(attachment, received, count: part.count ?? 0) }
         answerAttachment(of: report, inbound)
     }
 
     private mutating func store(_ number: Int, _ bytes: [UInt8], of attachment: AttachmentBook.Attachment) throws {
-        guard let part = attachments.here[attachment]?[number] else { return }
-        attachments.store(
-            PaperPart(
-                key: PaperPartKey(reportID: attachment.report, paper: attachment.id, part: number),
+        guard let part = cases.attachments.here[attachment]?[number] else { return }
+        cases.attachments.store(
+            StoredAttachmentPart(
+                key: AttachmentPartKey(reportID: attachment.report, attachment: attachment.id, part: number),
                 digest: part.digest,
-                box: try vault.seal(
-                    bytes, context: Vault.context(paper: attachment.id, part: number, of: attachment.report))))
+                box: try office.vault.seal(
+                    bytes, context: Vault.context(attachment: attachment.id, part: number, of: attachment.report))))
     }
 
     private mutating func close(
@@ -95,29 +99,29 @@ extension UnitOfWork {
     ) throws {
         let act = received.inbound.key
         var together: AttachmentBook.Together?
-        if try attachments.hasParts(count, of: attachment) {
-            guard let loaded = attachments.together[act] else { throw NotLoaded() }
+        if try cases.attachments.hasParts(count, of: attachment) {
+            guard let loaded = cases.attachments.together[act] else { throw NotLoaded() }
             together = loaded
         }
-        try attachments.close(attachment, sha256: received.sha256, holding: together)
-        guard var file = files[attachment.report] else { return }
+        try cases.attachments.close(attachment, sha256: received.sha256, holding: together)
+        guard var file = cases.files[attachment.report] else { return }
         let source = Party.source(file.report.source)
         file.record(
-            .paperReceived(
-                act: commitment(
+            .attachmentReceived(
+                act: office.commitment(
                     toAct: InboxKey(sender: source.description, eventID: act.eventID), of: attachment.report),
-                commitment: commitment(to: received.sha256, of: attachment.report, for: source)),
-            at: now, by: officeName)
-        files[attachment.report] = file
+                commitment: office.commitment(to: received.sha256, of: attachment.report, for: source)),
+            at: now, by: office.name)
+        cases.files[attachment.report] = file
     }
 
     private mutating func answerAttachment(of id: ReportID, _ inbound: InboundMessage) {
-        guard let report = files[id]?.report, let sender = inbound.sender else { return }
+        guard let report = cases.files[id]?.report, let sender = inbound.sender else { return }
         guard receiptOnly(inbound) == nil else {
             return answer(
                 inbound.key, to: sender, .reportReceived, subject: inbound.subject, data: Nothing(), reports: [id])
         }
-        let pending = attachments.pending(of: id)
+        let pending = cases.attachments.pending(of: id)
         answer(
             inbound.key, to: sender, .reportAccepted, subject: inbound.subject,
             data: ReportAccepted(

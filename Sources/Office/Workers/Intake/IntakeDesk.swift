@@ -27,14 +27,14 @@ struct IntakeDesk: Desk {
         return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
 
-    func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport? {
+    func prepare(_ inbound: InboundMessage, in office: Office) throws -> PreparedReport? {
         guard case .message(let message) = inbound.content, case .submitted(.report(let submission)) = message.body,
-            case .source(let id) = inbound.sender, let source = tools.directory.sources[id],
+            case .source(let id) = inbound.sender, let source = office.directory.sources[id],
             SubmissionCheck.problems(
-                in: submission, rulebook: tools.rulebook, directory: tools.directory, now: tools.now
+                in: submission, rulebook: office.rulebook, directory: office.directory, now: office.now
             ).isEmpty
         else { return nil }
-        return try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, tools)
+        return try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, office)
     }
 
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {
@@ -48,7 +48,7 @@ struct IntakeDesk: Desk {
             case .report(let submission):
                 switch try judge(submission, inbound, unitOfWork) {
                 case .draft(let draft): drafts.append(draft)
-                case .refused(let refusal): unitOfWork.submissions[inbound.key] = .refused(refusal)
+                case .refused(let refusal): unitOfWork.cases.submissions[inbound.key] = .refused(refusal)
                 }
             case .part(let part): parts.append(.init(part: part, inbound: inbound))
             }
@@ -65,7 +65,7 @@ struct IntakeDesk: Desk {
             guard case .message(let message) = inbound.content, case .submitted(let said) = message.body else {
                 continue
             }
-            switch (said, unitOfWork.submissions[inbound.key]) {
+            switch (said, unitOfWork.cases.submissions[inbound.key]) {
             case (.report, .refused(let refusal)): try refuse(inbound, refusal, in: &unitOfWork)
             case (.report, let submission?): loaded.append(submission)
             case (.report, nil): throw NotLoaded()
@@ -87,10 +87,11 @@ struct IntakeDesk: Desk {
     /// Parts of attachments that nobody closed in time, one attachment after the other.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let before = times.now.adding(seconds: -Double(limits.paperPartsKeptSeconds))
-        guard let paper = try database.run(ReadUnfinishedPapers(before: before, except: aside)).rows.first else {
+        guard let attachment = try database.run(ReadUnfinishedAttachments(before: before, except: aside)).rows.first
+        else {
             return nil
         }
-        let report = paper.report
+        let report = attachment.report
         return Sweep(
             reports: [report], skipsLocked: true, hasMore: true,
             load: { unitOfWork, database in
@@ -105,7 +106,7 @@ struct IntakeDesk: Desk {
     private func judge(
         _ submission: Submission, _ inbound: InboundMessage, _ unitOfWork: UnitOfWork
     ) throws -> Judgement {
-        let (directory, rulebook) = (unitOfWork.directory, unitOfWork.rulebook)
+        let (directory, rulebook) = (unitOfWork.office.directory, unitOfWork.office.rulebook)
         guard case .source(let sourceID) = inbound.sender, let source = directory.sources[sourceID] else {
             return .refused(.unknownSource)
         }
@@ -117,7 +118,7 @@ struct IntakeDesk: Desk {
             if let prepared = inbound.prepared, prepared.holds(under: rulebook, sourceKind: source.kind) {
                 prepared
             } else {
-                try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.tools)
+                try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.office)
             }
         // Asked of the directory as it is now, never of what was known before the transaction.
         let roots = Barrier.finding(
@@ -157,7 +158,7 @@ struct IntakeDesk: Desk {
         _ inbound: InboundMessage, _ refusal: LoadedSubmission.Refusal, in unitOfWork: inout UnitOfWork
     ) throws {
         switch refusal {
-        case .unknownSource: try unitOfWork.bury(inbound, .unknownSource)
+        case .unknownSource: try unitOfWork.keepAsDeadLetter(inbound, .unknownSource)
         case .because(let problems): unitOfWork.refuse(inbound, problems)
         case .unusableKey(let superior):
             unitOfWork.tellOfKey(of: superior)
@@ -172,57 +173,33 @@ struct IntakeDesk: Desk {
     ) throws {
         let original = registration.original
         // Who may learn nothing of a report learns it from no repeat of it either.
-        let barred = original.flatMap { registration.barred ?? unitOfWork.files[$0]?.barred } ?? []
+        let barred = original.flatMap { registration.barred ?? unitOfWork.cases.files[$0]?.barred } ?? []
         let receiptOnly = draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false
-        var state = ReportState.registered
-        var rule: String
-        var reason: String?
-        var authority: String?
-        let stated = draft.report.stated
-        var matterKind = stated.matterKind
-        switch draft.report.decision {
-        case .sealed(let ruling):
-            try state.apply(.passedUp)
-            rule = ruling.rule.description
-        case .readable(let readable):
-            rule = readable.ruling.rule.description
-            switch readable.ruling.decision {
-            case .accept(let kind):
-                matterKind = kind
-                if original != nil {
-                    try state.apply(.linkedAsRepeat)
-                    rule = unitOfWork.rulebook.repeatRule(stated.isRealName ? .reporter : .accused).description
-                }
-            case .notAccepted(let competent, _):
-                try state.apply(.declined)
-                authority = competent
-            case .needsReview(let why):
-                try state.apply(.sentToReview)
-                reason = why
-            }
-        }
+        let standing = try draft.standing(isRepeat: original != nil, under: unitOfWork.office.rulebook)
+        let (state, stated) = (standing.state, draft.report.stated)
         let isSealed = state == .passedUp
         let report = Report(
             id: draft.id,
             number: Report.number(
                 year: CivilDate(of: unitOfWork.now).components.year, serial: registration.serial),
             source: draft.source.id, submissionID: draft.inbound.key.eventID, digest: draft.inbound.digest,
-            state: state, sourceKind: draft.source.kind, matterKind: isSealed ? nil : matterKind,
+            state: state, sourceKind: draft.source.kind, matterKind: isSealed ? nil : standing.matterKind,
             region: draft.readable?.content.region, realName: !isSealed && stated.isRealName,
-            receivedAt: stated.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state, rule: rule,
-            reason: reason, authority: authority, repeatOf: state == .linkedAsRepeat ? original : nil,
+            receivedAt: stated.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state,
+            rule: standing.rule, reason: standing.reason, authority: standing.authority,
+            repeatOf: state == .linkedAsRepeat ? original : nil,
             receiptOnly: receiptOnly, custodian: draft.custodian, handoffCount: 0,
-            papers: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count, head: .genesis)
-        var file = CaseFile(new: report, barred: unitOfWork.directory.subtrees(of: draft.barredRoots))
-        let commitment = unitOfWork.commitment(
+            attachments: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count, head: .genesis)
+        var file = CaseFile(new: report, barred: unitOfWork.office.directory.subtrees(of: draft.barredRoots))
+        let commitment = unitOfWork.office.commitment(
             to: draft.inbound.sha256, of: report.id, for: Party.source(draft.source.id))
         file.record(
-            .registered(.init(of: report, commitment: commitment)), at: unitOfWork.now, by: unitOfWork.officeName)
-        unitOfWork.files[report.id] = file
+            .registered(.init(of: report, commitment: commitment)), at: unitOfWork.now, by: unitOfWork.office.name)
+        unitOfWork.cases.files[report.id] = file
 
         if case .sealed(let ruling) = draft.report.decision, let superior = draft.superior {
             if draft.custodian == nil {
-                unitOfWork.faults.append(
+                unitOfWork.answers.report(
                     """
                     no supervisor may watch over a report that is passed up sealed: nobody is told if it waits \
                     too long
@@ -232,33 +209,29 @@ struct IntakeDesk: Desk {
             try sealing.passUp(draft.inbound, report.id, ruling: ruling, to: superior, in: &unitOfWork)
         } else if let readable = draft.readable {
             // Registration splits a message: the original bytes go into the vault, masked text goes on.
-            unitOfWork.newReports.append(
+            unitOfWork.cases.newReports.append(
                 .init(
                     report: file.report, barredRoots: draft.barredRoots, content: readable.content,
-                    vault: readable.vault, papers: readable.papers))
+                    vault: readable.vault, attachments: readable.attachments))
         }
         unitOfWork.acknowledgeRegistration(of: report.id, inbound: draft.inbound)
         if state == .registered {
-            unitOfWork.tell(
+            unitOfWork.notify(
                 .routing, .reportRegistered, report: report.id,
                 bytes: draft.readable.map { ForwardingSize.bytesMax(of: $0.content) })
         }
-        if let finished = unitOfWork.files[report.id], isSealed {
-            unitOfWork.newReports.append(
-                .init(report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, papers: []))
+        if let finished = unitOfWork.cases.files[report.id], isSealed {
+            unitOfWork.cases.newReports.append(
+                .init(
+                    report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, attachments: []))
         }
     }
 }
 
 extension UnitOfWork {
-    var tools: PreparationTools {
-        PreparationTools(
-            directory: directory, rulebook: rulebook, vault: vault, digestKey: digestKey, now: now, wall: wall)
-    }
-
     /// The answer to a submission, made from the report's own row: the same whenever it is asked for.
     mutating func acknowledgeRegistration(of id: ReportID, inbound: InboundMessage) {
-        guard let report = files[id]?.report else { return }
+        guard let report = cases.files[id]?.report else { return }
         acknowledgeRegistration(report, inbound: inbound)
     }
 
@@ -271,7 +244,7 @@ extension UnitOfWork {
             .reportAccepted, to: sender, subject: inbound.subject, inReplyTo: inbound.key.eventID,
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
-                papersPending: report.papers > 0 ? report.papers : nil),
+                papersPending: report.attachments > 0 ? report.attachments : nil),
             reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
     }
 

@@ -17,20 +17,22 @@ extension UnitOfWork {
         let touched = parts.compactMap(report)
         let sealed = Set(touched.lazy.filter(\.isSealed).map(\.id)).sorted()
         let (passedUp, announced) = try database.pipeline(
-            ReadSealedPapers(reports: sealed),
-            ReadAnnouncedPapers(reports: Set(touched.lazy.filter { !$0.isSealed }.map(\.id)).sorted()))
-        for row in passedUp.rows { attachments.passedUp[row.report] = (row.parts, row.bytes) }
-        for row in announced.rows { attachments.announced[.init(report: row.reportID, id: row.paper)] = row }
+            ReadSealedAttachments(reports: sealed),
+            ReadAnnouncedAttachments(reports: Set(touched.lazy.filter { !$0.isSealed }.map(\.id)).sorted()))
+        for row in passedUp.rows { cases.attachments.passedUp[row.report] = (row.parts, row.bytes) }
+        for row in announced.rows { cases.attachments.announced[.init(report: row.reportID, id: row.attachment)] = row }
         announceNew(Set(touched.map(\.id)))
 
         let asked = parts.compactMap { received in
             report(of: received).map { (received, attachment(of: received, $0.id)) }
-        }.filter { attachments.announced[$1] != nil }
+        }.filter { cases.attachments.announced[$1] != nil }
         guard !asked.isEmpty else { return }
-        let known = Set(asked.map(\.1)).map { ($0.report, paper: $0.id) }
-        for row in try database.run(ReadPaperPartDigests(papers: known)).rows {
-            attachments.here[.init(report: row.key.reportID, id: row.key.paper), default: [:]][row.key.part] = .init(
-                digest: row.digest, bytes: row.bytes)
+        let known = Set(asked.map(\.1)).map { ($0.report, attachment: $0.id) }
+        for row in try database.run(ReadAttachmentPartDigests(attachments: known)).rows {
+            cases.attachments.here[.init(report: row.key.reportID, id: row.key.attachment), default: [:]][
+                row.key.part] =
+                .init(
+                    digest: row.digest, bytes: row.bytes)
         }
         try loadTogether(asked, from: database)
     }
@@ -39,21 +41,22 @@ extension UnitOfWork {
     mutating func loadUnfinishedAttachments(
         of report: ReportID, before: Instant, from database: Database
     ) throws {
-        guard files[report] != nil else { return }
-        attachments.unfinished = try database.run(ReadUnfinishedPapers(before: before, of: report)).rows.map {
-            .init(report: $0.report, id: $0.paper)
+        guard cases.files[report] != nil else { return }
+        cases.attachments.unfinished = try database.run(ReadUnfinishedAttachments(before: before, of: report)).rows.map
+        {
+            .init(report: $0.report, id: $0.attachment)
         }
     }
 
     /// The reports that are locked, and those that this transaction will register.
     private var reportsBySubmission: [String: (id: ReportID, isSealed: Bool)] {
         var reports: [String: (id: ReportID, isSealed: Bool)] = [:]
-        for file in files.values {
+        for file in cases.files.values {
             reports[UnitOfWork.name(.source(file.report.source), file.report.submissionID)] = (
                 file.report.id, file.report.verdict == .passedUp
             )
         }
-        for case .new(let draft, _) in submissions.values {
+        for case .new(let draft, _) in cases.submissions.values {
             reports[UnitOfWork.name(.source(draft.source.id), draft.inbound.key.eventID)] = (
                 draft.id, draft.readable == nil
             )
@@ -63,11 +66,11 @@ extension UnitOfWork {
 
     /// What the reports among these announce that this transaction will register.
     private mutating func announceNew(_ touched: Set<ReportID>) {
-        for case .new(let draft, _) in submissions.values where touched.contains(draft.id) {
+        for case .new(let draft, _) in cases.submissions.values where touched.contains(draft.id) {
             guard let readable = draft.readable else { continue }
-            for (attachment, key) in zip(readable.content.attachments, readable.papers) {
-                attachments.announced[.init(report: draft.id, id: key.id)] = AnnouncedPaper(
-                    reportID: draft.id, paper: key.id, bytes: attachment.bytes, isWhole: false)
+            for (attachment, key) in zip(readable.content.attachments, readable.attachments) {
+                cases.attachments.announced[.init(report: draft.id, id: key.id)] = AnnouncedAttachment(
+                    reportID: draft.id, attachment: key.id, bytes: attachment.bytes, isWhole: false)
             }
         }
     }
@@ -79,7 +82,7 @@ extension UnitOfWork {
     ) throws {
         let closed = Set(asked.lazy.filter { $0.received.part.count != nil }.map(\.attachment))
         guard !closed.isEmpty else { return }
-        var book = attachments
+        var book = cases.attachments
         var arrived: [AttachmentBook.Attachment: [Int: AttachmentPart]] = [:]
         for (received, attachment) in asked where closed.contains(attachment) {
             do {
@@ -93,7 +96,7 @@ extension UnitOfWork {
                     if try book.hasParts(count, of: attachment) {
                         together = try putTogether(
                             attachment, count: count, arrived[attachment] ?? [:], from: database)
-                        attachments.together[received.inbound.key] = together
+                        cases.attachments.together[received.inbound.key] = together
                     }
                     try book.close(attachment, sha256: received.sha256, holding: together)
                 }
@@ -113,7 +116,7 @@ extension UnitOfWork {
         for first in stride(from: 1, through: count, by: 16) {
             let run = first...min(first + 15, count)
             let stored = try database.run(
-                ReadPaperParts(report: attachment.report, paper: attachment.id, parts: run)
+                ReadAttachmentParts(report: attachment.report, attachment: attachment.id, parts: run)
             ).rows
             let boxes = Dictionary(stored.map { ($0.key.part, $0.box) }) { first, _ in first }
             for number in run {
@@ -121,8 +124,8 @@ extension UnitOfWork {
                 if let here = try arrived[number]?.checkedBytes() {
                     part = here
                 } else if let box = boxes[number] {
-                    part = try vault.open(
-                        box, context: Vault.context(paper: attachment.id, part: number, of: attachment.report))
+                    part = try office.vault.open(
+                        box, context: Vault.context(attachment: attachment.id, part: number, of: attachment.report))
                 } else {
                     return AttachmentBook.Together(bytes: bytes, sha256: [])
                 }

@@ -24,6 +24,44 @@ struct Draft: Sendable {
     }
 }
 
+extension Draft {
+    /// How a report is registered, and by which row of the policy.
+    struct Standing {
+        var state = ReportState.registered
+        var rule: String
+        var matterKind: String?
+        var reason: String?
+        var authority: String?
+    }
+
+    func standing(isRepeat: Bool, under rulebook: Rulebook) throws -> Standing {
+        let stated = report.stated
+        switch report.decision {
+        case .sealed(let ruling):
+            var standing = Standing(rule: ruling.rule.description, matterKind: stated.matterKind)
+            try standing.state.apply(.passedUp)
+            return standing
+        case .readable(let readable):
+            var standing = Standing(rule: readable.ruling.rule.description, matterKind: stated.matterKind)
+            switch readable.ruling.decision {
+            case .accept(let kind):
+                standing.matterKind = kind
+                if isRepeat {
+                    try standing.state.apply(.linkedAsRepeat)
+                    standing.rule = rulebook.repeatRule(stated.isRealName ? .reporter : .accused).description
+                }
+            case .notAccepted(let competent, _):
+                try standing.state.apply(.declined)
+                standing.authority = competent
+            case .needsReview(let why):
+                try standing.state.apply(.sentToReview)
+                standing.reason = why
+            }
+            return standing
+        }
+    }
+}
+
 /// What is known of a submission before it is decided: the rules' word on it, and what the database knows.
 enum LoadedSubmission: Sendable {
     case refused(Refusal)
@@ -75,12 +113,12 @@ extension UnitOfWork {
         try loadAnsweredAbout(submissions, from: database)
 
         for draft in drafts {
-            if let report = known[draft.submitted] { self.submissions[draft.inbound.key] = .known(draft, report) }
+            if let report = known[draft.submitted] { cases.submissions[draft.inbound.key] = .known(draft, report) }
         }
         for (draft, serial) in zip(fresh, numbers.rows) {
             let first = draft.readable?.repeatKey.flatMap { firstSaid[$0] }
             let original = first == draft.id ? nil : first
-            self.submissions[draft.inbound.key] = .new(
+            cases.submissions[draft.inbound.key] = .new(
                 draft,
                 .init(
                     serial: serial, original: original,

@@ -46,7 +46,7 @@ extension LaneStore {
         }
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(
+            unitOfWork.cases.contents[report.id] = Submission(
                 title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
@@ -91,9 +91,9 @@ extension UnitOfWork {
         let barred = Dictionary(grouping: try database.run(ReadBarredUnits(reports: reports.map(\.id))).rows, by: \.0)
         // The database sees no row of an answer that still waits to be sent, so nothing here may rest on what a lane
         // remembers.
-        if !barred.isEmpty { directory = try OfficeDirectory.read(database) }
+        if !barred.isEmpty { office.directory = try OfficeDirectory.read(database) }
         for report in reports {
-            answeredAbout[report.id] = CaseFile(
+            cases.answeredAbout[report.id] = CaseFile(
                 loaded: report, barred: Set((barred[report.id] ?? []).map(\.1)), handoffs: [], clocks: [])
         }
     }
@@ -102,15 +102,15 @@ extension UnitOfWork {
     mutating func answerAgain(_ known: Repeat) throws {
         let (inbound, row) = (known.inbound, known.row)
         // Its addressee gave it back once more.
-        if inbound.givenBack != nil { return try bury(inbound, .wrongWorker) }
+        if inbound.givenBack != nil { return try keepAsDeadLetter(inbound, .wrongWorker) }
         guard row.digest == inbound.digest else {
             return refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
         }
         // Each sending of what no act can be made of is answered for itself, whatever became of the letter.
-        if let problem = inbound.deadProblem { return buryAgain(inbound, problem) }
+        if let problem = inbound.deadProblem { return answerDeadAgain(inbound, problem) }
         switch row.verdict {
         case .held: return
-        case .dead: buryAgain(inbound, .waitsDead(known.deadBecause))
+        case .dead: answerDeadAgain(inbound, .waitsDead(known.deadBecause))
         case .taken, .refused:
             if row.reply != nil, let sender = inbound.sender {
                 repeatAnswer(row, to: sender, inbound)
@@ -135,11 +135,12 @@ extension UnitOfWork {
         if type == .handoffRecalled, case .unit(let unit) = sender {
             (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
         }
-        sendAgain(
+        outgoing.sendAgain(
             OutboxRow(
                 eventID: UnitOfWork.replyID(to: row.key), exchange: exchange, routingKey: queue, type: name,
                 subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [],
-                handoffID: nil, body: body))
+                handoffID: nil, body: body),
+            past: cases, in: office)
     }
 
     // MARK: A source that may learn no more than that its message came
@@ -148,7 +149,7 @@ extension UnitOfWork {
     func report(of inbound: InboundMessage) -> Report? {
         guard let (source, id) = inbound.submission else { return nil }
         func isIt(_ file: CaseFile) -> Bool { file.report.source == source && file.report.submissionID == id }
-        return (files.values.first(where: isIt) ?? answeredAbout.values.first(where: isIt))?.report
+        return (cases.files.values.first(where: isIt) ?? cases.answeredAbout.values.first(where: isIt))?.report
     }
 
     /// The report that this message is about, if the barrier keeps its sender from it.

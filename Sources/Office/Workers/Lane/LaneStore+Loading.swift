@@ -36,26 +36,26 @@ extension LaneStore {
             : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
-        let (handoffRows, clocks, barred, held, noted, counted, heldOf) = try database.pipeline(
+        let (handoffRows, clocks, barred, deferred, applied, counted, amounts) = try database.pipeline(
             ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids),
-            ReadHeldMessages(reports: ids),
-            ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
+            ReadDeferredMessages(reports: ids),
+            ReadAppliedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
             // Only where acts may add to them.
             CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids),
-            CountHeldMessages(senders: senders.sorted()))
+            CountDeferredMessages(senders: senders.sorted()))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
         let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
         let barredOf = Dictionary(grouping: barred.rows, by: \.0)
-        unitOfWork.held = Dictionary(grouping: held.rows, by: \.reportID)
-        unitOfWork.noted = Set(noted.rows)
-        for row in counted.rows { unitOfWork.notesOf[row.handoff] = (row.count, row.bytes) }
-        for row in heldOf.rows { unitOfWork.heldOf[row.sender] = (row.count, row.bytes) }
+        unitOfWork.cases.deferred.load(deferred.rows, amounts: amounts.rows)
+        unitOfWork.cases.notes.load(
+            appliedActs: Set(applied.rows),
+            amounts: Dictionary(counted.rows.map { ($0.handoff, ($0.count, $0.bytes)) }) { first, _ in first })
         for report in locked {
-            unitOfWork.files[report.id] = CaseFile(
+            unitOfWork.cases.files[report.id] = CaseFile(
                 loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)),
                 handoffs: handoffsOf[report.id] ?? [], clocks: clocksOf[report.id] ?? [])
         }
-        for handoff in handoffRows.rows { unitOfWork.reportOf[handoff.id] = handoff.reportID }
+        for handoff in handoffRows.rows { unitOfWork.cases.reportOf[handoff.id] = handoff.reportID }
         // Whom of the staff to tell of what was withdrawn, hangs on who is accused.
         switch max(
             sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names),
@@ -71,26 +71,26 @@ extension LaneStore {
     private func loadNames(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(
+            unitOfWork.cases.contents[report.id] = Submission(
                 title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
 
     private func loadContents(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let ids = reports.map(\.id)
-        let (texts, accused, allegations, papers) = try database.pipeline(
+        let (texts, accused, allegations, attachments) = try database.pipeline(
             ReadReportTexts(reports: ids), ReadAccused(reports: ids), ReadAllegations(reports: ids),
             ReadAttachments(reports: ids))
         let textOf = Dictionary(texts.rows.map { ($0.reportID, $0) }) { first, _ in first }
         let accusedOf = Dictionary(grouping: accused.rows, by: \.0)
         let allegationsOf = Dictionary(grouping: allegations.rows, by: \.0)
-        let papersOf = Dictionary(grouping: papers.rows, by: \.reportID)
+        let attachmentsOf = Dictionary(grouping: attachments.rows, by: \.reportID)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(
+            unitOfWork.cases.contents[report.id] = Submission(
                 receivedAt: report.receivedAt, matterKind: report.matterKind, title: textOf[report.id]?.title ?? "",
                 text: textOf[report.id]?.body ?? "", region: report.region,
                 accused: (accusedOf[report.id] ?? []).map(\.1), allegations: (allegationsOf[report.id] ?? []).map(\.1),
-                attachments: try (papersOf[report.id] ?? []).map { try $0.attachment(settings.digestKey) })
+                attachments: try (attachmentsOf[report.id] ?? []).map { try $0.attachment(settings.digestKey) })
         }
     }
 
@@ -98,7 +98,8 @@ extension LaneStore {
     func countDeadLetters(of received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws {
         let senders = Set(received.map { $0.senderName ?? "" })
         guard !senders.isEmpty else { return }
-        let count = CountOpenDeadLetters(senders: senders.sorted(), countMax: unitOfWork.limits.deadLettersPerSenderMax)
-        for row in try database.run(count).rows { unitOfWork.openLettersOf[row.sender] = row.count }
+        let count = CountOpenDeadLetters(
+            senders: senders.sorted(), countMax: unitOfWork.office.limits.deadLettersPerSenderMax)
+        unitOfWork.answers.load(openDeadLetters: try database.run(count).rows)
     }
 }

@@ -90,7 +90,7 @@ extension LaneStore {
         }
         let body: [UInt8]
         do {
-            body = try unitOfWork.vault.open(box, context: Vault.context(deadLetter: letter.id))
+            body = try unitOfWork.office.vault.open(box, context: Vault.context(deadLetter: letter.id))
         } catch {
             unitOfWork.refuse(
                 command,
@@ -113,7 +113,8 @@ extension LaneStore {
             ? letter.queue : desk.worker.queues[0]
         return DeadLetterCommand(
             command: command, person: person, letter: letter,
-            replayed: known(InboundMessage(arrival, from: queue, digestKey: unitOfWork.digestKey, replayOf: letter.id)),
+            replayed: known(
+                InboundMessage(arrival, from: queue, digestKey: unitOfWork.office.digestKey, replayOf: letter.id)),
             ownBody: nil)
     }
 
@@ -144,7 +145,7 @@ extension LaneStore {
             try database.run(
                 ClaimInbox(
                     keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
-                    receivedAt: unitOfWork.wall)
+                    receivedAt: unitOfWork.office.wall)
             ).rows)
         let known = try database.run(ReadInbox(keys: received.map(\.key).filter { !claimed.contains($0) })).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
@@ -168,7 +169,9 @@ extension LaneStore {
 
 extension UnitOfWork {
     fileprivate func maySettleLetters(_ party: Party) -> Bool {
-        guard case .person(let id) = party, let person = directory.persons[id], person.active else { return false }
+        guard case .person(let id) = party, let person = office.directory.persons[id], person.active else {
+            return false
+        }
         return !person.roles.isDisjoint(with: PersonRole.maySettleDeadLetters)
     }
 
@@ -176,8 +179,8 @@ extension UnitOfWork {
     mutating func conclude(_ word: DeadLetterCommand) {
         if let body = word.ownBody { return sendAgain(word, body) }
         guard let inbound = word.replayed else { return discard(word) }
-        let problem = problems[inbound.key]?.first
-        switch settlements[inbound.key]?.verdict {
+        let problem = answers.problems[inbound.key]?.first
+        switch answers.verdict(of: inbound.key) {
         case .dead:
             settle(word, .open, problem?.description ?? "dead again", reason: problem?.code)
             refuse(
@@ -190,7 +193,7 @@ extension UnitOfWork {
         case .refused: taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", inbound)
         case .held: taken(word, "replayed: held until its handoff is signed for", inbound)
         case .taken, nil:
-            if settlements[inbound.key] == nil { settle(inbound.key, .taken) }
+            if answers.verdict(of: inbound.key) == nil { answers.settle(inbound.key, .taken) }
             taken(word, "replayed: taken", inbound)
         }
     }
@@ -198,7 +201,7 @@ extension UnitOfWork {
     private mutating func taken(_ word: DeadLetterCommand, _ text: String, _ inbound: InboundMessage) {
         // What nobody had vouched for was known by its bytes alone: that row of the inbox is settled too.
         if let sender = word.letter.sender, let id = word.letter.inboxID, id != inbound.key.eventID {
-            settle(InboxKey(sender: sender, eventID: id), settlements[inbound.key]?.verdict ?? .taken)
+            answers.settle(InboxKey(sender: sender, eventID: id), answers.verdict(of: inbound.key) ?? .taken)
         }
         settle(word, .replayed, text)
     }
@@ -212,7 +215,7 @@ extension UnitOfWork {
         if word.isDecided, let id = letter.inboxID {
             // The row under another id than its own is open still.
             let key = InboxKey(sender: letter.sender ?? "unknown", eventID: id)
-            if id != letter.eventID { settle(key, .refused) }
+            if id != letter.eventID { answers.settle(key, .refused) }
         } else if let name = letter.sender, let id = letter.inboxID {
             refuse(
                 InboxKey(sender: name, eventID: id), from: Party(name), type: letter.type,
@@ -256,11 +259,12 @@ extension UnitOfWork {
                     [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
             }
         }
-        sendAgain(
+        outgoing.sendAgain(
             OutboxRow(
                 eventID: letter.id, exchange: letter.queue, routingKey: letter.routingKey, type: type.rawValue,
                 subject: letter.subject ?? "", addressee: addressee.description, reports: letter.reports,
-                handoffID: letter.handoffID, body: body))
+                handoffID: letter.handoffID, body: body),
+            past: cases, in: office)
         settle(word, .replayed, "sent again")
     }
 
@@ -268,7 +272,7 @@ extension UnitOfWork {
     private mutating func settle(
         _ word: DeadLetterCommand, _ state: DeadLetterState, _ because: String, reason: String? = nil
     ) {
-        letterSettlements.append(
+        answers.settle(
             DeadLetterSettlement(
                 id: word.letter.id, state: state, at: now, by: word.person.description, because: because, reason: reason
             ))

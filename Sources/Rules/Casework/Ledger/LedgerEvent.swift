@@ -16,9 +16,9 @@ public enum LedgerEvent: Hashable, Sendable {
     /// Sealed to the superior's key, which `key` names.
     case passedUp(handoff: HandoffID, unit: UnitID, key: String, rule: String, commitment: String)
     /// A paper is here, and whole.
-    case paperReceived(act: String, commitment: String)
+    case attachmentReceived(act: String, commitment: String)
     /// A paper of a sealed report followed it, whole; sealed to the key that `key` names.
-    case paperPassedUp(handoff: HandoffID, key: String, act: String, commitment: String)
+    case attachmentPassedUp(handoff: HandoffID, key: String, act: String, commitment: String)
     /// What waited to be sent was taken back: its addressee is barred by now. `type` is the message's.
     case withdrawn(type: String, addressee: String, handoff: HandoffID?)
     /// A step of a clock's ladder was taken.

@@ -68,7 +68,7 @@ extension LedgerEvent {
     /// The words of events that move no handoff and are no step of a clock, which have words of their own.
     private enum Word: String, CaseIterable {
         case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
-        case paperReceived = "paper_received", paperPassedUp = "paper_passed_up", withdrawn
+        case attachmentReceived = "paper_received", attachmentPassedUp = "paper_passed_up", withdrawn
     }
 
     /// Every word that may stand under `event`.
@@ -85,8 +85,8 @@ extension LedgerEvent {
         case .proposed: Word.proposed.rawValue
         case .routed: Word.routed.rawValue
         case .passedUp: Word.passedUp.rawValue
-        case .paperReceived: Word.paperReceived.rawValue
-        case .paperPassedUp: Word.paperPassedUp.rawValue
+        case .attachmentReceived: Word.attachmentReceived.rawValue
+        case .attachmentPassedUp: Word.attachmentPassedUp.rawValue
         case .withdrawn: Word.withdrawn.rawValue
         case .clockStep(let step): step.action.rawValue
         case .moved(_, let move, _): move.event.rawValue
@@ -116,8 +116,8 @@ extension LedgerEvent {
                 (.handoff, handoff.description), (.unit, unit.rawValue), (.key, key), (.rule, rule),
                 (.commitment, commitment),
             ]
-        case .paperReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
-        case .paperPassedUp(let handoff, let key, let act, let commitment):
+        case .attachmentReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
+        case .attachmentPassedUp(let handoff, let key, let act, let commitment):
             [(.handoff, handoff.description), (.key, key), (.act, act), (.commitment, commitment)]
         case .withdrawn(let type, let addressee, let handoff):
             [(.type, type), (.addressee, addressee)] + (handoff.map { [(.handoff, $0.description)] } ?? [])
@@ -165,10 +165,10 @@ extension LedgerEvent {
                 self = .passedUp(
                     handoff: try details.handoff, unit: try details.unit, key: try details.text(.key),
                     rule: try details.text(.rule), commitment: try details.text(.commitment))
-            case .paperReceived:
-                self = .paperReceived(act: try details.text(.act), commitment: try details.text(.commitment))
-            case .paperPassedUp:
-                self = .paperPassedUp(
+            case .attachmentReceived:
+                self = .attachmentReceived(act: try details.text(.act), commitment: try details.text(.commitment))
+            case .attachmentPassedUp:
+                self = .attachmentPassedUp(
                     handoff: try details.handoff, key: try details.text(.key), act: try details.text(.act),
                     commitment: try details.text(.commitment))
             case .withdrawn:

@@ -79,7 +79,7 @@ private struct CopiedReport: CopyRow {
             .instant(report.receivedAt), .instant(report.registeredAt), .text(report.verdict.rawValue),
             .text(report.rule),
             .text(report.reason), .text(report.authority), .uuid(report.repeatOf?.uuid), .bool(report.receiptOnly),
-            .int4(Int32(clamping: report.handoffCount)), .int4(Int32(clamping: report.papers)),
+            .int4(Int32(clamping: report.handoffCount)), .int4(Int32(clamping: report.attachments)),
             .bytea(report.head.hash), .int4(Int32(clamping: report.head.count)), .instant(report.head.at),
         ]
     }

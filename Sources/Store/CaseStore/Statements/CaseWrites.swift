@@ -13,16 +13,17 @@ public struct CaseWrites: Sendable {
         public let content: Submission?
         public let vault: VaultBox?
         /// One for each of the content's attachments.
-        public let papers: [PaperKey]
+        public let attachments: [AttachmentKey]
 
         public init(
-            report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]
+            report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?,
+            attachments: [AttachmentKey]
         ) {
             self.report = report
             self.barredRoots = barredRoots
             self.content = content
             self.vault = vault
-            self.papers = papers
+            self.attachments = attachments
         }
     }
 
@@ -75,12 +76,12 @@ public struct CaseWrites: Sendable {
                 content.allegations.enumerated().map { (id, $0.offset, $0.element) }
             }
             if !allegations.isEmpty { commands.append(InsertAllegations(rows: allegations)) }
-            let papers = newReports.flatMap { new in
-                zip(new.content?.attachments ?? [], new.papers).enumerated().map {
+            let attachments = newReports.flatMap { new in
+                zip(new.content?.attachments ?? [], new.attachments).enumerated().map {
                     (new.report.id, $0.offset, $0.element.0, $0.element.1)
                 }
             }
-            if !papers.isEmpty { commands.append(InsertAttachments(rows: papers)) }
+            if !attachments.isEmpty { commands.append(InsertAttachments(rows: attachments)) }
         }
         // Before anything that the barrier must judge.
         let roots = newReports.flatMap { new in new.barredRoots.sorted().map { (new.report.id, $0) } } + newRoots
@@ -128,7 +129,7 @@ struct InsertAllegations: Command {
 }
 
 struct InsertAttachments: Command {
-    var rows: [(ReportID, Int, Attachment, PaperKey)]
+    var rows: [(ReportID, Int, Attachment, AttachmentKey)]
     static let sql = attachmentColumns.insert
     var parameters: [Parameter] { attachmentColumns.inserting(rows) }
 }

@@ -25,7 +25,7 @@ public struct HandoffNote: Sendable {
 }
 
 /// Which of these acts have their note already: they were taken, even if the inbox was pruned of them since.
-public struct ReadNotedActs: Statement {
+public struct ReadAppliedActs: Statement {
     public var handoffs: [HandoffID]
     /// In the order of the handoffs they are about.
     public var keys: [InboxKey]
