@@ -1,9 +1,9 @@
 public import PostgreSQL
 
-/// A report's chain grew while it was being decided: the transaction must be begun again. It cannot happen under the
-/// report's lock; the compare-and-set is the second pair of eyes.
+/// A chain grew while it was being decided: the transaction must be begun again. It cannot happen under the subject's
+/// lock; the compare-and-set is the second pair of eyes.
 public struct StaleCase: Error, Sendable, CustomStringConvertible {
-    public let description = "a report's ledger head had moved"
+    public let description = "a ledger head had moved"
     public init() {}
 }
 
@@ -13,8 +13,8 @@ extension Connection {
         let commands = writes.commands + others
         guard !commands.isEmpty else { return }
         let written = try pipeline(commands: commands)
-        for (command, count) in zip(commands, written) where command is UpdateReports {
-            guard count == writes.changedReports.count else { throw StaleCase() }
+        for (command, count) in zip(commands, written) {
+            if let update = command as? any HeadUpdate, count != update.headCount { throw StaleCase() }
         }
     }
 }

@@ -9,6 +9,8 @@ struct Cases {
     var files: [ReportID: CaseFile] = [:]
     /// Cases that are only answered about, read without a lock.
     var answeredAbout: [ReportID: CaseFile] = [:]
+    /// The chains of units and the office that are locked.
+    private(set) var chains: [LedgerSubject: SubjectChain] = [:]
     /// Which report a handoff belongs to.
     var reportOf: [HandoffID: ReportID] = [:]
     /// Masked texts, accused and allegations, where the worker needs them.
@@ -22,6 +24,22 @@ struct Cases {
     var submissions: [InboxKey: LoadedSubmission] = [:]
 
     func file(of handoff: HandoffID) -> CaseFile? { reportOf[handoff].flatMap { files[$0] } }
+
+    // MARK: Other subjects
+
+    mutating func load(_ chains: [SubjectChain]) { for chain in chains { self.chains[chain.subject] = chain } }
+
+    /// Enters an event in the chain of a subject.
+    /// - Throws: `NotLoaded` where the subject is not locked.
+    mutating func record(_ event: LedgerEvent, in subject: LedgerSubject, at now: Instant, by actor: String) throws {
+        if subject.kind == .report, let report = ReportID(subject.id), files[report] != nil {
+            files[report]?.record(event, at: now, by: actor)
+        } else if chains[subject] != nil {
+            chains[subject]?.record(event, at: now, by: actor)
+        } else {
+            throw NotLoaded()
+        }
+    }
 
     // MARK: The barrier
 
@@ -66,6 +84,7 @@ struct Cases {
         }
         // In the order of their ids, as they were locked.
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
+        for chain in chains.values.sorted(by: { $0.subject.id < $1.subject.id }) { writes.collect(chain) }
         return writes
     }
 

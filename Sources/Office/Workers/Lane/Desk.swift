@@ -47,7 +47,8 @@ struct SweepTimes {
     let listening: Listening
 }
 
-/// Reports and handoffs, by id, and a report as its source calls it.
+/// The subjects that a message touches: reports by id, by a handoff's, or as a source calls them; units and the office,
+/// where something is entered in their chains. They are locked in this order.
 struct Targets: Sendable {
     var reports: [ReportID] = []
     var handoffs: [HandoffID] = []
@@ -55,6 +56,8 @@ struct Targets: Sendable {
     var submission: (source: SourceID, id: String)?
     /// Of whose deferred messages it is asked how much waits.
     var deferredOf: String?
+    var units: [UnitID] = []
+    var office = false
 }
 
 /// Work found by looking into the database: the cases to lock, and what to do on them.

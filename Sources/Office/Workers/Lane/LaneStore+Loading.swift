@@ -5,22 +5,23 @@ import Contract
 import PostgreSQL
 
 extension LaneStore {
-    /// Locks the reports, in the order of their ids, and reads what stands in their cases.
+    /// Locks the subjects (reports, then units, each in the order of their ids, then the office) and reads what stands
+    /// in their cases.
     func load(
-        _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?, alsoReports: [ReportID],
-        into unitOfWork: inout UnitOfWork
+        _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?,
+        _ commands: [DeadLetterCommand], into unitOfWork: inout UnitOfWork
     ) throws {
-        var reports = Set((sweep?.reports ?? []) + alsoReports)
-        var submissions: [(source: SourceID, id: String)] = []
+        var reports = Set(sweep?.reports ?? [])
         var acts: [(handoff: HandoffID, key: InboxKey)] = []
         var senders: Set<String> = []
-        for inbound in received {
-            let targets = desk.targets(of: inbound)
-            reports.formUnion(targets.reports)
+        let targets = received.map(desk.targets)
+        for (inbound, targets) in zip(received, targets) {
             acts += targets.handoffs.map { ($0, inbound.key) }
-            if let submission = targets.submission { submissions.append(submission) }
             if let sender = targets.deferredOf { senders.insert(sender) }
         }
+        let all = targets + commands.map { $0.letter.targets(in: directory) }
+        for targets in all { reports.formUnion(targets.reports) }
+        let submissions = all.compactMap(\.submission)
         if !submissions.isEmpty {
             let known = ReadSubmissions(
                 sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
@@ -28,12 +29,11 @@ extension LaneStore {
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
         for row in settled.withdrawn { reports.formUnion(row.reports) }
-        guard !reports.isEmpty || !acts.isEmpty else { return }
 
-        let locked =
-            sweep?.skipsLocked == true && received.isEmpty
-            ? try database.run(LockFreeReports(reports: reports.sorted())).rows
-            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
+        let handoffs = Set(all.flatMap(\.handoffs))
+        let skipsLocked = sweep?.skipsLocked == true && received.isEmpty
+        let locked = try lock(reports, handoffs, skipsLocked: skipsLocked)
+        try lockChains(of: Set(all.flatMap(\.units)), office: all.contains(where: \.office), into: &unitOfWork)
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
         let (handoffRows, clocks, barred, deferred, applied, counted, amounts) = try database.pipeline(
@@ -65,6 +65,18 @@ extension LaneStore {
         case .names: try loadNames(of: locked, into: &unitOfWork)
         case .contents: try loadContents(of: locked, into: &unitOfWork)
         }
+    }
+
+    private func lock(_ reports: Set<ReportID>, _ handoffs: Set<HandoffID>, skipsLocked: Bool) throws -> [Report] {
+        if reports.isEmpty, handoffs.isEmpty { return [] }
+        return skipsLocked
+            ? try database.run(LockFreeReports(reports: reports.sorted())).rows
+            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(handoffs))).rows
+    }
+
+    private func lockChains(of units: Set<UnitID>, office: Bool, into unitOfWork: inout UnitOfWork) throws {
+        if !units.isEmpty { unitOfWork.cases.load(try database.run(LockUnitChains(units: units.sorted())).rows) }
+        if office { unitOfWork.cases.load(try database.run(LockOfficeChain()).rows) }
     }
 
     /// The accused, and of all that a report says no more.

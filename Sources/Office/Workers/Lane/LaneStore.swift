@@ -117,7 +117,7 @@ final class LaneStore {
         let words = try loadDeadLetterCommands(kept.filter(\.isAboutDeadLetter), in: &unitOfWork)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
         let heard = decided.filter { $0.isHeard(by: desk.worker) }
-        try load(decided, settled, sweep, alsoReports: words.flatMap(\.letter.reports), into: &unitOfWork)
+        try load(decided, settled, sweep, words, into: &unitOfWork)
         unitOfWork.office.now = settings.clock.instant(atWall: .wall())
         try desk.load(heard, into: &unitOfWork, from: database)
         try sweep?.load(&unitOfWork, database)
@@ -135,7 +135,7 @@ final class LaneStore {
             reportsOfSweep = unitOfWork.cases.files.count
             try sweep.work(&unitOfWork)
         }
-        for word in words { unitOfWork.conclude(word) }
+        for word in words { try unitOfWork.conclude(word) }
         try unitOfWork.apply(settled)
         try unitOfWork.outgoing.checkSizes(settings.limits)
 

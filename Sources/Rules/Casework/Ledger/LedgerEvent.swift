@@ -1,4 +1,5 @@
 public import Basics
+public import Foundation
 
 /// Everything that the ledger tells, each with its details: ids, codes, times and salted commitments; never text, never
 /// a person outside the staff (invariant 7). `docs/ledger.md` lists the same, and a test compares.
@@ -21,10 +22,18 @@ public enum LedgerEvent: Hashable, Sendable {
     case attachmentPassedUp(handoff: HandoffID, key: String, act: String, commitment: String)
     /// What waited to be sent was taken back: its addressee is barred by now. `type` is the message's.
     case withdrawn(type: String, addressee: String, handoff: HandoffID?)
+    /// A person decided about a dead letter. `reason` is the code of why it was one.
+    case deadLetterSettled(UUID, as: DeadLetterEnd, reason: String)
     /// A step of a clock's ladder was taken.
     case clockStep(ClockStep)
     /// A handoff moved. No act caused what the broker tells.
     case moved(HandoffID, HandoffMove, act: String?)
+
+    public enum DeadLetterEnd: String, CaseIterable, Hashable, Sendable {
+        /// It went through its handler once more, or was sent again.
+        case replayed
+        case discarded
+    }
 
     public struct Registration: Hashable, Sendable {
         public let report: ReportID

@@ -1,4 +1,5 @@
 public import Basics
+import Foundation
 
 /// An event with its time and hand: what the bytes of one entry say. Here alone they are written, and read.
 public struct LedgerRecord: Hashable, Sendable {
@@ -59,9 +60,10 @@ public struct LedgerRecord: Hashable, Sendable {
 
 /// The names of details in an entry, beside `at`, `by` and `event`.
 public enum LedgerKey: String, CaseIterable, Sendable {
-    case act, addressee, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office,
+    case act, addressee, clock, commitment, deadLetter = "dead_letter", disposition, due, filedOn = "filed_on", handoff,
+        key, kind, number, office,
         outcome, reason, report
-    case round, rule, source, step, type, unit, verdict
+    case round, rule, settled, source, step, type, unit, verdict
 }
 
 extension LedgerEvent {
@@ -69,6 +71,7 @@ extension LedgerEvent {
     private enum Word: String, CaseIterable {
         case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
         case attachmentReceived = "paper_received", attachmentPassedUp = "paper_passed_up", withdrawn
+        case deadLetterSettled = "dead_letter_settled"
     }
 
     /// Every word that may stand under `event`.
@@ -88,6 +91,7 @@ extension LedgerEvent {
         case .attachmentReceived: Word.attachmentReceived.rawValue
         case .attachmentPassedUp: Word.attachmentPassedUp.rawValue
         case .withdrawn: Word.withdrawn.rawValue
+        case .deadLetterSettled: Word.deadLetterSettled.rawValue
         case .clockStep(let step): step.action.rawValue
         case .moved(_, let move, _): move.event.rawValue
         }
@@ -121,6 +125,8 @@ extension LedgerEvent {
             [(.handoff, handoff.description), (.key, key), (.act, act), (.commitment, commitment)]
         case .withdrawn(let type, let addressee, let handoff):
             [(.type, type), (.addressee, addressee)] + (handoff.map { [(.handoff, $0.description)] } ?? [])
+        case .deadLetterSettled(let letter, let end, let reason):
+            [(.deadLetter, letter.lowercased), (.settled, end.rawValue), (.reason, reason)]
         case .clockStep(let step):
             [
                 (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)),
@@ -175,6 +181,11 @@ extension LedgerEvent {
                 self = .withdrawn(
                     type: try details.text(.type), addressee: try details.text(.addressee),
                     handoff: details.fields[LedgerKey.handoff.rawValue] == nil ? nil : try details.handoff)
+            case .deadLetterSettled:
+                self = .deadLetterSettled(
+                    try details.read(.deadLetter) { UUID(uuidString: $0) },
+                    as: try details.word(details.text(.settled)),
+                    reason: try details.text(.reason))
             }
         }
     }

@@ -1,4 +1,6 @@
-/// Whose chain it is.
+public import Basics
+
+/// Whose chain it is, and what is locked for it.
 public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
     public enum Kind: String, Codable, Sendable {
         case report, unit, office
@@ -16,6 +18,10 @@ public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
 
     /// There is one office, in every database.
     public static let officeID = "office"
+
+    public static let office = LedgerSubject(kind: .office, id: officeID)
+    public static func report(_ id: ReportID) -> LedgerSubject { LedgerSubject(kind: .report, id: id.description) }
+    public static func unit(_ id: UnitID) -> LedgerSubject { LedgerSubject(kind: .unit, id: id.rawValue) }
 
     public var description: String { "\(kind.rawValue) \(id)" }
 }

@@ -34,6 +34,8 @@ public struct CaseWrites: Sendable {
     public var newClocks: [Clock] = []
     public var changedClocks: [Clock] = []
     public var entries: [(chain: ReportID, entry: LedgerEntry)] = []
+    /// Units' and the office's, that grew.
+    public var changedChains: [SubjectChain] = []
     /// Units that reports were found to speak of after they were registered.
     public var newRoots: [(report: ReportID, unit: UnitID)] = []
 
@@ -58,6 +60,12 @@ public struct CaseWrites: Sendable {
         }
         newRoots += file.newRoots.sorted().map { (file.report.id, $0) }
         entries += file.newEntries.map { (file.report.id, $0) }
+    }
+
+    public mutating func collect(_ chain: SubjectChain) {
+        guard !chain.newEntries.isEmpty else { return }
+        changedChains.append(chain)
+        entries += chain.newEntries.map { (chain.id, $0) }
     }
 
     /// The statements in the order that foreign keys want.
@@ -91,6 +99,10 @@ public struct CaseWrites: Sendable {
         if !changedHandoffs.isEmpty { commands.append(UpdateHandoffs(handoffs: changedHandoffs)) }
         if !newClocks.isEmpty { commands.append(InsertClocks(clocks: newClocks)) }
         if !changedClocks.isEmpty { commands.append(UpdateClocks(clocks: changedClocks)) }
+        let units = changedChains.filter { $0.subject.kind == .unit }
+        if !units.isEmpty { commands.append(UpdateUnitChains(chains: units)) }
+        let office = changedChains.filter { $0.subject.kind == .office }
+        if !office.isEmpty { commands.append(UpdateOfficeChain(chains: office)) }
         if !entries.isEmpty { commands.append(InsertLedgerEntries(entries: entries)) }
         return commands
     }
@@ -143,12 +155,13 @@ struct InsertBarredRoots: Command {
 
 /// Moves reports on. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the
 /// caller sees a count that is too small.
-struct UpdateReports: Command {
+struct UpdateReports: HeadUpdate {
     var reports: [(report: Report, loadedHead: LedgerHead)]
     static let sql = Report.columns.update(guardedBy: ("head", "bytea"))
     var parameters: [Parameter] {
         Report.columns.updating(reports.map(\.report)) + [.byteas(reports.map(\.loadedHead.hash))]
     }
+    var headCount: Int { reports.count }
 }
 
 struct InsertHandoffs: Command {
