@@ -21,9 +21,9 @@ struct PlanTests {
         Question(LockReports.self, 2), Question(ReadHandoffs.self, 1), Question(ReadClocks.self, 1),
         Question(ReadBarredUnits.self, 1),
         Question(ReadReportTexts.self, 1), Question(ReadAccused.self, 1), Question(ReadAllegations.self, 1),
-        Question(ReadAttachments.self, 1), Question(ReadHeldMessages.self, 1), Question(ReadRepeatKeys.self, 1),
+        Question(ReadAttachments.self, 1), Question(ReadDeferredMessages.self, 1), Question(ReadRepeatKeys.self, 1),
         Question(ReadSubmissions.self, 2), Question(ReadInbox.self, 2), Question(ReadLateLanes.self, 2),
-        Question(ReadNotedActs.self, 3),
+        Question(ReadAppliedActs.self, 3),
     ]
 
     @Test("cases are read by their keys, in empty tables and in tables that grew without statistics")

@@ -47,6 +47,7 @@ struct RightsTests {
 
     static let updatableColumns: [String: Set<String>] = [
         "report": ["state", "matter_kind", "reason", "authority", "handoff_count", "head", "entry_count", "head_at"],
+        "unit": ["head", "entry_count", "head_at"], "office": ["head", "entry_count", "head_at"],
         "handoff": [
             "state", "released_at", "dispatched_at", "signed_at", "signed_by", "disposition", "case_number",
             "case_filed_on",
@@ -121,7 +122,9 @@ struct RightsTests {
         "UPDATE outbox SET addressee = 'unit.c01'",
         "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit",
         "INSERT INTO source VALUES ('x', 'x', 'x')",
-        "UPDATE source SET unit = NULL", "UPDATE unit SET sealing_key = NULL", "UPDATE handoff SET unit = 'c01'",
+        "UPDATE source SET unit = NULL", "UPDATE unit SET sealing_key = NULL",
+        "UPDATE unit SET chain = gen_random_uuid()", "UPDATE unit SET name = 'x'", "UPDATE office SET name = 'x'",
+        "UPDATE handoff SET unit = 'c01'",
         "UPDATE report SET rule = 'x'", "INSERT INTO person (id, name) VALUES ('x', 'x')",
         "UPDATE person SET roles = '{leader}'", "DELETE FROM recusal",
         "INSERT INTO recusal VALUES ('li', 'x', 'x')", "DELETE FROM unit_closure",

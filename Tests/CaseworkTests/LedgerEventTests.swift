@@ -11,10 +11,11 @@ struct LedgerEventTests {
         uniqueKeysWithValues: LedgerKey.allCases.map { key in
             let value =
                 switch key {
-                case .report, .handoff: "0195a5f2-6c00-7abc-8def-000000000001"
+                case .report, .handoff, .deadLetter: "0195a5f2-6c00-7abc-8def-000000000001"
                 case .due: "2026-03-02T08:00:00Z"
                 case .filedOn: "2026-03-02"
                 case .round, .step: "2"
+                case .settled: LedgerEvent.DeadLetterEnd.discarded.rawValue
                 case .verdict: ReportState.notAccepted.rawValue
                 default: "x-\(key.rawValue)"
                 }

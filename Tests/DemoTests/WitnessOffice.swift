@@ -227,7 +227,7 @@ final class Case {
             writes.newReports = [
                 .init(
                     report: file.report, barredRoots: [], content: Submission(title: "t", text: "t"),
-                    vault: VaultBox(keyID: "k", sealed: [1]), papers: [])
+                    vault: VaultBox(keyID: "k", sealed: [1]), attachments: [])
             ]
         }
         writes.collect(file)

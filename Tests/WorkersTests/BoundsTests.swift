@@ -242,24 +242,24 @@ struct ListeningTests {
     @Test("nothing is given up before a marker returns that was sent long enough after the first one")
     func waitsForMarkerBeforeGivingUp() throws {
         var listening = Listening()
-        #expect(listening.heldBefore(seconds: 60) == nil)
+        #expect(listening.deferredBefore(seconds: 60) == nil)
         let firstSent = listening.nextMarker(at: at(0))
         let first = try #require(firstSent)
         let none5 = listening.nextMarker(at: at(5))
         #expect(none5 == nil, "one at a time")
         listening.heard(["another's"], at: at(1))
-        #expect(listening.heldBefore(seconds: 0) == nil)
+        #expect(listening.deferredBefore(seconds: 0) == nil)
         listening.heard([first], at: at(2))
         // A marker sent before this lane became the active consumer proves nothing about earlier deliveries.
-        #expect(listening.heldBefore(seconds: 0) == nil)
+        #expect(listening.deferredBefore(seconds: 0) == nil)
         let secondSent = listening.nextMarker(at: at(3))
         let second = try #require(secondSent)
         listening.heard(["another's", second], at: at(4))
-        #expect(listening.heldBefore(seconds: 0) == at(3) && listening.heldBefore(seconds: 60) == nil)
+        #expect(listening.deferredBefore(seconds: 0) == at(3) && listening.deferredBefore(seconds: 60) == nil)
         let thirdSent = listening.nextMarker(at: at(63))
         let third = try #require(thirdSent)
         listening.heard([third], at: at(64))
-        #expect(listening.heldBefore(seconds: 60) == at(3))
+        #expect(listening.deferredBefore(seconds: 60) == at(3))
     }
 
     @Test("a marker that does not return is sent again, and a late one has no effect")
@@ -276,6 +276,6 @@ struct ListeningTests {
         let thirdSent = listening.nextMarker(at: at(12))
         let third = try #require(thirdSent)
         listening.heard([third], at: at(13))
-        #expect(listening.heldBefore(seconds: 0) == at(12))
+        #expect(listening.deferredBefore(seconds: 0) == at(12))
     }
 }

@@ -305,7 +305,7 @@ private struct Guess {
         let report = submitted.reportID
         let (source, unit) = (key.salt(of: report, for: "source.letter"), key.salt(of: report, for: "unit.c01"))
         let repeats = RepeatKeys(submission: submission, secret: key.repeatSecret)
-        let paper = key.paper(sha256(paper), of: report)
+        let paper = key.attachment(sha256(paper), of: report)
         return bodies.filter { $0.name != "paper" }.flatMap { name, body in
             [("digest of \(name)", key.digest(sha256(body), for: .acts))]
         } + [

@@ -137,7 +137,8 @@ struct PreparedReportTests {
         let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         return try PreparedReport(
             submission, sourceKind: kind, body: [1, 2, 3],
-            PreparationTools(
+            Office(
+                worker: .intake,
                 directory: OfficeDirectory(
                     units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: []),
                 rulebook: try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy")),

@@ -40,11 +40,11 @@ public struct ActivePolicy: Sendable {
     /// Validates a text, enters it as its version and lets it decide from now on, in one transaction of the owner role.
     /// - Parameters:
     ///   - file: what to call it in problems.
-    ///   - hand: whose hand it is.
+    ///   - actor: who activates it.
     ///   - onlyFirst: leave alone what is active already.
     @discardableResult
     public static func activate(
-        _ yaml: String, named file: String, by hand: String, at now: Instant, onlyFirst: Bool = false,
+        _ yaml: String, named file: String, by actor: String, at now: Instant, onlyFirst: Bool = false,
         on owner: PostgreSQL.Connection
     ) throws -> Policy {
         let policy = try rulebook(of: yaml, named: file).policy
@@ -64,7 +64,7 @@ public struct ActivePolicy: Sendable {
                         give this one a new version
                         """)
             }
-            try connection.run(ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: hand))
+            try connection.run(ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: actor))
         }
         return policy
     }

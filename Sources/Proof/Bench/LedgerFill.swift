@@ -124,7 +124,7 @@ struct LedgerFill {
             .init(
                 report: file.report, barredRoots: sample.barredRoots,
                 content: Mask(reporters: submission.reporters).apply(to: submission),
-                vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), papers: []))
+                vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), attachments: []))
         batch.writes.collect(file)
     }
 
@@ -132,7 +132,7 @@ struct LedgerFill {
     private func close(_ file: inout CaseFile, _ sample: CorpusSupply.HandedOff, at: Instant) throws -> HandoffID {
         let id = HandoffID.make(at: at)
         let digest = LedgerFill.digest(id.description)
-        let hand = Party.unit(sample.unit).description
+        let actor = Party.unit(sample.unit).description
         try file.apply(.routed)
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: 1, unit: sample.unit, kind: sample.kind, state: .released,
@@ -145,7 +145,7 @@ struct LedgerFill {
             .routed(
                 .init(
                     handoff, act: act(file.report.submissionID, office, of: file.report.id),
-                    commitment: Commitment.make(digest, salt: digestKey.salt(of: file.report.id, for: hand)))),
+                    commitment: Commitment.make(digest, salt: digestKey.salt(of: file.report.id, for: actor)))),
             at: at, by: office)
         try file.move(id, .confirmed, by: office, at: at.adding(seconds: 86.4), under: rulebook)
         let ruling = rulebook.judgeConclusion(
@@ -156,8 +156,8 @@ struct LedgerFill {
             (.concluded(outcome: "clarified"), "concluded", 20),
             (.conclusionAccepted(rule: ruling.rule.description), "concluded", 20),
         ] {
-            let said = act("\(id)-\(name)", hand, of: file.report.id)
-            try file.move(id, move, act: said, by: hand, at: at.adding(seconds: days * 86_400), under: rulebook)
+            let said = act("\(id)-\(name)", actor, of: file.report.id)
+            try file.move(id, move, act: said, by: actor, at: at.adding(seconds: days * 86_400), under: rulebook)
         }
         return id
     }

@@ -41,7 +41,7 @@ struct LedgerReplay {
             guard var state = handoffs[handoff] else { throw .refused(.unknownHandoff, state: "none") }
             let effects = try state.apply(move.event)
             try set(handoff, to: state, effects)
-        case .entered, .paperReceived, .paperPassedUp, .withdrawn, .clockStep: return
+        case .entered, .attachmentReceived, .attachmentPassedUp, .withdrawn, .deadLetterSettled, .clockStep: return
         }
     }
 

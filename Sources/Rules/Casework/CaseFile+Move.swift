@@ -10,7 +10,7 @@ extension CaseFile {
     /// - Throws: `Rejection`; `InconsistentCase` if report and handoffs did not fit each other before.
     @discardableResult
     public mutating func move(
-        _ id: HandoffID, _ move: HandoffMove, act: String? = nil, by hand: String, at now: Instant,
+        _ id: HandoffID, _ move: HandoffMove, act: String? = nil, by actor: String, at now: Instant,
         under rulebook: Rulebook
     ) throws -> LedgerEvent {
         guard var handoff = self[handoff: id] else { throw Rejection.refused(.unknownHandoff, state: "none") }
@@ -19,7 +19,7 @@ extension CaseFile {
         }
         let effects = try handoff.state.apply(move.event)
         let state = try report.state.after(effects, handoffs.map { $0.id == id ? handoff.state : $0.state })
-        handoff.note(move, by: hand, at: now)
+        handoff.note(move, by: actor, at: now)
         update(id) { $0 = handoff }
         for effect in effects {
             switch effect {
@@ -38,21 +38,21 @@ extension CaseFile {
             if move == .recalled || move == .unroutable { $0.reason = handoff.endedBecause }
         }
         let event = LedgerEvent.moved(id, move, act: act)
-        record(event, at: now, by: hand)
+        record(event, at: now, by: actor)
         return event
     }
 }
 
 extension Handoff {
     /// Records an event in the handoff's fields, after the state has changed.
-    fileprivate mutating func note(_ move: HandoffMove, by hand: String, at now: Instant) {
+    fileprivate mutating func note(_ move: HandoffMove, by actor: String, at now: Instant) {
         endedAt = state.isFinal || state == .undeliverable ? now : nil
         switch move {
         case .approved: releasedAt = now
         case .confirmed: dispatchedAt = now
         case .unroutable, .recalled: endedBecause = move.event.rawValue
         case .signed:
-            (signedAt, signedBy) = (now, hand)
+            (signedAt, signedBy) = (now, actor)
             if dispatchedAt == nil { dispatchedAt = now }
         case .returned(let reason, _): endedBecause = reason
         case .progressed: break

@@ -27,14 +27,14 @@ public struct Report: Hashable, Sendable {
     public let custodian: PersonID?
     public var handoffCount: Int
     /// The number of attachments announced with the report.
-    public let papers: Int
+    public let attachments: Int
     public var head: LedgerHead
 
     public init(
         id: ReportID, number: Int64, source: SourceID, submissionID: String, digest: [UInt8], state: ReportState,
         sourceKind: String, matterKind: String?, region: String?, realName: Bool, receivedAt: Instant,
         registeredAt: Instant, verdict: ReportState, rule: String, reason: String?, authority: String?,
-        repeatOf: ReportID?, receiptOnly: Bool, custodian: PersonID? = nil, handoffCount: Int, papers: Int = 0,
+        repeatOf: ReportID?, receiptOnly: Bool, custodian: PersonID? = nil, handoffCount: Int, attachments: Int = 0,
         head: LedgerHead
     ) {
         self.id = id
@@ -57,7 +57,7 @@ public struct Report: Hashable, Sendable {
         self.receiptOnly = receiptOnly
         self.custodian = custodian
         self.handoffCount = handoffCount
-        self.papers = papers
+        self.attachments = attachments
         self.head = head
     }
 
@@ -263,8 +263,8 @@ public struct CaseFile: Sendable {
         barred.formUnion(below)
     }
 
-    public mutating func record(_ event: LedgerEvent, at instant: Instant, by hand: String) {
-        newEntries.append(report.head.append(LedgerRecord(event, at: instant, by: hand)))
+    public mutating func record(_ event: LedgerEvent, at instant: Instant, by actor: String) {
+        newEntries.append(report.head.append(LedgerRecord(event, at: instant, by: actor)))
         reportChanged = true
     }
 

@@ -3,7 +3,7 @@ public import PostgreSQL
 /// A report's chain grew while the report was being decided: the transaction must be run again. It cannot happen
 /// under the report's lock; the compare-and-set is a second check.
 public struct StaleCase: Error, Sendable, CustomStringConvertible {
-    public let description = "a report's ledger head had moved"
+    public let description = "a ledger head had moved"
     public init() {}
 }
 
@@ -13,8 +13,8 @@ extension Connection {
         let commands = writes.commands + others
         guard !commands.isEmpty else { return }
         let written = try pipeline(commands: commands)
-        for (command, count) in zip(commands, written) where command is UpdateReports {
-            guard count == writes.changedReports.count else { throw StaleCase() }
+        for (command, count) in zip(commands, written) {
+            if let update = command as? any HeadUpdate, count != update.headCount { throw StaleCase() }
         }
     }
 }

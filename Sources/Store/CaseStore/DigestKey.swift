@@ -15,7 +15,7 @@ public struct DigestKey: Sendable {
         case acts
         case repeats
         /// Ids of attachments per report.
-        case papers
+        case attachments = "papers"
         case parts
         /// Salts of commitments in the ledger.
         case salts
@@ -60,11 +60,13 @@ public struct DigestKey: Sendable {
     }
 
     /// The id of an attachment of a report, used instead of its SHA-256.
-    public func paper(_ sha256: [UInt8], of report: ReportID) -> [UInt8] { digest(report.bytes + sha256, for: .papers) }
+    public func attachment(_ sha256: [UInt8], of report: ReportID) -> [UInt8] {
+        digest(report.bytes + sha256, for: .attachments)
+    }
 
     /// The digest of one part of an attachment, for comparison if the part is sent again.
-    public func part(_ sha256: [UInt8], of paper: [UInt8], number: Int) -> [UInt8] {
-        digest(paper + withUnsafeBytes(of: UInt32(clamping: number).bigEndian) { Array($0) } + sha256, for: .parts)
+    public func part(_ sha256: [UInt8], of attachment: [UInt8], number: Int) -> [UInt8] {
+        digest(attachment + withUnsafeBytes(of: UInt32(clamping: number).bigEndian) { Array($0) } + sha256, for: .parts)
     }
 
     /// The announced SHA-256 of an attachment as stored: AES-256-GCM, bound to its report.

@@ -88,7 +88,7 @@ public struct Vault: Sendable {
     public static func context(report id: ReportID) -> String { "report|\(id)" }
     public static func context(message sender: String, _ eventID: String) -> String { "message|\(sender)|\(eventID)" }
     public static func context(deadLetter id: UUID) -> String { "dead|\(id.lowercased)" }
-    public static func context(paper: [UInt8], part: Int, of id: ReportID) -> String {
-        "paper|\(id)|\(paper.hexadecimal)|\(part)"
+    public static func context(attachment: [UInt8], part: Int, of id: ReportID) -> String {
+        "paper|\(id)|\(attachment.hexadecimal)|\(part)"
     }
 }

@@ -13,22 +13,22 @@ struct DeadlineDesk: Desk {
 
     func targets(of inbound: InboundMessage) -> Targets { Targets() }
 
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {}
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {}
 
     /// Due clocks are read without a lock, and looked at again under it.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let due = try database.run(ReadDueReports(at: times.now, countMax: batchSizeMax, except: aside)).rows
         guard !due.isEmpty else { return nil }
         let hasMore = due.count * 4 >= batchSizeMax
-        return Sweep(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { unitOfWork, _ in
-            for report in unitOfWork.files.keys.sorted() { unitOfWork.takeDueSteps(of: report) }
+        return Sweep(reports: due, skipsLocked: true, needs: .names, hasMore: hasMore) { unitOfWork in
+            for report in unitOfWork.cases.files.keys.sorted() { unitOfWork.takeDueSteps(of: report) }
         }
     }
 }
 
 extension UnitOfWork {
     mutating func takeDueSteps(of id: ReportID) {
-        guard let clocks = files[id]?.clocks else { return }
+        guard let clocks = cases.files[id]?.clocks else { return }
         for clock in clocks {
             if clock.isAtOdds { setAside(clock, report: id) }
             var clock = clock
@@ -40,11 +40,12 @@ extension UnitOfWork {
     }
 
     private mutating func takeStep(of clock: Clock, report id: ReportID) {
-        guard var file = files[id], let step = LedgerEvent.ClockStep(next: clock) else { return }
+        guard var file = cases.files[id], let step = LedgerEvent.ClockStep(next: clock) else { return }
         file.takeStep(of: clock.key)
-        file.record(.clockStep(step), at: now, by: officeName)
-        files[id] = file
-        clockSteps.append(ClockStepTaken(key: clock.key, step: step.step, action: step.action.rawValue, takenAt: now))
+        file.record(.clockStep(step), at: now, by: office.name)
+        cases.files[id] = file
+        cases.clockSteps.append(
+            ClockStepTaken(key: clock.key, step: step.step, action: step.action.rawValue, takenAt: now))
         send(
             step.action.notice, to: .unit(clock.owedBy), subject: clock.key.handoffID.description,
             data: ClockNotice(
@@ -58,23 +59,10 @@ extension UnitOfWork {
 
     /// A clock that cannot be read takes no step, stops no other and is not found due again; a person is told.
     private mutating func setAside(_ clock: Clock, report id: ReportID) {
-        guard let file = files[id] else { return }
-        files[id]?.rewrite(clock.key)
-        faults.append("the steps of clock \(clock.key.kind) of handoff \(clock.key.handoffID) cannot be read")
+        guard let file = cases.files[id] else { return }
+        cases.files[id]?.rewrite(clock.key)
+        answers.report("the steps of clock \(clock.key.kind) of handoff \(clock.key.handoffID) cannot be read")
         notifySupervisors("\(clock.key.kind)_set_aside", of: clock.key.handoffID, rule: clock.rule, file)
-    }
-
-    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case; of a sealed one for
-    /// its custodian, while that is a supervisor.
-    mutating func notifySupervisors(_ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile) {
-        let custodian = file.report.custodian
-        for person in directory.persons(with: .supervisor)
-        where custodian.map({ $0 == person.id }) ?? admits(person, to: file) {
-            notices.append(
-                PersonNotice(
-                    id: UUID.version7(at: wall), person: person.id, reportID: file.report.id, handoffID: handoff,
-                    kind: kind, rule: rule, createdAt: now))
-        }
     }
 }
 

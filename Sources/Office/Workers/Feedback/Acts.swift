@@ -10,7 +10,7 @@ extension UnitOfWork {
     /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
     mutating func perform(_ act: Act) throws -> ActOutcome {
         if case .act(.caseNotified) = act.message.body, case .unit(let unit) = act.sender,
-            unit != rulebook.policy.caseOffice
+            unit != office.rulebook.policy.caseOffice
         {
             return .refused(
                 Problem(
@@ -29,15 +29,12 @@ extension UnitOfWork {
                     code: Refusal.unknownHandoff.rawValue, path: "subject",
                     text: "no handoff with this id was addressed to you"))
         }
-        let before = (
-            file: files[handoff.reportID], settlement: settlements[act.key], letters: letters.count, notes: notes.count
-        )
+        let before = before(act.key, on: handoff.reportID)
         do {
             try apply(act, to: handoff)
             return .done(handoff.id)
         } catch {
-            files[handoff.reportID] = before.file
-            undo(act.key, to: before.settlement, letters: before.letters, notes: before.notes)
+            takeBack(act.key, to: before)
             return try outcome(of: error, handoff)
         }
     }
@@ -70,7 +67,9 @@ extension UnitOfWork {
             // One that is barred by now has no hand in the matter of its own people, and learns nothing of how it
             // stands.
             if file.barred.contains(unit) { return nil }
-            if case .act(.caseNotified) = act.message.body { return unit == rulebook.policy.caseOffice ? handoff : nil }
+            if case .act(.caseNotified) = act.message.body {
+                return unit == office.rulebook.policy.caseOffice ? handoff : nil
+            }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
         case .person: return handoff
         case .source, .office: return nil
@@ -78,7 +77,7 @@ extension UnitOfWork {
     }
 
     private mutating func apply(_ act: Act, to handoff: Handoff) throws {
-        if let problem = rulebook.unknownWord(in: act.message) {
+        if let problem = office.rulebook.unknownWord(in: act.message) {
             try refuseSecond(act, of: handoff)
             throw problem
         }
@@ -101,11 +100,11 @@ extension UnitOfWork {
             try note(handoff.id, "disposition", data.disposition, act)
         case .caseFiled(let data):
             try move(handoff.id, .caseFiled(on: data.filedOn), act)
-            files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = data.caseNumber }
+            cases.files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = data.caseNumber }
             try note(handoff.id, "case_filed", data.caseNumber, act)
         case .caseNotified(let data):
             try move(handoff.id, .caseNotified(filedOn: data.filedOn), act)
-            files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = $0.caseNumber ?? data.caseNumber }
+            cases.files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = $0.caseNumber ?? data.caseNumber }
             try note(handoff.id, "case_notified", data.caseNumber, act)
         case .concluded(let data): try conclude(handoff, data, act)
         }
@@ -150,7 +149,7 @@ extension UnitOfWork {
             )
         }
         let hops = file(of: handoff.id)?.handoffs.count { $0.state == .returned } ?? 0
-        let ruling = rulebook.judgeReturn(
+        let ruling = office.rulebook.judgeReturn(
             reason: data.reason, text: data.text ?? "", handoffKind: handoff.kind, hopsSoFar: hops)
         guard ruling.approved else {
             throw Problem(code: Refusal.returnNotApproved.rawValue, text: "\(ruling.message) (\(ruling.rule))")
@@ -161,17 +160,17 @@ extension UnitOfWork {
             act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
             data: HandoffRecalled(cause: "return_approved", reason: ruling.message), reports: [handoff.reportID],
             handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
-        tell(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
+        notify(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
     }
 
     private mutating func conclude(_ handoff: Handoff, _ data: HandoffConcluded, _ act: Act) throws {
         try move(handoff.id, .concluded(outcome: data.outcome), act)
         // It was judged, and sent back, before the inbox was pruned of it.
-        guard !noted.contains(act.key) else {
+        guard !cases.notes.appliedActs.contains(act.key) else {
             throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue)
         }
         try note(handoff.id, "conclusion", data.summary, act)
-        let ruling = rulebook.judgeConclusion(
+        let ruling = office.rulebook.judgeConclusion(
             outcome: data.outcome, hasDisposition: handoff.disposition != nil,
             hasSummary: data.summary.contains { !$0.isWhitespace }, realNameAnswered: data.reporterAnswered,
             isRealName: file(of: handoff.id)?.report.realName ?? false, timesReturned: handoff.timesSentBack)
@@ -184,9 +183,9 @@ extension UnitOfWork {
     }
 
     private mutating func recall(_ handoff: Handoff, _ data: CommandRecall, _ act: Act) throws {
-        guard case .person(let id) = act.sender, let person = directory.persons[id], person.active,
+        guard case .person(let id) = act.sender, let person = office.directory.persons[id], person.active,
             !person.roles.isDisjoint(with: PersonRole.mayRecall), let file = file(of: handoff.id),
-            admits(person, to: file)
+            cases.admits(person, to: file)
         else {
             // The same words for a missing role and for a recusal: nobody learns whom a report is about.
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
@@ -213,10 +212,11 @@ extension UnitOfWork {
     }
 
     /// - Parameter act: what caused it; `nil` for what the broker tells.
-    mutating func move(_ id: HandoffID, _ move: HandoffMove, of act: InboxKey? = nil, by hand: String) throws {
-        guard let report = reportOf[id] else { return }
-        let (act, now, rulebook) = (act.map { commitment(toAct: $0, of: report) }, now, rulebook)
-        try files[report]?.move(id, move, act: act, by: hand, at: now, under: rulebook)
+    mutating func move(_ id: HandoffID, _ move: HandoffMove, of act: InboxKey? = nil, by actor: String) throws {
+        guard let report = cases.reportOf[id] else { return }
+        let act = act.map { office.commitment(toAct: $0, of: report) }
+        let (now, rulebook) = (now, office.rulebook)
+        try cases.files[report]?.move(id, move, act: act, by: actor, at: now, under: rulebook)
     }
 
     /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by
@@ -226,10 +226,11 @@ extension UnitOfWork {
     /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state
     /// still takes its like: then its note tells, and nothing of it is done again.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
-        guard !noted.contains(act.key) else { throw TakenBefore() }
+        guard !cases.notes.appliedActs.contains(act.key) else { throw TakenBefore() }
         if UnitOfWork.repeatableNotes.contains(kind) {
-            let said = notesOf[id] ?? (0, 0)
-            guard said.count < limits.notesPerHandoffMax, said.bytes + text.utf8.count <= limits.notesBytesPerHandoffMax
+            let said = cases.notes.amount(of: id)
+            guard said.count < office.limits.notesPerHandoffMax,
+                said.bytes + text.utf8.count <= office.limits.notesBytesPerHandoffMax
             else {
                 throw Problem(
                     code: "too_many_notes",
@@ -237,7 +238,7 @@ extension UnitOfWork {
                 )
             }
         }
-        add(
+        cases.notes.add(
             HandoffNote(
                 handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text)
         )

@@ -22,7 +22,7 @@ struct FeedbackDesk: Desk {
         guard case .message(let message) = inbound.content, let handoff = HandoffID(message.envelope.subject) else {
             return Targets()
         }
-        return Targets(handoffs: [handoff])
+        return Targets(handoffs: [handoff], deferredOf: inbound.key.sender)
     }
 
     /// What could make an early act valid comes in this queue.
@@ -34,21 +34,30 @@ struct FeedbackDesk: Desk {
         return .names
     }
 
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
+    /// Deferred messages of the handoffs that these acts may let them be tried for.
+    func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {
+        var handoffs: [HandoffID] = []
+        for act in received.compactMap(Act.init) {
+            guard let id = HandoffID(act.message.envelope.subject), !handoffs.contains(id),
+                let state = unitOfWork.file(of: id)?[handoff: id]?.state,
+                !state.awaitsSignature || act.message.endsWaiting, unitOfWork.handoffWithTurns(before: act) == nil
+            else { continue }
+            handoffs.append(id)
+        }
+        try unitOfWork.loadDeferred(of: handoffs, from: database)
+    }
+
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
-            guard case .message(let message) = inbound.content else { continue }
-            let act = Act(key: inbound.key, message: message, sender: message.envelope.source)
+            guard let act = Act(inbound) else { continue }
             if let handoff = unitOfWork.handoffWithTurns(before: act) {
-                try unitOfWork.countHeld(of: act.key.sender, reading: database)
-                try unitOfWork.hold(inbound, message, for: handoff, isRipe: true)
+                try unitOfWork.putOff(inbound, act.message, for: handoff, isRipe: true)
                 continue
             }
             switch try unitOfWork.perform(act) {
-            case .done(let handoff): try unitOfWork.retryHeld(of: handoff, reading: database)
+            case .done(let handoff): try unitOfWork.retryDeferred(of: handoff)
             case .refused(let problem): unitOfWork.refuse(inbound, [problem])
-            case .early(let handoff):
-                try unitOfWork.countHeld(of: act.key.sender, reading: database)
-                try unitOfWork.hold(inbound, message, for: handoff)
+            case .early(let handoff): try unitOfWork.putOff(inbound, act.message, for: handoff)
             }
         }
     }
@@ -57,15 +66,28 @@ struct FeedbackDesk: Desk {
     /// can still come. One report at a time, and of it so much as a transaction may take.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         if let report = try database.run(ReadRipeReport(except: aside)).rows.first {
-            return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork, database in
-                try unitOfWork.retryRipe(of: report, reading: database)
-            }
+            return Sweep(
+                reports: [report], skipsLocked: true, hasMore: true,
+                load: { unitOfWork, database in try unitOfWork.loadRipe(of: report, from: database) },
+                work: { unitOfWork in try unitOfWork.retryRipe(of: report) })
         }
-        guard let heldBefore = times.listening.heldBefore(seconds: earlyMessageHoldSeconds),
-            let report = try database.run(ReadOverheldReport(heldBefore: heldBefore, except: aside)).rows.first
+        guard let deferredBefore = times.listening.deferredBefore(seconds: earlyMessageHoldSeconds),
+            let report = try database.run(ReadOverdueReport(deferredBefore: deferredBefore, except: aside)).rows.first
         else { return nil }
-        return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork, _ in
-            unitOfWork.giveUpHeld(of: report, heldBefore: heldBefore)
+        return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork in
+            unitOfWork.giveUpDeferred(of: report, deferredBefore: deferredBefore)
+        }
+    }
+}
+
+extension Message {
+    /// Whether a handoff may not await its signature any more once this is taken.
+    fileprivate var endsWaiting: Bool {
+        switch body {
+        case .act(.signed), .handoffCommand(.recall): true
+        case .act(.returned), .act(.progressed), .act(.decided), .act(.caseFiled), .act(.caseNotified),
+            .act(.concluded), .submitted, .deadLetter, .note:
+            false
         }
     }
 }
@@ -75,6 +97,13 @@ struct Act: Sendable {
     let key: InboxKey
     let message: Message
     let sender: Party
+}
+
+extension Act {
+    fileprivate init?(_ inbound: InboundMessage) {
+        guard case .message(let message) = inbound.content else { return nil }
+        self.init(key: inbound.key, message: message, sender: message.envelope.source)
+    }
 }
 
 enum ActOutcome: Sendable {

@@ -3,16 +3,6 @@ import CaseStore
 import Casework
 import Contract
 
-/// What is at hand before a transaction: the directory as it was read last, and business and wall time.
-struct PreparationTools: Sendable {
-    let directory: OfficeDirectory
-    let rulebook: Rulebook
-    let vault: Vault
-    let digestKey: DigestKey
-    let now: Instant
-    let wall: Instant
-}
-
 /// What of a report can be done before its transaction, once, however often that is tried: what was stated, masking,
 /// keys, words, and the box for the vault. It knows nothing that a transaction may find otherwise, but the policy and
 /// the source's kind, which are compared then.
@@ -38,11 +28,11 @@ struct PreparedReport: Sendable {
         let repeatKey: [UInt8]?
         /// The original bytes.
         let vault: VaultBox
-        let papers: [PaperKey]
+        let attachments: [AttachmentKey]
     }
 
-    init(_ submission: Submission, sourceKind: String, body: [UInt8], _ tools: PreparationTools) throws {
-        let (id, rulebook) = (ReportID.make(at: tools.wall), tools.rulebook)
+    init(_ submission: Submission, sourceKind: String, body: [UInt8], _ office: Office) throws {
+        let (id, rulebook) = (ReportID.make(at: office.wall), office.rulebook)
         self.id = id
         policy = PreparedReport.name(of: rulebook)
         stated = submission.stated(without: rulebook.placeholders)
@@ -56,9 +46,9 @@ struct PreparedReport: Sendable {
         decision = .readable(
             Readable(
                 content: content, ruling: ruling,
-                repeatKey: PreparedReport.repeatKey(stated, ruling, secret: tools.digestKey.repeatSecret),
-                vault: try tools.vault.seal(body, context: Vault.context(report: id)),
-                papers: try content.attachments.map { try PaperKey($0, of: id, tools.digestKey) }))
+                repeatKey: PreparedReport.repeatKey(stated, ruling, secret: office.digestKey.repeatSecret),
+                vault: try office.vault.seal(body, context: Vault.context(report: id)),
+                attachments: try content.attachments.map { try AttachmentKey($0, of: id, office.digestKey) }))
     }
 
     /// Whether it would be the same under this policy, from a source of this kind.

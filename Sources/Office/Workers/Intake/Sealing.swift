@@ -28,13 +28,13 @@ public struct Sealing: Sendable {
         _ inbound: InboundMessage, _ reportID: ReportID, ruling: SealingRuling, to superior: UnitRow,
         in unitOfWork: inout UnitOfWork
     ) throws {
-        guard var file = unitOfWork.files[reportID] else { return }
+        guard var file = unitOfWork.cases.files[reportID] else { return }
         let handoff = Handoff(
-            id: HandoffID.make(at: unitOfWork.wall), reportID: reportID, attempt: 1, unit: superior.id,
+            id: HandoffID.make(at: unitOfWork.office.wall), reportID: reportID, attempt: 1, unit: superior.id,
             kind: ruling.handoffKind, state: .released,
-            express: unitOfWork.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false,
+            express: unitOfWork.office.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false,
             rule: ruling.rule.description, digest: [], releasedAt: unitOfWork.now,
-            noClockReason: unitOfWork.rulebook.noClockReason(handoffKind: ruling.handoffKind))
+            noClockReason: unitOfWork.office.rulebook.noClockReason(handoffKind: ruling.handoffKind))
         guard
             let sent = try send(
                 .handoffDispatched, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork)
@@ -42,15 +42,16 @@ public struct Sealing: Sendable {
         file.add(handoff)
         file.update(handoff.id) { $0.digest = sent.digest }
         file.start(
-            unitOfWork.rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now),
+            unitOfWork.office.rulebook.clocks(
+                startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now),
             for: handoff.id)
         file.record(
             .passedUp(
                 handoff: handoff.id, unit: superior.id, key: sent.key, rule: ruling.rule.description,
-                commitment: unitOfWork.commitment(to: sent.digest, of: reportID, for: .unit(superior.id))),
-            at: unitOfWork.now, by: unitOfWork.officeName)
-        unitOfWork.files[reportID] = file
-        unitOfWork.reportOf[handoff.id] = reportID
+                commitment: unitOfWork.office.commitment(to: sent.digest, of: reportID, for: .unit(superior.id))),
+            at: unitOfWork.now, by: unitOfWork.office.name)
+        unitOfWork.cases.files[reportID] = file
+        unitOfWork.cases.reportOf[handoff.id] = reportID
     }
 
     /// Passes a piece of a paper, or the manifest that closes it, up to where its report went. The superior puts them
@@ -58,10 +59,11 @@ public struct Sealing: Sendable {
     func passUp(
         _ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, in unitOfWork: inout UnitOfWork
     ) throws {
-        guard let file = unitOfWork.files[report], let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }),
-            handoff.takesPapers,
-            let superior = unitOfWork.directory.units[handoff.unit]
-        else { throw Problem.papersOfSealed }
+        guard let file = unitOfWork.cases.files[report],
+            let handoff = file.handoffs.max(by: { $0.attempt < $1.attempt }),
+            handoff.takesAttachments,
+            let superior = unitOfWork.office.directory.units[handoff.unit]
+        else { throw Problem.attachmentsOfSealed }
         guard canSeal(to: superior) else {
             unitOfWork.tellOfKey(of: superior)
             throw Problem.superiorKeyUnusable
@@ -71,11 +73,11 @@ public struct Sealing: Sendable {
         }
         let bytes = try part.checkedBytes()?.count ?? 0
         if let problem = ForwardingSize.problem(withSealedPart: inbound.body.count) { throw problem }
-        try unitOfWork.papers.passUp(bytes, of: report, limits: unitOfWork.limits)
+        try unitOfWork.cases.attachments.passUp(bytes, of: report, limits: unitOfWork.office.limits)
         guard
             let sent = try send(.attachmentPart, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork)
         else {
-            throw Problem.papersOfSealed
+            throw Problem.attachmentsOfSealed
         }
         if part.count != nil { unitOfWork.recordPassedUp(part, inbound, of: report, with: handoff.id, key: sent.key) }
     }
@@ -86,7 +88,7 @@ public struct Sealing: Sendable {
         in unitOfWork: inout UnitOfWork
     ) throws -> (digest: [UInt8], key: String)? {
         guard let key = key(of: superior) else { return nil }
-        let eventID = UUID.version7(at: unitOfWork.wall)
+        let eventID = UUID.version7(at: unitOfWork.office.wall)
         let sealed = try SealedData.seal(
             inbound.body, contentType: inbound.contentType ?? MediaType.cloudEvents, number: report.displayNumber,
             to: key, id: eventID.lowercased, type: type, subject: handoff.id.description)
@@ -100,7 +102,7 @@ public struct Sealing: Sendable {
 
 extension Handoff {
     /// What went up sealed is followed by its papers, also once the superior is done with the sealed mail itself.
-    fileprivate var takesPapers: Bool {
+    fileprivate var takesAttachments: Bool {
         switch state {
         case .released, .dispatched, .signed, .inHand, .caseFiled, .concluded, .closed: true
         case .awaitingApproval, .returned, .recalled, .undeliverable: false
@@ -110,7 +112,7 @@ extension Handoff {
 
 extension UnitOfWork {
     mutating func tellOfKey(of superior: UnitRow) {
-        faults.append(
+        answers.report(
             """
             the sealing key of unit \(superior.id) cannot be used: what only it may handle is refused until it \
             has another
@@ -121,19 +123,19 @@ extension UnitOfWork {
     fileprivate mutating func recordPassedUp(
         _ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, with handoff: HandoffID, key: String
     ) {
-        guard var file = files[report] else { return }
+        guard var file = cases.files[report] else { return }
         file.record(
-            .paperPassedUp(
-                handoff: handoff, key: key, act: commitment(toAct: inbound.key, of: report),
-                commitment: commitment(
+            .attachmentPassedUp(
+                handoff: handoff, key: key, act: office.commitment(toAct: inbound.key, of: report),
+                commitment: office.commitment(
                     to: [UInt8](hexadecimal: part.sha256) ?? [], of: report, for: .source(file.report.source))),
-            at: now, by: officeName)
-        files[report] = file
+            at: now, by: office.name)
+        cases.files[report] = file
     }
 }
 
 extension Problem {
-    fileprivate static let papersOfSealed = Problem(
+    fileprivate static let attachmentsOfSealed = Problem(
         code: "papers_of_sealed", path: "subject",
         text:
             """

@@ -21,7 +21,7 @@ public enum SubmissionCheck {
         // A list that is too long is not looked through: one problem says it all.
         guard check.problems.isEmpty else { return check.problems }
         said.visitTexts(&check)
-        check.papers(submission.attachments, limits)
+        check.attachments(submission.attachments, limits)
         let unknown = (rulebook?.unknownVocabulary(in: submission) ?? []).map {
             Problem(code: "unknown_word", path: "data.\($0.path)", text: $0.message)
         }
@@ -99,25 +99,25 @@ public enum SubmissionCheck {
             }
         }
 
-        mutating func papers(_ papers: [Attachment], _ limits: Limits) {
+        mutating func attachments(_ attachments: [Attachment], _ limits: Limits) {
             var sizes: [String: Int] = [:]
-            for (index, paper) in papers.enumerated() {
+            for (index, attachment) in attachments.enumerated() {
                 let path = "data.attachments[\(index)]"
-                if paper.bytes < 0 { add("bad_value", "\(path).bytes", "a paper has 0 bytes or more") }
-                if paper.bytes > limits.attachmentBytesMax {
+                if attachment.bytes < 0 { add("bad_value", "\(path).bytes", "a paper has 0 bytes or more") }
+                if attachment.bytes > limits.attachmentBytesMax {
                     add("too_large", "\(path).bytes", "a paper has at most \(limits.attachmentBytesMax) bytes")
                 }
-                let digest = paper.sha256.lowercased()
-                if let other = sizes[digest], other != paper.bytes {
+                let digest = attachment.sha256.lowercased()
+                if let other = sizes[digest], other != attachment.bytes {
                     add(
                         "bad_value", "\(path).bytes",
                         "another size was given with the same SHA-256 above; one paper has one size")
                 }
-                sizes[digest] = paper.bytes
+                sizes[digest] = attachment.bytes
             }
             // One by one they may be within the limit, and their sum beyond what fits a number.
             let most = limits.papersBytesMax
-            if papers.reduce(0, { min($0, most) + min(max($1.bytes, 0), most) }) > most {
+            if attachments.reduce(0, { min($0, most) + min(max($1.bytes, 0), most) }) > most {
                 add("too_large", "data.attachments", "the papers of a report have at most \(most) bytes together")
             }
         }

@@ -5,29 +5,31 @@ import Casework
 import Contract
 import PostgreSQL
 
+/// An act that was known before: what came, its row of the inbox, and why it is a dead letter, where it is one.
+struct Repeat {
+    let inbound: InboundMessage
+    let row: InboxRow
+    let deadBecause: String?
+}
+
 extension LaneStore {
-    /// What was known before gets its verdict again, as far as the barrier admits its sender now.
-    func answerAgain(_ repeats: [InboundMessage], in unitOfWork: inout UnitOfWork) throws {
+    /// Reads the verdicts that stand, and the cases that these answers are about.
+    func loadRepeats(_ repeats: [InboundMessage], into unitOfWork: inout UnitOfWork) throws -> [Repeat] {
         let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
-        try lookUp(repeats, Set(known.compactMap(\.reportID)), in: &unitOfWork)
+        try loadAnsweredAbout(repeats, Set(known.compactMap(\.reportID)), into: &unitOfWork)
         let dead = known.filter { $0.verdict == .dead }.map(\.key)
         let reasons = dead.isEmpty ? [] : try database.run(ReadDeadLetterReasons(keys: dead)).rows
         let reasonOf = Dictionary(reasons.map { ($0.key, $0.reason) }) { first, _ in first }
-        for inbound in repeats {
-            guard let row = rows[inbound.key] else { continue }
-            if inbound.givenBack != nil {
-                // Its addressee gave it back once more.
-                try unitOfWork.bury(inbound, .wrongWorker)
-            } else {
-                unitOfWork.answerAgain(inbound, row, deadBecause: reasonOf[inbound.key])
-            }
+        return repeats.compactMap { inbound in
+            rows[inbound.key].map { Repeat(inbound: inbound, row: $0, deadBecause: reasonOf[inbound.key]) }
         }
     }
 
     /// Reads the cases that these answers are about, without a lock.
-    private func lookUp(_ repeats: [InboundMessage], _ answered: Set<ReportID>, in unitOfWork: inout UnitOfWork) throws
-    {
+    private func loadAnsweredAbout(
+        _ repeats: [InboundMessage], _ answered: Set<ReportID>, into unitOfWork: inout UnitOfWork
+    ) throws {
         let submissions = repeats.compactMap(\.submission)
         var reports: [Report] = []
         if !submissions.isEmpty {
@@ -37,14 +39,14 @@ extension LaneStore {
         }
         let others = answered.subtracting(reports.map(\.id))
         if !others.isEmpty { reports += try database.run(ReadReports(reports: others.sorted())).rows }
-        try unitOfWork.lookUp(reports, reading: database)
+        try unitOfWork.loadAnsweredAbout(reports, from: database)
         // Whether a person may learn of a case, hangs on who is accused in it.
         guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else {
             return
         }
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(
+            unitOfWork.cases.contents[report.id] = Submission(
                 title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
@@ -84,27 +86,31 @@ extension Problem {
 
 extension UnitOfWork {
     /// Enters cases that are only answered about, so that the barrier can be asked.
-    mutating func lookUp(_ reports: [Report], reading database: Database) throws {
+    mutating func loadAnsweredAbout(_ reports: [Report], from database: Database) throws {
         guard !reports.isEmpty else { return }
         let barred = Dictionary(grouping: try database.run(ReadBarredUnits(reports: reports.map(\.id))).rows, by: \.0)
         // The database sees no row of an answer that still waits to be sent, so nothing here may rest on what a lane
         // remembers.
-        if !barred.isEmpty { directory = try OfficeDirectory.read(database) }
+        if !barred.isEmpty { office.directory = try OfficeDirectory.read(database) }
         for report in reports {
-            answeredAbout[report.id] = CaseFile(
+            cases.answeredAbout[report.id] = CaseFile(
                 loaded: report, barred: Set((barred[report.id] ?? []).map(\.1)), handoffs: [], clocks: [])
         }
     }
 
-    fileprivate mutating func answerAgain(_ inbound: InboundMessage, _ row: InboxRow, deadBecause reason: String?) {
+    /// What was known before gets its verdict again, as far as the barrier admits its sender now.
+    mutating func answerAgain(_ known: Repeat) throws {
+        let (inbound, row) = (known.inbound, known.row)
+        // Its addressee gave it back once more.
+        if inbound.givenBack != nil { return try keepAsDeadLetter(inbound, .wrongWorker) }
         guard row.digest == inbound.digest else {
             return refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
         }
         // Each sending of what no act can be made of is answered for itself, whatever became of the letter.
-        if let problem = inbound.deadProblem { return buryAgain(inbound, problem) }
+        if let problem = inbound.deadProblem { return answerDeadAgain(inbound, problem) }
         switch row.verdict {
         case .held: return
-        case .dead: buryAgain(inbound, .waitsDead(reason))
+        case .dead: answerDeadAgain(inbound, .waitsDead(known.deadBecause))
         case .taken, .refused:
             if row.reply != nil, let sender = inbound.sender {
                 repeatAnswer(row, to: sender, inbound)
@@ -129,11 +135,12 @@ extension UnitOfWork {
         if type == .handoffRecalled, case .unit(let unit) = sender {
             (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
         }
-        sendAgain(
+        outgoing.sendAgain(
             OutboxRow(
                 eventID: UnitOfWork.replyID(to: row.key), exchange: exchange, routingKey: queue, type: name,
                 subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [],
-                handoffID: nil, body: body))
+                handoffID: nil, body: body),
+            past: cases, in: office)
     }
 
     // MARK: A source that may learn no more than that its message came
@@ -142,7 +149,7 @@ extension UnitOfWork {
     func report(of inbound: InboundMessage) -> Report? {
         guard let (source, id) = inbound.submission else { return nil }
         func isIt(_ file: CaseFile) -> Bool { file.report.source == source && file.report.submissionID == id }
-        return (files.values.first(where: isIt) ?? answeredAbout.values.first(where: isIt))?.report
+        return (cases.files.values.first(where: isIt) ?? cases.answeredAbout.values.first(where: isIt))?.report
     }
 
     /// The report that this message is about, if the barrier keeps its sender from it.

@@ -8,40 +8,39 @@ import Foundation
 extension UnitOfWork {
     /// Keeps what cannot be handled as a dead letter and answers each of its sendings. `detail` is for the operator
     /// alone.
-    mutating func bury(_ inbound: InboundMessage, _ problem: Problem, detail: String? = nil) throws {
+    mutating func keepAsDeadLetter(_ inbound: InboundMessage, _ problem: Problem, detail: String? = nil) throws {
         if let back = inbound.givenBack { return try keepGivenBack(inbound, back) }
         let problem = isKeepable(inbound) ? problem : problem.notKept
-        settle(inbound.key, .dead)
-        problems[inbound.key] = [problem]
+        answers.settleAsDead(inbound.key, because: problem)
         // It lies among the dead letters already, and its sender knows.
         if inbound.replayOf != nil { return }
         guard hasRoom(for: inbound, problem) else { return }
-        let id = UUID.version7(at: wall)
+        let id = UUID.version7(at: office.wall)
         let body: DeadLetterBody =
             isKeepable(inbound)
-            ? .kept(try vault.seal(inbound.body, context: Vault.context(deadLetter: id)), bytes: inbound.body.count)
+            ? .kept(
+                try office.vault.seal(inbound.body, context: Vault.context(deadLetter: id)), bytes: inbound.body.count)
             : .notKept(digest: inbound.digest, bytes: inbound.bytes)
         var letter = DeadLetter(
             id: id, reason: problem.code, detail: detail ?? problem.description, type: inbound.type,
             sender: inbound.senderName, eventID: inbound.ownID, inboxID: inbound.key.eventID, queue: inbound.queue,
-            routingKey: String(inbound.routingKey.prefix(255)), worker: inbound.ownerAsDeadLetter(of: worker).rawValue,
-            body: body, answered: tellDeadLetter(of: inbound, problem), receivedAt: wall)
+            routingKey: String(inbound.routingKey.prefix(255)),
+            worker: inbound.ownerAsDeadLetter(of: office.worker).rawValue,
+            body: body, answered: notifySender(of: inbound, problem), receivedAt: office.wall)
         letter.subject = inbound.subject
         letter.times = inbound.sendings.count
-        deadLetters.append(letter)
+        answers.keep(letter)
     }
 
     /// Where too many of a sender's wait for a person already, no further one is kept: it is refused instead.
     private mutating func hasRoom(for inbound: InboundMessage, _ problem: Problem) -> Bool {
-        let owner = inbound.senderName ?? ""
-        guard let open = openLettersOf[owner] else { return true }
-        if open < limits.deadLettersPerSenderMax {
-            openLettersOf[owner] = open + 1
-            return true
-        }
-        unkept[owner, default: 0] += inbound.sendings.count
+        guard
+            let open = answers.takeRoom(
+                of: inbound.senderName ?? "", sendings: inbound.sendings.count,
+                countMax: office.limits.deadLettersPerSenderMax)
+        else { return true }
         refuse(inbound, [problem, .tooManyDeadLetters(open)])
-        for sending in inbound.sentAlso { tell(sending, of: inbound, [problem, .tooManyDeadLetters(open)]) }
+        for sending in inbound.sentAlso { notify(sending, of: inbound, [problem, .tooManyDeadLetters(open)]) }
         return false
     }
 
@@ -49,9 +48,9 @@ extension UnitOfWork {
     static let rejected = "rejected_by_addressee"
 
     /// What lies among the dead letters came again: it is counted, and each sending answered.
-    mutating func buryAgain(_ inbound: InboundMessage, _ problem: Problem) {
-        cameAgain[inbound.key, default: 0] += inbound.sendings.count
-        _ = tellDeadLetter(of: inbound, isKeepable(inbound) ? problem : problem.notKept)
+    mutating func answerDeadAgain(_ inbound: InboundMessage, _ problem: Problem) {
+        answers.count(again: inbound.key, sendings: inbound.sendings.count)
+        _ = notifySender(of: inbound, isKeepable(inbound) ? problem : problem.notKept)
     }
 
     /// What cannot be read is not kept: it could be what only a superior may handle. Of what can be read the sealing
@@ -61,8 +60,8 @@ extension UnitOfWork {
         case nil: false
         case .submitted(.report(let submission)):
             // Whoever it came by: of a stranger no kind of source is known.
-            !rulebook.sourceKinds.keys.contains {
-                rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
+            !office.rulebook.sourceKinds.keys.contains {
+                office.rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
             }
         case .submitted(.part): report(of: inbound).map { $0.verdict != .passedUp } ?? false
         case .act, .handoffCommand, .deadLetter, .note: true
@@ -71,13 +70,13 @@ extension UnitOfWork {
 
     /// Not the verdict, which a replay may still bring: a message with an id of its own, for each sending.
     /// - Returns: whether anybody was told.
-    private mutating func tellDeadLetter(of inbound: InboundMessage, _ problem: Problem) -> Bool {
+    private mutating func notifySender(of inbound: InboundMessage, _ problem: Problem) -> Bool {
         guard let sender = inbound.sender, Topology.Queue.notice(for: sender) != nil else { return false }
-        for sending in inbound.sendings { tell(sending, of: inbound, [problem]) }
+        for sending in inbound.sendings { notify(sending, of: inbound, [problem]) }
         return true
     }
 
-    private mutating func tell(_ sending: InboundMessage.Sending, of inbound: InboundMessage, _ problems: [Problem]) {
+    private mutating func notify(_ sending: InboundMessage.Sending, of inbound: InboundMessage, _ problems: [Problem]) {
         guard let sender = inbound.sender else { return }
         // The same where the broker delivers a sending twice.
         let variant = sending.messageID.map { "dead|\($0)" }
@@ -96,7 +95,7 @@ extension UnitOfWork {
     private mutating func keepGivenBack(
         _ inbound: InboundMessage, _ back: (worker: Worker, addressee: Party, eventID: UUID)
     ) throws {
-        settle(inbound.key, .dead)
+        answers.settle(inbound.key, .dead)
         guard inbound.replayOf == nil else { return }
         var letter = DeadLetter(
             id: back.eventID, reason: UnitOfWork.rejected,
@@ -109,23 +108,18 @@ extension UnitOfWork {
             queue: Topology.Exchange.sending(to: inbound.routingKey),
             routingKey: String(inbound.routingKey.prefix(255)), worker: back.worker.rawValue,
             body: .kept(
-                try vault.seal(inbound.body, context: Vault.context(deadLetter: back.eventID)),
-                bytes: inbound.body.count), answered: false, receivedAt: wall)
+                try office.vault.seal(inbound.body, context: Vault.context(deadLetter: back.eventID)),
+                bytes: inbound.body.count), answered: false, receivedAt: office.wall)
         letter.addressee = back.addressee.description
         letter.subject = inbound.subject
         let handoff = HandoffID(inbound.subject)
-        letter.handoffID = handoff.flatMap { reportOf[$0] == nil ? nil : $0 }
+        letter.handoffID = handoff.flatMap { cases.reportOf[$0] == nil ? nil : $0 }
         // Where it is about a report, the barrier is asked again before it may go once more.
-        let submission = files.values.first {
+        let submission = cases.files.values.first {
             Party.source($0.report.source) == back.addressee && $0.report.submissionID == inbound.subject
         }
-        letter.reports = (handoff.flatMap { reportOf[$0] } ?? submission?.report.id).map { [$0] } ?? []
-        // Twice in one transaction is one row.
-        if let place = deadLetters.firstIndex(where: { $0.id == letter.id }) {
-            deadLetters[place].times += 1
-        } else {
-            deadLetters.append(letter)
-        }
+        letter.reports = (handoff.flatMap { cases.reportOf[$0] } ?? submission?.report.id).map { [$0] } ?? []
+        answers.keep(letter)
     }
 }
 

@@ -15,9 +15,12 @@ protocol Desk: Sendable {
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int
     /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the
     /// database could make another. `nil`: nothing, or nothing that is worth it.
-    func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport?
-    /// Decides the messages of one transaction on the loaded cases, one after another.
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws
+    func prepare(_ inbound: InboundMessage, in office: Office) throws -> PreparedReport?
+    /// Reads what a decision on these messages needs beside their cases, once those are locked and loaded. All
+    /// questions to the database stand here; what it answers is kept in the unit of work.
+    func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws
+    /// Decides the messages of one transaction on what was loaded, one after another. Pure: it asks no server.
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws
     /// Work that no message brings; see `Sweep`. `aside` is what failed lately.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep?
     /// How often an sweep is asked for, while there is none.
@@ -44,12 +47,17 @@ struct SweepTimes {
     let listening: Listening
 }
 
-/// Reports and handoffs, by id, and a report as its source calls it.
+/// The subjects that a message touches: reports by id, by a handoff's, or as a source calls them; units and the office,
+/// where something is entered in their chains. They are locked in this order.
 struct Targets: Sendable {
     var reports: [ReportID] = []
     var handoffs: [HandoffID] = []
     /// A source's own id of a report.
     var submission: (source: SourceID, id: String)?
+    /// Of whose deferred messages it is asked how much waits.
+    var deferredOf: String?
+    var units: [UnitID] = []
+    var office = false
 }
 
 /// Work found by looking into the database: the cases to lock, and what to do on them.
@@ -60,11 +68,15 @@ struct Sweep: Sendable {
     var needs = CaseNeeds.nothing
     /// There may be as much again: the lane does not sleep.
     var hasMore = false
-    let work: @Sendable (inout UnitOfWork, Database) throws -> Void
+    /// Reads what the work needs beside the cases, once those are locked and loaded.
+    var load: @Sendable (inout UnitOfWork, Database) throws -> Void = { _, _ in }
+    /// Pure, as `Desk.decide` is.
+    let work: @Sendable (inout UnitOfWork) throws -> Void
 
     /// The same work on some of its reports.
     func limited(to reports: some Sequence<ReportID>) -> Sweep {
-        Sweep(reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, work: work)
+        Sweep(
+            reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, load: load, work: work)
     }
 }
 
@@ -107,10 +119,11 @@ extension Desk {
         return pieces
     }
 
+    func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {}
     func needs(of inbound: InboundMessage) -> CaseNeeds { .nothing }
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int { 0 }
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? { nil }
     var sweepIntervalSeconds: Double { 0 }
     var markedQueue: String? { nil }
-    func prepare(_ inbound: InboundMessage, with tools: PreparationTools) throws -> PreparedReport? { nil }
+    func prepare(_ inbound: InboundMessage, in office: Office) throws -> PreparedReport? { nil }
 }

@@ -77,20 +77,20 @@ struct DryRun {
             .init(
                 report: file.report, barredRoots: Set([barred].compactMap(\.self)), content: content,
                 vault: try vault.seal(Array(content.text.utf8), context: Vault.context(report: id)),
-                papers: try content.attachments.map { try PaperKey($0, of: id, digestKey) })
+                attachments: try content.attachments.map { try AttachmentKey($0, of: id, digestKey) })
         ]
         registered.entries = file.newEntries.map { (id, $0) }
         var commands = registered.commands + [EnterRepeatKeys(keys: [Array(id.description.utf8)], reports: [id])]
-        commands += try papers(of: content)
+        commands += try attachments(of: content)
         if let unit { commands += try handedOver(file.report, to: unit) }
         return commands + (try letters(unit.map { .unit($0) } ?? .office(worker)))
     }
 
     /// Of everything that was written, how it is read.
-    var reading: (LockReports, ReadHandoffs, ReadClocks, ReadHeldMessages) {
+    var reading: (LockReports, ReadHandoffs, ReadClocks, ReadDeferredMessages) {
         (
             LockReports(reports: [id]), ReadHandoffs(reports: [id]), ReadClocks(reports: [id]),
-            ReadHeldMessages(reports: [id])
+            ReadDeferredMessages(reports: [id])
         )
     }
 
@@ -116,21 +116,22 @@ struct DryRun {
             submissionID: key.eventID, digest: Self.digest, state: .registered,
             sourceKind: directory.sources[source]?.kind ?? "letter", matterKind: likeness.matterKind,
             region: likeness.region, realName: false, receivedAt: now, registeredAt: now, verdict: .registered,
-            rule: "dry run", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0, papers: 1,
+            rule: "dry run", reason: nil, authority: nil, repeatOf: nil, receiptOnly: false, handoffCount: 0,
+            attachments: 1,
             head: .genesis)
     }
 
-    private func papers(of content: Submission) throws -> [any Command] {
-        let known = try content.attachments.map { try PaperKey($0, of: id, digestKey).id }
-        let parts = try known.map { paper in
-            PaperPart(
-                key: PaperPartKey(reportID: id, paper: paper, part: 1), digest: Self.digest,
-                box: try vault.seal([0], context: Vault.context(paper: paper, part: 1, of: id)))
+    private func attachments(of content: Submission) throws -> [any Command] {
+        let known = try content.attachments.map { try AttachmentKey($0, of: id, digestKey).id }
+        let parts = try known.map { attachment in
+            StoredAttachmentPart(
+                key: AttachmentPartKey(reportID: id, attachment: attachment, part: 1), digest: Self.digest,
+                box: try vault.seal([0], context: Vault.context(attachment: attachment, part: 1, of: id)))
         }
-        let papers = known.map { (id, paper: $0) }
+        let attachments = known.map { (id, attachment: $0) }
         return [
-            InsertPaperParts(parts: parts), MarkPapersReceived(papers: papers, at: now),
-            DeletePaperParts(papers: papers), WriteSealedPapers(papers: [(id, 1, 1)]),
+            InsertAttachmentParts(parts: parts), MarkAttachmentsReceived(attachments: attachments, at: now),
+            DeleteAttachmentParts(attachments: attachments), WriteSealedAttachments(attachments: [(id, 1, 1)]),
         ]
     }
 
@@ -156,9 +157,9 @@ struct DryRun {
         var signed = CaseWrites()
         (signed.changedHandoffs, signed.changedClocks) = ([handoff], [clock])
 
-        let held = HeldMessage(
+        let held = DeferredMessage(
             key: key, handoffID: handoff.id, reportID: id, type: "dry run",
-            box: try vault.seal([0], context: Vault.context(message: key.sender, key.eventID)), heldAt: wall)
+            box: try vault.seal([0], context: Vault.context(message: key.sender, key.eventID)), deferredAt: wall)
         let notices = directory.persons.keys.sorted().prefix(1).map {
             PersonNotice(
                 id: UUID.version7(at: wall), person: $0, reportID: id, handoffID: handoff.id, kind: "dry_run",
@@ -173,8 +174,8 @@ struct DryRun {
             InsertClockSteps(steps: [
                 ClockStepTaken(key: clock.key, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)
             ]),
-            InsertPersonNotices(notices: notices), InsertHeldMessages(messages: [held]),
-            DeleteHeldMessages(keys: [key]),
+            InsertPersonNotices(notices: notices), InsertDeferredMessages(messages: [held]),
+            DeleteDeferredMessages(keys: [key]),
         ]
     }
 

@@ -4,19 +4,19 @@ import Casework
 import Contract
 import Foundation
 
-/// What became of letters, written with the next transaction.
+/// What became of earlier rows of the outbox, written with the next transaction.
 extension UnitOfWork {
     /// The broker has these, or has given them back.
     mutating func apply(_ settled: OutboxPublisher.Settled) throws {
         for row in settled.confirmed where row.movesHandoff {
             guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
-            try move(id, .confirmed, by: officeName)
+            try move(id, .confirmed, by: office.name)
         }
         for row in settled.unroutable {
             let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
             switch handoff?.state {
             case .released:
-                if let id = row.handoffID { try move(id, .unroutable, by: officeName) }
+                if let id = row.handoffID { try move(id, .unroutable, by: office.name) }
                 // Of a sealed pass-through these are the only bytes; they stay sealed to the superior.
                 if let id = row.handoffID, file(of: id)?.report.verdict == .passedUp { try keepUnroutable(row) }
             case .undeliverable:
@@ -34,21 +34,22 @@ extension UnitOfWork {
     private mutating func withdraw(_ row: OutboxRow) throws {
         let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
         let event = LedgerEvent.withdrawn(type: row.type, addressee: row.addressee, handoff: row.handoffID)
-        let (now, hand) = (now, officeName)
-        for id in row.reports { files[id]?.record(event, at: now, by: hand) }
-        faults.append(
+        let (now, actor) = (now, office.name)
+        for id in row.reports { cases.files[id]?.record(event, at: now, by: actor) }
+        answers.report(
             "\(row.type) to \(row.addressee) about \(row.subject) was not sent: its addressee is barred by now")
         if let handoff, handoff.state == .released {
-            try move(handoff.id, .recalled, by: officeName)
-            files[handoff.reportID]?.update(handoff.id) { $0.endedBecause = "barred" }
-            files[handoff.reportID]?.updateReport { $0.reason = "barred" }
-            if let file = files[handoff.reportID] {
+            try move(handoff.id, .recalled, by: office.name)
+            cases.files[handoff.reportID]?.update(handoff.id) { $0.endedBecause = "barred" }
+            cases.files[handoff.reportID]?.updateReport { $0.reason = "barred" }
+            if let file = cases.files[handoff.reportID] {
                 notifySupervisors("handoff_withdrawn", of: handoff.id, rule: handoff.rule, file)
             }
         }
         guard row.type == MessageType.reportAccepted.rawValue, let sender = Party(row.addressee),
             let report = row.reports.first,
-            let answer = try? JSONDecoder().decode(AnswerHead.self, from: Data(row.body)), let file = files[report]
+            let answer = try? JSONDecoder().decode(AnswerHead.self, from: Data(row.body)),
+            let file = cases.files[report]
         else { return }
         // As a repeat of the act would be answered by now.
         send(
@@ -64,14 +65,14 @@ extension UnitOfWork {
         let id = row.eventID
         var letter = DeadLetter(
             id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type,
-            sender: officeName, eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange,
-            routingKey: row.routingKey, worker: worker.rawValue,
-            body: .kept(try vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count),
-            answered: false, receivedAt: wall)
+            sender: office.name, eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange,
+            routingKey: row.routingKey, worker: office.worker.rawValue,
+            body: .kept(try office.vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count),
+            answered: false, receivedAt: office.wall)
         letter.addressee = row.addressee
         letter.subject = row.subject
         letter.reports = row.reports
         letter.handoffID = row.handoffID
-        deadLetters.append(letter)
+        answers.keep(letter)
     }
 }

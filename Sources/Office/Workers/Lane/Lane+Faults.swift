@@ -18,7 +18,8 @@ extension Lane {
     ///   - areRepeats: of acts that were decided, each perhaps more than once.
     ///   - failures: how often these failed together with others, with evidence against them.
     func process(
-        _ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil, areRepeats: Bool = false,
+        _ received: [InboundMessage], keepingBecause deadLetterReason: DeadLetterReason? = nil,
+        areRepeats: Bool = false,
         failures before: Int = 0
     ) throws {
         var keys: Set<InboxKey> = []
@@ -28,7 +29,7 @@ extension Lane {
             let begun = Effort()
             let settled = outboxPublisher.takeSettled()
             do {
-                try transact(firsts, burying: deadLetterReason, settling: settled)
+                try transact(firsts, keepingBecause: deadLetterReason, settling: settled)
                 batchWatch.over(logger)
                 break
             } catch {
@@ -45,7 +46,7 @@ extension Lane {
                     try wait(fault, error)
                     continue
                 }
-                // It may be what became of letters that cannot be written.
+                // It may be what became of earlier rows that cannot be written.
                 if !settled.isEmpty {
                     try settleLetters()
                     continue
@@ -62,7 +63,7 @@ extension Lane {
                     break
                 }
                 if let inbound = firsts.first, failures >= fault.failuresNeeded {
-                    try giveUp(inbound, fault, error, unburied: deadLetterReason)
+                    try giveUp(inbound, fault, error, notKept: deadLetterReason)
                     break
                 }
             }
@@ -79,17 +80,17 @@ extension Lane {
         for part in received.parted() { try process(part, areRepeats: areRepeats, failures: failures) }
     }
 
-    /// - Parameter unburied: the dead letter that failed, if one did: it is made again without a word of the message's
+    /// - Parameter notKept: the dead letter that failed, if one did: it is made again without a word of the message's
     ///   own.
     private func giveUp(
-        _ inbound: InboundMessage, _ fault: Fault, _ error: any Error, unburied: DeadLetterReason?
+        _ inbound: InboundMessage, _ fault: Fault, _ error: any Error, notKept: DeadLetterReason?
     ) throws {
         let cause = Fault.words(error)
-        if let unburied {
-            let bare = inbound.bare(unburied.problem)
+        if let notKept {
+            let bare = inbound.bare(notKept.problem)
             // Even bare it is refused: that is no message's doing, whatever the office's own work shows.
             if bare.key == inbound.key { try wait(.installation, error) }
-            return try process([bare], burying: unburied)
+            return try process([bare], keepingBecause: notKept)
         }
         logger.log(.messageSetAside(from: inbound.queue, error))
         let deadLetterReason =
@@ -97,7 +98,7 @@ extension Lane {
             ? DeadLetterReason(
                 .tooCostly, text: "the database stopped the work on this message each time", detail: cause)
             : DeadLetterReason(.cannotBeHandled, text: "the office could not handle this message", detail: cause)
-        try process([inbound], burying: deadLetterReason)
+        try process([inbound], keepingBecause: deadLetterReason)
     }
 
     // MARK: Messages that stop the worker
@@ -113,7 +114,7 @@ extension Lane {
             if attempts > LaneSettings.attemptsMax {
                 try process(
                     [inbound],
-                    burying: DeadLetterReason(
+                    keepingBecause: DeadLetterReason(
                         .stopsTheWorker, text: "the worker stopped each time it read this message"))
             } else {
                 try process([inbound])
@@ -135,11 +136,11 @@ extension Lane {
         return try retrying { try store.withAttempts(suspects) }
     }
 
-    // MARK: What became of letters
+    // MARK: What became of earlier rows
 
     var knownEventIDs: Set<UUID> { outboxPublisher.eventIDs.union(unwritten.all.map(\.eventID)) }
 
-    /// Writes what became of letters, apart from any message. A letter of which it cannot be written waits.
+    /// Writes what became of earlier rows, apart from any message. A row of which it cannot be written waits.
     func settleLetters() throws {
         var work = [(settled: outboxPublisher.takeSettled(), failures: 0)]
         defer { for rest in work { outboxPublisher.putBack(rest.settled) } }

@@ -45,7 +45,7 @@ final class Lane {
     var batchWatch = FaultWatch("messages")
     var sweepWatch = FaultWatch("sweep")
     var relayWatch = FaultWatch("relay")
-    /// What became of letters and could not be written, and when it is tried again.
+    /// What became of earlier rows and could not be written, and when it is tried again.
     var unwritten = OutboxPublisher.Settled()
     var writtenAgainAt = ContinuousClock.now
 
@@ -160,7 +160,9 @@ final class Lane {
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
         writeAgain()
         try attempt(watchedBy: \.relayWatch) {
-            if let queue = desk.markedQueue, try store.holdsMessages(), let marker = listening.nextMarker(at: .wall()) {
+            if let queue = desk.markedQueue, try store.hasDeferredMessages(),
+                let marker = listening.nextMarker(at: .wall())
+            {
                 try outboxPublisher.send(marker: marker, to: queue)
             }
             if relays {
@@ -305,19 +307,19 @@ final class Lane {
 
     /// The whole of one transaction: its rows are the outlet's once it is committed.
     func transact(
-        _ received: [InboundMessage], burying deadLetterReason: DeadLetterReason? = nil,
+        _ received: [InboundMessage], keepingBecause deadLetterReason: DeadLetterReason? = nil,
         settling settled: OutboxPublisher.Settled, sweep: Sweep? = nil
     ) throws {
         guard let store else { return }
         do {
             try store.ensureOpen()
             heedLoss()
-            let buried =
+            let givenUp =
                 deadLetterReason.map { deadLetterReason in
                     Dictionary(received.map { ($0.key, deadLetterReason) }) { first, _ in first }
                 } ?? [:]
             outboxPublisher.add(
-                try store.transact(received, burying: buried, settling: settled, sweep: sweep), justWritten: true)
+                try store.transact(received, keeping: givenUp, settling: settled, sweep: sweep), justWritten: true)
         } catch {
             mayHaveCommittedUnknowingly = true
             throw error

@@ -24,7 +24,7 @@ public struct LaneSettings: Sendable {
     /// contents are loaded for it.
     public var batchBytesMax = 4 << 20
     /// Bytes of held messages tried in one transaction.
-    public var heldBytesMax = 2 << 20
+    public var deferredBytesMax = 2 << 20
     /// What a message may hold, and what one party may keep waiting.
     public var limits = Limits.standard
     /// Threads of one process.

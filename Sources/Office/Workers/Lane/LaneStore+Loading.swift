@@ -5,20 +5,23 @@ import Contract
 import PostgreSQL
 
 extension LaneStore {
-    /// Locks the reports, in the order of their ids, and reads what stands in their cases.
+    /// Locks the subjects (reports, then units, each in the order of their ids, then the office) and reads what stands
+    /// in their cases.
     func load(
-        _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?, alsoReports: [ReportID],
-        into unitOfWork: inout UnitOfWork
+        _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?,
+        _ commands: [DeadLetterCommand], into unitOfWork: inout UnitOfWork
     ) throws {
-        var reports = Set((sweep?.reports ?? []) + alsoReports)
-        var submissions: [(source: SourceID, id: String)] = []
+        var reports = Set(sweep?.reports ?? [])
         var acts: [(handoff: HandoffID, key: InboxKey)] = []
-        for inbound in received {
-            let targets = desk.targets(of: inbound)
-            reports.formUnion(targets.reports)
+        var senders: Set<String> = []
+        let targets = received.map(desk.targets)
+        for (inbound, targets) in zip(received, targets) {
             acts += targets.handoffs.map { ($0, inbound.key) }
-            if let submission = targets.submission { submissions.append(submission) }
+            if let sender = targets.deferredOf { senders.insert(sender) }
         }
+        let all = targets + commands.map { $0.letter.targets(in: directory) }
+        for targets in all { reports.formUnion(targets.reports) }
+        let submissions = all.compactMap(\.submission)
         if !submissions.isEmpty {
             let known = ReadSubmissions(
                 sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
@@ -26,32 +29,33 @@ extension LaneStore {
         }
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
         for row in settled.withdrawn { reports.formUnion(row.reports) }
-        guard !reports.isEmpty || !acts.isEmpty else { return }
 
-        let locked =
-            sweep?.skipsLocked == true && received.isEmpty
-            ? try database.run(LockFreeReports(reports: reports.sorted())).rows
-            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(Set(acts.map(\.handoff))))).rows
+        let handoffs = Set(all.flatMap(\.handoffs))
+        let skipsLocked = sweep?.skipsLocked == true && received.isEmpty
+        let locked = try lock(reports, handoffs, skipsLocked: skipsLocked)
+        try lockChains(of: Set(all.flatMap(\.units)), office: all.contains(where: \.office), into: &unitOfWork)
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
-        let (handoffRows, clocks, barred, held, noted, counted) = try database.pipeline(
+        let (handoffRows, clocks, barred, deferred, applied, counted, amounts) = try database.pipeline(
             ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids),
-            ReadHeldMessages(reports: ids),
-            ReadNotedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
+            ReadDeferredMessages(reports: ids),
+            ReadAppliedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
             // Only where acts may add to them.
-            CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids))
+            CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids),
+            CountDeferredMessages(senders: senders.sorted()))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
         let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
         let barredOf = Dictionary(grouping: barred.rows, by: \.0)
-        unitOfWork.held = Dictionary(grouping: held.rows, by: \.reportID)
-        unitOfWork.noted = Set(noted.rows)
-        for row in counted.rows { unitOfWork.notesOf[row.handoff] = (row.count, row.bytes) }
+        unitOfWork.cases.deferred.load(deferred.rows, amounts: amounts.rows)
+        unitOfWork.cases.notes.load(
+            appliedActs: Set(applied.rows),
+            amounts: Dictionary(counted.rows.map { ($0.handoff, ($0.count, $0.bytes)) }) { first, _ in first })
         for report in locked {
-            unitOfWork.files[report.id] = CaseFile(
+            unitOfWork.cases.files[report.id] = CaseFile(
                 loaded: report, barred: Set((barredOf[report.id] ?? []).map(\.1)),
                 handoffs: handoffsOf[report.id] ?? [], clocks: clocksOf[report.id] ?? [])
         }
-        for handoff in handoffRows.rows { unitOfWork.reportOf[handoff.id] = handoff.reportID }
+        for handoff in handoffRows.rows { unitOfWork.cases.reportOf[handoff.id] = handoff.reportID }
         // Whom of the staff to tell of what was withdrawn, hangs on who is accused.
         switch max(
             sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names),
@@ -63,30 +67,42 @@ extension LaneStore {
         }
     }
 
+    private func lock(_ reports: Set<ReportID>, _ handoffs: Set<HandoffID>, skipsLocked: Bool) throws -> [Report] {
+        if reports.isEmpty, handoffs.isEmpty { return [] }
+        return skipsLocked
+            ? try database.run(LockFreeReports(reports: reports.sorted())).rows
+            : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(handoffs))).rows
+    }
+
+    private func lockChains(of units: Set<UnitID>, office: Bool, into unitOfWork: inout UnitOfWork) throws {
+        if !units.isEmpty { unitOfWork.cases.load(try database.run(LockUnitChains(units: units.sorted())).rows) }
+        if office { unitOfWork.cases.load(try database.run(LockOfficeChain()).rows) }
+    }
+
     /// The accused, and of all that a report says no more.
     private func loadNames(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(
+            unitOfWork.cases.contents[report.id] = Submission(
                 title: "", text: "", accused: (accused[report.id] ?? []).map(\.1))
         }
     }
 
     private func loadContents(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let ids = reports.map(\.id)
-        let (texts, accused, allegations, papers) = try database.pipeline(
+        let (texts, accused, allegations, attachments) = try database.pipeline(
             ReadReportTexts(reports: ids), ReadAccused(reports: ids), ReadAllegations(reports: ids),
             ReadAttachments(reports: ids))
         let textOf = Dictionary(texts.rows.map { ($0.reportID, $0) }) { first, _ in first }
         let accusedOf = Dictionary(grouping: accused.rows, by: \.0)
         let allegationsOf = Dictionary(grouping: allegations.rows, by: \.0)
-        let papersOf = Dictionary(grouping: papers.rows, by: \.reportID)
+        let attachmentsOf = Dictionary(grouping: attachments.rows, by: \.reportID)
         for report in reports {
-            unitOfWork.contents[report.id] = Submission(
+            unitOfWork.cases.contents[report.id] = Submission(
                 receivedAt: report.receivedAt, matterKind: report.matterKind, title: textOf[report.id]?.title ?? "",
                 text: textOf[report.id]?.body ?? "", region: report.region,
                 accused: (accusedOf[report.id] ?? []).map(\.1), allegations: (allegationsOf[report.id] ?? []).map(\.1),
-                attachments: try (papersOf[report.id] ?? []).map { try $0.attachment(settings.digestKey) })
+                attachments: try (attachmentsOf[report.id] ?? []).map { try $0.attachment(settings.digestKey) })
         }
     }
 
@@ -94,7 +110,8 @@ extension LaneStore {
     func countDeadLetters(of received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws {
         let senders = Set(received.map { $0.senderName ?? "" })
         guard !senders.isEmpty else { return }
-        let count = CountOpenDeadLetters(senders: senders.sorted(), countMax: unitOfWork.limits.deadLettersPerSenderMax)
-        for row in try database.run(count).rows { unitOfWork.openLettersOf[row.sender] = row.count }
+        let count = CountOpenDeadLetters(
+            senders: senders.sorted(), countMax: unitOfWork.office.limits.deadLettersPerSenderMax)
+        unitOfWork.answers.load(openDeadLetters: try database.run(count).rows)
     }
 }

@@ -69,29 +69,29 @@ final class LaneStore {
     /// BEGIN → claim → lock → load → decide → write → COMMIT. Returns what is to be sent.
     /// - Parameters:
     ///   - messages: where two have the same key, both are repeats of an act that was decided.
-    ///   - buried: those that are not decided any more but kept as dead letters, and why.
-    ///   - settled: what became of earlier letters.
+    ///   - givenUp: those that are not decided any more but kept as dead letters, and why.
+    ///   - settled: what became of earlier rows.
     func transact(
-        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason] = [:],
+        _ received: [InboundMessage], keeping givenUp: [InboxKey: DeadLetterReason] = [:],
         settling settled: OutboxPublisher.Settled = .init(), sweep: Sweep? = nil
     ) throws -> [OutboxRow] {
         for _ in 1...2 {
             do {
-                return try attempt(received, burying: buried, settling: settled, sweep: sweep)
+                return try attempt(received, keeping: givenUp, settling: settled, sweep: sweep)
             } catch let error as PostgreSQLError where error.isBarrier {
                 // Units, sources or persons changed after they were last read: decided anew on what is so now.
                 directoryReadAt = nil
             }
         }
-        return try attempt(received, burying: buried, settling: settled, sweep: sweep)
+        return try attempt(received, keeping: givenUp, settling: settled, sweep: sweep)
     }
 
     private func attempt(
-        _ received: [InboundMessage], burying buried: [InboxKey: DeadLetterReason],
+        _ received: [InboundMessage], keeping givenUp: [InboxKey: DeadLetterReason],
         settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         do {
-            return try transaction(received, burying: buried, settling: settled, sweep: sweep)
+            return try transaction(received, keeping: givenUp, settling: settled, sweep: sweep)
         } catch {
             rollBack()
             throw error
@@ -99,58 +99,67 @@ final class LaneStore {
     }
 
     private func transaction(
-        _ arrived: [InboundMessage], burying buried: [InboxKey: DeadLetterReason],
+        _ arrived: [InboundMessage], keeping givenUp: [InboxKey: DeadLetterReason],
         settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
         try refreshDirectory()
         try refreshPlans()
-        var unitOfWork = UnitOfWork(
-            worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
-            digestKey: settings.digestKey,
-            now: settings.clock.instant(atWall: wall), wall: wall)
-        (unitOfWork.limits, unitOfWork.heldBytesMax) = (settings.limits, settings.heldBytesMax)
+        var unitOfWork = UnitOfWork(office: office(atWall: wall))
 
         let received = arrived.map(known)
         let fresh = try claim(received, in: &unitOfWork)
-        try countDeadLetters(of: fresh.filter { buried[$0.key] != nil || $0.isDead }, in: &unitOfWork)
-        let kept = fresh.filter { buried[$0.key] == nil }
-        let words = try openLetters(
+        try countDeadLetters(of: fresh.filter { givenUp[$0.key] != nil || $0.isDead }, in: &unitOfWork)
+        let kept = fresh.filter { givenUp[$0.key] == nil }
+        let words = try loadDeadLetterCommands(
             kept.filter(\.isAboutDeadLetter), confirmed: settled.confirmed, in: &unitOfWork)
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
-        try load(decided, settled, sweep, alsoReports: words.flatMap(\.letter.reports), into: &unitOfWork)
-        unitOfWork.now = settings.clock.instant(atWall: .wall())
+        let heard = decided.filter { $0.isHeard(by: desk.worker) }
+        try load(decided, settled, sweep, words, into: &unitOfWork)
+        unitOfWork.office.now = settings.clock.instant(atWall: .wall())
+        try desk.load(heard, into: &unitOfWork, from: database)
+        try sweep?.load(&unitOfWork, database)
+
+        // From here on nothing is asked of the database: what was loaded is all that decides.
         for inbound in fresh {
-            guard let deadLetterReason = buried[inbound.key] else { continue }
+            guard let deadLetterReason = givenUp[inbound.key] else { continue }
             // The letter stays where it is; a word about it need not be kept.
             if inbound.isAboutDeadLetter { unitOfWork.refuse(inbound, [deadLetterReason.problem]); continue }
-            try unitOfWork.bury(inbound, deadLetterReason.problem, detail: deadLetterReason.detail)
+            try unitOfWork.keepAsDeadLetter(inbound, deadLetterReason.problem, detail: deadLetterReason.detail)
         }
-        try decide(decided, sweep, on: &unitOfWork)
-        for word in words { unitOfWork.conclude(word) }
+        for inbound in decided { try setAside(inbound, on: &unitOfWork) }
+        try desk.decide(heard, on: &unitOfWork)
+        if let sweep {
+            reportsOfSweep = unitOfWork.cases.files.count
+            try sweep.work(&unitOfWork)
+        }
+        for word in words { try unitOfWork.conclude(word) }
         try unitOfWork.apply(settled)
-        try unitOfWork.checkSizes()
+        try unitOfWork.outgoing.checkSizes(settings.limits)
 
         try database.write(
-            unitOfWork.caseWrites, with: unitOfWork.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
+            unitOfWork.cases.writes, with: unitOfWork.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
         if !received.isEmpty { try settings.interrupt?(.beforeCommit) }
         try commit()
-        for fault in unitOfWork.faults { logger.log(.setAside(fault)) }
+        for fault in unitOfWork.answers.faults { logger.log(.setAside(fault)) }
         if !received.isEmpty { try settings.interrupt?(.afterCommit) }
-        return unitOfWork.letters
+        return unitOfWork.outgoing.rows
     }
 
     /// What can be done of a message before BEGIN. What fails here fails again in the transaction, where it is judged.
     func prepared(_ inbound: InboundMessage) -> InboundMessage {
         guard inbound.prepared == nil else { return inbound }
         var inbound = inbound
-        let wall = Instant.wall()
-        inbound.prepared = try? desk.prepare(
-            inbound,
-            with: PreparationTools(
-                directory: directory, rulebook: policy.rulebook, vault: settings.vault, digestKey: settings.digestKey,
-                now: settings.clock.instant(atWall: wall), wall: wall))
+        inbound.prepared = try? desk.prepare(inbound, in: office(atWall: .wall()))
         return inbound
+    }
+
+    /// What is known of the office at this moment.
+    private func office(atWall wall: Instant) -> Office {
+        Office(
+            worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
+            digestKey: settings.digestKey, now: settings.clock.instant(atWall: wall), wall: wall,
+            limits: settings.limits, deferredBytesMax: settings.deferredBytesMax)
     }
 
     /// What a stranger sends is kept, and decided by nobody.
@@ -165,33 +174,25 @@ final class LaneStore {
             Begin(),
             ClaimInbox(
                 keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
-                receivedAt: unitOfWork.wall))
+                receivedAt: unitOfWork.office.wall))
         guard claimed.rows.count < received.count else { return received }
         // Another session committed these, perhaps without its standby; nothing may be written here that would wait for
         // it.
         doubt.isOpen = true
         let own = Set(claimed.rows)
         guard received.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
-        try answerAgain(received.filter { !own.contains($0.key) }, in: &unitOfWork)
+        let repeats = try loadRepeats(received.filter { !own.contains($0.key) }, into: &unitOfWork)
+        for known in repeats { try unitOfWork.answerAgain(known) }
         return received.filter { own.contains($0.key) }
     }
 
-    private func decide(_ received: [InboundMessage], _ sweep: Sweep?, on unitOfWork: inout UnitOfWork) throws {
-        var heard: [InboundMessage] = []
-        for inbound in received {
-            if inbound.key.eventID == settings.trapMessageID { abort() }
-            switch inbound.content {
-            case .message(let message) where message.envelope.type.definition.readers.contains(desk.worker):
-                heard.append(inbound)
-            case .message: unitOfWork.refuse(inbound, [.wrongWorker])
-            case .refused(let refused): unitOfWork.refuse(inbound, refused.problems)
-            case .dead(let problem, _): try unitOfWork.bury(inbound, problem)
-            }
-        }
-        try desk.decide(heard, on: &unitOfWork, reading: database)
-        if let sweep {
-            reportsOfSweep = unitOfWork.files.count
-            try sweep.work(&unitOfWork, database)
+    /// Settles what the desk does not hear.
+    private func setAside(_ inbound: InboundMessage, on unitOfWork: inout UnitOfWork) throws {
+        if inbound.key.eventID == settings.trapMessageID { abort() }
+        switch inbound.content {
+        case .message: if !inbound.isHeard(by: desk.worker) { unitOfWork.refuse(inbound, [.wrongWorker]) }
+        case .refused(let refused): unitOfWork.refuse(inbound, refused.problems)
+        case .dead(let problem, _): try unitOfWork.keepAsDeadLetter(inbound, problem)
         }
     }
 
@@ -257,7 +258,7 @@ final class LaneStore {
     }
 
     /// Whether anything waits that a marker may help to give up.
-    func holdsMessages() throws -> Bool { try database.run(HoldsMessages()).rows.first ?? false }
+    func hasDeferredMessages() throws -> Bool { try database.run(HasDeferredMessages()).rows.first ?? false }
 
     /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow,
     /// until their statistics are next gathered. So plans are made anew, ever more rarely.
@@ -308,6 +309,13 @@ final class ReplicationDoubt {
     }
 }
 
+extension InboundMessage {
+    fileprivate func isHeard(by worker: Worker) -> Bool {
+        guard case .message(let message) = content else { return false }
+        return message.envelope.type.definition.readers.contains(worker)
+    }
+}
+
 extension PostgreSQLError {
     /// The database held the barrier where the rules let something through.
     fileprivate var isBarrier: Bool {
@@ -318,29 +326,4 @@ extension PostgreSQLError {
 extension OutboxRow {
     /// Whether its confirm is an event of its handoff's state machine.
     var movesHandoff: Bool { handoffID != nil && type == MessageType.handoffDispatched.rawValue }
-}
-
-extension UnitOfWork {
-    /// Everything to be written beside the cases, in bulk.
-    func commands(lane: String, deleting sent: [UUID]) -> [any Command] {
-        var commands: [any Command] = []
-        if !notes.isEmpty { commands.append(InsertHandoffNotes(notes: notes)) }
-        if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
-        if !notices.isEmpty { commands.append(InsertPersonNotices(notices: notices)) }
-        if !newlyHeld.isEmpty { commands.append(InsertHeldMessages(messages: newlyHeld)) }
-        if !heldMarks.isEmpty { commands.append(MarkHeldMessages(heldMarks)) }
-        if !noLongerHeld.isEmpty { commands.append(DeleteHeldMessages(keys: noLongerHeld.sorted())) }
-        if !deadLetters.isEmpty { commands.append(InsertDeadLetters(letters: deadLetters)) }
-        if !unkept.isEmpty { commands.append(CountUnkeptLetters(unkept, at: wall)) }
-        if !cameAgain.isEmpty { commands.append(CountLettersAgain(cameAgain)) }
-        if !letterSettlements.isEmpty { commands.append(SettleDeadLetters(letterSettlements)) }
-        commands += papers.commands(at: now)
-        if !settlements.isEmpty { commands.append(SettleInbox(settlements.values.sorted { $0.key < $1.key })) }
-        // First: an answer that goes again has the same id, and the barrier judges only rows that are entered.
-        if !sent.isEmpty { commands.append(DeleteOutbox(eventIDs: sent)) }
-        if !letters.isEmpty {
-            commands.append(InsertOutbox(rows: letters, worker: worker.rawValue, lane: lane, createdAt: wall))
-        }
-        return commands
-    }
 }

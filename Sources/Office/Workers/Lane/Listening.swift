@@ -45,7 +45,7 @@ struct Listening: Sendable {
     }
 
     /// Messages held before this moment waited so many seconds while this lane listened.
-    func heldBefore(seconds: Double) -> Instant? {
+    func deferredBefore(seconds: Double) -> Instant? {
         guard let since, let upTo, upTo.seconds(since: since) >= seconds else { return nil }
         return upTo.adding(seconds: -seconds)
     }

@@ -1,3 +1,4 @@
+import Basics
 import BrokerTopology
 import CaseStore
 import Casework
@@ -28,12 +29,13 @@ extension DeadLetterCommand {
 }
 
 extension LaneStore {
-    /// Locks the letters that these commands are about. What cannot be done is refused here.
+    /// Locks the letters that these commands are about, and claims the acts that are replayed. What cannot be done is
+    /// refused here.
     ///
     /// A replay runs the stored bytes through the same handler with the stored sender: nothing is published again under
     /// another's name.
     /// - Parameter confirmed: rows of the outbox that this transaction deletes before it enters others.
-    func openLetters(
+    func loadDeadLetterCommands(
         _ commands: [InboundMessage], confirmed: [OutboxRow], in unitOfWork: inout UnitOfWork
     ) throws -> [DeadLetterCommand] {
         guard !commands.isEmpty else { return [] }
@@ -75,7 +77,7 @@ extension LaneStore {
                 words.append(word)
             }
         }
-        words = try markBeingSent(try markDecided(words), but: Set(confirmed.map(\.eventID)))
+        words = try markBeingSent(try loadDecided(words), but: Set(confirmed.map(\.eventID)))
         return try claimReplayed(words, in: &unitOfWork)
     }
 
@@ -94,7 +96,7 @@ extension LaneStore {
         }
         let body: [UInt8]
         do {
-            body = try unitOfWork.vault.open(box, context: Vault.context(deadLetter: letter.id))
+            body = try unitOfWork.office.vault.open(box, context: Vault.context(deadLetter: letter.id))
         } catch {
             unitOfWork.refuse(
                 command,
@@ -117,11 +119,12 @@ extension LaneStore {
             ? letter.queue : desk.worker.queues[0]
         return DeadLetterCommand(
             command: command, person: person, letter: letter,
-            replayed: known(InboundMessage(arrival, from: queue, digestKey: unitOfWork.digestKey, replayOf: letter.id)),
+            replayed: known(
+                InboundMessage(arrival, from: queue, digestKey: unitOfWork.office.digestKey, replayOf: letter.id)),
             ownBody: nil)
     }
 
-    private func markDecided(_ words: [DeadLetterCommand]) throws -> [DeadLetterCommand] {
+    private func loadDecided(_ words: [DeadLetterCommand]) throws -> [DeadLetterCommand] {
         func keys(_ letter: DeadLetter) -> [InboxKey] {
             Set([letter.eventID, letter.inboxID].compactMap(\.self)).map {
                 InboxKey(sender: letter.sender ?? "unknown", eventID: $0)
@@ -165,7 +168,7 @@ extension LaneStore {
             try database.run(
                 ClaimInbox(
                     keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
-                    receivedAt: unitOfWork.wall)
+                    receivedAt: unitOfWork.office.wall)
             ).rows)
         let known = try database.run(ReadInbox(keys: received.map(\.key).filter { !claimed.contains($0) })).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
@@ -189,18 +192,20 @@ extension LaneStore {
 
 extension UnitOfWork {
     fileprivate func maySettleLetters(_ party: Party) -> Bool {
-        guard case .person(let id) = party, let person = directory.persons[id], person.active else { return false }
+        guard case .person(let id) = party, let person = office.directory.persons[id], person.active else {
+            return false
+        }
         return !person.roles.isDisjoint(with: PersonRole.maySettleDeadLetters)
     }
 
     /// Writes what became of a letter, and tells the person.
-    mutating func conclude(_ word: DeadLetterCommand) {
-        if let body = word.ownBody { return sendAgain(word, body) }
-        guard let inbound = word.replayed else { return discard(word) }
-        let problem = problems[inbound.key]?.first
-        switch settlements[inbound.key]?.verdict {
+    mutating func conclude(_ word: DeadLetterCommand) throws {
+        if let body = word.ownBody { return try sendAgain(word, body) }
+        guard let inbound = word.replayed else { return try discard(word) }
+        let problem = answers.problems[inbound.key]?.first
+        switch answers.verdict(of: inbound.key) {
         case .dead:
-            settle(word, .open, problem?.description ?? "dead again", reason: problem?.code)
+            try settle(word, .open, problem?.description ?? "dead again", reason: problem?.code)
             refuse(
                 word.command,
                 [
@@ -208,23 +213,24 @@ extension UnitOfWork {
                         code: "dead_again",
                         text: "it could not be handled this time either: \(problem?.description ?? "no reason known")")
                 ])
-        case .refused: taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", inbound)
-        case .held: taken(word, "replayed: held until its handoff is signed for", inbound)
+        case .refused:
+            try taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", inbound)
+        case .held: try taken(word, "replayed: held until its handoff is signed for", inbound)
         case .taken, nil:
-            if settlements[inbound.key] == nil { settle(inbound.key, .taken) }
-            taken(word, "replayed: taken", inbound)
+            if answers.verdict(of: inbound.key) == nil { answers.settle(inbound.key, .taken) }
+            try taken(word, "replayed: taken", inbound)
         }
     }
 
-    private mutating func taken(_ word: DeadLetterCommand, _ text: String, _ inbound: InboundMessage) {
+    private mutating func taken(_ word: DeadLetterCommand, _ text: String, _ inbound: InboundMessage) throws {
         // What nobody had vouched for was known by its bytes alone: that row of the inbox is settled too.
         if let sender = word.letter.sender, let id = word.letter.inboxID, id != inbound.key.eventID {
-            settle(InboxKey(sender: sender, eventID: id), settlements[inbound.key]?.verdict ?? .taken)
+            answers.settle(InboxKey(sender: sender, eventID: id), answers.verdict(of: inbound.key) ?? .taken)
         }
-        settle(word, .replayed, text)
+        try settle(word, .replayed, text)
     }
 
-    private mutating func discard(_ word: DeadLetterCommand) {
+    private mutating func discard(_ word: DeadLetterCommand) throws {
         guard case .message(let message) = word.command.content, case .deadLetter(.discard(let data)) = message.body
         else {
             return refuse(word.command, [.wrongWorker])
@@ -233,7 +239,7 @@ extension UnitOfWork {
         if word.isDecided, let id = letter.inboxID {
             // The row under another id than its own is open still.
             let key = InboxKey(sender: letter.sender ?? "unknown", eventID: id)
-            if id != letter.eventID { settle(key, .refused) }
+            if id != letter.eventID { answers.settle(key, .refused) }
         } else if let name = letter.sender, let id = letter.inboxID {
             refuse(
                 InboxKey(sender: name, eventID: id), from: Party(name), type: letter.type,
@@ -244,11 +250,11 @@ extension UnitOfWork {
                         text: "the office could not handle this message and will not try again: \(data.reason)")
                 ])
         }
-        settle(word, .discarded, data.reason)
+        try settle(word, .discarded, data.reason)
     }
 
     /// A message of the office's own that had no queue. The barrier is asked again.
-    private mutating func sendAgain(_ word: DeadLetterCommand, _ body: [UInt8]) {
+    private mutating func sendAgain(_ word: DeadLetterCommand, _ body: [UInt8]) throws {
         let letter = word.letter
         guard let type = letter.type.flatMap(MessageType.init(rawValue:)),
             let addressee = letter.addressee.flatMap({ Party($0) }),
@@ -286,25 +292,78 @@ extension UnitOfWork {
                     [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
             }
         }
-        sendAgain(
+        outgoing.sendAgain(
             OutboxRow(
                 eventID: letter.id, exchange: letter.queue, routingKey: letter.routingKey, type: type.rawValue,
                 subject: letter.subject ?? "", addressee: addressee.description, reports: letter.reports,
-                handoffID: letter.handoffID, body: body))
-        settle(word, .replayed, "sent again")
+                handoffID: letter.handoffID, body: body),
+            past: cases, in: office)
+        try settle(word, .replayed, "sent again")
     }
 
     /// Tells the person, unless the letter stays open, which is told as a refusal.
     private mutating func settle(
         _ word: DeadLetterCommand, _ state: DeadLetterState, _ because: String, reason: String? = nil
-    ) {
-        letterSettlements.append(
+    ) throws {
+        answers.settle(
             DeadLetterSettlement(
                 id: word.letter.id, state: state, at: now, by: word.person.description, because: because, reason: reason
             ))
-        guard state != .open else { return }
+        guard let end = state.end else { return }
+        let letter = word.letter
+        try cases.record(
+            .deadLetterSettled(letter.id, as: end, reason: letter.reason), in: subject(of: letter), at: now,
+            by: word.person.description)
         answer(
             word.command.key, to: word.person, .commandTaken, subject: word.command.subject,
             data: CommandTaken(text: state == .discarded ? word.discardedText : because), reports: [])
+    }
+
+    /// Whose chain tells what became of a letter: the report it is about, else the unit that sent it, else the office.
+    private func subject(of letter: DeadLetter) -> LedgerSubject {
+        let targets = letter.targets(in: office.directory)
+        let sender = letter.sender.flatMap { Party($0) }
+        // A unit's word about another's handoff is no word about its report.
+        let handoffs = targets.handoffs.filter { id in
+            guard case .unit(let unit) = sender else { return true }
+            return file(of: id)?[handoff: id]?.unit == unit
+        }
+        let submitted = targets.submission.flatMap { submission in
+            cases.files.values.first { file in
+                file.report.source == submission.source && file.report.submissionID == submission.id
+            }
+        }
+        let known =
+            targets.reports + handoffs.compactMap { cases.reportOf[$0] } + [submitted?.report.id].compactMap(\.self)
+        if let report = known.first(where: { cases.files[$0] != nil }) { return .report(report) }
+        // One that was entered since the locks were taken has no chain here: the office's is locked then.
+        return targets.units.map { .unit($0) }.first { cases.chains[$0] != nil } ?? .office
+    }
+}
+
+extension DeadLetter {
+    /// The subjects in one of whose chains it is entered what became of it.
+    func targets(in directory: OfficeDirectory) -> Targets {
+        let party = sender.flatMap { Party($0) }
+        var targets = Targets(
+            reports: reports, handoffs: [handoffID, subject.flatMap { HandoffID($0) }].compactMap(\.self))
+        if case .source(let source) = party, let subject { targets.submission = (source, subject) }
+        if case .unit(let unit) = party, directory.units[unit] != nil {
+            targets.units = [unit]
+        } else {
+            targets.office = true
+        }
+        return targets
+    }
+}
+
+extension DeadLetterState {
+    /// As the ledger tells it; `nil` of what stays open.
+    fileprivate var end: LedgerEvent.DeadLetterEnd? {
+        switch self {
+        case .open: nil
+        case .replayed: .replayed
+        case .discarded: .discarded
+        }
     }
 }

@@ -5,93 +5,24 @@ import Casework
 import Contract
 import Crypto
 import Foundation
+import PostgreSQL
 
-/// The work of one transaction: the cases it may change, loaded under their locks, and all that shall be written and
-/// sent. Decisions only change this value; nothing of it happens before the lane writes and commits it.
+/// The work of one transaction, in three parts: the cases it may change, loaded under their locks; what goes out; and
+/// what becomes of the acts that came. Decisions only change this value, and see of the office what stands beside it;
+/// nothing of it happens before the lane writes and commits it.
 struct UnitOfWork {
-    let worker: Worker
-    var directory: OfficeDirectory
-    let rulebook: Rulebook
-    let vault: Vault
-    let digestKey: DigestKey
-    /// Business time, told once the locks are held: what waited for a case must not tell of a moment before what it
-    /// waited for.
-    var now: Instant
-    /// Wall time, for what is transport.
-    let wall: Instant
+    /// Constant for a decision; the loader sets it.
+    var office: Office
+    var cases = Cases()
+    var outgoing = Outgoing()
+    var answers = Answers()
 
-    var files: [ReportID: CaseFile] = [:]
-    /// Cases that are only answered about, read without a lock.
-    var answeredAbout: [ReportID: CaseFile] = [:]
-    /// Which report a handoff belongs to.
-    var reportOf: [HandoffID: ReportID] = [:]
-    var held: [ReportID: [HeldMessage]] = [:]
-    /// Masked texts, accused and allegations, where the worker needs them.
-    var contents: [ReportID: Submission] = [:]
+    init(office: Office) { self.office = office }
 
-    var newReports: [CaseWrites.NewReport] = []
-    private(set) var letters: [OutboxRow] = []
-    private(set) var settlements: [InboxKey: Settlement] = [:]
-    var deadLetters: [DeadLetter] = []
-    var newlyHeld: [HeldMessage] = []
-    var noLongerHeld: Set<InboxKey> = []
-    /// Held by this transaction, and settled by it.
-    var releasedUnwritten: Set<InboxKey> = []
-    /// Of stored ones, whether what they waited for has come.
-    var heldMarks: [InboxKey: Bool] = [:]
-    /// How much is held of each sender, where that was asked.
-    var heldOf: [String: (count: Int, bytes: Int)] = [:]
-    var heldBytesLoaded = 0
-    private(set) var notes: [HandoffNote] = []
-    /// Acts whose notes stand in the books, or will: each is written once.
-    var noted: Set<InboxKey> = []
-    /// How much was said of each handoff, this transaction's acts among it.
-    var notesOf: [HandoffID: (count: Int, bytes: Int)] = [:]
-    var notices: [PersonNotice] = []
-    var clockSteps: [ClockStepTaken] = []
-    var papers = PaperBook()
-    /// Open dead letters of each sender of this transaction's dead ones, and how many were not kept beside them.
-    var openLettersOf: [String: Int] = [:]
-    var unkept: [String: Int] = [:]
-    var letterSettlements: [DeadLetterSettlement] = []
-    /// How often dead letters came that lie here already.
-    var cameAgain: [InboxKey: Int] = [:]
-    /// What the operator is told once it stands: what was set aside, and why.
-    var faults: [String] = []
-    /// Why acts were refused, or ended as dead letters, in this transaction.
-    var problems: [InboxKey: [Problem]] = [:]
-    var limits = Limits.standard
-    /// Of held messages, in this transaction.
-    var heldBytesMax = Int.max
+    /// Business time.
+    var now: Instant { office.now }
 
-    init(
-        worker: Worker, directory: OfficeDirectory, rulebook: Rulebook, vault: Vault, digestKey: DigestKey,
-        now: Instant, wall: Instant
-    ) {
-        self.worker = worker
-        self.directory = directory
-        self.rulebook = rulebook
-        self.vault = vault
-        self.digestKey = digestKey
-        self.now = now
-        self.wall = wall
-    }
-
-    var officeName: String { Party.office(worker).description }
-
-    func file(of handoff: HandoffID) -> CaseFile? { reportOf[handoff].flatMap { files[$0] } }
-
-    // MARK: What the ledger commits to
-
-    /// A commitment to bytes that a party sent or got: see `DigestKey.salt`.
-    func commitment(to sha256: [UInt8], of report: ReportID, for party: Party) -> String {
-        Commitment.make(sha256, salt: digestKey.salt(of: report, for: party.description))
-    }
-
-    /// How the ledger names an act: its id is its sender's own text, and the ledger keeps none.
-    func commitment(toAct key: InboxKey, of report: ReportID) -> String {
-        Commitment.act(key.eventID, salt: digestKey.salt(of: report, for: key.sender))
-    }
+    func file(of handoff: HandoffID) -> CaseFile? { cases.file(of: handoff) }
 
     // MARK: Sending
 
@@ -103,28 +34,16 @@ struct UnitOfWork {
         reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, at time: Instant? = nil,
         queue: String? = nil, contentType: String = "application/json"
     ) -> [UInt8]? {
-        guard admits(addressee, type: type, reports: reports) else { return nil }
-        let id = eventID ?? UUID.version7(at: wall)
+        let id = eventID ?? UUID.version7(at: office.wall)
         let event = CloudEvent(
-            id: id.lowercased, source: .office(worker), type: type, subject: subject, time: time ?? now,
-            inreplyto: inReplyTo, datacontenttype: contentType, data: data)
-        let body = Wire.encode(event)
-        guard let key = queue ?? Topology.Queue.notice(for: addressee) else { return nil }
-        let exchange: String
-        if case .office = addressee {
-            exchange = Topology.Exchange.work
-        } else {
-            exchange = queue == nil ? Topology.Exchange.notice : Topology.Exchange.handoff
-        }
-        letters.append(
-            OutboxRow(
-                eventID: id, exchange: exchange, routingKey: key, type: type.rawValue, subject: subject,
-                addressee: addressee.description, reports: reports, handoffID: handoff, body: body))
-        return Array(SHA256.hash(data: body))
+            id: id.lowercased, source: .office(office.worker), type: type,
+            subject: subject, time: time ?? now, inreplyto: inReplyTo, datacontenttype: contentType, data: data)
+        return outgoing.send(
+            event, id: id, to: addressee, reports: reports, handoff: handoff, queue: queue, past: cases, in: office)
     }
 
     /// Tells another worker of this office: ids and sizes only.
-    mutating func tell(
+    mutating func notify(
         _ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil,
         express: Bool = false
     ) {
@@ -134,49 +53,14 @@ struct UnitOfWork {
             queue: express ? Topology.Queue.routingExpress : Topology.Queue.routing)
     }
 
-    /// The barrier, asked for every message that leaves. A bare receipt says nothing and may go.
+    /// Whether the barrier lets a message leave; `Outgoing` asks the same.
     func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
-        // What is about no case keeps none from anybody.
-        if reports.isEmpty { return true }
-        let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }
-        // A case that is not on the unit of work cannot be checked: it fails closed.
-        guard cases.count == reports.count else { return false }
-        switch addressee {
-        case .office: return true
-        case .unit(let unit): return Barrier.admits(unit, to: cases)
-        case .source(let source):
-            if type == .reportReceived { return true }
-            guard !cases.contains(where: { $0.report.receiptOnly && $0.report.source == source }) else { return false }
-            guard let unit = directory.sources[source]?.unit else { return true }
-            return Barrier.admits(unit, to: cases)
-        case .person(let id):
-            guard let person = directory.persons[id] else { return false }
-            return cases.allSatisfy { admits(person, to: $0) }
-        }
+        cases.admits(addressee, type: type, reports: reports, in: office)
     }
 
-    /// Fails closed: who is accused in a case that is not loaded, or is sealed, nobody here can tell.
-    func admits(_ person: PersonRow, to file: CaseFile) -> Bool {
-        guard let content = contents[file.report.id], file.report.verdict != .passedUp else { return false }
-        return Barrier.admits(
-            personNamed: person.name, unit: person.unit, recusedFrom: person.recusedFrom,
-            content: content, to: file)
-    }
-
-    mutating func add(_ note: HandoffNote) {
-        notes.append(note)
-        noted.insert(note.key)
-        notesOf[note.handoffID, default: (0, 0)].count += 1
-        notesOf[note.handoffID]?.bytes += note.body.utf8.count
-    }
-
-    /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so
-    /// a message over the limit is a fault of ours: the act that asks for it is kept as a dead letter, and nothing of
-    /// it is written or sent.
-    func checkSizes(limits: Limits = .standard) throws {
-        for letter in letters where letter.body.count > limits.messageBytesMax {
-            throw Oversize(type: letter.type, addressee: letter.addressee, bytes: letter.body.count)
-        }
+    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case.
+    mutating func notifySupervisors(_ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile) {
+        outgoing.notifySupervisors(kind, of: handoff, rule: rule, file, past: cases, in: office)
     }
 
     // MARK: Verdicts
@@ -189,33 +73,16 @@ struct UnitOfWork {
         return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
 
-    mutating func settle(_ key: InboxKey, _ verdict: Verdict, reply: OutboxRow? = nil) {
-        settlements[key] = Settlement(
-            key: key, verdict: verdict, replyType: reply?.type, reply: reply?.body, reportID: reply?.reports.first)
-    }
-
-    /// Takes back what an act that failed half-way had put down.
-    mutating func undo(_ key: InboxKey, to settlement: Settlement?, letters count: Int, notes notesCount: Int) {
-        settlements[key] = settlement
-        letters.removeLast(letters.count - count)
-        for note in notes[notesCount...] {
-            noted.remove(note.key)
-            notesOf[note.handoffID]?.count -= 1
-            notesOf[note.handoffID]?.bytes -= note.body.utf8.count
-        }
-        notes.removeLast(notes.count - notesCount)
-    }
-
     /// Answers an act that was taken, and keeps the answer for repeats.
     mutating func answer<Payload: Codable & Sendable>(
         _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, reports: [ReportID],
         handoff: HandoffID? = nil, queue: String? = nil
     ) {
-        let sent = letters.count
+        let sent = outgoing.rows.count
         send(
             type, to: sender, subject: subject, inReplyTo: key.eventID, data: data, reports: reports, handoff: handoff,
             eventID: UnitOfWork.replyID(to: key), queue: queue)
-        if letters.count > sent { settle(key, .taken, reply: letters[sent]) }
+        if let reply = outgoing.row(after: sent) { answers.settle(key, .taken, reply: reply) }
     }
 
     /// Refuses an act, with the reason, and keeps the answer for repeats.
@@ -223,7 +90,7 @@ struct UnitOfWork {
         _ key: InboxKey, from sender: Party?, type: String?, subject: String, inReplyTo: String?, problems: [Problem],
         variant: String = "", reports: [ReportID] = []
     ) {
-        let sent = letters.count
+        let sent = outgoing.rows.count
         // Also one whom the office does not know: it may have a queue, and without one the answer is kept as
         // undeliverable.
         if let sender {
@@ -241,58 +108,52 @@ struct UnitOfWork {
         }
         // A second body under a known id leaves the first act's verdict alone.
         guard variant.isEmpty else { return }
-        self.problems[key] = problems
-        settle(key, .refused, reply: letters.count > sent ? letters[sent] : nil)
+        answers.refuse(key, because: problems, reply: outgoing.row(after: sent))
     }
 
     /// Where the barrier keeps a source from its report, the refusal is a bare receipt like any other.
     mutating func refuse(_ inbound: InboundMessage, _ problems: [Problem], variant: String = "") {
         if let report = receiptOnly(inbound) {
-            let sent = letters.count
+            let sent = outgoing.rows.count
             giveReceipt(inbound, about: report, variant: variant)
             guard variant.isEmpty else { return }
-            self.problems[inbound.key] = problems
-            return settle(inbound.key, .refused, reply: letters.count > sent ? letters[sent] : nil)
+            return answers.refuse(inbound.key, because: problems, reply: outgoing.row(after: sent))
         }
         refuse(
             inbound.key, from: inbound.sender, type: inbound.type, subject: inbound.subject,
             inReplyTo: inbound.inReplyTo, problems: problems, variant: variant)
     }
 
-    /// Sends the office's own message once more, as it was.
-    mutating func sendAgain(_ row: OutboxRow) { letters.append(row) }
+    // MARK: Trying
 
-    /// Everything that is to be written of cases.
-    var caseWrites: CaseWrites {
-        var writes = CaseWrites()
-        writes.newReports = newReports.map { new in
-            var new = new
-            if let file = files[new.report.id] { new.report = file.report }
-            return new
-        }
-        // In the order of their ids, as they were locked.
-        for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
-        return writes
+    /// What stood before an act was tried on a case. Counts, not copies: an act must not cost what the batch holds.
+    struct Before {
+        fileprivate let report: ReportID
+        fileprivate let file: CaseFile?
+        fileprivate let settlement: Settlement?
+        fileprivate let rows: Int
+        fileprivate let notes: Int
     }
-}
 
-extension Problem {
-    static func tooManyDeadLetters(_ count: Int) -> Problem {
-        Problem(
-            code: "too_many_dead_letters",
-            text:
-                """
-                \(count) messages of yours wait for a person at the office already; this one was not kept: mend \
-                it, and send it again
-                """
-        )
+    func before(_ act: InboxKey, on report: ReportID) -> Before {
+        Before(
+            report: report, file: cases.files[report], settlement: answers.settlements[act],
+            rows: outgoing.rows.count, notes: cases.notes.new.count)
     }
-}
 
-/// A message of the office's own over the limit of all messages.
-struct Oversize: PlainlyWorded, CustomStringConvertible {
-    let type: String
-    let addressee: String
-    let bytes: Int
-    var description: String { "\(type) to \(addressee) would have \(bytes) bytes, more than a message may" }
+    /// Takes back what an act that failed half-way had put down.
+    mutating func takeBack(_ act: InboxKey, to before: Before) {
+        cases.files[before.report] = before.file
+        cases.notes.takeBack(to: before.notes)
+        outgoing.takeBack(to: before.rows)
+        answers.takeBack(act, to: before.settlement)
+    }
+
+    // MARK: Writing
+
+    /// Everything to be written beside the cases, in bulk.
+    func commands(lane: String, deleting sent: [UUID]) -> [any Command] {
+        cases.commands(at: now) + answers.commands(at: office.wall)
+            + outgoing.commands(from: lane, of: office, deleting: sent)
+    }
 }

@@ -4,7 +4,6 @@ import CaseStore
 import Casework
 import Contract
 import Foundation
-import PostgreSQL
 
 /// Sends each accepted report to the unit that must act (分流): 移送, 转送 or 交办, by the policy's rows.
 struct RoutingDesk: Desk {
@@ -21,7 +20,7 @@ struct RoutingDesk: Desk {
         reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
     }
 
-    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork, reading database: Database) throws {
+    func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
             guard let reference = reference(in: inbound) else { continue }
             try unitOfWork.route(reference.report, act: inbound.key)
@@ -40,24 +39,28 @@ struct RoutingDesk: Desk {
 extension UnitOfWork {
     /// Routes a report that waits for it. One that does not wait any more was routed before: nothing to do.
     fileprivate mutating func route(_ id: ReportID, act: InboxKey) throws {
-        guard var file = files[id], file.report.state == .registered, let content = contents[id] else { return }
+        guard var file = cases.files[id], file.report.state == .registered, let content = cases.contents[id] else {
+            return
+        }
         let returnedBy = Set(file.handoffs.filter { $0.state == .returned }.map(\.unit))
         var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
         // The reporter stays in the vault; whether there is a real name was kept.
         facts.isRealName = file.report.realName
-        let finding = Barrier.finding(on: content.accused, among: directory.unitNames, kinds: rulebook.ownKind)
-        file.bar(finding.roots, with: directory.subtrees(of: finding.roots))
+        let finding = Barrier.finding(
+            on: content.accused, among: office.directory.unitNames, kinds: office.rulebook.ownKind)
+        file.bar(finding.roots, with: office.directory.subtrees(of: finding.roots))
         let ruling =
-            rulebook.ruling(on: finding)
-            ?? rulebook.route(facts, among: directory.routingUnits, barred: file.barred, returnedBy: returnedBy)
+            office.rulebook.ruling(on: finding)
+            ?? office.rulebook.route(
+                facts, among: office.directory.routingUnits, barred: file.barred, returnedBy: returnedBy)
         switch ruling.decision {
         case .needsReview(let reason):
             try file.apply(.sentToReview)
             file.updateReport { $0.reason = reason }
             file.record(
-                .sentToReview(rule: ruling.rule.description, act: commitment(toAct: act, of: id)), at: now,
-                by: officeName)
-            files[id] = file
+                .sentToReview(rule: ruling.rule.description, act: office.commitment(toAct: act, of: id)), at: now,
+                by: office.name)
+            cases.files[id] = file
         case .handoff(let unit, let kind):
             try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act)
         }
@@ -66,18 +69,18 @@ extension UnitOfWork {
     private mutating func handOff(
         _ file: inout CaseFile, to unit: UnitID, kind: String, rule: RuleReference, content: Submission, act: InboxKey
     ) throws {
-        let words = rulebook.handoffKinds[kind]
+        let words = office.rulebook.handoffKinds[kind]
         let express = words?.express ?? false
         let waits = words?.needsApproval ?? false
-        let id = HandoffID.make(at: wall)
-        let plans = rulebook.clocks(startedBy: .released, handoffKind: kind, at: now)
+        let id = HandoffID.make(at: office.wall)
+        let plans = office.rulebook.clocks(startedBy: .released, handoffKind: kind, at: now)
         let body = HandoffDispatched(
             number: file.report.displayNumber, kind: kind, matterKind: file.report.matterKind, title: content.title,
             text: content.text, region: content.region, accused: content.accused, allegations: content.allegations,
             attachments: content.attachments, signBy: plans.first { $0.kind == ClockRow.Kind.sign.rawValue }?.dueAt,
             resultOwed: words?.resultOwed ?? true, rule: rule.description)
         try file.apply(.routed)
-        files[file.report.id] = file
+        cases.files[file.report.id] = file
 
         var digest: [UInt8] = []
         if !waits {
@@ -92,15 +95,15 @@ extension UnitOfWork {
             id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
             state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
             releasedAt: waits ? nil : now,
-            noClockReason: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind))
+            noClockReason: waits ? "awaits approval" : office.rulebook.noClockReason(handoffKind: kind))
         file.add(handoff)
         if !waits { file.start(plans, for: id) }
         let new = LedgerEvent.NewHandoff(
-            handoff, act: commitment(toAct: act, of: file.report.id),
-            commitment: commitment(to: digest, of: file.report.id, for: .unit(unit)))
-        file.record(waits ? .proposed(new) : .routed(new), at: now, by: officeName)
-        reportOf[id] = file.report.id
-        files[file.report.id] = file
+            handoff, act: office.commitment(toAct: act, of: file.report.id),
+            commitment: office.commitment(to: digest, of: file.report.id, for: .unit(unit)))
+        file.record(waits ? .proposed(new) : .routed(new), at: now, by: office.name)
+        cases.reportOf[id] = file.report.id
+        cases.files[file.report.id] = file
     }
 }
 

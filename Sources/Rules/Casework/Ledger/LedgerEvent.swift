@@ -1,4 +1,5 @@
 public import Basics
+public import Foundation
 
 /// The events of the ledger with their details: ids, codes, times and salted commitments. They never contain text or
 /// a person outside the staff (invariant 7). `docs/ledger.md` has the same list, and a test compares them.
@@ -16,15 +17,23 @@ public enum LedgerEvent: Hashable, Sendable {
     /// The report was passed up, sealed to the superior's key that `key` names.
     case passedUp(handoff: HandoffID, unit: UnitID, key: String, rule: String, commitment: String)
     /// An attachment was received completely.
-    case paperReceived(act: String, commitment: String)
+    case attachmentReceived(act: String, commitment: String)
     /// An attachment of a sealed report was passed up completely, sealed to the key that `key` names.
-    case paperPassedUp(handoff: HandoffID, key: String, act: String, commitment: String)
+    case attachmentPassedUp(handoff: HandoffID, key: String, act: String, commitment: String)
     /// An unsent message was withdrawn because its addressee is now barred. `type` is the type of the message.
     case withdrawn(type: String, addressee: String, handoff: HandoffID?)
+    /// A person decided about a dead letter. `reason` is the code of why it was one.
+    case deadLetterSettled(UUID, as: DeadLetterEnd, reason: String)
     /// A step of a clock's ladder was taken.
     case clockStep(ClockStep)
     /// A handoff changed its state. `act` is `nil` for an event of the broker.
     case moved(HandoffID, HandoffMove, act: String?)
+
+    public enum DeadLetterEnd: String, CaseIterable, Hashable, Sendable {
+        /// It went through its handler once more, or was sent again.
+        case replayed
+        case discarded
+    }
 
     public struct Registration: Hashable, Sendable {
         public let report: ReportID

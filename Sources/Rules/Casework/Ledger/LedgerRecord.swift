@@ -1,4 +1,5 @@
 public import Basics
+import Foundation
 
 /// An event with its time and actor: the content of one entry. Only this type writes and reads entries.
 public struct LedgerRecord: Hashable, Sendable {
@@ -59,16 +60,18 @@ public struct LedgerRecord: Hashable, Sendable {
 
 /// The names of details in an entry, beside `at`, `by` and `event`.
 public enum LedgerKey: String, CaseIterable, Sendable {
-    case act, addressee, clock, commitment, disposition, due, filedOn = "filed_on", handoff, key, kind, number, office,
+    case act, addressee, clock, commitment, deadLetter = "dead_letter", disposition, due, filedOn = "filed_on", handoff,
+        key, kind, number, office,
         outcome, reason, report
-    case round, rule, source, step, type, unit, verdict
+    case round, rule, settled, source, step, type, unit, verdict
 }
 
 extension LedgerEvent {
     /// The words of events that are neither a handoff event nor a clock step; those have their own words.
     private enum Word: String, CaseIterable {
         case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
-        case paperReceived = "paper_received", paperPassedUp = "paper_passed_up", withdrawn
+        case attachmentReceived = "paper_received", attachmentPassedUp = "paper_passed_up", withdrawn
+        case deadLetterSettled = "dead_letter_settled"
     }
 
     /// Every word that may be the value of `event`.
@@ -85,9 +88,10 @@ extension LedgerEvent {
         case .proposed: Word.proposed.rawValue
         case .routed: Word.routed.rawValue
         case .passedUp: Word.passedUp.rawValue
-        case .paperReceived: Word.paperReceived.rawValue
-        case .paperPassedUp: Word.paperPassedUp.rawValue
+        case .attachmentReceived: Word.attachmentReceived.rawValue
+        case .attachmentPassedUp: Word.attachmentPassedUp.rawValue
         case .withdrawn: Word.withdrawn.rawValue
+        case .deadLetterSettled: Word.deadLetterSettled.rawValue
         case .clockStep(let step): step.action.rawValue
         case .moved(_, let move, _): move.event.rawValue
         }
@@ -116,11 +120,13 @@ extension LedgerEvent {
                 (.handoff, handoff.description), (.unit, unit.rawValue), (.key, key), (.rule, rule),
                 (.commitment, commitment),
             ]
-        case .paperReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
-        case .paperPassedUp(let handoff, let key, let act, let commitment):
+        case .attachmentReceived(let act, let commitment): [(.act, act), (.commitment, commitment)]
+        case .attachmentPassedUp(let handoff, let key, let act, let commitment):
             [(.handoff, handoff.description), (.key, key), (.act, act), (.commitment, commitment)]
         case .withdrawn(let type, let addressee, let handoff):
             [(.type, type), (.addressee, addressee)] + (handoff.map { [(.handoff, $0.description)] } ?? [])
+        case .deadLetterSettled(let letter, let end, let reason):
+            [(.deadLetter, letter.lowercased), (.settled, end.rawValue), (.reason, reason)]
         case .clockStep(let step):
             [
                 (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)),
@@ -165,16 +171,21 @@ extension LedgerEvent {
                 self = .passedUp(
                     handoff: try details.handoff, unit: try details.unit, key: try details.text(.key),
                     rule: try details.text(.rule), commitment: try details.text(.commitment))
-            case .paperReceived:
-                self = .paperReceived(act: try details.text(.act), commitment: try details.text(.commitment))
-            case .paperPassedUp:
-                self = .paperPassedUp(
+            case .attachmentReceived:
+                self = .attachmentReceived(act: try details.text(.act), commitment: try details.text(.commitment))
+            case .attachmentPassedUp:
+                self = .attachmentPassedUp(
                     handoff: try details.handoff, key: try details.text(.key), act: try details.text(.act),
                     commitment: try details.text(.commitment))
             case .withdrawn:
                 self = .withdrawn(
                     type: try details.text(.type), addressee: try details.text(.addressee),
                     handoff: details.fields[LedgerKey.handoff.rawValue] == nil ? nil : try details.handoff)
+            case .deadLetterSettled:
+                self = .deadLetterSettled(
+                    try details.read(.deadLetter) { UUID(uuidString: $0) },
+                    as: try details.word(details.text(.settled)),
+                    reason: try details.text(.reason))
             }
         }
     }

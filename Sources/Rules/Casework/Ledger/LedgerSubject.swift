@@ -1,3 +1,5 @@
+public import Basics
+
 /// The owner of a chain.
 public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
     public enum Kind: String, Codable, Sendable {
@@ -16,6 +18,10 @@ public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
 
     /// The id of the office; every database has exactly one office.
     public static let officeID = "office"
+
+    public static let office = LedgerSubject(kind: .office, id: officeID)
+    public static func report(_ id: ReportID) -> LedgerSubject { LedgerSubject(kind: .report, id: id.description) }
+    public static func unit(_ id: UnitID) -> LedgerSubject { LedgerSubject(kind: .unit, id: id.rawValue) }
 
     public var description: String { "\(kind.rawValue) \(id)" }
 }

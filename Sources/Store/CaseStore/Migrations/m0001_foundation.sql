@@ -618,6 +618,7 @@ GRANT INSERT ON secret_check, report, report_text, vault, accused, allegation, a
     clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
+GRANT UPDATE (head, entry_count, head_at) ON unit, office TO bihuan_worker;
 GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
     outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
 GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;

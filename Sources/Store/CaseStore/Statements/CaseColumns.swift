@@ -15,7 +15,7 @@ extension Report {
             .instant("registered_at", \.registeredAt), .word("verdict", \.verdict), .text("rule", \.rule),
             .text("reason", \.reason, .changing), .text("authority", \.authority, .changing),
             .uuid("repeat_of", \.repeatOf), .bool("receipt_only", \.receiptOnly), .name("custodian", \.custodian),
-            .int4("handoff_count", \.handoffCount, .changing), .int4("papers", \.papers),
+            .int4("handoff_count", \.handoffCount, .changing), .int4("papers", \.attachments),
             .bytea("head", \.head.hash, .changing), .int4("entry_count", \.head.count, .changing),
             .instant("head_at", \.head.at, .changing),
         ])
@@ -27,7 +27,7 @@ extension Report {
             region: try row.textOrNil(), realName: try row.bool(), receivedAt: try row.instant(),
             registeredAt: try row.instant(), verdict: try row.word(), rule: try row.text(), reason: try row.textOrNil(),
             authority: try row.textOrNil(), repeatOf: try row.idOrNil(), receiptOnly: try row.bool(),
-            custodian: try row.nameOrNil(), handoffCount: try row.int(), papers: try row.int(),
+            custodian: try row.nameOrNil(), handoffCount: try row.int(), attachments: try row.int(),
             head: try LedgerHead(&row))
     }
 }
@@ -120,7 +120,7 @@ let allegationColumns = Columns<(ReportID, Int, Allegation)>(
     of: "allegation",
     [.uuid("report_id", \.0), .int4("ordinal", \.1), .text("category", \.2.category), .text("act", \.2.act)])
 
-let attachmentColumns = Columns<(ReportID, Int, Attachment, PaperKey)>(
+let attachmentColumns = Columns<(ReportID, Int, Attachment, AttachmentKey)>(
     of: "attachment",
     [
         .uuid("report_id", \.0), .int4("ordinal", \.1), .text("name", \.2.name), .text("media_type", \.2.mediaType),

@@ -13,16 +13,17 @@ public struct CaseWrites: Sendable {
         public let content: Submission?
         public let vault: VaultBox?
         /// One key for each of the content's attachments.
-        public let papers: [PaperKey]
+        public let attachments: [AttachmentKey]
 
         public init(
-            report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?, papers: [PaperKey]
+            report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?,
+            attachments: [AttachmentKey]
         ) {
             self.report = report
             self.barredRoots = barredRoots
             self.content = content
             self.vault = vault
-            self.papers = papers
+            self.attachments = attachments
         }
     }
 
@@ -35,6 +36,8 @@ public struct CaseWrites: Sendable {
     public var newClocks: [Clock] = []
     public var changedClocks: [Clock] = []
     public var entries: [(chain: ReportID, entry: LedgerEntry)] = []
+    /// Units' and the office's, that grew.
+    public var changedChains: [SubjectChain] = []
     /// Units that were found after registration to be mentioned in the reports.
     public var newRoots: [(report: ReportID, unit: UnitID)] = []
 
@@ -61,6 +64,12 @@ public struct CaseWrites: Sendable {
         entries += file.newEntries.map { (file.report.id, $0) }
     }
 
+    public mutating func collect(_ chain: SubjectChain) {
+        guard !chain.newEntries.isEmpty else { return }
+        changedChains.append(chain)
+        entries += chain.newEntries.map { (chain.id, $0) }
+    }
+
     /// The statements in the order that foreign keys require.
     public var commands: [any Command] {
         var commands: [any Command] = []
@@ -77,12 +86,12 @@ public struct CaseWrites: Sendable {
                 content.allegations.enumerated().map { (id, $0.offset, $0.element) }
             }
             if !allegations.isEmpty { commands.append(InsertAllegations(rows: allegations)) }
-            let papers = newReports.flatMap { new in
-                zip(new.content?.attachments ?? [], new.papers).enumerated().map {
+            let attachments = newReports.flatMap { new in
+                zip(new.content?.attachments ?? [], new.attachments).enumerated().map {
                     (new.report.id, $0.offset, $0.element.0, $0.element.1)
                 }
             }
-            if !papers.isEmpty { commands.append(InsertAttachments(rows: papers)) }
+            if !attachments.isEmpty { commands.append(InsertAttachments(rows: attachments)) }
         }
         // Before all rows that the barrier must check.
         let roots = newReports.flatMap { new in new.barredRoots.sorted().map { (new.report.id, $0) } } + newRoots
@@ -93,6 +102,10 @@ public struct CaseWrites: Sendable {
         if !changedHandoffs.isEmpty { commands.append(UpdateHandoffs(handoffs: changedHandoffs)) }
         if !newClocks.isEmpty { commands.append(InsertClocks(clocks: newClocks)) }
         if !changedClocks.isEmpty { commands.append(UpdateClocks(clocks: changedClocks)) }
+        let units = changedChains.filter { $0.subject.kind == .unit }
+        if !units.isEmpty { commands.append(UpdateUnitChains(chains: units)) }
+        let office = changedChains.filter { $0.subject.kind == .office }
+        if !office.isEmpty { commands.append(UpdateOfficeChain(chains: office)) }
         if !entries.isEmpty { commands.append(InsertLedgerEntries(entries: entries)) }
         return commands
     }
@@ -131,7 +144,7 @@ struct InsertAllegations: Command {
 }
 
 struct InsertAttachments: Command {
-    var rows: [(ReportID, Int, Attachment, PaperKey)]
+    var rows: [(ReportID, Int, Attachment, AttachmentKey)]
     static let sql = attachmentColumns.insert
     var parameters: [Parameter] { attachmentColumns.inserting(rows) }
 }
@@ -145,12 +158,13 @@ struct InsertBarredRoots: Command {
 
 /// Updates reports. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the
 /// caller gets a row count that is too small.
-struct UpdateReports: Command {
+struct UpdateReports: HeadUpdate {
     var reports: [(report: Report, loadedHead: LedgerHead)]
     static let sql = Report.columns.update(guardedBy: ("head", "bytea"))
     var parameters: [Parameter] {
         Report.columns.updating(reports.map(\.report)) + [.byteas(reports.map(\.loadedHead.hash))]
     }
+    var headCount: Int { reports.count }
 }
 
 struct InsertHandoffs: Command {

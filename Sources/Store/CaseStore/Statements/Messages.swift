@@ -26,7 +26,7 @@ public struct HandoffNote: Sendable {
 }
 
 /// Those of these acts that already have a note: they were applied, even if their inbox rows were pruned since.
-public struct ReadNotedActs: Statement {
+public struct ReadAppliedActs: Statement {
     public var handoffs: [HandoffID]
     /// In the order of `handoffs`.
     public var keys: [InboxKey]

@@ -3,7 +3,7 @@ import Casework
 public import PostgreSQL
 
 /// A deferred message: it arrived before the state that it needs. It is encrypted while it waits.
-public struct HeldMessage: Sendable {
+public struct DeferredMessage: Sendable {
     public let key: InboxKey
     public let handoffID: HandoffID
     public let reportID: ReportID
@@ -12,12 +12,12 @@ public struct HeldMessage: Sendable {
     public let bytes: Int
     /// The encrypted bytes, if loaded. Those of stored messages are read separately, within a budget.
     public var box: VaultBox?
-    public let heldAt: Instant
+    public let deferredAt: Instant
     /// Whether the state it waited for has come: then it is tried in its turn.
     public var isRipe: Bool
 
     public init(
-        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, heldAt: Instant,
+        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, deferredAt: Instant,
         isRipe: Bool = false
     ) {
         self.key = key
@@ -25,7 +25,7 @@ public struct HeldMessage: Sendable {
         self.reportID = reportID
         self.type = type
         self.box = box
-        self.heldAt = heldAt
+        self.deferredAt = deferredAt
         self.isRipe = isRipe
         bytes = box.sealed.count
     }
@@ -33,34 +33,36 @@ public struct HeldMessage: Sendable {
     fileprivate init(head row: inout RowReader) throws(PostgreSQLError) {
         key = InboxKey(sender: try row.text(), eventID: try row.text())
         (handoffID, reportID, type, bytes) = (try row.id(), try row.id(), try row.text(), try row.int())
-        (heldAt, isRipe) = (try row.instant(), try row.bool())
+        (deferredAt, isRipe) = (try row.instant(), try row.bool())
     }
 }
 
-extension HeldMessage {
-    static let columns = Columns<HeldMessage>(
+extension DeferredMessage {
+    static let columns = Columns<DeferredMessage>(
         of: "held_message",
         [
             .text("sender", \.key.sender, .key), .text("event_id", \.key.eventID, .key),
             .uuid("handoff_id", \.handoffID), .uuid("report_id", \.reportID), .text("type", \.type),
-            .text("key_id", \.box?.keyID), .bytea("sealed", \.box?.sealed), .instant("held_at", \.heldAt),
+            .text("key_id", \.box?.keyID), .bytea("sealed", \.box?.sealed), .instant("held_at", \.deferredAt),
             .bool("ripe", \.isRipe),
         ])
 }
 
 /// The deferred messages of these reports, oldest first, without their bytes.
-public struct ReadHeldMessages: Statement {
+public struct ReadDeferredMessages: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
     public static let sql = rowsByReport(
         of: "held_message", orderedBy: "id",
         "sender, event_id, handoff_id, report_id, type, octet_length(sealed), held_at, ripe")
     public var parameters: [Parameter] { [.ids(reports)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> HeldMessage { try HeldMessage(head: &row) }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> DeferredMessage {
+        try DeferredMessage(head: &row)
+    }
 }
 
 /// The encrypted bytes of some deferred messages.
-public struct ReadHeldBoxes: Statement {
+public struct ReadDeferredBoxes: Statement {
     public var keys: [InboxKey]
     public init(keys: [InboxKey]) { self.keys = keys }
     public static let sql = """
@@ -80,7 +82,7 @@ public struct ReadHeldBoxes: Statement {
 }
 
 /// The number and size of deferred messages of each sender.
-public struct CountHeldMessages: Statement {
+public struct CountDeferredMessages: Statement {
     public var senders: [String]
     public init(senders: [String]) { self.senders = senders }
     public static let sql = """
@@ -97,7 +99,7 @@ public struct CountHeldMessages: Statement {
 }
 
 /// Whether there is any deferred message.
-public struct HoldsMessages: Statement {
+public struct HasDeferredMessages: Statement {
     public init() {}
     public static let sql = "SELECT EXISTS (SELECT FROM held_message)"
     public var parameters: [Parameter] { [] }
@@ -116,32 +118,32 @@ public struct ReadRipeReport: Statement {
 }
 
 /// The report whose message has been deferred for longest, if since before `heldBefore`: it is time to give it up.
-public struct ReadOverheldReport: Statement {
-    public var heldBefore: Instant
+public struct ReadOverdueReport: Statement {
+    public var deferredBefore: Instant
     /// Reports to skip for now.
     public var except: [ReportID]
-    public init(heldBefore: Instant, except: [ReportID]) {
-        self.heldBefore = heldBefore
+    public init(deferredBefore: Instant, except: [ReportID]) {
+        self.deferredBefore = deferredBefore
         self.except = except
     }
     public static let sql = """
         SELECT report_id FROM held_message WHERE held_at < $1 AND NOT ripe AND report_id <> ALL ($2::uuid[]) ORDER BY
             held_at LIMIT 1
         """
-    public var parameters: [Parameter] { [.instant(heldBefore), .ids(except)] }
+    public var parameters: [Parameter] { [.instant(deferredBefore), .ids(except)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
-public struct InsertHeldMessages: Command {
+public struct InsertDeferredMessages: Command {
     /// The messages, with their bytes.
-    public var messages: [HeldMessage]
-    public init(messages: [HeldMessage]) { self.messages = messages }
-    public static let sql = HeldMessage.columns.insert
-    public var parameters: [Parameter] { HeldMessage.columns.inserting(messages) }
+    public var messages: [DeferredMessage]
+    public init(messages: [DeferredMessage]) { self.messages = messages }
+    public static let sql = DeferredMessage.columns.insert
+    public var parameters: [Parameter] { DeferredMessage.columns.inserting(messages) }
 }
 
 /// Stores whether the state that deferred messages waited for has come.
-public struct MarkHeldMessages: Command {
+public struct MarkDeferredMessages: Command {
     public var keys: [InboxKey]
     public var ripe: [Bool]
     public init(_ marks: [InboxKey: Bool]) {
@@ -156,7 +158,7 @@ public struct MarkHeldMessages: Command {
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID)), .bools(ripe)] }
 }
 
-public struct DeleteHeldMessages: Command {
+public struct DeleteDeferredMessages: Command {
     public var keys: [InboxKey]
     public init(keys: [InboxKey]) { self.keys = keys }
     public static let sql = """

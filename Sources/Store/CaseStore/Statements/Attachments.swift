@@ -3,34 +3,34 @@ public import Casework
 public import PostgreSQL
 
 /// The stored form of an announced attachment: a keyed digest to find it, and its SHA-256, sealed.
-public struct PaperKey: Hashable, Sendable {
+public struct AttachmentKey: Hashable, Sendable {
     public let id: [UInt8]
     public let sealedSHA256: [UInt8]
 
-    public init(_ paper: Attachment, of report: ReportID, _ key: DigestKey) throws {
-        let sha256 = [UInt8](hexadecimal: paper.sha256) ?? []
-        id = key.paper(sha256, of: report)
+    public init(_ attachment: Attachment, of report: ReportID, _ key: DigestKey) throws {
+        let sha256 = [UInt8](hexadecimal: attachment.sha256) ?? []
+        id = key.attachment(sha256, of: report)
         sealedSHA256 = try key.seal(announced: sha256, of: report)
     }
 }
 
 /// An attachment that was announced with a report, and whether it was received completely.
-public struct AnnouncedPaper: Hashable, Sendable {
+public struct AnnouncedAttachment: Hashable, Sendable {
     public let reportID: ReportID
     /// The id of the attachment: see `PaperKey`.
-    public let paper: [UInt8]
+    public let attachment: [UInt8]
     public let bytes: Int
     public let isWhole: Bool
 
-    public init(reportID: ReportID, paper: [UInt8], bytes: Int, isWhole: Bool) {
+    public init(reportID: ReportID, attachment: [UInt8], bytes: Int, isWhole: Bool) {
         self.reportID = reportID
-        self.paper = paper
+        self.attachment = attachment
         self.bytes = bytes
         self.isWhole = isWhole
     }
 }
 
-public struct ReadAnnouncedPapers: Statement {
+public struct ReadAnnouncedAttachments: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
     public static let sql = """
@@ -38,34 +38,37 @@ public struct ReadAnnouncedPapers: Statement {
         WHERE report_id = ANY ($1::uuid[]) GROUP BY report_id, paper
         """
     public var parameters: [Parameter] { [.ids(reports)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> AnnouncedPaper {
-        AnnouncedPaper(reportID: try row.id(), paper: try row.bytea(), bytes: try row.int(), isWhole: try row.bool())
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> AnnouncedAttachment {
+        AnnouncedAttachment(
+            reportID: try row.id(), attachment: try row.bytea(), bytes: try row.int(), isWhole: try row.bool())
     }
 }
 
 /// The key of one part of an attachment: the report, the attachment and the part's number, from 1.
-public struct PaperPartKey: Hashable, Sendable, Comparable {
+public struct AttachmentPartKey: Hashable, Sendable, Comparable {
     public let reportID: ReportID
-    public let paper: [UInt8]
+    public let attachment: [UInt8]
     public let part: Int
 
-    public init(reportID: ReportID, paper: [UInt8], part: Int) {
+    public init(reportID: ReportID, attachment: [UInt8], part: Int) {
         self.reportID = reportID
-        self.paper = paper
+        self.attachment = attachment
         self.part = part
     }
 
-    public static func < (left: PaperPartKey, right: PaperPartKey) -> Bool {
-        (left.reportID, left.paper.hexadecimal, left.part) < (right.reportID, right.paper.hexadecimal, right.part)
+    public static func < (left: AttachmentPartKey, right: AttachmentPartKey) -> Bool {
+        (left.reportID, left.attachment.hexadecimal, left.part) < (
+            right.reportID, right.attachment.hexadecimal, right.part
+        )
     }
 }
 
-public struct PaperPart: Sendable {
-    public let key: PaperPartKey
+public struct StoredAttachmentPart: Sendable {
+    public let key: AttachmentPartKey
     public let digest: [UInt8]
     public let box: VaultBox
 
-    public init(key: PaperPartKey, digest: [UInt8], box: VaultBox) {
+    public init(key: AttachmentPartKey, digest: [UInt8], box: VaultBox) {
         self.key = key
         self.digest = digest
         self.box = box
@@ -73,33 +76,34 @@ public struct PaperPart: Sendable {
 }
 
 /// The stored parts of these attachments: digests and sizes in bytes.
-public struct ReadPaperPartDigests: Statement {
-    public var papers: [(ReportID, paper: [UInt8])]
-    public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
+public struct ReadAttachmentPartDigests: Statement {
+    public var attachments: [(ReportID, attachment: [UInt8])]
+    public init(attachments: [(ReportID, attachment: [UInt8])]) { self.attachments = attachments }
     public static let sql = """
         SELECT p.report_id, p.paper, p.part, p.digest, octet_length(p.sealed) - \(VaultBox.overheadBytes)
         FROM unnest($1::uuid[], $2::bytea[]) AS asked (report_id, paper)
         JOIN attachment_part p ON p.report_id = asked.report_id AND p.paper = asked.paper
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
+    public var parameters: [Parameter] { [.ids(attachments.map(\.0)), .byteas(attachments.map(\.attachment))] }
     public func decode(
         _ row: inout RowReader
-    ) throws(PostgreSQLError) -> (key: PaperPartKey, digest: [UInt8], bytes: Int) {
+    ) throws(PostgreSQLError) -> (key: AttachmentPartKey, digest: [UInt8], bytes: Int) {
         (
-            PaperPartKey(reportID: try row.id(), paper: try row.bytea(), part: try row.int()), try row.bytea(),
+            AttachmentPartKey(reportID: try row.id(), attachment: try row.bytea(), part: try row.int()),
+            try row.bytea(),
             try row.int()
         )
     }
 }
 
 /// Consecutive parts of one attachment with their bytes, in order.
-public struct ReadPaperParts: Statement {
+public struct ReadAttachmentParts: Statement {
     public var report: ReportID
-    public var paper: [UInt8]
+    public var attachment: [UInt8]
     public var parts: ClosedRange<Int>
-    public init(report: ReportID, paper: [UInt8], parts: ClosedRange<Int>) {
+    public init(report: ReportID, attachment: [UInt8], parts: ClosedRange<Int>) {
         self.report = report
-        self.paper = paper
+        self.attachment = attachment
         self.parts = parts
     }
     public static let sql = """
@@ -108,38 +112,39 @@ public struct ReadPaperParts: Statement {
         """
     public var parameters: [Parameter] {
         [
-            .uuid(report.uuid), .bytea(paper), .int4(Int32(clamping: parts.lowerBound)),
+            .uuid(report.uuid), .bytea(attachment), .int4(Int32(clamping: parts.lowerBound)),
             .int4(Int32(clamping: parts.upperBound)),
         ]
     }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> PaperPart {
-        PaperPart(
-            key: PaperPartKey(reportID: report, paper: paper, part: try row.int()), digest: try row.bytea(),
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> StoredAttachmentPart {
+        StoredAttachmentPart(
+            key: AttachmentPartKey(reportID: report, attachment: attachment, part: try row.int()),
+            digest: try row.bytea(),
             box: VaultBox(keyID: try row.text(), sealed: try row.bytea()))
     }
 }
 
-public struct InsertPaperParts: Command {
-    public var parts: [PaperPart]
-    public init(parts: [PaperPart]) { self.parts = parts }
+public struct InsertAttachmentParts: Command {
+    public var parts: [StoredAttachmentPart]
+    public init(parts: [StoredAttachmentPart]) { self.parts = parts }
     public static let sql = """
         INSERT INTO attachment_part (report_id, paper, part, digest, key_id, sealed)
         SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::int[], $4::bytea[], $5::text[], $6::bytea[])
         """
     public var parameters: [Parameter] {
         [
-            .ids(parts.map(\.key.reportID)), .byteas(parts.map(\.key.paper)), .integers(parts.map(\.key.part)),
+            .ids(parts.map(\.key.reportID)), .byteas(parts.map(\.key.attachment)), .integers(parts.map(\.key.part)),
             .byteas(parts.map(\.digest)), .texts(parts.map(\.box.keyID)), .byteas(parts.map(\.box.sealed)),
         ]
     }
 }
 
 /// Records when the first part of an incomplete attachment was received.
-public struct MarkPapersBegun: Command {
-    public var papers: [(ReportID, paper: [UInt8])]
+public struct MarkAttachmentsBegun: Command {
+    public var attachments: [(ReportID, attachment: [UInt8])]
     public var at: Instant
-    public init(papers: [(ReportID, paper: [UInt8])], at: Instant) {
-        self.papers = papers
+    public init(attachments: [(ReportID, attachment: [UInt8])], at: Instant) {
+        self.attachments = attachments
         self.at = at
     }
     public static let sql = """
@@ -147,11 +152,13 @@ public struct MarkPapersBegun: Command {
         WHERE attachment.report_id = begun.report_id AND attachment.paper = begun.paper
           AND attachment.first_part_at IS NULL AND attachment.received_at IS NULL
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
+    public var parameters: [Parameter] {
+        [.ids(attachments.map(\.0)), .byteas(attachments.map(\.attachment)), .instant(at)]
+    }
 }
 
 /// The oldest incomplete attachment whose first part came before this time, of any report or of one.
-public struct ReadUnfinishedPapers: Statement {
+public struct ReadUnfinishedAttachments: Statement {
     public var before: Instant
     public var report: ReportID?
     /// Reports to skip for now.
@@ -167,15 +174,15 @@ public struct ReadUnfinishedPapers: Statement {
         ORDER BY first_part_at LIMIT 1
         """
     public var parameters: [Parameter] { [.instant(before), .uuid(report?.uuid), .ids(except)] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (report: ReportID, paper: [UInt8]) {
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (report: ReportID, attachment: [UInt8]) {
         (try row.id(), try row.bytea())
     }
 }
 
 /// Deletes all parts of attachments: they do not form the announced attachment, or it was never closed.
-public struct DeletePaperParts: Command {
-    public var papers: [(ReportID, paper: [UInt8])]
-    public init(papers: [(ReportID, paper: [UInt8])]) { self.papers = papers }
+public struct DeleteAttachmentParts: Command {
+    public var attachments: [(ReportID, attachment: [UInt8])]
+    public init(attachments: [(ReportID, attachment: [UInt8])]) { self.attachments = attachments }
     public static let sql = """
         WITH bad AS (SELECT * FROM unnest($1::uuid[], $2::bytea[]) AS bad (report_id, paper)),
         unbegun AS (
@@ -185,28 +192,28 @@ public struct DeletePaperParts: Command {
         DELETE FROM attachment_part USING bad WHERE attachment_part.report_id = bad.report_id AND attachment_part.paper
             = bad.paper
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper))] }
+    public var parameters: [Parameter] { [.ids(attachments.map(\.0)), .byteas(attachments.map(\.attachment))] }
 }
 
 /// Deletes parts beyond the count in the closing manifest: they belong to no attachment.
 public struct DeleteStrayParts: Command {
-    public var papers: [(ReportID, paper: [UInt8], count: Int)]
-    public init(papers: [(ReportID, paper: [UInt8], count: Int)]) { self.papers = papers }
+    public var attachments: [(ReportID, attachment: [UInt8], count: Int)]
+    public init(attachments: [(ReportID, attachment: [UInt8], count: Int)]) { self.attachments = attachments }
     public static let sql = """
         DELETE FROM attachment_part USING unnest($1::uuid[], $2::bytea[], $3::int[]) AS closed (report_id, paper, count)
         WHERE attachment_part.report_id = closed.report_id AND attachment_part.paper = closed.paper
           AND attachment_part.part > closed.count
         """
     public var parameters: [Parameter] {
-        [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .integers(papers.map(\.count))]
+        [.ids(attachments.map(\.0)), .byteas(attachments.map(\.attachment)), .integers(attachments.map(\.count))]
     }
 }
 
-public struct MarkPapersReceived: Command {
-    public var papers: [(ReportID, paper: [UInt8])]
+public struct MarkAttachmentsReceived: Command {
+    public var attachments: [(ReportID, attachment: [UInt8])]
     public var at: Instant
-    public init(papers: [(ReportID, paper: [UInt8])], at: Instant) {
-        self.papers = papers
+    public init(attachments: [(ReportID, attachment: [UInt8])], at: Instant) {
+        self.attachments = attachments
         self.at = at
     }
     public static let sql = """
@@ -214,11 +221,13 @@ public struct MarkPapersReceived: Command {
             (report_id, paper)
         WHERE attachment.report_id = whole.report_id AND attachment.paper = whole.paper
         """
-    public var parameters: [Parameter] { [.ids(papers.map(\.0)), .byteas(papers.map(\.paper)), .instant(at)] }
+    public var parameters: [Parameter] {
+        [.ids(attachments.map(\.0)), .byteas(attachments.map(\.attachment)), .instant(at)]
+    }
 }
 
 /// How many parts and bytes of attachments were passed up sealed with these reports.
-public struct ReadSealedPapers: Statement {
+public struct ReadSealedAttachments: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
     public static let sql = "SELECT report_id, parts, bytes FROM sealed_papers WHERE report_id = ANY ($1::uuid[])"
@@ -228,14 +237,17 @@ public struct ReadSealedPapers: Statement {
     }
 }
 
-public struct WriteSealedPapers: Command {
-    public var papers: [(report: ReportID, parts: Int, bytes: Int)]
-    public init(papers: [(report: ReportID, parts: Int, bytes: Int)]) { self.papers = papers }
+public struct WriteSealedAttachments: Command {
+    public var attachments: [(report: ReportID, parts: Int, bytes: Int)]
+    public init(attachments: [(report: ReportID, parts: Int, bytes: Int)]) { self.attachments = attachments }
     public static let sql = """
         INSERT INTO sealed_papers (report_id, parts, bytes) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[])
         ON CONFLICT (report_id) DO UPDATE SET parts = excluded.parts, bytes = excluded.bytes
         """
     public var parameters: [Parameter] {
-        [.ids(papers.map(\.report)), .int8s(papers.map { Int64($0.parts) }), .int8s(papers.map { Int64($0.bytes) })]
+        [
+            .ids(attachments.map(\.report)), .int8s(attachments.map { Int64($0.parts) }),
+            .int8s(attachments.map { Int64($0.bytes) }),
+        ]
     }
 }

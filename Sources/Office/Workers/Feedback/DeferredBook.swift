@@ -1,0 +1,87 @@
+import Basics
+import CaseStore
+import Casework
+import PostgreSQL
+
+/// The messages ahead of their state that wait for the handoffs of this transaction, and what it does to them.
+struct DeferredBook {
+    private var stored: [ReportID: [DeferredMessage]] = [:]
+    private var new: [DeferredMessage] = []
+    /// Stored ones that were settled.
+    private var released: Set<InboxKey> = []
+    /// Deferred by this transaction, and settled by it.
+    private var releasedUnwritten: Set<InboxKey> = []
+    /// Of stored ones, whether what they waited for has come.
+    private var marks: [InboxKey: Bool] = [:]
+    /// How much waits of each sender of an act, this transaction's among it.
+    private var amounts: [String: (count: Int, bytes: Int)] = [:]
+    /// The bytes of stored ones that may be tried in this transaction.
+    private var boxes: [InboxKey: VaultBox] = [:]
+
+    // MARK: Loading
+
+    mutating func load(_ messages: [DeferredMessage], amounts: [(sender: String, count: Int, bytes: Int)]) {
+        stored = Dictionary(grouping: messages, by: \.reportID)
+        for row in amounts { self.amounts[row.sender] = (row.count, row.bytes) }
+    }
+
+    mutating func load(boxes: [(key: InboxKey, box: VaultBox)]) {
+        for row in boxes { self.boxes[row.key] = row.box }
+    }
+
+    // MARK: Looking
+
+    /// All that was stored of a report, oldest first.
+    func stored(of report: ReportID) -> [DeferredMessage] { stored[report] ?? [] }
+
+    func waiting(for handoff: HandoffID, in report: ReportID) -> [DeferredMessage] {
+        ((stored[report] ?? []) + new).filter { $0.handoffID == handoff && isWaiting($0) }
+    }
+
+    func isWaiting(_ message: DeferredMessage) -> Bool {
+        !released.contains(message.key) && !releasedUnwritten.contains(message.key)
+    }
+
+    func isRipe(_ message: DeferredMessage) -> Bool { marks[message.key] ?? message.isRipe }
+
+    func amount(of sender: String) -> (count: Int, bytes: Int) { amounts[sender] ?? (0, 0) }
+
+    /// `nil` where its bytes were not loaded.
+    func box(of message: DeferredMessage) -> VaultBox? { message.box ?? boxes[message.key] }
+
+    // MARK: Changing
+
+    mutating func add(_ message: DeferredMessage) {
+        let before = amount(of: message.key.sender)
+        amounts[message.key.sender] = (before.count + 1, before.bytes + message.bytes)
+        new.append(message)
+    }
+
+    mutating func mark(_ message: DeferredMessage, ripe: Bool) {
+        if let index = new.firstIndex(where: { $0.key == message.key }) {
+            new[index].isRipe = ripe
+        } else if message.isRipe != ripe || marks[message.key] != nil {
+            marks[message.key] = ripe
+        }
+    }
+
+    mutating func release(_ message: DeferredMessage) {
+        if let index = new.firstIndex(where: { $0.key == message.key }) {
+            new.remove(at: index)
+            releasedUnwritten.insert(message.key)
+        } else {
+            released.insert(message.key)
+            marks[message.key] = nil
+        }
+    }
+
+    // MARK: Writing
+
+    var commands: [any Command] {
+        var commands: [any Command] = []
+        if !new.isEmpty { commands.append(InsertDeferredMessages(messages: new)) }
+        if !marks.isEmpty { commands.append(MarkDeferredMessages(marks)) }
+        if !released.isEmpty { commands.append(DeleteDeferredMessages(keys: released.sorted())) }
+        return commands
+    }
+}
