@@ -25,7 +25,7 @@ struct ColumnTests {
             digest: [1, 2], state: state, sourceKind: "letter", matterKind: "accusation", region: "p-c01",
             realName: true, receivedAt: Self.moment(1), registeredAt: Self.moment(2), verdict: .registered,
             rule: "p@1/scope", reason: "a reason", authority: "an authority", repeatOf: nil, receiptOnly: false,
-            custodian: PersonID(unchecked: "li"), handoffCount: 7, papers: 5, head: head)
+            custodian: PersonID(unchecked: "li"), handoffCount: 7, attachments: 5, head: head)
     }
 
     private func handoff(state: HandoffState, isLater: Bool) -> Handoff {
@@ -65,7 +65,7 @@ struct ColumnTests {
         let new = (
             report(state: .registered, head: born), handoff(state: .released, isLater: false), clock(isStopped: false)
         )
-        writes.newReports = [.init(report: new.0, barredRoots: [], content: nil, vault: nil, papers: [])]
+        writes.newReports = [.init(report: new.0, barredRoots: [], content: nil, vault: nil, attachments: [])]
         writes.newHandoffs = [new.1]
         writes.newClocks = [new.2]
         try connection.write(writes, with: [])
@@ -110,7 +110,7 @@ struct ColumnTests {
             .init(
                 report: report(state: .registered, head: .genesis), barredRoots: [], content: content,
                 vault: VaultBox(keyID: "k", sealed: [1]),
-                papers: try content.attachments.map { try PaperKey($0, of: report, key) })
+                attachments: try content.attachments.map { try AttachmentKey($0, of: report, key) })
         ]
         try connection.write(writes, with: [])
         let texts = try connection.run(ReadReportTexts(reports: [report])).rows

@@ -245,7 +245,7 @@ struct HeldTests {
         try city.decide(arrived)
         let conclusion = try city.conclude(arrived)
         try office.start(.feedback) { $0.deferredBytesMax = 70_000 }
-        let answer = try city.heard()
+        let answer = try city.receive()
         #expect(answer.inReplyTo == conclusion && answer.type == MessageType.conclusionAccepted.rawValue)
         try office.waitForState("closed", of: arrived)
         #expect(try office.count("SELECT count(*) FROM handoff_note WHERE kind = 'progress'") == 30)

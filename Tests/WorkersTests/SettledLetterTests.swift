@@ -37,17 +37,17 @@ struct SettledLetterTests {
         try client.publish(
             Array(text.utf8), to: client.exchange, key: type.routingKey(from: client.party),
             properties: client.properties(type, "noise"))
-        #expect(try client.heard().problem == "not_json")
+        #expect(try client.receive().problem == "not_json")
     }
 
-    private func discard(_ letter: String, _ office: OfficeUnderTest, _ sun: PartyClient, to worker: Worker) throws {
-        let verdict = try office.order(.commandDiscard, letter, CommandDiscard(reason: "不再处理"), by: sun, to: worker)
+    private func discard(_ source: String, _ office: OfficeUnderTest, _ sun: PartyClient, to worker: Worker) throws {
+        let verdict = try office.order(.commandDiscard, source, CommandDiscard(reason: "不再处理"), by: sun, to: worker)
         #expect(verdict.type == MessageType.commandTaken.rawValue)
     }
 
     @Test(
         """
-        a letter that a person settles is told of in the chain of the report that it is about, else of the unit \
+        a source that a person settles is told of in the chain of the report that it is about, else of the unit \
         that sent it, else of the office; a reader who has none of our code verifies all three
         """
     )
@@ -58,28 +58,28 @@ struct SettledLetterTests {
                 "ALTER TABLE \(table) ADD CONSTRAINT no_marker_\(table) CHECK (\(column) NOT LIKE '%\(Self.marked)%')")
         }
         try office.startAll()
-        let (letter, department, sun) = (try office.source(), try office.unit("d1"), try office.person("sun"))
-        try letter.submit(.new(level: "province"))
-        _ = try letter.heard()
+        let (source, department, sun) = (try office.source(), try office.unit("d1"), try office.person("sun"))
+        try source.submit(.new(level: "province"))
+        _ = try source.receive()
         let arrived = try department.receiveHandoff()
         try department.sign(arrived)
 
         // About a report: an act on its handoff.
         try department.send(.handoffProgress, subject: arrived.handoff, HandoffProgress(text: Self.marked))
-        #expect(try department.heard().problem == "cannot_be_handled")
+        #expect(try department.receive().problem == "cannot_be_handled")
         try discard(try #require(try openLetters(office).first), office, sun, to: .feedback)
-        #expect(try department.heard().problem == "discarded")
+        #expect(try department.receive().problem == "discarded")
         // About none that can be known: of a unit, and of a source.
         try sendNoise("noise of a unit", by: department, as: .handoffProgress)
         try discard(try #require(try openLetters(office).first), office, sun, to: .feedback)
-        try sendNoise("noise of a source", by: letter, as: .reportSubmitted)
+        try sendNoise("noise of a source", by: source, as: .reportSubmitted)
         try discard(try #require(try openLetters(office).first), office, sun, to: .intake)
-        _ = try letter.heard()
+        _ = try source.receive()
 
         var report = Submission.new()
         report.text += Self.marked
-        try letter.submit(report)
-        #expect(try letter.heard().problem == "cannot_be_handled")
+        try source.submit(report)
+        #expect(try source.receive().problem == "cannot_be_handled")
         let dead = try #require(try openLetters(office).first)
         // What stays open is not told.
         _ = try office.order(.commandReplay, dead, Nothing(), by: sun)
@@ -90,8 +90,8 @@ struct SettledLetterTests {
         #expect(
             try settled(office) == [
                 "office: discarded not_json person.sun",
-                "report of letter: discarded cannot_be_handled person.sun",
-                "report of letter: replayed \(reason) person.sun",
+                "report of source: discarded cannot_be_handled person.sun",
+                "report of source: replayed \(reason) person.sun",
                 "unit d1: discarded not_json person.sun",
             ])
         try office.expectWholeLedger()
@@ -112,14 +112,14 @@ struct SettledLetterTests {
         try lane.stop()
         let letters = try openLetters(office).shuffled()
         #expect(letters.count == 80)
-        for letter in letters {
-            let act = sun.prepare(.commandDiscard, subject: letter, CommandDiscard(reason: "不再处理"))
+        for source in letters {
+            let act = sun.prepare(.commandDiscard, subject: source, CommandDiscard(reason: "不再处理"))
             try sun.publish(
                 act.body, to: sun.exchange, key: act.type.routingKey(from: sun.party, owner: .feedback),
-                properties: sun.properties(act.type, letter))
+                properties: sun.properties(act.type, source))
         }
         for _ in 1...2 { try office.start(.feedback) { $0.batchSizeMax = 5 } }
-        for _ in letters { #expect(try sun.heard().type == MessageType.commandTaken.rawValue) }
+        for _ in letters { #expect(try sun.receive().type == MessageType.commandTaken.rawValue) }
         try office.stopLanes()
         #expect(
             try settled(office)

@@ -17,7 +17,7 @@ public struct AttachmentKey: Hashable, Sendable {
 /// An attachment that was announced with a report, and whether it was received completely.
 public struct AnnouncedAttachment: Hashable, Sendable {
     public let reportID: ReportID
-    /// The id of the attachment: see `PaperKey`.
+    /// The id of the attachment: see `AttachmentKey`.
     public let attachment: [UInt8]
     public let bytes: Int
     public let isWhole: Bool

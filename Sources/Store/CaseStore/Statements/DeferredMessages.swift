@@ -117,7 +117,7 @@ public struct ReadRipeReport: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
-/// The report whose message has been deferred for longest, if since before `heldBefore`: it is time to give it up.
+/// The report whose message has been deferred for longest, if since before `deferredBefore`: it is time to give it up.
 public struct ReadOverdueReport: Statement {
     public var deferredBefore: Instant
     /// Reports to skip for now.
