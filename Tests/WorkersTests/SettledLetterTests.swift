@@ -40,14 +40,14 @@ struct SettledLetterTests {
         #expect(try client.receive().problem == "not_json")
     }
 
-    private func discard(_ source: String, _ office: OfficeUnderTest, _ sun: PartyClient, to worker: Worker) throws {
-        let verdict = try office.order(.commandDiscard, source, CommandDiscard(reason: "不再处理"), by: sun, to: worker)
+    private func discard(_ letter: String, _ office: OfficeUnderTest, _ sun: PartyClient, to worker: Worker) throws {
+        let verdict = try office.order(.commandDiscard, letter, CommandDiscard(reason: "不再处理"), by: sun, to: worker)
         #expect(verdict.type == MessageType.commandTaken.rawValue)
     }
 
     @Test(
         """
-        a source that a person settles is told of in the chain of the report that it is about, else of the unit \
+        a dead letter that a person settles is recorded in the chain of the report that it is about, else of the unit \
         that sent it, else of the office; a reader who has none of our code verifies all three
         """
     )
@@ -90,8 +90,8 @@ struct SettledLetterTests {
         #expect(
             try settled(office) == [
                 "office: discarded not_json person.sun",
-                "report of source: discarded cannot_be_handled person.sun",
-                "report of source: replayed \(reason) person.sun",
+                "report of letter: discarded cannot_be_handled person.sun",
+                "report of letter: replayed \(reason) person.sun",
                 "unit d1: discarded not_json person.sun",
             ])
         try office.expectWholeLedger()
@@ -112,11 +112,11 @@ struct SettledLetterTests {
         try lane.stop()
         let letters = try openLetters(office).shuffled()
         #expect(letters.count == 80)
-        for source in letters {
-            let act = sun.prepare(.commandDiscard, subject: source, CommandDiscard(reason: "不再处理"))
+        for letter in letters {
+            let act = sun.prepare(.commandDiscard, subject: letter, CommandDiscard(reason: "不再处理"))
             try sun.publish(
                 act.body, to: sun.exchange, key: act.type.routingKey(from: sun.party, owner: .feedback),
-                properties: sun.properties(act.type, source))
+                properties: sun.properties(act.type, letter))
         }
         for _ in 1...2 { try office.start(.feedback) { $0.batchSizeMax = 5 } }
         for _ in letters { #expect(try sun.receive().type == MessageType.commandTaken.rawValue) }
