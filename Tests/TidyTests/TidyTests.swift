@@ -137,7 +137,7 @@ struct TidyTests {
             "Sources/Office/Workers/Feedback/Acts.swift: \"case_filed\"",
             "Sources/Office/Workers/Feedback/Acts.swift: \"case_notified\"",
             "Sources/Office/Workers/Feedback/Acts.swift: \"recalled\"",
-            "Sources/Office/Workers/Lane/Fates.swift: \"undeliverable\"",
+            "Sources/Office/Workers/Lane/SettledRows.swift: \"undeliverable\"",
             "Sources/Proof/Bench/LedgerFill.swift: \"signed\"",
             "Sources/Proof/Bench/LedgerFill.swift: \"concluded\"",
             "Sources/Proof/Witness/Testimony.swift: \"passed_up\"",

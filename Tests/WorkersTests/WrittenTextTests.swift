@@ -137,7 +137,7 @@ struct PreparedReportTests {
         let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         return try PreparedReport(
             submission, sourceKind: kind, body: [1, 2, 3],
-            Office(
+            OfficeContext(
                 worker: .intake,
                 directory: OfficeDirectory(
                     units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: []),

@@ -1,11 +1,12 @@
 public import Basics
 
 extension CaseFile {
-    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks and
-    /// the ledger. If the event is rejected, nothing changes.
+    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks (an open
+    /// handoff has a running one or a stated reason, invariant 8) and the ledger. If the event is rejected, nothing
+    /// changes.
     /// - Parameters:
     ///   - act: a commitment to the act that caused the event; `nil` for an event of the broker.
-    ///   - hand: the actor: `unit.u7`, `office.routing`, `person.li`.
+    ///   - actor: who caused it: `unit.u7`, `office.routing`, `person.li`.
     /// - Returns: the event entered in the ledger.
     /// - Throws: `Rejection`; `InconsistentCase` if report and handoffs did not fit each other before.
     @discardableResult

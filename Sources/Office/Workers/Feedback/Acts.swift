@@ -56,7 +56,8 @@ extension UnitOfWork {
         }
     }
 
-    /// The handoff an act is about, if its sender may act on it. Only the case office speaks of other units' handoffs.
+    /// The handoff an act is about, if its sender may act on it: only the addressed unit signs (invariant 4). Only the
+    /// case office acts on other units' handoffs.
     private func addressed(by act: Act) -> Handoff? {
         guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id]
         else {
@@ -123,6 +124,7 @@ extension UnitOfWork {
 
     // MARK: Acts with rules of their own
 
+    /// A signature counts only with the digest of the body that was sent (invariant 4).
     private mutating func sign(_ handoff: Handoff, _ data: HandoffSigned, _ act: Act) throws {
         // The state first: a second signature is told so, whatever digest it carries.
         var state = handoff.state

@@ -85,9 +85,8 @@ extension Message {
     fileprivate var endsWaiting: Bool {
         switch body {
         case .act(.signed), .handoffCommand(.recall): true
-        case .act(.returned), .act(.progressed), .act(.decided), .act(.caseFiled), .act(.caseNotified),
-            .act(.concluded), .submitted, .deadLetter, .note:
-            false
+        // What is not loaded for these is marked ripe, and the sweep tries it.
+        default: false
         }
     }
 }

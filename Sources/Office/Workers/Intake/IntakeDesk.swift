@@ -6,7 +6,8 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// The one door (归口受理): every report comes in here, is judged by the scope, and gets a number, once.
+/// The one door (归口受理, invariant 3): every report comes in here, is judged by the scope, and gets a number, once.
+/// Only intake reads `report.submitted` (`ReportSubmitted.swift`), and no other desk has `register`.
 struct IntakeDesk: Desk {
     let worker = Worker.intake
     let sealing: Sealing
@@ -27,7 +28,7 @@ struct IntakeDesk: Desk {
         return min(max(count, 0), limits.attachmentPartsMax) * limits.messageBytesMax
     }
 
-    func prepare(_ inbound: InboundMessage, in office: Office) throws -> PreparedReport? {
+    func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport? {
         guard case .message(let message) = inbound.content, case .submitted(.report(let submission)) = message.body,
             case .source(let id) = inbound.sender, let source = office.directory.sources[id],
             SubmissionCheck.problems(

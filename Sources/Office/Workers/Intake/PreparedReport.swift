@@ -31,7 +31,7 @@ struct PreparedReport: Sendable {
         let attachments: [AttachmentKey]
     }
 
-    init(_ submission: Submission, sourceKind: String, body: [UInt8], _ office: Office) throws {
+    init(_ submission: Submission, sourceKind: String, body: [UInt8], _ office: OfficeContext) throws {
         let (id, rulebook) = (ReportID.make(at: office.wall), office.rulebook)
         self.id = id
         policy = PreparedReport.name(of: rulebook)
@@ -42,6 +42,7 @@ struct PreparedReport: Sendable {
             return
         }
         let ruling = rulebook.scope(of: facts)
+        // What leaves the vault is masked (invariant 6).
         let content = Mask(reporters: stated.reporters).apply(to: stated)
         decision = .readable(
             Readable(

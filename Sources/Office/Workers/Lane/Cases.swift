@@ -44,7 +44,7 @@ struct Cases {
     // MARK: The barrier
 
     /// The barrier, asked for every message that leaves. A bare receipt says nothing and may go.
-    func admits(_ addressee: Party, type: MessageType, reports: [ReportID], in office: Office) -> Bool {
+    func admits(_ addressee: Party, type: MessageType, reports: [ReportID], in office: OfficeContext) -> Bool {
         // What is about no case keeps none from anybody.
         if reports.isEmpty { return true }
         let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }

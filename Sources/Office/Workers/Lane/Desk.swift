@@ -15,7 +15,7 @@ protocol Desk: Sendable {
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int
     /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the
     /// database could make another. `nil`: nothing, or nothing that is worth it.
-    func prepare(_ inbound: InboundMessage, in office: Office) throws -> PreparedReport?
+    func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport?
     /// Reads what a decision on these messages needs beside their cases, once those are locked and loaded. All
     /// questions to the database stand here; what it answers is kept in the unit of work.
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws
@@ -125,5 +125,5 @@ extension Desk {
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? { nil }
     var sweepIntervalSeconds: Double { 0 }
     var markedQueue: String? { nil }
-    func prepare(_ inbound: InboundMessage, in office: Office) throws -> PreparedReport? { nil }
+    func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport? { nil }
 }

@@ -233,6 +233,7 @@ final class Lane {
 
     // MARK: Handling a batch
 
+    /// Handles a batch and acknowledges it last: after the commit, and never before (invariant 1).
     private func carry(_ batch: LaneConsumer.Batch) throws {
         let before = mayHearCommands
         defer { mayHearCommands = before }

@@ -155,8 +155,8 @@ final class LaneStore {
     }
 
     /// What is known of the office at this moment.
-    private func office(atWall wall: Instant) -> Office {
-        Office(
+    private func office(atWall wall: Instant) -> OfficeContext {
+        OfficeContext(
             worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
             digestKey: settings.digestKey, now: settings.clock.instant(atWall: wall), wall: wall,
             limits: settings.limits, deferredBytesMax: settings.deferredBytesMax)

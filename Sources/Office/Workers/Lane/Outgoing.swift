@@ -23,7 +23,7 @@ struct Outgoing {
     /// - Returns: the body's digest, or `nil` where the barrier stood.
     mutating func send<Payload: Codable & Sendable>(
         _ event: CloudEvent<Payload>, id: UUID, to addressee: Party, reports: [ReportID], handoff: HandoffID?,
-        queue: String?, past cases: Cases, in office: Office
+        queue: String?, past cases: Cases, in office: OfficeContext
     ) -> [UInt8]? {
         guard cases.admits(addressee, type: event.type, reports: reports, in: office),
             let key = queue ?? Topology.Queue.notice(for: addressee)
@@ -45,7 +45,7 @@ struct Outgoing {
     /// Sends the office's own message once more, as it was, if the barrier admits it still.
     /// - Returns: whether it did.
     @discardableResult
-    mutating func sendAgain(_ row: OutboxRow, past cases: Cases, in office: Office) -> Bool {
+    mutating func sendAgain(_ row: OutboxRow, past cases: Cases, in office: OfficeContext) -> Bool {
         guard let addressee = Party(row.addressee), let type = MessageType(rawValue: row.type),
             cases.admits(addressee, type: type, reports: row.reports, in: office)
         else { return false }
@@ -56,7 +56,8 @@ struct Outgoing {
     /// For every supervisor whom the barrier lets see the case; of a sealed one for its custodian, while that is a
     /// supervisor.
     mutating func notifySupervisors(
-        _ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile, past cases: Cases, in office: Office
+        _ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile, past cases: Cases,
+        in office: OfficeContext
     ) {
         let custodian = file.report.custodian
         for person in office.directory.persons(with: .supervisor)
@@ -82,7 +83,7 @@ struct Outgoing {
     }
 
     /// - Parameter sent: rows that the broker has, or will never take.
-    func commands(from lane: String, of office: Office, deleting sent: [UUID]) -> [any Command] {
+    func commands(from lane: String, of office: OfficeContext, deleting sent: [UUID]) -> [any Command] {
         var commands: [any Command] = []
         if !notices.isEmpty { commands.append(InsertPersonNotices(notices: notices)) }
         // First: an answer that goes again has the same id, and the barrier judges only rows that are entered.

@@ -12,12 +12,12 @@ import PostgreSQL
 /// nothing of it happens before the lane writes and commits it.
 struct UnitOfWork {
     /// Constant for a decision; the loader sets it.
-    var office: Office
+    var office: OfficeContext
     var cases = Cases()
     var outgoing = Outgoing()
     var answers = Answers()
 
-    init(office: Office) { self.office = office }
+    init(office: OfficeContext) { self.office = office }
 
     /// Business time.
     var now: Instant { office.now }
@@ -85,7 +85,7 @@ struct UnitOfWork {
         if let reply = outgoing.row(after: sent) { answers.settle(key, .taken, reply: reply) }
     }
 
-    /// Refuses an act, with the reason, and keeps the answer for repeats.
+    /// Refuses an act, with the reason, and keeps the answer for repeats (invariant 10).
     mutating func refuse(
         _ key: InboxKey, from sender: Party?, type: String?, subject: String, inReplyTo: String?, problems: [Problem],
         variant: String = "", reports: [ReportID] = []

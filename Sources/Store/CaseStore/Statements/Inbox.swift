@@ -22,7 +22,7 @@ public enum Verdict: String, CaseIterable, Hashable, Sendable {
     case taken, refused, held, dead
 }
 
-/// Claims acts: the returned ones were not known before and belong to this transaction.
+/// Claims acts (invariant 2): the returned ones were not known before and belong to this transaction.
 ///
 /// A claim is stored as `taken`; `SettleInbox` changes any other result in the same transaction.
 public struct ClaimInbox: Statement {

@@ -98,7 +98,7 @@ extension UnitOfWork {
         }
     }
 
-    /// What was known before gets its verdict again, as far as the barrier admits its sender now.
+    /// A repeat gets the verdict of its first time (invariant 2), as far as the barrier admits its sender now.
     mutating func answerAgain(_ known: Repeat) throws {
         let (inbound, row) = (known.inbound, known.row)
         // Its addressee gave it back once more.

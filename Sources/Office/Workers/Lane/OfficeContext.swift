@@ -5,15 +5,15 @@ import Contract
 
 /// What a decision may see of the office: constant while it decides. The same stands before a transaction, for what
 /// can be prepared.
-struct Office: Sendable {
+struct OfficeContext: Sendable {
     let worker: Worker
     /// As it was read last: before a transaction it may be out of date, and nothing is decided by it then.
     var directory: OfficeDirectory
     let rulebook: Rulebook
     let vault: Vault
     let digestKey: DigestKey
-    /// Business time, told once the locks are held: what waited for a case must not tell of a moment before what it
-    /// waited for.
+    /// Business time (invariant 11), told once the locks are held: what waited for a case must not tell of a moment
+    /// before what it waited for.
     var now: Instant
     /// Wall time, for what is transport.
     let wall: Instant
