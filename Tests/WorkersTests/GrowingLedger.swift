@@ -139,5 +139,8 @@ struct GrowingLedger: Sendable {
 
 extension Database {
     /// The process of the server behind this session.
-    func processID() throws -> Int? { try texts("SELECT pg_backend_pid()::text").first.flatMap { Int($0) } }
+    func processID() throws -> Int {
+        let text = try texts("SELECT pg_backend_pid()::text").first
+        return try #require(text.flatMap { Int($0) })
+    }
 }

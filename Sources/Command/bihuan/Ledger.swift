@@ -157,10 +157,12 @@ struct Ledger: AsyncParsableCommand {
         }
     }
 
-    /// A reader of millions of entries may pause between two pages for longer than a worker may.
+    /// A reader of millions of entries may pause between two pages for longer than a worker may, and who makes a
+    /// checkpoint waits for another one that is being made.
     fileprivate static func patient(_ settings: PostgreSQL.ConnectionSettings) -> PostgreSQL.ConnectionSettings {
         var settings = settings
         settings.statementTimeoutMilliseconds = 600_000
+        settings.lockTimeoutMilliseconds = 600_000
         settings.idleInTransactionTimeoutMilliseconds = 0
         return settings
     }

@@ -43,10 +43,10 @@ public struct HorizonHolder: Hashable, Sendable, CustomStringConvertible {
 
 /// A reader of what is new: of `change_log`, in which each transaction that appends to the ledger names the chains.
 ///
-/// A transaction gets its number when it first writes, not when it commits, so a higher number may commit before a lower
-/// one. A cursor that remembers the highest number it saw would skip the lower one. The cursor here is a horizon, below
-/// which no transaction is open any more, in any database of the cluster: what is below it will not change, and what is
-/// not is read the next time. docs/ledger.md, "What is new", describes this for readers in other languages.
+/// A transaction gets its number when it first writes, not when it commits, so a higher number may commit before a
+/// lower one. A cursor that remembers the highest number it saw would skip the lower one. The cursor here is a horizon,
+/// below which no transaction is open any more, in any database of the cluster: what is below it will not change, and
+/// what is not is read the next time. docs/ledger.md, "What is new", describes this for readers in other languages.
 public struct ChangeFeed {
     /// Rows deleted in one transaction: a longer one would hold back all readers.
     static let biteSize = 10_000
@@ -63,10 +63,11 @@ public struct ChangeFeed {
     }
 
     /// Passes what is new to `work`, within the transaction that moves the cursor: what `work` writes with this
-    /// connection is committed together with it. If `work` throws or the process ends, nothing is recorded, and the next
-    /// call passes the same rows again.
+    /// connection is committed together with it. If `work` throws or the process ends, nothing is recorded, and the
+    /// next call passes the same rows again.
     ///
-    /// Before it reads, it deletes the rows that all readers have read.
+    /// Before it reads, it deletes the rows that all readers have read. Throws what `work` throws, and
+    /// `PostgreSQLError`; SQLSTATE 55P03 if another session reads under the same name for longer than `lock_timeout`.
     public func read<Outcome>(at instant: Instant, _ work: (NewChanges) throws -> Outcome) throws -> Outcome {
         try enter(at: instant)
         try prune()

@@ -17,8 +17,8 @@ extension LedgerBooks {
     /// The name under which checkpoints follow the log.
     public static let checkpointReader = "checkpoint"
 
-    /// Signs what has come since the last checkpoint and stores it. It looks at the chains that have grown since, so its
-    /// cost is what is new, and at all chains the first time. Run by the owner role.
+    /// Signs what has come since the last checkpoint and stores it. It looks at the chains that have grown since, so
+    /// its cost is what is new, and at all chains the first time. Run by the owner role.
     public func makeCheckpoint(key: Curve25519.Signing.PrivateKey, at instant: Instant) throws -> CheckpointRun {
         let feed = ChangeFeed(reader: LedgerBooks.checkpointReader, connection: connection)
         return try feed.read(at: instant) { changes in
