@@ -357,9 +357,16 @@ struct LocalOfficeTests {
     private func ledgerIsProved(_ office: LocalOffice) throws {
         let data = ["--data", office.directory.path]
         #expect(try bihuan(["ledger", "verify"] + data).output.contains("the ledger is whole"))
+        #expect(!(try bihuan(["status"] + data)).output.contains("What is new"))
+        let first = try bihuan(["ledger", "checkpoint"] + data)
+        #expect(first.output.hasPrefix("bihuan ledger checkpoint v1\nnumber 1\n"), "\(first.errors)")
+        #expect(first.errors.contains(/chains looked at: \d+, all that there are\n/), "\(first.errors)")
+        let second = try bihuan(["ledger", "checkpoint"] + data)
+        #expect(second.output == "nothing has come since the last checkpoint\n")
+        #expect(second.errors == "chains looked at: 0\n")
         #expect(
-            try bihuan(["ledger", "checkpoint"] + data).output.hasPrefix("bihuan ledger checkpoint v1\nnumber 1\n"))
-        #expect(try bihuan(["ledger", "checkpoint"] + data).output == "nothing has come since the last checkpoint\n")
+            try bihuan(["status"] + data).output.contains(
+                /What is new \(transactions of the ledger that a reader has not read\)\n +checkpoint +0\n/))
         let export = office.directory.appending(path: "export.jsonl").path
         #expect(try bihuan(["ledger", "export", "--output", export] + data).status == 0)
         let ours = try bihuan(["ledger", "verify", "--file", export])

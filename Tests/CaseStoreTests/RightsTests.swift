@@ -142,6 +142,9 @@ struct RightsTests {
         RETURN NULL; END'
         """,
         "INSERT INTO ledger_checkpoint SELECT * FROM ledger_checkpoint", "DELETE FROM schema_migration",
+        "INSERT INTO change_log (subjects) VALUES ('{}')", "DELETE FROM change_log", "UPDATE change_log SET xid = '9'",
+        "INSERT INTO change_reader SELECT * FROM change_reader", "UPDATE change_reader SET horizon = '9'",
+        "DELETE FROM change_reader", "ALTER TABLE ledger_entry DISABLE TRIGGER ledger_entry_is_logged",
     ]
 
     @Test("the database refuses the worker every statement that is not its own")

@@ -118,8 +118,11 @@ struct Ledger: AsyncParsableCommand {
     struct Checkpoint: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sign the ledger entries since the last checkpoint.",
-            discussion:
-                "Acts as the owner role and signs with the key file of checkpoint.keyFile. Run it daily.")
+            discussion: """
+                Acts as the owner role and signs with the key file of checkpoint.keyFile. Run it daily. It looks at \
+                the chains that have grown since, and the first time at all. What waits for an older transaction is \
+                left to the next checkpoint; standard error names the session.
+                """)
 
         @OptionGroup var installation: InstallationOptions
 
@@ -130,23 +133,36 @@ struct Ledger: AsyncParsableCommand {
                 let key = try Curve25519.Signing.PrivateKey(
                     rawRepresentation: KeyFiles.read(configuration.checkpointKeyFile))
                 let now = configuration.now
-                let checkpoint = try await onThread {
+                let run = try await onThread {
                     let connection = try Connection(settings)
                     defer { connection.close() }
                     return try LedgerBooks(connection).makeCheckpoint(key: key, at: now)
                 }
-                guard let checkpoint else { return Output.line("nothing has come since the last checkpoint") }
-                Output.line(
-                    String(decoding: checkpoint.statement, as: UTF8.self)
-                        + "signature \(checkpoint.signature.hexadecimal)")
+                if let checkpoint = run.checkpoint {
+                    Output.line(
+                        String(decoding: checkpoint.statement, as: UTF8.self)
+                            + "signature \(checkpoint.signature.hexadecimal)")
+                } else {
+                    Output.line("nothing has come since the last checkpoint")
+                }
+                // Beside what is kept: what it cost, and what it could not see yet.
+                Output.note("chains looked at: \(run.chainsLookedAt)\(run.isWhole ? ", all that there are" : "")")
+                if run.lag.waiting > 0 {
+                    let holder = run.lag.holder.map { ": \($0)" } ?? ""
+                    Output.note(
+                        "left to the next checkpoint, behind an older transaction that is still open: "
+                            + "\(run.lag.waiting) transactions\(holder)")
+                }
             }
         }
     }
 
-    /// Long timeouts: a reader of millions of entries may pause longer between two pages than a worker may.
+    /// Long timeouts: a reader of millions of entries may pause longer between two pages than a worker may, and a
+    /// checkpoint waits for another one that is being made.
     fileprivate static func patient(_ settings: PostgreSQL.ConnectionSettings) -> PostgreSQL.ConnectionSettings {
         var settings = settings
         settings.statementTimeoutMilliseconds = 600_000
+        settings.lockTimeoutMilliseconds = 600_000
         settings.idleInTransactionTimeoutMilliseconds = 0
         return settings
     }

@@ -43,14 +43,15 @@ struct StatusView {
         attempt { view in
             let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan status"))
             defer { database.close() }
-            let (reports, handoffs, waiting, dead, units, sources, persons) = try database.pipeline(
-                CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(), ReadUnits(),
-                ReadSources(), ReadPersons())
+            let (reports, handoffs, waiting, dead, readers, units, sources, persons) = try database.pipeline(
+                CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(),
+                ReadChangeReaders(), ReadUnits(), ReadSources(), ReadPersons())
             view.tables = [
                 Self.table("Reports", ReportState.allCases, reports.rows.map { ($0.state, $0.count) }),
                 Self.table("Handoffs", HandoffState.allCases, handoffs.rows.map { ($0.state, $0.count) }),
                 Self.waits(waiting.rows, dead.rows),
             ]
+            if !readers.rows.isEmpty { view.tables.append(Self.unread(readers.rows)) }
             parties = OfficeQueues.parties(units: units.rows, sources: sources.rows, persons: persons.rows)
         }
         guard let broker = try? configuration.operatorBrokerSettings() else { return }
@@ -82,6 +83,19 @@ struct StatusView {
         }
         table.add("dead letters, open", dead.reduce(0) { $0 + $1.count })
         for row in dead { table.add("  " + row.reason, row.count) }
+        return table
+    }
+
+    private static func unread(_ readers: [ReadChangeReaders.Row]) -> Table {
+        var table = Table("What is new (transactions of the ledger that a reader has not read)")
+        for reader in readers {
+            var remarks = reader.startsAnew ? ["will read the whole ledger"] : []
+            if reader.lag.waiting > 0 {
+                let holder = reader.lag.holder.map { ": \($0)" } ?? ""
+                remarks.append("\(reader.lag.waiting) behind an older one\(holder)")
+            }
+            table.add(reader.name, reader.unread, remarks.joined(separator: "; "))
+        }
         return table
     }
 

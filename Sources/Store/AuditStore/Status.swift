@@ -1,5 +1,5 @@
 public import Basics
-import CaseStore
+public import CaseStore
 public import Casework
 public import PostgreSQL
 
@@ -59,5 +59,37 @@ public struct CountDeadLetters: Statement {
         "SELECT reason, count(*) FROM dead_letter WHERE state = 'open' GROUP BY reason ORDER BY reason"
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (reason: String, count: Int) {
         (try row.text(), try row.int())
+    }
+}
+
+/// Who reads what is new, and how much each has not read yet.
+public struct ReadChangeReaders: Statement {
+    public init() {}
+    public static let sql = """
+        WITH reached AS MATERIALIZED (SELECT \(ChangeLog.horizon) AS horizon)
+        SELECT reader.name, reader.starts_anew OR reader.incarnation <> \(ChangeLog.incarnation),
+            (SELECT count(*) FROM change_log WHERE xid >= reader.horizon), held.count, holder.*
+        FROM change_reader AS reader CROSS JOIN reached
+        CROSS JOIN LATERAL (
+            SELECT count(*) FROM change_log WHERE xid >= greatest(reader.horizon, reached.horizon)
+        ) AS held
+        LEFT JOIN LATERAL (\(ChangeLog.holder(of: "reached.horizon"))) AS holder ON held.count > 0
+        ORDER BY reader.name
+        """
+
+    public struct Row: Sendable {
+        public let name: String
+        /// It has not read the whole ledger in this database yet.
+        public let startsAnew: Bool
+        /// Rows of the log: one for each transaction that appended to the ledger.
+        public let unread: Int
+        /// Those among them that an older transaction, which is still open, keeps from the reader.
+        public let lag: ChangeLag
+    }
+
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row {
+        Row(
+            name: try row.text(), startsAnew: try row.bool(), unread: try row.int(),
+            lag: ChangeLag(waiting: try row.int(), holder: try row.holderOrNil()))
     }
 }

@@ -289,7 +289,7 @@ public struct LedgerVerifier: Sendable {
 public struct LedgerBooks {
     /// Rows read at a time.
     private static let pageSize = 2_000
-    private let connection: Connection
+    let connection: Connection
 
     public init(_ connection: Connection) { self.connection = connection }
 
@@ -325,32 +325,6 @@ public struct LedgerBooks {
         try passHeads(before: nil)
         for checkpoint in try connection.run(ReadLedgerCheckpoints()).rows { try body(.checkpoint(checkpoint)) }
         try body(.end(chains: counts.chains, entries: counts.entries))
-    }
-
-    /// Signs what has come since the last checkpoint and stores it; `nil` if nothing has. Run by the owner role.
-    public func makeCheckpoint(key: Curve25519.Signing.PrivateKey, at instant: Instant) throws -> LedgerCheckpoint? {
-        try connection.run(BeginSnapshot())
-        defer { try? connection.rollback() }
-        var tree = MerkleTree()
-        var after: (chain: UUID, sequence: Int)?
-        while true {
-            let page = try connection.run(ReadUncoveredEntries(after: after, countMax: LedgerBooks.pageSize)).rows
-            for row in page {
-                tree.append(leaf: MerkleTree.leaf(chain: row.chain, sequence: row.sequence, hash: row.hash))
-            }
-            guard page.count == LedgerBooks.pageSize, let last = page.last else { break }
-            after = (last.chain, last.sequence)
-        }
-        if tree.count == 0 { return nil }
-        let last = try connection.run(ReadLedgerCheckpoints()).rows.last
-        var checkpoint = LedgerCheckpoint(
-            number: (last?.number ?? 0) + 1, signedAt: instant, entryCount: tree.count, root: tree.root,
-            previous: last?.statementDigest ?? LedgerCheckpoint.nothingBefore, publicKey: [], signature: [])
-        try checkpoint.sign(with: key)
-        try connection.run(InsertLedgerCheckpoint(checkpoint: checkpoint))
-        try connection.run(CoverLedgerEntries(checkpoint: checkpoint.number))
-        try connection.commit()
-        return checkpoint
     }
 }
 

@@ -13,6 +13,14 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+CREATE FUNCTION public.ledger_entry_is_logged() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+    INSERT INTO public.change_log (subjects) SELECT array_agg(DISTINCT chain) FROM written HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.ledger_only_grows() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -133,6 +141,18 @@ CREATE TABLE public.calendar_day (
     day date NOT NULL,
     working boolean NOT NULL,
     published boolean NOT NULL
+);
+CREATE TABLE public.change_log (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    subjects uuid[] NOT NULL
+)
+WITH (toast_tuple_target='8160');
+CREATE TABLE public.change_reader (
+    name text NOT NULL,
+    incarnation text NOT NULL,
+    horizon xid8 NOT NULL,
+    starts_anew boolean NOT NULL,
+    read_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.clock (
     handoff_id uuid NOT NULL,
@@ -497,6 +517,8 @@ ALTER TABLE ONLY public.barred_root
     ADD CONSTRAINT barred_root_pkey PRIMARY KEY (report_id, unit);
 ALTER TABLE ONLY public.calendar_day
     ADD CONSTRAINT calendar_day_pkey PRIMARY KEY (calendar, edition, day);
+ALTER TABLE ONLY public.change_reader
+    ADD CONSTRAINT change_reader_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.clock
     ADD CONSTRAINT clock_once PRIMARY KEY (handoff_id, kind, round);
 ALTER TABLE ONLY public.clock_step
@@ -568,6 +590,7 @@ ALTER TABLE ONLY public.unit
 ALTER TABLE ONLY public.vault
     ADD CONSTRAINT vault_pkey PRIMARY KEY (report_id);
 CREATE INDEX attachment_unfinished ON public.attachment USING btree (first_part_at) WHERE (first_part_at IS NOT NULL);
+CREATE INDEX change_log_by_xid ON public.change_log USING btree (xid);
 CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
 CREATE INDEX dead_letter_by_act ON public.dead_letter USING btree (inbox_id) WHERE (inbox_id IS NOT NULL);
 CREATE INDEX dead_letter_by_age ON public.dead_letter USING btree (received_at, id);
@@ -575,8 +598,11 @@ CREATE INDEX dead_letter_open_of_sender ON public.dead_letter USING btree (COALE
 CREATE INDEX held_message_by_age ON public.held_message USING btree (held_at) WHERE (NOT ripe);
 CREATE INDEX held_message_by_report ON public.held_message USING btree (report_id);
 CREATE INDEX held_message_ripe ON public.held_message USING btree (id) WHERE ripe;
+CREATE INDEX ledger_checkpoint_range_by_checkpoint ON public.ledger_checkpoint_range USING btree (checkpoint, chain);
 CREATE INDEX outbox_by_age ON public.outbox USING btree (created_at);
 CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON public.handoff REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.handoff_unit_not_barred();
+CREATE TRIGGER ledger_entry_is_logged AFTER INSERT ON public.ledger_entry REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_entry_is_logged();
+ALTER TABLE public.ledger_entry ENABLE ALWAYS TRIGGER ledger_entry_is_logged;
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_checkpoint_range FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
 CREATE TRIGGER ledger_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_only_grows();
@@ -606,7 +632,7 @@ ALTER TABLE ONLY public.held_message
 ALTER TABLE ONLY public.held_message
     ADD CONSTRAINT held_message_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.ledger_checkpoint_range
-    ADD CONSTRAINT ledger_checkpoint_range_checkpoint_fkey FOREIGN KEY (checkpoint) REFERENCES public.ledger_checkpoint(number);
+    ADD CONSTRAINT ledger_checkpoint_range_checkpoint_fkey FOREIGN KEY (checkpoint) REFERENCES public.ledger_checkpoint(number) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.person_notice
     ADD CONSTRAINT person_notice_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
 ALTER TABLE ONLY public.person
@@ -644,6 +670,8 @@ GRANT UPDATE(count) ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(noted_at) ON TABLE public.attempt TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.barred_root TO bihuan_worker;
 GRANT SELECT ON TABLE public.calendar_day TO bihuan_worker;
+GRANT SELECT ON TABLE public.change_log TO bihuan_worker;
+GRANT SELECT ON TABLE public.change_reader TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.clock TO bihuan_worker;
 GRANT UPDATE(next_step) ON TABLE public.clock TO bihuan_worker;
 GRANT UPDATE(next_at) ON TABLE public.clock TO bihuan_worker;

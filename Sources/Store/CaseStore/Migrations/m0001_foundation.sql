@@ -402,15 +402,50 @@ CREATE TABLE ledger_checkpoint_range (
     chain          uuid NOT NULL,
     first_sequence integer NOT NULL,
     last_sequence  integer NOT NULL,
-    checkpoint     integer NOT NULL REFERENCES ledger_checkpoint,
+    -- Written before its checkpoint, whose root is computed from what the ranges say; looked up at the commit.
+    checkpoint     integer NOT NULL REFERENCES ledger_checkpoint DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ledger_checkpoint_range_once PRIMARY KEY (chain, first_sequence),
     CONSTRAINT ledger_checkpoint_range_has_entries CHECK (first_sequence >= 1 AND last_sequence >= first_sequence)
 );
+CREATE INDEX ledger_checkpoint_range_by_checkpoint ON ledger_checkpoint_range (checkpoint, chain);
 
 CREATE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_checkpoint
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows();
 CREATE TRIGGER ledger_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_checkpoint_range
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows();
+
+-- What is new ---------------------------------------------------------------------------------------------------------------
+
+-- Which chains a transaction appended to: one row for each statement that adds entries, so one for each transaction of a worker.
+-- docs/ledger.md describes how it is read. A batch of usual size stays in its row.
+CREATE TABLE change_log (
+    xid      xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    subjects uuid[] NOT NULL
+) WITH (toast_tuple_target = 8160);
+CREATE INDEX change_log_by_xid ON change_log (xid);
+
+-- Who reads the log, and up to where: all rows below its horizon were read. `incarnation` names the cluster and the database in
+-- which the horizon was taken; in another one, such as a restored dump, it means nothing.
+CREATE TABLE change_reader (
+    name        text PRIMARY KEY,
+    incarnation text NOT NULL,
+    horizon     xid8 NOT NULL,
+    -- It has not read the whole ledger yet: until it has, everything is new, and the log is kept from the horizon on.
+    starts_anew boolean NOT NULL,
+    read_at     timestamptz NOT NULL
+);
+
+-- As the owner, and into this table whatever the session's search path says: a worker can neither forget a row nor forge one.
+CREATE FUNCTION ledger_entry_is_logged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO public.change_log (subjects) SELECT array_agg(DISTINCT chain) FROM written HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER ledger_entry_is_logged AFTER INSERT ON ledger_entry
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_is_logged();
+-- Also in a session that switched triggers off in order to fill tables.
+ALTER TABLE ledger_entry ENABLE ALWAYS TRIGGER ledger_entry_is_logged;
 
 -- Messages ------------------------------------------------------------------------------------------------------------------
 
