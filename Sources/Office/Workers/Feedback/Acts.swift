@@ -213,7 +213,7 @@ extension UnitOfWork {
         try self.move(id, move, of: act.key, by: act.sender.description)
     }
 
-    /// - Parameter act: the act that caused the move; `nil` if an answer of the broker did.
+    /// - Parameter act: the act that caused the move; `nil` if the outcome of an outbox row did.
     mutating func move(_ id: HandoffID, _ move: HandoffMove, of act: InboxKey? = nil, by actor: String) throws {
         guard let report = cases.reportOf[id] else { return }
         let act = act.map { office.commitment(toAct: $0, of: report) }
