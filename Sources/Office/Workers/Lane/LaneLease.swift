@@ -10,8 +10,8 @@ import PostgreSQL
 /// A running lane renews it. A lane that was stopped for longer than the lease may find it taken; then it
 /// continues under a new name, and a relay sends its unsent rows.
 struct LaneLease {
-    /// The name, as in the outbox rows. A new name keeps at most 40 characters of the old one, so that it fits
-    /// into the session's name in PostgreSQL.
+    /// The name, as in the outbox rows. A new name keeps the first 40 characters of the old one and has at most
+    /// 60, so that it stays readable in the session's name in PostgreSQL.
     private(set) var name: String
     /// Whether the name was lost since `takeLoss` was last called.
     private(set) var wasLost = false
