@@ -5,8 +5,7 @@ public import PostgreSQL
 import Synchronization
 
 /// The active policy: of all the policies stored in the database, the one activated last. A file is only the
-/// source of
-/// a policy: the workers read the database.
+/// source of a policy: the workers read the database.
 public struct ActivePolicy: Sendable {
     /// The number of the activation: see `ActivePolicyRow`.
     let number: Int64

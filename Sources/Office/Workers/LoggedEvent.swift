@@ -3,8 +3,7 @@ package import Logging
 /// One event in a worker's log, with its values.
 ///
 /// Workers write to the log only through this type. `docs/logs.md` has the same list for operators; a test
-/// compares the
-/// two.
+/// compares the two.
 package struct LoggedEvent {
     let kind: Kind
     let level: Logger.Level

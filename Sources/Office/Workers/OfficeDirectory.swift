@@ -52,8 +52,7 @@ public struct OfficeDirectory: Sendable {
     /// The custodian (专人) of a report that is passed up sealed: one of the supervisors whom the barrier admits.
     ///
     /// The custodian is chosen while the accused is still known. The choice is random: if the first were always
-    /// chosen,
-    /// the choice of another would show who is accused.
+    /// chosen, the choice of another would show who is accused.
     func custodian(of content: Submission, barred: Set<UnitID>) -> PersonID? {
         persons(with: .supervisor).filter { person in
             !(person.unit.map(barred.contains) ?? false)

@@ -7,8 +7,7 @@ import Foundation
 import PostgreSQL
 
 /// Takes the due steps of clocks (签收提醒, 超期预警): reminds, warns, escalates. Clocks are stored in PostgreSQL; the
-/// cost of
-/// a sweep depends on the number of due clocks only.
+/// cost of a sweep depends on the number of due clocks only.
 struct DeadlineDesk: Desk {
     let worker = Worker.deadlines
     let batchSizeMax: Int

@@ -28,7 +28,7 @@ struct FeedbackDesk: Desk {
     /// The queue of the acts that a deferred act waits for.
     var markedQueue: String? { Topology.Queue.feedback }
 
-    /// A person's command needs the names of the accused: they decide which persons may act on a case.
+    /// A person's command needs the names of the accused: whether the person may act on the case depends on them.
     func needs(of inbound: InboundMessage) -> CaseNeeds {
         guard case .message(let message) = inbound.content, case .handoffCommand = message.body else { return .nothing }
         return .names

@@ -101,7 +101,7 @@ struct AttachmentBook: Sendable {
 
     /// Whether all parts are received, by number and size. Parts beyond the count are dropped.
     /// - Returns: `false` if parts are missing although all announced bytes are received: then the parts are wrong.
-    /// - Throws: a `Problem` if the attachment is unknown, or if parts are missing and have not been sent.
+    /// - Throws: a `Problem` if the attachment is unknown, or if parts and announced bytes are missing.
     mutating func hasParts(_ count: Int, of attachment: Attachment) throws(Problem) -> Bool {
         guard let announced = announced[attachment] else { throw .unknownAttachment }
         // Parts beyond the count are dropped first, to make room for missing parts.

@@ -36,7 +36,7 @@ protocol Desk: Sendable {
 /// The contents of a report that are loaded.
 enum CaseNeeds: Int, Comparable {
     case nothing
-    /// The names of the accused: they decide which persons may see the case.
+    /// The names of the accused, on which it depends which persons may see the case.
     case names
     /// Everything that may be forwarded: texts, accused, allegations, attachments.
     case contents

@@ -51,8 +51,8 @@ enum Fault: Hashable, Sendable {
                 ? .suspicion : .away
         }
         switch state {
-        // The transaction was idle too long. A message is suspected only if the worker used CPU time: the process
-        // may have been stopped, or the machine overloaded.
+        // The transaction was idle too long. A message is suspected only if the worker used CPU time; otherwise
+        // the process was stopped, or the machine overloaded.
         case "25P03": return isBusy ? .costly : .away
         // A statement that was cancelled before its time-out was cancelled by somebody, not for its cost.
         case "57014": return isLate ? .costly : .away
@@ -85,7 +85,8 @@ enum Fault: Hashable, Sendable {
     /// Whether one message can be the cause.
     var suspects: Bool { self == .suspicion || self == .costly }
 
-    /// How often a message must fail, with a successful trial each time, before it is kept as a dead letter.
+    /// How often a message must fail, with a successful trial (`LaneStore.tryOut`) each time, before it becomes a
+    /// dead letter.
     var failuresNeeded: Int { self == .costly ? 2 : 3 }
 
     /// The event that a lane logs when it begins to wait.

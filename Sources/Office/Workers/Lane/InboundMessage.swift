@@ -165,7 +165,7 @@ struct InboundMessage: Sendable {
         guard
             let problem = Admission.problem(sender: claimed, routingKey: arrival.routingKey, envelope: message.envelope)
         else { return .message(message) }
-        // Without a verified sender there is nobody to refuse it to.
+        // Without a verified sender there is no party to which it can be refused.
         return claimed == nil ? .dead(problem, type: type) : .refused(Refused(type: type, problems: [problem]))
     }
 

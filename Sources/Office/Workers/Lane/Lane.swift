@@ -202,8 +202,8 @@ final class Lane {
         if rows.isEmpty { outboxPublisher.parked.readBack(freed) } else { nextRelay = .now }
     }
 
-    /// Publishes rows; the only place that does. Rows that have waited longer than `LaneSettings.admittedSeconds`
-    /// go through the barrier again.
+    /// Publishes the waiting rows. Rows that have waited longer than `LaneSettings.admittedSeconds` go through the
+    /// barrier again first.
     private func send(confirmsWithin seconds: Double = 0) throws {
         let asked = outboxPublisher.toBeAsked
         if !asked.isEmpty, let store { outboxPublisher.withdraw(try retrying { try store.barred(among: asked) }) }

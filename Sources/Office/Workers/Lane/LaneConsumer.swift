@@ -9,8 +9,8 @@ import Foundation
 /// The consuming side of a lane: one connection with one channel per queue, so that each queue is acknowledged in
 /// its own order.
 ///
-/// After the start, no method waits for a reply of the broker: the reply would come after all deliveries that the
-/// broker has sent, and the library would read all of them into memory. Deliveries beyond the limit of bytes stay
+/// After the start, no method waits for a reply of the broker while deliveries may come: the reply would come after
+/// all deliveries that the broker has sent, and the library would read all of them into memory. Deliveries beyond the limit of bytes stay
 /// in the socket.
 final class LaneConsumer {
     private let connection: Broker
@@ -58,7 +58,7 @@ final class LaneConsumer {
             lineOf[channel] = lines.count
             lines.append(Line(queue: queue, channel: channel, isCommand: queue == Topology.Queue.command(desk.worker)))
         }
-        // Headers are read only to tell the user of an SDK what to change; there are few of them.
+        // Only the few headers of an SDK are read, to tell its user what to change.
         let limit = BodyLimit(bytesMax: Limits.standard.messageBytesMax, headersBytesMax: 4_096) { RunningDigest() }
         for line in lines {
             try connection.startConsuming(

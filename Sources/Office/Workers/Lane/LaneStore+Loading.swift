@@ -55,7 +55,7 @@ extension LaneStore {
                 handoffs: handoffsOf[report.id] ?? [], clocks: clocksOf[report.id] ?? [])
         }
         for handoff in handoffRows.rows { unitOfWork.cases.reportOf[handoff.id] = handoff.reportID }
-        // The accused decide which persons are notified of a withdrawn row.
+        // Which persons are notified of a withdrawn row depends on who is accused.
         switch max(
             sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names),
             received.lazy.map(desk.needs).max() ?? .nothing)

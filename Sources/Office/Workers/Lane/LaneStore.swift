@@ -181,8 +181,8 @@ final class LaneStore {
                 keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
                 receivedAt: unitOfWork.office.wall))
         guard claimed.rows.count < received.count else { return received }
-        // Another session committed these, perhaps without its standby; a transaction that writes nothing would
-        // not wait for the standby.
+        // Another session committed these, perhaps without the standby. This transaction may write nothing, and
+        // then its commit does not wait for the standby.
         doubt.isOpen = true
         let own = Set(claimed.rows)
         guard received.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }

@@ -11,8 +11,7 @@ import Foundation
 /// committed:
 ///
 /// - this lane is the active consumer, and has been since its first marker came back (`since`): no other consumer
-///   gets
-///   new messages;
+///   gets new messages;
 /// - every message that was in the queue before the marker was sent (`upTo`) is decided, or was delivered before
 ///   `since` to the consumer that was active then, and is not acknowledged.
 ///

@@ -40,7 +40,7 @@ extension LaneStore {
         let others = answered.subtracting(reports.map(\.id))
         if !others.isEmpty { reports += try database.run(ReadReports(reports: others.sorted())).rows }
         try unitOfWork.loadAnsweredAbout(reports, from: database)
-        // The accused decide whether a person may learn of a case.
+        // Whether a person may learn of a case depends on who is accused.
         guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else {
             return
         }

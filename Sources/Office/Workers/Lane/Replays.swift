@@ -160,7 +160,8 @@ extension LaneStore {
     }
 
     /// Claims the acts that are replayed. An act can be replayed if its inbox row has the verdict `dead` or was
-    /// pruned. With any other verdict, the message came again by itself and was decided: the command is refused.
+    /// pruned. With any other verdict, the message came again by itself and was decided or deferred: the command is
+    /// refused.
     private func claimReplayed(
         _ words: [DeadLetterCommand], in unitOfWork: inout UnitOfWork
     ) throws -> [DeadLetterCommand] {
@@ -327,7 +328,7 @@ extension UnitOfWork {
     private func subject(of letter: DeadLetter) -> LedgerSubject {
         let targets = letter.targets(in: office.directory)
         let sender = letter.sender.flatMap { Party($0) }
-        // A unit's message about another unit's handoff is not recorded at the report.
+        // A unit's message about another unit's handoff is not recorded in the chain of the report.
         let handoffs = targets.handoffs.filter { id in
             guard case .unit(let unit) = sender else { return true }
             return file(of: id)?[handoff: id]?.unit == unit
