@@ -10,8 +10,8 @@ import Foundation
 /// its own order.
 ///
 /// After the start, no method waits for a reply of the broker while deliveries may come: the reply would come after
-/// all deliveries that the broker has sent, and the library would read all of them into memory. Deliveries beyond the limit of bytes stay
-/// in the socket.
+/// all deliveries that the broker has sent, and the library would read all of them into memory. Deliveries beyond
+/// the limit of bytes stay in the socket.
 final class LaneConsumer {
     private let connection: Broker
     private let bytesMax: Int
