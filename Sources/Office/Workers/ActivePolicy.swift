@@ -4,20 +4,21 @@ public import Casework
 public import PostgreSQL
 import Synchronization
 
-/// The policy that decides: of all that were entered into the database, the one activated last. A file is only what
-/// enters one.
+/// The active policy: of all the policies stored in the database, the one activated last. A file is only the
+/// source of a policy: the workers read the database.
 public struct ActivePolicy: Sendable {
-    /// Which activation: see `ActivePolicyRow`.
+    /// The number of the activation: see `ActivePolicyRow`.
     let number: Int64
     public let rulebook: Rulebook
     public var policy: Policy { rulebook.policy }
 
-    /// What stands in the database is of no use to this program.
+    /// The database has no active policy, or one that this program cannot use.
     public struct Fault: Error, Sendable, CustomStringConvertible {
         public let description: String
     }
 
-    /// - Throws: a `Fault` where no policy is active, or its text is not one that this version of the program can read.
+    /// The active policy.
+    /// - Throws: a `Fault` if no policy is active, or if this version of the program cannot read its text.
     public static func active(_ database: PostgreSQL.Connection) throws -> ActivePolicy {
         guard let active = try read(database, unless: nil) else {
             throw Fault(description: "no policy is active: enter one with `bihuan policy activate FILE`")
@@ -25,7 +26,7 @@ public struct ActivePolicy: Sendable {
         return active
     }
 
-    /// - Returns: `nil` where the activation `known` still holds.
+    /// - Returns: `nil` if the activation `known` is still the last one.
     static func read(_ database: PostgreSQL.Connection, unless known: Int64?) throws -> ActivePolicy? {
         guard let row = try database.run(ReadActivePolicy(unless: known)).rows.first else { return nil }
         let name = "\(row.name)@\(row.version)"
@@ -37,11 +38,11 @@ public struct ActivePolicy: Sendable {
         }
     }
 
-    /// Validates a text, enters it as its version and lets it decide from now on, in one transaction of the owner role.
+    /// Validates a policy text, stores it under its version and activates it, in one transaction of the owner role.
     /// - Parameters:
-    ///   - file: what to call it in problems.
+    ///   - file: the name of the text in problems.
     ///   - actor: who activates it.
-    ///   - onlyFirst: leave alone what is active already.
+    ///   - onlyFirst: do nothing if a policy is already active.
     @discardableResult
     public static func activate(
         _ yaml: String, named file: String, by actor: String, at now: Instant, onlyFirst: Bool = false,
@@ -69,7 +70,7 @@ public struct ActivePolicy: Sendable {
         return policy
     }
 
-    /// The lanes of a process read the same text: it is read once.
+    /// The last text and its rulebook: the lanes of a process use the same text, so it is parsed once.
     private static let last = Mutex<(yaml: String, rulebook: Rulebook)?>(nil)
 
     private static func rulebook(of yaml: String, named name: String) throws -> Rulebook {

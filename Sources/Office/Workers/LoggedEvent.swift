@@ -1,8 +1,9 @@
 package import Logging
 
-/// What a worker says in its log: one event, with the values that go with it.
+/// One event in a worker's log, with its values.
 ///
-/// This is the only way into the log. `docs/logs.md` tells operators the same list; a test compares them.
+/// Workers write to the log only through this type. `docs/logs.md` has the same list for operators; a test
+/// compares the two.
 package struct LoggedEvent {
     let kind: Kind
     let level: Logger.Level
@@ -18,14 +19,14 @@ package struct LoggedEvent {
         self.metadata = metadata
     }
 
-    /// The name of a value in a line.
+    /// The name of a value in a log line.
     enum Field: String {
         case attempts, cause, code, lanes, messages, name, policy, queue, report, severity, what, work
     }
 }
 
 extension Logger {
-    /// - Parameter event: what happened. No other words enter a worker's log.
+    /// Logs an event. A worker's log has no other lines.
     package func log(_ event: LoggedEvent) {
         let metadata = event.metadata.map { ($0.key.rawValue, Logger.MetadataValue.string($0.value)) }
         log(level: event.level, "\(event.message)", metadata: Dictionary(metadata) { first, _ in first })
@@ -35,9 +36,9 @@ extension Logger {
 // MARK: The list
 
 extension LoggedEvent {
-    /// All that can be said, by its text. `N` stands for a number.
+    /// All events, by the text of the log line. `N` stands for a number.
     ///
-    /// No metrics are counted anywhere. One that is gets its place here: a name, a kind and a meaning.
+    /// There are no metrics. A new metric is added here, with a name, a kind and a meaning.
     enum Kind: String, CaseIterable {
         case laneReady = "lane ready"
         case laneDrained = "lane drained"
@@ -64,7 +65,7 @@ extension LoggedEvent {
 }
 
 extension LoggedEvent.Kind {
-    /// `nil`: each event brings its own.
+    /// `nil` if each event has its own level.
     var level: Logger.Level? {
         switch self {
         case .attemptFailed: .debug
@@ -78,7 +79,7 @@ extension LoggedEvent.Kind {
         }
     }
 
-    /// The values that each line of this kind has, beside the lane's name.
+    /// The values that each line of this kind has, in addition to the lane's name.
     var fields: [LoggedEvent.Field] {
         switch self {
         case .laneReady, .laneDrained: []
@@ -126,7 +127,7 @@ extension LoggedEvent {
 // MARK: Faults
 
 extension LoggedEvent {
-    /// The lane cannot do this kind of work, and waits.
+    /// The lane cannot do this kind of work and waits.
     static func waiting(_ fault: Fault, for work: String, attempts: Int, _ cause: any Error) -> LoggedEvent {
         LoggedEvent(fault.kind, [.work: work, .attempts: "\(attempts)", .cause: Fault.words(cause)])
     }
@@ -152,7 +153,7 @@ extension LoggedEvent {
         LoggedEvent(.caseSetAside, [.report: report, .cause: Fault.words(cause)])
     }
 
-    /// - Parameter cause: the office's own words, as `UnitOfWork.faults` holds them.
+    /// - Parameter cause: a text written by the office, as in `UnitOfWork.faults`.
     static func setAside(_ cause: String) -> LoggedEvent { LoggedEvent(.setAside, [.cause: cause]) }
 
     static func outboxRowNotSettled(_ cause: any Error) -> LoggedEvent {
@@ -173,7 +174,7 @@ extension LoggedEvent {
 
     static func queueFreed(_ queue: String) -> LoggedEvent { LoggedEvent(.queueFreed, [.queue: queue]) }
 
-    /// The server's words may quote a row, so they are left out.
+    /// A notice from PostgreSQL. The server's text may quote a row, so it is left out.
     static func databaseNotice(severity: String, code: String) -> LoggedEvent {
         let level: Logger.Level =
             switch severity {
@@ -185,6 +186,6 @@ extension LoggedEvent {
         return LoggedEvent(.databaseNotice, [.severity: severity, .code: code], level: level)
     }
 
-    /// - Parameter what: what is reached in the clear, or without looking at its certificate.
+    /// - Parameter what: the server that is reached without encryption, or without a check of its certificate.
     package static func notProtected(_ what: String) -> LoggedEvent { LoggedEvent(.notProtected, [.what: what]) }
 }

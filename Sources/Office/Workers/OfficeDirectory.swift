@@ -4,15 +4,15 @@ public import Casework
 import Contract
 import PostgreSQL
 
-/// Units, sources and persons as the workers know them, read from the database and kept in memory.
+/// The units, sources and persons of the office, read from the database and kept in memory by a worker.
 public struct OfficeDirectory: Sendable {
     public let units: [UnitID: UnitRow]
     public let sources: [SourceID: SourceRow]
     public let persons: [PersonID: PersonRow]
-    /// The units as routing sees them, in the order of their ids.
+    /// The units as the routing rules use them, in the order of their ids.
     public let routingUnits: [RoutingUnit]
     private let below: [UnitID: Set<UnitID>]
-    /// The units by name, as the barrier compares them.
+    /// The names of the units, in the form that the barrier compares.
     public let unitNames: UnitNames
 
     public init(
@@ -34,12 +34,12 @@ public struct OfficeDirectory: Sendable {
         return OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
     }
 
-    /// These units with all that stand below them.
+    /// These units and all units below them.
     public func subtrees(of roots: Set<UnitID>) -> Set<UnitID> {
         roots.reduce(into: roots) { $0.formUnion(below[$1] ?? []) }
     }
 
-    /// Whether this party is one of the office's: itself, or a unit, a source or a person in its tables.
+    /// Whether the office knows this party: the office itself, or a unit, a source or a person in its tables.
     func knows(_ party: Party) -> Bool {
         switch party {
         case .unit(let id): units[id] != nil
@@ -49,8 +49,10 @@ public struct OfficeDirectory: Sendable {
         }
     }
 
-    /// Who watches over what is passed up sealed (专人): one of the supervisors whom the barrier admits, asked while it
-    /// is known who is accused. Not always the first: that another was chosen would tell who is accused.
+    /// The custodian (专人) of a report that is passed up sealed: one of the supervisors whom the barrier admits.
+    ///
+    /// The custodian is chosen while the accused is still known. The choice is random: if the first were always
+    /// chosen, the choice of another would show who is accused.
     func custodian(of content: Submission, barred: Set<UnitID>) -> PersonID? {
         persons(with: .supervisor).filter { person in
             !(person.unit.map(barred.contains) ?? false)
@@ -58,25 +60,25 @@ public struct OfficeDirectory: Sendable {
         }.randomElement()?.id
     }
 
-    /// Those who look after what escalates: active persons with the role.
+    /// The active persons with the role, in the order of their ids.
     func persons(with role: PersonRole) -> [PersonRow] {
         persons.values.filter { $0.active && $0.roles.contains(role.rawValue) }.sorted { $0.id < $1.id }
     }
 }
 
-/// What a person of the office may do. Roles are code, not policy: rights hang on them.
+/// What a person of the office may do. Roles are code, not policy, because rights depend on them.
 public enum PersonRole: String, CaseIterable, Sendable {
-    /// Registers and looks after papers.
+    /// Registers reports and looks after attachments.
     case clerk
-    /// Approves, recalls.
+    /// Approves and recalls handoffs.
     case leader
-    /// Gets what escalates, recalls.
+    /// Is notified of escalations, and recalls handoffs.
     case supervisor
-    /// Runs the machinery: decides about dead letters, sees no case.
+    /// Runs the system: decides about dead letters, and sees no case.
     case `operator`
 
-    /// Who may take a handoff back.
+    /// The roles that may recall a handoff.
     static let mayRecall: Set<String> = [PersonRole.leader.rawValue, PersonRole.supervisor.rawValue]
-    /// Who may replay and discard dead letters.
+    /// The roles that may replay and discard dead letters.
     static let maySettleDeadLetters: Set<String> = [PersonRole.operator.rawValue]
 }

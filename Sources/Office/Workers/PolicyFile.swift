@@ -3,21 +3,22 @@ package import Casework
 import Text
 import Yams
 
-/// Reads a policy as officials write it: YAML, UTF-8, one document.
+/// Reads a policy file: YAML, UTF-8, one document.
 ///
-/// What YAML allows and a policy does not need is refused: anchors and aliases (a few lines of which can unfold to
-/// gigabytes), tags, several documents, a key twice, deep nesting, files beyond `bytesMax` or `YAMLText.valuesMax`.
+/// YAML features that a policy does not need are refused: anchors and aliases (a few lines of them can expand to
+/// gigabytes), tags, several documents, duplicate keys, deep nesting, and files larger than `bytesMax` or
+/// `YAMLText.valuesMax`.
 package enum PolicyFile {
     package static let bytesMax = 1 << 20
     package static let depthMax = 12
-    /// A file is given up after this many problems.
+    /// Reading stops after this many problems.
     package static let problemsMax = 100
 
-    /// What became of a file.
+    /// The result of reading a file.
     package struct Reading: Sendable {
-        /// Where there is no fault.
+        /// `nil` if there is a fault.
         package let policy: Policy?
-        /// Faults and warnings, in the order of the file.
+        /// Faults and warnings, in the order of the lines of the file.
         package let problems: [PolicyProblem]
 
         package var faults: [PolicyProblem] { problems.filter { !$0.isWarning } }
@@ -28,8 +29,9 @@ package enum PolicyFile {
         }
     }
 
-    /// The policy of a text without faults; throws all its faults at once.
-    /// - Parameter named: what to call the file in problems.
+    /// Reads the policy from a text.
+    /// - Parameter name: the name of the file in problems.
+    /// - Throws: a `PolicyError` with all faults of the text.
     package static func read(_ yaml: String, named name: String) throws(PolicyError) -> Policy {
         let reading = check(yaml)
         if let policy = reading.policy { return policy }
@@ -37,18 +39,19 @@ package enum PolicyFile {
         throw PolicyError(isInvalid ? .invalid : .unreadable, name: name, problems: reading.faults)
     }
 
-    /// The text of a file, or why it is none.
+    /// The text of a file.
+    /// - Throws: a `YAMLText.Refusal` if the file is larger than `bytesMax` or is not UTF-8.
     package static func text(of bytes: some Collection<UInt8>) throws(YAMLText.Refusal) -> String {
         guard bytes.count <= bytesMax else { throw YAMLText.Refusal(message: tooLong, line: nil) }
         if let text = String(validating: bytes, as: UTF8.self) { return text }
-        // What precedes the first wrong byte stays as it is.
+        // Decoding leaves the bytes before the first wrong byte unchanged.
         let right = zip(bytes, String(decoding: bytes, as: UTF8.self).utf8).prefix { $0 == $1 }
         let line = 1 + right.count { $0.0 == UInt8(ascii: "\n") }
         throw YAMLText.Refusal(
             message: "the file is not encoded in UTF-8 (perhaps GB18030 or UTF-16): save it as UTF-8", line: line)
     }
 
-    /// Names all that is wrong and all that deserves a look.
+    /// Finds all faults and warnings of a file.
     package static func check(_ bytes: some Collection<UInt8>) -> Reading {
         do throws(YAMLText.Refusal) { return check(try text(of: bytes)) } catch {
             return Reading(nil, [PolicyProblem(path: "", message: error.message, line: error.line)])
@@ -85,7 +88,8 @@ package enum PolicyFile {
         do {
             policy = try YAMLDecoder().decode(Policy.self, from: mended)
         } catch {
-            // The shape was checked, so this tells of a gap between the shape and the type, not of the file.
+            // The shape was checked, so the fault is a difference between `PolicyShape` and `Policy`, not in the
+            // file.
             return Reading(nil, problems + [PolicyProblem(path: path(of: error), message: "cannot be read")])
         }
         problems += policy.validate(found: reader.problems, broken: reader.broken).map {
@@ -139,7 +143,7 @@ extension PolicyProblem {
 }
 
 extension PolicyShapeReader {
-    /// The line of the path, or of the nearest one around it that stands in the file.
+    /// The line of the path, or of its nearest parent that is in the file.
     fileprivate func line(of path: String) -> Int? {
         var path = path[...]
         while lines[String(path)] == nil, let end = path.lastIndex(where: { $0 == "." || $0 == "[" }) {
@@ -149,7 +153,8 @@ extension PolicyShapeReader {
     }
 }
 
-/// The parser stops at a key that stands twice. Here it is told of, renamed, and the parser asked again.
+/// Finds duplicate keys. The parser stops at the first one, so each is reported and renamed, and the text parsed
+/// again.
 private struct DoubledKeys {
     private(set) var yaml: String
     private(set) var problems: [PolicyProblem] = []
@@ -180,7 +185,7 @@ private struct DoubledKeys {
         }
     }
 
-    /// Where the key stands in the text, quotes included; `nil` where it is written otherwise than it reads.
+    /// The range of the key in the text, with its quotes; `nil` if the key is written with escapes.
     private func range(of key: String, at mark: Mark) -> Range<String.Index>? {
         let scalars = yaml.unicodeScalars
         var (index, line) = (scalars.startIndex, 1)

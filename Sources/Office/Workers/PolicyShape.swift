@@ -2,13 +2,13 @@ import Basics
 import Casework
 import Yams
 
-/// What keys a policy has, and what stands under each. `docs/policy.md` describes every key; a test holds the two
-/// together.
+/// The keys of a policy and the shape of the value of each. `docs/policy.md` describes every key; a test compares the
+/// two.
 indirect enum PolicyShape: Sendable {
     case text, id, number, flag, span
     case choice([String])
     case list(PolicyShape)
-    /// Lists of texts under free names.
+    /// Lists of texts; the keys are free names.
     case lists
     case fields([String: Field])
 
@@ -17,7 +17,7 @@ indirect enum PolicyShape: Sendable {
         let isRequired: Bool
     }
 
-    /// `needed` and `optional` name the keys that stand under the same shape.
+    /// A mapping with the required keys `needed` and the keys `optional`.
     private static func object(
         _ needed: KeyValuePairs<String, PolicyShape>, _ optional: KeyValuePairs<String, PolicyShape> = [:]
     )
@@ -29,7 +29,7 @@ indirect enum PolicyShape: Sendable {
         return .fields(fields)
     }
 
-    /// What stands there, in words.
+    /// The expected value, for error texts.
     var words: String {
         switch self {
         case .text: "text"
@@ -45,7 +45,7 @@ indirect enum PolicyShape: Sendable {
         }
     }
 
-    /// Stands for what cannot be read, so that the rest of the file can be judged.
+    /// A valid value in place of one that cannot be read, so that the rest of the file can be checked.
     var placeholder: Node {
         switch self {
         case .text, .id: "-"
@@ -80,7 +80,7 @@ indirect enum PolicyShape: Sendable {
         "dispositions": .list(object(["id": .text, "name": .text, "terminal": .flag], ["look_again_after": .span])),
     ])
 
-    /// The facts, and what is asked of the text.
+    /// The facts, and the conditions on the text.
     private static let condition: PolicyShape = {
         var fields = ["any_of": list(.text), "none_of": list(.text), "proposal": flag]
         for fact in Fact.all {

@@ -3,14 +3,15 @@ import Casework
 import Text
 import Yams
 
-/// Holds a tree against the shape of a policy, gathers what differs, and mends the tree so far that it can be decoded.
+/// Compares a YAML tree with the shape of a policy, collects the differences, and repairs the tree so that it can be
+/// decoded.
 struct PolicyShapeReader {
     private(set) var problems: [PolicyProblem] = []
-    /// Where something stands that cannot be read, or is missing: a placeholder is there instead.
+    /// The paths of values that cannot be read or are missing. The tree has a placeholder there.
     private(set) var broken: [String] = []
-    /// Where each path stands in the file: the line of its key, or of an item in a list.
+    /// The line of each path in the file: that of its key, or of its item in a list.
     private(set) var lines: [String: Int] = [:]
-    /// Keys that were told of before.
+    /// Keys that were already reported.
     var ignored: Set<String> = []
 
     mutating func check(_ node: Node, _ shape: PolicyShape, path: String, line: Int?, depth: Int) -> Node {
@@ -24,7 +25,7 @@ struct PolicyShapeReader {
             return text(of: node).flatMap { UnitID($0) } != nil
                 ? node : fail("an id matches [a-z0-9-]{1,40}", shape, path, line)
         case .number:
-            // Written anew, since the decoder reads 010 as 8, and no number in quotes.
+            // Rewritten because the decoder reads 010 as 8, and does not read a number in quotes.
             return text(of: node).flatMap { Int($0) }.map { Node("\($0)") }
                 ?? fail("must be a whole number, such as 3", shape, path, line)
         case .flag:
@@ -108,7 +109,7 @@ struct PolicyShapeReader {
         add("unknown key" + known, prefix + name, line)
     }
 
-    /// What a scalar says. An empty value, or what YAML takes for one, says nothing.
+    /// The text of a scalar; `nil` if the value is empty or one that YAML reads as empty.
     private func text(of node: Node) -> String? {
         guard case .scalar(let scalar) = node else { return nil }
         if scalar.style == .plain, ["", "~", "null", "Null", "NULL"].contains(scalar.string) { return nil }
@@ -121,7 +122,7 @@ struct PolicyShapeReader {
         return shape.placeholder
     }
 
-    /// What a further slip should have been is not looked for, and nothing more is told.
+    /// Whether no more problems are added, and no more suggestions are looked for.
     private var hasEnough: Bool { problems.count >= PolicyFile.problemsMax }
 
     private mutating func add(_ message: String, _ path: String, _ line: Int?) {

@@ -1,8 +1,8 @@
 public import CaseStore
 public import PostgreSQL
 
-/// A secret is not the one that the database was written with: what is there could not be read, or would not be known
-/// again.
+/// A secret is not the one that the database was written with. With it the stored values could not be decrypted, or
+/// repeated values would not be recognised.
 public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
     let name: SecretName
 
@@ -26,7 +26,8 @@ public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
 }
 
 public enum SecretCheck {
-    /// Compares the secrets with those that were used first, and notes them where none was.
+    /// Compares the secrets with those that were used first, and stores their check values if there are none.
+    /// - Throws: `WrongSecret` if a secret differs.
     public static func demand(_ vault: Vault, _ digestKey: DigestKey, in database: PostgreSQL.Connection) throws {
         for (name, value) in [(SecretName.digest, digestKey.checkValue), (.vault, vault.checkValue)] {
             if try database.run(ReadSecretCheck(name)).rows.isEmpty {

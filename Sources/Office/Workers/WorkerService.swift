@@ -4,7 +4,7 @@ import Foundation
 public import Logging
 public import ServiceLifecycle
 
-/// One worker process: a few lanes, each on a thread of its own, until the service is asked to stop.
+/// One worker process: `LaneSettings.lanes` lanes, each on its own thread, until the service is stopped.
 public struct WorkerService: Service {
     private let worker: Worker
     private let settings: LaneSettings
@@ -33,9 +33,9 @@ public struct WorkerService: Service {
         }
     }
 
-    /// librabbitmq and libpq block and are single-threaded: a lane is a thread, not a task.
+    /// Runs a lane on its own thread, not in a task: librabbitmq and libpq block and are single-threaded.
     private func runLane(_ index: Int, stop: StopSignal) async {
-        // New for each process: rows of a lane that died are told from those of one that lives.
+        // Different for each process, so that rows of a dead lane differ from those of a running one.
         let name =
             "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
         await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in

@@ -6,7 +6,8 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// Watches the clocks (签收提醒, 超期预警): reminds, warns, escalates. Clocks live in PostgreSQL; the sweep costs what is due.
+/// Takes the due steps of clocks (签收提醒, 超期预警): reminds, warns, escalates. Clocks are stored in PostgreSQL; the
+/// cost of a sweep depends on the number of due clocks only.
 struct DeadlineDesk: Desk {
     let worker = Worker.deadlines
     let batchSizeMax: Int
@@ -15,7 +16,7 @@ struct DeadlineDesk: Desk {
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {}
 
-    /// Due clocks are read without a lock, and looked at again under it.
+    /// Due reports are read without a lock, and their clocks are checked again under the lock.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let due = try database.run(ReadDueReports(at: times.now, countMax: batchSizeMax, except: aside)).rows
         guard !due.isEmpty else { return nil }
@@ -57,7 +58,8 @@ extension UnitOfWork {
         }
     }
 
-    /// A clock that cannot be read takes no step, stops no other and is not found due again; a person is told.
+    /// Sets aside a clock that cannot be read. It takes no step, stops no other clock and is not found due again; the
+    /// supervisors are notified.
     private mutating func setAside(_ clock: Clock, report id: ReportID) {
         guard let file = cases.files[id] else { return }
         cases.files[id]?.rewrite(clock.key)

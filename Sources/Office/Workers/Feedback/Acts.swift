@@ -6,8 +6,8 @@ import Contract
 import Foundation
 
 extension UnitOfWork {
-    /// Applies an act to the handoff it is about. Nothing is changed unless all of it is.
-    /// - Throws: what is no refusal but a fault of the office's own: the act's sender is not to blame.
+    /// Applies an act to its handoff, completely or not at all.
+    /// - Throws: a fault of the office. A mistake of the act's sender is returned as `.refused`.
     mutating func perform(_ act: Act) throws -> ActOutcome {
         if case .act(.caseNotified) = act.message.body, case .unit(let unit) = act.sender,
             unit != office.rulebook.policy.caseOffice
@@ -23,7 +23,8 @@ extension UnitOfWork {
                 ))
         }
         guard let handoff = addressed(by: act) else {
-            // The same words whether it never was or belongs to another: nobody learns which.
+            // The same text if the handoff does not exist or belongs to another unit, so that the sender cannot
+            // tell which.
             return .refused(
                 Problem(
                     code: Refusal.unknownHandoff.rawValue, path: "subject",
@@ -56,8 +57,8 @@ extension UnitOfWork {
         }
     }
 
-    /// The handoff an act is about, if its sender may act on it: only the addressed unit signs (invariant 4). Only the
-    /// case office acts on other units' handoffs.
+    /// The handoff of an act; `nil` if the sender may not act on it. Only the addressed unit signs (invariant 4).
+    /// Only the case office acts on handoffs of other units.
     private func addressed(by act: Act) -> Handoff? {
         guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id]
         else {
@@ -65,8 +66,7 @@ extension UnitOfWork {
         }
         switch act.sender {
         case .unit(let unit):
-            // One that is barred by now has no hand in the matter of its own people, and learns nothing of how it
-            // stands.
+            // A unit that is barred by now may not act on a report about its own people, and learns nothing about it.
             if file.barred.contains(unit) { return nil }
             if case .act(.caseNotified) = act.message.body {
                 return unit == office.rulebook.policy.caseOffice ? handoff : nil
@@ -111,7 +111,7 @@ extension UnitOfWork {
         }
     }
 
-    /// A second conclusion is told that it is one, whatever it says.
+    /// Refuses a second conclusion as a second one, whatever words it uses.
     private func refuseSecond(_ act: Act, of handoff: Handoff) throws {
         guard case .act(.concluded) = act.message.body else { return }
         var state = handoff.state
@@ -122,11 +122,11 @@ extension UnitOfWork {
         } catch {}
     }
 
-    // MARK: Acts with rules of their own
+    // MARK: Acts with their own rules
 
-    /// A signature counts only with the digest of the body that was sent (invariant 4).
+    /// Signs for a handoff. A signature is valid only with the digest of the body that was sent (invariant 4).
     private mutating func sign(_ handoff: Handoff, _ data: HandoffSigned, _ act: Act) throws {
-        // The state first: a second signature is told so, whatever digest it carries.
+        // The state is checked first: a second signature is refused as a second one, whatever its digest.
         var state = handoff.state
         _ = try state.apply(.signed)
         guard [UInt8](hexadecimal: data.digest) == handoff.digest else {
@@ -167,7 +167,7 @@ extension UnitOfWork {
 
     private mutating func conclude(_ handoff: Handoff, _ data: HandoffConcluded, _ act: Act) throws {
         try move(handoff.id, .concluded(outcome: data.outcome), act)
-        // It was judged, and sent back, before the inbox was pruned of it.
+        // This act was judged and sent back before; its inbox row has been pruned since.
         guard !cases.notes.appliedActs.contains(act.key) else {
             throw Rejection.refused(.alreadyConcluded, state: handoff.state.rawValue)
         }
@@ -189,7 +189,7 @@ extension UnitOfWork {
             !person.roles.isDisjoint(with: PersonRole.mayRecall), let file = file(of: handoff.id),
             cases.admits(person, to: file)
         else {
-            // The same words for a missing role and for a recusal: nobody learns whom a report is about.
+            // The same text for a missing role and for a recusal, so that nobody learns who is accused.
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
         }
         let reachedUnit = handoff.state != .awaitingApproval
@@ -207,13 +207,13 @@ extension UnitOfWork {
             handoff: handoff.id)
     }
 
-    // MARK: Steps they share
+    // MARK: Shared steps
 
     private mutating func move(_ id: HandoffID, _ move: HandoffMove, _ act: Act) throws {
         try self.move(id, move, of: act.key, by: act.sender.description)
     }
 
-    /// - Parameter act: what caused it; `nil` for what the broker tells.
+    /// - Parameter act: the act that caused the move; `nil` if the outcome of an outbox row did.
     mutating func move(_ id: HandoffID, _ move: HandoffMove, of act: InboxKey? = nil, by actor: String) throws {
         guard let report = cases.reportOf[id] else { return }
         let act = act.map { office.commitment(toAct: $0, of: report) }
@@ -221,12 +221,15 @@ extension UnitOfWork {
         try cases.files[report]?.move(id, move, act: act, by: actor, at: now, under: rulebook)
     }
 
-    /// Of acts that a handoff's state takes without end. Others are few by themselves, and must not be stopped by
-    /// these.
+    /// The kinds of notes whose acts a handoff accepts any number of times. Only these are limited: other acts are
+    /// few, and the limit must not stop them.
     private static let repeatableNotes: Set = ["progress", "disposition", "case_notified"]
 
-    /// Keeps what an act said. The inbox may have been pruned of an act since it was taken, while a handoff's state
-    /// still takes its like: then its note tells, and nothing of it is done again.
+    /// Stores the text of an act as a note.
+    ///
+    /// An act may come again after its inbox row was pruned, while the handoff's state still accepts such acts.
+    /// Its stored note shows that it was applied before.
+    /// - Throws: `TakenBefore` if the act was applied before; a `Problem` if the handoff has too many notes.
     private mutating func note(_ id: HandoffID, _ kind: String, _ text: String, _ act: Act) throws {
         guard !cases.notes.appliedActs.contains(act.key) else { throw TakenBefore() }
         if UnitOfWork.repeatableNotes.contains(kind) {
@@ -247,11 +250,11 @@ extension UnitOfWork {
     }
 }
 
-/// The act's note stands in the books already.
+/// The act's note is already stored.
 private struct TakenBefore: Error {}
 
 extension Refusal {
-    /// What a person reads.
+    /// The text of the refusal, for a person.
     var words: String {
         switch self {
         case .wrongState: "this act does not fit its state"

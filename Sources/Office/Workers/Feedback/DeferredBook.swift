@@ -3,19 +3,20 @@ import CaseStore
 import Casework
 import PostgreSQL
 
-/// The messages ahead of their state that wait for the handoffs of this transaction, and what it does to them.
+/// The deferred messages of this transaction's handoffs, and the changes to them. A deferred message came before
+/// the state that it needs.
 struct DeferredBook {
     private var stored: [ReportID: [DeferredMessage]] = [:]
     private var new: [DeferredMessage] = []
-    /// Stored ones that were settled.
+    /// Stored messages that were settled.
     private var released: Set<InboxKey> = []
-    /// Deferred by this transaction, and settled by it.
+    /// Messages that this transaction deferred and settled.
     private var releasedUnwritten: Set<InboxKey> = []
-    /// Of stored ones, whether what they waited for has come.
+    /// New values of `isRipe` of stored messages: whether they may be tried again.
     private var marks: [InboxKey: Bool] = [:]
-    /// How much waits of each sender of an act, this transaction's among it.
+    /// The number and bytes of deferred messages of each sender of an act, including this transaction's.
     private var amounts: [String: (count: Int, bytes: Int)] = [:]
-    /// The bytes of stored ones that may be tried in this transaction.
+    /// The sealed bytes of stored messages that may be tried in this transaction.
     private var boxes: [InboxKey: VaultBox] = [:]
 
     // MARK: Loading
@@ -29,9 +30,9 @@ struct DeferredBook {
         for row in boxes { self.boxes[row.key] = row.box }
     }
 
-    // MARK: Looking
+    // MARK: Reading
 
-    /// All that was stored of a report, oldest first.
+    /// All stored deferred messages of a report, oldest first.
     func stored(of report: ReportID) -> [DeferredMessage] { stored[report] ?? [] }
 
     func waiting(for handoff: HandoffID, in report: ReportID) -> [DeferredMessage] {
@@ -46,7 +47,7 @@ struct DeferredBook {
 
     func amount(of sender: String) -> (count: Int, bytes: Int) { amounts[sender] ?? (0, 0) }
 
-    /// `nil` where its bytes were not loaded.
+    /// `nil` if its bytes were not loaded.
     func box(of message: DeferredMessage) -> VaultBox? { message.box ?? boxes[message.key] }
 
     // MARK: Changing

@@ -6,16 +6,16 @@ import Contract
 import PostgreSQL
 
 extension UnitOfWork {
-    // MARK: Holding
+    // MARK: Deferring
 
-    /// Keeps a message that is ahead of its state, unless too much waits already.
-    /// - Parameter isRipe: only those before it are in its way.
+    /// Defers a message that came before the state that it needs, or refuses it if too many are deferred.
+    /// - Parameter isRipe: whether it waits only for earlier messages to be tried.
     mutating func putOff(
         _ inbound: InboundMessage, _ message: Message, for handoff: HandoffID, isRipe: Bool = false
     ) throws {
         guard let report = cases.reportOf[handoff] else { return }
         let waiting = cases.deferred.waiting(for: handoff, in: report)
-        // The inbox was pruned of it, and it waits still.
+        // Its inbox row was pruned, and it is still deferred.
         if waiting.contains(where: { $0.key == inbound.key }) { return answers.settle(inbound.key, .held) }
         let box = try office.vault.seal(
             inbound.body, context: Vault.context(message: inbound.key.sender, inbound.key.eventID))
@@ -48,8 +48,10 @@ extension UnitOfWork {
         return Problem(code: "too_many_early", text: "\(text): sign first, then send this again under a new id")
     }
 
-    /// The handoff of which acts wait that came before this one and only had no turn yet. A unit is heard in its order,
-    /// so this one waits behind them; a person need not.
+    /// The act's handoff, if ripe acts of the same unit are deferred for it; otherwise `nil`.
+    ///
+    /// The acts of a unit are applied in the order of their arrival, so this act waits behind them. An act of a
+    /// person does not.
     func handoffWithTurns(before act: Act) -> HandoffID? {
         guard case .unit = act.sender, let id = HandoffID(act.message.envelope.subject),
             let report = cases.reportOf[id],
@@ -62,8 +64,8 @@ extension UnitOfWork {
 
     // MARK: Reading their bytes
 
-    /// Reads the bytes of what waits for these handoffs, oldest first, each once and no more than the transaction's
-    /// budget; the first always fits.
+    /// Loads the bytes of the deferred messages of these handoffs, oldest first, each once, up to
+    /// `deferredBytesMax` of the office. The first is always loaded.
     mutating func loadDeferred(of handoffs: [HandoffID], from database: Database) throws {
         var (bytes, keys) = (0, [InboxKey]())
         search: for handoff in handoffs {
@@ -78,7 +80,7 @@ extension UnitOfWork {
         cases.deferred.load(boxes: try database.run(ReadDeferredBoxes(keys: keys)).rows)
     }
 
-    /// The same for all of a report that is ripe and may be tried.
+    /// Loads the bytes of all ripe messages of a report that may be tried.
     mutating func loadRipe(of report: ReportID, from database: Database) throws {
         var handoffs: [HandoffID] = []
         for message in cases.deferred.stored(of: report) where message.isRipe && !handoffs.contains(message.handoffID) {
@@ -89,11 +91,11 @@ extension UnitOfWork {
 
     // MARK: Trying again
 
-    /// Tries what is held for a handoff again, oldest first, until none moves, once the handoff does not await its
-    /// signature.
+    /// Tries the deferred messages of a handoff again, oldest first, until none can be settled. Does nothing while
+    /// the handoff awaits its signature.
     ///
-    /// Of what is stored, bytes were loaded within the transaction's budget. What had no room is marked ripe, and the
-    /// worker's sweep goes on there in the next turn.
+    /// The bytes of stored messages were loaded up to the transaction's limit. The rest are marked ripe, and a
+    /// later sweep tries them.
     mutating func retryDeferred(of handoff: HandoffID) throws {
         guard let report = cases.reportOf[handoff], !awaitsSignature(handoff) else { return }
         let acts = openLoaded(cases.deferred.waiting(for: handoff, in: report))
@@ -104,11 +106,11 @@ extension UnitOfWork {
                 if try retry(message, act) { moved = true }
             }
         }
-        // What stays waits for something else, and is not the next sweep.
+        // The remaining messages wait for something else, so the next sweep does not try them.
         for (message, _) in acts where cases.deferred.isWaiting(message) { cases.deferred.mark(message, ripe: false) }
     }
 
-    /// Each with what it says, up to the first whose bytes had no room; those from there on are ripe.
+    /// The messages with their acts, up to the first whose bytes were not loaded; from there on they are marked ripe.
     private mutating func openLoaded(_ messages: [DeferredMessage]) -> [(DeferredMessage, (act: Act, bytes: [UInt8])?)]
     {
         let loaded = messages.prefix { cases.deferred.box(of: $0) != nil }
@@ -116,7 +118,7 @@ extension UnitOfWork {
         return loaded.map { ($0, open($0)) }
     }
 
-    /// - Returns: whether it is settled.
+    /// - Returns: whether the message is settled.
     private mutating func retry(_ message: DeferredMessage, _ act: (act: Act, bytes: [UInt8])?) throws -> Bool {
         guard let act else {
             refuseDeferred(
@@ -128,7 +130,8 @@ extension UnitOfWork {
         }
         let outcome: ActOutcome
         do { outcome = try perform(act.act) } catch {
-            // Its neighbours, and the act that let it be tried, are not to blame: it alone ends as a dead letter.
+            // Only this message becomes a dead letter: the other messages and the act that led to this are not to
+            // blame.
             try keepDeferredAsDeadLetter(
                 message, act.bytes,
                 DeadLetterReason(
@@ -139,19 +142,19 @@ extension UnitOfWork {
         case .early: return false
         case .done:
             cases.deferred.release(message)
-            // Its claim says `held`; an answer, where the act has one, has set it already.
+            // The verdict is still `held`, unless an answer to the act has set it.
             if [nil, .held].contains(answers.verdict(of: message.key)) { answers.settle(message.key, .taken) }
         case .refused(let problem): refuseDeferred(message, problem)
         }
         return true
     }
 
-    /// All that is ripe of a report.
+    /// Tries all ripe messages of a report.
     mutating func retryRipe(of report: ReportID) throws {
         var handoffs: Set<HandoffID> = []
         for message in cases.deferred.stored(of: report)
         where message.isRipe && handoffs.insert(message.handoffID).inserted {
-            // Sent once more meanwhile, it awaits its signature again.
+            // The handoff was sent again meanwhile and awaits its signature again.
             if awaitsSignature(message.handoffID) {
                 for other in cases.deferred.stored(of: report) where other.handoffID == message.handoffID {
                     cases.deferred.mark(other, ripe: false)
@@ -161,8 +164,9 @@ extension UnitOfWork {
         }
     }
 
-    /// The signature never came: what waited for it is refused, some in each transaction, and need not be read for
-    /// that. What waited for a handoff that ended otherwise is tried instead, which tells how it ended.
+    /// Refuses the deferred messages whose signature never came, at most `LaneSettings.givenUpMax` in a
+    /// transaction, without reading them. If the handoff no longer awaits its signature, the message is marked
+    /// ripe instead: when it is tried, its sender gets the reason.
     mutating func giveUpDeferred(of report: ReportID, deferredBefore: Instant) {
         let overdue = (cases.deferred.stored(of: report)).filter {
             $0.deferredAt < deferredBefore && !$0.isRipe && cases.deferred.isWaiting($0)
@@ -180,9 +184,9 @@ extension UnitOfWork {
         }
     }
 
-    // MARK: What they share
+    // MARK: Shared steps
 
-    /// Also where nothing of it is known.
+    /// Whether the handoff awaits its signature; `true` also if the handoff is not loaded.
     private func awaitsSignature(_ handoff: HandoffID) -> Bool {
         file(of: handoff)?[handoff: handoff]?.state.awaitsSignature != false
     }
@@ -194,7 +198,7 @@ extension UnitOfWork {
             inReplyTo: message.key.eventID, problems: [problem], reports: [message.reportID])
     }
 
-    /// As if it had just come, and were at fault by itself.
+    /// Keeps a deferred message as a dead letter, as if it had just arrived from the queue.
     private mutating func keepDeferredAsDeadLetter(
         _ message: DeferredMessage, _ bytes: [UInt8], _ deadLetterReason: DeadLetterReason
     ) throws {
@@ -217,8 +221,9 @@ extension UnitOfWork {
         )
     }
 
-    /// A held message is read again; its bytes were readable when it was held, and are bound to their row. `nil` where
-    /// they are not.
+    /// Decrypts and reads a deferred message. Its bytes were readable when it was deferred, and are bound to their
+    /// row.
+    /// - Returns: `nil` if they are not loaded or cannot be read.
     private func open(_ message: DeferredMessage) -> (act: Act, bytes: [UInt8])? {
         guard let box = cases.deferred.box(of: message) else { return nil }
         do {

@@ -6,11 +6,11 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// Hears what the units did with what they got (办理反馈): signatures, returns, dispositions, cases, conclusions; and what
-/// persons command about handoffs.
+/// Applies the acts of units on their handoffs (办理反馈): signatures, returns, dispositions, cases and conclusions.
+/// Also applies the commands of persons about handoffs.
 struct FeedbackDesk: Desk {
     let worker = Worker.feedback
-    /// How long (wall time) a message ahead of its state is kept before it is refused.
+    /// How long a message stays deferred before it is refused, in seconds of wall time.
     let earlyMessageHoldSeconds: Double
 
     func targets(of inbound: InboundMessage) -> Targets {
@@ -25,16 +25,16 @@ struct FeedbackDesk: Desk {
         return Targets(handoffs: [handoff], deferredOf: inbound.key.sender)
     }
 
-    /// What could make an early act valid comes in this queue.
+    /// The queue of the acts that a deferred act waits for.
     var markedQueue: String? { Topology.Queue.feedback }
 
-    /// Who is accused decides which persons may act on a case.
+    /// A person's command needs the names of the accused: whether the person may act on the case depends on them.
     func needs(of inbound: InboundMessage) -> CaseNeeds {
         guard case .message(let message) = inbound.content, case .handoffCommand = message.body else { return .nothing }
         return .names
     }
 
-    /// Deferred messages of the handoffs that these acts may let them be tried for.
+    /// Loads the deferred messages that may be tried after these acts.
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {
         var handoffs: [HandoffID] = []
         for act in received.compactMap(Act.init) {
@@ -62,8 +62,8 @@ struct FeedbackDesk: Desk {
         }
     }
 
-    /// Goes on where held messages had no turn yet; gives up what was held too long, once nothing that was sent in time
-    /// can still come. One report at a time, and of it so much as a transaction may take.
+    /// Tries ripe deferred messages; then refuses those that were deferred too long, once no message that was sent
+    /// in time can still arrive. It works on one report at a time, within the limits of a transaction.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         if let report = try database.run(ReadRipeReport(except: aside)).rows.first {
             return Sweep(
@@ -81,11 +81,11 @@ struct FeedbackDesk: Desk {
 }
 
 extension Message {
-    /// Whether a handoff may not await its signature any more once this is taken.
+    /// Whether the handoff may no longer await its signature after this message.
     fileprivate var endsWaiting: Bool {
         switch body {
         case .act(.signed), .handoffCommand(.recall): true
-        // What is not loaded for these is marked ripe, and the sweep tries it.
+        // Nothing is loaded for these: their deferred messages are marked ripe, and the sweep tries them.
         default: false
         }
     }
@@ -108,6 +108,6 @@ extension Act {
 enum ActOutcome: Sendable {
     case done(HandoffID)
     case refused(Problem)
-    /// A message still to come could make it valid.
+    /// A later message could make the act valid.
     case early(HandoffID)
 }

@@ -4,8 +4,8 @@ import Casework
 import Contract
 import PostgreSQL
 
-/// What a transaction does to attachments (附件): parts that came, attachments that are whole, those whose parts are of
-/// no use. Pure: it knows parts by number, digest and size.
+/// The changes of a transaction to attachments (附件): received parts, complete attachments, and dropped parts.
+/// Pure: it knows the number, digest and size of a part, not its bytes.
 struct AttachmentBook: Sendable {
     struct Attachment: Hashable, Sendable {
         let report: ReportID
@@ -14,32 +14,33 @@ struct AttachmentBook: Sendable {
     }
 
     struct Part: Sendable {
-        /// Of its bytes, keyed.
+        /// The keyed digest of its bytes.
         let digest: [UInt8]
         let bytes: Int
     }
 
-    /// What the parts of an attachment are, put together.
+    /// The size and digest of all parts of an attachment together.
     struct Together: Hashable, Sendable {
         let bytes: Int
         let sha256: [UInt8]
     }
 
-    /// Of the reports that are touched.
+    /// The announced attachments of this transaction's reports.
     var announced: [Attachment: AnnouncedAttachment] = [:]
-    /// The parts that are here by number, those of this transaction among them.
+    /// The received parts by number, including those of this transaction.
     var here: [Attachment: [Int: Part]] = [:]
-    /// What lies here when a manifest of this transaction closes it, by the manifest's act.
+    /// The parts together at the time when a manifest of this transaction closes the attachment, by the manifest's
+    /// key.
     var together: [InboxKey: Together] = [:]
-    /// Those that nobody closed in time.
+    /// Attachments that were not closed in time.
     var unfinished: [Attachment] = []
-    /// How much was passed up sealed of the attachments of reports that are touched, this transaction's among it.
+    /// The messages and bytes of attachments that were passed up sealed, by report, including this transaction's.
     var passedUp: [ReportID: (parts: Int, bytes: Int)] = [:]
 
     private var arrived: [AttachmentPartKey: StoredAttachmentPart] = [:]
     private var whole: Set<Attachment> = []
     private var dropped: Set<Attachment> = []
-    /// Those that were closed with fewer parts than came, and how many they have.
+    /// Attachments that were closed with fewer parts than were received, and their number of parts.
     private var trimmed: [Attachment: Int] = [:]
     private var passedUpNow: Set<ReportID> = []
 
@@ -49,7 +50,7 @@ struct AttachmentBook: Sendable {
         whole.contains(attachment) || announced[attachment]?.isWhole == true
     }
 
-    /// How many of a report's are not here whole.
+    /// The number of a report's attachments that are not complete.
     func pending(of report: ReportID) -> Int { announced.keys.count { $0.report == report && !isWhole($0) } }
 
     private func bytes(of attachment: Attachment) -> Int {
@@ -58,8 +59,9 @@ struct AttachmentBook: Sendable {
 
     // MARK: Parts
 
-    /// Notes that a part came.
-    /// - Returns: whether it is to be kept: not one that is here already.
+    /// Records a received part.
+    /// - Returns: whether the part must be stored: `false` for a repeat, and if the attachment is complete.
+    /// - Throws: a `Problem` if the attachment is unknown, the part is too large, or it came before with other bytes.
     mutating func keep(_ number: Int, _ part: Part, of attachment: Attachment) throws(Problem) -> Bool {
         guard let announced = announced[attachment] else { throw .unknownAttachment }
         guard part.bytes <= announced.bytes else {
@@ -76,8 +78,8 @@ struct AttachmentBook: Sendable {
             }
             return false
         }
-        // The last part may make too many of them, which the manifest tells: of wrong parts the sender learns by
-        // closing.
+        // The last part may exceed the announced size. The sender learns of wrong parts when the manifest closes
+        // the attachment.
         guard bytes(of: attachment) < announced.bytes || part.bytes == 0 else {
             throw Problem(
                 code: "too_large", path: "data.content",
@@ -92,16 +94,17 @@ struct AttachmentBook: Sendable {
         return true
     }
 
-    /// Enters a part that is kept, sealed.
+    /// Adds a sealed part to the parts to be written.
     mutating func store(_ part: StoredAttachmentPart) { arrived[part.key] = part }
 
     // MARK: Closing
 
-    /// Judges by number and size whether all parts are here. What is beyond the count is dropped alone.
-    /// - Returns: false where they are too many bytes without being all: they cannot be what was announced.
+    /// Whether all parts are received, by number and size. Parts beyond the count are dropped.
+    /// - Returns: `false` if parts are missing although all announced bytes are received: then the parts are wrong.
+    /// - Throws: a `Problem` if the attachment is unknown, or if parts and announced bytes are missing.
     mutating func hasParts(_ count: Int, of attachment: Attachment) throws(Problem) -> Bool {
         guard let announced = announced[attachment] else { throw .unknownAttachment }
-        // What is beyond the count leaves room for what is missing.
+        // Parts beyond the count are dropped first, to make room for missing parts.
         if (here[attachment] ?? [:]).keys.contains(where: { $0 > count }) { trim(attachment, to: count) }
         let missing = Set(1...count).subtracting((here[attachment] ?? [:]).keys).sorted()
         let hasRoom = bytes(of: attachment) < announced.bytes || announced.bytes == 0
@@ -115,8 +118,9 @@ struct AttachmentBook: Sendable {
         return missing.isEmpty
     }
 
-    /// Whether what lies here is what was announced: then it is whole, else its parts are dropped together.
-    /// - Parameter together: `nil`: parts are missing.
+    /// Marks the attachment as complete if its parts are what was announced.
+    /// - Parameter together: `nil` if parts are missing.
+    /// - Throws: a `Problem` if the parts differ from the announced attachment; then all of them are dropped.
     mutating func close(
         _ attachment: Attachment, sha256: [UInt8], holding together: Together?
     ) throws(Problem) {
@@ -150,7 +154,8 @@ struct AttachmentBook: Sendable {
 
     // MARK: Passing up
 
-    /// Counts a part, or a manifest, that is passed up: a source must not fill a superior's queue without end.
+    /// Counts a part or a manifest that is passed up. The limit keeps a source from filling a superior's queue.
+    /// - Throws: a `Problem` if the report has too many parts or bytes.
     mutating func passUp(_ bytes: Int, of report: ReportID, limits: Limits) throws(Problem) {
         let before = passedUp[report] ?? (0, 0)
         guard before.bytes + bytes <= limits.papersBytesMax,
@@ -171,7 +176,7 @@ struct AttachmentBook: Sendable {
 
     // MARK: Writing
 
-    /// Dropped first: what came after a drop is to stay.
+    /// The commands that write the changes. Deletes come first, so that parts received after a drop stay.
     func commands(at now: Instant) -> [any Command] {
         var commands: [any Command] = []
         if !dropped.isEmpty { commands.append(DeleteAttachmentParts(attachments: dropped.map { ($0.report, $0.id) })) }

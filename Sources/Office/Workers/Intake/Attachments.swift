@@ -5,7 +5,7 @@ import Contract
 import Crypto
 import Foundation
 
-/// A part of an attachment, or the manifest that closes it, as it came.
+/// A received part of an attachment, or the manifest that closes it.
 struct AttachmentPartReceived {
     let part: AttachmentPart
     let inbound: InboundMessage
@@ -14,12 +14,12 @@ struct AttachmentPartReceived {
 }
 
 extension UnitOfWork {
-    /// Takes the parts of attachments that were announced with reports; the closing manifest says that all were sent.
+    /// Takes the parts of attachments that were announced with reports, and the manifests that close them.
     ///
-    /// A part that came before is a repeat; with other bytes it is refused. Parts beyond the manifest's count are
-    /// dropped alone. Parts that together are not the attachment that was announced are dropped together, so that they
-    /// can be sent anew. Of a report that was passed up sealed each part follows it, sealed too; nothing of it is kept,
-    /// and it is the superior who finds whether they make the attachment.
+    /// A part that came before is a repeat; with other bytes it is refused. Only the parts beyond the manifest's
+    /// count are dropped. If the parts together are not the announced attachment, all of them are dropped, so that
+    /// they can be sent again. If the report was passed up sealed, each part is sealed and passed up too, and is
+    /// not stored; only the superior can check the attachment.
     mutating func takeParts(_ parts: [AttachmentPartReceived], _ sealing: Sealing) throws {
         guard !parts.isEmpty else { return }
         let reports = Dictionary(
@@ -52,7 +52,8 @@ extension UnitOfWork {
         }
     }
 
-    /// Drops the parts of attachments that nobody closed in time. The report is locked: none becomes whole meanwhile.
+    /// Drops the parts of attachments that were not closed in time. The report is locked, so none of them becomes
+    /// complete meanwhile.
     mutating func dropUnfinishedAttachments() {
         for unfinished in cases.attachments.unfinished { cases.attachments.drop(unfinished) }
     }
@@ -63,7 +64,7 @@ extension UnitOfWork {
         AttachmentBook.Attachment(report: report, id: office.digestKey.attachment(received.sha256, of: report))
     }
 
-    /// What a part is known by.
+    /// The keyed digest and the size of a part.
     func part(_ number: Int, _ bytes: [UInt8], of attachment: AttachmentBook.Attachment) -> AttachmentBook.Part {
         AttachmentBook.Part(
             digest: office.digestKey.part(Array(SHA256.hash(data: bytes)), of: attachment.id, number: number),
@@ -132,7 +133,8 @@ extension UnitOfWork {
 }
 
 extension AttachmentPart {
-    /// The bytes of a part; `nil` of the manifest that closes an attachment.
+    /// The bytes of a part; `nil` for a manifest.
+    /// - Throws: a `Problem` if the message is neither a valid part nor a valid manifest.
     func checkedBytes(limits: Limits = .standard) throws(Problem) -> [UInt8]? {
         switch (part, content, count) {
         case (let number?, let content?, nil):

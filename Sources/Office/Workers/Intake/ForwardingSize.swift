@@ -1,20 +1,20 @@
 import Casework
 import Contract
 
-/// Whether what a report becomes still fits into one message: told at the door by sizes alone, since later nobody could
-/// be told.
+/// The size of the message by which a report will be forwarded. It is checked at intake, by sizes alone, because
+/// later the sender could not be notified.
 enum ForwardingSize {
-    /// What a handoff's message holds beside the report's own words, at most: head, number, rule, names of fields.
+    /// The maximum bytes of a handoff's message without the texts of the report: head, number, rule, names of fields.
     private static let frameBytesMax = 2_048
-    /// Of each entry of a list: names of fields, a paper's size.
+    /// The maximum bytes of a list entry without its texts: names of fields, the size of an attachment.
     private static let entryBytesMax = 128
-    /// What a sealed message holds beside the ciphertext, at most. A media type has up to 255 bytes, and an escape six
-    /// for one.
+    /// The maximum bytes of a sealed message without the ciphertext. A media type has up to 255 bytes, and an
+    /// escaped byte takes six.
     private static let sealedFrameBytesMax = 2_560
-    /// Of a ciphertext: the authentication tag.
+    /// The bytes of the authentication tag of a ciphertext.
     private static let tagBytes = 16
 
-    /// - Parameter content: as it leaves the vault, masked, which may have made it longer.
+    /// - Parameter content: the masked report. Masking may have made it longer.
     static func problem(with content: Submission, limits: Limits = .standard) -> Problem? {
         let bytes = bytesMax(of: content)
         guard bytes > limits.messageBytesMax else { return nil }
@@ -28,7 +28,7 @@ enum ForwardingSize {
                 """)
     }
 
-    /// - Parameter bytes: of the message as it arrived, which is sealed whole and written in Base64.
+    /// - Parameter bytes: the size of the message as it arrived. It is sealed whole and written in Base64.
     static func problem(withSealed bytes: Int, limits: Limits = .standard) -> Problem? {
         let sealed = (bytes + tagBytes + 2) / 3 * 4 + sealedFrameBytesMax
         guard sealed > limits.messageBytesMax else { return nil }
@@ -44,7 +44,7 @@ enum ForwardingSize {
         )
     }
 
-    /// - Parameter bytes: of the message that brought a piece of a paper, which is sealed whole too.
+    /// - Parameter bytes: the size of the message with a part of an attachment. It is sealed whole too.
     static func problem(withSealedPart bytes: Int, limits: Limits = .standard) -> Problem? {
         guard self.problem(withSealed: bytes, limits: limits) != nil else { return nil }
         return Problem(
@@ -53,10 +53,10 @@ enum ForwardingSize {
                 + "send the paper in parts of \(sealedPartBytes) bytes at most")
     }
 
-    /// Of a piece of a paper: they fit, whatever its message holds beside them.
+    /// A size of a part, in bytes, that always fits, whatever else its message has.
     private static let sealedPartBytes = 128 << 10
 
-    /// The body of `handoff.dispatched`, at most.
+    /// The maximum bytes of the body of `handoff.dispatched`.
     static func bytesMax(of content: Submission) -> Int {
         let entries = content.accused.count + content.allegations.count + content.attachments.count
         var (sum, content) = (Sum(bytes: frameBytesMax + entryBytesMax * entries), content)
@@ -74,7 +74,7 @@ enum ForwardingSize {
         }
     }
 
-    /// Bytes of a text in JSON, its quotes apart.
+    /// The bytes of a text in JSON, without its quotes.
     private static func written(_ text: String) -> Int {
         text.utf8.reduce(0) { bytes, byte in
             switch byte {

@@ -6,8 +6,8 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// The one door (归口受理, invariant 3): every report comes in here, is judged by the scope, and gets a number, once.
-/// Only intake reads `report.submitted` (`ReportSubmitted.swift`), and no other desk has `register`.
+/// The only intake of reports (归口受理, invariant 3): every report is received here, judged by the scope, and given a
+/// number once. Only intake reads `report.submitted` (`ReportSubmitted.swift`), and no other desk has `register`.
 struct IntakeDesk: Desk {
     let worker = Worker.intake
     let sealing: Sealing
@@ -20,7 +20,7 @@ struct IntakeDesk: Desk {
         return Targets(submission: (source, message.envelope.subject))
     }
 
-    /// The manifest that closes a paper says how many parts are read and digested; none is longer than a message.
+    /// A manifest gives the number of parts that are read and hashed; none of them is larger than a message.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
         guard case .message(let message) = inbound.content, case .submitted(.part(let part)) = message.body,
             let count = part.count
@@ -55,7 +55,7 @@ struct IntakeDesk: Desk {
             }
         }
         if !drafts.isEmpty { try unitOfWork.loadRegistrations(of: drafts, from: database) }
-        // After the reports, one of which a part may belong to.
+        // After the reports, because a part may belong to one of them.
         if !parts.isEmpty { try unitOfWork.loadAttachments(of: parts, from: database) }
     }
 
@@ -85,7 +85,7 @@ struct IntakeDesk: Desk {
 
     var sweepIntervalSeconds: Double { LaneSettings.janitorIntervalSeconds }
 
-    /// Parts of attachments that nobody closed in time, one attachment after the other.
+    /// Drops the parts of attachments that were not closed in time, one report at a time.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
         let before = times.now.adding(seconds: -Double(limits.paperPartsKeptSeconds))
         guard let attachment = try database.run(ReadUnfinishedAttachments(before: before, except: aside)).rows.first
@@ -101,9 +101,9 @@ struct IntakeDesk: Desk {
             work: { unitOfWork in unitOfWork.dropUnfinishedAttachments() })
     }
 
-    // MARK: What is pure
+    // MARK: Pure steps
 
-    /// What the rules say of a submission, by themselves.
+    /// Applies the rules to a submission, without the database.
     private func judge(
         _ submission: Submission, _ inbound: InboundMessage, _ unitOfWork: UnitOfWork
     ) throws -> Judgement {
@@ -114,14 +114,14 @@ struct IntakeDesk: Desk {
         let problems = SubmissionCheck.problems(
             in: submission, rulebook: rulebook, directory: directory, now: unitOfWork.now)
         guard problems.isEmpty else { return .refused(.because(problems)) }
-        // Anew for a letter that is replayed, and where the policy or the source changed meanwhile.
+        // Prepared again for a replayed dead letter, or if the policy or the source's kind changed meanwhile.
         let report =
             if let prepared = inbound.prepared, prepared.holds(under: rulebook, sourceKind: source.kind) {
                 prepared
             } else {
                 try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.office)
             }
-        // Asked of the directory as it is now, never of what was known before the transaction.
+        // The barrier uses the current directory, never what was known before the transaction.
         let roots = Barrier.finding(
             on: submission.accused, among: directory.unitNames, kinds: rulebook.ownKind
         ).roots
@@ -173,7 +173,7 @@ struct IntakeDesk: Desk {
         _ draft: Draft, _ registration: LoadedSubmission.Registration, in unitOfWork: inout UnitOfWork
     ) throws {
         let original = registration.original
-        // Who may learn nothing of a report learns it from no repeat of it either.
+        // A source that may learn nothing of the original learns nothing from its repeat either.
         let barred = original.flatMap { registration.barred ?? unitOfWork.cases.files[$0]?.barred } ?? []
         let receiptOnly = draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false
         let standing = try draft.standing(isRepeat: original != nil, under: unitOfWork.office.rulebook)
@@ -209,7 +209,7 @@ struct IntakeDesk: Desk {
             }
             try sealing.passUp(draft.inbound, report.id, ruling: ruling, to: superior, in: &unitOfWork)
         } else if let readable = draft.readable {
-            // Registration splits a message: the original bytes go into the vault, masked text goes on.
+            // Registration splits a message: the original bytes go into the vault, only masked text is used further.
             unitOfWork.cases.newReports.append(
                 .init(
                     report: file.report, barredRoots: draft.barredRoots, content: readable.content,
@@ -230,7 +230,7 @@ struct IntakeDesk: Desk {
 }
 
 extension UnitOfWork {
-    /// The answer to a submission, made from the report's own row: the same whenever it is asked for.
+    /// Sends the answer to a submission. It is made from the report's row, so it is always the same.
     mutating func acknowledgeRegistration(of id: ReportID, inbound: InboundMessage) {
         guard let report = cases.files[id]?.report else { return }
         acknowledgeRegistration(report, inbound: inbound)
@@ -249,7 +249,7 @@ extension UnitOfWork {
             reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
     }
 
-    /// The same submission once more: the original verdict; another one under the same id: refused.
+    /// Answers a repeated submission with the original verdict, and refuses another one under the same id.
     mutating func repeatSubmission(_ earlier: Report, inbound: InboundMessage) {
         if earlier.digest == inbound.digest {
             acknowledgeRegistration(earlier, inbound: inbound)
@@ -260,14 +260,14 @@ extension UnitOfWork {
 }
 
 extension CivilDate {
-    /// The day in the office's own zone: China has one, eight hours ahead of UTC.
+    /// The day in the office's time zone: China has one zone, UTC+8.
     init(of instant: Instant) {
         self.init(daysSinceEpoch: Int((Double(instant.microsecondsSinceEpoch) / 1_000_000 + 8 * 3600) / 86_400))
     }
 }
 
 extension Problem {
-    /// It may only have been quicker than its registration: kept, not dropped.
+    /// The message may only have come before its sender was registered, so it is kept.
     static let unknownSource = Problem(
         code: "unknown_source",
         text: "this sender is not registered with the office; what it sent is kept, and can be sent again once it is")

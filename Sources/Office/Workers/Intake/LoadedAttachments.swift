@@ -7,8 +7,8 @@ import Foundation
 import PostgreSQL
 
 extension UnitOfWork {
-    /// Reads what was announced with the reports of these parts, which parts are here, and what they make together
-    /// where a manifest among them closes an attachment.
+    /// Loads the announced attachments of the reports of these parts and the parts received so far. If a manifest
+    /// among them closes an attachment, also computes the size and digest of its parts together.
     mutating func loadAttachments(of parts: [AttachmentPartReceived], from database: Database) throws {
         let reports = reportsBySubmission
         func report(of received: AttachmentPartReceived) -> (id: ReportID, isSealed: Bool)? {
@@ -37,7 +37,7 @@ extension UnitOfWork {
         try loadTogether(asked, from: database)
     }
 
-    /// Those of one report whose parts came so long ago that they are given up.
+    /// Loads the attachments of a report that were begun before `before` and are not complete.
     mutating func loadUnfinishedAttachments(
         of report: ReportID, before: Instant, from database: Database
     ) throws {
@@ -48,7 +48,7 @@ extension UnitOfWork {
         }
     }
 
-    /// The reports that are locked, and those that this transaction will register.
+    /// The locked reports, and those that this transaction will register, by sender and submission id.
     private var reportsBySubmission: [String: (id: ReportID, isSealed: Bool)] {
         var reports: [String: (id: ReportID, isSealed: Bool)] = [:]
         for file in cases.files.values {
@@ -64,7 +64,7 @@ extension UnitOfWork {
         return reports
     }
 
-    /// What the reports among these announce that this transaction will register.
+    /// Adds the attachments announced by those of these reports that this transaction will register.
     private mutating func announceNew(_ touched: Set<ReportID>) {
         for case .new(let draft, _) in cases.submissions.values where touched.contains(draft.id) {
             guard let readable = draft.readable else { continue }
@@ -75,8 +75,8 @@ extension UnitOfWork {
         }
     }
 
-    /// Goes through the parts as the decision will, on a copy of the book, and puts together what lies there when a
-    /// manifest closes an attachment.
+    /// Applies the parts to a copy of the book, as the decision will, and puts the parts together when a manifest
+    /// closes an attachment.
     private mutating func loadTogether(
         _ asked: [(received: AttachmentPartReceived, attachment: AttachmentBook.Attachment)], from database: Database
     ) throws {
@@ -101,13 +101,13 @@ extension UnitOfWork {
                     try book.close(attachment, sha256: received.sha256, holding: together)
                 }
             } catch is Problem {
-                // The decision meets it too, and tells the sender.
+                // The decision finds the same problem and notifies the sender.
             }
         }
     }
 
-    /// Length and digest over all parts, a few at a time, so that a large attachment does not stand in memory. What
-    /// arrived in this transaction goes before what is stored: that is dropped.
+    /// The size and digest of all parts, read 16 at a time so that a large attachment is never in memory as a
+    /// whole. A part that arrived in this transaction replaces the stored one, which is dropped.
     private func putTogether(
         _ attachment: AttachmentBook.Attachment, count: Int, _ arrived: [Int: AttachmentPart], from database: Database
     ) throws -> AttachmentBook.Together {

@@ -4,16 +4,16 @@ import Casework
 import Contract
 import PostgreSQL
 
-/// A report that will be registered, with what the rules say of it.
+/// A submission that the rules allow to register, with their results.
 struct Draft: Sendable {
     let inbound: InboundMessage
     let source: SourceRow
     let report: PreparedReport
-    /// Of what is sealed none is entered.
+    /// Empty for a sealed report: no barred unit is stored for it.
     let barredRoots: Set<UnitID>
-    /// The source's own unit is barred. Known also of a sealed report, of which no barred unit is entered.
+    /// Whether the source's own unit is barred. Also correct for a sealed report, although `barredRoots` is empty.
     let isReceiptOnly: Bool
-    /// To whom it goes sealed, and the one of the staff who watches over that.
+    /// The unit to which a sealed report is passed up, and the person who is its custodian; `nil` for other reports.
     let superior: UnitRow?
     let custodian: PersonID?
 
@@ -25,7 +25,7 @@ struct Draft: Sendable {
 }
 
 extension Draft {
-    /// How a report is registered, and by which row of the policy.
+    /// The state in which a report is registered, and the row of the policy that decided it.
     struct Standing {
         var state = ReportState.registered
         var rule: String
@@ -62,37 +62,38 @@ extension Draft {
     }
 }
 
-/// What is known of a submission before it is decided: the rules' word on it, and what the database knows.
+/// The facts about a submission before it is decided: the results of the rules, and the rows of the database.
 enum LoadedSubmission: Sendable {
     case refused(Refusal)
-    /// It was registered before, and the inbox was pruned of it.
+    /// The submission was registered before, and its inbox row was pruned.
     case known(Draft, Report)
     case new(Draft, Registration)
 
     enum Refusal: Sendable {
         case unknownSource
         case because([Problem])
-        /// Nothing can be sealed to the superior that alone may handle it.
+        /// Only a superior may handle it, and nothing can be sealed to that superior's key.
         case unusableKey(of: UnitRow)
     }
 
     struct Registration: Sendable {
         let serial: Int64
-        /// The report that said the same first.
+        /// The first report with the same repeat key; `nil` if this report is the first or has no key.
         let original: ReportID?
-        /// The units that the original may not reach; `nil` of one in this transaction.
+        /// The units that the database has as barred from the original. `nil` if it has none, as for an original
+        /// of this transaction.
         let barred: Set<UnitID>?
     }
 }
 
-/// A decision asks for what its desk did not load: a fault of the office's own.
+/// A decision needs data that its desk did not load: a fault of the office.
 struct NotLoaded: PlainlyWorded, CustomStringConvertible {
     let description = "what this decision needs was not loaded"
 }
 
 extension UnitOfWork {
-    /// Draws a number for each report that is new, enters what it says, and finds what said the same first. What the
-    /// rules refuse is not among the drafts: it uses up no number and enters no key.
+    /// Takes a number for each new report, stores its repeat key, and finds the first report with the same key. A
+    /// submission that the rules refuse is not among the drafts: it takes no number and stores no key.
     mutating func loadRegistrations(of drafts: [Draft], from database: Database) throws {
         let submissions = try database.run(
             ReadSubmissions(sources: drafts.map(\.source.id.rawValue), submissionIDs: drafts.map(\.inbound.key.eventID))
@@ -127,7 +128,7 @@ extension UnitOfWork {
     }
 }
 
-/// What a source calls a report of its.
+/// A source with its own id of a report.
 private struct Submitted: Hashable {
     let source: SourceID
     let id: String

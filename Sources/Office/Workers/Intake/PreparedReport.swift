@@ -3,30 +3,30 @@ import CaseStore
 import Casework
 import Contract
 
-/// What of a report can be done before its transaction, once, however often that is tried: what was stated, masking,
-/// keys, words, and the box for the vault. It knows nothing that a transaction may find otherwise, but the policy and
-/// the source's kind, which are compared then.
+/// The work on a report that is done before its transaction: placeholders, rulings, masking, keys, and the box for
+/// the vault. It is done once, even if the transaction is tried again. Of all that it depends on, only the policy
+/// and the source's kind may change before the transaction; `holds` compares them then.
 struct PreparedReport: Sendable {
     let id: ReportID
-    /// Without placeholders.
+    /// The submission without placeholders.
     let stated: Submission
     let facts: ReportFacts
     private let policy: String
     let decision: Decision
 
     enum Decision: Sendable {
-        /// Only a superior may handle it: nothing of it is entered.
+        /// Only a superior may handle it: its content is not stored.
         case sealed(SealingRuling)
         case readable(Readable)
     }
 
     struct Readable: Sendable {
-        /// As it leaves the vault, masked.
+        /// The masked submission.
         let content: Submission
         let ruling: ScopeRuling
-        /// `nil`: nothing is a repeat of it.
+        /// `nil` if no report can be a repeat of it.
         let repeatKey: [UInt8]?
-        /// The original bytes.
+        /// The original bytes, sealed.
         let vault: VaultBox
         let attachments: [AttachmentKey]
     }
@@ -42,7 +42,7 @@ struct PreparedReport: Sendable {
             return
         }
         let ruling = rulebook.scope(of: facts)
-        // What leaves the vault is masked (invariant 6).
+        // All text that leaves the vault is masked (invariant 6).
         let content = Mask(reporters: stated.reporters).apply(to: stated)
         decision = .readable(
             Readable(
@@ -52,14 +52,14 @@ struct PreparedReport: Sendable {
                 attachments: try content.attachments.map { try AttachmentKey($0, of: id, office.digestKey) }))
     }
 
-    /// Whether it would be the same under this policy, from a source of this kind.
+    /// Whether the result would be the same under this policy and from a source of this kind.
     func holds(under rulebook: Rulebook, sourceKind: String) -> Bool {
         facts.sourceKind == sourceKind && policy == PreparedReport.name(of: rulebook)
     }
 
     private static func name(of rulebook: Rulebook) -> String { "\(rulebook.policy.name)@\(rulebook.policy.version)" }
 
-    /// Scope is asked before repeats: only what is accepted can be one.
+    /// The scope is decided before repeats: only an accepted report can be a repeat.
     private static func repeatKey(_ submission: Submission, _ ruling: ScopeRuling, secret: [UInt8]) -> [UInt8]? {
         guard case .accept = ruling.decision else { return nil }
         let keys = RepeatKeys(submission: submission, secret: secret)

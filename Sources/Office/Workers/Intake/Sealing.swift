@@ -6,22 +6,23 @@ public import Contract
 import Crypto
 import Foundation
 
-/// The sealed pass-through: what only a superior may handle is neither copied, excerpted nor entered. The original
-/// bytes are sealed in memory to the superior's key; the books hold envelope number, digest, times and hands.
+/// The sealed pass-through: a report that only a superior may handle is not copied, excerpted or stored. The
+/// original bytes are sealed in memory to the superior's key; the database stores only envelope number, digest,
+/// times and actors.
 public struct Sealing: Sendable {
-    /// For superiors without a key: sealed mail, whose private half is kept elsewhere.
+    /// The key for superiors without their own key. Its private half is kept elsewhere.
     let mailKey: SealingKey
 
     public init(mailKey: SealingKey) { self.mailKey = mailKey }
 
-    /// A superior's own key, or where it has none the sealed mail's. `nil` of a key that is none: never the mail's in
-    /// its stead.
+    /// The superior's own key, or `mailKey` if it has none. `nil` if its own key is invalid: `mailKey` never
+    /// replaces it.
     private func key(of superior: UnitRow) -> SealingKey? {
         guard let own = superior.sealingKey else { return mailKey }
         return SealingKey(rawRepresentation: own)
     }
 
-    /// Whether something can be sealed to a superior.
+    /// Whether the superior's key is valid.
     func canSeal(to superior: UnitRow) -> Bool { key(of: superior) != nil }
 
     func passUp(
@@ -54,8 +55,10 @@ public struct Sealing: Sendable {
         unitOfWork.cases.reportOf[handoff.id] = reportID
     }
 
-    /// Passes a piece of a paper, or the manifest that closes it, up to where its report went. The superior puts them
-    /// together.
+    /// Passes a part of an attachment, or its manifest, up to the unit that got the report. The superior puts the
+    /// parts together.
+    /// - Throws: a `Problem` if the handoff takes no more attachments, the superior's key is invalid, or the part
+    ///   is not valid or too large.
     func passUp(
         _ part: AttachmentPart, _ inbound: InboundMessage, of report: ReportID, in unitOfWork: inout UnitOfWork
     ) throws {
@@ -82,7 +85,8 @@ public struct Sealing: Sendable {
         if part.count != nil { unitOfWork.recordPassedUp(part, inbound, of: report, with: handoff.id, key: sent.key) }
     }
 
-    /// Seals the message whole and sends it the handoff's way. `nil` where there is no key, or the barrier stood.
+    /// Seals the whole message and sends it to the handoff's queue.
+    /// - Returns: `nil` if there is no valid key, or the barrier stopped the message.
     private func send(
         _ type: MessageType, _ inbound: InboundMessage, of report: Report, with handoff: Handoff, to superior: UnitRow,
         in unitOfWork: inout UnitOfWork
@@ -101,7 +105,7 @@ public struct Sealing: Sendable {
 }
 
 extension Handoff {
-    /// What went up sealed is followed by its papers, also once the superior is done with the sealed mail itself.
+    /// Whether attachments may follow the sealed report. They may also after the superior has closed the handoff.
     fileprivate var takesAttachments: Bool {
         switch state {
         case .released, .dispatched, .signed, .inHand, .caseFiled, .concluded, .closed: true

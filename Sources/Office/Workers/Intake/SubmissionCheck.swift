@@ -2,11 +2,12 @@ public import Basics
 public import Casework
 public import Contract
 
-/// What intake asks of a submission before any rule: limits, words of the vocabulary, ids that exist.
+/// The check of a submission before any rule: limits, words of the vocabulary, ids that exist.
 public enum SubmissionCheck {
+    /// The problems of a submission, at most 20.
     /// - Parameters:
-    ///   - rulebook: the policy whose words count; `nil` where it is not at hand: then words are not asked.
-    ///   - directory: the office's units; `nil` where they are not at hand.
+    ///   - rulebook: the policy with the vocabulary; `nil` if it is not available: then words are not checked.
+    ///   - directory: the office's units; `nil` if they are not available: then ids of units are not checked.
     ///   - now: business time.
     public static func problems(
         in submission: Submission, rulebook: Rulebook?, directory: OfficeDirectory?, now: Instant,
@@ -18,7 +19,7 @@ public enum SubmissionCheck {
         check.count(submission.allegations.count, "data.allegations", max: limits.allegationsMax)
         check.count(submission.reporters.count, "data.reporters", max: limits.reportersMax)
         check.count(submission.attachments.count, "data.attachments", max: limits.attachmentsMax)
-        // A list that is too long is not looked through: one problem says it all.
+        // The entries of a list that is too long are not checked: one problem is enough.
         guard check.problems.isEmpty else { return check.problems }
         said.visitTexts(&check)
         check.attachments(submission.attachments, limits)
@@ -45,11 +46,11 @@ public enum SubmissionCheck {
         mutating func visit(code: inout String?, at place: TextPlace, as kind: CodeKind) {
             guard let code else { return }
             switch kind {
-            // What is no word of the policy is told with what was meant.
+            // `unknownVocabulary` checks these, with a suggestion for each.
             case .vocabulary: break
             case .placeCode: self.code(code, "\(place)")
             case .unit:
-                // Fails closed: an unknown unit could be one that the barrier must keep out.
+                // Fails closed: an unknown unit could be one that the barrier must exclude.
                 if let directory, UnitID(code).flatMap({ directory.units[$0] }) == nil {
                     add("unknown_unit", "\(place)", "no unit of this office has this id")
                 }
@@ -115,7 +116,7 @@ public enum SubmissionCheck {
                 }
                 sizes[digest] = attachment.bytes
             }
-            // One by one they may be within the limit, and their sum beyond what fits a number.
+            // Each size may be within the limit, and their sum too large for `Int`.
             let most = limits.papersBytesMax
             if attachments.reduce(0, { min($0, most) + min(max($1.bytes, 0), most) }) > most {
                 add("too_large", "data.attachments", "the papers of a report have at most \(most) bytes together")

@@ -4,21 +4,21 @@ import Casework
 import Contract
 import PostgreSQL
 
-/// What becomes of the acts that came: verdicts with their answers, refusals, dead letters and what was decided about
-/// earlier ones.
+/// The results of a transaction for the received acts: verdicts with their answers, refusals, dead letters, and
+/// decisions about earlier dead letters.
 struct Answers {
     private(set) var settlements: [InboxKey: Settlement] = [:]
-    /// Why acts were refused, or ended as dead letters.
+    /// The reasons why acts were refused or became dead letters.
     private(set) var problems: [InboxKey: [Problem]] = [:]
     private(set) var deadLetters: [DeadLetter] = []
-    /// Open dead letters of each sender of this transaction's dead ones.
+    /// The number of open dead letters of each sender that has new ones in this transaction.
     private var openDeadLetters: [String: Int] = [:]
-    /// How many were not kept beside them.
+    /// The number of messages that were not kept because their sender has too many dead letters.
     private var unkept: [String: Int] = [:]
-    /// How often dead letters came that lie here already.
+    /// How often messages came again that are already dead letters.
     private var cameAgain: [InboxKey: Int] = [:]
     private var deadLetterSettlements: [DeadLetterSettlement] = []
-    /// What the operator is told once it stands: what was set aside, and why.
+    /// Messages to the operator, logged after the commit: what was set aside, and why.
     private(set) var faults: [String] = []
 
     func verdict(of key: InboxKey) -> Verdict? { settlements[key]?.verdict }
@@ -43,14 +43,14 @@ struct Answers {
         for row in openDeadLetters { self.openDeadLetters[row.sender] = row.count }
     }
 
-    /// Settles an act as dead, for this reason.
+    /// Settles an act with the verdict `dead`, for this reason.
     mutating func settleAsDead(_ key: InboxKey, because problem: Problem) {
         settle(key, .dead)
         problems[key] = [problem]
     }
 
-    /// Takes room for one more of a sender's; where there is none, it is counted as not kept.
-    /// - Returns: how many wait, where there is no room; `nil` where there is.
+    /// Takes room for one more dead letter of a sender. If there is none, its sendings are counted as not kept.
+    /// - Returns: `nil` if there is room; otherwise the number of the sender's open dead letters.
     mutating func takeRoom(of sender: String, sendings: Int, countMax: Int) -> Int? {
         guard let open = openDeadLetters[sender] else { return nil }
         guard open >= countMax else {
@@ -61,7 +61,7 @@ struct Answers {
         return open
     }
 
-    /// Twice in one transaction is one row.
+    /// Adds a dead letter. If it comes twice in one transaction, it is one row.
     mutating func keep(_ letter: DeadLetter) {
         if let place = deadLetters.firstIndex(where: { $0.id == letter.id }) {
             deadLetters[place].times += 1
@@ -70,7 +70,7 @@ struct Answers {
         }
     }
 
-    /// What lies among the dead letters came again.
+    /// Counts the repeats of a message that is already a dead letter.
     mutating func count(again key: InboxKey, sendings: Int) { cameAgain[key, default: 0] += sendings }
 
     mutating func settle(_ settlement: DeadLetterSettlement) { deadLetterSettlements.append(settlement) }

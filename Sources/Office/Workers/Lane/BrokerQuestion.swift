@@ -2,28 +2,29 @@ import AMQP
 import Basics
 import CaseStore
 
-/// When a confirm is overdue and nothing sent later was confirmed either: does the broker confirm nothing, or does one
-/// queue hold all of it up? A message that no queue takes is confirmed at once by a broker that works.
+/// A test whether the broker confirms nothing, or one queue holds up all confirms. It is made if a confirm is
+/// overdue and no later message was confirmed either. A working broker confirms a message that reaches no queue at
+/// once.
 struct BrokerQuestion {
-    /// It was asked over the connection on which the confirm is owed.
+    /// Whether a test message was sent over the connection on which the confirm is owed.
     var isAsked = false
-    /// Since when the broker has confirmed what was sent later than something that is owed. Its disc may only be slow.
+    /// The time since which the broker has confirmed later messages although an earlier confirm is owed. Its disk
+    /// may only be slow.
     var answeredSince: ContinuousClock.Instant?
-    /// When it may be asked over a connection of its own.
+    /// The earliest time of the next test over a separate connection.
     var nextOverAnother = ContinuousClock.now
 
-    /// No queue is called so.
+    /// A routing key that leads to no queue.
     static let key = "office.nobody"
-    /// How long a confirm is owed before another connection is made only to ask.
+    /// How long a confirm is owed before a separate connection is made for the test.
     static let patienceSeconds = 4.0
-    /// How long a queue may confirm later than others.
+    /// How much later than other queues a queue may confirm.
     static let latenessSeconds = 1.0
     static let intervalSeconds = 10.0
 }
 
 extension OutboxPublisher {
-    /// Looks after confirms that do not come. Does nothing while the broker says that it takes no messages, or owes
-    /// none for long.
+    /// Handles overdue confirms. Does nothing while the broker blocks the connection, or if no confirm is overdue.
     mutating func lookAfterConfirms() throws {
         guard let link, !link.publisher.isBlocked, let oldest = oldestOverdue else {
             return (question.isAsked, question.answeredSince) = (false, nil)
@@ -41,21 +42,21 @@ extension OutboxPublisher {
             return
         }
         question.nextOverAnother = now + .seconds(BrokerQuestion.intervalSeconds)
-        // The broker reads nothing more from a connection once a queue that hangs has got some from it. Where it takes
-        // no further connection either, it is the broker.
+        // The broker reads nothing more from a connection that has sent to a hanging queue. If it takes no other
+        // connection either, the broker itself is the cause.
         guard let other = try? Link(settings) else { return }
         if (try? other.confirms(oldest.row.exchange)) == true { return try parkSilentQueues(over: other) }
         other.connection.close()
     }
 
-    /// The answer is a confirm newer than what is owed.
+    /// Sends a test message. If it is confirmed, there is a confirm that is newer than the owed one.
     private mutating func ask(_ exchange: String) throws -> Bool {
         try publish([], to: exchange, key: BrokerQuestion.key, properties: Properties(), mandatory: false, within: 0)
     }
 }
 
 extension OutboxPublisher.Link {
-    /// Whether the broker confirms a message that no queue takes within a second.
+    /// Whether the broker confirms, within a second, a message that reaches no queue.
     fileprivate func confirms(_ exchange: String) throws -> Bool {
         guard
             try publisher.publish(

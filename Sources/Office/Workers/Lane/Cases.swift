@@ -4,23 +4,23 @@ import Casework
 import Contract
 import PostgreSQL
 
-/// What a transaction may change: the cases, loaded under their locks, and what hangs on them.
+/// The data that a transaction may change: the cases, loaded under their locks, and the data that belongs to them.
 struct Cases {
     var files: [ReportID: CaseFile] = [:]
-    /// Cases that are only answered about, read without a lock.
+    /// Cases that are only needed for answers, read without a lock.
     var answeredAbout: [ReportID: CaseFile] = [:]
-    /// The chains of units and the office that are locked.
+    /// The locked ledger chains of units and of the office.
     private(set) var chains: [LedgerSubject: SubjectChain] = [:]
-    /// Which report a handoff belongs to.
+    /// The report of each handoff.
     var reportOf: [HandoffID: ReportID] = [:]
-    /// Masked texts, accused and allegations, where the worker needs them.
+    /// Masked texts, accused and allegations, if the worker needs them.
     var contents: [ReportID: Submission] = [:]
     var newReports: [CaseWrites.NewReport] = []
     var clockSteps: [ClockStepTaken] = []
     var notes = NoteBook()
     var deferred = DeferredBook()
     var attachments = AttachmentBook()
-    /// What intake loaded of the submissions of this transaction.
+    /// The submissions of this transaction, as intake loaded them.
     var submissions: [InboxKey: LoadedSubmission] = [:]
 
     func file(of handoff: HandoffID) -> CaseFile? { reportOf[handoff].flatMap { files[$0] } }
@@ -29,8 +29,8 @@ struct Cases {
 
     mutating func load(_ chains: [SubjectChain]) { for chain in chains { self.chains[chain.subject] = chain } }
 
-    /// Enters an event in the chain of a subject.
-    /// - Throws: `NotLoaded` where the subject is not locked.
+    /// Appends an event to the ledger chain of a subject.
+    /// - Throws: `NotLoaded` if the subject is not locked.
     mutating func record(_ event: LedgerEvent, in subject: LedgerSubject, at now: Instant, by actor: String) throws {
         if subject.kind == .report, let report = ReportID(subject.id), files[report] != nil {
             files[report]?.record(event, at: now, by: actor)
@@ -43,12 +43,13 @@ struct Cases {
 
     // MARK: The barrier
 
-    /// The barrier, asked for every message that leaves. A bare receipt says nothing and may go.
+    /// Whether the barrier admits a message to an addressee; checked for every message that leaves. A bare receipt
+    /// has no content, so a source always gets it.
     func admits(_ addressee: Party, type: MessageType, reports: [ReportID], in office: OfficeContext) -> Bool {
-        // What is about no case keeps none from anybody.
+        // A message about no case may go to anybody.
         if reports.isEmpty { return true }
         let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }
-        // A case that is not on the unit of work cannot be checked: it fails closed.
+        // A case that is not loaded cannot be checked: this fails closed.
         guard cases.count == reports.count else { return false }
         switch addressee {
         case .office: return true
@@ -64,7 +65,8 @@ struct Cases {
         }
     }
 
-    /// Fails closed: who is accused in a case that is not loaded, or is sealed, nobody here can tell.
+    /// Whether the barrier admits a person to a case. Fails closed: the accused of a case that is sealed or not
+    /// loaded are not known.
     func admits(_ person: PersonRow, to file: CaseFile) -> Bool {
         guard let content = contents[file.report.id], file.report.verdict != .passedUp else { return false }
         return Barrier.admits(
@@ -74,7 +76,7 @@ struct Cases {
 
     // MARK: Writing
 
-    /// Everything that is to be written of the cases themselves.
+    /// The changes to the cases themselves.
     var writes: CaseWrites {
         var writes = CaseWrites()
         writes.newReports = newReports.map { new in
@@ -82,13 +84,13 @@ struct Cases {
             if let file = files[new.report.id] { new.report = file.report }
             return new
         }
-        // In the order of their ids, as they were locked.
+        // In the order of the ids, as the cases were locked.
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
         for chain in chains.values.sorted(by: { $0.subject.id < $1.subject.id }) { writes.collect(chain) }
         return writes
     }
 
-    /// And of what hangs on them.
+    /// The commands that write the data that belongs to the cases.
     func commands(at now: Instant) -> [any Command] {
         var commands = notes.commands
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
@@ -96,12 +98,12 @@ struct Cases {
     }
 }
 
-/// What acts said of handoffs, as it is kept.
+/// The notes of acts about handoffs.
 struct NoteBook {
     private(set) var new: [HandoffNote] = []
-    /// Acts whose notes are kept, or will be: each is written once.
+    /// Acts whose notes are stored or will be: each is written once.
     private(set) var appliedActs: Set<InboxKey> = []
-    /// How much was said of each handoff, this transaction's acts among it.
+    /// The number and bytes of the notes of each handoff, including this transaction's.
     private var amounts: [HandoffID: (count: Int, bytes: Int)] = [:]
 
     mutating func load(appliedActs: Set<InboxKey>, amounts: [HandoffID: (count: Int, bytes: Int)]) {

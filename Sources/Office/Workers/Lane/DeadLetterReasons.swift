@@ -6,13 +6,13 @@ import Contract
 import Foundation
 
 extension UnitOfWork {
-    /// Keeps what cannot be handled as a dead letter and answers each of its sendings. `detail` is for the operator
-    /// alone.
+    /// Keeps a message that cannot be handled as a dead letter and answers each of its sendings.
+    /// - Parameter detail: a text for the operator only.
     mutating func keepAsDeadLetter(_ inbound: InboundMessage, _ problem: Problem, detail: String? = nil) throws {
         if let back = inbound.givenBack { return try keepGivenBack(inbound, back) }
         let problem = isKeepable(inbound) ? problem : problem.notKept
         answers.settleAsDead(inbound.key, because: problem)
-        // It lies among the dead letters already, and its sender knows.
+        // It is already a dead letter, and its sender was notified.
         if inbound.replayOf != nil { return }
         guard hasRoom(for: inbound, problem) else { return }
         let id = UUID.version7(at: office.wall)
@@ -32,7 +32,8 @@ extension UnitOfWork {
         answers.keep(letter)
     }
 
-    /// Where too many of a sender's wait for a person already, no further one is kept: it is refused instead.
+    /// Whether another dead letter of the sender may be kept. If too many of them are open, the message is refused
+    /// instead.
     private mutating func hasRoom(for inbound: InboundMessage, _ problem: Problem) -> Bool {
         guard
             let open = answers.takeRoom(
@@ -44,22 +45,24 @@ extension UnitOfWork {
         return false
     }
 
-    /// The reason of what came back from its addressee.
+    /// The reason of a message that its addressee rejected.
     static let rejected = "rejected_by_addressee"
 
-    /// What lies among the dead letters came again: it is counted, and each sending answered.
+    /// Counts a repeat of a message that is already a dead letter, and answers each sending.
     mutating func answerDeadAgain(_ inbound: InboundMessage, _ problem: Problem) {
         answers.count(again: inbound.key, sendings: inbound.sendings.count)
         _ = notifySender(of: inbound, isKeepable(inbound) ? problem : problem.notKept)
     }
 
-    /// What cannot be read is not kept: it could be what only a superior may handle. Of what can be read the sealing
-    /// rule is asked first; whose report a stranger's paper belongs to, nobody can tell.
+    /// Whether the bytes of the message may be kept. A message that cannot be read is not kept: it may be one that
+    /// only a superior may handle. A report is kept only if no sealing rule applies to it. A part of an attachment
+    /// is kept only if its report is known and was not passed up sealed; the report of an unregistered sender's
+    /// part is not known.
     private func isKeepable(_ inbound: InboundMessage) -> Bool {
         switch inbound.message?.body {
         case nil: false
         case .submitted(.report(let submission)):
-            // Whoever it came by: of a stranger no kind of source is known.
+            // For every kind of source: the kind of an unregistered sender is not known.
             !office.rulebook.sourceKinds.keys.contains {
                 office.rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
             }
@@ -68,8 +71,9 @@ extension UnitOfWork {
         }
     }
 
-    /// Not the verdict, which a replay may still bring: a message with an id of its own, for each sending.
-    /// - Returns: whether anybody was told.
+    /// Notifies the sender, once for each sending, by a message with its own id. This is not the verdict, which a
+    /// replay may still bring.
+    /// - Returns: whether the sender was notified.
     private mutating func notifySender(of inbound: InboundMessage, _ problem: Problem) -> Bool {
         guard let sender = inbound.sender, Topology.Queue.notice(for: sender) != nil else { return false }
         for sending in inbound.sendings { notify(sending, of: inbound, [problem]) }
@@ -78,7 +82,7 @@ extension UnitOfWork {
 
     private mutating func notify(_ sending: InboundMessage.Sending, of inbound: InboundMessage, _ problems: [Problem]) {
         guard let sender = inbound.sender else { return }
-        // The same where the broker delivers a sending twice.
+        // The same id if the broker delivers a sending twice.
         let variant = sending.messageID.map { "dead|\($0)" }
         if let report = receiptOnly(inbound) {
             giveReceipt(inbound, about: report, variant: variant ?? "dead")
@@ -90,8 +94,8 @@ extension UnitOfWork {
         }
     }
 
-    /// A message of the office's own that came back is kept as such, under its event's id. Its handoff stays as it is,
-    /// and its clocks run.
+    /// Keeps a message of the office that came back as a dead letter, under the id of its event. The state of its
+    /// handoff does not change, and its clocks run.
     private mutating func keepGivenBack(
         _ inbound: InboundMessage, _ back: (worker: Worker, addressee: Party, eventID: UUID)
     ) throws {
@@ -114,7 +118,7 @@ extension UnitOfWork {
         letter.subject = inbound.subject
         let handoff = HandoffID(inbound.subject)
         letter.handoffID = handoff.flatMap { cases.reportOf[$0] == nil ? nil : $0 }
-        // Where it is about a report, the barrier is asked again before it may go once more.
+        // The report is stored because the barrier is checked again before the message is sent again.
         let submission = cases.files.values.first {
             Party.source($0.report.source) == back.addressee && $0.report.submissionID == inbound.subject
         }
@@ -124,7 +128,7 @@ extension UnitOfWork {
 }
 
 extension Problem {
-    /// The same, for what the office keeps no bytes of.
+    /// The same problem for a message whose bytes are not kept.
     fileprivate var notKept: Problem {
         guard !text.hasSuffix(Problem.notKeptWords) else { return self }
         return Problem(code: code, path: path, text: text + Problem.notKeptWords)

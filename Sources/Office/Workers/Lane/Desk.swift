@@ -4,91 +4,95 @@ import Casework
 import Contract
 import PostgreSQL
 
-/// What one worker decides. A lane carries messages to it and its decisions away; the desk sees no broker.
+/// The decisions of one worker. A lane gives messages to the desk and publishes its decisions; the desk does not
+/// use the broker.
 protocol Desk: Sendable {
     var worker: Worker { get }
-    /// Which cases a message touches: they are locked and loaded before it is decided.
+    /// The cases of a message: they are locked and loaded before it is decided.
     func targets(of inbound: InboundMessage) -> Targets
-    /// What of a report's contents a decision on this message needs, beside how the case stands.
+    /// The contents of the report that a decision on this message needs, in addition to the state of the case.
     func needs(of inbound: InboundMessage) -> CaseNeeds
-    /// How many bytes are loaded for it, at most: beforehand, so that a transaction loads no more than its budget.
+    /// The maximum bytes that are loaded for a message. It is known before the transaction, so that no transaction
+    /// loads more than its limit.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int
-    /// What of a message can be done before its transaction: pure, bounded by the message, and no decision that the
-    /// database could make another. `nil`: nothing, or nothing that is worth it.
+    /// The work on a message that is done before its transaction: pure, limited by the size of the message, and
+    /// independent of the database.
+    /// - Returns: `nil` if there is no such work, or it is not worth while.
     func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport?
-    /// Reads what a decision on these messages needs beside their cases, once those are locked and loaded. All
-    /// questions to the database stand here; what it answers is kept in the unit of work.
+    /// Reads the data that a decision on these messages needs in addition to their cases, after those are locked
+    /// and loaded. All queries of the desk are here; their results are kept in the unit of work.
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws
-    /// Decides the messages of one transaction on what was loaded, one after another. Pure: it asks no server.
+    /// Decides the messages of one transaction, one after another, from the loaded data. Pure: it uses no server.
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws
-    /// Work that no message brings; see `Sweep`. `aside` is what failed lately.
+    /// Finds work that no message brings; see `Sweep`.
+    /// - Parameter aside: reports whose sweep failed lately, to be left out.
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep?
-    /// How often an sweep is asked for, while there is none.
+    /// How often the lane looks for a sweep while there is none, in seconds.
     var sweepIntervalSeconds: Double { get }
-    /// The queue that must have been heard before something is given up; see `Listening`.
+    /// The queue that the lane must have read before it refuses deferred messages; see `Listening`.
     var markedQueue: String? { get }
 }
 
-/// What is loaded of what a report says.
+/// The contents of a report that are loaded.
 enum CaseNeeds: Int, Comparable {
     case nothing
-    /// Of the accused: decides which persons may see the case.
+    /// The names of the accused, on which it depends which persons may see the case.
     case names
-    /// All that may be handed on: texts, accused, allegations, papers.
+    /// Everything that may be forwarded: texts, accused, allegations, attachments.
     case contents
 
     static func < (left: CaseNeeds, right: CaseNeeds) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// When an sweep is asked for.
+/// The time of a sweep.
 struct SweepTimes {
     /// Business time.
     let now: Instant
     let listening: Listening
 }
 
-/// The subjects that a message touches: reports by id, by a handoff's, or as a source calls them; units and the office,
-/// where something is entered in their chains. They are locked in this order.
+/// The subjects of a message: reports, by their id, by the id of a handoff, or by the id that a source gave them;
+/// units and the office, if an event is appended to their chains. They are locked in this order.
 struct Targets: Sendable {
     var reports: [ReportID] = []
     var handoffs: [HandoffID] = []
-    /// A source's own id of a report.
+    /// A source with its own id of a report.
     var submission: (source: SourceID, id: String)?
-    /// Of whose deferred messages it is asked how much waits.
+    /// The sender whose deferred messages are counted.
     var deferredOf: String?
     var units: [UnitID] = []
     var office = false
 }
 
-/// Work found by looking into the database: the cases to lock, and what to do on them.
+/// Work that was found in the database: the cases to lock, and the work on them.
 struct Sweep: Sendable {
     let reports: [ReportID]
-    /// Leave alone what another transaction holds: it comes again.
+    /// Whether cases that another transaction has locked are left out: a later sweep finds them again.
     let skipsLocked: Bool
     var needs = CaseNeeds.nothing
-    /// There may be as much again: the lane does not sleep.
+    /// Whether there may be more work: then the lane does not sleep.
     var hasMore = false
-    /// Reads what the work needs beside the cases, once those are locked and loaded.
+    /// Reads the data that the work needs in addition to the cases, after those are locked and loaded.
     var load: @Sendable (inout UnitOfWork, Database) throws -> Void = { _, _ in }
-    /// Pure, as `Desk.decide` is.
+    /// The work. Pure, like `Desk.decide`.
     let work: @Sendable (inout UnitOfWork) throws -> Void
 
-    /// The same work on some of its reports.
+    /// The same work on only these reports.
     func limited(to reports: some Sequence<ReportID>) -> Sweep {
         Sweep(
             reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, load: load, work: work)
     }
 }
 
-/// Why a message that could be read is a dead letter all the same: the office says that it cannot be handled. A fault
-/// of the installation must never be one of these.
+/// Why a message that can be read is kept as a dead letter: the office cannot handle it. A fault of the
+/// installation is never one of these reasons.
 public enum Blame: String, CaseIterable, Sendable {
     case cannotBeHandled = "cannot_be_handled"
     case tooCostly = "too_costly"
     case stopsTheWorker = "stops_the_worker"
 }
 
-/// Why a message ends as a dead letter: what its sender is told, and what only the operator reads.
+/// The reason of a dead letter: the problem that its sender gets, and a detail for the operator only.
 struct DeadLetterReason: Sendable {
     let problem: Problem
     let detail: String?
@@ -100,14 +104,15 @@ struct DeadLetterReason: Sendable {
 }
 
 extension Desk {
-    /// Cuts a batch, in its order, so that for each piece so many bytes are loaded at most, or for one message alone.
+    /// Divides a batch, in its order, into pieces. For each piece at most `bytesMax` bytes are loaded, unless a
+    /// single message needs more.
     func pieces(
         of received: [InboundMessage], loadingAtMost bytesMax: Int, limits: Limits
     ) -> [ArraySlice<InboundMessage>] {
         var (start, bytes) = (0, 0)
         var pieces: [ArraySlice<InboundMessage>] = []
         for (index, inbound) in received.enumerated() {
-            // The letter, whatever the desk.
+            // Such a command loads its dead letter, whatever the desk.
             let more = inbound.isAboutDeadLetter ? limits.messageBytesMax : bytesToLoad(for: inbound, limits: limits)
             if bytes + more > bytesMax, index > start {
                 pieces.append(received[start..<index])

@@ -6,23 +6,23 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// An invented report with all that can happen to one, to be written and taken back: into each table that a worker may
-/// write to, by the statements that lanes write with.
+/// An invented report with everything that can happen to a report. It is written into every table that a worker
+/// may write to, with the statements of the lanes, and then rolled back.
 ///
-/// Where it cannot be written, a message that fails is not to blame. It is made in the likeness of the report in
-/// question: same source, kind and place, a text of like length; none of its words.
+/// If it cannot be written, a message that fails is not to blame. It is similar to the report in question: the
+/// same source, kind and place, and a text of similar length, but none of its words.
 struct DryRun {
     let directory: OfficeDirectory
     let vault: Vault
     let digestKey: DigestKey
     let worker: Worker
-    /// Drawn as for every report, so that a sequence that fell behind shows.
+    /// Taken from the sequence as for every report, to detect a sequence that fell behind.
     let serial: Int64
     let now: Instant
     let wall: Instant
     let id: ReportID
 
-    /// What the invented report has of the one in question.
+    /// The properties that the invented report copies from the one in question.
     struct Likeness {
         var source: SourceID?
         var matterKind: String?
@@ -61,7 +61,7 @@ struct DryRun {
     private var officeName: String { Party.office(worker).description }
     private var key: InboxKey { InboxKey(sender: officeName, eventID: "dry-run-\(id)") }
 
-    /// Everything in the order that foreign keys want.
+    /// All commands, in the order that foreign keys need.
     func commands(like likeness: Likeness) throws -> [any Command] {
         let content = submission(like: likeness)
         let report = report(like: likeness)
@@ -86,7 +86,7 @@ struct DryRun {
         return commands + (try letters(unit.map { .unit($0) } ?? .office(worker)))
     }
 
-    /// Of everything that was written, how it is read.
+    /// The queries that read what was written.
     var reading: (LockReports, ReadHandoffs, ReadClocks, ReadDeferredMessages) {
         (
             LockReports(reports: [id]), ReadHandoffs(reports: [id]), ReadClocks(reports: [id]),
@@ -94,7 +94,7 @@ struct DryRun {
         )
     }
 
-    /// What the inbox is asked first, as of every message.
+    /// The claim in the inbox, which comes first as for every message.
     var claim: ClaimInbox { ClaimInbox(keys: [key], digests: [Self.digest], subjects: ["dry run"], receivedAt: wall) }
 
     // MARK: The parts
@@ -135,8 +135,7 @@ struct DryRun {
         ]
     }
 
-    /// A handoff that is released, signed and concluded, with its clock, a note, a message that was held, and what
-    /// persons are told.
+    /// A handoff that is released and signed, with its clock, a note, a deferred message, and notices to persons.
     private func handedOver(_ registered: Report, to unit: UnitID) throws -> [any Command] {
         var report = registered
         report.state = .routed
@@ -179,7 +178,7 @@ struct DryRun {
         ]
     }
 
-    /// A letter that goes out and was confirmed, one that is dead and settled, and the act's verdict.
+    /// An outbox row that was sent and confirmed, a dead letter that was settled, and the act's verdict.
     private func letters(_ addressee: Party) throws -> [any Command] {
         let (event, dead) = (UUID.version7(at: wall), UUID.version7(at: wall))
         let row = OutboxRow(

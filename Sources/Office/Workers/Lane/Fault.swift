@@ -3,30 +3,33 @@ import CaseStore
 import Casework
 import PostgreSQL
 
-/// What a transaction that failed is evidence of, and so what the lane does about it.
+/// The probable cause of a failed transaction, which decides what the lane does.
 ///
-/// A SQLSTATE alone blames no message: a right revoked, a full disk and a broken trigger make every message fail. What
-/// could be one message's doing is a *suspicion*, and needs evidence before a message is set aside (see
-/// `Lane.process`).
+/// A SQLSTATE alone does not blame a message: with a revoked right, a full disk or a broken trigger every message
+/// fails. A fault that one message could cause is a *suspicion*, and needs evidence before a message is set aside
+/// (see `Lane.process`).
 enum Fault: Hashable, Sendable {
-    /// Database or network away or busy, or somebody in the way: the whole batch again after a while.
+    /// The database or network is away or busy, or another session is in the way: the lane tries the whole batch
+    /// again after a while.
     case away
-    /// This server only reads: another connection, to the one that writes, then as `away`.
+    /// This server is read-only: the lane connects again, to the primary, then as `away`.
     case readOnly
-    /// What this session prepared does not fit the tables any more: prepare anew, then again at once.
+    /// The prepared statements of this session no longer fit the tables: the lane prepares them again and tries at
+    /// once.
     case stale
-    /// A right, a table, a column, a setting, the server's own files: no message's doing. The lane waits and says so.
+    /// A right, a table, a column, a setting or the server's own files: no message is to blame. The lane waits and
+    /// logs it.
     case installation
-    /// Perhaps this message: it failed at once.
+    /// Perhaps this message is the cause: it failed at once.
     case suspicion
-    /// Perhaps this message: the work on it was stopped when its time was over.
+    /// Perhaps this message is the cause: the work on it was stopped by a time-out.
     case costly
-    /// The broker's connection, or an order to stop: the lane begins anew.
+    /// The connection to the broker failed, or the lane is to stop: the lane starts again.
     case lane
 
     /// - Parameters:
-    ///   - seconds: from the beginning of the transaction until it failed.
-    ///   - busySeconds: how long of it this thread computed.
+    ///   - seconds: the time from the beginning of the transaction until it failed.
+    ///   - busySeconds: the CPU time of this thread in that time.
     ///   - statementSeconds: `statement_timeout` of the session; 0 for none.
     init(_ error: any Error, after seconds: Double, busySeconds: Double = .infinity, statementSeconds: Double) {
         switch error {
@@ -48,47 +51,49 @@ enum Fault: Hashable, Sendable {
                 ? .suspicion : .away
         }
         switch state {
-        // The transaction idled. A worker that stood still, or a machine that gave it no time, is no message's cost.
+        // The transaction was idle too long. A message is suspected only if the worker used CPU time; otherwise
+        // the process was stopped, or the machine overloaded.
         case "25P03": return isBusy ? .costly : .away
-        // A statement that was stopped before its time was stopped by somebody, not for its cost.
+        // A statement that was cancelled before its time-out was cancelled by somebody, not for its cost.
         case "57014": return isLate ? .costly : .away
         case "25006": return .readOnly
         case "0A000", "26000": return .stale
-        // A page of a table or an index is damaged: who needs it fails, and all others need not wait for it.
+        // A page of a table or an index is damaged: only messages that need it fail, and the others need not wait.
         case "XX001", "XX002": return .suspicion
-        // The transaction had failed before: what came first was told.
+        // The transaction had failed before, and the first error was reported.
         case "25P02": return .away
         default: break
         }
-        // The connection is gone, whatever the server's last word was.
+        // The connection is lost, whatever the server's last error was.
         if error.isConnectionLost || error.code == .connectFailed { return .away }
         let kind = String(state.prefix(2))
         if awayClasses.contains(kind) { return .away }
         return installationClasses.contains(kind) ? .installation : .suspicion
     }
 
-    /// Less computing within a transaction is no reason for it to idle until its time is over.
+    /// The least CPU time within a transaction that can explain why it was idle too long.
     private static let costlySeconds = 1.0
 
-    /// Connection exceptions, rollbacks, resources, objects in use, intervention, the system.
+    /// Connection exceptions, transaction rollbacks, resources, objects in use, operator intervention, system errors.
     private static let awayClasses: Set<String> = ["08", "40", "53", "55", "57", "58"]
-    /// Grants, grantors, roles; transaction states; authorization, privileges, names of databases and schemas; access
-    /// rules and syntax; configuration files; foreign servers; the server's own inside.
+    /// Grants, grantors, roles; transaction states; authorization, privileges, names of databases and schemas;
+    /// access rules and syntax; configuration files; foreign servers; internal errors of the server.
     private static let installationClasses: Set<String> = [
         "0B", "0L", "0P", "25", "28", "2B", "2D", "3B", "3D", "3F", "42", "F0", "HV", "XX",
     ]
 
-    /// What can be one message's doing.
+    /// Whether one message can be the cause.
     var suspects: Bool { self == .suspicion || self == .costly }
 
-    /// How often a message must fail, with a success of the office's own between, before it stands convicted.
+    /// How often a message must fail, with a successful trial (`LaneStore.tryOut`) each time, before it becomes a
+    /// dead letter.
     var failuresNeeded: Int { self == .costly ? 2 : 3 }
 
-    /// What a lane says when it begins to wait.
+    /// The event that a lane logs when it begins to wait.
     var kind: LoggedEvent.Kind { self == .away || self == .readOnly ? .waitingForDatabase : .installationFault }
 }
 
-/// An error whose `description` holds codes and our own words, and nothing of a row or a message.
+/// An error whose `description` has only codes and texts of the program, and no data of a row or a message.
 public protocol PlainlyWorded: Error {}
 
 extension PostgreSQLError: PlainlyWorded {}
@@ -100,8 +105,8 @@ extension InconsistentCase: PlainlyWorded {}
 extension Vault.Failure: PlainlyWorded {}
 
 extension Fault {
-    /// An error as logs and dead letters may keep it: any other error might quote what it was given, so only its type
-    /// is told.
+    /// The text of an error for logs and dead letters. An error that is not `PlainlyWorded` might quote its input,
+    /// so only its type is given.
     static func words(_ error: any Error) -> String {
         switch error {
         case let error as PostgreSQLError: "\(error)" + (error.tableName.map { ", table \($0)" } ?? "")

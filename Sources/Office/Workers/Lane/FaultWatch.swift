@@ -2,18 +2,19 @@ import AMQP
 import Basics
 import Logging
 
-/// One kind of work of a lane while it cannot be done: how long to wait between attempts, and what is said of it.
+/// The faults of one kind of work of a lane: how long to wait between attempts, and what to log.
 ///
-/// A fault is told once when it begins, once a minute with a count while it lasts, and once when it has ended.
+/// A fault is logged once when it begins, once a minute with a count while it lasts, and once when it has ended.
 struct FaultWatch {
-    /// What cannot be done, in a word: `messages`, `sweep`, `relay`.
+    /// The kind of work: `messages`, `sweep` or `relay`.
     let work: String
     private var began: (at: ContinuousClock.Instant, fault: Fault)?
     private var attempts = 0
     private var toldAt = ContinuousClock.now
     private var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: FaultWatch.secondsBetweenAttempts)
 
-    /// What came while a fault lasted is to be in the books soon after its end.
+    /// The maximum wait between attempts. It is short, so that messages that came during a fault are stored soon
+    /// after its end.
     static let secondsBetweenAttempts = 1.0
     static let secondsBetweenReminders = 60.0
 
@@ -21,7 +22,8 @@ struct FaultWatch {
 
     var isOn: Bool { began != nil }
 
-    /// An attempt failed. Returns for how long to wait before the next, in seconds.
+    /// Records a failed attempt.
+    /// - Returns: how long to wait before the next attempt, in seconds.
     mutating func met(_ fault: Fault, _ error: any Error, _ logger: Logger) -> Double {
         attempts += 1
         logger.log(.attemptFailed(work, error))
@@ -34,7 +36,7 @@ struct FaultWatch {
         return backoff.next()
     }
 
-    /// The work was done.
+    /// Records a successful attempt: the fault, if there was one, has ended.
     mutating func over(_ logger: Logger) {
         guard let began else { return }
         let seconds = Int((ContinuousClock.now - began.at).inSeconds.rounded())

@@ -7,21 +7,21 @@ import Contract
 import Crypto
 import Foundation
 
-/// What arrived: the bytes, and what of the transport a reader needs.
+/// A delivery: the bytes, and the transport properties that a reader needs.
 struct Arrival: Sendable {
-    /// Empty where it was too long to be kept.
+    /// Empty if the body was too long to be kept.
     let body: [UInt8]
     let routingKey: String
-    /// Whom the broker vouches for.
+    /// The `user-id`, which the broker has verified.
     let userID: String?
     let type: String?
     let messageID: String?
     var contentType: String?
     var contentEncoding: String?
-    /// How often it was delivered before.
+    /// The number of earlier deliveries.
     var deliveryCount = 0
     var headers: FieldTable = [:]
-    /// Of a body that was too long to be kept.
+    /// The size and digest of a body that was too long to be kept.
     var omitted: OmittedBody?
 }
 
@@ -34,9 +34,9 @@ extension Arrival {
             deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers, omitted: delivery.omitted)
     }
 
-    /// What an SDK may have sent instead of the one form that the office reads.
+    /// The form that an SDK may have used instead of the one that the office reads; `nil` if there is none.
     var foreignForm: ForeignForm? {
-        // Some clients write a header's text as bytes.
+        // Some clients write the text of a header as bytes.
         let texts = headers.compactMapValues { value in
             if case .bytes(let bytes) = value { String(validating: bytes, as: UTF8.self) } else { value.stringValue }
         }
@@ -44,46 +44,46 @@ extension Arrival {
     }
 }
 
-/// An arrival, read: who sent it, what act it is, and what it says or why it cannot be taken.
+/// A delivery that was read: its sender, the id of its act, and its content or why it cannot be taken.
 struct InboundMessage: Sendable {
     enum Content: Sendable {
         case message(Message)
-        /// Readable enough to be refused to its sender.
+        /// Enough of it can be read to refuse it to its sender.
         case refused(Refused)
-        /// No act of anybody can be made of it: a dead letter. Its type as written, where it looks like one.
+        /// No act can be made of it: a dead letter. `type` is its type as written, if it looks like one.
         case dead(Problem, type: String?)
     }
 
     struct Refused: Sendable {
-        /// As written, where it looks like a type.
+        /// The type as written, if it looks like one.
         let type: String?
         let problems: [Problem]
     }
 
     let queue: String
     let arrival: Arrival
-    /// Who is answered; `nil` where there is nobody.
+    /// The party that gets the answer; `nil` if there is none.
     let sender: Party?
     private(set) var key: InboxKey
-    /// Of the body as it arrived. It is written nowhere: a name in the body would be found by it.
+    /// The SHA-256 of the body as it arrived. It is stored nowhere, because a name in the body could be found by it.
     let sha256: [UInt8]
-    /// What the body is known by in the database: keyed.
+    /// The keyed digest of the body, by which the database identifies it.
     let digest: [UInt8]
-    /// What answers are about: the subject, or of what has none the message id.
+    /// The subject of answers: the subject of the message, or its message id if it has none.
     private(set) var subject: String
-    /// What answers reply to: the act's id, or of what has none the message id.
+    /// The id to which answers reply: the act's id, or the message id if it has none.
     private(set) var inReplyTo: String?
     private(set) var content: Content
-    /// The dead letter that this was, when it goes through the line once more.
+    /// The id of the dead letter that is replayed.
     let replayOf: UUID?
-    /// What was done of it before its transaction; kept while that is tried again.
+    /// The work that was done before its transaction; kept while the transaction is tried again.
     var prepared: PreparedReport?
-    /// What it says, where it can be read at all, also where it cannot be taken.
+    /// The message, if it can be read, even if it cannot be taken.
     let message: Message?
-    /// The same that nobody can make an act of came more than once in a batch: each sending is answered.
+    /// Further sendings in the same batch of a message of which no act can be made: each sending is answered.
     private(set) var sentAlso: [Sending] = []
 
-    /// One sending of what ends as a dead letter: what its answer is about, and replies to.
+    /// One sending of a dead letter, with the subject of its answer and the id to which it replies.
     struct Sending: Sendable {
         let messageID: String?
         let subject: String
@@ -97,8 +97,9 @@ struct InboundMessage: Sendable {
         sha256 = arrival.omitted?.digest ?? Array(SHA256.hash(data: arrival.body))
         digest = digestKey.digest(sha256, for: .acts)
         let claimed = arrival.userID.flatMap { Party($0) }
-        // Where nobody vouches for a name, the topic rule vouches for the owner that the key names. A user that is no
-        // party, such as an administrator, speaks for nobody: what it sent is not held against the owner of its key.
+        // Without a `user-id`, the sender is the owner that the routing key names: the broker's topic permissions
+        // guarantee it. A user that is no party, such as an administrator, is no sender: its message is not
+        // attributed to the owner of its routing key.
         sender = arrival.userID == nil ? Party(ownerOf: arrival.routingKey) : claimed
         let senderName = sender?.description ?? arrival.userID.map(InboundMessage.keepable) ?? "unknown"
 
@@ -107,8 +108,8 @@ struct InboundMessage: Sendable {
         do throws(Unreadable) {
             if let omitted = arrival.omitted { throw Unreadable.tooLarge(bytes: omitted.bytes) }
             let message = try Message(reading: arrival.body, typeHint: arrival.type)
-            // What nobody vouches for, or came astray, must not take the id from the act when it is sent again as it
-            // should be.
+            // A message without a verified sender, or one that was unroutable, must not use up the id: the act may
+            // be sent again correctly.
             let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
             self.message = message
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
@@ -117,14 +118,14 @@ struct InboundMessage: Sendable {
             content = InboundMessage.judge(message, arrival, claimed: claimed, queue: queue)
         } catch {
             message = nil
-            // Its head did not come as a body: it has used up no id.
+            // In a foreign form the attributes are not in the body: the message uses up no id.
             let form =
                 ["not_json", "not_utf8", "not_cloudevents"].contains(error.problems.first?.code)
                 ? arrival.foreignForm : nil
             let usableID = InboundMessage.printable(form == nil ? error.id : form?.id)
             let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
-            // What has no head of its own is known by its bytes and what stands beside them: bytes alone may come in
-            // many messages.
+            // It is identified by its bytes together with the id outside the body: many messages may have the same
+            // bytes.
             let besides = form == nil ? nil : usableID ?? InboundMessage.printable(messageID)
             let bytes = sha256
             let formID = besides.map {
@@ -139,7 +140,7 @@ struct InboundMessage: Sendable {
             let problems = form.map { [$0.problem] } ?? error.problems
             let problem = problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
             let type = MessageType.repeatable(form == nil ? error.type : form?.type)
-            // The office cannot be refused: what it sent itself and cannot read must be kept.
+            // A message of the office itself is never refused: it is kept as a dead letter if it cannot be read.
             if usableID != nil || form != nil, !isAstray, !(sender?.isOffice ?? false) {
                 content = .refused(Refused(type: type, problems: problems))
             } else {
@@ -164,12 +165,12 @@ struct InboundMessage: Sendable {
         guard
             let problem = Admission.problem(sender: claimed, routingKey: arrival.routingKey, envelope: message.envelope)
         else { return .message(message) }
-        // Without a name that the broker vouched for there is nobody to hold to it.
+        // Without a verified sender there is no party to which it can be refused.
         return claimed == nil ? .dead(problem, type: type) : .refused(Refused(type: type, problems: [problem]))
     }
 
-    /// The same where the office does not know its sender: kept and answered, but nobody's act, so that it does not
-    /// take the id from the act when that is sent again by one who is registered by then.
+    /// The same message from an unregistered sender. It is kept and answered, but is no act, so that it does not
+    /// use up the id: the sender may be registered and send the act again.
     var fromStranger: InboundMessage {
         var inbound = self
         inbound.key = InboxKey(sender: key.sender, eventID: InboundMessage.id(of: digest))
@@ -183,8 +184,8 @@ struct InboundMessage: Sendable {
             + sentAlso
     }
 
-    /// What no act can be made of, and its repeats in the same batch, as one. They differ at most in what their answers
-    /// are about.
+    /// Merges each message of which no act can be made with its repeats in the same batch. They differ at most in
+    /// the subjects and reply ids of their answers.
     static func gathered(_ received: [InboundMessage]) -> [InboundMessage] {
         var places: [InboxKey: Int] = [:]
         return received.reduce(into: []) { gathered, inbound in
@@ -198,8 +199,8 @@ struct InboundMessage: Sendable {
         }
     }
 
-    /// The same without a word that its sender chose, but for its bytes, which are sealed: nothing that the database
-    /// cannot take.
+    /// The same message without any text that its sender chose, except its bytes, which are sealed: the database
+    /// can always store it.
     func bare(_ problem: Problem) -> InboundMessage {
         var inbound = self
         let id = InboundMessage.id(of: digest)
@@ -211,14 +212,14 @@ struct InboundMessage: Sendable {
 
     private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }
 
-    /// Queues in which only what the broker could not place ends.
+    /// Whether the queue is one of those for messages that the broker could not route or gave up.
     static func isGivenUp(_ queue: String) -> Bool {
         queue == Topology.Queue.unroutable || queue == Topology.Queue.dead
     }
 
     private static func keepable(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
 
-    /// The id that the message itself carries, where one can be read.
+    /// The id of the message itself, if one can be read; otherwise the id in the inbox.
     var ownID: String { inReplyTo ?? key.eventID }
 
     private static func printable(_ text: String?) -> String? {
@@ -226,13 +227,13 @@ struct InboundMessage: Sendable {
     }
 
     var body: [UInt8] { arrival.body }
-    /// How many it had, also where they were not held.
+    /// The size of the body, even if it was not kept.
     var bytes: Int { arrival.omitted?.bytes ?? arrival.body.count }
-    /// The sender, or the broker's user where it is none, as a dead letter keeps it.
+    /// The sender for a dead letter, or the broker's user if it is no party.
     var senderName: String? { sender?.description ?? arrival.userID.map(InboundMessage.keepable) }
     var isDead: Bool { if case .dead = content { true } else { false } }
-    /// A message of the office's own that its addressee gave back for good (`basic.reject` without requeue), or that
-    /// the broker gave up.
+    /// The parts of a message of the office that its addressee rejected without requeueing (`basic.reject`), or
+    /// that the broker gave up; `nil` for other messages.
     var givenBack: (worker: Worker, addressee: Party, eventID: UUID)? {
         guard queue == Topology.Queue.dead, case .office(let worker) = sender, message == nil,
             let id = inReplyTo.flatMap(UUID.init(uuidString:)),
@@ -241,14 +242,14 @@ struct InboundMessage: Sendable {
         return (worker, addressee, id)
     }
 
-    /// A person's word about a dead letter.
+    /// Whether it is a person's command about a dead letter.
     var isAboutDeadLetter: Bool {
         guard case .message(let message) = content else { return false }
         if case .deadLetter = message.body { return true }
         return false
     }
-    /// Who hears commands about it, should it end as a dead letter. What came astray is heard by the one it was meant
-    /// for.
+    /// The worker that takes commands about the message if it becomes a dead letter. For an unroutable message it
+    /// is the worker that should have received it.
     func ownerAsDeadLetter(of lane: Worker) -> Worker {
         guard InboundMessage.isGivenUp(queue) else { return lane }
         guard let definition = type.flatMap(MessageType.init(rawValue:))?.definition else { return lane }
@@ -260,11 +261,11 @@ struct InboundMessage: Sendable {
         case .unit, .office: return lane
         }
     }
-    /// As the database can keep it: a key may hold U+0000, which no text of PostgreSQL does.
+    /// The routing key as the database can store it: it may contain U+0000, which a text in PostgreSQL cannot.
     var routingKey: String { InboundMessage.keepable(arrival.routingKey) }
     var contentType: String? { arrival.contentType }
 
-    /// The message's type as written, where it looks like one, for refusals and dead letters.
+    /// The type as written, if it looks like one, for refusals and dead letters.
     var type: String? {
         switch content {
         case .message(let message): message.envelope.type.rawValue

@@ -6,17 +6,17 @@ import Foundation
 import Logging
 import PostgreSQL
 
-/// What a lane does when a transaction fails.
+/// The handling of failed transactions.
 ///
-/// The lane waits for what is no message's doing, with its deliveries and connections kept. A message is blamed on
-/// evidence only: it failed again and again, and each time between the office's own work could be done
-/// (`LaneStore.tryOut`). Then the batch is divided until one message stands alone; that one becomes a dead letter, in a
-/// transaction of its own, and its neighbours go on.
+/// If no message can be the cause, the lane waits, and keeps its deliveries and connections. A message is blamed
+/// only on evidence: it failed several times, and each time a trial with an invented report succeeded
+/// (`LaneStore.tryOut`). The batch is divided until one message is left; that message becomes a dead letter in its
+/// own transaction, and the others go on.
 extension Lane {
-    /// Carries messages through the transaction, however often it takes.
+    /// Processes messages in a transaction, which is tried until it succeeds.
     /// - Parameters:
-    ///   - areRepeats: of acts that were decided, each perhaps more than once.
-    ///   - failures: how often these failed together with others, with evidence against them.
+    ///   - areRepeats: whether all are repeats of acts that were decided; the same act may be there more than once.
+    ///   - before: how often these messages failed together with others while the trial succeeded.
     func process(
         _ received: [InboundMessage], keepingBecause deadLetterReason: DeadLetterReason? = nil,
         areRepeats: Bool = false,
@@ -46,7 +46,7 @@ extension Lane {
                     try wait(fault, error)
                     continue
                 }
-                // It may be what became of earlier rows that cannot be written.
+                // The cause may be the outcomes of outbox rows: they are written separately.
                 if !settled.isEmpty {
                     try settleLetters()
                     continue
@@ -68,27 +68,29 @@ extension Lane {
                 }
             }
         }
-        // The same act again in one batch meets the first's verdict, however often it came.
+        // Repeats of an act in the same batch get the verdict of the first.
         if firsts.count < received.count {
             var seen: Set<InboxKey> = []
             try process(received.filter { !seen.insert($0.key).inserted }, areRepeats: true)
         }
     }
 
-    /// Finds the one message that its neighbours must not suffer for.
+    /// Processes the messages in smaller parts, to find the one that fails.
     private func divide(_ received: [InboundMessage], areRepeats: Bool, _ failures: Int) throws {
         for part in received.parted() { try process(part, areRepeats: areRepeats, failures: failures) }
     }
 
-    /// - Parameter notKept: the dead letter that failed, if one did: it is made again without a word of the message's
-    ///   own.
+    /// Keeps a message as a dead letter.
+    /// - Parameter notKept: the reason of a dead letter that could not be written, if there was one: it is then
+    ///   written without any text of the message.
     private func giveUp(
         _ inbound: InboundMessage, _ fault: Fault, _ error: any Error, notKept: DeadLetterReason?
     ) throws {
         let cause = Fault.words(error)
         if let notKept {
             let bare = inbound.bare(notKept.problem)
-            // Even bare it is refused: that is no message's doing, whatever the office's own work shows.
+            // It cannot be written even without text of the message: the installation is at fault, whatever the
+            // trial shows.
             if bare.key == inbound.key { try wait(.installation, error) }
             return try process([bare], keepingBecause: notKept)
         }
@@ -103,9 +105,10 @@ extension Lane {
 
     // MARK: Messages that stop the worker
 
-    /// A message that keeps coming back may be what stops the worker: it is taken alone, and each attempt is noted
-    /// immediately before it is made. Of one that was at hand when a worker stopped, the worker first lives through
-    /// work of the office's own, so that whoever stops workers from outside strikes that as well.
+    /// Processes one message that was delivered several times and so may be what stops the worker. Each attempt is
+    /// recorded immediately before it is made.
+    /// - Parameter isNoted: whether the message was being tried when a worker stopped. Then a trial with an
+    ///   invented report comes first: if workers are stopped from outside, that trial is hit as well.
     func processAlone(_ inbound: InboundMessage, isNoted: Bool) throws {
         guard let store else { return }
         if isNoted { try retrying { try store.tryOut(like: .inbound(inbound)) } }
@@ -120,7 +123,7 @@ extension Lane {
                 try process([inbound])
             }
         } catch {
-            // Whatever took the message away again, the worker lives: it is not what this message stops.
+            // The worker still runs, whatever the error is: this message did not stop it.
             try? store.forgetAttempt(inbound)
             throw error
         }
@@ -129,18 +132,19 @@ extension Lane {
         try outboxPublisher.serve()
     }
 
-    /// Of messages that came back more than once, those that were being tried when a worker stopped.
+    /// The messages among these that were delivered several times and were being tried when a worker stopped.
     func attempted(among received: [InboundMessage]) throws -> Set<InboxKey> {
         let suspects = received.filter { $0.arrival.deliveryCount >= LaneSettings.suspiciousDeliveryCount }
         guard let store, !suspects.isEmpty else { return [] }
         return try retrying { try store.withAttempts(suspects) }
     }
 
-    // MARK: What became of earlier rows
+    // MARK: Outcomes of outbox rows
 
     var knownEventIDs: Set<UUID> { outboxPublisher.eventIDs.union(unwritten.all.map(\.eventID)) }
 
-    /// Writes what became of earlier rows, apart from any message. A row of which it cannot be written waits.
+    /// Writes the outcomes of outbox rows in a separate transaction, without messages. A row whose outcome cannot
+    /// be written is tried again after `LaneSettings.asideSeconds`.
     func settleLetters() throws {
         var work = [(settled: outboxPublisher.takeSettled(), failures: 0)]
         defer { for rest in work { outboxPublisher.putBack(rest.settled) } }
@@ -171,7 +175,7 @@ extension Lane {
         }
     }
 
-    /// After a while it is tried again.
+    /// Takes up the outcomes that could not be written, when it is time to try them again.
     func writeAgain() {
         guard !unwritten.isEmpty, ContinuousClock.now >= writtenAgainAt else { return }
         outboxPublisher.putBack(unwritten)
@@ -180,8 +184,8 @@ extension Lane {
 
     // MARK: Sweeps
 
-    /// Does what no message brings. One case that cannot be worked on is left alone for a while, and stops no other;
-    /// what is no case's doing is tried again at a later turn, so that messages do not wait for it.
+    /// Does the desk's sweep, if it is due. A case whose sweep fails is left out for a while and stops no other.
+    /// If no case is the cause, the sweep is tried again at a later turn, so that messages do not wait for it.
     func runSweep() throws {
         guard let store, ContinuousClock.now >= nextSweep else { return }
         hadSweep = false
@@ -235,7 +239,7 @@ extension Lane {
             statementSeconds: Double(settings.database.statementTimeoutMilliseconds) / 1000)
     }
 
-    /// Whether the office's own work can be done; where it cannot, the lane has waited.
+    /// Whether the trial with an invented report succeeds. If it does not, the lane waits before it returns `false`.
     private func officeWorks(like model: LaneStore.Model) throws -> Bool {
         let begun = Effort()
         do {
@@ -249,7 +253,8 @@ extension Lane {
         }
     }
 
-    /// Waits for the database, deliveries kept, heartbeats served.
+    /// Waits before the next attempt. Deliveries are kept and heartbeats served.
+    /// - Throws: the error itself if it is a fault of the lane.
     private func wait(_ fault: Fault, _ error: any Error) throws {
         guard fault != .lane else { throw error }
         guard !stop.isStopped else { throw LaneFault(reason: "asked to stop while a fault lasted") }
@@ -276,7 +281,7 @@ extension Lane {
         }
     }
 
-    /// Work that is as well done at a later turn: what stands in its way is told and does not hold up the lane.
+    /// Does work that can also be done at a later turn. A fault is logged and does not hold up the lane.
     func attempt(watchedBy watch: ReferenceWritableKeyPath<Lane, FaultWatch>, _ work: () throws -> Void) throws {
         let begun = Effort()
         do {
@@ -293,8 +298,8 @@ extension Lane {
 }
 
 extension Array {
-    /// In at most eight parts of like size, in order: few steps to find one among many, when each step may run into a
-    /// time-out.
+    /// At most eight parts of equal size, in order. One element among many is found in few steps, which matters
+    /// because each step may run into a time-out.
     fileprivate func parted() -> [[Element]] {
         let size = Swift.max(1, (count + 7) / 8)
         return stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
@@ -316,7 +321,7 @@ extension OutboxPublisher.Settled {
     }
 }
 
-/// When something began, and how long this thread had computed until then.
+/// A moment, with the CPU time that this thread has used until then.
 private struct Effort {
     let at = ContinuousClock.now
     let busySeconds: Double

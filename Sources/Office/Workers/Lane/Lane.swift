@@ -7,18 +7,18 @@ import Foundation
 import Logging
 import PostgreSQL
 
-/// One straight line on one thread: receive what has arrived, decide it in one transaction, send what follows,
-/// acknowledge.
+/// One loop on one thread: it receives messages, decides them in one transaction, publishes the results and
+/// acknowledges.
 ///
 ///     receive → prepare → BEGIN → claim → lock → load → decide → write → COMMIT → publish, confirmed → acknowledge
 ///
-/// It holds no state that matters: killed at any instruction, nothing is lost. What was not acknowledged comes again
-/// and meets its verdict in the inbox; what was not confirmed lies in the outbox and is sent by the lane's relay.
+/// A lane may be killed at any instruction, and nothing is lost. A message that was not acknowledged is delivered
+/// again and finds its verdict in the inbox. A row that was not confirmed is in the outbox, and a relay sends it.
 final class Lane {
     let desk: any Desk
     let settings: LaneSettings
     private let name: String
-    /// One lane of a process also looks after what dead lanes left in the outbox.
+    /// Whether this lane also sends the outbox rows of dead lanes: one lane of a process does.
     private let relays: Bool
     let stop: StopSignal
     private(set) var logger: Logger
@@ -26,26 +26,26 @@ final class Lane {
     private(set) var store: LaneStore?
     private(set) var consumer: LaneConsumer?
     var outboxPublisher: OutboxPublisher
-    /// What this lane has heard of the queue in which it would learn that what was held is valid.
+    /// How far this lane has read the queue of the acts that deferred messages wait for.
     private(set) var listening = Listening()
     private var nextRelay = ContinuousClock.now
-    /// More of the sweep may be due: the lane does not sleep.
+    /// Whether more of the sweep may be due: then the lane does not sleep.
     var hadSweep = false
     var nextSweep = ContinuousClock.now
-    /// Reports whose sweep failed for itself, and until when they are left alone.
+    /// Reports whose own sweep failed, and the end of the time for which they are left out.
     var aside: [ReportID: ContinuousClock.Instant] = [:]
     private var mayHearCommands = true
-    /// A transaction failed, perhaps only after it was committed: then its rows of the outbox are nobody's but in the
-    /// database.
+    /// A transaction failed, perhaps after its commit: then its outbox rows are only in the database, and must be
+    /// read back.
     private var mayHaveCommittedUnknowingly = false
-    /// What befell a connection to the broker while the database was waited for.
+    /// The error of a connection to the broker while the lane waited for the database.
     private var faultMeanwhile: (any Error)?
     private var stopSeenAt: ContinuousClock.Instant?
 
     var batchWatch = FaultWatch("messages")
     var sweepWatch = FaultWatch("sweep")
     var relayWatch = FaultWatch("relay")
-    /// What became of earlier rows and could not be written, and when it is tried again.
+    /// The outcomes of outbox rows that could not be written, and when they are tried again.
     var unwritten = OutboxPublisher.Settled()
     var writtenAgainAt = ContinuousClock.now
 
@@ -60,7 +60,7 @@ final class Lane {
         outboxPublisher = OutboxPublisher(settings.broker, worker: desk.worker, name: name)
     }
 
-    /// Runs until the flag is raised, whatever happens to broker and database meanwhile.
+    /// Runs until `stop` is set, whatever happens to the broker and the database.
     func run() {
         var backoff = AMQP.Backoff(initialSeconds: 0.1, maximumSeconds: FaultWatch.secondsBetweenAttempts)
         var (interruptions, toldAt) = (0, ContinuousClock.now)
@@ -80,8 +80,7 @@ final class Lane {
                     toldAt = .now
                 }
                 disconnect()
-                // What the database refuses may be the fault of this connection, such as one to a server that only
-                // reads.
+                // The error may be due to this database connection, such as one to a read-only server.
                 if !(error is AMQPError) { store?.disconnect() }
                 pause(backoff.next())
             }
@@ -93,7 +92,8 @@ final class Lane {
 
     // MARK: Connections
 
-    /// The database first: no consumer is opened before it answers, so that no delivery is charged for its absence.
+    /// Connects to the database first. No consumer is opened before it answers, so that its absence does not raise
+    /// the delivery count of a message.
     private func connect() throws {
         if let store {
             try store.ensureOpen()
@@ -117,7 +117,7 @@ final class Lane {
         faultMeanwhile = nil
     }
 
-    /// Sleeps, but not through the call to stop.
+    /// Sleeps until the time is over or the lane is stopped.
     private func pause(_ seconds: Double) {
         let end = ContinuousClock.now + .seconds(seconds)
         while !stop.isStopped, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.05) }
@@ -132,11 +132,11 @@ final class Lane {
         try send()
         try outboxPublisher.lookAfterConfirms()
         tellOfQueues()
-        // The broker does not take messages: nothing new is begun, both connections are kept.
+        // The broker takes no messages: the lane begins nothing new and keeps both connections.
         guard !outboxPublisher.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
         try retrying { try store?.refreshPolicy() }
-        // Where more clocks may be due, the lane does not sleep.
+        // If more of the sweep may be due, the lane does not sleep.
         let batches = try consumer.receive(
             upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : LaneSettings.idleSeconds)
         for batch in batches { try carry(batch) }
@@ -148,13 +148,14 @@ final class Lane {
         try relay()
     }
 
-    /// What befell a connection to the broker meanwhile begins the lane anew: what it holds comes again.
+    /// Throws the error of a broker connection that occurred meanwhile. The lane then starts again, and its
+    /// unacknowledged messages are delivered again.
     func heedBroker() throws {
         if let fault = faultMeanwhile { throw fault }
     }
 
-    /// Sends what would otherwise stay: what dead lanes left, own rows that this lane does not know of, and what queues
-    /// take again. What cannot be read now is read at a later turn.
+    /// Sends the outbox rows that would otherwise stay: rows of dead lanes, own rows that are not in memory, and
+    /// rows for queues that take messages again. Rows that cannot be read now are read at a later turn.
     private func relay() throws {
         guard let store, ContinuousClock.now >= nextRelay else { return }
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
@@ -180,7 +181,7 @@ final class Lane {
         }
     }
 
-    /// Tries each parked queue with one row when it is time, and takes up what was kept back for those that take
+    /// Tries each parked queue with one row when it is due, and reads back the rows for the queues that take
     /// messages again.
     private func readBack(_ store: LaneStore) throws {
         for key in outboxPublisher.parked.due(at: .now).prefix(LaneSettings.trialsMax) {
@@ -197,11 +198,12 @@ final class Lane {
         let freed = outboxPublisher.parked.freed
         let rows = try store.unsent(store.ownLanes, .only(freed), notAmong: knownEventIDs)
         outboxPublisher.add(rows, justWritten: false)
-        // What is left of them follows with the next turn.
+        // The rest of the rows follows in the next turn.
         if rows.isEmpty { outboxPublisher.parked.readBack(freed) } else { nextRelay = .now }
     }
 
-    /// The one exit: what has waited for longer than a moment goes through the barrier once more.
+    /// Publishes the waiting rows. Rows that have waited longer than `LaneSettings.admittedSeconds` go through the
+    /// barrier again first.
     private func send(confirmsWithin seconds: Double = 0) throws {
         let asked = outboxPublisher.toBeAsked
         if !asked.isEmpty, let store { outboxPublisher.withdraw(try retrying { try store.barred(among: asked) }) }
@@ -217,13 +219,14 @@ final class Lane {
         }
     }
 
-    /// The database session stands, and this lane's name is its own.
+    /// Makes sure that the database session is open and the lane has its name.
     private func keepName() throws {
         try retrying {}
         heedLoss()
     }
 
-    /// A lane that did not turn for longer than its lease has lost its name, and with it what it had not sent.
+    /// A lane that was stopped for longer than its lease has lost its name and its unsent rows: it drops them from
+    /// memory.
     private func heedLoss() {
         guard let store, store.takeLoss() else { return }
         outboxPublisher.forget()
@@ -233,11 +236,11 @@ final class Lane {
 
     // MARK: Handling a batch
 
-    /// Handles a batch and acknowledges it last: after the commit, and never before (invariant 1).
+    /// Handles a batch and acknowledges it last, only after the commit (invariant 1).
     private func carry(_ batch: LaneConsumer.Batch) throws {
         let before = mayHearCommands
         defer { mayHearCommands = before }
-        // A queue is acknowledged up to a message: of commands those in hand come first.
+        // Acknowledgements cover all messages up to a tag: no further commands before these are acknowledged.
         if batch.isOfCommands { mayHearCommands = false }
         try handle(batch.received)
         try send()
@@ -247,7 +250,8 @@ final class Lane {
         try consumer?.acknowledge(batch)
     }
 
-    /// While a batch of others is tried again or divided, persons do not wait for its end.
+    /// Handles the commands of persons while another batch is tried again or divided, so that they do not wait for
+    /// its end.
     func hearCommands() throws {
         guard mayHearCommands, !outboxPublisher.isBehind,
             let batch = try consumer?.receiveCommands(upTo: settings.batchSizeMax)
@@ -256,7 +260,7 @@ final class Lane {
     }
 
     private func handle(_ received: [InboundMessage]) throws {
-        // In the order in which they came: what was sent earlier is heard earlier.
+        // In the order of arrival.
         var trusted: [InboundMessage] = []
         let received = InboundMessage.gathered(received)
         var last: [InboundMessage] = []
@@ -266,8 +270,7 @@ final class Lane {
                 trusted.append(inbound)
                 continue
             }
-            // What was at hand when a worker stopped waits until others of its kind have been tried and the worker
-            // lives.
+            // A message that was being tried when a worker stopped comes last, after the others.
             guard !noted.contains(inbound.key) else {
                 last.append(inbound)
                 continue
@@ -280,19 +283,19 @@ final class Lane {
         for inbound in last { try processAlone(inbound, isNoted: true) }
     }
 
-    /// Each piece has a transaction that loads no more than the budget.
+    /// Processes messages in pieces: each has its own transaction, which loads at most `batchBytesMax`.
     private func processInPieces(_ received: [InboundMessage]) throws {
         for piece in desk.pieces(of: received, loadingAtMost: settings.batchBytesMax, limits: settings.limits) {
             try process(Array(piece))
             try keepName()
-            // What is sent and not confirmed is in memory too.
+            // Unconfirmed rows are in memory too.
             let isMuch = outboxPublisher.unconfirmedBytes > settings.batchBytesMax
             try send(confirmsWithin: isMuch ? LaneSettings.confirmTimeoutSeconds : 0)
             try consumer?.serve()
         }
     }
 
-    /// Does what can be done of each message before its transaction, once; heartbeats are served meanwhile.
+    /// Does the work on each message that is done once before its transaction, and serves heartbeats meanwhile.
     func prepare(_ received: [InboundMessage]) throws -> [InboundMessage] {
         guard let store else { return received }
         var servedAt = ContinuousClock.now
@@ -306,7 +309,7 @@ final class Lane {
         }
     }
 
-    /// The whole of one transaction: its rows are the outlet's once it is committed.
+    /// Runs one transaction. After the commit its outbox rows go to the publisher.
     func transact(
         _ received: [InboundMessage], keepingBecause deadLetterReason: DeadLetterReason? = nil,
         settling settled: OutboxPublisher.Settled, sweep: Sweep? = nil
@@ -327,8 +330,10 @@ final class Lane {
         }
     }
 
-    /// Called while the database is waited for: both connections to the broker are kept. What fails is thrown by the
-    /// next turn. False once the lane was asked to stop and has waited long enough: what it waits for comes again.
+    /// Keeps both broker connections alive while the lane waits for the database. An error is thrown by the next
+    /// turn.
+    /// - Returns: `false` if the lane is to stop and has waited for `LaneSettings.drainSeconds`; its messages are
+    ///   delivered again.
     private func serveMeanwhile() -> Bool {
         do {
             try consumer?.serve()
@@ -344,14 +349,14 @@ final class Lane {
 
     // MARK: Ending
 
-    /// Takes no new deliveries, finishes those it holds, writes what was confirmed.
+    /// Ends the consumers, finishes the delivered messages, and writes the outcomes of outbox rows.
     private func drain() {
         guard let consumer, let store else { return }
         do {
             try consumer.cancel()
             let end = ContinuousClock.now + .seconds(LaneSettings.drainSeconds)
             while ContinuousClock.now < end, !outboxPublisher.isBehind {
-                // What was under way when the consumers ended still comes.
+                // Messages that were on their way when the consumers ended still arrive.
                 let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: LaneSettings.underWaySeconds)
                 guard !batches.isEmpty else { break }
                 for batch in batches { try carry(batch) }
@@ -361,7 +366,7 @@ final class Lane {
             try store.endLease()
             logger.log(.laneDrained)
         } catch {
-            // Nothing is lost: what was not finished comes again.
+            // Nothing is lost: messages that were not acknowledged are delivered again.
             logger.log(.laneEndedEarly(error))
         }
     }

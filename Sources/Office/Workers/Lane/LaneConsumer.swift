@@ -6,11 +6,12 @@ import Contract
 import Crypto
 import Foundation
 
-/// The consuming side of a lane: one connection, one channel per queue, so that each queue is acknowledged in its own
-/// order.
+/// The consuming side of a lane: one connection with one channel per queue, so that each queue is acknowledged in
+/// its own order.
 ///
-/// Nothing here asks the broker a question: the answer would come behind all that it has sent, and the library would
-/// take that in, however much it is. What is beyond the budget of bytes stays in the socket.
+/// After the start, no method waits for a reply of the broker while deliveries may come: the reply would come after
+/// all deliveries that the broker has sent, and the library would read all of them into memory. Deliveries beyond
+/// the limit of bytes stay in the socket.
 final class LaneConsumer {
     private let connection: Broker
     private let bytesMax: Int
@@ -18,24 +19,24 @@ final class LaneConsumer {
     private var lines: [Line] = []
     private var lineOf: [ChannelNumber: Int] = [:]
     private let digestKey: DigestKey
-    /// Of the bodies in all lines.
+    /// The bytes of the bodies in all lines.
     private var waitingBytes = 0
     private(set) var isCancelled = false
 
-    /// One queue with what was delivered from it and not yet taken.
+    /// One queue with the deliveries that no batch has taken yet.
     private struct Line {
         let queue: String
         let channel: ChannelNumber
-        /// Persons wait for an answer: their commands are taken apart from the rest.
+        /// Whether it is the queue of commands. Persons wait for an answer, so commands are taken separately.
         let isCommand: Bool
         var waiting: ArraySlice<Delivery> = []
         var consumerTag: String { queue }
     }
 
-    /// A batch: what was taken, and up to which tag each channel is to be acknowledged.
+    /// A batch: the messages taken, and the delivery tag up to which each channel is acknowledged.
     struct Batch {
         var received: [InboundMessage] = []
-        /// What the lanes of this worker sent themselves, in its place among the rest; see `Listening`.
+        /// The markers that lanes of this worker sent, in the order of the deliveries; see `Listening`.
         var markers: [String] = []
         fileprivate var upTo: [ChannelNumber: UInt64] = [:]
         fileprivate var bytes = 0
@@ -52,12 +53,12 @@ final class LaneConsumer {
         connection = try Broker(settings)
         for queue in desk.worker.queues {
             let channel = try connection.openChannel()
-            // Twice a batch, so that the next one arrives while this one is decided.
+            // Twice a batch, so that the next batch arrives while this one is decided.
             try connection.setPrefetch(2 * lane.batchSizeMax, on: channel)
             lineOf[channel] = lines.count
             lines.append(Line(queue: queue, channel: channel, isCommand: queue == Topology.Queue.command(desk.worker)))
         }
-        // Of headers an SDK's few are read, to tell it what to change.
+        // Only the few headers of an SDK are read, to tell its user what to change.
         let limit = BodyLimit(bytesMax: Limits.standard.messageBytesMax, headersBytesMax: 4_096) { RunningDigest() }
         for line in lines {
             try connection.startConsuming(
@@ -65,9 +66,10 @@ final class LaneConsumer {
         }
     }
 
-    /// Everything that has arrived, up to `countMax` messages and the budget of bytes; waits only for the first.
-    /// Commands come in a batch of their own, first. Of the others, queues listed first overtake, and leave a quarter
-    /// of the batch to those behind.
+    /// All messages that have arrived, up to `countMax` and the limit of bytes. It waits only for the first.
+    ///
+    /// Commands are in a separate batch, which comes first. In the other batch, queues that are listed first come
+    /// first, and leave a quarter of the batch to the later ones.
     func receive(upTo countMax: Int, waiting seconds: Double) throws -> [Batch] {
         if lines.allSatisfy(\.waiting.isEmpty), let event = try connection.nextEvent(within: seconds) {
             try take(event)
@@ -78,15 +80,15 @@ final class LaneConsumer {
         }
     }
 
-    /// Commands alone, without waiting: what a person may ask for while a batch of others takes its time.
+    /// The commands that have arrived, without waiting. They can be handled while another batch takes long.
     func receiveCommands(upTo countMax: Int) throws -> Batch {
         try serve()
         return takeBatch(upTo: countMax, \.isCommand)
     }
 
-    /// Reads what has arrived without waiting, as far as the budget goes, and keeps the connection alive.
+    /// Reads arrived deliveries without waiting, up to the limit of bytes, and keeps the connection alive.
     func serve() throws {
-        // Bodies that are not kept count too: a row of them must not hold the lane here.
+        // Bodies that are not kept count too: many of them in a row must not hold the lane here.
         let end = connection.bytesRead + bytesMax
         while waitingBytes < bytesMax, connection.bytesRead < end {
             guard let event = try connection.nextEvent(within: 0) else { break }
@@ -95,7 +97,7 @@ final class LaneConsumer {
         try connection.keepAlive()
     }
 
-    /// Reads what arrives for a while: how a lane waits for something else without losing its connection.
+    /// Reads deliveries for so many seconds. A lane waits in this way without losing its connection.
     func serve(for seconds: Double) throws {
         let end = ContinuousClock.now + .seconds(seconds)
         try serve()
@@ -114,14 +116,15 @@ final class LaneConsumer {
         for (channel, tag) in batch.upTo { try connection.acknowledge(upTo: tag, multiple: true, on: channel) }
     }
 
-    /// No more deliveries; what was delivered already is still there to be taken.
+    /// Ends the consumers. Messages that were delivered before can still be taken.
     func cancel() throws {
         guard !isCancelled else { return }
         isCancelled = true
         for line in lines { try connection.stopConsuming(consumerTag: line.consumerTag, on: line.channel) }
     }
 
-    /// Politely only where nothing more can come: the library would read all of it before the broker's answer.
+    /// Closes the connection. It waits for the broker's reply only if no more deliveries can come: the library
+    /// would read all of them before the reply.
     func close() {
         if isCancelled, lines.allSatisfy(\.waiting.isEmpty) { connection.close() } else { connection.abandon() }
     }
@@ -138,7 +141,7 @@ final class LaneConsumer {
         return batch
     }
 
-    /// Until the batch has so many messages and bytes, and whatever the size, one.
+    /// Takes deliveries until the batch has so many messages or bytes; at least one, whatever its size.
     private func take(from index: Int, upTo countMax: Int, _ bytesMax: Int, into batch: inout Batch) {
         let line = lines[index]
         var taken = 0
@@ -154,7 +157,7 @@ final class LaneConsumer {
             batch.received.append(InboundMessage(Arrival(delivery), from: line.queue, digestKey: digestKey))
         }
         waitingBytes -= line.waiting.prefix(taken).reduce(0) { $0 + $1.body.count }
-        // A copy, so that what was taken does not stay in memory behind the slice.
+        // A copy, so that the slice does not keep the taken deliveries in memory.
         lines[index].waiting = ArraySlice(Array(line.waiting.dropFirst(taken)))
     }
 
@@ -165,7 +168,7 @@ final class LaneConsumer {
             lines[index].waiting.append(delivery)
             waitingBytes += delivery.body.count
         case .consumerCancelled(_, let tag):
-            // The queue was deleted: begin again, which waits until it is there.
+            // The queue was deleted: the lane starts again until the queue exists.
             throw LaneFault(reason: "the broker cancelled consumer \(tag)")
         case .channelClosed(_, let error): throw error
         case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
@@ -173,14 +176,14 @@ final class LaneConsumer {
     }
 }
 
-/// By which the inbox knows a body, made while the body arrives.
+/// The SHA-256 of a body, computed while the body arrives.
 private struct RunningDigest: BodyDigest {
     private var hash = SHA256()
     mutating func add(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
     mutating func end() -> [UInt8] { Array(hash.finalize()) }
 }
 
-/// Something that a new connection may mend.
+/// A fault that a new connection may end.
 struct LaneFault: PlainlyWorded, CustomStringConvertible {
     let reason: String
     var description: String { reason }

@@ -5,20 +5,21 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// A lane's hold on its name: while it lasts, the rows of the outbox under that name are this lane's to send.
+/// A lane's lease of its name: only the holder of the lease sends the outbox rows under that name.
 ///
-/// It is renewed while the lane turns. A lane that was stopped for longer finds it taken, and goes on under a new name:
-/// what it had not sent is the relay's by then.
+/// A running lane renews it. A lane that was stopped for longer than the lease may find it taken; then it
+/// continues under a new name, and a relay sends its unsent rows.
 struct LaneLease {
-    /// Rows of the outbox carry it. At most 60 bytes stay of the first name, so that it fits where a session shows it.
+    /// The name, as in the outbox rows. A new name keeps the first 40 characters of the old one and has at most
+    /// 60, so that it stays readable in the session's name in PostgreSQL.
     private(set) var name: String
-    /// True once after the name was lost.
+    /// Whether the name was lost since `takeLoss` was last called.
     private(set) var wasLost = false
     private let worker: Worker
     private let seconds: Double
     private var renewAt = ContinuousClock.now
 
-    /// Takes the lease of a name, or of a longer one where this is another's, also a dead one's.
+    /// Takes the lease of a name, or of a new name if another lane, running or dead, has that one.
     init(_ name: String, of worker: Worker, seconds: Double, in database: Database) throws {
         (self.name, self.worker, self.seconds) = (name, worker, seconds)
         let taken = try database.run(ReadLeases(worker: worker.rawValue)).rows.contains { $0.lane == name }
@@ -32,12 +33,13 @@ struct LaneLease {
         return "\(name.prefix(40))-\(moment)-\(UInt16.random(in: 0 ... .max))"
     }
 
-    /// Several times within the lease, so that one renewal may fail.
+    /// Renews the lease if a quarter of its time is over, so that a single renewal may fail.
     mutating func renewIfDue(in database: Database) throws {
         if ContinuousClock.now >= renewAt { try renew(in: database) }
     }
 
-    /// Ties the lease to this session for its whole time, or goes on under a new name where another has taken it.
+    /// Renews the lease for its whole time and ties it to this session, or takes a new name if another lane has
+    /// taken this one.
     mutating func renew(in database: Database) throws {
         let now = ContinuousClock.now
         if try database.run(RenewLeases(holder: name, seconds: seconds)).rows.contains(name) {
@@ -48,13 +50,14 @@ struct LaneLease {
         }
     }
 
-    /// Whether the name was lost since this was last asked.
+    /// Whether the name was lost since the last call.
     mutating func takeLoss() -> Bool {
         defer { wasLost = false }
         return wasLost
     }
 
-    /// Of the lanes, those whose rows are this lane's to send from now on.
+    /// Takes the leases of these lanes.
+    /// - Returns: those that were taken: this lane sends their rows from now on.
     func take(_ lanes: [String], in database: Database) throws -> [String] {
         try database.run(TakeLeases(lanes: lanes, worker: worker.rawValue, holder: name, seconds: seconds)).rows
     }

@@ -5,36 +5,35 @@ import Casework
 public import Contract
 public import PostgreSQL
 
-/// What a worker needs to run; the same for all its lanes.
+/// The settings of a worker; the same for all its lanes.
 public struct LaneSettings: Sendable {
-    /// Host, port, virtual host; user and password of this worker.
+    /// Host, port and virtual host; user and password of this worker.
     public var broker: AMQP.ConnectionSettings
     public var database: PostgreSQL.ConnectionSettings
     public var clock: BusinessClock
     public var vault: Vault
     public var digestKey: DigestKey
-    /// For superiors without a key of their own.
+    /// The sealing key for superiors without their own key.
     public var sealedMailKey: SealingKey
-    /// Messages decided in one transaction, at most.
+    /// The maximum number of messages decided in one transaction.
     public var batchSizeMax = 200
-    /// Wall seconds after which the rows of a lane that shows no life any more are sent by others. It renews every
-    /// quarter of that.
+    /// Seconds of wall time after which the rows of a dead lane are sent by others. A lane renews its lease every
+    /// quarter of this time.
     public var leaseSeconds = 20.0
-    /// A batch is closed once its bodies have so many bytes together; no more are read ahead of it, and no more
-    /// contents are loaded for it.
+    /// A batch is closed once its bodies have this many bytes together. It is also the limit of bytes that are
+    /// read ahead, and of contents that are loaded for a batch.
     public var batchBytesMax = 4 << 20
-    /// Bytes of held messages tried in one transaction.
+    /// The maximum bytes of deferred messages tried in one transaction.
     public var deferredBytesMax = 2 << 20
-    /// What a message may hold, and what one party may keep waiting.
+    /// The limits of a message, and of what one party may have waiting.
     public var limits = Limits.standard
-    /// Threads of one process.
+    /// The number of lanes, and so of threads, of one process.
     public var lanes = 2
-    /// Wall seconds that a message ahead of its state is kept before it is refused.
+    /// Seconds of wall time that a message stays deferred before it is refused.
     public var earlyMessageHoldSeconds = 60.0
-    /// For tests of what happens when a message stops the worker: a message with this id does.
+    /// For tests: a message with this id stops the worker.
     public var trapMessageID: String?
-    /// For tests of what happens when a lane is cut off: called at each point of carrying a batch; what it throws ends
-    /// the batch.
+    /// For tests of an interrupted lane: called at each `LanePoint` of a batch; if it throws, the batch ends.
     public var interrupt: (@Sendable (LanePoint) throws -> Void)?
 
     public init(
@@ -49,43 +48,44 @@ public struct LaneSettings: Sendable {
         self.sealedMailKey = sealedMailKey
     }
 
-    /// No batch is taken, and confirms are not waited for, longer than this.
+    /// How long the lane waits for confirms. While a confirm is overdue by this, it takes no new batch.
     static let confirmTimeoutSeconds = 2.0
-    /// A message delivered this often is taken alone.
+    /// A message with at least this delivery count is processed alone.
     static let suspiciousDeliveryCount = 2
-    /// Held messages given up in one transaction.
+    /// The maximum number of deferred messages refused in one transaction.
     static let givenUpMax = 100
-    /// How long what failed for itself is left aside, when no message brought it.
+    /// How long a case whose sweep failed, or a row whose outcome cannot be written, is left out.
     static let asideSeconds = 60.0
-    /// Attempts at a message taken alone, before it is a dead letter.
+    /// Attempts at a message that is processed alone, before it becomes a dead letter.
     static let attemptsMax = 3
-    /// How long an idle lane sleeps; deliveries wake it at once.
+    /// How long an idle lane sleeps; a delivery wakes it at once.
     static let idleSeconds = 0.25
     static let relayIntervalSeconds = 1.0
-    /// A row that has waited for longer goes through the barrier again before it is sent.
+    /// A row that has waited longer than this goes through the barrier again before it is sent.
     static let admittedSeconds = 1.0
-    /// Rows of the outbox that are read back at once; `batchBytesMax` bounds their bytes.
+    /// The maximum number of outbox rows read back at once; `batchBytesMax` limits their bytes.
     static let relayedRowsMax = 500
-    /// Parked queues that are tried at once, each over a connection of its own.
+    /// The maximum number of parked queues tried at once, each over its own connection.
     static let trialsMax = 8
-    /// How often it is looked for what is no longer kept.
+    /// How often a lane looks for data that is no longer kept.
     static let janitorIntervalSeconds = 10.0
-    /// Of a message by which a lane learns how far it has heard a queue; no part of the contract.
+    /// The type of a marker, by which a lane learns how far it has read a queue (see `Listening`). Not part of the
+    /// contract.
     static let markerType = "bihuan.marker"
     static let directoryIntervalSeconds = 5.0
-    /// How long a lane goes by the policy that it knows.
+    /// How often a lane checks which policy is active.
     static let policyIntervalSeconds = 3.0
     static let drainSeconds = 3.0
-    /// How long a lane that ends waits for deliveries that were under way.
+    /// How long a lane that ends waits for deliveries that are on their way.
     static let underWaySeconds = 0.1
 }
 
-/// The points between which a batch can be cut off.
+/// The points at which a test can interrupt a batch.
 public enum LanePoint: String, CaseIterable, Sendable {
-    /// Everything is written, nothing of it stands.
+    /// Everything is written, nothing is committed.
     case beforeCommit
-    /// The effect stands; the lane has not learned it, and nothing is sent.
+    /// The transaction is committed, but the lane has not learned it; nothing is sent.
     case afterCommit
-    /// The broker has what was sent; the batch is not acknowledged.
+    /// The messages are published; the batch is not acknowledged.
     case afterPublish
 }

@@ -5,10 +5,11 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// What speaks for a message that fails, and what is done after a fault.
+/// The trial that shows whether a failing message is to blame, and the recovery after a fault.
 extension LaneStore {
-    /// Whether the office's own work can be done while a message's cannot: an invented report is written as reports are
-    /// and taken back, and a row is committed. Throws what stands in the way.
+    /// Tries whether the database works while a message fails: writes an invented report with the statements for
+    /// real ones, rolls it back, and commits one row.
+    /// - Throws: the error of the trial, if it fails.
     func tryOut(like model: Model) throws {
         try ensureOpen()
         do {
@@ -29,13 +30,13 @@ extension LaneStore {
         }
     }
 
-    /// What is in question: a message, or reports that are worked on.
+    /// The work in question: a message, or reports of a sweep.
     enum Model {
         case inbound(InboundMessage)
         case reports([ReportID])
     }
 
-    /// What is known of the report in question, be it about to be registered or there already.
+    /// The likeness of the report in question, which is about to be registered or already stored.
     private func likeness(of model: Model) throws -> DryRun.Likeness {
         var targets = Targets()
         switch model {
@@ -58,7 +59,7 @@ extension LaneStore {
             serial: serial, now: settings.clock.instant(atWall: wall), wall: wall)
     }
 
-    /// After a fault, what helps before the next attempt.
+    /// Prepares the connection for the next attempt after a fault.
     func recover(from fault: Fault) {
         switch fault {
         case .readOnly: database.close()

@@ -5,8 +5,7 @@ import Contract
 import PostgreSQL
 
 extension LaneStore {
-    /// Locks the subjects (reports, then units, each in the order of their ids, then the office) and reads what stands
-    /// in their cases.
+    /// Locks the subjects (reports, then units, each in the order of their ids, then the office) and reads the cases.
     func load(
         _ received: [InboundMessage], _ settled: OutboxPublisher.Settled, _ sweep: Sweep?,
         _ commands: [DeadLetterCommand], into unitOfWork: inout UnitOfWork
@@ -40,7 +39,7 @@ extension LaneStore {
             ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids),
             ReadDeferredMessages(reports: ids),
             ReadAppliedActs(handoffs: acts.map(\.handoff), keys: acts.map(\.key)),
-            // Only where acts may add to them.
+            // Only if acts may add notes.
             CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids),
             CountDeferredMessages(senders: senders.sorted()))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
@@ -56,7 +55,7 @@ extension LaneStore {
                 handoffs: handoffsOf[report.id] ?? [], clocks: clocksOf[report.id] ?? [])
         }
         for handoff in handoffRows.rows { unitOfWork.cases.reportOf[handoff.id] = handoff.reportID }
-        // Whom of the staff to tell of what was withdrawn, hangs on who is accused.
+        // Which persons are notified of a withdrawn row depends on who is accused.
         switch max(
             sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names),
             received.lazy.map(desk.needs).max() ?? .nothing)
@@ -79,7 +78,7 @@ extension LaneStore {
         if office { unitOfWork.cases.load(try database.run(LockOfficeChain()).rows) }
     }
 
-    /// The accused, and of all that a report says no more.
+    /// Loads the accused, and no other content of the reports.
     private func loadNames(of reports: [Report], into unitOfWork: inout UnitOfWork) throws {
         let accused = Dictionary(grouping: try database.run(ReadAccused(reports: reports.map(\.id))).rows, by: \.0)
         for report in reports {
@@ -106,7 +105,7 @@ extension LaneStore {
         }
     }
 
-    /// How many dead letters of their senders are open.
+    /// Loads the number of open dead letters of each sender of these messages.
     func countDeadLetters(of received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws {
         let senders = Set(received.map { $0.senderName ?? "" })
         guard !senders.isEmpty else { return }

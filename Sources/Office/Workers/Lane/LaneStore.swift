@@ -6,31 +6,33 @@ import Foundation
 import Logging
 import PostgreSQL
 
-/// The database side of a lane: one connection, and the one transaction that every batch goes through.
+/// The database side of a lane: one connection, and the transaction that processes every batch.
 final class LaneStore {
     let settings: LaneSettings
     private let logger: Logger
     let desk: any Desk
-    /// This lane's name, which rows of the outbox carry, and its hold on it.
+    /// The lease of this lane's name, which is stored in its outbox rows.
     private(set) var lease: LaneLease
     private(set) var database: Database
     private(set) var directory: OfficeDirectory
-    /// `nil`: it is known to be out of date.
+    /// `nil` if the directory is not up to date.
     private var directoryReadAt: ContinuousClock.Instant?
     private var policy: ActivePolicy
     private var policyReadAt: ContinuousClock.Instant
-    /// Transactions since the connection was made, and at which one plans are made anew.
+    /// The number of transactions on this connection; at `replanAt` the query plans are discarded.
     private var transactionCount = 0
     private var replanAt = 4
-    /// How many of its reports the last sweep found free.
+    /// The number of reports that the last sweep could lock.
     private(set) var reportsOfSweep = 0
-    /// Lanes that died, whose leases this one holds until their rows are out.
+    /// Dead lanes whose leases this lane holds until their rows are sent.
     var adopted: Set<String> = []
-    /// Called about once a second while the database is waited for; false gives the connection up.
+    /// Called about once a second while the lane waits for the database; `false` closes the connection.
     var whileWaiting: () -> Bool = { true } { didSet { database.whileWaiting = whileWaiting } }
     private let doubt: ReplicationDoubt
 
-    /// Throws until the database answers, is migrated, and knows the office.
+    /// Connects to the database and reads the directory and the policy.
+    /// - Throws: if the database does not answer, is not migrated, was written with other secrets, or has no
+    ///   active policy.
     init(_ settings: LaneSettings, desk: any Desk, laneName: String, logger: Logger) throws {
         self.settings = settings
         self.desk = desk
@@ -46,7 +48,7 @@ final class LaneStore {
 
     func close() { database.close() }
 
-    /// The next use makes a new connection.
+    /// Closes the connection; the next use makes a new one.
     func disconnect() { database.close() }
 
     private static func connect(
@@ -66,11 +68,12 @@ final class LaneStore {
 
     // MARK: The transaction
 
-    /// BEGIN → claim → lock → load → decide → write → COMMIT. Returns what is to be sent.
+    /// Runs one transaction: BEGIN → claim → lock → load → decide → write → COMMIT.
     /// - Parameters:
-    ///   - messages: where two have the same key, both are repeats of an act that was decided.
-    ///   - givenUp: those that are not decided any more but kept as dead letters, and why.
-    ///   - settled: what became of earlier rows.
+    ///   - received: the messages. If two have the same key, both are repeats of an act that was decided.
+    ///   - givenUp: the messages that are not decided but kept as dead letters, with the reasons.
+    ///   - settled: the outcomes of earlier outbox rows.
+    /// - Returns: the outbox rows to send.
     func transact(
         _ received: [InboundMessage], keeping givenUp: [InboxKey: DeadLetterReason] = [:],
         settling settled: OutboxPublisher.Settled = .init(), sweep: Sweep? = nil
@@ -79,7 +82,7 @@ final class LaneStore {
             do {
                 return try attempt(received, keeping: givenUp, settling: settled, sweep: sweep)
             } catch let error as PostgreSQLError where error.isBarrier {
-                // Units, sources or persons changed after they were last read: decided anew on what is so now.
+                // Units, sources or persons changed after they were last read: decide again with the current ones.
                 directoryReadAt = nil
             }
         }
@@ -120,10 +123,10 @@ final class LaneStore {
         try desk.load(heard, into: &unitOfWork, from: database)
         try sweep?.load(&unitOfWork, database)
 
-        // From here on nothing is asked of the database: what was loaded is all that decides.
+        // From here on the database is not queried: decisions use only the loaded data.
         for inbound in fresh {
             guard let deadLetterReason = givenUp[inbound.key] else { continue }
-            // The letter stays where it is; a word about it need not be kept.
+            // The dead letter stays as it is; a command about it need not be kept.
             if inbound.isAboutDeadLetter { unitOfWork.refuse(inbound, [deadLetterReason.problem]); continue }
             try unitOfWork.keepAsDeadLetter(inbound, deadLetterReason.problem, detail: deadLetterReason.detail)
         }
@@ -146,7 +149,8 @@ final class LaneStore {
         return unitOfWork.outgoing.rows
     }
 
-    /// What can be done of a message before BEGIN. What fails here fails again in the transaction, where it is judged.
+    /// Does the work on a message that is done before BEGIN. An error is ignored: it occurs again in the
+    /// transaction, which handles it.
     func prepared(_ inbound: InboundMessage) -> InboundMessage {
         guard inbound.prepared == nil else { return inbound }
         var inbound = inbound
@@ -154,7 +158,7 @@ final class LaneStore {
         return inbound
     }
 
-    /// What is known of the office at this moment.
+    /// The data of the office at this moment.
     private func office(atWall wall: Instant) -> OfficeContext {
         OfficeContext(
             worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
@@ -162,13 +166,14 @@ final class LaneStore {
             limits: settings.limits, deferredBytesMax: settings.deferredBytesMax)
     }
 
-    /// What a stranger sends is kept, and decided by nobody.
+    /// The message itself, or, if its sender is not registered, one that is kept and not decided.
     func known(_ inbound: InboundMessage) -> InboundMessage {
         guard let sender = inbound.sender, !directory.knows(sender) else { return inbound }
         return inbound.fromStranger
     }
 
-    /// What is not claimed was known before: it gets its verdict again, and goes no further.
+    /// Claims the messages in the inbox. A message that cannot be claimed is a repeat: it gets its verdict again.
+    /// - Returns: the messages that were claimed.
     private func claim(_ received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [InboundMessage] {
         let (_, claimed) = try database.pipeline(
             Begin(),
@@ -176,8 +181,8 @@ final class LaneStore {
                 keys: received.map(\.key), digests: received.map(\.digest), subjects: received.map(\.subject),
                 receivedAt: unitOfWork.office.wall))
         guard claimed.rows.count < received.count else { return received }
-        // Another session committed these, perhaps without its standby; nothing may be written here that would wait for
-        // it.
+        // Another session committed these, perhaps without the standby. This transaction may write nothing, and
+        // then its commit does not wait for the standby.
         doubt.isOpen = true
         let own = Set(claimed.rows)
         guard received.count(where: { own.contains($0.key) }) == own.count else { throw UndecidedRepeats() }
@@ -186,7 +191,7 @@ final class LaneStore {
         return received.filter { own.contains($0.key) }
     }
 
-    /// Settles what the desk does not hear.
+    /// Settles a message that the desk does not decide.
     private func setAside(_ inbound: InboundMessage, on unitOfWork: inout UnitOfWork) throws {
         if inbound.key.eventID == settings.trapMessageID { abort() }
         switch inbound.content {
@@ -196,9 +201,11 @@ final class LaneStore {
         }
     }
 
-    /// What is committed here may lack its copy on the standby: when the wait for it was cancelled, when nobody learned
-    /// how the commit ended, or when it was another's and meets us as a repeat. A later commit that is waited for in
-    /// full confirms the earlier ones, since the log keeps their order.
+    /// Commits, and makes sure that the standby has the commit.
+    ///
+    /// A commit may be missing on the standby if the wait for it was cancelled, if the lane did not learn the
+    /// result of the commit, or if another session made it and it is found here as a repeat. A later commit with a
+    /// complete wait confirms the earlier ones, because the log keeps their order.
     private func commit() throws {
         do {
             try database.commit()
@@ -218,14 +225,14 @@ final class LaneStore {
     }
 
     func rollBack() {
-        // On a connection that is gone there is nothing to roll back; the caller sees that it is gone.
+        // On a lost connection there is nothing to roll back; the caller finds it closed.
         do { try database.rollback() } catch { database.close() }
     }
 
     // MARK: Between transactions
 
-    /// Whether the connection stands; if not, a new one is made. The lease on the lane's name goes with it, unless it
-    /// was lost.
+    /// Makes a new connection if the old one is closed, and renews the lease of the lane's name. If the name was
+    /// lost, the lane gets a new one.
     func ensureOpen() throws {
         guard !database.isOpen else { return try lease.renewIfDue(in: database) }
         database = try LaneStore.connect(settings, laneName: lease.name, logger, doubt)
@@ -235,7 +242,7 @@ final class LaneStore {
         try lease.renew(in: database)
     }
 
-    /// Whether the lane's name was lost: what it had to send is the relay's.
+    /// Whether the lane's name was lost: then a relay sends its rows.
     func takeLoss() -> Bool { lease.takeLoss() }
 
     func noteAttempt(_ inbound: InboundMessage) throws -> Int {
@@ -246,7 +253,7 @@ final class LaneStore {
         try database.run(ForgetAttempt(digest: inbound.digest))
     }
 
-    /// Of these messages, those of which attempts are noted.
+    /// The keys of these messages for which attempts are recorded.
     func withAttempts(_ received: [InboundMessage]) throws -> Set<InboxKey> {
         let noted = Set(try database.run(ReadAttempts(digests: received.map(\.digest))).rows)
         return Set(received.filter { noted.contains($0.digest) }.map(\.key))
@@ -257,11 +264,11 @@ final class LaneStore {
         return try desk.sweep(reading: database, at: SweepTimes(now: now, listening: listening), except: aside)
     }
 
-    /// Whether anything waits that a marker may help to give up.
+    /// Whether any message is deferred, so that a marker is useful.
     func hasDeferredMessages() throws -> Bool { try database.run(HasDeferredMessages()).rows.first ?? false }
 
-    /// A plan that was made while tables were small may read all of an index, and would go on doing so while they grow,
-    /// until their statistics are next gathered. So plans are made anew, ever more rarely.
+    /// Discards the query plans at growing intervals. A plan that was made for small tables may read a whole
+    /// index, and would still do so when the tables are large, until their statistics are gathered again.
     private func refreshPlans() throws {
         transactionCount += 1
         guard transactionCount == replanAt else { return }
@@ -269,8 +276,8 @@ final class LaneStore {
         try database.execute("DISCARD PLANS")
     }
 
-    /// What the office decides by, as it stands now. Between batches: where the policy cannot be read, nothing is
-    /// decided, and no message is to blame.
+    /// Reads the active policy again, between batches. If it cannot be read, nothing is decided and no message is
+    /// blamed.
     func refreshPolicy() throws {
         guard (ContinuousClock.now - policyReadAt).inSeconds > LaneSettings.policyIntervalSeconds else { return }
         if let changed = try ActivePolicy.read(database, unless: policy.number) {
@@ -290,20 +297,20 @@ final class LaneStore {
         do {
             directory = try OfficeDirectory.read(database)
         } catch let error as PostgreSQLError where Fault(error, after: 0, statementSeconds: 0).suspects {
-            // A row that this program cannot read is no message's doing: what was known before holds on.
+            // No message is to blame for a row that this program cannot read: the old directory stays in use.
             logger.log(.directoryUnreadable(error))
         }
     }
 }
 
-/// Acts that came several times and that the inbox does not know any more: to be taken one by one.
+/// Some acts came several times, and their inbox rows were pruned: they must be processed one by one.
 struct UndecidedRepeats: Error {}
 
-/// Whether a commit may not be on the standby yet that it should be on.
+/// Whether a commit may be missing on the standby.
 final class ReplicationDoubt {
     var isOpen = false
 
-    /// "canceling wait for synchronous replication": PostgreSQL gives this warning no SQLSTATE of its own.
+    /// Takes the warning "canceling wait for synchronous replication", for which PostgreSQL has no separate SQLSTATE.
     func take(_ notice: ServerNotice) {
         if notice.severity == "WARNING", notice.sqlState == "01000" { isOpen = true }
     }
@@ -317,13 +324,13 @@ extension InboundMessage {
 }
 
 extension PostgreSQLError {
-    /// The database held the barrier where the rules let something through.
+    /// Whether a constraint of the database stopped something that the barrier in the rules had admitted.
     fileprivate var isBarrier: Bool {
         ["outbox_addressee_not_barred", "handoff_unit_not_barred", "person_notice_not_barred"].contains(constraintName)
     }
 }
 
 extension OutboxRow {
-    /// Whether its confirm is an event of its handoff's state machine.
+    /// Whether a confirm of the row is an event of its handoff's state machine.
     var movesHandoff: Bool { handoffID != nil && type == MessageType.handoffDispatched.rawValue }
 }

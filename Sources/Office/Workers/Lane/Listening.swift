@@ -2,33 +2,34 @@ import Basics
 import Casework
 import Foundation
 
-/// How far a lane has heard the queue in which the signature would come that makes an early act valid.
+/// How far a lane has read the queue in which the signature for a deferred act would arrive.
 ///
-/// What a lane knows of a queue is only what was delivered to it. That no message waits in it says nothing: the
-/// signature may lie in another lane's prefetch, undecided, since that lane was stopped or its database does not
-/// answer. So the lane sends **markers** through the queue, one at a time. The queue has one active consumer and keeps
-/// its order, and a lane decides in order; hence, when a marker comes back to the lane that sent it, and its batch is
+/// A lane knows only the messages that were delivered to it. An empty queue proves nothing: the signature may be
+/// in another lane's prefetch, undecided, because that lane was stopped or its database does not answer. So the
+/// lane sends **markers** through the queue, one at a time. The queue has a single active consumer and keeps its
+/// order, and a lane decides in order. So when a marker comes back to the lane that sent it, and its batch is
 /// committed:
 ///
-/// - this lane is the active consumer, and has been since its first marker came back (`since`): no other is given
-///   anything new;
-/// - all that was in the queue before the marker was sent (`upTo`) is decided, or was delivered before `since` to a
-///   consumer that was active then, and is not acknowledged.
+/// - this lane is the active consumer, and has been since its first marker came back (`since`): no other consumer
+///   gets new messages;
+/// - every message that was in the queue before the marker was sent (`upTo`) is decided, or was delivered before
+///   `since` to the consumer that was active then, and is not acknowledged.
 ///
-/// The latter goes back to its place in the queue when that consumer's connection ends: at once where the process ends,
-/// within two to three heartbeat intervals (24 s) where it is frozen or cut off. So a message is given up only if it
-/// was held for `earlyMessageHoldSeconds` (60) before a marker that came back, and this lane was the active consumer
-/// for as long before that marker too. A signature sent in time is ahead of that marker and decided. A lane that is not
-/// the active consumer gets none back, and gives up nothing.
+/// A message of the second kind goes back to its place in the queue when that consumer's connection ends: at once
+/// if the process ends, within two to three heartbeat intervals (24 s) if it is frozen or its network is cut. So a
+/// deferred message is refused only if it was deferred for `earlyMessageHoldSeconds` (60) before a marker that
+/// came back, and this lane was the active consumer for as long before that marker. A signature that was sent in
+/// time comes before that marker and is decided. A lane that is not the active consumer gets no marker back and
+/// refuses nothing.
 struct Listening: Sendable {
     private var sent: (id: String, at: Instant)?
     private var since: Instant?
     private var upTo: Instant?
 
-    /// Another lane that reads the same queue, and drops what is not its own, may have got a marker.
+    /// A marker may be lost: another lane that reads the same queue drops markers that are not its own.
     private static let lostAfterSeconds = 10.0
 
-    /// A marker to be sent now; `nil` while one is under way.
+    /// The id of a marker to send now; `nil` while another marker is on its way.
     mutating func nextMarker(at wall: Instant) -> String? {
         if let sent, wall.seconds(since: sent.at) < Listening.lostAfterSeconds { return nil }
         let id = UUID.version7(at: wall).lowercased
@@ -36,7 +37,7 @@ struct Listening: Sendable {
         return id
     }
 
-    /// These came back, and all that was delivered before them is committed.
+    /// Records the markers that came back; all messages delivered before them are committed.
     mutating func heard(_ markers: [String], at wall: Instant) {
         guard let sent, markers.contains(sent.id) else { return }
         since = since ?? wall
@@ -44,7 +45,8 @@ struct Listening: Sendable {
         self.sent = nil
     }
 
-    /// Messages held before this moment waited so many seconds while this lane listened.
+    /// Messages deferred before this moment have waited for so many seconds while this lane was the active
+    /// consumer. `nil` if there is no such moment yet.
     func deferredBefore(seconds: Double) -> Instant? {
         guard let since, let upTo, upTo.seconds(since: since) >= seconds else { return nil }
         return upTo.adding(seconds: -seconds)

@@ -1,6 +1,6 @@
 import AMQP
 import PostgreSQL
 
-// Both libraries call theirs `Connection`; a lane has some of each.
+// Both libraries have a type `Connection`, and a lane uses both.
 typealias Broker = AMQP.Connection
 typealias Database = PostgreSQL.Connection

@@ -6,18 +6,19 @@ import Casework
 import Contract
 import Foundation
 
-/// The publishing side of a lane: its own connection, its own rows of the outbox, confirms with many in flight.
+/// The publishing side of a lane: its own connection, its own outbox rows, and publisher confirms with many
+/// messages in flight.
 ///
-/// What is not confirmed stays in memory, through lost connections too, and is sent again with the same event id. What
-/// goes to a queue that takes no messages stays in the database only (`ParkedQueues`), so that memory is bounded
-/// whatever happens there.
+/// An unconfirmed row stays in memory, even if the connection is lost, and is sent again with the same event id.
+/// Rows for a queue that takes no messages stay only in the database (`ParkedQueues`), so that memory is limited
+/// in any case.
 struct OutboxPublisher {
-    /// What became of rows since the last transaction, to be written with the next one.
+    /// The outcomes of rows since the last transaction, to be written with the next one.
     struct Settled {
         var confirmed: [OutboxRow] = []
-        /// Given back by the broker: no such queue.
+        /// Returned by the broker: there is no such queue.
         var unroutable: [OutboxRow] = []
-        /// Not sent: the barrier stands before the addressee by now.
+        /// Not sent: the barrier excludes the addressee by now.
         var withdrawn: [OutboxRow] = []
         var all: [OutboxRow] { confirmed + unroutable + withdrawn }
         var isEmpty: Bool { confirmed.isEmpty && unroutable.isEmpty && withdrawn.isEmpty }
@@ -36,21 +37,21 @@ struct OutboxPublisher {
     let settings: AMQP.ConnectionSettings
     let sender: String
     var link: Link?
-    /// Rows to send, in order, and those sent but not confirmed, by token.
+    /// Rows to send, in order; `inFlight` has those that were sent and are not confirmed, by token.
     private var waiting: [OutboxRow] = []
     private var inFlight: [Int64: OutboxRow] = [:]
-    /// When the barrier admitted all that waits; `nil`: some of it may have waited for long.
+    /// When the barrier admitted all rows in `waiting`; `nil` if some of them may have waited for long.
     private var admittedAt: ContinuousClock.Instant?
-    /// When each was sent, oldest first; those confirmed meanwhile are passed over.
+    /// When each row was sent, oldest first; rows that were confirmed meanwhile are skipped.
     private var sendings: ArraySlice<(token: Int64, at: ContinuousClock.Instant)> = []
     private var lastToken: Int64 = 0
-    /// Of all that were confirmed: what was sent before it over this connection and is not confirmed, is held up by its
-    /// queue.
+    /// The newest confirmed token. A row that was sent earlier over this connection and is not confirmed is held
+    /// up by its queue.
     private var newestConfirmed: Int64 = 0
     var parked = ParkedQueues()
-    /// Rows on their way to parked queues, by routing key.
+    /// The rows on their way to parked queues, by routing key.
     var trials: [String: QueueTrial] = [:]
-    /// The broker is asked whether it confirms anything at all.
+    /// The test whether the broker confirms anything at all.
     var question = BrokerQuestion()
     private(set) var settled = Settled()
 
@@ -62,16 +63,16 @@ struct OutboxPublisher {
     }
 
     var isConnected: Bool { link != nil }
-    /// The broker does not take messages, or owes a confirm for too long: no new batch meanwhile.
+    /// Whether the broker takes no messages, or a confirm is overdue: then the lane takes no new batch.
     var isBehind: Bool {
         !waiting.isEmpty
             || overdue.contains { sending in inFlight[sending.token].map { !parked.contains($0.routingKey) } ?? false }
     }
-    /// Of bodies that are to be sent, or to be confirmed.
+    /// The bytes of the bodies that are not sent or not confirmed.
     var unconfirmedBytes: Int {
         waiting.reduce(0) { $0 + $1.body.count } + inFlight.values.reduce(0) { $0 + $1.body.count }
     }
-    /// Everything that this lane holds of the outbox.
+    /// The event ids of all outbox rows in the memory of this lane.
     var eventIDs: Set<UUID> {
         Set((waiting + inFlight.values + trials.values.map(\.row) + settled.all).map(\.eventID))
     }
@@ -80,7 +81,7 @@ struct OutboxPublisher {
         if link == nil { link = try Link(settings) }
     }
 
-    /// What was in flight goes again over the next connection.
+    /// Closes the connection. Rows in flight are sent again over the next one.
     mutating func disconnect() {
         link?.connection.close()
         link = nil
@@ -98,7 +99,7 @@ struct OutboxPublisher {
         question = BrokerQuestion()
     }
 
-    /// The rows are another's to send. What became of those that were settled is still to be written.
+    /// Drops the rows to send: another lane sends them. The outcomes of settled rows are still to be written.
     mutating func forget() {
         waiting = []
         inFlight = [:]
@@ -106,16 +107,16 @@ struct OutboxPublisher {
         abandonTrials()
     }
 
-    /// Takes rows to be sent; those for parked queues stay in the database.
-    /// - Parameter justWritten: the barrier admitted them a moment ago. What has lain in the database is asked about
-    ///   once more.
+    /// Takes rows to send; those for parked queues stay in the database.
+    /// - Parameter justWritten: whether the barrier admitted them a moment ago. For rows that were read back from
+    ///   the database it is checked again.
     mutating func add(_ rows: [OutboxRow], justWritten: Bool) {
         if !justWritten { admittedAt = nil } else if waiting.isEmpty { admittedAt = .now }
         waiting += rows.filter { !parked.contains($0.routingKey) }
     }
 
-    /// Units, sources and persons may have been moved while rows waited: those that the barrier keeps back now are not
-    /// sent.
+    /// The rows for which the barrier must be checked again, if they have waited for long: units, sources and
+    /// persons may have changed meanwhile.
     var toBeAsked: [UUID] {
         if let admittedAt, (ContinuousClock.now - admittedAt).inSeconds < LaneSettings.admittedSeconds { return [] }
         return waiting.map(\.eventID)
@@ -127,7 +128,7 @@ struct OutboxPublisher {
         admittedAt = .now
     }
 
-    /// One that waits in the database only.
+    /// Withdraws a row that is only in the database.
     mutating func withdraw(_ row: OutboxRow) { settled.withdrawn.append(row) }
 
     mutating func takeSettled() -> Settled {
@@ -135,7 +136,7 @@ struct OutboxPublisher {
         return settled
     }
 
-    /// A transaction that should have written this failed: it belongs to the next one.
+    /// Takes back outcomes whose transaction failed: the next one writes them.
     mutating func putBack(_ unsettled: Settled) {
         settled.confirmed += unsettled.confirmed
         settled.unroutable += unsettled.unroutable
@@ -144,9 +145,11 @@ struct OutboxPublisher {
 
     // MARK: Sending
 
-    /// Sends what waits, as far as the broker takes it, and reads the confirms that have arrived. They are not waited
-    /// for: the rows are safe in the outbox, and the next batch is decided meanwhile.
-    /// - Parameter confirmsWithin: how long to wait for all confirms, in seconds; a lane that ends does.
+    /// Sends the waiting rows, as far as the broker takes them, and reads the confirms that have arrived. By
+    /// default it does not wait for confirms: the rows are safe in the outbox, and the next batch is decided
+    /// meanwhile.
+    /// - Parameter seconds: how long to wait for all confirms. A lane waits when it ends, or when too many bytes
+    ///   are unconfirmed.
     mutating func flush(confirmsWithin seconds: Double = 0) throws {
         guard let link else { return }
         let end = ContinuousClock.now + .seconds(seconds)
@@ -160,7 +163,7 @@ struct OutboxPublisher {
         let start = ContinuousClock.now
         let sending = Sending()
         var sent = 0
-        // Also when publishing throws: what was sent is in flight, and only there.
+        // Also if publishing throws: rows that were sent are in flight, and only there.
         defer { waiting.removeFirst(sent) }
         while sent < waiting.count {
             let row = waiting[sent]
@@ -176,14 +179,16 @@ struct OutboxPublisher {
         }
     }
 
-    /// A word of the lane to itself, of which no row remembers: see `Listening`. One that gets lost is sent again.
+    /// Sends a marker of the lane to itself, for which there is no outbox row: see `Listening`. A lost marker is
+    /// sent again.
     mutating func send(marker: String, to queue: String) throws {
         let properties = Properties(
             type: LaneSettings.markerType, correlationID: marker, userID: sender, deliveryMode: .transient)
         _ = try publish([], to: Topology.Exchange.work, key: queue, properties: properties, mandatory: false, within: 0)
     }
 
-    /// Sends one message under the next token; false if the broker takes none within the time.
+    /// Sends one message under the next token.
+    /// - Returns: `false` if the broker takes no message within the time.
     mutating func publish(
         _ body: [UInt8], to exchange: String, key: String, properties: Properties, mandatory: Bool,
         within seconds: Double
@@ -212,7 +217,7 @@ struct OutboxPublisher {
         sendings = sendings.drop { inFlight[$0.token] == nil }
     }
 
-    /// Keeps what is to be written of a row.
+    /// Keeps the outcome of a row, to be written.
     mutating func note(_ row: OutboxRow, _ outcome: Publisher.Outcome) {
         switch outcome {
         case .confirmed: settled.confirmed.append(row)
@@ -221,39 +226,38 @@ struct OutboxPublisher {
         }
     }
 
-    /// Rows for these queues are held no longer; those in flight may still be confirmed.
+    /// Parks queues and drops the waiting rows for them. Rows in flight may still be confirmed.
     private mutating func park(_ keys: Set<String>, _ cause: ParkedQueues.Cause, at now: ContinuousClock.Instant) {
         for key in keys { parked.park(key, cause, at: now) }
         waiting.removeAll { keys.contains($0.routingKey) }
     }
 
-    // MARK: Confirms that do not come
+    // MARK: Overdue confirms
 
-    /// Those sent so long ago that their confirms should be here.
+    /// The unconfirmed rows that were sent more than `LaneSettings.confirmTimeoutSeconds` ago.
     var overdue: [(token: Int64, at: ContinuousClock.Instant)] {
         let since = ContinuousClock.now - .seconds(LaneSettings.confirmTimeoutSeconds)
         return sendings.prefix { $0.at < since }.filter { inFlight[$0.token] != nil }
     }
-    /// Whether a confirm is overdue although the broker confirmed what was sent later: then it is the queue that holds
-    /// it up.
+    /// Whether a confirm is overdue although the broker confirmed a later message: then the queue holds it up.
     var isHeldUpByQueues: Bool { overdue.contains { $0.token < newestConfirmed } }
     var oldestOverdue: (row: OutboxRow, at: ContinuousClock.Instant)? {
         overdue.first.flatMap { sending in inFlight[sending.token].map { ($0, sending.at) } }
     }
 
-    /// Parks the queues that hold confirms up, and goes on over another connection: the broker reads no more from one
-    /// that has sent some to such a queue, and its bookkeeping of confirms would never close.
+    /// Parks the queues that hold up confirms, and continues over another connection. The broker reads nothing
+    /// more from a connection that has sent to such a queue, and some confirms would never come over it.
     mutating func parkSilentQueues(over other: Link? = nil) throws {
         let rows = overdue.filter { other != nil || $0.token < newestConfirmed }.compactMap { inFlight[$0.token] }
         park(Set(rows.map(\.routingKey)), .silent, at: .now)
-        // Not politely: the broker may read nothing more from it.
+        // Closed without waiting for a reply: the broker may read nothing more from it.
         link?.connection.abandon()
         link = nil
         sendAgain()
         link = try other ?? Link(settings)
     }
 
-    /// Serves the heartbeat of an idle connection.
+    /// Serves the heartbeats of an idle connection.
     func serve() throws {
         guard let link else { return }
         while let event = try link.connection.nextEvent(within: 0) {
@@ -262,7 +266,7 @@ struct OutboxPublisher {
     }
 }
 
-/// What all messages of one flush have alike.
+/// The properties that all messages of one flush share.
 struct Sending {
     private let now = Instant.wall()
 
@@ -274,8 +278,8 @@ struct Sending {
             headers: ["traceparent": .string(traceparent(row, id))])
     }
 
-    /// W3C trace context: all that is sent about a report is one trace, whose id is the report's; each sending is a
-    /// span. A bare receipt does not tell which report it is.
+    /// The W3C trace context. All messages about a report are one trace, with the id of the report; each sending
+    /// is a span. A bare receipt does not show the report, so its trace has the event's id.
     private func traceparent(_ row: OutboxRow, _ sending: UUID) -> String {
         let isBare = row.type == MessageType.reportReceived.rawValue
         let trace = ((isBare ? nil : row.reports.first?.uuid) ?? row.eventID).bytes.hexadecimal

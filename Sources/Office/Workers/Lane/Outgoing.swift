@@ -7,20 +7,20 @@ import Crypto
 import Foundation
 import PostgreSQL
 
-/// What leaves the office by a transaction: rows of the outbox, and notices to persons. The barrier stands here, at the
-/// one exit: nothing enters but by what asks it (invariant 5).
+/// The outbox rows and notices to persons that a transaction creates. The barrier is checked here, at the only
+/// exit: every method that adds a row or a notice checks it (invariant 5).
 struct Outgoing {
     private(set) var rows: [OutboxRow] = []
     private(set) var notices: [PersonNotice] = []
 
-    /// The row that was sent after there were so many; `nil` where the barrier stood.
+    /// The first row added after the first `count` rows; `nil` if the barrier stopped it.
     func row(after count: Int) -> OutboxRow? { rows.count > count ? rows[count] : nil }
 
     // MARK: The exit
 
-    /// Sends a message, if the barrier admits it.
-    /// - Parameter queue: the queue of the addressee; `nil` for its notices.
-    /// - Returns: the body's digest, or `nil` where the barrier stood.
+    /// Adds a message to the outbox, if the barrier admits it.
+    /// - Parameter queue: the queue of the addressee; `nil` for its queue of notices.
+    /// - Returns: the SHA-256 of the body, or `nil` if the barrier stopped the message.
     mutating func send<Payload: Codable & Sendable>(
         _ event: CloudEvent<Payload>, id: UUID, to addressee: Party, reports: [ReportID], handoff: HandoffID?,
         queue: String?, past cases: Cases, in office: OfficeContext
@@ -42,8 +42,8 @@ struct Outgoing {
         return Array(SHA256.hash(data: body))
     }
 
-    /// Sends the office's own message once more, as it was, if the barrier admits it still.
-    /// - Returns: whether it did.
+    /// Adds an earlier message of the office unchanged to the outbox, if the barrier still admits it.
+    /// - Returns: whether the barrier admits it.
     @discardableResult
     mutating func sendAgain(_ row: OutboxRow, past cases: Cases, in office: OfficeContext) -> Bool {
         guard let addressee = Party(row.addressee), let type = MessageType(rawValue: row.type),
@@ -53,8 +53,8 @@ struct Outgoing {
         return true
     }
 
-    /// For every supervisor whom the barrier lets see the case; of a sealed one for its custodian, while that is a
-    /// supervisor.
+    /// Adds a notice for every supervisor whom the barrier admits to the case; for a sealed report only for its
+    /// custodian, if that person is still a supervisor.
     mutating func notifySupervisors(
         _ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile, past cases: Cases,
         in office: OfficeContext
@@ -73,20 +73,23 @@ struct Outgoing {
 
     // MARK: Writing
 
-    /// Holds the office to the limit that it sets others. What comes in is refused where it could not be handed on, so
-    /// a message over the limit is a fault of ours: the act that asks for it is kept as a dead letter, and nothing of
-    /// it is written or sent.
+    /// Checks the office's own messages against the limit of all messages.
+    ///
+    /// Intake refuses a report that could not be forwarded, so a message over the limit is a fault of the office:
+    /// its act is kept as a dead letter, and nothing is written or sent.
+    /// - Throws: `Oversize`.
     func checkSizes(_ limits: Limits) throws {
         for row in rows where row.body.count > limits.messageBytesMax {
             throw Oversize(type: row.type, addressee: row.addressee, bytes: row.body.count)
         }
     }
 
-    /// - Parameter sent: rows that the broker has, or will never take.
+    /// The commands that write the notices and outbox rows.
+    /// - Parameter sent: rows to delete: the broker has confirmed them, or they will never be sent.
     func commands(from lane: String, of office: OfficeContext, deleting sent: [UUID]) -> [any Command] {
         var commands: [any Command] = []
         if !notices.isEmpty { commands.append(InsertPersonNotices(notices: notices)) }
-        // First: an answer that goes again has the same id, and the barrier judges only rows that are entered.
+        // Deletes come first: an answer that is sent again has the same id, and the barrier judges only new rows.
         if !sent.isEmpty { commands.append(DeleteOutbox(eventIDs: sent)) }
         if !rows.isEmpty {
             commands.append(
@@ -96,7 +99,7 @@ struct Outgoing {
     }
 }
 
-/// A message of the office's own over the limit of all messages.
+/// A message of the office is larger than the limit of all messages.
 struct Oversize: PlainlyWorded, CustomStringConvertible {
     let type: String
     let addressee: String

@@ -2,14 +2,14 @@ import Basics
 import AMQP
 import CaseStore
 
-/// One row on its way to a parked queue, over a connection of its own: the broker lets a whole channel wait while a
-/// queue that hangs does not answer it.
+/// One row on its way to a parked queue, over its own connection: while a queue hangs, the broker lets the whole
+/// channel wait.
 struct QueueTrial {
     let link: OutboxPublisher.Link
     let row: OutboxRow
     let since = ContinuousClock.now
 
-    /// `nil` where the broker took no connection or no message now.
+    /// `nil` if the broker took no connection or no message.
     init?(_ row: OutboxRow, _ settings: AMQP.ConnectionSettings, from sender: String) {
         do {
             let link = try OutboxPublisher.Link(settings)
@@ -20,7 +20,7 @@ struct QueueTrial {
         }
     }
 
-    /// What became of it; `nil` while the broker has not said.
+    /// The outcome; `nil` while the broker has not settled the row.
     var outcome: Publisher.Outcome? { get throws { try link.publisher.settle(within: 0).first?.outcome } }
     var isOverdue: Bool { (ContinuousClock.now - since).inSeconds > LaneSettings.confirmTimeoutSeconds }
 }
@@ -33,7 +33,7 @@ extension OutboxPublisher {
         if trials[row.routingKey] == nil { parked.park(row.routingKey, .silent, at: .now) }
     }
 
-    /// Reads what became of the rows that tried.
+    /// Reads the outcomes of the trials.
     mutating func settleTrials() {
         for (key, trial) in trials {
             let outcome = try? trial.outcome
@@ -42,7 +42,7 @@ extension OutboxPublisher {
             trial.link.connection.abandon()
             switch outcome {
             case .nacked: parked.park(key, .refusing, at: .now)
-            // A connection that broke tells nothing of the queue, but it did not take the row.
+            // A broken connection proves nothing about the queue, but the row was not taken.
             case nil: parked.park(key, .silent, at: .now)
             case .some(let outcome):
                 note(trial.row, outcome)

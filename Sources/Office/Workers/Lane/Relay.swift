@@ -5,15 +5,15 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// Sending what would otherwise stay in the outbox: what dead lanes left, what a lane committed without learning it,
-/// and what was kept back while its queue took no messages. The rows stay in the database until there is room for them
-/// in memory.
+/// The relay sends rows that would otherwise stay in the outbox: rows of dead lanes, rows that a lane committed
+/// without learning it, and rows whose queue took no messages. The rows stay in the database until there is room
+/// for them in memory.
 extension LaneStore {
-    /// Takes the leases of lanes of this worker that died, and gives those up whose rows are out.
+    /// Takes the leases of dead lanes of this worker.
     ///
-    /// One relay at a time has a dead lane's lease. Rows under a name that nobody has a lease on are a lane's that was
-    /// stopped for longer than its lease in the middle of a transaction.
-    /// - Returns: the lanes that were taken now.
+    /// Only one relay at a time has the lease of a dead lane. Rows under a name without a lease belong to a lane
+    /// that was stopped for longer than its lease within a transaction.
+    /// - Returns: the lanes whose leases were taken now.
     func adoptDeadLanes() throws -> [String] {
         let (leases, late) = try database.pipeline(
             ReadLeases(worker: desk.worker.rawValue),
@@ -28,19 +28,20 @@ extension LaneStore {
         return taken
     }
 
-    /// The leases of adopted lanes are given up once no row of theirs is left.
+    /// Ends the leases of adopted lanes that have no rows left.
     func endAdoption() throws {
         guard !adopted.isEmpty else { return }
         try database.run(EndLeases(lanes: adopted.sorted(), holder: lease.name))
     }
 
-    /// At the lane's end. Where rows are left, the lease ends with the session, and they are the relay's at once.
+    /// Ends the lane's leases when the lane ends. If rows are left, a lease ends with the session, and a relay
+    /// takes the rows at once.
     func endLease() throws {
         guard database.isOpen else { return }
         try database.run(EndLeases(lanes: [lease.name] + adopted, holder: lease.name))
     }
 
-    /// Rows of the lanes that this one does not hold in memory, as many as may come at once.
+    /// Outbox rows of these lanes that are not in memory, up to `LaneSettings.relayedRowsMax` and `batchBytesMax`.
     func unsent(_ lanes: [String], _ choice: ReadOutbox.Choice, notAmong known: Set<UUID>) throws -> [OutboxRow] {
         if case .only(let keys) = choice, keys.isEmpty { return [] }
         guard !lanes.isEmpty else { return [] }
@@ -51,7 +52,7 @@ extension LaneStore {
         ).rows
     }
 
-    /// The oldest row of one queue, to find out whether it takes messages again.
+    /// The oldest row for a queue, for a trial whether the queue takes messages again.
     func oldestUnsent(for key: String, notAmong known: Set<UUID>) throws -> OutboxRow? {
         try database.run(
             ReadOutbox(
@@ -59,9 +60,9 @@ extension LaneStore {
         ).rows.first
     }
 
-    /// Those of these rows whose addressee the barrier keeps them from by now.
+    /// The rows among these whose addressee the barrier excludes by now.
     func barred(among ids: [UUID]) throws -> Set<UUID> { Set(try database.run(ReadBarredOutbox(eventIDs: ids)).rows) }
 
-    /// Those whose rows this lane sends.
+    /// The names of the lanes whose rows this lane sends.
     var ownLanes: [String] { [lease.name] + adopted }
 }

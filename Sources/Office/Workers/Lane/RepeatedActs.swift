@@ -5,7 +5,7 @@ import Casework
 import Contract
 import PostgreSQL
 
-/// An act that was known before: what came, its row of the inbox, and why it is a dead letter, where it is one.
+/// A repeated act: the message, its inbox row, and the reason if it is a dead letter.
 struct Repeat {
     let inbound: InboundMessage
     let row: InboxRow
@@ -13,7 +13,7 @@ struct Repeat {
 }
 
 extension LaneStore {
-    /// Reads the verdicts that stand, and the cases that these answers are about.
+    /// Reads the stored verdicts of these repeats, and the cases of their answers.
     func loadRepeats(_ repeats: [InboundMessage], into unitOfWork: inout UnitOfWork) throws -> [Repeat] {
         let known = try database.run(ReadInbox(keys: repeats.map(\.key))).rows
         let rows = Dictionary(known.map { ($0.key, $0) }) { first, _ in first }
@@ -26,7 +26,7 @@ extension LaneStore {
         }
     }
 
-    /// Reads the cases that these answers are about, without a lock.
+    /// Reads the cases of these answers, without a lock.
     private func loadAnsweredAbout(
         _ repeats: [InboundMessage], _ answered: Set<ReportID>, into unitOfWork: inout UnitOfWork
     ) throws {
@@ -40,7 +40,7 @@ extension LaneStore {
         let others = answered.subtracting(reports.map(\.id))
         if !others.isEmpty { reports += try database.run(ReadReports(reports: others.sorted())).rows }
         try unitOfWork.loadAnsweredAbout(reports, from: database)
-        // Whether a person may learn of a case, hangs on who is accused in it.
+        // Whether a person may learn of a case depends on who is accused.
         guard repeats.contains(where: { if case .person = $0.sender { true } else { false } }), !reports.isEmpty else {
             return
         }
@@ -53,7 +53,7 @@ extension LaneStore {
 }
 
 extension InboundMessage {
-    /// The report that a source's message is about, as the source calls it.
+    /// The report of a source's message, by the source's own id; `nil` for other messages.
     var submission: (source: SourceID, id: String)? {
         guard case .source(let source) = sender,
             type == MessageType.reportSubmitted.rawValue || type == MessageType.attachmentPart.rawValue
@@ -61,8 +61,9 @@ extension InboundMessage {
         return (source, subject)
     }
 
-    /// Whether a source that the barrier keeps from its report gets a bare receipt for this message. It depends on the
-    /// message alone, never on what became of it: reports and closing manifests are answered, pieces of papers are not.
+    /// Whether a source that the barrier excludes from its report gets a bare receipt for this message. This
+    /// depends only on the message, never on its verdict: reports and manifests are answered, parts of attachments
+    /// are not.
     fileprivate var getsReceipt: Bool {
         guard case .message(let message) = content, case .submitted(.part(let part)) = message.body else { return true }
         return part.count != nil
@@ -70,7 +71,7 @@ extension InboundMessage {
 }
 
 extension InboundMessage {
-    /// Why no act can be made of it.
+    /// Why no act can be made of the message; `nil` if one can.
     fileprivate var deadProblem: Problem? {
         if case .dead(let problem, _) = content { problem } else { nil }
     }
@@ -85,12 +86,12 @@ extension Problem {
 }
 
 extension UnitOfWork {
-    /// Enters cases that are only answered about, so that the barrier can be asked.
+    /// Loads cases that are only needed for answers, so that the barrier can be checked.
     mutating func loadAnsweredAbout(_ reports: [Report], from database: Database) throws {
         guard !reports.isEmpty else { return }
         let barred = Dictionary(grouping: try database.run(ReadBarredUnits(reports: reports.map(\.id))).rows, by: \.0)
-        // The database sees no row of an answer that still waits to be sent, so nothing here may rest on what a lane
-        // remembers.
+        // If an answer is still in the outbox, no second row is inserted and the database checks nothing. So the
+        // directory is read again, not taken from memory.
         if !barred.isEmpty { office.directory = try OfficeDirectory.read(database) }
         for report in reports {
             cases.answeredAbout[report.id] = CaseFile(
@@ -98,15 +99,15 @@ extension UnitOfWork {
         }
     }
 
-    /// A repeat gets the verdict of its first time (invariant 2), as far as the barrier admits its sender now.
+    /// Gives a repeat the verdict of the first time (invariant 2), as far as the barrier admits its sender now.
     mutating func answerAgain(_ known: Repeat) throws {
         let (inbound, row) = (known.inbound, known.row)
-        // Its addressee gave it back once more.
+        // Its addressee rejected it again.
         if inbound.givenBack != nil { return try keepAsDeadLetter(inbound, .wrongWorker) }
         guard row.digest == inbound.digest else {
             return refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
         }
-        // Each sending of what no act can be made of is answered for itself, whatever became of the letter.
+        // If no act can be made of the message, each sending is answered, whatever the state of its dead letter.
         if let problem = inbound.deadProblem { return answerDeadAgain(inbound, problem) }
         switch row.verdict {
         case .held: return
@@ -120,8 +121,8 @@ extension UnitOfWork {
         }
     }
 
-    /// Sends an answer again as it was sent the first time. To a party that the barrier keeps out by now it does not go
-    /// again: a source gets the bare receipt, others nothing.
+    /// Sends an answer again, unchanged. If the barrier excludes the party by now, a source gets a bare receipt,
+    /// and others get nothing.
     private mutating func repeatAnswer(_ row: InboxRow, to sender: Party, _ inbound: InboundMessage) {
         guard let name = row.replyType, let type = MessageType(rawValue: name), let body = row.reply,
             let notices = Topology.Queue.notice(for: sender)
@@ -131,7 +132,7 @@ extension UnitOfWork {
             return
         }
         var (exchange, queue) = (Topology.Exchange.notice, notices)
-        // What takes a handoff away travels in the queue that brought it.
+        // A recall goes to the queue to which the handoff was sent.
         if type == .handoffRecalled, case .unit(let unit) = sender {
             (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
         }
@@ -143,16 +144,16 @@ extension UnitOfWork {
             past: cases, in: office)
     }
 
-    // MARK: A source that may learn no more than that its message came
+    // MARK: Sources that get only a receipt
 
-    /// The report that a source's message is about, where it is on the unit of work.
+    /// The report of a source's message, if it is loaded.
     func report(of inbound: InboundMessage) -> Report? {
         guard let (source, id) = inbound.submission else { return nil }
         func isIt(_ file: CaseFile) -> Bool { file.report.source == source && file.report.submissionID == id }
         return (cases.files.values.first(where: isIt) ?? cases.answeredAbout.values.first(where: isIt))?.report
     }
 
-    /// The report that this message is about, if the barrier keeps its sender from it.
+    /// The report of this message, if the barrier excludes its sender from it; otherwise `nil`.
     func receiptOnly(_ inbound: InboundMessage) -> Report? {
         guard let sender = inbound.sender, let report = report(of: inbound),
             !admits(sender, type: .reportAccepted, reports: [report.id])
@@ -162,6 +163,7 @@ extension UnitOfWork {
         return report
     }
 
+    /// Sends a bare receipt, if the message gets one.
     /// - Returns: whether a receipt was sent.
     @discardableResult
     mutating func giveReceipt(_ inbound: InboundMessage, about report: Report, variant: String = "") -> Bool {

@@ -6,19 +6,19 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// A person's word about a dead letter, with the letter, locked; and the letter's message where it goes through the
-/// line again.
+/// A person's command about a dead letter, with the locked dead letter and, for a replay, its message.
 struct DeadLetterCommand {
     let command: InboundMessage
     let person: Party
     let letter: DeadLetter
     let replayed: InboundMessage?
-    /// Of a message of the office's own: its bytes.
+    /// The bytes of a message of the office itself; `nil` for other dead letters.
     let ownBody: [UInt8]?
-    /// The act came again meanwhile and was decided, or waits for it, under its own id: it is refused no more.
+    /// Whether the act came again meanwhile under its own id and was decided or is deferred: then it is not
+    /// refused any more.
     var isDecided = false
-    /// The office's own message still stands in the outbox, of whatever lane: it goes by that row, or has gone and is
-    /// about to be struck out.
+    /// Whether the office's own message is still in the outbox, of any lane: it will be sent by that row, or was
+    /// sent and the row will be deleted.
     var isBeingSent = false
 }
 
@@ -29,12 +29,12 @@ extension DeadLetterCommand {
 }
 
 extension LaneStore {
-    /// Locks the letters that these commands are about, and claims the acts that are replayed. What cannot be done is
-    /// refused here.
+    /// Locks the dead letters of these commands, and claims the acts that are replayed. Commands that cannot be
+    /// done are refused here.
     ///
-    /// A replay runs the stored bytes through the same handler with the stored sender: nothing is published again under
-    /// another's name.
-    /// - Parameter confirmed: rows of the outbox that this transaction deletes before it enters others.
+    /// A replay processes the stored bytes with the same handler and the stored sender: nothing is published again
+    /// under another name.
+    /// - Parameter confirmed: outbox rows that this transaction deletes before it inserts others.
     func loadDeadLetterCommands(
         _ commands: [InboundMessage], confirmed: [OutboxRow], in unitOfWork: inout UnitOfWork
     ) throws -> [DeadLetterCommand] {
@@ -68,7 +68,7 @@ extension LaneStore {
                     command, [Problem(code: "already_settled", text: "this dead letter was \(state.rawValue) before")])
                 continue
             }
-            // A second word about it in the same batch finds it settled.
+            // A second command about it in the same batch finds it settled.
             open[letter.id] = (letter, message.envelope.type == .commandDiscard ? .discarded : .replayed)
             if message.envelope.type == .commandDiscard {
                 words.append(
@@ -113,7 +113,7 @@ extension LaneStore {
         let arrival = Arrival(
             body: body, routingKey: letter.routingKey, userID: letter.sender, type: letter.type,
             messageID: letter.eventID)
-        // What came astray is heard as if it had come to the one it was meant for.
+        // An unroutable message is handled as if it had come to the queue for which it was meant.
         let queue =
             desk.worker.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue)
             ? letter.queue : desk.worker.queues[0]
@@ -140,10 +140,12 @@ extension LaneStore {
         }
     }
 
-    /// A row with the same event id keeps a second one out of the outbox: what were sent again would have no row to
-    /// outlive this lane, and no trigger would look at it. Nobody can tell from the row whether it has been sent. Its
-    /// lane may be about to send it, or may have its confirm and not have deleted it; of a lane that died the relay
-    /// sends it in any case; for a parked queue it waits until the queue takes messages.
+    /// Marks the messages of the office that are still in the outbox.
+    ///
+    /// The outbox takes no second row with the same event id, so a message that is sent again would have no row
+    /// that survives this lane, and no trigger would check it. The row does not show whether it was sent: its lane
+    /// may be about to send it, or may have its confirm and not have deleted it yet. The row of a dead lane is
+    /// sent by a relay in any case. A row for a parked queue waits until the queue takes messages.
     private func markBeingSent(
         _ words: [DeadLetterCommand], but confirmed: Set<UUID>
     ) throws -> [DeadLetterCommand] {
@@ -157,8 +159,9 @@ extension LaneStore {
         }
     }
 
-    /// The act's row in the inbox says `dead`, or is pruned: both are open. Where it says more, the message came again
-    /// by itself and has its verdict.
+    /// Claims the acts that are replayed. An act can be replayed if its inbox row has the verdict `dead` or was
+    /// pruned. With any other verdict, the message came again by itself and was decided or deferred: the command is
+    /// refused.
     private func claimReplayed(
         _ words: [DeadLetterCommand], in unitOfWork: inout UnitOfWork
     ) throws -> [DeadLetterCommand] {
@@ -198,7 +201,7 @@ extension UnitOfWork {
         return !person.roles.isDisjoint(with: PersonRole.maySettleDeadLetters)
     }
 
-    /// Writes what became of a letter, and tells the person.
+    /// Settles the dead letter of a command and answers the person.
     mutating func conclude(_ word: DeadLetterCommand) throws {
         if let body = word.ownBody { return try sendAgain(word, body) }
         guard let inbound = word.replayed else { return try discard(word) }
@@ -223,7 +226,7 @@ extension UnitOfWork {
     }
 
     private mutating func taken(_ word: DeadLetterCommand, _ text: String, _ inbound: InboundMessage) throws {
-        // What nobody had vouched for was known by its bytes alone: that row of the inbox is settled too.
+        // A message without a verified sender was identified by its bytes only: that inbox row is settled too.
         if let sender = word.letter.sender, let id = word.letter.inboxID, id != inbound.key.eventID {
             answers.settle(InboxKey(sender: sender, eventID: id), answers.verdict(of: inbound.key) ?? .taken)
         }
@@ -237,7 +240,7 @@ extension UnitOfWork {
         }
         let letter = word.letter
         if word.isDecided, let id = letter.inboxID {
-            // The row under another id than its own is open still.
+            // An inbox row under another id than the act's own is still open.
             let key = InboxKey(sender: letter.sender ?? "unknown", eventID: id)
             if id != letter.eventID { answers.settle(key, .refused) }
         } else if let name = letter.sender, let id = letter.inboxID {
@@ -253,7 +256,7 @@ extension UnitOfWork {
         try settle(word, .discarded, data.reason)
     }
 
-    /// A message of the office's own that had no queue. The barrier is asked again.
+    /// Sends a message of the office again that is a dead letter. The barrier is checked again.
     private mutating func sendAgain(_ word: DeadLetterCommand, _ body: [UInt8]) throws {
         let letter = word.letter
         guard let type = letter.type.flatMap(MessageType.init(rawValue:)),
@@ -301,7 +304,8 @@ extension UnitOfWork {
         try settle(word, .replayed, "sent again")
     }
 
-    /// Tells the person, unless the letter stays open, which is told as a refusal.
+    /// Settles a dead letter and answers the person. If it stays open, the answer is a refusal, which the caller
+    /// sends.
     private mutating func settle(
         _ word: DeadLetterCommand, _ state: DeadLetterState, _ because: String, reason: String? = nil
     ) throws {
@@ -319,11 +323,12 @@ extension UnitOfWork {
             data: CommandTaken(text: state == .discarded ? word.discardedText : because), reports: [])
     }
 
-    /// Whose chain tells what became of a letter: the report it is about, else the unit that sent it, else the office.
+    /// The subject in whose ledger chain the end of a dead letter is recorded: its report, else the unit that sent
+    /// it, else the office.
     private func subject(of letter: DeadLetter) -> LedgerSubject {
         let targets = letter.targets(in: office.directory)
         let sender = letter.sender.flatMap { Party($0) }
-        // A unit's word about another's handoff is no word about its report.
+        // A unit's message about another unit's handoff is not recorded in the chain of the report.
         let handoffs = targets.handoffs.filter { id in
             guard case .unit(let unit) = sender else { return true }
             return file(of: id)?[handoff: id]?.unit == unit
@@ -336,13 +341,13 @@ extension UnitOfWork {
         let known =
             targets.reports + handoffs.compactMap { cases.reportOf[$0] } + [submitted?.report.id].compactMap(\.self)
         if let report = known.first(where: { cases.files[$0] != nil }) { return .report(report) }
-        // One that was entered since the locks were taken has no chain here: the office's is locked then.
+        // A unit that was added after the locks were taken has no chain here; then the office's chain is locked.
         return targets.units.map { .unit($0) }.first { cases.chains[$0] != nil } ?? .office
     }
 }
 
 extension DeadLetter {
-    /// The subjects in one of whose chains it is entered what became of it.
+    /// The subjects in one of whose ledger chains the end of the dead letter may be recorded.
     func targets(in directory: OfficeDirectory) -> Targets {
         let party = sender.flatMap { Party($0) }
         var targets = Targets(
@@ -358,7 +363,7 @@ extension DeadLetter {
 }
 
 extension DeadLetterState {
-    /// As the ledger tells it; `nil` of what stays open.
+    /// The end of a dead letter in the ledger; `nil` if it stays open.
     fileprivate var end: LedgerEvent.DeadLetterEnd? {
         switch self {
         case .open: nil

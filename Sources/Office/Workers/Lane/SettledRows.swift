@@ -4,9 +4,9 @@ import Casework
 import Contract
 import Foundation
 
-/// What became of earlier rows of the outbox, written with the next transaction.
+/// The outcomes of earlier outbox rows, written with the next transaction.
 extension UnitOfWork {
-    /// The broker has these, or has given them back.
+    /// Applies the outcomes: the broker has confirmed or returned these rows, or they were withdrawn.
     mutating func apply(_ settled: OutboxPublisher.Settled) throws {
         for row in settled.confirmed where row.movesHandoff {
             guard let id = row.handoffID, file(of: id)?[handoff: id]?.state == .released else { continue }
@@ -17,10 +17,10 @@ extension UnitOfWork {
             switch handoff?.state {
             case .released:
                 if let id = row.handoffID { try move(id, .unroutable, by: office.name) }
-                // Of a sealed pass-through these are the only bytes; they stay sealed to the superior.
+                // For a report passed up sealed these are the only bytes; they stay sealed to the superior.
                 if let id = row.handoffID, file(of: id)?.report.verdict == .passedUp { try keepUnroutable(row) }
             case .undeliverable:
-                // Written before, by a transaction whose end this lane did not learn.
+                // A transaction whose end this lane did not learn has already written it.
                 continue
             default:
                 try keepUnroutable(row)
@@ -29,8 +29,8 @@ extension UnitOfWork {
         for row in settled.withdrawn { try withdraw(row) }
     }
 
-    /// The barrier came to stand before the addressee while the row waited. A handoff of which nothing was heard is
-    /// taken back: a person decides anew. A source gets the bare receipt instead of its answer.
+    /// Withdraws a row whose addressee was barred while it waited. A handoff that is only released is recalled,
+    /// and a person decides again. A source gets a bare receipt instead of its answer.
     private mutating func withdraw(_ row: OutboxRow) throws {
         let handoff = row.movesHandoff ? row.handoffID.flatMap { id in file(of: id)?[handoff: id] } : nil
         let event = LedgerEvent.withdrawn(type: row.type, addressee: row.addressee, handoff: row.handoffID)
@@ -51,7 +51,7 @@ extension UnitOfWork {
             let answer = try? JSONDecoder().decode(AnswerHead.self, from: Data(row.body)),
             let file = cases.files[report]
         else { return }
-        // As a repeat of the act would be answered by now.
+        // The same answer as a repeat of the act would get now.
         send(
             .reportReceived, to: sender, subject: row.subject, inReplyTo: answer.inreplyto, data: Nothing(),
             reports: [report], eventID: row.eventID,
@@ -60,7 +60,7 @@ extension UnitOfWork {
 
     private struct AnswerHead: Decodable { let inreplyto: String? }
 
-    /// Kept under the event's own id: a second time it is there already.
+    /// Keeps an unroutable row as a dead letter, under the event's id: a second attempt finds it there.
     private mutating func keepUnroutable(_ row: OutboxRow) throws {
         let id = row.eventID
         var letter = DeadLetter(

@@ -7,11 +7,11 @@ import Crypto
 import Foundation
 import PostgreSQL
 
-/// The work of one transaction, in three parts: the cases it may change, loaded under their locks; what goes out; and
-/// what becomes of the acts that came. Decisions only change this value, and see of the office what stands beside it;
-/// nothing of it happens before the lane writes and commits it.
+/// The work of one transaction, in three parts: the cases that it may change, loaded under their locks; the
+/// outgoing messages; and the results for the received acts. Decisions only change this value, and use only its
+/// `office` besides. Nothing takes effect before the lane writes and commits it.
 struct UnitOfWork {
-    /// Constant for a decision; the loader sets it.
+    /// Constant during a decision; set when the data is loaded.
     var office: OfficeContext
     var cases = Cases()
     var outgoing = Outgoing()
@@ -26,8 +26,8 @@ struct UnitOfWork {
 
     // MARK: Sending
 
-    /// Puts a message for a unit, a source or a person into the outbox, if the barrier admits it (invariant 5).
-    /// - Returns: the body's digest, or `nil` where the barrier stood.
+    /// Adds a message to the outbox, if the barrier admits it (invariant 5).
+    /// - Returns: the SHA-256 of the body, or `nil` if the barrier stopped the message.
     @discardableResult
     mutating func send<Payload: Codable & Sendable>(
         _ type: MessageType, to addressee: Party, subject: String, inReplyTo: String? = nil, data: Payload,
@@ -42,7 +42,7 @@ struct UnitOfWork {
             event, id: id, to: addressee, reports: reports, handoff: handoff, queue: queue, past: cases, in: office)
     }
 
-    /// Tells another worker of this office: ids and sizes only.
+    /// Notifies another worker of this office, with ids and sizes only.
     mutating func notify(
         _ worker: Worker, _ type: MessageType, report: ReportID, handoff: HandoffID? = nil, bytes: Int? = nil,
         express: Bool = false
@@ -53,19 +53,20 @@ struct UnitOfWork {
             queue: express ? Topology.Queue.routingExpress : Topology.Queue.routing)
     }
 
-    /// Whether the barrier lets a message leave; `Outgoing` asks the same.
+    /// Whether the barrier admits a message; `Outgoing` uses the same check.
     func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
         cases.admits(addressee, type: type, reports: reports, in: office)
     }
 
-    /// The office's own notices are rows: for every supervisor whom the barrier lets see the case.
+    /// Adds notices for the supervisors whom the barrier admits to the case. Notices within the office are
+    /// database rows, not messages.
     mutating func notifySupervisors(_ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile) {
         outgoing.notifySupervisors(kind, of: handoff, rule: rule, file, past: cases, in: office)
     }
 
     // MARK: Verdicts
 
-    /// The id of the answer to an act: the same whenever it is answered (invariant 2).
+    /// The id of the answer to an act, the same for every repeat (invariant 2).
     static func replyID(to key: InboxKey, variant: String = "") -> UUID {
         var bytes = Array(SHA256.hash(data: Array("reply|\(key.sender)|\(key.eventID)|\(variant)".utf8)).prefix(16))
         bytes[6] = 0x80 | (bytes[6] & 0x0F)
@@ -73,7 +74,7 @@ struct UnitOfWork {
         return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
 
-    /// Answers an act that was taken, and keeps the answer for repeats.
+    /// Answers an act that was taken, and stores the answer for repeats.
     mutating func answer<Payload: Codable & Sendable>(
         _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, reports: [ReportID],
         handoff: HandoffID? = nil, queue: String? = nil
@@ -85,13 +86,13 @@ struct UnitOfWork {
         if let reply = outgoing.row(after: sent) { answers.settle(key, .taken, reply: reply) }
     }
 
-    /// Refuses an act, with the reason, and keeps the answer for repeats (invariant 10).
+    /// Refuses an act with a reason, and stores the answer for repeats (invariant 10).
     mutating func refuse(
         _ key: InboxKey, from sender: Party?, type: String?, subject: String, inReplyTo: String?, problems: [Problem],
         variant: String = "", reports: [ReportID] = []
     ) {
         let sent = outgoing.rows.count
-        // Also one whom the office does not know: it may have a queue, and without one the answer is kept as
+        // An unregistered sender gets an answer too: it may have a queue; otherwise the answer is kept as
         // undeliverable.
         if let sender {
             let id = UnitOfWork.replyID(to: key, variant: variant)
@@ -106,12 +107,13 @@ struct UnitOfWork {
                     reports: reports, eventID: id)
             }
         }
-        // A second body under a known id leaves the first act's verdict alone.
+        // A second body under a known id does not change the verdict of the first act.
         guard variant.isEmpty else { return }
         answers.refuse(key, because: problems, reply: outgoing.row(after: sent))
     }
 
-    /// Where the barrier keeps a source from its report, the refusal is a bare receipt like any other.
+    /// Refuses a message. If the barrier excludes a source from its report, the refusal is a bare receipt like any
+    /// other.
     mutating func refuse(_ inbound: InboundMessage, _ problems: [Problem], variant: String = "") {
         if let report = receiptOnly(inbound) {
             let sent = outgoing.rows.count
@@ -126,7 +128,8 @@ struct UnitOfWork {
 
     // MARK: Trying
 
-    /// What stood before an act was tried on a case. Counts, not copies: an act must not cost what the batch holds.
+    /// The state before an act is tried on a case. It has counts, not copies, so that the cost of an act does not
+    /// depend on the size of the batch.
     struct Before {
         fileprivate let report: ReportID
         fileprivate let file: CaseFile?
@@ -141,7 +144,7 @@ struct UnitOfWork {
             rows: outgoing.rows.count, notes: cases.notes.new.count)
     }
 
-    /// Takes back what an act that failed half-way had put down.
+    /// Undoes the changes of an act that failed half-way.
     mutating func takeBack(_ act: InboxKey, to before: Before) {
         cases.files[before.report] = before.file
         cases.notes.takeBack(to: before.notes)
@@ -151,7 +154,7 @@ struct UnitOfWork {
 
     // MARK: Writing
 
-    /// Everything to be written beside the cases, in bulk.
+    /// The commands that write everything except the cases themselves, in bulk.
     func commands(lane: String, deleting sent: [UUID]) -> [any Command] {
         cases.commands(at: now) + answers.commands(at: office.wall)
             + outgoing.commands(from: lane, of: office, deleting: sent)

@@ -5,7 +5,8 @@ import Casework
 import Contract
 import Foundation
 
-/// Sends each accepted report to the unit that must act (分流): 移送, 转送 or 交办, by the policy's rows.
+/// Hands each accepted report to the unit that must act on it (分流), by 移送, 转送 or 交办, as the rows of the policy
+/// decide.
 struct RoutingDesk: Desk {
     let worker = Worker.routing
 
@@ -15,7 +16,7 @@ struct RoutingDesk: Desk {
 
     func needs(of inbound: InboundMessage) -> CaseNeeds { .contents }
 
-    /// No report is taken that would be larger than a message, handed on.
+    /// At most the size of a message: intake refuses a report whose handoff would be larger.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
         reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
     }
@@ -27,7 +28,7 @@ struct RoutingDesk: Desk {
         }
     }
 
-    /// The report that shall be routed, for the first time or again.
+    /// The report to route, for the first time or again.
     private func reference(in inbound: InboundMessage) -> InternalReference? {
         guard case .message(let message) = inbound.content, case .note(let note) = message.body else { return nil }
         switch note {
@@ -37,14 +38,14 @@ struct RoutingDesk: Desk {
 }
 
 extension UnitOfWork {
-    /// Routes a report that waits for it. One that does not wait any more was routed before: nothing to do.
+    /// Routes a report in the state `registered`. A report in another state was routed before, and is left alone.
     fileprivate mutating func route(_ id: ReportID, act: InboxKey) throws {
         guard var file = cases.files[id], file.report.state == .registered, let content = cases.contents[id] else {
             return
         }
         let returnedBy = Set(file.handoffs.filter { $0.state == .returned }.map(\.unit))
         var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
-        // The reporter stays in the vault; whether there is a real name was kept.
+        // The reporter's name is only in the vault; whether the report is real-name is stored with it.
         facts.isRealName = file.report.realName
         let finding = Barrier.finding(
             on: content.accused, among: office.directory.unitNames, kinds: office.rulebook.ownKind)
@@ -107,7 +108,7 @@ extension UnitOfWork {
     }
 }
 
-/// The rules chose a unit that the barrier keeps out: a fault of the office's own, which fails closed.
+/// The rules chose a unit that the barrier excludes: a fault of the office. Nothing is sent.
 struct Barred: PlainlyWorded, CustomStringConvertible {
     let unit: UnitID
     var description: String { "the barrier stands before unit \(unit)" }
