@@ -192,10 +192,12 @@ struct TopologyWay {
     /// With the password that the file holds.
     func connect(_ user: String, password: String? = nil, port: Int? = nil) throws -> AMQP.Connection {
         let password = try password ?? #require(try PasswordFile(URL(filePath: passwordFile)).passwords[user])
-        return try AMQP.Connection(
-            ConnectionSettings(
-                host: "127.0.0.1", port: port ?? office.servers.rabbitmqPort, virtualHost: virtualHost, user: user,
-                password: password))
+        var settings = AMQP.ConnectionSettings(
+            host: "127.0.0.1", port: port ?? office.servers.rabbitmqPort, virtualHost: virtualHost, user: user,
+            password: password)
+        // It stays idle while commands run, which takes as long as the machine is busy.
+        settings.heartbeatSeconds = 0
+        return try AMQP.Connection(settings)
     }
 
     var noticeQueues: [String] {

@@ -67,6 +67,10 @@ public struct Fact: Sendable {
         Fact("real_name", .flag { facts, _ in facts.isRealName }),
     ]
 
+    private static let places = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($1.name, $0) })
+
+    static func place(of name: String) -> Int? { places[name] }
+
     static let flags = all.filter { if case .flag = $0.answer { true } else { false } }.map(\.name)
 }
 
@@ -143,8 +147,11 @@ public struct Condition: Codable, Hashable, Sendable {
     public var readsText: Bool { anyOf != nil || noneOf != nil || proposal != nil }
 
     /// The list given for a fact; `nil` if the row has no such condition.
-    func words(of fact: String) -> [String]? {
-        for wish in wishes where wish.fact.name == fact {
+    func words(of fact: String) -> [String]? { Fact.place(of: fact).flatMap(words(at:)) }
+
+    /// The same, by the place of the fact in `Fact.all`.
+    func words(at place: Int) -> [String]? {
+        for wish in wishes where wish.place == place {
             if case .words(let words) = wish.wanted { return words }
         }
         return nil

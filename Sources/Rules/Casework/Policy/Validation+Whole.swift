@@ -121,7 +121,9 @@ extension PolicyCheck {
         let passed = policy.sealed.filter { $0.when.asksOnly("level") }.flatMap { $0.when.words(of: "level") ?? [] }
         func isGap(_ id: String, _ fact: String) -> Bool {
             // A row with a fault may have been meant for it.
-            rows.allSatisfy { when, isSound in isSound && when.words(of: fact).map { !$0.contains(id) } ?? false }
+            guard let place = Fact.place(of: fact) else { return false }
+            return rows.allSatisfy { when, isSound in isSound && when.words(at: place).map { !$0.contains(id) } ?? false
+            }
         }
         for (index, kind) in vocabulary.sourceKinds.enumerated() where isGap(kind.id, "source_kind") {
             gap("source_kinds[\(index)]", "source kind", kind.id)
