@@ -60,8 +60,8 @@ extension Message {
             let head = try? JSONDecoder().decode(LooseEnvelope.self, from: json)
             throw Unreadable([.base64Data], id: head?.id, type: head?.type, subject: head?.subject)
         }
-        if let hint = typeHint.flatMap(MessageType.init(rawValue:)),
-            let message = try? Message(json, as: hint, limits), message.envelope.type == hint,
+        if let hint = typeHint.flatMap({ MessageDefinition.byName[$0] }),
+            let message = try? Message(json, as: hint, limits), message.envelope.type == hint.type,
             message.envelope.specversion == "1.0"
         {
             self = message
@@ -95,7 +95,7 @@ extension Message {
         }
         guard let type = MessageType(rawValue: name) else { throw fail(.unknownType(name)) }
         do {
-            self = try Message(json, as: type, limits)
+            self = try Message(json, as: type.definition, limits)
         } catch let error as DecodingError {
             let problem = Problem(error)
             throw fail(
@@ -108,9 +108,10 @@ extension Message {
         }
     }
 
-    private init(_ json: Data, as type: MessageType, _ limits: Limits) throws {
-        guard let read = type.definition.read else {
-            throw Problem(code: "unknown_type", path: "type", text: "\(type.rawValue) is sent by the office, not to it")
+    private init(_ json: Data, as definition: MessageDefinition, _ limits: Limits) throws {
+        guard let read = definition.read else {
+            let name = definition.type.rawValue
+            throw Problem(code: "unknown_type", path: "type", text: "\(name) is sent by the office, not to it")
         }
         self = try read(json, limits)
     }

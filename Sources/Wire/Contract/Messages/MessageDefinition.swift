@@ -5,7 +5,7 @@ import Foundation
 /// The contract of one message type. It is in the file of its type; `MessageDefinition.all` lists all of them. The
 /// senders, the readers, the routing keys, the limits and the example follow from it; the published schema and the
 /// AsyncAPI document are tested against it.
-public struct MessageDefinition: Sendable {
+public final class MessageDefinition: Sendable {
     public let type: MessageType
     public let sender: Sender
     /// The meaning of `subject` and `correlation-id`.
@@ -53,7 +53,7 @@ public struct MessageDefinition: Sendable {
     ///   - problem: the first problem beyond the types of fields; `nil`: none, or the desk finds it.
     ///   - words: the words of the policy in it.
     ///   - body: the family to which it belongs.
-    init<Payload: Codable & Sendable>(
+    convenience init<Payload: Codable & Sendable>(
         _ type: MessageType, from sender: Sender, about subject: Subject, to readers: [Worker],
         andSentTo destinations: [Destination] = [], example: Payload, wholeNumbers: [[String]] = [],
         problem: @escaping @Sendable (Payload, Limits) -> Problem? = { _, _ in nil },
@@ -71,7 +71,7 @@ public struct MessageDefinition: Sendable {
     }
 
     /// A type that the office only sends.
-    init(
+    convenience init(
         _ type: MessageType, from worker: Worker, about subject: Subject, sentTo destinations: [Destination],
         example: some Codable & Sendable
     ) {
