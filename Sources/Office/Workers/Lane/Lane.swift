@@ -10,7 +10,7 @@ import PostgreSQL
 /// One loop on one thread: it receives messages, decides them in one transaction, publishes the results and
 /// acknowledges.
 ///
-///     receive → prepare → BEGIN → claim → lock → load → decide → write → COMMIT → publish, confirmed → acknowledge
+///     receive → prepare → BEGIN → claim → lock → load → decide → write → COMMIT → publish → acknowledge
 ///
 /// A lane may be killed at any instruction, and nothing is lost. A message that was not acknowledged is delivered
 /// again and finds its verdict in the inbox. A row that was not confirmed is in the outbox, and a relay sends it.
