@@ -72,7 +72,8 @@ extension UnitOfWork {
                 return unit == office.rulebook.policy.caseOffice ? handoff : nil
             }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
-        case .person: return handoff
+        // A person commands about handoffs, and does nothing in a unit's place.
+        case .person: if case .handoffCommand = act.message.body { return handoff } else { return nil }
         case .source, .office: return nil
         }
     }

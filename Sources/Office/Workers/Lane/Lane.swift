@@ -236,7 +236,8 @@ final class Lane {
 
     // MARK: Handling a batch
 
-    /// Handles a batch and acknowledges it last, only after the commit (invariant 1).
+    /// Handles a batch and acknowledges it last (invariant 1): `handle` returns only when every message of the batch is
+    /// committed, as itself or as a dead letter (`process`, `Lane+Faults.swift`); else it throws.
     private func carry(_ batch: LaneConsumer.Batch) throws {
         let before = mayHearCommands
         defer { mayHearCommands = before }

@@ -106,3 +106,38 @@ struct Oversize: PlainlyWorded, CustomStringConvertible {
     let bytes: Int
     var description: String { "\(type) to \(addressee) would have \(bytes) bytes, more than a message may" }
 }
+
+// MARK: The barrier
+
+extension Cases {
+    /// Whether the barrier admits a message to an addressee; checked for every message that leaves. A bare receipt
+    /// has no content, so a source always gets it.
+    func admits(_ addressee: Party, type: MessageType, reports: [ReportID], in office: OfficeContext) -> Bool {
+        // A message about no case may go to anybody.
+        if reports.isEmpty { return true }
+        let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }
+        // A case that is not loaded cannot be checked: this fails closed.
+        guard cases.count == reports.count else { return false }
+        switch addressee {
+        case .office: return true
+        case .unit(let unit): return Barrier.admits(unit, to: cases)
+        case .source(let source):
+            if type == .reportReceived { return true }
+            guard !cases.contains(where: { $0.report.receiptOnly && $0.report.source == source }) else { return false }
+            guard let unit = office.directory.sources[source]?.unit else { return true }
+            return Barrier.admits(unit, to: cases)
+        case .person(let id):
+            guard let person = office.directory.persons[id] else { return false }
+            return cases.allSatisfy { admits(person, to: $0) }
+        }
+    }
+
+    /// Whether the barrier admits a person to a case. Fails closed: the accused of a case that is sealed or not
+    /// loaded are not known.
+    func admits(_ person: PersonRow, to file: CaseFile) -> Bool {
+        guard let content = contents[file.report.id], file.report.verdict != .passedUp else { return false }
+        return Barrier.admits(
+            personNamed: person.name, unit: person.unit, recusedFrom: person.recusedFrom,
+            content: content, to: file)
+    }
+}
