@@ -409,8 +409,9 @@ struct DryRunTests {
     @Test("it writes to every table that a worker may write to, and leaves nothing but its probe")
     func writesToEveryTableOnTrial() throws {
         let office = try OfficeUnderTest()
+        let settings = try office.settings
         let store = try LaneStore(
-            try office.settings, desk: office.desk(.intake), laneName: "dry",
+            settings, desk: WorkerService.desk(.intake, settings), laneName: "dry",
             logger: .init(label: "dry") { _ in office.log })
         defer { store.close() }
         let before = try office.tableDigests()

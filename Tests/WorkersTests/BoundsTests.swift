@@ -27,7 +27,7 @@ struct BoundsTests {
         try li.send(.commandRecall, subject: UUID().uuidString.lowercased(), CommandRecall(reason: "无"))
         var settings = try office.settings(for: .intake)
         settings.batchBytesMax = 500_000
-        let consumer = try LaneConsumer(settings, desk: office.desk(.intake), name: "test")
+        let consumer = try LaneConsumer(settings, desk: WorkerService.desk(.intake, settings), name: "test")
         var (commands, reports, batches) = (0, 0, 0)
         let end = ContinuousClock.now + .seconds(15)
         while reports < 30 || commands < 3, ContinuousClock.now < end {

@@ -132,24 +132,16 @@ final class OfficeUnderTest {
         return settings
     }
 
-    func desk(_ worker: Worker, earlyMessageHoldSeconds: Double = 60) -> any Desk {
-        switch worker {
-        case .intake: IntakeDesk(sealing: Sealing(mailKey: SealingKey(mailKey.publicKey)))
-        case .routing: RoutingDesk()
-        case .deadlines: DeadlineDesk(batchSizeMax: 50)
-        case .feedback: FeedbackDesk(earlyMessageHoldSeconds: earlyMessageHoldSeconds)
-        }
-    }
-
     @discardableResult
     func start(
         _ worker: Worker, clock: BusinessClock = .real, earlyMessageHoldSeconds: Double = 60, name: String? = nil,
         relays: Bool = true, change: (inout LaneSettings) throws -> Void = { _ in }
     ) throws -> RunningLane {
         var settings = try settings(for: worker, clock: clock)
+        settings.earlyMessageHoldSeconds = earlyMessageHoldSeconds
         try change(&settings)
         let lane = RunningLane(
-            desk(worker, earlyMessageHoldSeconds: earlyMessageHoldSeconds), settings: settings,
+            WorkerService.desk(worker, settings), settings: settings,
             name: name ?? "\(worker.rawValue)-test-\(UInt32.random(in: 0 ... .max))", relays: relays, log: log)
         lanes.append(lane)
         return lane

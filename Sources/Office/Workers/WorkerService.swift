@@ -41,14 +41,15 @@ public struct WorkerService: Service {
         await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
             _ = WorkThread(named: "lane \(index)") {
                 Lane(
-                    makeDesk(), settings: settings, name: name, relays: index == 1, stop: stop, logger: logger
+                    WorkerService.desk(worker, settings), settings: settings, name: name, relays: index == 1,
+                    stop: stop, logger: logger
                 ).run()
                 ended.resume()
             }
         }
     }
 
-    private func makeDesk() -> any Desk {
+    static func desk(_ worker: Worker, _ settings: LaneSettings) -> any Desk {
         switch worker {
         case .intake: IntakeDesk(sealing: Sealing(mailKey: settings.sealedMailKey), limits: settings.limits)
         case .routing: RoutingDesk()

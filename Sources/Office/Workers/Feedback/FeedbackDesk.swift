@@ -16,7 +16,9 @@ struct FeedbackDesk: Desk {
     func targets(of inbound: InboundMessage) -> Targets {
         if let back = inbound.givenBack {
             var targets = Targets(handoffs: HandoffID(inbound.subject).map { [$0] } ?? [])
-            if case .source(let source) = back.addressee { targets.submission = (source, inbound.subject) }
+            if case .source(let source) = back.addressee {
+                targets.submission = SubmissionKey(source: source, id: inbound.subject)
+            }
             return targets
         }
         guard case .message(let message) = inbound.content, let handoff = HandoffID(message.envelope.subject) else {

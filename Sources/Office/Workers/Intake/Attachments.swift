@@ -22,15 +22,11 @@ extension UnitOfWork {
     /// not stored; only the superior can check the attachment.
     mutating func takeParts(_ parts: [AttachmentPartReceived], _ sealing: Sealing) throws {
         guard !parts.isEmpty else { return }
-        let reports = Dictionary(
-            cases.files.values.map {
-                (UnitOfWork.name(.source($0.report.source), $0.report.submissionID), $0.report.id)
-            }
-        ) { first, _ in first }
+        let reports = cases.reportsBySubmission
         for received in parts {
             let (part, inbound) = (received.part, received.inbound)
             do {
-                guard let report = reports[UnitOfWork.name(inbound.sender, inbound.subject)] else {
+                guard let report = inbound.submission.flatMap({ reports[$0] }) else {
                     throw Problem(
                         code: "unknown_report", path: "subject",
                         text:
@@ -40,12 +36,12 @@ extension UnitOfWork {
                             """
                     )
                 }
-                guard cases.files[report]?.report.verdict == .passedUp else {
-                    try take(received, of: report)
+                guard report.verdict == .passedUp else {
+                    try take(received, of: report.id)
                     continue
                 }
-                try sealing.passUp(part, inbound, of: report, in: &self)
-                if part.count != nil { answerAttachment(of: report, inbound) }
+                try sealing.passUp(part, inbound, of: report.id, in: &self)
+                if part.count != nil { answerAttachment(of: report.id, inbound) }
             } catch let problem as Problem {
                 refuse(inbound, [problem])
             }
@@ -57,8 +53,6 @@ extension UnitOfWork {
     mutating func dropUnfinishedAttachments() {
         for unfinished in cases.attachments.unfinished { cases.attachments.drop(unfinished) }
     }
-
-    static func name(_ sender: Party?, _ submission: String) -> String { "\(sender?.description ?? "")|\(submission)" }
 
     func attachment(of received: AttachmentPartReceived, _ report: ReportID) -> AttachmentBook.Attachment {
         AttachmentBook.Attachment(report: report, id: office.digestKey.attachment(received.sha256, of: report))
@@ -153,10 +147,7 @@ extension AttachmentPart {
                     code: "bad_value", path: "data.count", text: "a paper has 1 to \(limits.attachmentPartsMax) parts")
             }
             return nil
-        default:
-            throw Problem(
-                code: "bad_value", path: "data",
-                text: "either part and content, of one piece, or count, of the manifest that closes the paper")
+        default: throw .neitherPartNorManifest
         }
     }
 }

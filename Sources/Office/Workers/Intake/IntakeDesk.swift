@@ -14,10 +14,10 @@ struct IntakeDesk: Desk {
     var limits = Limits.standard
 
     func targets(of inbound: InboundMessage) -> Targets {
-        guard case .message(let message) = inbound.content, case .submitted(.part) = message.body,
-            case .source(let source) = message.envelope.source
-        else { return Targets() }
-        return Targets(submission: (source, message.envelope.subject))
+        guard case .message(let message) = inbound.content, case .submitted(.part) = message.body else {
+            return Targets()
+        }
+        return Targets(submission: inbound.submission)
     }
 
     /// A manifest gives the number of parts that are read and hashed; none of them is larger than a message.

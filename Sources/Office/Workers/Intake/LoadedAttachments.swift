@@ -12,7 +12,7 @@ extension UnitOfWork {
     mutating func loadAttachments(of parts: [AttachmentPartReceived], from database: Database) throws {
         let reports = reportsBySubmission
         func report(of received: AttachmentPartReceived) -> (id: ReportID, isSealed: Bool)? {
-            reports[UnitOfWork.name(received.inbound.sender, received.inbound.subject)]
+            received.inbound.submission.flatMap { reports[$0] }
         }
         let touched = parts.compactMap(report)
         let sealed = Set(touched.lazy.filter(\.isSealed).map(\.id)).sorted()
@@ -49,17 +49,10 @@ extension UnitOfWork {
     }
 
     /// The locked reports, and those that this transaction will register, by sender and submission id.
-    private var reportsBySubmission: [String: (id: ReportID, isSealed: Bool)] {
-        var reports: [String: (id: ReportID, isSealed: Bool)] = [:]
-        for file in cases.files.values {
-            reports[UnitOfWork.name(.source(file.report.source), file.report.submissionID)] = (
-                file.report.id, file.report.verdict == .passedUp
-            )
-        }
+    private var reportsBySubmission: [SubmissionKey: (id: ReportID, isSealed: Bool)] {
+        var reports = cases.reportsBySubmission.mapValues { (id: $0.id, isSealed: $0.verdict == .passedUp) }
         for case .new(let draft, _) in cases.submissions.values {
-            reports[UnitOfWork.name(.source(draft.source.id), draft.inbound.key.eventID)] = (
-                draft.id, draft.readable == nil
-            )
+            reports[draft.submission] = (draft.id, draft.readable == nil)
         }
         return reports
     }

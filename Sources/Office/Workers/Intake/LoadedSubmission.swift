@@ -18,6 +18,7 @@ struct Draft: Sendable {
     let custodian: PersonID?
 
     var id: ReportID { report.id }
+    var submission: SubmissionKey { SubmissionKey(source: source.id, id: inbound.key.eventID) }
     var readable: PreparedReport.Readable? {
         guard case .readable(let readable) = report.decision else { return nil }
         return readable
@@ -98,10 +99,8 @@ extension UnitOfWork {
         let submissions = try database.run(
             ReadSubmissions(sources: drafts.map(\.source.id.rawValue), submissionIDs: drafts.map(\.inbound.key.eventID))
         ).rows
-        let known = Dictionary(submissions.map { (Submitted(by: $0.source, id: $0.submissionID), $0) }) { first, _ in
-            first
-        }
-        let fresh = drafts.filter { known[$0.submitted] == nil }
+        let known = Dictionary(submissions.map { ($0.submission, $0) }) { first, _ in first }
+        let fresh = drafts.filter { known[$0.submission] == nil }
         let entered = fresh.compactMap { draft in draft.readable?.repeatKey.map { (key: $0, id: draft.id) } }
         let (numbers, _, first) = try database.pipeline(
             TakeReportNumbers(count: fresh.count),
@@ -114,7 +113,7 @@ extension UnitOfWork {
         try loadAnsweredAbout(submissions, from: database)
 
         for draft in drafts {
-            if let report = known[draft.submitted] { cases.submissions[draft.inbound.key] = .known(draft, report) }
+            if let report = known[draft.submission] { cases.submissions[draft.inbound.key] = .known(draft, report) }
         }
         for (draft, serial) in zip(fresh, numbers.rows) {
             let first = draft.readable?.repeatKey.flatMap { firstSaid[$0] }
@@ -126,19 +125,4 @@ extension UnitOfWork {
                     barred: original.flatMap { barred[$0] }.map { Set($0.map(\.1)) }))
         }
     }
-}
-
-/// A source with its own id of a report.
-private struct Submitted: Hashable {
-    let source: SourceID
-    let id: String
-
-    init(by source: SourceID, id: String) {
-        self.source = source
-        self.id = id
-    }
-}
-
-extension Draft {
-    fileprivate var submitted: Submitted { Submitted(by: source.id, id: inbound.key.eventID) }
 }

@@ -56,8 +56,7 @@ struct SweepTimes {
 struct Targets: Sendable {
     var reports: [ReportID] = []
     var handoffs: [HandoffID] = []
-    /// A source with its own id of a report.
-    var submission: (source: SourceID, id: String)?
+    var submission: SubmissionKey?
     /// The sender whose deferred messages are counted.
     var deferredOf: String?
     var units: [UnitID] = []

@@ -12,14 +12,9 @@ import PostgreSQL
 /// If it cannot be written, a message that fails is not to blame. It is similar to the report in question: the
 /// same source, kind and place, and a text of similar length, but none of its words.
 struct DryRun {
-    let directory: OfficeDirectory
-    let vault: Vault
-    let digestKey: DigestKey
-    let worker: Worker
+    let office: OfficeContext
     /// Taken from the sequence as for every report, to detect a sequence that fell behind.
     let serial: Int64
-    let now: Instant
-    let wall: Instant
     let id: ReportID
 
     /// The properties that the invented report copies from the one in question.
@@ -44,22 +39,17 @@ struct DryRun {
 
     private static let digest = [UInt8](repeating: 0, count: 32)
 
-    init(
-        directory: OfficeDirectory, vault: Vault, digestKey: DigestKey, worker: Worker, serial: Int64, now: Instant,
-        wall: Instant
-    ) {
-        self.directory = directory
-        self.vault = vault
-        self.digestKey = digestKey
-        self.worker = worker
+    init(in office: OfficeContext, serial: Int64) {
+        self.office = office
         self.serial = serial
-        self.now = now
-        self.wall = wall
-        id = ReportID.make(at: wall)
+        id = ReportID.make(at: office.wall)
     }
 
-    private var officeName: String { Party.office(worker).description }
-    private var key: InboxKey { InboxKey(sender: officeName, eventID: "dry-run-\(id)") }
+    private var directory: OfficeDirectory { office.directory }
+    private var vault: Vault { office.vault }
+    private var now: Instant { office.now }
+    private var wall: Instant { office.wall }
+    private var key: InboxKey { InboxKey(sender: office.name, eventID: "dry-run-\(id)") }
 
     /// All commands, in the order that foreign keys need.
     func commands(like likeness: Likeness) throws -> [any Command] {
@@ -71,19 +61,19 @@ struct DryRun {
         }
 
         var file = CaseFile(new: report, barred: [])
-        file.record(.registered(.init(of: report, commitment: "")), at: now, by: officeName)
+        file.record(.registered(.init(of: report, commitment: "")), at: now, by: office.name)
         var registered = CaseWrites()
         registered.newReports = [
             .init(
                 report: file.report, barredRoots: Set([barred].compactMap(\.self)), content: content,
                 vault: try vault.seal(Array(content.text.utf8), context: Vault.context(report: id)),
-                attachments: try content.attachments.map { try AttachmentKey($0, of: id, digestKey) })
+                attachments: try content.attachments.map { try AttachmentKey($0, of: id, office.digestKey) })
         ]
         registered.entries = file.newEntries.map { (id, $0) }
         var commands = registered.commands + [EnterRepeatKeys(keys: [Array(id.description.utf8)], reports: [id])]
         commands += try attachments(of: content)
         if let unit { commands += try handedOver(file.report, to: unit) }
-        return commands + (try letters(unit.map { .unit($0) } ?? .office(worker)))
+        return commands + (try letters(unit.map { .unit($0) } ?? .office(office.worker)))
     }
 
     /// The queries that read what was written.
@@ -122,7 +112,7 @@ struct DryRun {
     }
 
     private func attachments(of content: Submission) throws -> [any Command] {
-        let known = try content.attachments.map { try AttachmentKey($0, of: id, digestKey).id }
+        let known = try content.attachments.map { try AttachmentKey($0, of: id, office.digestKey).id }
         let parts = try known.map { attachment in
             StoredAttachmentPart(
                 key: AttachmentPartKey(reportID: id, attachment: attachment, part: 1), digest: Self.digest,
@@ -186,16 +176,16 @@ struct DryRun {
             type: MessageType.messageRefused.rawValue, subject: "dry run", addressee: addressee.description,
             reports: [id], handoffID: nil, body: [0])
         let letter = DeadLetter(
-            id: dead, reason: "dry_run", detail: "dry run", type: nil, sender: officeName, eventID: nil, inboxID: nil,
-            queue: "dry-run", routingKey: "", worker: worker.rawValue,
+            id: dead, reason: "dry_run", detail: "dry run", type: nil, sender: office.name, eventID: nil, inboxID: nil,
+            queue: "dry-run", routingKey: "", worker: office.worker.rawValue,
             body: .kept(try vault.seal([0], context: Vault.context(deadLetter: dead)), bytes: 1), answered: false,
             receivedAt: wall)
         return [
-            InsertOutbox(rows: [row], worker: worker.rawValue, lane: "dry run", createdAt: wall),
+            InsertOutbox(rows: [row], worker: office.worker.rawValue, lane: "dry run", createdAt: wall),
             DeleteOutbox(eventIDs: [event]),
-            InsertDeadLetters(letters: [letter]), CountUnkeptLetters([officeName: 1], at: wall),
+            InsertDeadLetters(letters: [letter]), CountUnkeptLetters([office.name: 1], at: wall),
             SettleDeadLetters([
-                DeadLetterSettlement(id: dead, state: .discarded, at: now, by: officeName, because: "dry run")
+                DeadLetterSettlement(id: dead, state: .discarded, at: now, by: office.name, because: "dry run")
             ]),
             SettleInbox([
                 Settlement(key: key, verdict: .refused, replyType: MessageType.messageRefused.rawValue, reply: [0])

@@ -22,7 +22,7 @@ extension LaneStore {
             try database.execute("SET CONSTRAINTS ALL IMMEDIATE")
             try settings.interrupt?(.beforeCommit)
             try database.rollback()
-            try database.run(RecordProbe(worker: desk.worker.rawValue, at: dryRun.wall))
+            try database.run(RecordProbe(worker: desk.worker.rawValue, at: dryRun.office.wall))
             try settings.interrupt?(.afterCommit)
         } catch {
             rollBack()
@@ -53,10 +53,8 @@ extension LaneStore {
     }
 
     func dryRun() throws -> DryRun {
-        let (wall, serial) = (Instant.wall(), try database.run(TakeReportNumbers(count: 1)).rows.first ?? 0)
-        return DryRun(
-            directory: directory, vault: settings.vault, digestKey: settings.digestKey, worker: desk.worker,
-            serial: serial, now: settings.clock.instant(atWall: wall), wall: wall)
+        let office = office(atWall: .wall())
+        return DryRun(in: office, serial: try database.run(TakeReportNumbers(count: 1)).rows.first ?? 0)
     }
 
     /// Prepares the connection for the next attempt after a fault.

@@ -159,7 +159,7 @@ final class LaneStore {
     }
 
     /// The data of the office at this moment.
-    private func office(atWall wall: Instant) -> OfficeContext {
+    func office(atWall wall: Instant) -> OfficeContext {
         OfficeContext(
             worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
             digestKey: settings.digestKey, now: settings.clock.instant(atWall: wall), wall: wall,

@@ -53,14 +53,6 @@ extension LaneStore {
 }
 
 extension InboundMessage {
-    /// The report of a source's message, by the source's own id; `nil` for other messages.
-    var submission: (source: SourceID, id: String)? {
-        guard case .source(let source) = sender,
-            type == MessageType.reportSubmitted.rawValue || type == MessageType.attachmentPart.rawValue
-        else { return nil }
-        return (source, subject)
-    }
-
     /// Whether a source that the barrier excludes from its report gets a bare receipt for this message. This
     /// depends only on the message, never on its verdict: reports and manifests are answered, parts of attachments
     /// are not.
@@ -148,8 +140,8 @@ extension UnitOfWork {
 
     /// The report of a source's message, if it is loaded.
     func report(of inbound: InboundMessage) -> Report? {
-        guard let (source, id) = inbound.submission else { return nil }
-        func isIt(_ file: CaseFile) -> Bool { file.report.source == source && file.report.submissionID == id }
+        guard let submission = inbound.submission else { return nil }
+        func isIt(_ file: CaseFile) -> Bool { file.report.submission == submission }
         return (cases.files.values.first(where: isIt) ?? cases.answeredAbout.values.first(where: isIt))?.report
     }
 

@@ -334,9 +334,7 @@ extension UnitOfWork {
             return file(of: id)?[handoff: id]?.unit == unit
         }
         let submitted = targets.submission.flatMap { submission in
-            cases.files.values.first { file in
-                file.report.source == submission.source && file.report.submissionID == submission.id
-            }
+            cases.files.values.first { $0.report.submission == submission }
         }
         let known =
             targets.reports + handoffs.compactMap { cases.reportOf[$0] } + [submitted?.report.id].compactMap(\.self)
@@ -352,7 +350,9 @@ extension DeadLetter {
         let party = sender.flatMap { Party($0) }
         var targets = Targets(
             reports: reports, handoffs: [handoffID, subject.flatMap { HandoffID($0) }].compactMap(\.self))
-        if case .source(let source) = party, let subject { targets.submission = (source, subject) }
+        if case .source(let source) = party, let subject {
+            targets.submission = SubmissionKey(source: source, id: subject)
+        }
         if case .unit(let unit) = party, directory.units[unit] != nil {
             targets.units = [unit]
         } else {

@@ -127,16 +127,14 @@ public struct ReadAttachmentParts: Statement {
 public struct InsertAttachmentParts: Command {
     public var parts: [StoredAttachmentPart]
     public init(parts: [StoredAttachmentPart]) { self.parts = parts }
-    public static let sql = """
-        INSERT INTO attachment_part (report_id, paper, part, digest, key_id, sealed)
-        SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::int[], $4::bytea[], $5::text[], $6::bytea[])
-        """
-    public var parameters: [Parameter] {
+    static let columns = Columns<StoredAttachmentPart>(
+        of: "attachment_part",
         [
-            .ids(parts.map(\.key.reportID)), .byteas(parts.map(\.key.attachment)), .integers(parts.map(\.key.part)),
-            .byteas(parts.map(\.digest)), .texts(parts.map(\.box.keyID)), .byteas(parts.map(\.box.sealed)),
-        ]
-    }
+            .uuid("report_id", \.key.reportID), .bytea("paper", \.key.attachment), .int4("part", \.key.part),
+            .bytea("digest", \.digest), .text("key_id", \.box.keyID), .bytea("sealed", \.box.sealed),
+        ])
+    public static let sql = columns.insert
+    public var parameters: [Parameter] { Self.columns.inserting(parts) }
 }
 
 /// Records when the first part of an incomplete attachment was received.

@@ -83,7 +83,7 @@ extension Columns.Column {
     package static func uuid<ID: UUIDIdentifier>(
         _ name: String, _ value: @escaping @Sendable (Row) -> ID?, _ role: Columns.Role = .fixed
     ) -> Self {
-        Self(name: name, type: "uuid", role: role) { .uuids($0.map { value($0)?.uuid }) }
+        uuid(name, { value($0)?.uuid }, role)
     }
 
     package static func uuid(
@@ -99,16 +99,16 @@ extension Columns.Column {
     }
 
     /// The raw value of a word or a name.
-    package static func word<Word: RawRepresentable<String>>(
+    package static func word<Word: RawRepresentable<String> & Sendable>(
         _ name: String, _ value: @escaping @Sendable (Row) -> Word?, _ role: Columns.Role = .fixed
     ) -> Self {
-        Self(name: name, type: "text", role: role) { .texts($0.map { value($0)?.rawValue }) }
+        text(name, { value($0)?.rawValue }, role)
     }
 
     package static func name<Name: NameIdentifier>(
         _ name: String, _ value: @escaping @Sendable (Row) -> Name?, _ role: Columns.Role = .fixed
     ) -> Self {
-        Self(name: name, type: "text", role: role) { .texts($0.map { value($0)?.rawValue }) }
+        text(name, { value($0)?.rawValue }, role)
     }
 
     package static func bytea(

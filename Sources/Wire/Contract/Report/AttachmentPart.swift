@@ -39,14 +39,17 @@ extension MessageDefinition {
     ) { .submitted(.part($0)) }
 }
 
+extension Problem {
+    public static let neitherPartNorManifest = Problem(
+        code: "bad_value", path: "data",
+        text: "either part and content, of one piece, or count, of the manifest that closes the attachment")
+}
+
 extension AttachmentPart {
     fileprivate var problem: Problem? {
         switch (part, content, count) {
         case (.some, .some, nil), (nil, nil, .some): nil
-        default:
-            Problem(
-                code: "bad_value", path: "data",
-                text: "either part and content, of one piece, or count, of the manifest that closes the attachment")
+        default: .neitherPartNorManifest
         }
     }
 }
