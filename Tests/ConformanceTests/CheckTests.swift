@@ -119,11 +119,11 @@ struct CheckTests {
             [1], to: .default, key: RoutingKey(rawValue: queue.rawValue), properties: Properties(), token: 0,
             deadline: 5)
         _ = try publisher.settle(within: 5)
-        #expect(problem(options) == .messagesLieThere(1))
+        #expect(problem(options) == .messagesLieThere(1, in: queue.rawValue))
         let channel = try connection.openChannel()
         _ = try connection.purgeQueue(queue, on: channel)
         try connection.consume(queue, on: channel)
-        #expect(problem(options) == .workersRun)
+        #expect(problem(options) == .workersRun(queue.rawValue))
     }
 
     /// Why no check was made.

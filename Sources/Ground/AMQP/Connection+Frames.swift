@@ -179,6 +179,9 @@ extension Connection {
         case rmq_basic_cancel:
             let cancel = decoded.assumingMemoryBound(to: amqp_basic_cancel_t.self).pointee
             return .consumerCancelled(number, consumerTag: String(repairing: cancel.consumer_tag))
+        case rmq_basic_cancel_ok:
+            let cancelled = decoded.assumingMemoryBound(to: amqp_basic_cancel_ok_t.self).pointee
+            return .consumerStopped(number, consumerTag: String(repairing: cancelled.consumer_tag))
         case rmq_channel_close:
             let isOwned = channel.publisher != nil
             let error = closedByBroker(number, method)

@@ -31,10 +31,18 @@ extension Connection {
     /// one's deliveries are not read while the next is started. If the broker refuses, it closes the channel, and
     /// `nextEvent` reports that. For bodies longer than `bodyLimit` only length and digest are kept; the limit
     /// applies to the whole channel.
+    /// - Parameter prefetch: the unacknowledged deliveries that this and later consumers of the channel may have; `nil`
+    ///   for no change.
     public func startConsuming(
-        _ queue: QueueName, consumerTag: String, bodyLimit: BodyLimit? = nil, on channel: ChannelNumber
+        _ queue: QueueName, consumerTag: String, prefetch: UInt16? = nil, bodyLimit: BodyLimit? = nil,
+        on channel: ChannelNumber
     ) throws(AMQPError) {
         defer { arena.recycle() }
+        if let prefetch {
+            var request = amqp_basic_qos_t()
+            request.prefetch_count = prefetch
+            try send(on: channel) { state in amqp_send_method(state, channel.rawValue, rmq_basic_qos, &request) }
+        }
         var request = amqp_basic_consume_t()
         request.queue = try arena.shortText(queue.rawValue)
         request.consumer_tag = try arena.shortText(consumerTag)
@@ -44,11 +52,11 @@ extension Connection {
     }
 
     /// Cancels a consumer without waiting for an answer, and so without reading what the broker sent before it.
+    /// `nextEvent` reports the end by `consumerStopped`; no delivery follows it.
     public func stopConsuming(consumerTag: String, on channel: ChannelNumber) throws(AMQPError) {
         defer { arena.recycle() }
         var request = amqp_basic_cancel_t()
         request.consumer_tag = try arena.shortText(consumerTag)
-        request.nowait = 1
         try send(on: channel) { state in amqp_send_method(state, channel.rawValue, rmq_basic_cancel, &request) }
     }
 

@@ -120,6 +120,8 @@ public enum Event: Sendable {
     case returned(Returned)
     /// The broker cancelled the consumer, as when its queue was deleted.
     case consumerCancelled(ChannelNumber, consumerTag: String)
+    /// The broker has ended a consumer that `stopConsuming` asked it to end: no delivery to it follows.
+    case consumerStopped(ChannelNumber, consumerTag: String)
     /// The broker accepts no messages from this connection until `unblocked`.
     case blocked(reason: String)
     case unblocked

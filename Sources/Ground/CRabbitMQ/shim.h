@@ -19,6 +19,8 @@
 static const amqp_method_number_t rmq_basic_ack = AMQP_BASIC_ACK_METHOD;
 static const amqp_method_number_t rmq_basic_nack = AMQP_BASIC_NACK_METHOD;
 static const amqp_method_number_t rmq_basic_cancel = AMQP_BASIC_CANCEL_METHOD;
+static const amqp_method_number_t rmq_basic_cancel_ok = AMQP_BASIC_CANCEL_OK_METHOD;
+static const amqp_method_number_t rmq_basic_qos = AMQP_BASIC_QOS_METHOD;
 static const amqp_method_number_t rmq_basic_consume = AMQP_BASIC_CONSUME_METHOD;
 static const amqp_method_number_t rmq_basic_deliver = AMQP_BASIC_DELIVER_METHOD;
 static const amqp_method_number_t rmq_basic_get_ok = AMQP_BASIC_GET_OK_METHOD;

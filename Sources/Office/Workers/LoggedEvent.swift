@@ -57,6 +57,7 @@ extension LoggedEvent {
         case outboxRowNotSettled = "an outbox row cannot be settled"
         case queueParked = "a queue takes no messages: those for it wait"
         case queueFreed = "a queue takes messages again"
+        case queuesMissing = "queues of parties do not exist at the broker"
         case policyChanged = "another policy decides"
         case directoryUnreadable = "the directory cannot be read"
         case databaseNotice = "notice from the database"
@@ -71,7 +72,7 @@ extension LoggedEvent.Kind {
         case .attemptFailed: .debug
         case .laneReady, .laneDrained, .deadLaneAdopted: .info
         case .laneEndedEarly, .waitingForDatabase, .faultEnded, .queueFreed, .policyChanged: .notice
-        case .laneInterrupted, .laneStoodStill, .queueParked, .notProtected: .warning
+        case .laneInterrupted, .laneStoodStill, .queueParked, .queuesMissing, .notProtected: .warning
         case .installationFault, .batchFailed, .messageSetAside, .caseSetAside, .setAside, .outboxRowNotSettled,
             .directoryUnreadable:
             .error
@@ -93,7 +94,7 @@ extension LoggedEvent.Kind {
         case .batchFailed: [.messages, .cause]
         case .messageSetAside, .queueParked: [.queue, .cause]
         case .caseSetAside: [.report, .cause]
-        case .queueFreed: [.queue]
+        case .queueFreed, .queuesMissing: [.queue]
         case .policyChanged: [.policy]
         case .databaseNotice: [.severity, .code]
         case .notProtected: [.what]
@@ -170,6 +171,10 @@ extension LoggedEvent {
 extension LoggedEvent {
     static func queueParked(_ queue: String, _ cause: ParkedQueues.Cause) -> LoggedEvent {
         LoggedEvent(.queueParked, [.queue: queue, .cause: cause.rawValue])
+    }
+
+    static func queuesMissing(_ queues: [String]) -> LoggedEvent {
+        LoggedEvent(.queuesMissing, [.queue: queues.joined(separator: " ")])
     }
 
     static func queueFreed(_ queue: String) -> LoggedEvent { LoggedEvent(.queueFreed, [.queue: queue]) }

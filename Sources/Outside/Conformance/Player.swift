@@ -27,8 +27,8 @@ final class Player {
         }
     }
 
-    /// Connects as both workers and consumes the feedback queue.
-    /// - Throws: `ConformanceError` if there is another consumer on the feedback queue, or if the queue has messages
+    /// Connects as both workers and consumes the queue of the unit's acts.
+    /// - Throws: `ConformanceError` if there is another consumer on that queue, or if the queue has messages
     ///   of others.
     init(unit: UnitID, routing: ConnectionSettings, feedback: ConnectionSettings, takesWhatLies: Bool) throws {
         self.unit = unit
@@ -36,10 +36,10 @@ final class Player {
         self.feedback = try Outlet(feedback)
         connection = try AMQP.Connection(feedback)
         channel = try connection.openChannel()
-        let status = try connection.declareQueue(
-            QueueName(rawValue: Topology.Queue.feedback), passive: true, on: channel)
-        guard status.consumerCount == 0 else { throw ConformanceError.workersRun }
-        try connection.consume(QueueName(rawValue: Topology.Queue.feedback), exclusive: true, on: channel)
+        let queue = Topology.Queue.acts(unit)
+        let status = try connection.declareQueue(QueueName(rawValue: queue), passive: true, on: channel)
+        guard status.consumerCount == 0 else { throw ConformanceError.workersRun(queue) }
+        try connection.consume(QueueName(rawValue: queue), exclusive: true, on: channel)
         if !takesWhatLies { try lookThrough(status.messageCount) }
     }
 
@@ -58,7 +58,7 @@ final class Player {
         guard isOurs else {
             // Nothing was acknowledged, so the broker requeues all of it.
             connection.close()
-            throw ConformanceError.messagesLieThere(count)
+            throw ConformanceError.messagesLieThere(count, in: Topology.Queue.acts(unit))
         }
     }
 
@@ -132,8 +132,8 @@ final class Player {
 
 /// Why a check cannot be made. `description` says what to do.
 public enum ConformanceError: Error, Sendable, Equatable, CustomStringConvertible {
-    case workersRun
-    case messagesLieThere(Int)
+    case workersRun(String)
+    case messagesLieThere(Int, in: String)
     case nobodyReads([String])
     case notTaken
     case cancelled
@@ -141,14 +141,14 @@ public enum ConformanceError: Error, Sendable, Equatable, CustomStringConvertibl
 
     public var description: String {
         switch self {
-        case .workersRun:
+        case .workersRun(let queue):
             """
-            somebody reads \(Topology.Queue.feedback) on this virtual host: a check plays the office, so the \
+            somebody reads \(queue) on this virtual host: a check plays the office, so the \
             office's workers must not run there
             """
-        case .messagesLieThere(let count):
+        case .messagesLieThere(let count, let queue):
             """
-            \(Topology.Queue.feedback) holds \(count) messages that are no check's: use a virtual host that no \
+            \(queue) holds \(count) messages that are no check's: use a virtual host that no \
             office uses
             """
         case .nobodyReads(let queues):

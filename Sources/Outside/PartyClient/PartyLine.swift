@@ -95,7 +95,7 @@ package final class PartyLine {
                 case .delivery(let delivery): arrivals.append(Arrival(delivery, for: party))
                 // The queue lost its leader, or the channel lost its permission: connect again.
                 case .consumerCancelled, .channelClosed: lose()
-                case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
+                case .acknowledged, .rejected, .returned, .consumerStopped, .blocked, .unblocked: break
                 }
                 if self.connection == nil { break }
             }

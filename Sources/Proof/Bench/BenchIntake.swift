@@ -8,6 +8,7 @@ extension Bench {
     /// The answers to sources: one for each submission.
     package static let answers: [MessageType] = [.reportAccepted, .reportRejected, .reportReceived, .messageRefused]
 
+    var submitQueues: [String] { sample.sources.map { Topology.Queue.submit($0.id) } }
     var sourceQueues: [String] { sample.sources.map { Topology.Queue.notice($0.id) } }
     var workQueues: [String] { [Topology.Queue.routing, Topology.Queue.routingExpress] }
 
@@ -42,7 +43,7 @@ extension Bench {
             })
         defer { running.end() }
         running.processes = try start([.intake])
-        try waitForConsumers(of: [Topology.Queue.intake])
+        try waitForConsumers(of: submitQueues)
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
         try feeder.open(sample.sources.map(\.id))

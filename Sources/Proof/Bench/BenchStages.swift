@@ -105,7 +105,7 @@ extension Bench {
             log: log, listeners: [units, Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
         do {
             running.processes = try start(Worker.allCases)
-            try waitForConsumers(of: [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback])
+            try waitForConsumers(of: submitQueues + [Topology.Queue.routing] + unitIDs.map { Topology.Queue.acts($0) })
             try units.waitUntilReady()
         } catch {
             running.end()

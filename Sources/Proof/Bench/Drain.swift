@@ -82,7 +82,7 @@ final class Drain: Listener {
                 case .delivery(let delivery): arrived.append((delivery, Monotonic.now))
                 case .channelClosed(_, let error): throw error
                 case .consumerCancelled: throw UserError("the broker took a queue away while it was being read")
-                case .acknowledged, .rejected, .returned, .blocked, .unblocked: break
+                case .acknowledged, .rejected, .returned, .consumerStopped, .blocked, .unblocked: break
                 }
             }
             guard let last = arrived.last?.delivery else { continue }

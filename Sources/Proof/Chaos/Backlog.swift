@@ -10,8 +10,8 @@ struct Backlog {
     private var broker: (connection: AMQP.Connection, channel: ChannelNumber)?
 
     private static let queues =
-        [Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.feedback]
-        + SampleOffice.standard.units.map { Topology.Queue.inbox($0.id) }
+        [Topology.Queue.routing] + SampleOffice.standard.sources.map { Topology.Queue.submit($0.id) }
+        + SampleOffice.standard.units.flatMap { [Topology.Queue.acts($0.id), Topology.Queue.inbox($0.id)] }
 
     /// - Parameter settings: of a user who may see every queue.
     init(_ settings: AMQP.ConnectionSettings) { self.settings = settings }

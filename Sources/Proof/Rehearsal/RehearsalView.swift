@@ -39,14 +39,9 @@ final class RehearsalView: @unchecked Sendable {
         let sample = SampleOffice.standard
         let queues =
             [
-                Topology.Queue.intake, Topology.Queue.routing, Topology.Queue.routingExpress, Topology.Queue.feedback,
-                Topology.Queue.unroutable,
-                Topology.Queue.dead,
+                Topology.Queue.routing, Topology.Queue.routingExpress, Topology.Queue.unroutable, Topology.Queue.dead,
             ]
-            + sample.units.flatMap {
-                [Topology.Queue.inbox($0.id), Topology.Queue.express($0.id), Topology.Queue.notice($0.id)]
-            }
-            + sample.sources.map { Topology.Queue.notice($0.id) }
+            + OfficeQueues.of(sample.units.map { .unit($0.id) } + sample.sources.map { .source($0.id) })
         for queue in queues {
             let count = try broker.declareQueue(QueueName(rawValue: queue), passive: true, on: channel).messageCount
             if count > 0 { depths[queue] = count }
@@ -66,8 +61,9 @@ final class RehearsalView: @unchecked Sendable {
         let steps = Dictionary(handoffs.rows.map { ($0.state, $0.count) }) { first, _ in first }
         let registered = states.values.reduce(0, +)
         let depths = try depths()
-        let waiting = depths.filter { $0.key.hasPrefix("bihuan.") }.values.reduce(0, +)
-        let unitsHold = depths.filter { $0.key.hasPrefix("unit.") }.values.reduce(0, +)
+        let waiting = depths.filter { Topology.Queue.isReadByOffice($0.key) }.values.reduce(0, +)
+        let unitsHold = depths.filter { $0.key.hasPrefix("unit.") && !Topology.Queue.isReadByOffice($0.key) }.values
+            .reduce(0, +)
         if isTerminal {
             redraw(registered, states, steps, waiting: waiting, unitsHold: unitsHold)
         } else if ContinuousClock.now - lineAt > .seconds(2) {

@@ -25,10 +25,12 @@ public struct Definitions: Sendable {
     public var users: [BrokerUser]
     /// A user with all permissions, for the operator of a private node; `nil` for none.
     public var administrator: (name: String, password: String)?
+    /// The most unread bytes in the queue of what one party sends.
+    public var inboundBytesMax: Int
 
     public init(
         virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], users: [BrokerUser],
-        administrator: (name: String, password: String)? = nil
+        administrator: (name: String, password: String)? = nil, inboundBytesMax: Int = Topology.inboundBytesMax
     ) {
         self.virtualHost = virtualHost
         self.units = units
@@ -36,6 +38,7 @@ public struct Definitions: Sendable {
         self.persons = persons
         self.users = users
         self.administrator = administrator
+        self.inboundBytesMax = inboundBytesMax
     }
 
     /// The bytes of a file for `load_definitions`. Passwords are hashed with salted SHA-256, RabbitMQ's own format; a
@@ -48,7 +51,9 @@ public struct Definitions: Sendable {
         for user in users {
             let (name, rights) = (user.role.description, Rights(user.role))
             file.users.append(
-                .init(name: name, password_hash: user.password.map(PasswordHash.make) ?? "", tags: user.role.tags))
+                .init(
+                    name: name, password_hash: user.password.map(PasswordHash.make) ?? "", tags: user.role.tags,
+                    limits: user.role.limits))
             file.permissions.append(
                 .init(
                     user: name, vhost: virtualHost, configure: rights.configure, write: rights.write, read: rights.read)
@@ -67,11 +72,18 @@ public struct Definitions: Sendable {
         file.queues = queues
         file.bindings = bindings
         file.policies = [
-            .init(
-                vhost: virtualHost, name: "bihuan.notices", pattern: Topology.Queue.noticePattern,
-                definition: ["max-length-bytes": .number(Topology.noticeBytesMax), "overflow": .text("reject-publish")])
+            bound("bihuan.notices", Topology.Queue.noticePattern, bytesMax: Topology.noticeBytesMax),
+            bound("bihuan.inbound", Topology.Queue.inboundPattern, bytesMax: inboundBytesMax),
+            bound("bihuan.unroutable", "^bihuan\\.unroutable$", bytesMax: Topology.unroutableBytesMax),
         ]
         return file
+    }
+
+    /// A policy that limits the unread bytes of the queues with such names: beyond it the broker refuses messages.
+    private func bound(_ name: String, _ pattern: String, bytesMax: Int) -> DefinitionsFile.Policy {
+        .init(
+            vhost: virtualHost, name: name, pattern: pattern,
+            definition: ["max-length-bytes": .number(bytesMax), "overflow": .text("reject-publish")])
     }
 
     private var parties: [Party] { units.map { .unit($0) } + sources.map { .source($0) } + persons.map { .person($0) } }
@@ -98,18 +110,16 @@ public struct Definitions: Sendable {
             "x-dead-letter-exchange": .text(Topology.Exchange.dead), "x-dead-letter-strategy": .text("at-least-once"),
             "x-overflow": .text("reject-publish"),
         ]) { _, new in new }
-        // The messages of a unit are read in their order: one lane reads at a time, and another takes over when it
+        // The messages of a party are read in their order: one lane reads at a time, and another takes over when it
         // ends.
         let inOrder = dying.merging(["x-single-active-consumer": .flag(true)]) { _, new in new }
-        return (Topology.Queue.office + parties.flatMap(Topology.Queue.all(of:))).map { name in
-            let arguments =
-                switch name {
-                case Topology.Queue.feedback: inOrder
-                case Topology.Queue.unroutable, Topology.Queue.dead: last
-                default: dying
-                }
-            return .init(name: name, vhost: virtualHost, arguments: arguments)
+        func queues(_ names: [String], _ arguments: [String: DefinitionsFile.Value]) -> [DefinitionsFile.Queue] {
+            names.map { .init(name: $0, vhost: virtualHost, arguments: arguments) }
         }
+        let ends = [Topology.Queue.unroutable, Topology.Queue.dead]
+        return queues(Topology.Queue.office.filter { !ends.contains($0) }, dying) + queues(ends, last)
+            + queues(parties.compactMap(Topology.Queue.inbound(from:)), inOrder)
+            + queues(parties.flatMap(Topology.Queue.all(of:)), dying)
     }
 
     private var bindings: [DefinitionsFile.Binding] {
@@ -117,17 +127,22 @@ public struct Definitions: Sendable {
             .init(source: exchange, vhost: virtualHost, destination: queue, routing_key: key)
         }
         return [
-            bind(Topology.Exchange.intake, Topology.Queue.intake, "#"),
-            bind(Topology.Exchange.feedback, Topology.Queue.feedback, "#"),
             bind(Topology.Exchange.work, Topology.Queue.routing, Topology.Queue.routing),
             bind(Topology.Exchange.work, Topology.Queue.routingExpress, Topology.Queue.routingExpress),
-            // Feedback sends itself messages through its own queue, to know how far it has read it.
-            bind(Topology.Exchange.work, Topology.Queue.feedback, Topology.Queue.feedback),
             bind(Topology.Exchange.unroutable, Topology.Queue.unroutable, ""),
             bind(Topology.Exchange.dead, Topology.Queue.dead, ""),
         ]
             + Worker.allCases.map {
                 bind(Topology.Exchange.command, Topology.Queue.command($0), "*.*.\($0.rawValue).#")
+            }
+            + sources.map { bind(Topology.Exchange.intake, Topology.Queue.submit($0), "\(Party.source($0)).#") }
+            + units.flatMap { unit in
+                let queue = Topology.Queue.acts(unit)
+                return [
+                    bind(Topology.Exchange.feedback, queue, "\(Party.unit(unit)).#"),
+                    // Feedback sends itself markers through the queue, to know how far it has read it.
+                    bind(Topology.Exchange.work, queue, queue),
+                ]
             }
             + parties.flatMap { party in
                 Topology.Queue.all(of: party).map { queue in

@@ -45,14 +45,18 @@ public struct DefinitionsFile: Codable, Sendable {
         public var hashing_algorithm: String
         /// Separated by commas, in alphabetical order.
         public var tags: String
+        /// `max-connections` and `max-channels`; empty for a user without limits.
+        public var limits: [String: Int]
 
         public init(
-            name: String, password_hash: String, tags: String, hashing_algorithm: String = PasswordHash.algorithm
+            name: String, password_hash: String, tags: String, limits: [String: Int] = [:],
+            hashing_algorithm: String = PasswordHash.algorithm
         ) {
             self.name = name
             self.password_hash = password_hash
             self.hashing_algorithm = hashing_algorithm
             self.tags = tags
+            self.limits = limits
         }
 
         /// Reads tags as a list or as one text; RabbitMQ's versions differ.
@@ -66,6 +70,7 @@ public struct DefinitionsFile: Codable, Sendable {
                 (try? container.decode([String].self, forKey: .tags))
                 ?? (try? container.decode(String.self, forKey: .tags))?.split(separator: ",").map(String.init)
             tags = (list ?? []).sorted().joined(separator: ",")
+            limits = try container.decodeIfPresent([String: Int].self, forKey: .limits) ?? [:]
         }
     }
 

@@ -29,6 +29,16 @@ public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The limits of the user. A party may open so many connections and channels and no more, so that it cannot use
+    /// up the broker's.
+    var limits: [String: Int] {
+        switch self {
+        case .party(let party) where !party.isOffice:
+            ["max-connections": Topology.partyConnectionsMax, "max-channels": Topology.partyChannelsMax]
+        case .party, .monitor: [:]
+        }
+    }
+
     /// True if a text is a valid monitor name; the rule is the same as for the ids of parties.
     public static func isMonitorName(_ name: String) -> Bool { UnitID(name) != nil }
 
@@ -46,7 +56,7 @@ public enum BrokerRole: Hashable, Sendable, CustomStringConvertible {
 public struct Rights: Equatable, Sendable {
     /// The exchanges to which it publishes.
     public let exchanges: [String]
-    /// The queues from which it consumes.
+    /// The queues from which it consumes; `*` stands for the id of any party.
     public let queues: [String]
     /// The required prefix of routing keys on topic exchanges; on direct ones the key is the queue's name.
     public let keyPrefix: String?
@@ -61,7 +71,7 @@ public struct Rights: Equatable, Sendable {
             case .unit: (exchanges, queues) = ([Topology.Exchange.feedback], Topology.Queue.all(of: party))
             case .source: (exchanges, queues) = ([Topology.Exchange.intake], Topology.Queue.all(of: party))
             case .person: (exchanges, queues) = ([Topology.Exchange.command], Topology.Queue.all(of: party))
-            case .office(let worker): (exchanges, queues) = (worker.exchanges, worker.queues)
+            case .office(let worker): (exchanges, queues) = (worker.exchanges, worker.readableQueues)
             }
         case .monitor: (exchanges, queues, keyPrefix) = ([], [], nil)
         }
@@ -97,7 +107,18 @@ public struct Rights: Equatable, Sendable {
         return "^\(escaped(stem))(\(rests.joined(separator: "|")))$"
     }
 
+    /// Whether it may consume from a queue.
+    public func mayRead(_ queue: String) -> Bool {
+        let words = queue.split(separator: ".")
+        return queues.contains { name in
+            let pattern = name.split(separator: ".")
+            return pattern.count == words.count && zip(pattern, words).allSatisfy { $0 == "*" || $0 == $1 }
+        }
+    }
+
     /// Escapes a name for a pattern. Names consist of letters, digits, hyphens and dots; only the dot has a meaning
-    /// there.
-    private static func escaped(_ name: String) -> String { name.replacing(".", with: "\\.") }
+    /// there. `*` becomes any id.
+    private static func escaped(_ name: String) -> String {
+        name.replacing(".", with: "\\.").replacing("*", with: "[a-z0-9-]+")
+    }
 }

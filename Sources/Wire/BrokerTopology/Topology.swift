@@ -29,16 +29,17 @@ public enum Topology {
     }
 
     public enum Queue {
-        public static let intake = "bihuan.intake"
         public static let routing = "bihuan.routing"
         public static let routingExpress = "bihuan.routing.express"
-        public static let feedback = "bihuan.feedback"
         public static let unroutable = "bihuan.unroutable"
         public static let dead = "bihuan.dead"
 
         /// The queues of the office itself.
         public static let office =
-            [intake, routing, routingExpress, feedback] + Worker.allCases.map { command($0) } + [unroutable, dead]
+            [routing, routingExpress] + Worker.allCases.map { command($0) } + [unroutable, dead]
+        /// The queues that all sources and all units once shared. A broker may still hold them, with messages:
+        /// workers read them to their end before they read the queues of the parties.
+        public static let retired = Worker.allCases.compactMap(\.retiredQueue)
 
         public static func command(_ worker: Worker) -> String { "bihuan.command.\(worker.rawValue)" }
         public static func inbox(_ unit: UnitID) -> String { "unit.\(unit.rawValue).inbox" }
@@ -50,6 +51,27 @@ public enum Topology {
         public static func notice(_ unit: UnitID) -> String { "unit.\(unit.rawValue).notice" }
         public static func notice(_ source: SourceID) -> String { "source.\(source.rawValue).notice" }
         public static func reply(_ person: PersonID) -> String { "person.\(person.rawValue).reply" }
+
+        /// What a source submits; only the office reads it.
+        public static func submit(_ source: SourceID) -> String { "source.\(source.rawValue).submit" }
+        /// The acts of a unit; only the office reads them.
+        public static func acts(_ unit: UnitID) -> String { "unit.\(unit.rawValue).acts" }
+        /// The queue with what a party sends to the office; `nil` for persons, whose commands share a queue for each
+        /// worker, and for the office.
+        public static func inbound(from party: Party) -> String? {
+            switch party {
+            case .unit(let id): acts(id)
+            case .source(let id): submit(id)
+            case .person, .office: nil
+            }
+        }
+        /// A regular expression for the queues of what parties send.
+        public static let inboundPattern = "^source\\.[a-z0-9-]+\\.submit$|^unit\\.[a-z0-9-]+\\.acts$"
+
+        /// Whether the office reads the queue, by its name; all others are read by parties.
+        public static func isReadByOffice(_ queue: String) -> Bool {
+            queue.hasPrefix("bihuan.") || queue.hasSuffix(".submit") || queue.hasSuffix(".acts")
+        }
 
         /// A party's own queues, which it may read.
         public static func all(of party: Party) -> [String] {
@@ -78,6 +100,14 @@ public enum Topology {
     /// The most bytes of unread messages in one queue of notices. Beyond it the broker refuses messages, and the
     /// office keeps them for later.
     public static let noticeBytesMax = 64 << 20
+    /// The usual limit of unread bytes in the queue of what one party sends. Beyond it the broker refuses the party's
+    /// messages, so a flood delays only its sender.
+    public static let inboundBytesMax = 64 << 20
+    /// The most unread bytes of messages that no queue took.
+    public static let unroutableBytesMax = 64 << 20
+    /// The most connections and channels that the broker user of a party may have.
+    public static let partyConnectionsMax = 32
+    public static let partyChannelsMax = 256
 
     /// High enough that no message reaches it by lost connections: each loss counts for every prefetched delivery.
     public static let deliveryLimit = 100_000

@@ -167,9 +167,12 @@ extension UnitOfWork {
     /// Refuses the deferred messages whose signature never came, at most `LaneSettings.givenUpMax` in a
     /// transaction, without reading them. If the handoff no longer awaits its signature, the message is marked
     /// ripe instead: when it is tried, its sender gets the reason.
-    mutating func giveUpDeferred(of report: ReportID, deferredBefore: Instant) {
-        let overdue = (cases.deferred.stored(of: report)).filter {
-            $0.deferredAt < deferredBefore && !$0.isRipe && cases.deferred.isWaiting($0)
+    /// - Parameter deferredBefore: for each unit, up to which moment its queue was read.
+    mutating func giveUpDeferred(of report: ReportID, deferredBefore: [UnitID: Instant]) {
+        let overdue = (cases.deferred.stored(of: report)).filter { message in
+            guard let unit = cases.files[report]?[handoff: message.handoffID]?.unit, let before = deferredBefore[unit]
+            else { return false }
+            return message.deferredAt < before && !message.isRipe && cases.deferred.isWaiting(message)
         }
         for message in overdue.prefix(LaneSettings.givenUpMax) {
             guard awaitsSignature(message.handoffID) else {
@@ -209,8 +212,9 @@ extension UnitOfWork {
         let arrival = Arrival(
             body: bytes, routingKey: type.routingKey(from: sender), userID: message.key.sender, type: message.type,
             messageID: nil)
+        let queue = Topology.Queue.inbound(from: sender) ?? Topology.Queue.command(office.worker)
         try keepAsDeadLetter(
-            InboundMessage(arrival, from: Topology.Queue.feedback, digestKey: office.digestKey),
+            InboundMessage(arrival, from: queue, digestKey: office.digestKey),
             deadLetterReason.problem,
             detail: deadLetterReason.detail)
         answers.report(

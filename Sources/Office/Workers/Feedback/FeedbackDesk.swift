@@ -27,8 +27,7 @@ struct FeedbackDesk: Desk {
         return Targets(handoffs: [handoff], deferredOf: inbound.key.sender)
     }
 
-    /// The queue of the acts that a deferred act waits for.
-    var markedQueue: String? { Topology.Queue.feedback }
+    let defers = true
 
     /// A person's command needs the names of the accused: whether the person may act on the case depends on them.
     func needs(of inbound: InboundMessage) -> CaseNeeds {
@@ -73,7 +72,8 @@ struct FeedbackDesk: Desk {
                 load: { unitOfWork, database in try unitOfWork.loadRipe(of: report, from: database) },
                 work: { unitOfWork in try unitOfWork.retryRipe(of: report) })
         }
-        guard let deferredBefore = times.listening.deferredBefore(seconds: earlyMessageHoldSeconds),
+        let deferredBefore = times.listening.compactMapValues { $0.deferredBefore(seconds: earlyMessageHoldSeconds) }
+        guard !deferredBefore.isEmpty,
             let report = try database.run(ReadOverdueReport(deferredBefore: deferredBefore, except: aside)).rows.first
         else { return nil }
         return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork in

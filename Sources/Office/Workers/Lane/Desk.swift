@@ -29,8 +29,8 @@ protocol Desk: Sendable {
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep?
     /// How often the lane looks for a sweep while there is none, in seconds.
     var sweepIntervalSeconds: Double { get }
-    /// The queue that the lane must have read before it refuses deferred messages; see `Listening`.
-    var markedQueue: String? { get }
+    /// Whether it defers messages, so that the lane marks how far it has read the queues of units; see `Listening`.
+    var defers: Bool { get }
 }
 
 /// The contents of a report that are loaded.
@@ -48,7 +48,8 @@ enum CaseNeeds: Int, Comparable {
 struct SweepTimes {
     /// Business time.
     let now: Instant
-    let listening: Listening
+    /// How far the lane has read the queues of units.
+    let listening: [UnitID: Listening]
 }
 
 /// The subjects of a message: reports, by their id, by the id of a handoff, or by the id that a source gave them;
@@ -128,6 +129,6 @@ extension Desk {
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int { 0 }
     func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? { nil }
     var sweepIntervalSeconds: Double { 0 }
-    var markedQueue: String? { nil }
+    var defers: Bool { false }
     func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport? { nil }
 }

@@ -23,6 +23,8 @@ struct Arrival: Sendable {
     var headers: FieldTable = [:]
     /// The size and digest of a body that was too long to be kept.
     var omitted: OmittedBody?
+    /// The exchange to which it was published.
+    var exchange = ""
 }
 
 extension Arrival {
@@ -31,7 +33,8 @@ extension Arrival {
             body: delivery.body, routingKey: delivery.routingKey, userID: delivery.properties.userID,
             type: delivery.properties.type, messageID: delivery.properties.messageID,
             contentType: delivery.properties.contentType, contentEncoding: delivery.properties.contentEncoding,
-            deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers, omitted: delivery.omitted)
+            deliveryCount: delivery.deliveryCount, headers: delivery.properties.headers, omitted: delivery.omitted,
+            exchange: delivery.exchange)
     }
 
     /// The form that an SDK may have used instead of the one that the office reads; `nil` if there is none.
@@ -152,7 +155,7 @@ struct InboundMessage: Sendable {
     private static func judge(_ message: Message, _ arrival: Arrival, claimed: Party?, queue: String) -> Content {
         let type = message.envelope.type.rawValue
         if isGivenUp(queue) {
-            let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
+            let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : unroutableCode
             return .dead(
                 Problem(
                     code: reason,
@@ -174,7 +177,8 @@ struct InboundMessage: Sendable {
     var fromStranger: InboundMessage {
         var inbound = self
         inbound.key = InboxKey(sender: key.sender, eventID: InboundMessage.id(of: digest))
-        if case .dead = content { return inbound }
+        // No queue takes what an unregistered sender publishes: its name says more than its key.
+        if case .dead(let problem, _) = content, problem.code != InboundMessage.unroutableCode { return inbound }
         inbound.content = .dead(.unknownSource, type: type)
         return inbound
     }
@@ -209,6 +213,8 @@ struct InboundMessage: Sendable {
         inbound.content = .dead(problem, type: nil)
         return inbound
     }
+
+    private static let unroutableCode = "unroutable"
 
     private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }
 
@@ -249,16 +255,16 @@ struct InboundMessage: Sendable {
         return false
     }
     /// The worker that takes commands about the message if it becomes a dead letter. For an unroutable message it
-    /// is the worker that should have received it.
+    /// is the worker that reads what is published to that exchange.
     func ownerAsDeadLetter(of lane: Worker) -> Worker {
         guard InboundMessage.isGivenUp(queue) else { return lane }
-        guard let definition = type.flatMap(MessageType.init(rawValue:))?.definition else { return lane }
-        switch definition.sender {
-        case .source: return definition.readers.first ?? lane
-        case .person:
+        switch arrival.exchange {
+        case Topology.Exchange.intake: return .intake
+        case Topology.Exchange.feedback: return .feedback
+        case Topology.Exchange.command:
             let words = routingKey.split(separator: ".")
             return words.count > 2 ? Worker(rawValue: String(words[2])) ?? lane : lane
-        case .unit, .office: return lane
+        default: return type.flatMap(MessageType.init(rawValue:))?.definition.readers.first ?? lane
         }
     }
     /// The routing key as the database can store it: it may contain U+0000, which a text in PostgreSQL cannot.

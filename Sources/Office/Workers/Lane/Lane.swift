@@ -26,8 +26,9 @@ final class Lane {
     private(set) var store: LaneStore?
     private(set) var consumer: LaneConsumer?
     var outboxPublisher: OutboxPublisher
-    /// How far this lane has read the queue of the acts that deferred messages wait for.
-    private(set) var listening = Listening()
+    /// How far this lane has read the queues of the acts that deferred messages wait for.
+    var listening: [UnitID: Listening] = [:]
+    var sharing = QueueSharing()
     private var nextRelay = ContinuousClock.now
     /// Whether more of the sweep may be due: then the lane does not sleep.
     var hadSweep = false
@@ -45,6 +46,7 @@ final class Lane {
     var batchWatch = FaultWatch("messages")
     var sweepWatch = FaultWatch("sweep")
     var relayWatch = FaultWatch("relay")
+    var queueWatch = FaultWatch("queues of parties")
     /// The outcomes of outbox rows that could not be written, and when they are tried again.
     var unwritten = OutboxPublisher.Settled()
     var writtenAgainAt = ContinuousClock.now
@@ -105,12 +107,12 @@ final class Lane {
         try outboxPublisher.connect()
         if consumer == nil {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
-            listening = Listening()
-            logger.log(.laneReady)
+            try beginSharing()
         }
     }
 
     private func disconnect() {
+        leaveQueues()
         consumer?.close()
         consumer = nil
         outboxPublisher.disconnect()
@@ -144,6 +146,7 @@ final class Lane {
             try outboxPublisher.serve()
             if !outboxPublisher.settled.isEmpty { try settleLetters() }
         }
+        try shareQueues()
         try runSweep()
         try relay()
     }
@@ -161,11 +164,7 @@ final class Lane {
         nextRelay = ContinuousClock.now + .seconds(LaneSettings.relayIntervalSeconds)
         writeAgain()
         try attempt(watchedBy: \.relayWatch) {
-            if let queue = desk.markedQueue, try store.hasDeferredMessages(),
-                let marker = listening.nextMarker(at: .wall())
-            {
-                try outboxPublisher.send(marker: marker, to: queue)
-            }
+            if desk.defers { try markQueues(of: try store.awaitedUnits()) }
             if relays {
                 let dead = try store.adoptDeadLanes()
                 if !dead.isEmpty { logger.log(.deadLanesAdopted(dead)) }
@@ -247,7 +246,7 @@ final class Lane {
         try send()
         try settings.interrupt?(.afterPublish)
         try heedBroker()
-        listening.heard(batch.markers, at: .wall())
+        hear(batch.markers)
         try consumer?.acknowledge(batch)
     }
 
@@ -364,6 +363,9 @@ final class Lane {
             }
             try send(confirmsWithin: LaneSettings.confirmTimeoutSeconds)
             try settleLetters()
+            // Only then do other lanes read the queues of this one.
+            consumer.close()
+            self.consumer = nil
             try store.endLease()
             logger.log(.laneDrained)
         } catch {

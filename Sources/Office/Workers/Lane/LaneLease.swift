@@ -18,6 +18,8 @@ struct LaneLease {
     private let worker: Worker
     private let seconds: Double
     private var renewAt = ContinuousClock.now
+    /// Whether the lane reads queues of parties, and so has a share of them.
+    private(set) var reads = false
 
     /// Takes the lease of a name, or of a new name if another lane, running or dead, has that one.
     init(_ name: String, of worker: Worker, seconds: Double, in database: Database) throws {
@@ -42,12 +44,19 @@ struct LaneLease {
     /// taken this one.
     mutating func renew(in database: Database) throws {
         let now = ContinuousClock.now
-        if try database.run(RenewLeases(holder: name, seconds: seconds)).rows.contains(name) {
+        if try database.run(RenewLeases(holder: name, seconds: seconds, reads: reads)).rows.contains(name) {
             renewAt = now + .seconds(seconds / 4)
         } else {
             name = Self.fresh(after: name)
             try take(in: database)
         }
+    }
+
+    /// Stores whether the lane reads queues of parties.
+    mutating func renew(reads: Bool, in database: Database) throws {
+        guard reads != self.reads else { return }
+        self.reads = reads
+        try renew(in: database)
     }
 
     /// Whether the name was lost since the last call.
@@ -63,7 +72,7 @@ struct LaneLease {
     }
 
     private mutating func take(in database: Database) throws {
-        wasLost = true
+        (wasLost, reads) = (true, false)
         let now = ContinuousClock.now
         guard try take([name], in: database) == [name] else {
             throw LaneFault(reason: "the name \(name) is another lane's")

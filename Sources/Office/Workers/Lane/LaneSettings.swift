@@ -50,6 +50,12 @@ public struct LaneSettings: Sendable {
 
     /// How long the lane waits for confirms. While a confirm is overdue by this, it takes no new batch.
     static let confirmTimeoutSeconds = 2.0
+    /// The fewest messages that each queue of a party may have unacknowledged.
+    static let prefetchMin = 8
+    /// How often a lane compares its queues of parties with its share.
+    static let shareIntervalSeconds = 1.0
+    /// How long a queue that does not exist is left out.
+    static let missingSeconds = 30.0
     /// A message with at least this delivery count is processed alone.
     static let suspiciousDeliveryCount = 2
     /// The maximum number of deferred messages refused in one transaction.

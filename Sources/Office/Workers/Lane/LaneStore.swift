@@ -242,6 +242,9 @@ final class LaneStore {
         try lease.renew(in: database)
     }
 
+    /// Stores whether the lane reads queues of parties, and so has a share of them.
+    func reads(_ reads: Bool) throws { try lease.renew(reads: reads, in: database) }
+
     /// Whether the lane's name was lost: then a relay sends its rows.
     func takeLoss() -> Bool { lease.takeLoss() }
 
@@ -259,13 +262,13 @@ final class LaneStore {
         return Set(received.filter { noted.contains($0.digest) }.map(\.key))
     }
 
-    func sweep(listening: Listening, except aside: [ReportID]) throws -> Sweep? {
+    func sweep(listening: [UnitID: Listening], except aside: [ReportID]) throws -> Sweep? {
         let now = settings.clock.instant(atWall: .wall())
         return try desk.sweep(reading: database, at: SweepTimes(now: now, listening: listening), except: aside)
     }
 
-    /// Whether any message is deferred, so that a marker is useful.
-    func hasDeferredMessages() throws -> Bool { try database.run(HasDeferredMessages()).rows.first ?? false }
+    /// The units whose signature a deferred message waits for: a marker in their queues is useful.
+    func awaitedUnits() throws -> [UnitID] { try database.run(ReadAwaitedUnits()).rows }
 
     /// Discards the query plans at growing intervals. A plan that was made for small tables may read a whole
     /// index, and would still do so when the tables are large, until their statistics are gathered again.
@@ -287,7 +290,7 @@ final class LaneStore {
         policyReadAt = .now
     }
 
-    private func refreshDirectory() throws {
+    func refreshDirectory() throws {
         if let directoryReadAt,
             (ContinuousClock.now - directoryReadAt).inSeconds <= LaneSettings.directoryIntervalSeconds
         {

@@ -2,7 +2,7 @@ import Basics
 import Casework
 import Foundation
 
-/// How far a lane has read the queue in which the signature for a deferred act would arrive.
+/// How far a lane has read the queue of a unit, in which the signature for a deferred act would arrive.
 ///
 /// A lane knows only the messages that were delivered to it. An empty queue proves nothing: the signature may be
 /// in another lane's prefetch, undecided, because that lane was stopped or its database does not answer. So the

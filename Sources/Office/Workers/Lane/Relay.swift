@@ -1,4 +1,5 @@
 import Basics
+import BrokerTopology
 import CaseStore
 import Casework
 import Contract
@@ -38,6 +39,7 @@ extension LaneStore {
     /// takes the rows at once.
     func endLease() throws {
         guard database.isOpen else { return }
+        if desk.worker.readsParties { try free(nil) }
         try database.run(EndLeases(lanes: [lease.name] + adopted, holder: lease.name))
     }
 

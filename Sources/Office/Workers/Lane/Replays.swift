@@ -115,8 +115,9 @@ extension LaneStore {
             messageID: letter.eventID)
         // An unroutable message is handled as if it had come to the queue for which it was meant.
         let queue =
-            desk.worker.queues.contains(letter.queue) && !InboundMessage.isGivenUp(letter.queue)
-            ? letter.queue : desk.worker.queues[0]
+            InboundMessage.isGivenUp(letter.queue)
+            ? letter.sender.flatMap { Party($0) }.flatMap(desk.worker.queue(of:)) ?? Topology.Queue.command(desk.worker)
+            : letter.queue
         return DeadLetterCommand(
             command: command, person: person, letter: letter,
             replayed: known(

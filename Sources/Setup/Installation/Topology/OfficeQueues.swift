@@ -1,6 +1,6 @@
 import BrokerTopology
 package import CaseStore
-import Contract
+package import Contract
 import PostgreSQL
 
 /// The queues of an office's parties.
@@ -18,6 +18,11 @@ package enum OfficeQueues {
         let parties =
             units.filter(\.active).map { Party.unit($0.id) } + sources.map { .source($0.id) }
             + persons.filter(\.active).map { .person($0.id) }
-        return parties.flatMap(Topology.Queue.all(of:))
+        return of(parties)
+    }
+
+    /// The queues of these parties: with what they send, and with what is sent to them.
+    package static func of(_ parties: [Party]) -> [String] {
+        parties.compactMap(Topology.Queue.inbound(from:)) + parties.flatMap(Topology.Queue.all(of:))
     }
 }

@@ -52,7 +52,7 @@ package struct OfficeTopology: Sendable {
         }
         let queues = file.queues.map { queue in
             let bindings = file.bindings.filter { $0.destination == queue.name }
-            let readers = definitions.users.map(\.role).filter { Rights($0).queues.contains(queue.name) }
+            let readers = definitions.users.map(\.role).filter { Rights($0).mayRead(queue.name) }
             return [
                 queue.name,
                 bindings.map { "\($0.source) \($0.routing_key == queue.name ? "by its name" : $0.routing_key)" }.joined(

@@ -494,8 +494,20 @@ CREATE TABLE lane_lease (
     holder        text NOT NULL,
     backend_pid   integer NOT NULL,
     backend_start timestamptz NOT NULL,
-    expires_at    timestamptz NOT NULL
+    expires_at    timestamptz NOT NULL,
+    -- Whether the lane reads queues of parties: then it has a share of them.
+    reads         boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
+
+-- Which lane reads the queue of a party: one at a time. The row is free when that lane no longer holds its own name.
+CREATE TABLE queue_lease (
+    queue       text PRIMARY KEY,
+    worker      text NOT NULL,
+    lane        text NOT NULL,
+    -- Of a queue that all parties once shared: it was read to its end, so that the queues of the parties may be read.
+    read_to_end boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 50);
+CREATE INDEX queue_lease_by_lane ON queue_lease (lane);
 
 -- Ahead of its state: tried again after each event of its handoff, a bite at a time.
 CREATE TABLE held_message (
@@ -650,7 +662,7 @@ CREATE VIEW report_status AS
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON secret_check, report, report_text, vault, accused, allegation, attachment, attachment_part, sealed_papers, barred_root, repeat_key, handoff, handoff_note,
-    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
+    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, queue_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (head, entry_count, head_at) ON unit, office TO bihuan_worker;
@@ -661,7 +673,8 @@ GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
 GRANT UPDATE (count, last_at) ON dead_letter_unkept TO bihuan_worker;
 GRANT UPDATE (ripe) ON held_message TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
-GRANT UPDATE (holder, backend_pid, backend_start, expires_at) ON lane_lease TO bihuan_worker;
+GRANT UPDATE (holder, backend_pid, backend_start, expires_at, reads) ON lane_lease TO bihuan_worker;
+GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_worker;
 GRANT UPDATE (probed_at) ON probe TO bihuan_worker;
 GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_worker;
 GRANT UPDATE (parts, bytes) ON sealed_papers TO bihuan_worker;

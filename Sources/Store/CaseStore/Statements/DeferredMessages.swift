@@ -98,12 +98,13 @@ public struct CountDeferredMessages: Statement {
     }
 }
 
-/// Whether there is any deferred message.
-public struct HasDeferredMessages: Statement {
+/// The units whose signature deferred messages wait for.
+public struct ReadAwaitedUnits: Statement {
     public init() {}
-    public static let sql = "SELECT EXISTS (SELECT FROM held_message)"
+    public static let sql =
+        "SELECT DISTINCT handoff.unit FROM held_message AS held JOIN handoff ON handoff.id = held.handoff_id"
     public var parameters: [Parameter] { [] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> UnitID { try row.name() }
 }
 
 /// The report whose message has been ripe for longest.
@@ -117,20 +118,28 @@ public struct ReadRipeReport: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 
-/// The report whose message has been deferred for longest, if since before `deferredBefore`: it is time to give it up.
+/// The report whose message has been deferred for longest, if since before the moment up to which the queue of the
+/// handoff's unit was read: it is time to give it up.
 public struct ReadOverdueReport: Statement {
-    public var deferredBefore: Instant
+    public var deferredBefore: [UnitID: Instant]
     /// Reports to skip for now.
     public var except: [ReportID]
-    public init(deferredBefore: Instant, except: [ReportID]) {
+    public init(deferredBefore: [UnitID: Instant], except: [ReportID]) {
         self.deferredBefore = deferredBefore
         self.except = except
     }
     public static let sql = """
-        SELECT report_id FROM held_message WHERE held_at < $1 AND NOT ripe AND report_id <> ALL ($2::uuid[]) ORDER BY
-            held_at LIMIT 1
+        SELECT held.report_id FROM held_message AS held JOIN handoff ON handoff.id = held.handoff_id
+        JOIN unnest($1::text[], $2::timestamptz[]) AS heard (unit, before) ON heard.unit = handoff.unit
+        WHERE held.held_at < heard.before AND NOT held.ripe AND held.report_id <> ALL ($3::uuid[])
+        ORDER BY held.held_at LIMIT 1
         """
-    public var parameters: [Parameter] { [.instant(deferredBefore), .ids(except)] }
+    public var parameters: [Parameter] {
+        let units = deferredBefore.keys.sorted { $0.rawValue < $1.rawValue }
+        return [
+            .texts(units.map(\.rawValue)), .instants(units.compactMap { deferredBefore[$0] }), .ids(except),
+        ]
+    }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> ReportID { try row.id() }
 }
 

@@ -5,7 +5,7 @@ public import PostgreSQL
 /// A lease is free when its time is over, or as soon as its holder's session is gone. It is taken and renewed by
 /// compare-and-set. The time is that of the database, so that lanes on several machines agree on it; no business rule
 /// depends on it.
-private enum Lease {
+enum Lease {
     /// For the row named `lease`. The start of another login's session is not visible; then only its pid is compared.
     static let isFree = """
         (lease.expires_at < clock_timestamp() OR NOT EXISTS (
@@ -13,6 +13,8 @@ private enum Lease {
             WHERE session.backend_start IS NULL OR session.backend_start = lease.backend_start))
         """
     static func end(_ seconds: String) -> String { "clock_timestamp() + make_interval(secs => \(seconds))" }
+    /// Whether the row named `lease` is that of a running lane, which holds its own name.
+    static let isRunning = "(lease.holder = lease.lane AND NOT \(isFree))"
     static let ownStart = "(SELECT backend_start FROM pg_stat_get_activity(pg_backend_pid()))"
 }
 
@@ -49,18 +51,21 @@ public struct TakeLeases: Statement {
 public struct RenewLeases: Statement {
     public var holder: String
     public var seconds: Double
+    /// Whether the holder reads queues of parties.
+    public var reads: Bool
 
-    public init(holder: String, seconds: Double) {
+    public init(holder: String, seconds: Double, reads: Bool = false) {
         self.holder = holder
         self.seconds = seconds
+        self.reads = reads
     }
 
     public static let sql = """
         UPDATE lane_lease SET backend_pid = pg_backend_pid(), backend_start = \(Lease.ownStart), expires_at =
-            \(Lease.end("$2"))
+            \(Lease.end("$2")), reads = (lane = $1 AND $3)
         WHERE holder = $1 RETURNING lane
         """
-    public var parameters: [Parameter] { [.text(holder), .double(seconds)] }
+    public var parameters: [Parameter] { [.text(holder), .double(seconds), .bool(reads)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
