@@ -236,9 +236,10 @@ static void transact(lane *l, const amqp_envelope_t *batch, int count) {
 }
 
 void run_feedback(int number) {
-    static const char *const queues[] = {"bihuan.feedback"};
+    int count;
+    const char *const *queues = share_of_queues(number, "unit", units, unit_count, "acts", &count);
     static const statement *const statements[] = {&begin, &commit, &claim_inbox, &insert_outbox, &delete_outbox, &insert_ledger, &lock_reports,
         &read_handoffs, &read_clocks, &read_barred_units, &read_held_messages, &update_reports, &insert_clocks, &update_handoffs, &stop_clocks,
         &insert_notes, &settle_inbox};
-    run_lane(FEEDBACK, number, queues, 1, statements, sizeof statements / sizeof *statements, transact, 3 * opt.closing);
+    run_lane(FEEDBACK, number, queues, count, statements, sizeof statements / sizeof *statements, transact, 3 * opt.closing);
 }

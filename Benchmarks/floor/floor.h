@@ -79,6 +79,8 @@ typedef struct {
 enum { PARTIES_MAX = 64 };
 typedef struct { char id[41], kind[41]; } party;
 extern party sources[PARTIES_MAX], units[PARTIES_MAX];
+// Every `opt.lanes`th queue of these parties, from the `number`th on: the queues that one lane reads.
+const char *const *share_of_queues(int number, const char *kind, const party *parties, int count, const char *ending, int *found);
 extern int source_count, unit_count;
 extern char barred_unit[41];            // gets nothing; empty if the office has no such unit
 

@@ -235,9 +235,10 @@ static void transact(lane *l, const amqp_envelope_t *batch, int count) {
 }
 
 void run_intake(int number) {
-    static const char *const queues[] = {"bihuan.intake"};
+    int count;
+    const char *const *queues = share_of_queues(number, "source", sources, source_count, "submit", &count);
     static const statement *const statements[] = {&begin, &commit, &claim_inbox, &insert_outbox, &delete_outbox, &insert_ledger,
         &read_submissions, &take_numbers, &enter_keys, &read_keys, &insert_reports, &insert_texts, &insert_vault, &insert_accused,
         &insert_allegations, &insert_barred};
-    run_lane(INTAKE, number, queues, 1, statements, sizeof statements / sizeof *statements, transact, opt.count);
+    run_lane(INTAKE, number, queues, count, statements, sizeof statements / sizeof *statements, transact, opt.count);
 }

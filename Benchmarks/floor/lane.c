@@ -45,8 +45,11 @@ void run_lane(enum stage stage, int number, const char *const *queues, int queue
 
     atomic_fetch_add(&shared->ready, 1);
     while (!atomic_load(&shared->go)) usleep(500);
-    // Twice a batch, so that the next one arrives while this one is written.
-    for (int i = 0; i < queue_count; i++) consume(l.in, queues[i], 2 * opt.batch);
+    // Twice a batch, so that the next one arrives while this one is written. The queues of parties share that, as in the
+    // office.
+    bool is_shared = stage == INTAKE || stage == FEEDBACK;
+    int prefetch = is_shared && queue_count > 1 ? 2 * opt.batch / queue_count : 2 * opt.batch;
+    for (int i = 0; i < queue_count; i++) consume(l.in, queues[i], prefetch > 8 ? prefetch : 8);
     while (!atomic_load(&shared->failed)) {
         bool is_over = stage == READER ? atomic_load(&shared->stop) : atomic_load(&shared->done[stage]) >= target;
         int count = is_over ? 0 : receive(l.in, batch, opt.batch, 20);

@@ -20,7 +20,7 @@ static void usage(void) {
         "  --count N      submissions in a round (10000)\n"
         "  --batch B      messages in one transaction, at most (200)\n"
         "  --rounds R     rounds, one line of JSON each (1)\n"
-        "  --lanes L      processes of intake, routing and units (1); feedback has one, as its queue has\n"
+        "  --lanes L      processes of intake, routing, feedback and units (1)\n"
         "  --all-close    every submission goes all the way; else as many as of the demo's corpus\n"
         "  --no-reader    nobody reads the notices: they stay in their queues until the round is over\n",
         stderr);
@@ -59,7 +59,7 @@ static void read_options(int count, char **arguments) {
 
 // Processes --------------------------------------------------------------------------------------------------------------
 
-enum { CHILDREN_MAX = 4 * LANES_MAX };
+enum { CHILDREN_MAX = 5 * LANES_MAX };
 static pid_t children[CHILDREN_MAX];
 static int child_count;
 
@@ -121,15 +121,14 @@ static void wait_until_ready(void) {
 
 static void for_all_queues(broker *b, void (*visit)(broker *, const char *)) {
     char name[64];
-    visit(b, "bihuan.intake");
+    static const char *const of_source[] = {"submit", "notice"}, *const of_unit[] = {"acts", "inbox", "notice"};
     visit(b, "bihuan.routing");
-    visit(b, "bihuan.feedback");
-    for (int i = 0; i < source_count; i++) {
-        write_text(name, sizeof name, "source.%s.notice", sources[i].id);
+    for (int i = 0; i < 2 * source_count; i++) {
+        write_text(name, sizeof name, "source.%s.%s", sources[i / 2].id, of_source[i % 2]);
         visit(b, name);
     }
-    for (int i = 0; i < 2 * unit_count; i++) {
-        write_text(name, sizeof name, "unit.%s.%s", units[i / 2].id, i % 2 ? "notice" : "inbox");
+    for (int i = 0; i < 3 * unit_count; i++) {
+        write_text(name, sizeof name, "unit.%s.%s", units[i / 3].id, of_unit[i % 3]);
         visit(b, name);
     }
 }
@@ -200,8 +199,8 @@ static void loop_round(void) {
     double cpu = cpu_of_children();
     if (opt.reads_notices) start(run_reader, 0);
     start(run_submitter, 0);
-    start(run_feedback, 0);
     for (int i = 0; i < opt.lanes; i++) {
+        start(run_feedback, i);
         start(run_intake, i);
         start(run_routing, i);
         start(run_units, i);

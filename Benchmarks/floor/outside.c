@@ -73,6 +73,12 @@ static int list_queues(int at, const char *kind, const party *parties, int count
     return at;
 }
 
+const char *const *share_of_queues(int number, const char *kind, const party *parties, int count, const char *ending, int *found) {
+    *found = 0;
+    for (int i = number; i < count; i += opt.lanes) *found = list_queues(*found, kind, &parties[i], 1, ending);
+    return queue_list;
+}
+
 void run_units(int number) {
     int count = list_queues(0, "unit", units, unit_count, "inbox");
     run_lane(UNITS, number, queue_list, count, NULL, 0, act_on_handoffs, opt.closing);

@@ -78,7 +78,7 @@ struct LocalOfficeTests {
         try await eventually("20 reports, submitted twice, are registered once") { try reports(office) == 20 }
         try saysWhatBecameOfEach(office, file)
         let status = try bihuan(["status", "--data", office.directory.path])
-        #expect(status.status == 0 && status.output.contains("bihuan.intake"))
+        #expect(status.status == 0 && status.output.contains("bihuan.routing"))
     }
 
     /// What the policy would refuse is reported before sending; what only the office knows, after; a wrong broker in
@@ -327,25 +327,26 @@ struct LocalOfficeTests {
         }
         let whole = try bihuan(["status"] + data)
         #expect(
-            whole.status == 0 && whole.output.contains("Reports\n") && whole.output.contains("bihuan.intake"),
+            whole.status == 0 && whole.output.contains("Reports\n") && whole.output.contains("bihuan.routing"),
             "\(whole.errors)")
         let noBroker = try bihuan(["status", "--config", try yaml { $0.broker.port = 1 }])
         #expect(
-            noBroker.status == 1 && noBroker.output.contains("Reports\n") && !noBroker.output.contains("bihuan.intake"))
+            noBroker.status == 1 && noBroker.output.contains("Reports\n") && !noBroker.output.contains("bihuan.routing")
+        )
         #expect(noBroker.errors.contains("the broker does not answer"), "\(noBroker.errors)")
         let noDatabase = try bihuan([
             "status", "--config", try yaml { $0.database.url.replace("@127.0.0.1:", with: "@127.0.0.1:1") },
         ])
         #expect(
             noDatabase.status == 1 && !noDatabase.output.contains("Reports\n")
-                && noDatabase.output.contains("bihuan.intake"))
+                && noDatabase.output.contains("bihuan.routing"))
         #expect(noDatabase.errors.contains("the database does not answer"), "\(noDatabase.errors)")
 
         let password = try #require(URLComponents(string: office.configuration.database.url)?.password)
         let wrong = try bihuan(["status", "--config", try yaml { $0.database.url.replace(password, with: "N0t-it") }])
         #expect(
             wrong.errors.contains("the database refuses the user or the password (SQLSTATE 28P01)"), "\(wrong.errors)")
-        #expect(wrong.output.contains("bihuan.intake") && !wrong.errors.contains("N0t-it"))
+        #expect(wrong.output.contains("bihuan.routing") && !wrong.errors.contains("N0t-it"))
         let refused = try bihuan(["status", "--config", try yaml { $0.users["operator"] = "other" }])
         #expect(
             refused.errors.contains("the broker refuses the user or the password (ACCESS_REFUSED)")

@@ -114,7 +114,7 @@ struct CheckTests {
         let connection = try AMQP.Connection(try host.servers.broker(user: "admin", virtualHost: host.name))
         defer { connection.close() }
         let publisher = try Publisher(on: connection)
-        let queue = QueueName(rawValue: Topology.Queue.feedback)
+        let queue = QueueName(rawValue: "unit.c01.acts")
         _ = try publisher.publish(
             [1], to: .default, key: RoutingKey(rawValue: queue.rawValue), properties: Properties(), token: 0,
             deadline: 5)

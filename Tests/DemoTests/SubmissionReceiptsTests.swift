@@ -46,7 +46,7 @@ struct SubmissionReceiptsTests {
 
     @Test("each answer is reported by line, and an answer to nothing in this submission stays in the queue")
     func reportsAnswersByLine() throws {
-        try SubmitterOffice.purge([Self.queue, Topology.Queue.intake])
+        try SubmitterOffice.purge([Self.queue] + SubmitterOffice.submitQueues)
         let run = UUID().uuidString.prefix(8)
         let ids = (1...5).map { "\(run)-\($0)" }
         // An old answer under an id of this file, and somebody else's: neither is of this submission.
@@ -89,12 +89,12 @@ struct SubmissionReceiptsTests {
 
         let left = try SubmitterOffice.take(4, from: Self.queue)
         #expect(left.map(\.body) == foreign + [Self.answer(.reportReceived, to: "another", Nothing())])
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
     }
 
     @Test("two equal reports under one id are sent once, and two different ones are a problem that names both")
     func sendsEqualReportsOnce() throws {
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
         var submitter = Submitter(broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords)
         submitter.looksForRepeats = true
         let run = UUID().uuidString
@@ -109,7 +109,7 @@ struct SubmissionReceiptsTests {
                     number: 4,
                     reason: "has the id of line 2, which says something else: give each report an id of its own")
             ])
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
     }
 
     @Test("without a broker it gives the reason for its wait once, and gives up in time")

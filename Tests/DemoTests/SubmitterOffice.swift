@@ -4,6 +4,7 @@ import Contract
 import Foundation
 import Testing
 @testable import Basics
+@testable import BrokerTopology
 @testable import Corpus
 @testable import Installation
 @testable import Submitting
@@ -31,12 +32,19 @@ enum SubmitterOffice {
         }
     }
 
-    /// Takes `count` messages from a queue, which must come.
-    static func take(_ count: Int, from queue: String, within seconds: Double = 20) throws -> [Delivery] {
+    /// The queues of what the sources submit.
+    static let submitQueues = SampleOffice.standard.sources.map { Topology.Queue.submit($0.id) }
+
+    /// Takes `count` messages from these queues, which must come.
+    static func take(_ count: Int, from queues: String..., within seconds: Double = 20) throws -> [Delivery] {
+        try take(count, from: queues, within: seconds)
+    }
+
+    static func take(_ count: Int, from queues: [String], within seconds: Double = 20) throws -> [Delivery] {
         let connection = try Connection(settings())
         defer { connection.close() }
         let channel = try connection.openChannel()
-        try connection.consume(QueueName(rawValue: queue), on: channel)
+        for queue in queues { try connection.consume(QueueName(rawValue: queue), on: channel) }
         var taken: [Delivery] = []
         while taken.count < count {
             let event = try #require(try connection.nextEvent(within: seconds), "only \(taken.count) of \(count) came")

@@ -52,7 +52,7 @@ struct SubmitterTests {
 struct SubmitterBrokerTests {
     @Test("each report is confirmed and journalled, and arrives under its source's name")
     func confirmsAndJournalsReports() throws {
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
         try SubmitterOffice.withFolder { folder in
             let file = folder.appendingPathComponent("submitter.jsonl")
             let submitter = Submitter(
@@ -69,7 +69,7 @@ struct SubmitterBrokerTests {
             #expect(Set(entries.map(\.id)) == Set(reports.map(\.id)))
             #expect(entries.count == 1500)
             let digests = Dictionary(uniqueKeysWithValues: entries.map { ($0.id, $0.digest) })
-            for delivery in try SubmitterOffice.take(1500, from: Topology.Queue.intake) {
+            for delivery in try SubmitterOffice.take(1500, from: SubmitterOffice.submitQueues) {
                 let message = try Message(reading: delivery.body, typeHint: delivery.properties.type)
                 let sender = delivery.properties.userID.flatMap { Party($0) }
                 #expect(
@@ -83,13 +83,13 @@ struct SubmitterBrokerTests {
 
     @Test("the submitter keeps to a rate")
     func keepsRate() throws {
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
         let submitter = Submitter(
             broker: try SubmitterOffice.settings(), passwords: SubmitterOffice.sourcePasswords, reportsPerSecond: 200)
         let summary = try submitter.submit(reports: SubmitterOffice.reports(100))
         #expect(summary.confirmed == 100)
         #expect(summary.seconds >= 0.49)
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
     }
 
     @Test("a wrong password is reported at once")
@@ -102,7 +102,7 @@ struct SubmitterBrokerTests {
 
     @Test("a message that a lost connection left unconfirmed is sent again with the same bytes and a new message id")
     func resendsAfterLostConnection() throws {
-        try SubmitterOffice.purge([Topology.Queue.intake])
+        try SubmitterOffice.purge(SubmitterOffice.submitQueues)
         var settings = try SubmitterOffice.settings()
         let report = SubmitterOffice.reports(1)[0]
         settings.user = "source.\(report.source)"
@@ -124,7 +124,7 @@ struct SubmitterBrokerTests {
         #expect(try outgoing.collect(within: 10).map(\.id) == [report.id])
         #expect(outgoing.count == 0)
 
-        let arrived = try SubmitterOffice.take(2, from: Topology.Queue.intake)
+        let arrived = try SubmitterOffice.take(2, from: SubmitterOffice.submitQueues)
         #expect(arrived[0].body == arrived[1].body)
         #expect(arrived[0].properties.messageID != arrived[1].properties.messageID)
     }

@@ -148,7 +148,9 @@ struct UnitsTests {
 @Suite("Simulated units, on a broker", .serialized, .enabled(if: SubmitterOffice.isThere, SubmitterOffice.absent))
 struct UnitsBrokerTests {
     private static let queues = [
-        Topology.Queue.inbox(unit), Topology.Queue.express(unit), Topology.Queue.notice(unit), Topology.Queue.feedback,
+        Topology.Queue.inbox(unit), Topology.Queue.express(unit), Topology.Queue.notice(unit),
+        Topology.Queue.acts(unit),
+        Topology.Queue.acts(UnitID(unchecked: "case-office")),
     ]
 
     @Test("handoffs are journalled, signed and concluded, and a restarted process repeats nothing")
@@ -164,7 +166,7 @@ struct UnitsBrokerTests {
             let matters = Set(entries.filter { $0.fact == .delivered }.map(\.matter))
             #expect(matters.count == 1 && matters != [nil], "all have the same text")
 
-            let acts = try SubmitterOffice.take(600, from: Topology.Queue.feedback)
+            let acts = try SubmitterOffice.take(600, from: Topology.Queue.acts(unit))
             for act in acts {
                 let message = try Message(reading: act.body, typeHint: act.properties.type)
                 let sender = act.properties.userID.flatMap { Party($0) }

@@ -37,7 +37,7 @@ extension PrivateServerTests {
             defer { admin.close() }
             let channel = try admin.openChannel()
             let end = ContinuousClock.now + .seconds(20)
-            while try admin.declareQueue(QueueName(rawValue: Topology.Queue.intake), passive: true, on: channel)
+            while try admin.declareQueue(QueueName(rawValue: "source.letter.submit"), passive: true, on: channel)
                 .consumerCount > 0
             {
                 try #require(ContinuousClock.now < end, "the broker closed no channel")

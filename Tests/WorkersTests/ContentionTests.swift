@@ -16,6 +16,7 @@ struct ContentionTests {
         let office = try OfficeUnderTest()
         let department = try office.unit("d1")
         let arrived = try transfers(to: department, in: office)
+        defer { try? office.letLanesShareActs(of: UnitID(unchecked: "d1"), false) }
         try startTwoLanesEach(office)
         for handoff in arrived { try department.sign(handoff) }
         let acts = try sendActs(on: arrived, from: department)
@@ -49,12 +50,12 @@ struct ContentionTests {
         return arrived
     }
 
-    /// Two feedback lanes on one queue, and two deadline lanes.
+    /// Two feedback lanes that both hear the unit, and two deadline lanes.
     private func startTwoLanesEach(_ office: OfficeUnderTest) throws {
         // Twelve days a second: while the acts come in, the steps of all ladders fall due.
         let wall = Instant.wall()
         let clock = BusinessClock(wallOrigin: wall, businessOrigin: wall, rate: 12 * 86_400)
-        try office.letLanesShareFeedback()
+        try office.letLanesShareActs(of: UnitID(unchecked: "d1"))
         for _ in 1...2 {
             try office.start(.feedback, clock: clock)
             try office.start(.deadlines, clock: clock)

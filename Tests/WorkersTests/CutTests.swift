@@ -161,7 +161,7 @@ struct CutTests {
         #expect(left.count == 2)
         // The message itself is no longer there to be read again.
         let taker = try office.client(.office(.intake))
-        _ = try taker.next(Topology.Queue.intake)
+        _ = try taker.next("source.letter.submit")
         taker.close()
         try office.start(.intake)
         let receipt = try source.receive()

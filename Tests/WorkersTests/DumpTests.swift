@@ -183,7 +183,7 @@ private struct SubmittedData {
         defer { database.close() }
         let arrival = Arrival(
             body: body(name), routingKey: "", userID: source.party.description, type: nil, messageID: nil)
-        let inbound = InboundMessage(arrival, from: Topology.Queue.intake, digestKey: office.digestKey)
+        let inbound = InboundMessage(arrival, from: "source.letter.submit", digestKey: office.digestKey)
         _ = try database.run(NoteAttempt(digest: inbound.digest, at: .wall()))
         let report = try #require(
             try office.texts("SELECT id::text FROM report WHERE source_id = '\(id)'").first.flatMap { ReportID($0) })

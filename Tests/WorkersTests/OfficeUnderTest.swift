@@ -102,19 +102,31 @@ final class OfficeUnderTest {
 
     static func policyText() throws -> String { try String(contentsOf: policyFile, encoding: .utf8) }
 
-    /// Removes the single active consumer from the feedback queue, so that two lanes really work on it at once: their
-    /// correctness must not depend on the topology.
-    func letLanesShareFeedback() throws {
+    /// Changes queues and bindings; the next test of this virtual host finds them as they should be.
+    func asAdministrator(_ body: (AMQP.Connection, ChannelNumber) throws -> Void) throws {
         let broker = try AMQP.Connection(try servers.broker(user: "admin", virtualHost: virtualHost))
         defer { broker.close() }
-        let channel = try broker.openChannel()
-        let queue = QueueName(rawValue: Topology.Queue.feedback)
-        _ = try broker.deleteQueue(queue, on: channel)
-        _ = try broker.declareQueue(
-            queue,
-            arguments: ["x-queue-type": .string("quorum"), "x-delivery-limit": .int(Int64(Topology.deliveryLimit))],
-            on: channel)
-        try broker.bindQueue(queue, to: ExchangeName(rawValue: Topology.Exchange.feedback), key: "#", on: channel)
+        try body(broker, try broker.openChannel())
+    }
+
+    /// Delivers the acts of a unit also through the queues of three others, so that two lanes really work on them at
+    /// once: their correctness must not depend on the topology. The queues of six units are shared by two lanes, so
+    /// each lane holds at least one of these four.
+    /// - Parameter isShared: `false` at the end of the test.
+    func letLanesShareActs(of unit: UnitID, _ isShared: Bool = true) throws {
+        try asAdministrator { broker, channel in
+            for other in SmallOffice.units.map(\.id).filter({ $0 != unit }).prefix(3) {
+                let (queue, exchange) = (
+                    QueueName(rawValue: Topology.Queue.acts(other)), ExchangeName(rawValue: Topology.Exchange.feedback)
+                )
+                let key = RoutingKey(rawValue: "\(Party.unit(unit)).#")
+                if isShared {
+                    try broker.bindQueue(queue, to: exchange, key: key, on: channel)
+                } else {
+                    try broker.unbindQueue(queue, from: exchange, key: key, on: channel)
+                }
+            }
+        }
     }
 
     // MARK: Lanes
@@ -243,12 +255,20 @@ final class PartyClient {
     func close() { connection.close() }
 
     /// Publishes bytes as they are.
-    func publish(_ body: [UInt8], to exchange: String, key: String, properties: Properties) throws {
+    /// - Parameter waits: whether it waits for the confirm; otherwise `awaitConfirms` does.
+    func publish(
+        _ body: [UInt8], to exchange: String, key: String, properties: Properties, waits: Bool = true
+    ) throws {
         _ = try publisher.publish(
             body, to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key), properties: properties,
             token: 0, deadline: 5)
+        guard waits else { return }
         let outcomes = try publisher.settle(within: 10).map(\.outcome)
         #expect(outcomes == [.confirmed])
+    }
+
+    func awaitConfirms() throws {
+        #expect(try publisher.settle(within: 10).allSatisfy { $0.outcome == .confirmed })
     }
 
     /// Publishes an act under this party's name, as the contract wants it.
@@ -256,13 +276,14 @@ final class PartyClient {
     /// Returns its id. The bytes of an act are the same whenever it is made.
     @discardableResult
     func send<Payload: Codable & Sendable>(
-        _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload
+        _ type: MessageType, id: String = UUID().uuidString, subject: String, _ data: Payload, waits: Bool = true
     ) throws -> String {
         let event = CloudEvent(
             id: id, source: party, type: type, subject: subject,
             time: Instant(microsecondsSinceEpoch: 1_772_438_400_000_000), data: data)
         try publish(
-            Wire.encode(event), to: exchange, key: type.routingKey(from: party), properties: properties(type, subject))
+            Wire.encode(event), to: exchange, key: type.routingKey(from: party), properties: properties(type, subject),
+            waits: waits)
         return id
     }
 

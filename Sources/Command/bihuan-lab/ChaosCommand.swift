@@ -42,6 +42,9 @@ struct ChaosCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Reports submitted per second. Default: as many as the office closes.", valueName: "n"))
     var rate: Double?
 
+    @Option(help: ArgumentHelp("Processes of each worker.", valueName: "n"))
+    var processes = 2
+
     @Flag(help: "Print what would be done and when, and do nothing.")
     var plan = false
 
@@ -61,6 +64,7 @@ struct ChaosCommand: AsyncParsableCommand {
         if let kills, !(0...1_000_000).contains(kills) { throw ValidationError("--kills takes 0 to 1000000") }
         if let rate, !(1...5000).contains(rate) { throw ValidationError("--rate takes 1 to 5000") }
         if !(0.5...100).contains(daysPerSecond) { throw ValidationError("--days-per-second takes 0.5 to 100") }
+        if !(1...16).contains(processes) { throw ValidationError("--processes takes 1 to 16") }
         if only.contains(.kill) { throw ValidationError("how often workers are killed is said by --kills") }
         if only.contains(.hostCutOff), let obstacle = NetworkNamespace.obstacle {
             throw ValidationError("no host can be cut off: \(obstacle)")
@@ -85,6 +89,7 @@ struct ChaosCommand: AsyncParsableCommand {
             var run = ChaosRun(home: home, stop: stop, seed: seed, minutes: minutes, kills: killCount)
             run.reportsPerSecond = rate
             run.daysPerSecond = daysPerSecond
+            run.processes = processes
             run.json = json
             run.only = only
             guard try await run.run() else { throw ExitCode(1) }

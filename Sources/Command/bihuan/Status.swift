@@ -99,7 +99,8 @@ struct StatusView {
         return table
     }
 
-    /// Reads the queues. Parties have many, so theirs are listed only if they contain messages or have a problem.
+    /// Reads the queues. Parties have many, so theirs are listed only if they contain messages or have a problem; a sum
+    /// of what all sources and all units have sent is always there.
     private mutating func look(at queues: [String], _ broker: AMQP.ConnectionSettings) throws {
         var settings = broker
         settings.rpcTimeoutSeconds = 3
@@ -107,10 +108,15 @@ struct StatusView {
         defer { survey.close() }
         var table = Table("Queues (ready messages; parties' only where there are some)")
         var (down, missing) = ([String](), [String]())
+        var sums: [String: (queues: Int, messages: Int, unread: Int)] = [:]
         defer { tables.append(table) }
         for queue in queues {
             switch try survey.state(of: queue) {
             case .up(let messages, let consumers):
+                if let kind = Topology.Queue.inboundKind(of: queue) {
+                    let sum = sums[kind] ?? (0, 0, 0)
+                    sums[kind] = (sum.queues + 1, sum.messages + messages, sum.unread + (consumers == 0 ? 1 : 0))
+                }
                 guard queue.hasPrefix("bihuan.") || messages > 0 else { continue }
                 table.add(queue, messages, consumers == 0 ? "no consumer" : "")
             case .missing:
@@ -120,6 +126,9 @@ struct StatusView {
                 table.add(queue, unknown: "down")
                 down.append(queue)
             }
+        }
+        for (kind, sum) in sums.sorted(by: { $0.key < $1.key }) {
+            table.add(kind, sum.messages, sum.unread == 0 ? "" : "\(sum.unread) of \(sum.queues) have no consumer")
         }
         if !down.isEmpty { problems.append("down: \(down.joined(separator: ", ")): \(QueueSurvey.advice)") }
         if !missing.isEmpty {

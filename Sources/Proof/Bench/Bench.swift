@@ -46,6 +46,7 @@ package final class Bench: @unchecked Sendable {
         case .loop: try loop(&result)
         case .latency: try latency(&result)
         case .worker: try worker(&result)
+        case .flood: try flood(&result)
         case .soak: try soak(&result)
         }
         if messagesSeen > 0 { result.settings["messages"] = "\(messagesSeen) seen, all persistent" }

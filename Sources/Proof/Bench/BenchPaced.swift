@@ -87,7 +87,7 @@ extension Bench {
 
     private static let pacedWarmUp = 50
 
-    private func warmUp(_ running: Running) throws {
+    func warmUp(_ running: Running) throws {
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
         for letter in corpus.takeHandedOff(Bench.pacedWarmUp) { try feeder.send(letter) }
@@ -109,7 +109,7 @@ extension Bench {
         defer { database.close() }
         let handoffs = delivered.keys.compactMap { HandoffID($0) }
         var latencies = PacedLatencies()
-        for (handoff, submission) in try database.run(ReadSubmissionsOfHandoffs(handoffs: handoffs)).rows {
+        for (handoff, _, submission) in try database.run(ReadSubmissionsOfHandoffs(handoffs: handoffs)).rows {
             let key = handoff.description
             // Messages from before the time ran are not among the intended ones.
             guard let due = intended[submission], let reached = delivered[key] else { continue }

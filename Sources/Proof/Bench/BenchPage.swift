@@ -7,6 +7,7 @@ package enum BenchPage {
             heading: result.name.rawValue + (result.scale > 0 ? ", \(result.scale) reports in the ledger" : ""))
         page.addRates(of: result)
         page.addLatencies(of: result)
+        page.addFlood(of: result)
         page.addService(of: result)
         page.addSpreads("processor µs per report", "%.0f", result.spreads(\.cpuMicroseconds))
         page.addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
@@ -113,6 +114,23 @@ private struct Lines {
 
     mutating func add(_ label: String, _ value: String) {
         lines.append("  " + label.padding(toLength: 34, withPad: " ", startingAt: 0) + value)
+    }
+
+    /// The slowest hundredth of each party's messages, while all is quiet and while two units flood the office.
+    mutating func addFlood(of result: BenchResult) {
+        guard let flood = result.flood else { return }
+        add(
+            "flood",
+            String(
+                format: "%d messages in %.0f s: %d confirmed, %d refused by the broker", flood.published,
+                flood.seconds, flood.confirmed, flood.refused))
+        for party in flood.parties {
+            add(
+                "p99 of \(party.party)",
+                String(
+                    format: "%.1f ms quiet, %.1f ms flooded, %.2f times", party.quiet.milliseconds(percentile: 99),
+                    party.flooded.milliseconds(percentile: 99), party.ratio))
+        }
     }
 
     /// The median of each, and the range of the rounds if they differ.

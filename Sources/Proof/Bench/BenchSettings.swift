@@ -5,10 +5,10 @@ import Installation
 /// The benches of `bihuan-lab bench`.
 package enum BenchName: String, CaseIterable, ExpressibleByArgument, Sendable {
     case intake, routing, feedback, loop, latency, worker
-    /// Takes long, and runs only on request.
-    case soak
+    /// These take long, and run only on request.
+    case flood, soak
 
-    package static let usual: [BenchName] = allCases.filter { $0 != .soak }
+    package static let usual: [BenchName] = allCases.filter { $0 != .flood && $0 != .soak }
 }
 
 /// The settings of a measurement.
@@ -37,6 +37,10 @@ package struct BenchSettings: Sendable {
     static let latencySeconds = 15.0
     /// Reports a second in bench `latency`.
     static let latencyRate = 100.0
+    /// Reports a second, seconds of each phase, and messages of all units that flood, in bench `flood`.
+    static let floodRate = 40.0
+    static let floodSeconds = 40.0
+    static let floodMessages = 500_000
     /// A round is given up after this time without any arrival.
     package static let patienceSeconds = 60.0
 }

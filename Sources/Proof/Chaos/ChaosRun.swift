@@ -22,6 +22,8 @@ package struct ChaosRun: Sendable {
     /// `nil`: as many as the office closes.
     package var reportsPerSecond: Double?
     package var daysPerSecond = 4.5
+    /// Processes of each worker.
+    package var processes = 2
     package var json: String?
     /// The kinds of disturbance beside the kills; empty: all.
     package var only: [Disturbance.Kind] = []
@@ -56,13 +58,14 @@ package struct ChaosRun: Sendable {
             wallOrigin: began, businessOrigin: began.adding(seconds: Self.aheadDays * 86_400),
             rate: daysPerSecond * 86_400)
         options.listenAddress = network?.hostAddress
+        options.processesPerWorker = processes
         options.isCancelled = { stop.isStopped }
         options.report = { _ in }
         options.workerInstallation = { configuration in
             broker.lead(to: configuration.broker.port)
             return ["--config", try throughProxies(configuration, broker: broker.port, database: database).path]
         }
-        Output.note("starting PostgreSQL, RabbitMQ and four workers in \(home.url.path) …")
+        Output.note("starting PostgreSQL, RabbitMQ and \(processes) processes of each worker in \(home.url.path) …")
         let office = try await LocalOffice.start(options)
         do {
             let holds = try await onThread {

@@ -68,7 +68,7 @@ final class Disturber: Sendable {
         threads.withLock { threads in for thread in threads { thread.join() } }
         broker.set(.clear)
         database.set(.clear)
-        for worker in Worker.allCases { office.workers.signal(SIGCONT, to: worker) }
+        for (_, processID) in office.workers.running { office.workers.signal(SIGCONT, toProcess: processID) }
     }
 
     // MARK: Kills
@@ -190,7 +190,7 @@ final class Disturber: Sendable {
         guard let worker = disturbance.worker else { return }
         var processID: Int32 = 0
         try whenPossible {
-            processID = office.workers.running.first { $0.worker == worker }?.processID ?? 0
+            processID = office.workers.running.last { $0.worker == worker }?.processID ?? 0
             resting.store(processID, ordering: .releasing)
             return processID != 0 && office.workers.signal(SIGSTOP, toProcess: processID)
         }

@@ -17,14 +17,13 @@ struct InFlight {
 
     init(_ office: LocalOffice) { (configuration, workers) = (office.configuration, office.workers) }
 
-    /// The worker's process if it holds work. If the database cannot be asked the answer is nil, and the caller
+    /// A process of the worker that holds work. If the database cannot be asked the answer is nil, and the caller
     /// asks again.
     mutating func processInFlight(at worker: Worker) -> Int32? {
-        guard let processID = workers.running.first(where: { $0.worker == worker })?.processID,
-            !dead.contains(processID),
-            holdsWork(lanePrefix: "\(worker.rawValue)-\(processID)-")
-        else { return nil }
-        return processID
+        workers.running.shuffled().first {
+            $0.worker == worker && !dead.contains($0.processID)
+                && holdsWork(lanePrefix: "\(worker.rawValue)-\($0.processID)-")
+        }?.processID
     }
 
     mutating func struck(_ processID: Int32) { dead.insert(processID) }

@@ -10,8 +10,8 @@ import Rehearsal
 /// taken down. Its own kernel then keeps the connections, and the servers get no error; a proxy's kernel would
 /// continue to acknowledge.
 final class OtherHost: Sendable {
-    /// Intake and routing: other lanes wait for their rows.
-    static let workers: [Worker] = [.intake, .routing]
+    /// Other lanes wait for their rows and for the queues of parties that they hold.
+    static let workers: [Worker] = [.intake, .routing, .feedback]
 
     private let network: NetworkNamespace
     private let processes: [Sidecar]

@@ -68,9 +68,20 @@ public enum Topology {
         /// A regular expression for the queues of what parties send.
         public static let inboundPattern = "^source\\.[a-z0-9-]+\\.submit$|^unit\\.[a-z0-9-]+\\.acts$"
 
+        /// The queues of what parties send; `*` stands for the id of any party.
+        public static let inboundKinds = ["source.*.submit", "unit.*.acts"]
+
+        /// Which of `inboundKinds` the queue is, by its name.
+        public static func inboundKind(of queue: String) -> String? {
+            inboundKinds.first { kind in
+                let ends = kind.split(separator: "*")
+                return queue.hasPrefix(ends[0]) && queue.hasSuffix(ends[1])
+            }
+        }
+
         /// Whether the office reads the queue, by its name; all others are read by parties.
         public static func isReadByOffice(_ queue: String) -> Bool {
-            queue.hasPrefix("bihuan.") || queue.hasSuffix(".submit") || queue.hasSuffix(".acts")
+            queue.hasPrefix("bihuan.") || inboundKind(of: queue) != nil
         }
 
         /// A party's own queues, which it may read.

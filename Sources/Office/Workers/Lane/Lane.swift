@@ -137,6 +137,7 @@ final class Lane {
         // The broker takes no messages: the lane begins nothing new and keeps both connections.
         guard !outboxPublisher.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
 
+        try shareQueues()
         try retrying { try store?.refreshPolicy() }
         // If more of the sweep may be due, the lane does not sleep.
         let batches = try consumer.receive(
@@ -146,7 +147,6 @@ final class Lane {
             try outboxPublisher.serve()
             if !outboxPublisher.settled.isEmpty { try settleLetters() }
         }
-        try shareQueues()
         try runSweep()
         try relay()
     }

@@ -55,7 +55,7 @@ public struct LaneSettings: Sendable {
     /// How often a lane compares its queues of parties with its share.
     static let shareIntervalSeconds = 1.0
     /// How long a queue that does not exist is left out.
-    static let missingSeconds = 30.0
+    static let missingSeconds = 10.0
     /// A message with at least this delivery count is processed alone.
     static let suspiciousDeliveryCount = 2
     /// The maximum number of deferred messages refused in one transaction.
