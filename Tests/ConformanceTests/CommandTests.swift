@@ -99,7 +99,7 @@ struct CommandTests {
         }
         for index in permissions.indices where permissions[index]["user"] as? String == "checker" {
             permissions[index].merge([
-                "configure": "^$", "write": "^bihuan\\.(handoff|notice)$", "read": "^bihuan\\.feedback$",
+                "configure": "^$", "write": "^bihuan\\.(handoff|notice)$", "read": "^unit\\.c01\\.acts$",
             ]) { _, new in new }
         }
         (file["users"], file["permissions"]) = (users, permissions)

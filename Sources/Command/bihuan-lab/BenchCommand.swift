@@ -20,8 +20,8 @@ struct BenchCommand: AsyncParsableCommand {
     @Argument(
         help: ArgumentHelp(
             """
-            What to measure: intake, routing, feedback, loop, latency, worker; flood and soak, which take long. \
-            Default: all but these two.
+            What to measure: intake, routing, feedback, loop, latency, worker; flood, parties and soak, which take \
+            long. Default: all but these three.
             """,
             valueName: "bench"))
     var names: [BenchName] = []

@@ -59,7 +59,7 @@ struct ContractCheck: AsyncParsableCommand {
             """
             Use a virtual host that has the queues and no workers, instead of a private broker. The URL's user needs \
             the tag impersonator, because it sends as office.routing and office.feedback; it writes bihuan.handoff \
-            and bihuan.notice, and reads bihuan.feedback. If the URL has a password: --amqp-file, or the environment \
+            and bihuan.notice, and reads unit.<id>.acts. If the URL has a password: --amqp-file, or the environment \
             variable BIHUAN_CHECK_AMQP.
             """, valueName: "url"))
     var amqp: String?

@@ -15,7 +15,7 @@ public struct Check: Sendable {
         /// As `office.routing`, or as a user with the tag `impersonator`; writes `bihuan.handoff`.
         public var routing: ConnectionSettings
         /// As `office.feedback`, or as a user with the tag `impersonator`; writes `bihuan.handoff` and
-        /// `bihuan.notice`, reads `bihuan.feedback`.
+        /// `bihuan.notice`, reads `unit.<id>.acts`.
         public var feedback: ConnectionSettings
         /// The longest wait for each expected message.
         public var patienceSeconds = 10.0
@@ -23,7 +23,7 @@ public struct Check: Sendable {
         public var listenSeconds = 2.0
         /// The longest wait for the unit's system to connect.
         public var connectSeconds = 600.0
-        /// Whether messages already in `bihuan.feedback` may be consumed: those of an earlier check, never those of
+        /// Whether messages already in the queue of the unit's acts may be consumed: those of an earlier check, never those of
         /// an office.
         public var takesWhatLies = false
         /// The only scenario to run.

@@ -47,6 +47,7 @@ package final class Bench: @unchecked Sendable {
         case .latency: try latency(&result)
         case .worker: try worker(&result)
         case .flood: try flood(&result)
+        case .parties: try parties(&result)
         case .soak: try soak(&result)
         }
         if messagesSeen > 0 { result.settings["messages"] = "\(messagesSeen) seen, all persistent" }

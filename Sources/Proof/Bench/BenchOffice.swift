@@ -172,6 +172,32 @@ package final class BenchOffice: @unchecked Sendable {
         }
     }
 
+    // MARK: More parties
+
+    /// Adds the queues of these units to the office's private broker.
+    func addQueues(of units: [UnitID]) throws {
+        guard case .own(let office) = place else { throw UserError("this needs a broker of the bench's own") }
+        let definitions = Definitions(
+            virtualHost: configuration.broker.virtualHost, units: units, sources: [], persons: [], users: [])
+        let file = directory.appending(path: "more-definitions.json")
+        try definitions.json().write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        _ = try office.servers.rabbitmqctl(["--quiet", "import_definitions", file.path])
+    }
+
+    /// Restarts the private broker.
+    /// - Returns: the seconds until it answers again.
+    func restartBroker() throws -> Double {
+        guard case .own(let office) = place else { throw UserError("this needs a broker of the bench's own") }
+        let began = Monotonic.now
+        try office.servers.restartRabbitMQ()
+        return Monotonic.seconds(from: began, to: Monotonic.now)
+    }
+
+    var brokerProcessID: pid_t? {
+        if case .own(let office) = place { office.servers.rabbitmqProcessID } else { nil }
+    }
+
     var floorAMQPURL: String {
         let user = OfficeConfiguration.operatorUser
         let broker = configuration.broker

@@ -8,6 +8,7 @@ package enum BenchPage {
         page.addRates(of: result)
         page.addLatencies(of: result)
         page.addFlood(of: result)
+        page.addParties(of: result)
         page.addService(of: result)
         page.addSpreads("processor µs per report", "%.0f", result.spreads(\.cpuMicroseconds))
         page.addSpreads("RssAnon MiB", "%.1f", result.spreads(\.anonymousMiB))
@@ -130,6 +131,19 @@ private struct Lines {
                 String(
                     format: "%.1f ms quiet, %.1f ms flooded, %.2f times", party.quiet.milliseconds(percentile: 99),
                     party.flooded.milliseconds(percentile: 99), party.ratio))
+        }
+    }
+
+    mutating func addParties(of result: BenchResult) {
+        for figures in result.parties {
+            add(
+                "\(figures.units) units, idle",
+                String(
+                    format: """
+                        feedback ready in %.1f s, %.1f MiB, %.1f ms of processor a second; broker %.0f MiB, %.1f ms, \
+                        started in %.1f s, %d files of %d
+                        """, figures.readySeconds, figures.workerMiB, figures.idleWorker, figures.brokerMiB,
+                    figures.idleBroker, figures.brokerStartSeconds, figures.brokerFiles, figures.brokerFilesMax))
         }
     }
 

@@ -61,6 +61,8 @@ package struct BenchResult: Sendable {
     package var service: [String: ServiceFigures] = [:]
     /// The memory of the workers during the soak.
     var soak: [SoakSample] = []
+    /// What an idle office costs, by the number of its units.
+    var parties: [PartiesFigures] = []
     /// What other parties notice while two units flood the office.
     var flood: FloodFigures?
     /// The reports in the ledger at the start.

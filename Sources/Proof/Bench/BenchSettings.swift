@@ -6,9 +6,9 @@ import Installation
 package enum BenchName: String, CaseIterable, ExpressibleByArgument, Sendable {
     case intake, routing, feedback, loop, latency, worker
     /// These take long, and run only on request.
-    case flood, soak
+    case flood, parties, soak
 
-    package static let usual: [BenchName] = allCases.filter { $0 != .flood && $0 != .soak }
+    package static let usual: [BenchName] = allCases.filter { ![.flood, .parties, .soak].contains($0) }
 }
 
 /// The settings of a measurement.
@@ -41,6 +41,8 @@ package struct BenchSettings: Sendable {
     static let floodRate = 40.0
     static let floodSeconds = 40.0
     static let floodMessages = 500_000
+    /// Units that bench `parties` adds.
+    static let partiesMore = 992
     /// A round is given up after this time without any arrival.
     package static let patienceSeconds = 60.0
 }

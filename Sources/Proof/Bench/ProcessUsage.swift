@@ -33,6 +33,13 @@ enum ProcessUsage {
         }
     }
 
+    /// The open files of the process, and the most it may have.
+    static func files(of processID: pid_t) -> (open: Int, max: Int) {
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd"))?.count ?? 0
+        let line = text(of: processID, "limits")?.split(separator: "\n").first { $0.hasPrefix("Max open files") }
+        return (open, line.flatMap { $0.split(separator: " ").dropFirst(3).first }.flatMap { Int($0) } ?? 0)
+    }
+
     static func name(of processID: pid_t) -> String? {
         text(of: processID, "comm")?.trimmingCharacters(in: .whitespacesAndNewlines)
     }

@@ -296,7 +296,8 @@ CREATE TABLE public.lane_lease (
     holder text NOT NULL,
     backend_pid integer NOT NULL,
     backend_start timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    reads boolean DEFAULT false NOT NULL
 )
 WITH (fillfactor='50');
 CREATE TABLE public.ledger_checkpoint (
@@ -399,6 +400,13 @@ CREATE TABLE public.probe (
     worker text NOT NULL,
     probed_at timestamp with time zone NOT NULL
 );
+CREATE TABLE public.queue_lease (
+    queue text NOT NULL,
+    worker text NOT NULL,
+    lane text NOT NULL,
+    read_to_end boolean DEFAULT false NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.recusal (
     person text NOT NULL,
     accused_name text NOT NULL,
@@ -561,6 +569,8 @@ ALTER TABLE ONLY public.policy_version
     ADD CONSTRAINT policy_version_once PRIMARY KEY (name, version);
 ALTER TABLE ONLY public.probe
     ADD CONSTRAINT probe_pkey PRIMARY KEY (worker);
+ALTER TABLE ONLY public.queue_lease
+    ADD CONSTRAINT queue_lease_pkey PRIMARY KEY (queue);
 ALTER TABLE ONLY public.recusal
     ADD CONSTRAINT recusal_pkey PRIMARY KEY (person, accused_name);
 ALTER TABLE ONLY public.repeat_key
@@ -600,6 +610,7 @@ CREATE INDEX held_message_by_report ON public.held_message USING btree (report_i
 CREATE INDEX held_message_ripe ON public.held_message USING btree (id) WHERE ripe;
 CREATE INDEX ledger_checkpoint_range_by_checkpoint ON public.ledger_checkpoint_range USING btree (checkpoint, chain);
 CREATE INDEX outbox_by_age ON public.outbox USING btree (created_at);
+CREATE INDEX queue_lease_by_lane ON public.queue_lease USING btree (lane);
 CREATE TRIGGER handoff_unit_not_barred AFTER INSERT ON public.handoff REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.handoff_unit_not_barred();
 CREATE TRIGGER ledger_entry_is_logged AFTER INSERT ON public.ledger_entry REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_entry_is_logged();
 ALTER TABLE public.ledger_entry ENABLE ALWAYS TRIGGER ledger_entry_is_logged;
@@ -720,6 +731,7 @@ GRANT UPDATE(holder) ON TABLE public.lane_lease TO bihuan_worker;
 GRANT UPDATE(backend_pid) ON TABLE public.lane_lease TO bihuan_worker;
 GRANT UPDATE(backend_start) ON TABLE public.lane_lease TO bihuan_worker;
 GRANT UPDATE(expires_at) ON TABLE public.lane_lease TO bihuan_worker;
+GRANT UPDATE(reads) ON TABLE public.lane_lease TO bihuan_worker;
 GRANT SELECT ON TABLE public.ledger_checkpoint TO bihuan_worker;
 GRANT SELECT ON TABLE public.ledger_checkpoint_range TO bihuan_worker;
 REVOKE ALL ON TABLE public.ledger_entry FROM bihuan_owner;
@@ -736,6 +748,9 @@ GRANT SELECT ON TABLE public.policy_activation TO bihuan_worker;
 GRANT SELECT ON TABLE public.policy_version TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.probe TO bihuan_worker;
 GRANT UPDATE(probed_at) ON TABLE public.probe TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.queue_lease TO bihuan_worker;
+GRANT UPDATE(lane) ON TABLE public.queue_lease TO bihuan_worker;
+GRANT UPDATE(read_to_end) ON TABLE public.queue_lease TO bihuan_worker;
 GRANT SELECT ON TABLE public.recusal TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.repeat_key TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.report TO bihuan_worker;
