@@ -17,6 +17,7 @@ struct RightsTests {
         "held_message": ["INSERT", "DELETE"],
         "dead_letter": ["INSERT"], "dead_letter_unkept": ["INSERT"],
         "attempt": ["INSERT", "DELETE"], "probe": ["INSERT"], "lane_lease": ["INSERT", "DELETE"],
+        "queue_lease": ["INSERT"],
     ]
 
     @Test("the worker role may do what the table of rights says, and nothing else")
@@ -59,7 +60,8 @@ struct RightsTests {
         "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"],
         "dead_letter_unkept": ["count", "last_at"],
         "attempt": ["count", "noted_at"], "probe": ["probed_at"],
-        "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at"],
+        "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at", "reads"],
+        "queue_lease": ["lane", "read_to_end"],
         "attachment": ["received_at", "first_part_at"], "sealed_papers": ["parts", "bytes"],
         "dead_letter": [
             "times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because",

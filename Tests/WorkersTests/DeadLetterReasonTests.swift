@@ -50,7 +50,7 @@ struct DeadLetterReasonTests {
     @Test("a message that is no act is answered each time: unreadable, anonymous, unregistered or unroutable")
     func answersEveryMessageThatIsNoAct() throws {
         let office = try OfficeUnderTest()
-        try office.change("DELETE FROM source WHERE id = 'web'")
+        try office.unregister(source: "web")
         try office.startAll()
         let (source, web) = (try office.source(), try office.source("web"))
         func report(_ source: PartyClient) -> PreparedAct {
@@ -93,7 +93,7 @@ struct DeadLetterReasonTests {
     @Test("no body is kept that is unreadable or only for a superior; the answer says so and offers no replay")
     func keepsNothingUnreadableOrSealed() throws {
         let office = try OfficeUnderTest()
-        try office.change("DELETE FROM source WHERE id = 'web'")
+        try office.unregister(source: "web")
         try office.startAll()
         let (source, web, sun) = (try office.source(), try office.source("web"), try office.person("sun"))
         let marker = "密件标记甲乙丙丁"

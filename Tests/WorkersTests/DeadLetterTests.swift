@@ -150,7 +150,7 @@ struct DeadLetterTests {
     @Test("a source that is registered later gets its report registered by replay")
     func registersReportOfLateSource() throws {
         let office = try OfficeUnderTest()
-        try office.change("DELETE FROM source WHERE id = 'web'")
+        try office.unregister(source: "web")
         try office.startAll()
         let (web, sun) = (try office.source("web"), try office.person("sun"))
         let id = try web.submit(.new())
@@ -158,6 +158,7 @@ struct DeadLetterTests {
         #expect(try office.texts("SELECT reason || ' ' || answered FROM dead_letter") == ["unknown_source true"])
         try office.stopLanes()
         try office.change("INSERT INTO source (id, name, kind) VALUES ('web', '网络举报', 'web')")
+        try office.bindInbound(web.party, true)
         try office.startAll()
         #expect(
             try office.order(.commandReplay, try letterID(office), Nothing(), by: sun).type
@@ -172,9 +173,11 @@ struct DeadLetterTests {
         let office = try OfficeUnderTest()
         try office.change(
             """
-            DELETE FROM source WHERE id = 'web'; DELETE FROM person WHERE id = 'zhao';
+            DELETE FROM person WHERE id = 'zhao';
             DELETE FROM unit_closure WHERE descendant = 'd2'; DELETE FROM unit WHERE id = 'd2'
             """)
+        try office.unregister(source: "web")
+        try office.bindInbound(.unit(UnitID(unchecked: "d2")), false)
         try office.startAll()
         let (web, d2, zhao) = (try office.source("web"), try office.unit("d2"), try office.person("zhao"))
         let (id, handoff) = (UUID().uuidString, UUID().uuidString.lowercased())
@@ -206,6 +209,7 @@ struct DeadLetterTests {
                 })
         try office.stopLanes()
         try register(office)
+        for party in [web.party, d2.party] { try office.bindInbound(party, true) }
         try office.startAll()
         for (party, act, verdict) in acts {
             try party.publish(act)
@@ -234,7 +238,7 @@ struct DeadLetterTests {
         let admin = try AMQP.Connection(try office.servers.broker(user: "admin", virtualHost: office.virtualHost))
         defer { admin.close() }
         _ = try admin.deleteQueue(QueueName(rawValue: "source.web.notice"), on: try admin.openChannel())
-        try office.change("DELETE FROM source WHERE id = 'web'")
+        try office.unregister(source: "web")
         try office.startAll()
         try (try office.source("web")).submit(.new())
         try office.wait(

@@ -109,6 +109,31 @@ final class OfficeUnderTest {
         try body(broker, try broker.openChannel())
     }
 
+    /// Takes the queue of what a party sends away from its exchange, as for a party that the office does not know, or
+    /// gives it back.
+    func bindInbound(_ party: Party, _ isBound: Bool) throws {
+        let queue = QueueName(rawValue: try #require(Topology.Queue.inbound(from: party)))
+        let definitions = SmallOffice.definitions(virtualHost: virtualHost).file()
+        try asAdministrator { broker, channel in
+            for binding in definitions.bindings where binding.destination == queue.rawValue {
+                let (exchange, key) = (
+                    ExchangeName(rawValue: binding.source), RoutingKey(rawValue: binding.routing_key)
+                )
+                if isBound {
+                    try broker.bindQueue(queue, to: exchange, key: key, on: channel)
+                } else {
+                    try broker.unbindQueue(queue, from: exchange, key: key, on: channel)
+                }
+            }
+        }
+    }
+
+    /// The source is not registered, and has no queue.
+    func unregister(source id: String) throws {
+        try change("DELETE FROM source WHERE id = '\(id)'")
+        try bindInbound(.source(SourceID(unchecked: id)), false)
+    }
+
     /// Delivers the acts of a unit also through the queues of three others, so that two lanes really work on them at
     /// once: their correctness must not depend on the topology. The queues of six units are shared by two lanes, so
     /// each lane holds at least one of these four.

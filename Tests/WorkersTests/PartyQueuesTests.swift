@@ -131,21 +131,15 @@ struct PartyQueuesTests {
         let office = try OfficeUnderTest()
         try office.start(.feedback)
         try office.start(.intake)
-        let database = try office.database()
-        defer { database.close() }
         let web = try office.source("web")
-        try database.execute("DELETE FROM source WHERE id = 'web'")
-        let (queue, exchange) = (QueueName(rawValue: "source.web.submit"), ExchangeName(rawValue: "bihuan.intake"))
-        try office.asAdministrator { broker, channel in
-            try broker.unbindQueue(queue, from: exchange, key: "source.web.#", on: channel)
-        }
+        try office.unregister(source: "web")
         try web.submit(.new())
         try office.wait(for: ["unknown_source intake"], "SELECT reason || ' ' || worker FROM dead_letter")
         try office.close()
     }
 
     @Test(
-        "papers whose parts come before their manifest are complete, whether confirms are awaited one by one or after all",
+        "papers whose parts come before their manifest are complete, however confirms are awaited",
         arguments: [false, true])
     func keepsPartsBeforeManifests(waitsForEach: Bool) throws {
         let office = try OfficeUnderTest()

@@ -84,8 +84,7 @@ public final class Connection {
     /// Runs one statement and reads its rows.
     @discardableResult
     public func run<S: Statement>(_ statement: S) throws(PostgreSQLError) -> QueryResult<S.Row> {
-        let results = try exchange([Query(statement)])
-        return try results[0].decode(for: statement)
+        try pipeline(statement)
     }
 
     /// Runs several statements in one round trip. Outside a transaction they form one: all of them take effect or
@@ -100,14 +99,17 @@ public final class Connection {
         _ statement: repeat each S
     ) throws(PostgreSQLError) -> (repeat QueryResult<(each S).Row>) {
         var queries: [Query] = []
-        for statement in repeat each statement { queries.append(try Query(statement)) }
+        for statement in repeat each statement {
+            if !statement.isNeedless { queries.append(try Query(statement)) }
+        }
         let results = try exchange(queries)
         var index = -1
-        func next() -> ServerResult {
+        func next<Next: Statement>(_ statement: Next) throws(PostgreSQLError) -> QueryResult<Next.Row> {
+            if statement.isNeedless { return QueryResult(rows: [], affected: 0) }
             index += 1
-            return results[index]
+            return try results[index].decode(for: statement)
         }
-        return (repeat try next().decode(for: each statement))
+        return (repeat try next(each statement))
     }
 
     /// Runs many statements of one type in one round trip, under the same rules.

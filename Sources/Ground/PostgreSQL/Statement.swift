@@ -12,12 +12,17 @@ public protocol Statement: Sendable {
     /// The values for `$1`, `$2`, … in order.
     var parameters: [Parameter] { get }
 
+    /// Whether the caller knows that no row is read or written, as for an empty list of keys: then nothing is sent, and
+    /// the result is empty.
+    var isNeedless: Bool { get }
+
     /// Decodes one row, column by column in the order of the SQL's list.
     func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row
 }
 
 extension Statement {
     public var parameters: [Parameter] { [] }
+    public var isNeedless: Bool { false }
 }
 
 /// A statement that returns no rows; `QueryResult.affected` is its result.

@@ -23,8 +23,8 @@ public struct Check: Sendable {
         public var listenSeconds = 2.0
         /// The longest wait for the unit's system to connect.
         public var connectSeconds = 600.0
-        /// Whether messages already in the queue of the unit's acts may be consumed: those of an earlier check, never those of
-        /// an office.
+        /// Whether messages already in the queue of the unit's acts may be consumed: those of an earlier check, never
+        /// those of an office.
         public var takesWhatLies = false
         /// The only scenario to run.
         public var only: String?

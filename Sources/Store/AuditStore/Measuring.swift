@@ -64,7 +64,10 @@ public struct ReadSubmissionsOfHandoffs: Statement {
     public var handoffs: [HandoffID]
     public init(handoffs: [HandoffID]) { self.handoffs = handoffs }
     public static let sql =
-        "SELECT h.id, h.unit, r.source_id FROM handoff h JOIN report r ON r.id = h.report_id WHERE h.id = ANY ($1::uuid[])"
+        """
+        SELECT h.id, h.unit, r.source_id FROM handoff h JOIN report r ON r.id = h.report_id
+        WHERE h.id = ANY ($1::uuid[])
+        """
     public var parameters: [Parameter] { [.ids(handoffs)] }
     public func decode(
         _ row: inout RowReader

@@ -85,6 +85,7 @@ public struct ReadDeferredBoxes: Statement {
 public struct CountDeferredMessages: Statement {
     public var senders: [String]
     public init(senders: [String]) { self.senders = senders }
+    public var isNeedless: Bool { senders.isEmpty }
     public static let sql = """
         SELECT found.* FROM unnest($1::text[]) AS wanted (sender)
         CROSS JOIN LATERAL (

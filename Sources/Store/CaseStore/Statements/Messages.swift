@@ -34,6 +34,7 @@ public struct ReadAppliedActs: Statement {
         self.handoffs = handoffs
         self.keys = keys
     }
+    public var isNeedless: Bool { keys.isEmpty }
 
     public static let sql = """
         SELECT act.sender, act.event_id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS act (handoff_id, sender,
@@ -54,6 +55,7 @@ public struct ReadAppliedActs: Statement {
 public struct CountHandoffNotes: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
+    public var isNeedless: Bool { reports.isEmpty }
     public static let sql = """
         SELECT counted.* FROM unnest($1::uuid[]) AS wanted (report)
         CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h

@@ -5,7 +5,8 @@ public struct ReadShares: Statement {
     public var worker: String
     public init(worker: String) { self.worker = worker }
     public static let sql = """
-        SELECT lease.lane, (SELECT count(*) FROM queue_lease WHERE queue_lease.lane = lease.lane) FROM lane_lease AS lease
+        SELECT lease.lane, (SELECT count(*) FROM queue_lease WHERE queue_lease.lane = lease.lane)
+        FROM lane_lease AS lease
         WHERE lease.worker = $1 AND lease.reads AND \(Lease.isRunning)
         """
     public var parameters: [Parameter] { [.text(worker)] }
