@@ -95,10 +95,10 @@ extension UnitOfWork {
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
             state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
-            releasedAt: waits ? nil : now,
-            noClockReason: waits ? "awaits approval" : office.rulebook.noClockReason(handoffKind: kind))
-        file.add(handoff)
-        if !waits { file.start(plans, for: id) }
+            releasedAt: waits ? nil : now)
+        file.open(
+            handoff, clocks: waits ? [] : plans,
+            otherwise: waits ? "awaits approval" : office.rulebook.noClockReason(handoffKind: kind))
         let new = LedgerEvent.NewHandoff(
             handoff, act: office.commitment(toAct: act, of: file.report.id),
             commitment: office.commitment(to: digest, of: file.report.id, for: .unit(unit)))
