@@ -77,7 +77,9 @@ struct IntakeDesk: Desk {
             switch submission {
             case .refused: continue
             case .known(let draft, let earlier): unitOfWork.repeatSubmission(earlier, inbound: draft.inbound)
-            case .new(let draft, let registration): try register(draft, registration, in: &unitOfWork)
+            case .new(let draft, let registration):
+                try register(draft, registration, in: &unitOfWork)
+                unitOfWork.answers.take(draft.inbound.key)
             }
         }
         try unitOfWork.takeParts(parts, sealing)
@@ -240,7 +242,7 @@ extension UnitOfWork {
 
     private mutating func acknowledgeRegistration(_ report: Report, inbound: InboundMessage) {
         guard let sender = inbound.sender else { return }
-        guard admits(sender, type: .reportAccepted, reports: [report.id]) else {
+        guard admits(sender, type: .reportAccepted, about: .reports([report.id])) else {
             return _ = giveReceipt(inbound, about: report)
         }
         send(
@@ -248,15 +250,18 @@ extension UnitOfWork {
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
                 papersPending: report.attachments > 0 ? report.attachments : nil),
-            reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
+            about: .reports([report.id]), eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
     }
 
     /// Answers a repeated submission with the original verdict, and refuses another one under the same id.
     mutating func repeatSubmission(_ earlier: Report, inbound: InboundMessage) {
         if earlier.digest == inbound.digest {
             acknowledgeRegistration(earlier, inbound: inbound)
+            answers.take(inbound.key)
         } else {
             refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
+            // The inbox row of the first was pruned, and this one claimed it.
+            answers.refuse(inbound.key, because: [.idReused], reply: nil)
         }
     }
 }

@@ -96,7 +96,7 @@ public struct Sealing: Sendable {
             inbound.body, contentType: inbound.contentType ?? MediaType.cloudEvents, number: report.displayNumber,
             to: key, id: eventID.lowercased, type: type, subject: handoff.id.description)
         return unitOfWork.send(
-            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, reports: [report.id],
+            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, about: .reports([report.id]),
             handoff: handoff.id, eventID: eventID,
             queue: Topology.Queue.handoff(to: superior.id, express: handoff.express), contentType: MediaType.sealed
         ).map { ($0, key.id) }

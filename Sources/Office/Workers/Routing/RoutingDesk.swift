@@ -25,6 +25,7 @@ struct RoutingDesk: Desk {
         for inbound in received {
             guard let reference = reference(in: inbound) else { continue }
             try unitOfWork.route(reference.report, act: inbound.key)
+            unitOfWork.answers.take(inbound.key)
         }
     }
 
@@ -87,7 +88,8 @@ extension UnitOfWork {
         if !waits {
             guard
                 let sent = send(
-                    .handoffDispatched, to: .unit(unit), subject: id.description, data: body, reports: [file.report.id],
+                    .handoffDispatched, to: .unit(unit), subject: id.description, data: body,
+                    about: .reports([file.report.id]),
                     handoff: id, queue: Topology.Queue.handoff(to: unit, express: express))
             else { throw Barred(unit: unit) }
             digest = sent
