@@ -1,8 +1,8 @@
 public import Basics
 
 extension CaseFile {
-    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks (invariant 8:
-    /// `recountClocks`) and the ledger. If the event is rejected, nothing changes.
+    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks
+    /// (`recountClocks`, invariant 8) and the ledger. If the event is rejected, nothing changes.
     /// - Parameters:
     ///   - act: a commitment to the act that caused the event; `nil` for an event of the broker.
     ///   - actor: who caused it: `unit.u7`, `office.routing`, `person.li`.

@@ -334,8 +334,9 @@ public struct CaseFile: Sendable {
     /// steps, so the clock has no next step.
     public mutating func rewrite(_ key: Clock.Key) { changedClocks.insert(key) }
 
-    /// An open handoff has a running clock or a stated reason why not (invariant 8). `open` and `move` end here, and only
-    /// they start and stop clocks. The reason stands while no clock runs, and goes when one starts or the handoff ends.
+    /// An open handoff has a running clock or a stated reason why not (invariant 8). `open` and `move` pass here, and
+    /// only they start and stop clocks. The reason stands while no clock runs, and goes when one starts or the handoff
+    /// ends.
     mutating func recountClocks(of id: HandoffID, otherwise reason: String?) {
         let running = clocks.count { $0.key.handoffID == id && $0.isRunning }
         update(id) { handoff in

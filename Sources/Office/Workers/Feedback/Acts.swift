@@ -51,8 +51,8 @@ extension UnitOfWork {
     }
 
     /// The handoff of an act; `nil` if the sender may not act on it. Only the addressed unit signs (invariant 4):
-    /// `act.sender` is the broker's user, since `Admission.problem` refuses a message whose `source` is another. Only the
-    /// case office acts on handoffs of other units.
+    /// `act.sender` is the broker's user, since `Admission.problem` refuses a message whose `source` is another. Only
+    /// the case office acts on handoffs of other units.
     private func addressed(by act: Act) -> Handoff? {
         guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id]
         else {
@@ -66,8 +66,8 @@ extension UnitOfWork {
                 return unit == office.rulebook.policy.caseOffice ? handoff : nil
             }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
-        // A person commands about handoffs, and does nothing in a unit's place: signatures on paper, which a clerk would
-        // enter with a scan, do not exist yet.
+        // A person commands about handoffs, and does nothing in a unit's place: signatures on paper, which a clerk
+        // would enter with a scan, do not exist yet.
         case .person: if case .handoffCommand = act.message.body { return handoff } else { return nil }
         case .source, .office: return nil
         }

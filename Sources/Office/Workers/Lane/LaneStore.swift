@@ -174,10 +174,10 @@ final class LaneStore {
         return inbound.fromStranger
     }
 
-    /// Claims the messages in the inbox (invariant 2). A message that cannot be claimed is a repeat: it gets its verdict
-    /// again. An act is known by its `InboxKey`: the sender for whom the broker vouches, and the event id. An act whose
-    /// row was pruned is claimed anew, and stopped later: by `HandoffState.apply`, by its note (`UnitOfWork.note`,
-    /// `Acts.swift`), or by the row of its report (`UnitOfWork.repeatSubmission`).
+    /// Claims the messages in the inbox (invariant 2). A message that cannot be claimed is a repeat: it gets its
+    /// verdict again. An act is known by its `InboxKey`: the sender for whom the broker vouches, and the event id. An
+    /// act whose row was pruned is claimed anew, and stopped later: by `HandoffState.apply`, by its note
+    /// (`UnitOfWork.note`, `Acts.swift`), or by the row of its report (`UnitOfWork.repeatSubmission`).
     /// - Returns: the messages that were claimed.
     private func claim(_ received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [InboundMessage] {
         let (_, claimed) = try database.pipeline(
