@@ -150,11 +150,11 @@ struct Work {
                 verdict: .registered, rule: "cn-discipline@1/scope-named", reason: nil, authority: nil, repeatOf: nil,
                 receiptOnly: false, handoffCount: 0, head: .genesis), barred: [])
         try file.apply(.routed)
-        file.add(
+        file.open(
             Handoff(
                 id: Work.handoffID, reportID: Work.reportID, attempt: 1, unit: unit, kind: "transfer", state: .released,
-                express: false, rule: "cn-discipline@1/route-city", digest: [3], releasedAt: Work.moment))
-        file.start(rulebook.clocks(startedBy: .released, handoffKind: "transfer", at: Work.moment), for: Work.handoffID)
+                express: false, rule: "cn-discipline@1/route-city", digest: [3], releasedAt: Work.moment),
+            clocks: rulebook.clocks(startedBy: .released, handoffKind: "transfer", at: Work.moment), otherwise: nil)
         for move in [
             HandoffMove.confirmed, .signed, .progressed, .decided(disposition: "talk_inquiry"),
             .concluded(outcome: "clarified"),

@@ -76,6 +76,7 @@ struct ClockWalkTests {
             let handoff = try #require(file[handoff: id])
             let place = Place(state: handoff.state, running: file.clocks.filter(\.isRunning).map(\.key.kind).sorted())
             #expect(handoff.runningClocks == place.running.count)
+            #expect((handoff.noClockReason != nil) == (place.running.isEmpty && handoff.endedAt == nil))
             guard seen.insert(place).inserted else { continue }
             for move in Self.moves {
                 if let next = step(file, id, move, rulebook) { open.append((next, id)) }
@@ -96,10 +97,8 @@ struct ClockWalkTests {
             id: .make(at: now), reportID: report.id, attempt: 1, unit: UnitID(unchecked: "d1"), kind: kind.id,
             state: kind.needsApproval ? .awaitingApproval : .released, express: kind.express, rule: "r", digest: [])
         var file = CaseFile(new: report, barred: [])
-        file.add(handoff)
-        if !kind.needsApproval {
-            file.start(rulebook.clocks(startedBy: .released, handoffKind: kind.id, at: now), for: handoff.id)
-        }
+        let plans = rulebook.clocks(startedBy: .released, handoffKind: kind.id, at: now)
+        file.open(handoff, clocks: kind.needsApproval ? [] : plans, otherwise: kind.noClockReason)
         return (file, handoff.id)
     }
 

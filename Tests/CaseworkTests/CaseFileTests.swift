@@ -20,9 +20,11 @@ struct CaseFileTests {
         CaseFile(new: report(), barred: Set(barred.map { UnitID(unchecked: $0) }))
     }
 
-    static func handoff(of report: ReportID, attempt: Int = 1, state: HandoffState = .released) -> Handoff {
+    static func handoff(
+        of report: ReportID, attempt: Int = 1, kind: String = "transfer", state: HandoffState = .released
+    ) -> Handoff {
         Handoff(
-            id: .make(at: now), reportID: report, attempt: attempt, unit: UnitID(unchecked: "d1"), kind: "transfer",
+            id: .make(at: now), reportID: report, attempt: attempt, unit: UnitID(unchecked: "d1"), kind: kind,
             state: state, express: false, rule: "test@1/row", digest: [3])
     }
 
@@ -96,12 +98,14 @@ struct CaseFileTests {
         var (file, id) = try Self.fileWithClocks()
         let later = Self.now.adding(seconds: 60)
         file.stopClocks(of: id, on: stop, at: later, by: "test")
+        file.recountClocks(of: id, otherwise: nil)
         #expect(Set(file.clocks.filter(\.isRunning).map(\.key.kind)) == running)
         #expect(file[handoff: id]?.runningClocks == running.count)
         for clock in file.clocks where !clock.isRunning {
             #expect(clock.stoppedAt == later && clock.stoppedBy == "test" && clock.nextAt == nil)
         }
         file.stopClocks(of: id, on: .ended, at: later.adding(seconds: 60), by: "again")
+        file.recountClocks(of: id, otherwise: nil)
         #expect(file.clocks.filter { $0.stoppedBy == "test" }.count == 3 - running.count)
         #expect(file[handoff: id]?.runningClocks == 0)
     }
@@ -119,6 +123,7 @@ struct CaseFileTests {
         #expect(file.clocks.filter { $0.key.handoffID == id && $0.key.kind == "overdue" }.map(\.key.round) == [1, 2])
         #expect(file.clocks.filter { $0.key.handoffID == other.id }.map(\.key.round) == [1])
         file.stopClocks(of: other.id, on: .ended, at: Self.now, by: "test")
+        for id in [id, other.id] { file.recountClocks(of: id, otherwise: nil) }
         #expect(file[handoff: id]?.runningClocks == 1)
         #expect(file[handoff: other.id]?.runningClocks == 0)
     }

@@ -112,6 +112,36 @@ struct MoveTests {
         #expect(running() == ["overdue"])
     }
 
+    @Test("a reason for having no clock stands only while an open handoff has none, whoever starts or stops its clocks")
+    func reasonStandsOnlyWithoutClock() throws {
+        let rulebook = try PolicyFixture.rulebook()
+        /// Opens a handoff as routing does, and tells its reason after each move.
+        func reasons(_ kind: String, waits: Bool = false, _ moves: [HandoffMove]) throws -> [String?] {
+            var file = CaseFile(loaded: CaseFileTests.report(state: .routed), barred: [], handoffs: [], clocks: [])
+            let handoff = CaseFileTests.handoff(
+                of: file.report.id, kind: kind, state: waits ? .awaitingApproval : .released)
+            file.open(
+                handoff,
+                clocks: waits ? [] : rulebook.clocks(startedBy: .released, handoffKind: kind, at: Self.now),
+                otherwise: waits ? "awaits approval" : rulebook.noClockReason(handoffKind: kind))
+            var reasons = [file[handoff: handoff.id]?.noClockReason]
+            for move in moves {
+                try file.move(handoff.id, move, by: "somebody", at: Self.now, under: rulebook)
+                reasons.append(file[handoff: handoff.id]?.noClockReason)
+            }
+            return reasons
+        }
+        let concluded = HandoffMove.concluded(outcome: "unfounded")
+        let unknown = "the policy in force has no clock for it"
+        #expect(try reasons("transfer", waits: true, [.approved, .signed]) == ["awaits approval", nil, nil])
+        #expect(
+            try reasons("transfer", [.signed, concluded, .conclusionSentBack(rule: "r")]) == [nil, nil, unknown, nil])
+        #expect(
+            try reasons("send_down", [.signed, .progressed, concluded, .conclusionAccepted(rule: "r")])
+                == [nil, "由督查监督", "由督查监督", "由督查监督", nil])
+        #expect(try reasons("send_down", [.unroutable, .sentAgain]) == [nil, nil, nil])
+    }
+
     @Test("a split report closes with its last handoff, and waits for the office while one is recalled")
     func closesSplitReportWithLastHandoff() throws {
         var (file, ids) = Self.file([.released])
@@ -123,7 +153,7 @@ struct MoveTests {
         func handOff(_ attempt: Int) throws -> ReportState {
             try file.apply(.routed)
             let handoff = CaseFileTests.handoff(of: file.report.id, attempt: attempt)
-            file.add(handoff)
+            file.open(handoff, clocks: [], otherwise: nil)
             ids.append(handoff.id)
             return file.report.state
         }

@@ -176,8 +176,8 @@ final class Case {
         let handoff = Handoff(
             id: id, reportID: report.id, attempt: report.handoffCount + 1, unit: UnitID(unchecked: unit),
             kind: "transfer", state: .released, express: false, rule: "p@1/r", digest: office.digest("body"),
-            releasedAt: office.now, noClockReason: "none is needed here")
-        file.add(handoff)
+            releasedAt: office.now)
+        file.open(handoff, clocks: [], otherwise: "none is needed here")
         file.record(
             .routed(.init(handoff, act: "registered-\(report.id)", commitment: "")), at: office.now,
             by: "office.routing")

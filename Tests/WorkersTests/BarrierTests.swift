@@ -310,6 +310,27 @@ struct BarrierTests {
         try office.close()
     }
 
+    @Test("an early act of a unit that has become barred is refused in the words that a stranger gets")
+    func refusesEarlyActOfBarredUnitAsOfStranger() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.start(.routing)
+        let patient = try office.start(.feedback)
+        let (city, stranger) = (try office.unit("c01"), try office.unit("d1"))
+        let arrived = try office.handOff(.new(unit: "d2"), from: try office.source(), to: city)
+        let id = try city.conclude(arrived)
+        #expect(try city.receiveUntilDecided().isEmpty)
+        #expect(try office.inbox(id, from: city.party) == "held")
+        try patient.stop()
+        try office.change("UPDATE unit SET parent = 'd2' WHERE id = 'c01'")
+        try office.start(.feedback, earlyMessageHoldSeconds: 0.3)
+        let refusal = try city.receive()
+        #expect(refusal.inReplyTo == id && refusal.problem == "unknown_handoff")
+        try stranger.conclude(arrived)
+        #expect(try stranger.receive().problemText == refusal.problemText)
+        try office.close()
+    }
+
     @Test("an answer that its source returned is not sent again once the source is barred")
     func withholdsReturnedAnswer() throws {
         let office = try OfficeUnderTest()

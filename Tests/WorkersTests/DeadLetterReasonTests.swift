@@ -182,4 +182,38 @@ struct DeadLetterReasonTests {
         #expect(try office.inbox(id, from: source.party) == "taken")
         try office.close()
     }
+
+    /// Hears every act and gives none a verdict.
+    private struct ForgetfulDesk: Desk {
+        let worker = Worker.feedback
+        func targets(of inbound: InboundMessage) -> Targets { Targets() }
+        func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {}
+    }
+
+    @Test("an act that its desk forgot is not taken: its sender is told, and a replay by another desk takes it")
+    func keepsForgottenAct() throws {
+        let office = try OfficeUnderTest()
+        try office.start(.intake)
+        try office.start(.routing)
+        let (city, sun) = (try office.unit("c01"), try office.person("sun"))
+        let arrived = try office.handOff(from: try office.source(), to: city)
+        let lane = RunningLane(
+            ForgetfulDesk(), settings: try office.settings(for: .feedback), name: "forgetful", relays: true,
+            log: office.log)
+        defer { try? lane.stop() }
+        let id = try city.send(.handoffSigned, subject: arrived.handoff, HandoffSigned(digest: arrived.digest))
+        #expect(try city.receive().problem == "cannot_be_handled")
+        #expect(try office.inbox(id, from: city.party) == "dead")
+        let detail = try office.texts("SELECT detail FROM dead_letter")
+        #expect(detail == ["the feedback desk gave no verdict on a bihuan.handoff.signed.v1"])
+        try lane.stop()
+
+        try office.start(.feedback)
+        let letter = try #require(try office.texts("SELECT id FROM dead_letter").first)
+        let command = try office.order(.commandReplay, letter, Nothing(), by: sun, to: .feedback)
+        #expect(command.type == MessageType.commandTaken.rawValue, "\(command.problemText ?? "")")
+        try office.waitForState("signed", of: arrived)
+        #expect(try office.inbox(id, from: city.party) == "taken")
+        try office.close()
+    }
 }

@@ -243,7 +243,8 @@ extension CivilDate: Codable {
     }
 }
 
-/// Business time as a function of wall time, so that a rehearsal can run days in seconds (invariant 11).
+/// Business time as a function of wall time, so that a rehearsal can run days in seconds (invariant 11). SQL gets it as
+/// a parameter and reads no clock of its own: `TidyTests.noSQLReadsAClock`.
 public struct BusinessClock: Sendable, Hashable {
     /// The wall time at which business time was `businessOrigin`.
     public let wallOrigin: Instant

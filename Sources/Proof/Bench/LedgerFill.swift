@@ -137,9 +137,10 @@ struct LedgerFill {
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: 1, unit: sample.unit, kind: sample.kind, state: .released,
             express: rulebook.handoffKinds[sample.kind]?.express ?? false, rule: sample.route.rule.description,
-            digest: digest, releasedAt: at, noClockReason: rulebook.noClockReason(handoffKind: sample.kind))
-        file.add(handoff)
-        file.start(rulebook.clocks(startedBy: .released, handoffKind: sample.kind, at: at), for: id)
+            digest: digest, releasedAt: at)
+        file.open(
+            handoff, clocks: rulebook.clocks(startedBy: .released, handoffKind: sample.kind, at: at),
+            otherwise: rulebook.noClockReason(handoffKind: sample.kind))
         let office = Party.office(.routing).description
         file.record(
             .routed(

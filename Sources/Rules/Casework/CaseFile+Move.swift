@@ -1,9 +1,8 @@
 public import Basics
 
 extension CaseFile {
-    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks (an open
-    /// handoff has a running one or a stated reason, invariant 8) and the ledger. If the event is rejected, nothing
-    /// changes.
+    /// Applies one event of a handoff with all its consequences: the handoff, the report's state, the clocks
+    /// (`recountClocks`, invariant 8) and the ledger. If the event is rejected, nothing changes.
     /// - Parameters:
     ///   - act: a commitment to the act that caused the event; `nil` for an event of the broker.
     ///   - actor: who caused it: `unit.u7`, `office.routing`, `person.li`.
@@ -30,10 +29,7 @@ extension CaseFile {
             case .stop(let stop): stopClocks(of: id, on: stop, at: now, by: move.event.rawValue)
             }
         }
-        // The policy may have changed since the handoff was made and may no longer have its kind.
-        if handoff.endedAt == nil, self[handoff: id]?.runningClocks == 0, handoff.noClockReason == nil {
-            update(id) { $0.noClockReason = "the policy in force has no clock for it" }
-        }
+        recountClocks(of: id, otherwise: rulebook.noClockReason(handoffKind: handoff.kind))
         updateReport {
             $0.state = state
             if move == .recalled || move == .unroutable { $0.reason = handoff.endedBecause }

@@ -139,7 +139,8 @@ public struct Handoff: Hashable, Sendable {
     }
 }
 
-/// One clock of one handoff.
+/// One clock of one handoff. Its due time is explained by its row of the policy (`rule`), the source of that row
+/// (`citation`) and its start.
 public struct Clock: Hashable, Sendable {
     public struct Key: Hashable, Sendable {
         public let handoffID: HandoffID
@@ -280,7 +281,14 @@ public struct CaseFile: Sendable {
         reportChanged = true
     }
 
-    public mutating func add(_ handoff: Handoff) {
+    /// Opens a handoff: with clocks that run from now, or with the reason why none does.
+    public mutating func open(_ handoff: Handoff, clocks plans: [ClockPlan], otherwise reason: String?) {
+        add(handoff)
+        start(plans, for: handoff.id)
+        recountClocks(of: handoff.id, otherwise: reason)
+    }
+
+    mutating func add(_ handoff: Handoff) {
         handoffs.append(handoff)
         newHandoffs.insert(handoff.id)
         report.handoffCount = max(report.handoffCount, handoff.attempt)
@@ -293,7 +301,7 @@ public struct CaseFile: Sendable {
         if !newHandoffs.contains(id) { changedHandoffs.insert(id) }
     }
 
-    public mutating func start(_ plans: [ClockPlan], for id: HandoffID) {
+    mutating func start(_ plans: [ClockPlan], for id: HandoffID) {
         guard let handoff = self[handoff: id] else { return }
         for plan in plans {
             let round = clocks.filter { $0.key.handoffID == id && $0.key.kind == plan.kind }.map(\.key.round).max() ?? 0
@@ -304,17 +312,15 @@ public struct CaseFile: Sendable {
             clocks.append(clock)
             newClocks.insert(clock.key)
         }
-        recountClocks(of: id)
     }
 
-    public mutating func stopClocks(of id: HandoffID, on stop: ClockStop, at instant: Instant, by event: String) {
+    mutating func stopClocks(of id: HandoffID, on stop: ClockStop, at instant: Instant, by event: String) {
         for index in clocks.indices
         where clocks[index].key.handoffID == id && clocks[index].isRunning && clocks[index].stops(on: stop) {
             clocks[index].stoppedAt = instant
             clocks[index].stoppedBy = event
             if !newClocks.contains(clocks[index].key) { changedClocks.insert(clocks[index].key) }
         }
-        recountClocks(of: id)
     }
 
     /// Records that a ladder step was taken and moves to the next one.
@@ -328,8 +334,16 @@ public struct CaseFile: Sendable {
     /// steps, so the clock has no next step.
     public mutating func rewrite(_ key: Clock.Key) { changedClocks.insert(key) }
 
-    private mutating func recountClocks(of id: HandoffID) {
+    /// An open handoff has a running clock or a stated reason why not (invariant 8). `open` and `move` pass here, and
+    /// only they start and stop clocks. The reason stands while no clock runs, and goes when one starts or the handoff
+    /// ends.
+    mutating func recountClocks(of id: HandoffID, otherwise reason: String?) {
         let running = clocks.count { $0.key.handoffID == id && $0.isRunning }
-        if self[handoff: id]?.runningClocks != running { update(id) { $0.runningClocks = running } }
+        update(id) { handoff in
+            handoff.runningClocks = running
+            // The policy may have changed since the handoff was made and may no longer have its kind.
+            let stated = handoff.noClockReason ?? reason ?? "the policy in force has no clock for it"
+            handoff.noClockReason = running > 0 || handoff.endedAt != nil ? nil : stated
+        }
     }
 }

@@ -1,6 +1,6 @@
 import Basics
 
-/// A visitor of all texts of a submission. Masking, limits, repeats and the size of a handoff all use it.
+/// A visitor of all texts of a submission. Masking (invariant 6), limits, repeats and the size of a handoff all use it.
 ///
 /// The switches below are exhaustive over the fields read from the wire, so a new field that is not handled here
 /// does not compile.

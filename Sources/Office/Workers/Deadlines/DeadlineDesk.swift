@@ -52,7 +52,7 @@ extension UnitOfWork {
             data: ClockNotice(
                 clock: clock.key.kind, startedAt: clock.startedAt, dueAt: clock.dueAt, step: step.step,
                 rule: clock.rule, citation: clock.citation),
-            reports: [id], handoff: clock.key.handoffID)
+            about: .reports([id]), handoff: clock.key.handoffID)
         if step.action == .escalate {
             notifySupervisors("\(clock.key.kind)_escalated", of: clock.key.handoffID, rule: clock.rule, file)
         }

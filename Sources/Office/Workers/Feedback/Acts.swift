@@ -22,14 +22,7 @@ extension UnitOfWork {
                         """
                 ))
         }
-        guard let handoff = addressed(by: act) else {
-            // The same text if the handoff does not exist or belongs to another unit, so that the sender cannot
-            // tell which.
-            return .refused(
-                Problem(
-                    code: Refusal.unknownHandoff.rawValue, path: "subject",
-                    text: "no handoff with this id was addressed to you"))
-        }
+        guard let handoff = addressed(by: act) else { return .refused(.unknownHandoff) }
         let before = before(act.key, on: handoff.reportID)
         do {
             try apply(act, to: handoff)
@@ -57,8 +50,9 @@ extension UnitOfWork {
         }
     }
 
-    /// The handoff of an act; `nil` if the sender may not act on it. Only the addressed unit signs (invariant 4).
-    /// Only the case office acts on handoffs of other units.
+    /// The handoff of an act; `nil` if the sender may not act on it. Only the addressed unit signs (invariant 4):
+    /// `act.sender` is the broker's user, since `Admission.problem` refuses a message whose `source` is another. Only
+    /// the case office acts on handoffs of other units.
     private func addressed(by act: Act) -> Handoff? {
         guard let id = HandoffID(act.message.envelope.subject), let file = file(of: id), let handoff = file[handoff: id]
         else {
@@ -72,7 +66,8 @@ extension UnitOfWork {
                 return unit == office.rulebook.policy.caseOffice ? handoff : nil
             }
             return handoff.unit == unit && handoff.state != .awaitingApproval ? handoff : nil
-        // A person commands about handoffs, and does nothing in a unit's place.
+        // A person commands about handoffs, and does nothing in a unit's place: signatures on paper, which a clerk
+        // would enter with a scan, do not exist yet.
         case .person: if case .handoffCommand = act.message.body { return handoff } else { return nil }
         case .source, .office: return nil
         }
@@ -161,7 +156,8 @@ extension UnitOfWork {
         try note(handoff.id, "return", data.text ?? "", act)
         answer(
             act.key, to: act.sender, .handoffRecalled, subject: handoff.id.description,
-            data: HandoffRecalled(cause: "return_approved", reason: ruling.message), reports: [handoff.reportID],
+            data: HandoffRecalled(cause: "return_approved", reason: ruling.message),
+            about: .reports([handoff.reportID]),
             handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         notify(.routing, .handoffCameBack, report: handoff.reportID, handoff: handoff.id, express: handoff.express)
     }
@@ -182,7 +178,7 @@ extension UnitOfWork {
         answer(
             act.key, to: act.sender, ruling.accepted ? .conclusionAccepted : .conclusionReturned,
             subject: handoff.id.description, data: ConclusionJudged(rule: rule, text: ruling.message),
-            reports: [handoff.reportID], handoff: handoff.id)
+            about: .reports([handoff.reportID]), handoff: handoff.id)
     }
 
     private mutating func recall(_ handoff: Handoff, _ data: CommandRecall, _ act: Act) throws {
@@ -199,12 +195,12 @@ extension UnitOfWork {
         if reachedUnit {
             send(
                 .handoffRecalled, to: .unit(handoff.unit), subject: handoff.id.description,
-                data: HandoffRecalled(cause: "recalled", reason: data.reason), reports: [handoff.reportID],
+                data: HandoffRecalled(cause: "recalled", reason: data.reason), about: .reports([handoff.reportID]),
                 handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         }
         answer(
             act.key, to: act.sender, .commandTaken, subject: handoff.id.description,
-            data: CommandTaken(text: "recalled; the report needs review"), reports: [handoff.reportID],
+            data: CommandTaken(text: "recalled; the report needs review"), about: .reports([handoff.reportID]),
             handoff: handoff.id)
     }
 
@@ -249,6 +245,13 @@ extension UnitOfWork {
                 handoffID: id, sender: act.key.sender, eventID: act.key.eventID, kind: kind, writtenAt: now, body: text)
         )
     }
+}
+
+extension Problem {
+    /// The same text if the handoff does not exist, belongs to another unit, or is barred to the sender, so that the
+    /// sender cannot tell which.
+    static let unknownHandoff = Problem(
+        code: Refusal.unknownHandoff.rawValue, path: "subject", text: Refusal.unknownHandoff.words)
 }
 
 /// The act's note is already stored.

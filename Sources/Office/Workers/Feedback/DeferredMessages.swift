@@ -196,9 +196,13 @@ extension UnitOfWork {
 
     private mutating func refuseDeferred(_ message: DeferredMessage, _ problem: Problem) {
         cases.deferred.release(message)
+        // Its sender was admitted when it was deferred. If it is barred by now, it gets what a stranger gets.
+        let (sender, concern) = (Party(message.key.sender), Concern.reports([message.reportID]))
+        let isBarred = sender.map { !admits($0, type: .messageRefused, about: concern) } ?? false
         refuse(
-            message.key, from: Party(message.key.sender), type: message.type, subject: message.handoffID.description,
-            inReplyTo: message.key.eventID, problems: [problem], reports: [message.reportID])
+            message.key, from: sender, type: message.type, subject: message.handoffID.description,
+            inReplyTo: message.key.eventID, problems: [isBarred ? .unknownHandoff : problem],
+            about: isBarred ? .noCase : concern)
     }
 
     /// Keeps a deferred message as a dead letter, as if it had just arrived from the queue.

@@ -50,13 +50,16 @@ struct FeedbackDesk: Desk {
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
+            // What is no act gets no verdict: a fault, which `demandVerdicts` finds.
             guard let act = Act(inbound) else { continue }
             if let handoff = unitOfWork.handoffWithTurns(before: act) {
                 try unitOfWork.putOff(inbound, act.message, for: handoff, isRipe: true)
                 continue
             }
             switch try unitOfWork.perform(act) {
-            case .done(let handoff): try unitOfWork.retryDeferred(of: handoff)
+            case .done(let handoff):
+                unitOfWork.answers.take(inbound.key)
+                try unitOfWork.retryDeferred(of: handoff)
             case .refused(let problem): unitOfWork.refuse(inbound, [problem])
             case .early(let handoff): try unitOfWork.putOff(inbound, act.message, for: handoff)
             }

@@ -36,12 +36,13 @@ extension UnitOfWork {
                             """
                     )
                 }
-                guard report.verdict == .passedUp else {
+                if report.verdict == .passedUp {
+                    try sealing.passUp(part, inbound, of: report.id, in: &self)
+                    if part.count != nil { answerAttachment(of: report.id, inbound) }
+                } else {
                     try take(received, of: report.id)
-                    continue
                 }
-                try sealing.passUp(part, inbound, of: report.id, in: &self)
-                if part.count != nil { answerAttachment(of: report.id, inbound) }
+                answers.take(inbound.key)
             } catch let problem as Problem {
                 refuse(inbound, [problem])
             }
@@ -114,7 +115,8 @@ extension UnitOfWork {
         guard let report = cases.files[id]?.report, let sender = inbound.sender else { return }
         guard receiptOnly(inbound) == nil else {
             return answer(
-                inbound.key, to: sender, .reportReceived, subject: inbound.subject, data: Nothing(), reports: [id])
+                inbound.key, to: sender, .reportReceived, subject: inbound.subject, data: Nothing(),
+                about: .reports([id]))
         }
         let pending = cases.attachments.pending(of: id)
         answer(
@@ -122,7 +124,7 @@ extension UnitOfWork {
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
                 papersPending: pending > 0 ? pending : nil),
-            reports: [id])
+            about: .reports([id]))
     }
 }
 

@@ -7,7 +7,7 @@ import Foundation
 import PostgreSQL
 
 /// The only intake of reports (归口受理, invariant 3): every report is received here, judged by the scope, and given a
-/// number once. Only intake reads `report.submitted` (`ReportSubmitted.swift`), and no other desk has `register`.
+/// number once. Only intake hears `report.submitted` (`ReportSubmitted.swift`), and `Cases.register` fails elsewhere.
 struct IntakeDesk: Desk {
     let worker = Worker.intake
     let sealing: Sealing
@@ -77,7 +77,9 @@ struct IntakeDesk: Desk {
             switch submission {
             case .refused: continue
             case .known(let draft, let earlier): unitOfWork.repeatSubmission(earlier, inbound: draft.inbound)
-            case .new(let draft, let registration): try register(draft, registration, in: &unitOfWork)
+            case .new(let draft, let registration):
+                try register(draft, registration, in: &unitOfWork)
+                unitOfWork.answers.take(draft.inbound.key)
             }
         }
         try unitOfWork.takeParts(parts, sealing)
@@ -177,7 +179,7 @@ struct IntakeDesk: Desk {
         let barred = original.flatMap { registration.barred ?? unitOfWork.cases.files[$0]?.barred } ?? []
         let receiptOnly = draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false
         let standing = try draft.standing(isRepeat: original != nil, under: unitOfWork.office.rulebook)
-        let (state, stated) = (standing.state, draft.report.stated)
+        let state = standing.state
         let isSealed = state == .passedUp
         let report = Report(
             id: draft.id,
@@ -185,12 +187,12 @@ struct IntakeDesk: Desk {
                 year: CivilDate(of: unitOfWork.now).components.year, serial: registration.serial),
             source: draft.source.id, submissionID: draft.inbound.key.eventID, digest: draft.inbound.digest,
             state: state, sourceKind: draft.source.kind, matterKind: isSealed ? nil : standing.matterKind,
-            region: draft.readable?.content.region, realName: !isSealed && stated.isRealName,
-            receivedAt: stated.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state,
+            region: draft.readable?.content.region, realName: !isSealed && draft.report.isRealName,
+            receivedAt: draft.report.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state,
             rule: standing.rule, reason: standing.reason, authority: standing.authority,
             repeatOf: state == .linkedAsRepeat ? original : nil,
             receiptOnly: receiptOnly, custodian: draft.custodian, handoffCount: 0,
-            attachments: isSealed ? 0 : Set(stated.attachments.map { $0.sha256.lowercased() }).count, head: .genesis)
+            attachments: isSealed ? 0 : draft.report.attachmentCount, head: .genesis)
         var file = CaseFile(new: report, barred: unitOfWork.office.directory.subtrees(of: draft.barredRoots))
         let commitment = unitOfWork.office.commitment(
             to: draft.inbound.sha256, of: report.id, for: Party.source(draft.source.id))
@@ -210,10 +212,11 @@ struct IntakeDesk: Desk {
             try sealing.passUp(draft.inbound, report.id, ruling: ruling, to: superior, in: &unitOfWork)
         } else if let readable = draft.readable {
             // Registration splits a message: the original bytes go into the vault, only masked text is used further.
-            unitOfWork.cases.newReports.append(
+            try unitOfWork.cases.register(
                 .init(
                     report: file.report, barredRoots: draft.barredRoots, content: readable.content,
-                    vault: readable.vault, attachments: readable.attachments))
+                    vault: readable.vault, attachments: readable.attachments),
+                by: unitOfWork.office.worker)
         }
         unitOfWork.acknowledgeRegistration(of: report.id, inbound: draft.inbound)
         if state == .registered {
@@ -222,9 +225,10 @@ struct IntakeDesk: Desk {
                 bytes: draft.readable.map { ForwardingSize.bytesMax(of: $0.content) })
         }
         if let finished = unitOfWork.cases.files[report.id], isSealed {
-            unitOfWork.cases.newReports.append(
+            try unitOfWork.cases.register(
                 .init(
-                    report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, attachments: []))
+                    report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, attachments: []),
+                by: unitOfWork.office.worker)
         }
     }
 }
@@ -238,7 +242,7 @@ extension UnitOfWork {
 
     private mutating func acknowledgeRegistration(_ report: Report, inbound: InboundMessage) {
         guard let sender = inbound.sender else { return }
-        guard admits(sender, type: .reportAccepted, reports: [report.id]) else {
+        guard admits(sender, type: .reportAccepted, about: .reports([report.id])) else {
             return _ = giveReceipt(inbound, about: report)
         }
         send(
@@ -246,15 +250,18 @@ extension UnitOfWork {
             data: ReportAccepted(
                 number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
                 papersPending: report.attachments > 0 ? report.attachments : nil),
-            reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
+            about: .reports([report.id]), eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
     }
 
     /// Answers a repeated submission with the original verdict, and refuses another one under the same id.
     mutating func repeatSubmission(_ earlier: Report, inbound: InboundMessage) {
         if earlier.digest == inbound.digest {
             acknowledgeRegistration(earlier, inbound: inbound)
+            answers.take(inbound.key)
         } else {
             refuse(inbound, [.idReused], variant: inbound.digest.hexadecimal)
+            // The inbox row of the first was pruned, and this one claimed it.
+            answers.refuse(inbound.key, because: [.idReused], reply: nil)
         }
     }
 }

@@ -36,20 +36,19 @@ extension Draft {
     }
 
     func standing(isRepeat: Bool, under rulebook: Rulebook) throws -> Standing {
-        let stated = report.stated
         switch report.decision {
         case .sealed(let ruling):
-            var standing = Standing(rule: ruling.rule.description, matterKind: stated.matterKind)
+            var standing = Standing(rule: ruling.rule.description, matterKind: report.matterKind)
             try standing.state.apply(.passedUp)
             return standing
         case .readable(let readable):
-            var standing = Standing(rule: readable.ruling.rule.description, matterKind: stated.matterKind)
+            var standing = Standing(rule: readable.ruling.rule.description, matterKind: report.matterKind)
             switch readable.ruling.decision {
             case .accept(let kind):
                 standing.matterKind = kind
                 if isRepeat {
                     try standing.state.apply(.linkedAsRepeat)
-                    standing.rule = rulebook.repeatRule(stated.isRealName ? .reporter : .accused).description
+                    standing.rule = rulebook.repeatRule(report.isRealName ? .reporter : .accused).description
                 }
             case .notAccepted(let competent, _):
                 try standing.state.apply(.declined)

@@ -6,12 +6,21 @@ import Contract
 /// The work on a report that is done before its transaction: placeholders, rulings, masking, keys, and the box for
 /// the vault. It is done once, even if the transaction is tried again. Of all that it depends on, only the policy
 /// and the source's kind may change before the transaction; `holds` compares them then.
+///
+/// Here the identity stays behind (invariant 6): `content` is masked, `vault` is sealed, and the rest are codes and
+/// counts. The only bodies that may carry it are those that come in (`report.submitted`, `attachment.part`) and those
+/// that go sealed to the key of a superior (`Sealing`). `Vault.seal` takes what the office keeps of bodies: originals
+/// here, parts of papers (`Attachments`), early acts (`DeferredMessages`), and dead letters (`DeadLetterReasons`,
+/// `SettledRows`).
 struct PreparedReport: Sendable {
     let id: ReportID
-    /// The submission without placeholders.
-    let stated: Submission
-    let facts: ReportFacts
+    let matterKind: String?
+    let isRealName: Bool
+    let receivedAt: Instant?
+    /// The number of papers announced, each counted once.
+    let attachmentCount: Int
     private let policy: String
+    private let sourceKind: String
     let decision: Decision
 
     enum Decision: Sendable {
@@ -35,8 +44,11 @@ struct PreparedReport: Sendable {
         let (id, rulebook) = (ReportID.make(at: office.wall), office.rulebook)
         self.id = id
         policy = PreparedReport.name(of: rulebook)
-        stated = submission.stated(without: rulebook.placeholders)
-        facts = ReportFacts(submission: stated, sourceKind: sourceKind)
+        self.sourceKind = sourceKind
+        let stated = submission.stated(without: rulebook.placeholders)
+        (matterKind, isRealName, receivedAt) = (stated.matterKind, stated.isRealName, stated.receivedAt)
+        attachmentCount = Set(stated.attachments.map { $0.sha256.lowercased() }).count
+        let facts = ReportFacts(submission: stated, sourceKind: sourceKind)
         if let ruling = rulebook.sealing(of: facts) {
             decision = .sealed(ruling)
             return
@@ -54,7 +66,7 @@ struct PreparedReport: Sendable {
 
     /// Whether the result would be the same under this policy and from a source of this kind.
     func holds(under rulebook: Rulebook, sourceKind: String) -> Bool {
-        facts.sourceKind == sourceKind && policy == PreparedReport.name(of: rulebook)
+        self.sourceKind == sourceKind && policy == PreparedReport.name(of: rulebook)
     }
 
     private static func name(of rulebook: Rulebook) -> String { "\(rulebook.policy.name)@\(rulebook.policy.version)" }

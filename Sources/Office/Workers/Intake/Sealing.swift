@@ -30,22 +30,21 @@ public struct Sealing: Sendable {
         in unitOfWork: inout UnitOfWork
     ) throws {
         guard var file = unitOfWork.cases.files[reportID] else { return }
-        let handoff = Handoff(
+        let rulebook = unitOfWork.office.rulebook
+        var handoff = Handoff(
             id: HandoffID.make(at: unitOfWork.office.wall), reportID: reportID, attempt: 1, unit: superior.id,
             kind: ruling.handoffKind, state: .released,
-            express: unitOfWork.office.rulebook.handoffKinds[ruling.handoffKind]?.express ?? false,
-            rule: ruling.rule.description, digest: [], releasedAt: unitOfWork.now,
-            noClockReason: unitOfWork.office.rulebook.noClockReason(handoffKind: ruling.handoffKind))
+            express: rulebook.handoffKinds[ruling.handoffKind]?.express ?? false, rule: ruling.rule.description,
+            digest: [], releasedAt: unitOfWork.now)
         guard
             let sent = try send(
                 .handoffDispatched, inbound, of: file.report, with: handoff, to: superior, in: &unitOfWork)
         else { return }
-        file.add(handoff)
-        file.update(handoff.id) { $0.digest = sent.digest }
-        file.start(
-            unitOfWork.office.rulebook.clocks(
-                startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now),
-            for: handoff.id)
+        handoff.digest = sent.digest
+        file.open(
+            handoff,
+            clocks: rulebook.clocks(startedBy: .released, handoffKind: ruling.handoffKind, at: unitOfWork.now),
+            otherwise: rulebook.noClockReason(handoffKind: ruling.handoffKind))
         file.record(
             .passedUp(
                 handoff: handoff.id, unit: superior.id, key: sent.key, rule: ruling.rule.description,
@@ -97,7 +96,7 @@ public struct Sealing: Sendable {
             inbound.body, contentType: inbound.contentType ?? MediaType.cloudEvents, number: report.displayNumber,
             to: key, id: eventID.lowercased, type: type, subject: handoff.id.description)
         return unitOfWork.send(
-            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, reports: [report.id],
+            type, to: .unit(superior.id), subject: handoff.id.description, data: sealed, about: .reports([report.id]),
             handoff: handoff.id, eventID: eventID,
             queue: Topology.Queue.handoff(to: superior.id, express: handoff.express), contentType: MediaType.sealed
         ).map { ($0, key.id) }

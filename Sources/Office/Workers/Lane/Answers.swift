@@ -8,6 +8,8 @@ import PostgreSQL
 /// decisions about earlier dead letters.
 struct Answers {
     private(set) var settlements: [InboxKey: Settlement] = [:]
+    /// Acts that a desk took. Nothing is written for them: their inbox rows say so since they were claimed.
+    private var taken: Set<InboxKey> = []
     /// The reasons why acts were refused or became dead letters.
     private(set) var problems: [InboxKey: [Problem]] = [:]
     private(set) var deadLetters: [DeadLetter] = []
@@ -21,7 +23,11 @@ struct Answers {
     /// Messages to the operator, logged after the commit: what was set aside, and why.
     private(set) var faults: [String] = []
 
-    func verdict(of key: InboxKey) -> Verdict? { settlements[key]?.verdict }
+    /// `nil` if nobody has settled the act.
+    func verdict(of key: InboxKey) -> Verdict? { settlements[key]?.verdict ?? (taken.contains(key) ? .taken : nil) }
+
+    /// Settles an act as taken that has no answer, or has another settlement already.
+    mutating func take(_ key: InboxKey) { taken.insert(key) }
 
     mutating func settle(_ key: InboxKey, _ verdict: Verdict, reply: OutboxRow? = nil) {
         settlements[key] = Settlement(

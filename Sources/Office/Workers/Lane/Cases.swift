@@ -15,7 +15,7 @@ struct Cases {
     var reportOf: [HandoffID: ReportID] = [:]
     /// Masked texts, accused and allegations, if the worker needs them.
     var contents: [ReportID: Submission] = [:]
-    var newReports: [CaseWrites.NewReport] = []
+    private(set) var newReports: [CaseWrites.NewReport] = []
     var clockSteps: [ClockStepTaken] = []
     var notes = NoteBook()
     var deferred = DeferredBook()
@@ -24,6 +24,14 @@ struct Cases {
     var submissions: [InboxKey: LoadedSubmission] = [:]
 
     func file(of handoff: HandoffID) -> CaseFile? { reportOf[handoff].flatMap { files[$0] } }
+
+    /// Adds a report to be written: the only way for one to come into being (invariant 3). `DryRun` writes another,
+    /// which is always rolled back.
+    /// - Throws: `NotIntake` in any worker but intake.
+    mutating func register(_ new: CaseWrites.NewReport, by worker: Worker) throws {
+        guard worker == .intake else { throw NotIntake(worker: worker) }
+        newReports.append(new)
+    }
 
     // MARK: Other subjects
 
@@ -63,6 +71,12 @@ struct Cases {
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
         return commands + deferred.commands + attachments.commands(at: now)
     }
+}
+
+/// Another worker than intake would make a report: a fault of the office.
+struct NotIntake: PlainlyWorded, CustomStringConvertible {
+    let worker: Worker
+    var description: String { "the \(worker.rawValue) worker registers no reports" }
 }
 
 /// The notes of acts about handoffs.

@@ -89,7 +89,7 @@ extension UnitOfWork {
         } else {
             send(
                 .messageRefused, to: sender, subject: sending.subject, inReplyTo: sending.inReplyTo,
-                data: MessageRefused(refusedType: inbound.type, problems: problems), reports: [],
+                data: MessageRefused(refusedType: inbound.type, problems: problems), about: .noCase,
                 eventID: variant.map { UnitOfWork.replyID(to: inbound.key, variant: $0) })
         }
     }

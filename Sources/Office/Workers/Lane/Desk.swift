@@ -22,7 +22,8 @@ protocol Desk: Sendable {
     /// Reads the data that a decision on these messages needs in addition to their cases, after those are locked
     /// and loaded. All queries of the desk are here; their results are kept in the unit of work.
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws
-    /// Decides the messages of one transaction, one after another, from the loaded data. Pure: it uses no server.
+    /// Decides the messages of one transaction, one after another, from the loaded data, and gives each a verdict
+    /// (`Answers`). Pure: it uses no server.
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws
     /// Finds work that no message brings; see `Sweep`.
     /// - Parameter aside: reports whose sweep failed lately, to be left out.

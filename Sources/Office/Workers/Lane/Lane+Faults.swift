@@ -110,7 +110,7 @@ extension Lane {
     /// - Parameter isNoted: whether the message was being tried when a worker stopped. Then a trial with an
     ///   invented report comes first: if workers are stopped from outside, that trial is hit as well.
     func processAlone(_ inbound: InboundMessage, isNoted: Bool) throws {
-        guard let store else { return }
+        guard let store else { throw LaneFault.noStore }
         if isNoted { try retrying { try store.tryOut(like: .inbound(inbound)) } }
         let attempts = try retrying { try store.noteAttempt(inbound) }
         do {
@@ -295,6 +295,11 @@ extension Lane {
             store?.recover(from: fault)
         }
     }
+}
+
+extension LaneFault {
+    /// Without a database nothing is committed, so nothing may be acknowledged.
+    static let noStore = LaneFault(reason: "there is no connection to the database yet")
 }
 
 extension Array {

@@ -247,6 +247,7 @@ final class Lane {
         try settings.interrupt?(.afterPublish)
         try heedBroker()
         hear(batch.markers)
+        // The only acknowledgement.
         try consumer?.acknowledge(batch)
     }
 
@@ -309,12 +310,12 @@ final class Lane {
         }
     }
 
-    /// Runs one transaction. After the commit its outbox rows go to the publisher.
+    /// Runs one transaction and gives its outbox rows to the publisher. It returns only after `LaneStore.commit`.
     func transact(
         _ received: [InboundMessage], keepingBecause deadLetterReason: DeadLetterReason? = nil,
         settling settled: OutboxPublisher.Settled, sweep: Sweep? = nil
     ) throws {
-        guard let store else { return }
+        guard let store else { throw LaneFault.noStore }
         do {
             try store.ensureOpen()
             heedLoss()

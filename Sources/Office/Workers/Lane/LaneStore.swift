@@ -119,6 +119,7 @@ final class LaneStore {
         let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
         let heard = decided.filter { $0.isHeard(by: desk.worker) }
         try load(decided, settled, sweep, words, into: &unitOfWork)
+        // Business time (invariant 11), now that the locks are held. Decisions and statements get it from here.
         unitOfWork.office.now = settings.clock.instant(atWall: .wall())
         try desk.load(heard, into: &unitOfWork, from: database)
         try sweep?.load(&unitOfWork, database)
@@ -132,6 +133,7 @@ final class LaneStore {
         }
         for inbound in decided { try setAside(inbound, on: &unitOfWork) }
         try desk.decide(heard, on: &unitOfWork)
+        try unitOfWork.demandVerdicts(on: heard)
         if let sweep {
             reportsOfSweep = unitOfWork.cases.files.count
             try sweep.work(&unitOfWork)
@@ -158,7 +160,7 @@ final class LaneStore {
         return inbound
     }
 
-    /// The data of the office at this moment.
+    /// The data of the office at this moment, with the business time.
     func office(atWall wall: Instant) -> OfficeContext {
         OfficeContext(
             worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
@@ -172,7 +174,10 @@ final class LaneStore {
         return inbound.fromStranger
     }
 
-    /// Claims the messages in the inbox. A message that cannot be claimed is a repeat: it gets its verdict again.
+    /// Claims the messages in the inbox (invariant 2). A message that cannot be claimed is a repeat: it gets its
+    /// verdict again. An act is known by its `InboxKey`: the sender for whom the broker vouches, and the event id. An
+    /// act whose row was pruned is claimed anew, and stopped later: by `HandoffState.apply`, by its note
+    /// (`UnitOfWork.note`, `Acts.swift`), or by the row of its report (`UnitOfWork.repeatSubmission`).
     /// - Returns: the messages that were claimed.
     private func claim(_ received: [InboundMessage], in unitOfWork: inout UnitOfWork) throws -> [InboundMessage] {
         let (_, claimed) = try database.pipeline(
@@ -262,6 +267,7 @@ final class LaneStore {
         return Set(received.filter { noted.contains($0.digest) }.map(\.key))
     }
 
+    /// Finds the desk's sweep for the business time of now, which the query gets as a parameter.
     func sweep(listening: [UnitID: Listening], except aside: [ReportID]) throws -> Sweep? {
         let now = settings.clock.instant(atWall: .wall())
         return try desk.sweep(reading: database, at: SweepTimes(now: now, listening: listening), except: aside)

@@ -19,13 +19,15 @@ struct Outgoing {
     // MARK: The exit
 
     /// Adds a message to the outbox, if the barrier admits it.
-    /// - Parameter queue: the queue of the addressee; `nil` for its queue of notices.
+    /// - Parameters:
+    ///   - concern: what the message is about, for the barrier.
+    ///   - queue: the queue of the addressee; `nil` for its queue of notices.
     /// - Returns: the SHA-256 of the body, or `nil` if the barrier stopped the message.
     mutating func send<Payload: Codable & Sendable>(
-        _ event: CloudEvent<Payload>, id: UUID, to addressee: Party, reports: [ReportID], handoff: HandoffID?,
+        _ event: CloudEvent<Payload>, id: UUID, to addressee: Party, about concern: Concern, handoff: HandoffID?,
         queue: String?, past cases: Cases, in office: OfficeContext
     ) -> [UInt8]? {
-        guard cases.admits(addressee, type: event.type, reports: reports, in: office),
+        guard cases.admits(addressee, type: event.type, about: concern, in: office),
             let key = queue ?? Topology.Queue.notice(for: addressee)
         else { return nil }
         let exchange: String
@@ -38,7 +40,7 @@ struct Outgoing {
         rows.append(
             OutboxRow(
                 eventID: id, exchange: exchange, routingKey: key, type: event.type.rawValue, subject: event.subject,
-                addressee: addressee.description, reports: reports, handoffID: handoff, body: body))
+                addressee: addressee.description, reports: concern.reports, handoffID: handoff, body: body))
         return Array(SHA256.hash(data: body))
     }
 
@@ -47,14 +49,15 @@ struct Outgoing {
     @discardableResult
     mutating func sendAgain(_ row: OutboxRow, past cases: Cases, in office: OfficeContext) -> Bool {
         guard let addressee = Party(row.addressee), let type = MessageType(rawValue: row.type),
-            cases.admits(addressee, type: type, reports: row.reports, in: office)
+            cases.admits(addressee, type: type, about: Concern(stored: row.reports), in: office)
         else { return false }
         rows.append(row)
         return true
     }
 
     /// Adds a notice for every supervisor whom the barrier admits to the case; for a sealed report only for its
-    /// custodian, if that person is still a supervisor.
+    /// custodian, if that person is still a supervisor. Of a sealed report the accused are not stored: the barrier was
+    /// asked for the custodian at intake (`OfficeDirectory.custodian`), and cannot be asked for anybody later.
     mutating func notifySupervisors(
         _ kind: String, of handoff: HandoffID, rule: String, _ file: CaseFile, past cases: Cases,
         in office: OfficeContext
@@ -109,15 +112,31 @@ struct Oversize: PlainlyWorded, CustomStringConvertible {
 
 // MARK: The barrier
 
+/// What a message is about. Each sender says it: nothing is about no case by default.
+enum Concern {
+    /// It says nothing of any case and may go to anybody.
+    case noCase
+    case reports([ReportID])
+
+    /// What is stored with a message of the office, in which no report means `noCase`.
+    init(stored reports: [ReportID]) { self = reports.isEmpty ? .noCase : .reports(reports) }
+
+    /// What is stored.
+    var reports: [ReportID] { if case .reports(let reports) = self { reports } else { [] } }
+}
+
 extension Cases {
     /// Whether the barrier admits a message to an addressee; checked for every message that leaves. A bare receipt
     /// has no content, so a source always gets it.
-    func admits(_ addressee: Party, type: MessageType, reports: [ReportID], in office: OfficeContext) -> Bool {
-        // A message about no case may go to anybody.
-        if reports.isEmpty { return true }
+    ///
+    /// `files` are read under the report's lock, which every new root takes, so the answer holds until the commit; the
+    /// triggers see a tree that changed. `answeredAbout` is read without the lock: an answer sent again says nothing
+    /// new, and a bar that is entered meanwhile comes after it. A row that waits is asked about again (`Lane.send`).
+    func admits(_ addressee: Party, type: MessageType, about concern: Concern, in office: OfficeContext) -> Bool {
+        guard case .reports(let reports) = concern else { return true }
         let cases = reports.compactMap { files[$0] ?? answeredAbout[$0] }
-        // A case that is not loaded cannot be checked: this fails closed.
-        guard cases.count == reports.count else { return false }
+        // A case that is not loaded cannot be checked, nor can one that is not named: this fails closed.
+        guard cases.count == reports.count, !cases.isEmpty else { return false }
         switch addressee {
         case .office: return true
         case .unit(let unit): return Barrier.admits(unit, to: cases)

@@ -53,16 +53,6 @@ extension LaneStore {
 }
 
 extension InboundMessage {
-    /// Whether a source that the barrier excludes from its report gets a bare receipt for this message. This
-    /// depends only on the message, never on its verdict: reports and manifests are answered, parts of attachments
-    /// are not.
-    fileprivate var getsReceipt: Bool {
-        guard case .message(let message) = content, case .submitted(.part(let part)) = message.body else { return true }
-        return part.count != nil
-    }
-}
-
-extension InboundMessage {
     /// Why no act can be made of the message; `nil` if one can.
     fileprivate var deadProblem: Problem? {
         if case .dead(let problem, _) = content { problem } else { nil }
@@ -119,7 +109,7 @@ extension UnitOfWork {
         guard let name = row.replyType, let type = MessageType(rawValue: name), let body = row.reply,
             let notices = Topology.Queue.notice(for: sender)
         else { return }
-        guard admits(sender, type: type, reports: row.reportID.map { [$0] } ?? []) else {
+        guard admits(sender, type: type, about: Concern(stored: row.reportID.map { [$0] } ?? [])) else {
             if let report = report(of: inbound) { giveReceipt(inbound, about: report) }
             return
         }
@@ -134,36 +124,5 @@ extension UnitOfWork {
                 subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [],
                 handoffID: nil, body: body),
             past: cases, in: office)
-    }
-
-    // MARK: Sources that get only a receipt
-
-    /// The report of a source's message, if it is loaded.
-    func report(of inbound: InboundMessage) -> Report? {
-        guard let submission = inbound.submission else { return nil }
-        func isIt(_ file: CaseFile) -> Bool { file.report.submission == submission }
-        return (cases.files.values.first(where: isIt) ?? cases.answeredAbout.values.first(where: isIt))?.report
-    }
-
-    /// The report of this message, if the barrier excludes its sender from it; otherwise `nil`.
-    func receiptOnly(_ inbound: InboundMessage) -> Report? {
-        guard let sender = inbound.sender, let report = report(of: inbound),
-            !admits(sender, type: .reportAccepted, reports: [report.id])
-        else {
-            return nil
-        }
-        return report
-    }
-
-    /// Sends a bare receipt, if the message gets one.
-    /// - Returns: whether a receipt was sent.
-    @discardableResult
-    mutating func giveReceipt(_ inbound: InboundMessage, about report: Report, variant: String = "") -> Bool {
-        guard let sender = inbound.sender, inbound.getsReceipt else { return false }
-        send(
-            .reportReceived, to: sender, subject: inbound.subject, inReplyTo: inbound.inReplyTo, data: Nothing(),
-            reports: [report.id], eventID: UnitOfWork.replyID(to: inbound.key, variant: variant),
-            at: inbound.type == MessageType.reportSubmitted.rawValue ? report.registeredAt : nil)
-        return true
     }
 }

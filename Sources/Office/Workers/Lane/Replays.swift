@@ -221,7 +221,8 @@ extension UnitOfWork {
             try taken(word, "replayed: refused to its sender, \(problem?.code ?? "with its reason")", inbound)
         case .held: try taken(word, "replayed: held until its handoff is signed for", inbound)
         case .taken, nil:
-            if answers.verdict(of: inbound.key) == nil { answers.settle(inbound.key, .taken) }
+            // Its inbox row says `dead`.
+            if answers.settlements[inbound.key] == nil { answers.settle(inbound.key, .taken) }
             try taken(word, "replayed: taken", inbound)
         }
     }
@@ -252,7 +253,7 @@ extension UnitOfWork {
                     Problem(
                         code: "discarded",
                         text: "the office could not handle this message and will not try again: \(data.reason)")
-                ])
+                ], about: .noCase)
         }
         try settle(word, .discarded, data.reason)
     }
@@ -262,7 +263,7 @@ extension UnitOfWork {
         let letter = word.letter
         guard let type = letter.type.flatMap(MessageType.init(rawValue:)),
             let addressee = letter.addressee.flatMap({ Party($0) }),
-            admits(addressee, type: type, reports: letter.reports)
+            admits(addressee, type: type, about: Concern(stored: letter.reports))
         else {
             return refuse(
                 word.command,
@@ -321,7 +322,7 @@ extension UnitOfWork {
             by: word.person.description)
         answer(
             word.command.key, to: word.person, .commandTaken, subject: word.command.subject,
-            data: CommandTaken(text: state == .discarded ? word.discardedText : because), reports: [])
+            data: CommandTaken(text: state == .discarded ? word.discardedText : because), about: .noCase)
     }
 
     /// The subject in whose ledger chain the end of a dead letter is recorded: its report, else the unit that sent

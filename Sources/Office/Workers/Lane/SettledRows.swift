@@ -54,7 +54,7 @@ extension UnitOfWork {
         // The same answer as a repeat of the act would get now.
         send(
             .reportReceived, to: sender, subject: row.subject, inReplyTo: answer.inreplyto, data: Nothing(),
-            reports: [report], eventID: row.eventID,
+            about: .reports([report]), eventID: row.eventID,
             at: answer.inreplyto == file.report.submissionID ? file.report.registeredAt : nil)
     }
 

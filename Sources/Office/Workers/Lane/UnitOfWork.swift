@@ -31,7 +31,7 @@ struct UnitOfWork {
     @discardableResult
     mutating func send<Payload: Codable & Sendable>(
         _ type: MessageType, to addressee: Party, subject: String, inReplyTo: String? = nil, data: Payload,
-        reports: [ReportID], handoff: HandoffID? = nil, eventID: UUID? = nil, at time: Instant? = nil,
+        about concern: Concern, handoff: HandoffID? = nil, eventID: UUID? = nil, at time: Instant? = nil,
         queue: String? = nil, contentType: String = "application/json"
     ) -> [UInt8]? {
         let id = eventID ?? UUID.version7(at: office.wall)
@@ -39,7 +39,7 @@ struct UnitOfWork {
             id: id.lowercased, source: .office(office.worker), type: type,
             subject: subject, time: time ?? now, inreplyto: inReplyTo, datacontenttype: contentType, data: data)
         return outgoing.send(
-            event, id: id, to: addressee, reports: reports, handoff: handoff, queue: queue, past: cases, in: office)
+            event, id: id, to: addressee, about: concern, handoff: handoff, queue: queue, past: cases, in: office)
     }
 
     /// Notifies another worker of this office, with ids and sizes only.
@@ -49,13 +49,13 @@ struct UnitOfWork {
     ) {
         send(
             type, to: .office(worker), subject: report.description,
-            data: InternalReference(report: report, handoff: handoff, bytes: bytes), reports: [report],
+            data: InternalReference(report: report, handoff: handoff, bytes: bytes), about: .reports([report]),
             queue: express ? Topology.Queue.routingExpress : Topology.Queue.routing)
     }
 
     /// Whether the barrier admits a message; `Outgoing` uses the same check.
-    func admits(_ addressee: Party, type: MessageType, reports: [ReportID]) -> Bool {
-        cases.admits(addressee, type: type, reports: reports, in: office)
+    func admits(_ addressee: Party, type: MessageType, about concern: Concern) -> Bool {
+        cases.admits(addressee, type: type, about: concern, in: office)
     }
 
     /// Adds notices for the supervisors whom the barrier admits to the case. Notices within the office are
@@ -74,14 +74,15 @@ struct UnitOfWork {
         return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
 
-    /// Answers an act that was taken, and stores the answer for repeats.
+    /// Answers an act that was taken, and stores the answer for repeats. If the barrier stops the answer, nothing is
+    /// settled: the desk then says that the act was taken (`Answers.take`).
     mutating func answer<Payload: Codable & Sendable>(
-        _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, reports: [ReportID],
+        _ key: InboxKey, to sender: Party, _ type: MessageType, subject: String, data: Payload, about concern: Concern,
         handoff: HandoffID? = nil, queue: String? = nil
     ) {
         let sent = outgoing.rows.count
         send(
-            type, to: sender, subject: subject, inReplyTo: key.eventID, data: data, reports: reports, handoff: handoff,
+            type, to: sender, subject: subject, inReplyTo: key.eventID, data: data, about: concern, handoff: handoff,
             eventID: UnitOfWork.replyID(to: key), queue: queue)
         if let reply = outgoing.row(after: sent) { answers.settle(key, .taken, reply: reply) }
     }
@@ -89,7 +90,7 @@ struct UnitOfWork {
     /// Refuses an act with a reason, and stores the answer for repeats (invariant 10).
     mutating func refuse(
         _ key: InboxKey, from sender: Party?, type: String?, subject: String, inReplyTo: String?, problems: [Problem],
-        variant: String = "", reports: [ReportID] = []
+        variant: String = "", about concern: Concern
     ) {
         let sent = outgoing.rows.count
         // An unregistered sender gets an answer too: it may have a queue; otherwise the answer is kept as
@@ -99,12 +100,12 @@ struct UnitOfWork {
             if type == MessageType.reportSubmitted.rawValue {
                 send(
                     .reportRejected, to: sender, subject: subject, inReplyTo: inReplyTo,
-                    data: ReportRejected(problems: problems), reports: reports, eventID: id)
+                    data: ReportRejected(problems: problems), about: concern, eventID: id)
             } else {
                 send(
                     .messageRefused, to: sender, subject: subject, inReplyTo: inReplyTo,
                     data: MessageRefused(refusedType: type, problems: problems),
-                    reports: reports, eventID: id)
+                    about: concern, eventID: id)
             }
         }
         // A second body under a known id does not change the verdict of the first act.
@@ -113,7 +114,8 @@ struct UnitOfWork {
     }
 
     /// Refuses a message. If the barrier excludes a source from its report, the refusal is a bare receipt like any
-    /// other.
+    /// other. Any other refusal names no report: one for an unknown handoff must read the same to a stranger and to a
+    /// barred unit (`addressed`), and what is refused to an admitted sender answers its own words.
     mutating func refuse(_ inbound: InboundMessage, _ problems: [Problem], variant: String = "") {
         if let report = receiptOnly(inbound) {
             let sent = outgoing.rows.count
@@ -123,7 +125,46 @@ struct UnitOfWork {
         }
         refuse(
             inbound.key, from: inbound.sender, type: inbound.type, subject: inbound.subject,
-            inReplyTo: inbound.inReplyTo, problems: problems, variant: variant)
+            inReplyTo: inbound.inReplyTo, problems: problems, variant: variant, about: .noCase)
+    }
+
+    /// Demands a verdict on every act that the desk heard (invariant 10): none is taken because a desk forgot it.
+    /// - Throws: `Unsettled`, a fault of the desk: the act is tried again and in the end kept as a dead letter.
+    func demandVerdicts(on heard: [InboundMessage]) throws {
+        for inbound in heard where answers.verdict(of: inbound.key) == nil {
+            throw Unsettled(type: inbound.type ?? "", worker: office.worker)
+        }
+    }
+
+    // MARK: Sources that get only a receipt
+
+    /// The report of a source's message, if it is loaded.
+    func report(of inbound: InboundMessage) -> Report? {
+        guard let submission = inbound.submission else { return nil }
+        func isIt(_ file: CaseFile) -> Bool { file.report.submission == submission }
+        return (cases.files.values.first(where: isIt) ?? cases.answeredAbout.values.first(where: isIt))?.report
+    }
+
+    /// The report of this message, if the barrier excludes its sender from it; otherwise `nil`.
+    func receiptOnly(_ inbound: InboundMessage) -> Report? {
+        guard let sender = inbound.sender, let report = report(of: inbound),
+            !admits(sender, type: .reportAccepted, about: .reports([report.id]))
+        else {
+            return nil
+        }
+        return report
+    }
+
+    /// Sends a bare receipt, if the message gets one.
+    /// - Returns: whether a receipt was sent.
+    @discardableResult
+    mutating func giveReceipt(_ inbound: InboundMessage, about report: Report, variant: String = "") -> Bool {
+        guard let sender = inbound.sender, inbound.getsReceipt else { return false }
+        send(
+            .reportReceived, to: sender, subject: inbound.subject, inReplyTo: inbound.inReplyTo, data: Nothing(),
+            about: .reports([report.id]), eventID: UnitOfWork.replyID(to: inbound.key, variant: variant),
+            at: inbound.type == MessageType.reportSubmitted.rawValue ? report.registeredAt : nil)
+        return true
     }
 
     // MARK: Trying
@@ -159,4 +200,21 @@ struct UnitOfWork {
         cases.commands(at: now) + answers.commands(at: office.wall)
             + outgoing.commands(from: lane, of: office, deleting: sent)
     }
+}
+
+extension InboundMessage {
+    /// Whether a source that the barrier excludes from its report gets a bare receipt for this message. This
+    /// depends only on the message, never on its verdict: reports and manifests are answered, parts of attachments
+    /// are not.
+    fileprivate var getsReceipt: Bool {
+        guard case .message(let message) = content, case .submitted(.part(let part)) = message.body else { return true }
+        return part.count != nil
+    }
+}
+
+/// A desk has neither taken, refused, deferred nor kept an act: a fault of the office.
+struct Unsettled: PlainlyWorded, CustomStringConvertible {
+    let type: String
+    let worker: Worker
+    var description: String { "the \(worker.rawValue) desk gave no verdict on a \(type)" }
 }

@@ -25,6 +25,7 @@ struct RoutingDesk: Desk {
         for inbound in received {
             guard let reference = reference(in: inbound) else { continue }
             try unitOfWork.route(reference.report, act: inbound.key)
+            unitOfWork.answers.take(inbound.key)
         }
     }
 
@@ -87,7 +88,8 @@ extension UnitOfWork {
         if !waits {
             guard
                 let sent = send(
-                    .handoffDispatched, to: .unit(unit), subject: id.description, data: body, reports: [file.report.id],
+                    .handoffDispatched, to: .unit(unit), subject: id.description, data: body,
+                    about: .reports([file.report.id]),
                     handoff: id, queue: Topology.Queue.handoff(to: unit, express: express))
             else { throw Barred(unit: unit) }
             digest = sent
@@ -95,10 +97,10 @@ extension UnitOfWork {
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
             state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
-            releasedAt: waits ? nil : now,
-            noClockReason: waits ? "awaits approval" : office.rulebook.noClockReason(handoffKind: kind))
-        file.add(handoff)
-        if !waits { file.start(plans, for: id) }
+            releasedAt: waits ? nil : now)
+        file.open(
+            handoff, clocks: waits ? [] : plans,
+            otherwise: waits ? "awaits approval" : office.rulebook.noClockReason(handoffKind: kind))
         let new = LedgerEvent.NewHandoff(
             handoff, act: office.commitment(toAct: act, of: file.report.id),
             commitment: office.commitment(to: digest, of: file.report.id, for: .unit(unit)))

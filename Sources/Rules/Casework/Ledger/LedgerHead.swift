@@ -37,8 +37,9 @@ public struct LedgerHead: Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 
     /// Appends an event and moves the head to it (invariant 7). The store writes the new head only where the loaded one
-    /// still is: `UpdateReports` for reports, `SubjectChains.swift` for units and the office. Times never decrease
-    /// within a chain: an event from a host whose clock is slow gets the time of the previous entry.
+    /// still is (`HeadUpdate`, `CaseWrites.swift`). An entry stays as it is: nobody has the right to UPDATE, DELETE or
+    /// TRUNCATE (the REVOKE in `m0001`), and the trigger `ledger_only_grows` refuses it to the owner too. Times never
+    /// decrease within a chain: an event from a host whose clock is slow gets the time of the previous entry.
     public mutating func append(_ record: LedgerRecord) -> LedgerEntry {
         var record = record
         if let at, record.at < at { record.at = at }

@@ -45,34 +45,6 @@ public struct ReportFacts: Sendable, Equatable {
     }
 }
 
-/// A ruling that a report passes sealed, and to which kind of unit.
-public struct SealingRuling: Sendable, Equatable {
-    public let rule: RuleReference
-    public let unitKind: String
-    public let handoffKind: String
-}
-
-/// Whether a report is within the scope.
-public struct ScopeRuling: Sendable, Equatable {
-    public enum Decision: Sendable, Equatable {
-        case accept(matterKind: String)
-        case notAccepted(authority: String, category: String)
-        case needsReview(reason: String)
-    }
-
-    public let rule: RuleReference
-    public let decision: Decision
-    /// The proposals from the words of the text, the best first; at most five.
-    public let proposals: [ScopeProposal]
-}
-
-public struct ScopeProposal: Sendable, Equatable {
-    public let rule: RuleReference
-    public let authority: String
-    public let category: String
-    public let score: Int
-}
-
 /// A unit as routing sees it.
 public struct RoutingUnit: Sendable, Equatable {
     public let id: UnitID
@@ -91,57 +63,4 @@ public struct RoutingUnit: Sendable, Equatable {
         self.levels = levels
         self.active = active
     }
-}
-
-/// The recipient of a report.
-public struct RouteRuling: Sendable, Equatable {
-    public enum Decision: Sendable, Equatable {
-        case handoff(unit: UnitID, kind: String)
-        case needsReview(reason: String)
-    }
-
-    public let rule: RuleReference
-    public let decision: Decision
-}
-
-/// A clock to be started: its due time and every step of its ladder, all computed in advance.
-public struct ClockPlan: Sendable, Equatable {
-    public struct Step: Sendable, Equatable {
-        public enum Action: String, Codable, Hashable, Sendable, CaseIterable {
-            /// To the unit: sign or go on (`notice.sign_due`).
-            case remind
-            /// To the unit: the limit is near (`notice.due_soon`).
-            case warn
-            /// To the unit: the limit is past (`notice.overdue`).
-            case overdue
-            /// To a person of the office, and `notice.escalated` to the unit.
-            case escalate
-        }
-
-        /// Counted from 1, in the order of time.
-        public let number: Int
-        public let at: Instant
-        public let action: Action
-    }
-
-    /// `sign`, `overdue` or `feedback`.
-    public let kind: String
-    public let startedAt: Instant
-    public let dueAt: Instant
-    public let rule: RuleReference
-    public let steps: [Step]
-}
-
-/// Whether a handoff may be returned.
-public struct ReturnRuling: Sendable, Equatable {
-    public let rule: RuleReference
-    public let approved: Bool
-    public let message: String
-}
-
-/// Whether a conclusion is accepted.
-public struct ConclusionRuling: Sendable, Equatable {
-    public let rule: RuleReference
-    public let accepted: Bool
-    public let message: String
 }

@@ -53,7 +53,7 @@ public final class Rulebook: Sendable {
         matcher = WordMatcher(groups: groups.words + policy.scope.proposals.map { ($0.words, .near) })
     }
 
-    /// The reference that every decision of the row has.
+    /// The reference that every decision of the row has (invariant 9): policy, version and row.
     func reference(_ row: some PolicyRow) -> RuleReference {
         RuleReference(policy: policy.name, version: policy.version, row: row.id, citation: row.citation)
     }

@@ -33,7 +33,8 @@ extension PolicyCheck {
         }
     }
 
-    /// Checks that every open handoff has a running clock or a stated reason (invariant 8).
+    /// Checks that every open handoff will have a running clock or a stated reason (invariant 8): a policy without is
+    /// refused. `CaseFile.recountClocks` asks again after every event.
     mutating func clocksForEveryKind() {
         guard !isBroken("clocks"), policy.clocks.indices.allSatisfy({ knowsWhen("clocks[\($0)]") }) else { return }
         for (index, kind) in policy.vocabulary.handoffKinds.enumerated() {

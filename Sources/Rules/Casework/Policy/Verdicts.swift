@@ -1,9 +1,10 @@
 extension Rulebook {
     /// The row that decides which reports are repeats of each other.
     public func repeatRule(_ basis: RepeatRow.Basis) -> RuleReference {
-        // `validate()` ensures that there is a row for each basis.
-        policy.repeats.first { $0.same == basis }.map { reference($0) }
-            ?? RuleReference(policy: policy.name, version: policy.version, row: "repeats")
+        guard let row = policy.repeats.first(where: { $0.same == basis }) else {
+            preconditionFailure("`validate()` requires a row for each basis")
+        }
+        return reference(row)
     }
 
     /// Whether a unit may return a handoff (退回).
@@ -17,10 +18,7 @@ extension Rulebook {
             if let least = row.textCharactersMin, characters < least { continue }
             return ReturnRuling(rule: reference(row), approved: row.approve, message: row.message)
         }
-        // Not reached: `validate()` requires a last row that fits everything.
-        return ReturnRuling(
-            rule: RuleReference(policy: policy.name, version: policy.version, row: "returns"), approved: false,
-            message: "")
+        preconditionFailure("`validate()` requires a last row that fits everything")
     }
 
     /// Whether a unit's conclusion is accepted (办结).
@@ -38,9 +36,6 @@ extension Rulebook {
             if let least = row.timesReturnedMin, timesReturned < least { continue }
             return ConclusionRuling(rule: reference(row), accepted: row.accept, message: row.message)
         }
-        // Not reached: `validate()` requires a last row that fits everything.
-        return ConclusionRuling(
-            rule: RuleReference(policy: policy.name, version: policy.version, row: "conclusions"), accepted: false,
-            message: "")
+        preconditionFailure("`validate()` requires a last row that fits everything")
     }
 }

@@ -212,6 +212,30 @@ public struct StaleCase: Error, Sendable, CustomStringConvertible {
     public init() {}
 }
 
+/// A statement that moves heads by compare-and-set: one whose chain grew meanwhile is not written, and the caller sees
+/// a count that is too small.
+protocol HeadUpdate: Command {
+    var headCount: Int { get }
+}
+
+struct UpdateUnitChains: HeadUpdate {
+    var chains: [SubjectChain]
+    static let sql = SubjectChain.unitColumns.update(guardedBy: ("head", "bytea"))
+    var parameters: [Parameter] {
+        SubjectChain.unitColumns.updating(chains) + [.byteas(chains.map(\.loadedHead.hash))]
+    }
+    var headCount: Int { chains.count }
+}
+
+struct UpdateOfficeChain: HeadUpdate {
+    var chains: [SubjectChain]
+    static let sql = SubjectChain.officeColumns.update(guardedBy: ("head", "bytea"))
+    var parameters: [Parameter] {
+        SubjectChain.officeColumns.updating(chains) + [.byteas(chains.map(\.loadedHead.hash))]
+    }
+    var headCount: Int { chains.count }
+}
+
 extension Connection {
     /// Writes cases and the given other commands in one round trip, in the open transaction.
     public func write(_ writes: CaseWrites, with others: [any Command]) throws {

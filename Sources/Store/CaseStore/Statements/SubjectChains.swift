@@ -30,7 +30,7 @@ public struct LockOfficeChain: Statement {
 }
 
 extension SubjectChain {
-    fileprivate static func columns(
+    private static func columns(
         of table: String, _ key: Columns<SubjectChain>.Column
     ) -> Columns<SubjectChain> {
         Columns(
@@ -41,30 +41,6 @@ extension SubjectChain {
             ])
     }
 
-    fileprivate static let unitColumns = columns(of: "unit", .text("id", \.subject.id, .key))
-    fileprivate static let officeColumns = columns(of: "office", .int4("id", { _ in 1 }, .key))
-}
-
-/// A statement that moves heads by compare-and-set: one whose chain grew meanwhile is not written, and the caller sees
-/// a count that is too small.
-protocol HeadUpdate: Command {
-    var headCount: Int { get }
-}
-
-struct UpdateUnitChains: HeadUpdate {
-    var chains: [SubjectChain]
-    static let sql = SubjectChain.unitColumns.update(guardedBy: ("head", "bytea"))
-    var parameters: [Parameter] {
-        SubjectChain.unitColumns.updating(chains) + [.byteas(chains.map(\.loadedHead.hash))]
-    }
-    var headCount: Int { chains.count }
-}
-
-struct UpdateOfficeChain: HeadUpdate {
-    var chains: [SubjectChain]
-    static let sql = SubjectChain.officeColumns.update(guardedBy: ("head", "bytea"))
-    var parameters: [Parameter] {
-        SubjectChain.officeColumns.updating(chains) + [.byteas(chains.map(\.loadedHead.hash))]
-    }
-    var headCount: Int { chains.count }
+    static let unitColumns = columns(of: "unit", .text("id", \.subject.id, .key))
+    static let officeColumns = columns(of: "office", .int4("id", { _ in 1 }, .key))
 }

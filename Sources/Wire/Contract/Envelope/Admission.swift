@@ -1,7 +1,8 @@
 import Casework
 
-/// Checks a message's sender: the routing key, the CloudEvents `source` and the broker-validated `user-id` must name
-/// the same party, and that party must be allowed to send this type.
+/// Checks a message's sender (invariant 4): the routing key, the CloudEvents `source` and the broker-validated
+/// `user-id` must name the same party, and that party must be allowed to send this type. After this, `source` is the
+/// broker's user.
 public enum Admission {
     public static func problem(
         sender: Party?, routingKey: String, envelope: Envelope

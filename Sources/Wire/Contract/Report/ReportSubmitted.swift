@@ -1,8 +1,8 @@
 import Basics
 import Casework
 
-/// `report.submitted`: a source submits one report; its data is a `Submission`. Only intake reads it (invariant 3), and
-/// its desk finds all its problems at once.
+/// `report.submitted`: a source submits one report; its data is a `Submission`. Only intake reads it (invariant 3): no
+/// other worker's desk is given it (`isHeard`, `LaneStore.swift`). Its desk finds all its problems at once.
 extension MessageType {
     public static let reportSubmitted = MessageType("bihuan.report.submitted.v1")
 }
