@@ -77,6 +77,8 @@ struct InboundMessage: Sendable {
     /// The id to which answers reply: the act's id, or the message id if it has none.
     private(set) var inReplyTo: String?
     private(set) var content: Content
+    /// Whether an id of its own can be read, so that its sender can find it again.
+    private let hasOwnID: Bool
     /// The id of the dead letter that is replayed.
     let replayOf: UUID?
     /// The work that was done before its transaction; kept while the transaction is tried again.
@@ -115,6 +117,7 @@ struct InboundMessage: Sendable {
             // be sent again correctly.
             let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
             self.message = message
+            hasOwnID = true
             key = InboxKey(sender: senderName, eventID: isAstray ? digestID : message.envelope.id)
             subject = message.envelope.subject
             inReplyTo = message.envelope.id
@@ -127,6 +130,7 @@ struct InboundMessage: Sendable {
                 ? arrival.foreignForm : nil
             let usableID = InboundMessage.printable(form == nil ? error.id : form?.id)
             let isAstray = claimed == nil || InboundMessage.isGivenUp(queue)
+            hasOwnID = usableID != nil || form != nil
             // It is identified by its bytes together with the id outside the body: many messages may have the same
             // bytes.
             let besides = form == nil ? nil : usableID ?? InboundMessage.printable(messageID)
@@ -144,7 +148,7 @@ struct InboundMessage: Sendable {
             let problem = problems.first ?? Problem(code: "not_json", text: "the message cannot be read")
             let type = MessageType.repeatable(form == nil ? error.type : form?.type)
             // A message of the office itself is never refused: it is kept as a dead letter if it cannot be read.
-            if usableID != nil || form != nil, !isAstray, !(sender?.isOffice ?? false) {
+            if hasOwnID, !isAstray, !(sender?.isOffice ?? false) {
                 content = .refused(Refused(type: type, problems: problems))
             } else {
                 content = .dead(problem, type: type)
@@ -155,7 +159,7 @@ struct InboundMessage: Sendable {
     private static func judge(_ message: Message, _ arrival: Arrival, claimed: Party?, queue: String) -> Content {
         let type = message.envelope.type.rawValue
         if isGivenUp(queue) {
-            let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : unroutableCode
+            let reason = queue == Topology.Queue.dead ? "given_up_by_broker" : "unroutable"
             return .dead(
                 Problem(
                     code: reason,
@@ -177,8 +181,8 @@ struct InboundMessage: Sendable {
     var fromStranger: InboundMessage {
         var inbound = self
         inbound.key = InboxKey(sender: key.sender, eventID: InboundMessage.id(of: digest))
-        // No queue takes what an unregistered sender publishes: its name says more than its key.
-        if case .dead(let problem, _) = content, problem.code != InboundMessage.unroutableCode { return inbound }
+        // No queue takes what an unregistered sender publishes: that it is unknown says more than the wrong key.
+        if case .dead = content, !(queue == Topology.Queue.unroutable && hasOwnID) { return inbound }
         inbound.content = .dead(.unknownSource, type: type)
         return inbound
     }
@@ -213,8 +217,6 @@ struct InboundMessage: Sendable {
         inbound.content = .dead(problem, type: nil)
         return inbound
     }
-
-    private static let unroutableCode = "unroutable"
 
     private static func id(of digest: [UInt8]) -> String { "keyed:" + digest.hexadecimal }
 
