@@ -18,6 +18,7 @@ struct LoggedEventTests {
             .batchFailed(messages: 5, error), .messageSetAside(from: "office.intake", error),
             .caseSetAside("id", error), .setAside("its addressee is barred by now"), .outboxRowNotSettled(error),
             .directoryUnreadable(error), .queueParked("unit.c01.inbox", .refusing), .queueFreed("unit.c01.inbox"),
+            .queuesMissing(["unit.u1.acts"]),
             .databaseNotice(severity: "WARNING", code: "01000"), .notProtected("the broker, in the clear"),
         ]
     }()
