@@ -12,21 +12,37 @@ import Testing
 
 @testable import bihuan
 
-/// One private broker for the whole story, since its start takes seconds; a virtual host for each way to it.
+/// A private broker for each test, and a virtual host for each way to it.
 @Suite("bihuan topology", .serialized)
 struct TopologyCommandTests {
-    @Test("differences of a broker's topology are found, and repaired by rabbitmqctl and by the management interface")
-    func findsAndRepairsDifferences() throws {
+    @Test("differences of a broker's topology are found, and repaired by rabbitmqctl")
+    func repairsByControl() throws {
         let office = try TopologyOffice()
         defer { office.close() }
-        for way in [try office.byControl(), try office.byManagement()] {
-            try makesEverything(way)
-            try repairs(way)
-            try namesWhatCannotBeChanged(way)
-            try takesRightsAway(way)
-            try keepsPasswords(way)
-            try way.leave()
-        }
+        try findsAndRepairsDifferences(try office.byControl())
+    }
+
+    @Test("differences of a broker's topology are found, and repaired by the management interface")
+    func repairsByManagement() throws {
+        let office = try TopologyOffice()
+        defer { office.close() }
+        try findsAndRepairsDifferences(try office.byManagement())
+    }
+
+    private func findsAndRepairsDifferences(_ way: TopologyWay) throws {
+        try makesEverything(way)
+        try repairs(way)
+        try changesTheBound(way)
+        try namesWhatCannotBeChanged(way)
+        try takesRightsAway(way)
+        try keepsPasswords(way)
+        try way.leave()
+    }
+
+    @Test("the broker of amqp.url is asked and no other, and what was tried is said")
+    func asksTheRightBroker() throws {
+        let office = try TopologyOffice()
+        defer { office.close() }
         try comparesTheLongestMessage(try office.byControl(), try office.byManagement())
         try saysWhatWasTried(try office.byControl())
         try loadedIntoANewNode(try office.byControl())
@@ -40,14 +56,19 @@ struct TopologyCommandTests {
         let shown = try way.run("show")
         #expect(
             shown.status == 0 && shown.output.contains("unit.u1-x.inbox")
-                && shown.output.contains("monitor.\(way.monitor)"))
+                && shown.output.contains("monitor.\(way.monitor)") && shown.output.contains("at most 5000000")
+                && shown.output.contains("max-channels 256, max-connections 32"), "\(shown.output)")
         let empty = try way.run("diff")
         #expect(empty.status == 1)
         #expect(
             Set(empty.lines).isSuperset(of: [
                 "+ virtual host \(way.virtualHost)", "+ user monitor.\(way.monitor)", "+ permission unit.u1",
                 "+ topic permission unit.u1 on bihuan.feedback", "+ policy bihuan.notices", "+ exchange bihuan.intake",
-                "+ queue unit.u10.inbox",
+                "+ queue unit.u10.inbox", "+ queue unit.u1.acts", "+ queue source.web.submit",
+                "+ policy bihuan.inbound", "+ policy bihuan.unroutable",
+                "+ binding bihuan.intake -> source.web.submit by \"source.web.#\"",
+                "+ binding bihuan.feedback -> unit.u1-x.acts by \"unit.u1-x.#\"",
+                "+ binding bihuan.work -> unit.u1.acts by its name",
                 "+ binding bihuan.handoff -> unit.u1.inbox by its name",
             ]), "\(empty.output)\(empty.errors)")
         let refused = try way.run("apply")
@@ -66,6 +87,7 @@ struct TopologyCommandTests {
         #expect(try Data(contentsOf: URL(filePath: way.passwordFile)) == written)
 
         try monitorOnlyLooks(way)
+        try limitsConnections(way)
         try printsDefinitions(way)
     }
 
@@ -78,7 +100,7 @@ struct TopologyCommandTests {
             }
             return nil
         }
-        for queue in ["bihuan.intake", "bihuan.dead", "unit.u1.inbox", "person.li.reply"] {
+        for queue in ["source.web.submit", "unit.u1.acts", "bihuan.dead", "unit.u1.inbox", "person.li.reply"] {
             let name = QueueName(rawValue: queue)
             #expect(try refusal { _ = try $0.consume(name, on: $1) } == 403)
             #expect(try refusal { _ = try $0.get(name, on: $1) } == 403)
@@ -100,6 +122,27 @@ struct TopologyCommandTests {
         }
         #expect(try refusal { _ = try $0.declareQueue("spy", on: $1) } == 403)
         #expect(try refusal { _ = try $0.declareExchange("spy", kind: .fanout, on: $1) } == 403)
+    }
+
+    /// The contract tells parties the numbers, and what the broker answers. The broker counts a moment later, so some
+    /// more may slip through.
+    private func limitsConnections(_ way: TopologyWay) throws {
+        func countUntilRefused(_ open: () throws -> Void) throws -> Int {
+            for count in 0..<1_000 {
+                do { try open() } catch let error as AMQPError {
+                    #expect(error.replyCode == 530, "\(error)")
+                    return count
+                }
+            }
+            return 1_000
+        }
+        var open: [AMQP.Connection] = []
+        defer { for connection in open { connection.close() } }
+        let connections = try countUntilRefused { open.append(try way.connect("unit.u1-x")) }
+        #expect((Topology.partyConnectionsMax...Topology.partyConnectionsMax + 8).contains(connections))
+        try way.connect("unit.u1").close()
+        let channels = try countUntilRefused { _ = try open[0].openChannel() }
+        #expect((Topology.partyChannelsMax...Topology.partyChannelsMax + 64).contains(channels), "\(channels)")
     }
 
     /// The file for `load_definitions` holds the passwords as hashes that fit, and no password.
@@ -184,6 +227,11 @@ struct TopologyCommandTests {
         // Somebody of another office on the same broker.
         try way.setPassword("unit.elsewhere", "elsewhere")
         try way.allow("unit.elsewhere", in: "/")
+        _ = try way.office.servers.rabbitmqctl(["set_user_limits", "unit.u1", "{\"max-connections\":5}"])
+        _ = try way.office.servers.rabbitmqctl(["set_user_limits", "office.intake", "{\"max-connections\":1}"])
+        for limit in ["max-connections", "max-channels"] {
+            try way.byHand("DELETE", ["user-limits", "unit.u10", limit])
+        }
         for (name, bytes) in [("bihuan.notices", 1), ("bihuan.old", 2)] {
             _ = try way.office.servers.rabbitmqctl([
                 "set_policy", "--vhost", way.virtualHost, "--apply-to", "queues", name, "^unit$",
@@ -210,6 +258,8 @@ struct TopologyCommandTests {
             ~ permission unit.u1: configure \".*\", shall be \"^$\"; read \".*\", shall be \
             \"^unit\\.u1\\.(express|inbox|notice)$\"
             """,
+            "~ user unit.u1: max-connections 5, shall be 32", "~ user office.intake: max-connections 1, shall not be",
+            "~ user unit.u10: no max-channels, shall be 256; no max-connections, shall be 32",
             "+ permission source.web", "+ topic permission unit.u10 on bihuan.feedback",
             "~ topic permission person.li on bihuan.command: write \".*\", shall be \"^person\\.li\\.\"",
             "~ user unit.u1-x: tags \"administrator,management\", shall be \"\"", "+ queue person.li.reply",
@@ -247,6 +297,23 @@ struct TopologyCommandTests {
         try way.byHand("DELETE", ["users", "unit.elsewhere"])
         // Its password was kept while its tags were corrected.
         try way.connect("unit.u1-x", password: "by-hand").close()
+        // So was theirs while their limits were.
+        for user in ["unit.u1", "unit.u10", "office.intake"] { try way.connect(user).close() }
+    }
+
+    /// Arguments of a queue cannot be changed, a policy can.
+    private func changesTheBound(_ way: TopologyWay) throws {
+        let smaller = ["--set", "amqp.inboundBytesMax=2000000"]
+        let line = "~ policy bihuan.inbound: max-length-bytes 5000000, shall be 2000000"
+        #expect(try way.run("diff", smaller[0], smaller[1]).lines == [line])
+        #expect(try way.run("apply", smaller[0], smaller[1]).lines == [line])
+        #expect(try way.run("apply").lines == ["~ policy bihuan.inbound: max-length-bytes 2000000, shall be 5000000"])
+        let refused = try way.run("diff", "--set", "amqp.inboundBytesMax=1000")
+        #expect(
+            refused.status == 1
+                && refused.errors.contains(
+                    "amqp.inboundBytesMax: must be a whole number from 1048576 to 1099511627776"),
+            "\(refused.errors)")
     }
 
     private func namesWhatCannotBeChanged(_ way: TopologyWay) throws {
@@ -431,6 +498,49 @@ struct TopologyDifferenceTests {
                     file.permissions.append(.init(user: "unit.u2", vhost: host, configure: "", write: "", read: ".*"))
                 }
             } == ["- permission unit.u2"])
+    }
+
+    @Test("the limits of a user are compared")
+    func findsLimits() throws {
+        let (unit, worker) = (
+            try #require(wanted.users.firstIndex { $0.name == "unit.u1" }),
+            try #require(wanted.users.firstIndex { $0.name == "office.intake" })
+        )
+        #expect(
+            lines { file in
+                file.users[unit].limits = ["max-connections": 5, "max-queues": 1]
+                file.users[worker].limits = ["max-channels": -1]
+            } == [
+                "~ user office.intake: max-channels -1, shall not be",
+                """
+                ~ user unit.u1: no max-channels, shall be 256; max-connections 5, shall be 32; max-queues 1, shall \
+                not be
+                """,
+            ])
+    }
+
+    @Test("a queue of an earlier version is no difference, unless one of our exchanges still fills it")
+    func findsRetiredQueues() {
+        var found = wanted
+        found.queues.append(.init(name: "bihuan.feedback", vhost: "v", arguments: [:]))
+        func difference() -> TopologyDifference {
+            TopologyDifference(
+                wanted: wanted, found: found, virtualHost: "v", messageBytesMax: 262_144,
+                passwords: ["unit.u1": "secret"])
+        }
+        #expect(difference().isEmpty && difference().notes.contains { $0.hasPrefix("the queue bihuan.feedback is of") })
+        found.bindings.append(
+            .init(source: "bihuan.feedback", vhost: "v", destination: "bihuan.feedback", routing_key: "#"))
+        let bound = difference()
+        #expect(bound.lines.map(\.description) == ["- binding bihuan.feedback -> bihuan.feedback by \"#\""])
+        #expect(bound.lines.allSatisfy { !$0.needsPrune } && bound.removals.isEmpty)
+        #expect(!bound.notes.contains { $0.contains("earlier version") })
+        // What the office's exchanges have nothing to do with is for --prune.
+        found.bindings =
+            wanted.bindings + [
+                .init(source: "amq.topic", vhost: "v", destination: "bihuan.feedback", routing_key: "#")
+            ]
+        #expect(difference().lines.map(\.needsPrune) == [true])
     }
 
     @Test("a queue that is not durable, or deletes itself, differs")

@@ -93,7 +93,7 @@ final class TopologyOffice {
         let url = servers.databaseURL(
             user: OfficeEntry.workerRole, password: passwords.worker, database: OfficeEntry.database)
         return """
-            amqp: {url: "amqp://127.0.0.1:\(port ?? servers.rabbitmqPort)/\(virtualHost)"}
+            amqp: {url: "amqp://127.0.0.1:\(port ?? servers.rabbitmqPort)/\(virtualHost)", inboundBytesMax: 5000000}
             database: {url: "\(url)"}
             users: {operator: operator}
             sealedMail: {publicKey: \(Data(repeating: 9, count: 32).base64EncodedString())}

@@ -40,6 +40,8 @@ public final class PooledOffice {
         defer { broker.close() }
         let office = SmallOffice.definitions(virtualHost: virtualHost).file()
         var channel = try broker.openChannel()
+        // Of an earlier version; deleting one that is not there does nothing.
+        for queue in Topology.Queue.retired { _ = try broker.deleteQueue(QueueName(rawValue: queue), on: channel) }
         for queue in office.queues {
             let name = QueueName(rawValue: queue.name)
             let arguments = queue.arguments.mapValues(FieldValue.init)

@@ -1,5 +1,6 @@
 import AMQP
 import BrokerTopology
+import CaseStore
 import Contract
 import Foundation
 import Testing
@@ -94,6 +95,8 @@ struct BrokerRightsTests {
         "unit.c010.inbox", "unit.c01-x.inbox", "unit.c01.inbox.copy", "x.unit.c01.inbox", "source.web2.notice",
         "source.web-x.notice",
         "person.lili.reply", "person.li-x.reply", "bihuan.intake.copy", "bihuan.command.intake-x",
+        "source.web.submit.copy", "x.source.web.submit", "source.a.b.submit", "source.submit", "source.web.submitted",
+        "unit.c01.acts.copy", "x.unit.c01.acts", "unit.a.b.acts", "unit.acts", "unit.C01.acts",
     ]
 
     @Test("the broker refuses every foreign queue, exchange, key and sender; no message is moved by an attempt")
@@ -190,7 +193,10 @@ struct BrokerRightsTests {
         let (reads, writes): (Set<String>, Set<String>) =
             switch worker {
             case .intake:
-                (["bihuan.intake", "bihuan.command.intake"], ["bihuan.work", "bihuan.notice", "bihuan.handoff"])
+                (
+                    Set(SmallOffice.sources.map { "source.\($0.id).submit" } + ["bihuan.command.intake"]),
+                    ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
+                )
             case .routing:
                 (
                     ["bihuan.routing", "bihuan.routing.express", "bihuan.command.routing"],
@@ -199,7 +205,9 @@ struct BrokerRightsTests {
             case .deadlines: (["bihuan.command.deadlines"], ["bihuan.notice"])
             case .feedback:
                 (
-                    ["bihuan.feedback", "bihuan.unroutable", "bihuan.dead", "bihuan.command.feedback"],
+                    Set(
+                        SmallOffice.units.map { "unit.\($0.id).acts" }
+                            + ["bihuan.unroutable", "bihuan.dead", "bihuan.command.feedback"]),
                     ["bihuan.work", "bihuan.notice", "bihuan.handoff"]
                 )
             }
@@ -280,6 +288,15 @@ struct BrokerRightsTests {
                     .consume("bihuan.routing"),
                 ]
             ),
+            (
+                "office.intake",
+                SmallOffice.sources.map { .consume("source.\($0.id).submit") } + [.consume("bihuan.command.intake")]
+            ),
+            (
+                "office.feedback",
+                SmallOffice.units.map { .consume("unit.\($0.id).acts") }
+                    + [.consume("bihuan.dead"), .publish(to: "bihuan.work", key: "unit.c01.acts", userID: nil)]
+            ),
         ]
         for (user, attempts) in may {
             let connection = try AMQP.Connection(try office.servers.broker(user: user, virtualHost: office.virtualHost))
@@ -288,8 +305,31 @@ struct BrokerRightsTests {
         }
         let administrator = try Administrator(office)
         defer { administrator.close() }
-        for queue in ["bihuan.feedback", "bihuan.intake", "bihuan.command.feedback", "unit.c01.inbox"] {
-            #expect(try administrator.depth(of: queue) == 1, "\(queue)")
+        for (queue, depth) in [
+            ("unit.c01.acts", 2), ("source.web.submit", 1), ("bihuan.command.feedback", 1), ("unit.c01.inbox", 1),
+        ] {
+            #expect(try administrator.depth(of: queue) == depth, "\(queue)")
+        }
+    }
+
+    @Test("a worker reads the queue of an earlier version that was its own, and not the other worker's")
+    func readsRetiredQueue() throws {
+        let office = try OfficeUnderTest()
+        defer { #expect(throws: Never.self) { try office.close() } }
+        let administrator = try Administrator(office)
+        defer { administrator.close() }
+        for queue in Topology.Queue.retired { try administrator.declare(queue) }
+        defer {
+            for queue in Topology.Queue.retired { #expect(throws: Never.self) { try administrator.delete(queue) } }
+        }
+        for worker in Worker.allCases {
+            let user = Party.office(worker).description
+            let connection = try AMQP.Connection(try office.servers.broker(user: user, virtualHost: office.virtualHost))
+            defer { connection.close() }
+            for queue in Topology.Queue.retired {
+                let code = queue == worker.retiredQueue ? nil : Self.accessRefused
+                #expect(try Attempt.consume(queue).refusal(on: connection) == code, "\(user): \(queue)")
+            }
         }
     }
 
@@ -307,6 +347,10 @@ struct BrokerRightsTests {
         func close() { connection.close() }
 
         func declare(_ queue: String) throws { try connection.declareQueue(QueueName(rawValue: queue), on: channel) }
+
+        func delete(_ queue: String) throws {
+            _ = try connection.deleteQueue(QueueName(rawValue: queue), on: channel)
+        }
 
         func put(into queue: String) throws {
             _ = try publisher.publish(

@@ -93,8 +93,8 @@ struct TopologyCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Bring the broker to the required state.",
             discussion: """
-                Creates what is missing, corrects users and rights, and prints each change that it verified \
-                afterwards. You can run it again safely. Existing users keep their password unless the file of \
+                Creates what is missing, corrects users, rights and limits, moves a broker of an earlier version to \
+                the queues of parties, and prints each change that it verified afterwards. You can run it again safely. Existing users keep their password unless the file of \
                 --passwords has another. Exit 0 if everything requested is done, 1 if something had to be left.
                 """)
 
@@ -115,6 +115,14 @@ struct TopologyCommand: AsyncParsableCommand {
         @Flag(help: "With --prune: also remove queues that hold messages or have consumers.")
         var withMessages = false
 
+        @Flag(
+            help: """
+                Also delete the queues of an earlier version, if the workers have read them to their end. See \
+                docs/topology.md.
+                """
+        )
+        var finish = false
+
         @OptionGroup var monitors: MonitorOptions
         @OptionGroup var broker: BrokerOptions
         @OptionGroup var installation: InstallationOptions
@@ -132,6 +140,7 @@ struct TopologyCommand: AsyncParsableCommand {
                 var options = TopologyApplication.Options()
                 options.prunes = prune
                 options.withMessages = withMessages
+                options.finishes = finish
                 options.passwordFile = try passwords.map { try PasswordFile(URL(filePath: $0)) }
                 // A worker can log in only with the password in its settings.
                 for user in topology.definitions.users {
@@ -156,7 +165,7 @@ struct TopologyCommand: AsyncParsableCommand {
             if outcome.done.isEmpty, outcome.left.isEmpty { Output.line("nothing to do") }
             for reason in outcome.reasons { Output.line(reason) }
             for line in outcome.left { Output.line("left: \(printable(line.description))") }
-            let unwanted = outcome.left.filter { $0.mark == .unwanted }
+            let unwanted = outcome.left.filter(\.needsPrune)
             if !prune, !unwanted.isEmpty { Output.line("--prune removes what is not wanted") }
             if outcome.left.contains(where: \.mustBeDeletedFirst) {
                 Output.line(
@@ -166,7 +175,7 @@ struct TopologyCommand: AsyncParsableCommand {
                     """
                 )
             }
-            if outcome.left.count > (prune ? 0 : unwanted.count) { throw ExitCode(1) }
+            if outcome.isUnfinished || outcome.left.count > (prune ? 0 : unwanted.count) { throw ExitCode(1) }
         }
     }
 }

@@ -18,7 +18,9 @@ package struct Posting: Sendable {
     package let digest: String
     /// Wall-clock microseconds when it was first passed to the broker.
     var firstSentAt: Int64?
-    package var refusals = 0
+    fileprivate var refusals = 0
+    /// Wall-clock microseconds when the broker first refused it because its queue was full.
+    fileprivate var fullSince: Int64?
 
     package init<Payload>(_ event: CloudEvent<Payload>, to exchange: String) {
         self.exchange = ExchangeName(rawValue: exchange)
@@ -52,35 +54,56 @@ package struct Posting: Sendable {
 }
 
 /// A queue of messages for the broker. Each stays here until it is confirmed, and is published again on the next
-/// connection if the last one ended before the confirm. A message the broker refuses is retried a few times after a
-/// delay.
+/// connection if the last one ended before the confirm.
+///
+/// If the broker refuses a message, as when the party's queue is full, it is sent again after a delay, and with it
+/// everything about the same subject that was posted after it, whether or not the broker took that: so the office gets
+/// the messages about one subject in their order, and a repeat has no second effect.
 package final class Outgoing {
-    package static let refusalsMax = 5
+    /// How often a message that no queue takes is sent.
+    package static let returnsMax = 5
     private static let restSeconds = 0.3
+    private static let restSecondsMax = 5.0
 
+    private struct Sent {
+        var posting: Posting
+        /// Whether it is reported as soon as everything before it about its subject is confirmed.
+        var isConfirmed = false
+    }
+
+    /// The messages about a subject that are sent again later.
+    private struct Rest {
+        var until: Int64
+        var postings: [Posting]
+    }
+
+    /// How long a message is sent again while its queue is full.
+    private let fullSecondsMax: Double
     private var publisher: Publisher?
     private var waiting: ArraySlice<Posting> = []
-    private var inFlight: [Int64: Posting] = [:]
-    private var resting: [(until: Int64, posting: Posting)] = []
+    private var inFlight: [Int64: Sent] = [:]
+    private var resting: [String: Rest] = [:]
     private var lastToken: Int64 = 0
 
-    /// The messages that the broker refused too often, with the reason.
+    /// The messages that the broker refused for too long, each with the reason, and what followed them.
     package private(set) var givenUp: [(posting: Posting, reason: String)] = []
 
-    package init() {}
+    package init(fullSecondsMax: Double = 60) { self.fullSecondsMax = fullSecondsMax }
 
     /// The number of messages that are neither confirmed nor given up.
-    package var count: Int { waiting.count + inFlight.count + resting.count }
-    /// The number of messages not yet passed to the broker.
-    package var waitingCount: Int { waiting.count }
+    package var count: Int { waitingCount + inFlight.count }
+    /// The number of messages not yet passed to the broker, or refused by it.
+    package var waitingCount: Int { waiting.count + resting.values.reduce(0) { $0 + $1.postings.count } }
     package var hasInFlight: Bool { !inFlight.isEmpty }
+    /// Whether the broker refused messages that are sent again later.
+    package var isResting: Bool { !resting.isEmpty }
 
     package func post(_ posting: Posting) { waiting.append(posting) }
 
     /// Continues over a new connection. Messages in flight are published again, first and in their order.
     package func attach(to connection: AMQP.Connection) throws(AMQPError) {
         publisher = try Publisher(on: connection)
-        waiting = inFlight.sorted { $0.key < $1.key }.map(\.value) + waiting
+        waiting = inFlight.sorted { $0.key < $1.key }.map(\.value.posting) + waiting
         inFlight = [:]
     }
 
@@ -91,6 +114,10 @@ package final class Outgoing {
         guard let publisher else { return }
         wakeResting()
         while var posting = waiting.first {
+            if resting[posting.subject]?.postings.append(posting) != nil {
+                waiting.removeFirst()
+                continue
+            }
             let token = lastToken + 1
             guard
                 try publisher.publish(
@@ -99,7 +126,7 @@ package final class Outgoing {
             else { return }
             lastToken = token
             posting.firstSentAt = posting.firstSentAt ?? Wall.now
-            inFlight[token] = posting
+            inFlight[token] = Sent(posting: posting)
             waiting.removeFirst()
         }
         waiting = []
@@ -108,32 +135,64 @@ package final class Outgoing {
     /// The confirmed messages; waits at most `seconds` for everything in flight.
     package func collect(within seconds: Double) throws(AMQPError) -> [Posting] {
         guard let publisher else { return [] }
-        var confirmed: [Posting] = []
         for (token, outcome) in try publisher.settle(within: seconds) {
-            guard let posting = inFlight.removeValue(forKey: token) else { continue }
             switch outcome {
-            case .confirmed: confirmed.append(posting)
-            case .nacked: refuse(posting, "the broker does not take it")
-            case .returned(let code, _): refuse(posting, "no queue takes it (\(code))")
+            case .confirmed: inFlight[token]?.isConfirmed = true
+            case .nacked: sendAgain(from: token) { $0.problem(whenFullFor: fullSecondsMax) }
+            case .returned(let code, _): sendAgain(from: token) { $0.problem(whenReturned: code) }
             }
         }
-        return confirmed
+        return takeConfirmed()
     }
 
-    private func refuse(_ posting: Posting, _ reason: String) {
-        var posting = posting
-        posting.refusals += 1
-        if posting.refusals >= Self.refusalsMax {
-            givenUp.append((posting, reason))
-        } else {
-            resting.append((Wall.now + Int64(Self.restSeconds * 1_000_000) * Int64(posting.refusals), posting))
+    /// Removes the confirmed messages before which nothing about their subject is open.
+    private func takeConfirmed() -> [Posting] {
+        var firstOpen: [String: Int64] = [:]
+        for (token, sent) in inFlight where !sent.isConfirmed {
+            firstOpen[sent.posting.subject] = min(token, firstOpen[sent.posting.subject] ?? token)
         }
+        let tokens = inFlight.filter { $0.value.isConfirmed && $0.key < firstOpen[$0.value.posting.subject] ?? .max }
+        return tokens.keys.sorted().compactMap { inFlight.removeValue(forKey: $0)?.posting }
+    }
+
+    /// Sends a refused message again later, with all that was sent after it about its subject.
+    /// - Parameter problem: counts the refusal; the reason to give the message up, if it is time.
+    private func sendAgain(from token: Int64, _ problem: (inout Posting) -> String?) {
+        guard var refused = inFlight.removeValue(forKey: token)?.posting else { return }
+        let followers = inFlight.keys.filter { $0 > token && inFlight[$0]?.posting.subject == refused.subject }.sorted()
+        let after = followers.compactMap { inFlight.removeValue(forKey: $0)?.posting }
+        if let reason = problem(&refused) {
+            givenUp.append((refused, reason))
+            givenUp += after.map { ($0, "the broker did not take what comes before it") }
+            return
+        }
+        let seconds = min(Self.restSeconds * Double(refused.refusals), Self.restSecondsMax)
+        let earlier = resting[refused.subject]
+        resting[refused.subject] = Rest(
+            until: max(Wall.now + Int64(seconds * 1_000_000), earlier?.until ?? 0),
+            postings: [refused] + after + (earlier?.postings ?? []))
     }
 
     private func wakeResting() {
         guard !resting.isEmpty else { return }
         let now = Wall.now
-        waiting += resting.filter { $0.until <= now }.map(\.posting)
-        resting.removeAll { $0.until <= now }
+        for (subject, rest) in resting where rest.until <= now {
+            resting[subject] = nil
+            waiting = rest.postings + waiting
+        }
+    }
+}
+
+extension Posting {
+    fileprivate mutating func problem(whenFullFor secondsMax: Double) -> String? {
+        let since = fullSince ?? Wall.now
+        (fullSince, refusals) = (since, refusals + 1)
+        return Double(Wall.now - since) / 1_000_000 < secondsMax
+            ? nil : "the broker does not take it: the queue of \(from) is full"
+    }
+
+    fileprivate mutating func problem(whenReturned code: UInt16) -> String? {
+        refusals += 1
+        return refusals < Outgoing.returnsMax ? nil : "no queue takes it (\(code))"
     }
 }

@@ -221,7 +221,7 @@ private struct Run {
 
 /// One source's connection, opened again when it is lost.
 private final class SourceSender {
-    let outgoing = Outgoing()
+    let outgoing: Outgoing
     private let settings: AMQP.ConnectionSettings
     private var patience: Patience
     private var connection: AMQP.Connection?
@@ -234,6 +234,7 @@ private final class SourceSender {
         broker.password = password
         broker.connectionName = broker.connectionName ?? "submit \(broker.user)"
         self.settings = broker
+        outgoing = Outgoing(fullSecondsMax: settings.patienceSeconds)
         patience = Patience(seconds: settings.patienceSeconds, tell: settings.onWaiting)
     }
 
@@ -249,6 +250,9 @@ private final class SourceSender {
                 because:
                     "the broker at \(settings.host):\(settings.port) confirms nothing; is it short of memory or disk?",
                 quietly: true, nil)
+        } else if connection != nil, outgoing.isResting {
+            patience.tellOnly(
+                "the queue of \(settings.user) at the broker is full: what it does not take is sent again")
         }
         return confirmed
     }
@@ -288,7 +292,10 @@ private final class SourceSender {
         if error.replyCode == 530 {
             throw PartyClientError(
                 .brokerRefused,
-                "the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there",
+                """
+                the broker has no virtual host \(settings.virtualHost), or does not let \(settings.user) in there, or \
+                not with one more connection
+                """,
                 cause: error)
         }
         try patience.wait(because: "no broker at \(settings.host):\(settings.port)", error)
@@ -312,6 +319,19 @@ private struct Patience {
     }
 
     mutating func end() { (since, toldAt) = (nil, nil) }
+
+    /// Reports a wait that has a limit of its own.
+    mutating func tellOnly(_ reason: String) {
+        let now = Wall.now
+        let began = since ?? now
+        since = began
+        guard
+            toldAt.map({ Double(now - $0) / 1_000_000 >= Self.tellingSeconds })
+                ?? (Double(now - began) / 1_000_000 >= Self.quietSeconds)
+        else { return }
+        toldAt = now
+        tell(reason)
+    }
 
     mutating func wait(because reason: String, quietly: Bool = false, _ cause: AMQPError?) throws {
         let now = Wall.now

@@ -1,3 +1,6 @@
+import BrokerTopology
+import Contract
+
 /// One key of bihuan.yaml, as listed in docs/configuration.md. Any other key is reported as a mistake.
 struct ConfigurationKey: Sendable {
     enum Kind: String, Sendable {
@@ -52,6 +55,12 @@ struct ConfigurationKey: Sendable {
         answers is used.
         """
     )
+    static let inboundBytesMax = ConfigurationKey(
+        "amqp.inboundBytesMax", .wholeNumber, default: "\(Topology.inboundBytesMax)",
+        """
+        The most unread bytes in the queue of what one unit or source sends: the broker refuses more. 1048576 (four of \
+        the longest messages) to 1099511627776; takes effect with `topology apply`.
+        """)
     static let databaseURL = ConfigurationKey(
         "database.url", .text, required: true, secret: true,
         "A libpq URL of the worker role; with several hosts the first that answers and accepts writes is used.")
@@ -97,8 +106,9 @@ struct ConfigurationKey: Sendable {
 
     /// All keys but `users.…`, whose names the installation chooses.
     static let all: [ConfigurationKey] = [
-        officeName, amqpURL, databaseURL, databaseOwnerURL, vaultKeyFile, digestKeyFile, sealedMailPublicKey,
-        checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax, laneCount,
+        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, vaultKeyFile, digestKeyFile,
+        sealedMailPublicKey, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax,
+        laneCount,
         laneEarlyMessageHoldSeconds, logLevel,
     ]
 }

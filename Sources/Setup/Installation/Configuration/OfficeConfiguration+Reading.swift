@@ -34,6 +34,7 @@ private struct ConfigurationCheck {
 
     mutating func configuration(_ parties: [Party]) -> OfficeConfiguration? {
         let broker = broker(.amqpURL)
+        let inboundBytesMax = wholeNumber(.inboundBytesMax, 4 * Limits.standard.messageBytesMax...1 << 40)
         let database = OfficeConfiguration.Database(
             url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name))
         let lane = OfficeConfiguration.Lane(
@@ -49,9 +50,9 @@ private struct ConfigurationCheck {
         let sealedMailKey = sealingKey(.sealedMailPublicKey)
         guard let broker, let sealedMailKey, problems.isEmpty else { return nil }
         return OfficeConfiguration(
-            officeName: name, broker: broker, database: database, users: users, vaultKeyFile: files.vault,
-            digestKeyFile: files.digest, sealedMailKey: sealedMailKey, checkpointKeyFile: files.checkpoint,
-            clock: clock, lane: lane, logLevel: logLevel)
+            officeName: name, broker: broker, inboundBytesMax: inboundBytesMax, database: database, users: users,
+            vaultKeyFile: files.vault, digestKeyFile: files.digest, sealedMailKey: sealedMailKey,
+            checkpointKeyFile: files.checkpoint, clock: clock, lane: lane, logLevel: logLevel)
     }
 
     // MARK: Unknown keys

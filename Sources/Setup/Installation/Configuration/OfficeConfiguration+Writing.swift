@@ -23,7 +23,7 @@ extension OfficeConfiguration {
             # Made by `bihuan up`, which writes it anew at each start: values are kept, comments are not.
             # It holds passwords: keep it to yourself. docs/configuration.md describes every key.
             office: {name: \(quoted(officeName))}
-            amqp: {url: \(quoted(broker.url))}
+            amqp: {url: \(quoted(broker.url)), inboundBytesMax: \(inboundBytesMax)}
             database:
               url: \(quoted(database.url))\(ownerLine)
             # Passwords of the broker's users; unit-d1 is the user unit.d1. The operator has all rights on the \

@@ -1,5 +1,6 @@
 package import AMQP
 package import Basics
+import BrokerTopology
 import Casework
 package import Contract
 package import Foundation
@@ -39,6 +40,8 @@ package struct OfficeConfiguration: Sendable {
     /// The broker's address and connection settings; each party's user and password are filled in. TLS files are
     /// absolute paths.
     package var broker: AMQP.ConnectionSettings
+    /// The most unread bytes in the queue of what one unit or source sends.
+    package var inboundBytesMax: Int
     package var database: Database
     /// The passwords of broker users by `userKey`.
     package var users: [String: String]
@@ -51,12 +54,13 @@ package struct OfficeConfiguration: Sendable {
     package var logLevel: Logger.Level
 
     package init(
-        officeName: String, broker: AMQP.ConnectionSettings, database: Database, users: [String: String],
-        vaultKeyFile: URL, digestKeyFile: URL, sealedMailKey: SealingKey, checkpointKeyFile: URL, clock: BusinessClock,
-        lane: Lane, logLevel: Logger.Level
+        officeName: String, broker: AMQP.ConnectionSettings, inboundBytesMax: Int = Topology.inboundBytesMax,
+        database: Database, users: [String: String], vaultKeyFile: URL, digestKeyFile: URL, sealedMailKey: SealingKey,
+        checkpointKeyFile: URL, clock: BusinessClock, lane: Lane, logLevel: Logger.Level
     ) {
         self.officeName = officeName
         self.broker = broker
+        self.inboundBytesMax = inboundBytesMax
         self.database = database
         self.users = users
         self.vaultKeyFile = vaultKeyFile

@@ -69,11 +69,14 @@ package final class LocalOffice: Sendable {
         let policyFile = options.directory.appending(path: "policy.yaml")
         let policy = try LocalOffice.policy(at: policyFile)
         let users = LocalOffice.users(of: options.sample, kept: kept?.users ?? [:])
+        let inboundBytesMax = kept?.inboundBytesMax ?? Topology.inboundBytesMax
         var serverOptions = LocalServers.Options()
         serverOptions.isCancelled = options.isCancelled
         serverOptions.listenAddress = options.listenAddress
         servers = try LocalServers.start(
-            in: options.directory, definitions: try users.definitions(options.sample).json(), options: serverOptions)
+            in: options.directory,
+            definitions: try users.definitions(options.sample, inboundBytesMax: inboundBytesMax).json(),
+            options: serverOptions)
         do {
             directory = options.directory
             configurationFile = file
@@ -89,6 +92,7 @@ package final class LocalOffice: Sendable {
             let entry = OfficeEntry(servers: servers, configuration: configuration)
             try entry.makeDatabase(passwords: passwords)
             _ = try entry.enter(options.sample, keys: keys, policy: policy.yaml)
+            try LocalOffice.moveBroker(of: configuration, options)
             let logs = directory.appending(path: "log")
             let installation = try options.workerInstallation?(configuration) ?? ["--data", directory.path]
             workers = try WorkerProcesses(
@@ -165,13 +169,14 @@ package final class LocalOffice: Sendable {
         let parties: [Party]
         let passwords: [String: String]
 
-        func definitions(_ sample: SampleOffice) -> Definitions {
+        func definitions(_ sample: SampleOffice, inboundBytesMax: Int) -> Definitions {
             Definitions(
                 virtualHost: "bihuan", units: sample.units.map(\.id), sources: sample.sources.map(\.id),
                 persons: sample.persons.map(\.id),
                 users: parties.map {
                     BrokerUser(party: $0, password: passwords[OfficeConfiguration.userKey($0)] ?? "")
-                }, administrator: (OfficeConfiguration.operatorUser, passwords[OfficeConfiguration.operatorUser] ?? ""))
+                }, administrator: (OfficeConfiguration.operatorUser, passwords[OfficeConfiguration.operatorUser] ?? ""),
+                inboundBytesMax: inboundBytesMax)
         }
     }
 
@@ -188,6 +193,7 @@ package final class LocalOffice: Sendable {
         return OfficeConfiguration(
             officeName: kept?.officeName ?? "闭环示例办公室",
             broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
+            inboundBytesMax: kept?.inboundBytesMax ?? Topology.inboundBytesMax,
             database: .init(
                 url: url(OfficeEntry.workerRole, passwords.worker),
                 ownerURL: url(OfficeEntry.ownerRole, passwords.owner)), users: users, vaultKeyFile: keys.vault,

@@ -14,8 +14,11 @@ package protocol BrokerAccess: Sendable {
     /// Creates what is missing and overwrites users and permissions; changes nothing else.
     func add(_ definitions: DefinitionsFile) throws
     func remove(_ removal: TopologyDifference.Removal, in virtualHost: String, wanted: DefinitionsFile) throws
-    /// The current messages and consumers of a queue; nil if there is no such queue.
+    /// The messages and consumers of a queue; nil if there is no such queue.
+    /// - Throws: also if the queue does not answer: then it may hold messages.
     func depth(of queue: String, in virtualHost: String) throws -> QueueDepth?
+    /// By how much unacknowledged messages in `depth` may be out of date.
+    var figuresLateSeconds: Double { get }
 }
 
 package struct QueueDepth: Equatable {
@@ -28,4 +31,5 @@ package struct QueueDepth: Equatable {
 extension BrokerAccess {
     /// Only `rabbitmqctl` on the broker's machine can read it.
     package func messageBytesMax() throws -> Int? { nil }
+    package var figuresLateSeconds: Double { 0 }
 }

@@ -45,6 +45,7 @@ struct ControlAccess: BrokerAccess {
         let host = ["--vhost", virtualHost]
         switch removal {
         case .user(let user): _ = try run(["--quiet", "delete_user", user])
+        case .userLimit(let user, let limit): _ = try run(["--quiet", "clear_user_limits", user, limit])
         case .permission(let user): _ = try run(["--quiet", "clear_permissions"] + host + [user])
         case .topicPermission(let user, let exchange):
             _ = try run(["--quiet", "clear_topic_permissions"] + host + [user, exchange])
@@ -69,20 +70,24 @@ struct ControlAccess: BrokerAccess {
     }
 
     func depth(of queue: String, in virtualHost: String) throws -> QueueDepth? {
-        // `list_queues` shows figures of a quorum queue up to five seconds old; this asks the queue itself.
+        // `list_queues` shows figures of a quorum queue up to five seconds old, and none of a queue that is down. This
+        // asks the queue itself, which counts unacknowledged messages too.
         let printed = try evaluated(
             """
             case rabbit_amqqueue:lookup(\(resource(virtualHost, "queue", queue))) of \
             {ok, Q} -> {ok, Ready, Readers} = rabbit_amqqueue:stat(Q), \
-            [{_, Held}] = rabbit_amqqueue:info(Q, [messages_unacknowledged]), {depth, Ready, Held, Readers}; \
+            case amqqueue:get_type(Q) of rabbit_quorum_queue -> \
+            case ra:leader_query(amqqueue:get_pid(Q), fun rabbit_fifo:query_messages_total/1) of \
+            {ok, {_, Total}, _} -> {depth, Total, Readers}; _ -> down end; \
+            _ -> [{_, Held}] = rabbit_amqqueue:info(Q, [messages_unacknowledged]), {depth, Ready + Held, Readers} end; \
             _ -> none end
             """)
         if printed == "none" { return nil }
-        guard let match = printed.wholeMatch(of: /\{depth,(\d+),(\d+),(\d+)\}/), let ready = Int(match.1),
-            let held = Int(match.2),
-            let readers = Int(match.3)
+        if printed == "down" { throw UserError("the queue \(queue) does not answer: \(QueueSurvey.advice)") }
+        guard let match = printed.wholeMatch(of: /\{depth,(\d+),(\d+)\}/), let messages = Int(match.1),
+            let readers = Int(match.2)
         else { throw UserError("\(name) does not say how much the queue \(queue) holds: \(printed)") }
-        return QueueDepth(messages: ready + held, consumers: readers)
+        return QueueDepth(messages: messages, consumers: readers)
     }
 
     // MARK: Erlang

@@ -46,6 +46,9 @@ package struct ManagementAccess: BrokerAccess {
         return Set(overview.listeners.filter { ["amqp", "amqp/ssl"].contains($0.protocol) }.map(\.port))
     }
 
+    /// A queue reports its unacknowledged messages every 5 s, and the interface collects reports every 5 s.
+    package var figuresLateSeconds: Double { 11 }
+
     package func definitions() throws -> DefinitionsFile {
         let answer = try send("GET", ["definitions"])
         do {
@@ -62,6 +65,7 @@ package struct ManagementAccess: BrokerAccess {
     package func remove(_ removal: TopologyDifference.Removal, in virtualHost: String, wanted: DefinitionsFile) throws {
         switch removal {
         case .user(let user): _ = try send("DELETE", ["users", user])
+        case .userLimit(let user, let limit): _ = try send("DELETE", ["user-limits", user, limit])
         case .permission(let user): _ = try send("DELETE", ["permissions", virtualHost, user])
         case .topicPermission(let user, _): try removeTopicPermissions(of: user, in: virtualHost, wanted)
         case .policy(let policy): _ = try send("DELETE", ["policies", virtualHost, policy])
@@ -75,9 +79,13 @@ package struct ManagementAccess: BrokerAccess {
         struct Status: Decodable {
             var messages: Int?
             var consumers: Int?
+            var state: String?
         }
         guard let answer = try sendIfThere("GET", ["queues", virtualHost, queue]) else { return nil }
         let status = try JSONDecoder().decode(Status.self, from: answer)
+        if ["down", "minority", "stopped", "crashed"].contains(status.state) {
+            throw UserError("the queue \(queue) does not answer: \(QueueSurvey.advice)")
+        }
         // The interface's figures are some seconds old. The queue itself gives its ready messages and consumers,
         // but not its unacknowledged messages.
         let now = try statusNow(of: queue, in: virtualHost)

@@ -18,10 +18,14 @@ package struct OfficeTopology: Sendable {
         let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
         return OfficeTopology(
             virtualHost: configuration.broker.virtualHost, units: units.rows.filter(\.active).map(\.id),
-            sources: sources.rows.map(\.id), persons: persons.rows.filter(\.active).map(\.id), monitors: monitors)
+            sources: sources.rows.map(\.id), persons: persons.rows.filter(\.active).map(\.id), monitors: monitors,
+            inboundBytesMax: configuration.inboundBytesMax)
     }
 
-    package init(virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], monitors: [String]) {
+    package init(
+        virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], monitors: [String],
+        inboundBytesMax: Int = Topology.inboundBytesMax
+    ) {
         let parties =
             Worker.allCases.map { Party.office($0) } + units.map { .unit($0) } + sources.map { .source($0) }
             + persons.map { .person($0) }
@@ -29,7 +33,7 @@ package struct OfficeTopology: Sendable {
             virtualHost: virtualHost, units: units, sources: sources, persons: persons,
             users: (parties.map { .party($0) } + Set(monitors).sorted().map { .monitor($0) }).map {
                 BrokerUser($0, password: nil)
-            })
+            }, inboundBytesMax: inboundBytesMax)
     }
 
     /// The definitions with the known passwords.
@@ -57,24 +61,36 @@ package struct OfficeTopology: Sendable {
                 queue.name,
                 bindings.map { "\($0.source) \($0.routing_key == queue.name ? "by its name" : $0.routing_key)" }.joined(
                     separator: ", "),
-                readers.map(\.description).joined(separator: ", "),
+                readers.map(\.description).joined(separator: ", "), bound(of: queue.name, file),
             ]
         }
+        let limits = Dictionary(uniqueKeysWithValues: file.users.map { ($0.name, $0.limits) })
         let users = definitions.users.map { user in
             let rights = Rights(user.role)
             return [
                 user.role.description, rights.queues.joined(separator: " ").orNothing,
                 rights.exchanges.joined(separator: " ").orNothing,
                 rights.keyPrefix.map { $0 + "…" } ?? (rights.exchanges.isEmpty ? "" : "names of queues"),
+                limits[user.role.description, default: [:]].map { "\($0.key) \($0.value)" }.sorted()
+                    .joined(separator: ", "),
                 user.role.tags,
             ]
         }
         return [
             "Virtual host \(definitions.virtualHost)",
             grid("Exchanges", ["name", "type", ""], exchanges),
-            grid("Queues", ["name", "bound to", "read by"], queues),
-            grid("Users", ["name", "may read", "may write", "keys", "tag"], users),
+            grid("Queues", ["name", "bound to", "read by", "unread bytes"], queues),
+            grid("Users", ["name", "may read", "may write", "keys", "limits", "tag"], users),
         ].joined(separator: "\n\n")
+    }
+
+    /// The limit of unread bytes that a policy sets for a queue.
+    private func bound(of queue: String, _ file: DefinitionsFile) -> String {
+        for policy in file.policies {
+            guard let pattern = try? Regex(policy.pattern), queue.contains(pattern) else { continue }
+            return policy.definition["max-length-bytes"].map { "at most \($0)" } ?? ""
+        }
+        return ""
     }
 
     private func grid(_ title: String, _ headings: [String], _ rows: [[String]]) -> String {

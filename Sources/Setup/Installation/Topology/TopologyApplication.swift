@@ -10,17 +10,20 @@ package struct TopologyApplication {
         package var prunes = false
         /// Whether to remove also queues that hold messages or have consumers.
         package var withMessages = false
+        /// Whether to delete the queues of an earlier version, once the workers have read them to their end.
+        package var finishes = false
         /// The file for passwords of new users; passwords already in it are used.
         package var passwordFile: PasswordFile?
         /// Passwords for new users only, for example from bihuan.yaml.
         package var knownPasswords: [String: String] = [:]
 
         package init(
-            prunes: Bool = false, withMessages: Bool = false, passwordFile: PasswordFile? = nil,
-            knownPasswords: [String: String] = [:]
+            prunes: Bool = false, withMessages: Bool = false, finishes: Bool = false,
+            passwordFile: PasswordFile? = nil, knownPasswords: [String: String] = [:]
         ) {
             self.prunes = prunes
             self.withMessages = withMessages
+            self.finishes = finishes
             self.passwordFile = passwordFile
             self.knownPasswords = knownPasswords
         }
@@ -35,6 +38,8 @@ package struct TopologyApplication {
         package var reasons: [String] = []
         package var generatedPasswords = 0
         package var notes: [String] = []
+        /// Whether a queue of an earlier version is left that was to be deleted.
+        package var isUnfinished = false
     }
 
     private let topology: OfficeTopology
@@ -53,13 +58,18 @@ package struct TopologyApplication {
     package mutating func run() throws -> Outcome {
         var outcome = Outcome()
         let first = try difference()
-        outcome.notes = first.notes
         let passwords = try passwords(of: first.newUsers, &outcome)
-        if !first.additions.isEmpty { try access.add(filled(first.additions, passwords)) }
+        let additions = try additions(of: first)
+        if !additions.isEmpty { try access.add(filled(additions, passwords)) }
+        for limit in first.surplusLimits { try access.remove(limit, in: virtualHost, wanted: topology.file()) }
         if options.prunes { try prune(first, &outcome) }
-        let last = first.isEmpty ? first : try difference()
+        var last = first.isEmpty ? first : try difference()
+        if try unbindRetired(last, &outcome) { last = try difference() }
+        let finished = options.finishes ? try finish(last, &outcome) : []
+        if !finished.isEmpty { last = try difference() }
+        outcome.notes = last.notes
         outcome.left = last.lines
-        outcome.done = first.lines.filter { !last.lines.contains($0) }
+        outcome.done = first.lines.filter { !last.lines.contains($0) } + finished
         return outcome
     }
 
@@ -87,6 +97,74 @@ package struct TopologyApplication {
         try options.passwordFile?.add(new)
         outcome.generatedPasswords = new.count
         return known.merging(new) { _, new in new }
+    }
+
+    private func depth(of queue: String) throws -> QueueDepth {
+        try access.depth(of: queue, in: virtualHost) ?? QueueDepth(messages: 0, consumers: 0)
+    }
+
+    /// What is missing, except the ways into the queues of parties while a queue that all once shared is still bound
+    /// and read: the workers who read it may know no other, and the new queues would fill until they refuse messages.
+    private func additions(of difference: TopologyDifference) throws -> DefinitionsFile {
+        var additions = difference.additions
+        for queue in Set(difference.retiredBindings.map(\.destination)) where try depth(of: queue).consumers > 0 {
+            additions.bindings.removeAll { difference.replaces(queue, $0) }
+        }
+        return additions
+    }
+
+    /// Removes the bindings of queues of an earlier version, after all others are there. Until then a message goes
+    /// into both queues, and the office decides it once. Returns whether any was removed.
+    private func unbindRetired(_ difference: TopologyDifference, _ outcome: inout Outcome) throws -> Bool {
+        var hasRemoved = false
+        for queue in Set(difference.retiredBindings.map(\.destination)).sorted() {
+            let consumers = try depth(of: queue).consumers
+            if consumers > 0 {
+                outcome.reasons.append(
+                    """
+                    queue \(queue) is still in use: it is of an earlier version and has \(consumers) consumers. Stop \
+                    the workers, apply again, then start them
+                    """)
+            } else if difference.additions.bindings.contains(where: { difference.replaces(queue, $0) }) {
+                outcome.reasons.append("queue \(queue) is still in use: bindings that replace its own are missing")
+            } else {
+                for binding in difference.retiredBindings where binding.destination == queue {
+                    try access.remove(.binding(binding), in: virtualHost, wanted: topology.file())
+                }
+                hasRemoved = true
+            }
+        }
+        return hasRemoved
+    }
+
+    /// Deletes the queues of an earlier version that are at their end. Returns the lines of those.
+    private func finish(
+        _ difference: TopologyDifference, _ outcome: inout Outcome
+    ) throws -> [TopologyDifference.Line] {
+        var finished: [TopologyDifference.Line] = []
+        for queue in difference.retiredQueues {
+            if difference.retiredBindings.contains(where: { $0.destination == queue }) {
+                outcome.isUnfinished = true
+                continue
+            }
+            var depth = try depth(of: queue)
+            if depth.isEmpty, access.figuresLateSeconds > 0 {
+                Thread.sleep(forTimeInterval: access.figuresLateSeconds)
+                depth = try self.depth(of: queue)
+            }
+            if depth.isEmpty {
+                try access.remove(.queue(queue), in: virtualHost, wanted: topology.file())
+                finished.append(TopologyDifference.Line(mark: .unwanted, text: "queue \(queue)"))
+            } else {
+                outcome.isUnfinished = true
+                outcome.reasons.append(
+                    """
+                    queue \(queue) was kept: it holds \(depth.messages) messages and has \(depth.consumers) \
+                    consumers. The workers read it to its end: finish later
+                    """)
+            }
+        }
+        return finished
     }
 
     private func filled(_ additions: DefinitionsFile, _ passwords: [String: String]) -> DefinitionsFile {
@@ -117,5 +195,13 @@ package struct TopologyApplication {
             }
             try access.remove(removal, in: virtualHost, wanted: topology.file())
         }
+    }
+}
+
+extension TopologyDifference {
+    /// Whether a binding gives messages that now go into a queue of an earlier version their new way.
+    fileprivate func replaces(_ retired: String, _ binding: DefinitionsFile.Binding) -> Bool {
+        Topology.Queue.inboundKind(of: binding.destination) != nil
+            && retiredBindings.contains { $0.destination == retired && $0.source == binding.source }
     }
 }

@@ -14,11 +14,14 @@ package struct TopologyDifference {
         package let text: String
         /// Whether the broker cannot change it in place.
         package var mustBeDeletedFirst = false
+        /// Whether it is removed only if `--prune` is given.
+        package var needsPrune = false
 
-        package init(mark: Mark, text: String, mustBeDeletedFirst: Bool = false) {
+        package init(mark: Mark, text: String, mustBeDeletedFirst: Bool = false, needsPrune: Bool = false) {
             self.mark = mark
             self.text = text
             self.mustBeDeletedFirst = mustBeDeletedFirst
+            self.needsPrune = needsPrune
         }
         package var description: String { "\(mark.rawValue) \(text)" }
     }
@@ -26,6 +29,7 @@ package struct TopologyDifference {
     /// An object with one of our names that is not wanted, or that adds rights or routes to a wanted one.
     package enum Removal: Hashable {
         case user(String)
+        case userLimit(user: String, limit: String)
         case permission(user: String)
         case topicPermission(user: String, exchange: String)
         case binding(DefinitionsFile.Binding)
@@ -40,6 +44,12 @@ package struct TopologyDifference {
     /// The removals in their order: users first, since they lose rights; queues last, since they hold messages.
     private(set) var removals: [Removal] = []
     private(set) var newUsers: [String] = []
+    /// Limits of our users that they should not have. An import of definitions sets limits and removes none.
+    private(set) var surplusLimits: [Removal] = []
+    /// The queues of an earlier version that the broker still has: workers read them to their end.
+    private(set) var retiredQueues: [String] = []
+    /// Their bindings to our exchanges. They are removed when all others are there, so that every message has a way.
+    private(set) var retiredBindings: [DefinitionsFile.Binding] = []
     /// Objects that are not ours and may still matter.
     package private(set) var notes: [String] = []
 
@@ -103,7 +113,7 @@ package struct TopologyDifference {
                 additions.users.append(user)
                 continue
             }
-            var differs = false
+            var differs = compareLimits(of: &existing, user)
             if existing.tags != user.tags {
                 add(.different, "user \(user.name): tags \"\(existing.tags)\", shall be \"\(user.tags)\"")
                 (existing.tags, differs) = (user.tags, true)
@@ -125,6 +135,19 @@ package struct TopologyDifference {
             // Another office on the same broker may have a user of this name.
             if hosts.subtracting([virtualHost]).isEmpty { remove(.user(user.name), "user \(user.name)") }
         }
+    }
+
+    /// Whether the wanted limits must be imported.
+    private mutating func compareLimits(of existing: inout DefinitionsFile.User, _ user: DefinitionsFile.User) -> Bool {
+        let parts = differences(existing.limits.mapValues { .number($0) }, user.limits.mapValues { .number($0) })
+        guard !parts.isEmpty else { return false }
+        add(.different, "user \(user.name): " + parts.joined(separator: "; "))
+        surplusLimits += existing.limits.keys.filter { user.limits[$0] == nil }.sorted().map {
+            .userLimit(user: user.name, limit: $0)
+        }
+        let differs = user.limits.contains { existing.limits[$0.key] != $0.value }
+        existing.limits = user.limits
+        return differs
     }
 
     private mutating func comparePermissions(_ wanted: DefinitionsFile, _ found: DefinitionsFile) {
@@ -247,6 +270,11 @@ package struct TopologyDifference {
             guard TopologyDifference.isOurs(exchange: binding.source) || isOurs(destinationOf: binding) else {
                 continue
             }
+            if isRetired(binding) {
+                lines.append(Line(mark: .unwanted, text: "binding \(words(binding))"))
+                retiredBindings.append(binding)
+                continue
+            }
             remove(.binding(binding), "binding \(words(binding))")
         }
     }
@@ -268,7 +296,17 @@ package struct TopologyDifference {
         }
         let names = Set(wanted.queues.map(\.name))
         for name in there.keys.sorted() where TopologyDifference.isOurs(queue: name) && !names.contains(name) {
-            remove(.queue(name), "queue \(name)")
+            guard Topology.Queue.retired.contains(name) else {
+                remove(.queue(name), "queue \(name)")
+                continue
+            }
+            retiredQueues.append(name)
+            if retiredBindings.contains(where: { $0.destination == name }) { continue }
+            notes.append(
+                """
+                the queue \(name) is of an earlier version, and nothing goes into it any more: the workers read it to \
+                its end, then `bihuan topology apply --finish` deletes it
+                """)
         }
     }
 
@@ -298,6 +336,11 @@ package struct TopologyDifference {
     private static func isOurs(exchange name: String) -> Bool { name.hasPrefix("bihuan.") }
     private static func isOurs(queue name: String) -> Bool { name.hasPrefix("bihuan.") || BrokerRole.isOurs(name) }
 
+    private func isRetired(_ binding: DefinitionsFile.Binding) -> Bool {
+        binding.destination_type == "queue" && Topology.Queue.retired.contains(binding.destination)
+            && TopologyDifference.isOurs(exchange: binding.source)
+    }
+
     private func isOurs(destinationOf binding: DefinitionsFile.Binding) -> Bool {
         binding.destination_type == "queue"
             ? TopologyDifference.isOurs(queue: binding.destination)
@@ -313,7 +356,7 @@ package struct TopologyDifference {
     }
 
     private mutating func remove(_ removal: Removal, _ text: String) {
-        add(.unwanted, text)
+        lines.append(Line(mark: .unwanted, text: text, needsPrune: true))
         removals.append(removal)
     }
 
