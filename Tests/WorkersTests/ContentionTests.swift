@@ -22,7 +22,9 @@ struct ContentionTests {
         try office.wait(
             for: ["1100"], "SELECT count(*) FROM inbox WHERE sender = 'unit.d1' AND verdict = 'taken'", within: 40)
         // The ladders' ends: 120 days after the signature, at most.
-        try office.wait(for: ["0"], "SELECT count(*) FROM clock WHERE next_at IS NOT NULL", within: 40)
+        try office.wait(
+            for: ["0"], "SELECT count(*) FROM clock WHERE handoff_id IS NOT NULL AND next_at IS NOT NULL",
+            within: 40)
         try office.stopLanes()
 
         try expectEveryActInLedger(acts, office)
@@ -111,8 +113,7 @@ struct ContentionTests {
             try office.count(
                 """
                 SELECT count(*) FROM clock c WHERE next_step <> (
-                    SELECT count(*) FROM clock_step s WHERE s.handoff_id = c.handoff_id AND s.kind = c.kind AND \
-                    s.round = c.round)
+                    SELECT count(*) FROM clock_step s WHERE s.clock_id = c.id)
                 """) == 0)
         let steps = try office.count("SELECT count(*) FROM clock_step")
         #expect(steps >= 600)
@@ -123,7 +124,7 @@ struct ContentionTests {
             try office.count(
                 """
                 SELECT count(*) FROM handoff h WHERE running_clocks <> (SELECT count(*) FROM clock c WHERE \
-                c.handoff_id = h.id AND stopped_at IS NULL)
+                c.handoff_id = h.id AND ended_at IS NULL)
                 """
             ) == 0)
         return steps
