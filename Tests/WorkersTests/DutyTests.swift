@@ -1,7 +1,9 @@
+import AMQP
 import Basics
 import Casework
 import Contract
 import Foundation
+import PostgreSQL
 import TestOffice
 import Testing
 
