@@ -167,7 +167,7 @@ struct DutyTests {
             try words(office, "duties_skipped", "e->>'duty', e->>'first', e->>'last'") == [
                 "\(Self.summary) 2026-03 2026-08"
             ])
-        #expect(try office.count("SELECT count(*) FROM person_notice WHERE kind = 'duties_skipped'") == 2)
+        #expect(try office.count("SELECT count(*) FROM person_notice WHERE kind = 'duty_skipped'") == 2)
         try office.expectWholeLedger()
         try office.close()
     }

@@ -28,21 +28,20 @@ struct DutyList: AsyncParsableCommand {
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            let lines = try await onThread {
-                let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan duty"))
-                defer { database.close() }
-                let names = DutyNames(in: database)
-                var grid = Grid([.whole("duty"), .text("name"), .whole("due"), .whole("")])
-                for duty in try database.run(ListOpenDuties()).rows {
-                    grid.add([
-                        duty.key, names[duty.row], DutyNames.day(duty.dueAt),
-                        duty.dueAt < configuration.now ? "overdue" : "",
-                    ])
-                }
-                return grid.printed()
-            }
-            Output.line(lines)
+            Output.line(try await onThread { try DutyList.table(configuration) })
         }
+    }
+
+    static func table(_ configuration: OfficeConfiguration, width: Int? = Output.width) throws -> String {
+        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan duty"))
+        defer { database.close() }
+        let names = DutyNames(in: database)
+        var grid = Grid([.whole("duty"), .text("name"), .whole("due"), .whole("")])
+        for duty in try database.run(ListOpenDuties()).rows {
+            let state = duty.dueAt < configuration.now ? "overdue" : ""
+            grid.add([duty.key, names[duty.row], DutyNames.day(duty.dueAt), state])
+        }
+        return grid.printed(width: width)
     }
 }
 

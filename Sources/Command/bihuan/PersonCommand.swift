@@ -15,7 +15,8 @@ struct PersonOptions: ParsableArguments {
     var person: String
 
     @Option(
-        help: ArgumentHelp("The id of the act, for another act with the same words.", valueName: "id"))
+        help: ArgumentHelp(
+            "The id of the act, to send the same words as another act: a refused one stays refused.", valueName: "id"))
     var id: String?
 
     @Option(help: ArgumentHelp("How long to wait for the verdict, 1 to 600.", valueName: "seconds"))

@@ -252,7 +252,7 @@ extension UnitOfWork {
                 by: office.name)
             answers.report(
                 "duty \(opening.duty) is not asked for \(first) to \(opening.period): the office stood still")
-            notifySupervisors("duties_skipped", of: nil, rule: rule)
+            notifySupervisors("duty_skipped", of: nil, rule: rule)
         }
     }
 
