@@ -31,10 +31,13 @@ struct ContentionTests {
         let steps = try expectEveryStepOnce(office)
         #expect(!office.log.lines.contains { $0.contains("40P01") }, "a deadlock occurred")
         try office.expectWholeLedger()
-        // The unit got one notice of each step.
+        // The unit got one notice of each step; others owe duties of the calendar, of which the office hears alone.
+        let own = try office.count(
+            "SELECT count(*) FROM clock_step s JOIN clock c ON c.id = s.clock_id WHERE c.owed_by = 'unit.d1'")
+        #expect(own > 0 && own <= steps)
         var notices: Set<String> = []
-        for _ in 0..<steps { notices.insert(try department.receive().id) }
-        #expect(notices.count == steps)
+        for _ in 0..<own { notices.insert(try department.receive().id) }
+        #expect(notices.count == own)
         try office.close()
     }
 
