@@ -23,10 +23,10 @@ const statement read_handoffs = {"read_handoffs",
         "handoff", "ORDER BY attempt")};
 
 const statement read_clocks = {"read_clocks",
-    "SELECT found.* FROM unnest($1::uuid[]) AS wanted (report) "
-    "CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h "
-    "CROSS JOIN LATERAL (SELECT handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, "
-    "stopped_at, stopped_by FROM clock WHERE handoff_id = h.id OFFSET 0) AS found"};
+    BY_REPORT(
+        "id, subject, report_id, handoff_id, unit, duty, period, owed_by, rule, citation, started_at, calendar, pauses, extensions, "
+        "due_at, next_step, next_at, set_aside, ended_at, ended_because, ended_by",
+        "clock", "")};
 
 const statement read_barred_units = {"read_barred_units", BY_REPORT("report_id, unit", "barred_root", "")};
 
@@ -39,10 +39,10 @@ const statement update_reports = {"update_reports",
     "AS new (id, state, handoff_count, head, entry_count, loaded_head) WHERE report.id = new.id AND report.head = new.loaded_head"};
 
 const statement insert_clocks = {"insert_clocks",
-    "INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, citation, ladder, next_step, next_at, "
-    "stopped_at, stopped_by) "
-    "SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::text[], "
-    "$9::text[], $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::text[])"};
+    "INSERT INTO clock (id, subject, report_id, handoff_id, duty, period, owed_by, rule, citation, started_at, due_at, next_step, "
+    "next_at, ended_at, ended_because) "
+    "SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], "
+    "$10::timestamptz[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::timestamptz[], $15::text[])"};
 
 const statement insert_ledger = {"insert_ledger",
     "INSERT INTO ledger_entry (chain, sequence, bytes, hash) SELECT * FROM unnest($1::uuid[], $2::int[], $3::bytea[], $4::bytea[])"};
@@ -102,7 +102,6 @@ void queue_cases(database *d, const case_row *cases, int count) {
 // The ledger -------------------------------------------------------------------------------------------------------------
 
 static column chains, sequences, entries, hashes;
-static buffer entry_text;
 
 void begin_ledger(void) {
     begin_column(&chains, 2950);
@@ -133,62 +132,56 @@ void queue_ledger(database *d) {
 
 // Clocks -----------------------------------------------------------------------------------------------------------------
 
-static column clock_columns[14];
+static column clock_columns[15];
 
 void begin_clocks(void) {
-    static const Oid elements[14] = {2950, 25, 23, 2950, 25, 1184, 1184, 25, 25, 25, 23, 1184, 1184, 25};
-    for (int i = 0; i < 14; i++) begin_column(&clock_columns[i], elements[i]);
+    static const Oid elements[15] = {2950, 25, 2950, 2950, 25, 25, 25, 25, 25, 1184, 1184, 23, 1184, 1184, 25};
+    for (int i = 0; i < 15; i++) begin_column(&clock_columns[i], elements[i]);
 }
 
-// Days after the start, as in the shipped policy's rows.
-typedef struct { const char *kind, *rule, *citation; int due; struct { const char *action; int day; } steps[11]; } plan;
+// Days after the start, as in the shipped policy's rows: the limit, and the first step.
+typedef struct { const char *kind, *rule, *citation; int due, first; } plan;
 static const plan plans[] = {
-    {"sign", "cn-discipline@1/clock-sign", "默认值；来源文件只提出“签收提醒”，未规定天数", 2,
-        {{"remind", 1}, {"overdue", 2}, {"remind", 3}, {"remind", 4}, {"escalate", 5}, {"remind", 6}, {"remind", 7}, {"remind", 8},
-            {"remind", 9}, {"remind", 10}}},
-    {"feedback", "cn-discipline@1/clock-feedback", "默认值；处置意见一个月内提出（未核实），按 30 个自然日计", 30,
-        {{"warn", 23}, {"warn", 29}, {"overdue", 30}, {"remind", 35}, {"remind", 40}, {"escalate", 45}}},
-    {"overdue", "cn-discipline@1/clock-overdue", "默认值；来源文件“办结反馈”为每季度一次、交办件报结默认三个月（第三方文本），均按 90 个自然日计", 90,
-        {{"warn", 75}, {"warn", 87}, {"overdue", 90}, {"remind", 97}, {"remind", 104}, {"escalate", 120}}},
+    {"sign", "cn-discipline@1/clock-sign", "默认值；来源文件只提出“签收提醒”，未规定天数", 2, 1},
+    {"feedback", "cn-discipline@1/clock-feedback", "默认值；处置意见一个月内提出（未核实），按 30 个自然日计", 30, 23},
+    {"overdue", "cn-discipline@1/clock-overdue", "默认值；来源文件“办结反馈”为每季度一次、交办件报结默认三个月（第三方文本），均按 90 个自然日计", 90, 75},
 };
 
 void add_clock(lane *l, const char *kind, const uuid *handoff, const uuid *report, const char *unit, int64_t stopped,
     const char *stopped_by) {
+    char debtor[64];
     static const int64_t day = 86400 * (int64_t)1000000;
     const plan *p = plans;
     while (strcmp(p->kind, kind) != 0) p++;
-    entry_text.length = 0;
-    for (int i = 0; p->steps[i].action; i++) {
-        char at[32];
-        write_instant(at, l->now + p->steps[i].day * day);
-        add_text(&entry_text, "%s%s@%s", i > 0 ? " " : "", p->steps[i].action, at);
-    }
+    uuid id = make_uuid();
+    write_text(debtor, sizeof debtor, "unit.%s", unit);
     column *c = clock_columns;
-    put_uuid(&c[0], handoff);
-    put_text(&c[1], kind);
-    put_int(&c[2], 1);
-    put_uuid(&c[3], report);
-    put_text(&c[4], unit);
-    put_instant(&c[5], l->now);
-    put_instant(&c[6], l->now + p->due * day);
+    put_uuid(&c[0], &id);
+    put_text(&c[1], "report");
+    put_uuid(&c[2], report);
+    put_uuid(&c[3], handoff);
+    put_text(&c[4], kind);
+    put_text(&c[5], "1");
+    put_text(&c[6], debtor);
     put_text(&c[7], p->rule);
     put_text(&c[8], p->citation);
-    put_bytes(&c[9], entry_text.data, entry_text.length);
-    put_int(&c[10], 0);
+    put_instant(&c[9], l->now);
+    put_instant(&c[10], l->now + p->due * day);
+    put_int(&c[11], 0);
     if (stopped_by) {
-        put_null(&c[11]);
-        put_instant(&c[12], stopped);
-    } else {
-        put_instant(&c[11], l->now + p->steps[0].day * day);
         put_null(&c[12]);
+        put_instant(&c[13], stopped);
+    } else {
+        put_instant(&c[12], l->now + p->first * day);
+        put_null(&c[13]);
     }
-    put_text(&c[13], stopped_by);
+    put_text(&c[14], stopped_by);
 }
 
 void queue_clocks(database *d) {
     column *c = clock_columns;
     if (c[0].count == 0) return;
-    parameter all[14];
-    for (int i = 0; i < 14; i++) all[i] = array_of(&c[i]);
-    queue_statement(d, &insert_clocks, all, 14);
+    parameter all[15];
+    for (int i = 0; i < 15; i++) all[i] = array_of(&c[i]);
+    queue_statement(d, &insert_clocks, all, 15);
 }

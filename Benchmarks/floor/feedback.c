@@ -13,9 +13,10 @@ static const statement update_handoffs = {"update_handoffs",
     "FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::int[]) "
     "AS new (id, state, signed_at, signed_by, disposition, outcome, ended_at, ended_because, running_clocks) WHERE handoff.id = new.id"};
 static const statement stop_clocks = {"stop_clocks",
-    "UPDATE clock SET next_at = NULL, stopped_at = new.stopped_at, stopped_by = new.stopped_by "
-    "FROM unnest($1::uuid[], $2::text[], $3::int[], $4::timestamptz[], $5::text[]) AS new (handoff_id, kind, round, stopped_at, stopped_by) "
-    "WHERE clock.handoff_id = new.handoff_id AND clock.kind = new.kind AND clock.round = new.round"};
+    "UPDATE clock SET next_at = NULL, ended_at = new.ended_at, ended_because = new.ended_because "
+    "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[]) "
+    "AS new (report_id, handoff_id, duty, period, ended_at, ended_because) "
+    "WHERE clock.report_id = new.report_id AND clock.handoff_id = new.handoff_id AND clock.duty = new.duty AND clock.period = new.period"};
 static const statement insert_notes = {"insert_notes",
     "INSERT INTO handoff_note (handoff_id, sender, event_id, kind, written_at, body) "
     "SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])"};
@@ -29,13 +30,13 @@ enum { SIGNED = 1, DECIDED = 2, CONCLUDED = 4 };
 // One handoff of the transaction, and the acts on it.
 typedef struct { uuid id; case_row *of; const char *unit; bool transfer; int acts; } handoff_row;
 
-static column changed[9], stopped[5], notes[6], settled[6];
+static column changed[9], stopped[6], notes[6], settled[6];
 
 static void begin_columns(void) {
-    static const Oid changed_types[] = {2950, 25, 1184, 25, 25, 25, 1184, 25, 23}, stopped_types[] = {2950, 25, 23, 1184, 25},
+    static const Oid changed_types[] = {2950, 25, 1184, 25, 25, 25, 1184, 25, 23}, stopped_types[] = {2950, 2950, 25, 25, 1184, 25},
         note_types[] = {2950, 25, 25, 25, 1184, 25}, settled_types[] = {25, 25, 25, 25, 17, 2950};
     for (int i = 0; i < 9; i++) begin_column(&changed[i], changed_types[i]);
-    for (int i = 0; i < 5; i++) begin_column(&stopped[i], stopped_types[i]);
+    for (int i = 0; i < 6; i++) begin_column(&stopped[i], stopped_types[i]);
     for (int i = 0; i < 6; i++) begin_column(&notes[i], note_types[i]);
     for (int i = 0; i < 6; i++) begin_column(&settled[i], settled_types[i]);
 }
@@ -48,11 +49,12 @@ static void queue_all(database *d, const statement *s, column *columns, int coun
 }
 
 static void stop_clock(const lane *l, const handoff_row *h, const char *kind, const char *by) {
-    put_uuid(&stopped[0], &h->id);
-    put_text(&stopped[1], kind);
-    put_int(&stopped[2], 1);
-    put_instant(&stopped[3], l->now);
-    put_text(&stopped[4], by);
+    put_uuid(&stopped[0], &h->of->id);
+    put_uuid(&stopped[1], &h->id);
+    put_text(&stopped[2], kind);
+    put_text(&stopped[3], "1");
+    put_instant(&stopped[4], l->now);
+    put_text(&stopped[5], by);
 }
 
 static void add_note(const lane *l, const handoff_row *h, const char *sender, const char *act, const char *kind, const char *body) {
@@ -225,7 +227,7 @@ static void transact(lane *l, const amqp_envelope_t *batch, int count) {
     queue_cases(l->db, cases, handoff_count);
     queue_all(l->db, &update_handoffs, changed, 9);
     queue_clocks(l->db);
-    queue_all(l->db, &stop_clocks, stopped, 5);
+    queue_all(l->db, &stop_clocks, stopped, 6);
     queue_ledger(l->db);
     queue_all(l->db, &insert_notes, notes, 6);
     queue_all(l->db, &settle_inbox, settled, 6);

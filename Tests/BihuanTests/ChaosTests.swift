@@ -123,8 +123,7 @@ struct ChaosTests {
             UPDATE report_text SET body = body || '\(named.name)' WHERE report_id = '\(named.report)';
             UPDATE ledger_entry SET bytes = set_byte(bytes, 2, 120)
                 WHERE (chain, sequence) = (SELECT chain, sequence FROM ledger_entry WHERE sequence = 2 LIMIT 1);
-            UPDATE clock SET due_at = due_at + interval '1 second' WHERE (handoff_id, kind, round) = (SELECT \
-            handoff_id, kind, round FROM clock LIMIT 1);
+            UPDATE clock SET due_at = due_at + interval '1 second' WHERE id = (SELECT id FROM clock LIMIT 1);
             UPDATE report SET rule = 'nowhere@1/none' WHERE id = (SELECT id FROM report LIMIT 1);
             UPDATE inbox SET received_at = received_at + interval '1 year' WHERE (sender, event_id) = (SELECT sender, \
             event_id FROM inbox LIMIT 1);

@@ -74,7 +74,7 @@ struct ClockWalkTests {
         var open = [try begin(kind, rulebook)]
         while let (file, id) = open.popLast() {
             let handoff = try #require(file[handoff: id])
-            let place = Place(state: handoff.state, running: file.clocks.filter(\.isRunning).map(\.key.kind).sorted())
+            let place = Place(state: handoff.state, running: file.clocks.filter(\.isRunning).map(\.key.duty).sorted())
             #expect(handoff.runningClocks == place.running.count)
             #expect((handoff.noClockReason != nil) == (place.running.isEmpty && handoff.endedAt == nil))
             guard seen.insert(place).inserted else { continue }

@@ -13,11 +13,12 @@ struct ColumnTests {
     private let report = ReportID(UUID())
     private let handoff = HandoffID(UUID())
     private let clock: Clock.Key
+    private let clockID = ClockID.make(at: Self.moment(9))
     private static func moment(_ day: Int) -> Instant {
         Instant(microsecondsSinceEpoch: 1_772_438_400_000_000).adding(seconds: Double(day) * 86_400)
     }
 
-    init() { clock = Clock.Key(handoffID: handoff, kind: "sign", round: 3) }
+    init() { clock = Clock.Key(of: handoff, in: report, duty: "sign", round: 3) }
 
     private func report(state: ReportState, head: LedgerHead) -> Report {
         Report(
@@ -43,11 +44,14 @@ struct ColumnTests {
 
     private func clock(isStopped: Bool) -> Clock {
         Clock(
-            key: clock, reportID: report, owedBy: UnitID(unchecked: "d1"), startedAt: Self.moment(9),
-            dueAt: Self.moment(12), rule: "p@1/clock", citation: "a citation",
-            steps: [.init(at: Self.moment(10), action: .remind), .init(at: Self.moment(12), action: .overdue)],
-            nextStep: isStopped ? 1 : 0, stoppedAt: isStopped ? Self.moment(11) : nil,
-            stoppedBy: isStopped ? "signed" : nil)
+            id: clockID, key: clock, owedBy: "unit.d1",
+            inputs: ClockInputs(
+                rule: "p@1/clock", startedAt: Self.moment(9), calendar: "a calendar",
+                pauses: ["2026-03-02T08:00:00Z/2026-03-03T08:00:00Z", "another"], extensions: ["30 day"]),
+            citation: "a citation", dueAt: Self.moment(12), nextStep: isStopped ? 1 : 0,
+            nextAt: isStopped ? nil : Self.moment(10), setAside: isStopped ? nil : "a fault",
+            endedAt: isStopped ? Self.moment(11) : nil, endedBecause: isStopped ? "signed" : nil,
+            endedBy: isStopped ? "person.li" : nil)
     }
 
     @Test("a report, a handoff and a clock are read as they were written, when new and when changed")

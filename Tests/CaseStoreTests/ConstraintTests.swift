@@ -39,15 +39,21 @@ struct ConstraintTests {
     }
 
     private static func clock(
-        round: Int = 2, rule: String = "p@1/c", due: String = moment, next: String = "NULL", stopped: String = "NULL"
+        of subject: String = "'report', '\(report)', '\(handoff)', NULL", duty: String = "sign", period: String = "2",
+        owedBy: String = "unit.d1", rule: String = "p@1/c", due: String = moment, next: String = "NULL",
+        ended: String = "NULL, NULL"
     ) -> String {
         """
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, \
-        next_at, stopped_at)
-        VALUES ('\(handoff)', 'sign', \(round), '\(report)', 'd1', \(moment), \(due), '\(rule)', 'x', 0, \(next), \
-        \(stopped))
+        INSERT INTO clock (id, subject, report_id, handoff_id, unit, duty, period, owed_by, started_at, due_at, rule, \
+        next_step, next_at, ended_at, ended_because)
+        VALUES (gen_random_uuid(), \(subject), '\(duty)', '\(period)', '\(owedBy)', \(moment), \(due), '\(rule)', \
+        0, \(next), \(ended))
         """
     }
+
+    private static let ofUnit = clock(of: "'unit', NULL, NULL, 'd1'", duty: "return", period: "2026-Q1")
+    private static let ofOffice = clock(
+        of: "'office', NULL, NULL, NULL", duty: "summary", period: "2026-02", owedBy: "office")
 
     private static func piece(_ part: Int) -> String {
         """
@@ -117,7 +123,7 @@ struct ConstraintTests {
             VALUES ('unit.d1', 'e-1', '\(handoff)', '\(report)', 't', 'k', 's', \(moment))
             """
         ],
-        "clock_step_once": ["INSERT INTO clock_step VALUES ('\(handoff)', 'sign', 1, 1, 'overdue', \(moment))"],
+        "clock_step_once": ["INSERT INTO clock_step VALUES ('\(StoreUnderTest.clock)', 1, 'overdue', \(moment))"],
         "handoff_note_once": [note + "; " + note],
         "report_number_once": [report(number: 202_600_000_001)],
         "report_state_known": [report(state: "lost"), "UPDATE report SET state = 'lost'"],
@@ -143,8 +149,16 @@ struct ConstraintTests {
         ].map {
             handoff(state: $0, clocks: 0)
         } + ["UPDATE handoff SET running_clocks = 0"],
-        "clock_once": [clock(round: 1)],
-        "clock_stopped_has_no_step": [clock(next: moment, stopped: moment)],
+        "clock_once": [clock(period: "1"), ofUnit + ";" + ofUnit, ofOffice + ";" + ofOffice],
+        "clock_subject_known": [clock(of: "'person', NULL, NULL, NULL")],
+        "clock_names_its_subject": [
+            "'report', NULL, NULL, NULL", "'unit', NULL, NULL, NULL", "'office', NULL, NULL, 'd1'",
+            "'office', '\(report)', NULL, NULL", "'unit', NULL, '\(handoff)', 'd1'",
+        ].map { clock(of: $0) },
+        "clock_debtor_known": ["d1", "office.x", "unit.", "boss.d1", "source.web"].map { clock(owedBy: $0) },
+        "clock_ended_has_no_step": [clock(next: moment, ended: "\(moment), 'done'")],
+        "clock_ended_for_a_reason": [clock(ended: "\(moment), NULL"), clock(ended: "NULL, 'done'")],
+        "duty_opening_once": ["INSERT INTO duty_opening VALUES ('duty', 'month', '2026-03', \(moment))"],
         "clock_due_after_start": [clock(due: "'2026-03-02T07:59:59Z'")],
         // 7: the ledger
         "ledger_entry_one_chain": ["INSERT INTO ledger_entry VALUES ('\(report)', 1, 'other', \(sha256))"],
@@ -186,7 +200,7 @@ struct ConstraintTests {
         "person_notice_not_barred": ["c01", "c01-d01"].map {
             """
             UPDATE person SET unit = '\($0)' WHERE id = 'li'; INSERT INTO person_notice VALUES \
-            (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))
+            (gen_random_uuid(), 'li', '\(report)', NULL, NULL, 'k', 'r', \(moment))
             """
         },
         "outbox_names_addressee": ["", "d1", "unit.", "unit.D1", "boss.d1", "unit.d1 ", "unit.d1.x"].map {
@@ -262,7 +276,7 @@ struct ConstraintTests {
         handoff(clocks: 0, reason: "'stated'"), handoff(state: "closed", clocks: 0),
         handoff(state: "returned", clocks: 0),
         handoff(state: "recalled", clocks: 0), handoff(state: "undeliverable", clocks: 0), clock(),
-        clock(stopped: moment), inbox(),
+        clock(ended: "\(moment), 'done'"), ofUnit, ofOffice, clock(owedBy: "person.li"), inbox(),
         inbox(verdict: "refused", reply: "'r'", type: "'t'"), outboxRow(to: "unit.d1"), outboxRow(to: "person.li"),
         outboxRow(to: "source.letter"),
         outboxRow(to: "office.routing"), checkpoint(),
@@ -270,7 +284,7 @@ struct ConstraintTests {
         outboxRow(to: "source.subordinate", type: "bihuan.report.received.v1"),
         outboxRow(to: "unit.c01", about: "'{\(otherID)}'"),
         "INSERT INTO ledger_entry VALUES ('\(report)', 2, 'x', \(sha256))",
-        "INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, 'k', 'r', \(moment))",
+        "INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, NULL, 'k', 'r', \(moment))",
         // A county that left the barred city.
         "UPDATE unit SET parent = NULL WHERE id = 'c01-d01'; " + outboxRow(to: "unit.c01-d01"),
     ]

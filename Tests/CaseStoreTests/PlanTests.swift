@@ -23,7 +23,8 @@ struct PlanTests {
         Question(ReadReportTexts.self, 1), Question(ReadAccused.self, 1), Question(ReadAllegations.self, 1),
         Question(ReadAttachments.self, 1), Question(ReadDeferredMessages.self, 1), Question(ReadRepeatKeys.self, 1),
         Question(ReadSubmissions.self, 2), Question(ReadInbox.self, 2), Question(ReadLateLanes.self, 2),
-        Question(ReadAppliedActs.self, 3),
+        Question(ReadAppliedActs.self, 3), Question(ReadDueClocks.self, 3), Question(ReadClocksByID.self, 1),
+        Question(ReadDuties.self, 3),
     ]
 
     @Test("cases are read by their keys, in empty tables and in tables that grew without statistics")
@@ -84,9 +85,12 @@ struct PlanTests {
             'registered', 'p@1/r', \(StoreUnderTest.sha256), 1 FROM generate_series(1, 3000) AS n;
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         SELECT gen_random_uuid(), id, 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1 FROM report;
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, \
-        next_at)
-        SELECT id, 'sign', 1, report_id, 'd1', \(StoreUnderTest.moment), \(StoreUnderTest.moment), 'p@1/c', 'x', 0, \
-        \(StoreUnderTest.moment) FROM handoff;
+        INSERT INTO clock (id, subject, report_id, handoff_id, duty, period, owed_by, started_at, due_at, rule, \
+        next_step, next_at)
+        SELECT gen_random_uuid(), 'report', report_id, id, 'sign', '1', 'unit.d1', \(StoreUnderTest.moment), \
+        \(StoreUnderTest.moment), 'p@1/c', 0, \(StoreUnderTest.moment) FROM handoff;
+        INSERT INTO clock (id, subject, unit, duty, period, owed_by, started_at, due_at, rule, next_step, next_at)
+        SELECT gen_random_uuid(), 'unit', 'd1', 'duty-' || n, '2026-Q1', 'unit.d1', \(StoreUnderTest.moment), \
+        \(StoreUnderTest.moment), 'p@1/d', 0, \(StoreUnderTest.moment) FROM generate_series(1, 3000) AS n;
         """
 }

@@ -48,6 +48,7 @@ final class StoreUnderTest {
 
     static let report = "00000000-0000-0000-0000-00000000000a"
     static let handoff = "00000000-0000-0000-0000-0000000000aa"
+    static let clock = "00000000-0000-0000-0000-0000000000cc"
     static let chain = "00000000-0000-0000-0000-00000000000c"
     static let sha256 = "decode(repeat('ab', 32), 'hex')"
     static let moment = "'2026-03-02T08:00:00Z'"
@@ -62,10 +63,12 @@ final class StoreUnderTest {
         INSERT INTO barred_root VALUES ('\(report)', 'c01');
         INSERT INTO handoff (id, report_id, attempt, unit, kind, state, express, rule, digest, running_clocks)
         VALUES ('\(handoff)', '\(report)', 1, 'd1', 'transfer', 'released', false, 'p@1/r', 'd', 1);
-        INSERT INTO clock (handoff_id, kind, round, report_id, owed_by, started_at, due_at, rule, ladder, next_step, \
-        next_at)
-        VALUES ('\(handoff)', 'sign', 1, '\(report)', 'd1', \(moment), \(moment), 'p@1/c', 'x', 0, \(moment));
-        INSERT INTO clock_step VALUES ('\(handoff)', 'sign', 1, 1, 'remind', \(moment));
+        INSERT INTO clock (id, subject, report_id, handoff_id, duty, period, owed_by, started_at, due_at, rule, \
+        next_step, next_at)
+        VALUES ('\(clock)', 'report', '\(report)', '\(handoff)', 'sign', '1', 'unit.d1', \(moment), \(moment), \
+        'p@1/c', 0, \(moment));
+        INSERT INTO clock_step VALUES ('\(clock)', 1, 'remind', \(moment));
+        INSERT INTO duty_opening VALUES ('duty', 'month', '2026-02', \(moment));
         INSERT INTO ledger_entry VALUES ('\(report)', 1, '{}', \(sha256));
         INSERT INTO ledger_checkpoint
         VALUES (1, \(moment), 1, \(sha256), \(sha256), \(sha256), decode(repeat('ab', 64), 'hex'));

@@ -44,8 +44,8 @@ struct CaseFileTests {
         let file = CaseFile(loaded: report, barred: [], handoffs: [Self.handoff(of: report.id)], clocks: [])
         #expect(!file.isNew && !file.reportChanged)
         #expect(
-            file.newHandoffs.isEmpty && file.changedHandoffs.isEmpty && file.newClocks.isEmpty
-                && file.changedClocks.isEmpty)
+            file.newHandoffs.isEmpty && file.changedHandoffs.isEmpty && file.clocks.new.isEmpty
+                && file.clocks.changed.isEmpty)
         #expect(file.newEntries.isEmpty)
     }
 
@@ -99,14 +99,14 @@ struct CaseFileTests {
         let later = Self.now.adding(seconds: 60)
         file.stopClocks(of: id, on: stop, at: later, by: "test")
         file.recountClocks(of: id, otherwise: nil)
-        #expect(Set(file.clocks.filter(\.isRunning).map(\.key.kind)) == running)
+        #expect(Set(file.clocks.filter(\.isRunning).map(\.key.duty)) == running)
         #expect(file[handoff: id]?.runningClocks == running.count)
         for clock in file.clocks where !clock.isRunning {
-            #expect(clock.stoppedAt == later && clock.stoppedBy == "test" && clock.nextAt == nil)
+            #expect(clock.endedAt == later && clock.endedBecause == "test" && clock.nextAt == nil)
         }
         file.stopClocks(of: id, on: .ended, at: later.adding(seconds: 60), by: "again")
         file.recountClocks(of: id, otherwise: nil)
-        #expect(file.clocks.filter { $0.stoppedBy == "test" }.count == 3 - running.count)
+        #expect(file.clocks.filter { $0.endedBecause == "test" }.count == 3 - running.count)
         #expect(file[handoff: id]?.runningClocks == 0)
     }
 
@@ -120,7 +120,7 @@ struct CaseFileTests {
             startedBy: .conclusionSentBack, handoffKind: "transfer", at: Self.now)
         file.start(plans, for: id)
         file.start(plans, for: other.id)
-        #expect(file.clocks.filter { $0.key.handoffID == id && $0.key.kind == "overdue" }.map(\.key.round) == [1, 2])
+        #expect(file.clocks.filter { $0.key.handoffID == id && $0.key.duty == "overdue" }.map(\.key.round) == [1, 2])
         #expect(file.clocks.filter { $0.key.handoffID == other.id }.map(\.key.round) == [1])
         file.stopClocks(of: other.id, on: .ended, at: Self.now, by: "test")
         for id in [id, other.id] { file.recountClocks(of: id, otherwise: nil) }
@@ -131,12 +131,12 @@ struct CaseFileTests {
     @Test("a ladder is climbed step by step, and after its end nothing is due")
     func climbsLadderStepByStep() throws {
         var (file, _) = try Self.fileWithClocks()
-        let key = try #require(file.clocks.first).key
-        let steps = try #require(file.clocks.first).steps
-        #expect(steps.map(\.at) == steps.map(\.at).sorted())
-        for step in steps {
+        let clock = try #require(file.clocks.first)
+        let plan = try #require(try PolicyFixture.rulebook().plan(of: clock.inputs))
+        #expect(plan.steps.map(\.at) == plan.steps.map(\.at).sorted())
+        for step in plan.steps {
             #expect(file.clocks.first?.nextAt == step.at)
-            file.takeStep(of: key)
+            file.change(clock.id) { $0.takeStep(of: plan) }
         }
         #expect(file.clocks.first?.nextAt == nil)
         #expect(file.clocks.first?.isRunning == true)
@@ -155,7 +155,7 @@ struct CaseFileTests {
         file.start(
             [
                 ClockPlan(
-                    kind: "feedback", startedAt: now, dueAt: due, rule: rule,
+                    duty: "feedback", startedAt: now, dueAt: due, rule: rule,
                     steps: [.init(number: 1, at: due, action: .overdue)])
             ],
             for: handoff.id)

@@ -12,6 +12,9 @@ struct LedgerEventTests {
             let value =
                 switch key {
                 case .report, .handoff, .deadLetter: "0195a5f2-6c00-7abc-8def-000000000001"
+                case .duty: "unit.d1/duty-return/2026-Q1"
+                case .first, .last: "2026-Q1"
+                case .action: "warn"
                 case .due: "2026-03-02T08:00:00Z"
                 case .filedOn: "2026-03-02"
                 case .round, .step: "2"

@@ -100,12 +100,12 @@ struct MoveTests {
     func runsClocksOfPolicy() throws {
         var (file, ids) = Self.file([.awaitingApproval])
         let rulebook = try PolicyFixture.rulebook()
-        func running() -> [String] { file.clocks.filter(\.isRunning).map(\.key.kind) }
+        func running() -> [String] { file.clocks.filter(\.isRunning).map(\.key.duty) }
         try file.move(ids[0], .approved, by: "person.li", at: Self.now, under: rulebook)
         #expect(running() == ["sign"])
         try file.move(ids[0], .signed, by: "unit.d1", at: Self.now, under: rulebook)
         #expect(running() == ["overdue"])
-        #expect(file.clocks.first?.stoppedBy == "signed")
+        #expect(file.clocks.first?.endedBecause == "signed")
         try file.move(ids[0], .concluded(outcome: "unfounded"), by: "unit.d1", at: Self.now, under: rulebook)
         #expect(running() == [] && file[handoff: ids[0]]?.noClockReason != nil)
         try file.move(ids[0], .conclusionSentBack(rule: "r"), by: "unit.d1", at: Self.now, under: rulebook)

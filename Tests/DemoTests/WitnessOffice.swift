@@ -232,6 +232,6 @@ final class Case {
         }
         writes.collect(file)
         try office.connection.transaction { _ = try $0.pipeline(commands: writes.commands) }
-        file = CaseFile(loaded: file.report, barred: [], handoffs: file.handoffs, clocks: file.clocks)
+        file = CaseFile(loaded: file.report, barred: [], handoffs: file.handoffs, clocks: Array(file.clocks))
     }
 }

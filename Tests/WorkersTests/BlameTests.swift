@@ -367,15 +367,24 @@ struct PoisonTests {
         let good = try office.handOff(from: source, to: city)
         try office.settle()
         try office.stopLanes()
-        try office.change("ALTER TABLE clock_step ADD CONSTRAINT no_step CHECK (handoff_id <> '\(bad.handoff)')")
+        let clocks = "SELECT id::text FROM clock WHERE duty = 'sign' AND handoff_id ="
+        let (badClock, goodClock) = (
+            try #require(try office.texts("\(clocks) '\(bad.handoff)'").first),
+            try #require(try office.texts("\(clocks) '\(good.handoff)'").first)
+        )
+        try office.change("ALTER TABLE clock_step ADD CONSTRAINT no_step CHECK (clock_id <> '\(badClock)')")
         let wall = Instant.wall()
         try office.start(
             .deadlines,
             clock: BusinessClock(wallOrigin: wall, businessOrigin: wall.adding(seconds: 20 * 86_400), rate: 1))
         try office.wait(
-            for: ["t"], "SELECT (count(*) > 0)::text::char(1) FROM clock_step WHERE handoff_id = '\(good.handoff)'")
-        #expect(try office.count("SELECT count(*) FROM clock_step WHERE handoff_id = '\(bad.handoff)'") == 0)
+            for: ["t"], "SELECT (count(*) > 0)::text::char(1) FROM clock_step WHERE clock_id = '\(goodClock)'")
         try office.log.wait(for: "case set aside")
+        // It stands in its row, and the supervisors know.
+        try office.wait(for: ["cannot_be_written"], "SELECT set_aside FROM clock WHERE id = '\(badClock)'")
+        #expect(try office.count("SELECT count(*) FROM clock_step WHERE clock_id = '\(badClock)'") == 0)
+        let supervisors = try office.count("SELECT count(*) FROM person WHERE 'supervisor' = ANY (roles)")
+        #expect(try office.count("SELECT count(*) FROM person_notice WHERE kind = 'sign_set_aside'") == supervisors)
         #expect(!office.log.lines.contains { $0.contains("lane interrupted") })
         try office.close()
     }

@@ -30,7 +30,7 @@ struct CommandTests {
         #expect(notice.data["cause"] as? String == "recalled")
         try office.waitForState("recalled", of: arrived)
         #expect(try office.texts("SELECT state || ' ' || reason FROM report") == ["needs_review recalled"])
-        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
+        #expect(try office.count("SELECT count(*) FROM clock WHERE ended_at IS NULL") == 0)
         #expect(
             try office.texts(
                 "SELECT convert_from(bytes, 'UTF8')::jsonb->>'by' FROM ledger_entry ORDER BY sequence DESC LIMIT 1")

@@ -139,7 +139,7 @@ struct DeadLetterReasonTests {
             "SELECT reason || ' ' || worker || ' ' || addressee || ' ' || handoff_id || ' ' || times FROM dead_letter")
         try office.settle()
         #expect(try office.texts("SELECT state FROM handoff") == ["dispatched"])
-        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") > 0)
+        #expect(try office.count("SELECT count(*) FROM clock WHERE ended_at IS NULL") > 0)
 
         // Sent again under the same event id, rejected once more, sent again: then it is signed for.
         for times in 1...2 {

@@ -332,7 +332,7 @@ struct DeadLetterTests {
                 == MessageType.commandTaken.rawValue)
         try office.wait(for: ["dispatched"], "SELECT state FROM handoff")
         #expect(try office.texts("SELECT state FROM report") == ["passed_up"])
-        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") > 0)
+        #expect(try office.count("SELECT count(*) FROM clock WHERE ended_at IS NULL") > 0)
         let superior = try office.unit("superior")
         let express = try office.count("SELECT count(*) FROM handoff WHERE express") == 1
         let arrived = try superior.receiveHandoff(from: express ? superior.express : superior.inbox)

@@ -64,8 +64,9 @@ struct PolicyFaultTests {
                 organ_words, reason
                 """,
                 """
-                line 44, spare: unknown key; known here are barrier, case_office, clocks, conclusions, name, \
-                placeholders, repeats, returns, routing, scope, sealed, title, version, vocabulary, word_lists
+                line 44, spare: unknown key; known here are barrier, case_office, clocks, conclusions, duties, name, \
+                placeholders, repeats, returns, routing, scope, sealed, time_zone, title, version, vocabulary, \
+                word_lists
                 """,
             ]),
         Case(
@@ -405,6 +406,45 @@ struct PolicyFaultTests {
                 line 117, clocks[2]: starts a second overdue clock beside \"clock-overdue\" for the same handoff: \
                 take one out
                 """,
+            ]),
+        Case(
+            "a duty that nobody can ask for",
+            [
+                ("time_zone: Europe/Vienna", "time_zone: Europe/Wien"),
+                ("owed_by: unit", "owed_by: office"),
+                ("each: quarter", "each: quartr"),
+                ("before_due: 5 day", "before_due: 20 day"),
+            ],
+            [
+                "line 150, time_zone: there is no time zone \"Europe/Wien\"; write one such as Asia/Shanghai",
+                "line 156, duties[0].unit_kinds: goes only with \"owed_by: unit\": take it out",
+                "line 157, duties[0].each: \"quartr\" is none of month, quarter; did you mean \"quarter\"?",
+                "line 160, duties[0].steps[0]: comes before the clock starts: shorten before_due",
+            ]),
+        Case(
+            "a duty without a limit and without a zone, and its twin",
+            [
+                ("time_zone: Europe/Vienna\n\n", ""),
+                ("each: quarter\n    within: 15 day", "each: quarter\n    within: 0 day"),
+                ("unit_kinds: [department]\n    each", "unit_kinds: [departement]\n    each"),
+                (
+                    "duties:\n",
+                    """
+                    duties:\n  - { id: duty-return, name: Quarterly return, owed_by: office, each: month, within: 1 \
+                    day, steps: [], citation: Our own rule }\n
+                    """
+                ),
+            ],
+            [
+                "time_zone: is missing: duties need it, to know when a month begins",
+                "line 151, duties[0].steps: a clock needs at least one step, or nobody learns of it",
+                "line 152, duties[1].id: \"duty-return\" is already the id of duties[0]: give it another",
+                "warning: line 153, duties[1].name: \"duty-return\" has the same name: nobody can tell the two apart",
+                """
+                line 155, duties[1].unit_kinds[0]: \"departement\" is no unit kind of the vocabulary; did you mean \
+                \"department\"?
+                """,
+                "line 157, duties[1].within: a length lies between 1 and 100000",
             ]),
         Case(
             "faults of all kinds at once",

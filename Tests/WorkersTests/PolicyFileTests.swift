@@ -26,6 +26,8 @@ struct PolicyFileTests {
         #expect(policy.name == "cn-discipline")
         #expect(policy.vocabulary.sourceKinds.count == 9)
         #expect(policy.caseOffice == UnitID("case-office"))
+        #expect(
+            policy.duties?.map { "\($0.name) \($0.owedBy) \($0.each)" } == ["月汇总 office month", "办结反馈 unit quarter"])
         #expect(try JSONDecoder().decode(Policy.self, from: JSONEncoder().encode(policy)) == policy)
     }
 
@@ -34,7 +36,8 @@ struct PolicyFileTests {
         let policy = try PolicyFile.read(Self.yaml(), named: "default")
         let rows: [any PolicyRow] =
             policy.sealed + policy.scope.rows + [policy.scope.otherwise] + policy.repeats
-            + policy.routing.rows + [policy.routing.otherwise] + policy.clocks + policy.returns + policy.conclusions
+            + policy.routing.rows + [policy.routing.otherwise] + policy.clocks + (policy.duties ?? []) + policy.returns
+            + policy.conclusions
         for row in rows {
             let citation = try #require(row.citation, "\(row.id) has no citation")
             #expect(citation.hasPrefix("默认值") || citation.hasPrefix("来源文件"), "\(row.id)")

@@ -112,13 +112,13 @@ struct ReturnTests {
         #expect(back.data["rule"] as? String == "cn-discipline@1/conclusion-no-disposition")
         try office.waitForState("in_hand", of: arrived)
         // The clock for what was sent back runs, as the second round of its kind.
-        #expect(try office.texts("SELECT kind || round FROM clock WHERE stopped_at IS NULL ORDER BY 1") == ["overdue2"])
+        #expect(try office.texts("SELECT duty || period FROM clock WHERE ended_at IS NULL ORDER BY 1") == ["overdue2"])
         try department.decide(arrived)
         try department.conclude(arrived)
         #expect(try department.receive().type == MessageType.conclusionAccepted.rawValue)
         #expect(try office.texts("SELECT state || times_sent_back FROM handoff") == ["closed1"])
         #expect(try office.texts("SELECT state FROM report") == ["closed"])
-        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
+        #expect(try office.count("SELECT count(*) FROM clock WHERE ended_at IS NULL") == 0)
         try office.close()
     }
 

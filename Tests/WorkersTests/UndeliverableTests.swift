@@ -30,7 +30,7 @@ struct UndeliverableTests {
         try source.submit(.new())
         try office.wait(for: ["undeliverable"], "SELECT state FROM handoff")
         #expect(try office.texts("SELECT state || ' ' || reason FROM report") == ["needs_review undeliverable"])
-        #expect(try office.count("SELECT count(*) FROM clock WHERE stopped_at IS NULL") == 0)
+        #expect(try office.count("SELECT count(*) FROM clock WHERE ended_at IS NULL") == 0)
         try office.wait(for: ["0"], "SELECT count(*) FROM outbox")
         // It is a state of the handoff, not a dead letter.
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)

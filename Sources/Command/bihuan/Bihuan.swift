@@ -18,7 +18,7 @@ struct Bihuan: AsyncParsableCommand {
             CommandGroup(
                 name: "Workers",
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),
-            CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Status.self]),
+            CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Duty.self, Status.self]),
             CommandGroup(
                 name: "Operation",
                 subcommands: [

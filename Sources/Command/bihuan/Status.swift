@@ -13,7 +13,7 @@ import Terminal
 /// Counts of reports, handoffs, waiting items and queues.
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show reports and handoffs by state, queues, and what is waiting.",
+        abstract: "Show reports and handoffs by state, duties, queues, and what is waiting.",
         discussion: """
             Queues are read as the broker's user operator; without its password only the database is shown. If \
             database or broker is not available, the other is still shown. Exit 0 if everything could be read and no \
@@ -51,6 +51,8 @@ struct StatusView {
                 Self.table("Handoffs", HandoffState.allCases, handoffs.rows.map { ($0.state, $0.count) }),
                 Self.waits(waiting.rows, dead.rows),
             ]
+            let duties = try database.run(ReadOpenDuties(now: configuration.now)).rows
+            if !duties.isEmpty { view.tables.append(Self.owed(duties, DutyNames(in: database))) }
             if !readers.rows.isEmpty { view.tables.append(Self.unread(readers.rows)) }
             parties = OfficeQueues.parties(units: units.rows, sources: sources.rows, persons: persons.rows)
         }
@@ -79,10 +81,24 @@ struct StatusView {
             table.add("messages ahead of their state (held)", row.held)
             table.add("handoffs passed up sealed, unsigned", row.sealed)
             table.add("clocks past their day", row.overdueClocks)
+            table.add("clocks set aside after a fault", row.clocksSetAside)
             table.add("notices to persons, unseen", row.unseenNotices)
         }
         table.add("dead letters, open", dead.reduce(0) { $0 + $1.count })
         for row in dead { table.add("  " + row.reason, row.count) }
+        return table
+    }
+
+    private static func owed(_ duties: [ReadOpenDuties.Row], _ names: DutyNames) -> Table {
+        var table = Table("Duties that are owed (`bihuan duty list` names who)")
+        for duty in duties {
+            let debtor = duty.debtor ?? "units"
+            var remarks = ["due \(DutyNames.day(duty.dueAt))"]
+            if duty.overdue > 0 { remarks.append(duty.overdue == duty.open ? "overdue" : "\(duty.overdue) overdue") }
+            table.add(
+                [debtor, duty.duty, duty.period, names[duty.duty]].filter { !$0.isEmpty }.joined(separator: " "),
+                duty.open, remarks.joined(separator: ", "))
+        }
         return table
     }
 

@@ -48,7 +48,7 @@ public struct HandoffID: UUIDIdentifier {
     public init(_ uuid: UUID) { self.uuid = uuid }
 }
 
-/// The id of one running or stopped clock of a handoff.
+/// The id of one clock (时限), running or ended.
 public struct ClockID: UUIDIdentifier {
     public let uuid: UUID
     public init(_ uuid: UUID) { self.uuid = uuid }
@@ -110,9 +110,18 @@ extension UUID {
     /// A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds since 1970, the rest random.
     public static func version7(at instant: Instant) -> UUID {
         var generator = SystemRandomNumberGenerator()
+        let (high, low) = (generator.next() as UInt64, generator.next() as UInt64)
+        return version7(at: instant, high, low)
+    }
+
+    /// A UUIDv7 whose rest are the first ten of these bytes, such as a hash: the same for the same values.
+    package static func version7(at instant: Instant, filledFrom bytes: [UInt8]) -> UUID {
+        func number(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+        return version7(at: instant, number(bytes.prefix(2)), number(bytes.dropFirst(2).prefix(8)))
+    }
+
+    private static func version7(at instant: Instant, _ high: UInt64, _ low: UInt64) -> UUID {
         let milliseconds = UInt64(max(0, instant.microsecondsSinceEpoch / 1000))
-        let high = generator.next() as UInt64
-        let low = generator.next() as UInt64
         func byte(_ value: UInt64, _ shift: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: value >> shift) }
         return UUID(
             uuid: (

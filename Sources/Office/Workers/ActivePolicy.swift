@@ -70,13 +70,24 @@ public struct ActivePolicy: Sendable {
         return policy
     }
 
-    /// The last text and its rulebook: the lanes of a process use the same text, so it is parsed once.
-    private static let last = Mutex<(yaml: String, rulebook: Rulebook)?>(nil)
+    /// Stored versions, by name (`cn-discipline@1`), with their rulebooks. One that is not stored, or that this version
+    /// of the program cannot read, is missing.
+    static func versions(_ names: Set<String>, in database: PostgreSQL.Connection) throws -> [String: Rulebook] {
+        guard !names.isEmpty else { return [:] }
+        let rows = try database.run(ReadPolicyTexts(names: names.sorted())).rows
+        return Dictionary(
+            rows.compactMap { row in (try? rulebook(of: row.yaml, named: row.name)).map { (row.name, $0) } }
+        ) { first, _ in first }
+    }
+
+    /// The last texts and their rulebooks: the lanes of a process use the same texts, so each is parsed once.
+    private static let last = Mutex<[(yaml: String, rulebook: Rulebook)]>([])
+    private static let lastMax = 4
 
     private static func rulebook(of yaml: String, named name: String) throws -> Rulebook {
-        if let known = last.withLock({ $0?.yaml == yaml ? $0?.rulebook : nil }) { return known }
+        if let known = last.withLock({ last in last.first { $0.yaml == yaml }?.rulebook }) { return known }
         let rulebook = try Rulebook(try PolicyFile.read(yaml, named: name))
-        last.withLock { $0 = (yaml, rulebook) }
+        last.withLock { last in last = [(yaml, rulebook)] + last.prefix(lastMax - 1) }
         return rulebook
     }
 }

@@ -21,7 +21,7 @@ package struct LoggedEvent {
 
     /// The name of a value in a log line.
     enum Field: String {
-        case attempts, cause, code, lanes, messages, name, policy, queue, report, severity, what, work
+        case attempts, cause, code, item, lanes, messages, name, policy, queue, severity, what, work
     }
 }
 
@@ -93,7 +93,7 @@ extension LoggedEvent.Kind {
         case .attemptFailed: [.work, .cause]
         case .batchFailed: [.messages, .cause]
         case .messageSetAside, .queueParked: [.queue, .cause]
-        case .caseSetAside: [.report, .cause]
+        case .caseSetAside: [.item, .cause]
         case .queueFreed, .queuesMissing: [.queue]
         case .policyChanged: [.policy]
         case .databaseNotice: [.severity, .code]
@@ -150,8 +150,8 @@ extension LoggedEvent {
         LoggedEvent(.messageSetAside, [.queue: queue, .cause: Fault.words(cause)])
     }
 
-    static func caseSetAside(_ report: String, _ cause: any Error) -> LoggedEvent {
-        LoggedEvent(.caseSetAside, [.report: report, .cause: Fault.words(cause)])
+    static func caseSetAside(_ item: String, _ cause: any Error) -> LoggedEvent {
+        LoggedEvent(.caseSetAside, [.item: item, .cause: Fault.words(cause)])
     }
 
     /// - Parameter cause: a text written by the office, as in `UnitOfWork.faults`.

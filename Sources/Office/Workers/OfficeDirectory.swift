@@ -79,6 +79,8 @@ public enum PersonRole: String, CaseIterable, Sendable {
 
     /// The roles that may recall a handoff.
     static let mayRecall: Set<String> = [PersonRole.leader.rawValue, PersonRole.supervisor.rawValue]
+    /// The roles that may report a duty as done.
+    static let mayReportDuties: Set<String> = [PersonRole.clerk.rawValue, leader.rawValue, supervisor.rawValue]
     /// The roles that may replay and discard dead letters.
     static let maySettleDeadLetters: Set<String> = [PersonRole.operator.rawValue]
 }

@@ -65,7 +65,11 @@ indirect enum PolicyShape: Sendable {
             "name": .text, "version": .number, "title": .text, "vocabulary": vocabulary, "sealed": .list(sealedRow),
             "scope": scope, "repeats": .list(repeatRow), "routing": routing, "clocks": .list(clockRow),
             "returns": .list(returnRow), "conclusions": .list(conclusionRow),
-        ], ["word_lists": .lists, "placeholders": .list(.text), "case_office": .id, "barrier": barrierRow])
+        ],
+        [
+            "word_lists": .lists, "placeholders": .list(.text), "case_office": .id, "barrier": barrierRow,
+            "time_zone": .text, "duties": .list(dutyRow),
+        ])
 
     private static let term = object(["id": .text, "name": .text])
 
@@ -126,12 +130,18 @@ indirect enum PolicyShape: Sendable {
     private static let clockRow = object(
         [
             "id": .text, "kind": .choice(ClockRow.Kind.allCases.map(\.rawValue)), "handoff_kinds": .list(.text),
-            "starts": .choice(ClockStart.allCases.map(\.rawValue)), "within": .span,
-            "steps": .list(
-                object(
-                    ["action": .choice(ClockPlan.Step.Action.allCases.map(\.rawValue))],
-                    ["after_start": .span, "before_due": .span, "after_due": .span, "every": .span, "times": .number])),
+            "starts": .choice(ClockStart.allCases.map(\.rawValue)), "within": .span, "steps": .list(step),
         ], ["citation": .text])
+
+    private static let step = object(
+        ["action": .choice(ClockPlan.Step.Action.allCases.map(\.rawValue))],
+        ["after_start": .span, "before_due": .span, "after_due": .span, "every": .span, "times": .number])
+
+    private static let dutyRow = object(
+        [
+            "id": .text, "name": .text, "owed_by": .choice(DutyRow.Owner.allCases.map(\.rawValue)),
+            "each": .choice(DutyRow.Length.allCases.map(\.rawValue)), "within": .span, "steps": .list(step),
+        ], ["unit_kinds": .list(.text), "citation": .text])
 
     private static let returnRow = object(
         ["id": .text, "approve": .flag, "message": .text],

@@ -67,7 +67,8 @@ extension Inquiry {
         let kinds = facts.policy.ownKind
         let persons = Dictionary(uniqueKeysWithValues: facts.office.persons.map { ($0.id, $0) })
         for notice in records.notices {
-            guard let report = tables.reportByID[notice.reportID],
+            // A notice about a duty is about no report.
+            guard let report = notice.reportID.flatMap({ tables.reportByID[$0] }),
                 let truth = facts.truth(report.source.rawValue, report.submissionID),
                 let person = persons[notice.person]
             else { continue }
@@ -98,29 +99,27 @@ extension Inquiry {
         var line = InvariantLine(
             number: 8, name: "every open handoff is watched", objects: "handoffs and clocks",
             checked: records.custody.count + records.clocks.count)
-        let rows = Dictionary(facts.policy.clocks.map { ("\(facts.policy.name)@\(facts.policy.version)/\($0.id)", $0) })
-        { first, _ in first }
+        let rulebook = try? Rulebook(facts.policy)
         var running: [HandoffID: Int] = [:]
-        for clock in records.clocks {
-            let about = "handoff \(clock.handoffID)"
-            if clock.stoppedAt == nil { running[clock.handoffID, default: 0] += 1 }
-            guard let row = rows[clock.rule], let seconds = row.within.seconds else {
-                line.breaches.append(
-                    Finding(
-                        about: about,
-                        what: "its clock \(clock.kind) names the rule \(clock.rule), which is not in the policy"))
+        for (clock, stepsTakenAt) in records.clocks.map({ ($0.clock, $0.stepsTakenAt) }) {
+            func breach(_ what: String) { line.breaches.append(Finding(about: clock.about, what: what)) }
+            if clock.isRunning, let handoff = clock.key.handoffID { running[handoff, default: 0] += 1 }
+            guard let plan = rulebook?.plan(of: clock.inputs) else {
+                breach("its clock \(clock.key.duty) names the rule \(clock.inputs.rule), which is not in the policy")
                 continue
             }
-            let due = Instant(
-                microsecondsSinceEpoch: clock.startedAt.microsecondsSinceEpoch + Int64(seconds) * 1_000_000)
-            if row.kind.rawValue != clock.kind || due != clock.dueAt {
-                line.breaches.append(
-                    Finding(
-                        about: about, what: "its clock \(clock.kind) is due at \(clock.dueAt), by its rule at \(due)"))
+            if plan.duty != clock.key.duty || plan.dueAt != clock.dueAt {
+                breach("its clock \(clock.key.duty) is due at \(clock.dueAt), by its rule at \(plan.dueAt)")
             }
-            if clock.stepsTakenAt.contains(where: { $0 < clock.startedAt }) {
-                line.breaches.append(
-                    Finding(about: about, what: "a step of its clock \(clock.kind) was taken before the clock began"))
+            let next = clock.isRunning ? plan.steps.dropFirst(clock.nextStep).first?.at : nil
+            if clock.setAside == nil, clock.nextAt != next {
+                breach("its clock \(clock.key.duty) is looked at next at another time than its rule says")
+            }
+            if clock.nextStep != stepsTakenAt.count {
+                breach("its clock \(clock.key.duty) counts \(clock.nextStep) steps, \(stepsTakenAt.count) were taken")
+            }
+            if stepsTakenAt.contains(where: { $0 < clock.inputs.startedAt }) {
+                breach("a step of its clock \(clock.key.duty) was taken before the clock began")
             }
         }
         for handoff in records.custody {
@@ -162,8 +161,10 @@ extension Inquiry {
         }
         for door in records.doors { judge(door.rule, "report \(door.reportID)") }
         for handoff in records.custody { judge(handoff.rule, "handoff \(handoff.id)") }
-        for clock in records.clocks { judge(clock.rule, "handoff \(clock.handoffID)") }
-        for notice in records.notices { judge(notice.rule, "report \(notice.reportID)") }
+        for clock in records.clocks.map(\.clock) { judge(clock.inputs.rule, clock.about) }
+        for notice in records.notices {
+            judge(notice.rule, notice.reportID.map { "report \($0)" } ?? "person \(notice.person)")
+        }
         for (chain, story) in evidence.stories {
             for record in story.records {
                 if let rule = record.event[.rule] { judge(rule, "report \(chain.lowercased)") }
@@ -196,8 +197,8 @@ extension Inquiry {
             judge(door.registeredAt, in: business, "report \(door.reportID)", "it was registered")
         }
         for clock in records.clocks {
-            for time in [clock.startedAt, clock.stoppedAt] + clock.stepsTakenAt {
-                judge(time, in: business, "handoff \(clock.handoffID)", "its clock \(clock.kind) moved")
+            for time in [clock.clock.inputs.startedAt, clock.clock.endedAt] + clock.stepsTakenAt {
+                judge(time, in: business, clock.clock.about, "its clock \(clock.clock.key.duty) moved")
             }
         }
         for handoff in records.custody {
@@ -230,9 +231,14 @@ extension Policy {
         Set(
             [barrier?.id].compactMap(\.self) + sealed.map(\.id) + scope.rows.map(\.id) + scope.proposals.map(\.id) + [
                 scope.otherwise.id, routing.otherwise.id,
-            ] + repeats.map(\.id) + routing.rows.map(\.id) + clocks.map(\.id) + returns.map(\.id)
-                + conclusions.map(\.id))
+            ] + repeats.map(\.id) + routing.rows.map(\.id) + clocks.map(\.id) + (duties ?? []).map(\.id)
+                + returns.map(\.id) + conclusions.map(\.id))
     }
+}
+
+extension Clock {
+    /// What a finding about it is about.
+    fileprivate var about: String { key.handoffID.map { "handoff \($0)" } ?? key.subject.description }
 }
 
 extension HandoffState {

@@ -11,6 +11,9 @@ struct LedgerReplay {
     private(set) var handoffs: [HandoffID: HandoffState] = [:]
     private(set) var reportStates: Set<ReportState> = []
     private(set) var handoffStates: Set<HandoffState> = []
+    /// The duties of a unit or the office that are owed, and those that were.
+    private var duties: Set<DutyKey> = []
+    private var closedDuties: Set<DutyKey> = []
     /// Events that do not follow from the earlier ones.
     private(set) var impossible: [LedgerEvent] = []
     private(set) var unreadable = 0
@@ -41,7 +44,18 @@ struct LedgerReplay {
             guard var state = handoffs[handoff] else { throw .refused(.unknownHandoff, state: "none") }
             let effects = try state.apply(move.event)
             try set(handoff, to: state, effects)
-        case .entered, .attachmentReceived, .attachmentPassedUp, .withdrawn, .deadLetterSettled, .clockStep: return
+        case .dutyOpened(let duty, _, _):
+            guard !closedDuties.contains(duty), duties.insert(duty).inserted else {
+                throw .refused(.wrongState, state: "open")
+            }
+        case .dutyDone(let duty, _), .dutyLapsed(let duty):
+            guard duties.remove(duty) != nil else { throw .refused(.wrongState, state: "not open") }
+            closedDuties.insert(duty)
+        case .dutyStep(let duty, _, _, _, _):
+            guard duties.contains(duty) else { throw .refused(.wrongState, state: "not open") }
+        case .entered, .attachmentReceived, .attachmentPassedUp, .withdrawn, .deadLetterSettled, .clockStep,
+            .dutiesSkipped:
+            return
         }
     }
 

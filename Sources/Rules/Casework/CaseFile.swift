@@ -139,83 +139,6 @@ public struct Handoff: Hashable, Sendable {
     }
 }
 
-/// One clock of one handoff. Its due time is explained by its row of the policy (`rule`), the source of that row
-/// (`citation`) and its start.
-public struct Clock: Hashable, Sendable {
-    public struct Key: Hashable, Sendable {
-        public let handoffID: HandoffID
-        public let kind: String
-        /// Counts from 1. A conclusion that was sent back starts its clocks again, in the next round.
-        public let round: Int
-
-        public init(handoffID: HandoffID, kind: String, round: Int) {
-            self.handoffID = handoffID
-            self.kind = kind
-            self.round = round
-        }
-    }
-
-    public struct Step: Hashable, Sendable {
-        public let at: Instant
-        public let action: ClockPlan.Step.Action
-
-        public init(at: Instant, action: ClockPlan.Step.Action) {
-            self.at = at
-            self.action = action
-        }
-    }
-
-    public let key: Key
-    public let reportID: ReportID
-    public let owedBy: UnitID
-    public let startedAt: Instant
-    public let dueAt: Instant
-    public let rule: String
-    public let citation: String?
-    public let steps: [Step]
-    /// Index of the next step of the ladder.
-    public var nextStep: Int
-    public var stoppedAt: Instant?
-    public var stoppedBy: String?
-    /// Whether the stored due time differs from the one its steps give: the steps contain an action that this
-    /// version does not have.
-    public let isAtOdds: Bool
-
-    public init(
-        key: Key, reportID: ReportID, owedBy: UnitID, startedAt: Instant, dueAt: Instant, rule: String,
-        citation: String?, steps: [Step], nextStep: Int, stoppedAt: Instant? = nil, stoppedBy: String? = nil,
-        isAtOdds: Bool = false
-    ) {
-        self.key = key
-        self.reportID = reportID
-        self.owedBy = owedBy
-        self.startedAt = startedAt
-        self.dueAt = dueAt
-        self.rule = rule
-        self.citation = citation
-        self.steps = steps
-        self.nextStep = nextStep
-        self.stoppedAt = stoppedAt
-        self.stoppedBy = stoppedBy
-        self.isAtOdds = isAtOdds
-    }
-
-    public var isRunning: Bool { stoppedAt == nil }
-
-    /// When the next step is due; `nil` if the clock has stopped or its ladder has ended.
-    public var nextAt: Instant? { isRunning && nextStep < steps.count ? steps[nextStep].at : nil }
-
-    /// Whether this event stops a clock of this kind.
-    public func stops(on stop: ClockStop) -> Bool {
-        switch stop {
-        case .ended: true
-        case .signed: key.kind == ClockRow.Kind.sign.rawValue
-        case .answered: key.kind == ClockRow.Kind.feedback.rawValue
-        case .concluded: key.kind == ClockRow.Kind.overdue.rawValue
-        }
-    }
-}
-
 /// Everything of one case that a decision may read and change, loaded under the report's lock. It records its
 /// changes, so that they can be written in bulk afterwards.
 public struct CaseFile: Sendable {
@@ -225,7 +148,7 @@ public struct CaseFile: Sendable {
     /// Roots that were found after registration.
     public private(set) var newRoots: Set<UnitID> = []
     public private(set) var handoffs: [Handoff]
-    public private(set) var clocks: [Clock]
+    public private(set) var clocks: ClockSet
 
     /// The head at load time, for the compare-and-set; `nil` for a new report.
     public let loadedHead: LedgerHead?
@@ -233,15 +156,13 @@ public struct CaseFile: Sendable {
     public private(set) var reportChanged = false
     public private(set) var newHandoffs: Set<HandoffID> = []
     public private(set) var changedHandoffs: Set<HandoffID> = []
-    public private(set) var newClocks: Set<Clock.Key> = []
-    public private(set) var changedClocks: Set<Clock.Key> = []
 
     /// A case loaded from the store.
     public init(loaded report: Report, barred: Set<UnitID>, handoffs: [Handoff], clocks: [Clock]) {
         self.report = report
         self.barred = barred
         self.handoffs = handoffs
-        self.clocks = clocks
+        self.clocks = ClockSet(loaded: clocks)
         loadedHead = report.head
     }
 
@@ -250,7 +171,7 @@ public struct CaseFile: Sendable {
         self.report = report
         self.barred = barred
         handoffs = []
-        clocks = []
+        clocks = ClockSet()
         loadedHead = nil
     }
 
@@ -304,35 +225,20 @@ public struct CaseFile: Sendable {
     mutating func start(_ plans: [ClockPlan], for id: HandoffID) {
         guard let handoff = self[handoff: id] else { return }
         for plan in plans {
-            let round = clocks.filter { $0.key.handoffID == id && $0.key.kind == plan.kind }.map(\.key.round).max() ?? 0
-            let clock = Clock(
-                key: .init(handoffID: id, kind: plan.kind, round: round + 1), reportID: report.id, owedBy: handoff.unit,
-                startedAt: plan.startedAt, dueAt: plan.dueAt, rule: plan.rule.description, citation: plan.rule.citation,
-                steps: plan.steps.map { .init(at: $0.at, action: $0.action) }, nextStep: 0)
-            clocks.append(clock)
-            newClocks.insert(clock.key)
+            let round = clocks.count { $0.key.handoffID == id && $0.key.duty == plan.duty }
+            let key = Clock.Key(of: id, in: report.id, duty: plan.duty, round: round + 1)
+            clocks.start(Clock(key, owedBy: .unit(handoff.unit), by: plan))
         }
     }
 
     mutating func stopClocks(of id: HandoffID, on stop: ClockStop, at instant: Instant, by event: String) {
-        for index in clocks.indices
-        where clocks[index].key.handoffID == id && clocks[index].isRunning && clocks[index].stops(on: stop) {
-            clocks[index].stoppedAt = instant
-            clocks[index].stoppedBy = event
-            if !newClocks.contains(clocks[index].key) { changedClocks.insert(clocks[index].key) }
+        clocks.change(where: { $0.key.handoffID == id && $0.isRunning && $0.stops(on: stop) }) {
+            $0.end(at: instant, because: event)
         }
     }
 
-    /// Records that a ladder step was taken and moves to the next one.
-    public mutating func takeStep(of key: Clock.Key) {
-        guard let index = clocks.firstIndex(where: { $0.key == key }) else { return }
-        clocks[index].nextStep += 1
-        changedClocks.insert(key)
-    }
-
-    /// Marks the clock to be written again with its ladder as it was read. A ladder that cannot be read has no
-    /// steps, so the clock has no next step.
-    public mutating func rewrite(_ key: Clock.Key) { changedClocks.insert(key) }
+    /// Changes a clock that stays running.
+    public mutating func change(_ id: ClockID, _ change: (inout Clock) -> Void) { clocks.change(id, change) }
 
     /// An open handoff has a running clock or a stated reason why not (invariant 8). `open` and `move` pass here, and
     /// only they start and stop clocks. The reason stands while no clock runs, and goes when one starts or the handoff

@@ -79,40 +79,26 @@ public struct ReadHandoffAuditPage: Statement {
     }
 }
 
-/// A clock with the columns that explain it.
+/// A clock, and when the steps of its ladder were taken.
 public struct WitnessedClock: Sendable {
-    public let handoffID: HandoffID
-    public let kind: String
-    public let round: Int
-    public let reportID: ReportID
-    public let startedAt: Instant
-    public let dueAt: Instant
-    public let rule: String
-    public let stoppedAt: Instant?
-    /// When the steps of its ladder were taken, in the order of their numbers.
+    public let clock: Clock
+    /// In the order of their numbers.
     public let stepsTakenAt: [Instant]
 }
 
-/// Clocks in the order of their keys.
+/// Clocks in the order of their ids.
 public struct ReadClockPage: Statement {
     public var after: WitnessedClock?
     public init(after: WitnessedClock?) { self.after = after }
 
     public static let sql = """
-        SELECT handoff_id, kind, round, report_id, started_at, due_at, rule, stopped_at,
-               ARRAY(SELECT s.taken_at FROM clock_step s
-                     WHERE s.handoff_id = c.handoff_id AND s.kind = c.kind AND s.round = c.round ORDER BY s.step)
-        FROM clock c WHERE $1::uuid IS NULL OR (handoff_id, kind, round) > ($1, $2::text, $3::int)
-        ORDER BY handoff_id, kind, round LIMIT \(witnessPageRowsMax)
+        SELECT \(Clock.columns.names),
+            ARRAY(SELECT s.taken_at FROM clock_step s WHERE s.clock_id = c.id ORDER BY s.step)
+        FROM clock c WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT \(witnessPageRowsMax)
         """
-    public var parameters: [Parameter] {
-        [.uuid(after?.handoffID.uuid), .text(after?.kind), .int4(Int32(clamping: after?.round ?? 0))]
-    }
+    public var parameters: [Parameter] { [.uuid(after?.clock.id.uuid)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedClock {
-        WitnessedClock(
-            handoffID: try row.id(), kind: try row.text(), round: try row.int(), reportID: try row.id(),
-            startedAt: try row.instant(), dueAt: try row.instant(), rule: try row.text(),
-            stoppedAt: try row.instantOrNil(), stepsTakenAt: try row.timestamptzs().map { Instant($0) })
+        WitnessedClock(clock: try Clock(&row), stepsTakenAt: try row.timestamptzs().map { Instant($0) })
     }
 }
 
@@ -145,10 +131,10 @@ public struct ReadAnswerPage: Statement {
     }
 }
 
-/// A notice to a person of the staff about a report.
+/// A notice to a person of the staff about a report, or about a duty.
 public struct WitnessedNotice: Sendable {
     public let person: PersonID
-    public let reportID: ReportID
+    public let reportID: ReportID?
     public let rule: String
     public let createdAt: Instant
 }
@@ -158,7 +144,7 @@ public struct ReadPersonNotices: Statement {
     public static let sql = "SELECT person, report_id, rule, created_at FROM person_notice ORDER BY id"
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> WitnessedNotice {
         WitnessedNotice(
-            person: try row.name(), reportID: try row.id(), rule: try row.text(), createdAt: try row.instant())
+            person: try row.name(), reportID: try row.idOrNil(), rule: try row.text(), createdAt: try row.instant())
     }
 }
 

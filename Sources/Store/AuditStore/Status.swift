@@ -30,8 +30,9 @@ public struct CountWaiting: Statement {
         SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM held_message),
             (SELECT count(*) FROM handoff h WHERE h.state IN ('released', 'dispatched', 'undeliverable')
                 AND EXISTS (SELECT FROM report r WHERE r.id = h.report_id AND r.verdict = 'passed_up')),
-            -- A clock that stopped in time owes nothing any more; one that runs past its due time does.
-            (SELECT count(*) FROM clock WHERE stopped_at IS NULL AND due_at < $1),
+            -- A clock that ended in time owes nothing any more; one that runs past its due time does.
+            (SELECT count(*) FROM clock WHERE ended_at IS NULL AND handoff_id IS NOT NULL AND due_at < $1),
+            (SELECT count(*) FROM clock WHERE set_aside IS NOT NULL),
             (SELECT count(*) FROM person_notice WHERE seen_at IS NULL)
         """
     public var parameters: [Parameter] { [.instant(now)] }
@@ -41,14 +42,59 @@ public struct CountWaiting: Statement {
         public let held: Int
         /// Sealed reports that the superior has not signed for.
         public let sealed: Int
+        /// Of handoffs.
         public let overdueClocks: Int
+        public let clocksSetAside: Int
         public let unseenNotices: Int
     }
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Waiting {
         Waiting(
             outbox: try row.int(), held: try row.int(), sealed: try row.int(), overdueClocks: try row.int(),
-            unseenNotices: try row.int())
+            clocksSetAside: try row.int(), unseenNotices: try row.int())
+    }
+}
+
+/// The duties of units and the office that are owed, by row and period.
+public struct ReadOpenDuties: Statement {
+    public var now: Instant
+    public init(now: Instant) { self.now = now }
+
+    public static let sql = """
+        SELECT duty, period, count(*), count(*) FILTER (WHERE due_at < $1), min(due_at),
+            CASE WHEN count(*) = 1 THEN min(owed_by) END
+        FROM clock WHERE handoff_id IS NULL AND ended_at IS NULL GROUP BY duty, period ORDER BY min(due_at), duty
+        """
+    public var parameters: [Parameter] { [.instant(now)] }
+
+    public struct Row: Sendable {
+        public let duty: String
+        public let period: String
+        public let open: Int
+        public let overdue: Int
+        public let dueAt: Instant
+        /// Who owes it, if it is one alone: `office`, `unit.d1`.
+        public let debtor: String?
+    }
+
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row {
+        Row(
+            duty: try row.text(), period: try row.text(), open: try row.int(), overdue: try row.int(),
+            dueAt: try row.instant(), debtor: try row.textOrNil())
+    }
+}
+
+/// Every duty that is owed, longest due first.
+public struct ListOpenDuties: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT owed_by || '/' || duty || '/' || period, duty, due_at FROM clock
+        WHERE handoff_id IS NULL AND ended_at IS NULL ORDER BY due_at, duty, period, owed_by
+        """
+    public func decode(
+        _ row: inout RowReader
+    ) throws(PostgreSQLError) -> (key: String, row: String, dueAt: Instant) {
+        (try row.text(), try row.text(), try row.instant())
     }
 }
 

@@ -155,29 +155,38 @@ CREATE TABLE public.change_reader (
     read_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.clock (
-    handoff_id uuid NOT NULL,
-    kind text NOT NULL,
-    round integer NOT NULL,
-    report_id uuid NOT NULL,
+    id uuid NOT NULL,
+    subject text NOT NULL,
+    report_id uuid,
+    handoff_id uuid,
+    unit text,
+    duty text NOT NULL,
+    period text NOT NULL,
     owed_by text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    due_at timestamp with time zone NOT NULL,
     rule text NOT NULL,
     citation text,
-    ladder text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    calendar text,
+    pauses text[] DEFAULT '{}'::text[] NOT NULL,
+    extensions text[] DEFAULT '{}'::text[] NOT NULL,
+    due_at timestamp with time zone NOT NULL,
     next_step integer NOT NULL,
     next_at timestamp with time zone,
-    stopped_at timestamp with time zone,
-    stopped_by text,
+    set_aside text,
+    ended_at timestamp with time zone,
+    ended_because text,
+    ended_by text,
+    CONSTRAINT clock_debtor_known CHECK (((owed_by = 'office'::text) OR (owed_by ~ '^(unit|person)\.[a-z0-9-]{1,40}$'::text))),
     CONSTRAINT clock_due_after_start CHECK ((due_at >= started_at)),
+    CONSTRAINT clock_ended_for_a_reason CHECK (((ended_at IS NULL) = (ended_because IS NULL))),
+    CONSTRAINT clock_ended_has_no_step CHECK (((ended_at IS NULL) OR (next_at IS NULL))),
     CONSTRAINT clock_explained_by_a_rule CHECK ((rule <> ''::text)),
-    CONSTRAINT clock_stopped_has_no_step CHECK (((stopped_at IS NULL) OR (next_at IS NULL)))
+    CONSTRAINT clock_names_its_subject CHECK ((((subject = 'report'::text) = (report_id IS NOT NULL)) AND ((subject = 'unit'::text) = (unit IS NOT NULL)) AND ((handoff_id IS NULL) OR (report_id IS NOT NULL)))),
+    CONSTRAINT clock_subject_known CHECK ((subject = ANY (ARRAY['report'::text, 'unit'::text, 'office'::text])))
 )
 WITH (fillfactor='80');
 CREATE TABLE public.clock_step (
-    handoff_id uuid NOT NULL,
-    kind text NOT NULL,
-    round integer NOT NULL,
+    clock_id uuid NOT NULL,
     step integer NOT NULL,
     action text NOT NULL,
     taken_at timestamp with time zone NOT NULL
@@ -217,6 +226,12 @@ CREATE TABLE public.dead_letter_unkept (
     sender text NOT NULL,
     count bigint NOT NULL,
     last_at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.duty_opening (
+    duty text NOT NULL,
+    each text NOT NULL,
+    period text NOT NULL,
+    opened_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.handoff (
     id uuid NOT NULL,
@@ -367,8 +382,9 @@ CREATE TABLE public.person (
 CREATE TABLE public.person_notice (
     id uuid NOT NULL,
     person text NOT NULL,
-    report_id uuid NOT NULL,
+    report_id uuid,
     handoff_id uuid,
+    clock_id uuid,
     kind text NOT NULL,
     rule text NOT NULL,
     created_at timestamp with time zone NOT NULL,
@@ -528,13 +544,17 @@ ALTER TABLE ONLY public.calendar_day
 ALTER TABLE ONLY public.change_reader
     ADD CONSTRAINT change_reader_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.clock
-    ADD CONSTRAINT clock_once PRIMARY KEY (handoff_id, kind, round);
+    ADD CONSTRAINT clock_once UNIQUE NULLS NOT DISTINCT (report_id, handoff_id, unit, duty, period);
+ALTER TABLE ONLY public.clock
+    ADD CONSTRAINT clock_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.clock_step
-    ADD CONSTRAINT clock_step_once PRIMARY KEY (handoff_id, kind, round, step);
+    ADD CONSTRAINT clock_step_once PRIMARY KEY (clock_id, step);
 ALTER TABLE ONLY public.dead_letter
     ADD CONSTRAINT dead_letter_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.dead_letter_unkept
     ADD CONSTRAINT dead_letter_unkept_pkey PRIMARY KEY (sender);
+ALTER TABLE ONLY public.duty_opening
+    ADD CONSTRAINT duty_opening_once PRIMARY KEY (duty, each);
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt);
 ALTER TABLE ONLY public.handoff_note
@@ -602,6 +622,8 @@ ALTER TABLE ONLY public.vault
 CREATE INDEX attachment_unfinished ON public.attachment USING btree (first_part_at) WHERE (first_part_at IS NOT NULL);
 CREATE INDEX change_log_by_xid ON public.change_log USING btree (xid);
 CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
+CREATE INDEX clock_of_duty ON public.clock USING btree (duty, period, unit) WHERE (handoff_id IS NULL);
+CREATE INDEX clock_set_aside ON public.clock USING btree (id) WHERE (set_aside IS NOT NULL);
 CREATE INDEX dead_letter_by_act ON public.dead_letter USING btree (inbox_id) WHERE (inbox_id IS NOT NULL);
 CREATE INDEX dead_letter_by_age ON public.dead_letter USING btree (received_at, id);
 CREATE INDEX dead_letter_open_of_sender ON public.dead_letter USING btree (COALESCE(sender, ''::text)) WHERE (state = 'open'::text);
@@ -632,6 +654,8 @@ ALTER TABLE ONLY public.barred_root
     ADD CONSTRAINT barred_root_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.clock
     ADD CONSTRAINT clock_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
+ALTER TABLE ONLY public.clock
+    ADD CONSTRAINT clock_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
 ALTER TABLE ONLY public.handoff_note
     ADD CONSTRAINT handoff_note_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
 ALTER TABLE ONLY public.handoff
@@ -686,8 +710,10 @@ GRANT SELECT ON TABLE public.change_reader TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.clock TO bihuan_worker;
 GRANT UPDATE(next_step) ON TABLE public.clock TO bihuan_worker;
 GRANT UPDATE(next_at) ON TABLE public.clock TO bihuan_worker;
-GRANT UPDATE(stopped_at) ON TABLE public.clock TO bihuan_worker;
-GRANT UPDATE(stopped_by) ON TABLE public.clock TO bihuan_worker;
+GRANT UPDATE(set_aside) ON TABLE public.clock TO bihuan_worker;
+GRANT UPDATE(ended_at) ON TABLE public.clock TO bihuan_worker;
+GRANT UPDATE(ended_because) ON TABLE public.clock TO bihuan_worker;
+GRANT UPDATE(ended_by) ON TABLE public.clock TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.clock_step TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.dead_letter TO bihuan_worker;
 GRANT UPDATE(reason) ON TABLE public.dead_letter TO bihuan_worker;
@@ -701,6 +727,9 @@ GRANT UPDATE(settled_because) ON TABLE public.dead_letter TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.dead_letter_unkept TO bihuan_worker;
 GRANT UPDATE(count) ON TABLE public.dead_letter_unkept TO bihuan_worker;
 GRANT UPDATE(last_at) ON TABLE public.dead_letter_unkept TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.duty_opening TO bihuan_worker;
+GRANT UPDATE(period) ON TABLE public.duty_opening TO bihuan_worker;
+GRANT UPDATE(opened_at) ON TABLE public.duty_opening TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(state) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(released_at) ON TABLE public.handoff TO bihuan_worker;

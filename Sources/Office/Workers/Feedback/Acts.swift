@@ -81,7 +81,7 @@ extension UnitOfWork {
         switch act.message.body {
         case .act(let said): try apply(said, act, to: handoff)
         case .handoffCommand(.recall(let data)): try recall(handoff, data, act)
-        case .submitted, .deadLetter, .note: throw Problem.wrongWorker
+        case .submitted, .dutyCommand, .deadLetter, .note: throw Problem.wrongWorker
         }
     }
 

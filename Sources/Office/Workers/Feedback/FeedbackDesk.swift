@@ -68,18 +68,19 @@ struct FeedbackDesk: Desk {
 
     /// Tries ripe deferred messages; then refuses those that were deferred too long, once no message that was sent
     /// in time can still arrive. It works on one report at a time, within the limits of a transaction.
-    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [SweepItem]) throws -> Sweep? {
+        let aside = aside.compactMap(\.subject.reportID)
         if let report = try database.run(ReadRipeReport(except: aside)).rows.first {
             return Sweep(
-                reports: [report], skipsLocked: true, hasMore: true,
-                load: { unitOfWork, database in try unitOfWork.loadRipe(of: report, from: database) },
-                work: { unitOfWork in try unitOfWork.retryRipe(of: report) })
+                items: [SweepItem(report)], skipsLocked: true, hasMore: true,
+                load: { unitOfWork, _, database in try unitOfWork.loadRipe(of: report, from: database) },
+                work: { unitOfWork, _ in try unitOfWork.retryRipe(of: report) })
         }
         let deferredBefore = times.listening.compactMapValues { $0.deferredBefore(seconds: earlyMessageHoldSeconds) }
         guard !deferredBefore.isEmpty,
             let report = try database.run(ReadOverdueReport(deferredBefore: deferredBefore, except: aside)).rows.first
         else { return nil }
-        return Sweep(reports: [report], skipsLocked: true, hasMore: true) { unitOfWork in
+        return Sweep(items: [SweepItem(report)], skipsLocked: true, hasMore: true) { unitOfWork, _ in
             unitOfWork.giveUpDeferred(of: report, deferredBefore: deferredBefore)
         }
     }

@@ -88,19 +88,23 @@ struct IntakeDesk: Desk {
     var sweepIntervalSeconds: Double { LaneSettings.janitorIntervalSeconds }
 
     /// Drops the parts of attachments that were not closed in time, one report at a time.
-    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? {
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [SweepItem]) throws -> Sweep? {
         let before = times.now.adding(seconds: -Double(limits.paperPartsKeptSeconds))
-        guard let attachment = try database.run(ReadUnfinishedAttachments(before: before, except: aside)).rows.first
+        guard
+            let attachment = try database.run(
+                ReadUnfinishedAttachments(
+                    before: before, except: aside.compactMap(\.subject.reportID))
+            ).rows.first
         else {
             return nil
         }
         let report = attachment.report
         return Sweep(
-            reports: [report], skipsLocked: true, hasMore: true,
-            load: { unitOfWork, database in
+            items: [SweepItem(report)], skipsLocked: true, hasMore: true,
+            load: { unitOfWork, _, database in
                 try unitOfWork.loadUnfinishedAttachments(of: report, before: before, from: database)
             },
-            work: { unitOfWork in unitOfWork.dropUnfinishedAttachments() })
+            work: { unitOfWork, _ in unitOfWork.dropUnfinishedAttachments() })
     }
 
     // MARK: Pure steps

@@ -11,6 +11,13 @@ struct Cases {
     var answeredAbout: [ReportID: CaseFile] = [:]
     /// The locked ledger chains of units and of the office.
     private(set) var chains: [LedgerSubject: SubjectChain] = [:]
+    /// The clocks of duties of units and the office, loaded under their locks.
+    var duties = ClockSet()
+    /// The versions of the policy by which loaded clocks started, by name: `cn-discipline@1`.
+    var rulebooks: [String: Rulebook] = [:]
+    /// Up to which periods the clocks of duties are open, as loaded, and as written by this transaction.
+    var reached: [DutyOpening] = []
+    var openings: [DutyOpening] = []
     /// The report of each handoff.
     var reportOf: [HandoffID: ReportID] = [:]
     /// Masked texts, accused and allegations, if the worker needs them.
@@ -31,6 +38,12 @@ struct Cases {
     mutating func register(_ new: CaseWrites.NewReport, by worker: Worker) throws {
         guard worker == .intake else { throw NotIntake(worker: worker) }
         newReports.append(new)
+    }
+
+    /// The number of subjects that are locked.
+    var subjectCount: Int { files.count + chains.count }
+    func isLoaded(_ subject: LedgerSubject) -> Bool {
+        subject.reportID.map { files[$0] != nil } ?? (chains[subject] != nil)
     }
 
     // MARK: Other subjects
@@ -61,6 +74,7 @@ struct Cases {
         }
         // In the order of the ids, as the cases were locked.
         for id in files.keys.sorted() { if let file = files[id] { writes.collect(file) } }
+        writes.collect(duties)
         for chain in chains.values.sorted(by: { $0.subject.id < $1.subject.id }) { writes.collect(chain) }
         return writes
     }
@@ -69,6 +83,7 @@ struct Cases {
     func commands(at now: Instant) -> [any Command] {
         var commands = notes.commands
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
+        if !openings.isEmpty { commands.append(WriteDutyOpenings(openings: openings, at: now)) }
         return commands + deferred.commands + attachments.commands(at: now)
     }
 }

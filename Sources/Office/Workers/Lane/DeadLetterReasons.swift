@@ -67,7 +67,7 @@ extension UnitOfWork {
                 office.rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
             }
         case .submitted(.part): report(of: inbound).map { $0.verdict != .passedUp } ?? false
-        case .act, .handoffCommand, .deadLetter, .note: true
+        case .act, .handoffCommand, .dutyCommand, .deadLetter, .note: true
         }
     }
 

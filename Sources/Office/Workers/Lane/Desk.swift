@@ -26,8 +26,8 @@ protocol Desk: Sendable {
     /// (`Answers`). Pure: it uses no server.
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws
     /// Finds work that no message brings; see `Sweep`.
-    /// - Parameter aside: reports whose sweep failed lately, to be left out.
-    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep?
+    /// - Parameter aside: items that failed lately, to be left out.
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [SweepItem]) throws -> Sweep?
     /// How often the lane looks for a sweep while there is none, in seconds.
     var sweepIntervalSeconds: Double { get }
     /// Whether it defers messages, so that the lane marks how far it has read the queues of units; see `Listening`.
@@ -45,12 +45,14 @@ enum CaseNeeds: Int, Comparable {
     static func < (left: CaseNeeds, right: CaseNeeds) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// The time of a sweep.
+/// The time of a sweep, and the lane that does it.
 struct SweepTimes {
     /// Business time.
     let now: Instant
     /// How far the lane has read the queues of units.
     let listening: [UnitID: Listening]
+    let rulebook: Rulebook
+    let lane: String
 }
 
 /// The subjects of a message: reports, by their id, by the id of a handoff, or by the id that a source gave them;
@@ -65,24 +67,51 @@ struct Targets: Sendable {
     var office = false
 }
 
-/// Work that was found in the database: the cases to lock, and the work on them.
+/// One piece of the work of a sweep. If it fails, it is set aside alone.
+struct SweepItem: Hashable, Sendable {
+    /// What the work is about: the report itself, one clock, a duty that begins.
+    let id: String
+    /// What is locked for it.
+    let subject: LedgerSubject
+
+    init(_ report: ReportID) { (id, subject) = (report.description, .report(report)) }
+    init(id: String, subject: LedgerSubject) { (self.id, self.subject) = (id, subject) }
+}
+
+/// Work that was found in the database: what to lock for it, and the work itself.
 struct Sweep: Sendable {
-    let reports: [ReportID]
-    /// Whether cases that another transaction has locked are left out: a later sweep finds them again.
+    let items: [SweepItem]
+    /// Whether subjects that another transaction has locked are left out: a later sweep finds them again.
     let skipsLocked: Bool
     var needs = CaseNeeds.nothing
     /// Whether there may be more work: then the lane does not sleep.
     var hasMore = false
-    /// Reads the data that the work needs in addition to the cases, after those are locked and loaded.
-    var load: @Sendable (inout UnitOfWork, Database) throws -> Void = { _, _ in }
-    /// The work. Pure, like `Desk.decide`.
-    let work: @Sendable (inout UnitOfWork) throws -> Void
+    /// Reads the data that the work needs in addition to the cases, after the subjects are locked and loaded.
+    var load: @Sendable (inout UnitOfWork, [SweepItem], Database) throws -> Void = { _, _, _ in }
+    /// Notes in the database that an item failed for good, in a transaction of its own.
+    var giveUp: (@Sendable (inout UnitOfWork, SweepItem) -> Void)?
+    /// The work. Pure, like `Desk.decide`. An item whose subject could not be locked is not loaded.
+    let work: @Sendable (inout UnitOfWork, [SweepItem]) throws -> Void
 
-    /// The same work on only these reports.
-    func limited(to reports: some Sequence<ReportID>) -> Sweep {
+    /// The same work on only these items.
+    func limited(to items: some Sequence<SweepItem>) -> Sweep {
         Sweep(
-            reports: Array(reports), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, load: load, work: work)
+            items: Array(items), skipsLocked: skipsLocked, needs: needs, hasMore: hasMore, load: load, giveUp: giveUp,
+            work: work)
     }
+
+    /// Setting this item aside, instead of the work on it; `nil` if the desk keeps nothing about that.
+    func givingUp(_ item: SweepItem) -> Sweep? {
+        giveUp.map { giveUp in
+            Sweep(items: [item], skipsLocked: false, needs: needs, load: load) { unitOfWork, _ in
+                giveUp(&unitOfWork, item)
+            }
+        }
+    }
+
+    var reports: [ReportID] { items.compactMap(\.subject.reportID) }
+    var units: Set<UnitID> { Set(items.compactMap(\.subject.unitID)) }
+    var office: Bool { items.contains { $0.subject == .office } }
 }
 
 /// Why a message that can be read is kept as a dead letter: the office cannot handle it. A fault of the
@@ -128,7 +157,7 @@ extension Desk {
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {}
     func needs(of inbound: InboundMessage) -> CaseNeeds { .nothing }
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int { 0 }
-    func sweep(reading database: Database, at times: SweepTimes, except aside: [ReportID]) throws -> Sweep? { nil }
+    func sweep(reading database: Database, at times: SweepTimes, except aside: [SweepItem]) throws -> Sweep? { nil }
     var sweepIntervalSeconds: Double { 0 }
     var defers: Bool { false }
     func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport? { nil }

@@ -134,15 +134,16 @@ struct DryRun {
             id: HandoffID.make(at: wall), reportID: id, attempt: 1, unit: unit, kind: "dry_run", state: .released,
             express: false, rule: "dry run", digest: Self.digest, releasedAt: now, runningClocks: 1)
         var clock = Clock(
-            key: .init(handoffID: handoff.id, kind: "sign", round: 1), reportID: id, owedBy: unit, startedAt: now,
-            dueAt: now, rule: "dry run", citation: nil, steps: [.init(at: now, action: .remind)], nextStep: 0)
+            id: .make(at: wall), key: .init(of: handoff.id, in: id, duty: "sign", round: 1),
+            owedBy: Debtor.unit(unit).description, inputs: ClockInputs(rule: "dry run", startedAt: now), citation: nil,
+            dueAt: now, nextStep: 0, nextAt: now)
         var released = CaseWrites()
         released.changedReports = [(report, registered.head)]
         (released.newHandoffs, released.newClocks) = ([handoff], [clock])
 
         (handoff.state, handoff.signedAt, handoff.signedBy) = (.signed, now, Party.unit(unit).description)
         (handoff.runningClocks, handoff.noClockReason) = (0, "dry run")
-        (clock.stoppedAt, clock.stoppedBy) = (now, "dry run")
+        clock.end(at: now, because: "dry run")
         var signed = CaseWrites()
         (signed.changedHandoffs, signed.changedClocks) = ([handoff], [clock])
 
@@ -161,7 +162,7 @@ struct DryRun {
                     body: "试写")
             ]),
             InsertClockSteps(steps: [
-                ClockStepTaken(key: clock.key, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)
+                ClockStepTaken(clock: clock.id, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)
             ]),
             InsertPersonNotices(notices: notices), InsertDeferredMessages(messages: [held]),
             DeleteDeferredMessages(keys: [key]),

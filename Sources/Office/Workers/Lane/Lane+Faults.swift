@@ -184,8 +184,8 @@ extension Lane {
 
     // MARK: Sweeps
 
-    /// Does the desk's sweep, if it is due. A case whose sweep fails is left out for a while and stops no other.
-    /// If no case is the cause, the sweep is tried again at a later turn, so that messages do not wait for it.
+    /// Does the desk's sweep, if it is due. An item that fails is left out for a while and stops no other.
+    /// If no item is the cause, the sweep is tried again at a later turn, so that messages do not wait for it.
     func runSweep() throws {
         guard let store, ContinuousClock.now >= nextSweep else { return }
         hadSweep = false
@@ -194,7 +194,7 @@ extension Lane {
             try store.ensureOpen()
             let sweep = try store.sweep(listening: listening, except: Array(aside.keys))
             if let sweep { try carry(sweep, store) }
-            hadSweep = sweep?.hasMore == true && store.reportsOfSweep > 0
+            hadSweep = sweep?.hasMore == true && store.subjectsOfSweep > 0
             nextSweep = hadSweep ? .now : .now + .seconds(desk.sweepIntervalSeconds)
             sweepWatch.over(logger)
         } catch {
@@ -206,27 +206,40 @@ extension Lane {
     }
 
     private func carry(_ sweep: Sweep, _ store: LaneStore) throws {
-        var work = [(reports: sweep.reports, failures: 0)]
-        while let (reports, failures) = work.first {
+        var work = [(items: sweep.items, failures: 0)]
+        while let (items, failures) = work.first {
             work.removeFirst()
             let begun = Effort()
             do {
-                try transact([], settling: .init(), sweep: sweep.limited(to: reports))
+                try transact([], settling: .init(), sweep: sweep.limited(to: items))
             } catch {
                 let fault = fault(error, since: begun)
                 guard fault.suspects else { throw error }
-                try store.tryOut(like: .reports(reports))
-                if reports.count > 1 {
-                    work.insert(contentsOf: reports.parted().map { ($0, failures + 1) }, at: 0)
+                try store.tryOut(like: .reports(items.compactMap(\.subject.reportID)))
+                if items.count > 1 {
+                    work.insert(contentsOf: items.parted().map { ($0, failures + 1) }, at: 0)
                 } else if failures + 1 < fault.failuresNeeded {
-                    work.insert((reports, failures + 1), at: 0)
-                } else if let report = reports.first {
-                    logger.log(.caseSetAside("\(report)", error))
-                    aside[report] = .now + .seconds(LaneSettings.asideSeconds)
+                    work.insert((items, failures + 1), at: 0)
+                } else if let item = items.first {
+                    logger.log(.caseSetAside("\(item.id)", error))
+                    aside[item] = .now + .seconds(LaneSettings.asideSeconds)
+                    try giveUp(sweep.givingUp(item))
                 }
             }
             try consumer?.serve()
             try outboxPublisher.serve()
+        }
+    }
+
+    /// Notes in the database that an item failed for good. If that fails too, the lane leaves the item out for a while
+    /// all the same.
+    private func giveUp(_ sweep: Sweep?) throws {
+        guard let sweep else { return }
+        let begun = Effort()
+        do {
+            try transact([], settling: .init(), sweep: sweep)
+        } catch {
+            guard fault(error, since: begun).suspects else { throw error }
         }
     }
 

@@ -33,8 +33,8 @@ final class Lane {
     /// Whether more of the sweep may be due: then the lane does not sleep.
     var hadSweep = false
     var nextSweep = ContinuousClock.now
-    /// Reports whose own sweep failed, and the end of the time for which they are left out.
-    var aside: [ReportID: ContinuousClock.Instant] = [:]
+    /// Items of a sweep that failed alone, and the end of the time for which they are left out.
+    var aside: [SweepItem: ContinuousClock.Instant] = [:]
     private var mayHearCommands = true
     /// A transaction failed, perhaps after its commit: then its outbox rows are only in the database, and must be
     /// read back.

@@ -32,7 +32,9 @@ extension LaneStore {
         let handoffs = Set(all.flatMap(\.handoffs))
         let skipsLocked = sweep?.skipsLocked == true && received.isEmpty
         let locked = try lock(reports, handoffs, skipsLocked: skipsLocked)
-        try lockChains(of: Set(all.flatMap(\.units)), office: all.contains(where: \.office), into: &unitOfWork)
+        try lockChains(
+            of: Set(all.flatMap(\.units)).union(sweep?.units ?? []),
+            office: all.contains(where: \.office) || sweep?.office == true, skipsLocked: skipsLocked, into: &unitOfWork)
         let ids = locked.map(\.id)
         guard !ids.isEmpty else { return }
         let (handoffRows, clocks, barred, deferred, applied, counted, amounts) = try database.pipeline(
@@ -43,7 +45,7 @@ extension LaneStore {
             CountHandoffNotes(reports: acts.isEmpty && sweep == nil ? [] : ids),
             CountDeferredMessages(senders: senders.sorted()))
         let handoffsOf = Dictionary(grouping: handoffRows.rows, by: \.reportID)
-        let clocksOf = Dictionary(grouping: clocks.rows, by: \.reportID)
+        let clocksOf = Dictionary(grouping: clocks.rows, by: \.key.reportID)
         let barredOf = Dictionary(grouping: barred.rows, by: \.0)
         unitOfWork.cases.deferred.load(deferred.rows, amounts: amounts.rows)
         unitOfWork.cases.notes.load(
@@ -73,9 +75,21 @@ extension LaneStore {
             : try database.run(LockReports(reports: reports.sorted(), handoffs: Array(handoffs))).rows
     }
 
-    private func lockChains(of units: Set<UnitID>, office: Bool, into unitOfWork: inout UnitOfWork) throws {
-        if !units.isEmpty { unitOfWork.cases.load(try database.run(LockUnitChains(units: units.sorted())).rows) }
-        if office { unitOfWork.cases.load(try database.run(LockOfficeChain()).rows) }
+    private func lockChains(
+        of units: Set<UnitID>, office: Bool, skipsLocked: Bool, into unitOfWork: inout UnitOfWork
+    ) throws {
+        if !units.isEmpty {
+            let ids = units.sorted()
+            unitOfWork.cases.load(
+                skipsLocked
+                    ? try database.run(LockFreeUnitChains(units: ids)).rows
+                    : try database.run(LockUnitChains(units: ids)).rows)
+        }
+        if office {
+            unitOfWork.cases.load(
+                skipsLocked
+                    ? try database.run(LockFreeOfficeChain()).rows : try database.run(LockOfficeChain()).rows)
+        }
     }
 
     /// Loads the accused, and no other content of the reports.

@@ -22,8 +22,8 @@ final class LaneStore {
     /// The number of transactions on this connection; at `replanAt` the query plans are discarded.
     private var transactionCount = 0
     private var replanAt = 4
-    /// The number of reports that the last sweep could lock.
-    private(set) var reportsOfSweep = 0
+    /// The number of subjects that the last sweep could lock.
+    private(set) var subjectsOfSweep = 0
     /// Dead lanes whose leases this lane holds until their rows are sent.
     var adopted: Set<String> = []
     /// Called about once a second while the lane waits for the database; `false` closes the connection.
@@ -122,7 +122,7 @@ final class LaneStore {
         // Business time (invariant 11), now that the locks are held. Decisions and statements get it from here.
         unitOfWork.office.now = settings.clock.instant(atWall: .wall())
         try desk.load(heard, into: &unitOfWork, from: database)
-        try sweep?.load(&unitOfWork, database)
+        if let sweep { try sweep.load(&unitOfWork, sweep.items, database) }
 
         // From here on the database is not queried: decisions use only the loaded data.
         for inbound in fresh {
@@ -135,8 +135,8 @@ final class LaneStore {
         try desk.decide(heard, on: &unitOfWork)
         try unitOfWork.demandVerdicts(on: heard)
         if let sweep {
-            reportsOfSweep = unitOfWork.cases.files.count
-            try sweep.work(&unitOfWork)
+            subjectsOfSweep = unitOfWork.cases.subjectCount
+            try sweep.work(&unitOfWork, sweep.items)
         }
         for word in words { try unitOfWork.conclude(word) }
         try unitOfWork.apply(settled)
@@ -268,9 +268,11 @@ final class LaneStore {
     }
 
     /// Finds the desk's sweep for the business time of now, which the query gets as a parameter.
-    func sweep(listening: [UnitID: Listening], except aside: [ReportID]) throws -> Sweep? {
-        let now = settings.clock.instant(atWall: .wall())
-        return try desk.sweep(reading: database, at: SweepTimes(now: now, listening: listening), except: aside)
+    func sweep(listening: [UnitID: Listening], except aside: [SweepItem]) throws -> Sweep? {
+        let times = SweepTimes(
+            now: settings.clock.instant(atWall: .wall()), listening: listening, rulebook: policy.rulebook,
+            lane: lease.name)
+        return try desk.sweep(reading: database, at: times, except: aside)
     }
 
     /// The units whose signature a deferred message waits for: a marker in their queues is useful.

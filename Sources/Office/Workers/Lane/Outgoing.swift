@@ -72,6 +72,16 @@ struct Outgoing {
         }
     }
 
+    /// Adds a notice for every supervisor about a duty of a unit or the office. It is about no report.
+    mutating func notifySupervisors(_ kind: String, of clock: ClockID?, rule: String, in office: OfficeContext) {
+        for person in office.directory.persons(with: .supervisor) {
+            notices.append(
+                PersonNotice(
+                    id: UUID.version7(at: office.wall), person: person.id, reportID: nil, handoffID: nil,
+                    clockID: clock, kind: kind, rule: rule, createdAt: office.now))
+        }
+    }
+
     mutating func takeBack(to count: Int) { rows.removeLast(rows.count - count) }
 
     // MARK: Writing

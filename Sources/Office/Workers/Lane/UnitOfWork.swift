@@ -64,6 +64,11 @@ struct UnitOfWork {
         outgoing.notifySupervisors(kind, of: handoff, rule: rule, file, past: cases, in: office)
     }
 
+    /// Adds notices for all supervisors about a duty.
+    mutating func notifySupervisors(_ kind: String, of clock: ClockID?, rule: String) {
+        outgoing.notifySupervisors(kind, of: clock, rule: rule, in: office)
+    }
+
     // MARK: Verdicts
 
     /// The id of the answer to an act, the same for every repeat (invariant 2).

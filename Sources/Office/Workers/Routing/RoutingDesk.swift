@@ -79,7 +79,7 @@ extension UnitOfWork {
         let body = HandoffDispatched(
             number: file.report.displayNumber, kind: kind, matterKind: file.report.matterKind, title: content.title,
             text: content.text, region: content.region, accused: content.accused, allegations: content.allegations,
-            attachments: content.attachments, signBy: plans.first { $0.kind == ClockRow.Kind.sign.rawValue }?.dueAt,
+            attachments: content.attachments, signBy: plans.first { $0.duty == ClockRow.Kind.sign.rawValue }?.dueAt,
             resultOwed: words?.resultOwed ?? true, rule: rule.description)
         try file.apply(.routed)
         cases.files[file.report.id] = file

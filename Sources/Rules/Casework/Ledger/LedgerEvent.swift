@@ -26,6 +26,16 @@ public enum LedgerEvent: Hashable, Sendable {
     case deadLetterSettled(UUID, as: DeadLetterEnd, reason: String)
     /// A step of a clock's ladder was taken.
     case clockStep(ClockStep)
+    /// The clock of a duty started: of a unit in its chain, of the office in the office's. Likewise below.
+    case dutyOpened(DutyKey, due: Instant, rule: String)
+    /// A step of the ladder of a duty was taken.
+    case dutyStep(DutyKey, ClockPlan.Step.Action, step: Int, due: Instant, rule: String)
+    /// A person reported that a duty was done.
+    case dutyDone(DutyKey, act: String)
+    /// A duty was not done and is owed no more: its unit is not active.
+    case dutyLapsed(DutyKey)
+    /// The office stood still for so long that the clocks of these periods of a duty are not opened.
+    case dutiesSkipped(duty: String, first: DutyPeriod, last: DutyPeriod)
     /// A handoff changed its state. `act` is `nil` for an event of the broker.
     case moved(HandoffID, HandoffMove, act: String?)
 
@@ -84,12 +94,12 @@ extension LedgerEvent.NewHandoff {
 }
 
 extension LedgerEvent.ClockStep {
-    /// The step that `clock` takes next; `nil` at the end of its ladder.
-    public init?(next clock: Clock) {
-        guard clock.nextStep < clock.steps.count else { return nil }
+    /// A step of a handoff's clock; `nil` for other clocks.
+    public init?(_ step: ClockPlan.Step, of clock: Clock) {
+        guard let handoff = clock.key.handoffID else { return nil }
         self.init(
-            action: clock.steps[clock.nextStep].action, handoff: clock.key.handoffID, clock: clock.key.kind,
-            round: clock.key.round, step: clock.nextStep + 1, due: clock.dueAt, rule: clock.rule)
+            action: step.action, handoff: handoff, clock: clock.key.duty, round: clock.key.round, step: step.number,
+            due: clock.dueAt, rule: clock.inputs.rule)
     }
 }
 

@@ -60,9 +60,8 @@ public struct LedgerRecord: Hashable, Sendable {
 
 /// The names of details in an entry, beside `at`, `by` and `event`.
 public enum LedgerKey: String, CaseIterable, Sendable {
-    case act, addressee, clock, commitment, deadLetter = "dead_letter", disposition, due, filedOn = "filed_on", handoff,
-        key, kind, number, office,
-        outcome, reason, report
+    case act, action, addressee, clock, commitment, deadLetter = "dead_letter", disposition, due, duty,
+        filedOn = "filed_on", first, handoff, key, kind, last, number, office, outcome, reason, report
     case round, rule, settled, source, step, type, unit, verdict
 }
 
@@ -72,6 +71,8 @@ extension LedgerEvent {
         case entered, registered, sentToReview = "sent_to_review", proposed, routed, passedUp = "passed_up"
         case attachmentReceived = "paper_received", attachmentPassedUp = "paper_passed_up", withdrawn
         case deadLetterSettled = "dead_letter_settled"
+        case dutyOpened = "duty_opened", dutyStep = "duty_step", dutyDone = "duty_done", dutyLapsed = "duty_lapsed"
+        case dutiesSkipped = "duties_skipped"
     }
 
     /// Every word that may be the value of `event`.
@@ -92,6 +93,11 @@ extension LedgerEvent {
         case .attachmentPassedUp: Word.attachmentPassedUp.rawValue
         case .withdrawn: Word.withdrawn.rawValue
         case .deadLetterSettled: Word.deadLetterSettled.rawValue
+        case .dutyOpened: Word.dutyOpened.rawValue
+        case .dutyStep: Word.dutyStep.rawValue
+        case .dutyDone: Word.dutyDone.rawValue
+        case .dutyLapsed: Word.dutyLapsed.rawValue
+        case .dutiesSkipped: Word.dutiesSkipped.rawValue
         case .clockStep(let step): step.action.rawValue
         case .moved(_, let move, _): move.event.rawValue
         }
@@ -127,6 +133,17 @@ extension LedgerEvent {
             [(.type, type), (.addressee, addressee)] + (handoff.map { [(.handoff, $0.description)] } ?? [])
         case .deadLetterSettled(let letter, let end, let reason):
             [(.deadLetter, letter.lowercased), (.settled, end.rawValue), (.reason, reason)]
+        case .dutyOpened(let key, let due, let rule):
+            [(.duty, key.description), (.due, due.description), (.rule, rule)]
+        case .dutyStep(let key, let action, let step, let due, let rule):
+            [
+                (.duty, key.description), (.action, action.rawValue), (.step, String(step)), (.due, due.description),
+                (.rule, rule),
+            ]
+        case .dutyDone(let key, let act): [(.duty, key.description), (.act, act)]
+        case .dutyLapsed(let key): [(.duty, key.description)]
+        case .dutiesSkipped(let duty, let first, let last):
+            [(.duty, duty), (.first, first.description), (.last, last.description)]
         case .clockStep(let step):
             [
                 (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)),
@@ -153,7 +170,7 @@ extension LedgerEvent {
                 ClockStep(
                     action: action, handoff: try details.handoff, clock: try details.text(.clock),
                     round: try details.read(.round) { Int($0) }, step: try details.read(.step) { Int($0) },
-                    due: try details.read(.due) { Instant($0) }, rule: try details.text(.rule)))
+                    due: try details.due, rule: try details.text(.rule)))
         } else {
             switch try details.word(word) as Word {
             case .entered: self = .entered(try details.subject)
@@ -186,6 +203,17 @@ extension LedgerEvent {
                     try details.read(.deadLetter) { UUID(uuidString: $0) },
                     as: try details.word(details.text(.settled)),
                     reason: try details.text(.reason))
+            case .dutyOpened: self = .dutyOpened(try details.duty, due: try details.due, rule: try details.text(.rule))
+            case .dutyStep:
+                self = .dutyStep(
+                    try details.duty, try details.word(details.text(.action)),
+                    step: try details.read(.step) { Int($0) }, due: try details.due, rule: try details.text(.rule))
+            case .dutyDone: self = .dutyDone(try details.duty, act: try details.text(.act))
+            case .dutyLapsed: self = .dutyLapsed(try details.duty)
+            case .dutiesSkipped:
+                self = .dutiesSkipped(
+                    duty: try details.text(.duty), first: try details.read(.first) { DutyPeriod($0) },
+                    last: try details.read(.last) { DutyPeriod($0) })
             }
         }
     }
@@ -259,6 +287,8 @@ private struct Details {
     }
 
     var handoff: HandoffID { get throws(Missing) { try read(.handoff) { HandoffID($0) } } }
+    var due: Instant { get throws(Missing) { try read(.due) { Instant($0) } } }
+    var duty: DutyKey { get throws(Missing) { try read(.duty) { DutyKey($0) } } }
     var unit: UnitID { get throws(Missing) { try read(.unit) { UnitID($0) } } }
     var subject: LedgerSubject {
         get throws(Missing) {

@@ -23,5 +23,8 @@ public struct LedgerSubject: Hashable, Sendable, CustomStringConvertible {
     public static func report(_ id: ReportID) -> LedgerSubject { LedgerSubject(kind: .report, id: id.description) }
     public static func unit(_ id: UnitID) -> LedgerSubject { LedgerSubject(kind: .unit, id: id.rawValue) }
 
+    public var reportID: ReportID? { kind == .report ? ReportID(id) : nil }
+    public var unitID: UnitID? { kind == .unit ? UnitID(id) : nil }
+
     public var description: String { "\(kind.rawValue) \(id)" }
 }

@@ -23,6 +23,10 @@ public struct Policy: Codable, Hashable, Sendable {
     public let repeats: [RepeatRow]
     public let routing: Routing
     public let clocks: [ClockRow]
+    /// What units and the office owe by the calendar; without it, nothing.
+    public let duties: [DutyRow]?
+    /// The office's zone, such as `Asia/Shanghai`: months and quarters begin by it. Required if there are duties.
+    public let timeZone: String?
     public let returns: [ReturnRow]
     public let conclusions: [ConclusionRow]
 
@@ -30,7 +34,8 @@ public struct Policy: Codable, Hashable, Sendable {
         case name, version, title, vocabulary
         case wordLists = "word_lists"
         case caseOffice = "case_office"
-        case placeholders, barrier, sealed, scope, repeats, routing, clocks, returns, conclusions
+        case timeZone = "time_zone"
+        case placeholders, barrier, sealed, scope, repeats, routing, clocks, duties, returns, conclusions
     }
 }
 

@@ -145,7 +145,7 @@ public struct RoutingRow: PolicyRow, Codable, Hashable, Sendable {
 
 /// A clock that runs for handoffs of some kinds.
 public struct ClockRow: PolicyRow, Codable, Hashable, Sendable {
-    /// Each kind is stopped by its own event, in code (`Clock.stops(on:)`). Any end of the handoff stops every kind.
+    /// Each kind is ended by its own event, in code (`Clock.stops(on:)`). Any end of the handoff stops every kind.
     public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
         /// Until the unit signs (签收).
         case sign
@@ -166,6 +166,36 @@ public struct ClockRow: PolicyRow, Codable, Hashable, Sendable {
     enum CodingKeys: String, CodingKey {
         case id, kind, starts, within, steps, citation
         case handoffKinds = "handoff_kinds"
+    }
+}
+
+/// What each unit of some kinds, or the office, owes for each month or quarter (月汇总, 办结反馈每季度一次). Its clock
+/// starts when the period is over, and ends when a person reports that it was done.
+public struct DutyRow: PolicyRow, Codable, Hashable, Sendable {
+    public enum Owner: String, Codable, Hashable, Sendable, CaseIterable {
+        case unit, office
+    }
+
+    /// The length of a period.
+    public enum Length: String, Codable, Hashable, Sendable, CaseIterable {
+        case month, quarter
+    }
+
+    public let id: String
+    public let name: String
+    public let owedBy: Owner
+    /// The kinds of unit that owe it; absent: all kinds.
+    public let unitKinds: [String]?
+    public let each: Length
+    /// The time after the end of the period.
+    public let within: Span
+    public let steps: [LadderRow]
+    public let citation: String?
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, each, within, steps, citation
+        case owedBy = "owed_by"
+        case unitKinds = "unit_kinds"
     }
 }
 

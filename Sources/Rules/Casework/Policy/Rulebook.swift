@@ -13,6 +13,8 @@ public final class Rulebook: Sendable {
     public let returnReasons: [String: Term]
     public let conclusionOutcomes: [String: Term]
     public let authorities: [String: Term]
+    /// The rows that start clocks.
+    let timedRows: [String: any TimedRow]
     /// The words by which the barrier recognises organs of the office's own kind.
     public let ownKind: OwnKind?
     /// Words that count as empty in a reporter's fields.
@@ -42,6 +44,8 @@ public final class Rulebook: Sendable {
         returnReasons = Rulebook.index(vocabulary.returnReasons)
         conclusionOutcomes = Rulebook.index(vocabulary.conclusionOutcomes)
         authorities = Rulebook.index(vocabulary.authorities)
+        let timed: [any TimedRow] = policy.clocks + (policy.duties ?? [])
+        timedRows = Dictionary(timed.map { ($0.id, $0) }) { first, _ in first }
         ownKind = policy.ownKind
 
         placeholders = Placeholders(policy.placeholders ?? [])

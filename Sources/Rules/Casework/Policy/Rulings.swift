@@ -42,7 +42,7 @@ public struct RouteRuling: Sendable, Equatable {
     public let decision: Decision
 }
 
-/// A clock to be started: its due time and every step of its ladder, all computed in advance.
+/// All that is derived from the inputs of a clock: its due time and every step of its ladder.
 public struct ClockPlan: Sendable, Equatable {
     public struct Step: Sendable, Equatable {
         public enum Action: String, Codable, Hashable, Sendable, CaseIterable {
@@ -62,8 +62,8 @@ public struct ClockPlan: Sendable, Equatable {
         public let action: Action
     }
 
-    /// `sign`, `overdue` or `feedback`.
-    public let kind: String
+    /// What the clock watches: see `Clock.Key.duty`.
+    public let duty: String
     public let startedAt: Instant
     public let dueAt: Instant
     public let rule: RuleReference

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 
 extension PolicyCheck {
     mutating func clockRows() {
@@ -7,14 +8,8 @@ extension PolicyCheck {
             self.row(row, path)
             filled(row.handoffKinds, path + ".handoff_kinds")
             allKnown(row.handoffKinds, policy.vocabulary.handoffKinds, "handoff kind", path + ".handoff_kinds")
-            span(row.within, path + ".within", from: 1)
             startFitsKind(row, path)
-            if row.steps.isEmpty { report(path + ".steps", "a clock needs at least one step, or nobody learns of it") }
-            for (step, rung) in row.steps.enumerated() { ladder(rung, of: row, "\(path).steps[\(step)]") }
-            // A row counts at most one more than the limit, so that no `times` overflows the sum.
-            if row.steps.reduce(0, { $0 + min($1.times ?? 1, ClockPlan.stepsMax + 1) }) > ClockPlan.stepsMax {
-                report(path + ".steps", "a ladder has at most \(ClockPlan.stepsMax) steps")
-            }
+            ladder(of: row, path)
         }
         for (index, row) in policy.clocks.enumerated() where !hasEnough && knowsWhen("clocks[\(index)]") {
             let twin = policy.clocks[..<index].first {
@@ -30,6 +25,31 @@ extension PolicyCheck {
                     """
                 )
             }
+        }
+    }
+
+    mutating func dutyRows() {
+        let duties = policy.duties ?? []
+        for (index, row) in duties.enumerated() {
+            let path = "duties[\(index)]"
+            self.row(row, path)
+            text(row.name, path + ".name")
+            if let twin = duties[..<index].first(where: { $0.name == row.name }) {
+                warn(path + ".name", "\"\(twin.id)\" has the same name: nobody can tell the two apart")
+            }
+            filled(row.unitKinds, path + ".unit_kinds")
+            allKnown(row.unitKinds, vocabulary.unitKinds, "unit kind", path + ".unit_kinds")
+            if row.owedBy == .office, row.unitKinds != nil, !isBroken(path + ".owed_by") {
+                report(path + ".unit_kinds", "goes only with \"owed_by: unit\": take it out")
+            }
+            ladder(of: row, path)
+        }
+        if let zone = policy.timeZone {
+            if TimeZone(identifier: zone) == nil {
+                report("time_zone", "there is no time zone \"\(zone.prefix(40))\"; write one such as Asia/Shanghai")
+            }
+        } else if !duties.isEmpty {
+            report("time_zone", "is missing: duties need it, to know when a month begins")
         }
     }
 
@@ -86,7 +106,17 @@ extension PolicyCheck {
         }
     }
 
-    private mutating func ladder(_ rung: LadderRow, of row: ClockRow, _ path: String) {
+    private mutating func ladder(of row: some TimedRow, _ path: String) {
+        span(row.within, path + ".within", from: 1)
+        if row.steps.isEmpty { report(path + ".steps", "a clock needs at least one step, or nobody learns of it") }
+        for (step, rung) in row.steps.enumerated() { ladder(rung, within: row.within, "\(path).steps[\(step)]") }
+        // A row counts at most one more than the limit, so that no `times` overflows the sum.
+        if row.steps.reduce(0, { $0 + min($1.times ?? 1, ClockPlan.stepsMax + 1) }) > ClockPlan.stepsMax {
+            report(path + ".steps", "a ladder has at most \(ClockPlan.stepsMax) steps")
+        }
+    }
+
+    private mutating func ladder(_ rung: LadderRow, within: Span, _ path: String) {
         let places = [rung.afterStart, rung.beforeDue, rung.afterDue].compactMap { $0 }
         if places.count != 1 { report(path, "one of after_start, before_due and after_due says when") }
         for (key, span) in [
@@ -99,17 +129,17 @@ extension PolicyCheck {
         if let times = rung.times, !(1...ClockPlan.stepsMax).contains(times) {
             return report(path + ".times", "lies between 1 and \(ClockPlan.stepsMax)")
         }
-        timeFitsAction(rung, of: row, path)
+        timeFitsAction(rung, within: within, path)
     }
 
-    private mutating func timeFitsAction(_ rung: LadderRow, of row: ClockRow, _ path: String) {
+    private mutating func timeFitsAction(_ rung: LadderRow, within limit: Span, _ path: String) {
         // If the limit itself is wrong, no step can be checked.
-        guard let within = row.within.seconds, (1...100_000).contains(row.within.length),
+        guard let within = limit.seconds, (1...100_000).contains(limit.length),
             !isBroken(path.prefix { $0 != "]" } + "].within")
         else { return }
         let start = Instant(microsecondsSinceEpoch: 0)
         let due = start.adding(seconds: Double(within))
-        let first = rung.first(start: start, due: due)
+        let first = rung.first(due: due) { start.adding($0) }
         if first < start { report(path, "comes before the clock starts: shorten before_due") }
         let last = first.adding(seconds: Double(Int64((rung.times ?? 1) - 1) * (rung.every?.seconds ?? 0)))
         if rung.action == .warn, last >= due {

@@ -20,6 +20,7 @@ extension Policy {
         check.routingRows()
         check.clockRows()
         check.clocksForEveryKind()
+        check.dutyRows()
         check.returnRows()
         check.conclusionRows()
         check.sizes()

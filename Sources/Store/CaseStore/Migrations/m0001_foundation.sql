@@ -315,49 +315,80 @@ CREATE TABLE handoff_note (
     CONSTRAINT handoff_note_once PRIMARY KEY (handoff_id, sender, event_id)
 );
 
+-- What a debtor owes, and until when. A clock belongs to a subject: a report (with the handoff that it watches), a unit or the
+-- office, whose row is locked before the clock is touched.
 CREATE TABLE clock (
-    handoff_id   uuid NOT NULL REFERENCES handoff,
-    kind         text NOT NULL,
-    -- A conclusion that was sent back starts its clocks again.
-    round        integer NOT NULL,
-    report_id    uuid NOT NULL,
-    owed_by      text NOT NULL,
-    started_at   timestamptz NOT NULL,
-    due_at       timestamptz NOT NULL,
+    id           uuid PRIMARY KEY,
+    subject      text NOT NULL CONSTRAINT clock_subject_known CHECK (subject IN ('report', 'unit', 'office')),
+    report_id    uuid,
+    handoff_id   uuid REFERENCES handoff,
+    unit         text REFERENCES unit,
+    -- `sign`, `feedback`, `overdue`; or a row of the policy's duties.
+    duty         text NOT NULL,
+    -- Of a handoff's clock the round: a conclusion that was sent back starts its clocks again. Of a duty `2026-11`, `2026-Q3`.
+    period       text NOT NULL,
+    owed_by      text NOT NULL CONSTRAINT clock_debtor_known CHECK (
+                     owed_by = 'office' OR owed_by ~ '^(unit|person)\.[a-z0-9-]{1,40}$'),
+    -- The inputs, from which rules derive every date: the row, the start, the edition of the calendar, what does not count
+    -- (`from/until`) and by which lengths the limit was extended.
     rule         text NOT NULL CONSTRAINT clock_explained_by_a_rule CHECK (rule <> ''),
     citation     text,
-    -- The steps in order: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
-    ladder       text NOT NULL,
+    started_at   timestamptz NOT NULL,
+    calendar     text,
+    pauses       text[] NOT NULL DEFAULT '{}',
+    extensions   text[] NOT NULL DEFAULT '{}',
+    -- Derived.
+    due_at       timestamptz NOT NULL,
     next_step    integer NOT NULL,
-    -- When the next step of the ladder is due; empty when the clock stopped or the ladder ended.
+    -- When it must be looked at: for the next step of its ladder, or again after a fault; empty when it or its ladder ended.
     next_at      timestamptz,
-    stopped_at   timestamptz,
-    stopped_by   text,
-    CONSTRAINT clock_once PRIMARY KEY (handoff_id, kind, round),
-    CONSTRAINT clock_stopped_has_no_step CHECK (stopped_at IS NULL OR next_at IS NULL),
+    -- Why it cannot be worked on.
+    set_aside    text,
+    ended_at     timestamptz,
+    ended_because text,
+    ended_by     text,
+    CONSTRAINT clock_once UNIQUE NULLS NOT DISTINCT (report_id, handoff_id, unit, duty, period),
+    CONSTRAINT clock_names_its_subject CHECK (
+        (subject = 'report') = (report_id IS NOT NULL) AND (subject = 'unit') = (unit IS NOT NULL)
+        AND (handoff_id IS NULL OR report_id IS NOT NULL)),
+    CONSTRAINT clock_ended_has_no_step CHECK (ended_at IS NULL OR next_at IS NULL),
+    CONSTRAINT clock_ended_for_a_reason CHECK ((ended_at IS NULL) = (ended_because IS NULL)),
     CONSTRAINT clock_due_after_start CHECK (due_at >= started_at)
 ) WITH (fillfactor = 80);
 
 -- A sweep costs what is due, not what exists.
 CREATE INDEX clock_due ON clock (next_at) WHERE next_at IS NOT NULL;
+-- Duties that are owed, and those of a unit.
+CREATE INDEX clock_of_duty ON clock (duty, period, unit) WHERE handoff_id IS NULL;
+CREATE INDEX clock_set_aside ON clock (id) WHERE set_aside IS NOT NULL;
 
 -- A step of a ladder happens once.
 CREATE TABLE clock_step (
-    handoff_id uuid NOT NULL,
-    kind       text NOT NULL,
-    round      integer NOT NULL,
-    step       integer NOT NULL,
-    action     text NOT NULL,
-    taken_at   timestamptz NOT NULL,
-    CONSTRAINT clock_step_once PRIMARY KEY (handoff_id, kind, round, step)
+    clock_id uuid NOT NULL,
+    step     integer NOT NULL,
+    action   text NOT NULL,
+    taken_at timestamptz NOT NULL,
+    CONSTRAINT clock_step_once PRIMARY KEY (clock_id, step)
+);
+
+-- Up to which period the clocks of a duty are open. The first row is written when the duty is first seen: it begins with the
+-- period that is then running. `each` is the length of its periods, since a new version of the policy may change it.
+CREATE TABLE duty_opening (
+    duty      text NOT NULL,
+    each      text NOT NULL,
+    period    text NOT NULL,
+    opened_at timestamptz NOT NULL,
+    CONSTRAINT duty_opening_once PRIMARY KEY (duty, each)
 );
 
 -- The office's own notices are rows.
 CREATE TABLE person_notice (
     id         uuid PRIMARY KEY,
     person     text NOT NULL REFERENCES person,
-    report_id  uuid NOT NULL,
+    -- What it is about: a report, and a handoff of it; or a clock of a unit's or the office's own duty; or a duty as such.
+    report_id  uuid,
     handoff_id uuid,
+    clock_id   uuid,
     kind       text NOT NULL,
     rule       text NOT NULL,
     created_at timestamptz NOT NULL,
@@ -662,13 +693,14 @@ CREATE VIEW report_status AS
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
 GRANT INSERT ON secret_check, report, report_text, vault, accused, allegation, attachment, attachment_part, sealed_papers, barred_root, repeat_key, handoff, handoff_note,
-    clock, clock_step, person_notice, ledger_entry, inbox, outbox, lane_lease, queue_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
+    clock, clock_step, duty_opening, person_notice, ledger_entry, inbox, outbox, lane_lease, queue_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (head, entry_count, head_at) ON unit, office TO bihuan_worker;
 GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
     outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
-GRANT UPDATE (next_step, next_at, stopped_at, stopped_by) ON clock TO bihuan_worker;
+GRANT UPDATE (next_step, next_at, set_aside, ended_at, ended_because, ended_by) ON clock TO bihuan_worker;
+GRANT UPDATE (period, opened_at) ON duty_opening TO bihuan_worker;
 GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
 GRANT UPDATE (count, last_at) ON dead_letter_unkept TO bihuan_worker;
 GRANT UPDATE (ripe) ON held_message TO bihuan_worker;

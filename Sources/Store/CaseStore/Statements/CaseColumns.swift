@@ -71,34 +71,32 @@ extension Handoff {
 }
 
 extension Clock {
-    static let columns = Columns<Clock>(
+    package static let columns = Columns<Clock>(
         of: "clock",
         [
-            .uuid("handoff_id", \.key.handoffID, .key), .text("kind", \.key.kind, .key),
-            .int4("round", \.key.round, .key), .uuid("report_id", \.reportID), .name("owed_by", \.owedBy),
-            .instant("started_at", \.startedAt), .instant("due_at", \.dueAt), .text("rule", \.rule),
-            .text("citation", \.citation), .text("ladder", { Ladder.write($0.steps) }),
+            .uuid("id", \.id, .key), .text("subject", { $0.key.subject.kind.rawValue }),
+            .uuid("report_id", \.key.reportID), .uuid("handoff_id", \.key.handoffID), .name("unit", \.key.unit),
+            .text("duty", \.key.duty), .text("period", \.key.period), .text("owed_by", \.owedBy),
+            .text("rule", \.inputs.rule), .text("citation", \.citation), .instant("started_at", \.inputs.startedAt),
+            .text("calendar", \.inputs.calendar), .texts("pauses", \.inputs.pauses),
+            .texts("extensions", \.inputs.extensions), .instant("due_at", \.dueAt),
             .int4("next_step", \.nextStep, .changing), .instant("next_at", \.nextAt, .changing),
-            .instant("stopped_at", \.stoppedAt, .changing), .text("stopped_by", \.stoppedBy, .changing),
+            .text("set_aside", \.setAside, .changing), .instant("ended_at", \.endedAt, .changing),
+            .text("ended_because", \.endedBecause, .changing), .text("ended_by", \.endedBy, .changing),
         ])
 
-    init(_ row: inout RowReader) throws(PostgreSQLError) {
-        let (key, report): (Clock.Key, ReportID) = (
-            .init(handoffID: try row.id(), kind: try row.text(), round: try row.int()), try row.id()
-        )
-        let (owedBy, startedAt, dueAt): (UnitID, Instant, Instant) = (
-            try row.name(), try row.instant(), try row.instant()
-        )
-        let (rule, citation, steps) = (try row.text(), try row.textOrNil(), Ladder.read(try row.text()) ?? [])
-        let (nextStep, nextAt) = (try row.int(), try row.instantOrNil())
-        let (stoppedAt, stoppedBy) = (try row.instantOrNil(), try row.textOrNil())
-        func clock(isAtOdds: Bool) -> Clock {
-            Clock(
-                key: key, reportID: report, owedBy: owedBy, startedAt: startedAt, dueAt: dueAt, rule: rule,
-                citation: citation, steps: steps, nextStep: nextStep, stoppedAt: stoppedAt, stoppedBy: stoppedBy,
-                isAtOdds: isAtOdds)
-        }
-        self = clock(isAtOdds: clock(isAtOdds: false).nextAt != nextAt)
+    package init(_ row: inout RowReader) throws(PostgreSQLError) {
+        let (id, _) = (try row.id(ClockID.self), try row.text())
+        let key = Key(
+            try row.idOrNil(), try row.idOrNil(), try row.nameOrNil(), duty: try row.text(), period: try row.text())
+        let (owedBy, rule, citation) = (try row.text(), try row.text(), try row.textOrNil())
+        let inputs = ClockInputs(
+            rule: rule, startedAt: try row.instant(), calendar: try row.textOrNil(), pauses: try row.texts(),
+            extensions: try row.texts())
+        self.init(
+            id: id, key: key, owedBy: owedBy, inputs: inputs, citation: citation, dueAt: try row.instant(),
+            nextStep: try row.int(), nextAt: try row.instantOrNil(), setAside: try row.textOrNil(),
+            endedAt: try row.instantOrNil(), endedBecause: try row.textOrNil(), endedBy: try row.textOrNil())
     }
 }
 

@@ -53,15 +53,14 @@ public struct CaseWrites: Sendable {
                 changedHandoffs.append(handoff)
             }
         }
-        for clock in file.clocks {
-            if file.newClocks.contains(clock.key) {
-                newClocks.append(clock)
-            } else if file.changedClocks.contains(clock.key) {
-                changedClocks.append(clock)
-            }
-        }
+        collect(file.clocks)
         newRoots += file.newRoots.sorted().map { (file.report.id, $0) }
         entries += file.newEntries.map { (file.report.id, $0) }
+    }
+
+    public mutating func collect(_ clocks: ClockSet) {
+        newClocks += clocks.filter { clocks.new.contains($0.id) }
+        changedClocks += clocks.filter { clocks.changed.contains($0.id) }
     }
 
     public mutating func collect(_ chain: SubjectChain) {

@@ -75,39 +75,14 @@ public struct ReadHandoffs: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Handoff { try Handoff(&row) }
 }
 
-/// All clocks of the reports' handoffs.
+/// All clocks of the reports.
 public struct ReadClocks: Statement {
     public var reports: [ReportID]
     public init(reports: [ReportID]) { self.reports = reports }
 
-    public static let sql = """
-        SELECT found.* FROM unnest($1::uuid[]) AS wanted (report)
-        CROSS JOIN LATERAL (SELECT id FROM handoff WHERE report_id = wanted.report OFFSET 0) AS h
-        CROSS JOIN LATERAL (
-            SELECT \(Clock.columns.names) FROM clock WHERE handoff_id = h.id OFFSET 0
-        ) AS found
-        """
+    public static let sql = rowsByReport(of: "clock", Clock.columns.names)
     public var parameters: [Parameter] { [.ids(reports)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Clock { try Clock(&row) }
-}
-
-/// The text form of a clock's steps: `remind@2026-03-03T00:00:00Z overdue@2026-03-04T00:00:00Z`.
-enum Ladder {
-    static func write(_ steps: [Clock.Step]) -> String {
-        steps.map { "\($0.action.rawValue)@\($0.at)" }.joined(separator: " ")
-    }
-
-    /// `nil` if any step cannot be read: without it the later steps would have wrong indices.
-    static func read(_ text: String) -> [Clock.Step]? {
-        let steps = text.split(separator: " ").map { step -> Clock.Step? in
-            let parts = step.split(separator: "@", maxSplits: 1)
-            guard parts.count == 2, let action = ClockPlan.Step.Action(rawValue: String(parts[0])),
-                let at = Instant(String(parts[1]))
-            else { return nil }
-            return Clock.Step(at: at, action: action)
-        }
-        return steps.contains(nil) ? nil : steps.compactMap(\.self)
-    }
 }
 
 /// Units that the reports may not reach: the stored roots and the units now below them.

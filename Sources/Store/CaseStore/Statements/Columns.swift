@@ -150,6 +150,15 @@ extension Columns.Column {
         }
     }
 
+    /// Several words per row, sent as one text, like `uuids`. They contain no commas.
+    package static func texts(
+        _ name: String, _ value: @escaping @Sendable (Row) -> [String], _ role: Columns.Role = .fixed
+    ) -> Self {
+        Self(name: name, type: "text", role: role, expression: "string_to_array(\(name), ',')") {
+            .texts($0.map { value($0).joined(separator: ",") })
+        }
+    }
+
     package static func date(
         _ name: String, _ value: @escaping @Sendable (Row) -> CivilDate?, _ role: Columns.Role = .fixed
     ) -> Self {

@@ -87,20 +87,23 @@ public struct InsertHandoffNotes: Command {
 public struct PersonNotice: Sendable {
     public let id: UUID
     public let person: PersonID
-    public let reportID: ReportID
+    /// The report that it is about; without one, it is about a duty of a unit or the office.
+    public let reportID: ReportID?
     public let handoffID: HandoffID?
+    public let clockID: ClockID?
     public let kind: String
     public let rule: String
     public let createdAt: Instant
 
     public init(
-        id: UUID, person: PersonID, reportID: ReportID, handoffID: HandoffID?, kind: String, rule: String,
-        createdAt: Instant
+        id: UUID, person: PersonID, reportID: ReportID?, handoffID: HandoffID?, clockID: ClockID? = nil, kind: String,
+        rule: String, createdAt: Instant
     ) {
         self.id = id
         self.person = person
         self.reportID = reportID
         self.handoffID = handoffID
+        self.clockID = clockID
         self.kind = kind
         self.rule = rule
         self.createdAt = createdAt
@@ -114,8 +117,8 @@ public struct InsertPersonNotices: Command {
         of: "person_notice",
         [
             .uuid("id", \.id), .name("person", \.person), .uuid("report_id", \.reportID),
-            .uuid("handoff_id", \.handoffID), .text("kind", \.kind), .text("rule", \.rule),
-            .instant("created_at", \.createdAt),
+            .uuid("handoff_id", \.handoffID), .uuid("clock_id", \.clockID), .text("kind", \.kind),
+            .text("rule", \.rule), .instant("created_at", \.createdAt),
         ])
     public static let sql = columns.insert
     public var parameters: [Parameter] { Self.columns.inserting(notices) }

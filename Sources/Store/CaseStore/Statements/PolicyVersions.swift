@@ -40,6 +40,18 @@ public struct ComparePolicyVersion: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Bool { try row.bool() }
 }
 
+/// Stored versions by name, such as `cn-discipline@1`.
+public struct ReadPolicyTexts: Statement {
+    public var names: [String]
+    public init(names: [String]) { self.names = names }
+    public static let sql =
+        "SELECT name || '@' || version, yaml FROM policy_version WHERE name || '@' || version = ANY ($1)"
+    public var parameters: [Parameter] { [.texts(names)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (name: String, yaml: String) {
+        (try row.text(), try row.text())
+    }
+}
+
 /// Activates a version from now on; run by the owner role.
 public struct ActivatePolicyVersion: Command {
     public var name: String

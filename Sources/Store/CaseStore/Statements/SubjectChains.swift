@@ -19,6 +19,17 @@ public struct LockUnitChains: Statement {
     }
 }
 
+/// Like `LockUnitChains`, but skips units that another transaction has locked: a later sweep finds their clocks again.
+public struct LockFreeUnitChains: Statement {
+    public var units: [UnitID]
+    public init(units: [UnitID]) { self.units = units }
+    public static let sql = LockUnitChains.sql + " SKIP LOCKED"
+    public var parameters: [Parameter] { [.texts(units.map(\.rawValue))] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> SubjectChain {
+        try LockUnitChains(units: []).decode(&row)
+    }
+}
+
 /// Locks the office's row, the last of all, and reads the end of its chain.
 public struct LockOfficeChain: Statement {
     public init() {}
@@ -26,6 +37,16 @@ public struct LockOfficeChain: Statement {
     public var parameters: [Parameter] { [] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> SubjectChain {
         SubjectChain(loaded: .office, id: try row.id(), head: try LedgerHead(&row))
+    }
+}
+
+/// Like `LockOfficeChain`, unless another transaction has locked the office.
+public struct LockFreeOfficeChain: Statement {
+    public init() {}
+    public static let sql = LockOfficeChain.sql + " SKIP LOCKED"
+    public var parameters: [Parameter] { [] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> SubjectChain {
+        try LockOfficeChain().decode(&row)
     }
 }
 

@@ -34,6 +34,8 @@ public final class MessageDefinition: Sendable {
         /// A report, by the id that its source gave to the submission.
         case submission
         case report, handoff, deadLetter
+        /// What a unit or the office owes for a period: `unit.d1/duty-quarterly-return/2026-Q1`.
+        case duty
         /// The subject of the message that is answered.
         case answered
     }
@@ -122,6 +124,7 @@ public final class MessageDefinition: Sendable {
             case .submission: "s-1"
             case .report, .handoff, .answered: Example.handoff.description
             case .deadLetter: Example.deadLetter
+            case .duty: Example.duty
             }
         return write(source, id, subject, answered)
     }
@@ -141,6 +144,7 @@ enum Example {
     static let handoff = HandoffID(
         UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 1, 35, 69, 103, 137, 171)))
     static let deadLetter = "0195a5f2-6c00-7abc-8def-00000000000d"
+    static let duty = "unit.d1/duty-quarterly-return/2026-Q1"
     static let sha256 = String(repeating: "0b", count: 32)
     static let problems = [
         Problem(code: "unknown_word", path: "data.accused[0].level", text: "the policy does not know \"x\""),

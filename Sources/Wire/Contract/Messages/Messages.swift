@@ -6,9 +6,9 @@ extension MessageDefinition {
         // Units
         handoffDispatched, handoffSigned, handoffReturned, handoffProgress, dispositionDecided, caseFiled, caseNotified,
         handoffConcluded, handoffRecalled, conclusionAccepted, conclusionReturned,
-        noticeSignDue, noticeDueSoon, noticeOverdue, noticeEscalated,
+        noticeSignDue, noticeDueSoon, noticeOverdue, noticeEscalated, noticeDuty,
         // Persons
-        commandRecall, commandReplay, commandDiscard, commandTaken,
+        commandRecall, commandDutyDone, commandReplay, commandDiscard, commandTaken,
         // Anyone
         messageRefused,
         // Inside the office: ids only
@@ -24,6 +24,7 @@ extension Message {
         case submitted(Submitted)
         case act(HandoffAct)
         case handoffCommand(HandoffCommand)
+        case dutyCommand(DutyCommand)
         case deadLetter(DeadLetterOrder)
         case note(InternalNote)
     }
