@@ -97,6 +97,10 @@ struct TwiceTests {
             .handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"),
             other: HandoffConcluded(outcome: "unfounded", summary: "查无实据"), decidedBefore: true, answered: true)
         try expectOnce(
+            .handoffResendRequested, HandoffResendRequested(cause: "lost"),
+            other: HandoffResendRequested(cause: "body_incomplete"))
+        #expect(try city.next(city.inbox).properties.type == MessageType.handoffDispatched.rawValue)
+        try expectOnce(
             .handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"),
             other: HandoffReturned(reason: "conflict_of_interest", text: "应当回避，请另行分流"))
         // Its answer takes the handoff back, in the queue that delivered it: the same bytes each time.

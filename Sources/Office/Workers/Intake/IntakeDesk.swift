@@ -213,7 +213,7 @@ struct IntakeDesk: Desk {
             unitOfWork.cases.newReports.append(
                 .init(
                     report: file.report, barredRoots: draft.barredRoots, content: readable.content,
-                    vault: readable.vault, attachments: readable.attachments))
+                    original: readable.original, attachments: readable.attachments))
         }
         unitOfWork.acknowledgeRegistration(of: report.id, inbound: draft.inbound)
         if state == .registered {
@@ -224,7 +224,8 @@ struct IntakeDesk: Desk {
         if let finished = unitOfWork.cases.files[report.id], isSealed {
             unitOfWork.cases.newReports.append(
                 .init(
-                    report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, attachments: []))
+                    report: finished.report, barredRoots: draft.barredRoots, content: nil, original: nil,
+                    attachments: []))
         }
     }
 }

@@ -16,6 +16,9 @@ struct Cases {
     /// Masked texts, accused and allegations, if the worker needs them.
     var contents: [ReportID: Submission] = [:]
     var newReports: [CaseWrites.NewReport] = []
+    var newBodies: [HandoffBody] = []
+    /// The stored bodies of handoffs that a unit asked for again.
+    var bodies: [HandoffID: ReadHandoffBodies.Row] = [:]
     var clockSteps: [ClockStepTaken] = []
     var notes = NoteBook()
     var deferred = DeferredBook()
@@ -60,6 +63,7 @@ struct Cases {
     /// The commands that write the data that belongs to the cases.
     func commands(at now: Instant) -> [any Command] {
         var commands = notes.commands
+        if !newBodies.isEmpty { commands.append(InsertHandoffBodies(bodies: newBodies)) }
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
         return commands + deferred.commands + attachments.commands(at: now)
     }

@@ -42,7 +42,10 @@ package struct OfficeConfiguration: Sendable {
     package var database: Database
     /// The passwords of broker users by `userKey`.
     package var users: [String: String]
-    package var vaultKeyFile: URL
+    /// The public half of the vault's key.
+    package var vaultKey: SealingKey
+    /// The folder with the keys of boxes.
+    package var keysDirectory: URL
     package var digestKeyFile: URL
     package var sealedMailKey: SealingKey
     package var checkpointKeyFile: URL
@@ -52,14 +55,16 @@ package struct OfficeConfiguration: Sendable {
 
     package init(
         officeName: String, broker: AMQP.ConnectionSettings, database: Database, users: [String: String],
-        vaultKeyFile: URL, digestKeyFile: URL, sealedMailKey: SealingKey, checkpointKeyFile: URL, clock: BusinessClock,
+        vaultKey: SealingKey, keysDirectory: URL, digestKeyFile: URL, sealedMailKey: SealingKey, checkpointKeyFile: URL,
+        clock: BusinessClock,
         lane: Lane, logLevel: Logger.Level
     ) {
         self.officeName = officeName
         self.broker = broker
         self.database = database
         self.users = users
-        self.vaultKeyFile = vaultKeyFile
+        self.vaultKey = vaultKey
+        self.keysDirectory = keysDirectory
         self.digestKeyFile = digestKeyFile
         self.sealedMailKey = sealedMailKey
         self.checkpointKeyFile = checkpointKeyFile
