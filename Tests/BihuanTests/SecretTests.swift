@@ -49,6 +49,18 @@ struct SecretTests {
         #expect(result.status == 1 && result.errors.contains("mode 0644): chmod 600 \(file)"), "\(result.errors)")
     }
 
+    @Test("a worker without a key that it needs does not start, and names the file; keys of other workers it never reads")
+    func namesMissingKey() throws {
+        let home = try Home()
+        try FileManager.default.removeItem(atPath: home.path("keys/attachments.key"))
+        let result = try home.run("intake")
+        #expect(
+            result.status == 1
+                && result.errors.contains("the attachments key file cannot be read: \(home.path("keys/attachments.key"))"),
+            "\(result.errors)")
+        #expect(try home.run("deadlines").errors.contains("key file") == false)
+    }
+
     @Test("a secret file of another user is refused", .enabled(if: geteuid() == 0, "only root can give files away"))
     func refusesFilesOfOtherUsers() throws {
         let home = try Home()
@@ -155,7 +167,7 @@ private final class Home {
         let yaml = """
             amqp: {url: "\(broker)"}
             database: {url: "\(database)"}
-            users: {office-intake: secret, operator: secret}
+            users: {office-intake: secret, office-deadlines: secret, operator: secret}
             vault: {publicKey: "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="}
             sealedMail: {publicKey: "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="}
             """

@@ -75,14 +75,15 @@ struct ResendTests {
 
         let database = try office.database()
         defer { database.close() }
-        func rows(_ key: String?) throws -> [UUID] {
+        func rows(_ opensHandoffs: Bool) throws -> [UUID] {
             try database.run(
                 ReadOutbox(
-                    lanes: ["routing left"], choice: .allBut([]), handoffKey: key, countMax: 9, bytesMax: 1 << 20)
+                    lanes: ["routing left"], choice: .allBut([]), opensHandoffs: opensHandoffs, countMax: 9,
+                    bytesMax: 1 << 20)
             ).rows.map(\.row.eventID)
         }
-        #expect(try rows(nil).isEmpty && rows("another").isEmpty)
-        #expect(try rows(office.boxes.id(of: .handoffs)).map(\.lowercased) == [handoff.id])
+        #expect(try rows(false).isEmpty)
+        #expect(try rows(true).map(\.lowercased) == [handoff.id])
         #expect(try office.texts("SELECT worker || ' ' || lane FROM outbox") == ["routing routing left"])
 
         try office.start(.routing)
@@ -116,6 +117,13 @@ struct ResendTests {
         try office.person("leader").send(.commandRecall, subject: handoff.subject, CommandRecall(reason: "误转"))
         try office.wait(for: ["recalled"], "SELECT state FROM handoff")
         #expect(try ask(city) == ["recalled"])
+        // Nothing is kept of what was passed up sealed.
+        let superior = try office.unit("superior")
+        try office.source().submit(Sample.accusation(level: "central"))
+        let sealed = try ReceivedMessage(try superior.next(superior.inbox))
+        try superior.send(.handoffResendRequested, subject: sealed.subject, Self.lost)
+        #expect(try superior.receiveUntilDecided().map(\.problem) == ["not_kept"])
+        #expect(try office.count("SELECT count(*) FROM handoff_body") == 1)
         try office.close()
     }
 

@@ -14,18 +14,17 @@ extension UnitOfWork {
     struct NewBody {
         let eventID: UUID
         let bytes: [UInt8]
-        var digest: [UInt8] { Array(SHA256.hash(data: bytes)) }
+        let digest: [UInt8]
     }
 
     /// Makes and stores the body of a handoff's message.
     mutating func keepBody(_ data: HandoffDispatched, of handoff: HandoffID) throws -> NewBody {
         let id = UUID.version7(at: office.wall)
         let event = office.event(.handoffDispatched, id: id, subject: handoff.description, data: data)
-        let body = NewBody(eventID: id, bytes: Wire.encode(event))
+        let bytes = Wire.encode(event)
         cases.newBodies.append(
-            HandoffBody(handoffID: handoff, eventID: id, box: try office.boxes.seal(body.bytes, for: .handoff(handoff)))
-        )
-        return body
+            HandoffBody(handoffID: handoff, eventID: id, box: try office.boxes.seal(bytes, for: .handoff(handoff))))
+        return NewBody(eventID: id, bytes: bytes, digest: Array(SHA256.hash(data: bytes)))
     }
 
     /// Sends the stored body of a handoff to its unit, if the barrier admits it. Only routing can: the body names it as

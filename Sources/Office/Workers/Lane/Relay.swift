@@ -60,7 +60,8 @@ extension LaneStore {
         try database.run(
             ReadOutbox(
                 lanes: lanes, choice: choice, known: known.union(unreadable),
-                handoffKey: settings.boxes.id(of: .handoffs), countMax: countMax, bytesMax: settings.batchBytesMax)
+                opensHandoffs: settings.boxes.id(of: .handoffs) != nil, countMax: countMax,
+                bytesMax: settings.batchBytesMax)
         ).rows.compactMap { row, box in
             guard let box, let handoff = row.handoffID else { return row }
             do {

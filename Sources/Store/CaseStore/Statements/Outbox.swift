@@ -119,8 +119,8 @@ public struct ReadLateLanes: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-/// Rows of lanes, oldest first, up to the memory limits; of some queues only, or of all except some. A row whose stored
-/// body this worker cannot open is left to others.
+/// Rows of lanes, oldest first, up to the memory limits; of some queues only, or of all except some. A worker
+/// without the key of handoffs' bodies leaves the rows that refer to one to others.
 public struct ReadOutbox: Statement {
     public enum Choice: Sendable {
         case only(Set<String>)
@@ -132,18 +132,18 @@ public struct ReadOutbox: Statement {
     public var choice: Choice
     /// Rows that are already in memory.
     public var known: Set<UUID>
-    /// The id of the key of handoffs' bodies; `nil` if the worker does not hold it.
-    public var handoffKey: String?
+    /// Whether the worker holds the key of handoffs' bodies.
+    public var opensHandoffs: Bool
     public var countMax: Int
     public var bytesMax: Int
 
     public init(
-        lanes: [String], choice: Choice, known: Set<UUID> = [], handoffKey: String?, countMax: Int, bytesMax: Int
+        lanes: [String], choice: Choice, known: Set<UUID> = [], opensHandoffs: Bool, countMax: Int, bytesMax: Int
     ) {
         self.lanes = lanes
         self.choice = choice
         self.known = known
-        self.handoffKey = handoffKey
+        self.opensHandoffs = opensHandoffs
         self.countMax = countMax
         self.bytesMax = bytesMax
     }
@@ -151,15 +151,23 @@ public struct ReadOutbox: Statement {
     public static let sql = """
         SELECT event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, key_id, sealed
         FROM (
-            SELECT waiting.*, sum(bytes) OVER (ORDER BY created_at, event_id) - bytes AS bytes_before
+            SELECT *, sum(bytes) OVER (ORDER BY created_at, event_id) - bytes AS bytes_before
             FROM (
-                SELECT o.*, b.key_id, b.sealed, octet_length(coalesce(o.body, b.sealed)) AS bytes
-                FROM outbox o LEFT JOIN handoff_body b ON b.handoff_id = o.body_of
-                WHERE o.lane = ANY ($1) AND (o.routing_key = ANY ($2)) = $3 AND o.event_id <> ALL ($4)
-                  AND (o.body_of IS NULL OR b.key_id = $7)
-            ) AS waiting
+                SELECT waiting.*, stored.key_id, stored.sealed,
+                    octet_length(coalesce(waiting.body, stored.sealed)) AS bytes
+                FROM (
+                    SELECT * FROM outbox
+                    WHERE lane = ANY ($1) AND (routing_key = ANY ($2)) = $3 AND event_id <> ALL ($4)
+                      AND (body_of IS NULL OR $7)
+                    ORDER BY created_at, event_id LIMIT $5
+                ) AS waiting
+                -- Row by row: a join would read all bodies.
+                LEFT JOIN LATERAL (
+                    SELECT key_id, sealed FROM handoff_body WHERE handoff_id = waiting.body_of OFFSET 0
+                ) AS stored ON true
+            ) AS sized
         ) AS row
-        WHERE bytes_before < $6 ORDER BY created_at, event_id LIMIT $5
+        WHERE bytes_before < $6 ORDER BY created_at, event_id
         """
 
     public var parameters: [Parameter] {
@@ -170,7 +178,7 @@ public struct ReadOutbox: Statement {
             }
         return [
             .texts(lanes), .texts(keys.sorted()), .bool(isOnly), .uuids(Array(known)), .int8(Int64(countMax)),
-            .int8(Int64(bytesMax)), .text(handoffKey),
+            .int8(Int64(bytesMax)), .bool(opensHandoffs),
         ]
     }
 
