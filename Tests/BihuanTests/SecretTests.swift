@@ -49,14 +49,15 @@ struct SecretTests {
         #expect(result.status == 1 && result.errors.contains("mode 0644): chmod 600 \(file)"), "\(result.errors)")
     }
 
-    @Test("a worker without a key that it needs does not start, and names the file; keys of other workers it never reads")
+    @Test("a worker without a key that it needs does not start, and names the file; it reads no other worker's key")
     func namesMissingKey() throws {
         let home = try Home()
-        try FileManager.default.removeItem(atPath: home.path("keys/attachments.key"))
+        let key = home.path("keys/attachments.key")
+        try FileManager.default.removeItem(atPath: key)
         let result = try home.run("intake")
         #expect(
             result.status == 1
-                && result.errors.contains("the attachments key file cannot be read: \(home.path("keys/attachments.key"))"),
+                && result.errors.contains("the attachments key file cannot be read: \(key)"),
             "\(result.errors)")
         #expect(try home.run("deadlines").errors.contains("key file") == false)
     }

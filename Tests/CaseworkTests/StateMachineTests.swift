@@ -50,7 +50,8 @@ struct StateMachineTests {
             approved → released; start(released)
             recalled → recalled; report(fellBack)
             confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused awaiting_approval
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack, sentAgain, resent → refused awaiting_approval
+            caseNotified, concluded, conclusionAccepted, conclusionSentBack, sentAgain → refused awaiting_approval
+            resent → refused awaiting_approval
         released:
             confirmed → dispatched
             resent → released

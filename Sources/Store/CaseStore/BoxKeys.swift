@@ -22,7 +22,7 @@ public struct SealedBox: Hashable, Sendable {
 public enum BoxKind: String, CaseIterable, Sendable {
     /// Parts of attachments (intake).
     case attachments
-    /// Messages that could not be handled (every worker: the one that keeps a letter need not be the one that replays it).
+    /// Messages that could not be handled (every worker: one may keep a letter that another replays).
     case deadLetters = "dead-letters"
     /// Messages ahead of their state (feedback).
     case deferred

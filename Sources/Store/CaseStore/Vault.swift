@@ -76,10 +76,10 @@ public final class Vault: Sendable {
             return epoch
         }
         let key = SymmetricKey(size: .bits256)
+        let wrapping = Original.wrapping(of: report, in: epoch.stored.id)
         return Original(
             epoch: epoch.stored,
-            wrapped: try AES.GCM.sealed(
-                key.withUnsafeBytes { Array($0) }, using: epoch.key, Original.wrapping(of: report, in: epoch.stored.id)),
+            wrapped: try AES.GCM.sealed(key.withUnsafeBytes { Array($0) }, using: epoch.key, wrapping),
             sealed: try AES.GCM.sealed(bytes, using: key, Original.context(of: report)))
     }
 

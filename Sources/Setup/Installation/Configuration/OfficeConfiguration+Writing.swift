@@ -30,7 +30,8 @@ extension OfficeConfiguration {
             virtual host.
             users:
             \(users.sorted { $0.key < $1.key }.map { "  \($0.key): \(quoted($0.value))" }.joined(separator: "\n"))
-            # Originals are sealed to this key. No worker needs its private half (vault.key): in service, keep that elsewhere.
+            # Originals are sealed to this key. No worker needs its private half, vault.key: in service, keep that \
+            elsewhere.
             vault: {publicKey: \(quoted(vaultKey.publicKey.rawRepresentation.base64EncodedString()))}
             keys: {directory: \(quoted(path(keysDirectory, in: folder)))}
             digest: {keyFile: \(quoted(path(digestKeyFile, in: folder)))}

@@ -2,8 +2,8 @@ extension MessageType {
     public static let handoffResendRequested = MessageType("bihuan.handoff.resend_requested.v1")
 }
 
-/// The data of `handoff.resend_requested`: the handoff did not arrive whole, or is lost. The office sends the same bytes
-/// under the same id into the same queue.
+/// The data of `handoff.resend_requested`: the handoff is lost, or did not arrive whole. The office sends the same
+/// bytes under the same id into the same queue.
 public struct HandoffResendRequested: Codable, Hashable, Sendable {
     /// One of `causes`.
     public var cause: String
