@@ -76,7 +76,10 @@ struct Work {
         let reports = (0..<Work.reportCount).map { corpus.report(at: $0) }
         submissions = reports.map(\.submission)
         masks = submissions.map { Mask(reporters: $0.reporters) }
-        vault = try Vault(keyBytes: Array(repeating: 7, count: 32))
+        guard let recipient = SealingKey(rawRepresentation: [9] + Array(repeating: 0, count: 31)) else {
+            preconditionFailure("the base point of X25519 is a key")
+        }
+        vault = Vault(recipient: recipient)
         reportBodies = reports.map { report in
             Wire.encode(
                 CloudEvent(
@@ -115,7 +118,7 @@ struct Work {
         case .decideHandoff: return try walk()
         case .mask: return masks[place].apply(to: submission).text.utf8.count
         case .sealOriginal:
-            return try vault.seal(reportBodies[place], context: Vault.context(report: Work.reportID)).sealed.count
+            return try vault.seal(reportBodies[place], of: Work.reportID, at: Work.moment).sealed.count
         case .encodeDispatch: return Wire.encode(dispatch(submission)).count
         case .encodeReceipt:
             let accepted = ReportAccepted(

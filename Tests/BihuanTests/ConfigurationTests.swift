@@ -15,7 +15,8 @@ struct ConfigurationTests {
         amqp: {url: "amqp://127.0.0.1:5673/bihuan"}
         database: {url: "postgresql://w:p@127.0.0.1/b"}
         users: {office-intake: "secret", unit-d1: "12345"}
-        vault: {keyFile: keys/vault.key}
+        vault: {publicKey: "\(publicKey)"}
+        keys: {directory: secrets}
         sealedMail: {publicKey: "\(publicKey)"}
         """
 
@@ -26,10 +27,10 @@ struct ConfigurationTests {
         #expect(
             try await read(Self.right.replacing(/amqp:.*\n/, with: "")).broker.url == "amqp://127.0.0.1:5672/bihuan")
         #expect(configuration.users == ["office-intake": "secret", "unit-d1": "12345"])
-        #expect(configuration.vaultKeyFile.path.hasSuffix("/keys/vault.key"))
+        #expect(configuration.keysDirectory.path.hasSuffix("/secrets"))
         #expect(
-            configuration.digestKeyFile.deletingLastPathComponent()
-                == configuration.vaultKeyFile.deletingLastPathComponent().deletingLastPathComponent())
+            configuration.digestKeyFile.deletingLastPathComponent().path
+                == configuration.keysDirectory.deletingLastPathComponent().path)
         #expect(configuration.lane.batchSizeMax == 200 && configuration.lane.lanes == 2)
         #expect(configuration.clock == .real)
     }
@@ -121,7 +122,8 @@ struct ConfigurationTests {
         #expect(again.broker.url == configuration.broker.url && again.broker.virtualHost == "a/b ?")
         #expect(again.lane.earlyMessageHoldSeconds == 2.5)
         #expect(again.users == configuration.users)
-        #expect(again.vaultKeyFile.path == configuration.vaultKeyFile.path)
+        #expect(again.vaultKey.id == configuration.vaultKey.id)
+        #expect(again.keysDirectory.path == configuration.keysDirectory.path)
         #expect(again.sealedMailKey.id == configuration.sealedMailKey.id)
     }
 

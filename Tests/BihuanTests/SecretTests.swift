@@ -11,7 +11,9 @@ import Testing
 struct SecretTests {
     @Test(
         "a secret file that others may read or write is refused at start, with its name, mode and remedy",
-        arguments: ["bihuan.yaml", "vault.key", "digest.key", "checkpoint.key", "tls.key"],
+        arguments: [
+            "bihuan.yaml", "digest.key", "checkpoint.key", "tls.key", "keys/attachments.key", "keys/dead-letters.key",
+        ],
         ["644", "640", "604", "620"])
     func refusesSecretsOthersMayRead(_ name: String, _ mode: String) throws {
         let home = try Home()
@@ -47,14 +49,27 @@ struct SecretTests {
         #expect(result.status == 1 && result.errors.contains("mode 0644): chmod 600 \(file)"), "\(result.errors)")
     }
 
-    @Test("a secret file of another user is refused", .enabled(if: geteuid() == 0, "only root can give files away"))
-    func refusesFilesOfOtherUsers() throws {
+    @Test("a worker without a key that it needs does not start, and names the file; it reads no other worker's key")
+    func namesMissingKey() throws {
         let home = try Home()
-        #expect(chown(home.path("vault.key"), 65_534, 65_534) == 0)
+        let key = home.path("keys/attachments.key")
+        try FileManager.default.removeItem(atPath: key)
         let result = try home.run("intake")
         #expect(
             result.status == 1
-                && result.errors.contains("vault.key holds secrets and belongs to another user (number 65534)"),
+                && result.errors.contains("the attachments key file cannot be read: \(key)"),
+            "\(result.errors)")
+        #expect(!result.errors.contains("deferred") && !result.errors.contains("handoffs"))
+    }
+
+    @Test("a secret file of another user is refused", .enabled(if: geteuid() == 0, "only root can give files away"))
+    func refusesFilesOfOtherUsers() throws {
+        let home = try Home()
+        #expect(chown(home.path("digest.key"), 65_534, 65_534) == 0)
+        let result = try home.run("intake")
+        #expect(
+            result.status == 1
+                && result.errors.contains("digest.key holds secrets and belongs to another user (number 65534)"),
             "\(result.errors)")
     }
 
@@ -154,10 +169,13 @@ private final class Home {
             amqp: {url: "\(broker)"}
             database: {url: "\(database)"}
             users: {office-intake: secret, operator: secret}
+            vault: {publicKey: "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="}
             sealedMail: {publicKey: "fHd0ReiCdnWTPAzqjGTiV+hnwRCLIBVyGSkAMmdhXhM="}
             """
         try writePrivately(yaml, to: folder.appending(path: "bihuan.yaml"))
-        for key in ["vault.key", "digest.key", "checkpoint.key"] {
+        try FileManager.default.createDirectory(
+            at: folder.appending(path: "keys"), withIntermediateDirectories: true)
+        for key in ["digest.key", "checkpoint.key", "keys/attachments.key", "keys/dead-letters.key"] {
             try writePrivately(String(repeating: "ab", count: 32), to: folder.appending(path: key))
         }
         try writePrivately("", to: folder.appending(path: "tls.key"))

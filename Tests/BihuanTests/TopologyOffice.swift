@@ -96,6 +96,7 @@ final class TopologyOffice {
             amqp: {url: "amqp://127.0.0.1:\(port ?? servers.rabbitmqPort)/\(virtualHost)", inboundBytesMax: 5000000}
             database: {url: "\(url)"}
             users: {operator: operator}
+            vault: {publicKey: \(Data(repeating: 9, count: 32).base64EncodedString())}
             sealedMail: {publicKey: \(Data(repeating: 9, count: 32).base64EncodedString())}
 
             """

@@ -114,6 +114,6 @@ struct ClockWalkTests {
         .decided(disposition: "d"),
         .caseFiled(on: CivilDate(daysSinceEpoch: 0)), .caseNotified(filedOn: CivilDate(daysSinceEpoch: 0)),
         .concluded(outcome: "o"),
-        .conclusionAccepted(rule: "r"), .conclusionSentBack(rule: "r"), .recalled, .sentAgain,
+        .conclusionAccepted(rule: "r"), .conclusionSentBack(rule: "r"), .recalled, .sentAgain, .resent,
     ]
 }

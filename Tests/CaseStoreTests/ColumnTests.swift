@@ -69,7 +69,7 @@ struct ColumnTests {
         let new = (
             report(state: .registered, head: born), handoff(state: .released, isLater: false), clock(isStopped: false)
         )
-        writes.newReports = [.init(report: new.0, barredRoots: [], content: nil, vault: nil, attachments: [])]
+        writes.newReports = [.init(report: new.0, barredRoots: [], content: nil, original: nil, attachments: [])]
         writes.newHandoffs = [new.1]
         writes.newClocks = [new.2]
         try connection.write(writes, with: [])
@@ -109,11 +109,13 @@ struct ColumnTests {
                 Attachment(
                     name: "a.jpg", mediaType: "image/jpeg", bytes: 12_345, sha256: String(repeating: "0b", count: 32))
             ])
+        let original = Original(
+            epoch: EpochKey(id: UUID(), recipient: "k", sealed: [1], madeAt: Self.moment(1)), wrapped: [2], sealed: [3])
         var writes = CaseWrites()
         writes.newReports = [
             .init(
                 report: report(state: .registered, head: .genesis), barredRoots: [], content: content,
-                vault: VaultBox(keyID: "k", sealed: [1]),
+                original: original,
                 attachments: try content.attachments.map { try AttachmentKey($0, of: report, key) })
         ]
         try connection.write(writes, with: [])
@@ -123,6 +125,7 @@ struct ColumnTests {
         #expect(try connection.run(ReadAllegations(reports: [report])).rows.map(\.1) == content.allegations)
         let attachments = try connection.run(ReadAttachments(reports: [report])).rows.map { try $0.attachment(key) }
         #expect(attachments == content.attachments)
+        #expect(try connection.run(ReadOriginal(report: report)).rows == [original])
     }
 
     private func expect(_ rows: (Report, Handoff, Clock), in connection: Connection) throws {

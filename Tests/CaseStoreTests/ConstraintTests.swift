@@ -65,6 +65,9 @@ struct ConstraintTests {
     private static let note =
         "INSERT INTO handoff_note VALUES ('\(handoff)', 'unit.d1', 'e', 'progress', \(moment), 'b')"
 
+    private static let storedBody =
+        "INSERT INTO handoff_body VALUES ('\(handoff)', gen_random_uuid(), 'k', 's')"
+
     private static func outboxRow(
         to addressee: String, type: String = "bihuan.handoff.dispatched.v1", about reports: String = "'{\(report)}'"
     ) -> String {
@@ -207,6 +210,12 @@ struct ConstraintTests {
             outboxRow(to: $0)
         },
         // 6: the identity stays in the vault
+        "outbox_body_or_reference": [
+            outboxRow(to: "unit.d1").replacing("'b', \(moment))", with: "NULL, \(moment))"),
+            storedBody + "; "
+                + outboxRow(to: "unit.d1").replacing("body, created_at", with: "body, body_of, created_at").replacing(
+                    "'b', \(moment))", with: "'b', '\(handoff)', \(moment))"),
+        ],
         "outbox_carries_no_submission": [outboxRow(to: "unit.d1", type: "bihuan.report.submitted.v1")],
         "dead_letter_state_known": [
             """
@@ -285,6 +294,10 @@ struct ConstraintTests {
         outboxRow(to: "unit.c01", about: "'{\(otherID)}'"),
         "INSERT INTO ledger_entry VALUES ('\(report)', 2, 'x', \(sha256))",
         "INSERT INTO person_notice VALUES (gen_random_uuid(), 'li', '\(report)', NULL, NULL, 'k', 'r', \(moment))",
+        // A row that refers to the stored body of its handoff.
+        storedBody + "; "
+            + outboxRow(to: "unit.d1").replacing("body, created_at", with: "body_of, created_at").replacing(
+                "'b', \(moment))", with: "'\(handoff)', \(moment))"),
         // A county that left the barred city.
         "UPDATE unit SET parent = NULL WHERE id = 'c01-d01'; " + outboxRow(to: "unit.c01-d01"),
     ]

@@ -8,7 +8,8 @@ struct RightsTests {
     /// What the worker role may do besides reading, table by table; the columns that it may update are listed below.
     /// Only the owner may do anything else.
     static let workerRights: [String: Set<String>] = [
-        "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "accused": ["INSERT"],
+        "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "epoch_key": ["INSERT"],
+        "report_key": ["INSERT"], "handoff_body": ["INSERT"], "accused": ["INSERT"],
         "allegation": ["INSERT"],
         "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"],
         "secret_check": ["INSERT"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
@@ -123,6 +124,8 @@ struct RightsTests {
         "DELETE FROM report", "DELETE FROM handoff", "DELETE FROM clock", "DELETE FROM vault", "DELETE FROM inbox",
         "DELETE FROM barred_root",
         "UPDATE barred_root SET unit = 'd2'", "UPDATE report_text SET body = ''", "UPDATE vault SET sealed = ''",
+        "UPDATE handoff_body SET sealed = ''", "DELETE FROM handoff_body", "UPDATE epoch_key SET sealed = ''",
+        "DELETE FROM report_key",
         "UPDATE outbox SET addressee = 'unit.c01'",
         "TRUNCATE outbox", "TRUNCATE report CASCADE", "INSERT INTO unit (id) VALUES ('x')", "DELETE FROM unit",
         "INSERT INTO source VALUES ('x', 'x', 'x')",

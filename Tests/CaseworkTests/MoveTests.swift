@@ -77,6 +77,7 @@ struct MoveTests {
             ),
             (.dispatched, .recalled, .recalled, .needsReview, { $0.endedBecause == "recalled" && $0.endedAt == now }),
             (.undeliverable, .sentAgain, .released, .routed, { $0.endedBecause == nil && $0.endedAt == nil }),
+            (.dispatched, .resent, .dispatched, .routed, { $0.signedAt == nil && $0.endedAt == nil }),
         ]
 
     @Test("every event of a handoff is a move, and the ledger records each one")

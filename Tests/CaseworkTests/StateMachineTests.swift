@@ -51,14 +51,17 @@ struct StateMachineTests {
             recalled → recalled; report(fellBack)
             confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused awaiting_approval
             caseNotified, concluded, conclusionAccepted, conclusionSentBack, sentAgain → refused awaiting_approval
+            resent → refused awaiting_approval
         released:
             confirmed → dispatched
+            resent → released
             unroutable → undeliverable; stop(ended), report(fellBack)
             signed → signed; stop(signed), start(signed)
             recalled → recalled; stop(ended), report(fellBack)
             returned, progressed, decided, caseFiled, caseNotified, concluded → early
             approved, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         dispatched:
+            resent → dispatched
             signed → signed; stop(signed), start(signed)
             recalled → recalled; stop(ended), report(fellBack)
             returned, progressed, decided, caseFiled, caseNotified, concluded → early
@@ -67,14 +70,14 @@ struct StateMachineTests {
             progressed → in_hand
             decided → in_hand; stop(answered)
             caseFiled → case_filed
-            caseNotified → signed
+            caseNotified, resent → signed
             concluded → concluded; stop(answered), stop(concluded)
             returned → returned; stop(ended), report(cameBack)
             recalled → recalled; stop(ended), report(fellBack)
             signed → refused already_signed
             approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         in_hand:
-            progressed, caseNotified → in_hand
+            progressed, caseNotified, resent → in_hand
             decided → in_hand; stop(answered)
             caseFiled → case_filed
             concluded → concluded; stop(answered), stop(concluded)
@@ -83,7 +86,7 @@ struct StateMachineTests {
             signed → refused already_signed
             approved, confirmed, unroutable, conclusionAccepted, conclusionSentBack, sentAgain → refused wrong_state
         case_filed:
-            progressed, caseNotified → case_filed
+            progressed, caseNotified, resent → case_filed
             decided → case_filed; stop(answered)
             concluded → concluded; stop(answered), stop(concluded)
             signed → refused already_signed
@@ -95,23 +98,26 @@ struct StateMachineTests {
             conclusionSentBack → in_hand; start(conclusionSentBack)
             signed → refused already_signed
             returned, progressed, decided, caseFiled, caseNotified, concluded, recalled → refused already_concluded
+            resent → refused already_concluded
             approved, confirmed, unroutable, sentAgain → refused wrong_state
         closed:
             approved, confirmed, unroutable, returned, progressed, decided, caseFiled → refused closed
-            caseNotified, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused closed
+            caseNotified, conclusionAccepted, conclusionSentBack, recalled, sentAgain, resent → refused closed
             signed → refused already_signed
             concluded → refused already_concluded
         returned:
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused returned
             caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused returned
+            resent → refused returned
         recalled:
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused recalled
             caseNotified, concluded, conclusionAccepted, conclusionSentBack, recalled, sentAgain → refused recalled
+            resent → refused recalled
         undeliverable:
             recalled → recalled
             sentAgain → released; start(released), report(routed)
             approved, confirmed, unroutable, signed, returned, progressed, decided, caseFiled → refused undeliverable
-            caseNotified, concluded, conclusionAccepted, conclusionSentBack → refused undeliverable
+            caseNotified, concluded, conclusionAccepted, conclusionSentBack, resent → refused undeliverable
         """)
 
     @Test("a report moves as the table says, for every state and event", arguments: ReportState.allCases)

@@ -227,7 +227,10 @@ final class Case {
             writes.newReports = [
                 .init(
                     report: file.report, barredRoots: [], content: Submission(title: "t", text: "t"),
-                    vault: VaultBox(keyID: "k", sealed: [1]), attachments: [])
+                    original: Original(
+                        epoch: EpochKey(id: UUID(), recipient: "k", sealed: [1], madeAt: office.now), wrapped: [1],
+                        sealed: [1]),
+                    attachments: [])
             ]
         }
         writes.collect(file)

@@ -24,7 +24,8 @@ func required(_ name: String) -> String {
 func bytes(_ name: String) -> [UInt8] { [UInt8](Data(base64Encoded: required(name)) ?? Data()) }
 
 guard let worker = Worker(rawValue: required("TEST_WORKER")),
-    let mailKey = SealingKey(rawRepresentation: bytes("TEST_MAIL_KEY"))
+    let mailKey = SealingKey(rawRepresentation: bytes("TEST_MAIL_KEY")),
+    let vaultKey = SealingKey(rawRepresentation: bytes("TEST_VAULT_KEY"))
 else {
     FileHandle.standardError.write(Data("the environment names no worker or no key\n".utf8))
     exit(2)
@@ -32,7 +33,9 @@ else {
 var settings = LaneSettings(
     broker: try AMQP.ConnectionSettings(url: required("TEST_BROKER_URL")),
     database: PostgreSQL.ConnectionSettings(url: required("TEST_DATABASE_URL")), clock: .real,
-    vault: try Vault(keyBytes: bytes("TEST_VAULT_KEY")),
+    vault: Vault(recipient: vaultKey),
+    boxes: try BoxKeys(
+        Dictionary(uniqueKeysWithValues: worker.boxes.map { ($0, bytes("TEST_BOX_KEY_\($0.rawValue)")) })),
     digestKey: try DigestKey(keyBytes: bytes("TEST_DIGEST_KEY")),
     sealedMailKey: mailKey)
 settings.batchSizeMax = 50

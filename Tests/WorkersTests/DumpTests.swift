@@ -66,7 +66,8 @@ struct DumpTests {
 
         // As the page instructs for an intended exchange.
         try office.change("DELETE FROM secret_check WHERE name = 'vault'")
-        try office.start(.intake) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
+        let other = Vault(recipient: VaultKey(Curve25519.KeyAgreement.PrivateKey()).recipient)
+        try office.start(.intake) { $0.vault = other }
         try source.submit(said, id: "again")
         #expect(try source.receive().data["state"] as? String == "linked_as_repeat")
         try source.publish(first)
@@ -77,7 +78,7 @@ struct DumpTests {
         #expect(try source.receive().data["papersPending"] == nil)
         // The unit gets the digest that was announced.
         let city = try office.unit("c01")
-        try office.start(.routing) { $0.vault = try Vault(keyBytes: Array(repeating: 7, count: 32)) }
+        try office.start(.routing) { $0.vault = other }
         let handoff = try ReceivedMessage(try city.next(city.inbox))
         #expect((handoff.data["attachments"] as? [[String: Any]])?.first?["sha256"] as? String == sha256)
         try office.close()
@@ -91,7 +92,7 @@ struct DumpTests {
 struct WrongSecretTests {
     @Test(
         "a worker with another secret than the database's takes no message, and logs the remedy",
-        arguments: SecretName.allCases)
+        arguments: [SecretName.vault, .digest, .box(.attachments), .box(.deadLetters)])
     func takesNoMessageUnderWrongSecret(name: SecretName) throws {
         let office = try OfficeUnderTest()
         let source = try office.source()
@@ -102,13 +103,20 @@ struct WrongSecretTests {
         let other = Array(repeating: UInt8(7), count: 32)
         try office.start(.intake) {
             switch name {
-            case .vault: $0.vault = try Vault(keyBytes: other)
+            case .vault: $0.vault = Vault(recipient: VaultKey(Curve25519.KeyAgreement.PrivateKey()).recipient)
             case .digest: $0.digestKey = try DigestKey(keyBytes: other)
+            case .box(let kind): $0.boxes = try BoxKeys(office.boxKeys.merging([kind: other]) { $1 })
             }
         }
         let id = try source.submit(.new())
-        try office.log.wait(for: "\(name.rawValue).key is not the key that this database was written with")
-        #expect(office.log.lines.contains { $0.contains("restore the key from its backup") })
+        let (file, remedy) =
+            switch name {
+            case .vault: ("vault.publicKey", "restore it in bihuan.yaml")
+            case .digest: ("digest.key", "restore the key from its backup")
+            case .box(let kind): ("\(kind.rawValue).key", "restore the key from its backup")
+            }
+        try office.log.wait(for: "\(file) is not the key that this database was written with")
+        #expect(office.log.lines.contains { $0.contains(remedy) })
         #expect(try office.count("SELECT count(*) FROM report") == 1)
         try office.stopLanes()
         try office.start(.intake)

@@ -92,7 +92,7 @@ struct GrowingLedger: Sendable {
             by: "office.intake")
         var writes = CaseWrites()
         writes.newReports.append(
-            .init(report: file.report, barredRoots: [], content: nil, vault: nil, attachments: []))
+            .init(report: file.report, barredRoots: [], content: nil, original: nil, attachments: []))
         writes.collect(file)
         try connection.write(writes, with: [])
         return file.report

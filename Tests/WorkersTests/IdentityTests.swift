@@ -5,6 +5,7 @@ import CaseStore
 import Casework
 import Contract
 import Foundation
+import PostgreSQL
 import Testing
 import TestOffice
 
@@ -46,13 +47,11 @@ struct IdentityTests {
         }
         #expect(!office.log.lines.isEmpty)
         // The vault still has the original, bound to its report.
-        let row = try #require(
-            try office.texts("SELECT report_id::text || ' ' || encode(sealed, 'hex') FROM vault").first?.split(
-                separator: " "))
-        let report = try #require(ReportID(row[0]))
-        let sealed = try #require([UInt8](hexadecimal: String(row[1])))
-        let original = try office.vault.open(
-            .init(keyID: office.vault.keyID, sealed: sealed), context: "report|\(report)")
+        let database = try office.database()
+        defer { database.close() }
+        let report = try #require(try office.texts("SELECT report_id::text FROM vault").first.flatMap { ReportID($0) })
+        let stored = try #require(try database.run(ReadOriginal(report: report)).rows.first)
+        let original = try office.vaultKey.open(stored, of: report)
         let opened = try JSONDecoder().decode(CloudEvent<Submission>.self, from: Data(original))
         #expect(opened.id == id)
         #expect(opened.data.reporters == [reporter])

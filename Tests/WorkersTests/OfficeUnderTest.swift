@@ -18,10 +18,12 @@ final class OfficeUnderTest {
     let servers: TestServers
     private let pooled: PooledOffice
     let databaseName: String
-    let vault: Vault
+    let vaultKey = VaultKey(Curve25519.KeyAgreement.PrivateKey())
+    let boxes: BoxKeys
     let mailKey = Curve25519.KeyAgreement.PrivateKey()
     /// 32 bytes, kept for workers that run as processes.
-    let vaultKey = (0..<32).map { _ in UInt8.random(in: 0...255) }
+    let boxKeys = Dictionary(
+        uniqueKeysWithValues: BoxKind.allCases.map { ($0, (0..<32).map { _ in UInt8.random(in: 0...255) }) })
     let digestKeyBytes = (0..<32).map { _ in UInt8.random(in: 0...255) }
     let digestKey: DigestKey
     /// All log lines of this office's lanes, at every level.
@@ -34,7 +36,7 @@ final class OfficeUnderTest {
         servers = try given ?? #require(TestServers.announced)
         pooled = try PooledOffice(of: servers)
         databaseName = "bihuan_test_\(UInt64.random(in: 0 ... .max))"
-        vault = try Vault(keyBytes: vaultKey)
+        boxes = try BoxKeys(boxKeys)
         digestKey = try DigestKey(keyBytes: digestKeyBytes)
         let superuser = try Database(ConnectionSettings(url: servers.databaseURL))
         try superuser.execute("CREATE DATABASE \(databaseName) TEMPLATE \(TestServers.template)")
@@ -73,10 +75,10 @@ final class OfficeUnderTest {
     /// Keeps the bytes of every message to any party, except those that a test itself inserts.
     private static let copyOfOutbox = """
         CREATE SCHEMA sent;
-        CREATE TABLE sent.message (body bytea NOT NULL);
+        CREATE TABLE sent.message (body bytea, body_of uuid);
         CREATE FUNCTION sent.keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
-            INSERT INTO sent.message SELECT body FROM written WHERE lane <> 'hand';
+            INSERT INTO sent.message SELECT body, body_of FROM written WHERE lane <> 'hand';
             RETURN NULL;
         END $$;
         CREATE TRIGGER kept AFTER INSERT ON outbox REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE \
@@ -87,7 +89,8 @@ final class OfficeUnderTest {
     private func expectPublishedForm(_ sourceLocation: SourceLocation) throws {
         let database = try database()
         defer { database.close() }
-        for body in try database.run(ReadSentMessages()).rows {
+        for sent in try database.run(ReadSentMessages()).rows {
+            let body = try sent.body ?? boxes.open(sent.stored.box, of: .handoff(sent.stored.handoff))
             let problems = SchemaJudge.shared.problems(in: body)
             #expect(
                 problems == [], "\(String(decoding: body.prefix(300), as: UTF8.self))", sourceLocation: sourceLocation)
@@ -164,7 +167,8 @@ final class OfficeUnderTest {
         var settings = LaneSettings(
             broker: try servers.broker(user: Party.office(worker).description, virtualHost: virtualHost),
             database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)),
-            clock: clock, vault: vault, digestKey: digestKey, sealedMailKey: SealingKey(mailKey.publicKey))
+            clock: clock, vault: Vault(recipient: vaultKey.recipient), boxes: boxes, digestKey: digestKey,
+            sealedMailKey: SealingKey(mailKey.publicKey))
         settings.batchSizeMax = 50
         return settings
     }
@@ -398,9 +402,21 @@ extension Database {
 }
 
 private struct ReadSentMessages: Statement {
-    static let sql = "SELECT DISTINCT body FROM sent.message"
+    struct Row {
+        let body: [UInt8]?
+        let stored: (handoff: HandoffID, box: SealedBox)
+    }
+
+    static let sql = """
+        SELECT DISTINCT body, coalesce(body_of, gen_random_uuid()), coalesce(key_id, ''), coalesce(sealed, '')
+        FROM sent.message LEFT JOIN handoff_body ON handoff_id = body_of
+        """
     var parameters: [Parameter] { [] }
-    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row {
+        let (body, handoff) = (try row.byteaOrNil(), HandoffID(try row.uuid()))
+        return Row(
+            body: body, stored: (handoff, SealedBox(keyID: try row.text(), sealed: try row.bytea())))
+    }
 }
 
 /// Any query whose first column is text. Prepared statements are per type, so this one wraps the SQL in a function of

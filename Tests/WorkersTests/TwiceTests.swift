@@ -74,6 +74,8 @@ struct TwiceTests {
             if decidedBefore { try city.decide(arrived) }
             // Signed before the other unit acts.
             if signedBefore { _ = try city.receiveUntilDecided() }
+            // The handoff's own row is gone: one copy is on its way at a time.
+            try office.settle()
             let unit = unit ?? city
             let id = UUID().uuidString
             try self.expectOnce(
@@ -96,6 +98,10 @@ struct TwiceTests {
         try expectOnce(
             .handoffConcluded, HandoffConcluded(outcome: "substantiated", summary: "查实"),
             other: HandoffConcluded(outcome: "unfounded", summary: "查无实据"), decidedBefore: true, answered: true)
+        try expectOnce(
+            .handoffResendRequested, HandoffResendRequested(cause: "lost"),
+            other: HandoffResendRequested(cause: "body_incomplete"))
+        #expect(try city.next(city.inbox).properties.type == MessageType.handoffDispatched.rawValue)
         try expectOnce(
             .handoffReturned, HandoffReturned(reason: "not_competent", text: "不属本单位管辖"),
             other: HandoffReturned(reason: "conflict_of_interest", text: "应当回避，请另行分流"))

@@ -1,3 +1,4 @@
+import CaseStore
 import Casework
 import Contract
 import Crypto
@@ -43,7 +44,10 @@ final class WorkerProcess {
         environment["TEST_WORKER"] = worker.rawValue
         environment["TEST_BROKER_URL"] = broker.string
         environment["TEST_DATABASE_URL"] = database.string
-        environment["TEST_VAULT_KEY"] = Data(office.vaultKey).base64EncodedString()
+        environment["TEST_VAULT_KEY"] = office.vaultKey.recipient.publicKey.rawRepresentation.base64EncodedString()
+        for (kind, bytes) in office.boxKeys where worker.boxes.contains(kind) {
+            environment["TEST_BOX_KEY_\(kind.rawValue)"] = Data(bytes).base64EncodedString()
+        }
         environment["TEST_DIGEST_KEY"] = Data(office.digestKeyBytes).base64EncodedString()
         environment["TEST_MAIL_KEY"] = office.mailKey.publicKey.rawRepresentation.base64EncodedString()
         environment["TEST_TRAP"] = trap

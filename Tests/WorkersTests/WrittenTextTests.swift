@@ -3,6 +3,7 @@ import Basics
 import CaseStore
 import Casework
 import Contract
+import Crypto
 import Foundation
 import Testing
 import TestOffice
@@ -133,6 +134,8 @@ struct WrittenTextTests {
 
 @Suite("Reports prepared before their transaction")
 struct PreparedReportTests {
+    private static let vaultKey = VaultKey(Curve25519.KeyAgreement.PrivateKey())
+
     private func prepared(_ submission: Submission, kind: String = "letter") throws -> PreparedReport {
         let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
         return try PreparedReport(
@@ -142,7 +145,7 @@ struct PreparedReportTests {
                 directory: OfficeDirectory(
                     units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: []),
                 rulebook: try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy")),
-                vault: try Vault(keyBytes: Array(repeating: 7, count: 32)),
+                vault: Vault(recipient: Self.vaultKey.recipient), boxes: try BoxKeys([:]),
                 digestKey: try DigestKey(keyBytes: Array(repeating: 8, count: 32)), now: moment, wall: moment))
     }
 
@@ -151,8 +154,7 @@ struct PreparedReportTests {
         let readable = try prepared(Sample.accusation("王五说", reporters: [Reporter(name: "王五", phone: "13800138000")]))
         guard case .readable(let done) = readable.decision else { return #expect(Bool(false), "\(readable.decision)") }
         #expect(done.content.text == "〔举报人〕说" && done.content.reporters.isEmpty && done.repeatKey != nil)
-        let vault = try Vault(keyBytes: Array(repeating: 7, count: 32))
-        #expect(try vault.open(done.vault, context: Vault.context(report: readable.id)) == [1, 2, 3])
+        #expect(try Self.vaultKey.open(done.original, of: readable.id) == [1, 2, 3])
         guard case .sealed = try prepared(Sample.accusation(level: "central")).decision else {
             return #expect(Bool(false), "not sealed")
         }

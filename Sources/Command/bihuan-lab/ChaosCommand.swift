@@ -114,7 +114,7 @@ struct ChaosVerdictCommand: AsyncParsableCommand {
         try await plainly {
             let configuration = try await installation.configuration()
             let folder = URL(filePath: journals, directoryHint: .isDirectory)
-            let directory = configuration.vaultKeyFile.deletingLastPathComponent()
+            let directory = configuration.digestKeyFile.deletingLastPathComponent()
             let verdict = try await onThread { try ChaosVerdict(configuration, directory: directory, journals: folder) }
             Output.line(verdict.text)
             if let json { try verdict.json().write(to: URL(filePath: json)) }

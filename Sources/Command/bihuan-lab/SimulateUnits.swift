@@ -29,7 +29,7 @@ struct SimulateUnits: AsyncParsableCommand {
         try await plainly {
             let configuration = try await options.installation.configuration()
             let prefix = "unit-"
-            let keys = KeyFiles(directory: configuration.vaultKeyFile.deletingLastPathComponent())
+            let keys = KeyFiles(directory: configuration.digestKeyFile.deletingLastPathComponent())
             let units = try configuration.users.sorted { $0.key < $1.key }.compactMap { key, password -> UnitLogin? in
                 guard key.hasPrefix(prefix), let id = UnitID(key.dropFirst(prefix.count)) else { return nil }
                 let file = keys.sealing(id)

@@ -1,4 +1,4 @@
-public import CaseStore
+import CaseStore
 public import PostgreSQL
 
 /// A secret is not the one that the database was written with. With it the stored values could not be decrypted, or
@@ -16,10 +16,14 @@ public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
             """
         case .vault:
             """
-            vault.key is not the key that this database was written with, so nothing that lies sealed could be \
-            opened: restore the key from \
-            its backup; where it was exchanged on purpose, delete the row 'vault' of secret_check as the \
-            database's owner
+            vault.publicKey is not the key that this database was written with, so one private key could not open \
+            all originals: restore it in bihuan.yaml; where it was exchanged on purpose, delete the row 'vault' of \
+            secret_check as the database's owner
+            """
+        case .box(let kind):
+            """
+            \(kind.rawValue).key is not the key that this database was written with, so nothing that lies sealed \
+            under it could be opened: restore the key from its backup
             """
         }
     }
@@ -28,8 +32,9 @@ public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
 public enum SecretCheck {
     /// Compares the secrets with those that were used first, and stores their check values if there are none.
     /// - Throws: `WrongSecret` if a secret differs.
-    public static func demand(_ vault: Vault, _ digestKey: DigestKey, in database: PostgreSQL.Connection) throws {
-        for (name, value) in [(SecretName.digest, digestKey.checkValue), (.vault, vault.checkValue)] {
+    public static func demand(of settings: LaneSettings, in database: PostgreSQL.Connection) throws {
+        let boxes = settings.boxes.checkValues.map { (SecretName.box($0.kind), $0.value) }
+        for (name, value) in [(.digest, settings.digestKey.checkValue), (.vault, settings.vault.checkValue)] + boxes {
             if try database.run(ReadSecretCheck(name)).rows.isEmpty {
                 try database.run(EnterSecretCheck(name, value: value))
             }

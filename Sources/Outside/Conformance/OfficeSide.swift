@@ -278,6 +278,9 @@ public struct OfficeSide: Sendable {
             handoff.hasDisposition = true
         case .caseFiled: _ = try handoff.state.apply(.caseFiled)
         case .caseNotified: _ = try handoff.state.apply(.caseNotified)
+        case .resendRequested:
+            _ = try handoff.state.apply(.resent)
+            answers = [handoff.sending]
         case .concluded(let data):
             _ = try handoff.state.apply(.concluded)
             let judged = judge(data, &handoff)

@@ -76,7 +76,7 @@ package final class GivenServers: Sendable {
                     addresses.database, database: name, user: "\(name)_worker", password: workerPassword),
                 ownerURL: try GivenServers.url(
                     addresses.database, database: name, user: "\(name)_owner", password: ownerPassword)), users: users,
-            vaultKeyFile: keys.vault, digestKeyFile: keys.digest,
+            vaultKey: try keys.vaultKey(), keysDirectory: keys.boxes, digestKeyFile: keys.digest,
             sealedMailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey),
             checkpointKeyFile: keys.checkpoint, clock: .real, lane: .init(), logLevel: .info)
         try FileManager.default.createDirectory(at: directory.appending(path: "log"), withIntermediateDirectories: true)

@@ -29,7 +29,7 @@ struct LedgerFill {
     init(_ office: BenchOffice, _ corpus: inout CorpusSupply, total: Int) throws {
         self.office = office
         self.total = total
-        vault = try Vault(keyFile: office.configuration.vaultKeyFile)
+        vault = Vault(recipient: office.configuration.vaultKey)
         digestKey = try DigestKey(keyFile: office.configuration.digestKeyFile)
         rulebook = corpus.rulebook
         samples = corpus.samplesHandedOff(min(LedgerFill.textsMax, max(1, total)))
@@ -124,7 +124,7 @@ struct LedgerFill {
             .init(
                 report: file.report, barredRoots: sample.barredRoots,
                 content: Mask(reporters: submission.reporters).apply(to: submission),
-                vault: try vault.seal(sample.letter.body, context: Vault.context(report: report.id)), attachments: []))
+                original: try vault.seal(sample.letter.body, of: report.id, at: .wall()), attachments: []))
         batch.writes.collect(file)
     }
 

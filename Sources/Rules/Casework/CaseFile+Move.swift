@@ -52,7 +52,7 @@ extension Handoff {
             (signedAt, signedBy) = (now, actor)
             if dispatchedAt == nil { dispatchedAt = now }
         case .returned(let reason, _): endedBecause = reason
-        case .progressed: break
+        case .progressed, .resent: break
         case .decided(let word): disposition = word
         case .caseFiled(let day): caseFiledOn = day
         case .caseNotified(let day):

@@ -62,6 +62,8 @@ public enum HandoffEvent: String, CaseIterable, Hashable, Sendable {
     case recalled
     /// An undeliverable handoff is sent again, unchanged.
     case sentAgain = "sent_again"
+    /// The unit asked for the handoff again, and it is sent unchanged.
+    case resent
 }
 
 /// An effect of an event, beside the new state.
@@ -113,7 +115,7 @@ extension HandoffState {
         case .approved: (.released, [.start(.released)])
         case .recalled: (.recalled, [.report(.fellBack)])
         case .confirmed, .unroutable, .signed, .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded,
-            .conclusionAccepted, .conclusionSentBack, .sentAgain:
+            .conclusionAccepted, .conclusionSentBack, .sentAgain, .resent:
             throw .refused(.awaitingApproval, state: rawValue)
         }
     }
@@ -129,6 +131,7 @@ extension HandoffState {
         // A signature that arrives before the publisher confirm implies it.
         case .signed: return (.signed, [.stop(.signed), .start(.signed)])
         case .recalled: return (.recalled, [.stop(.ended), .report(.fellBack)])
+        case .resent: return (self, [])
         // The signature may still be in transit: messages can be reordered.
         case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded:
             throw .early(state: rawValue)
@@ -143,7 +146,7 @@ extension HandoffState {
         case .decided: (.inHand, [.stop(.answered)])
         case .caseFiled: (.caseFiled, [])
         // The case office may know of the case before the unit's own message arrives.
-        case .caseNotified: (self, [])
+        case .caseNotified, .resent: (self, [])
         case .concluded: (.concluded, [.stop(.answered), .stop(.concluded)])
         case .returned: (.returned, [.stop(.ended), .report(.cameBack)])
         case .recalled: (.recalled, [.stop(.ended), .report(.fellBack)])
@@ -155,7 +158,7 @@ extension HandoffState {
 
     private func afterFiling(_ event: HandoffEvent) throws(Rejection) -> (HandoffState, [HandoffEffect]) {
         switch event {
-        case .progressed, .caseNotified: (.caseFiled, [])
+        case .progressed, .caseNotified, .resent: (.caseFiled, [])
         case .decided: (.caseFiled, [.stop(.answered)])
         case .concluded: (.concluded, [.stop(.answered), .stop(.concluded)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
@@ -172,7 +175,7 @@ extension HandoffState {
         case .conclusionAccepted: (.closed, [.stop(.ended)])
         case .conclusionSentBack: (.inHand, [.start(.conclusionSentBack)])
         case .signed: throw .refused(.alreadySigned, state: rawValue)
-        case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded, .recalled:
+        case .returned, .progressed, .decided, .caseFiled, .caseNotified, .concluded, .recalled, .resent:
             throw .refused(.alreadyConcluded, state: rawValue)
         case .approved, .confirmed, .unroutable, .sentAgain: throw .refused(.wrongState, state: rawValue)
         }
@@ -185,7 +188,7 @@ extension HandoffState {
         case .concluded: .alreadyConcluded
         case .approved, .confirmed, .unroutable, .returned, .progressed, .decided, .caseFiled, .caseNotified,
             .conclusionAccepted,
-            .conclusionSentBack, .recalled, .sentAgain:
+            .conclusionSentBack, .recalled, .sentAgain, .resent:
             .closed
         }
     }
@@ -195,7 +198,7 @@ extension HandoffState {
         case .recalled: (.recalled, [])
         case .sentAgain: (.released, [.start(.released), .report(.routed)])
         case .approved, .confirmed, .unroutable, .signed, .returned, .progressed, .decided, .caseFiled, .caseNotified,
-            .concluded, .conclusionAccepted, .conclusionSentBack:
+            .concluded, .conclusionAccepted, .conclusionSentBack, .resent:
             throw .refused(.undeliverable, state: rawValue)
         }
     }

@@ -29,9 +29,9 @@ public struct DigestKey: Sendable {
     private let announcedKey: SymmetricKey
 
     /// - Parameter keyBytes: 32 random bytes.
-    public init(keyBytes: [UInt8]) throws(Vault.Failure) {
+    public init(keyBytes: [UInt8]) throws(KeyFailure) {
         guard keyBytes.count == 32 else {
-            throw Vault.Failure(description: "a digest key has 32 bytes, this one \(keyBytes.count)")
+            throw KeyFailure(description: "a digest key has 32 bytes, this one \(keyBytes.count)")
         }
         func derived(_ name: String) -> SymmetricKey {
             HKDF<SHA256>.deriveKey(
@@ -44,7 +44,7 @@ public struct DigestKey: Sendable {
 
     /// Reads a key file: 64 hexadecimal digits on its first line.
     public init(keyFile: URL) throws {
-        try self.init(keyBytes: try Vault.keyBytes(in: keyFile, of: "digest"))
+        try self.init(keyBytes: try KeyFile.bytes(in: keyFile, of: "digest"))
     }
 
     /// HMAC-SHA256 over the bytes; each purpose has bytes of one meaning.
@@ -72,7 +72,7 @@ public struct DigestKey: Sendable {
     /// The announced SHA-256 of an attachment as stored: AES-256-GCM, bound to its report.
     public func seal(announced sha256: [UInt8], of report: ReportID) throws -> [UInt8] {
         let box = try AES.GCM.seal(sha256, using: announcedKey, authenticating: report.bytes)
-        guard let combined = box.combined else { throw Vault.Failure(description: "the box has no standard nonce") }
+        guard let combined = box.combined else { throw KeyFailure(description: "the box has no standard nonce") }
         return [UInt8](combined)
     }
 

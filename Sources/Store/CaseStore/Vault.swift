@@ -1,94 +1,153 @@
 public import Basics
-import Casework
-import Crypto
+public import Contract
+public import Crypto
 public import Foundation
+import Synchronization
 
-/// Encrypted bytes as stored: AES-256-GCM, nonce ‖ ciphertext ‖ tag, with the id of the key.
-public struct VaultBox: Hashable, Sendable {
-    public let keyID: String
+/// The original of a report as stored. Its own key encrypts it; the epoch's key wraps that key; the epoch's key is
+/// sealed for the holder of the vault's private key.
+public struct Original: Hashable, Sendable {
+    public let epoch: EpochKey
+    /// The report's own key under the epoch's key, bound to report and epoch. Without it nobody can read this report's
+    /// original, and every other can still be read.
+    public let wrapped: [UInt8]
+    /// The original bytes under the report's own key, bound to the report.
     public let sealed: [UInt8]
 
-    /// The size of nonce and tag, which a box has in addition to its bytes.
-    public static let overheadBytes = 12 + 16
-
-    public init(keyID: String, sealed: [UInt8]) {
-        self.keyID = keyID
+    public init(epoch: EpochKey, wrapped: [UInt8], sealed: [UInt8]) {
+        self.epoch = epoch
+        self.wrapped = wrapped
         self.sealed = sealed
     }
 }
 
-/// Encrypts data that may not be stored in clear: original submissions, dead letters, deferred messages (invariant 6).
+/// The key of one process and hour as stored. Another private key of the vault costs one new seal for each epoch, and
+/// touches no report.
+public struct EpochKey: Hashable, Sendable {
+    public let id: UUID
+    /// The id of the public key for which it is sealed.
+    public let recipient: String
+    /// Encapsulated key ‖ ciphertext: HPKE (RFC 9180) with X25519, HKDF-SHA256 and ChaCha20-Poly1305, bound to `id`.
+    public let sealed: [UInt8]
+    public let madeAt: Instant
+
+    public init(id: UUID, recipient: String, sealed: [UInt8], madeAt: Instant) {
+        self.id = id
+        self.recipient = recipient
+        self.sealed = sealed
+        self.madeAt = madeAt
+    }
+}
+
+/// Seals the originals of reports (invariant 6). One for each process, shared by its lanes.
 ///
-/// Each box is bound to its owner (`context`), so that exchanged rows are detected.
-public struct Vault: Sendable {
-    public struct Failure: Error, Sendable, CustomStringConvertible {
-        public let description: String
-    }
+/// It holds the key of the running hour, in memory only. Once the hour is over it cannot open what it sealed: only the
+/// vault's private key can, which no worker has.
+public final class Vault: Sendable {
+    private struct Epoch {
+        let hour: Int64
+        let key: SymmetricKey
+        let stored: EpochKey
 
-    private let key: SymmetricKey
-    /// The first 16 hexadecimal digits of the key's SHA-256, to distinguish keys.
-    public let keyID: String
-
-    /// - Parameter keyBytes: 32 random bytes.
-    public init(keyBytes: [UInt8]) throws(Failure) {
-        guard keyBytes.count == 32 else {
-            throw Failure(description: "a vault key has 32 bytes, this one \(keyBytes.count)")
-        }
-        key = SymmetricKey(data: keyBytes)
-        keyID = SHA256.hash(data: keyBytes).prefix(8).reduce(into: "") {
-            $0 += String($1 >> 4, radix: 16) + String($1 & 15, radix: 16)
+        init(_ hour: Int64, at wall: Instant, for recipient: SealingKey) throws {
+            self.hour = hour
+            key = SymmetricKey(size: .bits256)
+            stored = try EpochKey(sealing: key, as: UUID.version7(at: wall), madeAt: wall, for: recipient)
         }
     }
 
-    /// Reads a key file: 64 hexadecimal digits on its first line.
-    public init(keyFile: URL) throws {
-        try self.init(keyBytes: try Vault.keyBytes(in: keyFile, of: "vault"))
-    }
+    private let recipient: SealingKey
+    private let running = Mutex<Epoch?>(nil)
 
-    static func keyBytes(in keyFile: URL, of name: String) throws(Failure) -> [UInt8] {
-        let text: String
-        do {
-            text = try String(contentsOf: keyFile, encoding: .utf8)
-        } catch {
-            throw Failure(description: "the \(name) key file cannot be read: \(keyFile.path)")
-        }
-        let digits = Array(text.split(whereSeparator: \.isNewline).first ?? "")
-        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-            UInt8(String(digits[$0...$0 + 1]), radix: 16)
-        }
-        guard digits.count == 64, bytes.count == 32 else {
-            throw Failure(description: "the \(name) key file must hold 64 hexadecimal digits: \(keyFile.path)")
-        }
-        return bytes
-    }
+    public init(recipient: SealingKey) { self.recipient = recipient }
 
-    /// The value that distinguishes this key from another.
+    /// The value that distinguishes this vault from another.
     public var checkValue: [UInt8] {
-        let derived = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: key, info: Data("bihuan vault check v1".utf8), outputByteCount: 32)
-        return Array(HMAC<SHA256>.authenticationCode(for: Data("check".utf8), using: derived))
+        Array(SHA256.hash(data: Data("bihuan vault v1".utf8) + recipient.publicKey.rawRepresentation))
     }
 
-    public func seal(_ bytes: [UInt8], context: String) throws -> VaultBox {
-        let box = try AES.GCM.seal(bytes, using: key, authenticating: Data(context.utf8))
-        guard let combined = box.combined else { throw Failure(description: "the box has no standard nonce") }
-        return VaultBox(keyID: keyID, sealed: [UInt8](combined))
-    }
-
-    public func open(_ box: VaultBox, context: String) throws -> [UInt8] {
-        guard box.keyID == keyID else {
-            throw Failure(description: "sealed with key \(box.keyID), but this vault has \(keyID)")
+    /// - Parameter wall: wall time.
+    public func seal(_ bytes: [UInt8], of report: ReportID, at wall: Instant) throws -> Original {
+        let hour = Vault.hour(of: wall)
+        let epoch = try running.withLock { running in
+            if let running, running.hour == hour { return running }
+            let epoch = try Epoch(hour, at: wall, for: recipient)
+            running = epoch
+            return epoch
         }
-        return [UInt8](
-            try AES.GCM.open(
-                try AES.GCM.SealedBox(combined: box.sealed), using: key, authenticating: Data(context.utf8)))
+        let key = SymmetricKey(size: .bits256)
+        let wrapping = Original.wrapping(of: report, in: epoch.stored.id)
+        return Original(
+            epoch: epoch.stored,
+            wrapped: try AES.GCM.sealed(key.withUnsafeBytes { Array($0) }, using: epoch.key, wrapping),
+            sealed: try AES.GCM.sealed(bytes, using: key, Original.context(of: report)))
     }
 
-    /// The context of a box with a report's original bytes; likewise below.
-    public static func context(report id: ReportID) -> String { "report|\(id)" }
-    public static func context(message sender: String, _ eventID: String) -> String { "message|\(sender)|\(eventID)" }
-    public static func context(deadLetter id: UUID) -> String { "dead|\(id.lowercased)" }
-    public static func context(attachment: [UInt8], part: Int, of id: ReportID) -> String {
-        "paper|\(id)|\(attachment.hexadecimal)|\(part)"
+    /// Forgets the key of an hour that is over, also if nothing is sealed any more.
+    public func endEpoch(at wall: Instant) {
+        running.withLock { running in if let hour = running?.hour, hour != Vault.hour(of: wall) { running = nil } }
+    }
+
+    private static func hour(of wall: Instant) -> Int64 {
+        Int64((Double(wall.microsecondsSinceEpoch) / 3_600_000_000).rounded(.down))
+    }
+}
+
+/// The vault's private key. Only a command that discloses an original, or gives the vault another key, reads it.
+public struct VaultKey: Sendable {
+    private let key: Curve25519.KeyAgreement.PrivateKey
+
+    public init(_ key: Curve25519.KeyAgreement.PrivateKey) { self.key = key }
+
+    /// The key to which epochs are sealed.
+    public var recipient: SealingKey { SealingKey(key.publicKey) }
+
+    public func open(_ original: Original, of report: ReportID) throws -> [UInt8] {
+        let wrapping = Original.wrapping(of: report, in: original.epoch.id)
+        let key = SymmetricKey(data: try AES.GCM.opened(original.wrapped, using: try open(original.epoch), wrapping))
+        return try AES.GCM.opened(original.sealed, using: key, Original.context(of: report))
+    }
+
+    /// The same epoch for another recipient.
+    public func reseal(_ epoch: EpochKey, for recipient: SealingKey) throws -> EpochKey {
+        try EpochKey(sealing: try open(epoch), as: epoch.id, madeAt: epoch.madeAt, for: recipient)
+    }
+
+    private func open(_ epoch: EpochKey) throws -> SymmetricKey {
+        guard epoch.recipient == recipient.id else {
+            throw KeyFailure(
+                description: "the epoch is sealed for vault key \(epoch.recipient), and this one is \(recipient.id)")
+        }
+        guard epoch.sealed.count > EpochKey.encapsulatedBytes else {
+            throw KeyFailure(description: "the epoch's key is incomplete")
+        }
+        var opener = try HPKE.Recipient(
+            privateKey: key, ciphersuite: EpochKey.suite, info: EpochKey.info,
+            encapsulatedKey: Data(epoch.sealed.prefix(EpochKey.encapsulatedBytes)))
+        return SymmetricKey(
+            data: try opener.open(
+                Data(epoch.sealed.dropFirst(EpochKey.encapsulatedBytes)), authenticating: EpochKey.context(of: epoch.id)
+            ))
+    }
+}
+
+extension EpochKey {
+    fileprivate static var suite: HPKE.Ciphersuite { .Curve25519_SHA256_ChachaPoly }
+    fileprivate static let info = Data("bihuan epoch key v1".utf8)
+    fileprivate static let encapsulatedBytes = 32
+    fileprivate static func context(of id: UUID) -> Data { Data("epoch|\(id.lowercased)".utf8) }
+
+    fileprivate init(sealing key: SymmetricKey, as id: UUID, madeAt: Instant, for recipient: SealingKey) throws {
+        var sender = try HPKE.Sender(
+            recipientKey: recipient.publicKey, ciphersuite: EpochKey.suite, info: EpochKey.info)
+        let sealed = try sender.seal(key.withUnsafeBytes { Data($0) }, authenticating: EpochKey.context(of: id))
+        self.init(id: id, recipient: recipient.id, sealed: [UInt8](sender.encapsulatedKey + sealed), madeAt: madeAt)
+    }
+}
+
+extension Original {
+    fileprivate static func context(of report: ReportID) -> String { "original|\(report)" }
+    fileprivate static func wrapping(of report: ReportID, in epoch: UUID) -> String {
+        "data key|\(report)|\(epoch.lowercased)"
     }
 }

@@ -232,6 +232,11 @@ CREATE TABLE public.duty_opening (
     each text NOT NULL,
     period text NOT NULL,
     opened_at timestamp with time zone NOT NULL
+CREATE TABLE public.epoch_key (
+    id uuid NOT NULL,
+    recipient text NOT NULL,
+    sealed bytea NOT NULL,
+    made_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.handoff (
     id uuid NOT NULL,
@@ -264,6 +269,13 @@ CREATE TABLE public.handoff (
     CONSTRAINT handoff_state_known CHECK ((state = ANY (ARRAY['awaiting_approval'::text, 'released'::text, 'dispatched'::text, 'signed'::text, 'in_hand'::text, 'case_filed'::text, 'concluded'::text, 'closed'::text, 'returned'::text, 'recalled'::text, 'undeliverable'::text])))
 )
 WITH (fillfactor='60');
+CREATE TABLE public.handoff_body (
+    handoff_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL
+)
+WITH (toast_tuple_target='8160');
 CREATE TABLE public.handoff_note (
     handoff_id uuid NOT NULL,
     sender text NOT NULL,
@@ -365,8 +377,10 @@ CREATE TABLE public.outbox (
     addressee text NOT NULL,
     reports uuid[] NOT NULL,
     handoff_id uuid,
-    body bytea NOT NULL,
+    body bytea,
+    body_of uuid,
     created_at timestamp with time zone NOT NULL,
+    CONSTRAINT outbox_body_or_reference CHECK (((body IS NULL) <> (body_of IS NULL))),
     CONSTRAINT outbox_carries_no_submission CHECK ((type <> 'bihuan.report.submitted.v1'::text)),
     CONSTRAINT outbox_names_addressee CHECK ((addressee ~ '^(unit|source|person|office)\.[a-z0-9-]{1,40}$'::text))
 )
@@ -462,6 +476,11 @@ CREATE TABLE public.report (
     CONSTRAINT report_state_known CHECK ((state = ANY (ARRAY['registered'::text, 'needs_review'::text, 'linked_as_repeat'::text, 'not_accepted'::text, 'referred'::text, 'passed_up'::text, 'routed'::text, 'in_hand'::text, 'concluded'::text, 'closed'::text])))
 )
 WITH (fillfactor='70');
+CREATE TABLE public.report_key (
+    report_id uuid NOT NULL,
+    epoch_id uuid NOT NULL,
+    wrapped bytea NOT NULL
+);
 CREATE SEQUENCE public.report_number
     START WITH 1
     INCREMENT BY 1
@@ -523,7 +542,6 @@ CREATE TABLE public.unit_closure (
 );
 CREATE TABLE public.vault (
     report_id uuid NOT NULL,
-    key_id text NOT NULL,
     sealed bytea NOT NULL
 )
 WITH (toast_tuple_target='8160');
@@ -555,8 +573,12 @@ ALTER TABLE ONLY public.dead_letter_unkept
     ADD CONSTRAINT dead_letter_unkept_pkey PRIMARY KEY (sender);
 ALTER TABLE ONLY public.duty_opening
     ADD CONSTRAINT duty_opening_once PRIMARY KEY (duty, each);
+ALTER TABLE ONLY public.epoch_key
+    ADD CONSTRAINT epoch_key_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.handoff
     ADD CONSTRAINT handoff_attempt_once UNIQUE (report_id, attempt);
+ALTER TABLE ONLY public.handoff_body
+    ADD CONSTRAINT handoff_body_pkey PRIMARY KEY (handoff_id);
 ALTER TABLE ONLY public.handoff_note
     ADD CONSTRAINT handoff_note_once PRIMARY KEY (handoff_id, sender, event_id);
 ALTER TABLE ONLY public.handoff
@@ -595,6 +617,8 @@ ALTER TABLE ONLY public.recusal
     ADD CONSTRAINT recusal_pkey PRIMARY KEY (person, accused_name);
 ALTER TABLE ONLY public.repeat_key
     ADD CONSTRAINT repeat_key_pkey PRIMARY KEY (key);
+ALTER TABLE ONLY public.report_key
+    ADD CONSTRAINT report_key_pkey PRIMARY KEY (report_id);
 ALTER TABLE ONLY public.report
     ADD CONSTRAINT report_number_once UNIQUE (number);
 ALTER TABLE ONLY public.report
@@ -656,6 +680,8 @@ ALTER TABLE ONLY public.clock
     ADD CONSTRAINT clock_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
 ALTER TABLE ONLY public.clock
     ADD CONSTRAINT clock_unit_fkey FOREIGN KEY (unit) REFERENCES public.unit(id);
+ALTER TABLE ONLY public.handoff_body
+    ADD CONSTRAINT handoff_body_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
 ALTER TABLE ONLY public.handoff_note
     ADD CONSTRAINT handoff_note_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
 ALTER TABLE ONLY public.handoff
@@ -668,6 +694,8 @@ ALTER TABLE ONLY public.held_message
     ADD CONSTRAINT held_message_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.ledger_checkpoint_range
     ADD CONSTRAINT ledger_checkpoint_range_checkpoint_fkey FOREIGN KEY (checkpoint) REFERENCES public.ledger_checkpoint(number) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_body_of_fkey FOREIGN KEY (body_of) REFERENCES public.handoff_body(handoff_id);
 ALTER TABLE ONLY public.person_notice
     ADD CONSTRAINT person_notice_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
 ALTER TABLE ONLY public.person
@@ -678,6 +706,8 @@ ALTER TABLE ONLY public.recusal
     ADD CONSTRAINT recusal_person_fkey FOREIGN KEY (person) REFERENCES public.person(id);
 ALTER TABLE ONLY public.report
     ADD CONSTRAINT report_custodian_fkey FOREIGN KEY (custodian) REFERENCES public.person(id);
+ALTER TABLE ONLY public.report_key
+    ADD CONSTRAINT report_key_epoch_id_fkey FOREIGN KEY (epoch_id) REFERENCES public.epoch_key(id);
 ALTER TABLE ONLY public.report
     ADD CONSTRAINT report_repeat_of_fkey FOREIGN KEY (repeat_of) REFERENCES public.report(id);
 ALTER TABLE ONLY public.report_text
@@ -730,6 +760,7 @@ GRANT UPDATE(last_at) ON TABLE public.dead_letter_unkept TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.duty_opening TO bihuan_worker;
 GRANT UPDATE(period) ON TABLE public.duty_opening TO bihuan_worker;
 GRANT UPDATE(opened_at) ON TABLE public.duty_opening TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.epoch_key TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(state) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(released_at) ON TABLE public.handoff TO bihuan_worker;
@@ -747,6 +778,7 @@ GRANT UPDATE(ended_at) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(ended_because) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(running_clocks) ON TABLE public.handoff TO bihuan_worker;
 GRANT UPDATE(no_clock_reason) ON TABLE public.handoff TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.handoff_body TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.handoff_note TO bihuan_worker;
 GRANT SELECT,INSERT,DELETE ON TABLE public.held_message TO bihuan_worker;
 GRANT UPDATE(ripe) ON TABLE public.held_message TO bihuan_worker;
@@ -791,6 +823,7 @@ GRANT UPDATE(handoff_count) ON TABLE public.report TO bihuan_worker;
 GRANT UPDATE(head) ON TABLE public.report TO bihuan_worker;
 GRANT UPDATE(entry_count) ON TABLE public.report TO bihuan_worker;
 GRANT UPDATE(head_at) ON TABLE public.report TO bihuan_worker;
+GRANT SELECT,INSERT ON TABLE public.report_key TO bihuan_worker;
 GRANT USAGE ON SEQUENCE public.report_number TO bihuan_worker;
 GRANT SELECT ON TABLE public.report_status TO bihuan_worker;
 GRANT SELECT,INSERT ON TABLE public.report_text TO bihuan_worker;

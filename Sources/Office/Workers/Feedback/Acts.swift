@@ -104,6 +104,10 @@ extension UnitOfWork {
             cases.files[handoff.reportID]?.update(handoff.id) { $0.caseNumber = $0.caseNumber ?? data.caseNumber }
             try note(handoff.id, "case_notified", data.caseNumber, act)
         case .concluded(let data): try conclude(handoff, data, act)
+        case .resendRequested(let data):
+            try move(handoff.id, .resent, act)
+            try note(handoff.id, "resend", data.text ?? data.cause, act)
+            try sendAgain(handoff)
         }
     }
 
@@ -220,7 +224,7 @@ extension UnitOfWork {
 
     /// The kinds of notes whose acts a handoff accepts any number of times. Only these are limited: other acts are
     /// few, and the limit must not stop them.
-    private static let repeatableNotes: Set = ["progress", "disposition", "case_notified"]
+    private static let repeatableNotes: Set = ["progress", "disposition", "case_notified", "resend"]
 
     /// Stores the text of an act as a note.
     ///

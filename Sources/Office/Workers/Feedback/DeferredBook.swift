@@ -17,7 +17,7 @@ struct DeferredBook {
     /// The number and bytes of deferred messages of each sender of an act, including this transaction's.
     private var amounts: [String: (count: Int, bytes: Int)] = [:]
     /// The sealed bytes of stored messages that may be tried in this transaction.
-    private var boxes: [InboxKey: VaultBox] = [:]
+    private var boxes: [InboxKey: SealedBox] = [:]
 
     // MARK: Loading
 
@@ -26,7 +26,7 @@ struct DeferredBook {
         for row in amounts { self.amounts[row.sender] = (row.count, row.bytes) }
     }
 
-    mutating func load(boxes: [(key: InboxKey, box: VaultBox)]) {
+    mutating func load(boxes: [(key: InboxKey, box: SealedBox)]) {
         for row in boxes { self.boxes[row.key] = row.box }
     }
 
@@ -48,7 +48,7 @@ struct DeferredBook {
     func amount(of sender: String) -> (count: Int, bytes: Int) { amounts[sender] ?? (0, 0) }
 
     /// `nil` if its bytes were not loaded.
-    func box(of message: DeferredMessage) -> VaultBox? { message.box ?? boxes[message.key] }
+    func box(of message: DeferredMessage) -> SealedBox? { message.box ?? boxes[message.key] }
 
     // MARK: Changing
 

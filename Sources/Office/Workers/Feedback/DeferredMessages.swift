@@ -17,8 +17,7 @@ extension UnitOfWork {
         let waiting = cases.deferred.waiting(for: handoff, in: report)
         // Its inbox row was pruned, and it is still deferred.
         if waiting.contains(where: { $0.key == inbound.key }) { return answers.settle(inbound.key, .held) }
-        let box = try office.vault.seal(
-            inbound.body, context: Vault.context(message: inbound.key.sender, inbound.key.eventID))
+        let box = try office.boxes.seal(inbound.body, for: .deferred(inbound.key))
         if let problem = tooManyEarly(waiting.count, inbound.key.sender, adding: box.sealed.count) {
             return refuse(inbound, [problem])
         }
@@ -235,8 +234,7 @@ extension UnitOfWork {
     private func open(_ message: DeferredMessage) -> (act: Act, bytes: [UInt8])? {
         guard let box = cases.deferred.box(of: message) else { return nil }
         do {
-            let bytes = try office.vault.open(
-                box, context: Vault.context(message: message.key.sender, message.key.eventID))
+            let bytes = try office.boxes.open(box, of: .deferred(message.key))
             let read = try Message(reading: bytes, typeHint: message.type)
             return (Act(key: message.key, message: read, sender: read.envelope.source), bytes)
         } catch {

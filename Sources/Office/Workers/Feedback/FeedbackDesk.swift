@@ -46,13 +46,18 @@ struct FeedbackDesk: Desk {
             handoffs.append(id)
         }
         try unitOfWork.loadDeferred(of: handoffs, from: database)
+        try unitOfWork.loadBodies(
+            of: received.compactMap(Act.init).filter { $0.message.asksAgain }.compactMap {
+                HandoffID($0.message.envelope.subject)
+            }, from: database)
     }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
             // What is no act gets no verdict: a fault, which `demandVerdicts` finds.
             guard let act = Act(inbound) else { continue }
-            if let handoff = unitOfWork.handoffWithTurns(before: act) {
+            // A request to send again changes nothing for which an earlier act could wait.
+            if !act.message.asksAgain, let handoff = unitOfWork.handoffWithTurns(before: act) {
                 try unitOfWork.putOff(inbound, act.message, for: handoff, isRipe: true)
                 continue
             }
@@ -87,6 +92,8 @@ struct FeedbackDesk: Desk {
 }
 
 extension Message {
+    fileprivate var asksAgain: Bool { if case .act(.resendRequested) = body { true } else { false } }
+
     /// Whether the handoff may no longer await its signature after this message.
     fileprivate var endsWaiting: Bool {
         switch body {

@@ -86,8 +86,8 @@ extension UnitOfWork {
             StoredAttachmentPart(
                 key: AttachmentPartKey(reportID: attachment.report, attachment: attachment.id, part: number),
                 digest: part.digest,
-                box: try office.vault.seal(
-                    bytes, context: Vault.context(attachment: attachment.id, part: number, of: attachment.report))))
+                box: try office.boxes.seal(
+                    bytes, for: .attachmentPart(attachment: attachment.id, part: number, of: attachment.report))))
     }
 
     private mutating func close(

@@ -219,7 +219,7 @@ struct IntakeDesk: Desk {
             try unitOfWork.cases.register(
                 .init(
                     report: file.report, barredRoots: draft.barredRoots, content: readable.content,
-                    vault: readable.vault, attachments: readable.attachments),
+                    original: readable.original, attachments: readable.attachments),
                 by: unitOfWork.office.worker)
         }
         unitOfWork.acknowledgeRegistration(of: report.id, inbound: draft.inbound)
@@ -231,7 +231,8 @@ struct IntakeDesk: Desk {
         if let finished = unitOfWork.cases.files[report.id], isSealed {
             try unitOfWork.cases.register(
                 .init(
-                    report: finished.report, barredRoots: draft.barredRoots, content: nil, vault: nil, attachments: []),
+                    report: finished.report, barredRoots: draft.barredRoots, content: nil, original: nil,
+                    attachments: []),
                 by: unitOfWork.office.worker)
         }
     }

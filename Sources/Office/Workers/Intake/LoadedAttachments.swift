@@ -117,8 +117,8 @@ extension UnitOfWork {
                 if let here = try arrived[number]?.checkedBytes() {
                     part = here
                 } else if let box = boxes[number] {
-                    part = try office.vault.open(
-                        box, context: Vault.context(attachment: attachment.id, part: number, of: attachment.report))
+                    part = try office.boxes.open(
+                        box, of: .attachmentPart(attachment: attachment.id, part: number, of: attachment.report))
                 } else {
                     return AttachmentBook.Together(bytes: bytes, sha256: [])
                 }

@@ -3,8 +3,8 @@ import CaseStore
 import Casework
 import Contract
 
-/// The work on a report that is done before its transaction: placeholders, rulings, masking, keys, and the box for
-/// the vault. It is done once, even if the transaction is tried again. Of all that it depends on, only the policy
+/// The work on a report that is done before its transaction: placeholders, rulings, masking, keys, and the
+/// sealed original. It is done once, even if the transaction is tried again. Of all that it depends on, only the policy
 /// and the source's kind may change before the transaction; `holds` compares them then.
 ///
 /// Here the identity stays behind (invariant 6): `content` is masked, `vault` is sealed, and the rest are codes and
@@ -36,7 +36,7 @@ struct PreparedReport: Sendable {
         /// `nil` if no report can be a repeat of it.
         let repeatKey: [UInt8]?
         /// The original bytes, sealed.
-        let vault: VaultBox
+        let original: Original
         let attachments: [AttachmentKey]
     }
 
@@ -60,7 +60,7 @@ struct PreparedReport: Sendable {
             Readable(
                 content: content, ruling: ruling,
                 repeatKey: PreparedReport.repeatKey(stated, ruling, secret: office.digestKey.repeatSecret),
-                vault: try office.vault.seal(body, context: Vault.context(report: id)),
+                original: try office.vault.seal(body, of: id, at: office.wall),
                 attachments: try content.attachments.map { try AttachmentKey($0, of: id, office.digestKey) }))
     }
 

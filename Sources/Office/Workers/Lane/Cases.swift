@@ -23,6 +23,9 @@ struct Cases {
     /// Masked texts, accused and allegations, if the worker needs them.
     var contents: [ReportID: Submission] = [:]
     private(set) var newReports: [CaseWrites.NewReport] = []
+    var newBodies: [HandoffBody] = []
+    /// The stored bodies of handoffs that a unit asked for again.
+    var bodies: [HandoffID: ReadHandoffBodies.Row] = [:]
     var clockSteps: [ClockStepTaken] = []
     var notes = NoteBook()
     var deferred = DeferredBook()
@@ -82,6 +85,7 @@ struct Cases {
     /// The commands that write the data that belongs to the cases.
     func commands(at now: Instant) -> [any Command] {
         var commands = notes.commands
+        if !newBodies.isEmpty { commands.append(InsertHandoffBodies(bodies: newBodies)) }
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
         if !openings.isEmpty { commands.append(WriteDutyOpenings(openings: openings, at: now)) }
         return commands + deferred.commands + attachments.commands(at: now)

@@ -18,8 +18,7 @@ extension UnitOfWork {
         let id = UUID.version7(at: office.wall)
         let body: DeadLetterBody =
             isKeepable(inbound)
-            ? .kept(
-                try office.vault.seal(inbound.body, context: Vault.context(deadLetter: id)), bytes: inbound.body.count)
+            ? .kept(try office.boxes.seal(inbound.body, for: .deadLetter(id)), bytes: inbound.body.count)
             : .notKept(digest: inbound.digest, bytes: inbound.bytes)
         var letter = DeadLetter(
             id: id, reason: problem.code, detail: detail ?? problem.description, type: inbound.type,
@@ -112,8 +111,8 @@ extension UnitOfWork {
             queue: Topology.Exchange.sending(to: inbound.routingKey),
             routingKey: String(inbound.routingKey.prefix(255)), worker: back.worker.rawValue,
             body: .kept(
-                try office.vault.seal(inbound.body, context: Vault.context(deadLetter: back.eventID)),
-                bytes: inbound.body.count), answered: false, receivedAt: office.wall)
+                try office.boxes.seal(inbound.body, for: .deadLetter(back.eventID)), bytes: inbound.body.count),
+            answered: false, receivedAt: office.wall)
         letter.addressee = back.addressee.description
         letter.subject = inbound.subject
         let handoff = HandoffID(inbound.subject)

@@ -102,7 +102,7 @@ extension StaleCase: PlainlyWorded {}
 extension ActivePolicy.Fault: PlainlyWorded {}
 extension Rejection: PlainlyWorded {}
 extension InconsistentCase: PlainlyWorded {}
-extension Vault.Failure: PlainlyWorded {}
+extension KeyFailure: PlainlyWorded {}
 
 extension Fault {
     /// The text of an error for logs and dead letters. An error that is not `PlainlyWorded` might quote its input,

@@ -12,6 +12,8 @@ public struct LaneSettings: Sendable {
     public var database: PostgreSQL.ConnectionSettings
     public var clock: BusinessClock
     public var vault: Vault
+    /// At least the keys that the worker needs (`Worker.boxes`); a lane uses no other.
+    public var boxes: BoxKeys
     public var digestKey: DigestKey
     /// The sealing key for superiors without their own key.
     public var sealedMailKey: SealingKey
@@ -38,12 +40,13 @@ public struct LaneSettings: Sendable {
 
     public init(
         broker: AMQP.ConnectionSettings, database: PostgreSQL.ConnectionSettings, clock: BusinessClock,
-        vault: Vault, digestKey: DigestKey, sealedMailKey: SealingKey
+        vault: Vault, boxes: BoxKeys, digestKey: DigestKey, sealedMailKey: SealingKey
     ) {
         self.broker = broker
         self.database = database
         self.clock = clock
         self.vault = vault
+        self.boxes = boxes
         self.digestKey = digestKey
         self.sealedMailKey = sealedMailKey
     }

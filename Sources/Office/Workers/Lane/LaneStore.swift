@@ -9,7 +9,7 @@ import PostgreSQL
 /// The database side of a lane: one connection, and the transaction that processes every batch.
 final class LaneStore {
     let settings: LaneSettings
-    private let logger: Logger
+    let logger: Logger
     let desk: any Desk
     /// The lease of this lane's name, which is stored in its outbox rows.
     private(set) var lease: LaneLease
@@ -26,6 +26,8 @@ final class LaneStore {
     private(set) var subjectsOfSweep = 0
     /// Dead lanes whose leases this lane holds until their rows are sent.
     var adopted: Set<String> = []
+    /// Outbox rows whose stored bodies cannot be opened: logged once, and left out until the lane starts again.
+    var unreadable: Set<UUID> = []
     /// Called about once a second while the lane waits for the database; `false` closes the connection.
     var whileWaiting: () -> Bool = { true } { didSet { database.whileWaiting = whileWaiting } }
     private let doubt: ReplicationDoubt
@@ -34,12 +36,14 @@ final class LaneStore {
     /// - Throws: if the database does not answer, is not migrated, was written with other secrets, or has no
     ///   active policy.
     init(_ settings: LaneSettings, desk: any Desk, laneName: String, logger: Logger) throws {
+        var settings = settings
+        settings.boxes = settings.boxes.held(by: desk.worker)
         self.settings = settings
         self.desk = desk
         self.logger = logger
         doubt = ReplicationDoubt()
         database = try LaneStore.connect(settings, laneName: laneName, logger, doubt)
-        try SecretCheck.demand(settings.vault, settings.digestKey, in: database)
+        try SecretCheck.demand(of: settings, in: database)
         directory = try OfficeDirectory.read(database)
         policy = try ActivePolicy.active(database)
         policyReadAt = .now
@@ -148,7 +152,7 @@ final class LaneStore {
         try commit()
         for fault in unitOfWork.answers.faults { logger.log(.setAside(fault)) }
         if !received.isEmpty { try settings.interrupt?(.afterCommit) }
-        return unitOfWork.outgoing.rows
+        return unitOfWork.outgoing.rows.filter { $0.leftTo == nil }
     }
 
     /// Does the work on a message that is done before BEGIN. An error is ignored: it occurs again in the
@@ -164,7 +168,7 @@ final class LaneStore {
     func office(atWall wall: Instant) -> OfficeContext {
         OfficeContext(
             worker: desk.worker, directory: directory, rulebook: policy.rulebook, vault: settings.vault,
-            digestKey: settings.digestKey, now: settings.clock.instant(atWall: wall), wall: wall,
+            boxes: settings.boxes, digestKey: settings.digestKey, now: settings.clock.instant(atWall: wall), wall: wall,
             limits: settings.limits, deferredBytesMax: settings.deferredBytesMax)
     }
 
@@ -269,6 +273,7 @@ final class LaneStore {
 
     /// Finds the desk's sweep for the business time of now, which the query gets as a parameter.
     func sweep(listening: [UnitID: Listening], except aside: [SweepItem]) throws -> Sweep? {
+        settings.vault.endEpoch(at: .wall())
         let times = SweepTimes(
             now: settings.clock.instant(atWall: .wall()), listening: listening, rulebook: policy.rulebook,
             lane: lease.name)

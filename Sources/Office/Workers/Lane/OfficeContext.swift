@@ -2,6 +2,7 @@ import Basics
 import CaseStore
 import Casework
 import Contract
+import Foundation
 
 /// The data of the office that a decision uses; constant during the decision. The same type is used before a
 /// transaction, for preparation.
@@ -12,6 +13,8 @@ struct OfficeContext: Sendable {
     var directory: OfficeDirectory
     let rulebook: Rulebook
     let vault: Vault
+    /// The keys of the boxes that this worker opens.
+    let boxes: BoxKeys
     let digestKey: DigestKey
     /// Business time (invariant 11), set when the locks are held: a transaction that waited for a case must not
     /// have a time before the one that it waited for.
@@ -24,6 +27,16 @@ struct OfficeContext: Sendable {
 
     /// The actor in the ledger and the sender of messages, such as `office.routing`.
     var name: String { Party.office(worker).description }
+
+    /// A message of this worker.
+    func event<Payload: Codable & Sendable>(
+        _ type: MessageType, id: UUID, subject: String, inReplyTo: String? = nil, at time: Instant? = nil,
+        contentType: String = "application/json", data: Payload
+    ) -> CloudEvent<Payload> {
+        CloudEvent(
+            id: id.lowercased, source: .office(worker), type: type, subject: subject, time: time ?? now,
+            inreplyto: inReplyTo, datacontenttype: contentType, data: data)
+    }
 
     // MARK: Commitments in the ledger
 

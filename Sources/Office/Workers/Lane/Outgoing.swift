@@ -44,10 +44,10 @@ struct Outgoing {
         return Array(SHA256.hash(data: body))
     }
 
-    /// Adds an earlier message of the office unchanged to the outbox, if the barrier still admits it.
+    /// Adds a message that is made already to the outbox, unchanged, if the barrier admits it.
     /// - Returns: whether the barrier admits it.
     @discardableResult
-    mutating func sendAgain(_ row: OutboxRow, past cases: Cases, in office: OfficeContext) -> Bool {
+    mutating func send(_ row: OutboxRow, past cases: Cases, in office: OfficeContext) -> Bool {
         guard let addressee = Party(row.addressee), let type = MessageType(rawValue: row.type),
             cases.admits(addressee, type: type, about: Concern(stored: row.reports), in: office)
         else { return false }

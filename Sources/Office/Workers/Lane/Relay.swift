@@ -47,19 +47,34 @@ extension LaneStore {
     func unsent(_ lanes: [String], _ choice: ReadOutbox.Choice, notAmong known: Set<UUID>) throws -> [OutboxRow] {
         if case .only(let keys) = choice, keys.isEmpty { return [] }
         guard !lanes.isEmpty else { return [] }
-        return try database.run(
-            ReadOutbox(
-                lanes: lanes, choice: choice, known: known, countMax: LaneSettings.relayedRowsMax,
-                bytesMax: settings.batchBytesMax)
-        ).rows
+        return try read(lanes, choice, notAmong: known, countMax: LaneSettings.relayedRowsMax)
     }
 
     /// The oldest row for a queue, for a trial whether the queue takes messages again.
     func oldestUnsent(for key: String, notAmong known: Set<UUID>) throws -> OutboxRow? {
+        try read(ownLanes, .only([key]), notAmong: known, countMax: 1).first
+    }
+
+    /// Reads rows back, with the bodies that are stored with their handoffs. The bytes are those that were sent first.
+    private func read(
+        _ lanes: [String], _ choice: ReadOutbox.Choice, notAmong known: Set<UUID>, countMax: Int
+    ) throws -> [OutboxRow] {
         try database.run(
             ReadOutbox(
-                lanes: ownLanes, choice: .only([key]), known: known, countMax: 1, bytesMax: settings.batchBytesMax)
-        ).rows.first
+                lanes: lanes, choice: choice, known: known.union(unreadable),
+                opensHandoffs: settings.boxes.id(of: .handoffs) != nil, countMax: countMax,
+                bytesMax: settings.batchBytesMax)
+        ).rows.compactMap { row, box in
+            guard let box, let handoff = row.handoffID else { return row }
+            do {
+                return row.with(body: try settings.boxes.open(box, of: .handoff(handoff)))
+            } catch {
+                // It stops no other row.
+                unreadable.insert(row.eventID)
+                logger.log(.setAside("the stored body of handoff \(handoff) cannot be opened, so it is not sent"))
+                return nil
+            }
+        }
     }
 
     /// The rows among these whose addressee the barrier excludes by now.

@@ -118,7 +118,7 @@ extension UnitOfWork {
         if type == .handoffRecalled, case .unit(let unit) = sender {
             (exchange, queue) = (Topology.Exchange.handoff, Topology.Queue.handoff(to: unit, express: row.express))
         }
-        outgoing.sendAgain(
+        outgoing.send(
             OutboxRow(
                 eventID: UnitOfWork.replyID(to: row.key), exchange: exchange, routingKey: queue, type: name,
                 subject: row.subject, addressee: sender.description, reports: row.reportID.map { [$0] } ?? [],

@@ -96,7 +96,7 @@ extension LaneStore {
         }
         let body: [UInt8]
         do {
-            body = try unitOfWork.office.vault.open(box, context: Vault.context(deadLetter: letter.id))
+            body = try unitOfWork.office.boxes.open(box, of: .deadLetter(letter.id))
         } catch {
             unitOfWork.refuse(
                 command,
@@ -297,7 +297,7 @@ extension UnitOfWork {
                     [Problem(code: Refusal.wrongState.rawValue, text: "its handoff is not undeliverable any more")])
             }
         }
-        outgoing.sendAgain(
+        outgoing.send(
             OutboxRow(
                 eventID: letter.id, exchange: letter.queue, routingKey: letter.routingKey, type: type.rawValue,
                 subject: letter.subject ?? "", addressee: addressee.description, reports: letter.reports,

@@ -67,7 +67,7 @@ extension UnitOfWork {
             id: id, reason: "undeliverable", detail: "there is no queue \(row.routingKey)", type: row.type,
             sender: office.name, eventID: row.eventID.lowercased, inboxID: nil, queue: row.exchange,
             routingKey: row.routingKey, worker: office.worker.rawValue,
-            body: .kept(try office.vault.seal(row.body, context: Vault.context(deadLetter: id)), bytes: row.body.count),
+            body: .kept(try office.boxes.seal(row.body, for: .deadLetter(id)), bytes: row.body.count),
             answered: false, receivedAt: office.wall)
         letter.addressee = row.addressee
         letter.subject = row.subject

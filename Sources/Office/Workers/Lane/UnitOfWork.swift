@@ -35,9 +35,8 @@ struct UnitOfWork {
         queue: String? = nil, contentType: String = "application/json"
     ) -> [UInt8]? {
         let id = eventID ?? UUID.version7(at: office.wall)
-        let event = CloudEvent(
-            id: id.lowercased, source: .office(office.worker), type: type,
-            subject: subject, time: time ?? now, inreplyto: inReplyTo, datacontenttype: contentType, data: data)
+        let event = office.event(
+            type, id: id, subject: subject, inReplyTo: inReplyTo, at: time, contentType: contentType, data: data)
         return outgoing.send(
             event, id: id, to: addressee, about: concern, handoff: handoff, queue: queue, past: cases, in: office)
     }

@@ -79,31 +79,27 @@ extension UnitOfWork {
         let body = HandoffDispatched(
             number: file.report.displayNumber, kind: kind, matterKind: file.report.matterKind, title: content.title,
             text: content.text, region: content.region, accused: content.accused, allegations: content.allegations,
-            attachments: content.attachments, signBy: plans.first { $0.duty == ClockRow.Kind.sign.rawValue }?.dueAt,
+            attachments: content.attachments,  // Its clock starts with the release, whose time an approval decides.
+            signBy: waits ? nil : plans.first { $0.duty == ClockRow.Kind.sign.rawValue }?.dueAt,
             resultOwed: words?.resultOwed ?? true, rule: rule.description)
         try file.apply(.routed)
         cases.files[file.report.id] = file
 
-        var digest: [UInt8] = []
-        if !waits {
-            guard
-                let sent = send(
-                    .handoffDispatched, to: .unit(unit), subject: id.description, data: body,
-                    about: .reports([file.report.id]),
-                    handoff: id, queue: Topology.Queue.handoff(to: unit, express: express))
-            else { throw Barred(unit: unit) }
-            digest = sent
-        }
+        // Also while it waits for approval: what is approved is what is sent.
+        let stored = try keepBody(body, of: id)
         let handoff = Handoff(
             id: id, reportID: file.report.id, attempt: file.report.handoffCount + 1, unit: unit, kind: kind,
-            state: waits ? .awaitingApproval : .released, express: express, rule: rule.description, digest: digest,
-            releasedAt: waits ? nil : now)
+            state: waits ? .awaitingApproval : .released, express: express, rule: rule.description,
+            digest: stored.digest, releasedAt: waits ? nil : now)
+        guard waits || sendStored(handoff, eventID: stored.eventID, bytes: stored.bytes) else {
+            throw Barred(unit: unit)
+        }
         file.open(
             handoff, clocks: waits ? [] : plans,
             otherwise: waits ? "awaits approval" : office.rulebook.noClockReason(handoffKind: kind))
         let new = LedgerEvent.NewHandoff(
             handoff, act: office.commitment(toAct: act, of: file.report.id),
-            commitment: office.commitment(to: digest, of: file.report.id, for: .unit(unit)))
+            commitment: office.commitment(to: stored.digest, of: file.report.id, for: .unit(unit)))
         file.record(waits ? .proposed(new) : .routed(new), at: now, by: office.name)
         cases.reportOf[id] = file.report.id
         cases.files[file.report.id] = file

@@ -112,7 +112,7 @@ public enum HandoffMove: Hashable, Sendable {
     case caseFiled(on: CivilDate), caseNotified(filedOn: CivilDate)
     case concluded(outcome: String)
     case conclusionAccepted(rule: String), conclusionSentBack(rule: String)
-    case recalled, sentAgain
+    case recalled, sentAgain, resent
 
     public var event: HandoffEvent {
         switch self {
@@ -130,6 +130,7 @@ public enum HandoffMove: Hashable, Sendable {
         case .conclusionSentBack: .conclusionSentBack
         case .recalled: .recalled
         case .sentAgain: .sentAgain
+        case .resent: .resent
         }
     }
 }

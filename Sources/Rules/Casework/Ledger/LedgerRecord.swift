@@ -230,7 +230,7 @@ extension LedgerEvent.NewHandoff {
 extension HandoffMove {
     fileprivate var details: [(key: LedgerKey, value: String)] {
         switch self {
-        case .approved, .confirmed, .unroutable, .signed, .progressed, .recalled, .sentAgain: []
+        case .approved, .confirmed, .unroutable, .signed, .progressed, .recalled, .sentAgain, .resent: []
         case .returned(let reason, let rule): [(.reason, reason), (.rule, rule)]
         case .decided(let disposition): [(.disposition, disposition)]
         case .caseFiled(let day), .caseNotified(let day): [(.filedOn, day.description)]
@@ -255,6 +255,7 @@ extension HandoffMove {
         case .conclusionSentBack: self = .conclusionSentBack(rule: try details.text(.rule))
         case .recalled: self = .recalled
         case .sentAgain: self = .sentAgain
+        case .resent: self = .resent
         }
     }
 }

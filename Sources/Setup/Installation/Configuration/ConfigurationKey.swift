@@ -67,9 +67,16 @@ struct ConfigurationKey: Sendable {
     static let databaseOwnerURL = ConfigurationKey(
         "database.ownerUrl", .text, secret: true,
         "A libpq URL of the owner role; needed by `migrate`, `policy activate` and `ledger checkpoint` only.")
-    static let vaultKeyFile = ConfigurationKey(
-        "vault.keyFile", .path, default: "vault.key",
-        "64 hexadecimal digits: the key that encrypts originals, attachments, dead letters and deferred messages.")
+    static let vaultPublicKey = ConfigurationKey(
+        "vault.publicKey", .base64, required: true,
+        "The X25519 key to which the originals of reports are sealed. Its private half is kept elsewhere.")
+    static let keysDirectory = ConfigurationKey(
+        "keys.directory", .path, default: "keys",
+        """
+        The folder with the keys of boxes, each 64 hexadecimal digits: `attachments.key`, `dead-letters.key`, \
+        `deferred.key`, `handoffs.key`. A worker reads only those that it needs.
+        """
+    )
     static let digestKeyFile = ConfigurationKey(
         "digest.keyFile", .path, default: "digest.key",
         """
@@ -106,9 +113,9 @@ struct ConfigurationKey: Sendable {
 
     /// All keys but `users.…`, whose names the installation chooses.
     static let all: [ConfigurationKey] = [
-        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, vaultKeyFile, digestKeyFile,
-        sealedMailPublicKey, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate, laneBatchSizeMax,
-        laneCount,
+        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, vaultPublicKey, keysDirectory,
+        digestKeyFile, sealedMailPublicKey, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate,
+        laneBatchSizeMax, laneCount,
         laneEarlyMessageHoldSeconds, logLevel,
     ]
 }

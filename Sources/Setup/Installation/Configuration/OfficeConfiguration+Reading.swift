@@ -42,16 +42,17 @@ private struct ConfigurationCheck {
             earlyMessageHoldSeconds: number(.laneEarlyMessageHoldSeconds, 0...86_400))
         let name = text(.officeName)
         let files = (
-            vault: keyFile(.vaultKeyFile), digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile)
+            keys: URL(filePath: text(.keysDirectory), relativeTo: source.folder).absoluteURL,
+            digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile)
         )
         let users = users(parties)
         let clock = clock()
         let logLevel = logLevel()
-        let sealedMailKey = sealingKey(.sealedMailPublicKey)
-        guard let broker, let sealedMailKey, problems.isEmpty else { return nil }
+        let (vaultKey, sealedMailKey) = (sealingKey(.vaultPublicKey), sealingKey(.sealedMailPublicKey))
+        guard let broker, let vaultKey, let sealedMailKey, problems.isEmpty else { return nil }
         return OfficeConfiguration(
             officeName: name, broker: broker, inboundBytesMax: inboundBytesMax, database: database, users: users,
-            vaultKeyFile: files.vault, digestKeyFile: files.digest, sealedMailKey: sealedMailKey,
+            vaultKey: vaultKey, keysDirectory: files.keys, digestKeyFile: files.digest, sealedMailKey: sealedMailKey,
             checkpointKeyFile: files.checkpoint, clock: clock, lane: lane, logLevel: logLevel)
     }
 

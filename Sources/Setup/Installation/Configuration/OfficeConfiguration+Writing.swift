@@ -30,7 +30,10 @@ extension OfficeConfiguration {
             virtual host.
             users:
             \(users.sorted { $0.key < $1.key }.map { "  \($0.key): \(quoted($0.value))" }.joined(separator: "\n"))
-            vault: {keyFile: \(quoted(path(vaultKeyFile, in: folder)))}
+            # Originals are sealed to this key. No worker needs its private half, vault.key: in service, keep that \
+            elsewhere.
+            vault: {publicKey: \(quoted(vaultKey.publicKey.rawRepresentation.base64EncodedString()))}
+            keys: {directory: \(quoted(path(keysDirectory, in: folder)))}
             digest: {keyFile: \(quoted(path(digestKeyFile, in: folder)))}
             # Sealed mail for a superior without a key of its own goes to this key. Its private half was thrown away \
             when the key was

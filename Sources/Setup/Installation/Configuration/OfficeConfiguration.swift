@@ -45,7 +45,10 @@ package struct OfficeConfiguration: Sendable {
     package var database: Database
     /// The passwords of broker users by `userKey`.
     package var users: [String: String]
-    package var vaultKeyFile: URL
+    /// The public half of the vault's key.
+    package var vaultKey: SealingKey
+    /// The folder with the keys of boxes.
+    package var keysDirectory: URL
     package var digestKeyFile: URL
     package var sealedMailKey: SealingKey
     package var checkpointKeyFile: URL
@@ -55,15 +58,16 @@ package struct OfficeConfiguration: Sendable {
 
     package init(
         officeName: String, broker: AMQP.ConnectionSettings, inboundBytesMax: Int = Topology.inboundBytesMax,
-        database: Database, users: [String: String], vaultKeyFile: URL, digestKeyFile: URL, sealedMailKey: SealingKey,
-        checkpointKeyFile: URL, clock: BusinessClock, lane: Lane, logLevel: Logger.Level
+        database: Database, users: [String: String], vaultKey: SealingKey, keysDirectory: URL, digestKeyFile: URL,
+        sealedMailKey: SealingKey, checkpointKeyFile: URL, clock: BusinessClock, lane: Lane, logLevel: Logger.Level
     ) {
         self.officeName = officeName
         self.broker = broker
         self.inboundBytesMax = inboundBytesMax
         self.database = database
         self.users = users
-        self.vaultKeyFile = vaultKeyFile
+        self.vaultKey = vaultKey
+        self.keysDirectory = keysDirectory
         self.digestKeyFile = digestKeyFile
         self.sealedMailKey = sealedMailKey
         self.checkpointKeyFile = checkpointKeyFile

@@ -45,7 +45,7 @@ package struct WorkerOptions: ParsableArguments {
         do {
             let database = try PostgreSQL.Connection(settings.database)
             defer { database.close() }
-            try SecretCheck.demand(settings.vault, settings.digestKey, in: database)
+            try SecretCheck.demand(of: settings, in: database)
         } catch let error as PostgreSQLError {
             if error.code == .unsuitable { throw error }
         }
@@ -64,11 +64,12 @@ package struct WorkerOptions: ParsableArguments {
 extension OfficeConfiguration {
     /// The settings of a worker's lanes, read from the files that the configuration names.
     func laneSettings(for worker: Worker) throws -> LaneSettings {
+        for kind in worker.boxes { try SecretFile.check(kind.file(in: keysDirectory).path) }
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)),
             database: workerDatabaseSettings("bihuan \(worker.rawValue)"), clock: clock,
-            vault: try Vault(keyFile: vaultKeyFile), digestKey: try DigestKey(keyFile: digestKeyFile),
-            sealedMailKey: sealedMailKey)
+            vault: Vault(recipient: vaultKey), boxes: try BoxKeys.read(worker.boxes, in: keysDirectory),
+            digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
         settings.batchSizeMax = lane.batchSizeMax
         settings.lanes = lane.lanes
         settings.earlyMessageHoldSeconds = lane.earlyMessageHoldSeconds

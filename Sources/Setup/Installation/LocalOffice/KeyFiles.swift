@@ -1,12 +1,13 @@
 package import Basics
+import CaseStore
 import Casework
-import Contract
+package import Contract
 import Crypto
 package import Foundation
 
 /// The keys of an office on this machine, one file each, readable only by its owner: 64 hexadecimal digits.
 ///
-/// Existing keys are kept: with a new vault key no stored original could be read, and with a new digest key no
+/// Existing keys are kept: with a new key of boxes nothing sealed before could be read, and with a new digest key no
 /// stored digest would match.
 package struct KeyFiles: Sendable {
     package let directory: URL
@@ -15,28 +16,38 @@ package struct KeyFiles: Sendable {
         self.directory = directory
     }
 
+    /// The private half of the vault's key. No worker reads it.
     package var vault: URL { directory.appending(path: "vault.key") }
+    package var boxes: URL { directory.appending(path: "keys") }
     package var digest: URL { directory.appending(path: "digest.key") }
     package var checkpoint: URL { directory.appending(path: "checkpoint.key") }
 
     /// The private half of a unit's sealing key, for the simulated unit. In production only the unit has it.
     package func sealing(_ unit: UnitID) -> URL { directory.appending(path: "keys/unit-\(unit).key") }
 
-    /// Creates the missing keys of vault, digests and checkpoints.
+    /// Creates the missing keys of boxes, digests and checkpoints.
     package func makeOfficeKeys() throws(UserError) {
-        _ = try kept(vault) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
+        for kind in BoxKind.allCases {
+            _ = try kept(kind.file(in: boxes)) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
+        }
         _ = try kept(digest) { SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) } }
         _ = try kept(checkpoint) { Array(Curve25519.Signing.PrivateKey().rawRepresentation) }
     }
 
+    /// The public half of the vault's key; created if missing.
+    package func vaultKey() throws(UserError) -> SealingKey { SealingKey(try publicKey(in: vault)) }
+
     /// The public half of a unit's sealing key; created if missing.
     package func sealingKey(of unit: UnitID) throws(UserError) -> [UInt8] {
-        let file = sealing(unit)
+        Array(try publicKey(in: sealing(unit)).rawRepresentation)
+    }
+
+    private func publicKey(in file: URL) throws(UserError) -> Curve25519.KeyAgreement.PublicKey {
         let bytes = try kept(file) { Array(Curve25519.KeyAgreement.PrivateKey().rawRepresentation) }
         guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: bytes) else {
             throw UserError("\(file.path) holds no X25519 key: restore it from a backup")
         }
-        return Array(key.publicKey.rawRepresentation)
+        return key.publicKey
     }
 
     /// The 32 bytes of a key file.

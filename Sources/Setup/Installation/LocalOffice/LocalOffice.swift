@@ -14,7 +14,8 @@ import Workers
 ///
 ///     DIR/bihuan.yaml          0600: addresses, passwords of all users
 ///     DIR/policy.yaml          the policy for the first start; the shipped one unless it exists
-///     DIR/vault.key            0600   DIR/digest.key 0600   DIR/checkpoint.key 0600   DIR/keys/unit-<id>.key 0600
+///     DIR/vault.key            0600   DIR/digest.key 0600   DIR/checkpoint.key 0600
+///     DIR/keys/<box>.key       0600   DIR/keys/unit-<id>.key 0600
 ///     DIR/log/<worker>.log     and the servers' logs
 ///
 /// A second start in the same directory keeps users, passwords, keys and the database.
@@ -83,7 +84,7 @@ package final class LocalOffice: Sendable {
             let passwords = (
                 owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url)
             )
-            configuration = LocalOffice.configuration(
+            configuration = try LocalOffice.configuration(
                 kept, options, servers, users: users.passwords, passwords: passwords)
             let keys = KeyFiles(directory: directory)
             try keys.makeOfficeKeys()
@@ -183,7 +184,7 @@ package final class LocalOffice: Sendable {
     private static func configuration(
         _ kept: OfficeConfiguration?, _ options: Options, _ servers: LocalServers, users: [String: String],
         passwords: (owner: String, worker: String)
-    ) -> OfficeConfiguration {
+    ) throws -> OfficeConfiguration {
         func url(_ role: String, _ password: String) -> String {
             servers.databaseURL(user: role, password: password, database: OfficeEntry.database)
         }
@@ -196,8 +197,10 @@ package final class LocalOffice: Sendable {
             inboundBytesMax: kept?.inboundBytesMax ?? Topology.inboundBytesMax,
             database: .init(
                 url: url(OfficeEntry.workerRole, passwords.worker),
-                ownerURL: url(OfficeEntry.ownerRole, passwords.owner)), users: users, vaultKeyFile: keys.vault,
-            digestKeyFile: keys.digest, sealedMailKey: sealedMailKey, checkpointKeyFile: keys.checkpoint,
+                ownerURL: url(OfficeEntry.ownerRole, passwords.owner)), users: users,
+            // The private half of a known key may lie elsewhere.
+            vaultKey: try kept?.vaultKey ?? keys.vaultKey(), keysDirectory: keys.boxes, digestKeyFile: keys.digest,
+            sealedMailKey: sealedMailKey, checkpointKeyFile: keys.checkpoint,
             clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(), logLevel: kept?.logLevel ?? .info
         )
     }

@@ -24,9 +24,10 @@ CREATE TABLE office (
     head_at     timestamptz
 );
 
--- By which the secret that the database was first written with is told from another: an HMAC of a constant. It opens nothing.
+-- By which the secret that the database was first written with is told from another: an HMAC of a constant, of the vault the
+-- SHA-256 of its public key. It opens nothing.
 CREATE TABLE secret_check (
-    -- `vault` or `digest`.
+    -- `vault`, `digest`, or a kind of box.
     name  text PRIMARY KEY,
     value bytea NOT NULL
 );
@@ -190,12 +191,27 @@ CREATE TABLE report_text (
     body      text NOT NULL
 ) WITH (toast_tuple_target = 8160);
 
--- The original bytes of the submission, encrypted.
+-- The original bytes of the submission, encrypted under a key of the report's own.
 CREATE TABLE vault (
     report_id uuid PRIMARY KEY REFERENCES report,
-    key_id    text NOT NULL,
     sealed    bytea NOT NULL
 ) WITH (toast_tuple_target = 8160);
+
+-- One key for each process and hour of intake, sealed for a public key. A rotation seals these rows anew, and no report.
+CREATE TABLE epoch_key (
+    id        uuid PRIMARY KEY,
+    -- The id of the public key.
+    recipient text NOT NULL,
+    sealed    bytea NOT NULL,
+    made_at   timestamptz NOT NULL
+);
+
+-- The report's own key, under the epoch's. Who deletes a row makes exactly that report's original unreadable.
+CREATE TABLE report_key (
+    report_id uuid PRIMARY KEY,
+    epoch_id  uuid NOT NULL REFERENCES epoch_key,
+    wrapped   bytea NOT NULL
+);
 
 CREATE TABLE accused (
     report_id uuid NOT NULL REFERENCES report,
@@ -302,6 +318,16 @@ CREATE TABLE handoff (
     CONSTRAINT handoff_has_clock_or_reason CHECK (
         state IN ('closed', 'returned', 'recalled', 'undeliverable') OR running_clocks > 0 OR no_clock_reason IS NOT NULL)
 ) WITH (fillfactor = 60);
+
+-- The body of a handoff's message, made and stored once, encrypted under a key that routing holds. What is approved, sent and sent
+-- again are these bytes. A body may be deleted: no chain holds it. Nothing is kept of what was passed up sealed.
+CREATE TABLE handoff_body (
+    handoff_id uuid PRIMARY KEY REFERENCES handoff,
+    -- The id of the event, the same however often it is sent.
+    event_id   uuid NOT NULL,
+    key_id     text NOT NULL,
+    sealed     bytea NOT NULL
+) WITH (toast_tuple_target = 8160);
 
 -- What acts said: progress, dispositions, case numbers, reasons of returns and recalls, summaries. One for each act but signatures,
 -- whose second the state refuses: by it an act is known that the inbox was pruned of.
@@ -508,8 +534,11 @@ CREATE TABLE outbox (
     addressee   text NOT NULL CONSTRAINT outbox_names_addressee CHECK (addressee ~ '^(unit|source|person|office)\.[a-z0-9-]{1,40}$'),
     reports     uuid[] NOT NULL,
     handoff_id  uuid,
-    body        bytea NOT NULL,
-    created_at  timestamptz NOT NULL
+    body        bytea,
+    -- The handoff whose stored body is to be sent.
+    body_of     uuid REFERENCES handoff_body,
+    created_at  timestamptz NOT NULL,
+    CONSTRAINT outbox_body_or_reference CHECK ((body IS NULL) <> (body_of IS NULL))
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 -- What a lane left behind is found without a look at every page that sent letters once filled. Letters of one transaction share
@@ -692,7 +721,7 @@ CREATE VIEW report_status AS
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
 GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
-GRANT INSERT ON secret_check, report, report_text, vault, accused, allegation, attachment, attachment_part, sealed_papers, barred_root, repeat_key, handoff, handoff_note,
+GRANT INSERT ON secret_check, report, report_text, vault, epoch_key, report_key, accused, allegation, attachment, attachment_part, sealed_papers, barred_root, repeat_key, handoff, handoff_body, handoff_note,
     clock, clock_step, duty_opening, person_notice, ledger_entry, inbox, outbox, lane_lease, queue_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
 -- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;

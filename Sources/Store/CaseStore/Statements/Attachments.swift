@@ -66,9 +66,9 @@ public struct AttachmentPartKey: Hashable, Sendable, Comparable {
 public struct StoredAttachmentPart: Sendable {
     public let key: AttachmentPartKey
     public let digest: [UInt8]
-    public let box: VaultBox
+    public let box: SealedBox
 
-    public init(key: AttachmentPartKey, digest: [UInt8], box: VaultBox) {
+    public init(key: AttachmentPartKey, digest: [UInt8], box: SealedBox) {
         self.key = key
         self.digest = digest
         self.box = box
@@ -80,7 +80,7 @@ public struct ReadAttachmentPartDigests: Statement {
     public var attachments: [(ReportID, attachment: [UInt8])]
     public init(attachments: [(ReportID, attachment: [UInt8])]) { self.attachments = attachments }
     public static let sql = """
-        SELECT p.report_id, p.paper, p.part, p.digest, octet_length(p.sealed) - \(VaultBox.overheadBytes)
+        SELECT p.report_id, p.paper, p.part, p.digest, octet_length(p.sealed) - \(SealedBox.overheadBytes)
         FROM unnest($1::uuid[], $2::bytea[]) AS asked (report_id, paper)
         JOIN attachment_part p ON p.report_id = asked.report_id AND p.paper = asked.paper
         """
@@ -120,7 +120,7 @@ public struct ReadAttachmentParts: Statement {
         StoredAttachmentPart(
             key: AttachmentPartKey(reportID: report, attachment: attachment, part: try row.int()),
             digest: try row.bytea(),
-            box: VaultBox(keyID: try row.text(), sealed: try row.bytea()))
+            box: SealedBox(keyID: try row.text(), sealed: try row.bytea()))
     }
 }
 

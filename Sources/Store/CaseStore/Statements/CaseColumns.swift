@@ -103,9 +103,6 @@ extension Clock {
 let reportTextColumns = Columns<(ReportID, Submission)>(
     of: "report_text", [.uuid("report_id", \.0), .text("title", \.1.title), .text("body", \.1.text)])
 
-let vaultColumns = Columns<(ReportID, VaultBox)>(
-    of: "vault", [.uuid("report_id", \.0), .text("key_id", \.1.keyID), .bytea("sealed", \.1.sealed)])
-
 let accusedColumns = Columns<(ReportID, Int, Accused)>(
     of: "accused",
     [

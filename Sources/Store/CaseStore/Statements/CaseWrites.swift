@@ -11,18 +11,18 @@ public struct CaseWrites: Sendable {
         public let barredRoots: Set<UnitID>
         /// `nil` for a sealed pass-through, whose content is not stored.
         public let content: Submission?
-        public let vault: VaultBox?
+        public let original: Original?
         /// One key for each of the content's attachments.
         public let attachments: [AttachmentKey]
 
         public init(
-            report: Report, barredRoots: Set<UnitID>, content: Submission?, vault: VaultBox?,
+            report: Report, barredRoots: Set<UnitID>, content: Submission?, original: Original?,
             attachments: [AttachmentKey]
         ) {
             self.report = report
             self.barredRoots = barredRoots
             self.content = content
-            self.vault = vault
+            self.original = original
             self.attachments = attachments
         }
     }
@@ -76,7 +76,8 @@ public struct CaseWrites: Sendable {
             let contents = newReports.compactMap { new in new.content.map { (new.report.id, $0) } }
             commands.append(InsertReports(reports: newReports.map(\.report)))
             commands.append(InsertReportTexts(contents: contents))
-            commands.append(InsertVault(boxes: newReports.compactMap { new in new.vault.map { (new.report.id, $0) } }))
+            let originals = newReports.compactMap { new in new.original.map { (new.report.id, $0) } }
+            if !originals.isEmpty { commands.append(InsertOriginals(originals: originals)) }
             let accused = contents.flatMap { (id, content) in
                 content.accused.enumerated().map { (id, $0.offset, $0.element) }
             }
@@ -122,12 +123,6 @@ struct InsertReportTexts: Command {
     var contents: [(ReportID, Submission)]
     static let sql = reportTextColumns.insert
     var parameters: [Parameter] { reportTextColumns.inserting(contents) }
-}
-
-struct InsertVault: Command {
-    var boxes: [(ReportID, VaultBox)]
-    static let sql = vaultColumns.insert
-    var parameters: [Parameter] { vaultColumns.inserting(boxes) }
 }
 
 struct InsertAccused: Command {

@@ -5,7 +5,7 @@ public import PostgreSQL
 
 /// The body of a dead letter: the encrypted bytes, or a digest and the size if the bytes may not be kept.
 public enum DeadLetterBody: Sendable {
-    case kept(VaultBox, bytes: Int)
+    case kept(SealedBox, bytes: Int)
     /// - Parameter digest: keyed.
     case notKept(digest: [UInt8], bytes: Int)
 
@@ -15,7 +15,7 @@ public enum DeadLetterBody: Sendable {
         }
     }
 
-    public var box: VaultBox? {
+    public var box: SealedBox? {
         if case .kept(let box, _) = self { box } else { nil }
     }
 
@@ -108,7 +108,7 @@ extension DeadLetter {
             try row.textOrNil(), try row.byteaOrNil(), try row.byteaOrNil(), try row.int()
         )
         let body: DeadLetterBody =
-            if let keyID, let sealed { .kept(VaultBox(keyID: keyID, sealed: sealed), bytes: bytes) } else {
+            if let keyID, let sealed { .kept(SealedBox(keyID: keyID, sealed: sealed), bytes: bytes) } else {
                 .notKept(digest: digest ?? [], bytes: bytes)
             }
         self.init(

@@ -11,13 +11,13 @@ public struct DeferredMessage: Sendable {
     /// The size of the encrypted bytes.
     public let bytes: Int
     /// The encrypted bytes, if loaded. Those of stored messages are read separately, within a budget.
-    public var box: VaultBox?
+    public var box: SealedBox?
     public let deferredAt: Instant
     /// Whether the state it waited for has come: then it is tried in its turn.
     public var isRipe: Bool
 
     public init(
-        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: VaultBox, deferredAt: Instant,
+        key: InboxKey, handoffID: HandoffID, reportID: ReportID, type: String, box: SealedBox, deferredAt: Instant,
         isRipe: Bool = false
     ) {
         self.key = key
@@ -73,10 +73,10 @@ public struct ReadDeferredBoxes: Statement {
         ) AS found
         """
     public var parameters: [Parameter] { [.texts(keys.map(\.sender)), .texts(keys.map(\.eventID))] }
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: InboxKey, box: VaultBox) {
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (key: InboxKey, box: SealedBox) {
         (
             InboxKey(sender: try row.text(), eventID: try row.text()),
-            VaultBox(keyID: try row.text(), sealed: try row.bytea())
+            SealedBox(keyID: try row.text(), sealed: try row.bytea())
         )
     }
 }

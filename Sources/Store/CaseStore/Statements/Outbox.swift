@@ -13,11 +13,17 @@ public struct OutboxRow: Hashable, Sendable {
     public let addressee: String
     public let reports: [ReportID]
     public let handoffID: HandoffID?
-    public let body: [UInt8]
+    /// The bytes to publish. Empty in a row that another worker sends.
+    public private(set) var body: [UInt8]
+    /// Whether the bytes are stored as the handoff's body, and the row refers to them.
+    public let isStored: Bool
+    /// The worker that sends the row, if the one that writes it may not: a body names its sender. That worker's relay
+    /// finds the row as it finds those of a dead lane.
+    public let leftTo: String?
 
     public init(
         eventID: UUID, exchange: String, routingKey: String, type: String, subject: String, addressee: String,
-        reports: [ReportID], handoffID: HandoffID?, body: [UInt8]
+        reports: [ReportID], handoffID: HandoffID?, body: [UInt8], isStored: Bool = false, leftTo: String? = nil
     ) {
         self.eventID = eventID
         self.exchange = exchange
@@ -28,6 +34,15 @@ public struct OutboxRow: Hashable, Sendable {
         self.reports = reports
         self.handoffID = handoffID
         self.body = body
+        self.isStored = isStored
+        self.leftTo = leftTo
+    }
+
+    /// The row with its stored body.
+    public func with(body: [UInt8]) -> OutboxRow {
+        var row = self
+        row.body = body
+        return row
     }
 }
 
@@ -46,14 +61,15 @@ public struct InsertOutbox: Command {
 
     public static let sql = """
         INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports,
-            handoff_id, body,
-            created_at)
-        SELECT event_id, $10, $11, exchange, routing_key, type, subject, addressee,
+            handoff_id, body, body_of, created_at)
+        -- No lane has the name under which a row is left to another worker.
+        SELECT event_id, coalesce(left_to, $11), coalesce(left_to || ' left', $12), exchange, routing_key, type,
             -- `unnest` cannot split an array of arrays by row: the reports of a row are sent as one text.
-            string_to_array(reports, ',')::uuid[], handoff_id, body, $12
+            subject, addressee, string_to_array(reports, ',')::uuid[], handoff_id, body,
+            CASE WHEN body IS NULL THEN handoff_id END, $13
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-            $9::bytea[])
-            AS row (event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body)
+            $9::bytea[], $10::text[])
+            AS row (event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, left_to)
         -- Two lanes that answer the same repeats lock the rows in the same order, so there is no deadlock.
         ORDER BY event_id
         -- The answer to a repeat may still be in the outbox: one is enough.
@@ -66,7 +82,8 @@ public struct InsertOutbox: Command {
             .texts(rows.map(\.type)), .texts(rows.map(\.subject)), .texts(rows.map(\.addressee)),
             .texts(rows.map { $0.reports.map(\.description).joined(separator: ",") }),
             .ids(orNil: rows.map(\.handoffID)),
-            .byteas(rows.map(\.body)), .text(worker), .text(lane), .instant(createdAt),
+            .byteas(rows.map { $0.isStored ? nil : $0.body }), .texts(rows.map(\.leftTo)), .text(worker), .text(lane),
+            .instant(createdAt),
         ]
     }
 }
@@ -102,7 +119,8 @@ public struct ReadLateLanes: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
 }
 
-/// Rows of lanes, oldest first, up to the memory limits; of some queues only, or of all except some.
+/// Rows of lanes, oldest first, up to the memory limits; of some queues only, or of all except some. A worker
+/// without the key of handoffs' bodies leaves the rows that refer to one to others.
 public struct ReadOutbox: Statement {
     public enum Choice: Sendable {
         case only(Set<String>)
@@ -114,25 +132,42 @@ public struct ReadOutbox: Statement {
     public var choice: Choice
     /// Rows that are already in memory.
     public var known: Set<UUID>
+    /// Whether the worker holds the key of handoffs' bodies.
+    public var opensHandoffs: Bool
     public var countMax: Int
     public var bytesMax: Int
 
-    public init(lanes: [String], choice: Choice, known: Set<UUID> = [], countMax: Int, bytesMax: Int) {
+    public init(
+        lanes: [String], choice: Choice, known: Set<UUID> = [], opensHandoffs: Bool, countMax: Int, bytesMax: Int
+    ) {
         self.lanes = lanes
         self.choice = choice
         self.known = known
+        self.opensHandoffs = opensHandoffs
         self.countMax = countMax
         self.bytesMax = bytesMax
     }
 
     public static let sql = """
-        SELECT event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body
+        SELECT event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, key_id, sealed
         FROM (
-            SELECT *, sum(octet_length(body)) OVER (ORDER BY created_at, event_id) - octet_length(body) AS bytes_before
-            FROM outbox
-            WHERE lane = ANY ($1) AND (routing_key = ANY ($2)) = $3 AND event_id <> ALL ($4)
+            SELECT *, sum(bytes) OVER (ORDER BY created_at, event_id) - bytes AS bytes_before
+            FROM (
+                SELECT waiting.*, stored.key_id, stored.sealed,
+                    octet_length(coalesce(waiting.body, stored.sealed)) AS bytes
+                FROM (
+                    SELECT * FROM outbox
+                    WHERE lane = ANY ($1) AND (routing_key = ANY ($2)) = $3 AND event_id <> ALL ($4)
+                      AND (body_of IS NULL OR $7)
+                    ORDER BY created_at, event_id LIMIT $5
+                ) AS waiting
+                -- Row by row: a join would read all bodies.
+                LEFT JOIN LATERAL (
+                    SELECT key_id, sealed FROM handoff_body WHERE handoff_id = waiting.body_of OFFSET 0
+                ) AS stored ON true
+            ) AS sized
         ) AS row
-        WHERE bytes_before < $6 ORDER BY created_at, event_id LIMIT $5
+        WHERE bytes_before < $6 ORDER BY created_at, event_id
         """
 
     public var parameters: [Parameter] {
@@ -143,15 +178,22 @@ public struct ReadOutbox: Statement {
             }
         return [
             .texts(lanes), .texts(keys.sorted()), .bool(isOnly), .uuids(Array(known)), .int8(Int64(countMax)),
-            .int8(Int64(bytesMax)),
+            .int8(Int64(bytesMax)), .bool(opensHandoffs),
         ]
     }
 
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> OutboxRow {
-        OutboxRow(
-            eventID: try row.uuid(), exchange: try row.text(), routingKey: try row.text(), type: try row.text(),
-            subject: try row.text(), addressee: try row.text(), reports: try row.uuids().map { ReportID($0) },
-            handoffID: try row.idOrNil(), body: try row.bytea())
+    /// - Returns: the row, and the box of its body if that is stored with the handoff.
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (row: OutboxRow, box: SealedBox?) {
+        let (id, exchange, key, type) = (try row.uuid(), try row.text(), try row.text(), try row.text())
+        let (subject, addressee, reports) = (try row.text(), try row.text(), try row.uuids().map { ReportID($0) })
+        let (handoff, body): (HandoffID?, [UInt8]?) = (try row.idOrNil(), try row.byteaOrNil())
+        let (keyID, sealed) = (try row.textOrNil(), try row.byteaOrNil())
+        return (
+            OutboxRow(
+                eventID: id, exchange: exchange, routingKey: key, type: type, subject: subject, addressee: addressee,
+                reports: reports, handoffID: handoff, body: body ?? [], isStored: body == nil),
+            keyID.flatMap { keyID in sealed.map { SealedBox(keyID: keyID, sealed: $0) } }
+        )
     }
 }
 

@@ -1,7 +1,20 @@
 public import PostgreSQL
 
-/// The two secrets of the database.
-public enum SecretName: String, CaseIterable, Sendable { case vault, digest }
+/// The secrets of the database: the vault's key, the key of digests, and one for each kind of box.
+public enum SecretName: Hashable, CaseIterable, Sendable {
+    case vault, digest
+    case box(BoxKind)
+
+    public static var allCases: [SecretName] { [.vault, .digest] + BoxKind.allCases.map { .box($0) } }
+
+    var name: String {
+        switch self {
+        case .vault: "vault"
+        case .digest: "digest"
+        case .box(let kind): kind.rawValue
+        }
+    }
+}
 
 /// Stores the value that identifies a secret, at its first use.
 public struct EnterSecretCheck: Command {
@@ -12,13 +25,13 @@ public struct EnterSecretCheck: Command {
         self.value = value
     }
     public static let sql = "INSERT INTO secret_check (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
-    public var parameters: [Parameter] { [.text(name.rawValue), .bytea(value)] }
+    public var parameters: [Parameter] { [.text(name.name), .bytea(value)] }
 }
 
 public struct ReadSecretCheck: Statement {
     public var name: SecretName
     public init(_ name: SecretName) { self.name = name }
     public static let sql = "SELECT value FROM secret_check WHERE name = $1"
-    public var parameters: [Parameter] { [.text(name.rawValue)] }
+    public var parameters: [Parameter] { [.text(name.name)] }
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> [UInt8] { try row.bytea() }
 }

@@ -7,4 +7,5 @@ public enum HandoffAct: Sendable {
     case caseFiled(CaseFiled)
     case caseNotified(CaseFiled)
     case concluded(HandoffConcluded)
+    case resendRequested(HandoffResendRequested)
 }

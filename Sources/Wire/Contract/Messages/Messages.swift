@@ -5,7 +5,7 @@ extension MessageDefinition {
         reportSubmitted, attachmentPart, reportAccepted, reportRejected, reportReceived,
         // Units
         handoffDispatched, handoffSigned, handoffReturned, handoffProgress, dispositionDecided, caseFiled, caseNotified,
-        handoffConcluded, handoffRecalled, conclusionAccepted, conclusionReturned,
+        handoffConcluded, handoffResendRequested, handoffRecalled, conclusionAccepted, conclusionReturned,
         noticeSignDue, noticeDueSoon, noticeOverdue, noticeEscalated, noticeDuty,
         // Persons
         commandRecall, commandDutyDone, commandReplay, commandDiscard, commandTaken,

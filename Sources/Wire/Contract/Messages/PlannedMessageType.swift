@@ -2,7 +2,6 @@
 /// refusal with that reason.
 public enum PlannedMessageType: String, CaseIterable, Hashable, Sendable {
     // From a unit
-    case handoffResendRequested = "bihuan.handoff.resend_requested.v1"
     case clueOpened = "bihuan.clue.opened.v1"
     case reporterAnswered = "bihuan.reporter.answered.v1"
     case extensionRequested = "bihuan.extension.requested.v1"
