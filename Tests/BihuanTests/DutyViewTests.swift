@@ -38,12 +38,11 @@ struct DutyViewTests {
 
         let today = try #require(Instant("2026-04-20T00:00:00Z"))
         let file = URL(filePath: "/nowhere")
+        let key = try #require(SealingKey(rawRepresentation: Array(repeating: 9, count: 32)))
         let configuration = OfficeConfiguration(
             officeName: "测试", broker: try AMQP.ConnectionSettings(url: "amqp://127.0.0.1:1/v"),
             database: .init(url: servers.databaseURL(user: "bihuan_worker", database: name)), users: [:],
-            vaultKeyFile: file, digestKeyFile: file,
-            sealedMailKey: try #require(SealingKey(rawRepresentation: Array(repeating: 9, count: 32))),
-            checkpointKeyFile: file,
+            vaultKey: key, keysDirectory: file, digestKeyFile: file, sealedMailKey: key, checkpointKeyFile: file,
             clock: BusinessClock(wallOrigin: .wall(), businessOrigin: today, rate: 1), lane: .init(), logLevel: .info)
         let view = StatusView(of: configuration)
         #expect(view.problems == [])

@@ -19,7 +19,7 @@ struct UnitOfWorkTests {
         var cases = Cases()
         do {
             try cases.register(
-                .init(report: report, barredRoots: [], content: nil, vault: nil, attachments: []), by: worker)
+                .init(report: report, barredRoots: [], content: nil, original: nil, attachments: []), by: worker)
         } catch {
             #expect(error is NotIntake)
         }

@@ -232,6 +232,7 @@ CREATE TABLE public.duty_opening (
     each text NOT NULL,
     period text NOT NULL,
     opened_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.epoch_key (
     id uuid NOT NULL,
     recipient text NOT NULL,

@@ -71,7 +71,4 @@ extension Problem {
         code: "not_confirmed_yet", path: "subject",
         text: "an earlier copy is still on its way to your queue: read the queue, and ask again if it is not there"
     )
-    /// The same text if the handoff does not exist or belongs to another unit, so that the sender cannot tell which.
-    static let unknownHandoff = Problem(
-        code: Refusal.unknownHandoff.rawValue, path: "subject", text: "no handoff with this id was addressed to you")
 }
