@@ -43,7 +43,7 @@ struct ChaosCommand: AsyncParsableCommand {
     var rate: Double?
 
     @Option(help: ArgumentHelp("Processes of each worker.", valueName: "n"))
-    var processes = 2
+    var processes = 1
 
     @Flag(help: "Print what would be done and when, and do nothing.")
     var plan = false

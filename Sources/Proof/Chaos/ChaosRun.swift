@@ -23,7 +23,7 @@ package struct ChaosRun: Sendable {
     package var reportsPerSecond: Double?
     package var daysPerSecond = 4.5
     /// Processes of each worker.
-    package var processes = 2
+    package var processes = 1
     package var json: String?
     /// The kinds of disturbance beside the kills; empty: all.
     package var only: [Disturbance.Kind] = []

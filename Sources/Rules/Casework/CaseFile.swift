@@ -242,7 +242,8 @@ public struct CaseFile: Sendable {
 
     /// An open handoff has a running clock or a stated reason why not (invariant 8). `open` and `move` pass here, and
     /// only they start and stop clocks. The reason stands while no clock runs, and goes when one starts or the handoff
-    /// ends.
+    /// ends. A policy that would leave a handoff without both is refused (`clocksForEveryKind`,
+    /// `Policy/Validation+Clocks.swift`).
     mutating func recountClocks(of id: HandoffID, otherwise reason: String?) {
         let running = clocks.count { $0.key.handoffID == id && $0.isRunning }
         update(id) { handoff in

@@ -9,9 +9,10 @@ import Contract
 ///
 /// Here the identity stays behind (invariant 6): `content` is masked, `vault` is sealed, and the rest are codes and
 /// counts. The only bodies that may carry it are those that come in (`report.submitted`, `attachment.part`) and those
-/// that go sealed to the key of a superior (`Sealing`). `Vault.seal` takes what the office keeps of bodies: originals
-/// here, parts of papers (`Attachments`), early acts (`DeferredMessages`), and dead letters (`DeadLetterReasons`,
-/// `SettledRows`).
+/// that go sealed to the key of a superior (`Sealing`); `command.register` and `identity.disclosed` do not exist yet.
+/// `Vault.seal` takes the originals, here. `BoxKeys.seal` takes what else the office keeps of bodies: parts of papers
+/// (`Attachments`), early acts (`DeferredMessages`), dead letters (`DeadLetterReasons`, `SettledRows`), and the masked
+/// bodies of handoffs (`HandoffBodies`). What `Mask` does with each kind of text is in `Masking.swift`.
 struct PreparedReport: Sendable {
     let id: ReportID
     let matterKind: String?

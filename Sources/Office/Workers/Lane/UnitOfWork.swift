@@ -69,6 +69,13 @@ struct UnitOfWork {
     }
 
     // MARK: Verdicts
+    //
+    // What the sender of an act hears (invariant 10), by its verdict:
+    // - taken: `answer`, for a submission `acknowledgeRegistration` (`IntakeDesk`). Silence on an act of a unit means it;
+    // - refused: `report.rejected` or `message.refused` with the reasons (`refuse`);
+    // - held: nothing until it is tried again (`DeferredMessages`);
+    // - dead: a refusal for each sending (`keepAsDeadLetter`, `DeadLetterReasons`).
+    // A source that is barred from its own report hears the bare receipt instead of any of them (`giveReceipt`).
 
     /// The id of the answer to an act, the same for every repeat (invariant 2).
     static func replyID(to key: InboxKey, variant: String = "") -> UUID {

@@ -25,7 +25,8 @@ extension Rulebook {
     }
 
     /// Derives a clock from its inputs: the same plan whenever it is asked. The rulebook must be the version that the
-    /// inputs name.
+    /// inputs name. So the row, its citation and the start explain each due date (invariant 8). There is no calendar
+    /// yet: no day is skipped.
     /// - Returns: `nil` if an input cannot be read, or names a row or a calendar that is not here.
     public func plan(of inputs: ClockInputs) -> ClockPlan? {
         let pauses = inputs.pauses.map { ClockPause($0) }

@@ -1,7 +1,8 @@
 public import Basics
 
 // What a policy decides. Every ruling has `rule`, and only the rules make rulings: each takes it from
-// `Rulebook.reference` (invariant 9).
+// `Rulebook.reference` (invariant 9). It is stored as text; the database refuses a row without it:
+// `report_decided_by_a_rule`, `handoff_decided_by_a_rule`, `clock_explained_by_a_rule` (first migration).
 
 /// A ruling that a report passes sealed, and to which kind of unit.
 public struct SealingRuling: Sendable, Equatable {
