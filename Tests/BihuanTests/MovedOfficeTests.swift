@@ -68,7 +68,8 @@ private struct Move {
 
     // MARK: The story
 
-    /// By today's layout, so that units have something to act on; then the office gets the layout of an earlier version.
+    /// By today's layout, so that units have something to act on; then the office gets the layout of an earlier
+    /// version.
     mutating func handsOff() async throws {
         let letter = parties.letter
         for (unit, region) in [(parties.c01, "p-c01"), (parties.c02, "p-c02")] {

@@ -28,6 +28,7 @@ struct BoundsTests {
         var settings = try office.settings(for: .intake)
         settings.batchBytesMax = 500_000
         let consumer = try LaneConsumer(settings, desk: WorkerService.desk(.intake, settings), name: "test")
+        try consumer.hold(["source.letter.submit"])
         var (commands, reports, batches) = (0, 0, 0)
         let end = ContinuousClock.now + .seconds(15)
         while reports < 30 || commands < 3, ContinuousClock.now < end {

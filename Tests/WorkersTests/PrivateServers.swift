@@ -62,7 +62,10 @@ final class PrivateServers: @unchecked Sendable {
     private static func definitions() throws -> Data {
         var joined: [String: [Any]] = [:]
         for number in 1...offices {
-            let one = try SmallOffice.definitions(virtualHost: TestServers.virtualHost(number)).json()
+            var definitions = SmallOffice.definitions(virtualHost: TestServers.virtualHost(number))
+            // A broker that lets bodies of a hundred megabytes wait.
+            definitions.inboundBytesMax = 16 << 30
+            let one = try definitions.json()
             for (key, value) in try JSONSerialization.jsonObject(with: one) as? [String: [[String: Any]]] ?? [:]
             where key != "users" || number == 1 {
                 joined[key, default: []] += value

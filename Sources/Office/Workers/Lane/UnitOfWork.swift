@@ -71,7 +71,8 @@ struct UnitOfWork {
     // MARK: Verdicts
     //
     // What the sender of an act hears (invariant 10), by its verdict:
-    // - taken: `answer`, for a submission `acknowledgeRegistration` (`IntakeDesk`). Silence on an act of a unit means it;
+    // - taken: `answer`, for a submission `acknowledgeRegistration` (`IntakeDesk`);
+    //   silence on an act of a unit means the same;
     // - refused: `report.rejected` or `message.refused` with the reasons (`refuse`);
     // - held: nothing until it is tried again (`DeferredMessages`);
     // - dead: a refusal for each sending (`keepAsDeadLetter`, `DeadLetterReasons`).
