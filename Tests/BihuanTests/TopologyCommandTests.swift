@@ -305,7 +305,6 @@ struct TopologyCommandTests {
     private func changesTheBound(_ way: TopologyWay) throws {
         let smaller = ["--set", "amqp.inboundBytesMax=2000000"]
         let line = "~ policy bihuan.inbound: max-length-bytes 5000000, shall be 2000000"
-        #expect(try way.run("diff", smaller[0], smaller[1]).lines == [line])
         #expect(try way.run("apply", smaller[0], smaller[1]).lines == [line])
         #expect(try way.run("apply").lines == ["~ policy bihuan.inbound: max-length-bytes 2000000, shall be 5000000"])
         let refused = try way.run("diff", "--set", "amqp.inboundBytesMax=1000")

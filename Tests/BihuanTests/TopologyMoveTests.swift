@@ -43,26 +43,32 @@ enum EarlierLayout {
 @Suite("bihuan topology, on a broker of an earlier version", .serialized)
 struct TopologyMoveTests {
     @Test(
-        "a broker of an earlier version is moved by apply once the workers are stopped, and finished when it is empty")
-    func movesAndFinishes() throws {
+        "by rabbitmqctl, a broker of an earlier version is moved once its workers are stopped, and finished when empty")
+    func movesByControl() throws {
         let office = try TopologyOffice()
         defer { office.close() }
-        for way in [try office.byControl(), try office.byManagement()] {
-            #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
-            let administrator = try way.administrator()
-            defer { administrator.close() }
-            try EarlierLayout.make(
-                by: administrator,
-                parties: TopologyOffice.units.map { .unit(UnitID(unchecked: $0)) } + [
-                    .source(SourceID(unchecked: "web"))
-                ])
-            try way.byHand("DELETE", ["policies", way.virtualHost, "bihuan.inbound"])
-            let broker = Broker(connection: administrator, channel: try administrator.openChannel())
-            try waitsForWorkers(way, broker)
-            try movesWithoutWorkers(way, broker)
-            try finishesWhenEmpty(way, broker)
-            try way.leave()
-        }
+        try movesAndFinishes(try office.byControl())
+    }
+
+    @Test("the same by the management interface, whose figures are some seconds old")
+    func movesByManagement() throws {
+        let office = try TopologyOffice()
+        defer { office.close() }
+        try movesAndFinishes(try office.byManagement())
+    }
+
+    private func movesAndFinishes(_ way: TopologyWay) throws {
+        #expect(try way.run("apply", "--passwords", way.passwordFile).status == 0)
+        let administrator = try way.administrator()
+        defer { administrator.close() }
+        try EarlierLayout.make(
+            by: administrator,
+            parties: TopologyOffice.units.map { .unit(UnitID(unchecked: $0)) } + [.source(SourceID(unchecked: "web"))])
+        try way.byHand("DELETE", ["policies", way.virtualHost, "bihuan.inbound"])
+        let broker = Broker(connection: administrator, channel: try administrator.openChannel())
+        try waitsForWorkers(way, broker)
+        try movesWithoutWorkers(way, broker)
+        try finishesWhenEmpty(way, broker)
     }
 
     private struct Broker {
@@ -130,9 +136,9 @@ struct TopologyMoveTests {
                 "+ binding bihuan.intake -> source.web.submit by \"source.web.#\"",
                 "- binding bihuan.intake -> bihuan.intake by \"#\"",
             ])
-        try way.isAsItShallBe()
-        let note = "note: the queue bihuan.intake is of an earlier version"
-        #expect(try way.run("diff").errors.contains(note))
+        let seen = try way.run("diff")
+        #expect(seen.status == 0 && seen.lines == ["nothing differs"], "\(seen.output)")
+        #expect(seen.errors.contains("note: the queue bihuan.intake is of an earlier version"), "\(seen.errors)")
         try broker.publish()
         #expect(try broker.depth("source.web.submit") == 1 && broker.depth("bihuan.intake") == 2)
         #expect(try way.run("apply", "--prune", "--with-messages").lines == ["nothing to do"])
@@ -180,6 +186,5 @@ struct TopologyMoveTests {
         #expect(try broker.depth("source.web.submit") == 1, "the queues of parties are not touched")
         let clean = try way.run("diff")
         #expect(clean.status == 0 && !clean.errors.contains("earlier version"), "\(clean.errors)")
-        #expect(try way.run("apply", "--finish").lines == ["nothing to do"])
     }
 }

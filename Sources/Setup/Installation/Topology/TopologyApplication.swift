@@ -45,6 +45,8 @@ package struct TopologyApplication {
     private let topology: OfficeTopology
     private let access: any BrokerAccess
     private var options: Options
+    /// It does not change while this runs, and asking takes seconds.
+    private var messageBytesMax: Int?
 
     package init(_ topology: OfficeTopology, through access: any BrokerAccess, _ options: Options) {
         self.topology = topology
@@ -57,6 +59,7 @@ package struct TopologyApplication {
 
     package mutating func run() throws -> Outcome {
         var outcome = Outcome()
+        messageBytesMax = try access.messageBytesMax()
         let first = try difference()
         let passwords = try passwords(of: first.newUsers, &outcome)
         let additions = try additions(of: first)
@@ -76,7 +79,7 @@ package struct TopologyApplication {
     private func difference() throws -> TopologyDifference {
         TopologyDifference(
             wanted: topology.file(), found: try access.definitions(), virtualHost: virtualHost,
-            messageBytesMax: try access.messageBytesMax(), passwords: given)
+            messageBytesMax: messageBytesMax, passwords: given)
     }
 
     // MARK: Steps
