@@ -78,7 +78,6 @@ package struct ManagementAccess: BrokerAccess {
     package func depth(of queue: String, in virtualHost: String) throws -> QueueDepth? {
         struct Status: Decodable {
             var messages: Int?
-            var consumers: Int?
             var state: String?
         }
         guard let answer = try sendIfThere("GET", ["queues", virtualHost, queue]) else { return nil }
@@ -90,8 +89,7 @@ package struct ManagementAccess: BrokerAccess {
         // but not its unacknowledged messages.
         let now = try statusNow(of: queue, in: virtualHost)
         return QueueDepth(
-            messages: max(status.messages ?? 0, now.messageCount),
-            consumers: max(status.consumers ?? 0, now.consumerCount))
+            messages: max(status.messages ?? 0, now.messageCount), consumers: now.consumerCount)
     }
 
     // MARK: Steps
