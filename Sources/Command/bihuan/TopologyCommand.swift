@@ -95,7 +95,8 @@ struct TopologyCommand: AsyncParsableCommand {
             discussion: """
                 Creates what is missing, corrects users, rights and limits, moves a broker of an earlier version to \
                 the queues of parties, and prints each change that it verified afterwards. You can run it again \
-                safely. Existing users keep their password unless the file of --passwords has another. Exit 0 if everything requested is done, 1 if something had to be left.
+                safely. Existing users keep their password unless the file of --passwords has another. Exit 0 if \
+                everything requested is done, 1 if something had to be left.
                 """)
 
         @Option(
