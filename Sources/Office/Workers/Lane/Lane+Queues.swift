@@ -122,7 +122,12 @@ extension Lane {
         if consumer.held.contains(queue), consumer.isSettled(queue), try messages(inRetired: queue) == 0 {
             try store.markReadToEnd(queue, true)
         }
-        if try store.isReadToEnd(queue) { sharing.readsRetired = false }
+        // Before the broker has the queues of parties, everything still comes to the old one.
+        if try store.isReadToEnd(queue),
+            try !existingQueues(among: Array(store.partyQueues(onlyRetired: false).prefix(1))).isEmpty
+        {
+            sharing.readsRetired = false
+        }
     }
 
     private func messages(inRetired queue: String) throws -> Int {
