@@ -123,9 +123,12 @@ extension Lane {
             try store.markReadToEnd(queue, true)
         }
         // Before the broker has the queues of parties, everything still comes to the old one.
-        if try store.isReadToEnd(queue),
-            try !existingQueues(among: Array(store.partyQueues(onlyRetired: false).prefix(1))).isEmpty
-        {
+        let parties = sharing.present(among: try store.partyQueues(onlyRetired: false))
+        guard !parties.isEmpty, try store.isReadToEnd(queue) else { return }
+        if try existingQueues(among: Array(parties.prefix(1))).isEmpty {
+            sharing.note(missing: parties)
+            logger.log(.queuesMissing(parties))
+        } else {
             sharing.readsRetired = false
         }
     }
