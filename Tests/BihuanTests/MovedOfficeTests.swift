@@ -94,7 +94,7 @@ private struct Move {
         try EarlierLayout.make(by: parties.administrator, parties: parties.all)
     }
 
-    /// They say which queues are missing. What comes later into the old queue waits for the next start.
+    /// They say which queues are missing, and go on reading the old ones.
     mutating func workersBeforeApplyReadTheOldQueue() async throws {
         try parties.web.submit(1...20)
         try sendPaper(part: 1)
