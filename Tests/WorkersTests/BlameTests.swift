@@ -440,7 +440,10 @@ struct DryRunTests {
             "SELECT relname::text FROM pg_stat_xact_user_tables WHERE n_tup_ins > 0 ORDER BY 1")
         try store.database.rollback()
         // Attempts, leases and check values are noted apart from any message, and a probe is what follows the dry run.
-        #expect(Set(granted).subtracting(touched).isSubset(of: ["attempt", "probe", "lane_lease", "secret_check"]))
+        #expect(
+            Set(granted).subtracting(touched).isSubset(of: [
+                "attempt", "probe", "lane_lease", "queue_lease", "duty_opening", "secret_check",
+            ]))
         try office.close()
     }
 }
