@@ -41,9 +41,7 @@ struct SettlingOptions: ParsableArguments {
 
     func validate() throws {
         try DeadShow.checked(ids)
-        if PersonID(person) == nil {
-            throw ValidationError("a person's id is 1 to 40 of a-z, 0-9 and -, not '\(person)'")
-        }
+        try PersonOptions.check(person, timeout: timeout)
         if [!ids.isEmpty, !selection.isEmpty, all].count(where: { $0 }) != 1 {
             throw ValidationError(
                 """
@@ -53,7 +51,6 @@ struct SettlingOptions: ParsableArguments {
             )
         }
         if !(1...10_000).contains(rate) { throw ValidationError("--rate takes 1 to 10000") }
-        if !(1...600).contains(timeout) { throw ValidationError("--timeout takes 1 to 600 seconds") }
     }
 }
 

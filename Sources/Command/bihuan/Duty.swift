@@ -78,7 +78,7 @@ struct DutyDone: AsyncParsableCommand {
 struct DutyNames {
     private let rows: [String: String]
 
-    /// If the policy cannot be read, the ids stand for the names.
+    /// If the policy cannot be read, nothing has a name.
     init(in database: PostgreSQL.Connection) {
         let duties = (try? ActivePolicy.active(database))?.policy.duties ?? []
         rows = Dictionary(duties.map { ($0.id, $0.name) }) { first, _ in first }

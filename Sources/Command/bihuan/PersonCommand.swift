@@ -22,7 +22,9 @@ struct PersonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How long to wait for the verdict, 1 to 600.", valueName: "seconds"))
     var timeout = 10.0
 
-    func validate() throws {
+    func validate() throws { try PersonOptions.check(person, timeout: timeout) }
+
+    static func check(_ person: String, timeout: Double) throws {
         if PersonID(person) == nil {
             throw ValidationError("a person's id is 1 to 40 of a-z, 0-9 and -, not '\(person)'")
         }

@@ -44,6 +44,12 @@ final class ArrivalLog: Sendable {
 
     func marks(of type: MessageType) -> Marks { state.withLock { $0.marks[type.rawValue] ?? Marks() } }
 
+    /// When the first message of this type about each subject arrived; known only if subjects are kept.
+    func firstTimes(of type: MessageType) -> [String: Int64] {
+        let marks = marks(of: type)
+        return Dictionary(zip(marks.subjects, marks.times)) { first, _ in first }
+    }
+
     /// The arrival times of messages of these types, in order.
     func times(of types: [MessageType]) -> [Int64] {
         state.withLock { state in types.flatMap { state.marks[$0.rawValue]?.times ?? [] } }.sorted()

@@ -242,6 +242,9 @@ package struct Running {
     var listeners: [any Listener] = []
     var processes: BenchWorkers?
 
+    /// When each handoff's conclusion was sent, if the bench's units listen.
+    var concludedAt: [String: Int64] { listeners.compactMap { ($0 as? BenchUnits)?.concludedAt }.first ?? [:] }
+
     func check() throws {
         for listener in listeners { try listener.check() }
         try processes?.check()

@@ -15,6 +15,8 @@ struct FloodedParty: Sendable {
     let party: Party
     let quiet: Latencies
     let flooded: Latencies
+    /// Messages that had no answer at the end of the measurement. Each counts as having waited until then.
+    let unanswered: Int
 
     /// How many times longer the slowest hundredth of its messages took.
     var ratio: Double {
@@ -63,13 +65,15 @@ extension Bench {
             figures.confirmed += flood.confirmed
             figures.refused += flood.refused
         }
-        let concluded = running.listeners.compactMap { ($0 as? BenchUnits)?.concludedAt }.first ?? [:]
+        let concluded = running.concludedAt
         let (before, after) = (
             try byParty(log, quiet, concluded, except: flooders), try byParty(log, flooded, concluded, except: flooders)
         )
         figures.parties = after.keys.sorted { $0.description < $1.description }.compactMap { party in
             guard let quiet = before[party], let flooded = after[party] else { return nil }
-            return FloodedParty(party: party, quiet: quiet, flooded: flooded)
+            return FloodedParty(
+                party: party, quiet: quiet.latencies, flooded: flooded.latencies,
+                unanswered: quiet.unanswered + flooded.unanswered)
         }
         result.flood = figures
         // The rest of the flood is not waited for.
@@ -93,32 +97,39 @@ extension Bench {
             })
     }
 
+    /// The answers that one party waited for.
+    private struct Waits {
+        var latencies = Latencies()
+        var unanswered = 0
+
+        /// - Parameter end: what counts for an answer that did not come.
+        mutating func record(from start: Int64, to answer: Int64?, orElse end: Int64) {
+            latencies.record(nanoseconds: (answer ?? end) - start)
+            if answer == nil { unanswered += 1 }
+        }
+    }
+
     /// For a source: from the moment at which the report should have been sent to its answer. For a unit: from its
     /// conclusion to the office's acceptance.
     private func byParty(
         _ log: ArrivalLog, _ sent: [String: (due: Int64, source: SourceID)], _ concluded: [String: Int64],
         except flooders: [UnitID]
-    ) throws -> [Party: Latencies] {
-        func times(_ type: MessageType) -> [String: Int64] {
-            let marks = log.marks(of: type)
-            return Dictionary(zip(marks.subjects, marks.times)) { first, _ in first }
-        }
-        var latencies: [Party: Latencies] = [:]
-        for (id, at) in times(.reportAccepted) {
-            guard let (due, source) = sent[id] else { continue }
-            latencies[.source(source), default: Latencies()].record(nanoseconds: at - due)
+    ) throws -> [Party: Waits] {
+        let (answered, accepted) = (log.firstTimes(of: .reportAccepted), log.firstTimes(of: .conclusionAccepted))
+        let end = Monotonic.now
+        var waits: [Party: Waits] = [:]
+        for (id, (due, source)) in sent {
+            waits[.source(source), default: Waits()].record(from: due, to: answered[id], orElse: end)
         }
         let database = try office.worker()
         defer { database.close() }
         let handoffs = concluded.keys.compactMap { HandoffID($0) }
-        let accepted = times(.conclusionAccepted)
         for (handoff, unit, submission) in try database.run(ReadSubmissionsOfHandoffs(handoffs: handoffs)).rows {
             let key = handoff.description
-            guard sent[submission] != nil, !flooders.contains(unit), let said = concluded[key], let at = accepted[key]
-            else { continue }
-            latencies[.unit(unit), default: Latencies()].record(nanoseconds: at - said)
+            guard sent[submission] != nil, !flooders.contains(unit), let said = concluded[key] else { continue }
+            waits[.unit(unit), default: Waits()].record(from: said, to: accepted[key], orElse: end)
         }
-        return latencies
+        return waits
     }
 }
 

@@ -72,7 +72,6 @@ extension Bench {
         let used = cpuTimes(running).since(times)
         let sizes = running.processes?.anonymousMiB ?? [:]
         try finish(running)
-        let concluded = running.listeners.compactMap { ($0 as? BenchUnits)?.concludedAt }.first ?? [:]
 
         let delivered = log.times(of: [.handoffDispatched])
         var round = RoundResult(
@@ -82,7 +81,7 @@ extension Bench {
         round.anonymousMiB = sizes
         round.costs = try meter.costs(reports: total)
         round.arrived = log.counts
-        return (try latencies(log, intended, concluded), round)
+        return (try latencies(log, intended, running.concludedAt), round)
     }
 
     private static let pacedWarmUp = 50
@@ -98,12 +97,9 @@ extension Bench {
     private func latencies(
         _ log: ArrivalLog, _ intended: [String: Int64], _ concluded: [String: Int64]
     ) throws -> PacedLatencies {
-        func times(_ type: MessageType) -> [String: Int64] {
-            let marks = log.marks(of: type)
-            return Dictionary(zip(marks.subjects, marks.times)) { first, _ in first }
-        }
         let (answered, delivered, closed) = (
-            times(.reportAccepted), times(.handoffDispatched), times(.conclusionAccepted)
+            log.firstTimes(of: .reportAccepted), log.firstTimes(of: .handoffDispatched),
+            log.firstTimes(of: .conclusionAccepted)
         )
         let database = try office.worker()
         defer { database.close() }

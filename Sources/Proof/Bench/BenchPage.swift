@@ -129,8 +129,9 @@ private struct Lines {
             add(
                 "p99 of \(party.party)",
                 String(
-                    format: "%.1f ms quiet, %.1f ms flooded, %.2f times", party.quiet.milliseconds(percentile: 99),
-                    party.flooded.milliseconds(percentile: 99), party.ratio))
+                    format: "%.1f ms quiet, %.1f ms flooded, %.2f times%@", party.quiet.milliseconds(percentile: 99),
+                    party.flooded.milliseconds(percentile: 99), party.ratio,
+                    party.unanswered > 0 ? ", \(party.unanswered) UNANSWERED" : ""))
         }
     }
 

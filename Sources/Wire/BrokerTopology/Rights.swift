@@ -96,7 +96,7 @@ public struct Rights: Equatable, Sendable {
 
     /// A pattern of exactly these names. `unit.u1.inbox` and similar names have a common prefix, which the pattern
     /// contains once.
-    private static func pattern(of names: [String]) -> String {
+    static func pattern(of names: [String]) -> String {
         guard let first = names.first else { return nothing }
         guard names.count > 1 else { return "^\(escaped(first))$" }
         var stem = first
@@ -108,13 +108,7 @@ public struct Rights: Equatable, Sendable {
     }
 
     /// Whether it may consume from a queue.
-    public func mayRead(_ queue: String) -> Bool {
-        let words = queue.split(separator: ".")
-        return queues.contains { name in
-            let pattern = name.split(separator: ".")
-            return pattern.count == words.count && zip(pattern, words).allSatisfy { $0 == "*" || $0 == $1 }
-        }
-    }
+    public func mayRead(_ queue: String) -> Bool { queues.contains { Topology.Queue.matches(queue, $0) } }
 
     /// Escapes a name for a pattern. Names consist of letters, digits, hyphens and dots; only the dot has a meaning
     /// there. `*` becomes any id.

@@ -65,18 +65,18 @@ public enum Topology {
             case .person, .office: nil
             }
         }
-        /// A regular expression for the queues of what parties send.
-        public static let inboundPattern = "^source\\.[a-z0-9-]+\\.submit$|^unit\\.[a-z0-9-]+\\.acts$"
-
         /// The queues of what parties send; `*` stands for the id of any party.
-        public static let inboundKinds = ["source.*.submit", "unit.*.acts"]
+        static let inboundKinds = Worker.allCases.compactMap(\.partyQueues)
+        /// A regular expression for them.
+        static let inboundPattern = inboundKinds.map { Rights.pattern(of: [$0]) }.joined(separator: "|")
 
         /// Which of `inboundKinds` the queue is, by its name.
-        public static func inboundKind(of queue: String) -> String? {
-            inboundKinds.first { kind in
-                let ends = kind.split(separator: "*")
-                return queue.hasPrefix(ends[0]) && queue.hasSuffix(ends[1])
-            }
+        public static func inboundKind(of queue: String) -> String? { inboundKinds.first { matches(queue, $0) } }
+
+        /// Whether a name fits another one, in which `*` stands for any id.
+        static func matches(_ queue: String, _ kind: String) -> Bool {
+            let (words, pattern) = (queue.split(separator: "."), kind.split(separator: "."))
+            return pattern.count == words.count && zip(pattern, words).allSatisfy { $0 == "*" || $0 == $1 }
         }
 
         /// Whether the office reads the queue, by its name; all others are read by parties.

@@ -30,19 +30,20 @@ extension Worker {
         }
     }
 
+    /// The queues of parties that it reads; `*` stands for the id of any party.
+    var partyQueues: String? {
+        switch self {
+        case .intake: "source.*.submit"
+        case .feedback: "unit.*.acts"
+        case .routing, .deadlines: nil
+        }
+    }
+
     /// Whether it reads queues of parties.
-    public var readsParties: Bool { retiredQueue != nil }
+    public var readsParties: Bool { partyQueues != nil }
 
     /// All queues that it may read; `*` stands for the id of any party.
-    var readableQueues: [String] {
-        let parties: [String] =
-            switch self {
-            case .intake: ["source.*.submit"]
-            case .feedback: ["unit.*.acts"]
-            case .routing, .deadlines: []
-            }
-        return queues + parties + [retiredQueue].compactMap(\.self)
-    }
+    var readableQueues: [String] { queues + [partyQueues, retiredQueue].compactMap(\.self) }
 
     /// The exchanges to which it publishes. All workers answer (`notice`). Intake notifies routing and passes sealed
     /// mail on; routing hands off; feedback takes handoffs back, releases them, sends reports back to routing, and

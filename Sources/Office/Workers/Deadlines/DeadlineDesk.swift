@@ -54,7 +54,7 @@ struct DeadlineDesk: Desk {
                 if let clock = unitOfWork.clock(of: item) { unitOfWork.setAside(clock, "cannot_be_written") }
             },
             work: { unitOfWork, items in
-                for item in items { unitOfWork.takeDueSteps(of: item) }
+                for item in items { try unitOfWork.takeDueSteps(of: item) }
                 for opening in openings.chosen(by: items) { try unitOfWork.open(opening) }
             })
     }
@@ -136,18 +136,18 @@ extension UnitOfWork {
     // MARK: Steps
 
     /// - Parameter item: a clock. It is not looked at if another lane was quicker.
-    fileprivate mutating func takeDueSteps(of item: SweepItem) {
+    fileprivate mutating func takeDueSteps(of item: SweepItem) throws {
         guard var clock = clock(of: item), let at = clock.nextAt, at <= now else { return }
         guard let debtor = Debtor(clock.owedBy), let plan = plan(of: clock), plan.dueAt == clock.dueAt else {
             return setAside(clock, "unreadable")
         }
         if let duty = clock.dutyKey, case .unit(let unit) = debtor, office.directory.units[unit]?.active != true {
-            return lapse(clock, duty)
+            return try lapse(clock, duty)
         }
         // What was kept of the plan may differ from it: after a fault, or if somebody changed it.
         clock.look(by: plan)
         while let at = clock.nextAt, at <= now {
-            takeStep(plan.steps[clock.nextStep], of: clock, owedBy: debtor)
+            try takeStep(plan.steps[clock.nextStep], of: clock, owedBy: debtor)
             clock.takeStep(of: plan)
         }
         change(clock) { $0 = clock }
@@ -158,14 +158,14 @@ extension UnitOfWork {
         return (version.flatMap { cases.rulebooks[$0] } ?? office.rulebook).plan(of: clock.inputs)
     }
 
-    private mutating func takeStep(_ step: ClockPlan.Step, of clock: Clock, owedBy debtor: Debtor) {
+    private mutating func takeStep(_ step: ClockPlan.Step, of clock: Clock, owedBy debtor: Debtor) throws {
         cases.clockSteps.append(
             ClockStepTaken(
                 clock: clock.id, step: step.number, action: step.action.rawValue, takenAt: now))
         if let report = clock.key.reportID, let handoff = clock.key.handoffID {
             takeStep(step, of: clock, owedBy: debtor, handoff, report)
         } else if let duty = clock.dutyKey {
-            takeStep(step, of: clock, duty)
+            try takeStep(step, of: clock, duty)
         }
     }
 
@@ -189,9 +189,9 @@ extension UnitOfWork {
     }
 
     /// A unit gets a message, and a person of the office on escalation; of the office's own duty persons get each step.
-    private mutating func takeStep(_ step: ClockPlan.Step, of clock: Clock, _ duty: DutyKey) {
+    private mutating func takeStep(_ step: ClockPlan.Step, of clock: Clock, _ duty: DutyKey) throws {
         let rule = clock.inputs.rule
-        record(.dutyStep(duty, step.action, step: step.number, due: clock.dueAt, rule: rule), of: clock)
+        try record(.dutyStep(duty, step.action, step: step.number, due: clock.dueAt, rule: rule), of: clock)
         if case .unit(let unit) = duty.debtor {
             send(
                 .noticeDuty, to: .unit(unit), subject: duty.description,
@@ -225,10 +225,10 @@ extension UnitOfWork {
     // MARK: Duties
 
     /// The last step: a unit that is not active owes nothing any more.
-    private mutating func lapse(_ clock: Clock, _ duty: DutyKey) {
+    private mutating func lapse(_ clock: Clock, _ duty: DutyKey) throws {
         let now = now
         change(clock) { $0.end(at: now, because: "unit_inactive") }
-        record(.dutyLapsed(duty), of: clock)
+        try record(.dutyLapsed(duty), of: clock)
     }
 
     fileprivate mutating func open(_ task: DutyOpenings.Task) throws {
@@ -240,7 +240,7 @@ extension UnitOfWork {
             else { return }
             let clock = Clock(key, owedBy: duty.debtor, by: plan)
             cases.duties.start(clock)
-            record(.dutyOpened(duty, due: clock.dueAt, rule: clock.inputs.rule), of: clock)
+            try record(.dutyOpened(duty, due: clock.dueAt, rule: clock.inputs.rule), of: clock)
         case .reached(let opening): cases.openings.append(opening)
         case .skipped(let opening, let first, let rule):
             // Another lane may have been quicker.
@@ -256,9 +256,9 @@ extension UnitOfWork {
         }
     }
 
-    private mutating func record(_ event: LedgerEvent, of clock: Clock) {
-        // The subject was locked: its clock is loaded.
-        try? cases.record(event, in: clock.key.subject, at: now, by: office.name)
+    /// - Throws: `NotLoaded`: a clock is loaded only if its subject is locked, so that is a fault of the office.
+    private mutating func record(_ event: LedgerEvent, of clock: Clock) throws {
+        try cases.record(event, in: clock.key.subject, at: now, by: office.name)
     }
 
     /// Ends the clock of a duty, as a person said that it was done.

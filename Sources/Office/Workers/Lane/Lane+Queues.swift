@@ -27,9 +27,11 @@ extension Lane {
     }
 
     private func aimAtShare(_ store: LaneStore, _ consumer: LaneConsumer) throws {
-        for queue in consumer.takeVanished() { sharing.note(missing: [queue]) }
+        sharing.note(missing: consumer.takeVanished())
         try readRetired(store, consumer)
-        let wanted = sharing.present(among: try store.partyQueues(onlyRetired: sharing.readsRetired))
+        let wanted =
+            sharing.readsRetired
+            ? [desk.worker.retiredQueue].compactMap(\.self) : sharing.present(among: try store.partyQueues())
         try consumer.giveUp(consumer.held.filter { !wanted.contains($0) })
 
         let lanes = try store.shares()
@@ -56,7 +58,7 @@ extension Lane {
         guard !claimed.isEmpty else { return }
         let existing: [String]
         do {
-            existing = try existingQueues(among: claimed)
+            existing = try messages(in: claimed).keys.sorted()
         } catch {
             try store.free(claimed)
             throw error
@@ -71,16 +73,19 @@ extension Lane {
         try consumer.hold(existing)
     }
 
-    /// Asked over a connection of its own: over the lane's, the answer would come after all deliveries.
-    private func existingQueues(among queues: [String]) throws -> [String] {
+    /// The ready messages in those of these queues that exist. Asked over a connection of its own: over the lane's, the
+    /// answer would come after all deliveries.
+    private func messages(in queues: [String]) throws -> [String: Int] {
         var settings = settings.broker
         settings.connectionName = "\(store?.lease.name ?? "") asking for queues"
         let connection = try Broker(settings)
         defer { connection.close() }
-        return try queues.filter { queue in
+        var messages: [String: Int] = [:]
+        for queue in queues {
             try consumer?.serve()
-            return try connection.messages(in: queue) != nil
+            messages[queue] = try connection.messages(in: queue)
         }
+        return messages
     }
 
     /// Frees the queues when the connection to the broker is gone, so that other lanes read them. If the database does
@@ -119,24 +124,18 @@ extension Lane {
     /// that holds it says when it is at its end.
     private func readRetired(_ store: LaneStore, _ consumer: LaneConsumer) throws {
         guard sharing.readsRetired, let queue = desk.worker.retiredQueue else { return }
-        if consumer.held.contains(queue), consumer.isSettled(queue), try messages(inRetired: queue) == 0 {
+        if consumer.held.contains(queue), consumer.isSettled(queue), try messages(in: [queue])[queue] ?? 0 == 0 {
             try store.markReadToEnd(queue, true)
         }
         // Before the broker has the queues of parties, everything still comes to the old one.
-        let parties = sharing.present(among: try store.partyQueues(onlyRetired: false))
+        let parties = sharing.present(among: try store.partyQueues())
         guard !parties.isEmpty, try store.isReadToEnd(queue) else { return }
-        if try existingQueues(among: Array(parties.prefix(1))).isEmpty {
+        if try messages(in: Array(parties.prefix(1))).isEmpty {
             sharing.note(missing: parties)
             logger.log(.queuesMissing(parties))
         } else {
             sharing.readsRetired = false
         }
-    }
-
-    private func messages(inRetired queue: String) throws -> Int {
-        let connection = try Broker(settings.broker)
-        defer { connection.close() }
-        return try connection.messages(in: queue) ?? 0
     }
 
     /// Begins with no queue of a party. Messages in the queue that all parties once shared come first.
@@ -155,14 +154,11 @@ extension Lane {
 
 /// The database side.
 extension LaneStore {
-    /// The queues of all parties of this worker, as they are in the directory, with the one that all once shared if it
-    /// still exists.
-    func partyQueues(onlyRetired: Bool) throws -> [String] {
-        let worker = desk.worker
-        if onlyRetired { return [worker.retiredQueue].compactMap(\.self) }
+    /// The queues of all parties of this worker, as they are in the directory.
+    func partyQueues() throws -> [String] {
         try refreshDirectory()
         let parties = directory.units.keys.map { Party.unit($0) } + directory.sources.keys.map { .source($0) }
-        return parties.compactMap(worker.queue(of:))
+        return parties.compactMap(desk.worker.queue(of:))
     }
 
     func shares() throws -> [(lane: String, held: Int)] {

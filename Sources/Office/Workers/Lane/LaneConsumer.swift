@@ -84,14 +84,8 @@ final class LaneConsumer {
         // The queues of parties come after the commands, and before what the broker gave up.
         if let partyChannel { lines.insert(Line(channel: partyChannel, isCommand: false), at: 1) }
         lineOf = Dictionary(uniqueKeysWithValues: lines.indices.map { (lines[$0].channel, $0) })
-        for (_, channel) in shared {
-            // Twice a batch, so that the next batch arrives while this one is decided.
-            try connection.setPrefetch(2 * batchSizeMax, on: channel)
-        }
-        for (queue, channel) in shared {
-            try connection.startConsuming(
-                QueueName(rawValue: queue), consumerTag: queue, bodyLimit: limit, on: channel)
-        }
+        // Twice a batch, so that the next batch arrives while this one is decided.
+        for (queue, channel) in shared { try consume(queue, prefetch: 2 * batchSizeMax, on: channel) }
     }
 
     // MARK: Queues of parties
@@ -106,12 +100,17 @@ final class LaneConsumer {
     func hold(_ queues: [String]) throws {
         guard let partyChannel else { return }
         let total = parties.count + queues.count
-        let prefetch = UInt16(max(LaneSettings.prefetchMin, min(2 * batchSizeMax / max(1, total), 60_000)))
+        let prefetch = max(LaneSettings.prefetchMin, 2 * batchSizeMax / max(1, total))
         for queue in queues where parties[queue] == nil {
             parties[queue] = PartyConsumer()
-            try connection.startConsuming(
-                QueueName(rawValue: queue), consumerTag: queue, prefetch: prefetch, bodyLimit: limit, on: partyChannel)
+            try consume(queue, prefetch: prefetch, on: partyChannel)
         }
+    }
+
+    private func consume(_ queue: String, prefetch: Int, on channel: ChannelNumber) throws {
+        try connection.startConsuming(
+            QueueName(rawValue: queue), consumerTag: queue, prefetch: UInt16(clamping: prefetch), bodyLimit: limit,
+            on: channel)
     }
 
     /// Gives queues up: their consumers end, and what was delivered is still settled by this lane (`takeEnded`).

@@ -79,7 +79,8 @@ extension UnitOfWork {
         let body = HandoffDispatched(
             number: file.report.displayNumber, kind: kind, matterKind: file.report.matterKind, title: content.title,
             text: content.text, region: content.region, accused: content.accused, allegations: content.allegations,
-            attachments: content.attachments,  // Its clock starts with the release, whose time an approval decides.
+            attachments: content.attachments,
+            // Its clock starts with the release, whose time an approval decides.
             signBy: waits ? nil : plans.first { $0.duty == ClockRow.Kind.sign.rawValue }?.dueAt,
             resultOwed: words?.resultOwed ?? true, rule: rule.description)
         try file.apply(.routed)
