@@ -32,7 +32,9 @@ public enum SmallOffice {
         Definitions(
             virtualHost: virtualHost, units: units.map(\.id), sources: sources.map(\.id), persons: persons.map(\.id),
             users: parties.map { BrokerUser(party: $0, password: TestServers.password) },
-            administrator: (name: "admin", password: TestServers.password))
+            administrator: (name: "admin", password: TestServers.password),
+            // More than a party may have waiting in an office, since tests let more bytes wait than a worker may hold.
+            inboundBytesMax: 256 << 20)
     }
 
     public static var parties: [Party] {

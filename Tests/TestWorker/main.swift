@@ -35,7 +35,7 @@ var settings = LaneSettings(
     database: PostgreSQL.ConnectionSettings(url: required("TEST_DATABASE_URL")), clock: .real,
     vault: Vault(recipient: vaultKey),
     boxes: try BoxKeys(
-        Dictionary(uniqueKeysWithValues: worker.boxes.map { ($0, bytes("TEST_BOX_KEY_\($0.rawValue)")) })),
+        Dictionary(uniqueKeysWithValues: worker.boxes.map { ($0, bytes("TEST_BOX_KEY_\($0)")) })),
     digestKey: try DigestKey(keyBytes: bytes("TEST_DIGEST_KEY")),
     sealedMailKey: mailKey)
 settings.batchSizeMax = 50

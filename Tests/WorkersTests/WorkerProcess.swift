@@ -46,7 +46,8 @@ final class WorkerProcess {
         environment["TEST_DATABASE_URL"] = database.string
         environment["TEST_VAULT_KEY"] = office.vaultKey.recipient.publicKey.rawRepresentation.base64EncodedString()
         for (kind, bytes) in office.boxKeys where worker.boxes.contains(kind) {
-            environment["TEST_BOX_KEY_\(kind.rawValue)"] = Data(bytes).base64EncodedString()
+            // The name of the case, which has no hyphen: a shell on the way would drop such a variable.
+            environment["TEST_BOX_KEY_\(kind)"] = Data(bytes).base64EncodedString()
         }
         environment["TEST_DIGEST_KEY"] = Data(office.digestKeyBytes).base64EncodedString()
         environment["TEST_MAIL_KEY"] = office.mailKey.publicKey.rawRepresentation.base64EncodedString()

@@ -130,23 +130,44 @@ struct WrittenTextTests {
             try office.count("SELECT count(*) FROM report_text WHERE body LIKE '来电人匿名反映，保密，无其他：%'") == reporters.count)
         try office.close()
     }
+
+    @Test("a directory that is read again without a change keeps its edition")
+    func keepsEdition() throws {
+        let office = try OfficeUnderTest()
+        let database = try office.database()
+        let first = try OfficeDirectory.read(database)
+        #expect(try OfficeDirectory.read(database, unless: first).edition == first.edition)
+        try office.change("UPDATE source SET kind = 'web' WHERE id = 'letter'")
+        let changed = try OfficeDirectory.read(database, unless: first)
+        #expect(
+            changed.edition != first.edition
+                && changed.sources.values.contains { $0.id.rawValue == "letter" && $0.kind == "web" })
+        try office.close()
+    }
 }
 
 @Suite("Reports prepared before their transaction")
 struct PreparedReportTests {
     private static let vaultKey = VaultKey(Curve25519.KeyAgreement.PrivateKey())
 
-    private func prepared(_ submission: Submission, kind: String = "letter") throws -> PreparedReport {
+    private static let directory = OfficeDirectory(
+        units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: [])
+
+    private func office(
+        _ directory: OfficeDirectory = directory, policy: (String) -> String = { $0 }
+    ) throws -> OfficeContext {
         let moment = Instant(microsecondsSinceEpoch: 1_772_438_400_000_000)
+        return OfficeContext(
+            worker: .intake, directory: directory,
+            rulebook: try Rulebook(try PolicyFile.read(policy(try OfficeUnderTest.policyText()), named: "policy")),
+            vault: Vault(recipient: Self.vaultKey.recipient), boxes: try BoxKeys([:]),
+            digestKey: try DigestKey(keyBytes: Array(repeating: 8, count: 32)), now: moment, wall: moment)
+    }
+
+    private func prepared(_ submission: Submission) throws -> PreparedReport {
         return try PreparedReport(
-            submission, sourceKind: kind, body: [1, 2, 3],
-            OfficeContext(
-                worker: .intake,
-                directory: OfficeDirectory(
-                    units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: []),
-                rulebook: try Rulebook(try PolicyFile.read(OfficeUnderTest.policyText(), named: "policy")),
-                vault: Vault(recipient: Self.vaultKey.recipient), boxes: try BoxKeys([:]),
-                digestKey: try DigestKey(keyBytes: Array(repeating: 8, count: 32)), now: moment, wall: moment))
+            submission, from: try #require(SmallOffice.sources.first { $0.id.rawValue == "letter" }), body: [1, 2, 3],
+            sealing: Sealing(mailKey: SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey)), in: try office())
     }
 
     @Test("a report is masked, keyed and sealed beforehand, except a matter only for a superior")
@@ -160,15 +181,13 @@ struct PreparedReportTests {
         }
     }
 
-    @Test("a preparation is not used when the source's kind or the policy has changed since")
+    @Test("a preparation is not used when the directory or the policy has changed since")
     func ignoresOutdatedPreparation() throws {
         let report = try prepared(Sample.accusation())
-        let yaml = try OfficeUnderTest.policyText()
-        let rulebook = try Rulebook(try PolicyFile.read(yaml, named: "policy"))
-        let next = try Rulebook(
-            try PolicyFile.read(yaml.replacing("\nversion: 1\n", with: "\nversion: 2\n"), named: "policy"))
-        #expect(report.holds(under: rulebook, sourceKind: "letter"))
-        #expect(!report.holds(under: rulebook, sourceKind: "web"))
-        #expect(!report.holds(under: next, sourceKind: "letter"))
+        #expect(report.holds(in: try office()))
+        let readAgain = OfficeDirectory(
+            units: SmallOffice.units, closure: [], sources: SmallOffice.sources, persons: [])
+        #expect(!report.holds(in: try office(readAgain)))
+        #expect(!report.holds(in: try office { $0.replacing("\nversion: 1\n", with: "\nversion: 2\n") }))
     }
 }

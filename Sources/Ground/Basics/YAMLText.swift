@@ -7,7 +7,7 @@
 /// number of values, not by its bytes alone.
 public enum YAMLText {
     /// The most values of a text; the shipped policy has some three thousand.
-    public static let valuesMax = 60_000
+    public static let valuesMax = 20_000
     /// The deepest nesting of brackets.
     public static let depthMax = 64
 

@@ -12,6 +12,7 @@ public struct OfficeDirectory: Sendable {
     /// The units as the routing rules use them, in the order of their ids.
     public let routingUnits: [RoutingUnit]
     private let below: [UnitID: Set<UnitID>]
+    let edition: Edition
     /// The names of the units, in the form that the barrier compares.
     public let unitNames: UnitNames
 
@@ -26,12 +27,26 @@ public struct OfficeDirectory: Sendable {
         }
         unitNames = UnitNames(units.lazy.map { ($0.id, $0.name) })
         below = closure.reduce(into: [:]) { below, pair in below[pair.ancestor, default: []].insert(pair.descendant) }
+        edition = Edition()
     }
 
-    static func read(_ database: Database) throws -> OfficeDirectory {
+    /// Reads the directory.
+    /// - Parameter known: the directory that was read before. If nothing has changed, it is returned, with its edition.
+    static func read(_ database: Database, unless known: OfficeDirectory? = nil) throws -> OfficeDirectory {
         let (units, closure, sources, persons) = try database.pipeline(
             ReadUnits(), ReadUnitClosure(), ReadSources(), ReadPersons())
-        return OfficeDirectory(units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
+        let directory = OfficeDirectory(
+            units: units.rows, closure: closure.rows, sources: sources.rows, persons: persons.rows)
+        return known.flatMap { $0.hasSameRows(as: directory) ? $0 : nil } ?? directory
+    }
+
+    private func hasSameRows(as other: OfficeDirectory) -> Bool {
+        units == other.units && below == other.below && sources == other.sources && persons == other.persons
+    }
+
+    /// Stands for the rows of one directory: what was computed from it holds as long as the edition is the same.
+    final class Edition: Sendable, Equatable {
+        static func == (left: Edition, right: Edition) -> Bool { left === right }
     }
 
     /// These units and all units below them.

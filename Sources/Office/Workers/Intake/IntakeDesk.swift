@@ -30,12 +30,9 @@ struct IntakeDesk: Desk {
 
     func prepare(_ inbound: InboundMessage, in office: OfficeContext) throws -> PreparedReport? {
         guard case .message(let message) = inbound.content, case .submitted(.report(let submission)) = message.body,
-            case .source(let id) = inbound.sender, let source = office.directory.sources[id],
-            SubmissionCheck.problems(
-                in: submission, rulebook: office.rulebook, directory: office.directory, now: office.now
-            ).isEmpty
+            case .source(let id) = inbound.sender, let source = office.directory.sources[id]
         else { return nil }
-        return try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, office)
+        return try PreparedReport(submission, from: source, body: inbound.body, sealing: sealing, in: office)
     }
 
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {
@@ -46,11 +43,7 @@ struct IntakeDesk: Desk {
                 continue
             }
             switch said {
-            case .report(let submission):
-                switch try judge(submission, inbound, unitOfWork) {
-                case .draft(let draft): drafts.append(draft)
-                case .refused(let refusal): unitOfWork.cases.submissions[inbound.key] = .refused(refusal)
-                }
+            case .report: if let draft = try draft(of: inbound, in: unitOfWork.office) { drafts.append(draft) }
             case .part(let part): parts.append(.init(part: part, inbound: inbound))
             }
         }
@@ -66,16 +59,18 @@ struct IntakeDesk: Desk {
             guard case .message(let message) = inbound.content, case .submitted(let said) = message.body else {
                 continue
             }
-            switch (said, unitOfWork.cases.submissions[inbound.key]) {
-            case (.report, .refused(let refusal)): try refuse(inbound, refusal, in: &unitOfWork)
-            case (.report, let submission?): loaded.append(submission)
-            case (.report, nil): throw NotLoaded()
-            case (.part(let part), _): parts.append(.init(part: part, inbound: inbound))
+            switch said {
+            case .part(let part): parts.append(.init(part: part, inbound: inbound))
+            case .report:
+                if let submission = unitOfWork.cases.submissions[inbound.key] {
+                    loaded.append(submission)
+                } else {
+                    try refuse(inbound, in: &unitOfWork)
+                }
             }
         }
         for submission in loaded {
             switch submission {
-            case .refused: continue
             case .known(let draft, let earlier): unitOfWork.repeatSubmission(earlier, inbound: draft.inbound)
             case .new(let draft, let registration):
                 try register(draft, registration, in: &unitOfWork)
@@ -109,67 +104,22 @@ struct IntakeDesk: Desk {
 
     // MARK: Pure steps
 
-    /// Applies the rules to a submission, without the database.
-    private func judge(
-        _ submission: Submission, _ inbound: InboundMessage, _ unitOfWork: UnitOfWork
-    ) throws -> Judgement {
-        let (directory, rulebook) = (unitOfWork.office.directory, unitOfWork.office.rulebook)
-        guard case .source(let sourceID) = inbound.sender, let source = directory.sources[sourceID] else {
-            return .refused(.unknownSource)
-        }
-        let problems = SubmissionCheck.problems(
-            in: submission, rulebook: rulebook, directory: directory, now: unitOfWork.now)
-        guard problems.isEmpty else { return .refused(.because(problems)) }
-        // Prepared again for a replayed dead letter, or if the policy or the source's kind changed meanwhile.
-        let report =
-            if let prepared = inbound.prepared, prepared.holds(under: rulebook, sourceKind: source.kind) {
-                prepared
-            } else {
-                try PreparedReport(submission, sourceKind: source.kind, body: inbound.body, unitOfWork.office)
-            }
-        // The barrier uses the current directory, never what was known before the transaction.
-        let roots = Barrier.finding(
-            on: submission.accused, among: directory.unitNames, kinds: rulebook.ownKind
-        ).roots
-        let barred = directory.subtrees(of: roots)
-        let isReceiptOnly = source.unit.map(barred.contains) ?? false
+    /// The submission with the results of the rules; `nil` if it is refused.
+    private func draft(of inbound: InboundMessage, in office: OfficeContext) throws -> Draft? {
+        guard case .source(let id) = inbound.sender, let source = office.directory.sources[id] else { return nil }
+        guard let report = inbound.prepared else { throw NotLoaded() }
+        if case .refused = report.decision { return nil }
+        return Draft(inbound: inbound, source: source, report: report)
+    }
+
+    private func refuse(_ inbound: InboundMessage, in unitOfWork: inout UnitOfWork) throws {
+        guard let report = inbound.prepared else { return try unitOfWork.keepAsDeadLetter(inbound, .unknownSource) }
         switch report.decision {
-        case .readable(let readable):
-            if let problem = ForwardingSize.problem(with: readable.content) { return .refused(.because([problem])) }
-            return .draft(
-                Draft(
-                    inbound: inbound, source: source, report: report, barredRoots: roots, isReceiptOnly: isReceiptOnly,
-                    superior: nil, custodian: nil))
-        case .sealed(let ruling):
-            let superiors = directory.units.values.filter {
-                $0.kind == ruling.unitKind && $0.active && !barred.contains($0.id)
-            }
-            guard let superior = superiors.min(by: { $0.id < $1.id }) else { return .refused(.because([.noSuperior])) }
-            guard sealing.canSeal(to: superior) else { return .refused(.unusableKey(of: superior)) }
-            if let problem = ForwardingSize.problem(withSealed: inbound.body.count) {
-                return .refused(.because([problem]))
-            }
-            return .draft(
-                Draft(
-                    inbound: inbound, source: source, report: report, barredRoots: [], isReceiptOnly: isReceiptOnly,
-                    superior: superior, custodian: directory.custodian(of: submission, barred: barred)))
-        }
-    }
-
-    private enum Judgement {
-        case draft(Draft)
-        case refused(LoadedSubmission.Refusal)
-    }
-
-    private func refuse(
-        _ inbound: InboundMessage, _ refusal: LoadedSubmission.Refusal, in unitOfWork: inout UnitOfWork
-    ) throws {
-        switch refusal {
-        case .unknownSource: try unitOfWork.keepAsDeadLetter(inbound, .unknownSource)
-        case .because(let problems): unitOfWork.refuse(inbound, problems)
-        case .unusableKey(let superior):
+        case .refused(.because(let problems)): unitOfWork.refuse(inbound, problems)
+        case .refused(.unusableKey(let superior)):
             unitOfWork.tellOfKey(of: superior)
             unitOfWork.refuse(inbound, [.superiorKeyUnusable])
+        case .sealed, .readable: throw NotLoaded()
         }
     }
 
@@ -181,7 +131,7 @@ struct IntakeDesk: Desk {
         let original = registration.original
         // A source that may learn nothing of the original learns nothing from its repeat either.
         let barred = original.flatMap { registration.barred ?? unitOfWork.cases.files[$0]?.barred } ?? []
-        let receiptOnly = draft.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false
+        let receiptOnly = draft.report.isReceiptOnly || draft.source.unit.map(barred.contains) ?? false
         let standing = try draft.standing(isRepeat: original != nil, under: unitOfWork.office.rulebook)
         let state = standing.state
         let isSealed = state == .passedUp
@@ -195,17 +145,17 @@ struct IntakeDesk: Desk {
             receivedAt: draft.report.receivedAt ?? unitOfWork.now, registeredAt: unitOfWork.now, verdict: state,
             rule: standing.rule, reason: standing.reason, authority: standing.authority,
             repeatOf: state == .linkedAsRepeat ? original : nil,
-            receiptOnly: receiptOnly, custodian: draft.custodian, handoffCount: 0,
+            receiptOnly: receiptOnly, custodian: draft.sealed?.custodian, handoffCount: 0,
             attachments: isSealed ? 0 : draft.report.attachmentCount, head: .genesis)
-        var file = CaseFile(new: report, barred: unitOfWork.office.directory.subtrees(of: draft.barredRoots))
+        var file = CaseFile(new: report, barred: unitOfWork.office.directory.subtrees(of: draft.report.barredRoots))
         let commitment = unitOfWork.office.commitment(
             to: draft.inbound.sha256, of: report.id, for: Party.source(draft.source.id))
         file.record(
             .registered(.init(of: report, commitment: commitment)), at: unitOfWork.now, by: unitOfWork.office.name)
         unitOfWork.cases.files[report.id] = file
 
-        if case .sealed(let ruling) = draft.report.decision, let superior = draft.superior {
-            if draft.custodian == nil {
+        if let sealed = draft.sealed {
+            if sealed.custodian == nil {
                 unitOfWork.answers.report(
                     """
                     no supervisor may watch over a report that is passed up sealed: nobody is told if it waits \
@@ -213,12 +163,12 @@ struct IntakeDesk: Desk {
                     """
                 )
             }
-            try sealing.passUp(draft.inbound, report.id, ruling: ruling, to: superior, in: &unitOfWork)
+            try sealing.passUp(draft.inbound, report.id, ruling: sealed.ruling, to: sealed.superior, in: &unitOfWork)
         } else if let readable = draft.readable {
             // Registration splits a message: the original bytes go into the vault, only masked text is used further.
             try unitOfWork.cases.register(
                 .init(
-                    report: file.report, barredRoots: draft.barredRoots, content: readable.content,
+                    report: file.report, barredRoots: draft.report.barredRoots, content: readable.content,
                     original: readable.original, attachments: readable.attachments),
                 by: unitOfWork.office.worker)
         }
@@ -231,7 +181,7 @@ struct IntakeDesk: Desk {
         if let finished = unitOfWork.cases.files[report.id], isSealed {
             try unitOfWork.cases.register(
                 .init(
-                    report: finished.report, barredRoots: draft.barredRoots, content: nil, original: nil,
+                    report: finished.report, barredRoots: draft.report.barredRoots, content: nil, original: nil,
                     attachments: []),
                 by: unitOfWork.office.worker)
         }

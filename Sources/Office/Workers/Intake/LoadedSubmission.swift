@@ -9,19 +9,16 @@ struct Draft: Sendable {
     let inbound: InboundMessage
     let source: SourceRow
     let report: PreparedReport
-    /// Empty for a sealed report: no barred unit is stored for it.
-    let barredRoots: Set<UnitID>
-    /// Whether the source's own unit is barred. Also correct for a sealed report, although `barredRoots` is empty.
-    let isReceiptOnly: Bool
-    /// The unit to which a sealed report is passed up, and the person who is its custodian; `nil` for other reports.
-    let superior: UnitRow?
-    let custodian: PersonID?
 
     var id: ReportID { report.id }
     var submission: SubmissionKey { SubmissionKey(source: source.id, id: inbound.key.eventID) }
     var readable: PreparedReport.Readable? {
         guard case .readable(let readable) = report.decision else { return nil }
         return readable
+    }
+    var sealed: PreparedReport.SealedReport? {
+        guard case .sealed(let sealed) = report.decision else { return nil }
+        return sealed
     }
 }
 
@@ -37,8 +34,9 @@ extension Draft {
 
     func standing(isRepeat: Bool, under rulebook: Rulebook) throws -> Standing {
         switch report.decision {
-        case .sealed(let ruling):
-            var standing = Standing(rule: ruling.rule.description, matterKind: report.matterKind)
+        case .refused: throw NotLoaded()
+        case .sealed(let sealed):
+            var standing = Standing(rule: sealed.ruling.rule.description, matterKind: report.matterKind)
             try standing.state.apply(.passedUp)
             return standing
         case .readable(let readable):
@@ -64,17 +62,9 @@ extension Draft {
 
 /// The facts about a submission before it is decided: the results of the rules, and the rows of the database.
 enum LoadedSubmission: Sendable {
-    case refused(Refusal)
     /// The submission was registered before, and its inbox row was pruned.
     case known(Draft, Report)
     case new(Draft, Registration)
-
-    enum Refusal: Sendable {
-        case unknownSource
-        case because([Problem])
-        /// Only a superior may handle it, and nothing can be sealed to that superior's key.
-        case unusableKey(of: UnitRow)
-    }
 
     struct Registration: Sendable {
         let serial: Int64

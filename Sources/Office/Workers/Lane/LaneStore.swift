@@ -114,13 +114,18 @@ final class LaneStore {
         try refreshPlans()
         var unitOfWork = UnitOfWork(office: office(atWall: wall))
 
-        let received = arrived.map(known)
+        // Again where the preparation failed or is out of date; now an error is one of this transaction.
+        let received = try arrived.map(known).map {
+            givenUp[$0.key] == nil ? try prepared($0, in: unitOfWork.office) : $0
+        }
         let fresh = try claim(received, in: &unitOfWork)
         try countDeadLetters(of: fresh.filter { givenUp[$0.key] != nil || $0.isDead }, in: &unitOfWork)
         let kept = fresh.filter { givenUp[$0.key] == nil }
         let words = try loadDeadLetterCommands(
             kept.filter(\.isAboutDeadLetter), confirmed: settled.confirmed, in: &unitOfWork)
-        let decided = kept.filter { !$0.isAboutDeadLetter } + words.compactMap(\.replayed)
+        let decided =
+            try kept.filter { !$0.isAboutDeadLetter }
+            + words.compactMap(\.replayed).map { try prepared($0, in: unitOfWork.office) }
         let heard = decided.filter { $0.isHeard(by: desk.worker) }
         try load(decided, settled, sweep, words, into: &unitOfWork)
         // Business time (invariant 11), now that the locks are held. Decisions and statements get it from here.
@@ -158,9 +163,13 @@ final class LaneStore {
     /// Does the work on a message that is done before BEGIN. An error is ignored: it occurs again in the
     /// transaction, which handles it.
     func prepared(_ inbound: InboundMessage) -> InboundMessage {
-        guard inbound.prepared == nil else { return inbound }
+        (try? prepared(inbound, in: office(atWall: .wall()))) ?? inbound
+    }
+
+    private func prepared(_ inbound: InboundMessage, in office: OfficeContext) throws -> InboundMessage {
+        guard !(inbound.prepared?.holds(in: office) ?? false) else { return inbound }
         var inbound = inbound
-        inbound.prepared = try? desk.prepare(inbound, in: office(atWall: .wall()))
+        inbound.prepared = try desk.prepare(inbound, in: office)
         return inbound
     }
 
@@ -311,7 +320,7 @@ final class LaneStore {
         }
         directoryReadAt = .now
         do {
-            directory = try OfficeDirectory.read(database)
+            directory = try OfficeDirectory.read(database, unless: directory)
         } catch let error as PostgreSQLError where Fault(error, after: 0, statementSeconds: 0).suspects {
             // No message is to blame for a row that this program cannot read: the old directory stays in use.
             logger.log(.directoryUnreadable(error))

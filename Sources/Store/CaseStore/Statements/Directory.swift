@@ -3,7 +3,7 @@ import Casework
 public import PostgreSQL
 
 /// A unit as stored.
-public struct UnitRow: Sendable {
+public struct UnitRow: Hashable, Sendable {
     public let id: UnitID
     public let name: String
     public let kind: String
@@ -47,7 +47,7 @@ public struct ReadUnitClosure: Statement {
     }
 }
 
-public struct SourceRow: Sendable {
+public struct SourceRow: Hashable, Sendable {
     public let id: SourceID
     public let name: String
     public let kind: String
@@ -69,7 +69,7 @@ public struct ReadSources: Statement {
     }
 }
 
-public struct PersonRow: Sendable {
+public struct PersonRow: Hashable, Sendable {
     public let id: PersonID
     public let name: String
     public let unit: UnitID?
