@@ -10,7 +10,7 @@
 
 const statement lock_reports = {"lock_reports",
     "SELECT id, number, source, source_id, digest, state, source_kind, matter_kind, region, real_name, received_at, registered_at, "
-    "verdict, rule, reason, authority, repeat_of, receipt_only, handoff_count, papers, head_at, head, entry_count FROM report "
+    "verdict, rule, reason, authority, repeat_of, receipt_only, custodian, handoff_count, papers, head, entry_count, head_at FROM report "
     "WHERE id IN (SELECT unnest($1::uuid[]) UNION SELECT report_id FROM unnest($2::uuid[]) AS wanted (id) "
     "CROSS JOIN LATERAL (SELECT report_id FROM handoff WHERE handoff.id = wanted.id OFFSET 0) AS found) "
     "ORDER BY id FOR NO KEY UPDATE"};
@@ -28,13 +28,17 @@ const statement read_clocks = {"read_clocks",
         "due_at, next_step, next_at, set_aside, ended_at, ended_because, ended_by",
         "clock", "")};
 
-const statement read_barred_units = {"read_barred_units", BY_REPORT("report_id, unit", "barred_root", "")};
+const statement read_barred_units = {"read_barred_units",
+    "SELECT found.* FROM unnest($1::uuid[]) AS wanted (report) CROSS JOIN LATERAL ("
+    "SELECT b.report_id, coalesce(c.descendant, b.unit) FROM barred_root b LEFT JOIN unit_closure c ON c.ancestor = b.unit "
+    "WHERE b.report_id = wanted.report OFFSET 0) AS found"};
 
 const statement read_held_messages = {"read_held_messages",
-    BY_REPORT("sender, event_id, handoff_id, report_id, type, key_id, sealed, held_at", "held_message", "ORDER BY id")};
+    BY_REPORT("sender, event_id, handoff_id, report_id, type, octet_length(sealed), held_at, ripe", "held_message", "ORDER BY id")};
 
 const statement update_reports = {"update_reports",
-    "UPDATE report SET state = new.state, handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count "
+    "UPDATE report SET state = new.state, handoff_count = new.handoff_count, head = new.head, entry_count = new.entry_count, "
+    "head_at = $7::timestamptz "
     "FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bytea[], $5::int[], $6::bytea[]) "
     "AS new (id, state, handoff_count, head, entry_count, loaded_head) WHERE report.id = new.id AND report.head = new.loaded_head"};
 
@@ -50,7 +54,7 @@ const statement insert_ledger = {"insert_ledger",
 // Cases ------------------------------------------------------------------------------------------------------------------
 
 int read_cases(const PGresult *locked, case_row *cases) {
-    enum { ID = 0, NUMBER = 1, HANDOFF_COUNT = 18, HEAD = 21, ENTRY_COUNT = 22 };
+    enum { ID = 0, NUMBER = 1, HANDOFF_COUNT = 19, HEAD = 21, ENTRY_COUNT = 22 };
     int count = PQntuples(locked);
     for (int i = 0; i < count; i++) {
         case_row *c = &cases[i];
@@ -77,7 +81,8 @@ case_row *case_of(const uuid *id, case_row *cases, int count) {
     return found;
 }
 
-void queue_cases(database *d, const case_row *cases, int count) {
+void queue_cases(const lane *l, const case_row *cases, int count) {
+    static int64_t at;
     static column ids, states, handoff_counts, heads, entry_counts, loaded_heads;
     begin_column(&ids, 2950);
     begin_column(&states, 25);
@@ -95,8 +100,8 @@ void queue_cases(database *d, const case_row *cases, int count) {
         put_bytes(&loaded_heads, cases[i].loaded_head.byte, sizeof cases[i].loaded_head.byte);
     }
     if (ids.count > 0)
-        QUEUE(d, &update_reports, array_of(&ids), array_of(&states), array_of(&handoff_counts), array_of(&heads),
-            array_of(&entry_counts), array_of(&loaded_heads));
+        QUEUE(l->db, &update_reports, array_of(&ids), array_of(&states), array_of(&handoff_counts), array_of(&heads),
+            array_of(&entry_counts), array_of(&loaded_heads), instant_in(&at, l->now));
 }
 
 // The ledger -------------------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ typedef struct { int per_mille, bytes; } quantile;
 
 // The length of the masked text, for routed reports and for others.
 static const quantile routed_texts[] = {
-    {0, 217}, {50, 367}, {100, 439}, {200, 589}, {300, 682}, {400, 786}, {500, 899}, {600, 1032}, {700, 1213}, {800, 1457}, {900, 2785},
-    {950, 4398}, {990, 5445}, {1000, 6179}};
+    {0, 217}, {50, 380}, {100, 459}, {200, 596}, {300, 696}, {400, 788}, {500, 883}, {600, 1001}, {700, 1168}, {800, 1424}, {850, 1668},
+    {900, 2536}, {950, 4112}, {980, 4957}, {990, 5392}, {995, 5657}, {1000, 7364}};
 static const quantile other_texts[] = {{0, 172}, {100, 284}, {500, 385}, {800, 470}, {900, 560}, {1000, 1100}};
 
 static int drawn_length(const quantile *from, unsigned per_mille) {
@@ -53,8 +53,8 @@ static int drawn_length(const quantile *from, unsigned per_mille) {
 
 typedef struct { int per_mille, accused, allegations; } named;
 static const named named_people[] = {
-    {131, 0, 0}, {471, 1, 1}, {672, 1, 2}, {751, 1, 3}, {775, 1, 4}, {856, 2, 1}, {909, 2, 2}, {933, 2, 3}, {941, 2, 4}, {961, 3, 1},
-    {983, 3, 2}, {991, 3, 3}, {995, 4, 1}, {1000, 4, 3}};
+    {113, 0, 0}, {490, 1, 1}, {683, 1, 2}, {754, 1, 3}, {779, 1, 4}, {866, 2, 1}, {908, 2, 2}, {926, 2, 3}, {932, 2, 4}, {963, 3, 1},
+    {980, 3, 2}, {988, 3, 3}, {996, 4, 1}, {998, 4, 2}, {1000, 4, 3}};
 
 const char *drawn_unit(uint64_t chance, bool department) {
     for (int i = 0; i < unit_count; i++) {

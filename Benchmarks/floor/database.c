@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // Columns ----------------------------------------------------------------------------------------------------------------
 
@@ -27,6 +28,18 @@ void put_bytes(column *c, const void *bytes, size_t count) {
     add_bytes(&c->data, &length, sizeof length);
     add_bytes(&c->data, bytes, count);
     c->count++;
+}
+
+void put_sealed(column *c, size_t count) {
+    enum { NONCE_AND_TAG = 12 + 16 };
+    static buffer sealed;
+    count += NONCE_AND_TAG;
+    sealed.length = 0;
+    while (sealed.length < count) {
+        uint64_t word = random_word();
+        add_bytes(&sealed, &word, sizeof word);
+    }
+    put_bytes(c, sealed.data, count);
 }
 
 void put_null(column *c) {
@@ -85,6 +98,12 @@ static void run_plain(PGconn *connection, const char *sql) {
     PQclear(result);
 }
 
+static PGresult *ask(PGconn *connection, const char *sql) {
+    PGresult *result = PQexec(connection, sql);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) die("%s: %s", sql, PQerrorMessage(connection));
+    return result;
+}
+
 static PGconn *connect_to_database(const char *application) {
     const char *keys[] = {"dbname", "application_name", NULL};
     const char *values[] = {opt.database_url, application, NULL};
@@ -98,6 +117,7 @@ static PGconn *connect_to_database(const char *application) {
     run_plain(connection, "SET enable_mergejoin = off");
     run_plain(connection, "SET jit = off");
     run_plain(connection, "SET max_parallel_workers_per_gather = 0");
+    run_plain(connection, "SET plan_cache_mode = force_generic_plan");
     return connection;
 }
 
@@ -146,19 +166,11 @@ void queue_statement(database *d, const statement *s, const parameter *parameter
     d->queued[d->queued_count++] = s;
 }
 
-static void count_rows(PGresult *result) {
-    const char *tag = PQcmdStatus(result);
-    atomic_long *counter = !strncmp(tag, "INSERT", 6) ? &shared->inserted
-        : !strncmp(tag, "UPDATE", 6) ? &shared->updated : !strncmp(tag, "DELETE", 6) ? &shared->deleted : NULL;
-    if (counter) atomic_fetch_add(counter, atol(PQcmdTuples(result)));
-}
-
 void run_queued(database *d) {
     for (int i = 0; i < d->result_count; i++) PQclear(d->results[i]);
     if (!PQpipelineSync(d->connection)) die("sync: %s", PQerrorMessage(d->connection));
     for (int i = 0; i < d->queued_count; i++) {
         d->results[i] = next_result(d, d->queued[i]->name, PGRES_COMMAND_OK, PGRES_TUPLES_OK);
-        count_rows(d->results[i]);
         if (PQgetResult(d->connection)) die("%s: more answers than questions", d->queued[i]->name);
     }
     PQclear(next_result(d, "sync", PGRES_PIPELINE_SYNC, PGRES_PIPELINE_SYNC));
@@ -181,8 +193,7 @@ void close_database(database *d) {
 // The office's data ------------------------------------------------------------------------------------------------------
 
 static int read_parties(PGconn *connection, const char *sql, party *out) {
-    PGresult *result = PQexec(connection, sql);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) die("%s: %s", sql, PQerrorMessage(connection));
+    PGresult *result = ask(connection, sql);
     int count = PQntuples(result);
     if (count > PARTIES_MAX) die("more than %d parties of a kind", PARTIES_MAX);
     for (int i = 0; i < count; i++) {
@@ -196,9 +207,8 @@ static int read_parties(PGconn *connection, const char *sql, party *out) {
 static void refuse_unless_on(PGconn *connection, const char *setting) {
     char sql[64];
     write_text(sql, sizeof sql, "SHOW %s", setting);
-    PGresult *result = PQexec(connection, sql);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || strcmp(PQgetvalue(result, 0, 0), "on") != 0)
-        die("%s is not on: a rate without it means nothing", setting);
+    PGresult *result = ask(connection, sql);
+    if (strcmp(PQgetvalue(result, 0, 0), "on") != 0) die("%s is not on: a rate without it means nothing", setting);
     PQclear(result);
 }
 
@@ -213,5 +223,40 @@ void read_office(void) {
     if (read_parties(connection, "SELECT id, kind FROM unit WHERE kind = 'case_office' ORDER BY id LIMIT 1", none) == 1)
         memcpy(barred_unit, none[0].id, sizeof barred_unit);
     if (source_count == 0 || unit_count == 0) die("the database knows no sources or no units: enter an office first");
+    PQfinish(connection);
+}
+
+// What the server counts -------------------------------------------------------------------------------------------------
+
+static void wait_for_backends(PGconn *connection) {
+    double began = seconds_now();
+    for (;;) {
+        PGresult *result = ask(connection,
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'floor-%'");
+        long count = atol(PQgetvalue(result, 0, 0));
+        PQclear(result);
+        if (count == 0) return;
+        if (seconds_now() - began > 10) die("%ld backends of the stages do not end", count);
+        usleep(5000);
+    }
+}
+
+void read_row_counts(row_counts *found) {
+    PGconn *connection = connect_to_database("floor");
+    // The workers' role may not see the names of another role's sessions.
+    run_plain(connection, "RESET ROLE");
+    wait_for_backends(connection);
+    PGresult *result = ask(connection,
+        "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname");
+    found->count = PQntuples(result);
+    if (found->count > TABLES_MAX) die("more than %d tables", TABLES_MAX);
+    for (int i = 0; i < found->count; i++) {
+        table_rows *t = &found->of[i];
+        write_text(t->table, sizeof t->table, "%s", PQgetvalue(result, i, 0));
+        t->inserted = atol(PQgetvalue(result, i, 1));
+        t->updated = atol(PQgetvalue(result, i, 2));
+        t->deleted = atol(PQgetvalue(result, i, 3));
+    }
+    PQclear(result);
     PQfinish(connection);
 }

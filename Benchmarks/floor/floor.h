@@ -47,7 +47,7 @@ typedef struct {
     atomic_int ready, go, stop, failed;
     atomic_long done[STAGES];           // messages handled and answered (SUBMITTER: sent)
     atomic_long closed;
-    atomic_long inserted, updated, deleted, published;
+    atomic_long published;
     // With one feedback lane: the times at which a fifth and four fifths were closed.
     double began, early_at, late_at;
     long early_count, late_count;
@@ -104,6 +104,8 @@ typedef struct { buffer data; Oid element; int count; bool has_null; } column;
 
 void begin_column(column *c, Oid element);
 void put_bytes(column *c, const void *bytes, size_t count);
+// What the office seals: random bytes, as many as the sealed ones of `count` bytes.
+void put_sealed(column *c, size_t count);
 void put_text(column *c, const char *text);     // NULL for a null element
 void put_uuid(column *c, const uuid *id);       // NULL for a null element
 void put_int(column *c, int32_t value);
@@ -139,6 +141,13 @@ void run_queued(database *d);
 PGresult *result_of(database *d, const statement *s);
 void close_database(database *d);
 void read_office(void);
+
+// The rows that the server has counted in each table since it began.
+enum { TABLES_MAX = 96 };
+typedef struct { char table[64]; long inserted, updated, deleted; } table_rows;
+typedef struct { table_rows of[TABLES_MAX]; int count; } row_counts;
+// Call it when no stage runs: a backend reports its last rows when it ends.
+void read_row_counts(row_counts *found);
 #define QUEUE(d, s, ...) \
     queue_statement(d, s, (const parameter[]){__VA_ARGS__}, (int)(sizeof((const parameter[]){__VA_ARGS__}) / sizeof(parameter)))
 #define QUEUE_PLAIN(d, s) queue_statement(d, s, NULL, 0)
@@ -176,6 +185,8 @@ void purge(broker *b, const char *queue);
 typedef struct {
     uuid event, report, handoff;
     bool has_handoff;
+    // The body is stored with the handoff, and the row refers to it.
+    bool is_stored;
     const char *exchange, *type;
     char key[96], subject[40], addressee[48];
     size_t body_at, body_length;
@@ -201,6 +212,8 @@ void run_lane(enum stage stage, int number, const char *const *queues, int queue
     int statement_count, work transact, long target);
 letter *new_letter(lane *l, const char *exchange, const char *type);
 void end_letter(lane *l, letter *row);
+// The sender of a message, as the inbox names it.
+amqp_bytes_t sender_of(const amqp_envelope_t *e);
 void queue_claim(lane *l, const amqp_envelope_t *batch, int count);
 void check_claim(lane *l, int count);
 void queue_outbox(lane *l, const char *worker);
@@ -219,13 +232,14 @@ case_row *case_of(const uuid *id, case_row *cases, int count);
 void begin_ledger(void);
 __attribute__((format(printf, 2, 3))) void add_entry(case_row *c, const char *format, ...);
 void queue_ledger(database *d);
-void queue_cases(database *d, const case_row *cases, int count);
+void queue_cases(const lane *l, const case_row *cases, int count);
 void begin_clocks(void);
 void add_clock(lane *l, const char *kind, const uuid *handoff, const uuid *report, const char *unit, int64_t stopped,
     const char *stopped_by);
 void queue_clocks(database *d);
 
 // The stages.
+void make_epoch(void);
 void run_intake(int number);
 void run_routing(int number);
 void run_feedback(int number);

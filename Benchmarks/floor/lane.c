@@ -82,14 +82,26 @@ const statement claim_inbox = {"claim_inbox",
     "ORDER BY sender, event_id ON CONFLICT DO NOTHING RETURNING sender, event_id"};
 
 const statement insert_outbox = {"insert_outbox",
-    "INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, created_at) "
+    "INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, handoff_id, body, body_of, "
+    "created_at) "
     "SELECT event_id, $10::text, $11::text, exchange, routing_key, type, subject, addressee, string_to_array(reports, ',')::uuid[], "
-    "handoff_id, body, $12::timestamptz "
+    "handoff_id, body, CASE WHEN body IS NULL THEN handoff_id END, $12::timestamptz "
     "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bytea[]) "
     "AS row (event_id, exchange, routing_key, type, subject, addressee, reports, handoff_id, body) "
     "ORDER BY event_id ON CONFLICT DO NOTHING"};
 
 const statement delete_outbox = {"delete_outbox", "DELETE FROM outbox WHERE event_id = ANY ($1::uuid[])"};
+
+// The sender is in the key `source.web.report.submitted`; messages in the office's own queues come from the worker before.
+amqp_bytes_t sender_of(const amqp_envelope_t *e) {
+    char *key = e->routing_key.bytes;
+    size_t length = e->routing_key.len;
+    if (length >= 7 && !memcmp(key, "bihuan.", 7)) return amqp_cstring_bytes("office.intake");
+    const char *dot = memchr(key, '.', length);
+    const char *second = dot ? memchr(dot + 1, '.', length - (size_t)(dot + 1 - key)) : NULL;
+    if (!second) die("an unexpected routing key: %.*s", (int)length, key);
+    return (amqp_bytes_t){(size_t)(second - key), key};
+}
 
 void queue_claim(lane *l, const amqp_envelope_t *batch, int count) {
     static column senders, ids, digests, subjects;
@@ -99,17 +111,8 @@ void queue_claim(lane *l, const amqp_envelope_t *batch, int count) {
     begin_column(&subjects, 25);
     for (int i = 0; i < count; i++) {
         const amqp_envelope_t *e = &batch[i];
-        // The sender is in the key `source.web.report.submitted`; messages in the office's own queues come from
-        // the worker before.
-        const char *key = e->routing_key.bytes;
-        size_t length = e->routing_key.len;
-        if (length >= 7 && !memcmp(key, "bihuan.", 7)) put_text(&senders, "office.intake");
-        else {
-            const char *dot = memchr(key, '.', length);
-            const char *second = dot ? memchr(dot + 1, '.', length - (size_t)(dot + 1 - key)) : NULL;
-            if (!second) die("an unexpected routing key: %.*s", (int)length, key);
-            put_bytes(&senders, key, (size_t)(second - key));
-        }
+        amqp_bytes_t sender = sender_of(e);
+        put_bytes(&senders, sender.bytes, sender.len);
         size_t id_length;
         const char *id = event_id(&e->message.body, &id_length);
         put_bytes(&ids, id, id_length);
@@ -153,13 +156,15 @@ void queue_outbox(lane *l, const char *worker) {
         put_text(&addressees, row->addressee);
         put_text(&reports, report);
         put_uuid(&handoffs, row->has_handoff ? &row->handoff : NULL);
-        put_bytes(&bodies, l->bodies.data + row->body_at, row->body_length);
+        if (row->is_stored) put_null(&bodies);
+        else put_bytes(&bodies, l->bodies.data + row->body_at, row->body_length);
     }
+    // The rows of sent messages first, as in the office.
+    begin_column(&gone, 2950);
+    for (int i = 0; i < l->sent_count; i++) put_uuid(&gone, &l->sent[i].event);
+    if (l->sent_count > 0) QUEUE(l->db, &delete_outbox, array_of(&gone));
     if (l->letter_count > 0)
         QUEUE(l->db, &insert_outbox, array_of(&ids), array_of(&exchanges), array_of(&keys), array_of(&types), array_of(&subjects),
             array_of(&addressees), array_of(&reports), array_of(&handoffs), array_of(&bodies), text_in(worker), text_in(l->name),
             instant_in(&at, l->now));
-    begin_column(&gone, 2950);
-    for (int i = 0; i < l->sent_count; i++) put_uuid(&gone, &l->sent[i].event);
-    if (l->sent_count > 0) QUEUE(l->db, &delete_outbox, array_of(&gone));
 }

@@ -141,12 +141,16 @@ static void refuse_if_used(broker *b, const char *queue) {
 
 // A round ----------------------------------------------------------------------------------------------------------------
 
+static row_counts rows_before;
+
 static void begin_round(int round) {
     memset(shared, 0, sizeof *shared);
     opt.round = round;
     opt.closing = 0;
     for (long i = 0; i < opt.count; i++) opt.closing += shape_of(i).registered;
     if (opt.closing == 0) die("no submission goes all the way; take more");
+    make_epoch();
+    read_row_counts(&rows_before);
 }
 
 static double end_of(enum stage stage) {
@@ -162,14 +166,39 @@ static double cpu_of_children(void) {
     return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
+// The rows of each table in this round, per submission.
+static void print_tables(const char *name, const row_counts *after, bool is_update) {
+    const char *separator = "";
+    printf(",\"%s\":{", name);
+    for (int i = 0; i < after->count; i++) {
+        const table_rows *now = &after->of[i], *then = &rows_before.of[i];
+        long rows = is_update ? now->updated - then->updated : now->inserted - then->inserted;
+        if (rows == 0) continue;
+        printf("%s\"%s\":%.3f", separator, now->table, (double)rows / (double)opt.count);
+        separator = ",";
+    }
+    printf("}");
+}
+
 static void print_common(const char *name, double seconds, double cpu, long published) {
     double n = (double)opt.count;
+    static row_counts after;
+    read_row_counts(&after);
+    if (after.count != rows_before.count) die("the tables have changed");
+    long inserted = 0, updated = 0, deleted = 0;
+    for (int i = 0; i < after.count; i++) {
+        inserted += after.of[i].inserted - rows_before.of[i].inserted;
+        updated += after.of[i].updated - rows_before.of[i].updated;
+        deleted += after.of[i].deleted - rows_before.of[i].deleted;
+    }
     printf("{\"name\":\"%s\",\"round\":%d,\"reports\":%ld,\"batch\":%d,\"lanes\":%d,\"seconds\":%.3f,\"reports_per_second\":%.1f,"
            "\"rows_per_report\":%.3f,\"rows_inserted_per_report\":%.3f,\"rows_updated_per_report\":%.3f,\"rows_deleted_per_report\":%.3f,"
            "\"messages_per_report\":%.3f,\"floor_cpu_ms_per_report\":%.4f",
         name, opt.round + 1, opt.count, opt.batch, opt.lanes, seconds, n / seconds,
-        (double)(shared->inserted + shared->updated + shared->deleted) / n, (double)shared->inserted / n, (double)shared->updated / n,
-        (double)shared->deleted / n, (double)published / n, cpu * 1000 / n);
+        (double)(inserted + updated + deleted) / n, (double)inserted / n, (double)updated / n, (double)deleted / n, (double)published / n,
+        cpu * 1000 / n);
+    print_tables("rows_inserted_by_table", &after, false);
+    print_tables("rows_updated_by_table", &after, true);
 }
 
 static void intake_round(broker *b) {

@@ -56,9 +56,9 @@ static void act_on_handoffs(lane *l, const amqp_envelope_t *batch, int count) {
             (unsigned long long)random_word());
         act(l, &batch[i], "bihuan.handoff.signed.v1", "handoff.signed", "signed", signature);
         act(l, &batch[i], "bihuan.disposition.decided.v1", "disposition.decided", "disposition",
-            "{\"decidedOn\":\"2026-03-02\",\"disposition\":\"closed\"}");
-        act(l, &batch[i], "bihuan.handoff.concluded.v1", "handoff.concluded", "concluded-1",
-            "{\"outcome\":\"unfounded\",\"reporterAnswered\":true,\"summary\":\"经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。\"}");
+            "{\"disposition\":\"talk_inquiry\"}");
+        act(l, &batch[i], "bihuan.handoff.concluded.v1", "handoff.concluded", "concluded",
+            "{\"outcome\":\"clarified\",\"reporterAnswered\":true,\"summary\":\"经谈话函询和走访核实，反映问题查无实据，予以了结并作出澄清。\"}");
     }
 }
 

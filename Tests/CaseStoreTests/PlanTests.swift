@@ -33,7 +33,7 @@ struct PlanTests {
         let superuser = try store.superuser()
         try superuser.execute(Self.explained)
         let worker = try store.worker()
-        try worker.execute(PlannerSettings.sql + "; SET plan_cache_mode = force_generic_plan")
+        try worker.execute(PlannerSettings.sql)
         for grown in [false, true] {
             if grown { try superuser.execute(Self.growth) }
             for (number, question) in Self.questions.enumerated() {

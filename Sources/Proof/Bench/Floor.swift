@@ -66,9 +66,9 @@ package struct Floor {
         let printed = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            let said =
-                (try? String(contentsOf: errors, encoding: .utf8))?.split(separator: "\n").last.map(String.init)
-                ?? "nothing"
+            // Each process writes a line; the first says why, the last only that another one failed.
+            let lines = (try? String(contentsOf: errors, encoding: .utf8))?.split(separator: "\n") ?? []
+            let said = lines.isEmpty ? "nothing" : lines.suffix(4).joined(separator: "; ")
             throw UserError("\(program == "/usr/bin/env" ? "make" : "it") said: \(said)")
         }
         return String(decoding: printed, as: UTF8.self)

@@ -3,6 +3,6 @@
 public enum PlannerSettings {
     public static let sql = """
         SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-        SET max_parallel_workers_per_gather = 0
+        SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_generic_plan
         """
 }

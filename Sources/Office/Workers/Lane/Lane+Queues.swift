@@ -16,11 +16,11 @@ import PostgreSQL
 extension Lane {
     /// Aims at this lane's share. Also frees the queues that it gave up before.
     func shareQueues() throws {
-        guard desk.worker.readsParties, let store, let consumer else { return }
+        guard desk.worker.readsParties, let store, let consumer else { return sharing.nextAt = nil }
         try attempt(watchedBy: \.queueWatch) {
             let ended = consumer.takeEnded()
             if !ended.isEmpty { try store.free(ended) }
-            guard ContinuousClock.now >= sharing.nextAt else { return }
+            guard sharing.secondsUntilNext <= 0 else { return }
             sharing.nextAt = .now + .seconds(LaneSettings.shareIntervalSeconds)
             try aimAtShare(store, consumer)
         }
@@ -44,6 +44,8 @@ extension Lane {
         if held.count > share.target, share.othersLack {
             try consumer.giveUp(held.suffix(held.count - share.target))
         } else if held.count < share.target {
+            // What another lane gives up for this one waits no longer than that.
+            sharing.nextAt = .now + .seconds(LaneSettings.shareIntervalWhileLackingSeconds)
             try take(upTo: share.target - held.count, of: wanted, store, consumer)
         }
         if !sharing.hasBegun {
@@ -141,6 +143,8 @@ extension Lane {
     /// Begins with no queue of a party. Messages in the queue that all parties once shared come first.
     func beginSharing() throws {
         sharing = QueueSharing()
+        // Lanes that start together know one another before they take queues, and need not give them up again.
+        sharing.nextAt = .now + .seconds(LaneSettings.shareIntervalWhileLackingSeconds)
         listening = [:]
         guard let store, let queue = desk.worker.retiredQueue else { return logger.log(.laneReady) }
         try store.free(nil)

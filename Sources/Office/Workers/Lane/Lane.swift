@@ -140,8 +140,8 @@ final class Lane {
         try shareQueues()
         try retrying { try store?.refreshPolicy() }
         // If more of the sweep may be due, the lane does not sleep.
-        let batches = try consumer.receive(
-            upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : LaneSettings.idleSeconds)
+        let idleSeconds = min(LaneSettings.idleSeconds, sharing.secondsUntilNext)
+        let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : idleSeconds)
         for batch in batches { try carry(batch) }
         if batches.isEmpty {
             try outboxPublisher.serve()

@@ -57,6 +57,8 @@ public struct LaneSettings: Sendable {
     static let prefetchMin = 8
     /// How often a lane compares its queues of parties with its share.
     static let shareIntervalSeconds = 1.0
+    /// The same while it has less than its share: nobody reads a queue that another lane has just given up.
+    static let shareIntervalWhileLackingSeconds = 0.1
     /// How long a queue that does not exist is left out.
     static let missingSeconds = 10.0
     /// A message with at least this delivery count is processed alone.
