@@ -154,6 +154,8 @@ final class RabbitMQServer {
         return RabbitMQControl.environment(nodeName: nodeName, folder: folder, epmdPort: ports.epmd).merging([
             "ERL_CRASH_DUMP": directory.logs + "/rabbitmq/erl_crash.dump",
             "RABBITMQ_DIST_PORT": "\(ports.distribution)",
+            // Idle schedulers sleep instead of spinning: the node shares its processors with everything else.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
             "RABBITMQ_MNESIA_BASE": folder + "/mnesia",
             "RABBITMQ_LOG_BASE": directory.logs + "/rabbitmq",
             "RABBITMQ_LOGS": logFile,

@@ -42,6 +42,8 @@ final class Lane {
     /// The error of a connection to the broker while the lane waited for the database.
     private var faultMeanwhile: (any Error)?
     private var stopSeenAt: ContinuousClock.Instant?
+    /// How long the last batches took.
+    private var lastSeconds = 0.0
 
     var batchWatch = FaultWatch("messages")
     var sweepWatch = FaultWatch("sweep")
@@ -139,16 +141,28 @@ final class Lane {
 
         try shareQueues()
         try retrying { try store?.refreshPolicy() }
+        try gather(consumer)
         // If more of the sweep may be due, the lane does not sleep.
         let idleSeconds = min(LaneSettings.idleSeconds, sharing.secondsUntilNext)
         let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : idleSeconds)
+        let begun = ContinuousClock.now
         for batch in batches { try carry(batch) }
+        lastSeconds = (ContinuousClock.now - begun).inSeconds
         if batches.isEmpty {
             try outboxPublisher.serve()
             if !outboxPublisher.settled.isEmpty { try settleLetters() }
         }
         try runSweep()
         try relay()
+    }
+
+    /// Lets messages gather if they come faster than the lane handles them one by one: some were waiting when it came
+    /// back. A transaction costs about the same for one message as for ten, so a busy machine does less work for each,
+    /// and every message is handled sooner. An idle lane does not wait.
+    private func gather(_ consumer: LaneConsumer) throws {
+        try consumer.serve()
+        guard (1..<settings.batchSizeMax).contains(consumer.waitingCount) else { return }
+        Thread.sleep(forTimeInterval: min(lastSeconds, LaneSettings.gatherSecondsMax))
     }
 
     /// Throws the error of a broker connection that occurred meanwhile. The lane then starts again, and its

@@ -139,6 +139,9 @@ final class LaneConsumer {
 
     // MARK: Receiving
 
+    /// The messages that have arrived and were not taken.
+    var waitingCount: Int { lines.reduce(0) { $0 + $1.waiting.count } }
+
     /// All messages that have arrived, up to `countMax` and the limit of bytes. It waits only for the first.
     ///
     /// Commands are in a separate batch, which comes first. In the other batch, queues that are listed first come

@@ -71,6 +71,8 @@ public struct LaneSettings: Sendable {
     static let attemptsMax = 3
     /// How long an idle lane sleeps; a delivery wakes it at once.
     static let idleSeconds = 0.25
+    /// The longest time that a busy lane lets messages gather.
+    static let gatherSecondsMax = 0.02
     static let relayIntervalSeconds = 1.0
     /// A row that has waited longer than this goes through the barrier again before it is sent.
     static let admittedSeconds = 1.0
