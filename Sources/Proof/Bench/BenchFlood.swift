@@ -42,9 +42,10 @@ extension Bench {
         result.latencyRate = rate
         let flooders = Array(sample.units.map(\.id).prefix(2))
         let log = ArrivalLog(keepsSubjects: true)
-        let running = try everything(log)
+        // They only flood: waiting for their confirms would delay the other units of the bench.
+        let running = try everything(log, silent: flooders)
         defer { running.end() }
-        try warmUp(running)
+        try warmUp(running, share: 0.5)
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
         try feeder.open(sample.sources.map(\.id))
@@ -66,9 +67,14 @@ extension Bench {
             figures.refused += flood.refused
         }
         let concluded = running.concludedAt
-        let (before, after) = (
-            try byParty(log, quiet, concluded, except: flooders), try byParty(log, flooded, concluded, except: flooders)
-        )
+        let before = try byParty(log, quiet, concluded, except: flooders)
+        var after = try byParty(log, flooded, concluded, except: flooders)
+        // Those who do not flood wait for what they sent last. What has no answer then was not delayed but forgotten.
+        let patience = Monotonic.now + Int64(BenchSettings.floodPatienceSeconds * 1e9)
+        while after.values.contains(where: { $0.unanswered > 0 }), Monotonic.now < patience {
+            Monotonic.sleep(seconds: 1)
+            after = try byParty(log, flooded, concluded, except: flooders)
+        }
         figures.parties = after.keys.sorted { $0.description < $1.description }.compactMap { party in
             guard let quiet = before[party], let flooded = after[party] else { return nil }
             return FloodedParty(

@@ -86,12 +86,14 @@ extension Bench {
 
     private static let pacedWarmUp = 50
 
-    func warmUp(_ running: Running) throws {
+    /// - Parameter share: the part of the loops that is waited for.
+    func warmUp(_ running: Running, share: Double = 1) throws {
         let feeder = Feeder(office.configuration)
         defer { feeder.close() }
         for letter in corpus.takeHandedOff(Bench.pacedWarmUp) { try feeder.send(letter) }
         try feeder.finish()
-        try wait(for: Bench.pacedWarmUp, of: Bench.pacedWarmUp, [.conclusionAccepted], running)
+        let count = Int(share * Double(Bench.pacedWarmUp))
+        try wait(for: count, of: Bench.pacedWarmUp, [.conclusionAccepted], running)
     }
 
     private func latencies(

@@ -41,6 +41,8 @@ package struct BenchSettings: Sendable {
     static let floodRate = 40.0
     static let floodSeconds = 40.0
     static let floodMessages = 500_000
+    /// How long the answers of the others are waited for after the flood.
+    static let floodPatienceSeconds = 60.0
     /// Units that bench `parties` adds.
     static let partiesMore = 992
     /// A round is given up after this time without any arrival.

@@ -99,8 +99,9 @@ extension Bench {
     }
 
     /// Starts all workers, a drain for the sources' answers, and units that answer at once.
-    func everything(_ log: ArrivalLog) throws -> Running {
-        let units = try BenchUnits(office, unitIDs, into: log)
+    /// - Parameter silent: units that read nothing and answer nothing.
+    func everything(_ log: ArrivalLog, silent: [UnitID] = []) throws -> Running {
+        let units = try BenchUnits(office, unitIDs.filter { !silent.contains($0) }, into: log)
         var running = Running(
             log: log, listeners: [units, Drain(try office.operatorBroker("drain"), queues: sourceQueues, into: log)])
         do {
