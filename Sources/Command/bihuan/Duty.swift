@@ -3,6 +3,7 @@ import AuditStore
 import Basics
 import Casework
 import Contract
+import Foundation
 import Installation
 import PostgreSQL
 import Terminal
@@ -39,7 +40,7 @@ struct DutyList: AsyncParsableCommand {
         var grid = Grid([.whole("duty"), .text("name"), .whole("due"), .whole("")])
         for duty in try database.run(ListOpenDuties()).rows {
             let state = duty.dueAt < configuration.now ? "overdue" : ""
-            grid.add([duty.key, names[duty.row], DutyNames.day(duty.dueAt), state])
+            grid.add([duty.key, names[duty.row], names.lastDay(before: duty.dueAt), state])
         }
         return grid.printed(width: width)
     }
@@ -74,18 +75,20 @@ struct DutyDone: AsyncParsableCommand {
     }
 }
 
-/// The names of duties in the active policy.
+/// What the active policy says about duties: their names, and the office's time zone.
 struct DutyNames {
     private let rows: [String: String]
+    private let zone: TimeZone
 
-    /// If the policy cannot be read, nothing has a name.
+    /// If the policy cannot be read, nothing has a name, and days are those of UTC.
     init(in database: PostgreSQL.Connection) {
-        let duties = (try? ActivePolicy.active(database))?.policy.duties ?? []
-        rows = Dictionary(duties.map { ($0.id, $0.name) }) { first, _ in first }
+        let policy = (try? ActivePolicy.active(database))?.policy
+        rows = Dictionary((policy?.duties ?? []).map { ($0.id, $0.name) }) { first, _ in first }
+        zone = policy?.timeZone.flatMap { TimeZone(identifier: $0) } ?? .gmt
     }
 
     subscript(id: String) -> String { rows[id] ?? "" }
 
-    /// The day of a moment, in UTC.
-    static func day(_ instant: Instant) -> String { String(instant.description.prefix(10)) }
+    /// The last day on which a duty is done in time, by the office's calendar.
+    func lastDay(before due: Instant) -> String { "\(CivilDate(of: due.adding(seconds: -1), in: zone))" }
 }

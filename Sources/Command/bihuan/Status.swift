@@ -93,7 +93,7 @@ struct StatusView {
         var table = Table("Duties that are owed (`bihuan duty list` names who)")
         for duty in duties {
             let debtor = duty.debtor ?? "units"
-            var remarks = ["due \(DutyNames.day(duty.dueAt))"]
+            var remarks = ["due \(names.lastDay(before: duty.dueAt))"]
             if duty.overdue > 0 { remarks.append(duty.overdue == duty.open ? "overdue" : "\(duty.overdue) overdue") }
             table.add(
                 [debtor, duty.duty, duty.period, names[duty.duty]].filter { !$0.isEmpty }.joined(separator: " "),

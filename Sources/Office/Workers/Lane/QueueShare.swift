@@ -31,7 +31,7 @@ struct QueueSharing {
     /// Whether the queue that all parties once shared must be read to its end first.
     var readsRetired = false
 
-    /// How long until the lane compares its queues with its share again; endless for a worker that reads no such queues.
+    /// How long until the lane compares its queues with its share again; endless for a worker without such queues.
     var secondsUntilNext: Double { nextAt.map { max(0, ($0 - .now).inSeconds) } ?? .infinity }
 
     mutating func note(missing queues: [String]) {

@@ -11,9 +11,7 @@ public struct DutyPeriod: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// The period that a moment is in, by the calendar of a zone.
     public init(_ length: DutyRow.Length, containing instant: Instant, in zone: TimeZone) {
-        let local = instant.adding(wholeSeconds: Int64(zone.offset(at: instant))).microsecondsSinceEpoch
-        let day = (local >= 0 ? local : local - 86_399_999_999) / 86_400_000_000
-        let (year, month, _) = CivilDate(daysSinceEpoch: Int(day)).components
+        let (year, month, _) = CivilDate(of: instant, in: zone).components
         self.init(length, number: year * length.perYear + (month - 1) / length.months)
     }
 
@@ -62,6 +60,14 @@ extension DutyRow.Length {
         }
     }
     fileprivate var perYear: Int { 12 / months }
+}
+
+extension CivilDate {
+    /// The day that a moment is in, by the calendar of a zone.
+    public init(of instant: Instant, in zone: TimeZone) {
+        let local = instant.adding(wholeSeconds: Int64(zone.offset(at: instant))).microsecondsSinceEpoch
+        self.init(daysSinceEpoch: Int((local >= 0 ? local : local - 86_399_999_999) / 86_400_000_000))
+    }
 }
 
 extension TimeZone {
