@@ -147,6 +147,13 @@ struct StatusView {
             table.add(kind, sum.messages, sum.unread == 0 ? "" : "\(sum.unread) of \(sum.queues) have no consumer")
         }
         if !down.isEmpty { problems.append("down: \(down.joined(separator: ", ")): \(QueueSurvey.advice)") }
+        if !survey.unchecked.isEmpty {
+            problems.append(
+                """
+                not known whether they are down: \(survey.unchecked.joined(separator: ", ")): the user \(broker.user) \
+                may not read them (docs/topology.md, "A queue that is down")
+                """)
+        }
         if !missing.isEmpty {
             problems.append("missing on the broker: \(missing.joined(separator: ", ")): run `bihuan topology apply`")
         }

@@ -169,11 +169,11 @@ package struct ChaosRun: Sendable {
     }
 
     /// Runs the plan. It continues until everything planned is done, also after the planned time, but for at most
-    /// twice that time plus a minute.
+    /// three times that time plus a minute.
     private func disturb(_ disturber: Disturber, _ plan: DisturbancePlan, _ load: ChaosLoad) {
         let start = ContinuousClock.now
         disturber.begin(plan)
-        let (enough, end) = (start + .seconds(minutes * 60), start + .seconds(minutes * 120 + 60))
+        let (enough, end) = (start + .seconds(minutes * 60), start + .seconds(minutes * 180 + 60))
         var told = start
         while !stop.isStopped, ContinuousClock.now < end, ContinuousClock.now < enough || !disturber.isFinished {
             if ContinuousClock.now - told > .seconds(10) {

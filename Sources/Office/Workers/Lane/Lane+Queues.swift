@@ -69,7 +69,9 @@ extension Lane {
         if !missing.isEmpty {
             try store.free(missing)
             sharing.note(missing: missing)
-            logger.log(.queuesMissing(missing))
+            // Nobody needs the queue of a party that is no longer active.
+            let needed = missing.filter(store.isActive)
+            if !needed.isEmpty { logger.log(.queuesMissing(needed)) }
         }
         for queue in existing { if case .unit(let unit)? = Party(ownerOf: queue) { listening[unit] = nil } }
         try consumer.hold(existing)
@@ -163,6 +165,12 @@ extension LaneStore {
         try refreshDirectory()
         let parties = directory.units.keys.map { Party.unit($0) } + directory.sources.keys.map { .source($0) }
         return parties.compactMap(desk.worker.queue(of:))
+    }
+
+    /// Whether the owner of a queue still works with the office.
+    func isActive(_ queue: String) -> Bool {
+        guard case .unit(let unit)? = Party(ownerOf: queue) else { return true }
+        return directory.units[unit]?.active ?? false
     }
 
     func shares() throws -> [(lane: String, held: Int)] {

@@ -44,7 +44,17 @@ package struct BrokerOptions: ParsableArguments {
     /// it has one; else this machine's own node, through rabbitmqctl or the management interface, whichever works.
     /// Blocks.
     package func access(_ configuration: OfficeConfiguration, directory: URL) throws -> any BrokerAccess {
-        if let management { return try managementAccess(management, configuration) }
+        if let management {
+            let access = try managementAccess(management, configuration)
+            if try Set(configuration.broker.endpoints.map(\.port)).isDisjoint(with: access.ports()) {
+                Output.note(
+                    """
+                    warning: \(access.name) leads to a broker that does not listen on a port of amqp.url; is it the \
+                    same broker?
+                    """)
+            }
+            return access
+        }
         if let node { return ControlAccess(try RabbitMQControl.ofSystemNode(node)) }
         let broker = configuration.broker
         if let elsewhere = broker.endpoints.first(where: { !InTheClear.isThisMachine($0.host) }) {

@@ -95,6 +95,13 @@ package struct ManagementAccess: BrokerAccess {
     // MARK: Steps
 
     private func statusNow(of queue: String, in virtualHost: String) throws -> QueueStatus {
+        guard try !Set(broker.endpoints.map(\.port)).isDisjoint(with: ports()) else {
+            throw UserError(
+                """
+                the queue \(queue) was not removed: how much it holds is asked at \(broker), and \(name) leads to a \
+                broker that does not listen on that port
+                """)
+        }
         var settings = broker
         settings.virtualHost = virtualHost
         do throws(AMQPError) {

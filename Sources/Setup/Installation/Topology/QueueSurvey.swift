@@ -20,10 +20,12 @@ package final class QueueSurvey {
         """
 
     private let settings: AMQP.ConnectionSettings
+    /// Queues that look empty and may be down: the user may not read them.
+    package private(set) var unchecked: [String] = []
     private var line: (connection: AMQP.Connection, channel: ChannelNumber)?
 
     /// - Parameter broker: settings of a user who may read the queues; for a user who may not, dead queues look
-    ///   empty.
+    ///   empty, and are named in `unchecked`.
     package init(_ broker: AMQP.ConnectionSettings) throws(AMQPError) {
         settings = broker
         _ = try open()
@@ -62,8 +64,8 @@ package final class QueueSurvey {
                 return false
             }
             try leaveChannel(after: error)
-            // A queue with a single active consumer refuses this request (405), and a user may lack the permission
-            // (403). In both cases the queue is alive.
+            // A queue with a single active consumer refuses this request (405), and is alive.
+            if error.replyCode == 403 { unchecked.append(queue.rawValue) }
             return true
         }
     }

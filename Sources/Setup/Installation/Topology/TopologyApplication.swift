@@ -40,6 +40,8 @@ package struct TopologyApplication {
         package var notes: [String] = []
         /// Whether a queue of an earlier version is left that was to be deleted.
         package var isUnfinished = false
+        /// The error that ended it early; what was done before it is in `done`.
+        package var failure: (any Error)?
     }
 
     private let topology: OfficeTopology
@@ -61,19 +63,34 @@ package struct TopologyApplication {
         var outcome = Outcome()
         messageBytesMax = try access.messageBytesMax()
         let first = try difference()
+        var last = first
+        var finished: [TopologyDifference.Line] = []
+        do {
+            try change(first, &last, &finished, &outcome)
+        } catch {
+            // Nobody should have to guess what was changed before the error.
+            guard let now = try? difference(), now.lines != first.lines else { throw error }
+            (last, outcome.failure) = (now, error)
+        }
+        outcome.notes = last.notes
+        outcome.left = last.lines
+        outcome.done = first.lines.filter { !last.lines.contains($0) } + finished
+        return outcome
+    }
+
+    private mutating func change(
+        _ first: TopologyDifference, _ last: inout TopologyDifference, _ finished: inout [TopologyDifference.Line],
+        _ outcome: inout Outcome
+    ) throws {
         let passwords = try passwords(of: first.newUsers, &outcome)
         let additions = try additions(of: first)
         if !additions.isEmpty { try access.add(filled(additions, passwords)) }
         for limit in first.surplusLimits { try access.remove(limit, in: virtualHost, wanted: topology.file()) }
         if options.prunes { try prune(first, &outcome) }
-        var last = first.isEmpty ? first : try difference()
+        if !first.isEmpty { last = try difference() }
         if try unbindRetired(last, &outcome) { last = try difference() }
-        let finished = options.finishes ? try finish(last, &outcome) : []
+        if options.finishes { finished = try finish(last, &outcome) }
         if !finished.isEmpty { last = try difference() }
-        outcome.notes = last.notes
-        outcome.left = last.lines
-        outcome.done = first.lines.filter { !last.lines.contains($0) } + finished
-        return outcome
     }
 
     private func difference() throws -> TopologyDifference {
@@ -186,7 +203,9 @@ package struct TopologyApplication {
         for removal in difference.removals {
             if case .queue(let queue) = removal, !options.withMessages {
                 guard let depth = try access.depth(of: queue, in: virtualHost) else { continue }
-                if !depth.isEmpty {
+                // The office's own worker reads what parties send; it goes on without a queue that is deleted.
+                let isOurs = Topology.Queue.inboundKind(of: queue) != nil
+                if depth.messages > 0 || depth.consumers > 0 && !isOurs {
                     outcome.reasons.append(
                         """
                         queue \(queue) was kept: it holds \(depth.messages) messages and has \(depth.consumers) \
