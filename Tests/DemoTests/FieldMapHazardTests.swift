@@ -30,7 +30,7 @@ struct FieldMapHazardTests {
 
     @Test("a map full of slips is reported in a hundred short sentences")
     func limitsReportOfSlips() {
-        let keys = "fields: {" + (0..<20_000).map { "k\($0): 1, " }.joined() + "}"
+        let keys = "fields: {" + (0..<9_000).map { "k\($0): 1, " }.joined() + "}"
         #expect(Self.problems(keys).count == 100)
         let word = String(repeating: "k", count: 100_000)
         for yaml in [
