@@ -28,14 +28,14 @@ enum Hazards {
             "a: !" + times("x", 100_000) + " y",
             "name: " + times("长", mebibyte / 3 - 8), times("k", 500_000) + ": x\n",
             "returns: [" + times("a,", mebibyte / 2 - 16) + "]",
-            "returns:\n" + times("- \n", mebibyte / 3 - 16), (0..<60_000).map { "k\($0): 1\n" }.joined(),
+            "returns:\n" + times("- \n", mebibyte / 3 - 16), (0..<19_000).map { "k\($0): 1\n" }.joined(),
             times("a: {", 300) + times("}", 300),
-            "fields: {" + (0..<40_000).map { "k\($0): 1, " }.joined() + "}", times("#", mebibyte), times("'", 100_000),
+            "fields: {" + (0..<9_500).map { "k\($0): 1, " }.joined() + "}", times("#", mebibyte), times("'", 100_000),
             times("\n", mebibyte),
             "a: >\n" + times("\n", 500_000), times("!a ", 100_000), times(", ", 200_000), times("a: b: ", 50_000),
             times("%x\n", 100_000), times("\t", 100_000),
             "title: \"" + times("\\x41", 200_000) + "\"", "title: 'x\n" + times(" \n", 300_000) + "'",
-            "name: {" + (0..<50_000).map { "k\($0)," }.joined() + "}", times("&a ", 50_000), times("--- a\n", 100_000),
+            "name: {" + (0..<19_000).map { "k\($0)," }.joined() + "}", times("&a ", 50_000), times("--- a\n", 100_000),
         ]
     }
 
