@@ -1,11 +1,11 @@
 import Foundation
 import Testing
 
-/// A text that was looked at once and must stay as it is. With `GOLDEN=update` in the environment the files are written
+/// A text that was looked at once and must stay as it is. With `TEST_BIHUAN_WRITE_GOLDEN=1` in the environment the files are written
 /// again, and the difference is to be read before it is committed.
 enum Golden {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
-    static let isUpdating = ProcessInfo.processInfo.environment["GOLDEN"] == "update"
+    static let isUpdating = ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1"
 
     static func check(_ text: String, _ name: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         try check(text, at: folder.appending(path: name), sourceLocation: sourceLocation)
@@ -20,7 +20,7 @@ enum Golden {
         let expected = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
         #expect(
             text == expected,
-            "\(file.lastPathComponent) differs: run the tests with GOLDEN=update and read the difference",
+            "\(file.lastPathComponent) differs: run the tests with TEST_BIHUAN_WRITE_GOLDEN=1 and read the difference",
             sourceLocation: sourceLocation)
     }
 }

@@ -55,12 +55,12 @@ struct TrapTests {
         // Twice as many starts as a message that stops the worker gets.
         for _ in 1...10 { #expect(try WorkerProcess(.intake, of: office, killedAt: point).endsByItself()) }
         let worker = try WorkerProcess(.intake, of: office)
-        for _ in 1...5 {
+        // An answer may come twice: relayed, and again for the message that is delivered again.
+        while !ids.isEmpty {
             let answer = try source.receive()
             #expect(answer.problem == nil)
             ids.remove(answer.inReplyTo ?? "")
         }
-        #expect(ids.isEmpty)
         #expect(try office.count("SELECT count(*) FROM dead_letter") == 0)
         try office.wait(for: ["0"], "SELECT count(*) FROM attempt")
         worker.kill()

@@ -119,8 +119,8 @@ struct Ledger: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sign the ledger entries since the last checkpoint.",
             discussion: """
-                Acts as the owner role and signs with the key file of checkpoint.keyFile. Run it daily. It looks at \
-                the chains that have grown since, and the first time at all. What waits for an older transaction is \
+                Acts as the owner role and signs with the key file of checkpoint.keyFile. Run it daily. It signs \
+                the chains that have grown since; the first time, all chains. What waits for an older transaction is \
                 left to the next checkpoint; standard error names the session.
                 """)
 

@@ -16,7 +16,8 @@ struct PersonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The id of the act, to send the same words as another act: a refused one stays refused.", valueName: "id"))
+            "The id of the act. The same words have the same id; give another one to try again after a refusal.",
+            valueName: "id"))
     var id: String?
 
     @Option(help: ArgumentHelp("How long to wait for the verdict, 1 to 600.", valueName: "seconds"))
