@@ -161,7 +161,7 @@ final class Lane {
     /// and every message is handled sooner. An idle lane does not wait.
     private func gather(_ consumer: LaneConsumer) throws {
         try consumer.serve()
-        guard (1..<settings.batchSizeMax).contains(consumer.waitingCount) else { return }
+        guard consumer.mayGather else { return }
         Thread.sleep(forTimeInterval: min(lastSeconds, LaneSettings.gatherSecondsMax))
     }
 

@@ -39,6 +39,7 @@ final class LaneConsumer {
     let retiredMessages: Int?
 
     private struct PartyConsumer {
+        let prefetch: Int
         /// Deliveries that are not acknowledged.
         var unsettled = 0
         var isGivenUp = false
@@ -102,7 +103,7 @@ final class LaneConsumer {
         let total = parties.count + queues.count
         let prefetch = max(LaneSettings.prefetchMin, 2 * batchSizeMax / max(1, total))
         for queue in queues where parties[queue] == nil {
-            parties[queue] = PartyConsumer()
+            parties[queue] = PartyConsumer(prefetch: prefetch)
             try consume(queue, prefetch: prefetch, on: partyChannel)
         }
     }
@@ -139,8 +140,12 @@ final class LaneConsumer {
 
     // MARK: Receiving
 
-    /// The messages that have arrived and were not taken.
-    var waitingCount: Int { lines.reduce(0) { $0 + $1.waiting.count } }
+    /// Whether messages have arrived, and more may come before some of them are acknowledged: they are less than a
+    /// batch, and no queue of a party has delivered all that it may.
+    var mayGather: Bool {
+        let count = lines.reduce(0) { $0 + $1.waiting.count }
+        return (1..<batchSizeMax).contains(count) && !parties.values.contains { $0.unsettled >= $0.prefetch }
+    }
 
     /// All messages that have arrived, up to `countMax` and the limit of bytes. It waits only for the first.
     ///
