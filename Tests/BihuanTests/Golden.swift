@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// A text that was looked at once and must stay as it is. With `TEST_BIHUAN_WRITE_GOLDEN=1` in the environment the files are written
-/// again, and the difference is to be read before it is committed.
+/// A text that was looked at once and must stay as it is. With `TEST_BIHUAN_WRITE_GOLDEN=1` in the environment the
+/// files are written again, and the difference is to be read before it is committed.
 enum Golden {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     static let isUpdating = ProcessInfo.processInfo.environment["TEST_BIHUAN_WRITE_GOLDEN"] == "1"
