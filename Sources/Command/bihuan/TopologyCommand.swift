@@ -163,13 +163,10 @@ struct TopologyCommand: AsyncParsableCommand {
             if outcome.generatedPasswords > 0 {
                 Output.line("\(outcome.generatedPasswords) passwords were made and written to \(passwords ?? "")")
             }
-            if let failure = outcome.failure {
-                for line in outcome.left { Output.line("left: \(printable(line.description))") }
-                throw failure
-            }
             if outcome.done.isEmpty, outcome.left.isEmpty { Output.line("nothing to do") }
             for reason in outcome.reasons { Output.line(reason) }
             for line in outcome.left { Output.line("left: \(printable(line.description))") }
+            if let failure = outcome.failure { throw failure }
             let unwanted = outcome.left.filter(\.needsPrune)
             if !prune, !unwanted.isEmpty { Output.line("--prune removes what is not wanted") }
             if outcome.left.contains(where: \.mustBeDeletedFirst) {

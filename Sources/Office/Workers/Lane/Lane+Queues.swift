@@ -16,15 +16,19 @@ import PostgreSQL
 extension Lane {
     /// Aims at this lane's share. Also frees the queues that it gave up before.
     func shareQueues() throws {
-        guard desk.worker.readsParties, let store, let consumer else { return sharing.nextAt = nil }
+        guard desk.worker.readsParties, let store, let consumer else { return }
+        // Moved on before anything can fail: the lane sleeps until then, also after a fault.
+        let isDue = sharing.secondsUntilNext <= 0
+        if isDue { sharing.nextAt = .now + .seconds(LaneSettings.shareIntervalSeconds) }
         try attempt(watchedBy: \.queueWatch) {
             let ended = consumer.takeEnded()
             if !ended.isEmpty { try store.free(ended) }
-            guard sharing.secondsUntilNext <= 0 else { return }
-            sharing.nextAt = .now + .seconds(LaneSettings.shareIntervalSeconds)
-            try aimAtShare(store, consumer)
+            if isDue { try aimAtShare(store, consumer) }
         }
     }
+
+    /// How long the lane may sleep until it looks after its queues again.
+    var secondsUntilShare: Double { desk.worker.readsParties ? sharing.secondsUntilNext : .infinity }
 
     private func aimAtShare(_ store: LaneStore, _ consumer: LaneConsumer) throws {
         sharing.note(missing: consumer.takeVanished())

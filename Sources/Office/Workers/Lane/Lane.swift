@@ -141,10 +141,10 @@ final class Lane {
 
         try shareQueues()
         try retrying { try store?.refreshPolicy() }
-        try gather(consumer)
         // If more of the sweep may be due, the lane does not sleep.
-        let idleSeconds = min(LaneSettings.idleSeconds, sharing.secondsUntilNext)
-        let batches = try consumer.receive(upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : idleSeconds)
+        let batches = try consumer.receive(
+            upTo: settings.batchSizeMax, waiting: hadSweep ? 0 : min(LaneSettings.idleSeconds, secondsUntilShare),
+            gathering: min(lastSeconds, LaneSettings.gatherSecondsMax))
         let begun = ContinuousClock.now
         for batch in batches { try carry(batch) }
         lastSeconds = (ContinuousClock.now - begun).inSeconds
@@ -154,15 +154,6 @@ final class Lane {
         }
         try runSweep()
         try relay()
-    }
-
-    /// Lets messages gather if they come faster than the lane handles them one by one: some were waiting when it came
-    /// back. A transaction costs about the same for one message as for ten, so a busy machine does less work for each,
-    /// and every message is handled sooner. An idle lane does not wait.
-    private func gather(_ consumer: LaneConsumer) throws {
-        try consumer.serve()
-        guard consumer.mayGather else { return }
-        Thread.sleep(forTimeInterval: min(lastSeconds, LaneSettings.gatherSecondsMax))
     }
 
     /// Throws the error of a broker connection that occurred meanwhile. The lane then starts again, and its

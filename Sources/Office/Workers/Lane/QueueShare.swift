@@ -23,7 +23,7 @@ struct QueueShare: Equatable {
 
 /// What a lane knows of the queues of parties, beside those that it reads.
 struct QueueSharing {
-    var nextAt: ContinuousClock.Instant? = .now
+    var nextAt = ContinuousClock.now
     /// Queues that do not exist at the broker, and when they are tried again.
     private var missing: [String: ContinuousClock.Instant] = [:]
     /// Whether the lane has had a share since it connected.
@@ -31,8 +31,8 @@ struct QueueSharing {
     /// Whether the queue that all parties once shared must be read to its end first.
     var readsRetired = false
 
-    /// How long until the lane compares its queues with its share again; endless for a worker without such queues.
-    var secondsUntilNext: Double { nextAt.map { max(0, ($0 - .now).inSeconds) } ?? .infinity }
+    /// How long until the lane compares its queues with its share again.
+    var secondsUntilNext: Double { max(0, (nextAt - .now).inSeconds) }
 
     mutating func note(missing queues: [String]) {
         for queue in queues { missing[queue] = .now + .seconds(LaneSettings.missingSeconds) }

@@ -32,4 +32,6 @@ extension BrokerAccess {
     /// Only `rabbitmqctl` on the broker's machine can read it.
     package func messageBytesMax() throws -> Int? { nil }
     package var figuresLateSeconds: Double { 0 }
+    /// Whether the broker accepts AMQP on one of these ports; if not, they lead to another one.
+    func listens(on ports: [Int]) throws -> Bool { try !self.ports().isDisjoint(with: ports) }
 }

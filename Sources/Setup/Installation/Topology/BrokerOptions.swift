@@ -46,7 +46,7 @@ package struct BrokerOptions: ParsableArguments {
     package func access(_ configuration: OfficeConfiguration, directory: URL) throws -> any BrokerAccess {
         if let management {
             let access = try managementAccess(management, configuration)
-            if try Set(configuration.broker.endpoints.map(\.port)).isDisjoint(with: access.ports()) {
+            if try !access.listens(on: configuration.broker.endpoints.map(\.port)) {
                 Output.note(
                     """
                     warning: \(access.name) leads to a broker that does not listen on a port of amqp.url; is it the \
@@ -84,7 +84,7 @@ package struct BrokerOptions: ParsableArguments {
         for way in ways {
             do {
                 let access = try way()
-                if try !Set(ports).isDisjoint(with: access.ports()) { return access }
+                if try access.listens(on: ports) { return access }
                 let wanted = ports.map(String.init).joined(separator: ", ")
                 failures.append(
                     """

@@ -95,7 +95,7 @@ package struct ManagementAccess: BrokerAccess {
     // MARK: Steps
 
     private func statusNow(of queue: String, in virtualHost: String) throws -> QueueStatus {
-        guard try !Set(broker.endpoints.map(\.port)).isDisjoint(with: ports()) else {
+        guard try listens(on: broker.endpoints.map(\.port)) else {
             throw UserError(
                 """
                 the queue \(queue) was not removed: how much it holds is asked at \(broker), and \(name) leads to a \

@@ -63,34 +63,33 @@ package struct TopologyApplication {
         var outcome = Outcome()
         messageBytesMax = try access.messageBytesMax()
         let first = try difference()
-        var last = first
-        var finished: [TopologyDifference.Line] = []
+        let last: TopologyDifference
         do {
-            try change(first, &last, &finished, &outcome)
+            last = try change(first, &outcome)
         } catch {
             // Nobody should have to guess what was changed before the error.
-            guard let now = try? difference(), now.lines != first.lines else { throw error }
+            guard let now = try? difference(), now.lines != first.lines || !outcome.done.isEmpty else { throw error }
             (last, outcome.failure) = (now, error)
         }
         outcome.notes = last.notes
         outcome.left = last.lines
-        outcome.done = first.lines.filter { !last.lines.contains($0) } + finished
+        outcome.done = first.lines.filter { !last.lines.contains($0) } + outcome.done
         return outcome
     }
 
+    /// Makes the changes. Returns the differences that are left.
     private mutating func change(
-        _ first: TopologyDifference, _ last: inout TopologyDifference, _ finished: inout [TopologyDifference.Line],
-        _ outcome: inout Outcome
-    ) throws {
+        _ first: TopologyDifference, _ outcome: inout Outcome
+    ) throws -> TopologyDifference {
         let passwords = try passwords(of: first.newUsers, &outcome)
         let additions = try additions(of: first)
         if !additions.isEmpty { try access.add(filled(additions, passwords)) }
         for limit in first.surplusLimits { try access.remove(limit, in: virtualHost, wanted: topology.file()) }
         if options.prunes { try prune(first, &outcome) }
-        if !first.isEmpty { last = try difference() }
+        var last = first.isEmpty ? first : try difference()
         if try unbindRetired(last, &outcome) { last = try difference() }
-        if options.finishes { finished = try finish(last, &outcome) }
-        if !finished.isEmpty { last = try difference() }
+        if options.finishes, try finish(last, &outcome) { last = try difference() }
+        return last
     }
 
     private func difference() throws -> TopologyDifference {
@@ -157,11 +156,8 @@ package struct TopologyApplication {
         return hasRemoved
     }
 
-    /// Deletes the queues of an earlier version that are at their end. Returns the lines of those.
-    private func finish(
-        _ difference: TopologyDifference, _ outcome: inout Outcome
-    ) throws -> [TopologyDifference.Line] {
-        var finished: [TopologyDifference.Line] = []
+    /// Deletes the queues of an earlier version that are at their end. Returns whether any was deleted.
+    private func finish(_ difference: TopologyDifference, _ outcome: inout Outcome) throws -> Bool {
         for queue in difference.retiredQueues {
             if difference.retiredBindings.contains(where: { $0.destination == queue }) {
                 outcome.isUnfinished = true
@@ -174,7 +170,7 @@ package struct TopologyApplication {
             }
             if depth.isEmpty {
                 try access.remove(.queue(queue), in: virtualHost, wanted: topology.file())
-                finished.append(TopologyDifference.Line(mark: .unwanted, text: "queue \(queue)"))
+                outcome.done.append(TopologyDifference.Line(mark: .unwanted, text: "queue \(queue)"))
             } else {
                 outcome.isUnfinished = true
                 outcome.reasons.append(
@@ -184,7 +180,7 @@ package struct TopologyApplication {
                     """)
             }
         }
-        return finished
+        return !outcome.done.isEmpty
     }
 
     private func filled(_ additions: DefinitionsFile, _ passwords: [String: String]) -> DefinitionsFile {
