@@ -18,6 +18,10 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -43,7 +47,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -73,11 +80,14 @@ let package = Package(
             "Store/CaseStore", ["Casework", "Contract", "Basics", "Text", "PostgreSQL", crypto], carries: "Migrations"),
         room("Store/AuditStore", ["CaseStore", "Casework", "Contract", "Basics", "PostgreSQL"]),
 
-        // Office: the workers
+        // Office: the workers, and what they show of themselves
+        room(
+            "Office/Observability",
+            ["Contract", "Casework", "Basics", "Text", metrics, hummingbird, hummingbirdCore, logging, lifecycle]),
         room(
             "Office/Workers",
             [
-                "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto,
+                "Observability", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto,
                 logging, lifecycle, yaml,
             ]),
 
@@ -95,9 +105,9 @@ let package = Package(
         room(
             "Setup/Installation",
             [
-                "Terminal", "Workers", "AuditStore", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics",
-                "Text", "AMQP", "PostgreSQL",
-                "LocalServers", crypto, logging, yaml, configuration, lifecycle, argumentParser,
+                "Terminal", "Observability", "Workers", "Submitting", "AuditStore", "CaseStore", "Contract", "BrokerTopology",
+                "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging, yaml, configuration,
+                systemPackage, lifecycle, argumentParser,
             ], carries: "Resources"),
 
         // Proof: checks from outside

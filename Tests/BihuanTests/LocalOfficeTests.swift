@@ -460,7 +460,7 @@ struct LocalOfficeTests {
     }
 
     private func reports(_ office: LocalOffice) throws -> Int {
-        let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("test"))
+        let connection = try PostgreSQL.Connection(office.configuration.databaseSettings("test"))
         defer { connection.close() }
         return try connection.run(CountReports()).rows.reduce(0) { $0 + $1.count }
     }

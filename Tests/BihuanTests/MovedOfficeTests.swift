@@ -254,7 +254,7 @@ private struct Move {
     }
 
     private func texts<S: Statement>(of statement: S) throws -> [String] where S.Row == String {
-        let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("test"))
+        let connection = try PostgreSQL.Connection(office.configuration.databaseSettings("test"))
         defer { connection.close() }
         return try connection.run(statement).rows
     }

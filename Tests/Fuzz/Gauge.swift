@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// What one input may cost, and what it did cost.
@@ -27,11 +28,7 @@ struct Gauge {
 
     /// The process itself.
     enum Usage {
-        static var seconds: Double {
-            var time = timespec()
-            clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-        }
+        static var seconds: Double { CPUTime.ofProcess }
 
         static var peakBytes: Int {
             var usage = rusage()

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Runs a trial in a process of its own, watches it and reports its outcome.
@@ -58,15 +59,12 @@ struct Watch {
 
     /// Says how it hung, and has ended it then.
     private func watch(_ trial: Process, _ board: Blackboard, until ended: DispatchSemaphore) -> String? {
-        var clock = clockid_t()
-        guard clock_getcpuclockid(trial.processIdentifier, &clock) == 0 else { return nil }
         var (lastIndex, lastMove) = (-1, Date())
         while ended.wait(timeout: .now() + 0.25) == .timedOut {
-            var time = timespec()
-            clock_gettime(clock, &time)
+            guard let used = CPUTime.ofProcess(trial.processIdentifier) else { continue }
             let (index, started) = (board[.index], Double(board[.startedNanoseconds]) / 1e9)
             if index != lastIndex { (lastIndex, lastMove) = (index, Date()) }
-            let spent = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9 - started
+            let spent = used - started
             // Before the first input the corpus is read.
             let isStuck = started > 0 && board[.index] == index && spent > Gauge.secondsMax + 0.5
             guard isStuck || Date().timeIntervalSince(lastMove) > Self.waitSecondsMax else { continue }

@@ -27,7 +27,7 @@ struct WitnessCommand: AsyncParsableCommand {
         try await plainly {
             let configuration = try await installation.configuration()
             let witness = Witness(
-                database: configuration.workerDatabaseSettings("bihuan-lab witness"),
+                database: configuration.databaseSettings("bihuan-lab witness"),
                 journals: URL(filePath: journals, directoryHint: .isDirectory),
                 digestKey: try DigestKey(keyFile: configuration.digestKeyFile))
             let testimony = try await onThread { try witness.testify() }

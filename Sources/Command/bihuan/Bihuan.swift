@@ -22,7 +22,7 @@ struct Bihuan: AsyncParsableCommand {
             CommandGroup(
                 name: "Operation",
                 subcommands: [
-                    Migrate.self, PolicyCommand.self, TopologyCommand.self, ContractCommand.self, Ledger.self,
+                    Setup.self, ConfigCommand.self, Migrate.self, PolicyCommand.self, TopologyCommand.self, ContractCommand.self, Ledger.self,
                     Dead.self,
                 ]),
         ])

@@ -132,7 +132,7 @@ struct DeadList: AsyncParsableCommand {
                 selection.filter(DeadLetterState(rawValue: state)), limit, after.flatMap { UUID(uuidString: $0) }
             )
             let (letters, more, unkept) = try await onThread {
-                let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
+                let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan dead"))
                 defer { database.close() }
                 let page = try DeadList.page(database, filter, after: after, limit: limit)
                 return (page.letters, page.more, try database.run(ReadUnkeptLetters()).rows)
@@ -192,7 +192,7 @@ struct DeadShow: AsyncParsableCommand {
             let configuration = try await installation.configuration()
             let wanted = ids.compactMap { UUID(uuidString: $0) }
             let letters = try await onThread {
-                let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
+                let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan dead"))
                 defer { database.close() }
                 return try database.run(ReadDeadLetters(ids: wanted)).rows
             }

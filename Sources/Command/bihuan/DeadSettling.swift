@@ -111,7 +111,7 @@ private struct Settling {
         let options = options
         let type: MessageType = Payload.self == CommandDiscard.self ? .commandDiscard : .commandReplay
         let isSettled = try await onThread {
-            let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan dead"))
+            let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan dead"))
             defer { database.close() }
             let letters = try Settling.letters(options, database)
             if options.dryRun {

@@ -34,7 +34,7 @@ struct DutyList: AsyncParsableCommand {
     }
 
     static func table(_ configuration: OfficeConfiguration, width: Int? = Output.width) throws -> String {
-        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan duty"))
+        let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan duty"))
         defer { database.close() }
         let names = DutyNames(in: database)
         var grid = Grid([.whole("duty"), .text("name"), .whole("due"), .whole("")])

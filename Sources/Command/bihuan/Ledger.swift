@@ -70,7 +70,7 @@ struct Ledger: AsyncParsableCommand {
 
         private func verifiedDatabase() async throws -> LedgerVerifier {
             let settings = Ledger.patient(
-                try await installation.configuration().workerDatabaseSettings("bihuan ledger verify"))
+                try await installation.configuration().databaseSettings("bihuan ledger verify"))
             let pinned = pinnedKey
             return try await onThread {
                 let connection = try Connection(settings)
@@ -102,7 +102,7 @@ struct Ledger: AsyncParsableCommand {
         func run() async throws {
             try await plainly {
                 let settings = Ledger.patient(
-                    try await installation.configuration().workerDatabaseSettings("bihuan ledger export"))
+                    try await installation.configuration().databaseSettings("bihuan ledger export"))
                 let output = output
                 try await onThread {
                     let connection = try Connection(settings)

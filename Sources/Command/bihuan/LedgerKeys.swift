@@ -58,7 +58,7 @@ extension Ledger {
             try await plainly {
                 let configuration = try await installation.configuration()
                 let key = try DigestKey(keyFile: configuration.digestKeyFile)
-                let (settings, name) = (configuration.workerDatabaseSettings("bihuan ledger salt"), report)
+                let (settings, name) = (configuration.databaseSettings("bihuan ledger salt"), report)
                 let found = try await onThread {
                     let connection = try Connection(settings)
                     defer { connection.close() }

@@ -55,7 +55,7 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await plainly {
-                let settings = try await installation.configuration().workerDatabaseSettings("bihuan policy")
+                let settings = try await installation.configuration().databaseSettings("bihuan policy")
                 let active = try await onThread {
                     let connection = try Connection(settings)
                     defer { connection.close() }

@@ -41,7 +41,7 @@ struct StatusView {
     init(of configuration: OfficeConfiguration) {
         var parties: [String] = []
         attempt { view in
-            let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan status"))
+            let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan status"))
             defer { database.close() }
             let (reports, handoffs, waiting, dead, readers, units, sources, persons) = try database.pipeline(
                 CountReports(), CountHandoffs(), CountWaiting(now: configuration.now), CountDeadLetters(),

@@ -157,7 +157,7 @@ struct Submit: AsyncParsableCommand {
     /// The policy of `--policy`, or the active one if the installation's database can be read.
     private func rulebook(_ configuration: OfficeConfiguration) async throws -> Rulebook? {
         if policy != nil { return try rulebookOfFile() }
-        let settings = configuration.workerDatabaseSettings("bihuan submit")
+        let settings = configuration.databaseSettings("bihuan submit")
         return try? await onThread {
             let connection = try PostgreSQL.Connection(settings)
             defer { connection.close() }

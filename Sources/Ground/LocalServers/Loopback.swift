@@ -16,6 +16,22 @@ public enum Loopback {
         }
     }
 
+    /// Different ports that nobody listened on a moment ago.
+    public static func freePorts(_ count: Int) throws(LocalServersError) -> [Int] {
+        var sockets: [Int32] = []
+        defer { for socket in sockets { close(socket) } }
+        var ports: [Int] = []
+        for _ in 0..<count {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+            if descriptor >= 0 { sockets.append(descriptor) }
+            guard descriptor >= 0, withAddress(port: 0, { bind(descriptor, $0, $1) }) == 0 else {
+                throw LocalServersError(.startFailed, "this machine has no free port on 127.0.0.1")
+            }
+            ports.append(port(of: descriptor))
+        }
+        return ports
+    }
+
     /// The port of a bound socket; 0 if it has none.
     public static func port(of socket: Int32) -> Int {
         var address = sockaddr_in()

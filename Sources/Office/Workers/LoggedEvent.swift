@@ -21,7 +21,7 @@ package struct LoggedEvent {
 
     /// The name of a value in a log line.
     enum Field: String {
-        case attempts, cause, code, item, lanes, messages, name, policy, queue, severity, what, work
+        case attempts, cause, code, host, item, keys, lanes, level, messages, name, policy, port, queue, severity, what, work
     }
 }
 
@@ -62,6 +62,9 @@ extension LoggedEvent {
         case directoryUnreadable = "the directory cannot be read"
         case databaseNotice = "notice from the database"
         case notProtected = "not protected"
+        case monitorListens = "the monitor listens"
+        case configurationReloaded = "the configuration was read again"
+        case configurationNotReloaded = "the configuration cannot be read again"
     }
 }
 
@@ -70,9 +73,11 @@ extension LoggedEvent.Kind {
     var level: Logger.Level? {
         switch self {
         case .attemptFailed: .debug
-        case .laneReady, .laneDrained, .deadLaneAdopted: .info
-        case .laneEndedEarly, .waitingForDatabase, .faultEnded, .queueFreed, .policyChanged: .notice
-        case .laneInterrupted, .laneStoodStill, .queueParked, .queuesMissing, .notProtected: .warning
+        case .laneReady, .laneDrained, .deadLaneAdopted, .monitorListens: .info
+        case .laneEndedEarly, .waitingForDatabase, .faultEnded, .queueFreed, .policyChanged, .configurationReloaded: .notice
+        case .laneInterrupted, .laneStoodStill, .queueParked, .queuesMissing, .notProtected,
+            .configurationNotReloaded:
+            .warning
         case .installationFault, .batchFailed, .messageSetAside, .caseSetAside, .setAside, .outboxRowNotSettled,
             .directoryUnreadable:
             .error
@@ -98,6 +103,9 @@ extension LoggedEvent.Kind {
         case .policyChanged: [.policy]
         case .databaseNotice: [.severity, .code]
         case .notProtected: [.what]
+        case .monitorListens: [.host, .port]
+        case .configurationReloaded: [.level, .keys]
+        case .configurationNotReloaded: [.cause]
         }
     }
 }
@@ -189,6 +197,20 @@ extension LoggedEvent {
             default: .info
             }
         return LoggedEvent(.databaseNotice, [.severity: severity, .code: code], level: level)
+    }
+
+    package static func monitorListens(host: String, port: Int) -> LoggedEvent {
+        LoggedEvent(.monitorListens, [.host: host, .port: "\(port)"])
+    }
+
+    /// - Parameter needRestart: the names of the keys that changed and take effect with a restart.
+    package static func configurationReloaded(level: String, needRestart: [String]) -> LoggedEvent {
+        LoggedEvent(.configurationReloaded, [.level: level, .keys: needRestart.joined(separator: " ")])
+    }
+
+    /// - Parameter cause: names of keys and files, and no values.
+    package static func configurationNotReloaded(_ cause: String) -> LoggedEvent {
+        LoggedEvent(.configurationNotReloaded, [.cause: cause])
     }
 
     /// - Parameter what: the server that is reached without encryption, or without a check of its certificate.

@@ -1,6 +1,7 @@
 import AMQP
 import Basics
 import BrokerTopology
+import CaseStore
 import Casework
 import Contract
 import Corpus
@@ -206,9 +207,10 @@ package final class BenchOffice: @unchecked Sendable {
     }
 
     var floorDatabaseURL: String {
-        guard var url = URLComponents(string: configuration.database.url) else { return configuration.database.url }
+        let own = configuration.database.url(of: .intake)
+        guard var url = URLComponents(string: own) else { return own }
         url.path = "/" + floor
-        return url.string ?? configuration.database.url
+        return url.string ?? own
     }
 
     // MARK: Connections
@@ -223,7 +225,7 @@ package final class BenchOffice: @unchecked Sendable {
     }
 
     package func worker() throws -> PostgreSQL.Connection {
-        try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan-lab bench"))
+        try PostgreSQL.Connection(configuration.databaseSettings("bihuan-lab bench"))
     }
 
     func operatorBroker(_ name: String) throws -> AMQP.ConnectionSettings {

@@ -35,7 +35,7 @@ struct ChaosDurability: Sendable {
 
     /// Reads the settings from the servers.
     init(_ office: LocalOffice) throws {
-        let connection = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab chaos"))
+        let connection = try PostgreSQL.Connection(office.configuration.databaseSettings("bihuan-lab chaos"))
         defer { connection.close() }
         settings = Dictionary(
             uniqueKeysWithValues: try connection.run(ReadDurability()).rows.map { ($0.name, $0.value) })

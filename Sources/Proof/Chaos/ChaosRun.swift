@@ -219,7 +219,7 @@ package struct ChaosRun: Sendable {
     private func waitUntilQuiet(_ office: LocalOffice, reports: Int) throws -> Bool {
         Output.note("calm again: waiting until everything has settled …")
         let witness = Witness(
-            database: office.configuration.workerDatabaseSettings("bihuan-lab witness"), journals: home.journals,
+            database: office.configuration.databaseSettings("bihuan-lab witness"), journals: home.journals,
             digestKey: try DigestKey(keyFile: office.configuration.digestKeyFile))
         let slowestSeconds = Self.slowestUnitDays / daysPerSecond + 2
         let end = ContinuousClock.now + .seconds(slowestSeconds + max(90, Double(reports) / 50))

@@ -21,14 +21,14 @@ package struct ChaosVerdict: Sendable, Encodable {
     ///   units and servers.
     package init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
         record = try ChaosRecord.read(from: directory)
-        let connection = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan-lab chaos"))
+        let connection = try PostgreSQL.Connection(configuration.databaseSettings("bihuan-lab chaos"))
         defer { connection.close() }
         let corpus = ChaosCorpus(seed: record.seed, receivedAround: record.receivedAround)
         let facts = RunFacts(
             policy: try ActivePolicy.active(connection).policy, clock: configuration.clock,
             began: record.began, ended: record.ended, logs: try Self.logs(in: directory)
         ) { corpus.submission(source: $0, id: $1) }
-        var database = configuration.workerDatabaseSettings("bihuan-lab chaos")
+        var database = configuration.databaseSettings("bihuan-lab chaos")
         // Whole tables are read, after a run of any length.
         database.statementTimeoutMilliseconds = 120_000
         let digestKey = try DigestKey(keyFile: configuration.digestKeyFile)

@@ -37,7 +37,7 @@ struct InFlight {
     private mutating func holdsWork(lanePrefix: String) -> Bool {
         do {
             let connection =
-                try database ?? PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan-lab chaos"))
+                try database ?? PostgreSQL.Connection(configuration.databaseSettings("bihuan-lab chaos"))
             database = connection
             return try connection.run(ReadWorkInHand(lanePrefix: lanePrefix)).rows.first ?? false
         } catch {

@@ -124,7 +124,7 @@ package struct Rehearsal: Sendable {
         let view = try RehearsalView(office, total: reports.count)
         defer { view.close() }
         let witness = Witness(
-            database: office.configuration.workerDatabaseSettings("bihuan-lab witness"), journals: home.journals,
+            database: office.configuration.databaseSettings("bihuan-lab witness"), journals: home.journals,
             digestKey: try DigestKey(keyFile: office.configuration.digestKeyFile))
         let slowest = ContinuousClock.now + .seconds(Rehearsal.slowestUnitDays / daysPerSecond + 2)
         let end = slowest + .seconds(max(60, Double(reports.count) / 200))
@@ -146,7 +146,7 @@ package struct Rehearsal: Sendable {
 
     /// Recalls one handoff by a leader's command, since its unit is slow to answer.
     private func recallOne(_ office: LocalOffice) throws -> Int {
-        let database = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab demo"))
+        let database = try PostgreSQL.Connection(office.configuration.databaseSettings("bihuan-lab demo"))
         defer { database.close() }
         guard let leader = SampleOffice.standard.persons.first(where: { $0.roles.contains("leader") }),
             let handoff = try database.run(ReadHandoffsInHand(countMax: 1)).rows.first
@@ -203,7 +203,7 @@ package struct Rehearsal: Sendable {
         Output.line(
             """
             \nThe office stays up until Ctrl-C.\n  AMQP      \(office.operatorAMQPURL)\n  database  \
-            \(office.configuration.database.url)
+            \(office.configuration.database.url(of: .operator))\n  monitor   \(office.monitorURL)
             """
         )
         await stop.wait()

@@ -22,7 +22,7 @@ final class RehearsalView: @unchecked Sendable {
 
     /// Connects to the office. One thread at a time may use the view.
     init(_ office: LocalOffice, total: Int) throws {
-        database = try PostgreSQL.Connection(office.configuration.workerDatabaseSettings("bihuan-lab demo"))
+        database = try PostgreSQL.Connection(office.configuration.databaseSettings("bihuan-lab demo"))
         broker = try AMQP.Connection(try office.configuration.operatorBrokerSettings())
         channel = try broker.openChannel()
         self.total = total

@@ -13,12 +13,19 @@ package enum CallToStop {
     ///   - withOutput: raised also when standard output cannot be written, or its reader has gone. No library watches
     ///     that.
     ///   - untilInputEnds: raised also when standard input ends, as when the process that started this one does.
-    package static func signal(withOutput: Bool = false, untilInputEnds: Bool = false) async -> StopSignal {
+    ///   - onHangUp: what SIGHUP means instead: a service reads its settings again.
+    package static func signal(
+        withOutput: Bool = false, untilInputEnds: Bool = false, onHangUp: (@Sendable () async -> Void)? = nil
+    ) async -> StopSignal {
         Foundation.signal(SIGPIPE, SIG_IGN)
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
         let stop = StopSignal()
         // As long as the process lives: a second Ctrl-C does not end it either.
-        Task { for await _ in signals { stop.stop() } }
+        Task {
+            for await signal in signals {
+                if signal == .sighup, let onHangUp { await onHangUp() } else { stop.stop() }
+            }
+        }
         if withOutput { watchOutput(stop) }
         if untilInputEnds { watchInput(stop) }
         return stop

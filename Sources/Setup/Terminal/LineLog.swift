@@ -1,15 +1,31 @@
 import Foundation
 package import Logging
+import Synchronization
 import Text
 
-/// A log handler that writes lines `time level worker message key=value …` to standard error, each with one write.
-/// Lines of level notice and above that repeat within a minute are counted instead of written.
+/// A log handler that writes lines `time level worker message key=value …` to standard error, or the same as one JSON
+/// object a line, each with one write. Lines of level notice and above that repeat within a minute are counted instead
+/// of written.
 package struct LineLog: LogHandler {
+    package enum Format: String, Sendable { case text, json }
+
     private static let repeats = RepeatFilter()
+    /// The level of all handlers that have none of their own; it may change while the process runs.
+    private static let level = Mutex(Logger.Level.info)
 
     package let label: String
-    package var logLevel: Logger.Level = .info
+    package var format = Format.text
     package var metadata: Logger.Metadata = [:]
+    private var ownLevel: Logger.Level?
+
+    package init(label: String) { self.label = label }
+
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? LineLog.level.withLock { $0 } }
+        set { ownLevel = newValue }
+    }
+
+    package static func setLevel(_ level: Logger.Level) { self.level.withLock { $0 = level } }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -18,7 +34,25 @@ package struct LineLog: LogHandler {
 
     package func log(event: LogEvent) {
         let (key, text) = line(event.level, "\(event.message)", event.metadata ?? [:])
-        LineLog.write(event.level < .notice ? [text] : LineLog.repeats.take(key, text))
+        let isCounted = event.level >= .notice
+        switch format {
+        case .text: LineLog.write(isCounted ? LineLog.repeats.take(key, text) : [text])
+        // A program counts for itself.
+        case .json: Output.json(object(event.level, "\(event.message)", event.metadata ?? [:]), to: STDERR_FILENO)
+        }
+    }
+
+    /// One JSON object: `time`, `level`, `worker`, `event`, and the values of the event.
+    package func object(_ level: Logger.Level, _ message: String, _ own: Logger.Metadata) -> String {
+        var fields = metadata.merging(own) { _, new in new }.mapValues { "\($0)" }
+        fields["time"] = LineLog.time()
+        fields["level"] = "\(level)"
+        fields["worker"] = label
+        fields["event"] = message
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Every dictionary of texts has a JSON form.
+        return (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 
     /// The line without its time, and its key for `RepeatFilter`: the line without the values that are numbers.
@@ -52,9 +86,12 @@ package struct LineLog: LogHandler {
 }
 
 extension Logger {
-    package static func toStandardError(_ label: String, level: Level) -> Logger {
+    /// A logger of this process; its level is the process's own.
+    package static func toStandardError(_ label: String, level: Level, format: LineLog.Format = .text) -> Logger {
+        LineLog.setLevel(level)
         var handler = LineLog(label: label)
-        handler.logLevel = level
-        return Logger(label: label) { _ in handler }
+        handler.format = format
+        let made = handler
+        return Logger(label: label) { _ in made }
     }
 }

@@ -17,7 +17,9 @@ package enum Output {
     }
 
     /// Writes JSON text; escaping keeps its meaning.
-    package static func json(_ text: String) { write(printableJSON(text) + "\n", to: STDOUT_FILENO) }
+    package static func json(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
+        write(printableJSON(text) + "\n", to: descriptor)
+    }
 
     /// The columns of the terminal behind standard output; nil if it is no terminal, so that nothing is cut.
     package static var width: Int? {

@@ -9,6 +9,11 @@ public enum Schema {
         ]
     }
 
+    /// The names of the migrations that a database lacks; all, if it has none.
+    public static func pending(_ connection: Connection) throws -> [String] {
+        try MigrationRunner(migrations()).pending(on: connection)
+    }
+
     /// Brings a database up to date; returns what was applied now. Run by the owner role.
     @discardableResult
     public static func migrate(_ connection: Connection) throws -> [String] {

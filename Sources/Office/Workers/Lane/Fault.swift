@@ -1,6 +1,7 @@
 import AMQP
 import CaseStore
 import Casework
+import Observability
 import PostgreSQL
 
 /// The probable cause of a failed transaction, which decides what the lane does.
@@ -88,6 +89,23 @@ enum Fault: Hashable, Sendable {
     /// How often a message must fail, with a successful trial (`LaneStore.tryOut`) each time, before it becomes a
     /// dead letter.
     var failuresNeeded: Int { self == .costly ? 2 : 3 }
+
+    /// What a lane with this fault waits for.
+    var wait: WorkerBoard.Wait {
+        switch self {
+        case .away, .readOnly, .stale: .database
+        case .lane: .broker
+        case .installation, .suspicion, .costly: .installation
+        }
+    }
+
+    var failureKind: WorkerMetrics.FailureKind {
+        switch self {
+        case .away, .readOnly, .stale, .lane: .away
+        case .installation: .installation
+        case .suspicion, .costly: .message
+        }
+    }
 
     /// The event that a lane logs when it begins to wait.
     var kind: LoggedEvent.Kind { self == .away || self == .readOnly ? .waitingForDatabase : .installationFault }

@@ -4,6 +4,7 @@ import CaseStore
 import Casework
 import Foundation
 import Logging
+import Observability
 import PostgreSQL
 
 /// The handling of failed transactions.
@@ -30,12 +31,13 @@ extension Lane {
             let settled = outboxPublisher.takeSettled()
             do {
                 try transact(firsts, keepingBecause: deadLetterReason, settling: settled)
-                batchWatch.over(logger)
+                isOver()
                 break
             } catch {
                 outboxPublisher.putBack(settled)
                 if error is UndecidedRepeats { return try divide(firsts, areRepeats: true, before) }
                 let fault = fault(error, since: begun)
+                if fault.suspects { metrics.failed(.message) }
                 if fault == .stale, timesStale < 2 {
                     timesStale += 1
                     store?.recover(from: fault)
@@ -152,7 +154,7 @@ extension Lane {
             let begun = Effort()
             do {
                 if !settled.isEmpty { try transact([], settling: settled) }
-                batchWatch.over(logger)
+                isOver()
                 work.removeFirst()
             } catch {
                 let fault = fault(error, since: begun)
@@ -245,6 +247,13 @@ extension Lane {
 
     // MARK: Waiting
 
+    /// The database does the work again, if it did not before.
+    private func isOver() {
+        guard batchWatch.isOn else { return }
+        batchWatch.over(logger)
+        sign.isOver([.database, .installation])
+    }
+
     private func fault(_ error: any Error, since begun: Effort) -> Fault {
         let now = Effort()
         return Fault(
@@ -271,8 +280,11 @@ extension Lane {
     private func wait(_ fault: Fault, _ error: any Error) throws {
         guard fault != .lane else { throw error }
         guard !stop.isStopped else { throw LaneFault(reason: "asked to stop while a fault lasted") }
+        sign.waits(for: fault.wait, Fault.words(error))
+        metrics.failed(fault.failureKind)
         let end = ContinuousClock.now + .seconds(batchWatch.met(fault, error, logger))
         repeat {
+            sign.alive()
             try consumer?.serve(for: max(0, (end - ContinuousClock.now).inSeconds))
         } while ContinuousClock.now < end && !stop.isStopped
         try heedBroker()
@@ -286,7 +298,7 @@ extension Lane {
             do {
                 try store?.ensureOpen()
                 let value = try work()
-                batchWatch.over(logger)
+                isOver()
                 return value
             } catch {
                 try wait(fault(error, since: begun), error)
@@ -304,6 +316,7 @@ extension Lane {
         } catch {
             let fault = fault(error, since: begun)
             guard fault != .lane else { throw error }
+            metrics.failed(fault.failureKind)
             _ = self[keyPath: watch].met(fault, error, logger)
             store?.recover(from: fault)
         }
@@ -342,11 +355,5 @@ extension OutboxPublisher.Settled {
 /// A moment, with the CPU time that this thread has used until then.
 private struct Effort {
     let at = ContinuousClock.now
-    let busySeconds: Double
-
-    init() {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        busySeconds = Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
+    let busySeconds = CPUTime.ofThread
 }

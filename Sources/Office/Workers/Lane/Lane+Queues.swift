@@ -54,7 +54,7 @@ extension Lane {
         }
         if !sharing.hasBegun {
             sharing.hasBegun = true
-            logger.log(.laneReady)
+            listens()
         }
     }
 
@@ -152,7 +152,7 @@ extension Lane {
         // Lanes that start together know one another before they take queues, and need not give them up again.
         sharing.nextAt = .now + .seconds(LaneSettings.shareIntervalWhileLackingSeconds)
         listening = [:]
-        guard let store, let queue = desk.worker.retiredQueue else { return logger.log(.laneReady) }
+        guard let store, let queue = desk.worker.retiredQueue else { return listens() }
         try store.free(nil)
         if let messages = consumer?.retiredMessages {
             if messages > 0 { try store.markReadToEnd(queue, false) }

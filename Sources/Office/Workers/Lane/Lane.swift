@@ -5,6 +5,7 @@ import Casework
 import Contract
 import Foundation
 import Logging
+import Observability
 import PostgreSQL
 
 /// One loop on one thread: it receives messages, decides them in one transaction, publishes the results and
@@ -22,6 +23,8 @@ final class Lane {
     private let relays: Bool
     let stop: StopSignal
     private(set) var logger: Logger
+    let sign: LaneSign
+    let metrics: WorkerMetrics
 
     private(set) var store: LaneStore?
     private(set) var consumer: LaneConsumer?
@@ -44,6 +47,11 @@ final class Lane {
     private var stopSeenAt: ContinuousClock.Instant?
     /// How long the last batches took.
     private var lastSeconds = 0.0
+    /// Whether the lane has read its queues at some time: then a refused password may be one that is being changed.
+    private var hasListened = false
+    private var refusals = 0
+    /// Since when the broker takes no messages.
+    private var blockedSince: ContinuousClock.Instant?
 
     var batchWatch = FaultWatch("messages")
     var sweepWatch = FaultWatch("sweep")
@@ -53,15 +61,21 @@ final class Lane {
     var unwritten = OutboxPublisher.Settled()
     var writtenAgainAt = ContinuousClock.now
 
-    init(_ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopSignal, logger: Logger) {
+    init(
+        _ desk: any Desk, settings: LaneSettings, name: String, relays: Bool, stop: StopSignal, logger: Logger,
+        sign: LaneSign = WorkerBoard().addLane(), metrics: WorkerMetrics? = nil
+    ) {
         self.desk = desk
         self.settings = settings
         self.name = name
         self.relays = relays
         self.stop = stop
         self.logger = logger
+        self.sign = sign
+        self.metrics = metrics ?? .none(desk.worker)
         self.logger[metadataKey: "lane"] = "\(name)"
         outboxPublisher = OutboxPublisher(settings.broker, worker: desk.worker, name: name)
+        outboxPublisher.metrics = self.metrics
     }
 
     /// Runs until `stop` is set, whatever happens to the broker and the database.
@@ -78,6 +92,7 @@ final class Lane {
                 }
             } catch {
                 interruptions += 1
+                sign.waits(for: error is AMQPError ? .broker : Fault(error, after: 0, statementSeconds: 0).wait, Fault.words(error))
                 if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
                 {
                     logger.log(.laneInterrupted(error, attempts: interruptions))
@@ -86,7 +101,7 @@ final class Lane {
                 disconnect()
                 // The error may be due to this database connection, such as one to a read-only server.
                 if !(error is AMQPError) { store?.disconnect() }
-                pause(backoff.next())
+                if refuses(error) { stop.stop() } else { pause(backoff.next()) }
             }
         }
         drain()
@@ -103,13 +118,42 @@ final class Lane {
             try store.ensureOpen()
             try store.refreshPolicy()
         } else {
-            store = try LaneStore(settings, desk: desk, laneName: name, logger: logger)
+            store = try LaneStore(settings, desk: desk, laneName: name, logger: logger, metrics: metrics)
             store?.whileWaiting = { [unowned self] in serveMeanwhile() }
         }
+        sign.alive()
         try outboxPublisher.connect()
         if consumer == nil {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
+            if hasListened { metrics.reconnected(to: "broker") }
             try beginSharing()
+        }
+    }
+
+    /// The lane reads its queues.
+    func listens() {
+        hasListened = true
+        refusals = 0
+        logger.log(.laneReady)
+        sign.listens()
+    }
+
+    /// Whether the process must end, since waiting does not repair this: a server refuses the user, again and again,
+    /// from the start; or the lane may not work with this database. A lane that has worked before waits: a password is
+    /// being changed.
+    private func refuses(_ error: any Error) -> Bool {
+        if !hasListened, isRefusal(error) { refusals += 1 } else { refusals = 0 }
+        guard refusals >= LaneSettings.refusalsMax || (!hasListened && error is WrongSecret) else { return false }
+        sign.refuse(error)
+        return true
+    }
+
+    private func isRefusal(_ error: any Error) -> Bool {
+        switch error {
+        case let error as AMQPError: error.code == .authenticationFailed
+        case let error as PostgreSQLError:
+            error.code == .unsuitable || (error.code == .connectFailed && ["28P01", "28000"].contains(error.sqlState))
+        default: false
         }
     }
 
@@ -124,20 +168,28 @@ final class Lane {
     /// Sleeps until the time is over or the lane is stopped.
     private func pause(_ seconds: Double) {
         let end = ContinuousClock.now + .seconds(seconds)
-        while !stop.isStopped, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.05) }
+        while !stop.isStopped, ContinuousClock.now < end {
+            sign.alive()
+            Thread.sleep(forTimeInterval: 0.05)
+        }
     }
 
     // MARK: One turn
 
     private func turn() throws {
         guard let consumer else { return }
+        sign.alive()
         try heedBroker()
         try keepName()
         try send()
         try outboxPublisher.lookAfterConfirms()
         tellOfQueues()
         // The broker takes no messages: the lane begins nothing new and keeps both connections.
-        guard !outboxPublisher.isBehind else { return try consumer.serve(for: LaneSettings.idleSeconds) }
+        guard !outboxPublisher.isBehind else {
+            noteBlocked()
+            return try consumer.serve(for: LaneSettings.idleSeconds)
+        }
+        noteUnblocked()
 
         try shareQueues()
         try retrying { try store?.refreshPolicy() }
@@ -154,6 +206,19 @@ final class Lane {
         }
         try runSweep()
         try relay()
+    }
+
+    private func noteBlocked() {
+        if let blockedSince { metrics.wasBlocked((ContinuousClock.now - blockedSince).inSeconds) }
+        blockedSince = .now
+        sign.waits(for: .brokerBlocked, "what was sent is not confirmed")
+    }
+
+    private func noteUnblocked() {
+        guard let blockedSince else { return }
+        metrics.wasBlocked((ContinuousClock.now - blockedSince).inSeconds)
+        self.blockedSince = nil
+        sign.isOver([.brokerBlocked])
     }
 
     /// Throws the error of a broker connection that occurred meanwhile. The lane then starts again, and its
@@ -247,6 +312,8 @@ final class Lane {
         defer { mayHearCommands = before }
         // Acknowledgements cover all messages up to a tag: no further commands before these are acknowledged.
         if batch.isOfCommands { mayHearCommands = false }
+        metrics.received(batch.received.map(\.type))
+        metrics.took(from: batch.parties, at: Double(Wall.now) / 1e6)
         try handle(batch.received)
         try send()
         try settings.interrupt?(.afterPublish)
@@ -293,6 +360,7 @@ final class Lane {
     private func processInPieces(_ received: [InboundMessage]) throws {
         for piece in desk.pieces(of: received, loadingAtMost: settings.batchBytesMax, limits: settings.limits) {
             try process(Array(piece))
+            sign.alive()
             try keepName()
             // Unconfirmed rows are in memory too.
             let isMuch = outboxPublisher.unconfirmedBytes > settings.batchBytesMax
@@ -307,6 +375,7 @@ final class Lane {
         var servedAt = ContinuousClock.now
         return try received.map { inbound in
             if ContinuousClock.now - servedAt > .milliseconds(100) {
+                sign.alive()
                 try consumer?.serve()
                 try outboxPublisher.serve()
                 servedAt = .now
@@ -341,6 +410,7 @@ final class Lane {
     /// - Returns: `false` if the lane is to stop and has waited for `LaneSettings.drainSeconds`; its messages are
     ///   delivered again.
     private func serveMeanwhile() -> Bool {
+        sign.alive()
         do {
             try consumer?.serve()
             try outboxPublisher.serve()

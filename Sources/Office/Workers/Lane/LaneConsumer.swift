@@ -64,6 +64,8 @@ final class LaneConsumer {
         /// The deliveries from each queue of a party.
         fileprivate var counts: [String: Int] = [:]
         fileprivate var bytes = 0
+        /// The queues of parties from which some of it came.
+        var parties: some Sequence<String> { counts.keys }
         var isEmpty: Bool { upTo.isEmpty }
         fileprivate(set) var isOfCommands = false
     }

@@ -53,6 +53,8 @@ public struct LaneSettings: Sendable {
 
     /// How long the lane waits for confirms. While a confirm is overdue by this, it takes no new batch.
     static let confirmTimeoutSeconds = 2.0
+    /// How often a server may refuse the user before a process that has just started ends.
+    static let refusalsMax = 3
     /// The fewest messages that each queue of a party may have unacknowledged.
     static let prefetchMin = 8
     /// How often a lane compares its queues of parties with its share.

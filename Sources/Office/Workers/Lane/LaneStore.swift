@@ -4,12 +4,14 @@ import Casework
 import Contract
 import Foundation
 import Logging
+import Observability
 import PostgreSQL
 
 /// The database side of a lane: one connection, and the transaction that processes every batch.
 final class LaneStore {
     let settings: LaneSettings
     let logger: Logger
+    let metrics: WorkerMetrics
     let desk: any Desk
     /// The lease of this lane's name, which is stored in its outbox rows.
     private(set) var lease: LaneLease
@@ -35,12 +37,15 @@ final class LaneStore {
     /// Connects to the database and reads the directory and the policy.
     /// - Throws: if the database does not answer, is not migrated, was written with other secrets, or has no
     ///   active policy.
-    init(_ settings: LaneSettings, desk: any Desk, laneName: String, logger: Logger) throws {
+    init(
+        _ settings: LaneSettings, desk: any Desk, laneName: String, logger: Logger, metrics: WorkerMetrics? = nil
+    ) throws {
         var settings = settings
         settings.boxes = settings.boxes.held(by: desk.worker)
         self.settings = settings
         self.desk = desk
         self.logger = logger
+        self.metrics = metrics ?? .none(desk.worker)
         doubt = ReplicationDoubt()
         database = try LaneStore.connect(settings, laneName: laneName, logger, doubt)
         try SecretCheck.demand(of: settings, in: database)
@@ -110,6 +115,7 @@ final class LaneStore {
         settling settled: OutboxPublisher.Settled, sweep: Sweep?
     ) throws -> [OutboxRow] {
         let wall = Instant.wall()
+        let begun = ContinuousClock.now
         try refreshDirectory()
         try refreshPlans()
         var unitOfWork = UnitOfWork(office: office(atWall: wall))
@@ -155,9 +161,24 @@ final class LaneStore {
             unitOfWork.cases.writes, with: unitOfWork.commands(lane: lease.name, deleting: settled.all.map(\.eventID)))
         if !received.isEmpty { try settings.interrupt?(.beforeCommit) }
         try commit()
+        count(unitOfWork, received, fresh: Set(fresh.map(\.key)), since: begun)
         for fault in unitOfWork.answers.faults { logger.log(.setAside(fault)) }
         if !received.isEmpty { try settings.interrupt?(.afterCommit) }
         return unitOfWork.outgoing.rows.filter { $0.leftTo == nil }
+    }
+
+    /// Counts what a transaction committed.
+    private func count(
+        _ unitOfWork: UnitOfWork, _ received: [InboundMessage], fresh: Set<InboxKey>, since begun: ContinuousClock.Instant
+    ) {
+        for step in unitOfWork.cases.clockSteps { metrics.tookStep(step.action) }
+        guard !received.isEmpty else { return }
+        metrics.took((ContinuousClock.now - begun).inSeconds, .receivedToCommitted)
+        metrics.decided(
+            received.map { inbound in
+                let verdict = fresh.contains(inbound.key) ? unitOfWork.answers.verdict(of: inbound.key) : nil
+                return (inbound.type, verdict?.rawValue ?? (fresh.contains(inbound.key) ? "taken" : "repeated"))
+            })
     }
 
     /// Does the work on a message that is done before BEGIN. An error is ignored: it occurs again in the
@@ -255,6 +276,7 @@ final class LaneStore {
         guard !database.isOpen else { return try lease.renewIfDue(in: database) }
         database = try LaneStore.connect(settings, laneName: lease.name, logger, doubt)
         database.whileWaiting = whileWaiting
+        metrics.reconnected(to: "database")
         (transactionCount, replanAt) = (0, 4)
         adopted = []
         try lease.renew(in: database)

@@ -5,6 +5,7 @@ import CaseStore
 import Casework
 import Contract
 import Foundation
+import Observability
 
 /// The publishing side of a lane: its own connection, its own outbox rows, and publisher confirms with many
 /// messages in flight.
@@ -54,12 +55,14 @@ struct OutboxPublisher {
     /// The test whether the broker confirms anything at all.
     var question = BrokerQuestion()
     private(set) var settled = Settled()
+    var metrics: WorkerMetrics
 
     init(_ settings: AMQP.ConnectionSettings, worker: Worker, name: String) {
         var settings = settings
         settings.connectionName = "\(name) publishing"
         self.settings = settings
         sender = Party.office(worker).description
+        metrics = .none(worker)
     }
 
     var isConnected: Bool { link != nil }
@@ -124,6 +127,7 @@ struct OutboxPublisher {
 
     mutating func withdraw(_ barred: Set<UUID>) {
         settled.withdrawn += waiting.filter { barred.contains($0.eventID) }
+        metrics.withdrawn(barred.count)
         waiting.removeAll { barred.contains($0.eventID) }
         admittedAt = .now
     }
@@ -205,7 +209,10 @@ struct OutboxPublisher {
         _ outcomes: [(token: Int64, outcome: Publisher.Outcome)], at now: ContinuousClock.Instant
     ) {
         for (token, outcome) in outcomes {
-            if outcome == .confirmed { newestConfirmed = max(newestConfirmed, token) }
+            if outcome == .confirmed {
+                newestConfirmed = max(newestConfirmed, token)
+                if let sentAt = sentAt(token) { metrics.took((now - sentAt).inSeconds, .committedToConfirmed) }
+            }
             guard let row = inFlight.removeValue(forKey: token) else { continue }
             note(row, outcome)
             switch outcome {
@@ -217,8 +224,19 @@ struct OutboxPublisher {
         sendings = sendings.drop { inFlight[$0.token] == nil }
     }
 
+    /// When the message of this token was sent. The tokens in `sendings` ascend.
+    private func sentAt(_ token: Int64) -> ContinuousClock.Instant? {
+        var (low, high) = (sendings.startIndex, sendings.endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if sendings[middle].token < token { low = middle + 1 } else { high = middle }
+        }
+        return low < sendings.endIndex && sendings[low].token == token ? sendings[low].at : nil
+    }
+
     /// Keeps the outcome of a row, to be written.
     mutating func note(_ row: OutboxRow, _ outcome: Publisher.Outcome) {
+        metrics.published(row.type, outcome.label)
         switch outcome {
         case .confirmed: settled.confirmed.append(row)
         case .returned: settled.unroutable.append(row)
@@ -289,4 +307,14 @@ struct Sending {
 
 extension UUID {
     fileprivate var bytes: [UInt8] { withUnsafeBytes(of: uuid) { Array($0) } }
+}
+
+extension Publisher.Outcome {
+    fileprivate var label: String {
+        switch self {
+        case .confirmed: "confirmed"
+        case .nacked: "nacked"
+        case .returned: "returned"
+        }
+    }
 }

@@ -1,3 +1,5 @@
+package import Basics
+
 /// A file of reports in any common form: JSON lines, a JSON array (or objects over several lines), CSV with commas,
 /// semicolons or tabs; in UTF-8, UTF-16 or GB18030; with lines that end by LF, CR or both.
 ///
@@ -75,6 +77,21 @@ public struct ReportFile: Sendable {
             case .csv(let separator, _): "CSV (\(Character(Unicode.Scalar(separator))))"
             }
         return "\(shape) in \(encoding.words)"
+    }
+
+    /// All rows of a CSV file with their lines, by the names of the columns; for small files of other kinds.
+    /// - Throws: `FileRefusal` if it is no CSV.
+    package func rows() throws(FileRefusal) -> [(line: Int, fields: Result<[String: String], UserError>)] {
+        guard case .csv = shape else { throw FileRefusal("it is \(description), no CSV with the names of columns") }
+        var (records, rows) = (try records(), [(line: Int, fields: Result<[String: String], UserError>)]())
+        while let record = try records.step() {
+            switch record.content {
+            case .row(let fields): rows.append((record.number, .success(fields)))
+            case .damaged(let reason): rows.append((record.number, .failure(UserError(reason))))
+            case .json: continue
+            }
+        }
+        return rows
     }
 
     /// The records from the beginning; may be called repeatedly.

@@ -2,19 +2,19 @@ import BrokerTopology
 import Contract
 
 /// One key of bihuan.yaml, as listed in docs/configuration.md. Any other key is reported as a mistake.
-struct ConfigurationKey: Sendable {
-    enum Kind: String, Sendable {
+package struct ConfigurationKey: Sendable {
+    package enum Kind: String, Sendable {
         case text, number, seconds, path, time, base64
         case wholeNumber = "whole number"
     }
 
-    let name: String
-    let kind: Kind
+    package let name: String
+    package let kind: Kind
     /// Whether nothing starts without it.
-    let isRequired: Bool
-    let `default`: String?
-    let isSecret: Bool
-    let meaning: String
+    package let isRequired: Bool
+    package let `default`: String?
+    package let isSecret: Bool
+    package let meaning: String
 
     private init(
         _ name: String, _ kind: Kind, required: Bool = false, default: String? = nil, secret: Bool = false,
@@ -29,7 +29,7 @@ struct ConfigurationKey: Sendable {
     }
 
     /// The environment variable that overrides the key: `BIHUAN_DATABASE_OWNER_URL` for `database.ownerUrl`.
-    var environmentVariable: String { Self.environmentVariable(of: name) }
+    package var environmentVariable: String { Self.environmentVariable(of: name) }
 
     static func environmentVariable(of name: String) -> String {
         var variable = "BIHUAN_"
@@ -42,9 +42,25 @@ struct ConfigurationKey: Sendable {
         return variable
     }
 
+    /// The groups of keys whose last part the installation chooses: passwords of broker users and of database roles.
+    package static let groups = ["users", "roles"]
+
+    static func isInGroup(_ name: String) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 2 && groups.contains(String(parts[0])) && !parts[1].isEmpty
+    }
+
+    /// The name of the file with a key's value in a folder of secrets: `users-office-intake`.
+    package static func secretFile(of name: String) -> String { name.replacing(".", with: "-") }
+
     /// Whether a key's value is a password or a URL that may contain one.
-    static func isSecret(_ name: String) -> Bool {
-        name.hasPrefix("users.") || all.contains { $0.isSecret && $0.name == name }
+    package static func isSecret(_ name: String) -> Bool {
+        isInGroup(name) || all.contains { $0.isSecret && $0.name == name }
+    }
+
+    /// Whether this value of a key is one that others must not read: an address without a password is none.
+    static func isSecret(_ name: String, _ value: String) -> Bool {
+        isInGroup(name) || (isSecret(name) && SecretOption.holdsPassword(value))
     }
 
     static let officeName = ConfigurationKey("office.name", .text, default: "Bihuan", "What the office is called.")
@@ -63,10 +79,22 @@ struct ConfigurationKey: Sendable {
         """)
     static let databaseURL = ConfigurationKey(
         "database.url", .text, required: true, secret: true,
-        "A libpq URL of the worker role; with several hosts the first that answers and accepts writes is used.")
+        """
+        A libpq URL; with several hosts the first that answers and accepts writes is used. Without a user each worker \
+        logs in as its own role, and commands as `bihuan_operator`, with the passwords under `roles`.
+        """)
     static let databaseOwnerURL = ConfigurationKey(
         "database.ownerUrl", .text, secret: true,
-        "A libpq URL of the owner role; needed by `migrate`, `policy activate` and `ledger checkpoint` only.")
+        """
+        A libpq URL of the owner role; needed by `migrate`, `policy activate` and `ledger checkpoint` only. By default \
+        `database.url` with the role `bihuan_owner`, if `roles.owner` is given.
+        """)
+    static let secretsDirectory = ConfigurationKey(
+        "secrets.directory", .path, default: "secrets",
+        """
+        A folder with one file for each secret, named by its key with `-` for `.`: `users-office-intake`. A service \
+        manager's credentials come before it.
+        """)
     static let vaultPublicKey = ConfigurationKey(
         "vault.publicKey", .base64, required: true,
         "The X25519 key to which the originals of reports are sealed. Its private half is kept elsewhere.")
@@ -109,13 +137,35 @@ struct ConfigurationKey: Sendable {
         "lane.earlyMessageHoldSeconds", .seconds, default: "60",
         "How long a message that is ahead of its state is deferred, 0 to 86400.")
     static let logLevel = ConfigurationKey(
-        "log.level", .text, default: "info", "trace, debug, info, notice, warning, error or critical.")
+        "log.level", .text, default: "info",
+        "trace, debug, info, notice, warning, error or critical. A worker reads it again on SIGHUP.")
+    static let logFormat = ConfigurationKey(
+        "log.format", .text, default: "text", "`text`: lines for people; `json`: one JSON object a line.")
+    static let monitorHost = ConfigurationKey(
+        "monitor.host", .text, default: "127.0.0.1",
+        "The address on which a worker answers monitors. There is no access control: keep it on a private network.")
+    static let monitorPort = ConfigurationKey(
+        "monitor.port", .wholeNumber,
+        """
+        The port for `/metrics`, `/healthz`, `/readyz` and the page; 0 for any free one, which the log names. By \
+        default 9511 for intake, 9521 for routing, 9531 for deadlines, 9541 for feedback.
+        """)
+    static let monitorManagementURL = ConfigurationKey(
+        "monitor.managementUrl", .text,
+        """
+        The broker's management interface, such as http://127.0.0.1:15672: then the rates of queues are shown too. \
+        It is asked as the user `operator`.
+        """)
+    static let monitorSampleSeconds = ConfigurationKey(
+        "monitor.sampleSeconds", .seconds, default: "10",
+        "How often one of the deadline workers reads the depth of all queues and the office's state, 1 to 3600.")
 
-    /// All keys but `users.…`, whose names the installation chooses.
-    static let all: [ConfigurationKey] = [
-        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, vaultPublicKey, keysDirectory,
+    /// All keys but those of `groups`.
+    package static let all: [ConfigurationKey] = [
+        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, secretsDirectory, vaultPublicKey, keysDirectory,
         digestKeyFile, sealedMailPublicKey, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate,
         laneBatchSizeMax, laneCount,
-        laneEarlyMessageHoldSeconds, logLevel,
+        laneEarlyMessageHoldSeconds, logLevel, logFormat, monitorHost, monitorPort, monitorManagementURL,
+        monitorSampleSeconds,
     ]
 }

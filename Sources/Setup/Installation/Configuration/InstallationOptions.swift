@@ -1,7 +1,7 @@
 package import ArgumentParser
 import Basics
 package import Contract
-import Foundation
+package import Foundation
 import Terminal
 
 /// Options that select the installation of a command and override values of its file.
@@ -29,7 +29,7 @@ package struct InstallationOptions: ParsableArguments {
         if let bad = values.first(where: { !$0.contains("=") || $0.hasPrefix("=") }) {
             throw ValidationError("--set takes key=value, such as lane.lanes=4, not '\(bad)'")
         }
-        for (key, value) in flags where key.hasPrefix("users.") || SecretOption.holdsPassword(value) {
+        for (key, value) in flags where ConfigurationKey.isSecret(key, value) || SecretOption.holdsPassword(value) {
             throw ValidationError(
                 """
                 --set \(key): it is a password, and every user of this machine reads it in the list of processes: \
@@ -43,13 +43,24 @@ package struct InstallationOptions: ParsableArguments {
     package func configuration(
         parties: [Party] = [], warn: (String) -> Void = { Output.note("warning: \($0)") }
     ) async throws -> OfficeConfiguration {
-        let configuration = try OfficeConfiguration.read(
-            try await ConfigurationSource.open(file: file(), flags: flags), parties: parties)
-        configuration.warnings.forEach(warn)
-        return configuration
+        try await read(parties: parties, warn: warn).configuration
     }
 
-    private func file() throws -> URL {
+    /// The configuration, with the sources it was read from.
+    func read(
+        parties: [Party], warn: (String) -> Void
+    ) async throws -> (configuration: OfficeConfiguration, source: ConfigurationSource) {
+        let source = try await source()
+        let configuration = try OfficeConfiguration.read(source, parties: parties)
+        configuration.warnings.forEach(warn)
+        return (configuration, source)
+    }
+
+    package func source() async throws -> ConfigurationSource {
+        try await ConfigurationSource.open(file: file(), flags: flags)
+    }
+
+    package func file() throws -> URL {
         if let config { return URL(filePath: config).absoluteURL }
         if let data {
             return URL(filePath: data, directoryHint: .isDirectory).appending(path: "bihuan.yaml").absoluteURL
@@ -57,7 +68,7 @@ package struct InstallationOptions: ParsableArguments {
         throw UserError("which installation? Give --data DIR, as for `bihuan up`, or --config FILE")
     }
 
-    private var flags: [String: String] {
+    package var flags: [String: String] {
         let pairs = values.map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
         return Dictionary(pairs.map { (String($0[0]), String($0[1])) }) { _, last in last }
     }

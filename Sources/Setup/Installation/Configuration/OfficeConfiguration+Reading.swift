@@ -1,9 +1,11 @@
 import AMQP
 package import Basics
+import CaseStore
 import Casework
 package import Contract
 import Foundation
 import Logging
+import Terminal
 import Text
 
 package extension OfficeConfiguration {
@@ -29,6 +31,7 @@ private struct ConfigurationCheck {
 
     init(_ source: ConfigurationSource) {
         self.source = source
+        problems += source.problems
         nameUnknownKeys()
     }
 
@@ -36,24 +39,28 @@ private struct ConfigurationCheck {
         let broker = broker(.amqpURL)
         let inboundBytesMax = wholeNumber(.inboundBytesMax, 4 * Limits.standard.messageBytesMax...1 << 40)
         let database = OfficeConfiguration.Database(
-            url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name))
+            url: text(.databaseURL), ownerURL: source.value(ConfigurationKey.databaseOwnerURL.name),
+            passwords: rolePasswords())
         let lane = OfficeConfiguration.Lane(
             batchSizeMax: wholeNumber(.laneBatchSizeMax, 1...5_000), lanes: wholeNumber(.laneCount, 1...64),
             earlyMessageHoldSeconds: number(.laneEarlyMessageHoldSeconds, 0...86_400))
         let name = text(.officeName)
         let files = (
-            keys: URL(filePath: text(.keysDirectory), relativeTo: source.folder).absoluteURL,
+            keys: source.keysDirectory(URL(filePath: text(.keysDirectory), relativeTo: source.folder).absoluteURL),
             digest: keyFile(.digestKeyFile), checkpoint: keyFile(.checkpointKeyFile)
         )
         let users = users(parties)
         let clock = clock()
-        let logLevel = logLevel()
+        let (logLevel, logFormat, monitor) = (logLevel(), logFormat(), monitor())
         let (vaultKey, sealedMailKey) = (sealingKey(.vaultPublicKey), sealingKey(.sealedMailPublicKey))
         guard let broker, let vaultKey, let sealedMailKey, problems.isEmpty else { return nil }
-        return OfficeConfiguration(
+        var configuration = OfficeConfiguration(
             officeName: name, broker: broker, inboundBytesMax: inboundBytesMax, database: database, users: users,
             vaultKey: vaultKey, keysDirectory: files.keys, digestKeyFile: files.digest, sealedMailKey: sealedMailKey,
             checkpointKeyFile: files.checkpoint, clock: clock, lane: lane, logLevel: logLevel)
+        configuration.logFormat = logFormat
+        configuration.monitor = monitor
+        return configuration
     }
 
     // MARK: Unknown keys
@@ -61,7 +68,7 @@ private struct ConfigurationCheck {
     private mutating func nameUnknownKeys() {
         let names = ConfigurationKey.all.map(\.name)
         func isKnown(_ name: String) -> Bool {
-            names.contains(name) || name.hasPrefix("users.") && name.split(separator: ".").count == 2
+            names.contains(name) || ConfigurationKey.isInGroup(name)
         }
         for (name, line, isSingleValue) in source.keysInFile {
             let place = line.map { " (line \($0))" } ?? ""
@@ -76,9 +83,13 @@ private struct ConfigurationCheck {
         }
         let variables = ConfigurationKey.all.map(\.environmentVariable)
         for name in source.environment.keys.sorted()
-        where !variables.contains(name) && !name.hasPrefix("BIHUAN_USERS_") && !SecretOption.variables.contains(name) {
+        where !variables.contains(name) && !isVariableOfGroup(name) && !SecretOption.variables.contains(name) {
             problems.append("\(name): unknown variable" + Suggestion.phrase(for: name, among: variables))
         }
+    }
+
+    private func isVariableOfGroup(_ name: String) -> Bool {
+        ConfigurationKey.groups.contains { name.hasPrefix("BIHUAN_\($0.uppercased())_") }
     }
 
     // MARK: Values by kind. The replacement for a bad value is never used.
@@ -103,7 +114,7 @@ private struct ConfigurationCheck {
 
     /// A file with a key in it. A missing file is reported only when it is needed.
     private mutating func keyFile(_ key: ConfigurationKey) -> URL {
-        let file = URL(filePath: text(key), relativeTo: source.folder).absoluteURL
+        let file = source.keyFile(URL(filePath: text(key), relativeTo: source.folder).absoluteURL)
         if let problem = SecretFile.problem(file.path) { problems.append("\(key.name): \(problem)") }
         return file
     }
@@ -151,6 +162,28 @@ private struct ConfigurationCheck {
         return .info
     }
 
+    private mutating func logFormat() -> LineLog.Format {
+        let word = text(.logFormat)
+        if let format = LineLog.Format(rawValue: word) { return format }
+        problems.append("\(ConfigurationKey.logFormat.name): must be text or json")
+        return .text
+    }
+
+    private mutating func monitor() -> OfficeConfiguration.Monitor {
+        var monitor = OfficeConfiguration.Monitor()
+        monitor.host = text(.monitorHost)
+        if source.value(ConfigurationKey.monitorPort.name) != nil {
+            monitor.port = wholeNumber(.monitorPort, 0...65_535)
+        }
+        monitor.managementURL = source.value(ConfigurationKey.monitorManagementURL.name)
+        if let url = monitor.managementURL, URL(string: url)?.host() == nil {
+            problems.append(
+                "\(ConfigurationKey.monitorManagementURL.name): must be a URL such as http://127.0.0.1:15672")
+        }
+        monitor.sampleSeconds = number(.monitorSampleSeconds, 1...3_600)
+        return monitor
+    }
+
     private mutating func clock() -> BusinessClock {
         let rate = number(.clockRate, 0.001...10_000_000)
         let wall = time(.clockWallOrigin)
@@ -172,7 +205,7 @@ private struct ConfigurationCheck {
     }
 
     private mutating func users(_ parties: [Party]) -> [String: String] {
-        let listed = (source.keysInFile.map(\.name) + source.flags.keys).filter { $0.hasPrefix("users.") }
+        let listed = source.groupKeys.filter { $0.hasPrefix("users.") }
         let needed = parties.map { "users." + OfficeConfiguration.userKey($0) }
         var users: [String: String] = [:]
         for name in Set(listed + needed) { users[String(name.dropFirst("users.".count))] = source.value(name) }
@@ -180,5 +213,17 @@ private struct ConfigurationCheck {
             problems.append("\(name): is missing. The password of a broker user.")
         }
         return users
+    }
+
+    private mutating func rolePasswords() -> [DatabaseRole: String] {
+        let names = DatabaseRole.allCases.map(\.rawValue)
+        for key in source.groupKeys where key.hasPrefix("roles.") {
+            let name = String(key.dropFirst("roles.".count))
+            if !names.contains(name) {
+                problems.append("\(key): unknown role" + Suggestion.phrase(for: name, among: names))
+            }
+        }
+        let found = DatabaseRole.allCases.map { ($0, source.value("roles.\($0.rawValue)")) }
+        return Dictionary(uniqueKeysWithValues: found.compactMap { role, value in value.map { (role, $0) } })
     }
 }

@@ -1,9 +1,11 @@
 import AMQP
 import Basics
+import CaseStore
 import Casework
 import Contract
 import Crypto
 package import Foundation
+import Terminal
 
 extension OfficeConfiguration {
     /// The text of bihuan.yaml. Paths within `folder` are written relative to it, so that the directory can be moved.
@@ -18,6 +20,9 @@ extension OfficeConfiguration {
         }
         var broker = broker
         broker.tls = broker.tls?.mapFiles { path(URL(filePath: $0), in: folder) }
+        let monitorRest =
+            (monitor.port.map { ", port: \($0)" } ?? "")
+            + (monitor.managementURL.map { ", managementUrl: \(quoted($0))" } ?? "")
         let ownerLine = database.ownerURL.map { "\n  ownerUrl: \(quoted($0))" } ?? ""
         return """
             # Made by `bihuan up`, which writes it anew at each start: values are kept, comments are not.
@@ -26,6 +31,10 @@ extension OfficeConfiguration {
             amqp: {url: \(quoted(broker.url)), inboundBytesMax: \(inboundBytesMax)}
             database:
               url: \(quoted(database.url))\(ownerLine)
+            # Passwords of the database's roles: each worker has its own.
+            roles:
+            \(database.passwords.sorted { $0.key.rawValue < $1.key.rawValue }
+                .map { "  \($0.key.rawValue): \(quoted($0.value))" }.joined(separator: "\n"))
             # Passwords of the broker's users; unit-d1 is the user unit.d1. The operator has all rights on the \
             virtual host.
             users:
@@ -44,7 +53,8 @@ extension OfficeConfiguration {
             \(clockLine)
             lane: {batchSizeMax: \(lane.batchSizeMax), lanes: \(lane.lanes), earlyMessageHoldSeconds: \
             \(lane.earlyMessageHoldSeconds)}
-            log: {level: \(logLevel)}
+            log: {level: \(logLevel), format: \(logFormat.rawValue)}
+            monitor: {host: \(quoted(monitor.host)), sampleSeconds: \(monitor.sampleSeconds)\(monitorRest)}
 
             """
     }

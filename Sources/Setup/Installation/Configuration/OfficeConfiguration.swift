@@ -1,11 +1,13 @@
 package import AMQP
 package import Basics
 import BrokerTopology
+package import CaseStore
 import Casework
 package import Contract
 package import Foundation
 package import Logging
 package import PostgreSQL
+package import Terminal
 import Text
 
 /// The configuration of an installation: bihuan.yaml, overridden by the environment, overridden by `--set`.
@@ -13,14 +15,22 @@ import Text
 /// docs/configuration.md describes the same; `ConfigurationKey` holds names, defaults and meanings.
 package struct OfficeConfiguration: Sendable {
     package struct Database: Sendable {
-        /// The URL of the worker role.
+        /// The URL; if it names a user, everybody but the owner logs in as that one.
         package var url: String
-        /// The URL of the owner role, if this machine may act as it.
+        /// The URL of the owner role, if it is another.
         var ownerURL: String?
+        /// The passwords of roles.
+        package var passwords: [DatabaseRole: String] = [:]
 
-        package init(url: String, ownerURL: String? = nil) {
+        package init(url: String, ownerURL: String? = nil, passwords: [DatabaseRole: String] = [:]) {
             self.url = url
             self.ownerURL = ownerURL
+            self.passwords = passwords
+        }
+
+        /// The URL with which a role logs in; without a password, libpq looks for one, or shows a certificate.
+        package func url(of role: DatabaseRole) -> String {
+            DatabaseURL(url).hasUser ? url : DatabaseURL(url).with(user: role.name, password: passwords[role])
         }
     }
 
@@ -55,6 +65,30 @@ package struct OfficeConfiguration: Sendable {
     package var clock: BusinessClock
     package var lane: Lane
     package var logLevel: Logger.Level
+    package var logFormat = LineLog.Format.text
+    package var monitor = Monitor()
+
+    /// Where a worker answers monitors, and how the office is sampled.
+    package struct Monitor: Sendable, Equatable {
+        package var host = "127.0.0.1"
+        /// 0 for any free port; `nil` for the worker's own.
+        package var port: Int?
+        package var managementURL: String?
+        package var sampleSeconds = 10.0
+
+        package init() {}
+
+        package func port(of worker: Worker) -> Int {
+            let own =
+                switch worker {
+                case .intake: 9511
+                case .routing: 9521
+                case .deadlines: 9531
+                case .feedback: 9541
+                }
+            return port ?? own
+        }
+    }
 
     package init(
         officeName: String, broker: AMQP.ConnectionSettings, inboundBytesMax: Int = Topology.inboundBytesMax,
@@ -90,16 +124,22 @@ package struct OfficeConfiguration: Sendable {
         try brokerSettings(user: OfficeConfiguration.operatorUser, key: OfficeConfiguration.operatorUser)
     }
 
-    package func workerDatabaseSettings(_ application: String) -> PostgreSQL.ConnectionSettings {
-        var settings = PostgreSQL.ConnectionSettings(url: database.url)
+    /// - Parameter role: as whom to log in, if `database.url` names no user.
+    package func databaseSettings(
+        _ application: String, as role: DatabaseRole = .operator
+    ) -> PostgreSQL.ConnectionSettings {
+        var settings = PostgreSQL.ConnectionSettings(url: database.url(of: role))
         settings.applicationName = application
         settings.isGuarded = true
         return settings
     }
 
     package func ownerDatabaseSettings(_ application: String) throws(UserError) -> PostgreSQL.ConnectionSettings {
-        guard let url = database.ownerURL else {
-            throw UserError("this needs the owner role: set database.ownerUrl in bihuan.yaml")
+        let own = database.passwords[.owner].map {
+            DatabaseURL(database.url).with(user: DatabaseRole.owner.name, password: $0)
+        }
+        guard let url = database.ownerURL ?? own else {
+            throw UserError("this needs the owner role: set roles.owner or database.ownerUrl")
         }
         var settings = PostgreSQL.ConnectionSettings(url: url)
         settings.applicationName = application
@@ -113,7 +153,7 @@ package struct OfficeConfiguration: Sendable {
     private func brokerSettings(user: String, key: String) throws(UserError) -> AMQP.ConnectionSettings {
         guard let password = users[key] else {
             throw UserError(
-                "bihuan.yaml has no password for \(user): add users.\(key)"
+                "there is no password for \(user): add users.\(key) to bihuan.yaml or secrets.directory"
                     + Suggestion.phrase(for: key, among: users.keys))
         }
         var settings = broker

@@ -11,6 +11,7 @@ package struct SecretOption {
 
     package static let submitURL = SecretOption(name: "--url", variable: "BIHUAN_SUBMIT_URL")
     package static let migrateDatabase = SecretOption(name: "--database", variable: "BIHUAN_MIGRATE_DATABASE")
+    package static let setupDatabase = SecretOption(name: "--admin-database", variable: "BIHUAN_SETUP_DATABASE")
     package static let checkAMQP = SecretOption(name: "--amqp", variable: "BIHUAN_CHECK_AMQP")
     package static let checkPassword = SecretOption(name: "--password", variable: "BIHUAN_CHECK_PASSWORD")
     package static let benchAMQP = SecretOption(name: "--amqp", variable: "BIHUAN_BENCH_AMQP")
@@ -18,7 +19,7 @@ package struct SecretOption {
 
     /// Environment variables that are no keys of bihuan.yaml but are known.
     static let variables = Set(
-        [submitURL, migrateDatabase, checkAMQP, checkPassword, benchAMQP, benchDatabase].map(\.variable))
+        [submitURL, migrateDatabase, setupDatabase, checkAMQP, checkPassword, benchAMQP, benchDatabase].map(\.variable))
 
     /// The value of the command line, else of the file, else of the environment.
     package func url(_ given: String?, file: String?) throws(UserError) -> String? {

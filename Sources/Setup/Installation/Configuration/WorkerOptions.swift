@@ -4,6 +4,7 @@ import CaseStore
 package import Contract
 import Foundation
 import Logging
+import Observability
 import PostgreSQL
 import ServiceLifecycle
 import Terminal
@@ -20,34 +21,64 @@ package struct WorkerOptions: ParsableArguments {
             "Stop when standard input ends, as when the process that started this one does.", visibility: .hidden))
     package var untilInputEnds = false
 
+    /// The exit status for what starting again does not repair: a wrong password, a faulty configuration (`EX_CONFIG`
+    /// of sysexits.h). A service manager then does not start the worker again.
+    package static let faultyConfiguration: Int32 = 78
+
     package func run(_ worker: Worker) async throws {
-        try await plainly {
-            let stop = await CallToStop.signal(untilInputEnds: untilInputEnds)
-            var warnings: [String] = []
-            let configuration = try await installation.configuration(parties: [.office(worker)]) { warnings.append($0) }
-            let logger = Logger.toStandardError(worker.rawValue, level: configuration.logLevel)
-            for warning in warnings { logger.log(.notProtected(warning)) }
-            let settings = try configuration.laneSettings(for: worker)
-            let service = WorkerService(worker, settings: settings, logger: logger)
-            try await onThread { try refuseUnsuitable(settings) }
-            var group = ServiceGroupConfiguration(services: [service], logger: logger)
-            group.maximumGracefulShutdownDuration = .seconds(5)
-            group.maximumCancellationDuration = .seconds(5)
-            defer { LineLog.flush() }
-            try await run(ServiceGroup(configuration: group), until: stop)
+        let manager = ServiceManager()
+        do {
+            try await plainly { try await serve(worker, manager) }
+        } catch let error as UserError {
+            manager?.fails(error.description)
+            Output.note("Error: \(error)")
+            throw ExitCode(error.mayPass ? 1 : Self.faultyConfiguration)
         }
     }
 
-    /// Ends the worker at its start for faults that waiting does not repair: a pooler, a database that is not in
-    /// UTF-8, a key other than the one the database was written with. The worker waits for a database that does
-    /// not answer.
+    private func serve(_ worker: Worker, _ manager: ServiceManager?) async throws {
+        let reload = WorkerReload(installation, worker)
+        let stop = await CallToStop.signal(untilInputEnds: untilInputEnds) { await reload.run() }
+        var warnings: [String] = []
+        let (configuration, source) = try await installation.read(parties: [.office(worker)]) { warnings.append($0) }
+        let logger = Logger.toStandardError(
+            worker.rawValue, level: configuration.logLevel, format: configuration.logFormat)
+        await reload.begin(source, logger)
+        for warning in warnings { logger.log(.notProtected(warning)) }
+        let settings = try configuration.laneSettings(for: worker)
+        try await onThread { try refuseUnsuitable(settings) }
+
+        let (registry, board) = (MetricsRegistry(), WorkerBoard())
+        let metrics = WorkerMetrics(worker, factory: registry)
+        registry.showProcess(worker, board, metrics)
+        let monitor = configuration.monitor
+        let server = MonitorServer(
+            host: monitor.host, port: monitor.port(of: worker), registry: registry, board: board, logger: logger
+        ) { logger.log(.monitorListens(host: monitor.host, port: $0)) }
+        let service = WorkerService(
+            worker, settings: settings, logger: logger, board: board, metrics: metrics, manager: manager)
+        var group = ServiceGroupConfiguration(
+            services: [
+                .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup),
+                .init(service: server),
+            ], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(5)
+        group.maximumCancellationDuration = .seconds(5)
+        defer { LineLog.flush() }
+        try await run(ServiceGroup(configuration: group), until: stop)
+    }
+
+    /// Ends the worker at its start for faults that waiting does not repair: a wrong password, a pooler, a database
+    /// that is not in UTF-8, a key other than the one the database was written with. The worker waits for a database
+    /// that does not answer.
     private func refuseUnsuitable(_ settings: LaneSettings) throws {
         do {
             let database = try PostgreSQL.Connection(settings.database)
             defer { database.close() }
             try SecretCheck.demand(of: settings, in: database)
         } catch let error as PostgreSQLError {
-            if error.code == .unsuitable { throw error }
+            let isRefused = error.code == .connectFailed && ["28P01", "28000"].contains(error.sqlState)
+            if error.code == .unsuitable || isRefused { throw error }
         }
     }
 
@@ -67,7 +98,7 @@ extension OfficeConfiguration {
         for kind in worker.boxes { try SecretFile.check(kind.file(in: keysDirectory).path) }
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)),
-            database: workerDatabaseSettings("bihuan \(worker.rawValue)"), clock: clock,
+            database: databaseSettings("bihuan \(worker.rawValue)", as: DatabaseRole(worker)), clock: clock,
             vault: Vault(recipient: vaultKey), boxes: try BoxKeys.read(worker.boxes, in: keysDirectory),
             digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
         settings.batchSizeMax = lane.batchSizeMax

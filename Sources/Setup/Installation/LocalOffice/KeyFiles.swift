@@ -63,6 +63,12 @@ package struct KeyFiles: Sendable {
         return bytes
     }
 
+    /// Makes a key of 32 random bytes; each kind of key is that.
+    static func makeKey(_ file: URL) throws(UserError) {
+        try makePrivateDirectory(file.deletingLastPathComponent())
+        try writePrivately(SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }.hexadecimal + "\n", to: file)
+    }
+
     private func kept(_ file: URL, new: () -> [UInt8]) throws(UserError) -> [UInt8] {
         if FileManager.default.fileExists(atPath: file.path) { return try KeyFiles.read(file) }
         let bytes = new()
@@ -73,7 +79,7 @@ package struct KeyFiles: Sendable {
 }
 
 /// Creates a folder that only its owner may enter, if it is missing.
-private func makePrivateDirectory(_ folder: URL) throws(UserError) {
+func makePrivateDirectory(_ folder: URL) throws(UserError) {
     if FileManager.default.fileExists(atPath: folder.path) { return }
     do {
         try FileManager.default.createDirectory(
@@ -84,7 +90,8 @@ private func makePrivateDirectory(_ folder: URL) throws(UserError) {
 }
 
 /// Writes a file that only its owner may read. The file exists whole or not at all.
-package func writePrivately(_ text: String, to file: URL) throws(UserError) {
+/// - Parameter mode: another mode, for a file without secrets.
+package func writePrivately(_ text: String, to file: URL, mode: UInt32 = 0o600) throws(UserError) {
     let unfinished = file.path + ".new"
     unlink(unfinished)
     let descriptor = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -94,6 +101,7 @@ package func writePrivately(_ text: String, to file: URL) throws(UserError) {
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     do {
         try handle.write(contentsOf: Data(text.utf8))
+        if mode != 0o600 { fchmod(descriptor, mode) }
         try handle.synchronize()
         try handle.close()
     } catch {

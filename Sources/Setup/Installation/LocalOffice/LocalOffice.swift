@@ -1,6 +1,7 @@
 import AMQP
 package import Basics
 import BrokerTopology
+import CaseStore
 import Casework
 package import Contract
 import Crypto
@@ -50,6 +51,8 @@ package final class LocalOffice: Sendable {
     package let configuration: OfficeConfiguration
     package let servers: LocalServers
     package let workers: WorkerProcesses
+    /// Where the processes of each worker answer monitors.
+    package let monitorPorts: [Worker: [Int]]
     private let watch: ServerWatch?
 
     /// Starts servers and workers; returns when every worker consumes. On an error everything is stopped again.
@@ -81,9 +84,8 @@ package final class LocalOffice: Sendable {
         do {
             directory = options.directory
             configurationFile = file
-            let passwords = (
-                owner: keptPassword(in: kept?.database.ownerURL), worker: keptPassword(in: kept?.database.url)
-            )
+            var passwords = kept?.database.passwords ?? [:]
+            for role in DatabaseRole.allCases where passwords[role] == nil { passwords[role] = randomPassword() }
             configuration = try LocalOffice.configuration(
                 kept, options, servers, users: users.passwords, passwords: passwords)
             let keys = KeyFiles(directory: directory)
@@ -91,15 +93,16 @@ package final class LocalOffice: Sendable {
             if policy.isNew { try writePrivately(policy.yaml, to: policyFile) }
             try writePrivately(configuration.yaml(folder: directory), to: file)
             let entry = OfficeEntry(servers: servers, configuration: configuration)
-            try entry.makeDatabase(passwords: passwords)
+            try entry.makeDatabase()
             _ = try entry.enter(options.sample, keys: keys, policy: policy.yaml)
             try LocalOffice.moveBroker(of: configuration, options)
             let logs = directory.appending(path: "log")
             let installation = try options.workerInstallation?(configuration) ?? ["--data", directory.path]
+            monitorPorts = try LocalOffice.monitorPorts(options.processesPerWorker)
             workers = try WorkerProcesses(
                 .init(
                     executable: options.executable, arguments: installation + ["--until-input-ends"],
-                    countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
+                    monitorPorts: monitorPorts, countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
                     report: options.report))
             let (servers, configuration) = (servers, configuration)
             watch = options.whenLost.map {
@@ -140,7 +143,19 @@ package final class LocalOffice: Sendable {
 
     package func log(of worker: Worker) -> URL { directory.appending(path: "log/\(worker.rawValue).log") }
 
+    /// The address of the page that shows the office.
+    package var monitorURL: String { "http://127.0.0.1:\(monitorPorts[.deadlines]?.first ?? 0)" }
+
     // MARK: Steps
+
+    /// Free ports, so that offices of several directories run side by side.
+    private static func monitorPorts(_ count: Int) throws -> [Worker: [Int]] {
+        let ports = try Loopback.freePorts(count * Worker.allCases.count)
+        return Dictionary(
+            uniqueKeysWithValues: zip(Worker.allCases, 0...).map { worker, place in
+                (worker, Array(ports[(place * count)..<((place + 1) * count)]))
+            })
+    }
 
     private static func policy(at file: URL) throws -> (yaml: String, isNew: Bool) {
         let isNew = !FileManager.default.fileExists(atPath: file.path)
@@ -183,26 +198,26 @@ package final class LocalOffice: Sendable {
 
     private static func configuration(
         _ kept: OfficeConfiguration?, _ options: Options, _ servers: LocalServers, users: [String: String],
-        passwords: (owner: String, worker: String)
+        passwords: [DatabaseRole: String]
     ) throws -> OfficeConfiguration {
-        func url(_ role: String, _ password: String) -> String {
-            servers.databaseURL(user: role, password: password, database: OfficeEntry.database)
-        }
         let keys = KeyFiles(directory: options.directory)
         // Only the public half of a new key is kept.
         let sealedMailKey = kept?.sealedMailKey ?? SealingKey(Curve25519.KeyAgreement.PrivateKey().publicKey)
-        return OfficeConfiguration(
+        var configuration = OfficeConfiguration(
             officeName: kept?.officeName ?? "闭环示例办公室",
             broker: .init(host: "127.0.0.1", port: servers.rabbitmqPort, virtualHost: "bihuan", user: "", password: ""),
             inboundBytesMax: kept?.inboundBytesMax ?? Topology.inboundBytesMax,
             database: .init(
-                url: url(OfficeEntry.workerRole, passwords.worker),
-                ownerURL: url(OfficeEntry.ownerRole, passwords.owner)), users: users,
+                url: "postgresql://127.0.0.1:\(servers.postgresqlPort)/\(OfficeEntry.database)", passwords: passwords),
+            users: users,
             // The private half of a known key may lie elsewhere.
             vaultKey: try kept?.vaultKey ?? keys.vaultKey(), keysDirectory: keys.boxes, digestKeyFile: keys.digest,
             sealedMailKey: sealedMailKey, checkpointKeyFile: keys.checkpoint,
             clock: options.clock ?? kept?.clock ?? .real, lane: kept?.lane ?? .init(), logLevel: kept?.logLevel ?? .info
         )
+        configuration.logFormat = kept?.logFormat ?? .text
+        configuration.monitor = kept?.monitor ?? .init()
+        return configuration
     }
 
     /// Waits until each worker's queue has a consumer. A worker consumes only after its database has answered.
@@ -226,9 +241,4 @@ package final class LocalOffice: Sendable {
             usleep(20_000)
         }
     }
-}
-
-/// The password in a URL; a new one if there is none.
-private func keptPassword(in url: String?) -> String {
-    url.flatMap { URLComponents(string: $0)?.password } ?? randomPassword()
 }

@@ -15,23 +15,12 @@ package struct OfficeEntry: Sendable {
     package let configuration: OfficeConfiguration
 
     /// Creates the roles with the configured passwords, and the database, as the server's superuser.
-    package func makeDatabase(passwords: (owner: String, worker: String)) throws {
+    package func makeDatabase() throws {
         let connection = try Connection(ConnectionSettings(url: servers.superuserURL))
         defer { connection.close() }
-        for (role, password) in [(OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker)] {
-            try connection.execute(
-                """
-                DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '\(role)') THEN CREATE ROLE \(role); \
-                END IF; END $$;
-                ALTER ROLE \(role) LOGIN PASSWORD '\(password.replacing("'", with: "''"))'
-                """)
-        }
-        do throws(PostgreSQLError) {
-            try connection.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
-        } catch {
-            // It may exist from an earlier start.
-            let duplicateDatabase = "42P04"
-            if error.sqlState != duplicateDatabase { throw error }
+        try DatabaseRoles.make(on: connection, passwords: configuration.database.passwords)
+        if try !connection.run(ReadDatabaseNames()).rows.contains(OfficeEntry.database) {
+            try DatabaseRoles.makeDatabase(OfficeEntry.database, on: connection)
         }
     }
 
@@ -41,24 +30,21 @@ package struct OfficeEntry: Sendable {
         defer { connection.close() }
         let applied = try Schema.migrate(connection)
         let now = configuration.now
-        var commands: [any Command] = [EnterOffice(name: configuration.officeName, at: now)]
-        for unit in sample.units {
-            let sealingKey = OfficeEntry.hasSealingKey(unit) ? try keys.sealingKey(of: unit.id) : nil
-            let row = UnitRow(
+        var parties = OfficeParties()
+        parties.units = try sample.units.map { unit in
+            UnitRow(
                 id: unit.id, name: unit.name, kind: unit.kind, region: unit.region, levels: Set(unit.levels),
-                parent: unit.parent, active: true, sealingKey: sealingKey)
-            commands.append(EnterUnit(unit: row, at: now))
+                parent: unit.parent, active: true,
+                sealingKey: OfficeEntry.hasSealingKey(unit) ? try keys.sealingKey(of: unit.id) : nil)
         }
-        commands += sample.sources.map {
-            EnterSource(source: SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit))
+        parties.sources = sample.sources.map { SourceRow(id: $0.id, name: $0.name, kind: $0.kind, unit: $0.unit) }
+        parties.persons = sample.persons.map {
+            PersonRow(
+                id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true,
+                recusedFrom: Set($0.recusedFrom))
         }
-        commands += sample.persons.map {
-            EnterPerson(
-                person: PersonRow(
-                    id: $0.id, name: $0.name, unit: $0.unit, roles: Set($0.roles), active: true,
-                    recusedFrom: Set($0.recusedFrom)))
-        }
-        try connection.pipeline(commands: commands)
+        let commands: [any Command] = [EnterOffice(name: configuration.officeName, at: now)]
+        try connection.pipeline(commands: commands + parties.commands(at: now))
         try ActivePolicy.activate(
             policy, named: "policy.yaml", by: "bihuan up", at: now, onlyFirst: true, on: connection)
         return applied

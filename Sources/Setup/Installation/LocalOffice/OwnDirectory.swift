@@ -40,13 +40,12 @@ package enum OwnDirectory {
     /// Why the path looks like a mistake; nil if it does not.
     private static func doubt(_ path: String) throws(UserError) -> String? {
         if path == "/" { throw UserError("the root of the file system is no directory for this: choose another") }
-        var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard let status = FileStatus(path) else {
             let parents = sequence(first: URL(filePath: path)) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
             let nearest = parents.first { FileManager.default.fileExists(atPath: $0.path) }
             return nearest?.path == "/" ? "\(path) does not exist, nor does any folder above it" : nil
         }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw UserError("\(path) is no directory: choose another") }
+        guard status.isDirectory else { throw UserError("\(path) is no directory: choose another") }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw UserError("the directory \(path) cannot be read: \(String(cString: strerror(errno)))")
         }

@@ -11,6 +11,8 @@ package final class WorkerProcesses: @unchecked Sendable {
         /// The program and its arguments after the worker's name.
         package var executable: String
         package var arguments: [String]
+        /// The port on which each process answers monitors: one for each worker and number of its process.
+        package var monitorPorts: [Worker: [Int]] = [:]
         var countPerWorker: Int
         /// The log file of each worker; output is appended.
         package var log: @Sendable (Worker) -> URL
@@ -20,6 +22,7 @@ package final class WorkerProcesses: @unchecked Sendable {
 
     private struct Slot {
         let worker: Worker
+        let monitorPort: Int?
         var processID: pid_t?
         var isWatched = false
     }
@@ -39,7 +42,12 @@ package final class WorkerProcesses: @unchecked Sendable {
 
     package init(_ settings: Settings) throws(UserError) {
         self.settings = settings
-        slots = Worker.allCases.flatMap { Array(repeating: Slot(worker: $0), count: settings.countPerWorker) }
+        slots = Worker.allCases.flatMap { worker in
+            (0..<settings.countPerWorker).map { index in
+                let ports = settings.monitorPorts[worker] ?? []
+                return Slot(worker: worker, monitorPort: index < ports.count ? ports[index] : nil)
+            }
+        }
         lifeline = try Lifeline()
     }
 
@@ -134,9 +142,10 @@ package final class WorkerProcesses: @unchecked Sendable {
         condition.withLock {
             if isStopping { return nil }
             let worker = slots[index].worker
+            let monitor = ["--set", "monitor.port=\(slots[index].monitorPort ?? 0)"]
             let started = Result { () throws(UserError) in
                 try spawn(
-                    settings.executable, [worker.rawValue] + settings.arguments, input: lifeline.end,
+                    settings.executable, [worker.rawValue] + settings.arguments + monitor, input: lifeline.end,
                     log: settings.log(worker).path)
             }
             slots[index].processID = try? started.get()

@@ -7,7 +7,7 @@ import PostgreSQL
 package enum OfficeQueues {
     /// The queues of the parties in the office's database.
     package static func parties(of configuration: OfficeConfiguration) throws -> [String] {
-        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan watch"))
+        let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan watch"))
         defer { database.close() }
         let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
         return parties(units: units.rows, sources: sources.rows, persons: persons.rows)

@@ -13,7 +13,7 @@ package struct OfficeTopology: Sendable {
 
     /// Reads the parties. Inactive units and persons get neither queues nor a user.
     package static func read(_ configuration: OfficeConfiguration, monitors: [String]) throws -> OfficeTopology {
-        let database = try PostgreSQL.Connection(configuration.workerDatabaseSettings("bihuan topology"))
+        let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan topology"))
         defer { database.close() }
         let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
         return OfficeTopology(
