@@ -87,8 +87,8 @@ let package = Package(
         room(
             "Office/Workers",
             [
-                "Observability", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", crypto,
-                logging, lifecycle, yaml,
+                "Observability", "CaseStore", "Contract", "BrokerTopology", "Casework", "Basics", "Text", "AMQP",
+                "PostgreSQL", crypto, logging, lifecycle, yaml,
             ]),
 
         // Outside: uses only the contract
@@ -105,8 +105,9 @@ let package = Package(
         room(
             "Setup/Installation",
             [
-                "Terminal", "Observability", "Workers", "Submitting", "AuditStore", "CaseStore", "Contract", "BrokerTopology",
-                "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging, yaml, configuration,
+                "Terminal", "Observability", "Workers", "Submitting", "AuditStore", "CaseStore", "Contract",
+                "BrokerTopology", "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging,
+                yaml, configuration,
                 systemPackage, lifecycle, argumentParser,
             ], carries: "Resources"),
 
@@ -220,9 +221,10 @@ let package = Package(
         .testTarget(
             name: "WorkersTests",
             dependencies: [
-                "Workers", "TestOffice", "TestWorker", "LocalServers", "Basics", "BrokerTopology", "Casework",
-                "Contract", "CaseStore", "AuditStore", "AMQP",
-                "PostgreSQL", crypto, logging, yaml,
+                "Workers", "Observability", "bihuan", "TestOffice", "TestWorker", "LocalServers", "Basics",
+                "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto,
+                logging,
+                yaml,
             ], swiftSettings: strict),
         .testTarget(
             name: "DemoTests",

@@ -335,15 +335,14 @@ struct LocalOfficeTests {
         )
         #expect(noBroker.errors.contains("the broker does not answer"), "\(noBroker.errors)")
         let noDatabase = try bihuan([
-            "status", "--config", try yaml { $0.database.url.replace("@127.0.0.1:", with: "@127.0.0.1:1") },
+            "status", "--config", try yaml { $0.database.url.replace("127.0.0.1:", with: "127.0.0.1:1") },
         ])
         #expect(
             noDatabase.status == 1 && !noDatabase.output.contains("Reports\n")
                 && noDatabase.output.contains("bihuan.routing"))
         #expect(noDatabase.errors.contains("the database does not answer"), "\(noDatabase.errors)")
 
-        let password = try #require(URLComponents(string: office.configuration.database.url)?.password)
-        let wrong = try bihuan(["status", "--config", try yaml { $0.database.url.replace(password, with: "N0t-it") }])
+        let wrong = try bihuan(["status", "--config", try yaml { $0.database.passwords[.operator] = "N0t-it" }])
         #expect(
             wrong.errors.contains("the database refuses the user or the password (SQLSTATE 28P01)"), "\(wrong.errors)")
         #expect(wrong.output.contains("bihuan.routing") && !wrong.errors.contains("N0t-it"))

@@ -237,7 +237,8 @@ private struct Move {
         let directory = directory
         let started = try WorkerProcesses(
             .init(
-                executable: Program.bihuan, arguments: ["--data", directory.path, "--until-input-ends"],
+                executable: Program.bihuan,
+                arguments: ["--data", directory.path, "--until-input-ends", "--set", "monitor.port=0"],
                 countPerWorker: 1, log: { directory.appending(path: "log/\(name)-\($0.rawValue).log") },
                 report: { _ in }))
         started.start()

@@ -19,7 +19,7 @@ struct SecretTests {
         let home = try Home()
         try home.setMode(mode, of: name)
         let result = try home.run("intake")
-        #expect(result.status == 1 && result.output.isEmpty)
+        #expect(result.status == 78 && result.output.isEmpty)
         let file = home.path(name)
         #expect(
             result.errors.contains(
@@ -56,7 +56,7 @@ struct SecretTests {
         try FileManager.default.removeItem(atPath: key)
         let result = try home.run("intake")
         #expect(
-            result.status == 1
+            result.status == 78
                 && result.errors.contains("the attachments key file cannot be read: \(key)"),
             "\(result.errors)")
         #expect(!result.errors.contains("deferred") && !result.errors.contains("handoffs"))
@@ -68,7 +68,7 @@ struct SecretTests {
         #expect(chown(home.path("digest.key"), 65_534, 65_534) == 0)
         let result = try home.run("intake")
         #expect(
-            result.status == 1
+            result.status == 78
                 && result.errors.contains("digest.key holds secrets and belongs to another user (number 65534)"),
             "\(result.errors)")
     }

@@ -46,15 +46,11 @@ public enum SmallOffice {
     /// were in use.
     public static func makeTemplate(superuser url: String, owner ownerURL: String) throws {
         let superuser = try Connection(ConnectionSettings(url: url))
-        try superuser.execute(
-            """
-            DO $$ BEGIN
-                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_owner') THEN
-                    CREATE ROLE bihuan_owner LOGIN PASSWORD '\(TestServers.password)';
-                    CREATE ROLE bihuan_worker LOGIN PASSWORD '\(TestServers.password)';
-                END IF;
-            END $$
-            """)
+        try DatabaseRoles.make(
+            on: superuser,
+            passwords: Dictionary(uniqueKeysWithValues: DatabaseRole.allCases.map { ($0, TestServers.password) }))
+        // Tests that ask what all workers have in common log in as the group.
+        try superuser.execute("ALTER ROLE \(DatabaseRole.group) LOGIN PASSWORD '\(TestServers.password)'")
         try superuser.execute("CREATE TABLE IF NOT EXISTS used_office (number int PRIMARY KEY)")
         try superuser.execute("DROP DATABASE IF EXISTS \(TestServers.template)")
         try superuser.execute("CREATE DATABASE \(TestServers.template) OWNER bihuan_owner")

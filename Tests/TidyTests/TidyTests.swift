@@ -156,7 +156,7 @@ struct TidyTests {
     /// What a floor may import beside our own and Swift's libraries.
     static let packages: [String: Set<String>] = [
         "Rules": ["Crypto"], "Wire": ["Crypto"], "Store": ["Crypto"],
-        "Office": ["Crypto", "Logging", "ServiceLifecycle", "Yams"],
+        "Office": ["CoreMetrics", "Crypto", "Hummingbird", "HummingbirdCore", "Logging", "ServiceLifecycle", "Yams"],
         "Outside": ["Crypto", "Yams"],
         "Setup": [
             "ArgumentParser", "Configuration", "Crypto", "Logging", "ServiceLifecycle", "SystemPackage", "UnixSignals",

@@ -20,6 +20,8 @@ struct LoggedEventTests {
             .directoryUnreadable(error), .queueParked("unit.c01.inbox", .refusing), .queueFreed("unit.c01.inbox"),
             .queuesMissing(["unit.u1.acts"]),
             .databaseNotice(severity: "WARNING", code: "01000"), .notProtected("the broker, in the clear"),
+            .monitorListens(host: "127.0.0.1", port: 9_511),
+            .configurationReloaded(level: "info", needRestart: ["lane.lanes"]), .configurationNotReloaded("no file"),
         ]
     }()
 

@@ -39,9 +39,11 @@ struct Setup: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let text = try policy.map { ($0, try PolicyText.read($0)) } ?? ("cn-discipline", ShippedPolicy.chineseDiscipline)
+            let text =
+                try policy.map { ($0, try PolicyText.read($0)) } ?? ("cn-discipline", ShippedPolicy.chineseDiscipline)
             var options = OfficeSetup.Options(
-                configurationFile: try installation.file(), officeFile: office, policy: (text.1, text.0), broker: broker)
+                configurationFile: try installation.file(), officeFile: office, policy: (text.1, text.0), broker: broker
+            )
             options.flags = installation.flags
             options.administratorURL = try SecretOption.setupDatabase.url(adminDatabase, file: adminDatabaseFile)
             options.isDryRun = dryRun

@@ -55,7 +55,10 @@ extension Metric {
         "Messages taken from a queue. Type `unreadable` is a message whose type cannot be read.")
     public static let decided = Metric(
         "bihuan_messages_decided_total", .counter, ["worker", "type", "outcome"],
-        "Messages whose outcome was committed: `taken`, `refused`, `held` (deferred), `dead`, `repeated`. A type that the contract does not have is `unknown`.")
+        """
+        Messages whose outcome was committed: `taken`, `refused`, `held` (deferred), `dead`, `repeated`. A type that \
+        the contract does not have is `unknown`.
+        """)
     public static let published = Metric(
         "bihuan_messages_published_total", .counter, ["worker", "type", "outcome"],
         "Messages sent, by the broker's answer: `confirmed`, `returned` (there is no such queue), `nacked`.")

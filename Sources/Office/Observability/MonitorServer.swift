@@ -96,7 +96,8 @@ public struct MonitorServer: Service {
         for page in pages {
             router.get(RouterPath(page.path)) { request, _ in
                 let query = Dictionary(
-                    request.uri.queryParameters.map { (String($0.key), String($0.value)) }) { first, _ in first }
+                    request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+                ) { first, _ in first }
                 return MonitorServer.response(
                     .ok, page.contentType, page.text(query, request.headers[.acceptLanguage] ?? ""))
             }

@@ -9,8 +9,8 @@ public struct OfficeView: Sendable, Codable, Equatable {
         /// `notice`, `reply`.
         public let kind: String
         public let state: State
-        /// Ready messages; `nil` if they are not known: the queue is down, or it looks empty and nobody reads it, so that
-        /// it may be without a leader.
+        /// Ready messages; `nil` if they are not known: the queue is down, or it looks empty and nobody reads it, so
+        /// that it may be without a leader.
         public let messages: Int?
         public let consumers: Int
         /// Whether a worker of the office should read it.

@@ -74,7 +74,9 @@ extension OfficeView {
         if let longest = long.compactMap(\.messages).max() { note(.queueLong, long.map(\.name), Double(longest)) }
         if let database { found += database.troubles }
         return found.enumerated().sorted {
-            ($0.element.severity == .critical ? 0 : 1, $0.offset) < ($1.element.severity == .critical ? 0 : 1, $1.offset)
+            ($0.element.severity == .critical ? 0 : 1, $0.offset) < (
+                $1.element.severity == .critical ? 0 : 1, $1.offset
+            )
         }.map(\.element)
     }
 }
@@ -92,7 +94,9 @@ extension OfficeView.Database {
         note(.outboxOld, [], outboxAge)
         note(.sweepLate, [], stepAge)
         note(.clocksSetAside, [], Double(clocksSetAside))
-        note(.deadLetters, deadLetters.filter { $0.count > 0 }.map(\.name), Double(deadLetters.reduce(0) { $0 + $1.count }))
+        note(
+            .deadLetters, deadLetters.filter { $0.count > 0 }.map(\.name),
+            Double(deadLetters.reduce(0) { $0 + $1.count }))
         note(.deferredOld, [], deferredAge)
         let late = unsigned.filter { $0.age > Trouble.Kind.unsignedOld.bound }.sorted { $0.age > $1.age }
         note(.unsignedOld, late.map(\.unit), late.first?.age ?? 0)

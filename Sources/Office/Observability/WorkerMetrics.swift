@@ -14,6 +14,11 @@ public final class WorkerMetrics: Sendable {
         case away, installation, message
     }
 
+    /// The broker's answer to a message.
+    public enum Published: String, Sendable {
+        case confirmed, returned, nacked
+    }
+
     private struct Content {
         var counters: [[String]: Counter] = [:]
         var takenAt: [String: Double] = [:]
@@ -60,11 +65,15 @@ public final class WorkerMetrics: Sendable {
     public func decided(_ outcomes: [(type: String?, outcome: String)]) {
         batch.record(Int64(outcomes.count))
         for (outcome, group) in Dictionary(grouping: outcomes, by: \.outcome) {
-            for (type, count) in counts(group.map(\.type)) { counter(Metric.decided, [type, outcome]).increment(by: count) }
+            for (type, count) in counts(group.map(\.type)) {
+                counter(Metric.decided, [type, outcome]).increment(by: count)
+            }
         }
     }
 
-    public func published(_ type: String, _ outcome: String) { counter(.published, [type, outcome]).increment() }
+    public func published(_ type: String, _ outcome: Published) {
+        counter(.published, [type, outcome.rawValue]).increment()
+    }
     public func withdrawn(_ count: Int) { if count > 0 { counter(.withdrawn).increment(by: count) } }
     public func failed(_ kind: FailureKind) { counter(.transactionFailures, [kind.rawValue]).increment() }
     public func reconnected(to server: String) { counter(.reconnects, [server]).increment() }

@@ -21,7 +21,8 @@ package struct LoggedEvent {
 
     /// The name of a value in a log line.
     enum Field: String {
-        case attempts, cause, code, host, item, keys, lanes, level, messages, name, policy, port, queue, severity, what, work
+        case attempts, cause, code, host, item, keys, lanes, level, messages, name, policy, port, queue, severity, what,
+            work
     }
 }
 
@@ -74,7 +75,8 @@ extension LoggedEvent.Kind {
         switch self {
         case .attemptFailed: .debug
         case .laneReady, .laneDrained, .deadLaneAdopted, .monitorListens: .info
-        case .laneEndedEarly, .waitingForDatabase, .faultEnded, .queueFreed, .policyChanged, .configurationReloaded: .notice
+        case .laneEndedEarly, .waitingForDatabase, .faultEnded, .queueFreed, .policyChanged, .configurationReloaded:
+            .notice
         case .laneInterrupted, .laneStoodStill, .queueParked, .queuesMissing, .notProtected,
             .configurationNotReloaded:
             .warning

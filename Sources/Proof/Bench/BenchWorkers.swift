@@ -25,7 +25,9 @@ package final class BenchWorkers {
         lifeline = try Lifeline()
         logs = directory.appending(path: "log")
         for worker in workers {
-            let arguments = [worker.rawValue, "--data", directory.path, "--until-input-ends"] + settings.overrides
+            let arguments =
+                [worker.rawValue, "--data", directory.path, "--until-input-ends", "--set", "monitor.port=0"]
+                + settings.overrides
             do {
                 processes.append(
                     (worker, try spawn(settings.executable, arguments, input: lifeline.end, log: log(of: worker).path)))

@@ -30,7 +30,8 @@ final class OtherHost: Sendable {
         try writePrivately(seen.yaml(folder: home), to: file)
         processes = try Self.workers.map { worker in
             try Sidecar(
-                Executable.bihuan, [worker.rawValue, "--config", file.path, "--until-input-ends"],
+                Executable.bihuan,
+                [worker.rawValue, "--config", file.path, "--until-input-ends", "--set", "monitor.port=0"],
                 log: home.appending(path: "log/other-host-\(worker.rawValue).log"), in: network)
         }
     }

@@ -80,26 +80,6 @@ public struct ReadUnsigned: Statement {
     }
 }
 
-/// The lanes of each worker whose leases run.
-public struct CountLaneLeases: Statement {
-    public init() {}
-    public static let sql = """
-        SELECT worker, count(*) FROM lane_lease WHERE lane = holder AND expires_at > clock_timestamp() GROUP BY worker
-        """
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (worker: String, count: Int) {
-        (try row.text(), try row.int())
-    }
-}
-
-/// The queues of parties that a living lane reads.
-public struct ReadHeldQueues: Statement {
-    public init() {}
-    public static let sql = """
-        SELECT q.queue FROM queue_lease q JOIN lane_lease l ON l.lane = q.lane AND l.expires_at > clock_timestamp()
-        """
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> String { try row.text() }
-}
-
 /// How many rows each table of this database got since its statistics began: the way of the work without a look at
 /// the tables.
 public struct ReadInsertions: Statement {

@@ -19,6 +19,9 @@ public enum DatabaseRole: String, CaseIterable, Sendable {
             }
     }
 
+    /// The role to which the others belong: it has the rights that all of them share.
+    public static let group = "bihuan_worker"
+
     /// The role's name in PostgreSQL.
     public var name: String { "bihuan_" + rawValue }
 }

@@ -48,10 +48,10 @@ final class Lane {
     /// How long the last batches took.
     private var lastSeconds = 0.0
     /// Whether the lane has read its queues at some time: then a refused password may be one that is being changed.
-    private var hasListened = false
-    private var refusals = 0
+    var hasListened = false
+    var refusals = 0
     /// Since when the broker takes no messages.
-    private var blockedSince: ContinuousClock.Instant?
+    var blockedSince: ContinuousClock.Instant?
 
     var batchWatch = FaultWatch("messages")
     var sweepWatch = FaultWatch("sweep")
@@ -92,7 +92,9 @@ final class Lane {
                 }
             } catch {
                 interruptions += 1
-                sign.waits(for: error is AMQPError ? .broker : Fault(error, after: 0, statementSeconds: 0).wait, Fault.words(error))
+                sign.waits(
+                    for: error is AMQPError ? .broker : Fault(error, after: 0, statementSeconds: 0).wait,
+                    Fault.words(error))
                 if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
                 {
                     logger.log(.laneInterrupted(error, attempts: interruptions))
@@ -127,33 +129,6 @@ final class Lane {
             consumer = try LaneConsumer(settings, desk: desk, name: name)
             if hasListened { metrics.reconnected(to: "broker") }
             try beginSharing()
-        }
-    }
-
-    /// The lane reads its queues.
-    func listens() {
-        hasListened = true
-        refusals = 0
-        logger.log(.laneReady)
-        sign.listens()
-    }
-
-    /// Whether the process must end, since waiting does not repair this: a server refuses the user, again and again,
-    /// from the start; or the lane may not work with this database. A lane that has worked before waits: a password is
-    /// being changed.
-    private func refuses(_ error: any Error) -> Bool {
-        if !hasListened, isRefusal(error) { refusals += 1 } else { refusals = 0 }
-        guard refusals >= LaneSettings.refusalsMax || (!hasListened && error is WrongSecret) else { return false }
-        sign.refuse(error)
-        return true
-    }
-
-    private func isRefusal(_ error: any Error) -> Bool {
-        switch error {
-        case let error as AMQPError: error.code == .authenticationFailed
-        case let error as PostgreSQLError:
-            error.code == .unsuitable || (error.code == .connectFailed && ["28P01", "28000"].contains(error.sqlState))
-        default: false
         }
     }
 
@@ -206,19 +181,6 @@ final class Lane {
         }
         try runSweep()
         try relay()
-    }
-
-    private func noteBlocked() {
-        if let blockedSince { metrics.wasBlocked((ContinuousClock.now - blockedSince).inSeconds) }
-        blockedSince = .now
-        sign.waits(for: .brokerBlocked, "what was sent is not confirmed")
-    }
-
-    private func noteUnblocked() {
-        guard let blockedSince else { return }
-        metrics.wasBlocked((ContinuousClock.now - blockedSince).inSeconds)
-        self.blockedSince = nil
-        sign.isOver([.brokerBlocked])
     }
 
     /// Throws the error of a broker connection that occurred meanwhile. The lane then starts again, and its

@@ -169,7 +169,8 @@ final class LaneStore {
 
     /// Counts what a transaction committed.
     private func count(
-        _ unitOfWork: UnitOfWork, _ received: [InboundMessage], fresh: Set<InboxKey>, since begun: ContinuousClock.Instant
+        _ unitOfWork: UnitOfWork, _ received: [InboundMessage], fresh: Set<InboxKey>,
+        since begun: ContinuousClock.Instant
     ) {
         for step in unitOfWork.cases.clockSteps { metrics.tookStep(step.action) }
         guard !received.isEmpty else { return }

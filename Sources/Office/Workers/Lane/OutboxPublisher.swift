@@ -310,11 +310,11 @@ extension UUID {
 }
 
 extension Publisher.Outcome {
-    fileprivate var label: String {
+    fileprivate var label: WorkerMetrics.Published {
         switch self {
-        case .confirmed: "confirmed"
-        case .nacked: "nacked"
-        case .returned: "returned"
+        case .confirmed: .confirmed
+        case .nacked: .nacked
+        case .returned: .returned
         }
     }
 }

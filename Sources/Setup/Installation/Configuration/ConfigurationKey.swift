@@ -162,7 +162,8 @@ package struct ConfigurationKey: Sendable {
 
     /// All keys but those of `groups`.
     package static let all: [ConfigurationKey] = [
-        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, secretsDirectory, vaultPublicKey, keysDirectory,
+        officeName, amqpURL, inboundBytesMax, databaseURL, databaseOwnerURL, secretsDirectory, vaultPublicKey,
+        keysDirectory,
         digestKeyFile, sealedMailPublicKey, checkpointKeyFile, clockWallOrigin, clockBusinessOrigin, clockRate,
         laneBatchSizeMax, laneCount,
         laneEarlyMessageHoldSeconds, logLevel, logFormat, monitorHost, monitorPort, monitorManagementURL,

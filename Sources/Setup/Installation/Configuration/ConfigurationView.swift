@@ -27,7 +27,8 @@ package struct ConfigurationView {
         rows = keys.map { name, standard in
             guard let (value, origin) = source.found(name) else {
                 return Row(
-                    key: name, value: standard, from: standard == nil ? "" : ConfigurationSource.Origin.byDefault.rawValue,
+                    key: name, value: standard,
+                    from: standard == nil ? "" : ConfigurationSource.Origin.byDefault.rawValue,
                     isSet: standard != nil, isSecret: ConfigurationKey.isSecret(name))
             }
             // A URL without a password is worth reading; one with a password is not shown at all.

@@ -23,6 +23,11 @@ extension OfficeConfiguration {
         let monitorRest =
             (monitor.port.map { ", port: \($0)" } ?? "")
             + (monitor.managementURL.map { ", managementUrl: \(quoted($0))" } ?? "")
+        let roles = database.passwords.sorted { $0.key.rawValue < $1.key.rawValue }
+            .map { "\($0.key.rawValue): \(quoted($0.value))" }
+        let roleLines =
+            "# Passwords of the database's roles: each worker has its own.\n"
+            + (roles.isEmpty ? "# roles: {}" : "roles:\n" + roles.map { "  " + $0 }.joined(separator: "\n"))
         let ownerLine = database.ownerURL.map { "\n  ownerUrl: \(quoted($0))" } ?? ""
         return """
             # Made by `bihuan up`, which writes it anew at each start: values are kept, comments are not.
@@ -31,10 +36,7 @@ extension OfficeConfiguration {
             amqp: {url: \(quoted(broker.url)), inboundBytesMax: \(inboundBytesMax)}
             database:
               url: \(quoted(database.url))\(ownerLine)
-            # Passwords of the database's roles: each worker has its own.
-            roles:
-            \(database.passwords.sorted { $0.key.rawValue < $1.key.rawValue }
-                .map { "  \($0.key.rawValue): \(quoted($0.value))" }.joined(separator: "\n"))
+            \(roleLines)
             # Passwords of the broker's users; unit-d1 is the user unit.d1. The operator has all rights on the \
             virtual host.
             users:

@@ -13,7 +13,8 @@ package enum SecretFile {
     }
 
     package static func problem(_ path: String) -> String? {
-        // The service manager makes these readable for this service alone, by an access list, which a mode does not show.
+        // The service manager makes these readable for this service alone, by an access list, which a mode does not
+        // show.
         if let folder = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"], path.hasPrefix(folder + "/") {
             return nil
         }

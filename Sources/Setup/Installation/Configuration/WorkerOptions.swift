@@ -51,6 +51,8 @@ package struct WorkerOptions: ParsableArguments {
         let (registry, board) = (MetricsRegistry(), WorkerBoard())
         let metrics = WorkerMetrics(worker, factory: registry)
         registry.showProcess(worker, board, metrics)
+        let sampler = worker == .deadlines ? OfficeSampler(configuration) : nil
+        if let sampler { registry.add { sampler.samples } }
         let monitor = configuration.monitor
         let server = MonitorServer(
             host: monitor.host, port: monitor.port(of: worker), registry: registry, board: board, logger: logger
@@ -61,7 +63,7 @@ package struct WorkerOptions: ParsableArguments {
             services: [
                 .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: server),
-            ], logger: logger)
+            ] + (sampler.map { [.init(service: $0)] } ?? []), logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(5)
         group.maximumCancellationDuration = .seconds(5)
         defer { LineLog.flush() }

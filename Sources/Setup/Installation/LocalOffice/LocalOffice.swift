@@ -102,7 +102,8 @@ package final class LocalOffice: Sendable {
             workers = try WorkerProcesses(
                 .init(
                     executable: options.executable, arguments: installation + ["--until-input-ends"],
-                    monitorPorts: monitorPorts, countPerWorker: options.processesPerWorker, log: { logs.appending(path: "\($0.rawValue).log") },
+                    monitorPorts: monitorPorts, countPerWorker: options.processesPerWorker,
+                    log: { logs.appending(path: "\($0.rawValue).log") },
                     report: options.report))
             let (servers, configuration) = (servers, configuration)
             watch = options.whenLost.map {

@@ -142,7 +142,7 @@ package final class WorkerProcesses: @unchecked Sendable {
         condition.withLock {
             if isStopping { return nil }
             let worker = slots[index].worker
-            let monitor = ["--set", "monitor.port=\(slots[index].monitorPort ?? 0)"]
+            let monitor = slots[index].monitorPort.map { ["--set", "monitor.port=\($0)"] } ?? []
             let started = Result { () throws(UserError) in
                 try spawn(
                     settings.executable, [worker.rawValue] + settings.arguments + monitor, input: lifeline.end,

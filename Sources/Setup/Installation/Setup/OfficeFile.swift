@@ -107,7 +107,8 @@ package enum OfficeFile {
             let line = key.mark?.line ?? 1
             guard let name = key.string, let what = lists[name] else {
                 check.fault(
-                    line, "unknown list \(key.string ?? "")" + Suggestion.phrase(for: key.string ?? "", among: lists.keys))
+                    line,
+                    "unknown list \(key.string ?? "")" + Suggestion.phrase(for: key.string ?? "", among: lists.keys))
                 continue
             }
             guard case .sequence(let rows) = value else {
@@ -228,7 +229,8 @@ package enum OfficeFile {
 
         private func unknown(_ word: String, _ name: String, _ known: [String]) -> String {
             let near = Suggestion.phrase(for: word, among: known)
-            return "\(name): unknown word \"\(word)\"" + (near.isEmpty ? ", known: \(known.joined(separator: ", "))" : near)
+            return "\(name): unknown word \"\(word)\""
+                + (near.isEmpty ? ", known: \(known.joined(separator: ", "))" : near)
         }
 
         private mutating func isActive(_ entry: Entry) -> Bool {
@@ -244,7 +246,8 @@ package enum OfficeFile {
                 guard let unit, !units.contains(unit) else { return nil }
                 return (
                     lines[party] ?? 0,
-                    "\(role): there is no unit \(unit)" + Suggestion.phrase(for: unit.rawValue, among: units.map(\.rawValue))
+                    "\(role): there is no unit \(unit)"
+                        + Suggestion.phrase(for: unit.rawValue, among: units.map(\.rawValue))
                 )
             }
             faults += parties.units.compactMap { demand($0.parent, "unit.\($0.id)", "parent") }

@@ -152,10 +152,15 @@ package struct OfficeSetup: Sendable {
 
     /// Why files cannot be made in a folder; the nearest folder above counts if it does not exist.
     private static func unwritable(_ folder: URL) -> String? {
-        let parents = sequence(first: folder.standardizedFileURL) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
-        guard let nearest = parents.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else { return nil }
+        let parents = sequence(first: folder.standardizedFileURL) {
+            $0.path == "/" ? nil : $0.deletingLastPathComponent()
+        }
+        guard let nearest = parents.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
+            return nil
+        }
         if FileStatus(nearest.path)?.isDirectory != true { return "\(nearest.path) is no folder" }
-        return FileManager.default.isWritableFile(atPath: nearest.path) ? nil : "this user may not write into \(nearest.path)"
+        return FileManager.default.isWritableFile(atPath: nearest.path)
+            ? nil : "this user may not write into \(nearest.path)"
     }
 
     private static func askServer(_ url: String, _ configuration: OfficeConfiguration) throws {
@@ -224,7 +229,8 @@ package struct OfficeSetup: Sendable {
         let text = try String(contentsOf: file, encoding: .utf8)
         let end = text.hasSuffix("\n") || text.isEmpty ? "" : "\n"
         let mode = FileStatus(file.path)?.mode ?? 0o600
-        let added = end + "# The public halves of keys that `bihuan setup` made.\n" + lines.joined(separator: "\n") + "\n"
+        let added =
+            end + "# The public halves of keys that `bihuan setup` made.\n" + lines.joined(separator: "\n") + "\n"
         try writePrivately(text + added, to: file, mode: mode)
     }
 
@@ -232,14 +238,19 @@ package struct OfficeSetup: Sendable {
         let configuration = prepared.configuration
         var wanted: [(name: String, isThere: Bool)] = []
         if !DatabaseURL(configuration.database.url).hasUser {
-            wanted += DatabaseRole.allCases.map { ("roles.\($0.rawValue)", configuration.database.passwords[$0] != nil) }
+            wanted += DatabaseRole.allCases.map {
+                ("roles.\($0.rawValue)", configuration.database.passwords[$0] != nil)
+            }
         }
         let users = Worker.allCases.map { Party.office($0) } + prepared.parties.users
         wanted += (users.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser]).map {
             ("users.\($0)", configuration.users[$0] != nil)
         }
         let new = wanted.filter { !$0.isThere }.map(\.name)
-        say(!new.isEmpty, "\(wanted.count) passwords in \(prepared.secrets.folder.path)" + (new.isEmpty ? "" : ", \(new.count) of them new"))
+        say(
+            !new.isEmpty,
+            "\(wanted.count) passwords in \(prepared.secrets.folder.path)"
+                + (new.isEmpty ? "" : ", \(new.count) of them new"))
         for name in new {
             let password = randomPassword()
             if !options.isDryRun { try prepared.secrets.write(password, as: name) }
@@ -307,8 +318,10 @@ package struct OfficeSetup: Sendable {
         new.units.removeAll { unit in there.units.contains { $0.id == unit.id } }
         new.sources.removeAll { source in there.sources.contains { $0.id == source.id } }
         new.persons.removeAll { person in there.persons.contains { $0.id == person.id } }
-        say(!new.users.isEmpty, "\(prepared.parties.users.count) units, sources and persons"
-            + (new.users.isEmpty ? "" : ", \(new.users.count) of them new"))
+        say(
+            !new.users.isEmpty,
+            "\(prepared.parties.users.count) units, sources and persons"
+                + (new.users.isEmpty ? "" : ", \(new.users.count) of them new"))
         for party in prepared.parties.differing(from: there) {
             options.report("note: \(party) is in the database already, and differs from the file: it was left as it is")
         }
@@ -334,7 +347,8 @@ package struct OfficeSetup: Sendable {
             let difference = TopologyDifference(
                 wanted: topology.file(), found: try access.definitions(), virtualHost: configuration.broker.virtualHost,
                 messageBytesMax: nil)
-            return say(!difference.isEmpty, "the broker's queues, users and rights: \(difference.lines.count) differences")
+            return say(
+                !difference.isEmpty, "the broker's queues, users and rights: \(difference.lines.count) differences")
         }
         var applied = TopologyApplication.Options()
         for user in topology.definitions.users {

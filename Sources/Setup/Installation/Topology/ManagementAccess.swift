@@ -92,6 +92,25 @@ package struct ManagementAccess: BrokerAccess {
             messages: max(status.messages ?? 0, now.messageCount), consumers: now.consumerCount)
     }
 
+    /// Messages a second into and out of each queue of a virtual host.
+    func rates(in virtualHost: String) throws -> [String: (publish: Double?, deliver: Double?)] {
+        struct Queue: Decodable {
+            struct Statistics: Decodable {
+                struct Rate: Decodable { var rate: Double? }
+                var publish_details: Rate?
+                var deliver_get_details: Rate?
+            }
+            var name: String
+            var message_stats: Statistics?
+        }
+        let answer = try JSONDecoder().decode([Queue].self, from: try send("GET", ["queues", virtualHost]))
+        return Dictionary(
+            answer.map { queue in
+                let found = queue.message_stats
+                return (queue.name, (found?.publish_details?.rate ?? 0, found?.deliver_get_details?.rate ?? 0))
+            }, uniquingKeysWith: { first, _ in first })
+    }
+
     // MARK: Steps
 
     private func statusNow(of queue: String, in virtualHost: String) throws -> QueueStatus {

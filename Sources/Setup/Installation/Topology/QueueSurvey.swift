@@ -31,6 +31,8 @@ package final class QueueSurvey {
         _ = try open()
     }
 
+    package func forgetUnchecked() { unchecked = [] }
+
     package func close() {
         line?.connection.close()
         line = nil
