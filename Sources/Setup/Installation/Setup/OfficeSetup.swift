@@ -353,7 +353,7 @@ package struct OfficeSetup: Sendable {
         var applied = TopologyApplication.Options()
         for user in topology.definitions.users {
             let name = user.role.description
-            applied.knownPasswords[name] = configuration.users[name.replacing(".", with: "-")]
+            applied.wantedPasswords[name] = configuration.users[name.replacing(".", with: "-")]
         }
         var application = TopologyApplication(topology, through: access, applied)
         let outcome = try application.run()
@@ -370,9 +370,15 @@ package struct OfficeSetup: Sendable {
     /// The broker user of commands such as `status`, with all rights on the virtual host.
     private func makeOperator(_ configuration: OfficeConfiguration, _ access: any BrokerAccess) throws {
         let name = OfficeConfiguration.operatorUser
-        let isThere = try access.definitions().users.contains { $0.name == name }
+        guard let password = configuration.users[name] else { return }
+        let found = try access.definitions()
+        let isThere = found.users.contains { user in
+            user.name == name
+                && PasswordHash.fits(password, hash: user.password_hash, algorithm: user.hashing_algorithm)
+                && found.permissions.contains { $0.user == name && $0.vhost == configuration.broker.virtualHost }
+        }
         say(!isThere, "broker user \(name)")
-        guard !isThere, let password = configuration.users[name] else { return }
+        guard !isThere else { return }
         let definitions = Definitions(
             virtualHost: configuration.broker.virtualHost, units: [], sources: [], persons: [], users: [],
             administrator: (name, password)

@@ -14,6 +14,8 @@ package struct TopologyApplication {
         package var finishes = false
         /// The file for passwords of new users; passwords already in it are used.
         package var passwordFile: PasswordFile?
+        /// Passwords that these users get, whatever theirs is.
+        package var wantedPasswords: [String: String] = [:]
         /// Passwords for new users only, for example from bihuan.yaml.
         package var knownPasswords: [String: String] = [:]
 
@@ -57,7 +59,9 @@ package struct TopologyApplication {
     }
 
     private var virtualHost: String { topology.definitions.virtualHost }
-    private var given: [String: String] { options.passwordFile?.passwords ?? [:] }
+    private var given: [String: String] {
+        options.wantedPasswords.merging(options.passwordFile?.passwords ?? [:]) { _, file in file }
+    }
 
     package mutating func run() throws -> Outcome {
         var outcome = Outcome()
