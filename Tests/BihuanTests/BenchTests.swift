@@ -244,9 +244,9 @@ struct BenchTests {
         let superuser = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: office.administrationURL))
         defer { superuser.close() }
         // Each session overrides a role's setting (`GuardTests`): nothing to refuse.
-        try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) SET synchronous_commit = off")
+        try superuser.execute("ALTER ROLE \(DatabaseRole.intake.name) SET synchronous_commit = off")
         _ = try bench.run(.latency)
-        try superuser.execute("ALTER ROLE \(OfficeEntry.workerRole) RESET synchronous_commit")
+        try superuser.execute("ALTER ROLE \(DatabaseRole.intake.name) RESET synchronous_commit")
 
         let broker = try AMQP.Connection(try office.operatorBroker("test"))
         defer { broker.close() }

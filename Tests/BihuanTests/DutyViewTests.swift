@@ -41,7 +41,7 @@ struct DutyViewTests {
         let key = try #require(SealingKey(rawRepresentation: Array(repeating: 9, count: 32)))
         let configuration = OfficeConfiguration(
             officeName: "测试", broker: try AMQP.ConnectionSettings(url: "amqp://127.0.0.1:1/v"),
-            database: .init(url: servers.databaseURL(user: "bihuan_worker", database: name)), users: [:],
+            database: .init(url: servers.databaseURL(user: TestServers.everyWorker, database: name)), users: [:],
             vaultKey: key, keysDirectory: file, digestKeyFile: file, sealedMailKey: key, checkpointKeyFile: file,
             clock: BusinessClock(wallOrigin: .wall(), businessOrigin: today, rate: 1), lane: .init(), logLevel: .info)
         let view = StatusView(of: configuration)

@@ -32,12 +32,9 @@ final class TopologyOffice {
         do {
             let superuser = try PostgreSQL.Connection(ConnectionSettings(url: servers.superuserURL))
             defer { superuser.close() }
-            for (role, password) in [
-                (OfficeEntry.ownerRole, passwords.owner), (OfficeEntry.workerRole, passwords.worker),
-            ] {
-                try superuser.execute("CREATE ROLE \(role) LOGIN PASSWORD '\(password)'")
-            }
-            try superuser.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(OfficeEntry.ownerRole)")
+            try DatabaseRoles.make(
+                on: superuser, passwords: [.owner: passwords.owner, .operator: passwords.worker])
+            try superuser.execute("CREATE DATABASE \(OfficeEntry.database) OWNER \(DatabaseRole.owner.name)")
             let owner = try owner()
             defer { owner.close() }
             try Schema.migrate(owner)
@@ -85,13 +82,13 @@ final class TopologyOffice {
         try PostgreSQL.Connection(
             ConnectionSettings(
                 url: servers.databaseURL(
-                    user: OfficeEntry.ownerRole, password: passwords.owner, database: OfficeEntry.database)))
+                    user: DatabaseRole.owner.name, password: passwords.owner, database: OfficeEntry.database)))
     }
 
     /// The text of a bihuan.yaml.
     func settings(virtualHost: String, port: Int? = nil) -> String {
         let url = servers.databaseURL(
-            user: OfficeEntry.workerRole, password: passwords.worker, database: OfficeEntry.database)
+            user: DatabaseRole.operator.name, password: passwords.worker, database: OfficeEntry.database)
         return """
             amqp: {url: "amqp://127.0.0.1:\(port ?? servers.rabbitmqPort)/\(virtualHost)", inboundBytesMax: 5000000}
             database: {url: "\(url)"}

@@ -5,25 +5,29 @@ import Testing
 
 @Suite("Rights", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct RightsTests {
-    /// What the worker role may do besides reading, table by table; the columns that it may update are listed below.
-    /// Only the owner may do anything else.
-    static let workerRights: [String: Set<String>] = [
-        "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "epoch_key": ["INSERT"],
-        "report_key": ["INSERT"], "handoff_body": ["INSERT"], "accused": ["INSERT"],
-        "allegation": ["INSERT"],
-        "attachment": ["INSERT"], "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"],
-        "secret_check": ["INSERT"], "barred_root": ["INSERT"], "repeat_key": ["INSERT"], "handoff": ["INSERT"],
-        "handoff_note": ["INSERT"], "clock": ["INSERT"], "clock_step": ["INSERT"], "duty_opening": ["INSERT"],
-        "person_notice": ["INSERT"],
-        "ledger_entry": ["INSERT"], "inbox": ["INSERT"], "outbox": ["INSERT", "DELETE"],
-        "held_message": ["INSERT", "DELETE"],
-        "dead_letter": ["INSERT"], "dead_letter_unkept": ["INSERT"],
-        "attempt": ["INSERT", "DELETE"], "probe": ["INSERT"], "lane_lease": ["INSERT", "DELETE"],
-        "queue_lease": ["INSERT"],
+    /// What each role may do besides reading, table by table; the columns that it may update are listed below. What all
+    /// workers share stands with `every`. Only the owner may do anything else.
+    static let every: [String: Set<String>] = [
+        "secret_check": ["INSERT"], "person_notice": ["INSERT"], "ledger_entry": ["INSERT"], "inbox": ["INSERT"],
+        "outbox": ["INSERT", "DELETE"], "lane_lease": ["INSERT", "DELETE"], "dead_letter": ["INSERT"],
+        "dead_letter_unkept": ["INSERT"], "attempt": ["INSERT", "DELETE"], "probe": ["INSERT"], "clock": ["INSERT"],
     ]
+    static let rights: [DatabaseRole: [String: Set<String>]] = [
+        .intake: [
+            "report": ["INSERT"], "report_text": ["INSERT"], "vault": ["INSERT"], "epoch_key": ["INSERT"],
+            "report_key": ["INSERT"], "accused": ["INSERT"], "allegation": ["INSERT"], "attachment": ["INSERT"],
+            "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"], "barred_root": ["INSERT"],
+            "repeat_key": ["INSERT"], "handoff": ["INSERT"], "queue_lease": ["INSERT"],
+        ],
+        .routing: ["handoff": ["INSERT"], "handoff_body": ["INSERT"], "handoff_note": ["INSERT"]],
+        .feedback: ["handoff_note": ["INSERT"], "held_message": ["INSERT", "DELETE"], "queue_lease": ["INSERT"]],
+        .deadlines: ["clock_step": ["INSERT"], "duty_opening": ["INSERT"]],
+        .operator: [:],
+    ]
+    static let originals = ["epoch_key", "report_key", "vault"]
 
-    @Test("the worker role may do what the table of rights says, and nothing else")
-    func workerHasNoOtherRights() throws {
+    @Test("a role may do what the table of rights says, and nothing else", arguments: Array(rights.keys))
+    func hasNoOtherRights(_ role: DatabaseRole) throws {
         let store = try StoreUnderTest()
         let connection = try store.superuser()
         let granted = try connection.texts(
@@ -32,47 +36,63 @@ struct RightsTests {
             'TRUNCATE', 'TRIGGER', 'REFERENCES'])
                 AS p (privilege)
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND \
-            has_table_privilege('bihuan_worker', c.oid, p.privilege)
+            has_table_privilege('\(role.name)', c.oid, p.privilege)
             """)
-        #expect(Set(granted) == Set(Self.workerRights.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
-        let readable = try connection.texts(
+        let shared = role == .operator ? [:] : Self.every
+        let wanted = (Self.rights[role] ?? [:]).merging(shared) { $0.union($1) }
+        #expect(Set(granted) == Set(wanted.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
+        let unreadable = try connection.texts(
             """
             SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
-                AND NOT has_table_privilege('bihuan_worker', oid, 'SELECT')
+                AND NOT has_table_privilege('\(role.name)', oid, 'SELECT')
             """)
-        #expect(readable.filter { $0 != "schema_migration" } == [])
+        // Intake seals originals, and nobody but the owner reads them.
+        #expect(unreadable.filter { $0 != "schema_migration" }.sorted() == Self.originals)
         #expect(
-            try connection.texts("SELECT 'create' WHERE has_schema_privilege('bihuan_worker', 'public', 'CREATE')")
-                == [])
+            try connection.texts(
+                """
+                SELECT 'more' WHERE has_schema_privilege('\(role.name)', 'public', 'CREATE')
+                    OR (SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication FROM pg_roles
+                        WHERE rolname = '\(role.name)')
+                """) == [])
+        #expect(
+            try connection.texts(
+                "SELECT has_sequence_privilege('\(role.name)', 'report_number', 'USAGE')::text") == [
+                    "\(role == .intake)"
+                ])
         connection.close()
         try store.drop()
     }
 
-    static let updatableColumns: [String: Set<String>] = [
+    static let everyColumn: [String: Set<String>] = [
         "report": ["state", "matter_kind", "reason", "authority", "handoff_count", "head", "entry_count", "head_at"],
         "unit": ["head", "entry_count", "head_at"], "office": ["head", "entry_count", "head_at"],
         "handoff": [
             "state", "released_at", "dispatched_at", "signed_at", "signed_by", "disposition", "case_number",
-            "case_filed_on",
-            "case_notified_at", "outcome", "concluded_at", "times_sent_back", "ended_at", "ended_because",
-            "running_clocks",
-            "no_clock_reason",
+            "case_filed_on", "case_notified_at", "outcome", "concluded_at", "times_sent_back", "ended_at",
+            "ended_because", "running_clocks", "no_clock_reason",
         ],
         "clock": ["next_step", "next_at", "set_aside", "ended_at", "ended_because", "ended_by"],
-        "duty_opening": ["period", "opened_at"],
-        "inbox": ["verdict", "reply_type", "reply", "report_id"], "held_message": ["ripe"],
-        "dead_letter_unkept": ["count", "last_at"],
+        "inbox": ["verdict", "reply_type", "reply", "report_id"], "dead_letter_unkept": ["count", "last_at"],
         "attempt": ["count", "noted_at"], "probe": ["probed_at"],
         "lane_lease": ["holder", "backend_pid", "backend_start", "expires_at", "reads"],
-        "queue_lease": ["lane", "read_to_end"],
-        "attachment": ["received_at", "first_part_at"], "sealed_papers": ["parts", "bytes"],
         "dead_letter": [
             "times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because",
         ],
     ]
+    static let columns: [DatabaseRole: [String: Set<String>]] = [
+        .intake: [
+            "attachment": ["received_at", "first_part_at"], "sealed_papers": ["parts", "bytes"],
+            "queue_lease": ["lane", "read_to_end"],
+        ],
+        .routing: [:],
+        .feedback: ["held_message": ["ripe"], "queue_lease": ["lane", "read_to_end"]],
+        .deadlines: ["duty_opening": ["period", "opened_at"]],
+        .operator: [:],
+    ]
 
-    @Test("the worker role may update the columns that acts change, and no other")
-    func workerUpdatesOnlyColumnsOfActs() throws {
+    @Test("a role may update the columns that its acts change, and no other", arguments: Array(columns.keys))
+    func updatesOnlyColumnsOfActs(_ role: DatabaseRole) throws {
         let store = try StoreUnderTest()
         let connection = try store.superuser()
         let granted = try connection.texts(
@@ -80,10 +100,11 @@ struct RightsTests {
             SELECT c.relname || ' ' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND \
             a.attnum > 0
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'p') AND NOT a.attisdropped
-                AND has_column_privilege('bihuan_worker', c.oid, a.attnum, 'UPDATE')
+                AND has_column_privilege('\(role.name)', c.oid, a.attnum, 'UPDATE')
             """)
-        #expect(
-            Set(granted) == Set(Self.updatableColumns.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
+        let shared = role == .operator ? [:] : Self.everyColumn
+        let wanted = (Self.columns[role] ?? [:]).merging(shared) { $0.union($1) }
+        #expect(Set(granted) == Set(wanted.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
         connection.close()
         try store.drop()
     }

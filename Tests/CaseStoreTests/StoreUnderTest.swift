@@ -36,7 +36,7 @@ final class StoreUnderTest {
         try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_owner", database: name)))
     }
     func worker() throws -> Connection {
-        try Connection(ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: name)))
+        try Connection(ConnectionSettings(url: servers.databaseURL(user: TestServers.everyWorker, database: name)))
     }
 
     /// One report with all rows that refer to it, inserted directly.

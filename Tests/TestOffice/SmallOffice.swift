@@ -49,8 +49,10 @@ public enum SmallOffice {
         try DatabaseRoles.make(
             on: superuser,
             passwords: Dictionary(uniqueKeysWithValues: DatabaseRole.allCases.map { ($0, TestServers.password) }))
-        // Tests that ask what all workers have in common log in as the group.
-        try superuser.execute("ALTER ROLE \(DatabaseRole.group) LOGIN PASSWORD '\(TestServers.password)'")
+        let workers = Worker.allCases.map { DatabaseRole($0).name }.joined(separator: ", ")
+        try superuser.execute("DROP ROLE IF EXISTS \(TestServers.everyWorker)")
+        try superuser.execute(
+            "CREATE ROLE \(TestServers.everyWorker) LOGIN PASSWORD '\(TestServers.password)' IN ROLE \(workers)")
         try superuser.execute("CREATE TABLE IF NOT EXISTS used_office (number int PRIMARY KEY)")
         try superuser.execute("DROP DATABASE IF EXISTS \(TestServers.template)")
         try superuser.execute("CREATE DATABASE \(TestServers.template) OWNER bihuan_owner")

@@ -11,6 +11,8 @@ public struct TestServers: Sendable {
     public static let officesVariable = "TEST_BIHUAN_OFFICES"
     public static let template = "bihuan_template"
     public static let password = "test"
+    /// A role with the rights of all workers, for tests that look at tables as a worker might.
+    public static let everyWorker = "bihuan_every_worker"
     public static func virtualHost(_ number: Int) -> String { "office-\(number)" }
 
     /// As a superuser.

@@ -88,7 +88,8 @@ struct BarrierTests {
         _ = try office.handOff(.new(unit: "c01", level: "city"), from: source, to: try office.unit("d1"))
         try office.settle()
         let worker = try PostgreSQL.Connection(
-            ConnectionSettings(url: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
+            ConnectionSettings(
+                url: office.servers.databaseURL(user: TestServers.everyWorker, database: office.databaseName)))
         defer { worker.close() }
         func constraint(_ sql: String) -> String? {
             do {

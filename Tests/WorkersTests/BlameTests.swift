@@ -39,8 +39,8 @@ struct BlameTests {
 
     static let troubles: [Trouble] = [
         Trouble(
-            name: "a right is revoked", begin: "REVOKE INSERT ON report FROM bihuan_worker",
-            end: "GRANT INSERT ON report TO bihuan_worker"),
+            name: "a right is revoked", begin: "REVOKE INSERT ON report FROM bihuan_intake",
+            end: "GRANT INSERT ON report TO bihuan_intake"),
         Trouble(
             name: "reading is revoked", begin: "REVOKE SELECT ON report FROM bihuan_worker",
             end: "GRANT SELECT ON report TO bihuan_worker"),
@@ -291,7 +291,7 @@ struct HostileSettingsTests {
 
     @Test(
         "the loop closes under any settings, of a role in the database and of the database",
-        arguments: ["ROLE bihuan_worker IN DATABASE", "DATABASE"])
+        arguments: ["ROLE bihuan_intake IN DATABASE", "DATABASE"])
     func closesTheLoopUnderHostileSettings(whose: String) throws {
         let office = try OfficeUnderTest()
         for setting in Self.settings { try office.maintain("ALTER \(whose) \(office.databaseName) SET \(setting)") }
@@ -415,22 +415,31 @@ struct PoisonTests {
     "The trial run of the office's own work",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct DryRunTests {
-    @Test("it writes to every table that a worker may write to, and leaves nothing but its probe")
-    func writesToEveryTableOnTrial() throws {
+    @Test(
+        "it writes to every table that the worker may write to, and leaves nothing but its probe",
+        arguments: Worker.allCases)
+    func writesToEveryTableOnTrial(_ worker: Worker) throws {
         let office = try OfficeUnderTest()
-        let settings = try office.settings
+        // A report that was handed over, for those who may not make one.
+        for worker in [Worker.intake, .routing] { try office.start(worker) }
+        let source = try office.source()
+        try source.submit(.new())
+        _ = try source.receive()
+        try office.wait(for: ["dispatched"], "SELECT state FROM handoff")
+        try office.stopLanes()
+        let settings = try office.settings(for: worker)
         let store = try LaneStore(
-            settings, desk: WorkerService.desk(.intake, settings), laneName: "dry",
+            settings, desk: WorkerService.desk(worker, settings), laneName: "dry",
             logger: .init(label: "dry") { _ in office.log })
         defer { store.close() }
         let before = try office.tableDigests()
         try store.tryOut(like: .reports([]))
         #expect(try office.tableDigests() == before)
-        #expect(try office.texts("SELECT worker FROM probe") == ["intake"])
+        #expect(try office.texts("SELECT worker FROM probe") == [worker.rawValue])
         let granted = try office.texts(
             """
             SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-                AND has_table_privilege('bihuan_worker', oid, 'INSERT') ORDER BY 1
+                AND has_table_privilege('\(DatabaseRole(worker).name)', oid, 'INSERT') ORDER BY 1
             """)
         try store.database.begin()
         let dryRun = try store.dryRun()

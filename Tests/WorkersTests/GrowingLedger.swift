@@ -55,7 +55,9 @@ struct GrowingLedger: Sendable {
     // MARK: Sessions; transactions may stay open in them
 
     func superuser() throws -> Database { try connect(servers.databaseURL(database: database)) }
-    func worker() throws -> Database { try connect(servers.databaseURL(user: "bihuan_worker", database: database)) }
+    func worker() throws -> Database {
+        try connect(servers.databaseURL(user: TestServers.everyWorker, database: database))
+    }
     func owner() throws -> Database { try connect(servers.databaseURL(user: "bihuan_owner", database: database)) }
 
     private func connect(_ url: String) throws -> Database {

@@ -31,7 +31,8 @@ struct KeysTests {
         #expect(epochs == 1 || Instant.wall().microsecondsSinceEpoch / 60_000_000 % 60 < 2)
 
         let intake = try Database(
-            ConnectionSettings(url: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
+            ConnectionSettings(
+                url: office.servers.databaseURL(user: TestServers.everyWorker, database: office.databaseName)))
         defer { intake.close() }
         // All that the role and the files of the worker hold.
         let files =

@@ -108,7 +108,7 @@ struct LeaseTests {
     func oneOfManyGetsLease() throws {
         let office = try OfficeUnderTest()
         let settings = PostgreSQL.ConnectionSettings(
-            url: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName))
+            url: office.servers.databaseURL(user: TestServers.everyWorker, database: office.databaseName))
         let holder = try Database(settings)
         let rivals = try (0..<4).map { _ in try Database(settings) }
         defer { for rival in rivals { rival.close() } }

@@ -30,7 +30,7 @@ struct NoticeTests {
             try office.change(
                 """
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE datname = current_database() AND usename = 'bihuan_worker'
+                WHERE datname = current_database() AND usename = 'bihuan_intake'
                 """)
         }
         let lines = office.log.lines.filter { $0.contains("notice from the database") }

@@ -166,7 +166,8 @@ final class OfficeUnderTest {
     func settings(for worker: Worker, clock: BusinessClock = .real) throws -> LaneSettings {
         var settings = LaneSettings(
             broker: try servers.broker(user: Party.office(worker).description, virtualHost: virtualHost),
-            database: ConnectionSettings(url: servers.databaseURL(user: "bihuan_worker", database: databaseName)),
+            database: ConnectionSettings(
+                url: servers.databaseURL(user: DatabaseRole(worker).name, database: databaseName)),
             clock: clock, vault: Vault(recipient: vaultKey.recipient), boxes: boxes, digestKey: digestKey,
             sealedMailKey: SealingKey(mailKey.publicKey))
         settings.batchSizeMax = 50

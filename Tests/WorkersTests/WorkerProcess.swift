@@ -33,7 +33,8 @@ final class WorkerProcess {
         process.executableURL = URL(fileURLWithPath: words[0])
         process.arguments = Array(words.dropFirst())
         var database = try #require(
-            URLComponents(string: office.servers.databaseURL(user: "bihuan_worker", database: office.databaseName)))
+            URLComponents(
+                string: office.servers.databaseURL(user: DatabaseRole(worker).name, database: office.databaseName)))
         var broker = try #require(URLComponents(string: office.servers.brokerURL))
         broker.user = Party.office(worker).description
         broker.password = TestServers.password

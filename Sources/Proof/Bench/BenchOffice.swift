@@ -60,7 +60,7 @@ package final class BenchOffice: @unchecked Sendable {
         superuser.path = "/" + OfficeEntry.database
         superuserURL = superuser.string ?? ""
         databaseProcessID = office.servers.postgresqlProcessID
-        (database, owner) = (OfficeEntry.database, OfficeEntry.ownerRole)
+        (database, owner) = (OfficeEntry.database, DatabaseRole.owner.name)
         try copyWhatIsEmpty()
     }
 

@@ -167,12 +167,12 @@ package final class GivenServers: Sendable {
     private func makeDatabase(ownerPassword: String, workerPassword: String) throws {
         let connection = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: addresses.database))
         defer { connection.close() }
+        try DatabaseRoles.make(on: connection, passwords: [:])
+        let workers = Worker.allCases.map { DatabaseRole($0).name }.joined(separator: ", ")
         try connection.execute(
             """
-            DO $$ BEGIN CREATE ROLE \(OfficeEntry.workerRole) NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \
-            $$;
             CREATE ROLE \(name)_owner LOGIN PASSWORD '\(ownerPassword)';
-            CREATE ROLE \(name)_worker LOGIN PASSWORD '\(workerPassword)' IN ROLE \(OfficeEntry.workerRole)
+            CREATE ROLE \(name)_worker LOGIN PASSWORD '\(workerPassword)' IN ROLE \(workers)
             """)
         try connection.execute("CREATE DATABASE \(name) OWNER \(name)_owner")
     }

@@ -21,7 +21,7 @@ public struct RehearsedTrouble: Sendable {
 
     /// No report can be registered.
     public static let revokedRight = RehearsedTrouble(
-        begin: "REVOKE INSERT ON report FROM bihuan_worker", end: "GRANT INSERT ON report TO bihuan_worker")
+        begin: "REVOKE INSERT ON report FROM bihuan_intake", end: "GRANT INSERT ON report TO bihuan_intake")
 
     /// The server reports a full disk for every new report.
     public static let fullDisk = RehearsedTrouble(

@@ -16,7 +16,7 @@ public enum DatabaseRoles {
             try make(role.name, on: server)
             // Who is no superuser may give a database only to a role that it belongs to.
             if role == .owner { try server.execute("GRANT \(role.name) TO CURRENT_USER") }
-            if role != .owner { try server.execute("GRANT \(DatabaseRole.group) TO \(role.name)") }
+            if role != .owner, role != .operator { try server.execute("GRANT \(DatabaseRole.group) TO \(role.name)") }
             guard let password = passwords[role] else { continue }
             try server.execute("ALTER ROLE \(role.name) LOGIN PASSWORD \(quoted(password))")
         }
@@ -32,7 +32,8 @@ public enum DatabaseRoles {
             """
         )
         try server.execute("REVOKE CONNECT, TEMPORARY ON DATABASE \(name) FROM PUBLIC")
-        try server.execute("GRANT CONNECT ON DATABASE \(name) TO \(DatabaseRole.group)")
+        try server.execute(
+            "GRANT CONNECT ON DATABASE \(name) TO \(DatabaseRole.group), \(DatabaseRole.operator.name)")
     }
 
     private static func make(_ name: String, on server: Connection) throws(PostgreSQLError) {

@@ -6,16 +6,25 @@ import Contract
 import Foundation
 import PostgreSQL
 
-/// An invented report with everything that can happen to a report. It is written into every table that a worker
-/// may write to, with the statements of the lanes, and then rolled back.
+/// A trial of a worker's own work: everything that this worker may write, into every table that it may write to, with
+/// the statements of the lanes, and then rolled back.
 ///
-/// If it cannot be written, a message that fails is not to blame. It is similar to the report in question: the
-/// same source, kind and place, and a text of similar length, but none of its words.
+/// If it cannot be written, a message that fails is not to blame. Intake registers an invented report that is similar
+/// to the one in question: the same source, kind and place, and a text of similar length, but none of its words. The
+/// other workers may not make reports, so they write about one that is there.
 struct DryRun {
     let office: OfficeContext
     /// Taken from the sequence as for every report, to detect a sequence that fell behind.
     let serial: Int64
     let id: ReportID
+    /// The report that the other workers write about, locked, with its handoffs and the units that are barred from it.
+    let grounds: Grounds?
+
+    struct Grounds {
+        let report: Report
+        let handoffs: [Handoff]
+        let barred: Set<UnitID>
+    }
 
     /// The properties that the invented report copies from the one in question.
     struct Likeness {
@@ -39,10 +48,11 @@ struct DryRun {
 
     private static let digest = [UInt8](repeating: 0, count: 32)
 
-    init(in office: OfficeContext, serial: Int64) {
+    init(in office: OfficeContext, serial: Int64, on grounds: Grounds? = nil) {
         self.office = office
         self.serial = serial
-        id = ReportID.make(at: office.wall)
+        self.grounds = grounds
+        id = grounds?.report.id ?? ReportID.make(at: office.wall)
     }
 
     private var directory: OfficeDirectory { office.directory }
@@ -54,6 +64,15 @@ struct DryRun {
 
     /// All commands, in the order that foreign keys need.
     func commands(like likeness: Likeness) throws -> [any Command] {
+        switch office.worker {
+        case .intake: try registration(like: likeness) + letters(about: [id])
+        case .routing, .feedback, .deadlines:
+            try grounds.map { try work(on: $0) + letters(about: [$0.report.id]) } ?? letters(about: [])
+        }
+    }
+
+    /// A new report, handed over.
+    private func registration(like likeness: Likeness) throws -> [any Command] {
         let content = submission(like: likeness)
         let report = report(like: likeness)
         let unit = directory.units.keys.sorted().first
@@ -73,8 +92,33 @@ struct DryRun {
         registered.entries = file.newEntries.map { (id, $0) }
         var commands = registered.commands + [EnterRepeatKeys(keys: [Array(id.description.utf8)], reports: [id])]
         commands += try attachments(of: content)
-        if let unit { commands += try handedOver(file.report, to: unit) }
-        return commands + (try letters(unit.map { .unit($0) } ?? .office(office.worker)))
+        if let unit { commands += try handedOver(file.report, to: unit, attempt: 1) }
+        return commands
+    }
+
+    /// What another worker does with a report that is there.
+    private func work(on grounds: Grounds) throws -> [any Command] {
+        let handoff = grounds.handoffs.first
+        let unit = handoff?.unit ?? directory.units.keys.sorted().first { !grounds.barred.contains($0) }
+        var file = CaseFile(new: grounds.report, barred: [])
+        file.record(.registered(.init(of: grounds.report, commitment: "")), at: now, by: office.name)
+        var changed = CaseWrites()
+        changed.changedReports = [(file.report, grounds.report.head)]
+        changed.entries = file.newEntries.map { (id, $0) }
+        var commands = changed.commands
+        switch office.worker {
+        case .routing:
+            guard let unit else { break }
+            commands += try handedOver(file.report, to: unit, attempt: (grounds.handoffs.map(\.attempt).max() ?? 0) + 1)
+        case .feedback:
+            guard let handoff else { break }
+            commands += try acts(on: handoff)
+        case .deadlines:
+            guard let handoff else { break }
+            commands += try steps(of: handoff)
+        case .intake: break
+        }
+        return commands
     }
 
     /// The queries that read what was written.
@@ -126,60 +170,90 @@ struct DryRun {
         ]
     }
 
-    /// A handoff that is released and signed, with its clock, a note, a deferred message, and notices to persons.
-    private func handedOver(_ registered: Report, to unit: UnitID) throws -> [any Command] {
+    /// A handoff that is released and dispatched, with its clock and notices to persons; routing stores its body.
+    private func handedOver(_ registered: Report, to unit: UnitID, attempt: Int) throws -> [any Command] {
         var report = registered
         report.state = .routed
-        report.handoffCount = 1
+        report.handoffCount += 1
         var handoff = Handoff(
-            id: HandoffID.make(at: wall), reportID: id, attempt: 1, unit: unit, kind: "dry_run", state: .released,
+            id: HandoffID.make(at: wall), reportID: id, attempt: attempt, unit: unit, kind: "dry_run", state: .released,
             express: false, rule: "dry run", digest: Self.digest, releasedAt: now, runningClocks: 1)
-        var clock = Clock(
-            id: .make(at: wall), key: .init(of: handoff.id, in: id, duty: "sign", round: 1),
-            owedBy: Debtor.unit(unit).description, inputs: ClockInputs(rule: "dry run", startedAt: now), citation: nil,
-            dueAt: now, nextStep: 0, nextAt: now)
+        var clock = clock(of: handoff)
         var released = CaseWrites()
         released.changedReports = [(report, registered.head)]
         (released.newHandoffs, released.newClocks) = ([handoff], [clock])
 
-        (handoff.state, handoff.signedAt, handoff.signedBy) = (.signed, now, Party.unit(unit).description)
+        (handoff.state, handoff.dispatchedAt) = (.dispatched, now)
         (handoff.runningClocks, handoff.noClockReason) = (0, "dry run")
         clock.end(at: now, because: "dry run")
-        var signed = CaseWrites()
-        (signed.changedHandoffs, signed.changedClocks) = ([handoff], [clock])
+        var dispatched = CaseWrites()
+        (dispatched.changedHandoffs, dispatched.changedClocks) = ([handoff], [clock])
+        let body = InsertHandoffBodies(bodies: [
+            HandoffBody(handoffID: handoff.id, eventID: UUID.version7(at: wall), box: Self.box)
+        ])
+        return released.commands + dispatched.commands + (office.worker == .routing ? [body] : [])
+            + [notices(about: handoff)]
+    }
 
+    private func clock(of handoff: Handoff) -> Clock {
+        Clock(
+            id: .make(at: wall), key: .init(of: handoff.id, in: id, duty: "dry run", round: 1),
+            owedBy: Debtor.unit(handoff.unit).description, inputs: ClockInputs(rule: "dry run", startedAt: now),
+            citation: nil, dueAt: now, nextStep: 0, nextAt: now)
+    }
+
+    private func notices(about handoff: Handoff) -> InsertPersonNotices {
+        // Somebody of no unit: nobody of a barred one is told.
+        let person = directory.persons.values.filter { $0.unit == nil }.map(\.id).sorted().prefix(1)
+        return InsertPersonNotices(
+            notices: person.map {
+                PersonNotice(
+                    id: UUID.version7(at: wall), person: $0, reportID: id, handoffID: handoff.id, kind: "dry_run",
+                    rule: "dry run", createdAt: now)
+            })
+    }
+
+    /// What acts of units change: a handoff, its clocks and notes, and messages that are deferred.
+    private func acts(on handoff: Handoff) throws -> [any Command] {
+        var clock = clock(of: handoff)
+        var begun = CaseWrites()
+        begun.newClocks = [clock]
+        clock.end(at: now, because: "dry run")
+        var changed = CaseWrites()
+        (changed.changedHandoffs, changed.changedClocks) = ([handoff], [clock])
         let held = DeferredMessage(
             key: key, handoffID: handoff.id, reportID: id, type: "dry run",
             box: Self.box, deferredAt: wall)
-        let notices = directory.persons.keys.sorted().prefix(1).map {
-            PersonNotice(
-                id: UUID.version7(at: wall), person: $0, reportID: id, handoffID: handoff.id, kind: "dry_run",
-                rule: "dry run", createdAt: now)
-        }
-        return released.commands + signed.commands + [
-            InsertHandoffBodies(bodies: [
-                HandoffBody(handoffID: handoff.id, eventID: UUID.version7(at: wall), box: Self.box)
-            ]),
+        return begun.commands + changed.commands + [
             InsertHandoffNotes(notes: [
                 HandoffNote(
                     handoffID: handoff.id, sender: key.sender, eventID: key.eventID, kind: "dry_run", writtenAt: now,
                     body: "试写")
             ]),
-            InsertClockSteps(steps: [
-                ClockStepTaken(clock: clock.id, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)
-            ]),
-            InsertPersonNotices(notices: notices), InsertDeferredMessages(messages: [held]),
-            DeleteDeferredMessages(keys: [key]),
+            notices(about: handoff), InsertDeferredMessages(messages: [held]), DeleteDeferredMessages(keys: [key]),
         ]
     }
 
+    /// What a sweep changes: clocks and their steps.
+    private func steps(of handoff: Handoff) throws -> [any Command] {
+        var clock = clock(of: handoff)
+        var begun = CaseWrites()
+        begun.newClocks = [clock]
+        clock.end(at: now, because: "dry run")
+        var ended = CaseWrites()
+        ended.changedClocks = [clock]
+        let step = ClockStepTaken(
+            clock: clock.id, step: 1, action: ClockPlan.Step.Action.remind.rawValue, takenAt: now)
+        return begun.commands + ended.commands + [InsertClockSteps(steps: [step]), notices(about: handoff)]
+    }
+
     /// An outbox row that was sent and confirmed, a dead letter that was settled, and the act's verdict.
-    private func letters(_ addressee: Party) throws -> [any Command] {
+    private func letters(about reports: [ReportID]) throws -> [any Command] {
         let (event, dead) = (UUID.version7(at: wall), UUID.version7(at: wall))
         let row = OutboxRow(
             eventID: event, exchange: Topology.Exchange.notice, routingKey: "dry-run",
-            type: MessageType.messageRefused.rawValue, subject: "dry run", addressee: addressee.description,
-            reports: [id], handoffID: nil, body: [0])
+            type: MessageType.messageRefused.rawValue, subject: "dry run", addressee: office.name,
+            reports: reports, handoffID: nil, body: [0])
         let letter = DeadLetter(
             id: dead, reason: "dry_run", detail: "dry run", type: nil, sender: office.name, eventID: nil, inboxID: nil,
             queue: "dry-run", routingKey: "", worker: office.worker.rawValue,

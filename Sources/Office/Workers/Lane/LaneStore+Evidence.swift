@@ -14,9 +14,10 @@ extension LaneStore {
         try ensureOpen()
         do {
             try database.begin()
-            let dryRun = try dryRun()
+            let (likeness, known) = try likeness(of: model)
+            let dryRun = try dryRun(on: known)
             try database.run(dryRun.claim)
-            try database.pipeline(commands: try dryRun.commands(like: try likeness(of: model)))
+            try database.pipeline(commands: try dryRun.commands(like: likeness))
             let (locked, handoffs, clocks, held) = dryRun.reading
             try database.pipeline(locked, handoffs, clocks, held)
             try database.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -37,24 +38,34 @@ extension LaneStore {
     }
 
     /// The likeness of the report in question, which is about to be registered or already stored.
-    private func likeness(of model: Model) throws -> DryRun.Likeness {
+    private func likeness(of model: Model) throws -> (DryRun.Likeness, Report?) {
         var targets = Targets()
         switch model {
         case .reports(let ids): targets.reports = Array(ids.prefix(1))
         case .inbound(let inbound):
             if case .message(let message) = inbound.content, case .submitted(.report(let submission)) = message.body {
-                return DryRun.Likeness(submission, from: inbound.sender)
+                return (DryRun.Likeness(submission, from: inbound.sender), nil)
             }
             targets = desk.targets(of: inbound)
         }
-        guard !targets.reports.isEmpty || !targets.handoffs.isEmpty else { return DryRun.Likeness() }
+        guard !targets.reports.isEmpty || !targets.handoffs.isEmpty else { return (DryRun.Likeness(), nil) }
         let reports = try database.run(LockReports(reports: targets.reports, handoffs: targets.handoffs)).rows
-        return reports.first.map { DryRun.Likeness($0) } ?? DryRun.Likeness()
+        return (reports.first.map { DryRun.Likeness($0) } ?? DryRun.Likeness(), reports.first)
     }
 
-    func dryRun() throws -> DryRun {
+    /// - Parameter known: a report that is locked.
+    func dryRun(on known: Report? = nil) throws -> DryRun {
         let office = office(atWall: .wall())
-        return DryRun(in: office, serial: try database.run(TakeReportNumbers(count: 1)).rows.first ?? 0)
+        if desk.worker == .intake {
+            return DryRun(in: office, serial: try database.run(TakeReportNumbers(count: 1)).rows.first ?? 0)
+        }
+        let report = try known ?? database.run(LockAnyFreeReport()).rows.first
+        guard let report else { return DryRun(in: office, serial: 0) }
+        let (handoffs, barred) = try database.pipeline(
+            ReadHandoffs(reports: [report.id]), ReadBarredUnits(reports: [report.id]))
+        return DryRun(
+            in: office, serial: 0,
+            on: .init(report: report, handoffs: handoffs.rows, barred: Set(barred.rows.map(\.1))))
     }
 
     /// Prepares the connection for the next attempt after a fault.

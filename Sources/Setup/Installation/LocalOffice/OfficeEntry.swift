@@ -7,8 +7,6 @@ import Workers
 
 /// Prepares a database server for an office: roles, database, schema and parties. Every step may be repeated.
 package struct OfficeEntry: Sendable {
-    package static let ownerRole = "bihuan_owner"
-    package static let workerRole = "bihuan_worker"
     package static let database = "bihuan"
 
     package let servers: LocalServers

@@ -267,7 +267,7 @@ package struct OfficeSetup: Sendable {
         let server = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: url))
         defer { server.close() }
         let there = Set(try server.run(ReadRoleNames()).rows)
-        let workerGroup = OfficeEntry.workerRole
+        let workerGroup = DatabaseRole.group
         say(!there.contains(workerGroup), "role \(workerGroup)")
         for role in DatabaseRole.allCases { say(!there.contains(role.name), "role \(role.name)") }
         let name = DatabaseURL(configuration.database.url).databaseName ?? OfficeEntry.database

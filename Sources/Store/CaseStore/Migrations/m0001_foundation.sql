@@ -1,14 +1,19 @@
--- The tables of the closed loop. Two roles: the owner, who runs this file, and the worker, who may do what the GRANTs at the
+-- The tables of the closed loop. The owner runs this file; each worker has a role of its own, which may do what the GRANTs at the
 -- end say and nothing else. Names of constraints are part of the design: docs/architecture.md maps invariants to them.
 
 DO $$
+DECLARE
+    name text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bihuan_worker') THEN
-        CREATE ROLE bihuan_worker NOLOGIN;
-    END IF;
-EXCEPTION
-    -- Roles belong to the whole cluster: the migration of another database was quicker.
-    WHEN duplicate_object OR unique_violation THEN NULL;
+    FOREACH name IN ARRAY ARRAY['bihuan_worker', 'bihuan_intake', 'bihuan_routing', 'bihuan_deadlines', 'bihuan_feedback', 'bihuan_operator']
+    LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN EXECUTE format('CREATE ROLE %I NOLOGIN', name); END IF;
+        EXCEPTION
+            -- Roles belong to the whole cluster: the migration of another database was quicker.
+            WHEN duplicate_object OR unique_violation THEN NULL;
+        END;
+    END LOOP;
 END $$;
 
 -- The office and the parties it knows -------------------------------------------------------------------------------------
@@ -719,26 +724,59 @@ CREATE VIEW report_status AS
 
 -- Rights --------------------------------------------------------------------------------------------------------------------
 
+-- A role for each worker, with what its own work writes, and one for commands that only read. What all workers share stands with the
+-- group that they belong to. A test compares these rights with a table, one by one.
+
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_worker;
-GRANT USAGE ON SEQUENCE report_number TO bihuan_worker;
-GRANT INSERT ON secret_check, report, report_text, vault, epoch_key, report_key, accused, allegation, attachment, attachment_part, sealed_papers, barred_root, repeat_key, handoff, handoff_body, handoff_note,
-    clock, clock_step, duty_opening, person_notice, ledger_entry, inbox, outbox, lane_lease, queue_lease, held_message, dead_letter, dead_letter_unkept, attempt, probe TO bihuan_worker;
--- Column by column: what a case was registered with, whom it went to and what a rule said stays as it was written.
+-- Originals are written and never read: who opens one acts as the owner, with the vault's private key.
+REVOKE SELECT ON vault, report_key, epoch_key FROM bihuan_worker;
+GRANT SELECT (report_id) ON vault TO bihuan_worker;
+
+-- The lane: what comes in, what goes out, who reads which queue, what could not be handled, what was done.
+GRANT INSERT ON secret_check, person_notice, ledger_entry, inbox, outbox, lane_lease, dead_letter, dead_letter_unkept, attempt, probe TO
+    bihuan_worker;
 GRANT UPDATE (state, matter_kind, reason, authority, handoff_count, head, entry_count, head_at) ON report TO bihuan_worker;
 GRANT UPDATE (head, entry_count, head_at) ON unit, office TO bihuan_worker;
-GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
-    outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
-GRANT UPDATE (next_step, next_at, set_aside, ended_at, ended_because, ended_by) ON clock TO bihuan_worker;
-GRANT UPDATE (period, opened_at) ON duty_opening TO bihuan_worker;
 GRANT UPDATE (verdict, reply_type, reply, report_id) ON inbox TO bihuan_worker;
 GRANT UPDATE (count, last_at) ON dead_letter_unkept TO bihuan_worker;
-GRANT UPDATE (ripe) ON held_message TO bihuan_worker;
 GRANT UPDATE (count, noted_at) ON attempt TO bihuan_worker;
 GRANT UPDATE (holder, backend_pid, backend_start, expires_at, reads) ON lane_lease TO bihuan_worker;
-GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_worker;
 GRANT UPDATE (probed_at) ON probe TO bihuan_worker;
-GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_worker;
-GRANT UPDATE (parts, bytes) ON sealed_papers TO bihuan_worker;
 GRANT UPDATE (times, replays, reason, detail, state, settled_at, settled_by, settled_because) ON dead_letter TO bihuan_worker;
-GRANT DELETE ON outbox, lane_lease, held_message, attempt, attachment_part TO bihuan_worker;
+GRANT DELETE ON outbox, lane_lease, attempt TO bihuan_worker;
+
+-- Clocks begin and end with acts, and take their steps in a sweep.
+GRANT INSERT ON clock TO bihuan_worker;
+GRANT UPDATE (next_step, next_at, set_aside, ended_at, ended_because, ended_by) ON clock TO bihuan_worker;
+-- Column by column: whom a handoff went to and what a rule said stays as it was written.
+GRANT UPDATE (state, released_at, dispatched_at, signed_at, signed_by, disposition, case_number, case_filed_on, case_notified_at,
+    outcome, concluded_at, times_sent_back, ended_at, ended_because, running_clocks, no_clock_reason) ON handoff TO bihuan_worker;
+
+-- Intake: the only one that registers a report; and the handoff of one that is passed up sealed.
+GRANT USAGE ON SEQUENCE report_number TO bihuan_intake;
+GRANT INSERT ON report, report_text, vault, epoch_key, report_key, accused, allegation, attachment, attachment_part, sealed_papers,
+    barred_root, repeat_key, handoff, queue_lease TO bihuan_intake;
+GRANT UPDATE (received_at, first_part_at) ON attachment TO bihuan_intake;
+GRANT UPDATE (parts, bytes) ON sealed_papers TO bihuan_intake;
+GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_intake;
+GRANT DELETE ON attachment_part TO bihuan_intake;
+
+-- Routing: makes handoffs and their bodies.
+GRANT INSERT ON handoff, handoff_body, handoff_note TO bihuan_routing;
+
+-- Feedback: what units answer.
+GRANT INSERT ON handoff_note, held_message, queue_lease TO bihuan_feedback;
+GRANT UPDATE (ripe) ON held_message TO bihuan_feedback;
+GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_feedback;
+GRANT DELETE ON held_message TO bihuan_feedback;
+
+-- Deadlines: the steps of clocks, and the duties that begin.
+GRANT INSERT ON clock_step, duty_opening TO bihuan_deadlines;
+GRANT UPDATE (period, opened_at) ON duty_opening TO bihuan_deadlines;
+
+-- Commands read what `status`, `topology`, `trace` and the lists show.
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO bihuan_operator;
+REVOKE SELECT ON vault, report_key, epoch_key FROM bihuan_operator;
+GRANT SELECT (report_id) ON vault TO bihuan_operator;
+
 REVOKE UPDATE, DELETE, TRUNCATE ON ledger_entry FROM PUBLIC, bihuan_worker, CURRENT_USER;

@@ -41,6 +41,15 @@ public struct LockReports: Statement {
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
 }
 
+/// Locks the newest report that no other transaction has locked.
+public struct LockAnyFreeReport: Statement {
+    public init() {}
+    public static let sql = """
+        SELECT \(reportColumns) FROM report ORDER BY number DESC LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+        """
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Report { try Report(&row) }
+}
+
 /// Like `LockReports`, but skips reports that another transaction has locked: the next sweep finds a due clock again.
 public struct LockFreeReports: Statement {
     public var reports: [ReportID]
