@@ -243,8 +243,8 @@ let package = Package(
         .testTarget(
             name: "BihuanTests",
             dependencies: [
-                "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos",
-                "Submitting",
+                "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Observability", "Rehearsal", "Bench",
+                "Chaos", "Submitting",
                 "PartyClient", "Corpus", "Witness", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
                 "LocalServers", logging, argumentParser,
