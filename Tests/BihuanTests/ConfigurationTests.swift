@@ -85,7 +85,7 @@ struct ConfigurationTests {
         #expect(intake.virtualHost == "v" && intake.heartbeatSeconds == 5)
         #expect(intake.user == "office.intake" && intake.password == "secret")
         for (wrong, words) in [
-            ("amqp://u:p@h/v", "must name no user"), ("amqps://h/v?auth_mechanism=external", "logs in by its password"),
+            ("amqp://u:p@h/v", "must name no user"), ("amqps://h/v?auth_mechanism=external", "shows a certificate of its own"),
         ] {
             let error = await #expect(throws: UserError.self) { try await read(Self.right, flags: ["amqp.url": wrong]) }
             #expect(error?.description.contains("amqp.url: must") == true && error?.description.contains(words) == true)
@@ -125,6 +125,22 @@ struct ConfigurationTests {
         #expect(again.vaultKey.id == configuration.vaultKey.id)
         #expect(again.keysDirectory.path == configuration.keysDirectory.path)
         #expect(again.sealedMailKey.id == configuration.sealedMailKey.id)
+    }
+
+    @Test("with certificates instead of passwords each user and each role has files of its own")
+    func namesFilesOfUsersAndRoles() async throws {
+        let tls = "amqps://127.0.0.1/b?auth_mechanism=external&certfile=tls/{user}.pem&keyfile=tls/{user}.key"
+        let database = "postgresql://127.0.0.1/b?sslmode=verify-full&sslcert=/tls/{role}.pem"
+        let yaml = Self.right.replacing(/amqp:.*\n/, with: "amqp: {url: \"\(tls)\"}\n")
+            .replacing(/database:.*\n/, with: "database: {url: \"\(database)\"}\n").replacing(/users:.*\n/, with: "")
+        let configuration = try await read(yaml, parties: [.office(.intake)])
+        let broker = try configuration.brokerSettings(for: .office(.intake))
+        #expect(broker.user == "office.intake" && broker.authentication == .external)
+        #expect(broker.tls?.certificateFile?.hasSuffix("/tls/office.intake.pem") == true)
+        #expect(broker.tls?.keyFile?.hasSuffix("/tls/office.intake.key") == true)
+        #expect(
+            configuration.databaseSettings("test", as: .routing).url
+                == "postgresql://bihuan_routing@127.0.0.1/b?sslmode=verify-full&sslcert=/tls/bihuan_routing.pem")
     }
 
     @Test("the documentation lists every key as it is")

@@ -49,7 +49,7 @@ final class WorkerProgram {
             database: {url: "\(database.string ?? "")"}
             vault: {publicKey: "\(base64(office.vaultKey.recipient))"}
             sealedMail: {publicKey: "\(office.mailKey.publicKey.rawRepresentation.base64EncodedString())"}
-            monitor: {port: \(settings.monitorPort)}
+            \(settings.lines.contains("monitor:") ? "" : "monitor: {port: \(settings.monitorPort)}")
             \(settings.lines)
 
             """.utf8

@@ -14,7 +14,7 @@ struct BihuanLab: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             Demo.self, BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self, SimulateUnits.self,
-            WitnessCommand.self,
+            WitnessCommand.self, Servers.self,
         ])
 
     static func main() async { await runAndExit() }

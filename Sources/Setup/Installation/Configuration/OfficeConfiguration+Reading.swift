@@ -130,13 +130,16 @@ private struct ConfigurationCheck {
         if url.drop(while: { $0 != "/" }).dropFirst(2).prefix(while: { $0 != "/" && $0 != "?" }).contains("@") {
             problems.append("\(key.name): must name no user: passwords stand under users")
         }
-        if case .external = broker.authentication {
-            problems.append("\(key.name): must not have auth_mechanism=external: every user logs in by its password")
+        if case .external = broker.authentication, broker.tls?.certificateFile?.contains("{user}") != true {
+            problems.append(
+                "\(key.name): with auth_mechanism=external each user shows a certificate of its own: "
+                    + "certfile=tls/{user}.pem&keyfile=tls/{user}.key")
         }
         (broker.user, broker.password) = ("", "")
         let folder = source.folder
         broker.tls = broker.tls?.mapFiles { URL(filePath: $0, relativeTo: folder).absoluteURL.path }
-        if let problem = broker.tls?.keyFile.flatMap({ SecretFile.problem($0) }) {
+        // A file for each user is looked at when the user connects.
+        if let file = broker.tls?.keyFile, !file.contains("{user}"), let problem = SecretFile.problem(file) {
             problems.append("\(key.name): \(problem)")
         }
         return broker
@@ -209,7 +212,10 @@ private struct ConfigurationCheck {
         let needed = parties.map { "users." + OfficeConfiguration.userKey($0) }
         var users: [String: String] = [:]
         for name in Set(listed + needed) { users[String(name.dropFirst("users.".count))] = source.value(name) }
-        for name in needed where users[String(name.dropFirst("users.".count))] == nil {
+        let url = source.value(ConfigurationKey.amqpURL.name)
+        // A user that shows a certificate needs no password.
+        let needsPassword = url?.contains("auth_mechanism=external") != true
+        for name in needed where needsPassword && users[String(name.dropFirst("users.".count))] == nil {
             problems.append("\(name): is missing. The password of a broker user.")
         }
         return users

@@ -30,7 +30,8 @@ package struct OfficeConfiguration: Sendable {
 
         /// The URL with which a role logs in; without a password, libpq looks for one, or shows a certificate.
         package func url(of role: DatabaseRole) -> String {
-            DatabaseURL(url).hasUser ? url : DatabaseURL(url).with(user: role.name, password: passwords[role])
+            let url = url.replacing("{role}", with: role.name)
+            return DatabaseURL(url).hasUser ? url : DatabaseURL(url).with(user: role.name, password: passwords[role])
         }
     }
 
@@ -151,6 +152,13 @@ package struct OfficeConfiguration: Sendable {
     package var now: Instant { clock.instant(atWall: Instant(Date())) }
 
     private func brokerSettings(user: String, key: String) throws(UserError) -> AMQP.ConnectionSettings {
+        if case .external = broker.authentication {
+            var settings = broker
+            (settings.user, settings.connectionName) = (user, "bihuan \(user)")
+            settings.tls = settings.tls?.mapFiles { $0.replacing("{user}", with: user) }
+            if let problem = settings.tls?.keyFile.flatMap({ SecretFile.problem($0) }) { throw UserError(problem) }
+            return settings
+        }
         guard let password = users[key] else {
             throw UserError(
                 "there is no password for \(user): add users.\(key) to bihuan.yaml or secrets.directory"

@@ -55,7 +55,8 @@ package struct WorkerOptions: ParsableArguments {
         if let sampler { registry.add { sampler.samples } }
         let monitor = configuration.monitor
         let server = MonitorServer(
-            host: monitor.host, port: monitor.port(of: worker), registry: registry, board: board, logger: logger
+            host: monitor.host, port: monitor.port(of: worker), registry: registry, board: board,
+            pages: sampler.map { [.init("/", $0.page)] } ?? [], logger: logger
         ) { logger.log(.monitorListens(host: monitor.host, port: $0)) }
         let service = WorkerService(
             worker, settings: settings, logger: logger, board: board, metrics: metrics, manager: manager)

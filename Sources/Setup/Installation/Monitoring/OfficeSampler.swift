@@ -15,6 +15,7 @@ final class OfficeSampler: Service {
 
     private struct Content {
         var view: OfficeView?
+        var history = OfficeHistory()
     }
 
     private let configuration: OfficeConfiguration
@@ -25,6 +26,14 @@ final class OfficeSampler: Service {
     /// `nil` while another process samples.
     var view: OfficeView? { content.withLock(\.view) }
     var samples: [MetricsRegistry.Sample] { view?.samples ?? [] }
+
+    func page(_ query: [String: String], _ languages: String) -> String {
+        let (view, history) = content.withLock { ($0.view, $0.history) }
+        return OfficePage(
+            view: view, history: history, now: Double(Wall.now) / 1e6,
+            language: .choose(query: query, languages: languages)
+        ).html
+    }
 
     func run() async throws {
         let stop = StopSignal()
@@ -59,7 +68,10 @@ final class OfficeSampler: Service {
             if isTheOne != false {
                 // Without a database it still looks at the queues.
                 let view = reader.read()
-                content.withLock { $0.view = view }
+                content.withLock { content in
+                    content.view = view
+                    content.history.add(view)
+                }
             } else {
                 content.withLock { $0.view = nil }
             }
