@@ -85,7 +85,8 @@ struct ConfigurationTests {
         #expect(intake.virtualHost == "v" && intake.heartbeatSeconds == 5)
         #expect(intake.user == "office.intake" && intake.password == "secret")
         for (wrong, words) in [
-            ("amqp://u:p@h/v", "must name no user"), ("amqps://h/v?auth_mechanism=external", "shows a certificate of its own"),
+            ("amqp://u:p@h/v", "must name no user"),
+            ("amqps://h/v?auth_mechanism=external", "shows a certificate of its own"),
         ] {
             let error = await #expect(throws: UserError.self) { try await read(Self.right, flags: ["amqp.url": wrong]) }
             #expect(error?.description.contains("amqp.url: must") == true && error?.description.contains(words) == true)
@@ -139,7 +140,7 @@ struct ConfigurationTests {
         #expect(broker.tls?.certificateFile?.hasSuffix("/tls/office.intake.pem") == true)
         #expect(broker.tls?.keyFile?.hasSuffix("/tls/office.intake.key") == true)
         #expect(
-            configuration.databaseSettings("test", as: .routing).url
+            configuration.database.url(of: .routing)
                 == "postgresql://bihuan_routing@127.0.0.1/b?sslmode=verify-full&sslcert=/tls/bihuan_routing.pem")
     }
 

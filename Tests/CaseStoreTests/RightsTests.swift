@@ -19,7 +19,7 @@ struct RightsTests {
             "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"], "barred_root": ["INSERT"],
             "repeat_key": ["INSERT"], "handoff": ["INSERT"], "queue_lease": ["INSERT"],
         ],
-        .routing: ["handoff": ["INSERT"], "handoff_body": ["INSERT"], "handoff_note": ["INSERT"]],
+        .routing: ["handoff": ["INSERT"], "handoff_body": ["INSERT"]],
         .feedback: ["handoff_note": ["INSERT"], "held_message": ["INSERT", "DELETE"], "queue_lease": ["INSERT"]],
         .deadlines: ["clock_step": ["INSERT"], "duty_opening": ["INSERT"]],
         .operator: [:],

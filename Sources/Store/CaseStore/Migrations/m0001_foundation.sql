@@ -762,7 +762,7 @@ GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_intake;
 GRANT DELETE ON attachment_part TO bihuan_intake;
 
 -- Routing: makes handoffs and their bodies.
-GRANT INSERT ON handoff, handoff_body, handoff_note TO bihuan_routing;
+GRANT INSERT ON handoff, handoff_body TO bihuan_routing;
 
 -- Feedback: what units answer.
 GRANT INSERT ON handoff_note, held_message, queue_lease TO bihuan_feedback;
