@@ -247,7 +247,7 @@ let package = Package(
                 "Chaos", "Submitting",
                 "PartyClient", "Corpus", "Witness", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
-                "LocalServers", logging, argumentParser,
+                "LocalServers", "Observability", logging, argumentParser,
             ],
             exclude: ["Golden"], swiftSettings: strict),
     ]
