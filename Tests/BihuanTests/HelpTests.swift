@@ -15,7 +15,7 @@ struct HelpTests {
                 + ".txt"
             try Golden.check(help.output, name)
             names.append(name)
-            waiting += subcommands(in: help.output).map { command + [$0] }
+            waiting += Self.subcommands(in: help.output).map { command + [$0] }
         }
         let kept = try FileManager.default.contentsOfDirectory(atPath: Golden.folder.path).filter {
             $0.hasPrefix("help-")
@@ -24,7 +24,7 @@ struct HelpTests {
     }
 
     /// The names at the beginning of the indented lines under headings that end in SUBCOMMANDS.
-    private func subcommands(in help: String) -> [String] {
+    static func subcommands(in help: String) -> [String] {
         var isListed = false
         return help.split(separator: "\n").compactMap { line in
             if !line.hasPrefix(" ") { isListed = line.hasSuffix("SUBCOMMANDS:") }
