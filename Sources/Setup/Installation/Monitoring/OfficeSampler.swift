@@ -10,8 +10,11 @@ import Synchronization
 /// Samples the whole office on an interval of its own, in one of all deadline workers: the one that holds the lock in
 /// the database. What it saw is kept in memory for scrapes and the page.
 final class OfficeSampler: Service {
-    /// It works at most this part of the time, so that counting a large office does not burden it.
+    /// It asks the database at most this part of the time, so that counting a large office does not burden it.
     private static let shareMax = 0.05
+    /// The first samples come faster.
+    private static let hastyCount = 6
+    private static let hastySeconds = 1.0
 
     private struct Content {
         var view: OfficeView?
@@ -62,12 +65,15 @@ final class OfficeSampler: Service {
         let reader = OfficeReader(
             configuration, as: .deadlines, broker: broker, name: "bihuan sampler", isStopped: { stop.isStopped })
         defer { reader.close() }
+        var taken = 0
         while !stop.isStopped {
             let begun = ContinuousClock.now
-            let isTheOne = try? reader.isTheOne()
-            if isTheOne != false {
-                // Without a database it still looks at the queues.
+            var busySeconds = 0.0
+            // Without a database it still looks at the queues.
+            if (try? reader.isTheOne()) != false {
                 let view = reader.read()
+                busySeconds = view.databaseSeconds
+                taken += 1
                 content.withLock { content in
                     content.view = view
                     content.history.add(view)
@@ -75,10 +81,12 @@ final class OfficeSampler: Service {
             } else {
                 content.withLock { $0.view = nil }
             }
-            let spent = (ContinuousClock.now - begun).inSeconds
-            let end =
-                ContinuousClock.now + .seconds(max(configuration.monitor.sampleSeconds - spent, spent / Self.shareMax))
-            while !stop.isStopped, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.05) }
+            // An office that starts is looked at again soon: its workers come one after the other.
+            let interval = taken < Self.hastyCount ? Self.hastySeconds : configuration.monitor.sampleSeconds
+            let pause = max(interval, busySeconds / Self.shareMax)
+            while !stop.isStopped, (ContinuousClock.now - begun).inSeconds < pause {
+                Thread.sleep(forTimeInterval: 0.05)
+            }
         }
     }
 }
