@@ -205,7 +205,7 @@ struct OfficePageTests {
     private func office(at time: Double, inbox: Int, reports: Int) -> OfficeView {
         var view = quietOffice(at: time)
         view.queues = [queue("unit.c01.inbox", "inbox", inbox)]
-        view.database?.insertions = [.init("report", reports), .init("inbox", 3 * reports)]
+        view.database?.insertions = [.init("report", reports), .init("handoff_note", 2 * reports)]
         return view
     }
 

@@ -75,6 +75,7 @@ struct Up: AsyncParsableCommand {
               \(office.configuration.broker.virtualHost)
               database   127.0.0.1:\(office.servers.postgresqlPort), database \(OfficeEntry.database)
               settings   \(office.configurationFile.path) (addresses and passwords of all users)
+              page       \(office.monitorURL)/ (the office at a glance; /metrics of each worker: see its log)
               logs       \(directory)/log
 
             Submit reports:

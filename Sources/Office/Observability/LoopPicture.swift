@@ -41,7 +41,7 @@ struct LoopPicture {
             .submit: flow(depths[.submit], words("reports", "举报件"), .reportRate),
             .routing: flow(depths[.routing], words("to be routed", "待分流")),
             .inbox: flow(depths[.inbox], words("handoffs", "移交件"), .handoffRate),
-            .acts: flow(depths[.acts], words("acts", "办理反馈"), .actRate),
+            .acts: flow(depths[.acts], words("answers", "办理反馈"), .actRate),
             .notice: flow(depths.toUnits, words("notices", "催办、通知")),
         ]
         answers = flow(depths.toSources, words("accepted, rejected", "受理、不予受理"))

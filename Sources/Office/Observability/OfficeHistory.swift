@@ -85,8 +85,8 @@ extension OfficeHistory.Point {
         values[.handoffRate] = perMinute("handoff")
         values[.outboxRate] = perMinute("outbox")
         values[.stepRate] = perMinute("clock_step")
-        // Every report that was registered is a row of the inbox too.
-        if let all = perMinute("inbox"), let reports = perMinute("report") { values[.actRate] = max(0, all - reports) }
+        // Each act of a unit leaves a note, except a signature: one for each handoff.
+        if let notes = perMinute("handoff_note") { values[.actRate] = notes }
     }
 }
 

@@ -97,7 +97,8 @@ public struct OfficeView: Sendable, Codable, Equatable {
         public var lanes: [Count] = []
         /// Queues of parties that no lane reads, by worker.
         public var unleased: [Count] = []
-        /// Rows that came since the statistics began, by table: `report`, `handoff`, `inbox`, `outbox`, `clock_step`.
+        /// Rows that came since the statistics began, by table: `report`, `handoff`, `handoff_note`,
+        /// `outbox`, `clock_step`.
         public var insertions: [Count] = []
 
         public init() {}

@@ -50,6 +50,10 @@ package struct Rehearsal: Sendable {
         if kills { options.report = { _ in } }
         Output.note("starting PostgreSQL, RabbitMQ and four workers in \(home.url.path) …")
         let office = try await LocalOffice.start(options)
+        let metrics = Worker.allCases.compactMap { worker in
+            office.monitorPorts[worker]?.first.map { "\(worker.rawValue) http://127.0.0.1:\($0)/metrics" }
+        }
+        Output.note("watch it at \(office.monitorURL)/; metrics: \(metrics.joined(separator: ", "))")
         do {
             let holds = try await onThread { try play(office, began: began) }
             if keeps { try await stay(office) }

@@ -86,7 +86,7 @@ public struct ReadInsertions: Statement {
     public init() {}
     public static let sql = """
         SELECT relname::text, n_tup_ins FROM pg_stat_user_tables
-        WHERE relname IN ('report', 'handoff', 'inbox', 'outbox', 'clock_step')
+        WHERE relname IN ('report', 'handoff', 'handoff_note', 'outbox', 'clock_step')
         """
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> (table: String, count: Int) {
         (try row.text(), try row.int())
