@@ -39,6 +39,7 @@ struct AlertTests {
         "bihuan_queue_publish_rate", "bihuan_queue_deliver_rate", "bihuan_messages_withdrawn_total",
         "bihuan_ladder_steps_total", "bihuan_change_log_unread", "bihuan_change_log_held", "outcome!=\"confirmed\"",
         "bihuan_clock_next_step_timestamp_seconds", "bihuan_reconnects", "bihuan_transaction_failures",
+        "bihuan_dead_letters", "bihuan_messages_refused",
     ]
 
     @Test("the rules, their tests, the dashboard, the runbook and the program fit together")
@@ -337,9 +338,7 @@ private final class WatchedOffice {
         // The first checkpoint makes its reader.
         let checkpoint = try bihuan("ledger", "checkpoint")
         #expect(checkpoint.status == 0, "\(checkpoint.errors)")
-        var settings = office.configuration.databaseSettings("bihuan forgotten")
-        settings.idleInTransactionTimeoutMilliseconds = 600_000
-        let forgotten = try PostgreSQL.Connection(settings)
+        let forgotten = try superuser()
         defer { forgotten.close() }
         try forgotten.execute("BEGIN")
         try forgotten.execute("SELECT pg_current_xact_id()")
@@ -415,11 +414,19 @@ private final class WatchedOffice {
     }
 
     private func execute(_ sql: String) throws {
-        var components = try #require(URLComponents(string: office.servers.superuserURL))
-        components.path = "/\(OfficeEntry.database)"
-        let connection = try PostgreSQL.Connection(ConnectionSettings(url: try #require(components.string)))
+        let connection = try superuser()
         defer { connection.close() }
         try connection.execute(sql)
+    }
+
+    /// In the office's database; a transaction may stay open.
+    private func superuser() throws -> PostgreSQL.Connection {
+        var components = try #require(URLComponents(string: office.servers.superuserURL))
+        components.path = "/\(OfficeEntry.database)"
+        var settings = PostgreSQL.ConnectionSettings(url: try #require(components.string))
+        settings.applicationName = "bihuan alert-test"
+        settings.idleInTransactionTimeoutMilliseconds = 600_000
+        return try PostgreSQL.Connection(settings)
     }
 
     private func texts<S: Statement>(of statement: S) throws -> [String] where S.Row == String {
