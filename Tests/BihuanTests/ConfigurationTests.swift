@@ -1,4 +1,5 @@
 import AMQP
+import CaseStore
 import Casework
 import Contract
 import Foundation

@@ -7,16 +7,17 @@ import Testing
 @testable import Installation
 
 /// A fault that is made by hand, what the doctor must say of it, and what its advice does.
-struct DoctorFault {
+struct DoctorFault: Sendable {
     let name: String
     let check: String
     let expected: String
-    let provoke: (ExaminedOffice) throws -> Void
-    let cure: (ExaminedOffice) throws -> Void
+    let provoke: @Sendable (ExaminedOffice) throws -> Void
+    let cure: @Sendable (ExaminedOffice) throws -> Void
 
     init(
-        _ name: String, _ check: String, _ expected: String, _ provoke: @escaping (ExaminedOffice) throws -> Void,
-        cure: @escaping (ExaminedOffice) throws -> Void
+        _ name: String, _ check: String, _ expected: String,
+        _ provoke: @escaping @Sendable (ExaminedOffice) throws -> Void,
+        cure: @escaping @Sendable (ExaminedOffice) throws -> Void
     ) {
         self.name = name
         self.check = check
@@ -43,7 +44,7 @@ struct DoctorFault {
 
     /// Faults that are made together: each must be told, whatever else is wrong. They are undone from the last to the
     /// first.
-    struct Round {
+    struct Round: Sendable {
         let name: String
         var options: [String] = []
         let faults: [DoctorFault]
@@ -257,7 +258,10 @@ struct DoctorFault {
         DoctorFault(
             "a handoff that no clock watches", "office.handoffs", "1 open handoffs have neither",
             sql: [
-                "CREATE TABLE kept_clock AS SELECT id, next_at FROM clock WHERE ended_at IS NULL AND handoff_id IS NOT NULL",
+                """
+                CREATE TABLE kept_clock AS SELECT id, next_at FROM clock
+                WHERE ended_at IS NULL AND handoff_id IS NOT NULL
+                """,
                 """
                 UPDATE clock SET ended_at = started_at, ended_because = 'by hand', next_at = NULL
                 WHERE id IN (SELECT id FROM kept_clock)

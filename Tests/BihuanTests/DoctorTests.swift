@@ -1,3 +1,5 @@
+import ArgumentParser
+import Contract
 import Foundation
 import LocalServers
 import PostgreSQL

@@ -1,3 +1,4 @@
+import AMQP
 import CaseStore
 import Contract
 import Foundation

@@ -1,5 +1,6 @@
 import BrokerTopology
 import CaseStore
+import Contract
 import Foundation
 import LocalServers
 import PostgreSQL

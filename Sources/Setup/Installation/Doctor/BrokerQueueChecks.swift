@@ -20,7 +20,12 @@ extension DoctorCheck {
                 queue.online.count < queue.members.count && !headless.contains { $0.name == queue.name }
             }
             let alone = quorum.filter { $0.members.count < min(3, nodes) }
+            let silent = ours.filter { $0.type == "quorum" && $0.members.isEmpty }
             var findings: [Finding] = []
+            if ours.isEmpty { findings.append(.unknown("there is no queue of the office")) }
+            if !silent.isEmpty {
+                findings.append(.unknown("the replicas of \(named(silent))", do: "ask again in some seconds"))
+            }
             if !headless.isEmpty {
                 findings.append(.error("without a leader: \(named(headless))", do: QueueSurvey.advice))
             }

@@ -39,7 +39,7 @@ extension DoctorCheck {
                 if configuration.database.passwords[role] == nil {
                     findings.append(
                         .warning(
-                            "roles.\(role.rawValue): no password, so the server must know \(role.name) by a certificate",
+                            "roles.\(role.rawValue): no password, so \(role.name) needs a certificate to get in",
                             do: "run `bihuan setup` again, or put the password into secrets.directory"))
                 }
             }
@@ -90,9 +90,11 @@ extension DoctorCheck {
                         "\(key): \(file.path) is missing, and \(words(needed)) needs it",
                         do: "restore it from a backup; a new office gets its keys from `bihuan setup`")
                 }
-                let who = users.isEmpty ? "`bihuan ledger checkpoint`" : users.count == 4 ? "no worker" : words(users)
-                return .note(
-                    "\(file.path) is not here: " + (users.count == 4 ? who : "not \(who)") + " can run on this machine")
+                let who =
+                    users.isEmpty
+                    ? "`bihuan ledger checkpoint` cannot"
+                    : users.count == Worker.allCases.count ? "no worker can" : "\(words(users)) cannot"
+                return .note("\(file.path) is not here: \(who) run on this machine")
             }
             do {
                 _ = try KeyFiles.read(file)

@@ -160,6 +160,9 @@ extension DoctorCheck {
             let (name, advice) = words(for: row)
             // Nothing of the office prepares transactions, so each is a forgotten one.
             let isForgotten = row.kind == .prepared || row.kind == .slot && !row.isActive
+            if row.kind == .session, row.since == nil, (1_000...holderBounds.age.0).contains(row.age) {
+                return .untold("since when there is \(name); \(row.age) transactions since", do: advice)
+            }
             guard seconds > holderBounds.seconds.0 || row.age > holderBounds.age.0 || isForgotten else { return nil }
             let isBad = seconds > holderBounds.seconds.1 || row.age > holderBounds.age.1
             let since = row.since == nil ? "" : " for \(Int(seconds)) s"

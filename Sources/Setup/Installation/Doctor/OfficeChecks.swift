@@ -58,8 +58,7 @@ extension DoctorCheck {
                     .error(
                         "\(waits.clocksSetAside) clocks are set aside after a fault: nobody watches these days "
                             + "(\(reasons.map { "\($0.count)× \($0.reason)" }.joined(separator: "; ")))",
-                        do: "correct the fault, then as the database's owner set set_aside to NULL and next_at to "
-                            + "the time of the step"))
+                        do: "correct the fault, which the log of deadlines names; each is tried again every hour"))
             }
             return findings
         },

@@ -18,7 +18,9 @@ extension DoctorCheck {
                 let policy = try patient.policy().policy
                 return [.note("\(policy.name)@\(policy.version)")]
             } catch let fault as ActivePolicy.Fault {
-                return [.told(.error, fault)]
+                return [
+                    .error(fault.description, do: "`bihuan policy activate FILE` with a policy that this program reads")
+                ]
             }
         },
         DoctorCheck("office.parties", "units and sources that the policy needs", needs: [.database, .policy], parties),
