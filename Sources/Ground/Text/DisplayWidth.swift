@@ -17,6 +17,37 @@ public func cut(_ text: String, to width: Int) -> String {
     return kept + "…"
 }
 
+/// The text in lines of at most `width` cells, broken at spaces, and within a word only if it is wider than a line.
+public func wrapped(_ text: String, to width: Int) -> [String] {
+    var (lines, line, used) = ([String](), "", 0)
+    for word in text.split(separator: " ") {
+        let wide = displayWidth(word)
+        if used > 0, used + 1 + wide <= width {
+            line += " " + word
+            used += 1 + wide
+            continue
+        }
+        // A long word begins on the line that is open if it has room for some of it.
+        if used > 0, wide <= width || used + 2 >= width {
+            lines.append(line)
+            (line, used) = ("", 0)
+        } else if used > 0 {
+            line += " "
+            used += 1
+        }
+        for character in word {
+            let more = cells(character)
+            if used + more > max(width, 2) {
+                lines.append(line)
+                (line, used) = ("", 0)
+            }
+            line.append(character)
+            used += more
+        }
+    }
+    return used > 0 || lines.isEmpty ? lines + [line] : lines
+}
+
 private func cells(_ character: Character) -> Int {
     guard let first = character.unicodeScalars.first else { return 0 }
     if first.value < 0x300 { return 1 }

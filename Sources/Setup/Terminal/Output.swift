@@ -22,10 +22,17 @@ package enum Output {
     }
 
     /// The columns of the terminal behind standard output; nil if it is no terminal, so that nothing is cut.
-    package static var width: Int? {
-        guard isatty(STDOUT_FILENO) == 1 else { return nil }
+    package static var width: Int? { size.flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } }
+
+    /// The lines of that terminal.
+    package static var height: Int? { size.flatMap { $0.ws_row > 0 ? Int($0.ws_row) : nil } }
+
+    package static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    private static var size: winsize? {
+        guard isTerminal else { return nil }
         var size = winsize()
-        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
+        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 ? size : nil
     }
 
     /// Writes the bytes unchanged: for our own text and styling.

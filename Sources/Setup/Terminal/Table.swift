@@ -1,3 +1,5 @@
+import Text
+
 /// A title and rows of a label, a number and an optional remark.
 package struct Table {
     private var rows: [[String]] = []
@@ -19,7 +21,8 @@ package struct Table {
         var lines = grid.lines(width: width)[...]
         return tables.map { table in
             defer { lines = lines.dropFirst(table.rows.count) }
-            return ([table.title] + lines.prefix(table.rows.count)).joined(separator: "\n")
+            return ([width.map { cut(table.title, to: $0) } ?? table.title] + lines.prefix(table.rows.count)).joined(
+                separator: "\n")
         }.joined(separator: "\n\n")
     }
 }
