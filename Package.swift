@@ -151,8 +151,8 @@ let package = Package(
         .executableTarget(
             name: "bihuan",
             dependencies: [
-                "Installation", "Terminal", "Submitting", "PartyClient", "Conformance", "Workers", "AuditStore",
-                "CaseStore", "Contract", "BrokerTopology",
+                "Installation", "Terminal", "Submitting", "PartyClient", "Conformance", "Workers", "Observability",
+                "AuditStore", "CaseStore", "Contract", "BrokerTopology",
                 "Casework", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", crypto, logging, yaml,
                 configuration, lifecycle, argumentParser,
             ],
@@ -221,7 +221,7 @@ let package = Package(
         .testTarget(
             name: "WorkersTests",
             dependencies: [
-                "Workers", "Observability", "bihuan", "TestOffice", "TestWorker", "LocalServers", "Basics",
+                "Workers", "Observability", "Terminal", "bihuan", "TestOffice", "TestWorker", "LocalServers", "Basics",
                 "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "AMQP", "PostgreSQL", crypto,
                 logging,
                 yaml,
@@ -243,8 +243,8 @@ let package = Package(
         .testTarget(
             name: "BihuanTests",
             dependencies: [
-                "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Rehearsal", "Bench", "Chaos",
-                "Submitting",
+                "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Observability", "Rehearsal", "Bench",
+                "Chaos", "Submitting",
                 "PartyClient", "Corpus", "Witness", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
                 "LocalServers", logging, argumentParser,

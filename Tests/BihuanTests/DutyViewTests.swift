@@ -3,6 +3,7 @@ import CaseStore
 import Contract
 import Foundation
 import Logging
+import Observability
 import PostgreSQL
 import Terminal
 import TestOffice
@@ -44,9 +45,12 @@ struct DutyViewTests {
             database: .init(url: servers.databaseURL(user: "bihuan_worker", database: name)), users: [:],
             vaultKey: key, keysDirectory: file, digestKeyFile: file, sealedMailKey: key, checkpointKeyFile: file,
             clock: BusinessClock(wallOrigin: .wall(), businessOrigin: today, rate: 1), lane: .init(), logLevel: .info)
-        let view = StatusView(of: configuration)
-        #expect(view.problems == [])
-        try Golden.check(Table.printed(view.tables, width: nil) + "\n", "status-duties.txt")
+        let look = StatusLook(configuration)
+        defer { look.close() }
+        look.read()
+        #expect(look.failures == [])
+        let tables = StatusTables.ofDatabase(try #require(look.view.database))
+        try Golden.check(Table.printed(tables, width: nil) + "\n", "status-duties.txt")
         try Golden.check(try DutyList.table(configuration, width: nil) + "\n", "duty-list.txt")
     }
 

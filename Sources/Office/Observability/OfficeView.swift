@@ -61,12 +61,49 @@ public struct OfficeView: Sendable, Codable, Equatable {
         public let held: Int
         /// The program whose open transaction holds it back.
         public let holder: String
+        /// The session that has the transaction open, for a person: process, program, database, since when. Empty if
+        /// nothing is held back.
+        public let session: String
+        /// It has not read the whole ledger yet.
+        public let startsAnew: Bool
 
-        public init(name: String, unread: Int, held: Int, holder: String) {
+        public init(
+            name: String, unread: Int, held: Int, holder: String, session: String = "", startsAnew: Bool = false
+        ) {
             self.name = name
             self.unread = unread
             self.held = held
             self.holder = holder
+            self.session = session
+            self.startsAnew = startsAnew
+        }
+    }
+
+    /// What units or the office owe by the calendar: one row of the policy and one period.
+    public struct Duty: Sendable, Codable, Equatable {
+        /// The row of the policy, and what the policy calls it; empty if it has no such row.
+        public let duty: String
+        public let name: String
+        /// `2026-11`, `2026-Q3`.
+        public let period: String
+        /// Who owes it, if it is one alone: `office`, `unit.d1`.
+        public let debtor: String?
+        /// How many owe it, and how many of them are late.
+        public let open: Int
+        public let overdue: Int
+        /// The earliest last day on which it is done in time, by the office's calendar: `2026-04-10`.
+        public let lastDay: String
+
+        public init(
+            duty: String, name: String, period: String, debtor: String?, open: Int, overdue: Int, lastDay: String
+        ) {
+            self.duty = duty
+            self.name = name
+            self.period = period
+            self.debtor = debtor
+            self.open = open
+            self.overdue = overdue
+            self.lastDay = lastDay
         }
     }
 
@@ -99,6 +136,10 @@ public struct OfficeView: Sendable, Codable, Equatable {
         public var unleased: [Count] = []
         /// Rows that came since the statistics began, by table: `report`, `handoff`, `inbox`, `outbox`, `clock_step`.
         public var insertions: [Count] = []
+        /// Only for persons, like the number of reports that were passed up sealed and are not signed for; `nil` if
+        /// nobody asked.
+        public var duties: [Duty]?
+        public var sealedUnsigned: Int?
 
         public init() {}
     }

@@ -21,38 +21,14 @@ public struct CountHandoffs: Statement {
     }
 }
 
-/// Messages and acts that are not yet sent or decided.
-public struct CountWaiting: Statement {
-    public var now: Instant
-    public init(now: Instant) { self.now = now }
-
+/// Sealed reports that the superior has not signed for.
+public struct CountSealedUnsigned: Statement {
+    public init() {}
     public static let sql = """
-        SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM held_message),
-            (SELECT count(*) FROM handoff h WHERE h.state IN ('released', 'dispatched', 'undeliverable')
-                AND EXISTS (SELECT FROM report r WHERE r.id = h.report_id AND r.verdict = 'passed_up')),
-            -- A clock that ended in time owes nothing any more; one that runs past its due time does.
-            (SELECT count(*) FROM clock WHERE ended_at IS NULL AND handoff_id IS NOT NULL AND due_at < $1),
-            (SELECT count(*) FROM clock WHERE set_aside IS NOT NULL),
-            (SELECT count(*) FROM person_notice WHERE seen_at IS NULL)
+        SELECT count(*) FROM handoff h WHERE h.state IN ('released', 'dispatched', 'undeliverable')
+            AND EXISTS (SELECT FROM report r WHERE r.id = h.report_id AND r.verdict = 'passed_up')
         """
-    public var parameters: [Parameter] { [.instant(now)] }
-
-    public struct Waiting: Sendable {
-        public let outbox: Int
-        public let held: Int
-        /// Sealed reports that the superior has not signed for.
-        public let sealed: Int
-        /// Of handoffs.
-        public let overdueClocks: Int
-        public let clocksSetAside: Int
-        public let unseenNotices: Int
-    }
-
-    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Waiting {
-        Waiting(
-            outbox: try row.int(), held: try row.int(), sealed: try row.int(), overdueClocks: try row.int(),
-            clocksSetAside: try row.int(), unseenNotices: try row.int())
-    }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
 }
 
 /// The duties of units and the office that are owed, by row and period.

@@ -23,16 +23,20 @@ package final class OfficeReader {
     private var database: PostgreSQL.Connection?
     private var survey: QueueSurvey?
     private var parties: [Party] = []
+    private let isForPersons: Bool
     private var isStopped: () -> Bool
 
     /// - Parameters:
     ///   - role: as whom to log in to the database.
-    ///   - broker: a user; one who may read the queues tells an empty queue from one without a leader.
+    ///   - broker: a user; one who may read the queues tells an empty queue from one without a leader. `nil`: queues
+    ///     are not asked.
+    ///   - isForPersons: reads also what only persons look at.
     package init(
         _ configuration: OfficeConfiguration, as role: DatabaseRole, broker: AMQP.ConnectionSettings?,
-        name: String, isStopped: @escaping () -> Bool = { false }
+        name: String, isForPersons: Bool = false, isStopped: @escaping () -> Bool = { false }
     ) {
         self.configuration = configuration
+        self.isForPersons = isForPersons
         databaseSettings = configuration.databaseSettings(name, as: role)
         self.broker = broker.map { settings in
             var settings = settings
@@ -113,7 +117,9 @@ package final class OfficeReader {
         state.unsigned = unsigned.rows.map { .init(unit: $0.unit, count: $0.count, age: $0.age) }
         state.deadLetters = dead.rows.map { .init($0.reason, $0.count) }
         state.readers = readers.rows.map {
-            .init(name: $0.name, unread: $0.unread, held: $0.lag.waiting, holder: Self.label(of: $0.lag.holder))
+            .init(
+                name: $0.name, unread: $0.unread, held: $0.lag.waiting, holder: Self.label(of: $0.lag.holder),
+                session: $0.lag.holder.map { "\($0)" } ?? "", startsAnew: $0.startsAnew)
         }
         state.lanes = Self.counts(Worker.allCases.map(\.rawValue), leases.rows.map { ($0.worker, $0.count) })
         let read = Set(held.rows)
@@ -122,9 +128,23 @@ package final class OfficeReader {
         }
         state.insertions = insertions.rows.map { .init($0.table, $0.count) }
         if let row = waits.rows.first { state.take(row) }
+        if isForPersons { try readForPersons(&state, database, now) }
         // Nothing new: then the last checkpoint covers everything, however old it is.
         if readers.rows.first(where: { $0.name == "checkpoint" })?.unread == 0 { state.checkpointAge = nil }
         return state
+    }
+
+    private func readForPersons(
+        _ state: inout OfficeView.Database, _ database: PostgreSQL.Connection, _ now: Instant
+    ) throws {
+        let (duties, sealed) = try database.pipeline(ReadOpenDuties(now: now), CountSealedUnsigned())
+        let names = duties.rows.isEmpty ? nil : DutyNames(in: database)
+        state.duties = duties.rows.map {
+            .init(
+                duty: $0.duty, name: names?[$0.duty] ?? "", period: $0.period, debtor: $0.debtor, open: $0.open,
+                overdue: $0.overdue, lastDay: names?.lastDay(before: $0.dueAt) ?? "")
+        }
+        state.sealedUnsigned = sealed.rows.first
     }
 
     /// Every known name has a row, so that a monitor sees zeros.
@@ -157,7 +177,7 @@ package final class OfficeReader {
             switch try survey.state(of: name) {
             case .up(let messages, let consumers):
                 // Nobody reads it and it looks empty: only who may read it knows that it is not without a leader.
-                let isUnsure = messages == 0 && consumers == 0 && (wanted || survey.unchecked.last == name)
+                let isUnsure = messages == 0 && consumers == 0 && survey.unchecked.last == name
                 queues.append(
                     .init(
                         name: name, kind: kind, state: .up, messages: isUnsure ? nil : messages, consumers: consumers,
