@@ -5,6 +5,7 @@ import Casework
 import Contract
 import Foundation
 import LocalServers
+import Observability
 import PostgreSQL
 import Testing
 @testable import AuditStore
@@ -29,6 +30,8 @@ struct LocalOfficeTests {
             try await deadLettersAreSettled(office)
             try await killedWorkerComesBack(office)
             try statusShowsWhatIsThere(office)
+            try statusIsWatched(office)
+            try reportIsTraced(office)
             try ledgerIsProved(office)
             try policyIsActivated(office)
             let before = office.configuration
@@ -352,6 +355,57 @@ struct LocalOfficeTests {
                 && refused.output.contains("Reports\n"))
         let nowhere = try bihuan(["dead", "list", "--config", try yaml { $0.database.url += "x" }])
         #expect(nowhere.status == 1 && nowhere.errors.contains("has no such database"), "\(nowhere.errors)")
+    }
+
+    /// On a terminal in place, on its other screen, until Ctrl-C; elsewhere one view after the other.
+    private func statusIsWatched(_ office: LocalOffice) throws {
+        let data = office.directory.path
+        let once = try bihuan(["status", "--json", "--data", data])
+        let view = try JSONDecoder().decode(OfficeView.self, from: Data(once.output.utf8))
+        #expect(once.status == 0 && view.queues?.isEmpty == false && view.database?.reports.isEmpty == false)
+        let process = Process()
+        let (input, output) = (Pipe(), Pipe())
+        process.executableURL = URL(filePath: "/usr/bin/script")
+        let command = "stty cols 60 rows 12; exec '\(Program.bihuan)' status --watch 0.2 --data '\(data)'"
+        process.arguments = ["-qefc", command, "/dev/null"]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        var seen = ""
+        func read(until isEnough: () -> Bool) {
+            while !isEnough(), case let bytes = output.fileHandleForReading.availableData, !bytes.isEmpty {
+                seen += String(decoding: bytes, as: UTF8.self)
+            }
+        }
+        // The screen is cleared once, and then drawn three times.
+        read { seen.components(separatedBy: "\u{1B}[H").count > 4 }
+        try input.fileHandleForWriting.write(contentsOf: Data([3]))
+        read { false }
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(seen)")
+        #expect(seen.hasPrefix("\u{1B}[?1049h\u{1B}[?25l") && seen.contains("Flow (messages that wait)"), "\(seen)")
+        #expect(seen.contains("more lines") && seen.contains("\u{1B}[?25h\u{1B}[?1049l"), "\(seen)")
+
+        let words = "'\(Program.bihuan)' status --watch 0.2 --json --data '\(data)' | head -n 2"
+        let lines = try Program.run("/bin/sh", ["-c", words]).output.split(separator: "\n")
+        #expect(lines.count == 2)
+        for line in lines { _ = try JSONDecoder().decode(OfficeView.self, from: Data(line.utf8)) }
+    }
+
+    private func reportIsTraced(_ office: LocalOffice) throws {
+        let data = ["--data", office.directory.path]
+        let traced = try bihuan(["trace", "2026-00000001"] + data)
+        #expect(
+            traced.status == 0 && traced.output.contains("source.web.submit →") && !traced.output.contains("某某"),
+            "\(traced.output)\(traced.errors)")
+        let json = try bihuan(["trace", "2026-00000001", "--json"] + data)
+        #expect(json.output.hasPrefix("{") && json.output.contains("\"kind\":\"step\""))
+        let unknown = try bihuan(["trace", "2026-99999999"] + data)
+        #expect(
+            unknown.status == 1 && unknown.errors.contains("there is no report or handoff 2026-99999999: a report's"))
+        #expect(try bihuan(["trace", "nonsense"] + data).status == 64)
+        #expect(try bihuan(["outbox"] + data).status == 0)
+        #expect(try bihuan(["deferred"] + data).output == "no message waits for its state\n")
     }
 
     private func ledgerIsProved(_ office: LocalOffice) throws {

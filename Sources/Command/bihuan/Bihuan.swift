@@ -18,7 +18,12 @@ struct Bihuan: AsyncParsableCommand {
             CommandGroup(
                 name: "Workers",
                 subcommands: [IntakeWorker.self, RoutingWorker.self, DeadlinesWorker.self, FeedbackWorker.self]),
-            CommandGroup(name: "Use", subcommands: [Submit.self, Recall.self, Duty.self, Status.self]),
+            CommandGroup(
+                name: "Use",
+                subcommands: [
+                    Submit.self, Recall.self, Duty.self, Status.self, Trace.self, OutboxCommand.self,
+                    DeferredCommand.self,
+                ]),
             CommandGroup(
                 name: "Operation",
                 subcommands: [
