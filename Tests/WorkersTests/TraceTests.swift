@@ -109,10 +109,10 @@ struct TraceTests {
         let report = try #require(try office.texts("SELECT id::text FROM report").first)
         try office.change(
             """
-            INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, body, \
-            created_at) VALUES (gen_random_uuid(), 'feedback', 'hand', 'bihuan.notice', 'unit.c01.notice', \
-            'bihuan.notice.overdue.v1', '\(arrived.handoff)', 'unit.c01', ARRAY['\(report)'::uuid], '\(Self.words[1])', \
-            '2026-01-01Z');
+            INSERT INTO outbox (event_id, worker, lane, exchange, routing_key, type, subject, addressee, reports, \
+            body, created_at) VALUES (gen_random_uuid(), 'feedback', 'hand', 'bihuan.notice', 'unit.c01.notice', \
+            'bihuan.notice.overdue.v1', '\(arrived.handoff)', 'unit.c01', ARRAY['\(report)'::uuid], \
+            '\(Self.words[1])', '2026-01-01Z');
             """)
         try office.change(
             """

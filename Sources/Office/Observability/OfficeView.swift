@@ -175,7 +175,11 @@ extension OfficeView {
             samples.append(Sample(.queueUp, labels, queue.state == .up ? 1 : 0))
             samples.append(Sample(.queueConsumersWanted, labels, queue.wantsConsumer ? 1 : 0))
             if queue.state == .up { samples.append(Sample(.queueConsumers, labels, Double(queue.consumers))) }
-            if let messages = queue.messages { samples.append(Sample(.queueMessages, labels, Double(messages))) }
+            // Empty, and nobody reads it who should: that is no depth of 0 to look at.
+            let isUnread = queue.wantsConsumer && queue.consumers == 0 && queue.messages == 0
+            if let messages = queue.messages, !isUnread {
+                samples.append(Sample(.queueMessages, labels, Double(messages)))
+            }
             if let rate = queue.publishRate { samples.append(Sample(.queuePublishRate, labels, rate)) }
             if let rate = queue.deliverRate { samples.append(Sample(.queueDeliverRate, labels, rate)) }
         }

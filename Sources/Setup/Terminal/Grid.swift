@@ -53,10 +53,13 @@ package struct Grid {
         }
     }
 
-    /// The grid if its rows fit the width; otherwise each row as lines of its cells, broken at spaces, so that nothing is
-    /// cut off.
+    /// The grid if its rows fit the width; otherwise each row as lines of its cells, broken at spaces, so that nothing
+    /// is cut off.
+    /// - Parameter separator: between the cells of a row that does not fit.
     /// - Returns: the lines of the headings, if there are any, and those of each row.
-    package func fitting(width: Int? = Output.width) -> (headings: [String], rows: [[String]]) {
+    package func fitting(
+        width: Int? = Output.width, separator: String = " · "
+    ) -> (headings: [String], rows: [[String]]) {
         let whole = lines(width: nil)
         guard let width, whole.contains(where: { displayWidth($0) > width }) else {
             return (hasHeadings ? [whole[0]] : [], whole.dropFirst(hasHeadings ? 1 : 0).map { [$0] })
@@ -65,7 +68,7 @@ package struct Grid {
         return (
             [],
             rows.map { row in
-                let text = row.filter { !$0.isEmpty }.joined(separator: "  ")
+                let text = row.filter { !$0.isEmpty }.joined(separator: separator)
                 let first = wrapped(text, to: max(width - inner, 8))
                 return first.enumerated().map { index, line in
                     String(repeating: " ", count: index == 0 ? indent : inner) + line

@@ -23,12 +23,10 @@ struct StatusPage {
         var sections = [heading, flow, unsigned]
         let tables = tables
         // Side by side if there is room: the page is looked at as a whole.
-        if let width, width >= 100, tables.count > 2 {
-            sections.append(Self.beside(tables.prefix(3).map { StatusTables.lines([$0], width: (width - 8) / 3) }))
-            sections += StatusTables.sections(Array(tables.dropFirst(3)), width: width)
-        } else if !tables.isEmpty {
-            sections += StatusTables.sections(tables, width: width)
-        }
+        let first = Self.beside(tables.prefix(3).map { StatusTables.lines([$0], width: nil) })
+        let isWide = width.map { width in first.allSatisfy { displayWidth($0.text) <= width } } ?? false
+        if isWide { sections.append(first) }
+        sections += StatusTables.sections(isWide ? Array(tables.dropFirst(3)) : tables, width: width)
         return Array(sections.filter { !$0.isEmpty }.joined(separator: [PageLine("")]))
     }
 
@@ -70,8 +68,7 @@ struct StatusPage {
         Hop(name: "routing → units", holds: { ["inbox", "express"].contains($0.kind) }),
         Hop(name: "units → feedback", holds: { $0.kind == "acts" }, worker: .feedback),
         Hop(name: "answers, notices", holds: { ["notice", "reply"].contains($0.kind) }),
-        Hop(
-            name: "commands", holds: { queue in Worker.allCases.contains { Topology.Queue.command($0) == queue.name } }),
+        Hop(name: "commands", holds: { Worker.allCases.map(Topology.Queue.command).contains($0.name) }),
         Hop(name: "lost on the way", holds: { [Topology.Queue.unroutable, Topology.Queue.dead].contains($0.name) }),
     ]
 

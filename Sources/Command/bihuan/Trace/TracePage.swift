@@ -33,7 +33,7 @@ struct TracePage {
         grid.add(["times", "business time, UTC, as stored; it is now \(Self.stamp(found.now))"])
         if let place = found.brokenAt { grid.add(["ledger", "NOT whole: entry \(place) does not match"]) }
         let looks = [Look.heading] + Array(repeating: Look.plain, count: 8)
-        var lines = zip(grid.fitting(width: width).rows, looks).flatMap { rows, look in
+        var lines = zip(grid.fitting(width: width, separator: ": ").rows, looks).flatMap { rows, look in
             rows.map { PageLine($0, look) }
         }
         if found.brokenAt != nil, let last = lines.popLast() { lines.append(PageLine(last.text, .critical)) }
@@ -73,7 +73,8 @@ struct TracePage {
         for (clock, steps) in found.clocks {
             grid.add([
                 number(clock.key.handoffID), "\(clock.key.duty) \(clock.key.period)", clock.owedBy,
-                Self.stamp(clock.dueAt), state(of: clock), "\(steps) taken\(next(of: clock))", clock.inputs.rule,
+                Self.stamp(clock.dueAt), state(of: clock),
+                "\(steps) step\(steps == 1 ? "" : "s") taken\(next(of: clock))", clock.inputs.rule,
             ])
         }
         let looks = found.clocks.map { isOverdue($0.clock) || $0.clock.setAside != nil ? Look.warning : .plain }
