@@ -162,7 +162,7 @@ extension Metric {
         "Those of them that an older open transaction of this program holds back.")
     public static let checkpointAge = Metric(
         "bihuan_ledger_checkpoint_age_seconds", .gauge,
-        "Since when the ledger has entries that no checkpoint covers; 0 if it has none.")
+        "The time since the last checkpoint while the ledger has entries that none covers; else 0.")
     public static let laneLeases = Metric(
         "bihuan_lane_leases", .gauge, ["worker"], "Lanes whose lease runs, in all processes.")
     public static let queuesUnleased = Metric(

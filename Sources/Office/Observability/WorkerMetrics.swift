@@ -10,7 +10,7 @@ public final class WorkerMetrics: Sendable {
         case committedToConfirmed = "committed_to_confirmed"
     }
 
-    public enum FailureKind: String, Sendable {
+    public enum FailureKind: String, CaseIterable, Sendable {
         case away, installation, message
     }
 
@@ -48,6 +48,10 @@ public final class WorkerMetrics: Sendable {
                 )
             })
         blockedSeconds = FloatingPointCounter(label: Metric.blocked.name, dimensions: dimensions, factory: factory)
+        // Those that begin at 0, so that a monitor sees the first one too.
+        for server in ["broker", "database"] { counter(.reconnects, [server]).increment(by: 0) }
+        for kind in FailureKind.allCases { counter(.transactionFailures, [kind.rawValue]).increment(by: 0) }
+        counter(.withdrawn).increment(by: 0)
     }
 
     public static func none(_ worker: Worker) -> WorkerMetrics {

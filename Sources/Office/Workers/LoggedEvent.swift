@@ -39,7 +39,7 @@ extension Logger {
 extension LoggedEvent {
     /// All events, by the text of the log line. `N` stands for a number.
     ///
-    /// There are no metrics. A new metric is added here, with a name, a kind and a meaning.
+    /// Numbers of what happens are metrics: `Metric`.
     enum Kind: String, CaseIterable {
         case laneReady = "lane ready"
         case laneDrained = "lane drained"

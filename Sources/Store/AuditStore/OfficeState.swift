@@ -34,7 +34,9 @@ public struct ReadWaits: Statement {
             (SELECT \(age("min(next_at)", "$1")) FROM clock WHERE next_at <= $1),
             (SELECT extract(epoch FROM min(next_at))::float8 FROM clock WHERE next_at > $1),
             (SELECT count(*) FROM person_notice WHERE seen_at IS NULL),
-            (SELECT extract(epoch FROM $2 - max(signed_at))::float8 FROM ledger_checkpoint)
+            -- Without a checkpoint, since the first report.
+            extract(epoch FROM $2 - coalesce((SELECT max(signed_at) FROM ledger_checkpoint),
+                (SELECT registered_at FROM report ORDER BY number LIMIT 1)))::float8
         """
     public var parameters: [Parameter] { [.instant(now), .instant(wall)] }
 

@@ -41,6 +41,8 @@ package final class OfficeReader {
         self.broker = broker.map { settings in
             var settings = settings
             settings.rpcTimeoutSeconds = 3
+            // Nobody serves heartbeats between two readings.
+            settings.heartbeatSeconds = 0
             settings.connectionName = name
             return settings
         }
@@ -158,7 +160,8 @@ package final class OfficeReader {
         guard let words = holder?.name.split(separator: " "), words.first == "bihuan" else {
             return holder == nil ? "" : "another program"
         }
-        return words.prefix(2).joined(separator: " ")
+        let program = words.dropFirst().first?.prefix { $0 != "-" } ?? ""
+        return "bihuan \(program)"
     }
 
     // MARK: The queues
