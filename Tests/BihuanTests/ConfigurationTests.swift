@@ -87,7 +87,7 @@ struct ConfigurationTests {
         #expect(intake.user == "office.intake" && intake.password == "secret")
         for (wrong, words) in [
             ("amqp://u:p@h/v", "must name no user"),
-            ("amqps://h/v?auth_mechanism=external", "shows a certificate of its own"),
+            ("amqps://h/v?auth_mechanism=external", "a certificate for each user"),
         ] {
             let error = await #expect(throws: UserError.self) { try await read(Self.right, flags: ["amqp.url": wrong]) }
             #expect(error?.description.contains("amqp.url: must") == true && error?.description.contains(words) == true)

@@ -150,7 +150,7 @@ private struct ConfigurationCheck {
         }
         if case .external = broker.authentication, broker.tls?.certificateFile?.contains("{user}") != true {
             problems.append(
-                "\(key.name): with auth_mechanism=external each user shows a certificate of its own: "
+                "\(key.name): must name a certificate for each user with auth_mechanism=external: "
                     + "certfile=tls/{user}.pem&keyfile=tls/{user}.key")
         }
         (broker.user, broker.password) = ("", "")
