@@ -8,6 +8,8 @@ public final class LocalServers: @unchecked Sendable {
     public struct Options: Sendable {
         /// Lines for `postgresql.conf`, name and value; they override ours.
         public var postgresqlSettings: [String: String] = [:]
+        /// Whether a new cluster gets checksums of its pages, as PostgreSQL 18 has by default.
+        public var dataChecksums = false
         /// RabbitMQ's plugins; none by default, because each slows the start.
         public var rabbitmqPlugins: [String] = []
         /// Lines for `rabbitmq.conf`, name and value, such as settings of the plugins.
@@ -90,7 +92,7 @@ public final class LocalServers: @unchecked Sendable {
         rabbitmqPort = ports.rabbitmq
         postgresql = try PostgreSQLServer(
             directory: directory, programs: programs, port: ports.postgresql, listenAddress: options.listenAddress,
-            extraSettings: options.postgresqlSettings)
+            dataChecksums: options.dataChecksums, extraSettings: options.postgresqlSettings)
         rabbitmq = try RabbitMQServer(
             directory: directory, programs: programs, ports: ports, plugins: options.rabbitmqPlugins,
             listenAddress: options.listenAddress, extraSettings: options.rabbitmqSettings, definitions: definitions)

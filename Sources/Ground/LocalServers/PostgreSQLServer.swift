@@ -7,18 +7,20 @@ final class PostgreSQLServer {
     private let programs: Programs
     private let port: Int
     private let listenAddress: String?
+    private let dataChecksums: Bool
     private let extraSettings: [String: String]
     private var process: ChildProcess?
     let superuserPassword: String
 
     init(
         directory: ServerDirectory, programs: Programs, port: Int, listenAddress: String?,
-        extraSettings: [String: String]
+        dataChecksums: Bool, extraSettings: [String: String]
     ) throws(LocalServersError) {
         self.directory = directory
         self.programs = programs
         self.port = port
         self.listenAddress = listenAddress
+        self.dataChecksums = dataChecksums
         self.extraSettings = extraSettings
         superuserPassword = try directory.keptText(
             PostgreSQLServer.passwordFile(in: directory), mode: 0o600, owner: directory.postgresqlAccount,
@@ -48,7 +50,7 @@ final class PostgreSQLServer {
                 [
                     "-D", unfinished, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync",
                     "--pwfile=" + PostgreSQLServer.passwordFile(in: directory),
-                ]),
+                ] + (dataChecksums ? ["--data-checksums"] : [])),
             output: logFile)
         guard initdb.waitForExit(until: deadline) else {
             initdb.signal(SIGKILL)
