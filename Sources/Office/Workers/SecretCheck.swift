@@ -1,10 +1,12 @@
-import CaseStore
+package import CaseStore
 public import PostgreSQL
 
 /// A secret is not the one that the database was written with. With it the stored values could not be decrypted, or
 /// repeated values would not be recognised.
 public struct WrongSecret: PlainlyWorded, CustomStringConvertible {
-    let name: SecretName
+    package let name: SecretName
+
+    package init(name: SecretName) { self.name = name }
 
     public var description: String {
         switch name {

@@ -19,4 +19,27 @@ public enum Schema {
     public static func migrate(_ connection: Connection) throws -> [String] {
         try MigrationRunner(migrations()).run(on: connection)
     }
+
+    /// A right that the migrations give to the workers' common role, beside that to read every table.
+    public struct Grant: Hashable, Sendable {
+        /// `INSERT`, `UPDATE` or `DELETE`.
+        public let privilege: String
+        public let table: String
+        /// `nil`: the whole table.
+        public let column: String?
+    }
+
+    /// These rights, read from the GRANTs of the migrations, so that there is no second list.
+    public static func grants() -> [Grant] {
+        let shape = /GRANT (INSERT|UPDATE|DELETE)( \([^)]*\))? ON ([a-z_,\s]+?) TO bihuan_worker;/
+        func words(_ list: Substring) -> [String] { list.split { !$0.isLetter && $0 != "_" }.map(String.init) }
+        return migrations().flatMap { migration in
+            migration.sql.matches(of: shape).flatMap { match in
+                let columns = match.2.map { words($0).map(Optional.some) } ?? [nil]
+                return words(match.3).flatMap { table in
+                    columns.map { Grant(privilege: String(match.1), table: table, column: $0) }
+                }
+            }
+        }
+    }
 }

@@ -13,25 +13,43 @@ package extension OfficeConfiguration {
     /// - Parameter parties: the parties whose passwords the command needs.
     /// - Throws: `UserError` with all problems at once.
     static func read(_ source: ConfigurationSource, parties: [Party] = []) throws(UserError) -> OfficeConfiguration {
-        var check = ConfigurationCheck(source)
-        let configuration = check.configuration(parties)
-        guard let configuration, check.problems.isEmpty else {
+        let examined = examine(source, parties: parties)
+        let problems = examined.problems + examined.problemsOfFiles
+        guard let configuration = examined.configuration, problems.isEmpty else {
             throw UserError(
-                "\(source.fileName) is not right:\n" + check.problems.map { "  " + $0 }.joined(separator: "\n")
+                "\(source.fileName) is not right:\n" + problems.map { "  " + $0 }.joined(separator: "\n")
                     + "\nThe keys are described in docs/configuration.md.")
         }
         return configuration
+    }
+
+    /// What can be read, though something is wrong.
+    struct Examined: Sendable {
+        /// `nil` if a value is missing or wrong.
+        package let configuration: OfficeConfiguration?
+        /// What is wrong with keys and values.
+        package let problems: [String]
+        /// Files with secrets that others may read.
+        package let problemsOfFiles: [String]
+    }
+
+    static func examine(_ source: ConfigurationSource, parties: [Party] = []) -> Examined {
+        var check = ConfigurationCheck(source)
+        let configuration = check.configuration(parties)
+        return Examined(
+            configuration: configuration, problems: check.problems, problemsOfFiles: check.problemsOfFiles)
     }
 }
 
 /// Reads key by key and collects all problems instead of stopping at the first.
 private struct ConfigurationCheck {
     private(set) var problems: [String] = []
+    private(set) var problemsOfFiles: [String]
     private let source: ConfigurationSource
 
     init(_ source: ConfigurationSource) {
         self.source = source
-        problems += source.problems
+        problemsOfFiles = source.problems
         nameUnknownKeys()
     }
 
@@ -115,7 +133,7 @@ private struct ConfigurationCheck {
     /// A file with a key in it. A missing file is reported only when it is needed.
     private mutating func keyFile(_ key: ConfigurationKey) -> URL {
         let file = source.keyFile(URL(filePath: text(key), relativeTo: source.folder).absoluteURL)
-        if let problem = SecretFile.problem(file.path) { problems.append("\(key.name): \(problem)") }
+        if let problem = SecretFile.problem(file.path) { problemsOfFiles.append("\(key.name): \(problem)") }
         return file
     }
 
@@ -137,7 +155,7 @@ private struct ConfigurationCheck {
         let folder = source.folder
         broker.tls = broker.tls?.mapFiles { URL(filePath: $0, relativeTo: folder).absoluteURL.path }
         if let problem = broker.tls?.keyFile.flatMap({ SecretFile.problem($0) }) {
-            problems.append("\(key.name): \(problem)")
+            problemsOfFiles.append("\(key.name): \(problem)")
         }
         return broker
     }

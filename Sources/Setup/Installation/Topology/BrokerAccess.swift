@@ -17,6 +17,10 @@ package protocol BrokerAccess: Sendable {
     /// The messages and consumers of a queue; nil if there is no such queue.
     /// - Throws: also if the queue does not answer: then it may hold messages.
     func depth(of queue: String, in virtualHost: String) throws -> QueueDepth?
+    /// How the broker and its nodes are.
+    func health() throws -> BrokerHealth
+    /// The replicas of each queue of a virtual host. Figures of the management interface may be some seconds old.
+    func queues(in virtualHost: String) throws -> [QueueHealth]
     /// By how much unacknowledged messages in `depth` may be out of date.
     var figuresLateSeconds: Double { get }
 }

@@ -35,6 +35,9 @@ package struct BrokerOptions: ParsableArguments {
         ))
     var node: String?
 
+    /// Whether none is given.
+    var isDefault: Bool { management == nil && node == nil }
+
     package func validate() throws {
         if management != nil, node != nil { throw ValidationError("give --management or --node, not both") }
     }

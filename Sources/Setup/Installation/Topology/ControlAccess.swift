@@ -108,11 +108,11 @@ struct ControlAccess: BrokerAccess {
         guard printed == "ok" else { throw UserError("\(name) could not remove something: \(printed)") }
     }
 
-    private func evaluated(_ expression: String) throws -> String {
+    func evaluated(_ expression: String) throws -> String {
         try run(["--quiet", "eval", expression + "."]).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    private func run(_ arguments: [String], input: Data? = nil) throws -> String {
+    func run(_ arguments: [String], input: Data? = nil) throws -> String {
         do throws(LocalServersError) {
             return try control.run(arguments, input: input, seconds: ControlAccess.patienceSeconds)
         } catch {

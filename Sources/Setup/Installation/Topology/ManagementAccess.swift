@@ -175,8 +175,22 @@ package struct ManagementAccess: BrokerAccess {
         return answer
     }
 
+    /// The answer, and the time that the interface's machine gave it.
+    func sendForDate(_ method: String, _ path: [String]) throws -> (answer: Data, date: Date?) {
+        guard let (data, date) = try exchange(method, path, nil) else {
+            throw UserError("\(name) does not know /api/\(path.joined(separator: "/")): is the URL right?")
+        }
+        return (data, date)
+    }
+
     /// The answer; nil if the interface answers 404.
     private func sendIfThere(_ method: String, _ path: [String], _ body: Data? = nil) throws -> Data? {
+        try exchange(method, path, body)?.data
+    }
+
+    private func exchange(
+        _ method: String, _ path: [String], _ body: Data?
+    ) throws -> (data: Data, date: Date?)? {
         let base = url.absoluteString.hasSuffix("/") ? String(url.absoluteString.dropLast()) : url.absoluteString
         guard let target = URL(string: base + "/api/" + path.map(percentEncoded).joined(separator: "/")) else {
             throw UserError("\(base) is no URL such as http://127.0.0.1:15672")
@@ -187,9 +201,9 @@ package struct ManagementAccess: BrokerAccess {
         request.setValue("application/json", forHTTPHeaderField: "Content-Type")
         request.setValue(
             "Basic " + Data("\(user):\(password)".utf8).base64EncodedString(), forHTTPHeaderField: "Authorization")
-        let (status, data) = try exchange(request)
+        let (status, data, date) = try exchange(request)
         switch status {
-        case 200...299: return data
+        case 200...299: return (data, date)
         case 404: return nil
         case 401:
             throw UserError(
@@ -203,20 +217,20 @@ package struct ManagementAccess: BrokerAccess {
     }
 
     /// One request and its answer, within the session's time-outs.
-    private func exchange(_ request: URLRequest) throws(UserError) -> (status: Int, body: Data) {
+    private func exchange(_ request: URLRequest) throws(UserError) -> (status: Int, body: Data, date: Date?) {
         let answer = Answer()
         let task = session.dataTask(with: request) { data, response, error in
-            answer.result.withLock {
-                $0 = ((response as? HTTPURLResponse)?.statusCode, data ?? Data(), error as? URLError)
-            }
+            let http = response as? HTTPURLResponse
+            let date = http?.value(forHTTPHeaderField: "Date").flatMap(ManagementAccess.date)
+            answer.result.withLock { $0 = (http?.statusCode, data ?? Data(), date, error as? URLError) }
             answer.hasCome.signal()
         }
         task.resume()
         // The time-outs of URLSession do not cover every step of a request.
         if answer.hasCome.wait(timeout: .now() + ManagementAccess.patienceSeconds) == .timedOut { task.cancel() }
-        let (status, data, failure) = answer.result.withLock { $0 }
+        let (status, data, date, failure) = answer.result.withLock { $0 }
         // Only the refused challenge cancels a request that was answered.
-        if failure?.code == .cancelled { return (401, data) }
+        if failure?.code == .cancelled { return (401, data, date) }
         guard let status, failure == nil else {
             throw UserError(
                 """
@@ -227,12 +241,21 @@ package struct ManagementAccess: BrokerAccess {
                 """
             )
         }
-        return (status, data)
+        return (status, data, date)
+    }
+
+    /// As HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    private static func date(_ text: String) -> Date? {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        format.timeZone = TimeZone(secondsFromGMT: 0)
+        return format.date(from: text)
     }
 
     private final class Answer: Sendable {
         let hasCome = DispatchSemaphore(value: 0)
-        let result = Mutex<(Int?, Data, URLError?)>((nil, Data(), nil))
+        let result = Mutex<(Int?, Data, Date?, URLError?)>((nil, Data(), nil, nil))
     }
 
     /// Cancels a request that the interface answers with 401. Otherwise URLSession would wait for other
