@@ -22,9 +22,8 @@ struct Bihuan: AsyncParsableCommand {
             CommandGroup(
                 name: "Operation",
                 subcommands: [
-                    Setup.self, ConfigCommand.self, Migrate.self, PolicyCommand.self, TopologyCommand.self,
-                    ContractCommand.self, Ledger.self,
-                    Dead.self,
+                    Setup.self, DoctorCommand.self, ConfigCommand.self, Migrate.self, PolicyCommand.self,
+                    TopologyCommand.self, ContractCommand.self, Ledger.self, Dead.self,
                 ]),
         ])
 

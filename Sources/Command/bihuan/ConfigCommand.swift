@@ -44,22 +44,13 @@ struct ConfigCommand: AsyncParsableCommand {
                 is one.
                 """)
 
-        @Option(
-            help: ArgumentHelp(
-                "Check for this worker: \(Worker.allCases.map(\.rawValue).joined(separator: ", ")). May be repeated.",
-                valueName: "name"),
-            transform: { name in
-                guard let worker = Worker(rawValue: name) else { throw ValidationError("there is no worker '\(name)'") }
-                return worker
-            })
-        var worker: [Worker] = []
-
+        @OptionGroup var workers: WorkerNames
         @OptionGroup var installation: InstallationOptions
 
         func run() async throws {
             try await plainly {
                 let source = try await installation.source()
-                let problems = OfficeConfiguration.problems(in: source, workers: worker)
+                let problems = OfficeConfiguration.problems(in: source, workers: workers.worker)
                 for problem in problems { Output.line(problem) }
                 if !problems.isEmpty { throw ExitCode(1) }
                 Output.line("the configuration is right")
