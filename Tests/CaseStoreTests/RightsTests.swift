@@ -109,6 +109,20 @@ struct RightsTests {
         try store.drop()
     }
 
+    @Test("the rights that are read from the migrations are those of the tables here")
+    func grantsAreRead() {
+        let (whole, columns) = (
+            Schema.grants().filter { $0.column == nil }, Schema.grants().filter { $0.column != nil }
+        )
+        #expect(
+            Set(whole.map { "\($0.table) \($0.privilege)" })
+                == Set(Self.workerRights.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
+        #expect(columns.allSatisfy { $0.privilege == "UPDATE" })
+        #expect(
+            Set(columns.map { "\($0.table) \($0.column ?? "")" })
+                == Set(Self.updatableColumns.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
+    }
+
     static let ledgerTables = ["ledger_entry", "ledger_checkpoint", "ledger_checkpoint_range"]
 
     static func changes(of table: String) -> [String] {
