@@ -231,7 +231,9 @@ struct DoctorFault: Sendable {
             try $0.start(.feedback)
         },
         also("the queues that it read", "office.leases", "no lane of feedback has leased"),
-        also("the same at the broker", "broker.consumers", "nobody reads bihuan.command.feedback"),
+        also(
+            "the same at the broker", "broker.consumers",
+            "nobody reads bihuan.command.deadlines, bihuan.command.feedback"),
         DoctorFault("clocks that nobody looks at", "office.clocks", "steps of clocks are late") {
             $0.stop(.deadlines)
             try $0.sql("CREATE TABLE kept_clock AS SELECT id, next_at FROM clock WHERE next_at IS NOT NULL")

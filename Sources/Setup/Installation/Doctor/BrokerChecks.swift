@@ -28,7 +28,7 @@ extension DoctorCheck {
             let numbers = version.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
             guard numbers.count == 2 else { return [.unknown("the broker says \"\(version)\"")] }
             return numbers.lexicographicallyPrecedes(oldestBroker)
-                ? [.error("it is RabbitMQ \(version)", do: "move to RabbitMQ 3.10 or newer")] : []
+                ? [.wrong("it is RabbitMQ \(version)", do: "move to RabbitMQ 3.10 or newer")] : []
         },
         DoctorCheck("broker.logins", "workers and the operator get into the virtual host", needs: [.broker], logins),
         DoctorCheck(
@@ -38,7 +38,7 @@ extension DoctorCheck {
             let health = try patient.health()
             var findings = health.nodes.flatMap { node in
                 node.alarms.map { alarm in
-                    Finding.error(
+                    Finding.wrong(
                         "\(node.name) has the alarm \(alarm): nobody can publish",
                         do: alarm == "disk"
                             ? "make room on its disk; `rabbitmqctl status` shows the limit disk_free_limit"
@@ -47,7 +47,7 @@ extension DoctorCheck {
             }
             if health.blockedConnections > 0 {
                 findings.append(
-                    .warning(
+                    .risky(
                         "\(health.blockedConnections) connections are blocked from publishing",
                         do: "end the alarm; `rabbitmqctl list_connections user state` names them"))
             }
@@ -63,8 +63,8 @@ extension DoctorCheck {
                         "set max_message_size in rabbitmq.conf to \(limit) to \(8 * limit), and restart the broker"
                     findings.append(
                         bytes < limit
-                            ? .error("max_message_size is \(bytes): the broker refuses messages of units", do: advice)
-                            : .warning("max_message_size is \(bytes): a long message costs much memory", do: advice))
+                            ? .wrong("max_message_size is \(bytes): the broker refuses messages of units", do: advice)
+                            : .risky("max_message_size is \(bytes): a long message costs much memory", do: advice))
                 }
             } else {
                 findings.append(.untold("max_message_size", do: "run it on the broker's machine, without --management"))
@@ -72,7 +72,7 @@ extension DoctorCheck {
             switch try patient.health().consumerTimeout {
             case .seconds(let seconds) where seconds < 300:
                 findings.append(
-                    .warning(
+                    .risky(
                         "consumer_timeout is \(Int(seconds)) s: the broker ends a worker that waits for its database",
                         do: "set consumer_timeout in rabbitmq.conf to 1800000 (milliseconds), and restart the broker"))
             case nil: findings.append(.untold("consumer_timeout"))
@@ -83,22 +83,22 @@ extension DoctorCheck {
         DoctorCheck("broker.cluster", "every node runs, and none lost sight of another", needs: [.control]) { patient in
             let health = try patient.health()
             var findings = health.nodes.filter { !$0.isRunning }.map {
-                Finding.error("the node \($0.name) does not run", do: "start it, or take it out: forget_cluster_node")
+                Finding.wrong("the node \($0.name) does not run", do: "start it, or take it out: forget_cluster_node")
             }
             for node in health.nodes where !node.partitions.isEmpty {
                 findings.append(
-                    .error(
+                    .wrong(
                         "\(node.name) lost sight of \(node.partitions.joined(separator: ", ")) and went on alone",
                         do: "restart the smaller part; set cluster_partition_handling to pause_minority"))
             }
             if Set(health.tickSeconds).count > 1 {
                 let ticks = health.tickSeconds.map(String.init).joined(separator: ", ")
                 findings.append(
-                    .error("nodes have different net_ticktime: \(ticks)", do: "give all nodes the same"))
+                    .wrong("nodes have different net_ticktime: \(ticks)", do: "give all nodes the same"))
             }
             if let tick = health.tickSeconds.min(), tick < 10 {
                 findings.append(
-                    .warning(
+                    .risky(
                         "net_ticktime is \(tick) s: a short pause makes a node take another for lost",
                         do: "leave it at 60"))
             }
@@ -126,7 +126,7 @@ extension DoctorCheck {
                 guard isRefusal(error) else { throw error }
                 let isVirtualHost = error.replyCode == 530
                 findings.append(
-                    .error(
+                    .wrong(
                         isVirtualHost
                             ? "\(user.user) may not enter the virtual host \(user.virtualHost), or there is none"
                             : "\(user.user) is refused: its password here is not the one at the broker",
@@ -165,12 +165,12 @@ extension DoctorCheck {
                     : line.mustBeDeletedFirst
                         ? "see docs/topology.md: it must be deleted and made again" : "run `bihuan topology apply`"
             return line.needsPrune
-                ? Finding.warning("not wanted: \(what)", do: advice)
-                : Finding.error("\(line.mark == .missing ? "missing: " : "")\(what)", do: advice)
+                ? Finding.risky("not wanted: \(what)", do: advice)
+                : Finding.wrong("\(line.mark == .missing ? "missing: " : "")\(what)", do: advice)
         }
         let more = lines.count - shown.count
         return shown
-            + (more > 0 ? [.error("\(more) more differences", do: "look at `bihuan topology diff`")] : [])
+            + (more > 0 ? [.wrong("\(more) more differences", do: "look at `bihuan topology diff`")] : [])
             + difference.notes.filter { !$0.hasPrefix("\(OfficeConfiguration.operatorUser) is no user") }
             .map { .note($0) }
     }

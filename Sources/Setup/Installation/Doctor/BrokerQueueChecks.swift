@@ -27,15 +27,15 @@ extension DoctorCheck {
                 findings.append(.unknown("the replicas of \(named(silent))", do: "ask again in some seconds"))
             }
             if !headless.isEmpty {
-                findings.append(.error("without a leader: \(named(headless))", do: QueueSurvey.advice))
+                findings.append(.wrong("without a leader: \(named(headless))", do: QueueSurvey.advice))
             }
             if !short.isEmpty {
                 findings.append(
-                    .warning("not all replicas are there: \(named(short))", do: "start the missing nodes"))
+                    .risky("not all replicas are there: \(named(short))", do: "start the missing nodes"))
             }
             if !alone.isEmpty {
                 findings.append(
-                    .warning(
+                    .risky(
                         "fewer than \(min(3, nodes)) replicas: \(named(alone))",
                         do: "rabbitmq-queues grow NODE all --vhost-pattern "
                             + "\"^\(configuration.broker.virtualHost)$\" for each node"))
@@ -51,12 +51,12 @@ extension DoctorCheck {
             let unread = depths.states.filter { if case .up(_, 0) = $0.state { true } else { false } }.map(\.queue)
             var findings: [Finding] = []
             if !missing.isEmpty {
-                findings.append(.error("missing: \(names(missing))", do: "run `bihuan topology apply`"))
+                findings.append(.wrong("missing: \(names(missing))", do: "run `bihuan topology apply`"))
             }
-            if !down.isEmpty { findings.append(.error("down: \(names(down))", do: QueueSurvey.advice)) }
+            if !down.isEmpty { findings.append(.wrong("down: \(names(down))", do: QueueSurvey.advice)) }
             if !unread.isEmpty {
                 findings.append(
-                    .error(
+                    .wrong(
                         "nobody reads \(names(unread))",
                         do: "start the workers that read them (docs/topology.md, \"Queues\"); if they run, see "
                             + "office.workers and their logs"))

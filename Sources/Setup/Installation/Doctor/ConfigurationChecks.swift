@@ -11,7 +11,7 @@ extension DoctorCheck {
         DoctorCheck("configuration.values", "keys and values of bihuan.yaml", needs: [.files]) { patient in
             if case .failure(let error) = patient.source { return [.told(.error, error)] }
             return patient.faults.values.map {
-                .error($0, do: "correct it; docs/configuration.md describes every key")
+                .wrong($0, do: "correct it; docs/configuration.md describes every key")
             }
         },
         DoctorCheck("configuration.files", "files with secrets and keys", needs: [.files]) { patient in
@@ -30,7 +30,7 @@ extension DoctorCheck {
                 try patient.source.get(), parties: patient.workers.map { .office($0) })
             let known = Set(patient.faults.values)
             var findings = examined.problems.filter { !known.contains($0) }.map {
-                Finding.error($0, do: "run `bihuan setup` again, or put the password into secrets.directory")
+                Finding.wrong($0, do: "run `bihuan setup` again, or put the password into secrets.directory")
             }
             let configuration = try patient.configuration()
             guard try !patient.hasOneUser() else { return findings }
@@ -38,7 +38,7 @@ extension DoctorCheck {
                 let role = DatabaseRole(worker)
                 if configuration.database.passwords[role] == nil {
                     findings.append(
-                        .warning(
+                        .risky(
                             "roles.\(role.rawValue): no password, so \(role.name) needs a certificate to get in",
                             do: "run `bihuan setup` again, or put the password into secrets.directory"))
                 }
@@ -48,7 +48,7 @@ extension DoctorCheck {
         DoctorCheck("configuration.protection", "connections that others could read", needs: [.files]) { patient in
             try patient.configuration().warnings.map { warning in
                 let parts = warning.split(separator: "; ", maxSplits: 1).map(String.init)
-                return .warning(
+                return .risky(
                     parts[0], do: parts.count > 1 ? parts[1] : "use TLS, and verify who answers: docs/configuration.md")
             }
         },
@@ -65,7 +65,7 @@ extension DoctorCheck {
         }
         return Set(folders).sorted().compactMap { folder in
             guard let status = FileStatus(folder), status.isDirectory, status.mode & 0o022 != 0 else { return nil }
-            return .error(
+            return .wrong(
                 "others may put files into \(folder) (mode 0\(String(status.mode & 0o777, radix: 8)))",
                 do: "chmod 700 \(folder)")
         }
@@ -86,7 +86,7 @@ extension DoctorCheck {
             guard FileStatus(file.path) != nil || access(file.path, F_OK) == 0 else {
                 let needed = users.filter(workers.contains)
                 if !needed.isEmpty {
-                    return .error(
+                    return .wrong(
                         "\(key): \(file.path) is missing, and \(words(needed)) needs it",
                         do: "restore it from a backup; a new office gets its keys from `bihuan setup`")
                 }
@@ -119,7 +119,7 @@ extension DoctorCheck {
         let part = Double(system.f_bavail) / Double(system.f_blocks)
         let name = what.map { "\($0) (\(folder))" } ?? folder
         let text = "\(free >> 20) MiB are free in \(name), \(Int(part * 100)) % of it"
-        if free < 256 << 20 { return .error(text, do: "make room: a server that finds none stops") }
-        return part < 0.05 || free < 1 << 30 ? .warning(text, do: "make room before it is full") : nil
+        if free < 256 << 20 { return .wrong(text, do: "make room: a server that finds none stops") }
+        return part < 0.05 || free < 1 << 30 ? .risky(text, do: "make room before it is full") : nil
     }
 }

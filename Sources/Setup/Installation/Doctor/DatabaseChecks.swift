@@ -35,7 +35,7 @@ extension DoctorCheck {
             let name = values["server_version"] ?? "\(number)"
             if number / 10_000 < versions.oldest {
                 return [
-                    .error(
+                    .wrong(
                         "it is PostgreSQL \(name)", do: "move the database to PostgreSQL \(versions.oldest) or newer")
                 ]
             }
@@ -51,12 +51,12 @@ extension DoctorCheck {
             let rights = try patient.ask(ReadLedgerRights(of: patient.roles()))
             let triggers = try patient.ask(ReadMissingTriggers())
             return rights.map { role, privilege in
-                .error(
+                .wrong(
                     "\(role) may \(privilege) ledger_entry",
                     do: "as a superuser: REVOKE \(privilege) ON ledger_entry FROM \(role)")
             }
                 + triggers.map {
-                    .error(
+                    .wrong(
                         "the trigger \($0) is missing or off",
                         do: "ALTER TABLE … ENABLE TRIGGER; if it is gone, make it again as the first migration does, "
                             + "then run `bihuan ledger verify`")
@@ -70,23 +70,23 @@ extension DoctorCheck {
         let found = try patient.ask(ReadRoleTraits(wanted))
         var findings: [Finding] = []
         for name in wanted where !found.contains(where: { $0.name == name }) {
-            findings.append(.error("there is no role \(name)", do: "run `bihuan setup` again"))
+            findings.append(.wrong("there is no role \(name)", do: "run `bihuan setup` again"))
         }
         let now = Date().timeIntervalSince1970
         for role in found {
             if !role.canLogIn {
                 findings.append(
-                    .error("\(role.name) may not log in", do: "as a superuser: ALTER ROLE \(role.name) LOGIN"))
+                    .wrong("\(role.name) may not log in", do: "as a superuser: ALTER ROLE \(role.name) LOGIN"))
             }
             if role.name != DatabaseRole.owner.name, role.name != DatabaseRole.group, !role.isWorker {
                 findings.append(
-                    .error(
+                    .wrong(
                         "\(role.name) does not have the rights of \(DatabaseRole.group)",
                         do: "as a superuser: GRANT \(DatabaseRole.group) TO \(role.name); ALTER ROLE \(role.name) "
                             + "INHERIT"))
             }
             for power in role.powers {
-                let finding = power == "CREATEDB" ? Finding.warning : Finding.error
+                let finding = power == "CREATEDB" ? Finding.risky : Finding.wrong
                 findings.append(
                     finding(
                         "\(role.name) has \(power), with which a worker could do more than it should",
@@ -96,7 +96,7 @@ extension DoctorCheck {
                 let isOver = ends < now
                 let text = isOver ? "has ended" : "ends within two weeks"
                 findings.append(
-                    (isOver ? Finding.error : Finding.warning)(
+                    (isOver ? Finding.wrong : Finding.risky)(
                         "the password of \(role.name) \(text) (VALID UNTIL)",
                         "as a superuser: ALTER ROLE \(role.name) VALID UNTIL 'infinity'"))
             }
@@ -128,7 +128,7 @@ extension DoctorCheck {
                 guard ["28P01", "28000", "42501"].contains(error.sqlState) else {
                     return .unknown("\(role.name): \(UserError(error))")
                 }
-                return .error(
+                return .wrong(
                     "\(role.name) is refused (SQLSTATE \(error.sqlState ?? ""))",
                     do: "run `bihuan setup` again, which gives the role the password of roles.\(role.rawValue); or "
                         + "correct pg_hba.conf, or GRANT CONNECT")
@@ -152,12 +152,12 @@ extension DoctorCheck {
             let who = lacking[right] ?? []
             // What all lack, their common role lacks.
             let name = who.count == roles.count ? DatabaseRole.group : who.joined(separator: ", ")
-            return Finding.error("\(name) lacks \(right)", do: "as a superuser: GRANT \(right) TO \(name)")
+            return Finding.wrong("\(name) lacks \(right)", do: "as a superuser: GRANT \(right) TO \(name)")
         }
         let more = last.count - told.count
         return told
             + (more > 0
-                ? [.error("\(more) more rights are missing", do: "restore the rights as the migrations grant them")]
+                ? [.wrong("\(more) more rights are missing", do: "restore the rights as the migrations grant them")]
                 : [])
     }
 
@@ -170,17 +170,17 @@ extension DoctorCheck {
         do {
             let pending = try patient.database { try Schema.pending($0) }
             if pending.count == Schema.migrations().count {
-                return [.error("the database has no schema", do: "run `bihuan migrate`, or `bihuan setup`")]
+                return [.wrong("the database has no schema", do: "run `bihuan migrate`, or `bihuan setup`")]
             }
             return pending.map {
-                .error("the migration \($0) is missing", do: "stop the workers, run `bihuan migrate`, start them")
+                .wrong("the migration \($0) is missing", do: "stop the workers, run `bihuan migrate`, start them")
             }
         } catch let error as PostgreSQLError where error.code == .unexpectedResult {
             let name = error.operation ?? "a migration"
             let reason = error.explanation ?? "the schema is not as this program knows it"
             let isNewer = reason.contains("newer")
             return [
-                .error(
+                .wrong(
                     "\(name): \(reason)",
                     do: isNewer
                         ? "install the program of the version that ran this migration"

@@ -17,7 +17,7 @@ extension DoctorCheck {
             if names.isEmpty { return [] }
             if standbys.connected == 0 {
                 return [
-                    .error(
+                    .wrong(
                         "synchronous_standby_names is \"\(names)\" and no standby is connected: every commit waits",
                         do: "start the standby; without it, set synchronous_standby_names to '' and reload")
                 ]
@@ -26,13 +26,13 @@ extension DoctorCheck {
                 return [
                     .untold(
                         "whether one of the \(standbys.connected) standbys is synchronous",
-                        do: "as a superuser: SELECT application_name, sync_state FROM pg_stat_replication")
+                        do: "as a superuser: see sync_state in pg_stat_replication")
                 ]
             }
             return standbys.synchronous > 0
                 ? []
                 : [
-                    .error(
+                    .wrong(
                         "synchronous_standby_names is \"\(names)\" and none of the connected standbys is synchronous",
                         do: "give the standby this application_name, or correct synchronous_standby_names")
                 ]
@@ -56,16 +56,16 @@ extension DoctorCheck {
             var findings: [Finding] = []
             for name in ["autovacuum", "track_counts"] where try setting(name, patient) == "off" {
                 findings.append(
-                    .error(
+                    .wrong(
                         "\(name) is off: tables only grow",
-                        do: "as a superuser: ALTER SYSTEM SET \(name) = on; SELECT pg_reload_conf()"))
+                        do: "as a superuser: ALTER SYSTEM SET \(name) = on, then pg_reload_conf()"))
             }
             let state = try patient.askOne(ReadServerState())
             let age = max(state.transactionAge, state.groupAge)
             let text = "\(age) numbers of transactions are in use, of 2,000,000,000"
             let advice = "find what holds vacuum back (database.transactions), then run VACUUM in the oldest database"
-            if age > 1_500_000_000 { findings.append(.error(text, do: advice)) }
-            if (800_000_001...1_500_000_000).contains(age) { findings.append(.warning(text, do: advice)) }
+            if age > 1_500_000_000 { findings.append(.wrong(text, do: advice)) }
+            if (800_000_001...1_500_000_000).contains(age) { findings.append(.risky(text, do: advice)) }
             return findings
         },
         DoctorCheck("database.clock", "the server's clock agrees with this machine's", needs: [.database]) { patient in
@@ -90,7 +90,7 @@ extension DoctorCheck {
         let seconds = String(format: "%.1f", abs(ahead))
         let text = "\(whose) clock is \(seconds) s \(ahead > 0 ? "ahead of" : "behind") this machine's"
         let advice = "run an NTP client on both machines, such as systemd-timesyncd or chrony"
-        return [least > 5 ? .error(text, do: advice) : .warning(text, do: advice)]
+        return [least > 5 ? .wrong(text, do: advice) : .risky(text, do: advice)]
     }
 
     /// The value for a new session; empty if there is none, or if this role may not see it.
@@ -102,9 +102,9 @@ extension DoctorCheck {
         var findings: [Finding] = []
         for name in ["fsync", "full_page_writes"] where try setting(name, patient) != "on" {
             findings.append(
-                .error(
+                .wrong(
                     "\(name) is off: a power cut destroys the database",
-                    do: "as a superuser: ALTER SYSTEM SET \(name) = on; SELECT pg_reload_conf()"))
+                    do: "as a superuser: ALTER SYSTEM SET \(name) = on, then pg_reload_conf()"))
         }
         let safe = ["on", "remote_apply"]
         let overrides = try patient.ask(ReadRoleSettings("synchronous_commit", of: patient.roles()))
@@ -112,20 +112,20 @@ extension DoctorCheck {
             let whose = role.isEmpty ? "the database" : role
             let reset = role.isEmpty ? "ALTER DATABASE … RESET" : "ALTER ROLE \(role) RESET"
             findings.append(
-                .warning(
+                .risky(
                     "synchronous_commit is \(value) for \(whose): workers override it, other programs do not",
                     do: "as a superuser: \(reset) synchronous_commit (with IN DATABASE, if it was set so)"))
         }
         let value = try setting("synchronous_commit", patient)
         if overrides.isEmpty, !safe.contains(value) {
             findings.append(
-                .warning(
+                .risky(
                     "synchronous_commit is \(value): workers override it, other programs do not",
-                    do: "as a superuser: ALTER SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf()"))
+                    do: "as a superuser: ALTER SYSTEM SET synchronous_commit = on, then pg_reload_conf()"))
         }
         if try setting("data_checksums", patient) == "off" {
             findings.append(
-                .warning(
+                .risky(
                     "data checksums are off: a disk that returns wrong bytes is not noticed",
                     do: "stop the server and run pg_checksums --enable"))
         }
@@ -144,8 +144,8 @@ extension DoctorCheck {
         let part = Double(state.sessions) / Double(max(1, room))
         let text = "\(state.sessions) of \(room) sessions are in use"
         let advice = "raise max_connections (a restart), or end programs that keep idle sessions"
-        if part >= 0.95 { return [.error(text, do: advice)] }
-        return part >= 0.8 ? [.warning(text, do: advice)] : []
+        if part >= 0.95 { return [.wrong(text, do: advice)] }
+        return part >= 0.8 ? [.risky(text, do: advice)] : []
     }
 
     /// How old what holds back vacuum may be: seconds, and transactions begun since, for a warning and for an error.
@@ -167,7 +167,7 @@ extension DoctorCheck {
             let isBad = seconds > holderBounds.seconds.1 || row.age > holderBounds.age.1
             let since = row.since == nil ? "" : " for \(Int(seconds)) s"
             let text = "\(name) holds back vacuum and readers of the ledger\(since); \(row.age) transactions since"
-            return isBad ? .error(text, do: advice) : .warning(text, do: advice)
+            return isBad ? .wrong(text, do: advice) : .risky(text, do: advice)
         }
     }
 
@@ -178,7 +178,7 @@ extension DoctorCheck {
             let program = row.program.isEmpty ? "" : " '\(row.program)'"
             return (
                 "the open transaction of \(row.name)\(program)\(place)",
-                "end it, or as a superuser: SELECT pg_terminate_backend(\(row.name.split(separator: " ").last ?? ""))"
+                "end it, or as a superuser: pg_terminate_backend(\(row.name.split(separator: " ").last ?? ""))"
             )
         case .prepared:
             return (
@@ -188,7 +188,7 @@ extension DoctorCheck {
         case .slot:
             return (
                 "the \(row.isActive ? "" : "unused ")replication slot \(row.name)\(place)",
-                "start its standby, or as a superuser: SELECT pg_drop_replication_slot('\(row.name)')"
+                "start its standby, or as a superuser: pg_drop_replication_slot('\(row.name)')"
             )
         }
     }

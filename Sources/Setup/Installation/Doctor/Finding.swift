@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import Terminal
 
 /// One thing that a check found.
@@ -27,11 +26,11 @@ package struct Finding: Sendable, Equatable {
     /// What to do; nothing for a note.
     package let advice: String?
 
-    package static func error(_ text: String, do advice: String) -> Finding {
+    package static func wrong(_ text: String, do advice: String) -> Finding {
         Finding(severity: .error, text: text, advice: advice)
     }
 
-    package static func warning(_ text: String, do advice: String) -> Finding {
+    package static func risky(_ text: String, do advice: String) -> Finding {
         Finding(severity: .warning, text: text, advice: advice)
     }
 
@@ -45,14 +44,21 @@ package struct Finding: Sendable, Equatable {
 
     package static func note(_ text: String) -> Finding { Finding(severity: .note, text: text, advice: nil) }
 
-    /// An error as a finding. Its text ends with what to do, behind its last colon.
+    /// An error as a finding. Its text ends with what to do, behind the last colon that stands in no brackets.
     package static func told(_ severity: Severity, _ error: any Error) -> Finding {
         let text = UserError(error).description
-        guard let colon = text.range(of: ": ", options: .backwards) else {
-            return Finding(severity: severity, text: text, advice: "see docs/doctor.md")
+        var depth = 0
+        for index in text.indices.reversed() {
+            switch text[index] {
+            case ")": depth += 1
+            case "(": depth -= 1
+            case ":" where depth == 0 && text[text.index(after: index)...].hasPrefix(" "):
+                let advice = text[text.index(index, offsetBy: 2)...]
+                return Finding(severity: severity, text: String(text[..<index]), advice: String(advice))
+            default: break
+            }
         }
-        return Finding(
-            severity: severity, text: String(text[..<colon.lowerBound]), advice: String(text[colon.upperBound...]))
+        return Finding(severity: severity, text: text, advice: "see docs/doctor.md")
     }
 }
 

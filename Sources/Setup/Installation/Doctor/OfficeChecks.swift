@@ -18,7 +18,7 @@ extension DoctorCheck {
             let counts = try patient.ask(CountLaneLeases())
             let there = Set(counts.filter { $0.count > 0 }.map(\.worker))
             return Worker.allCases.filter { !there.contains($0.rawValue) }.map { worker in
-                .error(
+                .wrong(
                     "no lane of \(worker.rawValue) lives",
                     do: "start it: systemctl enable --now bihuan-\(worker.rawValue)@1; if it runs, see its log")
             }
@@ -30,7 +30,7 @@ extension DoctorCheck {
                 let unread = parties.compactMap(worker.queue(of:)).filter { !held.contains($0) }
                 return unread.isEmpty
                     ? nil
-                    : .error(
+                    : .wrong(
                         "no lane of \(worker.rawValue) has leased \(names(unread))",
                         do: "start \(worker.rawValue); if it runs, see its log and broker.topology")
             }
@@ -55,7 +55,7 @@ extension DoctorCheck {
             if waits.clocksSetAside > 0 {
                 let reasons = try patient.ask(ReadSetAsideClocks())
                 findings.append(
-                    .error(
+                    .wrong(
                         "\(waits.clocksSetAside) clocks are set aside after a fault: nobody watches these days "
                             + "(\(reasons.map { "\($0.count)× \($0.reason)" }.joined(separator: "; ")))",
                         do: "correct the fault, which the log of deadlines names; each is tried again every hour"))
@@ -67,7 +67,7 @@ extension DoctorCheck {
             let count = reasons.reduce(0) { $0 + $1.count }
             guard count > 0 else { return [] }
             return [
-                .warning(
+                .risky(
                     "\(count) dead letters are open: "
                         + reasons.map { "\($0.count)× \($0.reason)" }.joined(separator: ", "),
                     do: "look at them with `bihuan dead list`, then replay or discard each")
@@ -80,7 +80,7 @@ extension DoctorCheck {
                 let (dead, decided) = try patient.askOne(CountArrivals(since: since))
                 // A few in a quiet hour are no rate.
                 guard dead >= 5, Double(dead) > 0.01 * Double(dead + decided) else { return nil }
-                return .warning(
+                return .risky(
                     "of \(dead + decided) messages of the last \(name) \(dead) became dead letters",
                     do: "`bihuan dead list` shows who sends them; one party's program is often the cause")
             }
@@ -91,7 +91,7 @@ extension DoctorCheck {
             let (count, some) = try patient.askOne(ReadUnwatchedHandoffs())
             guard count > 0 else { return [] }
             return [
-                .error(
+                .wrong(
                     "\(count) open handoffs have neither, such as \(some.joined(separator: ", "))",
                     do: "somebody changed rows past the program: compare with `bihuan ledger verify`, restore the "
                         + "clocks from a backup")
@@ -109,7 +109,7 @@ extension DoctorCheck {
             guard let active = try patient.ask(ReadActivePolicy()).first else { return [] }
             let age = try patient.configuration().now.seconds(since: active.activatedAt)
             return age > Trouble.Kind.checkpointOld.bound
-                ? [.warning("no checkpoint was ever made", do: advice)]
+                ? [.risky("no checkpoint was ever made", do: advice)]
                 : [.note("no checkpoint was made yet")]
         },
     ]
@@ -122,7 +122,7 @@ extension DoctorCheck {
     private static func found(_ kind: Trouble.Kind, _ age: Double, _ text: String, _ advice: String) -> [Finding] {
         guard age > kind.bound else { return [] }
         let told = "\(text) \(Int(age)) s ago"
-        return [kind.severity == .critical ? .error(told, do: advice) : .warning(told, do: advice)]
+        return [kind.severity == .critical ? .wrong(told, do: advice) : .risky(told, do: advice)]
     }
 }
 

@@ -19,7 +19,7 @@ extension DoctorCheck {
                 return [.note("\(policy.name)@\(policy.version)")]
             } catch let fault as ActivePolicy.Fault {
                 return [
-                    .error(fault.description, do: "`bihuan policy activate FILE` with a policy that this program reads")
+                    .wrong(fault.description, do: "`bihuan policy activate FILE` with a policy that this program reads")
                 ]
             }
         },
@@ -36,7 +36,7 @@ extension DoctorCheck {
             if spans.allSatisfy({ $0.seconds != nil }) { return [.note("no row counts working days")] }
             let calendars = try patient.ask(ReadCalendarReach())
             if calendars.isEmpty {
-                return [.error("rows count working days, and no calendar is entered", do: "enter the published days")]
+                return [.wrong("rows count working days, and no calendar is entered", do: "enter the published days")]
             }
             let now = Date(timeIntervalSince1970: Double(try patient.configuration().now.microsecondsSinceEpoch) / 1e6)
             return calendars.map { calendar, last in
@@ -46,7 +46,7 @@ extension DoctorCheck {
                 return until > 60 * 86_400
                     ? .note(text)
                     : until > 0
-                        ? .warning(text, do: "enter the next year's days") : .error(text, do: "enter this year's days")
+                        ? .risky(text, do: "enter the next year's days") : .wrong(text, do: "enter this year's days")
             }
         },
     ]
@@ -57,7 +57,7 @@ extension DoctorCheck {
         var findings: [Finding] = []
         if parties.sources.isEmpty {
             findings.append(
-                .error("there is no source, so nobody can report anything", do: "enter one: `bihuan setup --office`"))
+                .wrong("there is no source, so nobody can report anything", do: "enter one: `bihuan setup --office`"))
         }
         let rows =
             policy.routing.rows.map { ($0.id, $0.to.unitKinds) } + policy.sealed.map { ($0.id, [$0.unitKind]) }
@@ -67,7 +67,7 @@ extension DoctorCheck {
         }
         for (wanted, rows) in lacking.sorted(by: { $0.key < $1.key }) {
             findings.append(
-                .warning(
+                .risky(
                     "no active unit is of the kind \(wanted), to which the rows \(names(rows)) send",
                     do: "enter such a unit, or take the rows out of the policy; until then such reports go to review"))
         }
@@ -75,7 +75,7 @@ extension DoctorCheck {
             !parties.units.contains(where: { $0.id == caseOffice && $0.active })
         {
             findings.append(
-                .warning(
+                .risky(
                     "the policy's case_office, \(caseOffice), is no active unit",
                     do: "enter the unit \(caseOffice), or correct case_office in the policy"))
         }
@@ -90,7 +90,7 @@ extension DoctorCheck {
             "enter one: add the person to the office's file and run `bihuan setup`, then `bihuan topology apply`"
         if !has(.leader), !has(.supervisor) {
             return [
-                .error(
+                .wrong(
                     "no active person is a leader or a supervisor: nobody is told of escalations, or may recall",
                     do: advice)
             ]
@@ -98,12 +98,12 @@ extension DoctorCheck {
         var findings: [Finding] = []
         if !has(.supervisor) {
             findings.append(
-                .warning(
+                .risky(
                     "no active person is a supervisor: escalations and sealed reports have nobody", do: advice))
         }
         if !has(.leader), policy.vocabulary.handoffKinds.contains(where: \.needsApproval) {
             findings.append(
-                .warning("no active person is a leader, and the policy has handoffs that need approval", do: advice))
+                .risky("no active person is a leader, and the policy has handoffs that need approval", do: advice))
         }
         if !has(.operator) {
             findings.append(.note("no active person is an operator, who alone may settle dead letters"))

@@ -119,8 +119,10 @@ package final class Patient: Sendable {
             do {
                 return try self.options.access(configuration, directory: self.directory)
             } catch {
+                // A way that was named and does not answer is no other way in.
+                guard self.options.isDefault else { throw error }
                 // The interface that the workers ask for rates serves as well.
-                if self.options.isDefault, let access = ManagementAccess(ofMonitorIn: configuration),
+                if let access = ManagementAccess(ofMonitorIn: configuration),
                     (try? access.ports()) != nil
                 {
                     return access
