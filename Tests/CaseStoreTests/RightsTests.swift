@@ -1,4 +1,5 @@
 import CaseStore
+import Contract
 import PostgreSQL
 import TestOffice
 import Testing
@@ -109,18 +110,20 @@ struct RightsTests {
         try store.drop()
     }
 
-    @Test("the rights that are read from the migrations are those of the tables here")
-    func grantsAreRead() {
-        let (whole, columns) = (
-            Schema.grants().filter { $0.column == nil }, Schema.grants().filter { $0.column != nil }
-        )
+    @Test("the rights that are read from the migrations are those of the tables here", arguments: Worker.allCases)
+    func grantsAreRead(_ worker: Worker) {
+        let role = DatabaseRole(worker)
+        let grants = Schema.grants(of: role.name)
+        let (whole, columns) = (grants.filter { $0.column == nil }, grants.filter { $0.column != nil })
+        let rights = (Self.rights[role] ?? [:]).merging(Self.every) { $0.union($1) }
+        let updates = (Self.columns[role] ?? [:]).merging(Self.everyColumn) { $0.union($1) }
         #expect(
             Set(whole.map { "\($0.table) \($0.privilege)" })
-                == Set(Self.workerRights.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
+                == Set(rights.flatMap { table, rights in rights.map { "\(table) \($0)" } }))
         #expect(columns.allSatisfy { $0.privilege == "UPDATE" })
         #expect(
             Set(columns.map { "\($0.table) \($0.column ?? "")" })
-                == Set(Self.updatableColumns.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
+                == Set(updates.flatMap { table, columns in columns.map { "\(table) \($0)" } }))
     }
 
     static let ledgerTables = ["ledger_entry", "ledger_checkpoint", "ledger_checkpoint_range"]

@@ -20,7 +20,7 @@ public enum Schema {
         try MigrationRunner(migrations()).run(on: connection)
     }
 
-    /// A right that the migrations give to the workers' common role, beside that to read every table.
+    /// A right that the migrations give to a worker's role, beside that to read tables.
     public struct Grant: Hashable, Sendable {
         /// `INSERT`, `UPDATE` or `DELETE`.
         public let privilege: String
@@ -29,12 +29,13 @@ public enum Schema {
         public let column: String?
     }
 
-    /// These rights, read from the GRANTs of the migrations, so that there is no second list.
-    public static func grants() -> [Grant] {
-        let shape = /GRANT (INSERT|UPDATE|DELETE)( \([^)]*\))? ON ([a-z_,\s]+?) TO bihuan_worker;/
+    /// The rights of a role of this name, and those that all workers share, read from the GRANTs of the migrations, so
+    /// that there is no second list.
+    public static func grants(of role: String) -> [Grant] {
+        let shape = /GRANT (INSERT|UPDATE|DELETE)( \([^)]*\))? ON ([a-z_,\s]+?)\s+TO\s+([a-z_]+);/
         func words(_ list: Substring) -> [String] { list.split { !$0.isLetter && $0 != "_" }.map(String.init) }
         return migrations().flatMap { migration in
-            migration.sql.matches(of: shape).flatMap { match in
+            migration.sql.matches(of: shape).filter { $0.4 == role || $0.4 == DatabaseRole.group }.flatMap { match in
                 let columns = match.2.map { words($0).map(Optional.some) } ?? [nil]
                 return words(match.3).flatMap { table in
                     columns.map { Grant(privilege: String(match.1), table: table, column: $0) }

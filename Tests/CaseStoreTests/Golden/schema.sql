@@ -807,7 +807,6 @@ GRANT SELECT ON TABLE public.handoff_body TO bihuan_worker;
 GRANT INSERT ON TABLE public.handoff_body TO bihuan_routing;
 GRANT SELECT ON TABLE public.handoff_body TO bihuan_operator;
 GRANT SELECT ON TABLE public.handoff_note TO bihuan_worker;
-GRANT INSERT ON TABLE public.handoff_note TO bihuan_routing;
 GRANT INSERT ON TABLE public.handoff_note TO bihuan_feedback;
 GRANT SELECT ON TABLE public.handoff_note TO bihuan_operator;
 GRANT SELECT ON TABLE public.held_message TO bihuan_worker;

@@ -78,7 +78,8 @@ extension DoctorCheck {
                 findings.append(
                     .wrong("\(role.name) may not log in", do: "as a superuser: ALTER ROLE \(role.name) LOGIN"))
             }
-            if role.name != DatabaseRole.owner.name, role.name != DatabaseRole.group, !role.isWorker {
+            let others = [DatabaseRole.owner.name, DatabaseRole.operator.name, DatabaseRole.group]
+            if !others.contains(role.name), !role.isWorker {
                 findings.append(
                     .wrong(
                         "\(role.name) does not have the rights of \(DatabaseRole.group)",
@@ -138,11 +139,13 @@ extension DoctorCheck {
 
     private static func rights(_ patient: Patient) throws -> [Finding] {
         guard try hasSchema(patient) else { return [.unknown("the database has no schema")] }
-        let roles = try patient.loginRoles().filter { $0 != DatabaseRole.owner.name }
+        // The owner has all, and commands only read.
+        let readers = [DatabaseRole.owner.name, DatabaseRole.operator.name]
+        let roles = try patient.loginRoles().filter { !readers.contains($0) }
         var lacking: [String: [String]] = [:]
         var last: [(String, String)] = []
         for role in roles {
-            for (privilege, table) in try patient.ask(ReadMissingRights(of: role, wanted: Schema.grants())) {
+            for (privilege, table) in try patient.ask(ReadMissingRights(of: role, wanted: Schema.grants(of: role))) {
                 let right = "\(privilege) ON \(table)"
                 if lacking[right] == nil { last.append((right, table)) }
                 lacking[right, default: []].append(role)
