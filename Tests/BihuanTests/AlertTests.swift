@@ -19,6 +19,9 @@ import Testing
     "Alerts of a real office", .serialized, .enabled(if: QuickPrometheus.program != nil, QuickPrometheus.absent),
     .timeLimit(.minutes(6)))
 struct AlertTests {
+    /// The stories take minutes, and their times suffer on a machine that does other work.
+    static let isLong = ProcessInfo.processInfo.environment["TEST_BIHUAN_LONG"] != nil
+
     /// Those that the stories below provoke.
     static let provoked: Set<String> = [
         "BihuanTargetDown", "BihuanQueueWithoutConsumer", "BihuanWorkerMissing", "BihuanQueuesUnleased",
@@ -56,7 +59,9 @@ struct AlertTests {
         #expect(Set(Trouble.Kind.allCases.map(\.rawValue)).isSubset(of: alerts))
     }
 
-    @Test("a worker that is away, queues that nobody reads, dead letters, and every panel of the dashboard")
+    @Test(
+        "a worker that is away, queues that nobody reads, dead letters, and every panel of the dashboard",
+        .enabled(if: AlertTests.isLong, "takes minutes: deploy/test --long"))
     func workerIsAway() async throws {
         try await WatchedOffice.with { office in
             try await office.isHealthy()
@@ -66,7 +71,9 @@ struct AlertTests {
         }
     }
 
-    @Test("a sample that stops, a target that is lost, a process that is killed again and again")
+    @Test(
+        "a sample that stops, a target that is lost, a process that is killed again and again",
+        .enabled(if: AlertTests.isLong, "takes minutes: deploy/test --long"))
     func processesAreNotWatched() async throws {
         try await WatchedOffice.with { office in
             try await office.nobodySamples()
@@ -75,7 +82,9 @@ struct AlertTests {
         }
     }
 
-    @Test("a right that is missing, connections that are cut, a database that is away")
+    @Test(
+        "a right that is missing, connections that are cut, a database that is away",
+        .enabled(if: AlertTests.isLong, "takes minutes: deploy/test --long"))
     func databaseFails() async throws {
         try await WatchedOffice.with { office in
             try await office.rightIsMissing()
@@ -84,7 +93,9 @@ struct AlertTests {
         }
     }
 
-    @Test("a broker that takes nothing, and one that is away")
+    @Test(
+        "a broker that takes nothing, and one that is away",
+        .enabled(if: AlertTests.isLong, "takes minutes: deploy/test --long"))
     func brokerFails() async throws {
         try await WatchedOffice.with { office in
             try await office.brokerTakesNothing()
@@ -92,7 +103,9 @@ struct AlertTests {
         }
     }
 
-    @Test("refused messages, a missing queue")
+    @Test(
+        "refused messages, a missing queue",
+        .enabled(if: AlertTests.isLong, "takes minutes: deploy/test --long"))
     func messagesDoNotPass() async throws {
         try await WatchedOffice.with { office in
             try await office.messagesAreRefused()
@@ -100,7 +113,9 @@ struct AlertTests {
         }
     }
 
-    @Test("a unit that does not sign, a transaction that stays open")
+    @Test(
+        "a unit that does not sign, a transaction that stays open",
+        .enabled(if: AlertTests.isLong, "takes minutes: deploy/test --long"))
     func timePasses() async throws {
         let now = Instant(Date())
         try await WatchedOffice.with(BusinessClock(wallOrigin: now, businessOrigin: now, rate: 86_400)) { office in
