@@ -60,7 +60,9 @@ public struct ReadMissingRights: Statement {
         WITH wanted (privilege, relation, attribute) AS (
             SELECT * FROM unnest($2::text[], $3::text[], $4::text[])
             UNION ALL SELECT 'SELECT', relname::text, '' FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relname <> 'schema_migration'
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+                -- Nobody but the owner reads originals.
+                AND relname NOT IN ('schema_migration', 'vault', 'report_key', 'epoch_key')
         )
         SELECT privilege || CASE attribute WHEN '' THEN '' ELSE ' (' || attribute || ')' END, relation
         FROM wanted WHERE NOT CASE
