@@ -13,7 +13,7 @@ import TestOffice
 @Suite(
     "Keys of originals", .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct KeysTests {
-    @Test("lanes of a process share an epoch; what intake can read cannot open a report once the epoch is over")
+    @Test("lanes of a process share an epoch; no worker reads originals, and intake's files would not open one")
     func intakeCannotOpenEndedEpochs() throws {
         let office = try OfficeUnderTest()
         let source = try office.source()
@@ -30,16 +30,20 @@ struct KeysTests {
         // Two if an hour began meanwhile.
         #expect(epochs == 1 || Instant.wall().microsecondsSinceEpoch / 60_000_000 % 60 < 2)
 
-        let intake = try Database(
+        let workers = try Database(
             ConnectionSettings(
                 url: office.servers.databaseURL(user: TestServers.everyWorker, database: office.databaseName)))
-        defer { intake.close() }
+        defer { workers.close() }
+        let owner = try office.database()
+        defer { owner.close() }
         // All that the role and the files of the worker hold.
         let files =
             Worker.intake.boxes.compactMap { office.boxKeys[$0] }
             + [office.digestKeyBytes, Array(office.vaultKey.recipient.publicKey.rawRepresentation)]
         for report in try office.texts("SELECT report_id::text FROM vault").compactMap({ ReportID($0) }) {
-            let original = try #require(try intake.run(ReadOriginal(report: report)).rows.first)
+            let refusal = #expect(throws: PostgreSQLError.self) { try workers.run(ReadOriginal(report: report)) }
+            #expect(refusal?.sqlState == "42501")
+            let original = try #require(try owner.run(ReadOriginal(report: report)).rows.first)
             let id = original.epoch.id.uuidString.lowercased()
             for key in files.map({ SymmetricKey(data: $0) }) {
                 for box in [original.sealed, original.wrapped, original.epoch.sealed] {
