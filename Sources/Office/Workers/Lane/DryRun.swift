@@ -170,7 +170,7 @@ struct DryRun {
         ]
     }
 
-    /// A handoff that is released and dispatched, with its clock and notices to persons; routing stores its body.
+    /// A handoff that is released and changed, with its clock and notices to persons; routing stores its body.
     private func handedOver(_ registered: Report, to unit: UnitID, attempt: Int) throws -> [any Command] {
         var report = registered
         report.state = .routed
@@ -183,15 +183,14 @@ struct DryRun {
         released.changedReports = [(report, registered.head)]
         (released.newHandoffs, released.newClocks) = ([handoff], [clock])
 
-        (handoff.state, handoff.dispatchedAt) = (.dispatched, now)
         (handoff.runningClocks, handoff.noClockReason) = (0, "dry run")
         clock.end(at: now, because: "dry run")
-        var dispatched = CaseWrites()
-        (dispatched.changedHandoffs, dispatched.changedClocks) = ([handoff], [clock])
+        var changed = CaseWrites()
+        (changed.changedHandoffs, changed.changedClocks) = ([handoff], [clock])
         let body = InsertHandoffBodies(bodies: [
             HandoffBody(handoffID: handoff.id, eventID: UUID.version7(at: wall), box: Self.box)
         ])
-        return released.commands + dispatched.commands + (office.worker == .routing ? [body] : [])
+        return released.commands + changed.commands + (office.worker == .routing ? [body] : [])
             + [notices(about: handoff)]
     }
 
