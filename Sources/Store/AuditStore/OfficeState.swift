@@ -34,9 +34,8 @@ public struct ReadWaits: Statement {
             (SELECT \(age("min(next_at)", "$1")) FROM clock WHERE next_at <= $1),
             (SELECT extract(epoch FROM min(next_at))::float8 FROM clock WHERE next_at > $1),
             (SELECT count(*) FROM person_notice WHERE seen_at IS NULL),
-            -- Without a checkpoint, since the first report.
-            extract(epoch FROM $2 - coalesce((SELECT max(signed_at) FROM ledger_checkpoint),
-                (SELECT registered_at FROM report ORDER BY number LIMIT 1)))::float8
+            (SELECT extract(epoch FROM $2 - max(signed_at))::float8 FROM ledger_checkpoint),
+            (SELECT extract(epoch FROM $1 - registered_at)::float8 FROM report ORDER BY number LIMIT 1)
         """
     public var parameters: [Parameter] { [.instant(now), .instant(wall)] }
 
@@ -54,7 +53,10 @@ public struct ReadWaits: Statement {
         /// Business time, in seconds since 1970.
         public let nextStep: Double?
         public let unseenNotices: Int
+        /// `nil` if there is no checkpoint.
         public let checkpointAge: Double?
+        /// The age of the first report, in business time.
+        public let firstReportAge: Double?
     }
 
     public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Row {
@@ -62,7 +64,8 @@ public struct ReadWaits: Statement {
             outbox: try row.int(), outboxAge: try row.double(), deferred: try row.int(), deferredAge: try row.double(),
             deadLetterAge: try row.double(), clocks: try row.int(), overdueClocks: try row.int(),
             overdueDuties: try row.int(), clocksSetAside: try row.int(), stepAge: try row.double(),
-            nextStep: try row.doubleOrNil(), unseenNotices: try row.int(), checkpointAge: try row.doubleOrNil())
+            nextStep: try row.doubleOrNil(), unseenNotices: try row.int(), checkpointAge: try row.doubleOrNil(),
+            firstReportAge: try row.doubleOrNil())
     }
 }
 

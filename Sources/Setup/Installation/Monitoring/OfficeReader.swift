@@ -220,6 +220,6 @@ extension OfficeView.Database {
             row.deadLetterAge, row.clocks, row.overdueClocks, row.overdueDuties
         )
         (clocksSetAside, stepAge, nextStep) = (row.clocksSetAside, row.stepAge, row.nextStep)
-        (unseenNotices, checkpointAge) = (row.unseenNotices, row.checkpointAge)
+        (unseenNotices, checkpointAge) = (row.unseenNotices, row.checkpointAge ?? row.firstReportAge)
     }
 }
