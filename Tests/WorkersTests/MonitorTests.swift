@@ -31,6 +31,7 @@ struct MonitorTests {
                 && text.contains("bihuan_messages_decided_total{\(submitted),outcome=\"taken\"} 1")
                 && text.contains("bihuan_messages_published_total{worker=\"intake\",type=\"bihuan.report.accepted.v1\"")
                 && text.contains("bihuan_lanes{worker=\"intake\",state=\"listening\"} 2")
+                && text.contains("bihuan_queues_held{worker=\"intake\"} \(SmallOffice.sources.count)\n")
                 && text.contains("bihuan_queue_taken_timestamp_seconds{queue=\"source.letter.submit\"}")
                 && text.contains("bihuan_stage_seconds_bucket{worker=\"intake\",stage=\"committed_to_confirmed\"")
         }

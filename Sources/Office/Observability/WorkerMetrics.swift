@@ -92,10 +92,8 @@ public final class WorkerMetrics: Sendable {
         content.withLock { content in for queue in queues { content.takenAt[queue] = time } }
     }
 
-    /// The queues that a lane reads now. Those that no lane of the process reads any more have no time of their own.
-    public func holds(_ queues: [String], lane: String) {
-        content.withLock { content in content.queuesHeld[lane] = queues.count }
-    }
+    /// How many queues of parties a lane reads now.
+    public func holds(_ count: Int, lane: String) { content.withLock { $0.queuesHeld[lane] = count } }
 
     /// What is asked for at each scrape.
     public var samples: [MetricsRegistry.Sample] {

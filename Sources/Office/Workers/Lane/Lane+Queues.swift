@@ -4,6 +4,7 @@ import BrokerTopology
 import CaseStore
 import Contract
 import Foundation
+import Observability
 import PostgreSQL
 
 /// The queues of parties that this lane reads.
@@ -25,6 +26,7 @@ extension Lane {
             if !ended.isEmpty { try store.free(ended) }
             if isDue { try aimAtShare(store, consumer) }
         }
+        metrics.holds(consumer.held.count, lane: name)
     }
 
     /// How long the lane may sleep until it looks after its queues again.
@@ -99,6 +101,7 @@ extension Lane {
     /// Frees the queues when the connection to the broker is gone, so that other lanes read them. If the database does
     /// not answer either, they are free because the session is gone.
     func leaveQueues() {
+        metrics.holds(0, lane: name)
         guard consumer != nil, desk.worker.readsParties, let store, store.database.isOpen else { return }
         do {
             try store.free(nil)

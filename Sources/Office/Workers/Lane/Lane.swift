@@ -18,7 +18,7 @@ import PostgreSQL
 final class Lane {
     let desk: any Desk
     let settings: LaneSettings
-    private let name: String
+    let name: String
     /// Whether this lane also sends the outbox rows of dead lanes: one lane of a process does.
     private let relays: Bool
     let stop: StopSignal
