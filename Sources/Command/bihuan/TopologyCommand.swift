@@ -144,10 +144,7 @@ struct TopologyCommand: AsyncParsableCommand {
                 options.finishes = finish
                 options.passwordFile = try passwords.map { try PasswordFile(URL(filePath: $0)) }
                 // A worker can log in only with the password in its settings.
-                for user in topology.definitions.users {
-                    let name = user.role.description
-                    options.knownPasswords[name] = configuration.users[name.replacing(".", with: "-")]
-                }
+                options.knownPasswords = topology.passwords(in: configuration)
                 let settled = options
                 let outcome = try await onThread {
                     var application = TopologyApplication(topology, through: access, settled)

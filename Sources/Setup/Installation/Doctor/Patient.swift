@@ -141,11 +141,7 @@ package final class Patient: Sendable {
 
     /// What the broker must contain, by the parties of the database.
     func topology() throws -> OfficeTopology {
-        let (configuration, parties) = (try configuration(), try parties())
-        return OfficeTopology(
-            virtualHost: configuration.broker.virtualHost, units: parties.units.filter(\.active).map(\.id),
-            sources: parties.sources.map(\.id), persons: parties.persons.filter(\.active).map(\.id), monitors: [],
-            inboundBytesMax: configuration.inboundBytesMax)
+        OfficeTopology(try configuration(), try parties())
     }
 
     /// The settings of each user of the broker whose password is here: the operator, who may read queues, then the

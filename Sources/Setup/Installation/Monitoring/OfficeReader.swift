@@ -107,11 +107,8 @@ package final class OfficeReader {
         let (reports, handoffs, waits, unsigned, dead, readers, leases, held) = try database.pipeline(
             CountReports(), CountHandoffs(), ReadWaits(now: now, wall: wall), ReadUnsigned(now: now),
             CountDeadLetters(), ReadChangeReaders(), CountLaneLeases(), ReadHeldQueues())
-        let (units, sources, persons, insertions) = try database.pipeline(
-            ReadUnits(), ReadSources(), ReadPersons(), ReadInsertions())
-        parties =
-            units.rows.filter(\.active).map { .unit($0.id) } + sources.rows.map { .source($0.id) }
-            + persons.rows.filter(\.active).map { .person($0.id) }
+        let insertions = try database.run(ReadInsertions())
+        parties = try OfficeParties(in: database).users
         state.reports = Self.counts(
             ReportState.allCases.map(\.rawValue), reports.rows.map { ($0.state.rawValue, $0.count) })
         state.handoffs = Self.counts(

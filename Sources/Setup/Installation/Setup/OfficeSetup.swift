@@ -339,10 +339,7 @@ package struct OfficeSetup: Sendable {
             defer { database.close() }
             if let there = try? OfficeParties(in: database), !there.units.isEmpty { parties = there }
         }
-        let topology = OfficeTopology(
-            virtualHost: configuration.broker.virtualHost, units: parties.units.filter(\.active).map(\.id),
-            sources: parties.sources.map(\.id), persons: parties.persons.filter(\.active).map(\.id), monitors: [],
-            inboundBytesMax: configuration.inboundBytesMax)
+        let topology = OfficeTopology(configuration, parties)
         if options.isDryRun {
             let difference = TopologyDifference(
                 wanted: topology.file(), found: try access.definitions(), virtualHost: configuration.broker.virtualHost,
@@ -351,10 +348,7 @@ package struct OfficeSetup: Sendable {
                 !difference.isEmpty, "the broker's queues, users and rights: \(difference.lines.count) differences")
         }
         var applied = TopologyApplication.Options()
-        for user in topology.definitions.users {
-            let name = user.role.description
-            applied.wantedPasswords[name] = configuration.users[name.replacing(".", with: "-")]
-        }
+        applied.wantedPasswords = topology.passwords(in: configuration)
         var application = TopologyApplication(topology, through: access, applied)
         let outcome = try application.run()
         say(!outcome.done.isEmpty, "the broker's queues, users and rights: \(outcome.done.count) changes")

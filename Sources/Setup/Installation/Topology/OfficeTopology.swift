@@ -11,15 +11,26 @@ import Terminal
 package struct OfficeTopology: Sendable {
     package let definitions: Definitions
 
-    /// Reads the parties. Inactive units and persons get neither queues nor a user.
+    /// Reads the parties.
     package static func read(_ configuration: OfficeConfiguration, monitors: [String]) throws -> OfficeTopology {
         let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan topology"))
         defer { database.close() }
-        let (units, sources, persons) = try database.pipeline(ReadUnits(), ReadSources(), ReadPersons())
-        return OfficeTopology(
-            virtualHost: configuration.broker.virtualHost, units: units.rows.filter(\.active).map(\.id),
-            sources: sources.rows.map(\.id), persons: persons.rows.filter(\.active).map(\.id), monitors: monitors,
-            inboundBytesMax: configuration.inboundBytesMax)
+        return OfficeTopology(configuration, try OfficeParties(in: database), monitors: monitors)
+    }
+
+    /// Inactive units and persons get neither queues nor a user.
+    init(_ configuration: OfficeConfiguration, _ parties: OfficeParties, monitors: [String] = []) {
+        self.init(
+            virtualHost: configuration.broker.virtualHost, units: parties.units.filter(\.active).map(\.id),
+            sources: parties.sources.map(\.id), persons: parties.persons.filter(\.active).map(\.id),
+            monitors: monitors, inboundBytesMax: configuration.inboundBytesMax)
+    }
+
+    /// The passwords of its users that the configuration has.
+    package func passwords(in configuration: OfficeConfiguration) -> [String: String] {
+        let names = definitions.users.map(\.role.description)
+        let found = names.map { ($0, configuration.users[$0.replacing(".", with: "-")]) }
+        return Dictionary(found.compactMap { name, password in password.map { (name, $0) } }) { first, _ in first }
     }
 
     package init(
