@@ -206,11 +206,11 @@ package final class BenchOffice: @unchecked Sendable {
         return "amqp://\(user):\(configuration.users[user] ?? "")@\(host):\(broker.port)/\(floor)"
     }
 
+    /// A superuser's: one C program does the work of four workers, and no worker's role may do that of another.
     var floorDatabaseURL: String {
-        let own = configuration.database.url(of: .intake)
-        guard var url = URLComponents(string: own) else { return own }
+        guard var url = URLComponents(string: administrationURL) else { return administrationURL }
         url.path = "/" + floor
-        return url.string ?? own
+        return url.string ?? administrationURL
     }
 
     // MARK: Connections
