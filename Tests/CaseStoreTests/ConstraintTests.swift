@@ -51,6 +51,15 @@ struct ConstraintTests {
         """
     }
 
+    private static func approval(
+        rule: String = "p@1/a", state: String = "open", decided: String = "NULL, NULL, NULL"
+    ) -> String {
+        """
+        INSERT INTO approval VALUES (gen_random_uuid(), 'recall', 'feedback', '\(report)', '\(handoff)', '{}', \
+        '{leader}', '\(rule)', 'li', \(moment), '\(state)', \(decided))
+        """
+    }
+
     private static let ofUnit = clock(of: "'unit', NULL, NULL, 'd1'", duty: "return", period: "2026-Q1")
     private static let ofOffice = clock(
         of: "'office', NULL, NULL, NULL", duty: "summary", period: "2026-02", owedBy: "office")
@@ -163,6 +172,16 @@ struct ConstraintTests {
         "clock_ended_for_a_reason": [clock(ended: "\(moment), NULL"), clock(ended: "NULL, 'done'")],
         "duty_opening_once": ["INSERT INTO duty_opening VALUES ('duty', 'month', '2026-03', \(moment))"],
         "clock_due_after_start": [clock(due: "'2026-03-02T07:59:59Z'")],
+        // Approvals
+        "approval_asked_by_a_rule": [approval(rule: "")],
+        "approval_state_known": [
+            approval(state: "asleep", decided: "'wang', \(moment), 'yes'")
+        ],
+        "approval_four_eyes": [approval(state: "approved", decided: "'li', \(moment), 'yes'")],
+        "approval_decided_by_somebody": [
+            approval(state: "approved"), approval(decided: "'wang', \(moment), 'yes'"),
+            approval(state: "rejected", decided: "'wang', \(moment), NULL"),
+        ],
         // 7: the ledger
         "ledger_entry_one_chain": ["INSERT INTO ledger_entry VALUES ('\(report)', 1, 'other', \(sha256))"],
         "ledger_entry_starts_at_one": ["INSERT INTO ledger_entry VALUES ('\(otherID)', 0, 'x', \(sha256))"],

@@ -20,9 +20,15 @@ struct RightsTests {
             "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"], "barred_root": ["INSERT"],
             "repeat_key": ["INSERT"], "handoff": ["INSERT"], "queue_lease": ["INSERT"],
         ],
-        .routing: ["handoff": ["INSERT"], "handoff_body": ["INSERT"]],
-        .feedback: ["handoff_note": ["INSERT"], "held_message": ["INSERT", "DELETE"], "queue_lease": ["INSERT"]],
-        .deadlines: ["clock_step": ["INSERT"], "duty_opening": ["INSERT"]],
+        .routing: ["handoff": ["INSERT"], "handoff_body": ["INSERT"], "approval": ["INSERT"]],
+        .feedback: [
+            "handoff_note": ["INSERT"], "held_message": ["INSERT", "DELETE"], "queue_lease": ["INSERT"],
+            "approval": ["INSERT"],
+        ],
+        .deadlines: [
+            "clock_step": ["INSERT"], "duty_opening": ["INSERT"], "approval": ["INSERT"],
+            "policy_activation": ["INSERT"],
+        ],
         .operator: [:],
     ]
     static let originals = ["epoch_key", "report_key", "vault"]
@@ -81,14 +87,15 @@ struct RightsTests {
             "times", "replays", "reason", "detail", "state", "settled_at", "settled_by", "settled_because",
         ],
     ]
+    private static let decision: Set = ["state", "decided_by", "decided_at", "decided_because"]
     static let columns: [DatabaseRole: [String: Set<String>]] = [
         .intake: [
             "attachment": ["received_at", "first_part_at"], "sealed_papers": ["parts", "bytes"],
             "queue_lease": ["lane", "read_to_end"],
         ],
-        .routing: [:],
-        .feedback: ["held_message": ["ripe"], "queue_lease": ["lane", "read_to_end"]],
-        .deadlines: ["duty_opening": ["period", "opened_at"]],
+        .routing: ["approval": decision],
+        .feedback: ["held_message": ["ripe"], "queue_lease": ["lane", "read_to_end"], "approval": decision],
+        .deadlines: ["duty_opening": ["period", "opened_at"], "approval": decision],
         .operator: [:],
     ]
 

@@ -11,13 +11,15 @@ struct LedgerEventTests {
         uniqueKeysWithValues: LedgerKey.allCases.map { key in
             let value =
                 switch key {
-                case .report, .handoff, .deadLetter: "0195a5f2-6c00-7abc-8def-000000000001"
+                case .report, .handoff, .deadLetter, .approval: "0195a5f2-6c00-7abc-8def-000000000001"
                 case .duty: "unit.d1/duty-return/2026-Q1"
                 case .first, .last: "2026-Q1"
                 case .action: "warn"
                 case .due: "2026-03-02T08:00:00Z"
                 case .filedOn: "2026-03-02"
                 case .round, .step: "2"
+                case .kind: PersonAct.recall.rawValue
+                case .decision: Approval.State.approved.rawValue
                 case .settled: LedgerEvent.DeadLetterEnd.discarded.rawValue
                 case .verdict: ReportState.notAccepted.rawValue
                 default: "x-\(key.rawValue)"
@@ -25,7 +27,9 @@ struct LedgerEventTests {
             return (key.rawValue, value)
         })
 
-    private static let mayLack: [String: LedgerKey] = ["entered": .unit, "recalled": .act, "withdrawn": .handoff]
+    private static let mayLack: [String: LedgerKey] = [
+        "entered": .unit, "recalled": .act, "withdrawn": .handoff, "approval_asked": .handoff,
+    ]
 
     private static func event(_ word: String, without key: LedgerKey? = nil) -> LedgerEvent? {
         var fields = everything.merging(["event": word]) { $1 }

@@ -25,8 +25,10 @@ struct MoveTests {
         (.needsReview, [.recalled, .inHand], .needsReview), (.needsReview, [.undeliverable], .needsReview),
         (.registered, [], .registered), (.needsReview, [], .needsReview), (.notAccepted, [], .notAccepted),
         (.passedUp, [.closed], .passedUp), (.passedUp, [.recalled], .passedUp),
+        // A person ended it in review, after its handoffs were taken back.
+        (.closed, [.recalled], .closed), (.closed, [], .closed), (.notAccepted, [.returned], .notAccepted),
         // None of these can be.
-        (.routed, [], nil), (.closed, [.recalled], nil), (.registered, [.signed], nil), (.needsReview, [.closed], nil),
+        (.routed, [], nil), (.registered, [.signed], nil), (.needsReview, [.closed], nil),
         (.notAccepted, [.signed], nil), (.linkedAsRepeat, [.closed], nil), (.referred, [.released], nil),
     ]
 

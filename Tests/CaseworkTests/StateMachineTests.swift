@@ -12,36 +12,43 @@ struct StateMachineTests {
             passedUp → passed_up
             routed → routed
             cameBack → registered
-            referred → refused wrong_state
+            referred, closedInReview → refused wrong_state
         needs_review:
             routed → routed
             cameBack, fellBack → needs_review
-            sentToReview, linkedAsRepeat, declined, referred, passedUp → refused wrong_state
+            declined → not_accepted
+            closedInReview → closed
+            sentToReview, linkedAsRepeat, referred, passedUp → refused wrong_state
         linked_as_repeat:
             sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack, fellBack → refused wrong_state
+            closedInReview → refused wrong_state
         not_accepted:
             referred → referred
             sentToReview, linkedAsRepeat, declined, passedUp, routed, cameBack, fellBack → refused wrong_state
+            closedInReview → refused wrong_state
         referred:
             sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack, fellBack → refused wrong_state
+            closedInReview → refused wrong_state
         passed_up:
             routed, fellBack → passed_up
-            sentToReview, linkedAsRepeat, declined, referred, passedUp, cameBack → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, cameBack, closedInReview → refused wrong_state
         routed:
             routed → routed
             cameBack → registered
             fellBack → needs_review
-            sentToReview, linkedAsRepeat, declined, referred, passedUp → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, closedInReview → refused wrong_state
         in_hand:
             routed → routed
             cameBack → registered
             fellBack → needs_review
-            sentToReview, linkedAsRepeat, declined, referred, passedUp → refused wrong_state
+            sentToReview, linkedAsRepeat, declined, referred, passedUp, closedInReview → refused wrong_state
         concluded:
             routed → routed
             sentToReview, linkedAsRepeat, declined, referred, passedUp, cameBack, fellBack → refused wrong_state
+            closedInReview → refused wrong_state
         closed:
             sentToReview, linkedAsRepeat, declined, referred, passedUp, routed, cameBack, fellBack → refused wrong_state
+            closedInReview → refused wrong_state
         """)
 
     static let handoffs = StateMachineTable(

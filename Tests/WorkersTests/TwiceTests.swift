@@ -244,6 +244,38 @@ struct TwiceTests {
         try office.close()
     }
 
+    @Test("decisions about a report in review, sent twice, act once and are answered the same")
+    func decidesReviewOnce() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let city = try office.unit("c01")
+        let arrived = try office.handOff(from: try office.source(), to: city)
+        let (li, zhao) = (try office.person("li"), try office.person("zhao"))
+        try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
+        _ = try li.receive()
+        _ = try city.next(city.inbox)
+        let report = try #require(try office.texts("SELECT id::text FROM report").first)
+        func close(_ reason: String, _ id: String) -> PreparedAct {
+            zhao.prepare(
+                .commandReviewClose, id: id, subject: report, CommandReviewClose(end: .closed, reason: reason))
+        }
+        try expectOnce(close("不再移交", "close-1"), other: close("另一理由", "close-1"), by: zhao, in: office, answered: true)
+        let approval = try #require(try office.texts("SELECT id::text FROM approval").first)
+        func reject(_ reason: String) -> PreparedAct {
+            li.prepare(.commandReject, id: "reject-1", subject: approval, ApprovalDecision(reason: reason))
+        }
+        try expectOnce(reject("理由不充分"), other: reject("另一理由"), by: li, in: office, answered: true)
+        func route(_ reason: String) -> PreparedAct {
+            zhao.prepare(
+                .commandReviewRoute, id: "route-1", subject: report,
+                CommandReviewRoute(unit: UnitID(unchecked: "d1"), kind: "transfer", reason: reason))
+        }
+        try expectOnce(route("另行分流"), other: route("另一理由"), by: zhao, in: office, answered: true)
+        #expect(try office.texts("SELECT unit FROM handoff ORDER BY attempt") == ["c01", "d1"])
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
     @Test("the office's own messages delivered twice route once")
     func routesOnce() throws {
         let office = try OfficeUnderTest()

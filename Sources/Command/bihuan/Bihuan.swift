@@ -21,13 +21,14 @@ struct Bihuan: AsyncParsableCommand {
             CommandGroup(
                 name: "Use",
                 subcommands: [
-                    Submit.self, Recall.self, Duty.self, Status.self, Trace.self, OutboxCommand.self,
+                    Submit.self, Recall.self, Review.self, Approvals.self, Approve.self, Reject.self, Duty.self,
+                    Status.self, Trace.self, OutboxCommand.self,
                     DeferredCommand.self,
                 ]),
             CommandGroup(
                 name: "Operation",
                 subcommands: [
-                    Setup.self, DoctorCommand.self, ConfigCommand.self, Migrate.self, PolicyCommand.self,
+                    Setup.self, DoctorCommand.self, Drain.self, ConfigCommand.self, Migrate.self, PolicyCommand.self,
                     TopologyCommand.self, ContractCommand.self, Ledger.self, Dead.self,
                 ]),
         ])

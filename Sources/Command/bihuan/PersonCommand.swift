@@ -41,10 +41,27 @@ struct PersonOptions: ParsableArguments {
         _ kind: String, _ type: MessageType, about subject: String, words: [String] = [], _ data: Payload,
         decidedBy owner: Worker, in installation: InstallationOptions
     ) async throws {
+        let intent = ([person, subject] + words).joined(separator: "|")
+        let act = id ?? "\(kind)-" + Array(SHA256.hash(data: Array(intent.utf8))).hexadecimal.prefix(32)
+        switch try await send(type, id: act, about: subject, data, decidedBy: owner, in: installation) {
+        case .taken(let text): Output.line(printable(text))
+        case .contents: throw ExitCode(1)
+        case .refused(let problems): try PersonOptions.refuse(problems)
+        }
+    }
+
+    static func refuse(_ problems: [Problem]) throws -> Never {
+        for problem in problems { Output.note("refused: \(printable("\(problem)"))") }
+        throw ExitCode(1)
+    }
+
+    /// Publishes a command as the person and waits for the verdict.
+    func send<Payload: Codable & Sendable>(
+        _ type: MessageType, id act: String, about subject: String, _ data: Payload, decidedBy owner: Worker,
+        in installation: InstallationOptions
+    ) async throws -> PersonClient.Verdict {
         guard let person = PersonID(person) else { throw ExitCode.validationFailure }
         let configuration = try await installation.configuration(parties: [.person(person)])
-        let intent = ([person.rawValue, subject] + words).joined(separator: "|")
-        let act = id ?? "\(kind)-" + Array(SHA256.hash(data: Array(intent.utf8))).hexadecimal.prefix(32)
         // A repeat must have the same bytes, so no clock is read here; the office uses its own time.
         let event = CloudEvent(
             id: act, source: .person(person), type: type, subject: subject,
@@ -54,19 +71,28 @@ struct PersonOptions: ParsableArguments {
         let verdict = try await onThread {
             let client = try PersonClient(broker, person: person, timeoutSeconds: timeout)
             defer { client.close() }
-            return try client.send(event, timeoutSeconds: timeout)
+            return try client.send(event, to: owner, timeoutSeconds: timeout)
         }
-        switch verdict {
-        case .taken(let text): Output.line(printable(text))
-        case .refused(let problems):
-            for problem in problems { Output.note("refused: \(printable("\(problem)"))") }
-            throw ExitCode(1)
-        case nil:
+        guard let verdict else {
             throw UserError(
                 """
                 no verdict within \(Int(timeout)) s: the command is with the office; run it again to read the \
                 verdict, and see that the \(owner.rawValue) worker runs
                 """)
+        }
+        return verdict
+    }
+}
+
+/// Why a person does something.
+struct ReasonOption: ParsableArguments {
+    @Option(help: "The reason, in a sentence.")
+    var reason: String
+
+    func validate() throws {
+        if reason.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty { throw ValidationError("give a reason") }
+        if reason.utf8.count > Limits.standard.reasonBytesMax {
+            throw ValidationError("the reason has more than \(Limits.standard.reasonBytesMax) bytes")
         }
     }
 }

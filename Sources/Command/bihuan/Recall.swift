@@ -11,16 +11,16 @@ struct Recall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a handoff back from its unit; the report goes to review.",
         discussion: """
-            Publishes the command as the broker's user of PERSON and waits for the verdict. The same handoff, person \
-            and reason are the same act: running the command again gives the same verdict. Exit 0 if it was accepted, \
-            1 if not.
+            Publishes the command as the broker's user of PERSON and waits for the verdict. The unit reads the reason. \
+            The same handoff, person and reason are the same act: running the command again gives the same verdict. If \
+            the policy asks for a second person, the recall waits as an approval (`bihuan approvals`). Exit 0 if it \
+            was accepted, 1 if not.
             """)
 
     @Argument(help: "The handoff's id.")
     var handoff: String
 
-    @Option(help: "The reason, in a sentence; the unit reads it.")
-    var reason: String
+    @OptionGroup var why: ReasonOption
 
     @OptionGroup var options: PersonOptions
 
@@ -28,17 +28,14 @@ struct Recall: AsyncParsableCommand {
 
     func validate() throws {
         if HandoffID(handoff) == nil { throw ValidationError("a handoff's id is a UUID, not '\(handoff)'") }
-        if reason.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty { throw ValidationError("give a reason") }
-        if reason.utf8.count > Limits.standard.reasonBytesMax {
-            throw ValidationError("the reason has more than \(Limits.standard.reasonBytesMax) bytes")
-        }
     }
 
     func run() async throws {
         try await plainly {
             guard let handoff = HandoffID(handoff) else { throw ExitCode.validationFailure }
             try await options.give(
-                "recall", .commandRecall, about: handoff.description, words: [reason], CommandRecall(reason: reason),
+                "recall", .commandRecall, about: handoff.description, words: [why.reason],
+                CommandRecall(reason: why.reason),
                 decidedBy: .feedback, in: installation)
         }
     }

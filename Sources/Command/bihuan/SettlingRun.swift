@@ -95,6 +95,7 @@ struct SettlingRun<Payload: Codable & Sendable> {
         if let sender = letter.sender { answers.decided(sender) }
         switch verdict {
         case .taken(let text): done[text, default: 0] += 1
+        case .contents: break
         case .refused(let problems):
             refused += 1
             progress.clear()

@@ -54,6 +54,12 @@ public struct ClockID: UUIDIdentifier {
     public init(_ uuid: UUID) { self.uuid = uuid }
 }
 
+/// The id of one approval (审批): a command that waits for a second person.
+public struct ApprovalID: UUIDIdentifier {
+    public let uuid: UUID
+    public init(_ uuid: UUID) { self.uuid = uuid }
+}
+
 /// An id chosen by people: `[a-z0-9-]{1,40}`, safe in queue names, routing keys and regular expressions.
 public protocol NameIdentifier: Hashable, Sendable, Comparable, Codable, CustomStringConvertible {
     var rawValue: String { get }

@@ -88,7 +88,7 @@ struct LoopPicture {
                 "feedback", waiting(words("deferred", "先到等候"), database?.deferred, database?.deferredAge)),
             .deadlines: worker(
                 "deadlines",
-                words("overdue", "超期") + " " + words.amount(database.map { $0.overdueClocks + $0.overdueDuties })),
+                words("overdue", "超期") + " " + words.amount(database.map { $0.overdue })),
             .postgreSQL: Station(
                 name: "PostgreSQL",
                 lines: [

@@ -133,7 +133,8 @@ extension Metric {
     public static let unsignedAge = Metric(
         "bihuan_handoff_unsigned_age_seconds", .gauge, ["unit"], "The age of the oldest of these, in business time.")
     public static let overdue = Metric(
-        "bihuan_clocks_overdue", .gauge, ["subject"], "Running clocks past their due date: `handoff` or `duty`.")
+        "bihuan_clocks_overdue", .gauge, ["subject"],
+        "Running clocks past their due date: `handoff`, `duty` or `approval`.")
     public static let clocksSetAside = Metric(
         "bihuan_clocks_set_aside", .gauge, "Clocks that the deadline worker set aside after a fault.")
     public static let sweepAge = Metric(

@@ -58,7 +58,7 @@ public struct OfficeHistory: Sendable {
         if let database = view.database {
             values[.outbox] = Double(database.outbox)
             values[.unsigned] = Double(database.unsigned.reduce(0) { $0 + $1.count })
-            values[.overdue] = Double(database.overdueClocks + database.overdueDuties)
+            values[.overdue] = Double(database.overdue)
         }
         return values
     }

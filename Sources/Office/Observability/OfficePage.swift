@@ -123,7 +123,7 @@ public struct OfficePage {
             plot(stage.measure, depths.map { words.amount($0[stage]) } ?? PageWords.unknown)
         } + [
             rate(.reportRate), rate(.handoffRate), rate(.actRate), plot(.unsigned, words.amount(unsigned)),
-            plot(.overdue, words.amount(database.map { $0.overdueClocks + $0.overdueDuties })),
+            plot(.overdue, words.amount(database.map { $0.overdue })),
             plot(.outbox, words.amount(database?.outbox)),
         ]
     }

@@ -122,6 +122,9 @@ public struct OfficeView: Sendable, Codable, Equatable {
         public var clocks = 0
         public var overdueClocks = 0
         public var overdueDuties = 0
+        public var overdueApprovals = 0
+        /// All that is past its due date.
+        public var overdue: Int { overdueClocks + overdueDuties + overdueApprovals }
         public var clocksSetAside = 0
         public var stepAge = 0.0
         /// Business time, in seconds since 1970.
@@ -207,6 +210,7 @@ extension OfficeView.Database {
         }
         samples += [
             Sample(.overdue, ["handoff"], Double(overdueClocks)), Sample(.overdue, ["duty"], Double(overdueDuties)),
+            Sample(.overdue, ["approval"], Double(overdueApprovals)),
             Sample(.clocks, Double(clocks)), Sample(.clocksSetAside, Double(clocksSetAside)),
             Sample(.sweepAge, stepAge), Sample(.outbox, Double(outbox)), Sample(.outboxAge, outboxAge),
             Sample(.deferred, Double(deferred)), Sample(.deferredAge, deferredAge),

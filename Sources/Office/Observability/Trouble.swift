@@ -100,7 +100,7 @@ extension OfficeView.Database {
         note(.deferredOld, [], deferredAge)
         let late = unsigned.filter { $0.age > Trouble.Kind.unsignedOld.bound }.sorted { $0.age > $1.age }
         note(.unsignedOld, late.map(\.unit), late.first?.age ?? 0)
-        note(.overdue, [], Double(overdueClocks + overdueDuties))
+        note(.overdue, [], Double(overdue))
         let held = readers.filter { $0.held > 0 }
         note(.changesHeld, held.map(\.holder), Double(held.map(\.held).max() ?? 0))
         note(.checkpointOld, [], checkpointAge ?? 0)

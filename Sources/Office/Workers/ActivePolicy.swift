@@ -38,6 +38,34 @@ public struct ActivePolicy: Sendable {
         }
     }
 
+    /// Validates a policy text and stores it under its version, in one transaction of the owner role.
+    @discardableResult
+    public static func enter(
+        _ yaml: String, named file: String, at now: Instant, on owner: PostgreSQL.Connection
+    ) throws -> Policy {
+        let policy = try rulebook(of: yaml, named: file).policy
+        try owner.transaction { try enter(policy, yaml, at: now, on: $0) }
+        return policy
+    }
+
+    private static func enter(
+        _ policy: Policy, _ yaml: String, at now: Instant, on connection: PostgreSQL.Connection
+    ) throws {
+        try connection.run(EnterPolicyVersion(name: policy.name, version: policy.version, yaml: yaml, loadedAt: now))
+        let isSame = try connection.run(
+            ComparePolicyVersion(name: policy.name, version: policy.version, yaml: yaml)
+        ).rows.first
+        guard isSame == true else {
+            throw Fault(
+                description:
+                    """
+                    version \(policy.version) of \(policy.name) was entered before with another text, and \
+                    decisions name it: \
+                    give this one a new version
+                    """)
+        }
+    }
+
     /// Validates a policy text, stores it under its version and activates it, in one transaction of the owner role.
     /// - Parameters:
     ///   - file: the name of the text in problems.
@@ -50,21 +78,17 @@ public struct ActivePolicy: Sendable {
     ) throws -> Policy {
         let policy = try rulebook(of: yaml, named: file).policy
         try owner.transaction { connection in
-            if onlyFirst, try !connection.run(ReadActivePolicy()).rows.isEmpty { return }
-            try connection.run(
-                EnterPolicyVersion(name: policy.name, version: policy.version, yaml: yaml, loadedAt: now))
-            let isSame = try connection.run(
-                ComparePolicyVersion(name: policy.name, version: policy.version, yaml: yaml)
-            ).rows.first
-            guard isSame == true else {
+            let active = try connection.run(ReadActivePolicy()).rows.first
+            if onlyFirst, active != nil { return }
+            if let active, (try? rulebook(of: active.yaml, named: active.name))?.approval(of: .policyActivate) != nil {
                 throw Fault(
                     description:
                         """
-                        version \(policy.version) of \(policy.name) was entered before with another text, and \
-                        decisions name it: \
-                        give this one a new version
+                        the active policy asks that a second person approves: enter this one with \
+                        `bihuan policy enter`, and let a leader adopt it
                         """)
             }
+            try enter(policy, yaml, at: now, on: connection)
             try connection.run(ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: actor))
         }
         return policy

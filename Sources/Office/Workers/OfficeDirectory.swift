@@ -81,19 +81,13 @@ public struct OfficeDirectory: Sendable {
     }
 }
 
-/// What a person of the office may do. Roles are code, not policy, because rights depend on them.
-public enum PersonRole: String, CaseIterable, Sendable {
-    /// Registers reports and looks after attachments.
-    case clerk
-    /// Approves and recalls handoffs.
-    case leader
-    /// Is notified of escalations, and recalls handoffs.
-    case supervisor
-    /// Runs the system: decides about dead letters, and sees no case.
-    case `operator`
-
+extension PersonRole {
     /// The roles that may recall a handoff.
     static let mayRecall: Set<String> = [PersonRole.leader.rawValue, PersonRole.supervisor.rawValue]
+    /// The roles that may decide about a report that needs review.
+    static let mayReview: Set<String> = [PersonRole.clerk.rawValue, leader.rawValue, supervisor.rawValue]
+    /// The roles that may activate a policy.
+    static let mayActivatePolicies: Set<String> = [PersonRole.leader.rawValue]
     /// The roles that may report a duty as done.
     static let mayReportDuties: Set<String> = [PersonRole.clerk.rawValue, leader.rawValue, supervisor.rawValue]
     /// The roles that may replay and discard dead letters.

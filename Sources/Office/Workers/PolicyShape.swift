@@ -39,6 +39,7 @@ indirect enum PolicyShape: Sendable {
         case .span: "length of time"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .list(.text): "list of texts"
+        case .list(.choice(let words)): "list of " + words.joined(separator: ", ")
         case .list: "list of rows"
         case .lists: "lists of texts by name"
         case .fields: "keys"
@@ -68,7 +69,7 @@ indirect enum PolicyShape: Sendable {
         ],
         [
             "word_lists": .lists, "placeholders": .list(.text), "case_office": .id, "barrier": barrierRow,
-            "time_zone": .text, "duties": .list(dutyRow),
+            "time_zone": .text, "duties": .list(dutyRow), "approvals": .list(approvalRow),
         ])
 
     private static let term = object(["id": .text, "name": .text])
@@ -142,6 +143,12 @@ indirect enum PolicyShape: Sendable {
             "id": .text, "name": .text, "owed_by": .choice(DutyRow.Owner.allCases.map(\.rawValue)),
             "each": .choice(DutyRow.Length.allCases.map(\.rawValue)), "within": .span, "steps": .list(step),
         ], ["unit_kinds": .list(.text), "citation": .text])
+
+    private static let approvalRow = object(
+        [
+            "id": .text, "acts": .list(.choice(PersonAct.allCases.map(\.rawValue))),
+            "roles": .list(.choice(PersonRole.allCases.map(\.rawValue))), "within": .span, "steps": .list(step),
+        ], ["handoff_kinds": .list(.text), "citation": .text])
 
     private static let returnRow = object(
         ["id": .text, "approve": .flag, "message": .text],

@@ -13,6 +13,8 @@ package final class PersonClient {
     package enum Verdict: Sendable {
         case taken(String)
         case refused([Problem])
+        /// What the person asked to read.
+        case contents(ReviewContents)
     }
 
     private let person: PersonID
@@ -126,6 +128,11 @@ package final class PersonClient {
                 let act = event.inreplyto
             else { return nil }
             return (act, .refused(event.data.problems))
+        case MessageType.reviewContents.rawValue:
+            guard let event = try? JSONDecoder().decode(CloudEvent<ReviewContents>.self, from: body),
+                let act = event.inreplyto
+            else { return nil }
+            return (act, .contents(event.data))
         default: return nil
         }
     }

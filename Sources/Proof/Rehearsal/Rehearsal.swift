@@ -163,7 +163,7 @@ package struct Rehearsal: Sendable {
             try office.configuration.brokerSettings(for: .person(leader.id)), person: leader.id, timeoutSeconds: 5)
         defer { client.close() }
         switch try client.send(event, timeoutSeconds: 5) {
-        case .taken: return 1
+        case .taken, .contents: return 1
         // The unit was faster, or the feedback worker was just killed: the next call tries another handoff.
         case .refused, nil: return 0
         }

@@ -14,6 +14,7 @@ struct LedgerReplay {
     /// The duties of a unit or the office that are owed, and those that were.
     private var duties: Set<DutyKey> = []
     private var closedDuties: Set<DutyKey> = []
+    private var approvals: [ApprovalID: Approval.State] = [:]
     /// Events that do not follow from the earlier ones.
     private(set) var impossible: [LedgerEvent] = []
     private(set) var unreadable = 0
@@ -53,8 +54,19 @@ struct LedgerReplay {
             closedDuties.insert(duty)
         case .dutyStep(let duty, _, _, _, _):
             guard duties.contains(duty) else { throw .refused(.wrongState, state: "not open") }
+        case .approvalAsked(let id, _, _, _, _):
+            guard approvals.updateValue(.open, forKey: id) == nil else { throw .refused(.wrongState, state: "open") }
+        case .approvalStep(let id, _, _, _, _):
+            guard approvals[id] == .open else { throw .refused(.wrongState, state: "not open") }
+        case .approvalDecided(let id, let state, _):
+            guard state != .open, approvals.updateValue(state, forKey: id) == .open else {
+                throw .refused(.wrongState, state: "not open")
+            }
+        case .reviewClosed(let state, _, _):
+            try follow([.report(state == .closed ? .closedInReview : .declined)], handoffs)
+            guard report == state else { throw .refused(.wrongState, state: state.rawValue) }
         case .entered, .attachmentReceived, .attachmentPassedUp, .withdrawn, .deadLetterSettled, .clockStep,
-            .dutiesSkipped:
+            .dutiesSkipped, .policyActivated:
             return
         }
     }

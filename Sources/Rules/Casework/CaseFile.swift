@@ -231,6 +231,9 @@ public struct CaseFile: Sendable {
         }
     }
 
+    /// Starts a clock that belongs to no handoff.
+    public mutating func start(_ clock: Clock) { clocks.start(clock) }
+
     mutating func stopClocks(of id: HandoffID, on stop: ClockStop, at instant: Instant, by event: String) {
         clocks.change(where: { $0.key.handoffID == id && $0.isRunning && $0.stops(on: stop) }) {
             $0.end(at: instant, because: event)

@@ -85,7 +85,7 @@ public struct Clock: Hashable, Sendable {
         }
 
         /// The id of the clock with this key: the same wherever it is made, and in the order of the starts.
-        func id(startingAt start: Instant) -> ClockID {
+        public func id(startingAt start: Instant) -> ClockID {
             let words = [reportID?.description, handoffID?.description, unit?.rawValue, duty, period]
             let hash = SHA256.hash(data: Array(words.map { $0 ?? "" }.joined(separator: "|").utf8))
             return ClockID(.version7(at: start, filledFrom: Array(hash)))

@@ -30,6 +30,8 @@ public enum ReportEvent: CaseIterable, Hashable, Sendable {
     case cameBack
     /// A handoff was recalled or could not be delivered: a person decides.
     case fellBack
+    /// A person decided that nothing more follows.
+    case closedInReview
 }
 
 extension ReportState {
@@ -43,7 +45,8 @@ extension ReportState {
         switch (self, event) {
         case (.registered, .sentToReview): return .needsReview
         case (.registered, .linkedAsRepeat): return .linkedAsRepeat
-        case (.registered, .declined): return .notAccepted
+        case (.registered, .declined), (.needsReview, .declined): return .notAccepted
+        case (.needsReview, .closedInReview): return .closed
         case (.registered, .passedUp): return .passedUp
         case (.registered, .routed), (.needsReview, .routed), (.routed, .routed), (.inHand, .routed),
             (.concluded, .routed):
@@ -67,9 +70,12 @@ extension ReportState {
     /// handoffs.
     public func following(_ handoffs: [HandoffState]) -> ReportState? {
         switch self {
-        case .linkedAsRepeat, .notAccepted, .referred: handoffs.isEmpty ? self : nil
+        case .linkedAsRepeat: handoffs.isEmpty ? self : nil
+        // A person may end a report whose handoffs were all taken back.
+        case .notAccepted, .referred: handoffs.allSatisfy { $0.progress == nil } ? self : nil
         case .passedUp: self
         case .registered, .needsReview: handoffs.isEmpty || handoffs.contains { $0.progress == nil } ? self : nil
+        case .closed where handoffs.allSatisfy { $0.progress == nil }: self
         case .routed, .inHand, .concluded, .closed:
             [.routed, .inHand, .concluded, .closed].first { handoffs.map(\.progress).contains($0) }
         }
@@ -126,4 +132,6 @@ public enum Refusal: String, CaseIterable, Codable, Hashable, Sendable {
     case unknownWord = "unknown_word"
     case returnNotApproved = "return_not_approved"
     case idReused = "id_reused"
+    case decidedBefore = "decided_before"
+    case ownApproval = "own_approval"
 }

@@ -21,6 +21,13 @@ package enum Output {
         write(printableJSON(text) + "\n", to: descriptor)
     }
 
+    /// Prints a value as one line of JSON, its keys in order.
+    package static func json(encoding value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        json(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
     /// The columns of the terminal behind standard output; nil if it is no terminal, so that nothing is cut.
     package static var width: Int? { size.flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } }
 

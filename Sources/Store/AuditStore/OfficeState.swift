@@ -28,7 +28,9 @@ public struct ReadWaits: Statement {
             (SELECT \(age("min(received_at)", "$2")) FROM dead_letter WHERE state = 'open'),
             (SELECT count(*) FROM clock WHERE next_at IS NOT NULL),
             (SELECT count(*) FROM clock WHERE ended_at IS NULL AND handoff_id IS NOT NULL AND due_at < $1),
-            (SELECT count(*) FROM clock WHERE ended_at IS NULL AND handoff_id IS NULL AND due_at < $1),
+            (SELECT count(*) FROM clock WHERE ended_at IS NULL AND handoff_id IS NULL AND duty <> 'approval'
+                AND due_at < $1),
+            (SELECT count(*) FROM clock WHERE ended_at IS NULL AND duty = 'approval' AND due_at < $1),
             (SELECT count(*) FROM clock WHERE set_aside IS NOT NULL),
             -- By the index on next_at: only the end of it is read.
             (SELECT \(age("min(next_at)", "$1")) FROM clock WHERE next_at <= $1),
@@ -48,6 +50,7 @@ public struct ReadWaits: Statement {
         public let clocks: Int
         public let overdueClocks: Int
         public let overdueDuties: Int
+        public let overdueApprovals: Int
         public let clocksSetAside: Int
         public let stepAge: Double
         /// Business time, in seconds since 1970.
@@ -63,7 +66,8 @@ public struct ReadWaits: Statement {
         Row(
             outbox: try row.int(), outboxAge: try row.double(), deferred: try row.int(), deferredAge: try row.double(),
             deadLetterAge: try row.double(), clocks: try row.int(), overdueClocks: try row.int(),
-            overdueDuties: try row.int(), clocksSetAside: try row.int(), stepAge: try row.double(),
+            overdueDuties: try row.int(), overdueApprovals: try row.int(), clocksSetAside: try row.int(),
+            stepAge: try row.double(),
             nextStep: try row.doubleOrNil(), unseenNotices: try row.int(), checkpointAge: try row.doubleOrNil(),
             firstReportAge: try row.doubleOrNil())
     }

@@ -39,7 +39,8 @@ public struct ReadOpenDuties: Statement {
     public static let sql = """
         SELECT duty, period, count(*), count(*) FILTER (WHERE due_at < $1), min(due_at),
             CASE WHEN count(*) = 1 THEN min(owed_by) END
-        FROM clock WHERE handoff_id IS NULL AND ended_at IS NULL GROUP BY duty, period ORDER BY min(due_at), duty
+        FROM clock WHERE handoff_id IS NULL AND duty <> 'approval' AND ended_at IS NULL
+        GROUP BY duty, period ORDER BY min(due_at), duty
         """
     public var parameters: [Parameter] { [.instant(now)] }
 
@@ -65,7 +66,7 @@ public struct ListOpenDuties: Statement {
     public init() {}
     public static let sql = """
         SELECT owed_by || '/' || duty || '/' || period, duty, due_at FROM clock
-        WHERE handoff_id IS NULL AND ended_at IS NULL ORDER BY due_at, duty, period, owed_by
+        WHERE handoff_id IS NULL AND duty <> 'approval' AND ended_at IS NULL ORDER BY due_at, duty, period, owed_by
         """
     public func decode(
         _ row: inout RowReader

@@ -34,7 +34,7 @@ extension RowReader {
     package mutating func name<ID: NameIdentifier>(_ type: ID.Type = ID.self) throws(PostgreSQLError) -> ID {
         ID(unchecked: try text())
     }
-    mutating func nameOrNil<ID: NameIdentifier>(_ type: ID.Type = ID.self) throws(PostgreSQLError) -> ID? {
+    package mutating func nameOrNil<ID: NameIdentifier>(_ type: ID.Type = ID.self) throws(PostgreSQLError) -> ID? {
         try textOrNil().map { ID(unchecked: $0) }
     }
 }

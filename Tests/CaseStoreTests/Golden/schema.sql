@@ -106,6 +106,26 @@ CREATE TABLE public.allegation (
     category text,
     act text NOT NULL
 );
+CREATE TABLE public.approval (
+    id uuid NOT NULL,
+    act text NOT NULL,
+    worker text NOT NULL,
+    report_id uuid,
+    handoff_id uuid,
+    command bytea NOT NULL,
+    roles text[] NOT NULL,
+    rule text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone,
+    decided_because text,
+    CONSTRAINT approval_asked_by_a_rule CHECK ((rule <> ''::text)),
+    CONSTRAINT approval_decided_by_somebody CHECK ((((state = 'open'::text) = (decided_by IS NULL)) AND ((state = 'open'::text) = (decided_at IS NULL)) AND ((state = 'open'::text) = (decided_because IS NULL)))),
+    CONSTRAINT approval_four_eyes CHECK ((decided_by <> asked_by)),
+    CONSTRAINT approval_state_known CHECK ((state = ANY (ARRAY['open'::text, 'approved'::text, 'rejected'::text])))
+);
 CREATE TABLE public.attachment (
     report_id uuid NOT NULL,
     ordinal integer NOT NULL,
@@ -550,6 +570,8 @@ ALTER TABLE ONLY public.accused
     ADD CONSTRAINT accused_pkey PRIMARY KEY (report_id, ordinal);
 ALTER TABLE ONLY public.allegation
     ADD CONSTRAINT allegation_pkey PRIMARY KEY (report_id, ordinal);
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.attachment_part
     ADD CONSTRAINT attachment_part_once PRIMARY KEY (report_id, paper, part);
 ALTER TABLE ONLY public.attachment
@@ -644,6 +666,7 @@ ALTER TABLE ONLY public.unit
     ADD CONSTRAINT unit_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.vault
     ADD CONSTRAINT vault_pkey PRIMARY KEY (report_id);
+CREATE UNIQUE INDEX approval_open_once ON public.approval USING btree (act, report_id, handoff_id) NULLS NOT DISTINCT WHERE (state = 'open'::text);
 CREATE INDEX attachment_unfinished ON public.attachment USING btree (first_part_at) WHERE (first_part_at IS NOT NULL);
 CREATE INDEX change_log_by_xid ON public.change_log USING btree (xid);
 CREATE INDEX clock_due ON public.clock USING btree (next_at) WHERE (next_at IS NOT NULL);
@@ -671,6 +694,14 @@ ALTER TABLE ONLY public.accused
     ADD CONSTRAINT accused_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.allegation
     ADD CONSTRAINT allegation_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES public.person(id);
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES public.person(id);
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_handoff_id_fkey FOREIGN KEY (handoff_id) REFERENCES public.handoff(id);
+ALTER TABLE ONLY public.approval
+    ADD CONSTRAINT approval_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.attachment_part
     ADD CONSTRAINT attachment_part_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.report(id);
 ALTER TABLE ONLY public.attachment
@@ -731,6 +762,23 @@ GRANT SELECT ON TABLE public.accused TO bihuan_operator;
 GRANT SELECT ON TABLE public.allegation TO bihuan_worker;
 GRANT INSERT ON TABLE public.allegation TO bihuan_intake;
 GRANT SELECT ON TABLE public.allegation TO bihuan_operator;
+GRANT SELECT ON TABLE public.approval TO bihuan_worker;
+GRANT INSERT ON TABLE public.approval TO bihuan_routing;
+GRANT INSERT ON TABLE public.approval TO bihuan_feedback;
+GRANT INSERT ON TABLE public.approval TO bihuan_deadlines;
+GRANT SELECT ON TABLE public.approval TO bihuan_operator;
+GRANT UPDATE(state) ON TABLE public.approval TO bihuan_routing;
+GRANT UPDATE(state) ON TABLE public.approval TO bihuan_feedback;
+GRANT UPDATE(state) ON TABLE public.approval TO bihuan_deadlines;
+GRANT UPDATE(decided_by) ON TABLE public.approval TO bihuan_routing;
+GRANT UPDATE(decided_by) ON TABLE public.approval TO bihuan_feedback;
+GRANT UPDATE(decided_by) ON TABLE public.approval TO bihuan_deadlines;
+GRANT UPDATE(decided_at) ON TABLE public.approval TO bihuan_routing;
+GRANT UPDATE(decided_at) ON TABLE public.approval TO bihuan_feedback;
+GRANT UPDATE(decided_at) ON TABLE public.approval TO bihuan_deadlines;
+GRANT UPDATE(decided_because) ON TABLE public.approval TO bihuan_routing;
+GRANT UPDATE(decided_because) ON TABLE public.approval TO bihuan_feedback;
+GRANT UPDATE(decided_because) ON TABLE public.approval TO bihuan_deadlines;
 GRANT SELECT ON TABLE public.attachment TO bihuan_worker;
 GRANT INSERT ON TABLE public.attachment TO bihuan_intake;
 GRANT SELECT ON TABLE public.attachment TO bihuan_operator;
@@ -846,6 +894,7 @@ GRANT SELECT ON TABLE public.person TO bihuan_operator;
 GRANT SELECT,INSERT ON TABLE public.person_notice TO bihuan_worker;
 GRANT SELECT ON TABLE public.person_notice TO bihuan_operator;
 GRANT SELECT ON TABLE public.policy_activation TO bihuan_worker;
+GRANT INSERT ON TABLE public.policy_activation TO bihuan_deadlines;
 GRANT SELECT ON TABLE public.policy_activation TO bihuan_operator;
 GRANT SELECT ON TABLE public.policy_version TO bihuan_worker;
 GRANT SELECT ON TABLE public.policy_version TO bihuan_operator;

@@ -74,6 +74,12 @@ extension LedgerEvent {
         case .dutyDone(let key, _): "duty \(key) was done"
         case .dutyLapsed(let key): "duty \(key) is owed no more"
         case .dutiesSkipped(let duty, let first, let last): "duty \(duty) is not asked for \(first) to \(last)"
+        case .approvalAsked(let id, let act, _, _, _): "\(act.rawValue) waits for approval \(id)"
+        case .approvalStep(let id, let action, let step, let due, _):
+            "approval \(id): step \(step), \(action.rawValue); due \(due)"
+        case .approvalDecided(let id, let state, _): "approval \(id): \(state.rawValue)"
+        case .reviewClosed(let state, _, _): "a person ended it: \(state.rawValue)"
+        case .policyActivated(let policy, _): "policy \(policy) decides from now on"
         case .moved(_, let move, _): move.words
         }
     }

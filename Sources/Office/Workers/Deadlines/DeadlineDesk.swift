@@ -16,6 +16,9 @@ struct DeadlineDesk: Desk {
     // MARK: Commands
 
     func targets(of inbound: InboundMessage) -> Targets {
+        if inbound.isCommand {
+            return Targets(office: inbound.approval == nil, approval: inbound.approval, isCommand: true)
+        }
         guard let duty = inbound.duty else { return Targets() }
         switch duty.debtor {
         case .unit(let unit): return Targets(units: [unit])
@@ -25,14 +28,23 @@ struct DeadlineDesk: Desk {
     }
 
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {
-        let keys = Set(received.compactMap { $0.duty?.clock })
+        let keys = Set(
+            received.compactMap { $0.duty?.clock } + unitOfWork.cases.approvals.values.map(\.clock))
         if !keys.isEmpty {
             unitOfWork.cases.duties = ClockSet(loaded: try database.run(ReadDuties(keys: Array(keys))).rows)
         }
+        let versions = received.compactMap(\.policyVersion) + unitOfWork.approvedVersions
+        unitOfWork.cases.rulebooks = try ActivePolicy.versions(Set(versions), in: database)
     }
+
+    func needs(of inbound: InboundMessage) -> CaseNeeds { inbound.isCommand ? .names : .nothing }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
+            if inbound.isCommand {
+                try unitOfWork.command(inbound) { try $0.activate($1) }
+                continue
+            }
             do throws(Problem) { try unitOfWork.endDuty(inbound) } catch { unitOfWork.refuse(inbound, [error]) }
         }
     }
@@ -112,6 +124,8 @@ extension UnitOfWork {
         if openings.contains(where: { $0.key == nil }) {
             cases.reached = try database.run(ReadDutyOpenings()).rows.compactMap(\.self)
         }
+        let approvals = items.compactMap { clock(of: $0)?.approval }
+        if !approvals.isEmpty { cases.load(try database.run(ReadApprovals(ids: approvals)).rows) }
         let versions = items.compactMap { clock(of: $0)?.inputs.rule }.compactMap { RuleReference.version(of: $0) }
         let active = office.rulebook.policy
         cases.rulebooks = try ActivePolicy.versions(
@@ -166,6 +180,12 @@ extension UnitOfWork {
             takeStep(step, of: clock, owedBy: debtor, handoff, report)
         } else if let duty = clock.dutyKey {
             try takeStep(step, of: clock, duty)
+        } else if let approval = clock.approval.flatMap({ cases.approvals[$0] }) {
+            try record(
+                .approvalStep(approval.id, step.action, step: step.number, due: clock.dueAt, rule: clock.inputs.rule),
+                of: clock)
+            notifyApprovers("approval_\(step.action.rawValue)", of: approval)
+            if step.action == .escalate { notifySupervisors(of: approval) }
         }
     }
 

@@ -33,16 +33,24 @@ extension UnitOfWork {
         }
     }
 
+    /// Carries out a command that a second person approved.
+    mutating func performApproved(_ act: Act) throws -> String {
+        switch try perform(act) {
+        case .done(let handoff):
+            try retryDeferred(of: handoff)
+            return "recalled; the report needs review"
+        case .refused(let problem): throw problem
+        case .early(let handoff):
+            throw Problem(code: Refusal.wrongState.rawValue, text: "handoff \(handoff) is not signed")
+        }
+    }
+
     private func outcome(of error: any Error, _ handoff: Handoff) throws -> ActOutcome {
         switch error {
         case let rejection as Rejection:
             switch rejection {
             case .early: return .early(handoff.id)
-            case .refused(let refusal, let state):
-                return .refused(
-                    Problem(
-                        code: refusal.rawValue,
-                        text: "the handoff is \(state.replacing("_", with: " ")): \(refusal.words)"))
+            case .refused: return .refused(Problem(rejection, of: "the handoff"))
             }
         case let problem as Problem: return .refused(problem)
         case is TakenBefore: return .done(handoff.id)
@@ -81,7 +89,8 @@ extension UnitOfWork {
         switch act.message.body {
         case .act(let said): try apply(said, act, to: handoff)
         case .handoffCommand(.recall(let data)): try recall(handoff, data, act)
-        case .submitted, .dutyCommand, .deadLetter, .note: throw Problem.wrongWorker
+        case .submitted, .reviewCommand, .policyCommand, .approval, .dutyCommand, .deadLetter, .note:
+            throw Problem.wrongWorker
         }
     }
 
@@ -193,6 +202,11 @@ extension UnitOfWork {
             // The same text for a missing role and for a recusal, so that nobody learns who is accused.
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not recall this handoff")
         }
+        var state = handoff.state
+        _ = try state.apply(.recalled)
+        guard try isApproved(act, as: .recall, of: handoff.reportID, handoff: handoff.id, kind: handoff.kind) else {
+            return
+        }
         let reachedUnit = handoff.state != .awaitingApproval
         try move(handoff.id, .recalled, act)
         try note(handoff.id, "recall", data.reason, act)
@@ -202,6 +216,8 @@ extension UnitOfWork {
                 data: HandoffRecalled(cause: "recalled", reason: data.reason), about: .reports([handoff.reportID]),
                 handoff: handoff.id, queue: Topology.Queue.handoff(to: handoff.unit, express: handoff.express))
         }
+        // Whoever approved it is answered with the approval.
+        guard act.approval == nil else { return }
         answer(
             act.key, to: act.sender, .commandTaken, subject: handoff.id.description,
             data: CommandTaken(text: "recalled; the report needs review"), about: .reports([handoff.reportID]),
@@ -283,6 +299,8 @@ extension Refusal {
         case .unknownWord: "the policy does not know this word"
         case .returnNotApproved: "the return was not approved"
         case .idReused: "the id was used before for another message"
+        case .decidedBefore: "it was decided before"
+        case .ownApproval: "a second person decides it, not the one who asked for it"
         }
     }
 }

@@ -21,18 +21,17 @@ struct FeedbackDesk: Desk {
             }
             return targets
         }
-        guard case .message(let message) = inbound.content, let handoff = HandoffID(message.envelope.subject) else {
-            return Targets()
-        }
-        return Targets(handoffs: [handoff], deferredOf: inbound.key.sender)
+        guard case .message(let message) = inbound.content else { return Targets() }
+        if let approval = inbound.approval { return Targets(approval: approval, isCommand: true) }
+        guard let handoff = HandoffID(message.envelope.subject) else { return Targets() }
+        return Targets(handoffs: [handoff], deferredOf: inbound.key.sender, isCommand: inbound.isCommand)
     }
 
     let defers = true
 
     /// A person's command needs the names of the accused: whether the person may act on the case depends on them.
     func needs(of inbound: InboundMessage) -> CaseNeeds {
-        guard case .message(let message) = inbound.content, case .handoffCommand = message.body else { return .nothing }
-        return .names
+        inbound.isCommand ? .names : .nothing
     }
 
     /// Loads the deferred messages that may be tried after these acts.
@@ -56,6 +55,10 @@ struct FeedbackDesk: Desk {
         for inbound in received {
             // What is no act gets no verdict: a fault, which `demandVerdicts` finds.
             guard let act = Act(inbound) else { continue }
+            if case .approval = act.message.body {
+                try unitOfWork.command(inbound) { try $0.performApproved($1) }
+                continue
+            }
             // A request to send again changes nothing for which an earlier act could wait.
             if !act.message.asksAgain, let handoff = unitOfWork.handoffWithTurns(before: act) {
                 try unitOfWork.putOff(inbound, act.message, for: handoff, isRipe: true)
@@ -101,20 +104,6 @@ extension Message {
         // Nothing is loaded for these: their deferred messages are marked ripe, and the sweep tries them.
         default: false
         }
-    }
-}
-
-/// One act of a unit or a person on a handoff.
-struct Act: Sendable {
-    let key: InboxKey
-    let message: Message
-    let sender: Party
-}
-
-extension Act {
-    fileprivate init?(_ inbound: InboundMessage) {
-        guard case .message(let message) = inbound.content else { return nil }
-        self.init(key: inbound.key, message: message, sender: message.envelope.source)
     }
 }
 

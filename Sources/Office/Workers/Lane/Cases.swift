@@ -18,6 +18,12 @@ struct Cases {
     /// Up to which periods the clocks of duties are open, as loaded, and as written by this transaction.
     var reached: [DutyOpening] = []
     var openings: [DutyOpening] = []
+    /// The approvals that were loaded under the locks of their subjects, or asked for since.
+    private(set) var approvals: [ApprovalID: Approval] = [:]
+    private var newApprovals: [ApprovalID] = []
+    private var decidedApprovals: Set<ApprovalID> = []
+    /// Versions of the policy that a person activates.
+    var activations: [ActivatePolicyVersion] = []
     /// The report of each handoff.
     var reportOf: [HandoffID: ReportID] = [:]
     /// Masked texts, accused and allegations, if the worker needs them.
@@ -47,6 +53,32 @@ struct Cases {
     var subjectCount: Int { files.count + chains.count }
     func isLoaded(_ subject: LedgerSubject) -> Bool {
         subject.reportID.map { files[$0] != nil } ?? (chains[subject] != nil)
+    }
+
+    // MARK: Approvals
+
+    mutating func load(_ approvals: [Approval]) { for approval in approvals { self.approvals[approval.id] = approval } }
+
+    mutating func ask(_ approval: Approval) {
+        approvals[approval.id] = approval
+        newApprovals.append(approval.id)
+    }
+
+    /// Stores what became of an approval; one that is open again is not written.
+    mutating func keep(_ approval: Approval) {
+        approvals[approval.id] = approval
+        if approval.state == .open {
+            decidedApprovals.remove(approval.id)
+        } else {
+            decidedApprovals.insert(approval.id)
+        }
+    }
+
+    private var approvalCommands: [any Command] {
+        let new = newApprovals.compactMap { approvals[$0] }
+        let changed = decidedApprovals.subtracting(newApprovals).sorted().compactMap { approvals[$0] }
+        return (new.isEmpty ? [] : [InsertApprovals(approvals: new)])
+            + (changed.isEmpty ? [] : [UpdateApprovals(approvals: changed)]) + activations
     }
 
     // MARK: Other subjects
@@ -85,6 +117,7 @@ struct Cases {
     /// The commands that write the data that belongs to the cases.
     func commands(at now: Instant) -> [any Command] {
         var commands = notes.commands
+        commands += approvalCommands
         if !newBodies.isEmpty { commands.append(InsertHandoffBodies(bodies: newBodies)) }
         if !clockSteps.isEmpty { commands.append(InsertClockSteps(steps: clockSteps)) }
         if !openings.isEmpty { commands.append(WriteDutyOpenings(openings: openings, at: now)) }

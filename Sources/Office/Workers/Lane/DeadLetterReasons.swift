@@ -66,7 +66,7 @@ extension UnitOfWork {
                 office.rulebook.sealing(of: ReportFacts(submission: submission, sourceKind: $0)) != nil
             }
         case .submitted(.part): report(of: inbound).map { $0.verdict != .passedUp } ?? false
-        case .act, .handoffCommand, .dutyCommand, .deadLetter, .note: true
+        case .act, .handoffCommand, .reviewCommand, .policyCommand, .approval, .dutyCommand, .deadLetter, .note: true
         }
     }
 

@@ -65,6 +65,10 @@ struct Targets: Sendable {
     var deferredOf: String?
     var units: [UnitID] = []
     var office = false
+    /// The approval that a person decides: its report, or the office, is locked.
+    var approval: ApprovalID?
+    /// Whether the message may be put before a second person: then the open approvals of the subjects are loaded.
+    var isCommand = false
 }
 
 /// One piece of the work of a sweep. If it fails, it is set aside alone.

@@ -26,6 +26,10 @@ extension LaneStore {
                 sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
             reports.formUnion(try database.run(known).rows.map(\.id))
         }
+        let approvals = all.compactMap(\.approval)
+        let decidedOn = approvals.isEmpty ? [] : try database.run(ReadApprovals(ids: approvals)).rows.map(\.subject)
+        reports.formUnion(decidedOn.compactMap(\.reportID))
+        let office = all.contains(where: \.office) || sweep?.office == true || decidedOn.contains(.office)
         for row in settled.confirmed + settled.unroutable where row.movesHandoff { reports.formUnion(row.reports) }
         for row in settled.withdrawn { reports.formUnion(row.reports) }
 
@@ -33,9 +37,13 @@ extension LaneStore {
         let skipsLocked = sweep?.skipsLocked == true && received.isEmpty
         let locked = try lock(reports, handoffs, skipsLocked: skipsLocked)
         try lockChains(
-            of: Set(all.flatMap(\.units)).union(sweep?.units ?? []),
-            office: all.contains(where: \.office) || sweep?.office == true, skipsLocked: skipsLocked, into: &unitOfWork)
+            of: Set(all.flatMap(\.units)).union(sweep?.units ?? []), office: office, skipsLocked: skipsLocked,
+            into: &unitOfWork)
         let ids = locked.map(\.id)
+        if all.contains(where: \.isCommand) {
+            unitOfWork.cases.load(
+                try database.run(ReadApprovals(ids: approvals, openOf: ids, openOfOffice: office)).rows)
+        }
         guard !ids.isEmpty else { return }
         let (handoffRows, clocks, barred, deferred, applied, counted, amounts) = try database.pipeline(
             ReadHandoffs(reports: ids), ReadClocks(reports: ids), ReadBarredUnits(reports: ids),

@@ -82,7 +82,29 @@ struct Outgoing {
         }
     }
 
-    mutating func takeBack(to count: Int) { rows.removeLast(rows.count - count) }
+    /// Adds a notice about an approval for those of these persons whom the barrier admits to what it is about.
+    /// - Returns: the number of notices.
+    @discardableResult
+    mutating func notify(
+        _ persons: some Sequence<PersonRow>, _ kind: String, of approval: Approval, past cases: Cases,
+        in office: OfficeContext
+    ) -> Int {
+        let clock = approval.clock.id(startingAt: approval.askedAt)
+        let admitted = persons.filter { cases.admits($0, to: approval) }.sorted { $0.id < $1.id }
+        for person in admitted {
+            notices.append(
+                PersonNotice(
+                    id: UUID.version7(at: office.wall), person: person.id, reportID: approval.reportID,
+                    handoffID: approval.handoffID, clockID: clock, kind: kind, rule: approval.rule,
+                    createdAt: office.now))
+        }
+        return admitted.count
+    }
+
+    mutating func takeBack(to count: Int, notices noticeCount: Int) {
+        rows.removeLast(rows.count - count)
+        notices.removeLast(notices.count - noticeCount)
+    }
 
     // MARK: Writing
 
@@ -159,6 +181,12 @@ extension Cases {
             guard let person = office.directory.persons[id] else { return false }
             return cases.allSatisfy { admits(person, to: $0) }
         }
+    }
+
+    /// Whether the barrier admits a person to what an approval is about.
+    func admits(_ person: PersonRow, to approval: Approval) -> Bool {
+        guard let report = approval.reportID else { return true }
+        return files[report].map { admits(person, to: $0) } ?? false
     }
 
     /// Whether the barrier admits a person to a case. Fails closed: the accused of a case that is sealed or not

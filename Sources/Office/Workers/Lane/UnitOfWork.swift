@@ -189,19 +189,23 @@ struct UnitOfWork {
         fileprivate let settlement: Settlement?
         fileprivate let rows: Int
         fileprivate let notes: Int
+        fileprivate let bodies: Int
+        fileprivate let notices: Int
     }
 
     func before(_ act: InboxKey, on report: ReportID) -> Before {
         Before(
             report: report, file: cases.files[report], settlement: answers.settlements[act],
-            rows: outgoing.rows.count, notes: cases.notes.new.count)
+            rows: outgoing.rows.count, notes: cases.notes.new.count,
+            bodies: cases.newBodies.count, notices: outgoing.notices.count)
     }
 
     /// Undoes the changes of an act that failed half-way.
     mutating func takeBack(_ act: InboxKey, to before: Before) {
         cases.files[before.report] = before.file
         cases.notes.takeBack(to: before.notes)
-        outgoing.takeBack(to: before.rows)
+        cases.newBodies.removeLast(cases.newBodies.count - before.bodies)
+        outgoing.takeBack(to: before.rows, notices: before.notices)
         answers.takeBack(act, to: before.settlement)
     }
 

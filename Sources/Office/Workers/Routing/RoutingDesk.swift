@@ -11,18 +11,25 @@ struct RoutingDesk: Desk {
     let worker = Worker.routing
 
     func targets(of inbound: InboundMessage) -> Targets {
-        Targets(reports: reference(in: inbound).map { [$0.report] } ?? [])
+        Targets(
+            reports: (reference(in: inbound)?.report ?? inbound.reviewed).map { [$0] } ?? [],
+            approval: inbound.approval, isCommand: inbound.isCommand)
     }
 
     func needs(of inbound: InboundMessage) -> CaseNeeds { .contents }
 
     /// At most the size of a message: intake refuses a report whose handoff would be larger.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
+        if inbound.isCommand { return limits.messageBytesMax }
+        return reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
     }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
+            if inbound.isCommand {
+                try unitOfWork.command(inbound) { try $0.review($1) }
+                continue
+            }
             guard let reference = reference(in: inbound) else { continue }
             try unitOfWork.route(reference.report, act: inbound.key)
             unitOfWork.answers.take(inbound.key)
@@ -44,17 +51,7 @@ extension UnitOfWork {
         guard var file = cases.files[id], file.report.state == .registered, let content = cases.contents[id] else {
             return
         }
-        let returnedBy = Set(file.handoffs.filter { $0.state == .returned }.map(\.unit))
-        var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
-        // The reporter's name is only in the vault; whether the report is real-name is stored with it.
-        facts.isRealName = file.report.realName
-        let finding = Barrier.finding(
-            on: content.accused, among: office.directory.unitNames, kinds: office.rulebook.ownKind)
-        file.bar(finding.roots, with: office.directory.subtrees(of: finding.roots))
-        let ruling =
-            office.rulebook.ruling(on: finding)
-            ?? office.rulebook.route(
-                facts, among: office.directory.routingUnits, barred: file.barred, returnedBy: returnedBy)
+        let ruling = ruling(on: &file, content)
         switch ruling.decision {
         case .needsReview(let reason):
             try file.apply(.sentToReview)
@@ -64,12 +61,35 @@ extension UnitOfWork {
                 by: office.name)
             cases.files[id] = file
         case .handoff(let unit, let kind):
-            try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act)
+            try handOff(&file, to: unit, kind: kind, rule: ruling.rule, content: content, act: act, by: office.name)
         }
     }
 
-    private mutating func handOff(
-        _ file: inout CaseFile, to unit: UnitID, kind: String, rule: RuleReference, content: Submission, act: InboxKey
+    /// Which unit must have a report, by the rules. Units that the accused belong to are barred first, as the office is
+    /// now. No unit gets it from which it was taken back.
+    func ruling(on file: inout CaseFile, _ content: Submission) -> RouteRuling {
+        let takenBack = Set(file.handoffs.filter { $0.state == .returned || $0.state == .recalled }.map(\.unit))
+        var facts = ReportFacts(submission: content, sourceKind: file.report.sourceKind)
+        // The reporter's name is only in the vault; whether the report is real-name is stored with it.
+        facts.isRealName = file.report.realName
+        return office.rulebook.ruling(on: bar(&file, content))
+            ?? office.rulebook.route(
+                facts, among: office.directory.routingUnits, barred: file.barred, returnedBy: takenBack)
+    }
+
+    /// Bars the units that the accused belong to, as the office is now.
+    @discardableResult
+    func bar(_ file: inout CaseFile, _ content: Submission) -> Barrier.Finding {
+        let finding = Barrier.finding(
+            on: content.accused, among: office.directory.unitNames, kinds: office.rulebook.ownKind)
+        file.bar(finding.roots, with: office.directory.subtrees(of: finding.roots))
+        return finding
+    }
+
+    /// - Parameter actor: who decided it: `office.routing`, `person.li`.
+    mutating func handOff(
+        _ file: inout CaseFile, to unit: UnitID, kind: String, rule: RuleReference, content: Submission, act: InboxKey,
+        by actor: String
     ) throws {
         let words = office.rulebook.handoffKinds[kind]
         let express = words?.express ?? false
@@ -101,7 +121,7 @@ extension UnitOfWork {
         let new = LedgerEvent.NewHandoff(
             handoff, act: office.commitment(toAct: act, of: file.report.id),
             commitment: office.commitment(to: stored.digest, of: file.report.id, for: .unit(unit)))
-        file.record(waits ? .proposed(new) : .routed(new), at: now, by: office.name)
+        file.record(waits ? .proposed(new) : .routed(new), at: now, by: actor)
         cases.reportOf[id] = file.report.id
         cases.files[file.report.id] = file
     }

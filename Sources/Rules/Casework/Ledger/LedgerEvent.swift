@@ -36,6 +36,16 @@ public enum LedgerEvent: Hashable, Sendable {
     case dutyLapsed(DutyKey)
     /// The office stood still for so long that the clocks of these periods of a duty are not opened.
     case dutiesSkipped(duty: String, first: DutyPeriod, last: DutyPeriod)
+    /// A command waits until a second person approves it.
+    case approvalAsked(ApprovalID, PersonAct, handoff: HandoffID?, rule: String, act: String)
+    /// A step of the ladder of an approval was taken.
+    case approvalStep(ApprovalID, ClockPlan.Step.Action, step: Int, due: Instant, rule: String)
+    /// A second person decided. What the approved command did is entered after this.
+    case approvalDecided(ApprovalID, as: Approval.State, act: String)
+    /// A person ended a report that needed review.
+    case reviewClosed(as: ReportState, rule: String, act: String)
+    /// A version of the policy, such as `cn-discipline@2`, decides from now on.
+    case policyActivated(String, act: String)
     /// A handoff changed its state. `act` is `nil` for an event of the broker.
     case moved(HandoffID, HandoffMove, act: String?)
 

@@ -60,8 +60,9 @@ public struct LedgerRecord: Hashable, Sendable {
 
 /// The names of details in an entry, beside `at`, `by` and `event`.
 public enum LedgerKey: String, CaseIterable, Sendable {
-    case act, action, addressee, clock, commitment, deadLetter = "dead_letter", disposition, due, duty,
-        filedOn = "filed_on", first, handoff, key, kind, last, number, office, outcome, reason, report
+    case act, action, addressee, approval, clock, commitment, decision, deadLetter = "dead_letter", disposition, due,
+        duty,
+        filedOn = "filed_on", first, handoff, key, kind, last, number, office, outcome, policy, reason, report
     case round, rule, settled, source, step, type, unit, verdict
 }
 
@@ -75,9 +76,16 @@ extension LedgerEvent {
         case dutiesSkipped = "duties_skipped"
     }
 
+    /// The words of what persons decide.
+    private enum DecisionWord: String, CaseIterable {
+        case approvalAsked = "approval_asked", approvalStep = "approval_step", approvalDecided = "approval_decided"
+        case reviewClosed = "review_closed", policyActivated = "policy_activated"
+    }
+
     /// Every word that may be the value of `event`.
     public static let words =
-        Word.allCases.map(\.rawValue) + ClockPlan.Step.Action.allCases.map(\.rawValue)
+        Word.allCases.map(\.rawValue) + DecisionWord.allCases.map(\.rawValue)
+        + ClockPlan.Step.Action.allCases.map(\.rawValue)
         + HandoffEvent.allCases.map(\.rawValue)
 
     /// A stable word: `registered`, `routed`, `signed` …
@@ -98,6 +106,11 @@ extension LedgerEvent {
         case .dutyDone: Word.dutyDone.rawValue
         case .dutyLapsed: Word.dutyLapsed.rawValue
         case .dutiesSkipped: Word.dutiesSkipped.rawValue
+        case .approvalAsked: DecisionWord.approvalAsked.rawValue
+        case .approvalStep: DecisionWord.approvalStep.rawValue
+        case .approvalDecided: DecisionWord.approvalDecided.rawValue
+        case .reviewClosed: DecisionWord.reviewClosed.rawValue
+        case .policyActivated: DecisionWord.policyActivated.rawValue
         case .clockStep(let step): step.action.rawValue
         case .moved(_, let move, _): move.event.rawValue
         }
@@ -144,6 +157,19 @@ extension LedgerEvent {
         case .dutyLapsed(let key): [(.duty, key.description)]
         case .dutiesSkipped(let duty, let first, let last):
             [(.duty, duty), (.first, first.description), (.last, last.description)]
+        case .approvalAsked(let id, let what, let handoff, let rule, let act):
+            [(.approval, id.description), (.kind, what.rawValue)]
+                + (handoff.map { [(.handoff, $0.description)] } ?? []) + [(.rule, rule), (.act, act)]
+        case .approvalStep(let id, let action, let step, let due, let rule):
+            [
+                (.approval, id.description), (.action, action.rawValue), (.step, String(step)),
+                (.due, due.description), (.rule, rule),
+            ]
+        case .approvalDecided(let id, let state, let act):
+            [(.approval, id.description), (.decision, state.rawValue), (.act, act)]
+        case .reviewClosed(let state, let rule, let act):
+            [(.verdict, state.rawValue), (.rule, rule), (.act, act)]
+        case .policyActivated(let policy, let act): [(.policy, policy), (.act, act)]
         case .clockStep(let step):
             [
                 (.handoff, step.handoff.description), (.clock, step.clock), (.round, String(step.round)),
@@ -171,6 +197,8 @@ extension LedgerEvent {
                     action: action, handoff: try details.handoff, clock: try details.text(.clock),
                     round: try details.read(.round) { Int($0) }, step: try details.read(.step) { Int($0) },
                     due: try details.due, rule: try details.text(.rule)))
+        } else if let word = DecisionWord(rawValue: word) {
+            self = try LedgerEvent(word, details)
         } else {
             switch try details.word(word) as Word {
             case .entered: self = .entered(try details.subject)
@@ -197,7 +225,7 @@ extension LedgerEvent {
             case .withdrawn:
                 self = .withdrawn(
                     type: try details.text(.type), addressee: try details.text(.addressee),
-                    handoff: details.fields[LedgerKey.handoff.rawValue] == nil ? nil : try details.handoff)
+                    handoff: try details.handoffOrNone)
             case .deadLetterSettled:
                 self = .deadLetterSettled(
                     try details.read(.deadLetter) { UUID(uuidString: $0) },
@@ -215,6 +243,27 @@ extension LedgerEvent {
                     duty: try details.text(.duty), first: try details.read(.first) { DutyPeriod($0) },
                     last: try details.read(.last) { DutyPeriod($0) })
             }
+        }
+    }
+
+    private init(_ word: DecisionWord, _ details: Details) throws(Details.Missing) {
+        switch word {
+        case .approvalAsked:
+            self = .approvalAsked(
+                try details.approval, try details.word(details.text(.kind)), handoff: try details.handoffOrNone,
+                rule: try details.text(.rule), act: try details.text(.act))
+        case .approvalStep:
+            self = .approvalStep(
+                try details.approval, try details.word(details.text(.action)),
+                step: try details.read(.step) { Int($0) }, due: try details.due, rule: try details.text(.rule))
+        case .approvalDecided:
+            self = .approvalDecided(
+                try details.approval, as: try details.word(details.text(.decision)), act: try details.text(.act))
+        case .reviewClosed:
+            self = .reviewClosed(
+                as: try details.word(details.text(.verdict)), rule: try details.text(.rule),
+                act: try details.text(.act))
+        case .policyActivated: self = .policyActivated(try details.text(.policy), act: try details.text(.act))
         }
     }
 }
@@ -288,6 +337,10 @@ private struct Details {
     }
 
     var handoff: HandoffID { get throws(Missing) { try read(.handoff) { HandoffID($0) } } }
+    var handoffOrNone: HandoffID? {
+        get throws(Missing) { fields[LedgerKey.handoff.rawValue] == nil ? nil : try handoff }
+    }
+    var approval: ApprovalID { get throws(Missing) { try read(.approval) { ApprovalID($0) } } }
     var due: Instant { get throws(Missing) { try read(.due) { Instant($0) } } }
     var duty: DutyKey { get throws(Missing) { try read(.duty) { DutyKey($0) } } }
     var unit: UnitID { get throws(Missing) { try read(.unit) { UnitID($0) } } }

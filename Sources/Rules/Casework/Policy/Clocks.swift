@@ -16,6 +16,10 @@ extension DutyRow: TimedRow {
     var duty: String { id }
 }
 
+extension ApprovalRow: TimedRow {
+    var duty: String { ApprovalRow.clock }
+}
+
 extension Rulebook {
     /// The clocks that an event of a handoff starts, with every step of their ladders.
     public func clocks(startedBy start: ClockStart, handoffKind: String, at instant: Instant) -> [ClockPlan] {

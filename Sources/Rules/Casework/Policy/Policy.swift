@@ -27,6 +27,8 @@ public struct Policy: Codable, Hashable, Sendable {
     public let duties: [DutyRow]?
     /// The office's zone, such as `Asia/Shanghai`: months and quarters begin by it. Required if there are duties.
     public let timeZone: String?
+    /// Which acts of a person need a second one; without it, none.
+    public let approvals: [ApprovalRow]?
     public let returns: [ReturnRow]
     public let conclusions: [ConclusionRow]
 
@@ -35,7 +37,7 @@ public struct Policy: Codable, Hashable, Sendable {
         case wordLists = "word_lists"
         case caseOffice = "case_office"
         case timeZone = "time_zone"
-        case placeholders, barrier, sealed, scope, repeats, routing, clocks, duties, returns, conclusions
+        case placeholders, barrier, sealed, scope, repeats, routing, clocks, duties, approvals, returns, conclusions
     }
 }
 

@@ -199,6 +199,28 @@ public struct DutyRow: PolicyRow, Codable, Hashable, Sendable {
     }
 }
 
+/// Acts of a person that a second person must approve (审批). The first row that fits asks for it.
+public struct ApprovalRow: PolicyRow, Codable, Hashable, Sendable {
+    public let id: String
+    public let acts: [PersonAct]
+    /// Fits if the handoff has one of these kinds; absent: any, and acts without a handoff.
+    public let handoffKinds: [String]?
+    /// The second person has one of these roles.
+    public let roles: [PersonRole]
+    /// From the request to the decision.
+    public let within: Span
+    public let steps: [LadderRow]
+    public let citation: String?
+
+    /// What the clock of an approval watches: see `Clock.Key.duty`.
+    public static let clock = "approval"
+
+    enum CodingKeys: String, CodingKey {
+        case id, acts, roles, within, steps, citation
+        case handoffKinds = "handoff_kinds"
+    }
+}
+
 /// One step of a clock's ladder, or several at equal distance. Exactly one of the three places is stated.
 public struct LadderRow: Codable, Hashable, Sendable {
     public let action: ClockPlan.Step.Action

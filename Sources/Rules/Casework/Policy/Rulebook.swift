@@ -44,7 +44,7 @@ public final class Rulebook: Sendable {
         returnReasons = Rulebook.index(vocabulary.returnReasons)
         conclusionOutcomes = Rulebook.index(vocabulary.conclusionOutcomes)
         authorities = Rulebook.index(vocabulary.authorities)
-        let timed: [any TimedRow] = policy.clocks + (policy.duties ?? [])
+        let timed: [any TimedRow] = policy.clocks + (policy.duties ?? []) + (policy.approvals ?? [])
         timedRows = Dictionary(timed.map { ($0.id, $0) }) { first, _ in first }
         ownKind = policy.ownKind
 

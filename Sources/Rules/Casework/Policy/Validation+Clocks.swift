@@ -53,6 +53,17 @@ extension PolicyCheck {
         }
     }
 
+    mutating func approvalRows() {
+        for (index, row) in (policy.approvals ?? []).enumerated() {
+            let path = "approvals[\(index)]"
+            self.row(row, path)
+            filled(row.acts.map(\.rawValue), path + ".acts")
+            filled(row.roles.map(\.rawValue), path + ".roles")
+            allKnown(row.handoffKinds, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kinds")
+            ladder(of: row, path)
+        }
+    }
+
     /// Checks that every open handoff will have a running clock or a stated reason (invariant 8): a policy without is
     /// refused. `CaseFile.recountClocks` asks again after every event.
     mutating func clocksForEveryKind() {

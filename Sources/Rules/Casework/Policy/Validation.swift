@@ -21,6 +21,7 @@ extension Policy {
         check.clockRows()
         check.clocksForEveryKind()
         check.dutyRows()
+        check.approvalRows()
         check.returnRows()
         check.conclusionRows()
         check.sizes()
@@ -287,6 +288,7 @@ struct PolicyCheck {
 
     mutating func row(_ row: some PolicyRow, _ path: String) {
         if UnitID(row.id) == nil { report(path + ".id", "an id matches [a-z0-9-]{1,40}") }
+        if row.id == Rulebook.reviewRow { report(path + ".id", "this id stands for what persons decide: give another") }
         if let other = pathOfRow[row.id] {
             report(path + ".id", "\"\(row.id)\" is already the id of \(other): give it another")
         }

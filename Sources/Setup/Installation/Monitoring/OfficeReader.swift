@@ -213,8 +213,8 @@ package final class OfficeReader {
 extension OfficeView.Database {
     fileprivate mutating func take(_ row: ReadWaits.Row) {
         (outbox, outboxAge, deferred, deferredAge) = (row.outbox, row.outboxAge, row.deferred, row.deferredAge)
-        (deadLetterAge, clocks, overdueClocks, overdueDuties) = (
-            row.deadLetterAge, row.clocks, row.overdueClocks, row.overdueDuties
+        (deadLetterAge, clocks, overdueClocks, overdueDuties, overdueApprovals) = (
+            row.deadLetterAge, row.clocks, row.overdueClocks, row.overdueDuties, row.overdueApprovals
         )
         (clocksSetAside, stepAge, nextStep) = (row.clocksSetAside, row.stepAge, row.nextStep)
         (unseenNotices, checkpointAge) = (row.unseenNotices, row.checkpointAge ?? row.firstReportAge)

@@ -46,7 +46,8 @@ CREATE TABLE policy_version (
     CONSTRAINT policy_version_once PRIMARY KEY (name, version)
 );
 
--- Which version decides, since when and by whose hand: the last row counts. Entered by the owner, read by every lane.
+-- Which version decides, since when and by whose hand: the last row counts. Entered by the owner, or by a person's command; read by
+-- every lane.
 CREATE TABLE policy_activation (
     number       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name         text NOT NULL,
@@ -426,6 +427,33 @@ CREATE TABLE person_notice (
     seen_at    timestamptz
 );
 
+-- A command of a person that waits until a second one approves it, as it was sent. It belongs to the report that it is about, or to
+-- the office, whose row is locked before it; its clock is the one with its id as period.
+CREATE TABLE approval (
+    id          uuid PRIMARY KEY,
+    act         text NOT NULL,
+    -- The worker that heard the command and carries it out.
+    worker      text NOT NULL,
+    report_id   uuid REFERENCES report,
+    handoff_id  uuid REFERENCES handoff,
+    command     bytea NOT NULL,
+    -- Of which the second person needs one.
+    roles       text[] NOT NULL,
+    rule        text NOT NULL CONSTRAINT approval_asked_by_a_rule CHECK (rule <> ''),
+    asked_by    text NOT NULL REFERENCES person,
+    asked_at    timestamptz NOT NULL,
+    state       text NOT NULL CONSTRAINT approval_state_known CHECK (state IN ('open', 'approved', 'rejected')),
+    decided_by  text REFERENCES person,
+    decided_at  timestamptz,
+    decided_because text,
+    CONSTRAINT approval_four_eyes CHECK (decided_by <> asked_by),
+    CONSTRAINT approval_decided_by_somebody CHECK (
+        (state = 'open') = (decided_by IS NULL) AND (state = 'open') = (decided_at IS NULL)
+        AND (state = 'open') = (decided_because IS NULL))
+);
+-- One request at a time for the same act on the same thing.
+CREATE UNIQUE INDEX approval_open_once ON approval (act, report_id, handoff_id) NULLS NOT DISTINCT WHERE state = 'open';
+
 -- The ledger ----------------------------------------------------------------------------------------------------------------
 
 -- One chain per subject (a report's is its id; units and the office name theirs). hash = SHA-256(previous hash ‖ sequence as
@@ -761,17 +789,22 @@ GRANT UPDATE (parts, bytes) ON sealed_papers TO bihuan_intake;
 GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_intake;
 GRANT DELETE ON attachment_part TO bihuan_intake;
 
--- Routing: makes handoffs and their bodies.
-GRANT INSERT ON handoff, handoff_body TO bihuan_routing;
+-- Routing: makes handoffs and their bodies. Of commands that wait for a second person each worker keeps its own.
+GRANT INSERT ON handoff, handoff_body, approval TO bihuan_routing;
+GRANT UPDATE (state, decided_by, decided_at, decided_because) ON approval TO bihuan_routing;
 
 -- Feedback: what units answer.
-GRANT INSERT ON handoff_note, held_message, queue_lease TO bihuan_feedback;
+GRANT INSERT ON handoff_note, held_message, queue_lease, approval TO bihuan_feedback;
+GRANT UPDATE (state, decided_by, decided_at, decided_because) ON approval TO bihuan_feedback;
 GRANT UPDATE (ripe) ON held_message TO bihuan_feedback;
 GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_feedback;
 GRANT DELETE ON held_message TO bihuan_feedback;
 
 -- Deadlines: the steps of clocks, and the duties that begin.
-GRANT INSERT ON clock_step, duty_opening TO bihuan_deadlines;
+GRANT INSERT ON clock_step, duty_opening, approval TO bihuan_deadlines;
+GRANT UPDATE (state, decided_by, decided_at, decided_because) ON approval TO bihuan_deadlines;
+-- And a policy that a person activates: of the versions that the owner entered.
+GRANT INSERT ON policy_activation TO bihuan_deadlines;
 GRANT UPDATE (period, opened_at) ON duty_opening TO bihuan_deadlines;
 
 -- Commands read what `status`, `topology`, `trace` and the lists show.

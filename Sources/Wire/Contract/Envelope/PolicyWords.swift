@@ -7,7 +7,7 @@ struct PolicyWord: Sendable {
     let path: String
     let list: List
 
-    enum List { case dispositions, returnReasons, conclusionOutcomes }
+    enum List { case dispositions, returnReasons, conclusionOutcomes, handoffKinds, authorities }
 
     init(_ word: String, at path: String, of list: List) {
         self.word = word
@@ -36,6 +36,8 @@ extension Rulebook {
         case .dispositions: policy.vocabulary.dispositions.map(\.id)
         case .returnReasons: policy.vocabulary.returnReasons.map(\.id)
         case .conclusionOutcomes: policy.vocabulary.conclusionOutcomes.map(\.id)
+        case .handoffKinds: policy.vocabulary.handoffKinds.map(\.id)
+        case .authorities: policy.vocabulary.authorities.map(\.id)
         }
     }
 }

@@ -33,7 +33,9 @@ public final class MessageDefinition: Sendable {
         case itself
         /// A report, by the id that its source gave to the submission.
         case submission
-        case report, handoff, deadLetter
+        case report, handoff, deadLetter, approval
+        /// A version of the policy: `cn-discipline@2`.
+        case policy
         /// What a unit or the office owes for a period: `unit.d1/duty-quarterly-return/2026-Q1`.
         case duty
         /// The subject of the message that is answered.
@@ -123,6 +125,8 @@ public final class MessageDefinition: Sendable {
             case .itself: id
             case .submission: "s-1"
             case .report, .handoff, .answered: Example.handoff.description
+            case .approval: Example.approval
+            case .policy: "cn-discipline@2"
             case .deadLetter: Example.deadLetter
             case .duty: Example.duty
             }
@@ -144,6 +148,7 @@ enum Example {
     static let handoff = HandoffID(
         UUID(uuid: (1, 149, 165, 242, 108, 0, 122, 188, 141, 239, 1, 35, 69, 103, 137, 171)))
     static let deadLetter = "0195a5f2-6c00-7abc-8def-00000000000d"
+    static let approval = "0195a5f2-6c00-7abc-8def-00000000000e"
     static let duty = "unit.d1/duty-quarterly-return/2026-Q1"
     static let sha256 = String(repeating: "0b", count: 32)
     static let problems = [

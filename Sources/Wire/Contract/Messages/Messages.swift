@@ -8,7 +8,8 @@ extension MessageDefinition {
         handoffConcluded, handoffResendRequested, handoffRecalled, conclusionAccepted, conclusionReturned,
         noticeSignDue, noticeDueSoon, noticeOverdue, noticeEscalated, noticeDuty,
         // Persons
-        commandRecall, commandDutyDone, commandReplay, commandDiscard, commandTaken,
+        commandRecall, commandReviewRead, commandReviewRoute, commandReviewClose, commandPolicyActivate, commandApprove,
+        commandReject, commandDutyDone, commandReplay, commandDiscard, commandTaken, reviewContents,
         // Anyone
         messageRefused,
         // Inside the office: ids only
@@ -24,6 +25,9 @@ extension Message {
         case submitted(Submitted)
         case act(HandoffAct)
         case handoffCommand(HandoffCommand)
+        case reviewCommand(ReviewCommand)
+        case policyCommand(PolicyCommand)
+        case approval(ApprovalOrder)
         case dutyCommand(DutyCommand)
         case deadLetter(DeadLetterOrder)
         case note(InternalNote)

@@ -1,0 +1,191 @@
+import Basics
+import CaseStore
+import Casework
+import Contract
+import Foundation
+import PostgreSQL
+
+/// Commands of persons, and the second person whom a policy may ask for (审批、双人复核).
+///
+/// A command checks first and changes then. Between the two it asks `isApproved`: if a second person is needed, the
+/// command is stored as it was sent, and carried out when that person approves, under the name of the first. All
+/// checks are made again then.
+extension UnitOfWork {
+    /// Carries out a command, or decides about one that waits, and answers the person.
+    /// - Parameter perform: carries a command out, and says for the answer what was done; `nil`: it is answered, or
+    ///   waits for approval.
+    mutating func command(
+        _ inbound: InboundMessage, perform: (inout UnitOfWork, Act) throws -> String?
+    ) throws {
+        guard let act = Act(inbound) else { return }
+        do {
+            if case .approval(let order) = act.message.body { return try decide(order, act, perform: perform) }
+            if let done = try perform(&self, act) { answerCommand(act, done, about: concern(of: act)) }
+        } catch let problem as Problem {
+            refuse(inbound, [problem])
+        } catch let rejection as Rejection {
+            refuse(inbound, [Problem(rejection, of: "the report")])
+        }
+    }
+
+    private func concern(of act: Act) -> Concern {
+        ReportID(act.message.envelope.subject).map { cases.files[$0] == nil ? .noCase : .reports([$0]) } ?? .noCase
+    }
+
+    private mutating func answerCommand(_ act: Act, _ text: String, about concern: Concern) {
+        answer(
+            act.key, to: act.sender, .commandTaken, subject: act.message.envelope.subject,
+            data: CommandTaken(text: text),
+            about: concern)
+    }
+
+    // MARK: Asking
+
+    /// Whether a command may be carried out now. If the policy asks for a second person, the command waits for one from
+    /// here on, which its sender is told.
+    /// - Parameters:
+    ///   - report: the report that it is about; `nil`: it is about the office.
+    ///   - kind: of the handoff that it is about or makes.
+    /// - Throws: `Problem` if nobody may approve it, or if the same act waits already.
+    mutating func isApproved(
+        _ act: Act, as word: PersonAct, of report: ReportID?, handoff: HandoffID? = nil, kind: String? = nil
+    ) throws -> Bool {
+        guard act.approval == nil, let row = office.rulebook.approval(of: word, handoffKind: kind),
+            case .person(let asker) = act.sender
+        else { return true }
+        let waiting = cases.approvals.values.first {
+            $0.state == .open && $0.act == word && $0.reportID == report && $0.handoffID == handoff
+        }
+        if let waiting {
+            throw Problem(code: "waits_for_approval", text: "approval \(waiting.id) is asked for already")
+        }
+        let id = ApprovalID.make(at: office.wall)
+        let plan = office.rulebook.plan(row, askedAt: now)
+        let approval = Approval(
+            id: id, act: word, worker: office.worker.rawValue, reportID: report, handoffID: handoff, command: act.body,
+            roles: Set(row.roles), rule: plan.rule.description, askedBy: asker, askedAt: now)
+        let roles = row.roles.map(\.rawValue).joined(separator: ", ")
+        guard notifyApprovers("to_approve", of: approval) > 0 else {
+            throw Problem(
+                code: "nobody_may_approve",
+                text: "the policy asks for a second person (\(roles)), and nobody but you may be one")
+        }
+        cases.ask(approval)
+        let clock = Clock(approval.clock, owedBy: .office, by: plan)
+        if let report { cases.files[report]?.start(clock) } else { cases.duties.start(clock) }
+        try cases.record(
+            .approvalAsked(
+                id, word, handoff: handoff, rule: approval.rule, act: commitment(to: act, in: approval.subject)),
+            in: approval.subject, at: now, by: act.sender.description)
+        answerCommand(
+            act, "this waits for a second person, as approval \(id)", about: report.map { .reports([$0]) } ?? .noCase)
+        return false
+    }
+
+    /// Adds notices for all persons who may decide an approval.
+    /// - Returns: the number of these persons.
+    @discardableResult
+    mutating func notifyApprovers(_ kind: String, of approval: Approval) -> Int {
+        outgoing.notify(
+            office.directory.persons.values.filter { mayDecide($0, approval) }, kind, of: approval, past: cases,
+            in: office)
+    }
+
+    /// An approval is overdue for so long that the supervisors learn of it.
+    mutating func notifySupervisors(of approval: Approval) {
+        outgoing.notify(
+            office.directory.persons(with: .supervisor), "approval_escalated", of: approval, past: cases, in: office)
+    }
+
+    private func mayDecide(_ person: PersonRow, _ approval: Approval) -> Bool {
+        person.active && person.id != approval.askedBy && cases.admits(person, to: approval)
+            && !person.roles.isDisjoint(with: approval.roles.map(\.rawValue))
+    }
+
+    private func commitment(to act: Act, in subject: LedgerSubject) -> String {
+        let chain = subject.reportID ?? cases.chains[subject]?.id
+        return chain.map { office.commitment(toAct: act.key, of: $0) } ?? ""
+    }
+
+    // MARK: Deciding
+
+    private mutating func decide(
+        _ order: ApprovalOrder, _ act: Act, perform: (inout UnitOfWork, Act) throws -> String?
+    ) throws {
+        guard case .person(let id) = act.sender, let person = office.directory.persons[id],
+            let approval = ApprovalID(act.message.envelope.subject).flatMap({ cases.approvals[$0] })
+        else { throw Problem.unknownApproval }
+        guard approval.worker == office.worker.rawValue else { throw Problem.wrongWorker }
+        // The same text for a missing role and for a recusal, so that nobody learns who is accused.
+        guard mayDecide(person, approval) || person.id == approval.askedBy else {
+            throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide this")
+        }
+        let before = approval.reportID.map { self.before(act.key, on: $0) }
+        do {
+            try settle(approval, order, act, by: id, perform: perform)
+        } catch {
+            // Nothing of it holds: it still waits, and can be rejected.
+            if let before { takeBack(act.key, to: before) }
+            cases.keep(approval)
+            if let rejection = error as? Rejection { throw Problem(rejection, of: "the approval") }
+            throw error
+        }
+    }
+
+    private mutating func settle(
+        _ approval: Approval, _ order: ApprovalOrder, _ act: Act, by person: PersonID,
+        perform: (inout UnitOfWork, Act) throws -> String?
+    ) throws {
+        let (now, actor) = (now, act.sender.description)
+        var decided = approval
+        switch order {
+        case .approve(let said): try decided.decide(.approved, by: person, because: said.reason, at: now)
+        case .reject(let said): try decided.decide(.rejected, by: person, because: said.reason, at: now)
+        }
+        cases.keep(decided)
+        let change: (inout Clock) -> Void = { $0.end(at: now, because: decided.state.rawValue, by: actor) }
+        let clock = approval.clock.id(startingAt: approval.askedAt)
+        if let report = approval.reportID {
+            cases.files[report]?.change(clock, change)
+        } else {
+            cases.duties.change(clock, change)
+        }
+        try cases.record(
+            .approvalDecided(approval.id, as: decided.state, act: commitment(to: act, in: approval.subject)),
+            in: approval.subject, at: now, by: actor)
+        var done = "rejected; nothing was done"
+        if decided.state == .approved {
+            let message = try Message(reading: approval.command, typeHint: nil)
+            let approved = Act(
+                key: act.key, message: message, sender: .person(approval.askedBy), body: approval.command,
+                approval: approval.id)
+            do {
+                done = "approved: " + (try perform(&self, approved) ?? "done")
+            } catch var problem as Problem {
+                problem.text = "it cannot be carried out for \(approval.askedBy) now: \(problem.text)"
+                throw problem
+            }
+        }
+        outgoing.notify(
+            office.directory.persons[approval.askedBy].map { [$0] } ?? [], "approval_\(decided.state.rawValue)",
+            of: approval, past: cases, in: office)
+        answerCommand(act, done, about: approval.reportID.map { .reports([$0]) } ?? .noCase)
+    }
+}
+
+extension Problem {
+    /// - Parameter subject: whose state it is: `the handoff`.
+    init(_ rejection: Rejection, of subject: String) {
+        let (refusal, state) =
+            switch rejection {
+            case .early(let state): (Refusal.wrongState, state)
+            case .refused(let refusal, let state): (refusal, state)
+            }
+        self.init(
+            code: refusal.rawValue,
+            text: "\(subject) is \(state.replacing("_", with: " ")): \(refusal.words)")
+    }
+
+    fileprivate static let unknownApproval = Problem(
+        code: "unknown_approval", path: "subject", text: "no approval with this id is asked for")
+}
