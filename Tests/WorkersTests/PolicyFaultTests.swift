@@ -64,9 +64,9 @@ struct PolicyFaultTests {
                 organ_words, reason
                 """,
                 """
-                line 44, spare: unknown key; known here are barrier, case_office, clocks, conclusions, duties, name, \
-                placeholders, repeats, returns, routing, scope, sealed, time_zone, title, version, vocabulary, \
-                word_lists
+                line 44, spare: unknown key; known here are approvals, barrier, case_office, clocks, conclusions, \
+                duties, name, placeholders, repeats, returns, routing, scope, sealed, time_zone, title, version, \
+                vocabulary, word_lists
                 """,
             ]),
         Case(

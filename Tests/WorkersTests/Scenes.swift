@@ -75,14 +75,17 @@ extension PartyClient {
 
     /// All messages in this party's notice queue before the answer to an act that is certain to be refused. A
     /// queue keeps its order: all earlier acts are decided by then, if one lane decides them all.
-    func receiveUntilDecided(sourceLocation: SourceLocation = #_sourceLocation) throws -> [ReceivedMessage] {
-        var received = try receiveUntilRefused(sourceLocation)
+    /// - Parameter worker: of a person, the worker that decides the acts.
+    func receiveUntilDecided(
+        by worker: Worker = .feedback, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> [ReceivedMessage] {
+        var received = try receiveUntilRefused(worker, sourceLocation)
         // Intake refuses first and registers then, in one batch; the next batch comes after that.
-        if case .source = party { received += try receiveUntilRefused(sourceLocation) }
+        if case .source = party { received += try receiveUntilRefused(worker, sourceLocation) }
         return received
     }
 
-    private func receiveUntilRefused(_ sourceLocation: SourceLocation) throws -> [ReceivedMessage] {
+    private func receiveUntilRefused(_ worker: Worker, _ sourceLocation: SourceLocation) throws -> [ReceivedMessage] {
         let marker = UUID().uuidString
         switch party {
         case .source:
@@ -90,7 +93,10 @@ extension PartyClient {
                 .reportSubmitted, id: marker, subject: marker,
                 Submission(matterKind: "unheard-of", title: "", text: "无"))
         case .person:
-            try send(.commandRecall, id: marker, subject: UUID().uuidString.lowercased(), CommandRecall(reason: "标记"))
+            let (approval, type) = (UUID().uuidString.lowercased(), MessageType.commandReject)
+            try publish(
+                prepare(type, id: marker, subject: approval, ApprovalDecision(reason: "标记")).body, to: exchange,
+                key: type.routingKey(from: party, owner: worker), properties: properties(type, approval))
         case .unit, .office:
             try send(.handoffProgress, id: marker, subject: UUID().uuidString.lowercased(), HandoffProgress(text: "标记"))
         }

@@ -15,18 +15,18 @@ struct TwiceTests {
     /// answered first is answered again.
     private func expectOnce(
         _ act: PreparedAct, other: PreparedAct, by party: PartyClient, in office: OfficeUnderTest,
-        answered: Bool, sourceLocation: SourceLocation = #_sourceLocation
+        answered: Bool, decidedBy worker: Worker = .feedback, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let label = "\(act.type)"
         #expect(act.id == other.id && act.body != other.body, "\(label)")
         try party.publish(act)
-        let first = try party.receiveUntilDecided().filter { $0.inReplyTo == act.id }
+        let first = try party.receiveUntilDecided(by: worker).filter { $0.inReplyTo == act.id }
         #expect(first.count == (answered ? 1 : 0), "\(label)", sourceLocation: sourceLocation)
         try office.settle()
         let digests = try office.tableDigests()
 
         try party.publish(act)
-        let second = try party.receiveUntilDecided().filter { $0.inReplyTo == act.id }
+        let second = try party.receiveUntilDecided(by: worker).filter { $0.inReplyTo == act.id }
         #expect(second.map(\.delivery.body) == first.map(\.delivery.body), "\(label)", sourceLocation: sourceLocation)
         #expect(second.map(\.id) == first.map(\.id), "\(label)", sourceLocation: sourceLocation)
         for (one, two) in zip(first, second) {
@@ -38,7 +38,7 @@ struct TwiceTests {
         #expect(try office.tableDigests() == digests, "\(label)", sourceLocation: sourceLocation)
 
         try party.publish(other)
-        let refused = try party.receiveUntilDecided().filter { $0.inReplyTo == act.id }
+        let refused = try party.receiveUntilDecided(by: worker).filter { $0.inReplyTo == act.id }
         #expect(refused.map(\.problem) == ["id_reused"], "\(label)", sourceLocation: sourceLocation)
         #expect(refused.first?.id != first.first?.id, "\(label)", sourceLocation: sourceLocation)
         try office.settle()
@@ -259,18 +259,22 @@ struct TwiceTests {
             zhao.prepare(
                 .commandReviewClose, id: id, subject: report, CommandReviewClose(end: .closed, reason: reason))
         }
-        try expectOnce(close("不再移交", "close-1"), other: close("另一理由", "close-1"), by: zhao, in: office, answered: true)
+        try expectOnce(
+            close("不再移交", "close-1"), other: close("另一理由", "close-1"), by: zhao, in: office, answered: true,
+            decidedBy: .routing)
         let approval = try #require(try office.texts("SELECT id::text FROM approval").first)
         func reject(_ reason: String) -> PreparedAct {
             li.prepare(.commandReject, id: "reject-1", subject: approval, ApprovalDecision(reason: reason))
         }
-        try expectOnce(reject("理由不充分"), other: reject("另一理由"), by: li, in: office, answered: true)
+        try expectOnce(reject("理由不充分"), other: reject("另一理由"), by: li, in: office, answered: true, decidedBy: .routing)
         func route(_ reason: String) -> PreparedAct {
             zhao.prepare(
                 .commandReviewRoute, id: "route-1", subject: report,
                 CommandReviewRoute(unit: UnitID(unchecked: "d1"), kind: "transfer", reason: reason))
         }
-        try expectOnce(route("另行分流"), other: route("另一理由"), by: zhao, in: office, answered: true)
+        try expectOnce(
+            route("另行分流"), other: route("另一理由"), by: zhao, in: office, answered: true,
+            decidedBy: .routing)
         #expect(try office.texts("SELECT unit FROM handoff ORDER BY attempt") == ["c01", "d1"])
         try office.expectWholeLedger()
         try office.close()

@@ -105,7 +105,7 @@ struct DryRun {
         var changed = CaseWrites()
         changed.changedReports = [(file.report, grounds.report.head)]
         changed.entries = file.newEntries.map { (id, $0) }
-        var commands = changed.commands
+        var commands = try changed.commands + approval()
         switch office.worker {
         case .routing:
             guard let unit else { break }
@@ -114,6 +114,9 @@ struct DryRun {
             guard let handoff else { break }
             commands += try acts(on: handoff)
         case .deadlines:
+            let policy = office.rulebook.policy
+            commands.append(
+                ActivatePolicyVersion(name: policy.name, version: policy.version, at: now, by: "dry run"))
             guard let handoff else { break }
             commands += try steps(of: handoff)
         case .intake: break
@@ -231,6 +234,18 @@ struct DryRun {
             ]),
             notices(about: handoff), InsertDeferredMessages(messages: [held]), DeleteDeferredMessages(keys: [key]),
         ]
+    }
+
+    /// A command that waited for a second person, who decided. No real one of this act is without a handoff.
+    private func approval() throws -> [any Command] {
+        let persons = directory.persons.keys.sorted()
+        guard let first = persons.first, let second = persons.last, first != second else { return [] }
+        var approval = Approval(
+            id: .make(at: wall), act: .recall, worker: office.worker.rawValue, reportID: id, handoffID: nil,
+            command: [0], roles: [], rule: "dry run", askedBy: first, askedAt: now)
+        let asked = approval
+        try approval.decide(.rejected, by: second, because: "dry run", at: now)
+        return [InsertApprovals(approvals: [asked]), UpdateApprovals(approvals: [approval])]
     }
 
     /// What a sweep changes: clocks and their steps.
