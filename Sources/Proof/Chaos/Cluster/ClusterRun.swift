@@ -63,7 +63,7 @@ package struct ClusterRun: Sendable {
             Executable.lab,
             [
                 "simulate-units", "--data", home.url.path, "--journals", home.journals.path, "--seed", "\(seed)",
-                "--until-input-ends",
+                "--repeated-per-mille", "20", "--until-input-ends",
             ], log: home.url.appending(path: "log/units.log"))
         defer { units.stop() }
         let passwords = Dictionary(
