@@ -14,7 +14,7 @@ package struct ClusterRecord: DisturbedRun {
         var what: String
         /// How long the disturbance took to make, how long it stayed so, and how long until everything was whole.
         var seconds: [Double]
-        var pause: PauseMeter.Pause
+        package var pause: PauseMeter.Pause
 
         package init(what: String, seconds: [Double], pause: PauseMeter.Pause) {
             (self.what, self.seconds, self.pause) = (what, seconds, pause)
@@ -35,7 +35,7 @@ package struct ClusterRecord: DisturbedRun {
     package var queues = 0
     package var queuesThatLostTheirLeader = 0
     /// What the cluster said of itself before the first disturbance and after the last.
-    var states: [String] = []
+    package var states: [String] = []
     package var failures: [String] = []
     package var interruptions: [String] = []
     package var isQuiet = false

@@ -32,6 +32,7 @@ package struct ClusterRun: Sendable {
     private static let wholeSecondsMax = 180.0
     /// The time between two disturbances, and after the last.
     private static let restSeconds = 10.0
+    private static let furtherStopsMax = 3
     /// A party on another machine gives a silent broker up sooner than 5 s: its other senders wait meanwhile.
     private static let connectSeconds = 1.0
 
@@ -113,45 +114,64 @@ package struct ClusterRun: Sendable {
         }
     }
 
+    /// What was done when, and the queues that lost the node of their leader.
+    private struct Done {
+        var lost: Set<String> = []
+        var spans: [(from: Int64, seconds: [Double], what: String)] = []
+    }
+
     private func disturb(_ cluster: ClusterScript, _ record: inout ClusterRecord) throws {
-        var (lost, spans): (Set<String>, [(from: Int64, seconds: [Double], what: String)]) = ([], [])
-        record.trialsPlanned = ClusterTrial.all.count
+        var done = Done()
         record.queues = try cluster.queues().count
         note(cluster, in: &record)
-        for trial in ClusterTrial.all where !stop.isStopped && record.failures.isEmpty {
-            Output.note("\(trial.what) …")
-            if let node = trial.lostBroker {
-                lost.formUnion(try cluster.queues().filter { $0.leader.hasPrefix("rabbit@\(node).") }.map(\.name))
-            }
-            let from = Wall.now
-            var seconds: [Double] = []
-            do {
-                try seconds.append(timed { for act in trial.begin { try cluster.run(act) } })
-                try seconds.append(timed { rest(trial.heldSeconds) })
-                try seconds.append(
-                    timed {
-                        for act in trial.end { try cluster.run(act) }
-                        try waitUntilWhole(cluster)
-                    })
-                spans.append((from, seconds, trial.what))
-            } catch {
-                record.failures.append("\(trial.what): \(error)")
-            }
-            rest(Self.restSeconds)
+        for trial in ClusterTrial.all { try make(trial, cluster, &done, &record) }
+        // A busy machine may have moved a leader between two stops.
+        for _ in 1...Self.furtherStopsMax {
+            let kept = try cluster.queues().filter { !done.lost.contains($0.name) }
+            guard let node = kept.first.flatMap({ ClusterTrial.broker(of: $0.leader) }) else { break }
+            try make(.stop(node), cluster, &done, &record)
         }
         let end = Wall.now
         if stop.isStopped { record.failures.append("the run was interrupted") }
-        record.queuesThatLostTheirLeader = lost.count
+        record.queuesThatLostTheirLeader = done.lost.count
         note(cluster, in: &record)
         // A message that is on its way to a journal may still arrive.
         rest(Self.restSeconds)
         let meter = try PauseMeter(journals: home.journals)
-        record.trials = spans.indices.map { index in
-            let until = index + 1 < spans.count ? spans[index + 1].from : end
+        record.trials = done.spans.indices.map { index in
+            let span = done.spans[index]
+            let until = index + 1 < done.spans.count ? done.spans[index + 1].from : end
             return ClusterRecord.Trial(
-                what: spans[index].what, seconds: spans[index].seconds,
-                pause: meter.pause(from: spans[index].from, to: until))
+                what: span.what, seconds: span.seconds, pause: meter.pause(from: span.from, to: until))
         }
+    }
+
+    /// Makes one disturbance and waits until everything is whole again; nothing after a failure.
+    private func make(
+        _ trial: ClusterTrial, _ cluster: ClusterScript, _ done: inout Done, _ record: inout ClusterRecord
+    ) throws {
+        record.trialsPlanned += 1
+        guard !stop.isStopped, record.failures.isEmpty else { return }
+        Output.note("\(trial.what) …")
+        if let node = trial.lostBroker {
+            done.lost.formUnion(
+                try cluster.queues().filter { ClusterTrial.broker(of: $0.leader) == node }.map(\.name))
+        }
+        let from = Wall.now
+        var seconds: [Double] = []
+        do {
+            try seconds.append(timed { for act in trial.begin { try cluster.run(act) } })
+            try seconds.append(timed { rest(trial.heldSeconds) })
+            try seconds.append(
+                timed {
+                    for act in trial.end { try cluster.run(act) }
+                    try waitUntilWhole(cluster)
+                })
+            done.spans.append((from, seconds, trial.what))
+        } catch {
+            record.failures.append("\(trial.what): \(error)")
+        }
+        rest(Self.restSeconds)
     }
 
     /// Spreads the leaders and writes down what the cluster says of itself.

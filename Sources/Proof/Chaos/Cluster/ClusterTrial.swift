@@ -7,12 +7,12 @@ package struct ClusterTrial: Sendable {
     let end: [[String]]
 
     /// The node that the trial takes from its queues.
-    var lostBroker: String? {
+    package var lostBroker: String? {
         begin.first { ["stop", "kill", "power-off", "part", "cut"].contains($0[0]) && $0[1].hasPrefix("mq") }?[1]
     }
 
     /// In the order in which they are made. The three stops come first and nothing spreads the leaders between them:
-    /// a leader moves only when its node is stopped, so each queue loses the node of its leader at least once.
+    /// as a rule a leader moves only when its node is stopped, so each queue loses the node of its leader once.
     package static let all = [
         ClusterTrial(what: "nothing", begin: [], heldSeconds: 20, end: []),
         stop("mq1"), stop("mq2"), stop("mq3"),
@@ -28,7 +28,12 @@ package struct ClusterTrial: Sendable {
             heldSeconds: 30, end: [["power-on", "pg1"], ["follow", "pg1"]]),
     ]
 
-    private static func stop(_ node: String) -> ClusterTrial {
+    /// The host of a node: `mq1` for `rabbit@mq1.cluster`.
+    static func broker(of node: String) -> String? {
+        node.split(separator: "@").last?.split(separator: ".").first.map(String.init)
+    }
+
+    static func stop(_ node: String) -> ClusterTrial {
         ClusterTrial(what: "\(node) stopped", begin: [["stop", node]], heldSeconds: 15, end: [["start", node]])
     }
 }
