@@ -28,6 +28,18 @@ struct HostTests {
         #expect(try connection.roundTrip([1]).body == [1])
     }
 
+    @Test("with shuffled hosts, connections spread over all of them")
+    func spreadsOverHosts() throws {
+        var settings = try Broker.settings()
+        settings.alternatives = [Endpoint(host: "localhost", port: settings.port)]
+        #expect(try (1...3).allSatisfy { _ in try Connection(settings).endpoint == settings.endpoints[0] })
+        settings.shufflesHosts = true
+        var left = Set(settings.endpoints)
+        // The chance that 40 connections miss one of two hosts is one in a million millions.
+        for _ in 1...40 where !left.isEmpty { left.remove(try Connection(settings).endpoint) }
+        #expect(left.isEmpty)
+    }
+
     @Test("when every host fails, the error names each host's failure, and none took more than its time")
     func namesFailureOfEachHost() throws {
         let silent = try Listener()

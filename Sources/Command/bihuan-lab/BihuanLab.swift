@@ -13,8 +13,8 @@ struct BihuanLab: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            Demo.self, BenchCommand.self, ChaosCommand.self, ChaosVerdictCommand.self, SimulateUnits.self,
-            WitnessCommand.self, Servers.self,
+            Demo.self, BenchCommand.self, ChaosCommand.self, ClusterCommand.self, Servers.self,
+            ChaosVerdictCommand.self, ClusterVerdictCommand.self, SimulateUnits.self, WitnessCommand.self,
         ])
 
     static func main() async { await runAndExit() }

@@ -102,6 +102,13 @@ struct ChaosVerdictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaos-verdict", abstract: "Hold a disturbed office against its invariants.", shouldDisplay: false)
 
+    @OptionGroup var judged: JudgedRun
+
+    func run() async throws { try await judged.judge(as: ChaosRecord.self) }
+}
+
+/// The options of a verdict, and the verdict.
+struct JudgedRun: ParsableArguments {
     @Option(help: ArgumentHelp("The folder with the journals of sources and units.", valueName: "dir"))
     var journals: String
 
@@ -110,12 +117,14 @@ struct ChaosVerdictCommand: AsyncParsableCommand {
 
     @OptionGroup var installation: InstallationOptions
 
-    func run() async throws {
+    func judge<Record: DisturbedRun>(as: Record.Type) async throws {
         try await plainly {
             let configuration = try await installation.configuration()
             let folder = URL(filePath: journals, directoryHint: .isDirectory)
             let directory = configuration.digestKeyFile.deletingLastPathComponent()
-            let verdict = try await onThread { try ChaosVerdict(configuration, directory: directory, journals: folder) }
+            let verdict = try await onThread {
+                try ChaosVerdict<Record>(configuration, directory: directory, journals: folder)
+            }
             Output.line(verdict.text)
             if let json { try verdict.json().write(to: URL(filePath: json)) }
             guard verdict.holds else { throw ExitCode(1) }

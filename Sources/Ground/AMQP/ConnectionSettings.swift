@@ -26,6 +26,8 @@ public struct ConnectionSettings: Sendable {
     public var port: Int
     /// Further addresses, tried in this order after `host`, such as the other nodes of a cluster.
     public var alternatives: [Endpoint] = []
+    /// Tries the addresses in random order, so that many connections spread over the nodes of a cluster.
+    public var shufflesHosts = false
     public var virtualHost: String
     public var user: String
     public var password: String
@@ -62,7 +64,7 @@ public struct ConnectionSettings: Sendable {
         self.connectionName = connectionName
     }
 
-    /// All addresses, in the order in which they are tried.
+    /// All addresses, in the order in which they are tried unless `shufflesHosts` is set.
     public var endpoints: [Endpoint] { [Endpoint(host: host, port: port)] + alternatives }
 
     /// Throws for settings that the library would misread.

@@ -1,10 +1,12 @@
 package import Basics
 import Casework
-package import Foundation
-import Witness
+import Foundation
+package import Witness
 
 /// The record of a run for its judge, beside tables and journals: `chaos.json` in the office's directory.
-package struct ChaosRecord: Codable, Sendable {
+package struct ChaosRecord: DisturbedRun {
+    package static let fileName = "chaos.json"
+
     package var seed: UInt64
     var minutes: Double
     var killsPlanned: Int
@@ -14,8 +16,8 @@ package struct ChaosRecord: Codable, Sendable {
     /// The only kinds of disturbance that were planned; empty: all.
     var only: [String] = []
     /// Wall time, from before the workers' start until everything had settled.
-    var began: Instant
-    var ended: Instant
+    package var began: Instant
+    package var ended: Instant
     /// The business time around which the corpus's reports were received.
     package var receivedAround: Instant
     package var reports = 0
@@ -26,8 +28,8 @@ package struct ChaosRecord: Codable, Sendable {
     /// How often each other disturbance was planned and done.
     var othersPlanned: [String: Int] = [:]
     var others: [String: Int] = [:]
-    var failures: [String] = []
-    var interruptions: [String] = []
+    package var failures: [String] = []
+    package var interruptions: [String] = []
     var restarts = 0
     var durability: [String] = []
     /// Durability problems after the last disturbance.
@@ -35,20 +37,8 @@ package struct ChaosRecord: Codable, Sendable {
     /// Whether queues, outbox and deferred messages became empty in time.
     var isQuiet = false
 
-    static func file(in directory: URL) -> URL { directory.appending(path: "chaos.json") }
-
-    func write(to directory: URL) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try encoder.encode(self).write(to: Self.file(in: directory))
-    }
-
-    package static func read(from directory: URL) throws -> ChaosRecord {
-        try JSONDecoder().decode(ChaosRecord.self, from: Data(contentsOf: file(in: directory)))
-    }
-
     /// The command that repeats the run.
-    var command: String {
+    package var command: String {
         func word(_ number: Double) -> String {
             number == number.rounded() ? String(format: "%.0f", number) : "\(number)"
         }
@@ -59,7 +49,7 @@ package struct ChaosRecord: Codable, Sendable {
     }
 
     /// The statements that must hold for the run itself, before the office is judged.
-    var lines: [CheckedLine] {
+    package var lines: [CheckedLine] {
         let byKind = othersPlanned.sorted { $0.key < $1.key }.map {
             "\($0.key) \(others[$0.key, default: 0]) of \($0.value)"
         }
@@ -86,7 +76,7 @@ package struct ChaosRecord: Codable, Sendable {
     }
 
     /// A description of the run.
-    var story: [String] {
+    package var story: [String] {
         let killed = killedByWorker.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         let left = Disturbance.Kind.allCases.filter { $0 != .kill && othersPlanned[$0.rawValue] == nil }.map(\.rawValue)
         return [

@@ -38,8 +38,6 @@ package struct ChaosRun: Sendable {
 
     /// Business time is so far ahead of wall time that no moment of one can be confused with one of the other.
     private static let aheadDays = 30.0
-    /// The business days after which even the slowest simulated unit has concluded.
-    private static let slowestUnitDays = 110.0
     private static let repeatedPerMille = 20
 
     /// Runs it; returns whether every line holds.
@@ -153,7 +151,8 @@ package struct ChaosRun: Sendable {
         record.seconds = (ContinuousClock.now - loadBegan).inSeconds
         record.reports = load.count
         record.interruptions = load.interruptions
-        record.isQuiet = try waitUntilQuiet(office, reports: load.count)
+        let calm = Calm(configuration: office.configuration, journals: home.journals, daysPerSecond: daysPerSecond)
+        record.isQuiet = try calm.wait(reports: load.count, stop: stop) { try depths(office) }
         units.stop()
         try receipts.stop()
         // The judged state must not change: the clocks of open handoffs would go on.
@@ -213,29 +212,6 @@ package struct ChaosRun: Sendable {
         record.failures = tally.failures
         record.restarts = office.workers.restartCount
         record.ended = Instant(Date())
-    }
-
-    /// Waits until no act is owed, nothing moves any more, or the time is over.
-    private func waitUntilQuiet(_ office: LocalOffice, reports: Int) throws -> Bool {
-        Output.note("calm again: waiting until everything has settled …")
-        let witness = Witness(
-            database: office.configuration.databaseSettings("bihuan-lab witness"), journals: home.journals,
-            digestKey: try DigestKey(keyFile: office.configuration.digestKeyFile))
-        let slowestSeconds = Self.slowestUnitDays / daysPerSecond + 2
-        let end = ContinuousClock.now + .seconds(slowestSeconds + max(90, Double(reports) / 50))
-        var movedAt = ContinuousClock.now
-        while ContinuousClock.now < end, !stop.isStopped {
-            let settling = try witness.settling(queueDepths: [:])
-            if !settling.isSettled { movedAt = .now }
-            // A state that has not changed for longer than the slowest unit takes will not change.
-            if settling.isFinished || ContinuousClock.now - movedAt > .seconds(slowestSeconds),
-                try witness.settling(queueDepths: try depths(office)).isSettled
-            {
-                return true
-            }
-            usleep(500_000)
-        }
-        return false
     }
 
     /// Ready and unacknowledged messages by queue; only the node itself gives both.

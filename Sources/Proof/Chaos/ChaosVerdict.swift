@@ -9,18 +9,17 @@ package import Witness
 import Workers
 
 /// The verdict on a run: a line for the run itself and one for each invariant.
-package struct ChaosVerdict: Sendable, Encodable {
-    package let record: ChaosRecord
+package struct ChaosVerdict<Record: DisturbedRun>: Sendable, Encodable {
+    package let record: Record
     package let lines: [CheckedLine]
     let invariants: [InvariantLine]
     let timelines: [Timeline]
 
     package var holds: Bool { lines.allSatisfy(\.holds) && invariants.allSatisfy(\.holds) }
 
-    /// - Parameter directory: the office's directory, with `chaos.json`, `policy.yaml` and the logs of workers,
-    ///   units and servers.
+    /// - Parameter directory: the office's directory, with the record and the logs of workers, units and servers.
     package init(_ configuration: OfficeConfiguration, directory: URL, journals: URL) throws {
-        record = try ChaosRecord.read(from: directory)
+        record = try Record.read(from: directory)
         let connection = try PostgreSQL.Connection(configuration.databaseSettings("bihuan-lab chaos"))
         defer { connection.close() }
         let corpus = ChaosCorpus(seed: record.seed, receivedAround: record.receivedAround)
@@ -92,7 +91,7 @@ package struct ChaosVerdict: Sendable, Encodable {
         return parts.joined(separator: "\n\n")
     }
 
-    private static let findingsMax = 10
+    private static var findingsMax: Int { 10 }
 
     private var breachText: String {
         var parts = [
@@ -123,7 +122,7 @@ package struct ChaosVerdict: Sendable, Encodable {
         return logs.sorted { $0.path < $1.path }
     }
 
-    private enum CodingKeys: String, CodingKey { case record, lines, invariants, timelines, holds }
+    private enum CodingKeys: CodingKey { case record, lines, invariants, timelines, holds }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)

@@ -67,8 +67,8 @@ package struct ConfigurationKey: Sendable {
     static let amqpURL = ConfigurationKey(
         "amqp.url", .text, default: "amqp://127.0.0.1/bihuan",
         """
-        The broker's hosts and the office's virtual host; `amqps` for TLS. With several hosts the first that \
-        answers is used.
+        The broker's hosts and the office's virtual host; `amqps` for TLS. With several hosts each \
+        connection takes a random one that answers.
         """
     )
     static let inboundBytesMax = ConfigurationKey(

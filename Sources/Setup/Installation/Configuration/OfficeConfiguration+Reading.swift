@@ -3,12 +3,17 @@ package import Basics
 import CaseStore
 import Casework
 package import Contract
-import Foundation
+package import Foundation
 import Logging
 import Terminal
 import Text
 
 package extension OfficeConfiguration {
+    /// Reads a file, with the environment and the secrets that belong to it.
+    static func read(file: URL) async throws -> OfficeConfiguration {
+        try read(await ConfigurationSource.open(file: file, flags: [:]))
+    }
+
     /// Reads and checks all values.
     /// - Parameter parties: the parties whose passwords the command needs.
     /// - Throws: `UserError` with all problems at once.

@@ -152,6 +152,8 @@ package struct OfficeConfiguration: Sendable {
     package var now: Instant { clock.instant(atWall: Instant(Date())) }
 
     private func brokerSettings(user: String, key: String) throws(UserError) -> AMQP.ConnectionSettings {
+        var broker = broker
+        broker.shufflesHosts = true
         if case .external = broker.authentication {
             var settings = broker
             (settings.user, settings.connectionName) = (user, "bihuan \(user)")
