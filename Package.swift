@@ -247,7 +247,7 @@ let package = Package(
                 "Chaos", "Submitting",
                 "PartyClient", "Corpus", "Witness", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
-                "LocalServers", "Observability", logging, argumentParser,
+                "LocalServers", "Observability", crypto, logging, argumentParser,
             ],
             exclude: ["Golden"], swiftSettings: strict),
     ]

@@ -94,6 +94,21 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("half of a file is refused wherever it ends, and what it lacks is told")
+    func refusesHalf() async throws {
+        let bytes = Array(Self.right.utf8)
+        for end in 0..<bytes.count {
+            let half = String(decoding: bytes[..<end], as: UTF8.self)
+            await #expect(throws: UserError.self, "read without its end: \(half.suffix(30))") { try await read(half) }
+        }
+        let error = await #expect(throws: UserError.self) {
+            try await read(Self.right.split(separator: "\n").prefix(3).joined(separator: "\n"))
+        }
+        for key in ["vault.publicKey", "sealedMail.publicKey"] {
+            #expect(error?.description.contains("\(key): is missing") == true, "\(error?.description ?? "")")
+        }
+    }
+
     @Test("a file that is not YAML is refused with the line")
     func namesLineThatIsNoYAML() async throws {
         let error = await #expect(throws: UserError.self) { try await read("amqp: {port: 1}\nusers: {a: b\nx: ]") }

@@ -58,10 +58,13 @@ final class ExaminedOffice {
 
     // MARK: Workers
 
-    func start(_ worker: Worker) throws {
+    /// - Returns: reads what it has logged since.
+    @discardableResult
+    func start(_ worker: Worker, _ more: [String] = []) throws -> () -> String {
         let process = Process()
         process.executableURL = URL(filePath: Program.bihuan)
-        process.arguments = [worker.rawValue, "--config", office.path("bihuan.yaml"), "--set", "monitor.port=0"]
+        process.arguments =
+            [worker.rawValue, "--config", office.path("bihuan.yaml"), "--set", "monitor.port=0"] + more
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BIHUAN_") }
         process.standardInput = FileHandle.nullDevice
         let log = office.path("\(worker.rawValue).log")
@@ -69,11 +72,14 @@ final class ExaminedOffice {
             _ = FileManager.default.createFile(atPath: log, contents: nil)
         }
         let handle = try #require(FileHandle(forWritingAtPath: log))
-        try handle.seekToEnd()
+        let begin = try handle.seekToEnd()
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
         workers[worker] = process
+        return {
+            String(decoding: FileManager.default.contents(atPath: log)?.dropFirst(Int(begin)) ?? Data(), as: UTF8.self)
+        }
     }
 
     func stop(_ worker: Worker) {

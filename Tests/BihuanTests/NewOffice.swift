@@ -109,6 +109,9 @@ struct NewOffice {
         return try Program.run(Program.bihuan, words + ["--config", path("bihuan.yaml")] + way)
     }
 
+    /// Starts it and does not wait.
+    func beginSetup() throws -> Program.Running { try Program.begin(Program.bihuan, setupArguments) }
+
     /// Runs it and kills it as soon as it has printed so many lines.
     func setup(killedAfter lines: Int) throws {
         let process = Process()

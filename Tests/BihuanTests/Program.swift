@@ -21,6 +21,27 @@ enum Program {
     }
 
     static func run(_ program: String, _ arguments: [String]) throws -> Result {
+        try begin(program, arguments).end()
+    }
+
+    /// A program that was started.
+    struct Running {
+        fileprivate let process: Process
+        fileprivate let output: Pipe
+        fileprivate let errors: Pipe
+
+        /// Waits for its end.
+        func end() throws -> Result {
+            let printed = output.fileHandleForReading.readDataToEndOfFile()
+            let complained = errors.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+            return Result(
+                status: process.terminationStatus, output: String(decoding: printed, as: UTF8.self),
+                errors: String(decoding: complained, as: UTF8.self))
+        }
+    }
+
+    static func begin(_ program: String, _ arguments: [String]) throws -> Running {
         let process = Process()
         let (output, errors) = (Pipe(), Pipe())
         process.executableURL = URL(filePath: program)
@@ -33,11 +54,6 @@ enum Program {
         process.standardOutput = output
         process.standardError = errors
         try process.run()
-        let printed = output.fileHandleForReading.readDataToEndOfFile()
-        let complained = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return Result(
-            status: process.terminationStatus, output: String(decoding: printed, as: UTF8.self),
-            errors: String(decoding: complained, as: UTF8.self))
+        return Running(process: process, output: output, errors: errors)
     }
 }

@@ -52,6 +52,33 @@ struct SetupTests {
         let lock = try SecretsFolder(URL(filePath: office.path("secrets"))).lock()
         let second = try withExtendedLifetime(lock) { try office.setup() }
         #expect(second.status == 1 && second.errors.contains("another `bihuan setup` runs here"), "\(second.errors)")
+        try elsewhereAtOnce(servers, office)
+        try twoAtOnce(try servers.office("two"))
+    }
+
+    /// A setup of another machine has the office's database, and no file of this one.
+    private func elsewhereAtOnce(_ servers: SetupServers, _ office: NewOffice) throws {
+        let other = try PostgreSQL.Connection(
+            ConnectionSettings(url: servers.servers.superuserURL.replacing(/postgres$/, with: "first")))
+        defer { other.close() }
+        #expect(try other.tryAdvisoryLock(OfficeSetup.lockKey))
+        let late = try office.setup()
+        #expect(
+            late.status == 1 && late.errors.contains("another `bihuan setup` works on this database"), "\(late.errors)")
+    }
+
+    /// One of them makes the office, or both do, one after the other; never two halves.
+    private func twoAtOnce(_ office: NewOffice) throws {
+        let first = try office.beginSetup()
+        let second = try office.beginSetup()
+        let results = [try first.end(), try second.end()]
+        #expect(results.contains { $0.status == 0 }, "\(results)")
+        for result in results where result.status != 0 {
+            #expect(result.status == 1 && result.errors.contains("another `bihuan setup`"), "\(result.errors)")
+        }
+        let checked = try office.run("topology", "diff")
+        #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
+        try office.works()
     }
 
     @Test("every fault of the file, the settings and the servers is told at once, and nothing is changed")

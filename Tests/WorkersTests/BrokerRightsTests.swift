@@ -20,6 +20,7 @@ struct BrokerRightsTests {
         case declareQueue(String)
         case deleteQueue(String)
         case bind(String, to: String, key: String)
+        case unbind(String, from: String, key: String)
         case declareExchange(String)
         case deleteExchange(String)
 
@@ -32,6 +33,7 @@ struct BrokerRightsTests {
             case .declareQueue(let queue): "declare queue '\(queue)'"
             case .deleteQueue(let queue): "delete queue \(queue)"
             case .bind(let queue, let exchange, let key): "bind \(queue) to \(exchange) by \(key)"
+            case .unbind(let queue, let exchange, let key): "unbind \(queue) from \(exchange) by \(key)"
             case .declareExchange(let exchange): "declare exchange \(exchange)"
             case .deleteExchange(let exchange): "delete exchange \(exchange)"
             }
@@ -69,6 +71,10 @@ struct BrokerRightsTests {
             case .bind(let queue, let exchange, let key):
                 try connection.bindQueue(
                     QueueName(rawValue: queue), to: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key),
+                    on: channel)
+            case .unbind(let queue, let exchange, let key):
+                try connection.unbindQueue(
+                    QueueName(rawValue: queue), from: ExchangeName(rawValue: exchange), key: RoutingKey(rawValue: key),
                     on: channel)
             case .declareExchange(let exchange):
                 try connection.declareExchange(ExchangeName(rawValue: exchange), kind: .topic, on: channel)
@@ -228,8 +234,8 @@ struct BrokerRightsTests {
                     + (own + ["bihuan.intake"]).map { .deleteQueue($0) }
                     + ["bihuan.intake", "bihuan.spy", "spy"].map { .declareExchange($0) }
                     + ["bihuan.intake", "bihuan.unroutable", "amq.topic"].map { .deleteExchange($0) }
-                    + (Topology.Exchange.all + ["amq.topic"]).flatMap { exchange in
-                        own.map { .bind($0, to: exchange, key: "#") }
+                    + (Topology.Exchange.all + ["amq.topic", "amq.rabbitmq.trace"]).flatMap { exchange in
+                        own.flatMap { [.bind($0, to: exchange, key: "#"), .unbind($0, from: exchange, key: "#")] }
                     })
         }
     }
@@ -310,6 +316,23 @@ struct BrokerRightsTests {
         ] {
             #expect(try administrator.depth(of: queue) == depth, "\(queue)")
         }
+    }
+
+    @Test("what the broker tells everybody: that a queue is there, how much waits in it and how many read it")
+    func tellsDepthsToAll() throws {
+        let office = try OfficeUnderTest()
+        defer { #expect(throws: Never.self) { try office.close() } }
+        let administrator = try Administrator(office)
+        defer { administrator.close() }
+        try administrator.put(into: "unit.d1.inbox")
+        let connection = try AMQP.Connection(
+            try office.servers.broker(user: "source.web", virtualHost: office.virtualHost))
+        defer { connection.close() }
+        // RabbitMQ asks for no right when a queue is declared passively; docs/threats.md says so among the gaps.
+        let seen = try connection.declareQueue(
+            QueueName(rawValue: "unit.d1.inbox"), passive: true, on: try connection.openChannel())
+        #expect(seen.messageCount == 1 && seen.consumerCount == 0)
+        #expect(try Attempt.get("unit.d1.inbox").refusal(on: connection) == Self.accessRefused)
     }
 
     @Test("a worker reads the queue of an earlier version that was its own, and not the other worker's")

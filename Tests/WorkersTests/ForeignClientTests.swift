@@ -11,16 +11,19 @@ import Testing
     "Clients in other languages",
     .enabled(if: TestServers.announced != nil, "needs the servers that deploy/test starts"))
 struct ForeignClientTests {
-    @Test("a report from source.py is registered, signed, filed and concluded by unit.py, and closed")
-    func closesTheLoopInPython() throws {
+    @Test(
+        "a report from source.py is registered, signed, filed and concluded by unit.py, and closed",
+        arguments: ForeignProgram.Release.all)
+    func closesTheLoopInPython(release: ForeignProgram.Release) throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
         let unit = try ForeignProgram(
-            "unit.py", ["--state", folder.path("unit"), "--run", "--case-word", "危房"], as: "unit.c01", of: office)
+            "unit.py", ["--state", folder.path("unit"), "--run", "--case-word", "危房"], as: "unit.c01", of: office,
+            release: release)
         let report = try folder.report(Sample.accusation())
         let first = try ForeignProgram(
-            "source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office)
+            "source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office, release: release)
         #expect(try first.status() == 0)
         let said = first.printed
         #expect(said.wholeMatch(of: /accepted \S+ registered\n/) != nil, "\(said)")
@@ -37,7 +40,7 @@ struct ForeignClientTests {
 
         // The same report again is the same act: it gets the same answer and is not registered twice.
         let again = try ForeignProgram(
-            "source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office)
+            "source.py", ["--state", folder.path("source"), report], as: "source.letter", of: office, release: release)
         #expect(try again.status() == 0)
         #expect(again.printed == said)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
@@ -75,8 +78,10 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a paper of half a megabyte follows its report in parts and is complete; sent again, nothing doubles")
-    func sendsLargePaperInPython() throws {
+    @Test(
+        "a paper of half a megabyte follows its report in parts and is complete; sent again, nothing doubles",
+        arguments: ForeignProgram.Release.all)
+    func sendsLargePaperInPython(release: ForeignProgram.Release) throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
@@ -86,7 +91,7 @@ struct ForeignClientTests {
             "--state", folder.path("source"), "--attach", paper.path, try folder.report(Sample.accusation()),
         ]
         for _ in 1...2 {
-            let source = try ForeignProgram("source.py", arguments, as: "source.letter", of: office)
+            let source = try ForeignProgram("source.py", arguments, as: "source.letter", of: office, release: release)
             #expect(try source.status() == 0)
             #expect(source.printed.wholeMatch(of: /accepted \S+ registered\n/) != nil)
         }
@@ -144,14 +149,17 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("unit.py completes a conclusion that came back, and concludes again")
-    func completesReturnedConclusion() throws {
+    @Test(
+        "unit.py completes a conclusion that came back, and concludes again",
+        arguments: ForeignProgram.Release.all)
+    func completesReturnedConclusion(release: ForeignProgram.Release) throws {
         try ForeignProgram.requireTools("python3")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         try office.startAll()
         try (try office.source()).submit(.new())
         let unit = try ForeignProgram(
-            "unit.py", ["--state", folder.path("unit"), "--run", "--hasty"], as: "unit.c01", of: office)
+            "unit.py", ["--state", folder.path("unit"), "--run", "--hasty"], as: "unit.c01", of: office,
+            release: release)
         try office.wait(for: ["closed"], "SELECT state FROM handoff", within: 30)
         #expect(try office.texts("SELECT times_sent_back::text FROM handoff") == ["1"])
         unit.terminate()
@@ -178,20 +186,23 @@ struct ForeignClientTests {
         try office.close()
     }
 
-    @Test("a report from source.sh is registered, signed, filed and concluded by unit.sh; sent again, it is a repeat")
-    func closesTheLoopInShell() throws {
+    @Test(
+        "a report from source.sh is registered, signed, filed and concluded by unit.sh; sent again, it is a repeat",
+        arguments: ForeignProgram.Release.all)
+    func closesTheLoopInShell(release: ForeignProgram.Release) throws {
         try ForeignProgram.requireTools("bash", "jq", "flock", "amqp-consume", "timeout")
         let (office, folder) = (try OfficeUnderTest(), try Folder())
         let report = try folder.report(Sample.accusation())
         let arguments = [folder.path("source"), report]
         // No worker runs.
         let early = try ForeignProgram(
-            "source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"])
+            "source.sh", arguments, as: "source.letter", of: office, environment: ["WAIT": "1"], release: release)
         #expect(try early.status() == 3)
         try office.startAll()
         let unit = try ForeignProgram(
-            "unit.sh", [folder.path("unit")], as: "unit.c01", of: office, environment: ["CASE_WORD": "危房"])
-        let first = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
+            "unit.sh", [folder.path("unit")], as: "unit.c01", of: office, environment: ["CASE_WORD": "危房"],
+            release: release)
+        let first = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office, release: release)
         #expect(try first.status() == 0)
         let said = first.printed
         #expect(said.wholeMatch(of: /accepted \S+ registered\n/) != nil, "\(said)")
@@ -206,7 +217,7 @@ struct ForeignClientTests {
                 "taken", "taken", "taken", "taken",
             ])
 
-        let again = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
+        let again = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office, release: release)
         #expect(try again.status() == 0)
         #expect(again.printed == said)
         #expect(try office.count("SELECT count(*) FROM report") == 1)
@@ -214,7 +225,7 @@ struct ForeignClientTests {
         _ = try unit.status()
 
         try Data(#"{"text":"无","matterKind":"gossip"}"#.utf8).write(to: URL(fileURLWithPath: report))
-        let wrong = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office)
+        let wrong = try ForeignProgram("source.sh", arguments, as: "source.letter", of: office, release: release)
         #expect(try wrong.status() == 1)
         #expect(wrong.printed.hasPrefix("rejected data.matterKind "))
         try office.close()

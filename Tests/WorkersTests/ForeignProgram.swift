@@ -8,8 +8,29 @@ final class ForeignProgram {
     private let output = Pipe()
     private let ended = DispatchSemaphore(value: 0)
 
-    static let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../docs/contract/examples").standardizedFileURL
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appending(path: "../..").standardizedFileURL
+
+    /// The examples of today, and those of each version that was released, which run unchanged for ever.
+    enum Release: CustomTestStringConvertible {
+        case today
+        case version(String)
+
+        static let all: [Release] = {
+            let found = try? FileManager.default.contentsOfDirectory(
+                atPath: root.appending(path: "Tests/Released").path)
+            return [.today] + (found ?? []).filter { $0.hasPrefix("v") }.sorted().map { .version($0) }
+        }()
+
+        var testDescription: String { folder.path }
+
+        var folder: URL {
+            switch self {
+            case .today: root.appending(path: "docs/contract/examples")
+            case .version(let name): root.appending(path: "Tests/Released/\(name)/clients")
+            }
+        }
+    }
 
     /// What the examples need of Debian. Their absence fails a test in plain words.
     static func requireTools(_ tools: String...) throws {
@@ -25,18 +46,19 @@ final class ForeignProgram {
 
     /// - Parameters:
     ///   - program: a file among the examples, or a program of the system by its path.
+    ///   - release: whose examples.
     ///   - environment: variables beside its arguments.
     ///   - errors: a file for its error output; the terminal by default.
     init(
         _ program: String, _ arguments: [String], as user: String, of office: OfficeUnderTest,
-        environment: [String: String] = [:], errors: URL? = nil
+        environment: [String: String] = [:], errors: URL? = nil, release: Release = .today
     ) throws {
         var broker = try #require(URLComponents(string: office.servers.brokerURL))
         broker.user = user
         broker.password = TestServers.password
         broker.path = "/" + office.virtualHost
         process.executableURL =
-            program.hasPrefix("/") ? URL(fileURLWithPath: program) : Self.examples.appending(path: program)
+            program.hasPrefix("/") ? URL(fileURLWithPath: program) : release.folder.appending(path: program)
         process.arguments = arguments
         // Debian's own Python, whatever is first on the path of the test runner.
         process.environment = environment.merging([

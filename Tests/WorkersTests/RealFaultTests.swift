@@ -62,6 +62,7 @@ extension PrivateServerTests {
             .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
         func storesEverythingAfterFullTable() throws {
             let disk = try SmallDisk(megabytes: 8)
+            try Cluster.own(disk.directory)
             defer { disk.remove() }
             let cluster = try Cluster()
             defer { cluster.remove() }
@@ -93,6 +94,7 @@ extension PrivateServerTests {
             .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
         func storesEverythingAfterFullLog() throws {
             let disk = try SmallDisk(megabytes: 48)
+            try Cluster.own(disk.directory)
             defer { disk.remove() }
             let cluster = try Cluster(["--waldir=\(disk.directory)/wal", "--wal-segsize=1"])
             defer { cluster.remove() }

@@ -152,12 +152,14 @@ struct LoopDrawing {
         let isLarge = box.height > 110
         let (width, height) = isLarge ? (128, 30) : (92, 22)
         let x = box.x + box.width - width - 8
+        // On the upper edge; a low box needs the room below for its name.
+        let middle = box.y - (isLarge ? 0 : 6)
         svg += """
-            <rect class="pill \(severity.rawValue)" x="\(x)" y="\(box.y - height / 2)" width="\(width)" \
+            <rect class="pill \(severity.rawValue)" x="\(x)" y="\(middle - height / 2)" width="\(width)" \
             height="\(height)" rx="\(height / 2)"/>
             """
         text(
-            picture.words.severity(severity), x: x + width / 2, y: box.y + (isLarge ? 7 : 5), "p " + severity.rawValue)
+            picture.words.severity(severity), x: x + width / 2, y: middle + (isLarge ? 7 : 5), "p " + severity.rawValue)
     }
 
     /// - Parameter isBeside: the words follow the number, in one line.

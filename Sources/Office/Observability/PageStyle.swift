@@ -75,7 +75,8 @@ enum PageStyle {
         .plots{grid-template-columns:repeat(3,minmax(0,1fr))}}
         @media (min-width:800px){.lying{display:block}.standing{display:none}}
         @media (min-width:1300px){main{grid-template-columns:minmax(0,1.66fr) minmax(0,1fr)}\
-        header,.troubles,.tables,.wide{grid-column:1/-1}.tables{grid-template-columns:repeat(4,minmax(0,1fr))}}
+        header,.troubles,.tables,.wide{grid-column:1/-1}.tables{grid-template-columns:repeat(4,minmax(0,1fr))}\
+        table{font-size:.9rem;line-height:1.18}th,td{padding-top:.02rem;padding-bottom:.02rem}}
 
         """
 }

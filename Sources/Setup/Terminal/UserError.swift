@@ -33,6 +33,9 @@ extension UserError {
         case (.connectFailed, "3D000"):
             self.init(
                 "the database server has no such database (SQLSTATE 3D000): check the name at the end of database.url")
+        case (.connectFailed, "XX000"), (.connectFailed, "53100"), (.connectFailed, "58030"):
+            self.init(
+                "the database server runs and cannot let anybody in (\(error)): is its disk full? Its log says why")
         case (.connectFailed, _):
             self.init("the database does not answer: check that it runs and that database.url is right (\(error))")
         case (.connectionLost, _):

@@ -89,27 +89,38 @@ func makePrivateDirectory(_ folder: URL) throws(UserError) {
     }
 }
 
-/// Writes a file that only its owner may read. The file exists whole or not at all.
+/// Writes a file that only its owner may read. The file exists whole or not at all, and nothing else is left.
 /// - Parameter mode: another mode, for a file without secrets.
 package func writePrivately(_ text: String, to file: URL, mode: UInt32 = 0o600) throws(UserError) {
     let unfinished = file.path + ".new"
     unlink(unfinished)
     let descriptor = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else {
-        throw UserError("\(file.path) cannot be written: \(String(cString: strerror(errno)))")
+    var isWritten = descriptor >= 0
+    if isWritten {
+        isWritten =
+            writeAll(Array(text.utf8), to: descriptor) && fchmod(descriptor, mode) == 0 && fsync(descriptor) == 0
+            && rename(unfinished, file.path) == 0
     }
-    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    do {
-        try handle.write(contentsOf: Data(text.utf8))
-        if mode != 0o600 { fchmod(descriptor, mode) }
-        try handle.synchronize()
-        try handle.close()
-    } catch {
-        throw UserError("\(file.path) cannot be written: is the disk full?")
+    guard !isWritten else {
+        close(descriptor)
+        return
     }
-    guard rename(unfinished, file.path) == 0 else {
-        throw UserError("\(file.path) cannot be written: \(String(cString: strerror(errno)))")
+    let reason = String(cString: strerror(errno))
+    if descriptor >= 0 {
+        close(descriptor)
+        unlink(unfinished)
     }
+    throw UserError("\(file.path) cannot be written: \(reason)")
+}
+
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno != EINTR { return false }
+        rest = rest.dropFirst(max(0, count))
+    }
+    return true
 }
 
 /// A password of 128 random bits as hexadecimal digits; it needs no escaping anywhere.

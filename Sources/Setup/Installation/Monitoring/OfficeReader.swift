@@ -88,6 +88,8 @@ package final class OfficeReader {
             survey = nil
             view.problems.append(UserError(error).description)
         }
+        // Whatever becomes of the rates, the depths are known.
+        do { try addRates(to: &view) } catch { view.problems.append(UserError(error).description) }
         return view
     }
 
@@ -191,23 +193,26 @@ package final class OfficeReader {
             }
         }
         survey.forgetUnchecked()
-        if let rates = try rates() {
-            for index in queues.indices {
-                (queues[index].publishRate, queues[index].deliverRate) = rates[queues[index].name] ?? (0, 0)
-            }
-        }
         return queues
     }
 
-    /// Messages a second in and out of each queue, from the management interface; `nil` if none is configured.
-    private func rates() throws -> [String: (publish: Double?, deliver: Double?)]? {
-        guard let text = configuration.monitor.managementURL, let url = URL(string: text),
+    /// Messages a second in and out of each queue, from the management interface if one is configured.
+    private func addRates(to view: inout OfficeView) throws {
+        guard var queues = view.queues, let text = configuration.monitor.managementURL, let url = URL(string: text),
             let password = configuration.users[OfficeConfiguration.operatorUser]
-        else { return nil }
-        return try ManagementAccess(
-            url, user: OfficeConfiguration.operatorUser, password: password, broker: configuration.broker
+        else { return }
+        let rates = try ManagementAccess(
+            url, user: OfficeConfiguration.operatorUser, password: password, broker: configuration.broker,
+            patienceSeconds: Self.ratesSecondsMax
         ).rates(in: configuration.broker.virtualHost)
+        for index in queues.indices {
+            (queues[index].publishRate, queues[index].deliverRate) = rates[queues[index].name] ?? (0, 0)
+        }
+        view.queues = queues
     }
+
+    /// An interface that does not answer must not make the sample old.
+    private static let ratesSecondsMax = 3.0
 }
 
 extension OfficeView.Database {

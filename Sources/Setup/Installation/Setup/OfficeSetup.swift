@@ -308,7 +308,7 @@ package struct OfficeSetup: Sendable {
             on: owner)
     }
 
-    private static let lockKey: Int64 = 0x6269_6875_616e_0001
+    static let lockKey: Int64 = 0x6269_6875_616e_0001
 
     /// Enters who is new. Who is there already stays as it is: an office that works is not changed by the file of its
     /// first day.

@@ -16,10 +16,14 @@ package struct ManagementAccess: BrokerAccess {
     /// The AMQP settings of the same broker, to ask a queue itself for its messages.
     private let broker: AMQP.ConnectionSettings
     private let session: URLSession
-    private static let patienceSeconds = 60.0
+    /// For one request and its answer.
+    private let patienceSeconds: Double
 
     /// - Parameter broker: the AMQP settings; its user and password are replaced by the management user's.
-    package init(_ url: URL, user: String, password: String, broker: AMQP.ConnectionSettings) {
+    package init(
+        _ url: URL, user: String, password: String, broker: AMQP.ConnectionSettings, patienceSeconds: Double = 60
+    ) {
+        self.patienceSeconds = patienceSeconds
         self.url = url
         self.user = user
         self.password = password
@@ -27,8 +31,8 @@ package struct ManagementAccess: BrokerAccess {
         (broker.user, broker.password) = (user, password)
         self.broker = broker
         let configuration = URLSessionConfiguration.ephemeral
-        configuration.timeoutIntervalForRequest = ManagementAccess.patienceSeconds / 2
-        configuration.timeoutIntervalForResource = ManagementAccess.patienceSeconds
+        configuration.timeoutIntervalForRequest = patienceSeconds / 2
+        configuration.timeoutIntervalForResource = patienceSeconds
         session = URLSession(configuration: configuration, delegate: ChallengeRefusal(), delegateQueue: nil)
     }
 
@@ -227,7 +231,7 @@ package struct ManagementAccess: BrokerAccess {
         }
         task.resume()
         // The time-outs of URLSession do not cover every step of a request.
-        if answer.hasCome.wait(timeout: .now() + ManagementAccess.patienceSeconds) == .timedOut { task.cancel() }
+        if answer.hasCome.wait(timeout: .now() + patienceSeconds) == .timedOut { task.cancel() }
         let (status, data, date, failure) = answer.result.withLock { $0 }
         // Only the refused challenge cancels a request that was answered.
         if failure?.code == .cancelled { return (401, data, date) }
