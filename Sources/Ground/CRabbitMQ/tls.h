@@ -3,8 +3,11 @@
 
 #include <amqp_ssl_socket.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
+#include <time.h>
 
 /* The library checks certificates itself, after the handshake and with a host check of its own. Here OpenSSL does both during
    the handshake, so that a refused peer never sees our certificate, addresses are checked as well as names, and the reason of
@@ -72,11 +75,45 @@ static inline int rmq_tls_trust(amqp_socket_t *socket, const char *file) {
     return file ? SSL_CTX_load_verify_locations(context, file, NULL) : SSL_CTX_set_default_verify_paths(context);
 }
 
+/* Refuses revoked peers: `file` holds the list of each authority on the peer's chain, in PEM. A list that is missing or over
+   refuses too. 1, or 0 with OpenSSL's error. */
+static inline int rmq_tls_refuse_revoked(amqp_socket_t *socket, const char *file) {
+    SSL_CTX *context = (SSL_CTX *)amqp_ssl_socket_get_context(socket);
+    X509_LOOKUP *lists = X509_STORE_add_lookup(SSL_CTX_get_cert_store(context), X509_LOOKUP_file());
+    return lists && X509_load_crl_file(lists, file, X509_FILETYPE_PEM) > 0
+        && X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
 /* Our own certificate, those between it and its authority, and its key, in PEM. 1, or 0 with OpenSSL's error. */
 static inline int rmq_tls_present(amqp_socket_t *socket, const char *certificates, const char *key) {
     SSL_CTX *context = (SSL_CTX *)amqp_ssl_socket_get_context(socket);
     return SSL_CTX_use_certificate_chain_file(context, certificates) == 1
         && SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1;
+}
+
+/* Seconds since 1970; -1 for a time that is none. */
+static inline int64_t rmq_seconds(const ASN1_TIME *time) {
+    struct tm parts;
+    return time && ASN1_TIME_to_tm(time, &parts) ? (int64_t)timegm(&parts) : -1;
+}
+
+/* When the first certificate and the first revocation list in a PEM file end, in seconds since 1970; -1 for none.
+   0 if the file cannot be read. */
+static inline int rmq_pem_ends(const char *file, int64_t *certificate, int64_t *revocations) {
+    *certificate = *revocations = -1;
+    BIO *input = BIO_new_file(file, "r");
+    STACK_OF(X509_INFO) *found = input ? PEM_X509_INFO_read_bio(input, NULL, rmq_tls_no_password, NULL) : NULL;
+    BIO_free(input);
+    for (int index = 0; found && index < sk_X509_INFO_num(found); index++) {
+        X509_INFO *one = sk_X509_INFO_value(found, index);
+        int64_t end = one->x509 ? rmq_seconds(X509_get0_notAfter(one->x509)) : -1;
+        if (end >= 0 && (*certificate < 0 || end < *certificate)) *certificate = end;
+        end = one->crl ? rmq_seconds(X509_CRL_get0_nextUpdate(one->crl)) : -1;
+        if (end >= 0 && (*revocations < 0 || end < *revocations)) *revocations = end;
+    }
+    sk_X509_INFO_pop_free(found, X509_INFO_free);
+    ERR_clear_error();
+    return found != NULL;
 }
 
 /* Why TLS failed on this thread just now; NULL if it did not. */

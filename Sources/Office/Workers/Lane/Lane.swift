@@ -74,7 +74,7 @@ final class Lane {
         self.sign = sign
         self.metrics = metrics ?? .none(desk.worker)
         self.logger[metadataKey: "lane"] = "\(name)"
-        outboxPublisher = OutboxPublisher(settings.broker, worker: desk.worker, name: name)
+        outboxPublisher = OutboxPublisher(settings.brokerNow, worker: desk.worker, name: name)
         outboxPublisher.metrics = self.metrics
     }
 
