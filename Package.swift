@@ -248,7 +248,7 @@ let package = Package(
             dependencies: [
                 "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Observability", "Rehearsal", "Bench",
                 "Chaos", "Submitting",
-                "PartyClient", "Corpus", "Witness", "Text",
+                "PartyClient", "Corpus", "Witness", "SimulatedUnits", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
                 "LocalServers", "Observability", logging, argumentParser,
             ],

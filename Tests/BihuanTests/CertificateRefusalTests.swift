@@ -25,7 +25,9 @@ struct CertificateRefusalTests {
         try stranger.sign("foreign-role", as: "bihuan_intake")
         try authority.sign("revoked", as: "office.intake")
         try authority.sign("revoked-role", as: "bihuan_intake")
-        let (broker, database) = (servers.brokerURL("revoked"), servers.databaseURL("revoked-role", user: "bihuan_intake"))
+        let (broker, database) = (
+            servers.brokerURL("revoked"), servers.databaseURL("revoked-role", user: "bihuan_intake")
+        )
         #expect(try brokerRefusal(broker) == nil && databaseRefusal(database) == nil, "it is not revoked yet")
         for file in ["revoked", "revoked-role"] { try authority.revoke(file) }
         try servers.takeFiles()

@@ -4,6 +4,7 @@ import CaseStore
 import Casework
 import Contract
 import Foundation
+import LocalServers
 import PartyClient
 import PostgreSQL
 import SimulatedUnits

@@ -93,7 +93,8 @@ final class CertifiedServers {
             """.utf8
         ).write(to: access)
         options.postgresqlSettings = [
-            "ssl": "on", "ssl_cert_file": authority.file("database.pem"), "ssl_key_file": authority.file("database.key"),
+            "ssl": "on", "ssl_cert_file": authority.file("database.pem"),
+            "ssl_key_file": authority.file("database.key"),
             "ssl_ca_file": authority.file("trusted.pem"), "ssl_crl_file": authority.file("revoked.crl"),
             "hba_file": access.path,
         ]
@@ -169,8 +170,8 @@ final class CertifiedServers {
 
     /// A superuser's connection to the office's database.
     func superuser() throws -> PostgreSQL.Connection {
-        var url = try #require(URLComponents(string: servers.superuserURL))
-        url.path = "/bihuan"
-        return try PostgreSQL.Connection(ConnectionSettings(url: try #require(url.string)))
+        try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: superuserURL))
     }
+
+    var superuserURL: String { servers.superuserURL.replacing(/postgres$/, with: "bihuan?sslmode=disable") }
 }

@@ -116,7 +116,7 @@ final class OfficeLoad: Sendable {
     }
 
     private func closed() throws -> Int {
-        let database = try PostgreSQL.Connection(ConnectionSettings(url: place.database))
+        let database = try PostgreSQL.Connection(PostgreSQL.ConnectionSettings(url: place.database))
         defer { database.close() }
         return try database.run(CountClosed()).rows.first ?? 0
     }
@@ -127,7 +127,7 @@ final class OfficeLoad: Sendable {
     func allCameThroughOnce(_ servers: LocalServers, virtualHost: String) throws {
         stopping.store(true, ordering: .releasing)
         thread.withLock { $0?.join() }
-        var database = ConnectionSettings(url: place.database)
+        var database = PostgreSQL.ConnectionSettings(url: place.database)
         database.statementTimeoutMilliseconds = 60_000
         let witness = Witness(
             database: database, journals: journals, digestKey: try DigestKey(keyFile: place.digestKey))
@@ -147,7 +147,9 @@ final class OfficeLoad: Sendable {
     }
 
     private func depths(_ servers: LocalServers, _ virtualHost: String) throws -> [String: Int] {
-        let text = try servers.rabbitmqctl(["-q", "list_queues", "-p", virtualHost, "name", "messages", "--no-table-headers"])
+        let text = try servers.rabbitmqctl([
+            "-q", "list_queues", "-p", virtualHost, "name", "messages", "--no-table-headers",
+        ])
         return text.split(separator: "\n").reduce(into: [:]) { depths, line in
             let words = line.split(whereSeparator: \.isWhitespace)
             if words.count == 2, let count = Int(words[1]) { depths[String(words[0])] = count }

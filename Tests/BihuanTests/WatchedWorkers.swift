@@ -14,10 +14,13 @@ final class WatchedWorkers {
     /// Workers that ended by themselves, with their status.
     private(set) var failed: [String] = []
 
-    /// - Parameter settings: bihuan.yaml; logs are written beside it.
-    init(settings: String) {
+    /// - Parameters:
+    ///   - settings: bihuan.yaml.
+    ///   - name: the folder of the logs, beside it.
+    init(settings: String, logsIn name: String = "logs") {
         self.settings = settings
-        folder = URL(filePath: settings).deletingLastPathComponent()
+        folder = URL(filePath: settings).deletingLastPathComponent().appending(path: name)
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
 
     deinit { for worker in Worker.allCases { stop(worker) } }
@@ -79,14 +82,16 @@ final class WatchedWorkers {
     func reload(_ worker: Worker) throws {
         let done = /the configuration was read again/
         let before = log(of: worker).matches(of: done).count
-        kill(try #require(processID(of: worker)), SIGHUP)
+        let processID = try #require(processes[worker]?.processIdentifier)
+        kill(processID, SIGHUP)
         try eventually("\(worker.rawValue) reads its settings again", within: 10) {
             log(of: worker).matches(of: done).count > before
         }
     }
 
     func waitForEnd(of worker: Worker) throws -> Int32 {
-        let process = try #require(processes.removeValue(forKey: worker))
+        let process = try #require(processes[worker])
+        processes[worker] = nil
         try eventually("\(worker.rawValue) ends: \(log(of: worker))", within: 30) { !process.isRunning }
         return process.terminationStatus
     }

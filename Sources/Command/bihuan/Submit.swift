@@ -152,7 +152,8 @@ struct Submit: AsyncParsableCommand {
             submitter: Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)),
             defaultSource: web,
             check: Beforehand(rulebook: try await rulebook(configuration), now: configuration.now),
-            idKey: try passwords.min { $0.0 < $1.0 }?.1 ?? keyText(source.flatMap { SourceID($0) } ?? web, configuration))
+            idKey: try passwords.min { $0.0 < $1.0 }?.1
+                ?? keyText(source.flatMap { SourceID($0) } ?? web, configuration))
     }
 
     /// With certificates, a source's key is the secret that only its holders know.

@@ -63,7 +63,9 @@ extension ConnectionSettings {
         let equals = parameter.firstIndex(of: "=") ?? parameter.endIndex
         let name = parameter[..<equals]
         let value = try Self.decoded(parameter[equals...].dropFirst(), "parameters")
-        if ["cacertfile", "crlfile", "certfile", "keyfile", "verify", "server_name_indication"].contains(name), tls == nil {
+        if ["cacertfile", "crlfile", "certfile", "keyfile", "verify", "server_name_indication"].contains(name),
+            tls == nil
+        {
             throw Self.wrong("has \(name), which needs amqps://")
         }
         switch (name, value) {

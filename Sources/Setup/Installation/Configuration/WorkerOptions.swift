@@ -57,7 +57,8 @@ package struct WorkerOptions: ParsableArguments {
         if let sampler { registry.add { sampler.samples } }
         await reload.begin(source, logger) { renewed in
             logins.renew(
-                broker: try renewed.brokerSettings(for: .office(worker)), database: renewed.databaseSettings(of: worker))
+                broker: try renewed.brokerSettings(for: .office(worker)), database: renewed.databaseSettings(of: worker)
+            )
             sampler?.renew(renewed)
         }
         let monitor = configuration.monitor

@@ -116,7 +116,8 @@ extension DoctorCheck {
             : DatabaseRole.allCases.filter { configuration.database.passwords[$0] != nil }
         if known.isEmpty {
             throw NotTold(
-                text: "no password and no certificate of a role is here", advice: "run it where the secrets are, as their owner")
+                text: "no password and no certificate of a role is here",
+                advice: "run it where the secrets are, as their owner")
         }
         return known.compactMap { role in
             do throws(PostgreSQLError) {
