@@ -250,7 +250,7 @@ let package = Package(
                 "Chaos", "Submitting",
                 "PartyClient", "Corpus", "Witness", "SimulatedUnits", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
-                "LocalServers", "Observability", logging, argumentParser,
+                "LocalServers", logging, argumentParser,
             ],
             exclude: ["Golden"], swiftSettings: strict),
     ]

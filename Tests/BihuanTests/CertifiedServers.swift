@@ -14,19 +14,24 @@ import Testing
 final class CertifiedServers {
     private static let parties = """
         units:
+          - {id: d1, name: 第一监督检查室, kind: department, region: p, levels: [city, province]}
+          - {id: s1, name: 驻某厅纪检监察组, kind: stationed, region: p-s1, levels: [county, city]}
           - {id: c01, name: 某市纪委监委, kind: city, region: p-c01, levels: [village, township, county, city]}
           - {id: superior, name: 上级, kind: superior, levels: [central]}
           - {id: case-office, name: 案管室, kind: case_office}
         sources:
           - {id: web, name: 网络举报, kind: web}
         persons:
-          - {id: leader, name: 贺正明, roles: [leader, supervisor]}
+          - {id: leader, name: 贺正明, roles: [leader, supervisor, operator]}
 
         """
     /// The users of the broker who show a certificate, and the roles of the database.
     static let users =
         Worker.allCases.map { "office.\($0.rawValue)" }
-        + ["operator", "unit.c01", "unit.superior", "unit.case-office", "source.web", "person.leader"]
+        + [
+            "operator", "unit.d1", "unit.s1", "unit.c01", "unit.superior", "unit.case-office", "source.web",
+            "person.leader",
+        ]
     static let roles = ["intake", "routing", "deadlines", "feedback", "operator", "owner"].map { "bihuan_\($0)" }
 
     let directory: URL

@@ -82,6 +82,15 @@ final class TLSSession {
         shared.deallocate()
     }
 
+    var showsCertificate: Bool { shared.pointee.shows_certificate == 1 }
+
+    /// Why the broker refuses our certificate; nil if it says nothing. To be asked after the handshake, before anything
+    /// is sent.
+    func verdict(on descriptor: Int32, within seconds: Double) -> String? {
+        rmq_tls_hear_verdict(shared, descriptor, Int32(seconds * 1_000))
+        return failureReason
+    }
+
     /// Why TLS failed just now on this thread; nil if it did not fail.
     var failureReason: String? { rmq_tls_reason(shared).map { String(cString: $0) } }
 

@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -19,8 +20,10 @@ struct rmq_tls {
     char server_name[256];
     /* X509_V_…: why the peer's certificate was refused, or X509_V_OK. */
     int verify_error;
-    /* The peer asked for a certificate, and we have none. */
-    int lacks_certificate;
+    /* The peer asked for a certificate: we have none, or we showed ours. */
+    int lacks_certificate, shows_certificate;
+    /* Lives as long as the connection's handle. */
+    SSL *connection;
 };
 
 static int rmq_tls_on_verify(int is_verified, X509_STORE_CTX *store) {
@@ -35,12 +38,15 @@ static void rmq_tls_on_progress(const SSL *ssl, int where, int value) {
     (void)value;
     if ((where & SSL_CB_HANDSHAKE_START) == 0) return;
     struct rmq_tls *tls = (struct rmq_tls *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    tls->connection = (SSL *)ssl;
     SSL_set_tlsext_host_name((SSL *)ssl, tls->server_name[0] == 0 ? NULL : tls->server_name);
 }
 
-/* In TLS 1.3 the refusal of a missing certificate comes after the handshake, and may be overtaken by the closing of the socket. */
+/* In TLS 1.3 the refusal of a certificate comes after the handshake, and may be overtaken by the closing of the socket. */
 static int rmq_tls_on_request(SSL *ssl, void *shared) {
-    ((struct rmq_tls *)shared)->lacks_certificate = SSL_get_certificate(ssl) == NULL;
+    struct rmq_tls *tls = (struct rmq_tls *)shared;
+    tls->lacks_certificate = SSL_get_certificate(ssl) == NULL;
+    tls->shows_certificate = !tls->lacks_certificate;
     return 1;
 }
 
@@ -89,6 +95,19 @@ static inline int rmq_tls_present(amqp_socket_t *socket, const char *certificate
     SSL_CTX *context = (SSL_CTX *)amqp_ssl_socket_get_context(socket);
     return SSL_CTX_use_certificate_chain_file(context, certificates) == 1
         && SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1;
+}
+
+/* Waits for what the peer says of our certificate, which is then OpenSSL's error. Nothing may have been sent after the
+   handshake: the peer would close the connection over it, and its words would be lost. */
+static inline void rmq_tls_hear_verdict(const struct rmq_tls *tls, int descriptor, int milliseconds) {
+    struct pollfd arrival = {.fd = descriptor, .events = POLLIN};
+    char first;
+    int status = -1;
+    ERR_clear_error();
+    do {
+        if (poll(&arrival, 1, milliseconds) != 1) return;
+        status = SSL_peek(tls->connection, &first, 1);
+    } while (status <= 0 && SSL_get_error(tls->connection, status) == SSL_ERROR_WANT_READ);
 }
 
 /* Seconds since 1970; -1 for a time that is none. */

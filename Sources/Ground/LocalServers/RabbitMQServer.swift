@@ -160,7 +160,7 @@ final class RabbitMQServer {
             "RABBITMQ_LOG_BASE": directory.logs + "/rabbitmq",
             "RABBITMQ_LOGS": logFile,
             "RABBITMQ_CONFIG_FILE": folder + "/rabbitmq",
-            "RABBITMQ_ADVANCED_CONFIG_FILE": folder + "/advanced",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": folder + "/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
             "RABBITMQ_GENERATED_CONFIG_DIR": folder + "/generated",
             "RABBITMQ_PID_FILE": folder + "/pid",
