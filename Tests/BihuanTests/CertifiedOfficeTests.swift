@@ -47,8 +47,11 @@ struct CertifiedOfficeTests {
     /// The office makes none, and neither server has one.
     private func hasNoPasswords(_ servers: CertifiedServers) throws {
         let secrets = servers.office.appending(path: "secrets").path
-        let files = (try? FileManager.default.contentsOfDirectory(atPath: secrets)) ?? []
-        #expect(files.filter { $0 != ".lock" } == [])
+        let files = try FileManager.default.contentsOfDirectory(atPath: secrets)
+        #expect(files.contains("users-office-intake") && files.contains("roles-owner"), "the units name them")
+        for file in files {
+            #expect(try String(contentsOfFile: "\(secrets)/\(file)", encoding: .utf8).trimmed.isEmpty, "\(file)")
+        }
         let superuser = try servers.superuser()
         defer { superuser.close() }
         #expect(try superuser.run(RolesWithPasswords()).rows == ["postgres"], "it is the private server's own")

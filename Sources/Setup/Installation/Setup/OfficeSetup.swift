@@ -237,18 +237,24 @@ package struct OfficeSetup: Sendable {
     private func makePasswords(_ prepared: inout Prepared) throws {
         let configuration = prepared.configuration
         var wanted: [(name: String, isThere: Bool)] = []
-        if !DatabaseURL(configuration.database.url).hasUser, !configuration.database.hasCertificates {
-            wanted += DatabaseRole.allCases.map {
+        var certified: [String] = []
+        if !DatabaseURL(configuration.database.url).hasUser {
+            let roles = DatabaseRole.allCases.map {
                 ("roles.\($0.rawValue)", configuration.database.passwords[$0] != nil)
             }
+            if configuration.database.hasCertificates { certified += roles.map(\.0) } else { wanted += roles }
         }
-        let users = Worker.allCases.map { Party.office($0) } + prepared.parties.users
-        if !configuration.brokerTakesCertificates {
-            wanted += (users.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser]).map {
-                ("users.\($0)", configuration.users[$0] != nil)
-            }
+        let users = (Worker.allCases.map { Party.office($0) } + prepared.parties.users).map(OfficeConfiguration.userKey)
+        let named = (users + [OfficeConfiguration.operatorUser]).map { ("users.\($0)", configuration.users[$0] != nil) }
+        if configuration.brokerTakesCertificates { certified += named.map(\.0) } else { wanted += named }
+        // The units of the service manager name these files, and would not start without them.
+        if !certified.isEmpty {
+            say(
+                false,
+                "\(certified.count) empty files in \(prepared.secrets.folder.path): certificates take their place")
         }
-        if wanted.isEmpty { return options.report("= no passwords: all show certificates") }
+        for name in certified where !options.isDryRun { try prepared.secrets.leaveEmpty(name) }
+        if wanted.isEmpty { return }
         let new = wanted.filter { !$0.isThere }.map(\.name)
         say(
             !new.isEmpty,
