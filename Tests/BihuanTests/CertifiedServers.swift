@@ -48,9 +48,7 @@ final class CertifiedServers {
         directory = FileManager.default.temporaryDirectory.appending(
             path: "bihuan-certified-\(UUID().uuidString.prefix(8))")
         authority = try TestAuthority("authority", in: directory.appending(path: "tls"))
-        for name in Self.users + Self.roles + ["postgres"] { try authority.sign(name, as: name) }
-        try authority.sign("broker", as: "broker")
-        try authority.sign("database", as: "database")
+        try authority.sign(all: Self.users + Self.roles + ["postgres", "broker", "database"])
         try authority.give("broker", to: "rabbitmq")
         try authority.give("database", to: "postgres")
         authorities = [authority]

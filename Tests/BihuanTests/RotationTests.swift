@@ -22,36 +22,24 @@ struct RotationTests {
         let (load, workers) = (office.load, office.workers)
         try load.goesOn("the start")
 
-        // A worker's at the broker: written, given to the broker, and the worker started again.
-        try office.renew("users-office-intake")
+        // Those of workers: written, given to the servers, and the worker started again; for others SIGHUP is enough.
+        for name in ["users-office-intake", "users-office-routing", "roles-feedback", "roles-deadlines"] {
+            try office.renew(name)
+        }
         try office.setup()
         try workers.restart(.intake)
-        try office.cut("office.intake")
-        try load.goesOn("a new password of intake at the broker")
-        // The same without a restart.
-        try office.renew("users-office-routing")
-        try office.setup()
-        try workers.reload(.routing)
-        try office.cut("office.routing")
-        try load.goesOn("a new password of routing at the broker")
-        // A worker's at the database.
-        for worker in [Worker.feedback, .deadlines] {
-            try office.renew("roles-\(worker.rawValue)")
-            try office.setup()
-            try workers.reload(worker)
-            try office.endSessions(of: "bihuan_\(worker.rawValue)")
-            try load.goesOn("a new password of \(worker.rawValue) at the database")
-        }
+        for worker in [Worker.routing, .feedback, .deadlines] { try workers.reload(worker) }
+        for user in ["office.intake", "office.routing"] { try office.cut(user) }
+        for role in ["bihuan_feedback", "bihuan_deadlines"] { try office.endSessions(of: role) }
+        try load.goesOn("new passwords of workers")
         // Those of parties: their own systems get them.
-        try office.renew("users-source-web")
-        try office.renew("users-unit-c01")
+        for name in ["users-source-web", "users-unit-c01"] { try office.renew(name) }
+        // Those of commands.
+        for name in ["users-operator", "roles-operator", "roles-owner"] { try office.renew(name) }
         try office.setup()
         try load.restartParties()
         for user in ["source.web", "unit.c01"] { try office.cut(user) }
         try load.goesOn("new passwords of parties")
-        // Those of commands.
-        for name in ["users-operator", "roles-operator", "roles-owner"] { try office.renew(name) }
-        try office.setup()
         let status = try office.home.run("status")
         #expect(status.status == 0, "\(status.output)\(status.errors)")
         let checkpoint = try office.home.run("ledger", "checkpoint")
@@ -134,7 +122,7 @@ struct RotationTests {
         try servers.takeFiles()
         try servers.cut()
         try load.goesOn("two authorities")
-        for name in CertifiedServers.users + CertifiedServers.roles { try next.sign(name, as: name) }
+        try next.sign(all: CertifiedServers.users + CertifiedServers.roles)
         try servers.cut()
         try load.goesOn("clients of the next authority")
         try servers.renewServers(by: next)

@@ -1,6 +1,7 @@
 import Basics
 import Contract
 import Foundation
+import LocalServers
 import Synchronization
 import TestOffice
 import Testing

@@ -53,16 +53,26 @@ struct TestAuthority {
     func sign(
         _ file: String, as commonName: String, hosts: String = "DNS:localhost,IP:127.0.0.1", isExpired: Bool = false
     ) throws {
+        try run(signing(file, as: commonName, hosts: hosts, isExpired: isExpired))
+    }
+
+    /// Makes certificates whose files are called as their owners.
+    func sign(all names: [String]) throws {
+        try run(names.map { signing($0, as: $0) }.joined(separator: "\n"))
+    }
+
+    private func signing(
+        _ file: String, as commonName: String, hosts: String = "DNS:localhost,IP:127.0.0.1", isExpired: Bool = false
+    ) -> String {
         let days = isExpired ? "-startdate 200101000000Z -enddate 200102000000Z" : "-days 60"
-        try run(
-            """
+        return """
             openssl req $key -subj "/CN=\(commonName)" -keyout \(file).key.new -out \(file).csr
             echo 'subjectAltName=\(hosts)' > \(file).ext
             openssl ca -batch -notext -config \(name).cnf \(days) -extfile \(file).ext -in \(file).csr -out \(file).pem.new
             chmod 600 \(file).key.new
             mv \(file).key.new \(file).key
             mv \(file).pem.new \(file).pem
-            """)
+            """
     }
 
     /// Enters the certificate in the list.
