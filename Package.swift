@@ -62,6 +62,7 @@ let package = Package(
         .systemLibrary(
             name: "CPostgreSQL", path: "Sources/Ground/CPostgreSQL", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CProcess", path: "Sources/Ground/CProcess"),
         room("Ground/Text"),
         room("Ground/Basics", ["Text"]),
         room("Ground/AMQP", ["CRabbitMQ"]),
@@ -101,7 +102,9 @@ let package = Package(
         // Setup: an installation on a machine, and the terminal in front of it
         room(
             "Setup/Terminal",
-            ["Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, unixSignals, argumentParser]),
+            [
+                "CProcess", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, unixSignals, argumentParser,
+            ]),
         room(
             "Setup/Installation",
             [
@@ -245,7 +248,7 @@ let package = Package(
             dependencies: [
                 "TestOffice", "bihuan", "bihuan-lab", "Terminal", "Installation", "Observability", "Rehearsal", "Bench",
                 "Chaos", "Submitting",
-                "PartyClient", "Corpus", "Witness", "Text",
+                "PartyClient", "Corpus", "Witness", "SimulatedUnits", "Text",
                 "AMQP", "Basics", "BrokerTopology", "Casework", "Contract", "CaseStore", "AuditStore", "PostgreSQL",
                 "LocalServers", "Observability", crypto, logging, argumentParser,
             ],

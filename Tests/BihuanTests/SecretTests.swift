@@ -157,7 +157,7 @@ struct SecretTests {
 }
 
 /// An installation that no server belongs to.
-private final class Home {
+final class Home {
     private let folder = FileManager.default.temporaryDirectory.appending(path: "bihuan-secrets-\(UUID().uuidString)")
 
     init(

@@ -33,7 +33,9 @@ struct SubmitterTests {
         #expect(summary.confirmed == 0)
         #expect(summary.problems.map(\.number) == Array(1...50))
         let fromWeb = reports.filter { $0.source.rawValue == "web" }.map(\.number)
-        #expect(summary.problems.filter { $0.reason == "no password is known for source web" }.map(\.number) == fromWeb)
+        #expect(
+            summary.problems.filter { $0.reason == "no password and no certificate is known for source web" }.map(
+                \.number) == fromWeb)
         #expect(summary.problems.contains { $0.reason.contains("messageBytesMax") })
     }
 

@@ -139,7 +139,8 @@ extension PrivateServerTests {
             try admin.bindQueue("full", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "full", on: channel)
             try admin.declareQueue("open", on: channel)
             try admin.bindQueue("open", to: ExchangeName(rawValue: Topology.Exchange.notice), key: "open", on: channel)
-            var outboxPublisher = OutboxPublisher(try office.settings.broker, worker: .intake, name: "outboxPublisher")
+            let broker = try office.settings.broker
+            var outboxPublisher = OutboxPublisher(broker, worker: .intake, name: "outboxPublisher")
             try outboxPublisher.connect()
             defer { outboxPublisher.disconnect() }
             outboxPublisher.add((1...300).map { Self.row("full", $0) } + [Self.row("open", 1)], justWritten: true)

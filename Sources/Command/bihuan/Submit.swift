@@ -143,15 +143,22 @@ struct Submit: AsyncParsableCommand {
         let passwords = configuration.users.compactMap { key, password in
             SourceID(key.dropFirst(prefix.count)).flatMap { key.hasPrefix(prefix) ? ($0, password) : nil }
         }
-        guard !passwords.isEmpty else {
+        guard !passwords.isEmpty || configuration.brokerTakesCertificates else {
             throw UserError("bihuan.yaml has no password of a source: add users.source-ID")
         }
+        let web = SourceID(unchecked: "web")
         // `Submitter` sets user and password for each source.
         return Office(
             submitter: Submitter(broker: configuration.broker, passwords: Dictionary(uniqueKeysWithValues: passwords)),
-            defaultSource: SourceID(unchecked: "web"),
+            defaultSource: web,
             check: Beforehand(rulebook: try await rulebook(configuration), now: configuration.now),
-            idKey: passwords.min { $0.0 < $1.0 }?.1 ?? "")
+            idKey: try passwords.min { $0.0 < $1.0 }?.1
+                ?? keyText(source.flatMap { SourceID($0) } ?? web, configuration))
+    }
+
+    /// With certificates, a source's key is the secret that only its holders know.
+    private func keyText(_ source: SourceID, _ configuration: OfficeConfiguration) throws -> String {
+        try configuration.brokerSettings(for: .source(source)).tls?.keyFile.map { try SecretFile.text($0) } ?? ""
     }
 
     /// The policy of `--policy`, or the active one if the installation's database can be read.

@@ -144,6 +144,7 @@ struct TopologyCommand: AsyncParsableCommand {
                 options.finishes = finish
                 options.passwordFile = try passwords.map { try PasswordFile(URL(filePath: $0)) }
                 // A worker can log in only with the password in its settings.
+                options.takesCertificates = configuration.brokerTakesCertificates
                 options.knownPasswords = topology.passwords(in: configuration)
                 let settled = options
                 let outcome = try await onThread {

@@ -54,9 +54,27 @@ extension Link {
             try link.logIn(deadline, settings, arena)
         } catch {
             amqp_destroy_connection(handle)
-            throw error
+            guard error.tlsReason == brokenOff, link.tls?.showsCertificate == true else { throw error }
+            throw refusal(by: endpoint, address, deadline, settings) ?? error
         }
         return link
+    }
+
+    private static let brokenOff = "broken off by the broker"
+
+    /// The broker's reason for refusing our certificate. With TLS 1.3 it comes after the handshake, and is lost if we
+    /// have sent something meanwhile; so this connects once more, and only listens.
+    private static func refusal(
+        by endpoint: Endpoint, _ address: String, _ deadline: Deadline, _ settings: ConnectionSettings
+    ) -> AMQPError? {
+        guard let handle = amqp_new_connection() else { return nil }
+        defer { amqp_destroy_connection(handle) }
+        let tls = TLSSession()
+        let link = Link(handle: handle, tls: tls, endpoint: endpoint)
+        guard (try? link.connect(to: address, deadline, settings)) != nil,
+            let reason = tls.verdict(on: amqp_get_sockfd(handle), within: min(1, deadline.secondsLeft))
+        else { return nil }
+        return AMQPError(.tlsFailed, "no TLS with the broker", tlsReason: reason)
     }
 
     private func connect(to address: String, _ deadline: Deadline, _ settings: ConnectionSettings) throws(AMQPError) {
@@ -104,7 +122,7 @@ extension Link {
         }
         if let tls,
             let reason = tls.failureReason
-                ?? (status == AMQP_STATUS_SSL_ERROR.rawValue ? "broken off by the broker" : nil)
+                ?? (status == AMQP_STATUS_SSL_ERROR.rawValue ? Self.brokenOff : nil)
         {
             return AMQPError(.tlsFailed, "no TLS with the broker", tlsReason: reason)
         }

@@ -67,6 +67,14 @@ public struct ConnectionSettings: Sendable {
     /// All addresses, in the order in which they are tried unless `shufflesHosts` is set.
     public var endpoints: [Endpoint] { [Endpoint(host: host, port: port)] + alternatives }
 
+    /// The same for this user. In the names of TLS files, `{user}` stands for the user's name.
+    public func forUser(_ user: String, password: String) -> ConnectionSettings {
+        var settings = self
+        (settings.user, settings.password) = (user, password)
+        settings.tls = tls?.mapFiles { $0.replacing("{user}", with: user) }
+        return settings
+    }
+
     /// Throws for settings that the library would misread.
     func validate() throws(AMQPError) {
         let texts = endpoints.map(\.host) + [virtualHost, user, password, connectionName ?? ""]

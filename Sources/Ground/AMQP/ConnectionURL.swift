@@ -4,8 +4,8 @@ extension ConnectionSettings {
     ///
     /// The parameters are RabbitMQ's own: `heartbeat` (seconds), `connection_timeout` (milliseconds),
     /// `auth_mechanism` (`plain` or `external`), and with `amqps` `cacertfile`, `certfile`, `keyfile`, `verify`
-    /// (`verify_peer` or `verify_none`) and `server_name_indication`. Throws `invalidArgument`. The error does not
-    /// repeat the URL, because it holds a password.
+    /// (`verify_peer` or `verify_none`) and `server_name_indication`; ours is `crlfile`. Throws `invalidArgument`. The
+    /// error does not repeat the URL, because it holds a password.
     public init(url: String) throws(AMQPError) {
         let isTLS = url.hasPrefix("amqps://")
         guard isTLS || url.hasPrefix("amqp://") else { throw Self.wrong("does not begin with amqp:// or amqps://") }
@@ -45,7 +45,8 @@ extension ConnectionSettings {
         let usual = ConnectionSettings(host: "", user: "", password: "")
         let hosts = endpoints.map { $0.host.contains(":") ? $0.description : "\(Self.encoded($0.host)):\($0.port)" }
         var parameters: [(String, String?)] = [
-            ("cacertfile", tls?.authorityFile), ("certfile", tls?.certificateFile), ("keyfile", tls?.keyFile),
+            ("cacertfile", tls?.authorityFile), ("crlfile", tls?.revocationFile),
+            ("certfile", tls?.certificateFile), ("keyfile", tls?.keyFile),
             ("server_name_indication", tls?.serverName), ("verify", tls?.verifiesPeer == false ? "verify_none" : nil),
         ]
         if case .external = authentication { parameters.append(("auth_mechanism", "external")) }
@@ -62,11 +63,14 @@ extension ConnectionSettings {
         let equals = parameter.firstIndex(of: "=") ?? parameter.endIndex
         let name = parameter[..<equals]
         let value = try Self.decoded(parameter[equals...].dropFirst(), "parameters")
-        if ["cacertfile", "certfile", "keyfile", "verify", "server_name_indication"].contains(name), tls == nil {
+        if ["cacertfile", "crlfile", "certfile", "keyfile", "verify", "server_name_indication"].contains(name),
+            tls == nil
+        {
             throw Self.wrong("has \(name), which needs amqps://")
         }
         switch (name, value) {
         case ("cacertfile", _): tls?.authorityFile = value
+        case ("crlfile", _): tls?.revocationFile = value
         case ("certfile", _): tls?.certificateFile = value
         case ("keyfile", _): tls?.keyFile = value
         case ("server_name_indication", _): tls?.serverName = value

@@ -3,8 +3,12 @@
 
 #include <amqp_ssl_socket.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
+#include <stdint.h>
+#include <time.h>
 
 /* The library checks certificates itself, after the handshake and with a host check of its own. Here OpenSSL does both during
    the handshake, so that a refused peer never sees our certificate, addresses are checked as well as names, and the reason of
@@ -16,8 +20,10 @@ struct rmq_tls {
     char server_name[256];
     /* X509_V_…: why the peer's certificate was refused, or X509_V_OK. */
     int verify_error;
-    /* The peer asked for a certificate, and we have none. */
-    int lacks_certificate;
+    /* The peer asked for a certificate: we have none, or we showed ours. */
+    int lacks_certificate, shows_certificate;
+    /* Lives as long as the connection's handle. */
+    SSL *connection;
 };
 
 static int rmq_tls_on_verify(int is_verified, X509_STORE_CTX *store) {
@@ -32,12 +38,15 @@ static void rmq_tls_on_progress(const SSL *ssl, int where, int value) {
     (void)value;
     if ((where & SSL_CB_HANDSHAKE_START) == 0) return;
     struct rmq_tls *tls = (struct rmq_tls *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    tls->connection = (SSL *)ssl;
     SSL_set_tlsext_host_name((SSL *)ssl, tls->server_name[0] == 0 ? NULL : tls->server_name);
 }
 
-/* In TLS 1.3 the refusal of a missing certificate comes after the handshake, and may be overtaken by the closing of the socket. */
+/* In TLS 1.3 the refusal of a certificate comes after the handshake, and may be overtaken by the closing of the socket. */
 static int rmq_tls_on_request(SSL *ssl, void *shared) {
-    ((struct rmq_tls *)shared)->lacks_certificate = SSL_get_certificate(ssl) == NULL;
+    struct rmq_tls *tls = (struct rmq_tls *)shared;
+    tls->lacks_certificate = SSL_get_certificate(ssl) == NULL;
+    tls->shows_certificate = !tls->lacks_certificate;
     return 1;
 }
 
@@ -72,11 +81,58 @@ static inline int rmq_tls_trust(amqp_socket_t *socket, const char *file) {
     return file ? SSL_CTX_load_verify_locations(context, file, NULL) : SSL_CTX_set_default_verify_paths(context);
 }
 
+/* Refuses revoked peers: `file` holds the list of each authority on the peer's chain, in PEM. A list that is missing or over
+   refuses too. 1, or 0 with OpenSSL's error. */
+static inline int rmq_tls_refuse_revoked(amqp_socket_t *socket, const char *file) {
+    SSL_CTX *context = (SSL_CTX *)amqp_ssl_socket_get_context(socket);
+    X509_LOOKUP *lists = X509_STORE_add_lookup(SSL_CTX_get_cert_store(context), X509_LOOKUP_file());
+    return lists && X509_load_crl_file(lists, file, X509_FILETYPE_PEM) > 0
+        && X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
 /* Our own certificate, those between it and its authority, and its key, in PEM. 1, or 0 with OpenSSL's error. */
 static inline int rmq_tls_present(amqp_socket_t *socket, const char *certificates, const char *key) {
     SSL_CTX *context = (SSL_CTX *)amqp_ssl_socket_get_context(socket);
     return SSL_CTX_use_certificate_chain_file(context, certificates) == 1
         && SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1;
+}
+
+/* Waits for what the peer says of our certificate, which is then OpenSSL's error. Nothing may have been sent after the
+   handshake: the peer would close the connection over it, and its words would be lost. */
+static inline void rmq_tls_hear_verdict(const struct rmq_tls *tls, int descriptor, int milliseconds) {
+    struct pollfd arrival = {.fd = descriptor, .events = POLLIN};
+    char first;
+    int status = -1;
+    ERR_clear_error();
+    do {
+        if (poll(&arrival, 1, milliseconds) != 1) return;
+        status = SSL_peek(tls->connection, &first, 1);
+    } while (status <= 0 && SSL_get_error(tls->connection, status) == SSL_ERROR_WANT_READ);
+}
+
+/* Seconds since 1970; -1 for a time that is none. */
+static inline int64_t rmq_seconds(const ASN1_TIME *time) {
+    struct tm parts;
+    return time && ASN1_TIME_to_tm(time, &parts) ? (int64_t)timegm(&parts) : -1;
+}
+
+/* When the first certificate and the first revocation list in a PEM file end, in seconds since 1970; -1 for none.
+   0 if the file cannot be read. */
+static inline int rmq_pem_ends(const char *file, int64_t *certificate, int64_t *revocations) {
+    *certificate = *revocations = -1;
+    BIO *input = BIO_new_file(file, "r");
+    STACK_OF(X509_INFO) *found = input ? PEM_X509_INFO_read_bio(input, NULL, rmq_tls_no_password, NULL) : NULL;
+    BIO_free(input);
+    for (int index = 0; found && index < sk_X509_INFO_num(found); index++) {
+        X509_INFO *one = sk_X509_INFO_value(found, index);
+        int64_t end = one->x509 ? rmq_seconds(X509_get0_notAfter(one->x509)) : -1;
+        if (end >= 0 && (*certificate < 0 || end < *certificate)) *certificate = end;
+        end = one->crl ? rmq_seconds(X509_CRL_get0_nextUpdate(one->crl)) : -1;
+        if (end >= 0 && (*revocations < 0 || end < *revocations)) *revocations = end;
+    }
+    sk_X509_INFO_pop_free(found, X509_INFO_free);
+    ERR_clear_error();
+    return found != NULL;
 }
 
 /* Why TLS failed on this thread just now; NULL if it did not. */

@@ -14,6 +14,8 @@ public final class LocalServers: @unchecked Sendable {
         public var rabbitmqPlugins: [String] = []
         /// Lines for `rabbitmq.conf`, name and value, such as settings of the plugins.
         public var rabbitmqSettings: [String: String] = [:]
+        /// What `rabbitmq.conf` cannot say: the Erlang terms of `advanced.config`.
+        public var rabbitmqAdvancedSettings = "[]."
         /// Another address of this machine on which both servers listen too, for clients of its /30 network: the
         /// host's end of a `NetworkNamespace`.
         public var listenAddress: String?
@@ -95,7 +97,8 @@ public final class LocalServers: @unchecked Sendable {
             dataChecksums: options.dataChecksums, extraSettings: options.postgresqlSettings)
         rabbitmq = try RabbitMQServer(
             directory: directory, programs: programs, ports: ports, plugins: options.rabbitmqPlugins,
-            listenAddress: options.listenAddress, extraSettings: options.rabbitmqSettings, definitions: definitions)
+            listenAddress: options.listenAddress, extraSettings: options.rabbitmqSettings,
+            advancedSettings: options.rabbitmqAdvancedSettings, definitions: definitions)
         self.options = options
     }
 

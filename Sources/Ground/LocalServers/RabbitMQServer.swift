@@ -18,7 +18,7 @@ final class RabbitMQServer {
 
     init(
         directory: ServerDirectory, programs: Programs, ports: LoopbackPorts, plugins: [String],
-        listenAddress: String?, extraSettings: [String: String], definitions: Data?
+        listenAddress: String?, extraSettings: [String: String], advancedSettings: String, definitions: Data?
     ) throws(LocalServersError) {
         self.directory = directory
         self.programs = programs
@@ -33,7 +33,7 @@ final class RabbitMQServer {
         _ = try directory.keptText(folder + "/.erlang.cookie", mode: 0o400, owner: owner, new: { randomHexadecimal() })
         let pluginList = "[\(plugins.joined(separator: ", "))].\n"
         try writeFile(folder + "/enabled_plugins", Data(pluginList.utf8), mode: 0o600, owner: owner)
-        try writeFile(folder + "/advanced.config", Data("[].\n".utf8), mode: 0o600, owner: owner)
+        try writeFile(folder + "/advanced.config", Data((advancedSettings + "\n").utf8), mode: 0o600, owner: owner)
         if let definitions {
             // RabbitMQ ignores a file that is not JSON without an error.
             guard (try? JSONSerialization.jsonObject(with: definitions)) is [String: Any] else {
@@ -160,7 +160,7 @@ final class RabbitMQServer {
             "RABBITMQ_LOG_BASE": directory.logs + "/rabbitmq",
             "RABBITMQ_LOGS": logFile,
             "RABBITMQ_CONFIG_FILE": folder + "/rabbitmq",
-            "RABBITMQ_ADVANCED_CONFIG_FILE": folder + "/advanced",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": folder + "/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
             "RABBITMQ_GENERATED_CONFIG_DIR": folder + "/generated",
             "RABBITMQ_PID_FILE": folder + "/pid",

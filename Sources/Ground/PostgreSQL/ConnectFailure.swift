@@ -23,8 +23,13 @@ enum ConnectFailure {
         ("does not match host name", "the server's certificate is for another host"),
         (
             "certificate verify failed",
-            "the server's certificate is expired, not yet valid, or signed by an unknown authority"
+            """
+            the server's certificate is expired, not yet valid, revoked, or signed by an unknown authority
+            """
         ),
+        ("alert certificate revoked", "the server refuses our certificate, which is revoked"),
+        ("alert certificate expired", "the server refuses our certificate, which is expired"),
+        ("alert unknown ca", "the server refuses our certificate, whose authority it does not know"),
         ("does not support SSL", "the server does not speak TLS"),
         ("requires a valid client certificate", "the server wants a client certificate"),
         ("certificate authentication failed", "the client certificate is for another user"),

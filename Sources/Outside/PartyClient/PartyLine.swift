@@ -76,9 +76,7 @@ package final class PartyLine {
     package init(_ party: Party, password: String, broker: AMQP.ConnectionSettings, queues: [String]) {
         self.party = party
         self.queues = queues
-        var settings = broker
-        settings.user = party.description
-        settings.password = password
+        var settings = broker.forUser(party.description, password: password)
         settings.connectionName = "rehearsal \(party)"
         self.settings = settings
     }

@@ -1,4 +1,5 @@
 package import ArgumentParser
+import CProcess
 import Foundation
 
 extension AsyncParsableCommand {
@@ -7,6 +8,8 @@ extension AsyncParsableCommand {
     @MainActor
     package static func runAndExit() async -> Never {
         Output.closeGaps()
+        // No core file, and no debugger of the same user: the memory holds passwords, keys and reports.
+        _ = process_forbid_dumps()
         Foundation.exit(Output.endStatus(await status()))
     }
 

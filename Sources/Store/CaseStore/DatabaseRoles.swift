@@ -3,7 +3,11 @@ public import PostgreSQL
 /// The roles and the database of an office, made by a superuser of the server. Every step may be repeated.
 public enum DatabaseRoles {
     /// Makes the roles that are missing, and gives those with a password here that password.
-    public static func make(on server: Connection, passwords: [DatabaseRole: String]) throws(PostgreSQLError) {
+    /// - Parameter withCertificates: whether roles without a password may log in too: the server asks for their
+    ///   certificates.
+    public static func make(
+        on server: Connection, passwords: [DatabaseRole: String], withCertificates: Bool = false
+    ) throws(PostgreSQLError) {
         // A statement with a password must not reach the server's log, whatever is logged otherwise.
         if try server.run(ReadAdministratorRights()).rows.first?.isSuperuser == true {
             try server.execute(
@@ -17,7 +21,10 @@ public enum DatabaseRoles {
             // Who is no superuser may give a database only to a role that it belongs to.
             if role == .owner { try server.execute("GRANT \(role.name) TO CURRENT_USER") }
             if role != .owner, role != .operator { try server.execute("GRANT \(DatabaseRole.group) TO \(role.name)") }
-            guard let password = passwords[role] else { continue }
+            guard let password = passwords[role] else {
+                if withCertificates { try server.execute("ALTER ROLE \(role.name) LOGIN") }
+                continue
+            }
             try server.execute("ALTER ROLE \(role.name) LOGIN PASSWORD \(quoted(password))")
         }
     }

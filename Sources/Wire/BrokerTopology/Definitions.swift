@@ -24,13 +24,13 @@ public struct Definitions: Sendable {
     public var persons: [PersonID]
     public var users: [BrokerUser]
     /// A user with all permissions, for the operator of a private node; `nil` for none.
-    public var administrator: (name: String, password: String)?
+    public var administrator: (name: String, password: String?)?
     /// The most unread bytes in the queue of what one party sends.
     public var inboundBytesMax: Int
 
     public init(
         virtualHost: String, units: [UnitID], sources: [SourceID], persons: [PersonID], users: [BrokerUser],
-        administrator: (name: String, password: String)? = nil, inboundBytesMax: Int = Topology.inboundBytesMax
+        administrator: (name: String, password: String?)? = nil, inboundBytesMax: Int = Topology.inboundBytesMax
     ) {
         self.virtualHost = virtualHost
         self.units = units
@@ -63,7 +63,7 @@ public struct Definitions: Sendable {
             }
         }
         if let administrator {
-            let hash = PasswordHash.make(administrator.password)
+            let hash = administrator.password.map(PasswordHash.make) ?? ""
             file.users.append(.init(name: administrator.name, password_hash: hash, tags: "administrator"))
             file.permissions.append(
                 .init(user: administrator.name, vhost: virtualHost, configure: ".*", write: ".*", read: ".*"))

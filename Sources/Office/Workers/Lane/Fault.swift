@@ -123,6 +123,18 @@ extension InconsistentCase: PlainlyWorded {}
 extension KeyFailure: PlainlyWorded {}
 
 extension Fault {
+    /// Whether a password or a certificate is refused, ours or the server's. It is logged also when it becomes the
+    /// cause only while a fault lasts, such as after a connection that was closed: an operator must act.
+    static func isRefusal(_ error: any Error) -> Bool {
+        switch error {
+        case let error as AMQPError: error.code == .authenticationFailed || error.code == .tlsFailed
+        case let error as PostgreSQLError:
+            error.code == .connectFailed
+                && (["28P01", "28000"].contains(error.sqlState) || error.explanation?.contains("certificate") == true)
+        default: false
+        }
+    }
+
     /// The text of an error for logs and dead letters. An error that is not `PlainlyWorded` might quote its input,
     /// so only its type is given.
     static func words(_ error: any Error) -> String {

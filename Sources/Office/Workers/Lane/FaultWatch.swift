@@ -4,12 +4,14 @@ import Logging
 
 /// The faults of one kind of work of a lane: how long to wait between attempts, and what to log.
 ///
-/// A fault is logged once when it begins, once a minute with a count while it lasts, and once when it has ended.
+/// A fault is logged once when it begins, once a minute with a count while it lasts, and once when it has ended; a
+/// refused password or certificate also when it becomes the cause.
 struct FaultWatch {
     /// The kind of work: `messages`, `sweep` or `relay`.
     let work: String
     private var began: (at: ContinuousClock.Instant, fault: Fault)?
     private var attempts = 0
+    private var refusal: String?
     private var toldAt = ContinuousClock.now
     private var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: FaultWatch.secondsBetweenAttempts)
 
@@ -28,7 +30,9 @@ struct FaultWatch {
         attempts += 1
         logger.log(.attemptFailed(work, error))
         let isNew = began == nil || began?.fault.kind != fault.kind
-        if isNew || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders {
+        let isRefused = Fault.isRefusal(error) && refusal != Fault.words(error)
+        if isRefused { refusal = Fault.words(error) }
+        if isNew || isRefused || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders {
             logger.log(.waiting(fault, for: work, attempts: attempts, error))
             toldAt = .now
         }
@@ -42,7 +46,7 @@ struct FaultWatch {
         let seconds = Int((ContinuousClock.now - began.at).inSeconds.rounded())
         logger.log(.faultEnded(after: seconds, work: work, attempts: attempts))
         self.began = nil
-        attempts = 0
+        (attempts, refusal) = (0, nil)
         backoff.reset()
     }
 }

@@ -86,7 +86,7 @@ extension Lane {
     /// The ready messages in those of these queues that exist. Asked over a connection of its own: over the lane's, the
     /// answer would come after all deliveries.
     private func messages(in queues: [String]) throws -> [String: Int] {
-        var settings = settings.broker
+        var settings = settings.brokerNow
         settings.connectionName = "\(store?.lease.name ?? "") asking for queues"
         let connection = try Broker(settings)
         defer { connection.close() }

@@ -74,7 +74,7 @@ final class Lane {
         self.sign = sign
         self.metrics = metrics ?? .none(desk.worker)
         self.logger[metadataKey: "lane"] = "\(name)"
-        outboxPublisher = OutboxPublisher(settings.broker, worker: desk.worker, name: name)
+        outboxPublisher = OutboxPublisher(settings.brokerNow, worker: desk.worker, name: name)
         outboxPublisher.metrics = self.metrics
     }
 
@@ -82,20 +82,24 @@ final class Lane {
     func run() {
         var backoff = AMQP.Backoff(initialSeconds: 0.1, maximumSeconds: FaultWatch.secondsBetweenAttempts)
         var (interruptions, toldAt) = (0, ContinuousClock.now)
+        var refusal: String?
         while !stop.isStopped {
             do {
                 try connect()
                 while !stop.isStopped {
                     try turn()
                     backoff.reset()
-                    interruptions = 0
+                    (interruptions, refusal) = (0, nil)
                 }
             } catch {
                 interruptions += 1
                 sign.waits(
                     for: error is AMQPError ? .broker : Fault(error, after: 0, statementSeconds: 0).wait,
                     Fault.words(error))
-                if interruptions == 1 || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
+                let isRefused = Fault.isRefusal(error) && refusal != Fault.words(error)
+                if isRefused { refusal = Fault.words(error) }
+                if interruptions == 1 || isRefused
+                    || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
                 {
                     logger.log(.laneInterrupted(error, attempts: interruptions))
                     toldAt = .now

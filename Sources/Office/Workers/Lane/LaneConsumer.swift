@@ -72,7 +72,7 @@ final class LaneConsumer {
 
     init(_ lane: LaneSettings, desk: any Desk, name: String) throws {
         digestKey = lane.digestKey
-        var settings = lane.broker
+        var settings = lane.brokerNow
         settings.connectionName = "\(name) consuming"
         bytesMax = lane.batchBytesMax
         batchSizeMax = lane.batchSizeMax

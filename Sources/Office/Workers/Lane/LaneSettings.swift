@@ -10,6 +10,8 @@ public struct LaneSettings: Sendable {
     /// Host, port and virtual host; user and password of this worker.
     public var broker: AMQP.ConnectionSettings
     public var database: PostgreSQL.ConnectionSettings
+    /// The logins that replace both; without it they stay as they are.
+    public var logins: Logins?
     public var clock: BusinessClock
     public var vault: Vault
     /// At least the keys that the worker needs (`Worker.boxes`); a lane uses no other.
@@ -50,6 +52,9 @@ public struct LaneSettings: Sendable {
         self.digestKey = digestKey
         self.sealedMailKey = sealedMailKey
     }
+
+    var brokerNow: AMQP.ConnectionSettings { logins?.broker ?? broker }
+    var databaseNow: PostgreSQL.ConnectionSettings { logins?.database ?? database }
 
     /// How long the lane waits for confirms. While a confirm is overdue by this, it takes no new batch.
     static let confirmTimeoutSeconds = 2.0

@@ -63,7 +63,7 @@ final class LaneStore {
     private static func connect(
         _ settings: LaneSettings, laneName: String, _ logger: Logger, _ doubt: ReplicationDoubt
     ) throws -> Database {
-        var connection = settings.database
+        var connection = settings.databaseNow
         connection.applicationName = "bihuan \(laneName)"
         connection.isGuarded = true
         let database = try Database(connection)

@@ -35,7 +35,8 @@ struct OutboxPublisher {
         }
     }
 
-    let settings: AMQP.ConnectionSettings
+    private let login: () -> AMQP.ConnectionSettings
+    private let name: String
     let sender: String
     var link: Link?
     /// Rows to send, in order; `inFlight` has those that were sent and are not confirmed, by token.
@@ -57,14 +58,19 @@ struct OutboxPublisher {
     private(set) var settled = Settled()
     var metrics: WorkerMetrics
 
-    init(_ settings: AMQP.ConnectionSettings, worker: Worker, name: String) {
-        var settings = settings
-        settings.connectionName = "\(name) publishing"
-        self.settings = settings
+    /// - Parameter login: asked before each connection.
+    init(_ login: @autoclosure @escaping () -> AMQP.ConnectionSettings, worker: Worker, name: String) {
+        self.login = login
+        self.name = name
         sender = Party.office(worker).description
         metrics = .none(worker)
     }
 
+    var settings: AMQP.ConnectionSettings {
+        var settings = login()
+        settings.connectionName = "\(name) publishing"
+        return settings
+    }
     var isConnected: Bool { link != nil }
     /// Whether the broker takes no messages, or a confirm is overdue: then the lane takes no new batch.
     var isBehind: Bool {

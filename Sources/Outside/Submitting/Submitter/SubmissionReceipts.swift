@@ -115,8 +115,7 @@ public final class SubmissionReceipts: Sendable {
     // MARK: One source
 
     private func read(_ source: SourceID, _ password: String) {
-        var settings = broker
-        (settings.user, settings.password) = (Party.source(source).description, password)
+        var settings = broker.forUser(Party.source(source).description, password: password)
         settings.connectionName = "receipts \(settings.user)"
         var backoff = Backoff(initialSeconds: 0.2, maximumSeconds: 5)
         while !stopSignal.isStopped {

@@ -33,7 +33,7 @@ public struct SubmitSummary: Sendable, Hashable {
 /// The bytes of a report depend only on the report. Submitting it again (after a lost connection, or by running the
 /// same command twice) is therefore the same act to the office and registers nothing twice.
 public struct Submitter: Sendable {
-    /// Host, port and virtual host; user and password are each source's own.
+    /// Host, port and virtual host; user, password and certificate are each source's own.
     public var broker: AMQP.ConnectionSettings
     public var passwords: [SourceID: String]
     /// Gets an entry for each report once it is confirmed.
@@ -79,6 +79,16 @@ public struct Submitter: Sendable {
         return run.summary()
     }
 
+    /// How a source logs in: with its password, or with its certificate, and then the password is empty. `nil` if
+    /// neither is here.
+    func password(of source: SourceID) -> String? {
+        if let password = passwords[source] { return password }
+        guard case .external = broker.authentication,
+            let key = broker.forUser(Party.source(source).description, password: "").tls?.keyFile
+        else { return nil }
+        return FileManager.default.isReadableFile(atPath: key) ? "" : nil
+    }
+
     /// The message of a report: always the same bytes for the same report.
     package static func posting(_ report: ReportLine) -> Posting {
         // The office takes the time of receipt from the report itself. The present time here would give a second
@@ -108,8 +118,8 @@ private struct Run {
 
     mutating func accept(_ report: ReportLine) throws {
         read += 1
-        guard let password = settings.passwords[report.source] else {
-            return refuse(report.number, "no password is known for source \(report.source)")
+        guard let password = settings.password(of: report.source) else {
+            return refuse(report.number, "no password and no certificate is known for source \(report.source)")
         }
         let posting = Submitter.posting(report)
         guard posting.body.count <= settings.messageBytesMax else {
@@ -229,9 +239,7 @@ private final class SourceSender {
     private var connectAgainAt: Int64 = 0
 
     init(_ source: SourceID, password: String, settings: Submitter) {
-        var broker = settings.broker
-        broker.user = Party.source(source).description
-        broker.password = password
+        var broker = settings.broker.forUser(Party.source(source).description, password: password)
         broker.connectionName = broker.connectionName ?? "submit \(broker.user)"
         self.settings = broker
         outgoing = Outgoing(fullSecondsMax: settings.patienceSeconds)

@@ -30,12 +30,28 @@ struct DatabaseURL {
         return text[..<scheme.upperBound] + login + rest
     }
 
+    /// The file that a parameter of the URL names, such as `sslkey`.
+    func file(_ parameter: String) -> String? {
+        guard let question = text.firstIndex(of: "?") else { return nil }
+        let found = text[question...].dropFirst().split(separator: "&").last { $0.hasPrefix(parameter + "=") }
+        return found?.dropFirst(parameter.count + 1).removingPercentEncoding
+    }
+
+    /// The same with other files for the certificate and its key.
+    func mapFiles(_ path: (String) -> String) -> DatabaseURL {
+        DatabaseURL(
+            text.replacing(/([?&]ssl(?:cert|key)=)([^&]+)/) { match in
+                match.1 + encoded(path(String(match.2).removingPercentEncoding ?? String(match.2)), keeping: "/{}")
+            })
+    }
+
     private var authority: Substring {
         guard let scheme = text.range(of: "://") else { return "" }
         return text[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
     }
 
-    private func encoded(_ text: String) -> String {
-        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._~"))) ?? text
+    private func encoded(_ text: String, keeping kept: String = "") -> String {
+        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._~" + kept)))
+            ?? text
     }
 }

@@ -83,6 +83,7 @@ private struct ConfigurationCheck {
             checkpointKeyFile: files.checkpoint, clock: clock, lane: lane, logLevel: logLevel)
         configuration.logFormat = logFormat
         configuration.monitor = monitor
+        configuration.credentials = source.credentials
         return configuration
     }
 

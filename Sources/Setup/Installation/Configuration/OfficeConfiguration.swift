@@ -33,6 +33,9 @@ package struct OfficeConfiguration: Sendable {
             let url = url.replacing("{role}", with: role.name)
             return DatabaseURL(url).hasUser ? url : DatabaseURL(url).with(user: role.name, password: passwords[role])
         }
+
+        /// Whether each role shows a certificate of its own, and needs no password.
+        package var hasCertificates: Bool { url.contains("{role}") && !DatabaseURL(url).hasUser }
     }
 
     package struct Lane: Sendable {
@@ -68,6 +71,8 @@ package struct OfficeConfiguration: Sendable {
     package var logLevel: Logger.Level
     package var logFormat = LineLog.Format.text
     package var monitor = Monitor()
+    /// The folder with the credentials of this service, if a service manager gave it any.
+    package var credentials: URL?
 
     /// Where a worker answers monitors, and how the office is sampled.
     package struct Monitor: Sendable, Equatable {
@@ -129,23 +134,24 @@ package struct OfficeConfiguration: Sendable {
     package func databaseSettings(
         _ application: String, as role: DatabaseRole = .operator
     ) -> PostgreSQL.ConnectionSettings {
-        var settings = PostgreSQL.ConnectionSettings(url: database.url(of: role))
+        databaseSettings(application, url: database.url(of: role))
+    }
+
+    private func databaseSettings(_ application: String, url: String) -> PostgreSQL.ConnectionSettings {
+        var settings = PostgreSQL.ConnectionSettings(url: DatabaseURL(url).mapFiles(given).text)
         settings.applicationName = application
         settings.isGuarded = true
         return settings
     }
 
     package func ownerDatabaseSettings(_ application: String) throws(UserError) -> PostgreSQL.ConnectionSettings {
-        let own = database.passwords[.owner].map {
-            DatabaseURL(database.url).with(user: DatabaseRole.owner.name, password: $0)
-        }
+        let (name, password) = (DatabaseRole.owner.name, database.passwords[.owner])
+        let hasLogin = password != nil || database.hasCertificates
+        let own = hasLogin ? DatabaseURL(database.url).with(user: name, password: password) : nil
         guard let url = database.ownerURL ?? own else {
             throw UserError("this needs the owner role: set roles.owner or database.ownerUrl")
         }
-        var settings = PostgreSQL.ConnectionSettings(url: url)
-        settings.applicationName = application
-        settings.isGuarded = true
-        return settings
+        return databaseSettings(application, url: url.replacing("{role}", with: name))
     }
 
     /// The current business time.
@@ -155,9 +161,9 @@ package struct OfficeConfiguration: Sendable {
         var broker = broker
         broker.shufflesHosts = true
         if case .external = broker.authentication {
-            var settings = broker
-            (settings.user, settings.connectionName) = (user, "bihuan \(user)")
-            settings.tls = settings.tls?.mapFiles { $0.replacing("{user}", with: user) }
+            var settings = broker.forUser(user, password: "")
+            settings.connectionName = "bihuan \(user)"
+            settings.tls = settings.tls?.mapFiles(given)
             if let problem = settings.tls?.keyFile.flatMap({ SecretFile.problem($0) }) { throw UserError(problem) }
             return settings
         }
@@ -166,19 +172,22 @@ package struct OfficeConfiguration: Sendable {
                 "there is no password for \(user): add users.\(key) to bihuan.yaml or secrets.directory"
                     + Suggestion.phrase(for: key, among: users.keys))
         }
-        var settings = broker
-        (settings.user, settings.password, settings.connectionName) = (user, password, "bihuan \(user)")
+        var settings = broker.forUser(user, password: password)
+        settings.connectionName = "bihuan \(user)"
+        settings.tls = settings.tls?.mapFiles(given)
         return settings
     }
-}
 
-extension TLSSettings {
-    /// The same settings with converted paths.
-    func mapFiles(_ path: (String) -> String) -> TLSSettings {
-        var settings = self
-        settings.authorityFile = authorityFile.map(path)
-        settings.certificateFile = certificateFile.map(path)
-        settings.keyFile = keyFile.map(path)
-        return settings
+    /// A file of TLS: the credential of that name, if the service manager gave one, else the file itself.
+    private func given(_ path: String) -> String {
+        guard let file = credentials?.appending(path: URL(filePath: path).lastPathComponent).path,
+            FileManager.default.fileExists(atPath: file)
+        else { return path }
+        return file
+    }
+
+    /// Whether the users of the broker show certificates of their own, and need no passwords.
+    package var brokerTakesCertificates: Bool {
+        if case .external = broker.authentication { true } else { false }
     }
 }

@@ -43,23 +43,31 @@ package struct WorkerOptions: ParsableArguments {
         let (configuration, source) = try await installation.read(parties: [.office(worker)]) { warnings.append($0) }
         let logger = Logger.toStandardError(
             worker.rawValue, level: configuration.logLevel, format: configuration.logFormat)
-        await reload.begin(source, logger)
         for warning in warnings { logger.log(.notProtected(warning)) }
-        let settings = try configuration.laneSettings(for: worker)
-        try await onThread { try refuseUnsuitable(settings) }
+        var settings = try configuration.laneSettings(for: worker)
+        let logins = Logins(broker: settings.broker, database: settings.database)
+        settings.logins = logins
+        let settled = settings
+        try await onThread { try refuseUnsuitable(settled) }
 
         let (registry, board) = (MetricsRegistry(), WorkerBoard())
         let metrics = WorkerMetrics(worker, factory: registry)
         registry.showProcess(worker, board, metrics)
         let sampler = worker == .deadlines ? OfficeSampler(configuration) : nil
         if let sampler { registry.add { sampler.samples } }
+        await reload.begin(source, logger) { renewed in
+            logins.renew(
+                broker: try renewed.brokerSettings(for: .office(worker)), database: renewed.databaseSettings(of: worker)
+            )
+            sampler?.renew(renewed)
+        }
         let monitor = configuration.monitor
         let server = MonitorServer(
             host: monitor.host, port: monitor.port(of: worker), registry: registry, board: board,
             pages: sampler.map { [.init("/", $0.page)] } ?? [], logger: logger
         ) { logger.log(.monitorListens(host: monitor.host, port: $0)) }
         let service = WorkerService(
-            worker, settings: settings, logger: logger, board: board, metrics: metrics, manager: manager)
+            worker, settings: settled, logger: logger, board: board, metrics: metrics, manager: manager)
         var group = ServiceGroupConfiguration(
             services: [
                 .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup),
@@ -101,12 +109,16 @@ extension OfficeConfiguration {
         for kind in worker.boxes { try SecretFile.check(kind.file(in: keysDirectory).path) }
         var settings = LaneSettings(
             broker: try brokerSettings(for: .office(worker)),
-            database: databaseSettings("bihuan \(worker.rawValue)", as: DatabaseRole(worker)), clock: clock,
+            database: databaseSettings(of: worker), clock: clock,
             vault: Vault(recipient: vaultKey), boxes: try BoxKeys.read(worker.boxes, in: keysDirectory),
             digestKey: try DigestKey(keyFile: digestKeyFile), sealedMailKey: sealedMailKey)
         settings.batchSizeMax = lane.batchSizeMax
         settings.lanes = lane.lanes
         settings.earlyMessageHoldSeconds = lane.earlyMessageHoldSeconds
         return settings
+    }
+
+    fileprivate func databaseSettings(of worker: Worker) -> PostgreSQL.ConnectionSettings {
+        databaseSettings("bihuan \(worker.rawValue)", as: DatabaseRole(worker))
     }
 }

@@ -129,8 +129,13 @@ extension DoctorCheck {
                     .wrong(
                         isVirtualHost
                             ? "\(user.user) may not enter the virtual host \(user.virtualHost), or there is none"
-                            : "\(user.user) is refused: its password here is not the one at the broker",
-                        do: "run `bihuan setup` again, which gives the broker's users the passwords that are here"))
+                            : user.authentication == .external
+                                ? "\(user.user) is refused: its certificate names another user, or there is none of "
+                                    + "its name"
+                                : "\(user.user) is refused: its password here is not the one at the broker",
+                        do: user.authentication == .external
+                            ? "look at the common name of its certificate, and run `bihuan topology diff`"
+                            : "run `bihuan setup` again, which gives the broker's users the passwords that are here"))
             }
         }
         return findings

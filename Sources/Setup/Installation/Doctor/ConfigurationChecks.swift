@@ -33,7 +33,7 @@ extension DoctorCheck {
                 Finding.wrong($0, do: "run `bihuan setup` again, or put the password into secrets.directory")
             }
             let configuration = try patient.configuration()
-            guard try !patient.hasOneUser() else { return findings }
+            guard try !patient.hasOneUser(), !configuration.database.hasCertificates else { return findings }
             for worker in patient.workers {
                 let role = DatabaseRole(worker)
                 if configuration.database.passwords[role] == nil {

@@ -110,10 +110,14 @@ extension DoctorCheck {
         // Whether the server answers at all is another question.
         try patient.database { _ in }
         if try patient.hasOneUser() { return [] }
-        let known = DatabaseRole.allCases.filter { configuration.database.passwords[$0] != nil }
+        let known =
+            configuration.database.hasCertificates
+            ? patient.rolesWithKeys(configuration)
+            : DatabaseRole.allCases.filter { configuration.database.passwords[$0] != nil }
         if known.isEmpty {
             throw NotTold(
-                text: "no password of a role is here", advice: "run it where the secrets are, as their owner")
+                text: "no password and no certificate of a role is here",
+                advice: "run it where the secrets are, as their owner")
         }
         return known.compactMap { role in
             do throws(PostgreSQLError) {
@@ -131,8 +135,10 @@ extension DoctorCheck {
                 }
                 return .wrong(
                     "\(role.name) is refused (SQLSTATE \(error.sqlState ?? ""))",
-                    do: "run `bihuan setup` again, which gives the role the password of roles.\(role.rawValue); or "
-                        + "correct pg_hba.conf, or GRANT CONNECT")
+                    do: configuration.database.hasCertificates
+                        ? "give it a certificate with this common name; or correct pg_hba.conf, or GRANT CONNECT"
+                        : "run `bihuan setup` again, which gives the role the password of roles.\(role.rawValue); or "
+                            + "correct pg_hba.conf, or GRANT CONNECT")
             }
         }
     }

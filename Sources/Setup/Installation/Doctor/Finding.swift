@@ -101,6 +101,6 @@ package struct DoctorCheck: Sendable {
 
     /// Every check, group by group.
     package static let all =
-        configuration + database + databaseHealth + broker + brokerQueues + office + officeRules
+        configuration + certificates + database + databaseHealth + broker + brokerQueues + office + officeRules
         + secrets
 }

@@ -181,7 +181,8 @@ package final class Patient: Sendable {
 
 extension NotTold {
     static let passwords = NotTold(
-        text: "no password of a broker user is here", advice: "run it where the secrets are, as their owner")
+        text: "no password and no certificate of a broker user is here",
+        advice: "run it where the secrets are, as their owner")
 }
 
 extension ManagementAccess {

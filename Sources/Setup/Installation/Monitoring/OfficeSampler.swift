@@ -21,10 +21,18 @@ final class OfficeSampler: Service {
         var history = OfficeHistory()
     }
 
-    private let configuration: OfficeConfiguration
+    private let configuration: Mutex<OfficeConfiguration>
+    /// Counts the configurations, so that the thread that reads learns of a new one.
+    private let renewals = Mutex(0)
     private let content = Mutex(Content())
 
-    init(_ configuration: OfficeConfiguration) { self.configuration = configuration }
+    init(_ configuration: OfficeConfiguration) { self.configuration = Mutex(configuration) }
+
+    /// The next sample is taken with other passwords.
+    func renew(_ renewed: OfficeConfiguration) {
+        configuration.withLock { $0 = renewed }
+        renewals.withLock { $0 += 1 }
+    }
 
     /// `nil` while another process samples.
     var view: OfficeView? { content.withLock(\.view) }
@@ -56,17 +64,26 @@ final class OfficeSampler: Service {
         }
     }
 
-    private func sample(until stop: StopSignal) {
+    private func reader(_ stop: StopSignal) -> OfficeReader {
+        let configuration = configuration.withLock(\.self)
         // The operator may read queues, and so tells an empty one from a dead one. A service does not have its
         // password.
         let broker =
             (try? configuration.operatorBrokerSettings())
             ?? (try? configuration.brokerSettings(for: .office(.deadlines)))
-        let reader = OfficeReader(
+        return OfficeReader(
             configuration, as: .deadlines, broker: broker, name: "bihuan sampler", isStopped: { stop.isStopped })
+    }
+
+    private func sample(until stop: StopSignal) {
+        var (reader, known, taken) = (reader(stop), 0, 0)
         defer { reader.close() }
-        var taken = 0
         while !stop.isStopped {
+            let now = renewals.withLock(\.self)
+            if now != known {
+                reader.close()
+                (reader, known) = (self.reader(stop), now)
+            }
             let begun = ContinuousClock.now
             var busySeconds = 0.0
             // Without a database it still looks at the queues.
@@ -82,7 +99,9 @@ final class OfficeSampler: Service {
                 content.withLock { $0.view = nil }
             }
             // An office that starts is looked at again soon: its workers come one after the other.
-            let interval = taken < Self.hastyCount ? Self.hastySeconds : configuration.monitor.sampleSeconds
+            let interval =
+                taken < Self.hastyCount
+                ? Self.hastySeconds : configuration.withLock(\.monitor.sampleSeconds)
             let pause = max(interval, busySeconds / Self.shareMax)
             while !stop.isStopped, (ContinuousClock.now - begun).inSeconds < pause {
                 Thread.sleep(forTimeInterval: 0.05)

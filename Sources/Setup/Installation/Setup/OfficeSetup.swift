@@ -112,7 +112,7 @@ package struct OfficeSetup: Sendable {
             let setup = self
             if let administratorURL = options.administratorURL {
                 await noting { try await onThread { try OfficeSetup.askServer(administratorURL, configuration) } }
-            } else if configuration.database.passwords[.owner] == nil, configuration.database.ownerURL == nil {
+            } else if (try? configuration.ownerDatabaseSettings("bihuan setup")) == nil {
                 faults.append(
                     """
                     nobody may make roles and a database: give --admin-database-file, or make them by hand and put \
@@ -237,15 +237,24 @@ package struct OfficeSetup: Sendable {
     private func makePasswords(_ prepared: inout Prepared) throws {
         let configuration = prepared.configuration
         var wanted: [(name: String, isThere: Bool)] = []
+        var certified: [String] = []
         if !DatabaseURL(configuration.database.url).hasUser {
-            wanted += DatabaseRole.allCases.map {
+            let roles = DatabaseRole.allCases.map {
                 ("roles.\($0.rawValue)", configuration.database.passwords[$0] != nil)
             }
+            if configuration.database.hasCertificates { certified += roles.map(\.0) } else { wanted += roles }
         }
-        let users = Worker.allCases.map { Party.office($0) } + prepared.parties.users
-        wanted += (users.map(OfficeConfiguration.userKey) + [OfficeConfiguration.operatorUser]).map {
-            ("users.\($0)", configuration.users[$0] != nil)
+        let users = (Worker.allCases.map { Party.office($0) } + prepared.parties.users).map(OfficeConfiguration.userKey)
+        let named = (users + [OfficeConfiguration.operatorUser]).map { ("users.\($0)", configuration.users[$0] != nil) }
+        if configuration.brokerTakesCertificates { certified += named.map(\.0) } else { wanted += named }
+        // The units of the service manager name these files, and would not start without them.
+        if !certified.isEmpty {
+            say(
+                false,
+                "\(certified.count) empty files in \(prepared.secrets.folder.path): certificates take their place")
         }
+        for name in certified where !options.isDryRun { try prepared.secrets.leaveEmpty(name) }
+        if wanted.isEmpty { return }
         let new = wanted.filter { !$0.isThere }.map(\.name)
         say(
             !new.isEmpty,
@@ -274,7 +283,9 @@ package struct OfficeSetup: Sendable {
         let isThere = try server.run(ReadDatabaseNames()).rows.contains(name)
         say(!isThere, "database \(name)")
         if options.isDryRun { return }
-        try DatabaseRoles.make(on: server, passwords: configuration.database.passwords)
+        try DatabaseRoles.make(
+            on: server, passwords: configuration.database.passwords,
+            withCertificates: configuration.database.hasCertificates)
         if !isThere {
             try DatabaseRoles.makeDatabase(name, on: server)
         }
@@ -348,6 +359,7 @@ package struct OfficeSetup: Sendable {
                 !difference.isEmpty, "the broker's queues, users and rights: \(difference.lines.count) differences")
         }
         var applied = TopologyApplication.Options()
+        applied.takesCertificates = configuration.brokerTakesCertificates
         applied.wantedPasswords = topology.passwords(in: configuration)
         var application = TopologyApplication(topology, through: access, applied)
         let outcome = try application.run()
@@ -364,11 +376,14 @@ package struct OfficeSetup: Sendable {
     /// The broker user of commands such as `status`, with all rights on the virtual host.
     private func makeOperator(_ configuration: OfficeConfiguration, _ access: any BrokerAccess) throws {
         let name = OfficeConfiguration.operatorUser
-        guard let password = configuration.users[name] else { return }
+        let password = configuration.users[name]
+        guard password != nil || configuration.brokerTakesCertificates else { return }
         let found = try access.definitions()
         let isThere = found.users.contains { user in
             user.name == name
-                && PasswordHash.fits(password, hash: user.password_hash, algorithm: user.hashing_algorithm)
+                && password.map {
+                    PasswordHash.fits($0, hash: user.password_hash, algorithm: user.hashing_algorithm)
+                } != false
                 && found.permissions.contains { $0.user == name && $0.vhost == configuration.broker.virtualHost }
         }
         say(!isThere, "broker user \(name)")

@@ -12,6 +12,12 @@ struct SecretsFolder: Sendable {
         try writePrivately(secret + "\n", to: folder.appending(path: ConfigurationKey.secretFile(of: key)))
     }
 
+    /// Makes an empty file, which means no password, unless there is one.
+    func leaveEmpty(_ key: String) throws(UserError) {
+        let file = folder.appending(path: ConfigurationKey.secretFile(of: key))
+        if !FileManager.default.fileExists(atPath: file.path) { try write("", as: key) }
+    }
+
     /// A lock that lasts as long as its value: two setups at once would make two passwords for one user.
     func lock() throws(UserError) -> Lock {
         try makePrivateDirectory(folder)

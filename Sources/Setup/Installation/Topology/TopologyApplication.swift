@@ -16,6 +16,8 @@ package struct TopologyApplication {
         package var passwordFile: PasswordFile?
         /// Passwords that these users get, whatever theirs is.
         package var wantedPasswords: [String: String] = [:]
+        /// Whether new users whose password is not known get none: they show a certificate.
+        package var takesCertificates = false
         /// Passwords for new users only, for example from bihuan.yaml.
         package var knownPasswords: [String: String] = [:]
 
@@ -107,7 +109,7 @@ package struct TopologyApplication {
     private mutating func passwords(of users: [String], _ outcome: inout Outcome) throws -> [String: String] {
         let known = options.knownPasswords.merging(given) { _, given in given }
         let unknown = users.filter { known[$0] == nil }
-        if unknown.isEmpty { return known }
+        if unknown.isEmpty || options.takesCertificates { return known }
         guard options.passwordFile != nil else {
             throw UserError(
                 """
