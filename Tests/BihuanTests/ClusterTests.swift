@@ -9,6 +9,7 @@ import LocalServers
 import PartyClient
 import TestOffice
 import Testing
+import Witness
 import Workers
 
 @Suite("An office on a cluster")
@@ -70,7 +71,7 @@ struct ClusterTests {
         (record.reports, record.isQuiet) = (100, true)
         (record.queues, record.queuesThatLostTheirLeader) = (103, 103)
         record.states = ["before", "after"]
-        #expect(record.lines.allSatisfy(\.holds))
+        #expect(record.lines.allSatisfy { $0.holds })
         #expect(record.story.contains { $0.hasPrefix("mq1 stopped") && $0.hasSuffix("3.0                12.5") })
 
         var bad = record

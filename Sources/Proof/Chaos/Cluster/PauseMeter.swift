@@ -10,6 +10,10 @@ package struct PauseMeter: Sendable {
         package var accepted: Double
         package var concluded: Double
 
+        package init(accepted: Double, concluded: Double) {
+            (self.accepted, self.concluded) = (accepted, concluded)
+        }
+
         package var longest: Double { max(accepted, concluded) }
     }
 
