@@ -68,7 +68,7 @@ struct FullDiskSetupTests {
     func databaseDoesNotFit() throws {
         let servers = try SetupServers()
         defer { servers.close() }
-        let disk = try SmallDisk(megabytes: 24)
+        let disk = try SmallDisk(megabytes: 48)
         defer { disk.remove() }
         if geteuid() == 0 {
             let account = try #require(getpwnam("postgres"))
@@ -84,7 +84,7 @@ struct FullDiskSetupTests {
         var steps: [String] = []
         var last = try office.setup()
         while last.status != 0 {
-            try #require(steps.count < 40, "\(last.errors)")
+            try #require(steps.count < 50, "\(last.errors)")
             // No room to extend a table; or none for the first file of a session.
             #expect(
                 last.status == 1
@@ -92,7 +92,7 @@ struct FullDiskSetupTests {
                 "\(last.output)\(last.errors)")
             // What it came to: the last line that it printed.
             steps.append(last.output.split(separator: "\n").last.map(String.init) ?? "")
-            try disk.free(bytes: 512 << 10)
+            try disk.free(bytes: 768 << 10)
             last = try office.setup()
         }
         #expect(Set(steps).count > 1, "it was full at several steps: \(Set(steps))")

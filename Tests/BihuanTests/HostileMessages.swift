@@ -20,7 +20,8 @@ struct HostileText {
             .init(
                 "lines of a log",
                 #"x\r\n2026-01-01T00:00:00.000Z error intake forged by its sender\n"#
-                    + #"{\"event\":\"forged by its sender\",\"level\":\"error\",\"worker\":\"intake\",\"time\":\"x\"}\n"#
+                    + #"{\"event\":\"forged by its sender\",\"level\":\"error\","#
+                    + #"\"worker\":\"intake\",\"time\":\"x\"}\n"#
             ),
             .init("another direction", #"\u202e\u2066\u200b\u2028\u2029\ufeff\ufffe\uffff\u0085卡"#),
             .init("four bytes", #"😀𠮷\ud83d\ude00🇨🇳👩‍👩‍👧"#),

@@ -52,9 +52,8 @@ enum Legibility {
                     problems.push(`'${text}' leaves its picture`);
                 }
                 for (let outer = element; outer; outer = outer.parentElement) {
-                    if (getComputedStyle(outer).overflowX !== 'visible' && !isInside(rect, outer.getBoundingClientRect())) {
-                        problems.push(`'${text}' is cut`);
-                    }
+                    const cuts = getComputedStyle(outer).overflowX !== 'visible';
+                    if (cuts && !isInside(rect, outer.getBoundingClientRect())) problems.push(`'${text}' is cut`);
                 }
                 const style = getComputedStyle(element);
                 const matrix = drawing ? element.getScreenCTM() : { a: 1, b: 0 };
@@ -75,7 +74,8 @@ enum Legibility {
                 const [x, y] = [(rect.left + rect.right) / 2, (rect.top + rect.bottom) / 2];
                 for (const box of boxes) {
                     const isIn = x > box.left && x < box.right && y > box.top && y < box.bottom;
-                    if (isIn && (rect.left < box.left || rect.right > box.right)) problems.push(`'${text}' leaves its box`);
+                    const isWide = rect.left < box.left || rect.right > box.right;
+                    if (isIn && isWide) problems.push(`'${text}' leaves its box`);
                 }
                 for (const other of drawn.slice(index + 1)) {
                     const across = Math.min(rect.right, other.rect.right) - Math.max(rect.left, other.rect.left);

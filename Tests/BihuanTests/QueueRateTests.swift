@@ -84,7 +84,7 @@ struct QueueRateTests {
                     try access.send(method, path, body.map { Data($0.utf8) })
                 }
                 #expect(
-                    error?.description.contains("401") == true,
+                    error?.description.contains("the user may not do this") == true,
                     "\(user): \(method) \(path): \(error?.description ?? "")")
             }
         }

@@ -49,8 +49,9 @@ struct SetupTests {
             #expect(try interrupted.run("status").status == 0)
         }
 
-        let lock = try SecretsFolder(URL(filePath: office.path("secrets"))).lock()
-        let second = try withExtendedLifetime(lock) { try office.setup() }
+        let second = try withExtendedLifetime(SecretsFolder(URL(filePath: office.path("secrets"))).lock()) {
+            try office.setup()
+        }
         #expect(second.status == 1 && second.errors.contains("another `bihuan setup` runs here"), "\(second.errors)")
         try elsewhereAtOnce(servers, office)
         try twoAtOnce(try servers.office("two"))
