@@ -17,7 +17,8 @@ enum Program {
 
     /// The one of the two that has this command.
     static func with(_ command: String?) -> String {
-        ["demo", "bench", "chaos", "chaos-verdict", "cluster", "simulate-units", "witness"].contains(command) ? lab : bihuan
+        ["demo", "bench", "chaos", "chaos-verdict", "cluster", "simulate-units", "witness"].contains(command)
+            ? lab : bihuan
     }
 
     static func run(_ program: String, _ arguments: [String]) throws -> Result {

@@ -9,9 +9,9 @@ struct Link {
 }
 
 extension Link {
-    /// Tries the hosts in order, or shuffled, and each address of a host, until the broker accepts the login. Each host has the
-    /// whole connect timeout, shared by its addresses. If the broker itself refuses the user, the password or the
-    /// virtual host, the search ends: the other hosts would refuse them too.
+    /// Tries the hosts in order, or shuffled, and each address of a host, until the broker accepts the login. Each host
+    /// has the whole connect timeout, shared by its addresses. If the broker itself refuses the user, the password or
+    /// the virtual host, the search ends: the other hosts would refuse them too.
     static func open(_ settings: ConnectionSettings, _ arena: Arena) throws(AMQPError) -> Link {
         var failures: [(endpoint: Endpoint, error: AMQPError)] = []
         for endpoint in settings.shufflesHosts ? settings.endpoints.shuffled() : settings.endpoints {

@@ -9,7 +9,7 @@ package import Rehearsal
 import Submitting
 import Terminal
 
-/// One run on a cluster of brokers, databases and workers' hosts: under load each disturbance in turn, then the verdict.
+/// One run on a cluster of brokers, databases and workers' hosts: under load each disturbance, then the verdict.
 package struct ClusterRun: Sendable {
     package let home: RehearsalFolder
     package let stop: StopSignal
