@@ -1,9 +1,12 @@
+import Basics
 import CaseStore
 import Casework
 import Contract
 import Foundation
 import PartyClient
 import PostgreSQL
+import Synchronization
+import TestOffice
 import Testing
 import Witness
 @testable import AuditStore
@@ -38,6 +41,32 @@ struct WitnessTests {
             #expect(!testimony.statesNeverSeen.contains("handoff dispatched"))
             #expect(testimony.acceptedLine(shareMin: 0.6).holds)
             #expect(!testimony.acceptedLine(shareMin: 0.99).holds)
+        }
+    }
+
+    @Test("what the office writes while the witness reads is no fault: it sees the tables of one moment")
+    func seesOneMoment() throws {
+        try WitnessOffice.with { office in
+            let unit = UnitRow(
+                id: UnitID(unchecked: "d3"), name: "d3", kind: "department", region: nil, levels: [], parent: nil,
+                active: true, sealingKey: nil)
+            try office.connection.run(EnterUnit(unit: unit, at: office.now))
+            // The heads of units are read after the entries, and wait for this lock.
+            try office.connection.begin()
+            try office.connection.execute("LOCK TABLE unit IN ACCESS EXCLUSIVE MODE")
+            let (witness, outcome) = (office.witness, Outcome())
+            let reader = WorkThread(named: "witness") {
+                let result = Result { try witness.testify() }
+                outcome.result.withLock { $0 = result }
+            }
+            try eventually("the witness waits") {
+                try office.connection.run(CountWaits()).rows.first != 0
+            }
+            try office.connection.execute(
+                "UPDATE unit SET head = decode(repeat('11', 32), 'hex'), entry_count = 2 WHERE id = 'd3'")
+            try office.connection.commit()
+            reader.join()
+            #expect(try outcome.result.withLock { $0 }?.get().ledgerFaults == [])
         }
     }
 
@@ -277,4 +306,16 @@ struct WitnessTests {
             #expect(try holds("intake-18-") == false, "what a dead process left is not in the hands of the next")
         }
     }
+}
+
+private final class Outcome: Sendable {
+    let result = Mutex<Result<Testimony, any Error>?>(nil)
+}
+
+private struct CountWaits: Statement {
+    static let sql = """
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE NOT granted AND datname = current_database()
+        """
+    func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { Int(try row.int()) }
 }

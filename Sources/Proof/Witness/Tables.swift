@@ -22,7 +22,15 @@ struct Tables {
     let handoffsByReport: [ReportID: [WitnessedHandoff]]
     let handoffByID: [String: WitnessedHandoff]
 
+    /// Reads them as they stand at one moment: the office may go on working meanwhile.
     init(_ connection: Connection) throws {
+        self = try connection.withoutStatementTimeout { connection in
+            try connection.run(BeginSnapshot())
+            return try Tables(reading: connection)
+        }
+    }
+
+    private init(reading connection: Connection) throws {
         reports = try Tables.pages { try connection.run(ReadReportPage(after: $0?.id)).rows }
         handoffs = try Tables.pages { try connection.run(ReadHandoffPage(after: $0?.id)).rows }
         for claim in try Tables.pages({ try connection.run(ReadInboxPage(after: $0)).rows }) {
