@@ -102,7 +102,7 @@ final class OfficeLoad: Sendable {
             } catch {
                 // Refused: its password was changed. It is read again.
                 from = max(0, taken.load(ordering: .relaxed) - Self.reachBack)
-                usleep(50_000)
+                Wall.pause(seconds: 0.05)
             }
         }
     }

@@ -124,7 +124,7 @@ private final class WatchedProcesses: Sendable {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
             let found = names.filter { Int($0) != nil }.compactMap { try? SecretTraceTests.proc("\($0)/cmdline") }
             lines.withLock { $0.formUnion(found) }
-            usleep(5_000)
+            Wall.pause(seconds: 0.005)
         }
     }
 
