@@ -103,7 +103,8 @@ let package = Package(
         room(
             "Setup/Terminal",
             [
-                "CProcess", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, unixSignals, argumentParser,
+                "CProcess", "Basics", "Text", "AMQP", "PostgreSQL", "LocalServers", logging, unixSignals,
+                argumentParser,
             ]),
         room(
             "Setup/Installation",

@@ -27,7 +27,8 @@ struct CoreDumpTests {
         #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == signal)
         #expect(try files() == [])
         // Any other program leaves one here.
-        let other = try Program.run("/bin/sh", ["-c", "ulimit -c unlimited; cd '\(folder)'; kill -\(signal) $$"])
+        let script = "ulimit -c unlimited; cd '\(folder)'; kill -\(signal) $$"
+        let other = try Program.run("/usr/bin/env", ["--default-signal", "sh", "-c", script])
         #expect(other.status == signal)
         #expect(try files().count == 1)
     }

@@ -29,7 +29,7 @@ final class OfficeLoad: Sendable {
 
     /// How many reports the stream goes back when the broker ended it: none is lost, since the ids are the same.
     private static let reachBack = 200
-    private static let perSecond = 30.0
+    private static let perSecond = 12.0
 
     private let place: Place
     private let journals: URL
@@ -80,7 +80,7 @@ final class OfficeLoad: Sendable {
     /// Waits until the office has closed reports that were not submitted yet when this was called.
     func goesOn(_ what: String) throws {
         let before = taken.load(ordering: .relaxed)
-        try eventually("reports are closed after \(what)", within: 60) { try closed() > before }
+        try eventually("reports are closed after \(what)", within: 120) { try closed() > before }
     }
 
     private func run() {
@@ -102,7 +102,7 @@ final class OfficeLoad: Sendable {
             } catch {
                 // Refused: its password was changed. It is read again.
                 from = max(0, taken.load(ordering: .relaxed) - Self.reachBack)
-                usleep(50_000)
+                Wall.pause(seconds: 0.05)
             }
         }
     }
@@ -131,7 +131,7 @@ final class OfficeLoad: Sendable {
         database.statementTimeoutMilliseconds = 60_000
         let witness = Witness(
             database: database, journals: journals, digestKey: try DigestKey(keyFile: place.digestKey))
-        try eventually("the office is quiet", within: 60) {
+        try eventually("the office is quiet", within: 120) {
             try witness.settling(queueDepths: depths(servers, virtualHost)).isFinished
         }
         try parties.withLock { parties in

@@ -68,7 +68,8 @@ struct TestAuthority {
         return """
             openssl req $key -subj "/CN=\(commonName)" -keyout \(file).key.new -out \(file).csr
             echo 'subjectAltName=\(hosts)' > \(file).ext
-            openssl ca -batch -notext -config \(name).cnf \(days) -extfile \(file).ext -in \(file).csr -out \(file).pem.new
+            openssl ca -batch -notext -config \(name).cnf \(days) \
+            -extfile \(file).ext -in \(file).csr -out \(file).pem.new
             chmod 600 \(file).key.new
             mv \(file).key.new \(file).key
             mv \(file).pem.new \(file).pem

@@ -56,8 +56,8 @@ struct TLSTests {
 
     private let untrusted =
         """
-        PostgreSQL: connectFailed, the server's certificate is expired, not yet valid, or signed by an unknown \
-        authority
+        PostgreSQL: connectFailed, the server's certificate is expired, not yet valid, revoked, or signed by an \
+        unknown authority
         """
 
     private func settings(

@@ -8,8 +8,8 @@ extension AsyncParsableCommand {
     @MainActor
     package static func runAndExit() async -> Never {
         Output.closeGaps()
-        // No core file, and no debugger of the same user: the memory holds passwords, keys and reports.
-        _ = process_forbid_dumps()
+        // It holds passwords, keys and reports.
+        _ = process_hide_memory()
         Foundation.exit(Output.endStatus(await status()))
     }
 
