@@ -20,7 +20,9 @@ struct RightsTests {
             "attachment_part": ["INSERT", "DELETE"], "sealed_papers": ["INSERT"], "barred_root": ["INSERT"],
             "repeat_key": ["INSERT"], "handoff": ["INSERT"], "queue_lease": ["INSERT"],
         ],
-        .routing: ["handoff": ["INSERT"], "handoff_body": ["INSERT"], "approval": ["INSERT"]],
+        .routing: [
+            "handoff": ["INSERT"], "handoff_body": ["INSERT"], "approval": ["INSERT"], "barred_root": ["INSERT"],
+        ],
         .feedback: [
             "handoff_note": ["INSERT"], "held_message": ["INSERT", "DELETE"], "queue_lease": ["INSERT"],
             "approval": ["INSERT"],

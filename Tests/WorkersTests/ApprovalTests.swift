@@ -171,6 +171,34 @@ struct ApprovalTests {
         try office.close()
     }
 
+    @Test("an approval about the office that cannot be carried out changes nothing, and can be rejected")
+    func takesBackFailedApprovalOfOffice() throws {
+        let office = try office("policy_activate", roles: "supervisor")
+        try office.startAll()
+        let (li, wang) = (try office.person("li"), try office.person("wang"))
+        try enter(try Self.policy("recall", version: 3), in: office)
+        try li.send(
+            .commandPolicyActivate, subject: "cn-discipline@3", CommandPolicyActivate(reason: "按新规定"))
+        _ = try li.receive()
+        // Meanwhile the asking person has left.
+        try office.stopLanes()
+        try office.change("UPDATE person SET active = false WHERE id = 'li'")
+        try office.start(.deadlines)
+        let id = try approval(office)
+        let refused = try wang.decide(id, .commandApprove, of: .deadlines)
+        #expect(refused.problem == "not_allowed")
+        #expect(refused.problemText?.hasPrefix("it cannot be carried out for li now") == true)
+        #expect(try office.texts("SELECT state FROM approval") == ["open"])
+        #expect(try office.count("SELECT count(*) FROM clock WHERE duty = 'approval' AND ended_at IS NULL") == 1)
+        #expect(try office.count("SELECT max(version) FROM policy_activation") == 2)
+        #expect(try wang.decide(id, .commandReject, of: .deadlines).type == MessageType.commandTaken.rawValue)
+        #expect(
+            try office.count(
+                "SELECT count(*) FROM ledger_entry WHERE convert_from(bytes, 'UTF8') LIKE '%approval_decided%'") == 1)
+        try office.expectWholeLedger()
+        try office.close()
+    }
+
     @Test("two persons decide at once: one decision holds, the other is told so")
     func decidesOnce() throws {
         let office = try office("recall")

@@ -193,21 +193,68 @@ struct ReviewTests {
         try scene.office.close()
     }
 
-    @Test("what is no longer possible is refused at the approval, and can be rejected")
-    func refusesOutdatedApproval() throws {
+    @Test("a request ends with the review that it was made in, or when its person withdraws it")
+    func endsRequestsWithReview() throws {
         let scene = try Recalled()
         _ = try scene.close(.closed, by: scene.zhao)
-        let approval = try #require(try scene.office.texts("SELECT id::text FROM approval").first)
+        let first = try #require(try scene.office.texts("SELECT id::text FROM approval").first)
+        let withdrawn = try scene.zhao.decide(first, .commandReject, of: .routing)
+        #expect(withdrawn.data["text"] as? String == "withdrawn; nothing was done")
+        _ = try scene.close(.closed, by: scene.zhao)
         #expect(try scene.route("d1", "transfer", by: scene.zhao).type == MessageType.commandTaken.rawValue)
-        #expect(try scene.li.decide(approval, .commandApprove, of: .routing).problem == "wrong_state")
-        #expect(try scene.office.texts("SELECT state FROM approval") == ["open"])
         #expect(
-            try scene.office.count("SELECT count(*) FROM clock WHERE duty = 'approval' AND ended_at IS NULL") == 1)
-        #expect(try scene.li.decide(approval, .commandReject, of: .routing).type == MessageType.commandTaken.rawValue)
-        #expect(try scene.office.texts("SELECT state FROM approval") == ["rejected"])
+            try scene.office.texts("SELECT concat_ws(' ', state, decided_by) FROM approval") == ["lapsed", "lapsed"])
+        #expect(try scene.office.count("SELECT count(*) FROM clock WHERE duty = 'approval' AND ended_at IS NULL") == 0)
+        #expect(try scene.li.decide(first, .commandApprove, of: .routing).problem == "decided_before")
         #expect(try scene.state() == ["routed"])
         try scene.office.expectWholeLedger()
         try scene.office.close()
+    }
+
+    @Test("a unit that was entered later and is named in the report is barred when a person decides about it")
+    func barsUnitsEnteredLater() throws {
+        let scene = try Recalled()
+        try scene.office.stopLanes()
+        try scene.office.change(
+            """
+            INSERT INTO unit (id, name, kind, levels, active, chain, head, entry_count) SELECT 'x01', '某镇政府', \
+            'county', '{village}', true, gen_random_uuid(), decode(repeat('00', 32), 'hex'), 0; \
+            UPDATE person SET unit = 'x01' WHERE id = 'zhao'
+            """)
+        try scene.office.startAll()
+        // Zhao works there now, and is kept away; the leader is not.
+        #expect(try scene.route("d1", "transfer", by: scene.zhao).problem == "not_allowed")
+        #expect(try scene.route("x01", "transfer", by: scene.li).problem == "unit_not_possible")
+        #expect(try scene.route("d1", "transfer", by: scene.li).type == MessageType.commandTaken.rawValue)
+        #expect(try scene.office.texts("SELECT unit FROM barred_root") == ["x01"])
+        try scene.office.close()
+    }
+
+    @Test("a submission that comes again after a person declined the report has its first answer")
+    func answersRepeatedSubmissionAlike() throws {
+        let office = try OfficeUnderTest()
+        try office.startAll()
+        let (source, city, li, zhao) = (
+            try office.source(), try office.unit("c01"), try office.person("li"), try office.person("zhao")
+        )
+        let report = Sample.accusation()
+        try source.submit(report, id: "s-1")
+        let first = try source.receive()
+        let arrived = try city.receiveHandoff()
+        try li.send(.commandRecall, subject: arrived.handoff, CommandRecall(reason: "发错单位"))
+        _ = try li.receive()
+        let id = try #require(try office.texts("SELECT id::text FROM report").first)
+        try zhao.send(
+            .commandReviewClose, subject: id,
+            CommandReviewClose(end: .notAccepted, authority: "housing", reason: "属住房保障问题"))
+        _ = try zhao.receive()
+        let approval = try #require(try office.texts("SELECT id::text FROM approval").first)
+        _ = try li.decide(approval, .commandApprove, of: .routing)
+        // Also when the row that remembers the answer is pruned.
+        try office.change("DELETE FROM inbox WHERE sender = 'source.letter'")
+        try source.submit(report, id: "s-1")
+        #expect(try source.receive().delivery.body == first.delivery.body)
+        try office.close()
     }
 }
 

@@ -7,6 +7,7 @@ import Installation
 import PostgreSQL
 import Terminal
 import Text
+import Workers
 
 /// Ends the worker processes of this machine in order, for its maintenance.
 struct Drain: AsyncParsableCommand {
@@ -73,10 +74,11 @@ private struct Draining {
     func run(timeoutSeconds: Double) throws -> Int {
         let running = try find()
         if running.isEmpty { Output.line("no worker of this office runs on this machine") }
-        for process in running where kill(process.process, SIGTERM) != 0 && errno != ESRCH {
+        for process in running where kill(process.process, 0) != 0 && errno == EPERM {
             throw UserError(
                 "process \(process.process) is another user's: run this as root, or as the user of the workers")
         }
+        for process in running { kill(process.process, SIGTERM) }
         let deadline = ContinuousClock.now + .seconds(timeoutSeconds)
         var left = running
         while !left.isEmpty, ContinuousClock.now < deadline {
@@ -103,18 +105,17 @@ private struct Draining {
         return left.count
     }
 
-    /// The processes of this machine whose lanes hold a lease in this office's database. A lane's name begins with its
-    /// worker and its process.
+    /// The processes of this machine whose lanes hold a lease in this office's database. A lane's name tells its
+    /// machine and its process.
     private func find() throws -> [Running] {
         let lanes = try leases(of: wanted)
-        let processes = Set(lanes.compactMap { $0.split(separator: "-").dropFirst().first.flatMap { pid_t($0) } })
         return wanted.flatMap { worker in
-            processes.sorted().compactMap { process in
-                let own = lanes.filter { $0.hasPrefix("\(worker.rawValue)-\(process)-") }
+            Set(lanes.compactMap { LaneName.process(of: $0, worker) }).sorted().compactMap { process in
                 let command = Self.command(of: process)
-                guard !own.isEmpty, command.first?.split(separator: "/").last == "bihuan",
+                guard command.first?.split(separator: "/").last == "bihuan",
                     command.dropFirst().first == worker.rawValue
                 else { return nil }
+                let own = lanes.filter { LaneName.process(of: $0, worker) == process }
                 return Running(worker: worker, process: process, lanes: own)
             }
         }

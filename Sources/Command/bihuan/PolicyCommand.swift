@@ -1,4 +1,5 @@
 import ArgumentParser
+import AuditStore
 import Basics
 import CaseStore
 import Casework
@@ -59,8 +60,15 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await plainly {
+                let (configuration, version) = (try await installation.configuration(), version)
+                // The same words are another act once another version was active meanwhile.
+                let others = try await onThread {
+                    let database = try Connection(configuration.databaseSettings("bihuan policy"))
+                    defer { database.close() }
+                    return try database.run(CountOtherActivations(version: version)).rows.first ?? 0
+                }
                 try await person.give(
-                    "policy-adopt", .commandPolicyActivate, about: version, words: [why.reason],
+                    "policy-adopt", .commandPolicyActivate, about: version, words: ["\(others)", why.reason],
                     CommandPolicyActivate(reason: why.reason), decidedBy: .deadlines, in: installation)
             }
         }

@@ -103,18 +103,19 @@ struct ReviewOptions: ParsableArguments {
         }
     }
 
-    /// The id of the report, which the database knows by its number.
-    func id() async throws -> String {
-        if let id = ReportID(report) { return id.description }
+    /// The id of the report, which the database knows by its number; and how many of its handoffs were taken back, so
+    /// that the same words after the next recall are another act.
+    func find() async throws -> (id: String, takenBack: String) {
         guard let wanted = Trace.wanted(report) else { throw ExitCode.validationFailure }
         let configuration = try await installation.configuration()
         let found = try await onThread {
             let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan review"))
             defer { database.close() }
-            return try database.run(wanted).rows.first
+            let id = try database.run(wanted).rows.first
+            return try id.map { ($0, try database.run(CountTakenBack(report: $0)).rows.first ?? 0) }
         }
-        guard let found else { throw UserError("there is no report \(report)") }
-        return found.description
+        guard let (id, count) = found else { throw UserError("there is no report \(report)") }
+        return (id.description, "\(count)")
     }
 }
 
@@ -133,7 +134,7 @@ struct ReviewShow: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
-            let report = try await options.id()
+            let report = try await options.find().id
             let act = "review-read-\(UUID.version7(at: .wall()).lowercased)"
             let verdict = try await options.person.send(
                 .commandReviewRead, id: act, about: report, Nothing(), decidedBy: .routing, in: options.installation)
@@ -177,8 +178,10 @@ struct ReviewRoute: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
+            let (report, takenBack) = try await options.find()
             try await options.person.give(
-                "review-route", .commandReviewRoute, about: options.id(), words: [unit ?? "", kind ?? "", why.reason],
+                "review-route", .commandReviewRoute, about: report,
+                words: [takenBack, unit ?? "", kind ?? "", why.reason],
                 CommandReviewRoute(unit: unit.flatMap { UnitID($0) }, kind: kind, reason: why.reason),
                 decidedBy: .routing, in: options.installation)
         }
@@ -203,8 +206,9 @@ struct ReviewClose: AsyncParsableCommand {
 
     func run() async throws {
         try await plainly {
+            let (report, takenBack) = try await options.find()
             try await options.person.give(
-                "review-close", .commandReviewClose, about: options.id(), words: [notAccepted ?? "", why.reason],
+                "review-close", .commandReviewClose, about: report, words: [takenBack, notAccepted ?? "", why.reason],
                 CommandReviewClose(
                     end: notAccepted == nil ? .closed : .notAccepted, authority: notAccepted, reason: why.reason),
                 decidedBy: .routing, in: options.installation)
@@ -219,12 +223,13 @@ struct ReviewPage {
 
     var lines: [String] {
         func present(_ parts: [String?]) -> String {
-            parts.compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ", ")
+            // A sender chose these: none of them looks like a line of the office.
+            printable(parts.compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ", "))
         }
         var lines = [
             "\(contents.number)  \(present([contents.sourceKind, contents.matterKind, contents.region]))",
             "received \(contents.receivedAt), \(contents.realName ? "real name" : "anonymous")",
-            "why: \(contents.reason ?? "")", "",
+            "why: \(printable(contents.reason ?? ""))", "",
         ]
         for accused in contents.accused {
             lines.append(
@@ -234,7 +239,7 @@ struct ReviewPage {
             lines.append("allegation: \(present([allegation.category, allegation.act]))")
         }
         for attachment in contents.attachments {
-            lines.append("attachment: \(attachment.name), \(attachment.bytes) bytes")
+            lines.append("attachment: \(present([attachment.name, "\(attachment.bytes) bytes"]))")
         }
         for earlier in contents.handoffs {
             let state = present([earlier.state.rawValue, earlier.ended])

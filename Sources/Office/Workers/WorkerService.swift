@@ -55,8 +55,7 @@ public struct WorkerService: Service {
     /// Runs a lane on its own thread, not in a task: librabbitmq and libpq block and are single-threaded.
     private func runLane(_ index: Int, _ sign: LaneSign, stop: StopSignal) async {
         // Different for each process, so that rows of a dead lane differ from those of a running one.
-        let name =
-            "\(worker.rawValue)-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max))-\(index)"
+        let name = "\(LaneName.prefix(worker, getpid()))\(UInt32.random(in: 0 ... .max))-\(index)"
         await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
             _ = WorkThread(named: "lane \(index)") {
                 Lane(

@@ -232,6 +232,7 @@ extension Policy {
             [barrier?.id].compactMap(\.self) + sealed.map(\.id) + scope.rows.map(\.id) + scope.proposals.map(\.id) + [
                 scope.otherwise.id, routing.otherwise.id,
             ] + repeats.map(\.id) + routing.rows.map(\.id) + clocks.map(\.id) + (duties ?? []).map(\.id)
+                + (approvals ?? []).map(\.id) + [Rulebook.reviewRow]
                 + returns.map(\.id) + conclusions.map(\.id))
     }
 }

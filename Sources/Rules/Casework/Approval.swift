@@ -7,6 +7,8 @@ public import Basics
 public struct Approval: Hashable, Sendable {
     public enum State: String, CaseIterable, Codable, Hashable, Sendable {
         case open, approved, rejected
+        /// The person who asked withdrew it, or it is no longer needed: the report left review otherwise.
+        case lapsed
     }
 
     public let id: ApprovalID
@@ -58,6 +60,9 @@ public struct Approval: Hashable, Sendable {
         Clock.Key(reportID, nil, nil, duty: ApprovalRow.clock, period: id.description)
     }
 
+    /// Ends it without a decision.
+    public mutating func lapse(at instant: Instant) { (state, decidedAt) = (.lapsed, instant) }
+
     /// Decides it, once. Whoever asked for it does not decide it (四眼原则).
     /// - Throws: `Rejection` if it is decided, or if the same person asked for it.
     public mutating func decide(
@@ -106,5 +111,5 @@ extension Rulebook {
     }
 
     /// No row of a policy has this id.
-    static let reviewRow = "person-decides"
+    public static let reviewRow = "person-decides"
 }

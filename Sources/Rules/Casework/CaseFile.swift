@@ -61,6 +61,9 @@ public struct Report: Hashable, Sendable {
         self.head = head
     }
 
+    /// The competent authority that its source was told. A person may name another later.
+    public var authorityAtRegistration: String? { verdict == .notAccepted ? authority : nil }
+
     /// The number in its written form: `2026-00000123`; for a sealed pass-through `S2026-00000123`.
     public var displayNumber: String { Report.display(number, sealed: verdict == .passedUp) }
 

@@ -38,6 +38,27 @@ public struct ListReviews: Statement {
     }
 }
 
+/// How many handoffs of a report ended without a result.
+public struct CountTakenBack: Statement {
+    public var report: ReportID
+    public init(report: ReportID) { self.report = report }
+    public static let sql = """
+        SELECT count(*) FROM handoff WHERE report_id = $1 AND state IN ('returned', 'recalled', 'undeliverable')
+        """
+    public var parameters: [Parameter] { [.uuid(report.uuid)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
+}
+
+/// How often other versions of policies were activated.
+public struct CountOtherActivations: Statement {
+    /// Such as `cn-discipline@2`.
+    public var version: String
+    public init(version: String) { self.version = version }
+    public static let sql = "SELECT count(*) FROM policy_activation WHERE name || '@' || version <> $1"
+    public var parameters: [Parameter] { [.text(version)] }
+    public func decode(_ row: inout RowReader) throws(PostgreSQLError) -> Int { try row.int() }
+}
+
 /// An approval with its clock.
 public struct ListedApproval: Sendable {
     public let id: ApprovalID

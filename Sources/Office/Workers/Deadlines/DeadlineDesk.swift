@@ -34,10 +34,18 @@ struct DeadlineDesk: Desk {
             unitOfWork.cases.duties = ClockSet(loaded: try database.run(ReadDuties(keys: Array(keys))).rows)
         }
         let versions = received.compactMap(\.policyVersion) + unitOfWork.approvedVersions
+        guard !versions.isEmpty else { return }
         unitOfWork.cases.rulebooks = try ActivePolicy.versions(Set(versions), in: database)
+        unitOfWork.cases.activePolicy = try database.run(ReadActivePolicy()).rows.first.map {
+            "\($0.name)@\($0.version)"
+        }
     }
 
-    func needs(of inbound: InboundMessage) -> CaseNeeds { inbound.isCommand ? .names : .nothing }
+    func needs(of inbound: InboundMessage) -> CaseNeeds { inbound.isCommand ? .contents : .nothing }
+
+    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
+        inbound.isCommand ? limits.messageBytesMax : 0
+    }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
         for inbound in received {
@@ -57,7 +65,9 @@ struct DeadlineDesk: Desk {
         let openings = try DutyOpenings(times, except: aside, countMax: batchSizeMax).find(in: database)
         guard !clocks.isEmpty || !openings.isEmpty else { return nil }
         return Sweep(
-            items: clocks + openings.map(\.item), skipsLocked: true, needs: .names,
+            items: clocks.map(\.item) + openings.map(\.item), skipsLocked: true,
+            // Who may see an approval depends on all that the report says.
+            needs: clocks.contains(where: \.ofApproval) ? .contents : .names,
             hasMore: clocks.count * 4 >= batchSizeMax || !openings.isEmpty,
             load: { unitOfWork, items, database in
                 try unitOfWork.loadClocks(of: items, opening: openings.chosen(by: items), from: database)
@@ -75,10 +85,10 @@ struct DeadlineDesk: Desk {
     /// not wait for the same ones; where few are due, each takes them all, and the lock decides.
     private func dueClocks(
         reading database: Database, at times: SweepTimes, except aside: [SweepItem]
-    ) throws -> [SweepItem] {
+    ) throws -> [(item: SweepItem, ofApproval: Bool)] {
         let due = try database.run(
             ReadDueClocks(at: times.now, countMax: 4 * batchSizeMax, except: aside.compactMap(\.clock))
-        ).rows.map { SweepItem(clock: $0.id, of: $0.subject) }
+        ).rows.map { (item: SweepItem(clock: $0.id, of: $0.subject), ofApproval: $0.duty == ApprovalRow.clock) }
         guard due.count > batchSizeMax else { return due }
         func rank(_ item: SweepItem) -> Int {
             var hasher = Hasher()
@@ -86,7 +96,7 @@ struct DeadlineDesk: Desk {
             hasher.combine(item.subject)
             return hasher.finalize()
         }
-        return due.map { (rank($0), $0) }.sorted { $0.0 < $1.0 }.prefix(batchSizeMax).map(\.1)
+        return due.map { (rank($0.item), $0) }.sorted { $0.0 < $1.0 }.prefix(batchSizeMax).map(\.1)
     }
 }
 
@@ -152,7 +162,8 @@ extension UnitOfWork {
     /// - Parameter item: a clock. It is not looked at if another lane was quicker.
     fileprivate mutating func takeDueSteps(of item: SweepItem) throws {
         guard var clock = clock(of: item), let at = clock.nextAt, at <= now else { return }
-        guard let debtor = Debtor(clock.owedBy), let plan = plan(of: clock), plan.dueAt == clock.dueAt else {
+        let isKnown = clock.approval.map { cases.approvals[$0] != nil } ?? true
+        guard isKnown, let debtor = Debtor(clock.owedBy), let plan = plan(of: clock), plan.dueAt == clock.dueAt else {
             return setAside(clock, "unreadable")
         }
         if let duty = clock.dutyKey, case .unit(let unit) = debtor, office.directory.units[unit]?.active != true {
@@ -185,7 +196,7 @@ extension UnitOfWork {
                 .approvalStep(approval.id, step.action, step: step.number, due: clock.dueAt, rule: clock.inputs.rule),
                 of: clock)
             notifyApprovers("approval_\(step.action.rawValue)", of: approval)
-            if step.action == .escalate { notifySupervisors(of: approval) }
+            if step.action == .escalate { notifySupervisors("approval_escalated", of: approval) }
         }
     }
 
@@ -235,7 +246,9 @@ extension UnitOfWork {
         let kind = "\(clock.key.handoffID == nil ? "duty" : clock.key.duty)_set_aside"
         let owner = clock.key.handoffID.map { "handoff \($0)" } ?? clock.key.subject.description
         answers.report("clock \(clock.key.duty) of \(owner) is set aside: \(reason)")
-        if let report = clock.key.reportID, let handoff = clock.key.handoffID, let file = cases.files[report] {
+        if let approval = clock.approval.flatMap({ cases.approvals[$0] }) {
+            notifySupervisors("approval_set_aside", of: approval)
+        } else if let report = clock.key.reportID, let handoff = clock.key.handoffID, let file = cases.files[report] {
             notifySupervisors(kind, of: handoff, rule: clock.inputs.rule, file)
         } else {
             notifySupervisors(kind, of: clock.id, rule: clock.inputs.rule)

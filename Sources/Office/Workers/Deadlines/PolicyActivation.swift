@@ -32,7 +32,14 @@ extension UnitOfWork {
                 text: "no version of a policy that this office can read is entered under this name")
         }
         let policy = rulebook.policy
-        guard (policy.name, policy.version) != (office.rulebook.policy.name, office.rulebook.policy.version) else {
+        let last = cases.activations.last.map { "\($0.name)@\($0.version)" } ?? cases.activePolicy
+        // A lane reads the active policy now and then, and it says whether a second person is needed.
+        guard last == "\(office.rulebook.policy.name)@\(office.rulebook.policy.version)" else {
+            throw Problem(
+                code: Refusal.wrongState.rawValue, path: "subject",
+                text: "another version began to decide a moment ago: try again under another id")
+        }
+        guard name != last else {
             throw Problem(code: Refusal.wrongState.rawValue, path: "subject", text: "this version decides already")
         }
         guard try isApproved(act, as: .policyActivate, of: nil) else { return nil }

@@ -31,7 +31,11 @@ struct FeedbackDesk: Desk {
 
     /// A person's command needs the names of the accused: whether the person may act on the case depends on them.
     func needs(of inbound: InboundMessage) -> CaseNeeds {
-        inbound.isCommand ? .names : .nothing
+        inbound.isCommand ? .contents : .nothing
+    }
+
+    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
+        inbound.isCommand ? limits.messageBytesMax : 0
     }
 
     /// Loads the deferred messages that may be tried after these acts.

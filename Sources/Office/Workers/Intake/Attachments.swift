@@ -122,7 +122,8 @@ extension UnitOfWork {
         answer(
             inbound.key, to: sender, .reportAccepted, subject: inbound.subject,
             data: ReportAccepted(
-                number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
+                number: report.displayNumber, state: report.verdict, rule: report.rule,
+                authority: report.authorityAtRegistration,
                 papersPending: pending > 0 ? pending : nil),
             about: .reports([id]))
     }

@@ -203,7 +203,8 @@ extension UnitOfWork {
         send(
             .reportAccepted, to: sender, subject: inbound.subject, inReplyTo: inbound.key.eventID,
             data: ReportAccepted(
-                number: report.displayNumber, state: report.verdict, rule: report.rule, authority: report.authority,
+                number: report.displayNumber, state: report.verdict, rule: report.rule,
+                authority: report.authorityAtRegistration,
                 papersPending: report.attachments > 0 ? report.attachments : nil),
             about: .reports([report.id]), eventID: UnitOfWork.replyID(to: inbound.key), at: report.registeredAt)
     }

@@ -50,9 +50,16 @@ extension UnitOfWork {
     mutating func isApproved(
         _ act: Act, as word: PersonAct, of report: ReportID?, handoff: HandoffID? = nil, kind: String? = nil
     ) throws -> Bool {
-        guard act.approval == nil, let row = office.rulebook.approval(of: word, handoffKind: kind),
-            case .person(let asker) = act.sender
+        guard let row = office.rulebook.approval(of: word, handoffKind: kind), case .person(let asker) = act.sender
         else { return true }
+        if let approval = act.approval.flatMap({ cases.approvals[$0] }) {
+            // Since then the rules, or what they choose, may have changed.
+            guard approval.roles.isSubset(of: row.roles) else {
+                throw Problem(
+                    code: Refusal.notAllowed.rawValue, text: "others must approve it now: reject it, and ask again")
+            }
+            return true
+        }
         let waiting = cases.approvals.values.first {
             $0.state == .open && $0.act == word && $0.reportID == report && $0.handoffID == handoff
         }
@@ -64,11 +71,9 @@ extension UnitOfWork {
         let approval = Approval(
             id: id, act: word, worker: office.worker.rawValue, reportID: report, handoffID: handoff, command: act.body,
             roles: Set(row.roles), rule: plan.rule.description, askedBy: asker, askedAt: now)
-        let roles = row.roles.map(\.rawValue).joined(separator: ", ")
         guard notifyApprovers("to_approve", of: approval) > 0 else {
             throw Problem(
-                code: "nobody_may_approve",
-                text: "the policy asks for a second person (\(roles)), and nobody but you may be one")
+                code: "nobody_may_approve", text: "the policy asks for a second person, and nobody may decide this now")
         }
         cases.ask(approval)
         let clock = Clock(approval.clock, owedBy: .office, by: plan)
@@ -91,10 +96,9 @@ extension UnitOfWork {
             in: office)
     }
 
-    /// An approval is overdue for so long that the supervisors learn of it.
-    mutating func notifySupervisors(of approval: Approval) {
-        outgoing.notify(
-            office.directory.persons(with: .supervisor), "approval_escalated", of: approval, past: cases, in: office)
+    /// Adds notices about an approval for the supervisors.
+    mutating func notifySupervisors(_ kind: String, of approval: Approval) {
+        outgoing.notify(office.directory.persons(with: .supervisor), kind, of: approval, past: cases, in: office)
     }
 
     private func mayDecide(_ person: PersonRow, _ approval: Approval) -> Bool {
@@ -120,30 +124,49 @@ extension UnitOfWork {
         guard mayDecide(person, approval) || person.id == approval.askedBy else {
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide this")
         }
-        let before = approval.reportID.map { self.before(act.key, on: $0) }
+        // Whoever asked may withdraw, which decides nothing.
+        if person.id == approval.askedBy, case .reject = order {
+            guard approval.state == .open else {
+                throw Problem(.refused(.decidedBefore, state: approval.state.rawValue), of: "the approval")
+            }
+            try lapse(approval, act)
+            return answerCommand(act, "withdrawn; nothing was done", about: concern(of: approval))
+        }
+        // If it cannot be carried out, nothing of it holds: it still waits, and can be rejected.
+        let before = self
         do {
             try settle(approval, order, act, by: id, perform: perform)
+        } catch let rejection as Rejection {
+            self = before
+            throw Problem(rejection, of: "the approval")
         } catch {
-            // Nothing of it holds: it still waits, and can be rejected.
-            if let before { takeBack(act.key, to: before) }
-            cases.keep(approval)
-            if let rejection = error as? Rejection { throw Problem(rejection, of: "the approval") }
+            self = before
             throw error
         }
     }
 
-    private mutating func settle(
-        _ approval: Approval, _ order: ApprovalOrder, _ act: Act, by person: PersonID,
-        perform: (inout UnitOfWork, Act) throws -> String?
-    ) throws {
-        let (now, actor) = (now, act.sender.description)
-        var decided = approval
-        switch order {
-        case .approve(let said): try decided.decide(.approved, by: person, because: said.reason, at: now)
-        case .reject(let said): try decided.decide(.rejected, by: person, because: said.reason, at: now)
+    private func concern(of approval: Approval) -> Concern { approval.reportID.map { .reports([$0]) } ?? .noCase }
+
+    /// Ends an approval that nobody needs to decide any more.
+    private mutating func lapse(_ approval: Approval, _ act: Act) throws {
+        var lapsed = approval
+        lapsed.lapse(at: now)
+        try end(lapsed, act)
+    }
+
+    /// Ends the open requests for decisions in review of a report that left it otherwise.
+    mutating func lapseReview(of report: ReportID, by act: Act) throws {
+        let waiting = cases.approvals.values.filter {
+            $0.state == .open && $0.reportID == report && [.reviewRoute, .reviewClose].contains($0.act)
         }
-        cases.keep(decided)
-        let change: (inout Clock) -> Void = { $0.end(at: now, because: decided.state.rawValue, by: actor) }
+        for approval in waiting.sorted(by: { $0.id < $1.id }) { try lapse(approval, act) }
+    }
+
+    /// Stores what became of an approval, ends its clock, and enters it.
+    private mutating func end(_ approval: Approval, _ act: Act) throws {
+        let (now, actor) = (now, act.sender.description)
+        cases.keep(approval)
+        let change: (inout Clock) -> Void = { $0.end(at: now, because: approval.state.rawValue, by: actor) }
         let clock = approval.clock.id(startingAt: approval.askedAt)
         if let report = approval.reportID {
             cases.files[report]?.change(clock, change)
@@ -151,16 +174,31 @@ extension UnitOfWork {
             cases.duties.change(clock, change)
         }
         try cases.record(
-            .approvalDecided(approval.id, as: decided.state, act: commitment(to: act, in: approval.subject)),
+            .approvalDecided(approval.id, as: approval.state, act: commitment(to: act, in: approval.subject)),
             in: approval.subject, at: now, by: actor)
+    }
+
+    private mutating func settle(
+        _ approval: Approval, _ order: ApprovalOrder, _ act: Act, by person: PersonID,
+        perform: (inout UnitOfWork, Act) throws -> String?
+    ) throws {
+        let now = now
+        var decided = approval
+        switch order {
+        case .approve(let said): try decided.decide(.approved, by: person, because: said.reason, at: now)
+        case .reject(let said): try decided.decide(.rejected, by: person, because: said.reason, at: now)
+        }
+        try end(decided, act)
         var done = "rejected; nothing was done"
         if decided.state == .approved {
-            let message = try Message(reading: approval.command, typeHint: nil)
+            guard let message = try? Message(reading: approval.command, typeHint: nil) else {
+                throw Problem(code: Blame.cannotBeHandled.rawValue, text: "this version cannot read it: reject it")
+            }
             let approved = Act(
                 key: act.key, message: message, sender: .person(approval.askedBy), body: approval.command,
                 approval: approval.id)
             do {
-                done = "approved: " + (try perform(&self, approved) ?? "done")
+                done = try perform(&self, approved).map { "approved: \($0)" } ?? "approved"
             } catch var problem as Problem {
                 problem.text = "it cannot be carried out for \(approval.askedBy) now: \(problem.text)"
                 throw problem
@@ -169,7 +207,7 @@ extension UnitOfWork {
         outgoing.notify(
             office.directory.persons[approval.askedBy].map { [$0] } ?? [], "approval_\(decided.state.rawValue)",
             of: approval, past: cases, in: office)
-        answerCommand(act, done, about: approval.reportID.map { .reports([$0]) } ?? .noCase)
+        answerCommand(act, done, about: concern(of: approval))
     }
 }
 

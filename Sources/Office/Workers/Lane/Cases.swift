@@ -22,6 +22,8 @@ struct Cases {
     private(set) var approvals: [ApprovalID: Approval] = [:]
     private var newApprovals: [ApprovalID] = []
     private var decidedApprovals: Set<ApprovalID> = []
+    /// The active version of the policy, read under the office's lock for a command about it.
+    var activePolicy: String?
     /// Versions of the policy that a person activates.
     var activations: [ActivatePolicyVersion] = []
     /// The report of each handoff.
@@ -64,14 +66,10 @@ struct Cases {
         newApprovals.append(approval.id)
     }
 
-    /// Stores what became of an approval; one that is open again is not written.
+    /// Stores what became of an approval.
     mutating func keep(_ approval: Approval) {
         approvals[approval.id] = approval
-        if approval.state == .open {
-            decidedApprovals.remove(approval.id)
-        } else {
-            decidedApprovals.insert(approval.id)
-        }
+        decidedApprovals.insert(approval.id)
     }
 
     private var approvalCommands: [any Command] {

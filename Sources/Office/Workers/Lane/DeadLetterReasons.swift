@@ -121,7 +121,8 @@ extension UnitOfWork {
         let submission = cases.files.values.first {
             Party.source($0.report.source) == back.addressee && $0.report.submissionID == inbound.subject
         }
-        letter.reports = (handoff.flatMap { cases.reportOf[$0] } ?? submission?.report.id).map { [$0] } ?? []
+        let read = inbound.type == MessageType.reviewContents.rawValue ? ReportID(inbound.subject) : nil
+        letter.reports = (handoff.flatMap { cases.reportOf[$0] } ?? submission?.report.id ?? read).map { [$0] } ?? []
         answers.keep(letter)
     }
 }

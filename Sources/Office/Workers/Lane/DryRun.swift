@@ -76,9 +76,7 @@ struct DryRun {
         let content = submission(like: likeness)
         let report = report(like: likeness)
         let unit = directory.units.keys.sorted().first
-        let barred = directory.units.keys.sorted().first { other in
-            unit.map { !directory.subtrees(of: [other]).contains($0) } ?? false
-        }
+        let barred = unit.flatMap { self.barred(but: $0) }
 
         var file = CaseFile(new: report, barred: [])
         file.record(.registered(.init(of: report, commitment: "")), at: now, by: office.name)
@@ -96,6 +94,11 @@ struct DryRun {
         return commands
     }
 
+    /// A unit whose subtree does not contain this one.
+    private func barred(but unit: UnitID) -> UnitID? {
+        directory.units.keys.sorted().first { !directory.subtrees(of: [$0]).contains(unit) }
+    }
+
     /// What another worker does with a report that is there.
     private func work(on grounds: Grounds) throws -> [any Command] {
         let handoff = grounds.handoffs.first
@@ -109,6 +112,7 @@ struct DryRun {
         switch office.worker {
         case .routing:
             guard let unit else { break }
+            if let other = barred(but: unit) { commands.append(InsertBarredRoots(rows: [(id, other)])) }
             commands += try handedOver(file.report, to: unit, attempt: (grounds.handoffs.map(\.attempt).max() ?? 0) + 1)
         case .feedback:
             guard let handoff else { break }

@@ -101,10 +101,7 @@ struct Outgoing {
         return admitted.count
     }
 
-    mutating func takeBack(to count: Int, notices noticeCount: Int) {
-        rows.removeLast(rows.count - count)
-        notices.removeLast(notices.count - noticeCount)
-    }
+    mutating func takeBack(to count: Int) { rows.removeLast(rows.count - count) }
 
     // MARK: Writing
 

@@ -189,23 +189,19 @@ struct UnitOfWork {
         fileprivate let settlement: Settlement?
         fileprivate let rows: Int
         fileprivate let notes: Int
-        fileprivate let bodies: Int
-        fileprivate let notices: Int
     }
 
     func before(_ act: InboxKey, on report: ReportID) -> Before {
         Before(
             report: report, file: cases.files[report], settlement: answers.settlements[act],
-            rows: outgoing.rows.count, notes: cases.notes.new.count,
-            bodies: cases.newBodies.count, notices: outgoing.notices.count)
+            rows: outgoing.rows.count, notes: cases.notes.new.count)
     }
 
     /// Undoes the changes of an act that failed half-way.
     mutating func takeBack(_ act: InboxKey, to before: Before) {
         cases.files[before.report] = before.file
         cases.notes.takeBack(to: before.notes)
-        cases.newBodies.removeLast(cases.newBodies.count - before.bodies)
-        outgoing.takeBack(to: before.rows, notices: before.notices)
+        outgoing.takeBack(to: before.rows)
         answers.takeBack(act, to: before.settlement)
     }
 

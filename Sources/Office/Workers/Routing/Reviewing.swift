@@ -16,9 +16,12 @@ extension InboundMessage {
 extension UnitOfWork {
     mutating func review(_ act: Act) throws -> String? {
         guard case .reviewCommand(let command) = act.message.body else { throw Problem.wrongWorker }
-        guard let id = ReportID(act.message.envelope.subject), let file = cases.files[id] else {
+        guard let id = ReportID(act.message.envelope.subject), var file = cases.files[id] else {
             throw Problem(code: "unknown_report", path: "subject", text: "no report has this id")
         }
+        // Units and people may have been entered since it was routed.
+        if let content = cases.contents[id] { bar(&file, content) }
+        cases.files[id] = file
         guard case .person(let person) = act.sender, let row = office.directory.persons[person], row.active,
             !row.roles.isDisjoint(with: PersonRole.mayReview), cases.admits(row, to: file),
             let content = cases.contents[id]
@@ -32,7 +35,7 @@ extension UnitOfWork {
         switch command {
         case .read: return try show(file, content, act)
         case .route(let data): return try route(file, content, data, act)
-        case .close(let data): return try close(file, data, act)
+        case .close(let data): return try close(id, data, act)
         }
     }
 
@@ -53,9 +56,10 @@ extension UnitOfWork {
         let (unit, kind, rule) = try destination(of: &file, content, data)
         let id = file.report.id
         guard try isApproved(act, as: .reviewRoute, of: id, kind: kind) else { return nil }
-        // `isApproved` changes the file only if it says no.
-        file.updateReport { $0.reason = data.reason }
+        try lapseReview(of: id, by: act)
+        file = cases.files[id] ?? file
         try recallUndeliverable(&file, act)
+        file.updateReport { $0.reason = data.reason }
         try handOff(
             &file, to: unit, kind: kind, rule: rule, content: content, act: act.key, by: act.sender.description)
         return "handed to unit.\(unit) (\(kind))"
@@ -72,7 +76,6 @@ extension UnitOfWork {
                 throw Problem(code: "no_unit", text: "the rules find no unit: \(reason) (\(ruling.rule))")
             }
         }
-        bar(&file, content)
         guard office.directory.units[unit]?.active == true, !file.barred.contains(unit) else {
             throw Problem(
                 code: "unit_not_possible", path: "data.unit",
@@ -81,10 +84,11 @@ extension UnitOfWork {
         return (unit, kind, office.rulebook.review)
     }
 
-    private mutating func close(_ loaded: CaseFile, _ data: CommandReviewClose, _ act: Act) throws -> String? {
+    private mutating func close(_ id: ReportID, _ data: CommandReviewClose, _ act: Act) throws -> String? {
         if let problem = office.rulebook.unknownWord(in: act.message) { throw problem }
-        let id = loaded.report.id
-        guard try isApproved(act, as: .reviewClose, of: id), var file = cases.files[id] else { return nil }
+        guard try isApproved(act, as: .reviewClose, of: id) else { return nil }
+        try lapseReview(of: id, by: act)
+        guard var file = cases.files[id] else { throw NotLoaded() }
         try recallUndeliverable(&file, act)
         try file.apply(data.end == .closed ? .closedInReview : .declined)
         file.updateReport { ($0.reason, $0.authority) = (data.reason, data.authority) }
@@ -101,7 +105,7 @@ extension UnitOfWork {
             ? "closed; nothing more follows" : "not accepted; \(data.authority ?? "") is competent"
     }
 
-    /// A handoff that could not be delivered would be sent again by the replay of its dead letter.
+    /// A handoff that could not be delivered is not sent any more.
     private func recallUndeliverable(_ file: inout CaseFile, _ act: Act) throws {
         for handoff in file.handoffs where handoff.state == .undeliverable {
             try file.move(

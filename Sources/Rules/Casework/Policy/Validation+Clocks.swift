@@ -34,6 +34,7 @@ extension PolicyCheck {
             let path = "duties[\(index)]"
             self.row(row, path)
             text(row.name, path + ".name")
+            if row.id == ApprovalRow.clock { report(path + ".id", "this id stands for approvals: give another") }
             if let twin = duties[..<index].first(where: { $0.name == row.name }) {
                 warn(path + ".name", "\"\(twin.id)\" has the same name: nobody can tell the two apart")
             }
@@ -60,6 +61,9 @@ extension PolicyCheck {
             filled(row.acts.map(\.rawValue), path + ".acts")
             filled(row.roles.map(\.rawValue), path + ".roles")
             allKnown(row.handoffKinds, vocabulary.handoffKinds, "handoff kind", path + ".handoff_kinds")
+            if row.handoffKinds != nil, Set(row.acts).isDisjoint(with: [.recall, .reviewRoute]) {
+                report(path + ".handoff_kinds", "none of its acts is about a handoff: take it out")
+            }
             ladder(of: row, path)
         }
     }

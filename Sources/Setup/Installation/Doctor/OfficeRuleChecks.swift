@@ -105,6 +105,12 @@ extension DoctorCheck {
             findings.append(
                 .risky("no active person is a leader, and the policy has handoffs that need approval", do: advice))
         }
+        for row in policy.approvals ?? [] {
+            guard !row.roles.contains(where: has) else { continue }
+            let roles = row.roles.map(\.rawValue).joined(separator: ", ")
+            findings.append(
+                .risky("no active person may approve what \(row.id) of the policy asks for (\(roles))", do: advice))
+        }
         if !has(.operator) {
             findings.append(.note("no active person is an operator, who alone may settle dead letters"))
         }

@@ -442,14 +442,14 @@ CREATE TABLE approval (
     rule        text NOT NULL CONSTRAINT approval_asked_by_a_rule CHECK (rule <> ''),
     asked_by    text NOT NULL REFERENCES person,
     asked_at    timestamptz NOT NULL,
-    state       text NOT NULL CONSTRAINT approval_state_known CHECK (state IN ('open', 'approved', 'rejected')),
+    state       text NOT NULL CONSTRAINT approval_state_known CHECK (state IN ('open', 'approved', 'rejected', 'lapsed')),
     decided_by  text REFERENCES person,
     decided_at  timestamptz,
     decided_because text,
     CONSTRAINT approval_four_eyes CHECK (decided_by <> asked_by),
     CONSTRAINT approval_decided_by_somebody CHECK (
-        (state = 'open') = (decided_by IS NULL) AND (state = 'open') = (decided_at IS NULL)
-        AND (state = 'open') = (decided_because IS NULL))
+        (state IN ('approved', 'rejected')) = (decided_by IS NOT NULL)
+        AND (decided_by IS NULL) = (decided_because IS NULL) AND (state = 'open') = (decided_at IS NULL))
 );
 -- One request at a time for the same act on the same thing.
 CREATE UNIQUE INDEX approval_open_once ON approval (act, report_id, handoff_id) NULLS NOT DISTINCT WHERE state = 'open';
@@ -789,8 +789,8 @@ GRANT UPDATE (parts, bytes) ON sealed_papers TO bihuan_intake;
 GRANT UPDATE (lane, read_to_end) ON queue_lease TO bihuan_intake;
 GRANT DELETE ON attachment_part TO bihuan_intake;
 
--- Routing: makes handoffs and their bodies. Of commands that wait for a second person each worker keeps its own.
-GRANT INSERT ON handoff, handoff_body, approval TO bihuan_routing;
+-- Routing: makes handoffs and their bodies, and bars units that were entered since. Of commands that wait for a second person each worker keeps its own.
+GRANT INSERT ON handoff, handoff_body, approval, barred_root TO bihuan_routing;
 GRANT UPDATE (state, decided_by, decided_at, decided_because) ON approval TO bihuan_routing;
 
 -- Feedback: what units answer.

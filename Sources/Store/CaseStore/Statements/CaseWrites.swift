@@ -143,11 +143,12 @@ struct InsertAttachments: Command {
     var parameters: [Parameter] { attachmentColumns.inserting(rows) }
 }
 
-struct InsertBarredRoots: Command {
-    var rows: [(ReportID, UnitID)]
-    static let sql =
+public struct InsertBarredRoots: Command {
+    public var rows: [(ReportID, UnitID)]
+    public init(rows: [(ReportID, UnitID)]) { self.rows = rows }
+    public static let sql =
         "INSERT INTO barred_root (report_id, unit) SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING"
-    var parameters: [Parameter] { [.ids(rows.map(\.0)), .texts(rows.map(\.1.rawValue))] }
+    public var parameters: [Parameter] { [.ids(rows.map(\.0)), .texts(rows.map(\.1.rawValue))] }
 }
 
 /// Updates reports. The head advances by compare-and-set: a report whose chain grew meanwhile is not written, and the

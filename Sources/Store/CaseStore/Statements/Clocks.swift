@@ -16,14 +16,16 @@ public struct ReadDueClocks: Statement {
     }
 
     public static let sql = """
-        SELECT id, report_id, unit FROM clock WHERE next_at <= $1 AND id <> ALL ($3::uuid[]) ORDER BY next_at LIMIT $2
+        SELECT id, report_id, unit, duty FROM clock WHERE next_at <= $1 AND id <> ALL ($3::uuid[])
+        ORDER BY next_at LIMIT $2
         """
     public var parameters: [Parameter] { [.instant(at), .int8(Int64(countMax)), .ids(except)] }
     public func decode(
         _ row: inout RowReader
-    ) throws(PostgreSQLError) -> (id: ClockID, subject: LedgerSubject) {
+    ) throws(PostgreSQLError) -> (id: ClockID, subject: LedgerSubject, duty: String) {
         let (id, report, unit): (ClockID, ReportID?, UnitID?) = (try row.id(), try row.idOrNil(), try row.nameOrNil())
-        return (id, Clock.Key(report, nil, unit, duty: "", period: "").subject)
+        let duty = try row.text()
+        return (id, Clock.Key(report, nil, unit, duty: duty, period: "").subject, duty)
     }
 }
 

@@ -33,7 +33,7 @@ public struct ReviewContents: Codable, Hashable, Sendable {
     public var allegations: [Allegation]
     public var attachments: [Attachment]
     public var handoffs: [Earlier]
-    /// Units that the barrier keeps from it.
+    /// Units that the barrier keeps from it; at most 50 are named.
     public var barred: [UnitID]
 }
 
@@ -47,7 +47,7 @@ extension ReviewContents {
             handoffs: file.handoffs.sorted { $0.attempt < $1.attempt }.map {
                 Earlier(handoff: $0.id, unit: $0.unit, kind: $0.kind, state: $0.state, ended: $0.endedBecause)
             },
-            barred: file.barred.sorted())
+            barred: file.barred.sorted().prefix(50).map(\.self))
     }
 }
 
