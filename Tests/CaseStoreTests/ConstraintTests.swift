@@ -175,7 +175,7 @@ struct ConstraintTests {
         // Approvals
         "approval_asked_by_a_rule": [approval(rule: "")],
         "approval_state_known": [
-            approval(state: "asleep", decided: "'wang', \(moment), 'yes'")
+            approval(state: "asleep", decided: "NULL, \(moment), NULL")
         ],
         "approval_four_eyes": [approval(state: "approved", decided: "'li', \(moment), 'yes'")],
         "approval_decided_by_somebody": [

@@ -1,4 +1,4 @@
 /// What `--version` prints; the only place of the version number.
 package enum Version {
-    package static let text = "0.1.0-dev"
+    package static let text = "0.1.0"
 }

@@ -122,9 +122,9 @@ CREATE TABLE public.approval (
     decided_at timestamp with time zone,
     decided_because text,
     CONSTRAINT approval_asked_by_a_rule CHECK ((rule <> ''::text)),
-    CONSTRAINT approval_decided_by_somebody CHECK ((((state = 'open'::text) = (decided_by IS NULL)) AND ((state = 'open'::text) = (decided_at IS NULL)) AND ((state = 'open'::text) = (decided_because IS NULL)))),
+    CONSTRAINT approval_decided_by_somebody CHECK ((((state = ANY (ARRAY['approved'::text, 'rejected'::text])) = (decided_by IS NOT NULL)) AND ((decided_by IS NULL) = (decided_because IS NULL)) AND ((state = 'open'::text) = (decided_at IS NULL)))),
     CONSTRAINT approval_four_eyes CHECK ((decided_by <> asked_by)),
-    CONSTRAINT approval_state_known CHECK ((state = ANY (ARRAY['open'::text, 'approved'::text, 'rejected'::text])))
+    CONSTRAINT approval_state_known CHECK ((state = ANY (ARRAY['open'::text, 'approved'::text, 'rejected'::text, 'lapsed'::text])))
 );
 CREATE TABLE public.attachment (
     report_id uuid NOT NULL,
@@ -793,6 +793,7 @@ GRANT UPDATE(count) ON TABLE public.attempt TO bihuan_worker;
 GRANT UPDATE(noted_at) ON TABLE public.attempt TO bihuan_worker;
 GRANT SELECT ON TABLE public.barred_root TO bihuan_worker;
 GRANT INSERT ON TABLE public.barred_root TO bihuan_intake;
+GRANT INSERT ON TABLE public.barred_root TO bihuan_routing;
 GRANT SELECT ON TABLE public.barred_root TO bihuan_operator;
 GRANT SELECT ON TABLE public.calendar_day TO bihuan_worker;
 GRANT SELECT ON TABLE public.calendar_day TO bihuan_operator;

@@ -192,13 +192,13 @@ extension UnitOfWork {
         var done = "rejected; nothing was done"
         if decided.state == .approved {
             guard let message = try? Message(reading: approval.command, typeHint: nil) else {
-                throw Problem(code: Blame.cannotBeHandled.rawValue, text: "this version cannot read it: reject it")
+                throw Problem(code: "cannot_be_handled", text: "this version cannot read it: reject it")
             }
             let approved = Act(
                 key: act.key, message: message, sender: .person(approval.askedBy), body: approval.command,
                 approval: approval.id)
             do {
-                done = try perform(&self, approved).map { "approved: \($0)" } ?? "approved"
+                done = try perform(&self, approved).map { "approved: \($0)" } ?? "carried out"
             } catch var problem as Problem {
                 problem.text = "it cannot be carried out for \(approval.askedBy) now: \(problem.text)"
                 throw problem
