@@ -109,7 +109,10 @@ struct PolicyFileTests {
         let yaml = try Self.yaml(replacing: "case_office: case-office", by: "caseoffice: case-office")
             .replacing("within: 2 day", with: "within: 2 month").replacing("level: [central]", with: "level: [centrl]")
         let error = try #require(throws: PolicyError.self) { try PolicyFile.read(yaml, named: "test") }
-        #expect(error.problems.map(\.path) == ["caseoffice", "sealed[0].when.level[0]", "clocks[0].within"])
+        #expect(
+            error.problems.map(\.path) == [
+                "caseoffice", "sealed[0].when.level[0]", "clocks[0].within", "approvals[0].within",
+            ])
     }
 
     struct Refusal: Sendable, CustomTestStringConvertible {
