@@ -3,6 +3,7 @@ import CaseStore
 import Contract
 import Installation
 import PostgreSQL
+import Workers
 
 /// Detects whether a process of a worker holds work at this moment, so that its death leaves something half done.
 ///
@@ -22,7 +23,7 @@ struct InFlight {
     mutating func processInFlight(at worker: Worker) -> Int32? {
         workers.running.shuffled().first {
             $0.worker == worker && !dead.contains($0.processID)
-                && holdsWork(lanePrefix: "\(worker.rawValue)-\($0.processID)-")
+                && holdsWork(lanePrefix: LaneName.prefix(worker, $0.processID))
         }?.processID
     }
 

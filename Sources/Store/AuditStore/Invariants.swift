@@ -231,7 +231,7 @@ public struct ReadDeadLetterTexts: Statement {
 /// Whether one process of a worker has work in progress: a session of one of its lanes has written in a transaction
 /// that is still open, or the outbox has rows of one of its lanes.
 public struct ReadWorkInHand: Statement {
-    /// The common prefix of its lanes' names: `intake-4711-`.
+    /// The common prefix of its lanes' names: `intake-3fa9c1d2.4711-`.
     public var lanePrefix: String
     public init(lanePrefix: String) { self.lanePrefix = lanePrefix }
 
