@@ -21,28 +21,20 @@ struct Approvals: AsyncParsableCommand {
     @Flag(help: "Also those that were decided, after the open ones.")
     var all = false
 
-    @Option(help: ArgumentHelp("List at most this many, 1 to 100000.", valueName: "count"))
-    var limit = 50
-
-    @Flag(help: "Print one JSON object per line.")
-    var json = false
+    @OptionGroup var list: ListOptions
 
     @OptionGroup var installation: InstallationOptions
-
-    func validate() throws {
-        if !(1...100_000).contains(limit) { throw ValidationError("--limit takes 1 to 100000") }
-    }
 
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            let (all, limit) = (all, limit)
+            let (all, limit) = (all, list.limit)
             let found = try await onThread {
                 let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan approvals"))
                 defer { database.close() }
                 return try database.run(ListApprovals(all: all, countMax: limit + 1)).rows
             }
-            if json {
+            if list.json {
                 for approval in found.prefix(limit) { try Output.json(encoding: ApprovalLine(approval)) }
             } else {
                 Output.line(Approvals.table(Array(found.prefix(limit)), at: configuration.now))

@@ -275,8 +275,6 @@ extension DeadLetterSummary {
             queue: queue, routingKey: routingKey, worker: worker, bytes: bytes, kept: isKept, times: times,
             answered: answered, receivedAt: receivedAt, replays: replays, state: state.rawValue, settledAt: settledAt,
             settledBy: settledBy, settledBecause: settledBecause)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(line), as: UTF8.self)
+        return try Output.jsonText(line)
     }
 }

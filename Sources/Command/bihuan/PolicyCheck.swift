@@ -42,7 +42,7 @@ extension PolicyCommand {
             let warnings = reading.problems.count - reading.faults.count
             let counts = "\(count(reading.faults.count, "fault")), \(count(warnings, "warning"))"
             guard let policy = reading.policy else { return "\(file): \(counts); it cannot be activated" }
-            return "\(file): \(policy.name)@\(policy.version), \(counts); it can be activated"
+            return "\(file): \(policy.versionName), \(counts); it can be activated"
         }
     }
 }

@@ -34,7 +34,7 @@ struct PolicyCommand: AsyncParsableCommand {
                 let policy = try await PolicyCommand.asOwner(file, installation) { yaml, name, now, connection in
                     try ActivePolicy.enter(yaml, named: name, at: now, on: connection)
                 }
-                let version = "\(policy.name)@\(policy.version)"
+                let version = policy.versionName
                 Output.line("\(version) is entered; activate it with `bihuan policy adopt \(version) --as PERSON`")
             }
         }
@@ -110,7 +110,7 @@ struct PolicyCommand: AsyncParsableCommand {
                     try ActivePolicy.activate(yaml, named: name, by: NSUserName(), at: now, on: connection)
                 }
                 Output.line(
-                    "\(policy.name)@\(policy.version) decides from now on; workers go by it within some seconds")
+                    "\(policy.versionName) decides from now on; workers go by it within some seconds")
             }
         }
     }
@@ -137,7 +137,7 @@ struct PolicyCommand: AsyncParsableCommand {
                 }
                 if text { return Output.line(active.yaml) }
                 Output.line(
-                    "\(active.name)@\(active.version), activated at \(active.activatedAt) by \(active.activatedBy)")
+                    "\(active.versionName), activated at \(active.activatedAt) by \(active.activatedBy)")
             }
         }
     }

@@ -26,28 +26,20 @@ struct ReviewList: AsyncParsableCommand {
         commandName: "list", abstract: "List the reports that need review, the longest waiting first.",
         discussion: "It shows numbers, codes and times; no name and no text.")
 
-    @Option(help: ArgumentHelp("List at most this many, 1 to 100000.", valueName: "count"))
-    var limit = 50
-
-    @Flag(help: "Print one JSON object per line.")
-    var json = false
+    @OptionGroup var list: ListOptions
 
     @OptionGroup var installation: InstallationOptions
-
-    func validate() throws {
-        if !(1...100_000).contains(limit) { throw ValidationError("--limit takes 1 to 100000") }
-    }
 
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            let limit = limit
+            let limit = list.limit
             let found = try await onThread {
                 let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan review"))
                 defer { database.close() }
                 return try database.run(ListReviews(countMax: limit + 1)).rows
             }
-            if json {
+            if list.json {
                 for report in found.prefix(limit) { try Output.json(encoding: ReviewLine(report)) }
             } else {
                 Output.line(ReviewList.table(Array(found.prefix(limit)), at: configuration.now))
@@ -249,7 +241,7 @@ struct ReviewPage {
             lines.append("barred: \(contents.barred.map { "unit.\($0)" }.joined(separator: ", "))")
         }
         lines +=
-            ["", contents.title, ""]
+            ["", printable(contents.title), ""]
             + contents.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         return lines
     }

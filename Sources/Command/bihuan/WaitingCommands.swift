@@ -138,9 +138,7 @@ struct OutboxQueue: Encodable {
     }
 
     func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        try Output.jsonText(self)
     }
 }
 
@@ -155,29 +153,21 @@ struct DeferredCommand: AsyncParsableCommand {
             --json prints one object a message.
             """)
 
-    @Option(help: ArgumentHelp("List at most this many, 1 to 100000.", valueName: "count"))
-    var limit = 50
-
-    @Flag(help: "Print one JSON object per line.")
-    var json = false
+    @OptionGroup var list: ListOptions
 
     @OptionGroup var installation: InstallationOptions
-
-    func validate() throws {
-        if !(1...100_000).contains(limit) { throw ValidationError("--limit takes 1 to 100000") }
-    }
 
     func run() async throws {
         try await plainly {
             let configuration = try await installation.configuration()
-            let limit = limit
+            let limit = list.limit
             let (messages, count) = try await onThread {
                 let database = try PostgreSQL.Connection(configuration.databaseSettings("bihuan deferred"))
                 defer { database.close() }
                 let (listed, counted) = try database.pipeline(ListDeferredMessages(countMax: limit), CountDeferred())
                 return (listed.rows, counted.rows.first ?? 0)
             }
-            if json {
+            if list.json {
                 for message in messages { Output.json(try message.json(at: .wall())) }
             } else if messages.isEmpty {
                 Output.line("no message waits for its state")
@@ -187,7 +177,7 @@ struct DeferredCommand: AsyncParsableCommand {
             }
             if count > messages.count {
                 let more = "\(count - messages.count) more: raise --limit"
-                json ? Output.note(more) : Output.line(more)
+                list.json ? Output.note(more) : Output.line(more)
             }
         }
     }
@@ -227,8 +217,6 @@ extension WaitingMessage {
             sender: sender, type: type, report: report.description, handoff: handoff.description,
             unit: "unit.\(unit)", state: state.rawValue, attempt: attempt, ripe: isRipe,
             ageSeconds: now.seconds(since: since), waitsFor: awaited)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(line), as: UTF8.self)
+        return try Output.jsonText(line)
     }
 }

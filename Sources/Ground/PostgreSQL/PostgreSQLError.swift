@@ -32,6 +32,9 @@ public struct PostgreSQLError: Error, Sendable {
         public var description: String { kind.rawValue }
     }
 
+    /// Whether the server refused the user, the password or the certificate.
+    public var isLoginRefused: Bool { code == .connectFailed && ["28P01", "28000"].contains(sqlState) }
+
     public var code: Code
     /// The five characters of the SQLSTATE, if the server sent one.
     public var sqlState: String?

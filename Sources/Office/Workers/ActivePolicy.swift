@@ -29,7 +29,7 @@ public struct ActivePolicy: Sendable {
     /// - Returns: `nil` if the activation `known` is still the last one.
     static func read(_ database: PostgreSQL.Connection, unless known: Int64?) throws -> ActivePolicy? {
         guard let row = try database.run(ReadActivePolicy(unless: known)).rows.first else { return nil }
-        let name = "\(row.name)@\(row.version)"
+        let name = row.versionName
         do {
             return ActivePolicy(number: row.number, rulebook: try rulebook(of: row.yaml, named: name))
         } catch {

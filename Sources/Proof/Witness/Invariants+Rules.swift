@@ -146,7 +146,7 @@ extension Inquiry {
     /// Invariant 9: every decision names a row of the policy, in a version that the office has.
     func rulesNamed() -> InvariantLine {
         var line = InvariantLine(number: 9, name: "every decision names its rule", objects: "decisions")
-        let name = "\(facts.policy.name)@\(facts.policy.version)"
+        let name = facts.policy.versionName
         let rows = facts.policy.rowIDs
         func judge(_ rule: String, _ about: @autoclosure () -> String) {
             line.checked += 1

@@ -21,11 +21,14 @@ package enum Output {
         write(printableJSON(text) + "\n", to: descriptor)
     }
 
-    /// Prints a value as one line of JSON, its keys in order.
-    package static func json(encoding value: some Encodable) throws {
+    /// Prints a value as one line of JSON.
+    package static func json(encoding value: some Encodable) throws { json(try jsonText(value)) }
+
+    /// A value as one line of JSON, its keys in order.
+    package static func jsonText(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        json(String(decoding: try encoder.encode(value), as: UTF8.self))
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     /// The columns of the terminal behind standard output; nil if it is no terminal, so that nothing is cut.

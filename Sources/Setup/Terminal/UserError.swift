@@ -23,7 +23,7 @@ extension UserError {
         switch (error.code, error.sqlState) {
         case (.unsuitable, _):
             self.init(error.explanation ?? "the database's session cannot be used")
-        case (.connectFailed, "28P01"), (.connectFailed, "28000"):
+        case _ where error.isLoginRefused:
             self.init(
                 """
                 the database refuses the user or the password (SQLSTATE \(error.sqlState ?? "")): check \

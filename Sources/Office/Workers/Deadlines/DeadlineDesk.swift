@@ -16,9 +16,7 @@ struct DeadlineDesk: Desk {
     // MARK: Commands
 
     func targets(of inbound: InboundMessage) -> Targets {
-        if inbound.isCommand {
-            return Targets(office: inbound.approval == nil, approval: inbound.approval, isCommand: true)
-        }
+        if inbound.policyVersion != nil { return Targets(office: true) }
         guard let duty = inbound.duty else { return Targets() }
         switch duty.debtor {
         case .unit(let unit): return Targets(units: [unit])
@@ -36,15 +34,7 @@ struct DeadlineDesk: Desk {
         let versions = received.compactMap(\.policyVersion) + unitOfWork.approvedVersions
         guard !versions.isEmpty else { return }
         unitOfWork.cases.rulebooks = try ActivePolicy.versions(Set(versions), in: database)
-        unitOfWork.cases.activePolicy = try database.run(ReadActivePolicy()).rows.first.map {
-            "\($0.name)@\($0.version)"
-        }
-    }
-
-    func needs(of inbound: InboundMessage) -> CaseNeeds { inbound.isCommand ? .contents : .nothing }
-
-    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        inbound.isCommand ? limits.messageBytesMax : 0
+        unitOfWork.cases.activePolicy = try database.run(ReadActivePolicy()).rows.first?.versionName
     }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {
@@ -150,11 +140,7 @@ extension UnitOfWork {
     }
 
     private mutating func change(_ clock: Clock, _ change: (inout Clock) -> Void) {
-        if let report = clock.key.reportID {
-            cases.files[report]?.change(clock.id, change)
-        } else {
-            cases.duties.change(clock.id, change)
-        }
+        cases.change(clock.id, of: clock.key.reportID, change)
     }
 
     // MARK: Steps

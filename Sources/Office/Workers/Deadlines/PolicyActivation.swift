@@ -34,7 +34,7 @@ extension UnitOfWork {
         let policy = rulebook.policy
         let last = cases.activations.last.map { "\($0.name)@\($0.version)" } ?? cases.activePolicy
         // A lane reads the active policy now and then, and it says whether a second person is needed.
-        guard last == "\(office.rulebook.policy.name)@\(office.rulebook.policy.version)" else {
+        guard last == office.rulebook.policy.versionName else {
             throw Problem(
                 code: Refusal.wrongState.rawValue, path: "subject",
                 text: "another version began to decide a moment ago: try again under another id")

@@ -38,7 +38,7 @@ extension UnitOfWork {
         switch try perform(act) {
         case .done(let handoff):
             try retryDeferred(of: handoff)
-            return "recalled; the report needs review"
+            return Self.recalled
         case .refused(let problem): throw problem
         case .early(let handoff):
             throw Problem(code: Refusal.wrongState.rawValue, text: "handoff \(handoff) is not signed")
@@ -194,6 +194,8 @@ extension UnitOfWork {
             about: .reports([handoff.reportID]), handoff: handoff.id)
     }
 
+    private static let recalled = "recalled; the report needs review"
+
     private mutating func recall(_ handoff: Handoff, _ data: CommandRecall, _ act: Act) throws {
         guard case .person(let id) = act.sender, let person = office.directory.persons[id], person.active,
             !person.roles.isDisjoint(with: PersonRole.mayRecall), let file = file(of: handoff.id),
@@ -220,7 +222,7 @@ extension UnitOfWork {
         guard act.approval == nil else { return }
         answer(
             act.key, to: act.sender, .commandTaken, subject: handoff.id.description,
-            data: CommandTaken(text: "recalled; the report needs review"), about: .reports([handoff.reportID]),
+            data: CommandTaken(text: Self.recalled), about: .reports([handoff.reportID]),
             handoff: handoff.id)
     }
 

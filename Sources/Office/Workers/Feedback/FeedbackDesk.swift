@@ -21,22 +21,14 @@ struct FeedbackDesk: Desk {
             }
             return targets
         }
-        guard case .message(let message) = inbound.content else { return Targets() }
-        if let approval = inbound.approval { return Targets(approval: approval, isCommand: true) }
-        guard let handoff = HandoffID(message.envelope.subject) else { return Targets() }
-        return Targets(handoffs: [handoff], deferredOf: inbound.key.sender, isCommand: inbound.isCommand)
+        // The subject of a decision is an approval, whose report the lane locks.
+        guard inbound.approval == nil, case .message(let message) = inbound.content,
+            let handoff = HandoffID(message.envelope.subject)
+        else { return Targets() }
+        return Targets(handoffs: [handoff], deferredOf: inbound.key.sender)
     }
 
     let defers = true
-
-    /// A person's command needs the names of the accused: whether the person may act on the case depends on them.
-    func needs(of inbound: InboundMessage) -> CaseNeeds {
-        inbound.isCommand ? .contents : .nothing
-    }
-
-    func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        inbound.isCommand ? limits.messageBytesMax : 0
-    }
 
     /// Loads the deferred messages that may be tried after these acts.
     func load(_ received: [InboundMessage], into unitOfWork: inout UnitOfWork, from database: Database) throws {

@@ -66,7 +66,7 @@ struct PreparedReport: Sendable {
     ) throws {
         let (id, rulebook) = (ReportID.make(at: office.wall), office.rulebook)
         self.id = id
-        policy = PreparedReport.name(of: rulebook)
+        policy = rulebook.policy.versionName
         directory = office.directory.edition
         let stated = submission.stated(without: rulebook.placeholders)
         (matterKind, isRealName, receivedAt) = (stated.matterKind, stated.isRealName, stated.receivedAt)
@@ -123,10 +123,8 @@ struct PreparedReport: Sendable {
 
     /// Whether the result would be the same under the policy and the directory of this moment.
     func holds(in office: OfficeContext) -> Bool {
-        directory == office.directory.edition && policy == PreparedReport.name(of: office.rulebook)
+        directory == office.directory.edition && policy == office.rulebook.policy.versionName
     }
-
-    private static func name(of rulebook: Rulebook) -> String { "\(rulebook.policy.name)@\(rulebook.policy.version)" }
 
     /// The scope is decided before repeats: only an accepted report can be a repeat.
     private static func repeatKey(_ submission: Submission, _ ruling: ScopeRuling, secret: [UInt8]) -> [UInt8]? {

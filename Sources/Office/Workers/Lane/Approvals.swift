@@ -76,14 +76,13 @@ extension UnitOfWork {
                 code: "nobody_may_approve", text: "the policy asks for a second person, and nobody may decide this now")
         }
         cases.ask(approval)
-        let clock = Clock(approval.clock, owedBy: .office, by: plan)
-        if let report { cases.files[report]?.start(clock) } else { cases.duties.start(clock) }
+        cases.start(Clock(approval.clock, owedBy: .office, by: plan))
         try cases.record(
             .approvalAsked(
                 id, word, handoff: handoff, rule: approval.rule, act: commitment(to: act, in: approval.subject)),
             in: approval.subject, at: now, by: act.sender.description)
         answerCommand(
-            act, "this waits for a second person, as approval \(id)", about: report.map { .reports([$0]) } ?? .noCase)
+            act, "this waits for a second person, as approval \(id)", about: concern(of: approval))
         return false
     }
 
@@ -166,12 +165,8 @@ extension UnitOfWork {
     private mutating func end(_ approval: Approval, _ act: Act) throws {
         let (now, actor) = (now, act.sender.description)
         cases.keep(approval)
-        let change: (inout Clock) -> Void = { $0.end(at: now, because: approval.state.rawValue, by: actor) }
-        let clock = approval.clock.id(startingAt: approval.askedAt)
-        if let report = approval.reportID {
-            cases.files[report]?.change(clock, change)
-        } else {
-            cases.duties.change(clock, change)
+        cases.change(approval.clock.id(startingAt: approval.askedAt), of: approval.reportID) {
+            $0.end(at: now, because: approval.state.rawValue, by: actor)
         }
         try cases.record(
             .approvalDecided(approval.id, as: approval.state, act: commitment(to: act, in: approval.subject)),

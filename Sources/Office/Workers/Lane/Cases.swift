@@ -57,6 +57,17 @@ struct Cases {
         subject.reportID.map { files[$0] != nil } ?? (chains[subject] != nil)
     }
 
+    // MARK: Clocks
+
+    mutating func start(_ clock: Clock) {
+        if let report = clock.key.reportID { files[report]?.start(clock) } else { duties.start(clock) }
+    }
+
+    /// Changes a clock of a report, or (`nil`) of a unit or the office.
+    mutating func change(_ clock: ClockID, of report: ReportID?, _ change: (inout Clock) -> Void) {
+        if let report { files[report]?.change(clock, change) } else { duties.change(clock, change) }
+    }
+
     // MARK: Approvals
 
     mutating func load(_ approvals: [Approval]) { for approval in approvals { self.approvals[approval.id] = approval } }

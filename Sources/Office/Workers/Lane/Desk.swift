@@ -65,10 +65,6 @@ struct Targets: Sendable {
     var deferredOf: String?
     var units: [UnitID] = []
     var office = false
-    /// The approval that a person decides: its report, or the office, is locked.
-    var approval: ApprovalID?
-    /// Whether the message may be put before a second person: then the open approvals of the subjects are loaded.
-    var isCommand = false
 }
 
 /// One piece of the work of a sweep. If it fails, it is set aside alone.
@@ -146,8 +142,10 @@ extension Desk {
         var (start, bytes) = (0, 0)
         var pieces: [ArraySlice<InboundMessage>] = []
         for (index, inbound) in received.enumerated() {
-            // Such a command loads its dead letter, whatever the desk.
-            let more = inbound.isAboutDeadLetter ? limits.messageBytesMax : bytesToLoad(for: inbound, limits: limits)
+            // Such a command loads its dead letter or its report, whatever the desk.
+            let more =
+                inbound.isAboutDeadLetter || inbound.isCommand
+                ? limits.messageBytesMax : bytesToLoad(for: inbound, limits: limits)
             if bytes + more > bytesMax, index > start {
                 pieces.append(received[start..<index])
                 (start, bytes) = (index, 0)

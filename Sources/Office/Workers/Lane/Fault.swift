@@ -129,8 +129,8 @@ extension Fault {
         switch error {
         case let error as AMQPError: error.code == .authenticationFailed || error.code == .tlsFailed
         case let error as PostgreSQLError:
-            error.code == .connectFailed
-                && (["28P01", "28000"].contains(error.sqlState) || error.explanation?.contains("certificate") == true)
+            error.isLoginRefused
+                || (error.code == .connectFailed && error.explanation?.contains("certificate") == true)
         default: false
         }
     }

@@ -4,21 +4,17 @@ import Logging
 
 /// The faults of one kind of work of a lane: how long to wait between attempts, and what to log.
 ///
-/// A fault is logged once when it begins, once a minute with a count while it lasts, and once when it has ended; a
-/// refused password or certificate also when it becomes the cause.
+/// A fault is logged when `FaultPace` says so, and once when it has ended.
 struct FaultWatch {
     /// The kind of work: `messages`, `sweep` or `relay`.
     let work: String
     private var began: (at: ContinuousClock.Instant, fault: Fault)?
-    private var attempts = 0
-    private var refusal: String?
-    private var toldAt = ContinuousClock.now
+    private var pace = FaultPace()
     private var backoff = AMQP.Backoff(initialSeconds: 0.05, maximumSeconds: FaultWatch.secondsBetweenAttempts)
 
     /// The maximum wait between attempts. It is short, so that messages that came during a fault are stored soon
     /// after its end.
     static let secondsBetweenAttempts = 1.0
-    static let secondsBetweenReminders = 60.0
 
     init(_ work: String) { self.work = work }
 
@@ -27,14 +23,9 @@ struct FaultWatch {
     /// Records a failed attempt.
     /// - Returns: how long to wait before the next attempt, in seconds.
     mutating func met(_ fault: Fault, _ error: any Error, _ logger: Logger) -> Double {
-        attempts += 1
         logger.log(.attemptFailed(work, error))
-        let isNew = began == nil || began?.fault.kind != fault.kind
-        let isRefused = Fault.isRefusal(error) && refusal != Fault.words(error)
-        if isRefused { refusal = Fault.words(error) }
-        if isNew || isRefused || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders {
-            logger.log(.waiting(fault, for: work, attempts: attempts, error))
-            toldAt = .now
+        if pace.tells(error, isNew: began?.fault.kind != fault.kind) {
+            logger.log(.waiting(fault, for: work, attempts: pace.attempts, error))
         }
         began = (began?.at ?? .now, fault)
         return backoff.next()
@@ -44,9 +35,31 @@ struct FaultWatch {
     mutating func over(_ logger: Logger) {
         guard let began else { return }
         let seconds = Int((ContinuousClock.now - began.at).inSeconds.rounded())
-        logger.log(.faultEnded(after: seconds, work: work, attempts: attempts))
+        logger.log(.faultEnded(after: seconds, work: work, attempts: pace.attempts))
         self.began = nil
-        (attempts, refusal) = (0, nil)
+        pace = FaultPace()
         backoff.reset()
+    }
+}
+
+/// When a fault is logged: once when it begins, once a minute with a count while it lasts; a refused password or
+/// certificate also when it becomes the cause.
+struct FaultPace {
+    private(set) var attempts = 0
+    private var refusal: String?
+    private var toldAt = ContinuousClock.now
+
+    private static let secondsBetweenReminders = 60.0
+
+    /// Counts a failed attempt, and says whether it is logged.
+    mutating func tells(_ error: any Error, isNew: Bool) -> Bool {
+        attempts += 1
+        let isRefused = Fault.isRefusal(error) && refusal != Fault.words(error)
+        if isRefused { refusal = Fault.words(error) }
+        guard isNew || isRefused || (ContinuousClock.now - toldAt).inSeconds >= Self.secondsBetweenReminders else {
+            return false
+        }
+        toldAt = .now
+        return true
     }
 }

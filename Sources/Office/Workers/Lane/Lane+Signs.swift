@@ -29,7 +29,7 @@ extension Lane {
         switch error {
         case let error as AMQPError: error.code == .authenticationFailed
         case let error as PostgreSQLError:
-            error.code == .unsuitable || (error.code == .connectFailed && ["28P01", "28000"].contains(error.sqlState))
+            error.code == .unsuitable || error.isLoginRefused
         default: false
         }
     }

@@ -81,28 +81,21 @@ final class Lane {
     /// Runs until `stop` is set, whatever happens to the broker and the database.
     func run() {
         var backoff = AMQP.Backoff(initialSeconds: 0.1, maximumSeconds: FaultWatch.secondsBetweenAttempts)
-        var (interruptions, toldAt) = (0, ContinuousClock.now)
-        var refusal: String?
+        var pace = FaultPace()
         while !stop.isStopped {
             do {
                 try connect()
                 while !stop.isStopped {
                     try turn()
                     backoff.reset()
-                    (interruptions, refusal) = (0, nil)
+                    if pace.attempts > 0 { pace = FaultPace() }
                 }
             } catch {
-                interruptions += 1
                 sign.waits(
                     for: error is AMQPError ? .broker : Fault(error, after: 0, statementSeconds: 0).wait,
                     Fault.words(error))
-                let isRefused = Fault.isRefusal(error) && refusal != Fault.words(error)
-                if isRefused { refusal = Fault.words(error) }
-                if interruptions == 1 || isRefused
-                    || (ContinuousClock.now - toldAt).inSeconds >= FaultWatch.secondsBetweenReminders
-                {
-                    logger.log(.laneInterrupted(error, attempts: interruptions))
-                    toldAt = .now
+                if pace.tells(error, isNew: pace.attempts == 0) {
+                    logger.log(.laneInterrupted(error, attempts: pace.attempts))
                 }
                 disconnect()
                 // The error may be due to this database connection, such as one to a read-only server.

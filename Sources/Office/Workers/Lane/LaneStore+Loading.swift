@@ -26,7 +26,7 @@ extension LaneStore {
                 sources: submissions.map(\.source.rawValue), submissionIDs: submissions.map(\.id))
             reports.formUnion(try database.run(known).rows.map(\.id))
         }
-        let approvals = all.compactMap(\.approval)
+        let approvals = received.compactMap(\.approval)
         let decidedOn = approvals.isEmpty ? [] : try database.run(ReadApprovals(ids: approvals)).rows.map(\.subject)
         reports.formUnion(decidedOn.compactMap(\.reportID))
         let office = all.contains(where: \.office) || sweep?.office == true || decidedOn.contains(.office)
@@ -40,7 +40,7 @@ extension LaneStore {
             of: Set(all.flatMap(\.units)).union(sweep?.units ?? []), office: office, skipsLocked: skipsLocked,
             into: &unitOfWork)
         let ids = locked.map(\.id)
-        if all.contains(where: \.isCommand) {
+        if received.contains(where: \.isCommand) {
             unitOfWork.cases.load(
                 try database.run(ReadApprovals(ids: approvals, openOf: ids, openOfOffice: office)).rows)
         }
@@ -68,7 +68,8 @@ extension LaneStore {
         // Which persons are notified of a withdrawn row depends on who is accused.
         switch max(
             sweep?.needs ?? (settled.withdrawn.isEmpty ? .nothing : .names),
-            received.lazy.map(desk.needs).max() ?? .nothing)
+            // Whether a person may act on a case depends on all that it says.
+            received.lazy.map { $0.isCommand ? .contents : self.desk.needs(of: $0) }.max() ?? .nothing)
         {
         case .nothing: break
         case .names: try loadNames(of: locked, into: &unitOfWork)

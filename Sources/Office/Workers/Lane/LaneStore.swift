@@ -330,7 +330,7 @@ final class LaneStore {
         guard (ContinuousClock.now - policyReadAt).inSeconds > LaneSettings.policyIntervalSeconds else { return }
         if let changed = try ActivePolicy.read(database, unless: policy.number) {
             policy = changed
-            logger.log(.policyChanged(to: "\(changed.policy.name)@\(changed.policy.version)"))
+            logger.log(.policyChanged(to: changed.policy.versionName))
         }
         policyReadAt = .now
     }

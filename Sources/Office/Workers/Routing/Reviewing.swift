@@ -16,15 +16,16 @@ extension InboundMessage {
 extension UnitOfWork {
     mutating func review(_ act: Act) throws -> String? {
         guard case .reviewCommand(let command) = act.message.body else { throw Problem.wrongWorker }
-        guard let id = ReportID(act.message.envelope.subject), var file = cases.files[id] else {
+        guard let id = ReportID(act.message.envelope.subject), var file = cases.files[id],
+            let content = cases.contents[id]
+        else {
             throw Problem(code: "unknown_report", path: "subject", text: "no report has this id")
         }
         // Units and people may have been entered since it was routed.
-        if let content = cases.contents[id] { bar(&file, content) }
+        bar(&file, content)
         cases.files[id] = file
         guard case .person(let person) = act.sender, let row = office.directory.persons[person], row.active,
-            !row.roles.isDisjoint(with: PersonRole.mayReview), cases.admits(row, to: file),
-            let content = cases.contents[id]
+            !row.roles.isDisjoint(with: PersonRole.mayReview), cases.admits(row, to: file)
         else {
             // The same text for a missing role and for a recusal, so that nobody learns who is accused.
             throw Problem(code: Refusal.notAllowed.rawValue, text: "you may not decide about this report")
@@ -52,12 +53,11 @@ extension UnitOfWork {
         _ loaded: CaseFile, _ content: Submission, _ data: CommandReviewRoute, _ act: Act
     ) throws -> String? {
         if let problem = office.rulebook.unknownWord(in: act.message) { throw problem }
-        var file = loaded
-        let (unit, kind, rule) = try destination(of: &file, content, data)
-        let id = file.report.id
+        let (unit, kind, rule) = try destination(of: loaded, content, data)
+        let id = loaded.report.id
         guard try isApproved(act, as: .reviewRoute, of: id, kind: kind) else { return nil }
         try lapseReview(of: id, by: act)
-        file = cases.files[id] ?? file
+        guard var file = cases.files[id] else { throw NotLoaded() }
         try recallUndeliverable(&file, act)
         file.updateReport { $0.reason = data.reason }
         try handOff(
@@ -66,8 +66,9 @@ extension UnitOfWork {
     }
 
     private func destination(
-        of file: inout CaseFile, _ content: Submission, _ data: CommandReviewRoute
+        of loaded: CaseFile, _ content: Submission, _ data: CommandReviewRoute
     ) throws -> (UnitID, String, RuleReference) {
+        var file = loaded
         guard let unit = data.unit, let kind = data.kind else {
             let ruling = ruling(on: &file, content)
             switch ruling.decision {

@@ -11,17 +11,14 @@ struct RoutingDesk: Desk {
     let worker = Worker.routing
 
     func targets(of inbound: InboundMessage) -> Targets {
-        Targets(
-            reports: (reference(in: inbound)?.report ?? inbound.reviewed).map { [$0] } ?? [],
-            approval: inbound.approval, isCommand: inbound.isCommand)
+        Targets(reports: (reference(in: inbound)?.report ?? inbound.reviewed).map { [$0] } ?? [])
     }
 
     func needs(of inbound: InboundMessage) -> CaseNeeds { .contents }
 
     /// At most the size of a message: intake refuses a report whose handoff would be larger.
     func bytesToLoad(for inbound: InboundMessage, limits: Limits) -> Int {
-        if inbound.isCommand { return limits.messageBytesMax }
-        return reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
+        reference(in: inbound).map { $0.bytes ?? limits.messageBytesMax } ?? 0
     }
 
     func decide(_ received: [InboundMessage], on unitOfWork: inout UnitOfWork) throws {

@@ -100,7 +100,7 @@ extension LadderRow {
 extension RuleReference {
     /// The id of the row of a written reference, if it names this version of the policy.
     static func row(of written: String, in policy: Policy) -> String? {
-        let version = "\(policy.name)@\(policy.version)/"
+        let version = policy.versionName + "/"
         return written.hasPrefix(version) ? String(written.dropFirst(version.count)) : nil
     }
 

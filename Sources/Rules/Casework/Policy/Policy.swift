@@ -42,6 +42,9 @@ public struct Policy: Codable, Hashable, Sendable {
 }
 
 extension Policy {
+    /// Its version as rules and the ledger write it: `cn-discipline@2`.
+    public var versionName: String { "\(name)@\(version)" }
+
     /// The words by which the barrier recognises organs of the office's own kind.
     public var ownKind: OwnKind? { barrier.map { OwnKind(words: $0.organWords, except: $0.ordinaryWords ?? []) } }
 }

@@ -88,8 +88,7 @@ package struct WorkerOptions: ParsableArguments {
             defer { database.close() }
             try SecretCheck.demand(of: settings, in: database)
         } catch let error as PostgreSQLError {
-            let isRefused = error.code == .connectFailed && ["28P01", "28000"].contains(error.sqlState)
-            if error.code == .unsuitable || isRefused { throw error }
+            if error.code == .unsuitable || error.isLoginRefused { throw error }
         }
     }
 

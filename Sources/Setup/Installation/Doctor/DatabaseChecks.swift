@@ -130,7 +130,7 @@ extension DoctorCheck {
                 try PostgreSQL.Connection(settings).close()
                 return nil
             } catch {
-                guard ["28P01", "28000", "42501"].contains(error.sqlState) else {
+                guard error.isLoginRefused || error.sqlState == "42501" else {
                     return .unknown("\(role.name): \(UserError(error))")
                 }
                 return .wrong(

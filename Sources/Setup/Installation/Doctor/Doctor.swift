@@ -108,12 +108,10 @@ extension Doctor.Report {
             var status: String
             var findings: [Finding]
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let written = Written(
             check: check.id, title: check.title, status: worst?.rawValue ?? "ok",
             findings: findings.map { .init(severity: $0.severity.rawValue, text: $0.text, advice: $0.advice) })
-        return String(decoding: try encoder.encode(written), as: UTF8.self)
+        return try Output.jsonText(written)
     }
 }
 

@@ -16,7 +16,7 @@ extension DoctorCheck {
             patient in
             do {
                 let policy = try patient.policy().policy
-                return [.note("\(policy.name)@\(policy.version)")]
+                return [.note(policy.versionName)]
             } catch let fault as ActivePolicy.Fault {
                 return [
                     .wrong(fault.description, do: "`bihuan policy activate FILE` with a policy that this program reads")

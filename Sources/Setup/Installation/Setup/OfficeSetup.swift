@@ -312,7 +312,7 @@ package struct OfficeSetup: Sendable {
         if !pending.isEmpty { _ = try Schema.migrate(owner) }
         try enterParties(prepared, owner)
         let active = try owner.run(ReadActivePolicy()).rows.first
-        say(active == nil, "policy " + (active.map { "\($0.name)@\($0.version)" } ?? options.policy.name))
+        say(active == nil, "policy " + (active?.versionName ?? options.policy.name))
         guard !options.isDryRun else { return }
         try ActivePolicy.activate(
             options.policy.yaml, named: options.policy.name, by: "bihuan setup", at: configuration.now, onlyFirst: true,

@@ -78,6 +78,9 @@ public struct ActivePolicyRow: Sendable {
     public let yaml: String
     public let activatedAt: Instant
     public let activatedBy: String
+
+    /// `cn-discipline@2`
+    public var versionName: String { "\(name)@\(version)" }
 }
 
 /// The active policy. No row if none is active, or if `known` is still active.
